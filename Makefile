@@ -1,0 +1,57 @@
+# `make serve` and `make test` work on a fresh machine with Python 3.11 or newer, git and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check unit slow ci lock catalog format deploy clean
+
+help:
+	@echo "make serve     a gateway on 127.0.0.1:8080 with example rules, a key and a demo model"
+	@echo "make test      style, types and tests"
+	@echo "make ci        make test, then what starts real processes: SAM, the Lambda emulator, the openai clients"
+	@echo "make deploy    sam build, then sam deploy --guided"
+
+$(READY): requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+serve: $(READY)
+	@$(BIN)/python -m handler serve $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/pytest -q -n auto -m "not slow" --cov --cov-report=term:skip-covered
+
+test: check unit
+
+slow: $(READY) $(SLOW)
+	$(BIN)/pytest -q -m slow
+
+ci: test slow
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
+
+lock: $(READY)
+	$(LOCK) --upgrade pyproject.toml -o requirements/runtime.txt
+	$(LOCK) --upgrade --extra local --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	for name in sam openai2 openai3; do $(LOCK) --upgrade requirements/$$name.in -o requirements/$$name.txt; done
+
+catalog: $(READY)
+	$(BIN)/python scripts/catalog.py
+
+clean:
+	rm -rf $(VENV) .venvs .aws-sam
+
+include scripts/build.mk scripts/clients.mk

@@ -1,0 +1,50 @@
+"""The command line: `python -m handler serve | keys | rules`, also installed as `sluice`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from handler import manage
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="sluice", description="An LLM gateway: rules in DynamoDB decide.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_serve(commands)
+    manage.add_arguments(commands)
+    given = parser.parse_args(arguments)
+    return _serve(given) if given.command == "serve" else manage.run(given)
+
+
+def _add_serve(commands: Any) -> None:
+    parser = commands.add_parser("serve", help="a gateway on this machine, with an embedded DynamoDB")
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="0: any that is free (%(default)s)")
+    parser.add_argument("--rules", metavar="FILE", help="a JSON list of records, instead of the examples")
+    parser.add_argument("--keys", metavar="FILE", help="a JSON list of keys, instead of a fresh one")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError(text)
+    return port
+
+
+_port.__name__ = "port"  # what argparse calls it: "invalid port value: '70000'"
+
+
+def _serve(given: argparse.Namespace) -> int:
+    try:
+        from handler.serve import serve  # heavy, and only installed where it is wanted
+    except ModuleNotFoundError as error:
+        print(f"sluice: serve needs {error.name}: pip install 'sluice[local]'", file=sys.stderr)
+        return 2
+    return serve(host=given.host, port=given.port, rules=given.rules, keys=given.keys)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""The routes, and what each error becomes: every failure of a request comes back here, and only here."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route, Router
+
+from handler.endpoints.chat import chat_completions
+from handler.endpoints.explain import explain
+from handler.endpoints.health import health
+from handler.endpoints.models import model, models
+from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
+from handler.exchange import ClientLeft, Message, Receive, Scope, Send
+from handler.gateway import Gateway
+from handler.headers import header_text, request_id, trace_headers
+from handler.log import Entry, failure
+
+# A base URL written for any of these services works unchanged (contract, section 1). Longest first.
+PREFIXES = ("/v3/compat/v1", "/v3/compat", "/api/v1", "/v1", "")
+
+EXPOSED = (
+    "x-request-id",
+    "x-sluice-attempts",
+    "x-sluice-cost",
+    "x-sluice-dropped",
+    "x-sluice-model",
+    "x-sluice-overhead-ms",
+    "x-sluice-reason",
+    "x-sluice-rule",
+    "x-sluice-schema",
+    "retry-after",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
+)
+
+
+def create_app(gateway: Gateway) -> Any:
+    """The gateway as an ASGI application."""
+    routes = [
+        Route("/chat/completions", partial(chat_completions, gateway), methods=["POST"]),
+        Route("/explain", partial(explain, gateway), methods=["POST"]),
+        Route("/models", partial(models, gateway), methods=["GET"]),
+        Route("/models/{id:path}", partial(model, gateway), methods=["GET"]),
+        Route("/health", partial(health, gateway), methods=["GET"]),
+    ]
+    return CORSMiddleware(
+        Requests(Router(routes, redirect_slashes=False, default=unknown_url), gateway),
+        allow_origins=gateway.settings.cors_origins,
+        allow_methods=("GET", "POST", "OPTIONS"),
+        allow_headers=("*",),
+        expose_headers=EXPOSED,
+        max_age=86400,
+    )
+
+
+async def unknown_url(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotFound(f"There is nothing at {scope['method']} {scope['path']}.", code="unknown_url")
+
+
+def stripped(path: str) -> str:
+    """`path` without its prefix and without one trailing slash."""
+    prefix = next(prefix for prefix in PREFIXES if path == prefix or path.startswith(prefix + "/"))
+    path = path[len(prefix) :]
+    return path[:-1] if len(path) > 1 and path.endswith("/") else path
+
+
+class Requests:
+    """Around every request: its id, its log entry, the headers every answer has, and its failure's answer."""
+
+    def __init__(self, router: Router, gateway: Gateway) -> None:
+        self._router = router
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._router(scope, receive, send)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        entry = Entry(
+            request_id=request_id(headers) or secrets.token_hex(16),
+            method=scope["method"],
+            path=scope["path"],
+            started=self._gateway.clock(),
+            trace=trace_headers(headers),
+        )
+        inner = {**scope, "path": stripped(scope["path"]), "root_path": "", "sluice.entry": entry}
+        inner["app"] = self  # or a wrong method would be answered by the router, in its own words
+        try:
+            await self._answered(inner, receive, self._outward(entry, send), entry)
+        finally:
+            await self._gateway.after(entry)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
+        try:
+            await self._router(scope, receive, send)
+        except ClientLeft:
+            entry.left, entry.status = True, entry.status or 499
+        except GatewayError as error:
+            await _respond(error, scope, receive, send, entry)
+        except HTTPException as error:
+            await _respond(_of_status(error, scope), scope, receive, send, entry)
+        except (
+            Exception
+        ) as error:  # the last resort: a request id for the caller, the whole story for the log
+            self._gateway.log(failure(error, entry.request_id))
+            internal = InternalError(f"Something went wrong here. The request's id is {entry.request_id}.")
+            await _respond(internal, scope, receive, send, entry)
+
+    def _outward(self, entry: Entry, send: Send) -> Send:
+        """`send`, adding the headers that every answer has."""
+
+        async def outward(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry.status = message["status"]
+                common = self._common(entry)
+                message = {**message, "headers": [*message.get("headers", ()), *common]}
+            await send(message)
+
+        return outward
+
+    def _common(self, entry: Entry) -> list[tuple[bytes, bytes]]:
+        overhead = f"{entry.overhead_ms(self._gateway.clock()):.2f}"
+        headers = {
+            "x-request-id": entry.request_id,
+            "x-sluice-overhead-ms": overhead,
+            "server-timing": f"sluice;dur={overhead}, provider;dur={entry.waited * 1000:.2f}",
+            **entry.trace,
+        }
+        if entry.key is not None:
+            headers["cache-control"] = "no-store"
+        return [(name.encode("ascii"), header_text(value).encode("ascii")) for name, value in headers.items()]
+
+
+def _of_status(error: HTTPException, scope: Scope) -> GatewayError:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"{scope['method']} is not served at {scope['path']}; {allowed} is."
+        return MethodNotAllowed(message, headers={"allow": allowed})
+    return NotFound(f"There is nothing at {scope['method']} {scope['path']}.", code="unknown_url")
+
+
+async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
+    entry.failed(error)
+    if entry.status:  # the head has left: all that can be done is to end
+        return
+    response = JSONResponse(error.body(), error.status, headers=_headers(error))
+    await response(scope, receive, send)
+
+
+def _headers(error: GatewayError) -> Mapping[str, str]:
+    if error.retry_after is None:
+        return error.headers
+    return {"retry-after": f"{error.retry_after:g}", **error.headers}

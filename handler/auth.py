@@ -1,0 +1,186 @@
+"""Who is calling: an API key becomes a Key (contract, section 2).
+
+The key goes from the header into its hash and nowhere else: no exception, repr or log line ever holds it.
+Store trouble is never a 401: a key that was good goes on for a while, one never asked about gets 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from handler.attributes import Item
+from handler.errors import Unauthenticated, Unavailable
+from handler.keys import Key, hash_of, read_key, well_formed
+from handler.settings import Settings
+from handler.store import StoreError
+from rules import InvalidRecord
+
+__all__ = ["Auth", "Key"]
+
+UNKNOWN_TTL = 10.0  # seconds that a hash without a usable key is remembered
+MOST = 10_000  # keys remembered by one instance, and as many such hashes
+RETRY = 5.0  # seconds after trouble before the store is asked about a known key again
+
+_CHALLENGE = {"www-authenticate": "Bearer"}  # https://www.rfc-editor.org/rfc/rfc6750#section-3
+
+
+T = TypeVar("T")
+
+
+class Keys(Protocol):
+    """What authentication asks of the store."""
+
+    async def key(self, hash: str) -> Item | None: ...
+
+
+@dataclass(slots=True)
+class _Known:
+    """A usable key as last read."""
+
+    key: Key
+    read_at: float  # when that read began
+    due: float  # when it is to be read again
+
+
+class Auth:
+    """`await auth(headers)` gives the caller's Key; raises Unauthenticated, or Unavailable in store trouble.
+
+    `clock`: monotonic seconds; `now`: epoch seconds. A request waits `patience` seconds for news of a known
+    key, `first_patience` for the first read of one.
+    """
+
+    def __init__(
+        self,
+        store: Keys,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        patience: float = 0.3,
+        first_patience: float = 2.0,
+    ) -> None:
+        self._store = store
+        self._ttl = settings.key_ttl
+        self._max_stale = settings.key_max_stale
+        self._clock = clock
+        self._now = now
+        self._patience = patience
+        self._first_patience = first_patience
+        self._reads: dict[str, asyncio.Task[Key | None]] = {}
+        self.invalidate()
+
+    def invalidate(self) -> None:
+        """Forgets every key: after a SnapStart restore, none is as fresh as it looks."""
+        for task in self._reads.values():
+            task.cancel()
+        self._reads = {}
+        self._known: dict[str, _Known] = {}
+        self._unknown: dict[str, float] = {}  # hash -> until when
+
+    async def __call__(self, headers: Mapping[str, str]) -> Key:
+        key = await self._find(hash_of(_presented(headers)))
+        if key is None or key.expired(self._now()):
+            raise _invalid()
+        return key
+
+    def remembered(self, headers: Mapping[str, str]) -> Key:
+        """The caller's Key as this instance has it, without asking the store; else raises Unauthenticated."""
+        known = self._known.get(hash_of(_presented(headers)))
+        if known is None or self._clock() >= known.due or known.key.expired(self._now()):
+            raise _invalid()
+        return known.key
+
+    async def settle(self, patience: float = 1.0) -> None:
+        """Waits at most `patience` seconds for reads that no request waits for any more: before a freeze."""
+        if self._reads:
+            await asyncio.wait(self._reads.values(), timeout=patience)
+
+    async def _find(self, hash: str) -> Key | None:
+        now, known = self._clock(), self._known.get(hash)
+        if known and now < known.due:
+            return known.key
+        if now < self._unknown.get(hash, now):
+            return None
+        task = self._reading(hash)
+        await asyncio.wait({task}, timeout=self._patience if known else self._first_patience)
+        if _answered(task):
+            return task.result()
+        last = known.read_at + self._max_stale if known else now
+        if known is None or self._clock() >= last:
+            raise Unavailable(
+                "The API key cannot be checked now; try again shortly.",
+                code="store_unavailable",
+                retry_after=1,
+            )
+        known.due = min(self._clock() + RETRY, last)
+        return known.key
+
+    def _reading(self, hash: str) -> asyncio.Task[Key | None]:
+        """The one read of this key that is under way."""
+        if hash not in self._reads:
+            task = self._reads[hash] = asyncio.get_running_loop().create_task(self._read(hash))
+            task.add_done_callback(lambda done: self._done(hash, done))
+        return self._reads[hash]
+
+    def _done(self, hash: str, task: asyncio.Task[Key | None]) -> None:
+        if self._reads.get(hash) is task:
+            del self._reads[hash]
+        if not task.cancelled():
+            task.exception()  # fetched, in case that nobody waits any more
+
+    async def _read(self, hash: str) -> Key | None:
+        began = self._clock()
+        key = _usable(await self._store.key(hash))
+        self._known.pop(hash, None)
+        self._unknown.pop(hash, None)
+        if key is None:
+            _remember(self._unknown, hash, began + UNKNOWN_TTL)
+        else:
+            _remember(self._known, hash, _Known(key, began, began + self._ttl))
+        return key
+
+
+def _presented(headers: Mapping[str, str]) -> str:
+    """The key in the headers. A key of another form is refused here, before any read."""
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    bearer = token if scheme.lower() == "bearer" else ""
+    given = [key for text in (bearer, headers.get("x-api-key", "")) if (key := text.strip())]
+    if not given:
+        raise Unauthenticated(
+            "No API key was given: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.",
+            code="missing_api_key",
+            headers=_CHALLENGE,
+        )
+    for key in given:
+        if well_formed(key):
+            return key
+    raise _invalid()
+
+
+def _invalid() -> Unauthenticated:
+    """One answer for unknown, disabled and expired: which of them it was is nobody's business."""
+    return Unauthenticated("The API key is not valid.", code="invalid_api_key", headers=_CHALLENGE)
+
+
+def _answered(task: asyncio.Task[Key | None]) -> bool:
+    """False in store trouble. Any other exception is an answer: a fault of ours, to be raised."""
+    return task.done() and not task.cancelled() and not isinstance(task.exception(), StoreError)
+
+
+def _usable(record: Item | None) -> Key | None:
+    """None when there is no record, or none that can be read, or a disabled one."""
+    try:
+        key = read_key(record) if record else None
+    except InvalidRecord:
+        return None
+    return key if key and key.enabled else None
+
+
+def _remember(cache: dict[str, T], hash: str, value: T) -> None:
+    if len(cache) >= MOST:
+        del cache[next(iter(cache))]  # the one read longest ago
+    cache[hash] = value

@@ -1,0 +1,99 @@
+"""What an answer used and what that costs: tokens, and integers of nano-dollars.
+
+https://platform.openai.com/docs/api-reference/chat/object#chat/object-usage
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rules import Price
+
+BYTES_PER_TOKEN = 4  # the same estimate as for the input (docs/rules.md)
+MILLION = 1_000_000
+MOST = 10**12  # tokens that a provider may claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens. `cached` is a part of `input`, `reasoning` a part of `output`, whatever the provider counts."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    estimated: bool = False  # the provider gave none: from the length of the text
+
+
+def usage_of(body: Mapping[str, Any]) -> Usage | None:
+    """The usage that a chat completion or a chunk tells of, if any. The body itself stays as it is."""
+    usage = _usage_object(body)
+    if usage is None:
+        return None
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") or _count(
+        usage,
+        "prompt_cache_hit_tokens",  # https://api-docs.deepseek.com/guides/kv_cache
+    )
+    if _count(usage, "total_tokens") == prompt + completion + reasoning:
+        completion += reasoning  # xAI counts them apart, https://docs.x.ai/docs/guides/reasoning
+    return Usage(
+        input=prompt, output=completion, cached=min(cached, prompt), reasoning=min(reasoning, completion)
+    )
+
+
+def estimated(*, input_tokens: int, output_bytes: int) -> Usage:
+    """The usage of an answer that told of none: the estimate of its input, and its text's length."""
+    return Usage(input=input_tokens, output=-(-output_bytes // BYTES_PER_TOKEN), estimated=True)
+
+
+def output_bytes(body: Mapping[str, Any]) -> int:
+    """How much text a completion or a chunk brings, in UTF-8 bytes: what `estimated` wants."""
+    return sum(len(text.encode("utf-8", "surrogatepass")) for text in _texts(body))
+
+
+def cost(usage: Usage, price: Price) -> int:
+    """Nano-dollars, rounded. Cached input without a price of its own costs what input costs."""
+    cached_price = price.input if price.cached_input is None else price.cached_input
+    fresh = usage.input - usage.cached
+    exact = fresh * price.input + usage.cached * cached_price + usage.output * price.output
+    return (exact + MILLION // 2) // MILLION
+
+
+def dollars(nano: int) -> float:
+    return nano / 1_000_000_000
+
+
+def _usage_object(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    match body:
+        case {"usage": dict(usage)} if usage:
+            return usage
+        case {"x_groq": {"usage": dict(usage)}}:  # https://console.groq.com/docs/text-chat
+            return usage
+        case {"choices": [{"usage": dict(usage)}, *_]}:  # Moonshot's last chunk
+            return usage
+    return None
+
+
+def _count(usage: object, name: str) -> int:
+    value = usage.get(name) if isinstance(usage, Mapping) else None
+    return int(value) if isinstance(value, int | float) and 0 < value < MOST else 0
+
+
+def _texts(body: Mapping[str, Any]) -> Iterator[str]:
+    for choice in body.get("choices") or ():
+        match choice:
+            case {"message": dict(part)} | {"delta": dict(part)}:
+                yield from _part_texts(part)
+
+
+def _part_texts(part: Mapping[str, Any]) -> Iterator[str]:
+    calls = [call.get("function") for call in part.get("tool_calls") or () if isinstance(call, Mapping)]
+    for holder in (part, part.get("function_call"), *calls):
+        if isinstance(holder, Mapping):
+            for name in ("content", "reasoning_content", "reasoning", "refusal", "name", "arguments"):
+                if isinstance(value := holder.get(name), str):
+                    yield value

@@ -1,0 +1,124 @@
+"""What the gateway presents to providers: by name from the environment, else from SSM Parameter Store.
+
+The parameters lie directly under SLUICE_CREDENTIALS_PATH, as SecureStrings named like the credential. All are
+read at once, and again beside a request: every REFRESH seconds, and after a provider refused one. When that
+fails the last values stay. No value is ever shown. https://docs.aws.amazon.com/systems-manager/latest/userguide/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from handler.providers.base import Provider
+from handler.settings import Settings
+
+REFRESH = 300.0  # seconds
+AFTER_REFUSAL = 30.0  # seconds between two readings because a provider refused a credential
+AFTER_FAILURE = 5.0  # seconds until another reading, while there has been none
+PATIENCE = 3.0  # seconds that a request waits for the first reading
+
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)")
+_OWN = ("AWS_", "SLUICE_", "LAMBDA_")  # the gateway's own, which no row may send anywhere
+
+
+class Credentials:
+    """One per process. `client` makes the SSM client, when it is first needed; `clock` gives seconds."""
+
+    def __init__(
+        self, settings: Settings, client: Callable[[], Any], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._environment = settings.environment
+        self._path = (settings.credentials_path or "").rstrip("/")
+        self._make_client = client
+        self._client: Any = None
+        self._clock = clock
+        self._values: Mapping[str, str] | None = None  # None: never read
+        self._tried: float | None = None  # when it was last begun
+        self._refused = False
+        self._reading: asyncio.Task[None] | None = None
+        self.problem: str | None = None  # why the last reading failed
+
+    def get(self, name: str) -> str | None:
+        """The credential of that name; None if there is none, or if it is none that a row may name."""
+        if not is_credential(name):
+            return None
+        return _usable(self._environment.get(name)) or (self._values or {}).get(name)
+
+    @property
+    def held(self) -> object:
+        """Another one after every reading: what was made of the credentials before is out of date."""
+        return self._values
+
+    async def fresh(self, rows: Mapping[str, Provider], settings: Settings) -> None:
+        """Sees to it that what the rows need is read. Waits for the first reading only, and not long."""
+        if not self._path or all(_usable(self._environment.get(name)) for name in _needed(rows, settings)):
+            return
+        if self._is_due() and not self._is_reading():
+            self._tried, self._refused = self._clock(), False
+            self._reading = asyncio.create_task(self._read())
+        if self._values is None and self._tried is not None:
+            await self.settle(max(0.0, self._tried + PATIENCE - self._clock()))
+
+    def refused(self) -> None:
+        """A provider refused a credential: perhaps it was changed."""
+        self._refused = True
+
+    async def settle(self, seconds: float) -> None:
+        """Waits, at most so long, for the reading that is under way."""
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=seconds)
+
+    def _is_reading(self) -> bool:
+        return self._reading is not None and not self._reading.done()
+
+    def _is_due(self) -> bool:
+        if self._tried is None:
+            return True
+        pause = AFTER_FAILURE if self._values is None else AFTER_REFUSAL if self._refused else REFRESH
+        return self._clock() - self._tried >= pause
+
+    async def _read(self) -> None:
+        try:
+            self._values = await asyncio.to_thread(self._parameters)
+            self.problem = None
+        except ClientError as error:
+            self.problem = str(error.response.get("Error", {}).get("Code", "ClientError"))
+        except BotoCoreError as error:
+            self.problem = type(error).__name__
+
+    def _parameters(self) -> dict[str, str]:
+        """Every page of them. https://docs.aws.amazon.com/systems-manager/latest/APIReference/"""
+        if self._client is None:
+            self._client = self._make_client()
+        found: dict[str, str] = {}
+        page: dict[str, Any] = {"NextToken": ""}
+        while (token := page.get("NextToken")) is not None:
+            more = {"NextToken": token} if token else {}
+            page = self._client.get_parameters_by_path(Path=self._path, WithDecryption=True, **more)
+            for parameter in page["Parameters"]:
+                name, value = parameter["Name"].rpartition("/")[2], _usable(parameter["Value"])
+                if is_credential(name) and value:
+                    found[name] = value
+        return found
+
+
+def is_credential(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and not name.startswith(_OWN)
+
+
+def _usable(value: str | None) -> str | None:
+    """Without the space and line end that a paste brings; None for what no header can hold."""
+    value = (value or "").strip()
+    return value if value and value.isascii() and value.isprintable() else None
+
+
+def _needed(rows: Mapping[str, Provider], settings: Settings) -> frozenset[str]:
+    """The credentials of every row that is on and knows where to go."""
+    on = (row for row in rows.values() if row.base_url and (row.on or row.name in settings.providers))
+    return frozenset(row.credential for row in on if row.credential)

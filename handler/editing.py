@@ -1,0 +1,168 @@
+"""`rules list | check | pull | push`: the Rules table from the command line (docs/deploying.md).
+
+The natural way is pull, edit, push: a push refuses a set that is wrong, and shows its changes first.
+"""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from handler.attributes import Item, plain_item, wire_item
+from handler.changes import changes, name_of, records_text, write
+from handler.settings import Settings
+from handler.snapshot import STALE
+from handler.store import scan
+from handler.terminal import Terminal, Unusable, columns, count, read_json
+from rules import Problem, Record, RuleSet, RuleSetTooLarge
+from rules.checking import failures, unknown_names  # not in the front door: no request needs them
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A botocore DynamoDB client, and the settings that name the tables."""
+
+    client: Any
+    settings: Settings
+
+    def read_rules(self) -> list[Item]:
+        return self._items(self.settings.rules_table)
+
+    def read_keys(self) -> list[Item]:
+        return self._items(self.settings.keys_table)
+
+    def _items(self, table: str) -> list[Item]:
+        return [plain_item(item) for item in scan(self.client, table, consistent=True)]
+
+
+Connect = Callable[[], Tables]  # only when it is needed: a file can be checked without AWS
+
+
+def read_set(items: Iterable[Any]) -> RuleSet:
+    """Raises Unusable."""
+    try:
+        return RuleSet.read(items)
+    except RuleSetTooLarge as error:
+        raise Unusable(str(error)) from error
+
+
+def list_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    ruleset = read_set(connect().read_rules())
+    rows = [(one.kind, one.id, _state(one), _scope(one), one.note) for one in ruleset.records]
+    rows += [(bad.kind, bad.id, "BAD", "", f"`{bad.field}`: {bad.problem}") for bad in ruleset.problems]
+    for line in columns(("KIND", "ID", "STATE", "SCOPE", "NOTE"), rows):
+        terminal.say(line)
+    return 0
+
+
+def _state(record: Record) -> str:
+    if not record.enabled:
+        return "disabled"
+    return "on" if record.active else "not active"
+
+
+def _scope(record: Record) -> str:
+    given = {name: getattr(record.scope, name) for name in ("function", "key", "project")}
+    return " ".join(f"{name}={','.join(names)}" for name, names in given.items() if names) or "all"
+
+
+def check_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    items = connect().read_rules() if given.file is None else _records(given.file, terminal)
+    ruleset = read_set(items)
+    for problem in ruleset.problems:
+        terminal.say(_line(problem))
+    for line in unknown_names(ruleset):
+        terminal.say(f"note: {line}")
+    for record in ruleset.records:
+        if not record.active:
+            name = f"{record.kind}/{record.id}"
+            terminal.say(f"note: {name}: not active: this version does not serve the kind yet")
+    failed = _failed_tests(ruleset, terminal)
+    tests = len(ruleset.of("test"))
+    sizes = f"{count(ruleset.records, 'record')}, {count(ruleset.problems, 'problem')}"
+    terminal.say(f"{sizes}, {tests - failed} of {tests} tests hold")
+    return 2 if ruleset.problems or failed else 0
+
+
+def pull_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    terminal.say(records_text(connect().read_rules()))
+    return 0
+
+
+def push_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    new = _records(given.file, terminal)
+    _refuse_bad(new, terminal)
+    tables = connect()
+    before = tables.read_rules()
+    found = changes(before, new, prune=given.prune)
+    _refuse_failing([*(() if given.prune else before), *new], new, terminal)
+    if not found.count:
+        terminal.say("nothing to change")
+        return 0
+    for line in found.lines():
+        terminal.say(line)
+    if not given.yes and not _confirmed(f"{found}: write to {tables.settings.rules_table}?", terminal):
+        terminal.say("nothing was written")
+        return 1
+    if changes(before, tables.read_rules(), prune=True).count:
+        raise Unusable("the table was changed meanwhile: nothing was written, push again to see what is new")
+    write(tables.client, tables.settings.rules_table, found, sleep=time.sleep)
+    terminal.say(f"{found}; in force within {tables.settings.rules_ttl * STALE:g} seconds")
+    return 0
+
+
+def _records(path: str, terminal: Terminal) -> list[Any]:
+    items = read_json(path, terminal)
+    if not isinstance(items, list):
+        raise Unusable(f"{path}: a rule set is a JSON list of records")
+    return items
+
+
+def _refuse_bad(items: list[Any], terminal: Terminal) -> None:
+    """What is pushed must be readable, each record of it."""
+    problems = [_line(problem) for problem in read_set(items).problems] or _unstorable(items)
+    for line in problems:
+        terminal.warn(line)
+    if problems:
+        raise Unusable(f"{count(problems, 'problem')}: nothing was written")
+
+
+def _unstorable(items: list[Item]) -> list[str]:
+    lines = []
+    for item in items:
+        try:
+            wire_item(item)
+        except ValueError as error:
+            lines.append(f"{'/'.join(name_of(item))}: {error}")
+    return lines
+
+
+def _refuse_failing(after: list[Item], new: list[Item], terminal: Terminal) -> None:
+    """The table as it will be must keep its own tests; what was bad in it before is named, and stays."""
+    ruleset = read_set({name_of(item): item for item in after}.values())
+    for problem in ruleset.problems:
+        terminal.warn(f"note: in the table already: {_line(problem)}")
+    if failed := _failed_tests(ruleset, terminal):
+        raise Unusable(f"{failed} of {len(ruleset.of('test'))} tests do not hold: nothing was written")
+
+
+def _failed_tests(ruleset: RuleSet, terminal: Terminal) -> int:
+    """How many; each is said."""
+    failed = failures(ruleset)
+    for failure in failed:
+        terminal.say(str(failure))
+    return len({failure.id for failure in failed})
+
+
+def _confirmed(question: str, terminal: Terminal) -> bool:
+    answer = terminal.confirm(question)
+    if answer is None:
+        raise Unusable("there is no terminal to ask at: say --yes to write without being asked")
+    return answer
+
+
+def _line(problem: Problem) -> str:
+    return f"{problem.kind}/{problem.id}: `{problem.field}`: {problem.problem}"

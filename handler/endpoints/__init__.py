@@ -1,0 +1,1 @@
+"""One file per surface that clients call."""

@@ -1,0 +1,24 @@
+"""GET /health: whether requests can be served. Without a key it asks nobody."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from handler.errors import GatewayError
+from handler.gateway import Gateway
+
+
+async def health(gateway: Gateway, request: Request) -> JSONResponse:
+    """The rules' state, to a `manage` key also which records cannot be read. 503: nothing can be served."""
+    status, body = gateway.health(detailed=await _manages(gateway, request))
+    return JSONResponse(body, status, headers={"cache-control": "no-store"})
+
+
+async def _manages(gateway: Gateway, request: Request) -> bool:
+    if not {"authorization", "x-api-key"} & set(request.headers):
+        return False
+    try:
+        return "manage" in (await gateway.auth(request.headers)).scopes
+    except GatewayError:
+        return False

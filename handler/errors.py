@@ -1,0 +1,163 @@
+"""The tree of failures and the body each becomes (contract, sections 6 and 7).
+
+GatewayError                  status, type, code; body() is the OpenAI error object
+├── InvalidRequest      400   what the caller sent: invalid_json, invalid_value, ...
+├── Unauthenticated     401   missing_api_key, invalid_api_key
+├── Forbidden           403   model_not_allowed, scope_required
+├── NotFound            404   model_not_found, unknown_url
+├── MethodNotAllowed    405   method_not_allowed
+├── TooLarge            413   request_too_large
+├── Unavailable         503   no_candidate, store_unavailable, rule_unreadable
+├── InternalError       500   internal_error
+└── UpstreamError             one failed attempt, or all of them; ACTIONS says what may follow it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to one candidate, as the error body, the headers and the log tell it."""
+
+    model: str
+    klass: str  # "ok", or a failure class of contract section 6
+    status: int | None
+    ms: int
+
+    def body(self) -> Json:
+        status = {} if self.status is None else {"status": self.status}
+        return {"model": self.model, "class": self.klass, **status, "ms": self.ms}
+
+
+class GatewayError(Exception):
+    """A failure that a caller sees. `message` is for people: never a credential or an address in it."""
+
+    status = 500
+    type = "server_error"
+    code = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.code
+        self.param = param
+        self.metadata = dict(metadata or {})
+        self.retry_after = retry_after  # seconds
+        self.headers = dict(headers or {})
+
+    def body(self) -> Json:
+        """The error object of contract section 7."""
+        error: Json = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        metadata = dict(self.metadata)
+        if self.retry_after is not None:
+            metadata["retry_after"] = self.retry_after
+        if metadata:
+            error["metadata"] = metadata
+        return {"error": error}
+
+
+class InvalidRequest(GatewayError):
+    status, type, code = 400, "invalid_request_error", "invalid_value"
+
+
+class Unauthenticated(GatewayError):
+    status, type, code = 401, "authentication_error", "invalid_api_key"
+
+
+class Forbidden(GatewayError):
+    status, type, code = 403, "permission_error", "model_not_allowed"
+
+
+class NotFound(GatewayError):
+    status, type, code = 404, "invalid_request_error", "model_not_found"
+
+
+class MethodNotAllowed(GatewayError):
+    status, type, code = 405, "invalid_request_error", "method_not_allowed"
+
+
+class TooLarge(GatewayError):
+    status, type, code = 413, "invalid_request_error", "request_too_large"
+
+
+class Unavailable(GatewayError):
+    status, type, code = 503, "service_unavailable", "no_candidate"
+
+
+class InternalError(GatewayError):
+    status, type, code = 500, "server_error", "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What may follow a failed attempt of one class."""
+
+    retry: bool = False  # the same candidate again, `retries` times
+    failover: bool = True  # the next candidate
+    blame: bool = True  # counts against the candidate (cooldown)
+
+
+# Contract section 6, row by row.
+ACTIONS: Mapping[str, Action] = {
+    "invalid_request": Action(failover=False, blame=False),
+    "content_policy": Action(failover=False, blame=False),
+    "context_length": Action(blame=False),  # relay: only to a larger window
+    "auth": Action(),
+    "permission": Action(),
+    "not_found": Action(),
+    "quota": Action(),
+    "rate_limit": Action(),  # relay: waits when it is the last
+    "server": Action(retry=True),
+    "overloaded": Action(retry=True),
+    "network": Action(retry=True),
+    "timeout_connect": Action(),
+    "timeout_first_token": Action(),
+    "timeout_idle": Action(),
+    "timeout_total": Action(),
+    "protocol": Action(),
+    "cancelled": Action(failover=False, blame=False),
+}
+
+
+class UpstreamError(GatewayError):
+    """A provider failed. `klass` is one of ACTIONS; status, type and code count if it ends here."""
+
+    status, type, code = 502, "upstream_error", "upstream_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        klass: str,
+        upstream_status: int | None = None,
+        status: int | None = None,
+        type: str | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, code=code, param=param, retry_after=retry_after, metadata=metadata)
+        self.klass = klass
+        self.upstream_status = upstream_status
+        self.status = status or self.status
+        self.type = type or self.type
+
+    @property
+    def action(self) -> Action:
+        return ACTIONS[self.klass]

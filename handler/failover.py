@@ -1,0 +1,156 @@
+"""What follows a failed attempt, and what the caller is told when nothing does (contract, section 6). No I/O.
+
+`recovery` other than `error`, cooldown and hedging are not served yet: every stream behaves as `error`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from handler.errors import Attempt, Json, UpstreamError
+from rules import Candidate
+
+BACKOFF = 0.25  # seconds before the first retry, doubling; times 0.5 to 1.5
+PATIENCE = (
+    5.0  # seconds a Retry-After may hold up a retry; asked for more, the next candidate is the better one
+)
+RATE_LIMIT_WAITS = 2
+RATE_LIMIT_PATIENCE = 20.0  # seconds of one wait
+OWN_WORDS = (
+    "invalid_request",
+    "content_policy",
+    "context_length",
+)  # the caller's to mend: kept as the provider said
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Whom to try, after how many seconds."""
+
+    candidate: Candidate
+    delay: float = 0.0
+
+
+class Failover:
+    """The order of attempts of one call: the candidates in turn, retries, waits for a rate limit."""
+
+    def __init__(self, candidates: Sequence[Candidate], *, retries: int, jitter: Callable[[], float]) -> None:
+        self._queue = deque(candidates)
+        self._retries = retries
+        self._jitter = jitter
+        self._retried = 0  # of the candidate at hand
+        self._window: int | None = None  # tokens of the largest window that was too small
+        self._limited: dict[str, tuple[float, Candidate]] = {}  # by id: when it may be asked again
+        self._waits = 0
+
+    def first(self) -> Next | None:
+        return self._onward()
+
+    def after(
+        self, candidate: Candidate, error: UpstreamError, *, now: float, deadline: float
+    ) -> Next | None:
+        """What to try once `candidate` has failed; None when that was all. Times on the one clock."""
+        if not error.action.failover:
+            return None
+        if error.klass == "rate_limit":
+            given = error.retry_after
+            self._limited[candidate.id] = (now + (2.0**self._waits if given is None else given), candidate)
+        if error.klass == "context_length":
+            self._window = max(self._window or 0, candidate.model.context or 0)
+        for step in self._steps(candidate, error, now):
+            if step is not None and now + step.delay < deadline:
+                return step
+        return None
+
+    def _steps(self, candidate: Candidate, error: UpstreamError, now: float) -> Iterator[Next | None]:
+        yield self._again(candidate, error)
+        yield self._onward()
+        yield self._once_the_limit_allows(now)
+
+    def _again(self, candidate: Candidate, error: UpstreamError) -> Next | None:
+        if not error.action.retry or self._retried >= self._retries:
+            return None
+        delay = error.retry_after
+        if delay is None:
+            delay = BACKOFF * 2**self._retried * (0.5 + self._jitter())
+        self._retried += 1
+        return Next(candidate, delay) if delay <= PATIENCE else None
+
+    def _onward(self) -> Next | None:
+        self._retried = 0
+        while self._queue:
+            candidate = self._queue.popleft()
+            if self._window is None or (candidate.model.context or 0) > self._window:
+                return Next(candidate)
+        return None
+
+    def _once_the_limit_allows(self, now: float) -> Next | None:
+        if not self._limited or self._waits == RATE_LIMIT_WAITS:
+            return None
+        ready, candidate = min(self._limited.values(), key=lambda one: one[0])
+        if ready - now > RATE_LIMIT_PATIENCE:
+            return None
+        self._waits += 1
+        del self._limited[candidate.id]
+        return Next(candidate, max(0.0, ready - now))
+
+
+def final_error(
+    failures: Sequence[UpstreamError],
+    attempts: Sequence[Attempt],
+    *,
+    pinned: bool = False,
+    broke_off: bool = False,
+) -> UpstreamError:
+    """What the caller is told when all attempts failed.
+
+    `pinned`: the request named the one model that was tried. `broke_off`: a stream had begun, and tells it.
+    """
+    last = failures[-1]
+    kept = last.klass in OWN_WORDS
+    status, type_, code, message = _verdict(failures, pinned=pinned)
+    told = ", ".join(_told(attempt) for attempt in attempts)
+    waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
+    error = UpstreamError(
+        message if kept else f"{'The answer broke off' if broke_off else message}: {told}.",
+        klass=last.klass,
+        upstream_status=last.upstream_status,
+        status=status,
+        type=type_,
+        code=code,
+        param=last.param if kept else None,
+        retry_after=min(waits, default=None) if status == 429 else None,
+        metadata=_metadata(last, attempts),
+    )
+    if status != 429:
+        error.headers["x-should-retry"] = "false"  # the SDKs would multiply attempts that were made already
+    return error
+
+
+def _verdict(failures: Sequence[UpstreamError], *, pinned: bool) -> tuple[int, str, str, str]:
+    """Status, type, code, message."""
+    last, classes = failures[-1], {failure.klass for failure in failures}
+    if last.klass in OWN_WORDS:
+        return last.status, last.type, last.code, last.message
+    if classes == {"rate_limit"}:
+        return 429, "rate_limit_error", "rate_limit_exceeded", "Every candidate is over its rate limit"
+    if last.klass.startswith("timeout"):
+        return 504, "timeout_error", "deadline_exceeded", "No answer came in time"
+    if classes == {"not_found"} and pinned:
+        return 404, "invalid_request_error", "model_not_found", "The provider does not serve this model"
+    return 502, "upstream_error", "upstream_error", "No candidate gave an answer"
+
+
+def _metadata(last: UpstreamError, attempts: Sequence[Attempt]) -> Json:
+    return {
+        "origin": "gateway" if last.klass == "timeout_total" else "provider",
+        "class": last.klass,
+        "provider": attempts[-1].model.partition("/")[0],
+        "attempts": [attempt.body() for attempt in attempts],
+    }
+
+
+def _told(attempt: Attempt) -> str:
+    return f"{attempt.model} ({attempt.klass}{'' if attempt.status is None else f', {attempt.status}'})"

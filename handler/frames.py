@@ -1,0 +1,174 @@
+"""What a client gets of an upstream's bytes: the provider's own JSON with the declared edits.
+
+The edits (contract, sections 3 and 8): `model`; `cost` and `sluice` for a client that asked for them; the
+usage chunk withheld from one that did not ask. No I/O: however the bytes are cut, the frames are the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from handler import sse
+from handler.cost import Usage, cost, dollars, usage_of
+from handler.errors import Json, UpstreamError
+from handler.providers.base import StreamDecoder
+from handler.splice import dump, splice
+from rules import Price
+
+# Fields of a delta that hold content: text, tool calls, reasoning in its several names, refusal, audio.
+CONTENT = frozenset(
+    {
+        *("content", "refusal", "audio", "tool_calls", "function_call"),
+        *("reasoning_content", "reasoning", "reasoning_details", "thinking"),
+    }
+)
+# What a chunk of our own takes from the one before it: SDKs believe the usage of the last chunk.
+_LIKE_THE_LATEST = ("id", "object", "created", "usage")
+_MODEL = re.compile(r'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+
+def whole(text: str, body: Json, completion: Json, *, model: str, price: Price | None) -> bytes:
+    """A whole answer as the client gets it. `text` parses to `body`; `price` is given to tell the cost."""
+    return splice(text, body, _served(completion, model, price)).encode()
+
+
+def content_of(chunk: Mapping[str, Any]) -> int:
+    """How much content a chunk brings, in characters. Any at all commits the gateway to its provider."""
+    characters = 0
+    for choice in chunk.get("choices") or ():
+        delta = choice.get("delta") if isinstance(choice, dict) else None
+        if isinstance(delta, dict):
+            for name, value in delta.items():
+                if value and name in CONTENT:
+                    characters += len(value if isinstance(value, str) else str(value))
+    return characters
+
+
+class Frames:
+    """One upstream stream as the client's frames. `price` is given to tell the cost."""
+
+    def __init__(
+        self,
+        decoder: StreamDecoder,
+        *,
+        model: str,
+        wants_usage: bool,
+        price: Price | None = None,
+        explanation: Json | None = None,
+    ) -> None:
+        self._decoder = decoder
+        self._events = sse.Decoder()
+        self._model = model
+        self._wants_usage = wants_usage
+        self._price = price
+        self._explanation = explanation  # until it is told
+        self._latest: Json = {}  # the last chunk that went to the client
+        self._prefix: str | None = None  # how the text of this stream's events begins, `model` included
+        self._instead = ""  # what stands there for the client
+        self.content = 0  # characters of it so far
+        self.usage: Usage | None = None  # as last told
+        self.ended = False  # the answer is complete, or there is a failure
+        self.failure: UpstreamError | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """The frames that `data` completes. Those before a failure count, so it is kept and not raised."""
+        return self._framed(self._fed, data)
+
+    def close(self, why: UpstreamError | None = None) -> bytes:
+        """The last frames, when the upstream has ended. `why` does not matter if all had been said."""
+        frames = self._framed(self._closed, b"")
+        if why is not None and self.failure is not None:
+            self.failure = why
+        return frames
+
+    def _framed(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
+        frames: list[bytes] = []
+        try:
+            step(data, frames)
+        except sse.EventTooLarge:
+            self._fail(UpstreamError("The provider sent an event that is too large.", klass="protocol"))
+        except UpstreamError as error:
+            self._fail(error)
+        return b"".join(frames)
+
+    def _fail(self, failure: UpstreamError) -> None:
+        self.failure, self.ended = failure, True
+
+    def _fed(self, data: bytes, frames: list[bytes]) -> None:
+        for event in self._events.feed(data):
+            self._event(event.data, frames)
+
+    def _closed(self, _: bytes, frames: list[bytes]) -> None:
+        for event in self._events.close():
+            self._event(event.data, frames)
+        if not self.ended:
+            self._last(frames)
+
+    def _event(self, text: str, frames: list[bytes]) -> None:
+        if self.ended or not text.strip():
+            return
+        if text.lstrip().startswith("[DONE]"):
+            self._chunks(self._decoder.feed("[DONE]"), None, frames)
+            self._last(frames)
+        else:
+            self._chunks(self._decoder.feed(text), text, frames)
+
+    def _last(self, frames: list[bytes]) -> None:
+        self._chunks(self._decoder.close(), None, frames)
+        if self._explanation is not None:
+            alike = {name: self._latest[name] for name in _LIKE_THE_LATEST if name in self._latest}
+            explained = {**alike, "choices": [], "sluice": self._explanation}
+            frames.append(sse.encode(self._text(explained, None)))
+        self.ended = True
+
+    def _chunks(self, chunks: Iterable[Json], text: str | None, frames: list[bytes]) -> None:
+        """A frame for each chunk, made of the event's `text` where there is one."""
+        for chunk in chunks:
+            self.content += content_of(chunk)
+            usage = usage_of(chunk)
+            if usage is not None:
+                self.usage = usage
+                if not chunk.get("choices"):
+                    if not self._wants_usage:
+                        continue
+                    chunk = self._explained(chunk)
+            frames.append(sse.encode(self._text(chunk, text)))
+
+    def _explained(self, usage_chunk: Json) -> Json:
+        """The usage chunk is the last one, so it tells the explanation where one was asked for."""
+        if self._explanation is None:
+            return usage_chunk
+        explained = {**usage_chunk, "sluice": self._explanation}
+        self._explanation = None
+        return explained
+
+    def _text(self, chunk: Json, text: str | None) -> str:
+        self._latest = chunk
+        if text is None:
+            return dump(_served(chunk, self._model, self._price))
+        as_it_came = chunk is self._decoder.event and not (self._price and chunk.get("usage"))
+        if as_it_came and self._prefix and text.startswith(self._prefix):
+            return self._instead + text[len(self._prefix) :]
+        edited = splice(text, self._decoder.event, _served(chunk, self._model, self._price))
+        if as_it_came:
+            self._learn(text, edited)
+        return edited
+
+    def _learn(self, text: str, edited: str) -> None:
+        """Chunks of one stream begin alike: an edit in that beginning need not be looked for again."""
+        if found := _MODEL.search(text):
+            prefix = text[: found.end(1)]
+            instead = text[: found.start(1)] + dump(self._model)
+            if edited == instead + text[len(prefix) :]:
+                self._prefix, self._instead = prefix, instead
+
+
+def _served(answer: Json, model: str, price: Price | None) -> Json:
+    """The answer under the id that served it, with what it cost where that was asked for."""
+    usage = answer.get("usage")
+    told = usage_of(answer) if price and isinstance(usage, dict) else None
+    if price is None or told is None:
+        return {**answer, "model": model}
+    return {**answer, "model": model, "usage": {**answer["usage"], "cost": dollars(cost(told, price))}}

@@ -1,0 +1,229 @@
+"""What every endpoint works with: who calls, which rules are in force, what they make of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from handler.auth import Auth, Key
+from handler.chat import Chat, facts_of, parse, prepared, refused_fields
+from handler.credentials import Credentials
+from handler.errors import (
+    Forbidden,
+    GatewayError,
+    InvalidRequest,
+    Json,
+    NotFound,
+    Unavailable,
+    UpstreamError,
+)
+from handler.exchange import HEAD_AFTER, Receive, read_body
+from handler.headers import upstream_headers, wants_explanation
+from handler.log import Entry, Log, line
+from handler.providers.base import Provider
+from handler.providers.registry import available, rows
+from handler.relay import Answer, Call, Relay
+from handler.settings import Settings
+from handler.snapshot import Snapshot
+from rules import Catalog, Decision, Facts, Live, ModelRecord, RuleSet, decide, load_catalog, usable
+
+SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first token
+SETTLING = 1.0  # seconds that work beside requests may take before the instance is frozen
+
+# What each code of a refusal is to a caller; the rest are faults of the request itself.
+REFUSALS: Mapping[str, type[GatewayError]] = {
+    "model_not_found": NotFound,
+    "model_not_allowed": Forbidden,
+    "no_candidate": Unavailable,
+    "rule_unreadable": Unavailable,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The adopted rules, and what their records make of the catalogue and of the providers."""
+
+    ruleset: RuleSet
+    catalog: Catalog
+    rows: Mapping[str, Provider]
+    live: Live
+    held: object  # the credentials that `live` was made with
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One chat request, and what was decided about it."""
+
+    chat: Chat
+    key: Key
+    policy: Policy
+    decision: Decision
+    headers: Mapping[str, str]
+
+    def explanation(self) -> Json:
+        """The decision as this key may see it: without `manage`, only records whose scope covers it."""
+        if "manage" in self.key.scopes:
+            return self.decision.explain()
+        covering = (
+            record for record in self.policy.ruleset.records if record.scope.covers(self.decision.facts)
+        )
+        return self.decision.explain(visible=frozenset((record.kind, record.id) for record in covering))
+
+    def must_be_served(self) -> None:
+        """Raises what the caller of a refused request is told."""
+        refusal = self.decision.refusal
+        if refusal is not None:
+            error = REFUSALS.get(refusal.code, InvalidRequest)
+            raise error(refusal.message, code=refusal.code, param=refusal.param)
+        for candidate in self.decision.candidates:
+            refuse = self.policy.rows[candidate.model.provider].quirks.refuse
+            if refused := refused_fields(self.chat, refuse, self.decision.effects.allow_fields):
+                raise refused
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One per process; what changes over its life is in the objects it holds."""
+
+    settings: Settings
+    auth: Auth
+    snapshot: Snapshot
+    credentials: Credentials
+    relay: Relay
+    log: Log
+    now: Callable[[], datetime]  # UTC
+    clock: Callable[[], float]  # monotonic seconds
+    roll: Callable[[], float]  # 0 <= roll < 1
+    extra_rows: Mapping[str, Provider] = field(default_factory=dict)
+    first_token: dict[str, float] = field(default_factory=dict)  # seconds, smoothed, by candidate
+    head_after: float = HEAD_AFTER  # seconds
+    _policy: Policy | None = None
+
+    async def admitted(self, headers: Mapping[str, str], entry: Entry) -> Key:
+        """The caller's key, with the scope that every endpoint asks for."""
+        entry.key = key = await self.auth(headers)
+        key.require("chat")
+        return key
+
+    async def policy(self) -> Policy:
+        """The rules in force, what they make of the catalogue, and the providers that can be used."""
+        view, last = await self.snapshot(), self._policy
+        if last is None or last.ruleset is not view.ruleset:
+            table = rows(view.ruleset.of("provider"), self.extra_rows)
+            models = (record for record in view.ruleset.of("model") if isinstance(record, ModelRecord))
+            catalog = load_catalog().with_records(models, frozenset(table))
+        else:
+            table, catalog = last.rows, last.catalog
+        await self.credentials.fresh(table, self.settings)
+        held = self.credentials.held
+        if last is None or (last.catalog, last.held, last.live.stale) != (catalog, held, view.stale):
+            live = self._live(table, stale=view.stale)
+            self._policy = last = Policy(view.ruleset, catalog, table, live, held)
+        return last
+
+    @property
+    def rows(self) -> Mapping[str, Provider]:
+        return self._policy.rows if self._policy else {}
+
+    async def asked(self, headers: Mapping[str, str], receive: Receive, entry: Entry) -> Asked:
+        """Who asks, what, and which model is to answer. Raises GatewayError."""
+        key = await self.admitted(headers, entry)
+        chat = parse(await read_body(receive, headers, self.settings.max_body), headers, self.settings)
+        policy = await self.policy()
+        facts = facts_of(chat, key=key, headers=headers, now=self.now(), roll=self.roll())
+        decision = decide(facts, policy.ruleset, policy.catalog, policy.live)
+        entry.stream, entry.tags, entry.decision = chat.stream, chat.tags, decision
+        return Asked(chat, key, policy, decision, headers)
+
+    def call(self, asked: Asked, deadline: float) -> Call:
+        """What the relay is asked to do. `deadline`: on the gateway's clock."""
+        return Call(
+            chat=asked.chat,
+            decision=asked.decision,
+            body=prepared(asked.chat, asked.decision.effects),
+            deadline=deadline,
+            headers=upstream_headers(asked.headers),
+            explanation=asked.explanation() if wants_explanation(asked.headers) else None,
+        )
+
+    async def relayed(self, call: Call, entry: Entry) -> Answer:
+        """The answer, with the time it took on the entry: waiting on providers is not our overhead."""
+        entry.waiting_since = self.clock()
+        try:
+            entry.answer = answer = await self.relay(call)
+        except UpstreamError as error:
+            self._learn(attempt["class"] for attempt in error.metadata.get("attempts", ()))
+            raise
+        finally:
+            entry.waited, entry.waiting_since = self.clock() - entry.waiting_since, None
+        entry.waited = answer.waited
+        self._learn(attempt.klass for attempt in answer.attempts)
+        return answer
+
+    def _learn(self, classes: Iterable[str]) -> None:
+        """A provider that refused our credential may have been given a new one."""
+        if "auth" in classes:
+            self.credentials.refused()
+
+    async def models(self, key: Key) -> list[Json]:
+        """What `key` may use, in OpenAI's shape."""
+        policy = await self.policy()
+        facts = Facts(key=key.id, project=key.project, key_models=key.models)
+        return usable(policy.ruleset, policy.catalog, policy.live, facts)
+
+    def _live(self, table: Mapping[str, Provider], *, stale: bool) -> Live:
+        names, why = available(table, self.credentials, self.settings)
+        return Live(
+            available=names,
+            unavailable=why,
+            first_token=self.first_token,
+            stale=stale,
+            default_access=self.settings.default_access,
+            unable={name: row.quirks.unable for name, row in table.items() if row.quirks.unable},
+        )
+
+    def health(self, *, detailed: bool) -> tuple[int, Json]:
+        """The status and body of GET /health, from memory alone."""
+        status = self.snapshot.status()
+        if detailed:
+            status["problems"] = self.snapshot.problems()
+        return (200 if self.snapshot.ready else 503), status
+
+    async def after(self, entry: Entry) -> None:
+        """What remains to be done once the client has its answer."""
+        answer = entry.answer
+        if answer is not None:
+            entry.waited = answer.waited
+        if answer is not None and answer.first_token is not None:
+            last = self.first_token.get(answer.candidate.id, answer.first_token)
+            self.first_token[answer.candidate.id] = last + SMOOTHING * (answer.first_token - last)
+        self.log(line(entry, self.clock()))
+
+    async def start(self) -> None:
+        """Reads what the first request needs; init has a full processor. `health` tells of trouble."""
+        with suppress(GatewayError):
+            await self.policy()
+
+    async def after_restore(self) -> None:
+        """After a snapshot's restore, weeks may have passed, and other instances woke with the same dice.
+
+        Connections need nothing: those that died are noticed when they are taken from their pools.
+        """
+        random.seed()
+        self.snapshot.invalidate()
+        self.auth.invalidate()
+        self._policy = None
+        await self.start()
+
+    async def aclose(self) -> None:
+        """Ends what runs beside requests and lets go of every connection."""
+        await self.settle()
+        await self.relay.aclose()
+
+    async def settle(self) -> None:
+        """Waits, bounded, for what runs beside requests: a Lambda instance is frozen between two of them."""
+        await asyncio.gather(self.snapshot.settle(SETTLING), self.credentials.settle(SETTLING))

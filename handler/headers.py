@@ -1,0 +1,149 @@
+"""What is read from a client's headers, and the few that go on upstream; text made fit for a header of ours.
+
+Headers are a mapping with lower-case names. Every value of a repeated name counts (RFC 9110, section 5.3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from handler.errors import InvalidRequest
+from handler.strict_json import loads
+from rules import PREFERENCES
+
+Headers = Mapping[str, str]
+
+# Sent on to an upstream of the client's own format; nothing else of the client's is.
+UPSTREAM = ("anthropic-beta", "anthropic-version", "openai-beta", "accept-language", "idempotency-key")
+# No rule may ask about these, so that no explanation ever shows one.
+SECRET = frozenset(
+    {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "x-amz-security-token"}
+)
+LONGEST_NAME = 128  # characters of a function's name
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_TRACEPARENT = re.compile(
+    r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
+)  # https://www.w3.org/TR/trace-context/
+_TRACE_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_PLAIN = re.compile(r"[\x20-\x7e\t]+")
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+
+
+def header_text(text: str) -> str:
+    """`text` as a header may carry it: printable ASCII, the rest percent-encoded."""
+    return quote(text, safe=_PRINTABLE, errors="surrogatepass")
+
+
+def request_id(headers: Headers) -> str | None:
+    """The client's own id of the request, if it is fit to be echoed."""
+    return _matching(_REQUEST_ID, headers.get("x-request-id"))
+
+
+def trace_headers(headers: Headers) -> dict[str, str]:
+    """What of the client's tracing is echoed and logged."""
+    found = {
+        "traceparent": _matching(_TRACEPARENT, headers.get("traceparent")),
+        "x-opper-trace-id": _matching(_TRACE_ID, headers.get("x-opper-trace-id")),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def upstream_headers(headers: Headers) -> dict[str, str]:
+    """The client's headers that an upstream of the same format is sent."""
+    return {name: value for name in UPSTREAM if (value := _matching(_PLAIN, headers.get(name))) is not None}
+
+
+def header_facts(headers: Headers) -> dict[str, str]:
+    """The headers that a rule may ask about."""
+    lower = {name.lower(): _decoded(value) for name, value in headers.items()}
+    return {
+        name: value for name, value in lower.items() if name not in SECRET and not name.startswith("proxy-")
+    }
+
+
+def wants_explanation(headers: Headers) -> bool:
+    return headers.get("x-sluice-explain", "").strip() == "1"
+
+
+def function_of(headers: Headers) -> str | None:
+    """The name of the caller's function, which a rule's scope may ask for. Raises InvalidRequest."""
+    for name in ("x-sluice-function", "x-opper-name"):
+        function = _read(headers, name)
+        if len(function) > LONGEST_NAME:
+            raise InvalidRequest(f"{name}: at most {LONGEST_NAME} characters", param=name)
+        if function:
+            return function
+    return None
+
+
+def prefer_of(headers: Headers) -> str | None:
+    """The preference asked for. Raises InvalidRequest for an unknown one."""
+    prefer = _read(headers, "x-sluice-prefer")
+    if prefer and prefer not in PREFERENCES:
+        raise InvalidRequest(
+            f"x-sluice-prefer: expected one of {', '.join(PREFERENCES)}", param="x-sluice-prefer"
+        )
+    return prefer or None
+
+
+def forbids_content_log(headers: Headers) -> bool:
+    """`op-log-request` with anything but true: whoever sends it cares for privacy, however he spells it."""
+    return _read(headers, "op-log-request").lower() not in ("", "true", "1")
+
+
+def tags_of(headers: Headers) -> dict[str, Any]:
+    """The tags in headers, values not checked yet; of two sources the later wins. Raises InvalidRequest."""
+    found: dict[str, Any] = {}
+    for name, read in _TAGS.items():
+        if value := _read(headers, name):
+            found |= read(value, name)
+    return found
+
+
+def _json_tags(text: str, name: str) -> dict[str, Any]:
+    """OpenPipe's form: a JSON object."""
+    try:
+        _, value = loads(text.encode("utf-8", "surrogatepass"))
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message.replace("The body", name, 1), param=name) from error
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{name}: expected a JSON object of tags", param=name)
+    return value
+
+
+def _listed_tags(text: str, name: str) -> dict[str, Any]:
+    """Opper's form: `name:value, name:value`; a value may hold a colon, but no comma."""
+    pairs = [pair.partition(":") for pair in text.split(",")]
+    if not all(tag.strip() and colon for tag, colon, _ in pairs):
+        raise InvalidRequest(f"{name}: expected `name:value, name:value`", param=name)
+    return {tag.strip(): value.strip() for tag, _, value in pairs}
+
+
+_TAGS: Mapping[str, Callable[[str, str], dict[str, Any]]] = {
+    "op-tags": _json_tags,
+    "x-opper-tags": _listed_tags,
+    "x-sluice-tags": _listed_tags,
+}
+
+
+def _read(headers: Headers, name: str) -> str:
+    """Every value of one header, joined by commas; empty when there is none."""
+    several = getattr(headers, "getlist", None)  # a mapping of repeated headers shows only the first to get()
+    value = ", ".join(several(name)) if several else headers.get(name, "")
+    return _decoded(value).strip()
+
+
+def _decoded(value: str) -> str:
+    """Header bytes reach us as Latin-1 (RFC 9110, section 5.5); what was UTF-8 is read as that."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
+
+
+def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
+    return value if value is not None and pattern.fullmatch(value) else None

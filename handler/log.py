@@ -1,0 +1,150 @@
+"""One JSON line per request, one per thing an operator should know; never a prompt or an answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from handler.redact import redacted
+
+if TYPE_CHECKING:
+    from handler.errors import GatewayError
+    from handler.keys import Key
+    from handler.relay import Answer
+    from rules import Decision
+
+Json = dict[str, Any]
+Log = Callable[[Mapping[str, Any]], None]
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one request as it goes along; `line` is what remains of it in the log."""
+
+    request_id: str
+    method: str
+    path: str
+    started: float  # monotonic seconds
+    trace: Mapping[str, str] = field(default_factory=dict)
+    status: int = 0
+    key: Key | None = None
+    decision: Decision | None = None
+    answer: Answer | None = None
+    stream: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    error: Json | None = None  # the error object the client was given
+    waiting_since: float | None = None  # monotonic seconds; set while the providers have the word
+    waited: float = 0.0  # seconds spent waiting on providers
+    left: bool = False  # the client went away
+
+    def failed(self, error: GatewayError) -> None:
+        self.error = error.body()["error"]
+
+    def overhead_ms(self, now: float) -> float:
+        """Milliseconds so far that were not spent waiting on providers."""
+        waiting = 0.0 if self.waiting_since is None else now - self.waiting_since
+        return max(0.0, (now - self.started - self.waited - waiting) * 1000)
+
+
+def line(entry: Entry, now: float) -> Json:
+    """The log line of a finished request: never a prompt, an answer, a key or an address."""
+    found = {
+        "level": "ERROR" if entry.status >= 500 or _broke_off(entry.answer) else "INFO",
+        "message": "request",
+        "request_id": entry.request_id,
+        **entry.trace,
+        "method": entry.method,
+        "path": entry.path,
+        "status": entry.status,
+        "ms": round((now - entry.started) * 1000, 1),
+        "overhead_ms": round(entry.overhead_ms(now), 2),
+        "stream": entry.stream or None,
+        "key": entry.key.id if entry.key else None,
+        "project": entry.key.project if entry.key else None,
+        "tags": dict(entry.tags) or None,
+        **_decided(entry.decision, entry.answer),
+        **_answered(entry.answer),
+        "error": entry.error,
+        "left": entry.left or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _broke_off(answer: Answer | None) -> bool:
+    """Whether a stream failed after its head: its status says nothing of that."""
+    return answer is not None and answer.attempts[-1].klass not in ("ok", "cancelled")
+
+
+def _decided(decision: Decision | None, answer: Answer | None) -> Json:
+    if decision is None:
+        return {}
+    return {
+        "reason": reason_of(decision, answer),
+        "rule": decision.rule,
+        "revision": decision.revision,
+        "stale": decision.stale or None,
+    }
+
+
+def _answered(answer: Answer | None) -> Json:
+    if answer is None:
+        return {}
+    return {
+        "model": answer.candidate.id,
+        "attempts": [attempt.body() for attempt in answer.attempts],
+        "first_token_ms": None if answer.first_token is None else round(answer.first_token * 1000, 1),
+        "usage": {name: value for name, value in asdict(answer.usage).items() if value}
+        if answer.usage
+        else None,
+        "cost": answer.cost_dollars,
+    }
+
+
+def reason_of(decision: Decision | None, answer: Answer | None) -> str | None:
+    """What settled the model that answered; `fallback` when a later candidate did."""
+    if decision is None:
+        return None
+    first = decision.candidates[0].id if decision.candidates else None
+    return "fallback" if answer and answer.candidate.id != first else str(decision.reason)
+
+
+def trouble(what: str, found: Mapping[str, Any]) -> Json:
+    """The line of something an operator should look at: `what` it is, and the fields that tell more."""
+    return {"level": "ERROR", "message": what, **found}
+
+
+def failure(error: BaseException, request_id: str) -> Json:
+    """The line of an exception nobody expected: where it came from, and its words without secrets."""
+    frames = traceback.extract_tb(error.__traceback__)[-12:]
+    return {
+        "level": "ERROR",
+        "message": "internal error",
+        "request_id": request_id,
+        "exception": type(error).__name__,
+        "detail": redacted(str(error)),
+        "frames": [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames],
+    }
+
+
+def json_lines(write: Callable[[str], object] | None = None, *, level: str = "INFO") -> Log:
+    """A log that writes one JSON line per entry of at least `level`, stamped in RFC 3339."""
+    least = LEVELS.index(level)
+
+    def log(fields: Mapping[str, Any]) -> None:
+        if LEVELS.index(fields.get("level", "INFO")) < least:
+            return
+        stamp = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")
+        text = json.dumps(
+            {"timestamp": stamp.replace("+00:00", "Z"), **fields}, default=str, separators=(",", ":")
+        )
+        (write or sys.stdout.write)(text + "\n")
+
+    return log

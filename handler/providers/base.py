@@ -1,0 +1,105 @@
+"""What a provider is (a row of data) and what a translator does (chat to and from a wire format, no I/O)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from handler.errors import UpstreamError
+from rules import Model
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirks:
+    """Where an OpenAI-compatible provider differs, as data (docs/providers.md says what each does)."""
+
+    rename: Mapping[str, str] = field(default_factory=dict)  # field -> the provider's name for it
+    drop: frozenset[str] = frozenset()  # tuning it refuses: left out and named in x-sluice-dropped
+    unable: frozenset[str] = frozenset()  # features it cannot represent: the model is no candidate
+    refuse: frozenset[str] = frozenset()  # fields of its own that a caller may not set (contract, section 3)
+    drop_null: bool = False  # null fields are refused there: leave them out
+    message_drop: frozenset[str] = frozenset()  # message fields it refuses
+    roles: Mapping[str, str] = field(default_factory=dict)  # developer -> system
+    tool_choice: Mapping[str, str] = field(default_factory=dict)  # required -> any
+    tool_drop: frozenset[str] = frozenset()  # fields of a tool's function it refuses
+    text_content: bool = False  # a list of text parts becomes one text
+    legacy: bool = True  # takes functions and function_call; False: they are modernised (handler/legacy.py)
+    stream_usage: bool = True  # takes stream_options.include_usage
+    finish_reasons: Mapping[str, str] = field(default_factory=dict)  # its word -> OpenAI's
+    finish_by_calls: bool = False  # says "stop" after tool calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A place that serves models."""
+
+    name: str
+    dialect: str = "openai"  # which translator
+    base_url: str | None = None  # None: off until a record gives one
+    credential: str | None = None  # the name it is looked up under; None: needs none
+    hosts: tuple[str, ...] = ()  # where else the credential may go than to base_url's host; `*.` is any below
+    auth: str = "bearer"  # bearer | header:<name> | none | sigv4
+    on: bool = True  # False: counts as available only when a record or SLUICE_PROVIDERS says so
+    unlisted: str = "pass"  # pass | refuse
+    headers: Mapping[str, str] = field(default_factory=dict)
+    quirks: Quirks = field(default_factory=Quirks)
+
+
+class StreamDecoder(Protocol):
+    """Upstream events to chat chunks. Fresh for each attempt.
+
+    It keeps what the contract (section 8) promises of a stream: one id and `created`, role once, id and name
+    of a tool call once, indexes of tool calls from 0 without a gap, the usage chunk last.
+
+    `event`: what the data last fed parses to; `splice(data, decoder.event, chunk)` keeps the upstream's text.
+    """
+
+    event: Json
+
+    def feed(self, data: str) -> Iterator[Json]:
+        """The chunks that one event's data completes; give it every event, `[DONE]` included.
+
+        One event that cannot be parsed is skipped, at a second UpstreamError is raised, as on an error event.
+        """
+        ...
+
+    def close(self) -> Iterator[Json]:
+        """What is left when the upstream has ended. Raises UpstreamError when that was too early."""
+        ...
+
+
+class Translator(Protocol):
+    """Between chat and one wire format; dict in and dict out.
+
+    A translator of the client's own format shares every part that it does not change with the dict it was
+    given, so that `splice` can keep the client's bytes.
+
+    `legacy`: the client sent `functions` or `function_call`, and the answer goes back in that form. `request`
+    sees that for itself.
+    """
+
+    def path(self, model: Model, *, stream: bool) -> str: ...
+
+    def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
+        """The upstream's request body, and the names of the tuning left out.
+
+        A stream is asked for its usage where the row allows it; the caller withholds the usage chunk from a
+        client that did not ask.
+        """
+        ...
+
+    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False) -> Json:
+        """A chat completion. Raises UpstreamError when the body is an error in disguise."""
+        ...
+
+    def stream(self, quirks: Quirks, *, legacy: bool = False) -> StreamDecoder: ...
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """What a status other than 200 means: its class, and what a caller sees if it ends here.
+
+        Keys and addresses are gone from the message, but only the caller knows the credential itself.
+        """
+        ...

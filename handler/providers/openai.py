@@ -1,0 +1,287 @@
+"""OpenAI's Chat Completions, as OpenAI and the providers compatible with it serve them.
+
+The client's format is this one too, so nearly nothing is translated. What a provider refuses is in its row's
+quirks; what some answer beside the specification is put right here, each with where it is seen. A part that
+needs nothing is passed on as the object it was. https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from handler.errors import UpstreamError
+from handler.legacy import legacy_answer, legacy_chunk
+from handler.providers.base import Json, Quirks, StreamDecoder
+from handler.providers.failure import failure, failure_in
+from handler.providers.quirks import suited
+from rules import Model
+
+
+class OpenAI:
+    """The translator of the `openai` dialect."""
+
+    def path(self, model: Model, *, stream: bool) -> str:
+        return "/chat/completions"
+
+    def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
+        return suited(chat, model, quirks)
+
+    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False) -> Json:
+        if (failed := failure_in(body)) is not None:
+            raise failed
+        if "choices" not in body and isinstance(body.get("result"), dict):
+            body = body["result"]  # https://developers.cloudflare.com/workers-ai/
+        choices = body.get("choices")
+        if not choices or not _fit(choices, "message"):
+            raise UpstreamError("The provider's answer is no chat completion.", klass="protocol")
+        after = [_whole_choice(choice, quirks) for choice in choices]
+        body = body if _identical(choices, after) else {**body, "choices": after}
+        return legacy_answer(body) if legacy and not quirks.legacy else body
+
+    def stream(self, quirks: Quirks, *, legacy: bool = False) -> StreamDecoder:
+        return ChatStream(quirks, legacy=legacy and not quirks.legacy)
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        return failure(status, headers, body)
+
+
+@dataclass(slots=True)
+class Choice:
+    """What has been streamed of one choice."""
+
+    role: bool = False
+    finished: bool = False
+    calls: list[Call] = field(default_factory=list)
+    positions: dict[int | None, int] = field(default_factory=dict)  # the upstream's index of a call -> ours
+
+
+@dataclass(slots=True)
+class Call:
+    id: str
+    named: bool = False
+
+
+class ChatStream:
+    """The decoder of one stream; see StreamDecoder."""
+
+    def __init__(self, quirks: Quirks, *, legacy: bool) -> None:
+        self.event: Json = {}
+        self._quirks = quirks
+        self._legacy = legacy
+        self._head: Json = {}  # id, created, object and model of the first chunk
+        self._choices: dict[int, Choice] = {}
+        self._usage: Json | None = None  # told beside content, to go out last
+        self._malformed = 0
+        self._done = False
+
+    def feed(self, data: str) -> Iterator[Json]:
+        if self._done or data.startswith("[DONE]"):
+            self._done = True
+            return
+        if not data.strip():
+            return
+        event = self._parsed(data)
+        if event is None:
+            self._skip()
+            return
+        if (failed := failure_in(event)) is not None:
+            raise failed
+        chunk = self._chunk(event)
+        if chunk is not None:
+            yield self._out(chunk)
+
+    def close(self) -> Iterator[Json]:
+        if not self._choices or (self._open() and not self._done):
+            raise UpstreamError("The provider's answer ended too early.", klass="network")
+        for index in self._open():  # [DONE] came, but no finish reason
+            finish = "tool_calls" if self._choices[index].calls else "stop"
+            yield self._out(self._own([{"index": index, "delta": {}, "finish_reason": finish}]))
+        if self._usage is not None:
+            yield self._own([]) | {"usage": self._usage}
+
+    def _open(self) -> list[int]:
+        """The choices that have not been finished."""
+        return [index for index, choice in self._choices.items() if not choice.finished]
+
+    def _parsed(self, data: str) -> Json | None:
+        """The event; None if it is none."""
+        try:
+            event = json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+        event = {"error": event} if isinstance(event, list) else event  # Gemini's compatible API
+        if not isinstance(event, dict) or not _fit(event.get("choices") or [], "delta"):
+            return None
+        self.event = event
+        return self.event
+
+    def _skip(self) -> None:
+        self._malformed += 1
+        if self._malformed > 1:
+            raise UpstreamError("The provider's stream could not be understood.", klass="protocol")
+
+    def _chunk(self, event: Json) -> Json | None:
+        """The chunk that an event is; None if it is none that a client wants."""
+        told, usage = event.get("choices"), event.get("usage")
+        choices = told or []
+        if not (choices or usage or event.get("id")):
+            return None  # Azure's first event, of the prompt's filter, has no id and no choice
+        chunk = self._headed(event)
+        if usage and (choices or self._open()):  # Mistral tells it with the last piece, Perplexity with each
+            self._usage = usage
+            chunk = {name: value for name, value in chunk.items() if name != "usage"}
+            if not choices:
+                return None
+        elif usage:
+            self._usage = None
+        after = [self._choice(choice) for choice in choices]
+        return chunk if isinstance(told, list) and _identical(told, after) else {**chunk, "choices": after}
+
+    def _headed(self, event: Json) -> Json:
+        """One id and one time for the whole stream."""
+        if not self._head.get("id"):
+            self._head = {name: event[name] for name in ("id", "object", "created", "model") if name in event}
+            return event
+        head: Json = {name: self._head[name] for name in ("id", "created") if name in self._head}
+        return event if all(event.get(name) == value for name, value in head.items()) else {**event, **head}
+
+    def _own(self, choices: list[Json]) -> Json:
+        return {**self._head, "choices": choices}
+
+    def _out(self, chunk: Json) -> Json:
+        return legacy_chunk(chunk) if self._legacy else chunk
+
+    def _choice(self, choice: Json) -> Json:
+        state = self._choices.setdefault(choice.get("index") or 0, Choice())
+        delta, finish = choice.get("delta"), choice.get("finish_reason")
+        new = _delta(delta, state) if delta else {}
+        if new != delta:
+            choice = {**choice, "delta": new}
+        if finish is not None:
+            meant = _finish(finish, bool(state.calls), self._quirks) if finish else None
+            state.finished = state.finished or meant is not None
+            choice = choice if meant == finish else {**choice, "finish_reason": meant}
+        return choice
+
+
+def _delta(delta: Json, state: Choice) -> Json:
+    new = _plain(delta)
+    if "role" in new:
+        again, state.role = state.role, state.role or bool(new["role"])
+        if again or not new["role"]:
+            new = {name: value for name, value in new.items() if name != "role"}
+    if calls := new.get("tool_calls"):
+        after = [_call_delta(call, state) for call in calls]
+        new = new if _identical(calls, after) else {**new, "tool_calls": after}
+    return new
+
+
+def _call_delta(call: Json, state: Choice) -> Json:
+    """A piece of a tool call: its index counts from 0, its id, type and name are told once.
+
+    Compatible providers number every call 0 or none, and repeat id and name, or send them empty.
+    """
+    id_, number, given = call.get("id") or "", call.get("index"), call.get("function")
+    position = state.positions.get(number)
+    if position is None or (id_ and state.calls[position].id not in ("", id_)):
+        position = state.positions[number] = len(state.calls)
+        state.calls.append(Call(id_))
+        new = dict(call)
+    else:
+        new = {field: value for field, value in call.items() if field not in ("id", "type")}
+    known = state.calls[position]
+    known.id = known.id or id_
+    if given is not None:
+        new["function"] = _function(given, spoken=known.named)
+        known.named = known.named or bool(given.get("name"))
+    new["index"] = position
+    return call if new == call else new
+
+
+def _function(given: Json, *, spoken: bool) -> Json:
+    """The function of a call, without a name that was told. Cloudflare gives arguments as an object."""
+    function = {name: value for name, value in given.items() if not (spoken and name == "name")}
+    arguments = function.get("arguments")
+    if arguments is not None and not isinstance(arguments, str):
+        function["arguments"] = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+    return function
+
+
+def _fit(choices: Any, said: str) -> bool:
+    """Whether choices have the shape that is relied on here. `said`: message, or delta, which may lack."""
+    return isinstance(choices, list) and all(_is_choice(choice, said) for choice in choices)
+
+
+def _is_choice(choice: Any, said: str) -> bool:
+    if not isinstance(choice, dict) or not isinstance(choice.get("index"), int | None):
+        return False
+    part = choice.get(said)
+    if not isinstance(part, dict):
+        return part is None and said == "delta"
+    calls = part.get("tool_calls")
+    return calls is None or (isinstance(calls, list) and all(map(_is_call, calls)))
+
+
+def _is_call(call: Any) -> bool:
+    return (
+        isinstance(call, dict)
+        and isinstance(call.get("index"), int | None)
+        and isinstance(call.get("id"), str | None)
+        and isinstance(call.get("function"), dict | None)
+    )
+
+
+def _whole_choice(choice: Json, quirks: Quirks) -> Json:
+    message, finish = choice["message"], choice.get("finish_reason")
+    new = _plain(message)
+    calls = new.get("tool_calls") or []
+    after = [_whole_call(call) for call in calls]
+    if not _identical(calls, after):
+        new = {**new, "tool_calls": after}
+    meant = _finish(finish, bool(calls), quirks)
+    if new is message and meant == finish:
+        return choice
+    return {**choice, "message": new, "finish_reason": meant}
+
+
+def _whole_call(call: Json) -> Json:
+    given = call.get("function") or {}
+    function = _function(given, spoken=False)
+    return call if function == given else {**call, "function": function}
+
+
+def _plain(part: Json) -> Json:
+    """A message or delta whose content is a text: Mistral's thinking models give a list of parts.
+
+    https://docs.mistral.ai/capabilities/reasoning/
+    """
+    content = part.get("content")
+    if not isinstance(content, list):
+        return part
+    thoughts = [one.get("thinking") for one in content if isinstance(one, dict)]
+    thought = "".join(_text(piece) for pieces in thoughts if isinstance(pieces, list) for piece in pieces)
+    new = {**part, "content": "".join(map(_text, content))}
+    return {**new, "reasoning_content": thought} if thought else new
+
+
+def _text(part: Any) -> str:
+    text = part.get("text") if isinstance(part, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def _finish(finish: Any, called: bool, quirks: Quirks) -> Any:
+    """OpenAI's word for why an answer ended; where there is none, what it holds decides."""
+    meant = quirks.finish_reasons.get(finish, finish) if isinstance(finish, str) else finish
+    if meant == "error":  # https://openrouter.ai/docs/api-reference/errors
+        raise UpstreamError("The provider failed while it answered.", klass="server")
+    if not meant or (meant == "stop" and called and quirks.finish_by_calls):
+        return "tool_calls" if called else "stop"
+    return meant
+
+
+def _identical(before: list[Any], after: list[Any]) -> bool:
+    return len(before) == len(after) and all(map(operator.is_, before, after))

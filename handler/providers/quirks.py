@@ -1,0 +1,162 @@
+"""A chat request as one provider takes it: what its row and the model's family ask to change, no more.
+
+Every part that stays is shared with the client's body, so that its bytes go on (handler/splice.py).
+docs/providers.md says what each quirk does.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from handler.legacy import modern
+from handler.providers.base import Json, Quirks
+from rules import Model
+
+SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
+PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
+NOTHING: frozenset[str] = frozenset()
+
+# What does nothing when it is said, so that leaving it out is not worth a word.
+NEUTRAL: Mapping[str, Any] = {
+    "n": 1,
+    "logprobs": False,
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "logit_bias": {},
+    "store": False,
+    "parallel_tool_calls": True,
+    "service_tier": "auto",
+}
+
+# What a family of models refuses, wherever it is served: the words of `rules` in the catalogue, and the
+# fields that are left out because of each. https://platform.openai.com/docs/guides/reasoning
+RULES: Mapping[str, Callable[[Json], frozenset[str]]] = {
+    "max_completion_tokens": lambda chat: NOTHING,  # a new name, see RENAMES
+    "no_sampling": lambda chat: SAMPLING,
+    "sampling_without_reasoning": lambda chat: SAMPLING if _reasons(chat) else NOTHING,
+    "no_penalties": lambda chat: PENALTIES,
+    "no_stop": lambda chat: frozenset({"stop"}),
+    "no_parallel_tool_calls": lambda chat: frozenset({"parallel_tool_calls"}),
+    "no_reasoning_with_tools": lambda chat: frozenset({"reasoning_effort"}) if chat.get("tools") else NOTHING,
+}
+RENAMES: Mapping[str, Mapping[str, str]] = {"max_completion_tokens": {"max_tokens": "max_completion_tokens"}}
+
+
+def _reasons(chat: Json) -> bool:
+    return chat.get("reasoning_effort") not in (None, "none")
+
+
+def suited(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
+    """The request as this model of this provider takes it, and the names of what was left out."""
+    body = chat if quirks.legacy else modern(chat)
+    body = {**body, "model": model.name}
+    dropped: list[str] = []
+    for rule in model.rules:
+        body = _renamed(body, RENAMES.get(rule, {}))
+        body = _without(body, RULES[rule](body) if rule in RULES else NOTHING, dropped)
+    body = _renamed(body, quirks.rename)
+    body = _without(body, quirks.drop, dropped)
+    body = _tools(_stream_options(body, quirks), quirks, dropped)
+    if quirks.drop_null:
+        body = {name: value for name, value in body.items() if value is not None}
+    if isinstance(messages := body.get("messages"), list):
+        body["messages"] = _shared(messages, [_message(one, quirks, dropped) for one in messages])
+    return body, tuple(name for name in dict.fromkeys(dropped) if name in chat or "." in name)
+
+
+def refused(chat: Json, refuse: Collection[str], allow: Collection[str] = ()) -> str | None:
+    """The first field of the request that this row refuses and no rule allows.
+
+    An entry is a field, a field with a value (`service_tier=priority`) or a sort of tool (`tools.browser`).
+    """
+    for name, value in chat.items():
+        if value is not None and name not in allow:
+            said = {name, f"{name}={value}" if isinstance(value, str) else name}
+            if name == "tools" and isinstance(value, list):
+                said |= {f"tools.{tool.get('type')}" for tool in value if isinstance(tool, dict)}
+            if not said.isdisjoint(refuse):
+                return name
+    return None
+
+
+def _renamed(body: Json, names: Mapping[str, str]) -> Json:
+    """Under the new name, if that is not taken."""
+    if names.keys().isdisjoint(body):
+        return body
+    kept = {name: value for name, value in body.items() if name not in names}
+    return kept | {
+        new: body[old] for old, new in names.items() if body.get(old) is not None and new not in kept
+    }
+
+
+def _without(body: Json, fields: frozenset[str], dropped: list[str]) -> Json:
+    if fields.isdisjoint(body):
+        return body
+    dropped += [name for name in body if name in fields and not _neutral(name, body[name])]
+    return {name: value for name, value in body.items() if name not in fields}
+
+
+def _neutral(name: str, value: Any) -> bool:
+    return value is None or (name in NEUTRAL and value == NEUTRAL[name])
+
+
+def _stream_options(body: Json, quirks: Quirks) -> Json:
+    """A stream is asked for its usage, which is what its cost is known by."""
+    options = body.get("stream_options")
+    if not quirks.stream_usage:
+        return {name: value for name, value in body.items() if name != "stream_options"}
+    if body.get("stream") is not True or (isinstance(options, dict) and options.get("include_usage") is True):
+        return body
+    return {**body, "stream_options": {**(options or {}), "include_usage": True}}
+
+
+def _tools(body: Json, quirks: Quirks, dropped: list[str]) -> Json:
+    choice, tools = body.get("tool_choice"), body.get("tools")
+    asked = choice.get("type") if isinstance(choice, dict) else choice
+    if isinstance(asked, str) and asked in quirks.tool_choice:
+        body = {**body, "tool_choice": quirks.tool_choice[asked]}
+        if quirks.tool_choice[asked] == "auto":  # less than was asked
+            dropped.append("tool_choice")
+    if quirks.tool_drop and isinstance(tools, list):
+        body = {**body, "tools": _shared(tools, [_tool(one, quirks.tool_drop, dropped) for one in tools])}
+    return body
+
+
+def _tool(tool: Any, fields: frozenset[str], dropped: list[str]) -> Any:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict) or fields.isdisjoint(function):
+        return tool
+    dropped += [f"tools.function.{name}" for name in function if name in fields]
+    return {**tool, "function": {name: value for name, value in function.items() if name not in fields}}
+
+
+def _message(message: Any, quirks: Quirks, dropped: list[str]) -> Any:
+    """One message; the message itself if nothing changes."""
+    if not isinstance(message, dict):
+        return message
+    role, content = message.get("role"), message.get("content")
+    new = message
+    if isinstance(role, str) and role in quirks.roles:
+        new = {**new, "role": quirks.roles[role]}
+    if quirks.text_content and isinstance(content, list) and content and all(map(_is_text, content)):
+        new = {**new, "content": "".join(part["text"] for part in content)}
+    gone = [
+        name for name in new if name in quirks.message_drop and not (name == "name" and role == "function")
+    ]
+    if gone:
+        dropped += [f"messages.{name}" for name in gone if new[name]]
+        new = {name: value for name, value in new.items() if name not in gone}
+    if quirks.drop_null and any(value is None and name != "content" for name, value in new.items()):
+        new = {name: value for name, value in new.items() if value is not None or name == "content"}
+    return new
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+
+
+def _shared(before: list[Any], after: list[Any]) -> list[Any]:
+    """The list itself where no item is another one."""
+    return before if all(map(operator.is_, before, after)) else after

@@ -1,0 +1,102 @@
+"""Which providers there are, with the records' own, and which of them can be used here and now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from handler.providers.base import Provider, Translator
+from handler.providers.builtin import PROVIDERS
+from handler.providers.openai import OpenAI
+
+__all__ = ["PROVIDERS", "TRANSLATORS", "available", "credential_allowed", "rows"]
+
+# By dialect. A provider of a dialect that is not here is not available, and says so.
+TRANSLATORS: Mapping[str, Translator] = {"openai": OpenAI()}
+
+_RECORDED = ("dialect", "base_url", "credential", "unlisted", "headers")
+
+
+class Held(Protocol):
+    """Where credentials are looked up."""
+
+    def get(self, name: str) -> str | None: ...
+
+
+class TurnedOn(Protocol):
+    """The setting that turns providers on."""
+
+    @property
+    def providers(self) -> frozenset[str]: ...
+
+
+def rows(records: Iterable[Any], extra: Mapping[str, Provider] | None = None) -> Mapping[str, Provider]:
+    """Every row by name: the built-in ones, those of this process, then what `provider` records give."""
+    table = {**PROVIDERS, **(extra or {})}
+    for record in records:
+        table[record.id] = _recorded(table.get(record.id) or Provider(name=record.id), record)
+    return table
+
+
+def _recorded(row: Provider, record: Any) -> Provider:
+    """The row with what the record gives. Whoever writes a record of a provider wants it on."""
+    given = {name: value for name in _RECORDED if (value := getattr(record, name)) is not None}
+    return replace(row, on=True, quirks=replace(row.quirks, **(record.quirks or {})), **given)
+
+
+def available(
+    table: Mapping[str, Provider], credentials: Held, settings: TurnedOn
+) -> tuple[frozenset[str], dict[str, str]]:
+    """The names of the providers that can be used, and why each other one cannot."""
+    why = {name: _why_not(row, credentials, settings) for name, row in table.items()}
+    usable = frozenset(name for name, problem in why.items() if problem is None)
+    return usable, {name: problem for name, problem in why.items() if problem is not None}
+
+
+def _why_not(row: Provider, credentials: Held, settings: TurnedOn) -> str | None:
+    if row.dialect not in TRANSLATORS:
+        return f"dialect {row.dialect} is not served yet"
+    if not row.on and row.name not in settings.providers:
+        return "not turned on: by SLUICE_PROVIDERS or a provider record"
+    if row.base_url is None:
+        return "no base_url: a provider record gives one"
+    if row.credential is None:
+        return None
+    if not credential_allowed(row):
+        return f"credential {row.credential} may only go to {', '.join(_HOSTS[row.credential])}"
+    return None if credentials.get(row.credential) else f"no credential {row.credential}"
+
+
+def credential_allowed(row: Provider) -> bool:
+    """Whether the row's credential may go where its base_url leads.
+
+    What a built-in row uses goes to that row's hosts only: a record must not carry it off.
+    """
+    hosts = _HOSTS.get(row.credential or "")
+    if hosts is None:
+        return True
+    scheme, host, port = _address(row.base_url or "")
+    return scheme == "https" and port in (None, 443) and any(_under(host, pattern) for pattern in hosts)
+
+
+def _under(host: str, pattern: str) -> bool:
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+
+
+def _address(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port; nothing of what is no address."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        return "", "", None
+
+
+# A built-in row's credential -> the hosts it may go to.
+_HOSTS: Mapping[str, tuple[str, ...]] = {
+    row.credential: (*([_address(row.base_url)[1]] if row.base_url else ()), *row.hosts)
+    for row in PROVIDERS.values()
+    if row.credential
+}

@@ -1,0 +1,18 @@
+"""Text that goes to a caller or a log, without what looks like key material or an upstream's address."""
+
+from __future__ import annotations
+
+import re
+
+_SECRETS = re.compile(
+    r"(?i:bearer|basic|api[-_ ]?key|x-api-key|authorization)\s*[:=]?\s*['\"]?[A-Za-z0-9._~+/*-]{8,}=*"
+    r"|\b(?:sk|pk|rk|gsk|xai|hf|AIza|AKIA|ASIA|csk|nvapi|tgp|fw|pplx|r8)[-_]?[A-Za-z0-9_*.-]{10,}"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*"
+)
+_ADDRESSES = re.compile(r"\bhttps?://[^\s'\"<>)\]}]+")
+
+
+def redacted(text: str, *, limit: int = 500) -> str:
+    """`text` with keys and URLs replaced, at most `limit` characters."""
+    text = _ADDRESSES.sub("[address]", _SECRETS.sub("[redacted]", text))
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,85 @@
+"""When a provider wants to be asked again, in all the forms it may say so (contract, section 6).
+
+https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")  # OpenAI and Azure
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_UNITS = "milliseconds?|ms|minutes?|mins?|m|hours?|hrs?|h|seconds?|secs?|s"
+_DURATION = rf"(?:\d+(?:\.\d+)?\s*(?:{_UNITS})(?![a-z])\s*)+"
+# "Please try again in 6s" (OpenAI, Groq), "Please retry in 34.07s" and "retryDelay": "34s" (Google),
+# "Please retry after 20 seconds" (Azure). https://cloud.google.com/apis/design/errors
+_SAID = re.compile(
+    rf"""(?:try\s+again|retry|wait)\s+(?:(?:in|after|for)\s+)?({_DURATION})
+      |"retryDelay"\s*:\s*"({_DURATION})"
+      |"retry_after(?:_seconds)?"\s*:\s*"?(\d+(?:\.\d+)?)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_AMOUNT = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNITS})(?![a-z])", re.IGNORECASE)
+_LOOKED_AT = 8192  # bytes of a body
+
+
+def retry_after(headers: Mapping[str, str], body: bytes = b"", now: float = 0.0) -> float | None:
+    """Seconds until it may be tried again, never negative; None when nothing readable was said.
+
+    `headers` have lower-case names. `now`: epoch seconds, for a date without the sender's own Date beside it.
+    """
+    for name in _MILLISECONDS:
+        if (amount := _number(headers.get(name))) is not None:
+            return amount / 1000
+    value = headers.get("retry-after")
+    if value is not None:
+        for found in (_number(value), _until(value, headers.get("date"), now), _duration(value)):
+            if found is not None:
+                return found
+    return _said(body[:_LOOKED_AT].decode("utf-8", "replace")) if body else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        amount = float(text or "")
+    except ValueError:
+        return None
+    return amount if math.isfinite(amount) and amount >= 0 else None
+
+
+def _until(date: str, sent: str | None, now: float) -> float | None:
+    """Seconds from when the answer was sent, by the sender's own clock where it told it."""
+    at = _epoch(date)
+    if at is None:
+        return None
+    since = _epoch(sent) if sent else None
+    return max(0.0, at - (now if since is None else since))
+
+
+def _epoch(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _said(text: str) -> float | None:
+    found = _SAID.search(text)
+    if found is None:
+        return None
+    return _number(found[3]) if found[3] else _duration(found[1] or found[2])
+
+
+def _duration(text: str) -> float | None:
+    """Seconds of "6s", "320ms", "1m23.5s", "2 minutes"; None when there is anything else in the text."""
+    amounts = _AMOUNT.findall(text)
+    if not amounts or _AMOUNT.sub("", text).strip():
+        return None
+    return sum(float(amount) * _unit(unit.lower()) for amount, unit in amounts)
+
+
+def _unit(unit: str) -> float:
+    return 0.001 if unit.startswith(("ms", "milli")) else _SECONDS[unit[0]]

@@ -1,0 +1,179 @@
+"""The local run: a DynamoDB in this process, the demo model, and the gateway, until a signal ends it.
+
+What it puts into the tables is in handler/seeding.py, what it says of itself in handler/banner.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+
+from handler.banner import Run, banner, base_url
+from handler.console import console
+from handler.echo import create_echo
+from handler.main import build
+from handler.providers.base import Provider
+from handler.seeding import Seeded, Seeds, Unusable, read_seeds, seed
+from handler.settings import InvalidSetting, Settings, settings_from
+from handler.store import StoreError, ask, client, is_loopback
+from handler.tables import create_tables
+
+LOOPBACK = "127.0.0.1"
+GRACE = 10  # seconds that running requests have after a signal
+KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that none closes under a request
+
+
+def serve(*, host: str, port: int, rules: str | None, keys: str | None) -> int:
+    """Serves until SIGINT or SIGTERM. The exit status: 0, or 2 when it could not begin."""
+    try:
+        settings, seeds = settings_from(), read_seeds(rules=rules, keys=keys)
+        with _listener(host, port) as listener:
+            asyncio.run(_serve(settings, seeds, listener))
+    except (InvalidSetting, StoreError, Unusable) as error:
+        _complain(str(error))
+        return 2
+    except KeyboardInterrupt:  # a second Ctrl-C
+        return 130
+    return 0
+
+
+async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None:
+    # The gateway logs its own failures, and a connection that echo-cut drops is dropped on purpose.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    stopped = _on_signals()
+    embedded = not given.dynamodb_endpoint
+    with _dynamodb(given.dynamodb_endpoint) as endpoint:
+        local = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "SLUICE_PRIVATE_UPSTREAMS": "1"}
+        settings = settings_from({**given.environment, **local})
+        seeded, region = await asyncio.to_thread(_prepared, settings, seeds, embedded=embedded)
+        async with _echo() as row:
+            colour = sys.stdout.isatty() and not settings.environment.get("NO_COLOR")
+            log = console(sys.stdout, colour=colour, level=settings.log_level)
+            app, gateway = build(settings, extra_rows={row.name: row}, log=log)
+            await gateway.start()
+            url = base_url(listener)
+            run = Run(settings=settings, base_url=url, embedded=embedded, region=region, seeded=seeded)
+            async with _running(app, listener, grace=GRACE):
+                sys.stdout.write(banner(run))
+                sys.stdout.flush()
+                await stopped.wait()
+            await gateway.aclose()
+
+
+def _prepared(settings: Settings, seeds: Seeds, *, embedded: bool) -> tuple[Seeded, str]:
+    """The tables made and filled as the contract (section 10) has it; and the region they are in."""
+    dynamodb = client(settings)
+    ask(dynamodb, "list_tables", {"Limit": 1})  # says it in one line when nobody is there
+    if is_loopback(settings.dynamodb_endpoint):
+        create_tables(dynamodb, settings)
+    seeded = seed(dynamodb, settings, seeds, examples=embedded, report=_complain)
+    return seeded, str(dynamodb.meta.region_name)
+
+
+@contextmanager
+def _dynamodb(given: str | None) -> Iterator[str]:
+    """The endpoint that is given, else that of a DynamoDB in this process, which forgets at exit."""
+    if given:
+        yield given
+        return
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each of its requests
+    server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@asynccontextmanager
+async def _echo() -> AsyncIterator[Provider]:
+    """The demo provider on a port of its own: the gateway reaches it over HTTP, as it reaches any other."""
+    with _listener(LOOPBACK, 0) as listener:
+        async with _running(create_echo(), listener, grace=1):
+            yield Provider(name="local", base_url=base_url(listener), auth="none")
+
+
+class _Server(uvicorn.Server):
+    """One of the servers of this process: it says when it listens, and leaves the signals to `serve`."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+@asynccontextmanager
+async def _running(app: Any, listener: socket.socket, *, grace: int) -> AsyncIterator[None]:
+    """`app` served on `listener`; at the end its running requests have `grace` seconds."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=grace,
+    )
+    server = _Server(config)
+    serving = asyncio.ensure_future(server.serve([listener]))
+    listening = asyncio.ensure_future(server.listening.wait())
+    try:
+        await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
+        yield
+    finally:
+        listening.cancel()
+        server.should_exit = True
+        await serving
+
+
+@contextmanager
+def _listener(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens from now on: whoever connects early waits instead of being refused."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, which create_server leaves out, asyncio sends small writes at once.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Unusable(f"port {port} of {host} is in use: choose another with --port") from error
+            raise Unusable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        yield listener
+
+
+def _on_signals() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM; a second one is not waited for."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        stopped.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    return stopped
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"sluice: {text}\n")

@@ -1,0 +1,97 @@
+"""Settings, read once from the environment (contract, section 10). The only reader of os.environ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class InvalidSetting(ValueError):
+    """A setting that cannot be read: its name and what was meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every field is the environment variable of its upper-case name behind `SLUICE_`."""
+
+    rules_table: str = "sluice-rules"
+    keys_table: str = "sluice-keys"
+    state_table: str = "sluice-state"
+    rules_ttl: float = 15.0  # seconds
+    key_ttl: float = 60.0
+    key_max_stale: float = 3600.0
+    credentials_path: str | None = None
+    providers: frozenset[str] = frozenset()
+    private_upstreams: bool = False
+    default_access: str = "allow"  # allow | deny
+    max_body: int = 6_000_000  # bytes
+    max_n: int = 8
+    cors_origins: tuple[str, ...] = ("*",)
+    log_level: str = "INFO"
+    environment: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  # where credentials are looked up first
+
+    @property
+    def region(self) -> str | None:
+        return self.environment.get("AWS_REGION") or self.environment.get("AWS_DEFAULT_REGION")
+
+    @property
+    def dynamodb_endpoint(self) -> str | None:
+        return self.environment.get("AWS_ENDPOINT_URL_DYNAMODB")
+
+
+def _number(name: str, text: str, least: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not value >= least:
+        raise InvalidSetting(f"{name}: {text!r} is not a number of at least {least:g}")
+    return value
+
+
+def _choice(name: str, text: str, *choices: str) -> str:
+    if text not in choices:
+        raise InvalidSetting(f"{name}: {text!r} is none of {', '.join(choices)}")
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.replace(",", " ").split() if word)
+
+
+_READERS: Mapping[str, Callable[[str, str], Any]] = {
+    "rules_table": lambda _, text: text,
+    "keys_table": lambda _, text: text,
+    "state_table": lambda _, text: text,
+    "rules_ttl": lambda name, text: _number(name, text, 0),
+    "key_ttl": lambda name, text: _number(name, text, 0),
+    "key_max_stale": lambda name, text: _number(name, text, 0),
+    "credentials_path": lambda _, text: text,
+    "providers": lambda _, text: frozenset(_words(text)),
+    "private_upstreams": lambda name, text: _choice(name, text, "0", "1") == "1",
+    "default_access": lambda name, text: _choice(name, text, "allow", "deny"),
+    "max_body": lambda name, text: int(_number(name, text, 1)),
+    "max_n": lambda name, text: int(_number(name, text, 1)),
+    "cors_origins": lambda _, text: _words(text),
+    "log_level": lambda name, text: _choice(name, text.upper(), "DEBUG", "INFO", "WARNING", "ERROR"),
+}
+
+
+def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. An empty variable counts as absent. Raises InvalidSetting."""
+    environment = dict(os.environ if environment is None else environment)
+    given = {
+        field: read(f"SLUICE_{field.upper()}", text)
+        for field, read in _READERS.items()
+        if (text := environment.get(f"SLUICE_{field.upper()}", "").strip())
+    }
+    return Settings(**given, environment=environment)
+
+
+def process_environment() -> MutableMapping[str, str]:
+    """The environment itself, for the runtime loop: it sets the trace id that botocore reads there."""
+    return os.environ

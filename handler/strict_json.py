@@ -1,0 +1,125 @@
+"""JSON as RFC 8259 has it, stricter where readers differ: bytes must mean the same to us and to the upstream.
+
+The C scanner of `json` does the work. What it lets through (repeated names, NaN, any depth) is refused, and
+only then the text is read again, for the place. https://www.rfc-editor.org/rfc/rfc8259
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from handler.errors import InvalidRequest
+
+MAX_DEPTH = 100
+LONGEST_INTEGER = (
+    4300  # digits; longer ones make Python's int() refuse, because reading them takes quadratic time
+)
+
+_TOKEN = re.compile(
+    r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")(?P<colon>[ \t\n\r]*:)?'
+    r"|(?P<open>[\[{])|(?P<close>[\]}])|(?P<constant>NaN|-?Infinity)|(?P<number>-?[0-9][0-9.eE+-]*)",
+    re.DOTALL,
+)
+
+
+class _Refused(Exception):
+    """The scanner met what RFC 8259 or we forbid; it cannot say where."""
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise _Refused
+    return found
+
+
+def _constant(_name: str) -> Any:
+    raise _Refused
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+
+
+def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
+    """The text of `body` and its value. Raises InvalidRequest `invalid_json`, with what is wrong where."""
+    text = _text(body)
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise _invalid(f"{error.msg[0].lower()}{error.msg[1:]}", text, error.pos) from None
+    except (_Refused, RecursionError, ValueError):  # ValueError: int() and its limit
+        raise _first_problem(text, max_depth) from None
+    if text.count("[") + text.count("{") > max_depth and is_deeper(value, max_depth):
+        raise _first_problem(text, max_depth)
+    return text, value
+
+
+def is_deeper(value: Any, limit: int) -> bool:
+    """Whether lists and objects are nested more than `limit` deep in `value`."""
+    return next(islice(levels(value), limit, None), None) is not None
+
+
+def levels(value: Any) -> Iterator[list[Any]]:
+    """The lists and objects in `value`, one list for each depth, from the outside in."""
+    level = [value] if isinstance(value, dict | list) else []
+    while level:
+        yield level
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+
+
+def _text(body: bytes) -> str:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        problem = f"The body is not UTF-8: byte 0x{body[error.start]:02x} at position {error.start}."
+        raise InvalidRequest(problem, code="invalid_json") from None
+    if text.startswith("\ufeff"):
+        raise _invalid("a byte order mark stands before the JSON", text, 0)
+    if not text.strip(" \t\n\r"):
+        raise InvalidRequest("The body is empty; a JSON object was expected.", code="invalid_json")
+    return text
+
+
+def _invalid(problem: str, text: str, at: int) -> InvalidRequest:
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    place = f"line {line}, column {column} (character {at})"
+    return InvalidRequest(f"The body is not valid JSON: {problem} at {place}.", code="invalid_json")
+
+
+def _first_problem(text: str, max_depth: int) -> InvalidRequest:
+    """The first thing in `text` that stopped the scanner; what stands before it is well formed."""
+    names: list[set[str]] = []  # of every list and object that is open
+    for token in _TOKEN.finditer(text):
+        problem = None
+        match token.lastgroup:
+            case "open":
+                names.append(set())
+                problem = f"nested more than {max_depth} deep" if len(names) > max_depth else None
+            case "close":
+                names.pop()
+            case "colon":
+                problem = _repeated(names[-1], token["string"])
+            case "constant":
+                problem = f"{token[0]} is no JSON value"
+            case "number" if len(token[0].lstrip("-")) > LONGEST_INTEGER and token[0].lstrip("-").isdigit():
+                problem = f"an integer of more than {LONGEST_INTEGER} digits"
+        if problem:
+            return _invalid(problem, text, token.start())
+    return InvalidRequest("The body is nested too deep.", code="invalid_json")
+
+
+def _repeated(names: set[str], literal: str) -> str | None:
+    name = json.loads(literal)
+    if name in names:
+        return f"the name {json.dumps(name[:80])} stands twice in one object,"
+    names.add(name)
+    return None

@@ -1,0 +1,99 @@
+"""The person at the other end of the command line: what is said, asked and read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TextIO
+
+Row = tuple[str, ...]
+
+
+class Unusable(Exception):
+    """An argument or a file that cannot be used; the text is for a person. Exit code 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """`confirm` answers None when there is nobody to ask; `read` gives all of standard input."""
+
+    say: Callable[[str], object]
+    warn: Callable[[str], object]
+    confirm: Callable[[str], bool | None]
+    read: Callable[[], bytes]
+
+
+def this_terminal() -> Terminal:
+    """The one this process was started from."""
+    return Terminal(
+        say=lambda line: sys.stdout.write(line + "\n"),
+        warn=lambda line: sys.stderr.write(line + "\n"),
+        confirm=_confirm,
+        read=lambda: sys.stdin.buffer.read(),
+    )
+
+
+def _confirm(question: str) -> bool | None:
+    """Asks the terminal itself where standard input is a pipe: `edit | push -`."""
+    if sys.stdin.isatty():
+        return _answer(question, sys.stdin)
+    try:
+        with open("/dev/tty") as person:
+            return _answer(question, person)
+    except OSError:
+        return None
+
+
+def _answer(question: str, person: TextIO) -> bool:
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return person.readline().strip().lower() in ("y", "yes")
+
+
+def read_json(path: str, terminal: Terminal, *, number: Callable[[str], Any] = Decimal) -> Any:
+    """The JSON of a file, or of standard input for `-`; `number` reads what has a point. Raises Unusable."""
+    try:
+        text = terminal.read() if path == "-" else Path(path).read_bytes()
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=number)
+    except OSError as error:
+        raise Unusable(f"{path}: {error.strerror}") from error
+    except (ArithmeticError, RecursionError, ValueError) as error:
+        raise Unusable(f"{path}: this is not JSON: {error}") from error
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in members:
+        if name in found:
+            raise ValueError(f"{name!r} is there twice")
+        found[name] = value
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def shown(text: str) -> str:
+    """JSON of a text, readable, and safe on a terminal whatever is in it."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def bare(text: str) -> str:
+    """The text itself where it can do no harm."""
+    return text if text.isprintable() else shown(text)
+
+
+def columns(head: Row, rows: Iterable[Row]) -> Iterator[str]:
+    lines = [head, *(tuple(map(bare, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"

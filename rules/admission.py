@@ -1,0 +1,162 @@
+"""Whether a model may answer a request, and why not: access, what it is able to do, its provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from rules.catalog import Model, bare, undated
+from rules.facts import Facts
+from rules.patterns import like
+from rules.records import AccessRecord, BudgetRecord
+
+ACCESS, ABLE, AVAILABLE = "access", "able", "available"  # what a model was refused for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What changes by the minute and what was measured: the only thing a decision knows of the world."""
+
+    available: frozenset[str] = frozenset()  # providers that can be called
+    unavailable: Mapping[str, str] = field(default_factory=dict)  # provider -> why not
+    first_token: Mapping[str, float] = field(default_factory=dict)  # measured seconds, by candidate id
+    cooling: Mapping[str, float] = field(
+        default_factory=dict
+    )  # candidate id -> seconds until it is tried first again
+    stale: bool = False
+    default_access: str = "allow"  # allow | deny: where no access record applies
+    unable: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # provider -> features its wire cannot represent
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something a request asks of a model."""
+
+    asked: Callable[[Facts], bool]
+    param: str  # the field of the request that asks for it
+    words: str
+
+
+NEEDS: Mapping[str, Need] = {
+    "tools": Need(lambda facts: facts.tools > 0, "tools", "tools"),
+    "images": Need(lambda facts: facts.images > 0, "messages", "images"),
+    "audio": Need(lambda facts: facts.audio > 0, "messages", "audio"),
+    "files": Need(lambda facts: facts.files > 0, "messages", "files"),
+    "json_object": Need(lambda facts: facts.json == "object", "response_format", "JSON output"),
+    "json_schema": Need(lambda facts: facts.json == "schema", "response_format", "JSON schemas"),
+    "reasoning": Need(lambda facts: facts.reasoning not in (None, "none"), "reasoning_effort", "reasoning"),
+    "n": Need(lambda facts: facts.n > 1, "n", "several choices"),
+}
+WIRE_ONLY = frozenset({"n"})  # no catalogue says it of a model: only a provider's row rules it out
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stands in a model's way. `code` and `param`: of the error, when the model was named."""
+
+    stage: str  # ACCESS | ABLE | AVAILABLE
+    why: str
+    code: str = ""
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Admits models to one request."""
+
+    facts: Facts
+    access: tuple[AccessRecord, ...]
+    budgets: tuple[BudgetRecord, ...]
+    live: Live
+    needs: tuple[str, ...]
+
+    def obstacle(self, model: Model) -> Obstacle | None:
+        return next((found for check in CHECKS if (found := check(self, model))), None)
+
+
+def needs_of(facts: Facts) -> tuple[str, ...]:
+    return tuple(feature for feature, need in NEEDS.items() if need.asked(facts))
+
+
+def _admitted(admission: Admission, model: Model) -> Obstacle | None:
+    why = not_admitted(admission, model)
+    return Obstacle(ACCESS, why, "model_not_allowed", "model") if why else None
+
+
+def not_admitted(admission: Admission, model: Model) -> str | None:
+    """Why the access records, the key's own list or the default do not let the key use this model."""
+    facts, key_models = admission.facts, admission.facts.key_models
+    applying = [record for record in admission.access if record.holds_for(facts, model.id)]
+    for record in applying:
+        if record.deny and admits(record.deny, model):
+            return f"denied by access {record.id}"
+        if record.models is not None and not admits(record.models, model):
+            return f"not admitted by access {record.id}"
+    if key_models is not None and not admits(key_models, model):
+        return "not among the models of this key"
+    if admission.live.default_access == "deny" and not applying and key_models is None:
+        return "no access record admits it"
+    return None if model.listed else _not_admitted_unlisted(admission, applying, model)
+
+
+def _not_admitted_unlisted(admission: Admission, applying: list[AccessRecord], model: Model) -> str | None:
+    """Nobody can say whether a deny meant it or what it costs a budget: only a pattern naming it helps."""
+    if admission.facts.key_models is not None or any(record.models for record in applying):
+        return None  # named by a pattern: whatever does not name it has refused it above
+    budgets = (record for record in admission.budgets if record.holds_for(admission.facts, model.id))
+    barring = [*(record for record in applying if record.deny), *budgets]
+    return f"not in the catalogue, and {barring[0].kind} {barring[0].id} applies" if barring else None
+
+
+def _able(admission: Admission, model: Model) -> Obstacle | None:
+    tokens = admission.facts.input_tokens
+    if model.context is not None and tokens > model.context:
+        why = f"context is {model.context} tokens"
+        return Obstacle(ABLE, why, "context_length_exceeded", "messages")
+    wire = admission.live.unable.get(model.provider, frozenset())
+    for feature in admission.needs:
+        if feature in wire or not (feature in model.can or feature in WIRE_ONLY or _implied(feature, model)):
+            why = f"does not support {NEEDS[feature].words}"
+            return Obstacle(ABLE, why, "unsupported_parameter", NEEDS[feature].param)
+    return None
+
+
+def _implied(feature: str, model: Model) -> bool:
+    return feature == "json_object" and "json_schema" in model.can
+
+
+def _available(admission: Admission, model: Model) -> Obstacle | None:
+    live = admission.live
+    if model.provider in live.available:
+        return None
+    return Obstacle(
+        AVAILABLE, live.unavailable.get(model.provider, f"provider {model.provider} is not set up")
+    )
+
+
+CHECKS: tuple[Callable[[Admission, Model], Obstacle | None], ...] = (_admitted, _able, _available)
+
+
+def admits(patterns: Iterable[str], model: Model) -> bool:
+    """Whether a pattern names it: by its id, without `/` by its pool; a date does not count."""
+    return any(_matches(pattern, name) for pattern in patterns for name in _called(model, "/" in pattern))
+
+
+def _called(model: Model, full: bool) -> Iterator[str]:
+    name = model.id if full else model.pool or bare(model.name)
+    yield name
+    if undated(name) != name:
+        yield undated(name)
+
+
+@lru_cache(maxsize=8192)
+def _matches(pattern: str, name: str) -> bool:
+    return _compiled(pattern)(name)
+
+
+@lru_cache(maxsize=2048)
+def _compiled(pattern: str) -> Callable[[str], bool]:
+    return like(pattern, fold=True)

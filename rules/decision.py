@@ -1,0 +1,128 @@
+"""What decide() gives: candidates in order, why each other model was refused, and one step per record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from rules.catalog import NANO, Model
+from rules.facts import FAMILIES, VOCABULARY, Facts, value_of
+
+MOST_REJECTIONS = 20  # that an explanation lists
+
+
+class Reason(StrEnum):
+    """What settled the choice."""
+
+    REQUESTED = "requested"
+    RULE = "rule"
+    PREFERENCE = "preference"
+    BUDGET = "budget"
+    FALLBACK = "fallback"  # a later candidate answered: in headers and log only
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that may be tried. Costs are in nano-dollars, None when the price is unknown."""
+
+    model: Model
+    cost_min: int | None = None
+    cost_max: int | None = None
+
+    @property
+    def id(self) -> str:
+        return self.model.id
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    model: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of one record: "matched", "disabled", "out of scope", "failed: hour gt 18, got 12"."""
+
+    kind: str
+    id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no candidate may be tried: one of the codes of contract section 7, with its message."""
+
+    code: str  # of contract section 7: model_not_found, model_not_allowed, no_candidate, ...
+    message: str
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What the applying route rule asks of every request, whoever chose the model."""
+
+    set: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    cap: Mapping[str, Any] = field(default_factory=dict)
+    allow_fields: tuple[str, ...] = ()
+    timeouts: Mapping[str, float] = field(default_factory=dict)  # seconds: connect, first_token, idle, total
+    retries: int = 1
+    hedge_after: float | None = None  # seconds
+    recovery: str = "error"  # error | resume | buffer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer to "which model?", explainable without calling anyone."""
+
+    facts: Facts
+    reason: Reason
+    rule: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    steps: tuple[Step, ...] = ()
+    refusal: Refusal | None = None
+    effects: Effects = field(default_factory=Effects)
+    limits: tuple[Mapping[str, Any], ...] = ()  # the limit and budget records that apply, as explained
+    prefer: str | None = None
+    pinned: bool = False  # the request named exactly one provider/model
+    revision: str = ""
+    stale: bool = False
+
+    def explain(self, *, visible: frozenset[tuple[str, str]] | None = None) -> dict[str, Any]:
+        """The JSON of contract section 8. `visible`: the (kind, id) of the records to show; None: all."""
+        shown = [step for step in self.steps if visible is None or (step.kind, step.id) in visible]
+        limits = [one for one in self.limits if visible is None or (one["kind"], one["id"]) in visible]
+        explained: dict[str, Any] = {
+            "reason": str(self.reason),
+            "rule": self.rule,
+            "revision": self.revision,
+            "stale": self.stale,
+            "prefer": self.prefer,
+            "candidates": [_candidate(candidate) for candidate in self.candidates],
+            "rejections": [asdict(rejection) for rejection in self.rejections[:MOST_REJECTIONS]],
+            "steps": [asdict(step) for step in shown],
+            "limits": [dict(limit) for limit in limits],
+            "timeouts": dict(self.effects.timeouts),
+            "facts": _facts(self.facts),
+        }
+        if len(self.rejections) > MOST_REJECTIONS:
+            explained["more_rejections"] = len(self.rejections) - MOST_REJECTIONS
+        if self.refusal:
+            explained["error"] = asdict(self.refusal)
+        return explained
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    low, high = candidate.cost_min, candidate.cost_max
+    cost = None if low is None or high is None else {"min": low / NANO, "max": high / NANO}
+    return {"model": candidate.id, "cost": cost}
+
+
+def _facts(facts: Facts) -> dict[str, Any]:
+    """The facts a condition may name; the absent ones are left out."""
+    known = {name: value_of(facts, name) for name in (*VOCABULARY, *FAMILIES)}
+    return {name: value for name, value in known.items() if value is not None and value != {}}

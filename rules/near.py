@@ -1,0 +1,20 @@
+"""Names that may have been meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rules.catalog import Model
+
+MOST = 3
+LONGEST = 100  # characters looked at: comparing takes time
+
+
+def near(name: str, models: Iterable[Model], aliases: Iterable[str]) -> list[str]:
+    """Up to three names like this one: ids for one with a `/`, else bare names and aliases."""
+    from difflib import get_close_matches  # only on the way to an error: not part of a cold start
+
+    low = name.lower()[:LONGEST]
+    known = {model.id if "/" in name else model.pool: None for model in models}
+    names = {each.lower(): each for each in (*aliases, *known) if each}
+    return [names[close] for close in get_close_matches(low, names, n=MOST, cutoff=0.6)]

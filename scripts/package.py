@@ -1,0 +1,120 @@
+"""Makes the folder that is deployed: our packages and the locked dependencies, for one Python and processor.
+
+`sam build` runs it (scripts/Makefile); no Docker, on Linux or macOS, under any Python 3.11 or newer: wheels
+are chosen by platform. Standard library only.
+
+    python scripts/package.py --out DIR [--machine aarch64|x86_64] [--python 3.13]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements" / "runtime.txt"
+PACKAGES = ("handler", "rules")
+TASK_ROOT = "/var/task"  # where Lambda puts the folder
+
+# What botocore's clients for DynamoDB and Parameter Store read; the other 400 services are 25 MB.
+BOTOCORE_DATA = frozenset(
+    {"dynamodb", "ssm", "endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"}
+)
+UNUSED = (
+    "bin",
+    "*.dist-info",
+    "**/*.pyi",
+    "**/py.typed",
+    "**/__pycache__",
+    "botocore/data/*/*/examples-1.json*",
+    "botocore/data/*/*/waiters-2.json*",
+)
+NO_CACHES = (
+    "warning: no Python {0} on this machine, so the package has no compiled caches: each cold start will\n"
+    "         compile what it imports and take twice as long. Put python{0} on the PATH and build again."
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--machine", choices=("aarch64", "x86_64"), default="aarch64")
+    parser.add_argument("--python", default="3.13", metavar="3.N", help="the function's Python (%(default)s)")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    install(given.out, machine=given.machine, python=given.python)
+    for package in PACKAGES:
+        copy(package, given.out)
+    prune(given.out)
+    if not compile_caches(given.out, python=given.python):
+        print(NO_CACHES.format(given.python), file=sys.stderr)
+    print(f"{given.out}: {size(given.out) / 1e6:.1f} MB for Python {given.python} on {given.machine}")
+
+
+def install(out: Path, *, machine: str, python: str) -> None:
+    """The locked wheels. --no-deps: the lock is complete, and pip would read markers for its own Python."""
+    platforms = (f"--platform=manylinux{tag}_{machine}" for tag in ("2014", "_2_17", "_2_28"))
+    run(
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
+        *("--target", str(out), "--upgrade", "--no-deps", "--require-hashes", "--only-binary=:all:"),
+        *("--implementation=cp", f"--python-version={python}", *platforms),
+        *("--requirement", str(LOCK)),
+    )
+
+
+def copy(package: str, out: Path) -> None:
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / package, out / package, dirs_exist_ok=True, ignore=ignore)
+
+
+def prune(out: Path) -> None:
+    data = (path for path in (out / "botocore" / "data").iterdir() if path.name not in BOTOCORE_DATA)
+    unused = (path for pattern in UNUSED for path in out.glob(pattern))
+    for path in [*data, *unused]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def compile_caches(out: Path, *, python: str) -> bool:
+    """Caches that hold whatever a file's date (on Lambda all are of 1980). False: no such Python here."""
+    interpreter = next(interpreters(python), None)
+    if interpreter is None:
+        return False
+    strip = ("-s", str(out), "-p", TASK_ROOT)
+    run(interpreter, "-m", "compileall", "-q", "-j0", "--invalidation-mode=unchecked-hash", *strip, str(out))
+    return True
+
+
+def interpreters(python: str) -> Iterator[str]:
+    """Pythons of that version on this machine: this one, on the PATH, where pyenv and uv keep theirs."""
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"))
+    kept = [
+        *pyenv.glob(f"versions/{python}*/bin/python{python}"),
+        *home.glob(f".local/share/uv/python/cpython-{python}*/bin/python{python}"),
+    ]
+    for path in filter(None, [sys.executable, shutil.which(f"python{python}"), *map(str, kept)]):
+        asked = "import sys; print('%d.%d' % sys.version_info[:2])"
+        answer = subprocess.run([path, "-c", asked], capture_output=True, text=True, check=False)
+        if answer.stdout.strip() == python:  # a version manager's shim may stand for nothing
+            yield path
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def run(*command: str) -> None:
+    if code := subprocess.run(command, check=False).returncode:
+        sys.exit(f"{' '.join(command[:4])} ... failed with exit code {code}")
+
+
+if __name__ == "__main__":
+    main()

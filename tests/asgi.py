@@ -1,0 +1,87 @@
+"""Speaks ASGI to an app, byte for byte: HTTP clients tidy paths and headers, this does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Heard:
+    """An answer, message by message."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    pieces: list[bytes] = field(default_factory=list)
+    ended: bool = False
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> Json:
+        return dict(self.json["error"])
+
+    @property
+    def events(self) -> list[Any]:
+        """The data of a stream's events, parsed but for `[DONE]`."""
+        found = [part[6:] for part in self.body.decode().split("\n\n") if part.startswith("data: ")]
+        return [text if text == "[DONE]" else json.loads(text) for text in found]
+
+
+async def call(
+    app: Any,
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    leave: asyncio.Event | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Heard:
+    """One request. The client leaves when `leave` is set. `extra` goes into the scope."""
+    heard, messages = Heard(), [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Json:
+        if messages:
+            return messages.pop()
+        await (leave or asyncio.Event()).wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            heard.status = message["status"]
+            heard.headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+        else:
+            heard.pieces.append(message.get("body", b""))
+            heard.ended = not message.get("more_body", False)
+
+    raw = [(name.lower().encode(), value.encode("utf-8")) for name, value in (headers or {}).items()]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "https",
+        "path": unquote(path.partition("?")[0]),
+        "raw_path": path.encode(),
+        "query_string": path.partition("?")[2].encode(),
+        "root_path": "",
+        "headers": raw,
+        "client": ("192.0.2.1", 1),
+        "server": ("sluice.test", 443),
+        **(extra or {}),
+    }
+    await app(scope, receive, send)
+    return heard

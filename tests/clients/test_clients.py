@@ -1,0 +1,49 @@
+"""The story of tests/clients/story.py with the newest 2.x and 3.x of the official client (`make clients`)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handler.keys import new_key
+from tests.serving import ROOT, Served, served
+
+KEY, RESTRICTED = new_key(), new_key()
+KEYS = [
+    {"key": KEY, "name": "everything", "scopes": ["manage"]},
+    {"key": RESTRICTED, "name": "no demo model", "models": ["openai/*"]},
+]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("serve")
+    (folder / "keys.json").write_text(json.dumps(KEYS), encoding="utf-8")
+    environment = {"SLUICE_RULES_TTL": "1"}
+    with served(folder, "--keys", str(folder / "keys.json"), environment=environment) as run:
+        yield run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", ["openai2", "openai3"])
+def test_the_story_of_an_openai_client(client: str, gateway: Served) -> None:
+    python = ROOT / ".venvs" / client / "bin" / "python"
+    assert python.exists(), f"there is no {python.relative_to(ROOT)}: make clients"
+    story = [python, "-m", "tests.clients.story", gateway.base_url, KEY, "--restricted-key", RESTRICTED]
+    told = _run([*map(str, story), "--dynamodb", gateway.dynamodb, "--within", "10"])
+    assert told.returncode == 0, f"{told.stdout}{told.stderr}\n{gateway.output}"
+    assert "skip" not in told.stdout, told.stdout
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_locks_hold_the_two_major_versions() -> None:
+    for major in ("2", "3"):
+        lock = Path(ROOT / "requirements" / f"openai{major}.txt").read_text(encoding="utf-8")
+        assert f"\nopenai=={major}." in lock

@@ -1,0 +1,113 @@
+"""Calls to relay, and a relay whose providers are the scripted upstream."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from handler.chat import parse, prepared
+from handler.providers.base import Provider
+from handler.relay import Answer, Call, Relay, client
+from handler.settings import Settings
+from rules import Candidate, Decision, Effects, Facts, Model, Price, Reason
+from tests.upstream import Upstream
+
+Json = dict[str, Any]
+
+PRICE = Price(input=1_000_000_000, output=2_000_000_000)  # $1 and $2 per million tokens
+ASKED: Json = {"messages": [{"role": "user", "content": "Hi"}]}
+
+
+def model(id: str, *, context: int | None = 8000, can: Sequence[str] = ()) -> Model:
+    provider, _, name = id.partition("/")
+    return Model(provider=provider, name=name, context=context, price=PRICE, can=frozenset(can))
+
+
+def call(
+    *models: str | Model,
+    body: Json | str | None = None,
+    stream: bool = False,
+    pinned: bool = False,
+    deadline: float = float("inf"),
+    headers: Mapping[str, str] | None = None,
+    explanation: Json | None = None,
+    **effects: Any,
+) -> Call:
+    """A call of a chat request to these candidates. `effects`: what the route rule asks."""
+    text = (
+        body
+        if isinstance(body, str)
+        else json.dumps({**(body or ASKED), **({"stream": True} if stream else {})})
+    )
+    chat = parse(text.encode(), {}, Settings())
+    candidates = tuple(Candidate(one if isinstance(one, Model) else model(one)) for one in models)
+    decision = Decision(
+        facts=Facts(stream=stream, input_tokens=5),
+        reason=Reason.REQUESTED,
+        candidates=candidates,
+        effects=Effects(**effects),
+        pinned=pinned,
+    )
+    return Call(
+        chat=chat,
+        decision=decision,
+        body=prepared(chat, decision.effects),
+        deadline=deadline,
+        headers=headers or {},
+        explanation=explanation,
+    )
+
+
+@dataclass
+class Relaying:
+    """A relay over real sockets that never sleeps: what it would have slept is in `slept`."""
+
+    upstream: Upstream
+    client: httpx.AsyncClient
+    slept: list[float] = field(default_factory=list)
+    rows: dict[str, Provider] = field(default_factory=dict)
+    credentials: dict[str, str] = field(default_factory=dict)
+    private_ok: bool = True
+    passed: float = 0.0  # seconds that were not really slept
+    clock: Callable[[], float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = lambda: time.monotonic() + self.passed
+        for name in ("one", "two", "three"):
+            self.rows[name] = Provider(name=name, base_url=self.upstream.url)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.passed += seconds
+
+    async def __call__(self, asked: Call) -> Answer:
+        relay = Relay(
+            self.client,
+            rows=lambda: self.rows,
+            credential=lambda row: self.credentials.get(row.credential or ""),
+            private_ok=self.private_ok,
+            clock=self.clock,
+            sleep=self.sleep,
+            jitter=lambda: 0.5,
+        )
+        return await relay(asked)
+
+
+@asynccontextmanager
+async def relaying() -> AsyncIterator[Relaying]:
+    async with Upstream() as upstream, client(Settings()) as http:
+        yield Relaying(upstream, http)
+
+
+async def frames_of(answer: Answer) -> list[bytes]:
+    return [frame async for frame in answer.frames()]
+
+
+def classes(answer: Answer) -> list[str]:
+    return [f"{attempt.model} {attempt.klass}" for attempt in answer.attempts]

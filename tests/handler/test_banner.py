@@ -1,0 +1,70 @@
+"""What a local run says of itself: everything in it can be pasted."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from handler.banner import Run, banner, base_url
+from handler.keys import new_key
+from handler.seeding import Seeded
+from handler.settings import Settings
+
+Json = dict[str, Any]
+
+
+def run_of(**fields: Any) -> Run:
+    environment = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:4566", **fields.pop("environment", {})}
+    given: Json = {"embedded": True, "region": "us-east-1", "seeded": Seeded(rules=7, keys=1, made=new_key())}
+    return Run(
+        **{
+            "settings": Settings(environment=environment),
+            "base_url": "http://127.0.0.1:1/v1",
+            **given,
+            **fields,
+        }
+    )
+
+
+def test_the_banner_of_an_embedded_run_can_be_pasted() -> None:
+    run = run_of()
+    told = banner(run)
+    assert f"Bearer {run.seeded.made}" in told
+    assert "forgotten at exit" in told
+    assert (
+        "aws dynamodb scan --table-name sluice-rules --endpoint-url http://127.0.0.1:4566 --region us-east-1"
+        in told
+    )
+    assert "AWS_ACCESS_KEY_ID=local" in told
+    compile(told[told.index("from openai") :], "banner", "exec")
+
+
+def test_the_banner_of_a_given_dynamodb_says_that_nothing_was_deleted() -> None:
+    told = banner(run_of(embedded=False, seeded=Seeded(rules=2, keys=0)))
+    assert "nothing deleted" in told
+    assert "keys create" in told
+    assert "$SLUICE_KEY" in told
+    assert "AWS_ACCESS_KEY_ID" not in told
+    compile(told[told.index("import os") :], "banner", "exec")
+
+
+def test_the_banner_names_live_providers_and_no_credential() -> None:
+    told = banner(run_of(environment={"GROQ_API_KEY": "gsk-canary", "OPENAI_API_KEY": "sk-canary"}))
+    assert "groq, openai" in told
+    assert "canary" not in told
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        pytest.param("127.0.0.1", "http://127.0.0.1:{}/v1", id="loopback"),
+        pytest.param("0.0.0.0", "http://127.0.0.1:{}/v1", id="anywhere is called on loopback"),
+        pytest.param("::1", "http://[::1]:{}/v1", id="an IPv6 address in brackets"),
+    ],
+)
+def test_the_base_url_can_be_called(host: str, url: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        assert base_url(listener) == url.format(listener.getsockname()[1])

@@ -1,0 +1,453 @@
+"""`keys ...` and `rules ...` as a person uses them, against moto."""
+
+from __future__ import annotations
+
+import json
+import re
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from handler.attributes import plain_item, wire_item
+from handler.auth import Auth
+from handler.errors import Unauthenticated
+from handler.keys import hash_of
+from handler.manage import add_arguments, run
+from handler.settings import Settings
+from handler.store import Store, scan
+from handler.store import client as aws_client
+from handler.terminal import Terminal
+from tests.tables import SETTINGS, dynamodb
+
+GOOD = {"kind": "route", "id": "good", "model": "openai/gpt-5", "priority": Decimal("3")}
+BAD = {"kind": "route", "id": "bad", "prefers": "cheap"}
+TEST = {"kind": "test", "id": "t", "request": {"messages": []}, "expect": {"rule": "good"}}
+
+
+class Person:
+    """Somebody at a terminal: what was said, and what is answered."""
+
+    def __init__(self, database: Any) -> None:
+        self.database = database
+        self.said: list[str] = []
+        self.warned: list[str] = []
+        self.asked: list[str] = []
+        self.answer: bool | None = True
+        self.meanwhile: dict[str, Any] = {}  # what somebody else puts while this one thinks
+        self.stdin = b""
+        self.settings = SETTINGS
+
+    def confirm(self, question: str) -> bool | None:
+        self.asked.append(question)
+        self.puts(*([self.meanwhile] if self.meanwhile else ()))
+        return self.answer
+
+    def does(self, *arguments: str) -> int:
+        self.said, self.warned, self.asked = [], [], []
+        parser = ArgumentParser()
+        add_arguments(parser.add_subparsers())
+        terminal = Terminal(
+            say=self.said.append, warn=self.warned.append, confirm=self.confirm, read=lambda: self.stdin
+        )
+        return run(parser.parse_args(arguments), self.settings, self.database, terminal)
+
+    def puts(self, *items: dict[str, Any]) -> None:
+        for item in items:
+            self.database.put_item(TableName=SETTINGS.rules_table, Item=wire_item(item))
+
+    def finds(self, table: str = SETTINGS.rules_table) -> list[dict[str, Any]]:
+        return sorted(
+            (plain_item(item) for item in scan(self.database, table)), key=lambda one: str(one["id"])
+        )
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.said + self.warned)
+
+
+@pytest.fixture
+def person() -> Iterator[Person]:
+    with dynamodb() as client:
+        yield Person(client)
+
+
+def file(tmp_path: Path, *items: Any, text: str | None = None) -> str:
+    path = tmp_path / "rules.json"
+    path.write_text(text if text is not None else json.dumps(items, default=float), encoding="utf-8")
+    return str(path)
+
+
+async def test_a_key_is_made_shown_once_and_revoked(person: Person) -> None:
+    assert (
+        person.does("keys", "create", "--name", "ci", "--project", "support", "--models", "openai/*", "b")
+        == 0
+    )
+    (key,) = person.said
+    (record,) = person.finds(SETTINGS.keys_table)
+    assert key not in str(record)
+    assert record["hash"] == hash_of(key)
+    headers = {"x-api-key": key}
+    store = Store(person.database, SETTINGS)
+    made = await Auth(store, SETTINGS)(headers)
+    assert (made.name, made.project, made.models, made.scopes) == (
+        "ci",
+        "support",
+        ("openai/*", "b"),
+        frozenset({"chat"}),
+    )
+
+    assert person.does("keys", "list") == 0
+    assert re.fullmatch(rf"{made.id}  ci    support  on     chat    20\S+", person.said[1])
+    assert hash_of(key) not in person.text
+
+    assert person.does("keys", "revoke", made.id) == 0
+    assert person.said == [f"{made.id}: disabled; in force within 60 seconds"]
+    with pytest.raises(Unauthenticated):
+        await Auth(store, SETTINGS)(headers)
+    person.does("keys", "list")
+    assert " disabled " in person.said[1]
+
+
+def test_a_key_may_manage_and_end(person: Person) -> None:
+    assert (
+        person.does("keys", "create", "--name", "x", "--scope", "manage", "--expires", "2099-01-01T00:00:00Z")
+        == 0
+    )
+    (record,) = person.finds(SETTINGS.keys_table)
+    assert (record["scopes"], record["expires_at"], "models" in record) == (
+        ["manage"],
+        "2099-01-01T00:00:00Z",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        pytest.param(("--expires", "soon"), "`expires_at`: is neither a date", id="a word for a date"),
+        pytest.param(
+            ("--expires", "2020-01-01T00:00:00Z"), "--expires: 2020-01-01T00:00:00Z is past", id="past"
+        ),
+        pytest.param(("--project", ""), "`project`: is not a text", id="an empty project"),
+        pytest.param(("--models", ""), "`models`: is not a text", id="an empty pattern"),
+    ],
+)
+def test_a_key_that_could_not_be_used_is_not_made(
+    person: Person, arguments: tuple[str, ...], why: str
+) -> None:
+    assert person.does("keys", "create", "--name", "x", *arguments) == 2
+    assert why in person.text
+    assert person.finds(SETTINGS.keys_table) == []
+    assert "sk-sluice-" not in person.text
+
+
+def test_a_list_of_keys_shows_what_is_wrong_with_one(person: Person) -> None:
+    wrong: list[dict[str, Any]] = [{"enabled": "no"}, {"expires_at": 1}, {"id": 7}]
+    for number, fields in enumerate(wrong):
+        item = {"hash": f"h{number}", "id": f"k{number}", "name": "a\x1bb", **fields}
+        person.database.put_item(TableName=SETTINGS.keys_table, Item=wire_item(item))
+    assert person.does("keys", "list") == 0
+    assert "disabled (`id`: is not a text)" in person.said[1]
+    assert "disabled (`enabled`: is neither true nor false)" in person.said[2]
+    assert " expired " in person.said[3]
+    assert "\x1b" not in person.text
+
+
+def test_revoking_a_key_that_is_not_there_makes_none(person: Person) -> None:
+    person.database.put_item(TableName=SETTINGS.keys_table, Item=wire_item({"hash": "h", "id": "key-abc"}))
+    assert person.does("keys", "revoke", "key-abd") == 2
+    assert person.warned == ["sluice: there is no key with the id key-abd, did you mean key-abc?"]
+    assert person.finds(SETTINGS.keys_table) == [{"hash": "h", "id": "key-abc"}]
+
+
+def test_pull_edit_push(person: Person, tmp_path: Path) -> None:
+    person.puts(GOOD, {"kind": "access", "id": "all", "models": {"openai/*", "gemini/*"}})
+    assert person.does("rules", "pull") == 0
+    pulled = person.text
+    assert person.does("rules", "push", file(tmp_path, text=pulled)) == 0
+    assert person.said == ["nothing to change"]
+
+    edited = pulled.replace('"priority": 3', '"priority": 5')
+    assert person.does("rules", "push", file(tmp_path, text=edited)) == 0
+    assert person.said == [
+        "~ route/good",
+        "    priority: 3 -> 5",
+        "0 added, 1 changed, 0 removed; in force within 60 seconds",
+    ]
+    assert person.asked == ["0 added, 1 changed, 0 removed: write to sluice-rules?"]
+    assert person.finds()[1] == {**GOOD, "priority": 5}
+
+
+NUMBERS = ["0", "-1", "0.1", "12345678901234567890123456789012345678", "0.00000000000000000000001", "1.5"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_number_survives_pull_and_push(person: Person, tmp_path: Path, number: str) -> None:
+    record = {"kind": "route", "id": "r", "model": "openai/gpt-5", "set": {"x": Decimal(number)}}
+    person.puts(record)
+    person.does("rules", "pull")
+    assert f'"x": {Decimal(number):f}' in person.text
+    assert person.does("rules", "push", file(tmp_path, text=person.text.replace('"r"', '"s"')), "--yes") == 0
+    first, second = person.finds()
+    assert (first["set"], second["set"]) == (record["set"], record["set"])
+
+
+def test_a_push_from_standard_input(person: Person) -> None:
+    person.stdin = json.dumps([{**GOOD, "priority": 3}]).encode()
+    assert person.does("rules", "push", "--yes") == 0
+    assert person.finds() == [GOOD]
+    assert person.asked == []
+
+
+@pytest.mark.parametrize(("answer", "code"), [(False, 1), (None, 2)], ids=["no", "nobody to ask"])
+def test_without_a_yes_nothing_is_written(
+    person: Person, tmp_path: Path, answer: bool | None, code: int
+) -> None:
+    person.answer = answer
+    assert person.does("rules", "push", file(tmp_path, GOOD)) == code
+    assert "+ route/good" in person.said
+    assert person.finds() == []
+
+
+def test_pruning_removes_what_the_file_does_not_hold(person: Person, tmp_path: Path) -> None:
+    person.puts(GOOD, {"kind": "route", "id": "gone", "model": "openai/gpt-5"})
+    assert person.does("rules", "push", file(tmp_path, GOOD)) == 0
+    assert person.said == ["nothing to change"]
+    assert person.does("rules", "push", "--prune", file(tmp_path, GOOD)) == 0
+    assert person.said[0] == "- route/gone"
+    assert [item["id"] for item in person.finds()] == ["good"]
+
+
+def test_a_large_push_is_written_in_batches(person: Person, tmp_path: Path) -> None:
+    many = [{"kind": "route", "id": f"r{n:03}", "model": "openai/gpt-5"} for n in range(130)]
+    assert person.does("rules", "push", file(tmp_path, *many), "--yes") == 0
+    assert person.finds() == many
+
+
+REFUSED = [
+    pytest.param([BAD], "route/bad: `prefers`: unknown field", id="a bad record"),
+    pytest.param([GOOD, {**GOOD, "priority": 4}], "is there twice", id="the same record twice"),
+    pytest.param([{"id": "x"}], "`kind`: is missing", id="no kind"),
+    pytest.param(["text"], "record", id="a text among the records"),
+    pytest.param([TEST], "test/t: expected rule good, got no rule", id="a test that does not hold"),
+    pytest.param(
+        [{"kind": "route", "id": str(n), "model": "openai/gpt-5"} for n in range(1_001)],
+        "1001 records",
+        id="too many records",
+    ),
+]
+
+
+@pytest.mark.parametrize(("items", "why"), REFUSED)
+def test_a_wrong_set_is_refused(person: Person, tmp_path: Path, items: list[Any], why: str) -> None:
+    assert person.does("rules", "push", file(tmp_path, *items), "--yes") == 2
+    assert why in person.text
+    assert person.finds() == []
+
+
+def route_setting(number: str) -> str:
+    return f'[{{"kind": "route", "id": "r", "model": "openai/gpt-5", "set": {{"x": {number}}}}}]'
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("", "this is not JSON", id="an empty file"),
+        pytest.param("{}", "a rule set is a JSON list of records", id="an object"),
+        pytest.param('[{"kind": "route", "kind": "alias"}]', "'kind' is there twice", id="a name twice"),
+        pytest.param('[{"priority": NaN}]', "NaN is no number", id="NaN"),
+        pytest.param("[" * 100_000, "this is not JSON", id="very deep"),
+        pytest.param('[{"priority": 1e99999999999999999999}]', "this is not JSON", id="an absurd exponent"),
+        pytest.param('["\udc80"]', "this is not JSON", id="broken UTF-8"),
+        pytest.param(
+            route_setting("1e-999"), "route/r: the number 1E-999 is out of", id="a number too small"
+        ),
+        pytest.param(route_setting("9" * 40), "has more than 38 digits", id="a number too long"),
+    ],
+)
+def test_a_file_that_is_no_set_is_refused(person: Person, tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "rules.json"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    for verb in ("push", "check"):
+        code = person.does("rules", verb, str(path))
+        if verb == "push":
+            assert code == 2
+            assert why in person.text
+    assert person.finds() == []
+
+
+def test_a_file_that_is_not_there(person: Person) -> None:
+    assert person.does("rules", "push", "nowhere.json") == 2
+    assert person.warned == ["sluice: nowhere.json: No such file or directory"]
+
+
+def test_a_test_of_the_table_holds_back_a_push_that_breaks_it(person: Person, tmp_path: Path) -> None:
+    person.puts(GOOD, TEST)
+    assert person.does("rules", "push", file(tmp_path, {**GOOD, "enabled": False}), "--yes") == 2
+    assert "test/t: expected rule good, got no rule" in person.text
+    assert "1 of 1 tests do not hold: nothing was written" in person.text
+
+
+def test_what_is_bad_in_the_table_does_not_hold_back_a_push(person: Person, tmp_path: Path) -> None:
+    person.puts(BAD)
+    assert person.does("rules", "push", file(tmp_path, GOOD), "--yes") == 0
+    assert person.warned[0].startswith("note: in the table already: route/bad: `prefers`")
+    assert len(person.finds()) == 2
+
+
+def test_a_bad_record_is_pulled_so_that_it_can_be_mended(person: Person, tmp_path: Path) -> None:
+    person.puts(BAD)
+    person.does("rules", "pull")
+    mended = person.text.replace("prefers", "prefer")
+    assert person.does("rules", "push", file(tmp_path, text=mended), "--yes") == 0
+    assert person.finds() == [{"kind": "route", "id": "bad", "prefer": "cheap"}]
+
+
+def test_a_table_changed_while_the_person_thought_is_not_written_over(person: Person, tmp_path: Path) -> None:
+    person.meanwhile = {**GOOD, "note": "changed in the console"}
+    assert person.does("rules", "push", file(tmp_path, {**GOOD, "priority": 9})) == 2
+    assert "the table was changed meanwhile" in person.text
+    assert person.finds()[0]["priority"] == 3
+
+
+def test_a_list_of_rules_shows_every_record_on_a_line(person: Person) -> None:
+    person.puts(GOOD, BAD, {"kind": "access", "id": "a", "models": ["*"], "scope": {"project": ["x", "y"]}})
+    person.puts({"kind": "log", "id": "l", "sample": 1, "days": 1, "enabled": False})
+    assert person.does("rules", "list") == 0
+    lines = [re.split("  +", line) for line in person.said]
+    assert lines[0] == ["KIND", "ID", "STATE", "SCOPE", "NOTE"]
+    assert ["route", "good", "on", "all"] in lines
+    assert ["access", "a", "on", "project=x,y"] in lines
+    assert ["log", "l", "disabled", "all"] in lines
+    assert [line[:3] for line in lines if "BAD" in line] == [["route", "bad", "BAD"]]
+
+
+def test_checking_the_table_and_a_file(person: Person, tmp_path: Path) -> None:
+    person.puts(GOOD, TEST)
+    assert person.does("rules", "check") == 0
+    assert person.said[-1] == "2 records, 0 problems, 1 of 1 tests hold"
+    assert person.does("rules", "check", file(tmp_path, BAD, TEST)) == 2
+    assert person.said[-1] == "1 record, 1 problem, 0 of 1 tests hold"
+    assert person.said[0].startswith("route/bad: `prefers`: unknown field, did you mean `prefer`?")
+
+
+def test_a_file_is_checked_without_aws(tmp_path: Path) -> None:
+    person = Person(None)
+    assert (
+        person.does("rules", "check", file(tmp_path, {"kind": "log", "id": "l", "sample": 1, "days": 1})) == 0
+    )
+    assert person.said == [
+        "note: log/l: not active: this version does not serve the kind yet",
+        "1 record, 0 problems, 0 of 0 tests hold",
+    ]
+
+
+def test_an_explanation_against_the_table(person: Person, tmp_path: Path) -> None:
+    person.puts({**GOOD, "scope": {"project": "support"}, "when": {"hour": 7}})
+    person.does("keys", "create", "--name", "ci", "--project", "support")
+    (key,) = person.finds(SETTINGS.keys_table)
+    request = tmp_path / "request.json"
+    request.write_text('{"messages": [{"role": "user", "content": "hi"}], "temperature": 0.5}')
+    for arguments, rule in (
+        (("--project", "support", "--at", "2027-01-31T07:00:00Z"), "good"),
+        (("--key", key["id"], "--at", "2027-01-31T08:30:00+01:00"), "good"),
+        (("--project", "support", "--at", "2027-01-31T08:00:00Z"), None),
+        ((), None),
+    ):
+        assert person.does("rules", "explain", str(request), *arguments) == 0
+        assert json.loads("\n".join(person.said)).get("rule") == rule
+
+
+def test_an_explanation_names_what_is_bad_in_the_table(person: Person) -> None:
+    person.puts(BAD)
+    person.stdin = b'{"messages": []}'
+    assert person.does("rules", "explain", "-") == 0
+    assert person.warned[0].startswith("route/bad: `prefers`")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "arguments", "why"),
+    [
+        pytest.param(b"[]", (), "a chat request is a JSON object", id="a list for a request"),
+        pytest.param(b"{", (), "this is not JSON", id="no JSON"),
+        pytest.param(b"{}", ("--key", "nobody"), "there is no key with the id nobody", id="an unknown key"),
+    ],
+)
+def test_an_explanation_of_nothing(
+    person: Person, stdin: bytes, arguments: tuple[str, ...], why: str
+) -> None:
+    person.stdin = stdin
+    assert person.does("rules", "explain", "-", *arguments) == 2
+    assert why in person.text
+
+
+def test_a_missing_table_asks_for_the_stack(person: Person) -> None:
+    assert person.does("rules", "pull", "--rules-table", "nowhere") == 1
+    assert person.warned == [
+        "sluice: scan nowhere: there is no such table; which stack is meant? --stack NAME"
+    ]
+
+
+def test_trouble_on_the_way_is_said_plainly(person: Person) -> None:
+    class Throttled:
+        def scan(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "arn:aws:x"}}, "Scan")
+
+    person.database = Throttled()
+    for arguments in (("keys", "list"), ("rules", "list"), ("rules", "pull"), ("rules", "check")):
+        assert person.does(*arguments) == 1
+        assert person.text in ("sluice: scan sluice-keys: throttled", "sluice: scan sluice-rules: throttled")
+
+
+def resources(*names: str) -> str:
+    table = {
+        "Type": "AWS::DynamoDB::Table",
+        "Properties": {
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        },
+    }
+    return json.dumps({"Resources": dict.fromkeys(names, table)})
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with mock_aws():
+        yield aws_client(REGION, service="cloudformation")
+
+
+REGION = Settings(environment={"AWS_REGION": "eu-west-1"})
+
+
+def test_a_stack_names_the_tables(aws: Any) -> None:
+    aws.create_stack(StackName="mine", TemplateBody=resources("RulesTable", "KeysTable", "StateTable"))
+    person = Person(None)
+    person.settings = Settings()
+    assert person.does("keys", "list", "--stack", "mine", "--region", "eu-west-1") == 0
+    assert person.said == ["ID  NAME  PROJECT  STATE  SCOPES  CREATED  EXPIRES"]
+
+
+@pytest.mark.parametrize(
+    ("stack", "code", "why"),
+    [
+        pytest.param(
+            "other", 2, "the stack other is no gateway: it has no KeysTable, StateTable", id="another's"
+        ),
+        pytest.param(
+            "none", 1, "sluice: describe stack resources: Stack with id none does not exist", id="none"
+        ),
+    ],
+)
+def test_a_stack_that_is_not_ours(aws: Any, stack: str, code: int, why: str) -> None:
+    aws.create_stack(StackName="other", TemplateBody=resources("RulesTable"))
+    person = Person(None)
+    person.settings = REGION
+    assert person.does("rules", "pull", "--stack", stack) == code
+    assert why in person.text

@@ -1,0 +1,145 @@
+"""What a local run begins with: the examples, or files with good and bad records in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler.attributes import plain_item
+from handler.keys import hash_of, new_key
+from handler.seeding import EXAMPLES, Seeded, Seeds, Unusable, read_seeds, seed
+from handler.settings import Settings
+from handler.store import StoreError, scan
+from rules import KINDS, read_record
+from rules.__main__ import main as check_and_explain
+from tests.tables import dynamodb
+
+Json = dict[str, Any]
+SETTINGS = Settings()
+ROUTE = {"kind": "route", "id": "a", "model": "local/echo"}
+
+
+def seeded(seeds: Seeds, *, examples: bool = False) -> tuple[Seeded, list[Json], list[Json], list[str]]:
+    """What became of the seeds: the count, both tables, and what was reported."""
+    reports: list[str] = []
+    with dynamodb() as client:
+        found = seed(client, SETTINGS, seeds, examples=examples, report=reports.append)
+        tables = (SETTINGS.rules_table, SETTINGS.keys_table)
+        rules, keys = ([plain_item(item) for item in scan(client, table)] for table in tables)
+    return found, rules, keys, reports
+
+
+def test_an_embedded_run_begins_with_the_examples_and_a_fresh_key() -> None:
+    found, rules, (key,), reports = seeded(Seeds(), examples=True)
+    assert found.made
+    assert (key["hash"], key["scopes"]) == (hash_of(found.made), ["manage"])
+    assert found.made not in json.dumps(key)
+    assert (found.rules, reports) == (len(rules), [])
+    assert {(rule["kind"], rule["id"]) for rule in rules} == {(one["kind"], one["id"]) for one in examples()}
+
+
+def test_a_run_on_a_given_dynamodb_writes_no_examples() -> None:
+    found, rules, keys, reports = seeded(Seeds())
+    assert (found, rules, keys, reports) == (Seeded(rules=0, keys=0), [], [], [])
+
+
+def test_each_file_replaces_its_own_examples() -> None:
+    found, rules, keys, _ = seeded(Seeds(rules=[ROUTE]), examples=True)
+    assert (rules, len(keys), bool(found.made)) == ([ROUTE], 1, True)
+    key = new_key()
+    found, rules, keys, _ = seeded(Seeds(keys=[{"key": key, "name": "ci"}]), examples=True)
+    assert (len(rules), keys[0]["hash"], keys[0]["name"]) == (len(examples()), hash_of(key), "ci")
+    assert found.made is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "words", "stored"),
+    [
+        pytest.param(
+            {**ROUTE, "prefers": "fast"},
+            ("rule 2", "route a", "prefers", "did you mean `prefer`"),
+            True,
+            id="a misspelt field",
+        ),
+        pytest.param(
+            {**ROUTE, "when": {"hour": "x"}}, ("route a", "hour"), True, id="a condition of a wrong type"
+        ),
+        pytest.param({"kind": "rout", "id": "a"}, ("rout a", "kind"), True, id="an unknown kind"),
+        pytest.param(
+            {"kind": "route", "model": "local/echo"},
+            ("rule 2", "id"),
+            False,
+            id="no id, so no table can hold it",
+        ),
+        pytest.param({"kind": "", "id": "a"}, ("rule 2",), False, id="an empty kind"),
+        pytest.param("route", ("rule 2", '"route"'), False, id="no record at all"),
+        pytest.param(
+            {**ROUTE, "note": "x" * 500_000}, ("route a", "ize"), False, id="more than an item may hold"
+        ),
+        pytest.param(
+            {**ROUTE, "priority": float("inf")}, ("route a",), False, id="a number no table can hold"
+        ),
+    ],
+)
+def test_a_bad_rule_is_reported_and_the_others_are_stored(
+    entry: Any, words: tuple[str, ...], stored: bool
+) -> None:
+    found, rules, _, reports = seeded(Seeds(rules=[{**ROUTE, "id": "good"}, entry]))
+    assert all(word in " ".join(reports) for word in words), reports
+    assert (found.rules, len(rules)) == (1 + stored, 1 + stored)
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        pytest.param({"name": "ci"}, "`key`", id="no key"),
+        pytest.param({"key": "sk-other-1"}, "`key`", id="a key of another form"),
+        pytest.param({"key": new_key(), "scopes": ["admin"]}, "scopes", id="an unknown scope"),
+        pytest.param({"key": new_key(), "expires": "2027-01-31"}, "expires", id="a misspelt field"),
+        pytest.param("sk-sluice-x", "no record", id="no record at all"),
+    ],
+)
+def test_a_bad_key_is_reported_and_never_shown(entry: Any, word: str) -> None:
+    _, _, keys, reports = seeded(Seeds(keys=[entry, {"key": new_key()}]))
+    assert (len(keys), len(reports), word in reports[0]) == (1, 1, True)
+    assert "key 1" in reports[0]
+    assert "sk-sluice-x" not in reports[0]
+
+
+def test_a_store_that_cannot_be_used_is_no_bad_record() -> None:
+    with dynamodb() as client, pytest.raises(StoreError):
+        seed(client, Settings(rules_table="other"), Seeds(rules=[ROUTE]), examples=False, report=print)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param(None, "No such file", id="there is no file"),
+        pytest.param("{nonsense", "not JSON", id="no JSON"),
+        pytest.param('{"kind": "route"}', "not a JSON list", id="one record without a list"),
+    ],
+)
+def test_a_file_without_a_list_cannot_be_served(text: str | None, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "rules.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(Unusable, match=words):
+        read_seeds(rules=str(path), keys=None)
+
+
+def examples() -> list[Json]:
+    records: list[Json] = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+    return records
+
+
+@pytest.mark.parametrize("record", examples(), ids=lambda record: f"{record['kind']} {record['id']}")
+def test_an_example_is_a_readable_record_of_an_active_kind(record: Json) -> None:
+    assert read_record(record).id == record["id"]
+    assert record["kind"] in KINDS
+
+
+def test_the_examples_pass_their_own_tests() -> None:
+    assert check_and_explain(["check", str(EXAMPLES)]) == 0

@@ -1,0 +1,132 @@
+"""The local run as a process: how it begins, serves and ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving import Served, begun, served
+
+Json = dict[str, Any]
+ROUTE = {"kind": "route", "id": "a", "model": "local/echo"}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("serve")) as run:
+        yield run
+
+
+def ask(run: Served, path: str, body: Json | None = None, key: str | None = None) -> Any:
+    """The response to one request, its body not read yet."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"authorization": f"Bearer {key or run.key}"}
+    return urllib.request.urlopen(urllib.request.Request(run.base_url + path, data, headers), timeout=30)
+
+
+HELLO = {"messages": [{"role": "user", "content": "hello"}]}
+
+
+@pytest.mark.slow
+def test_the_line_that_was_printed_answers(running: Served) -> None:
+    (curl,) = [line for line in running.output.splitlines() if line.startswith("curl ")]
+    told = subprocess.run(curl, shell=True, capture_output=True, text=True, timeout=30, check=True)
+    assert json.loads(told.stdout)["choices"][0]["message"]["content"] == "local/echo heard: hello"
+
+
+@pytest.mark.slow
+def test_it_is_healthy_and_its_log_shows_decisions(running: Served) -> None:
+    with ask(running, "/health") as answer:
+        assert json.load(answer)["status"] == "ok"
+    with ask(running, "/chat/completions", {**HELLO, "tags": {"team": "support"}}) as answer:
+        assert answer.headers["x-sluice-rule"] == "support"
+    assert any("200  local/echo  rule support" in line for line in lines_soon(running))
+
+
+def lines_soon(run: Served) -> list[str]:
+    """The output once the log's lines, written beside the request, are in it."""
+    time.sleep(0.2)
+    return run.output.splitlines()
+
+
+@pytest.mark.slow
+def test_an_example_fails_over(running: Served) -> None:
+    with ask(running, "/chat/completions", {**HELLO, "model": "sturdy"}) as answer:
+        assert (answer.headers["x-sluice-model"], answer.headers["x-sluice-reason"]) == (
+            "local/echo",
+            "fallback",
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_a_running_request_finish(number: signal.Signals, tmp_path: Path) -> None:
+    body = {"model": "local/echo-slow", "messages": [{"role": "user", "content": "a b c"}], "stream": True}
+    with served(tmp_path) as run, ask(run, "/chat/completions", body) as answer:
+        first = answer.readline()
+        run.process.send_signal(number)
+        rest = answer.read()
+        assert run.process.wait(15) == 0
+    assert first.startswith(b"data: ")
+    assert rest.endswith(b"data: [DONE]\n\n")
+    assert "Traceback" not in run.output
+
+
+@pytest.mark.slow
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        run = begun(tmp_path, "--port", str(taken.getsockname()[1]))
+        assert run.process.wait(30) == 2
+    assert (run.output.count("\n"), "is in use" in run.output) == (1, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        pytest.param(["--rules", "missing.json"], {}, "missing.json", id="a missing file"),
+        pytest.param(
+            [], {"SLUICE_RULES_TTL": "soon"}, "SLUICE_RULES_TTL", id="a setting that cannot be read"
+        ),
+        pytest.param(
+            [],
+            {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"},
+            "list tables",
+            id="nobody at the DynamoDB",
+        ),
+        pytest.param(["--port", "70000"], {}, "70000", id="a port that is none"),
+    ],
+)
+def test_what_cannot_begin_says_so(
+    arguments: list[str], environment: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    run = begun(tmp_path, "--port", "0", *arguments, environment=environment)
+    assert run.process.wait(30) == 2
+    assert words in run.output
+    assert "Traceback" not in run.output
+
+
+@pytest.mark.slow
+def test_a_given_dynamodb_is_used_and_kept(tmp_path: Path, running: Served) -> None:
+    """The embedded one of another run serves as the given one."""
+    rules = tmp_path / "rules.json"
+    rules.write_text(
+        json.dumps([{**ROUTE, "id": "mine"}, {**ROUTE, "id": "half", "prefers": "fast"}]), encoding="utf-8"
+    )
+    environment = {"AWS_ENDPOINT_URL_DYNAMODB": running.dynamodb, "SLUICE_RULES_TABLE": "mine"}
+    with served(tmp_path, "--rules", str(rules), environment=environment) as run:
+        assert "route half" in run.output
+        assert "nothing deleted" in run.output
+        with ask(run, "/chat/completions", HELLO, key=running.key) as answer:
+            assert answer.headers["x-sluice-rule"] == "mine"
+        with ask(run, "/health", key=running.key) as answer:
+            assert json.load(answer)["status"] == "degraded"

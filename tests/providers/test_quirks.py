@@ -1,0 +1,307 @@
+"""What a request becomes for each row and for each family of models, and which fields a row refuses."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from handler.providers.base import Json, Quirks
+from handler.providers.openai import OpenAI
+from handler.providers.quirks import RULES, refused
+from handler.providers.registry import PROVIDERS, TRANSLATORS
+from handler.splice import splice
+from rules import Model, load_catalog
+
+CHAT: Json = {"model": "openai/m", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0.5}
+
+
+def sent(
+    chat: Mapping[str, Any], quirks: Quirks | None = None, *rules: str, name: str = "m"
+) -> tuple[Json, tuple[str, ...]]:
+    """What goes upstream, and what was left out."""
+    model = Model(provider="p", name=name, rules=rules)
+    before = copy.deepcopy(dict(chat))
+    body, dropped = OpenAI().request(dict(chat), model, quirks or Quirks())
+    assert before == chat, "the client's body is never changed"
+    return body, dropped
+
+
+def test_the_path_is_the_same_for_streams() -> None:
+    model = Model(provider="p", name="m")
+    assert {OpenAI().path(model, stream=stream) for stream in (True, False)} == {"/chat/completions"}
+
+
+def test_a_row_without_quirks_changes_the_model_only() -> None:
+    chat = {**CHAT, "seed": None, "x": {"y": [1]}, "user": "u", "name": "n"}
+    body, dropped = sent(chat, name="gpt-4.1")
+    assert body == {**chat, "model": "gpt-4.1"}
+    assert dropped == ()
+    assert body["messages"] is chat["messages"]
+
+
+MESSAGE = {"role": "user", "content": "Hi", "name": "bob"}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {}, "strict": True}}
+PARTS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+IMAGE = {"type": "image_url", "image_url": {"url": "data:x"}}
+
+
+@pytest.mark.parametrize(
+    ("quirks", "given_", "expected", "left_out"),
+    [
+        pytest.param(
+            Quirks(rename={"max_completion_tokens": "max_tokens"}),
+            {"max_completion_tokens": 5},
+            {"max_tokens": 5},
+            (),
+            id="a field goes under the provider's name",
+        ),
+        pytest.param(
+            Quirks(rename={"max_completion_tokens": "max_tokens"}),
+            {"max_completion_tokens": 5, "max_tokens": 5},
+            {"max_tokens": 5},
+            (),
+            id="both names at once become one",
+        ),
+        pytest.param(
+            Quirks(rename={"seed": "random_seed"}),
+            {"seed": 0},
+            {"random_seed": 0},
+            (),
+            id="a seed of 0 is a seed",
+        ),
+        pytest.param(
+            Quirks(drop=frozenset({"logit_bias", "seed"})),
+            {"logit_bias": {"1": 1}, "seed": 1},
+            {},
+            ("logit_bias", "seed"),
+            id="tuning it refuses is left out and named",
+        ),
+        pytest.param(
+            Quirks(drop=frozenset({"logit_bias", "logprobs", "frequency_penalty", "store", "seed"})),
+            {"logit_bias": {}, "logprobs": False, "frequency_penalty": 0.0, "store": False, "seed": None},
+            {},
+            (),
+            id="tuning that says nothing is left out without a word",
+        ),
+        pytest.param(
+            Quirks(drop_null=True),
+            {
+                "stop": None,
+                "messages": [{"role": "assistant", "content": None, "audio": None, "tool_calls": [{}]}],
+            },
+            {"messages": [{"role": "assistant", "content": None, "tool_calls": [{}]}]},
+            (),
+            id="nulls are left out, but for the content of a message",
+        ),
+        pytest.param(
+            Quirks(message_drop=frozenset({"name"})),
+            {"messages": [MESSAGE]},
+            {"messages": [{"role": "user", "content": "Hi"}]},
+            ("messages.name",),
+            id="a field of messages is left out and named",
+        ),
+        pytest.param(
+            Quirks(message_drop=frozenset({"name"})),
+            {"messages": [{"role": "function", "name": "f", "content": "1"}]},
+            {"messages": [{"role": "function", "name": "f", "content": "1"}]},
+            (),
+            id="but a function's result keeps its name",
+        ),
+        pytest.param(
+            Quirks(roles={"developer": "system"}),
+            {"messages": [{"role": "developer", "content": "x"}, MESSAGE]},
+            {"messages": [{"role": "system", "content": "x"}, MESSAGE]},
+            (),
+            id="a role it does not know is called by another",
+        ),
+        pytest.param(
+            Quirks(text_content=True),
+            {"messages": [{"role": "user", "content": PARTS}, {"role": "user", "content": [*PARTS, IMAGE]}]},
+            {"messages": [{"role": "user", "content": "ab"}, {"role": "user", "content": [*PARTS, IMAGE]}]},
+            (),
+            id="text parts become one text where nothing else is among them",
+        ),
+        pytest.param(
+            Quirks(tool_choice={"required": "any"}),
+            {"tool_choice": "required"},
+            {"tool_choice": "any"},
+            (),
+            id="a choice of tools goes by the provider's word",
+        ),
+        pytest.param(
+            Quirks(tool_choice={"function": "auto"}),
+            {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+            {"tool_choice": "auto"},
+            ("tool_choice",),
+            id="a choice that becomes less than was asked is named",
+        ),
+        pytest.param(
+            Quirks(tool_choice={"required": "any"}),
+            {"tool_choice": "auto"},
+            {"tool_choice": "auto"},
+            (),
+            id="another choice stays",
+        ),
+        pytest.param(
+            Quirks(tool_drop=frozenset({"strict"})),
+            {"tools": [TOOL]},
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
+            ("tools.function.strict",),
+            id="a field of tools is left out and named",
+        ),
+        pytest.param(
+            Quirks(),
+            {"stream": True},
+            {"stream": True, "stream_options": {"include_usage": True}},
+            (),
+            id="a stream is asked for its usage",
+        ),
+        pytest.param(
+            Quirks(),
+            {"stream": True, "stream_options": {"include_usage": False, "include_obfuscation": False}},
+            {"stream": True, "stream_options": {"include_usage": True, "include_obfuscation": False}},
+            (),
+            id="beside the options that the client gave",
+        ),
+        pytest.param(
+            Quirks(stream_usage=False),
+            {"stream": True, "stream_options": {"include_usage": True}},
+            {"stream": True},
+            (),
+            id="but not where the field is refused",
+        ),
+        pytest.param(Quirks(), {"stream": False}, {"stream": False}, (), id="nor when it is no stream"),
+        pytest.param(
+            Quirks(legacy=False, drop=frozenset({"parallel_tool_calls"})),
+            {"functions": [{"name": "f"}], "function_call": {"name": "f"}},
+            {
+                "tools": [{"type": "function", "function": {"name": "f"}}],
+                "tool_choice": {"type": "function", "function": {"name": "f"}},
+            },
+            (),
+            id="functions become tools, and what the client did not write is not named",
+        ),
+        pytest.param(
+            Quirks(),
+            {"functions": [{"name": "f"}]},
+            {"functions": [{"name": "f"}]},
+            (),
+            id="or stay functions",
+        ),
+    ],
+)
+def test_each_quirk(quirks: Quirks, given_: Json, expected: Json, left_out: tuple[str, ...]) -> None:
+    chat = {**CHAT, **given_}
+    body, dropped = sent(chat, quirks)
+    assert body == {
+        **{name: value for name, value in CHAT.items() if name not in given_},
+        **expected,
+        "model": "m",
+    }
+    assert dropped == left_out
+
+
+REASONING = {"reasoning_effort": "high"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "given_", "expected", "left_out"),
+    [
+        pytest.param(
+            ("max_completion_tokens",), {"max_tokens": 5}, {"max_completion_tokens": 5}, (), id="renamed"
+        ),
+        pytest.param(
+            ("no_sampling",),
+            {"top_p": 0.1, "logprobs": True},
+            {},
+            ("temperature", "top_p", "logprobs"),
+            id="sampling",
+        ),
+        pytest.param(
+            ("sampling_without_reasoning",),
+            REASONING,
+            REASONING,
+            ("temperature",),
+            id="sampling beside reasoning",
+        ),
+        pytest.param(
+            ("sampling_without_reasoning",),
+            {"reasoning_effort": "none"},
+            {"reasoning_effort": "none", "temperature": 0.5},
+            (),
+            id="sampling without reasoning",
+        ),
+        pytest.param(
+            ("no_penalties", "no_stop"),
+            {"stop": "x", "presence_penalty": 1, "logit_bias": {"1": 1}},
+            {"temperature": 0.5},
+            ("presence_penalty", "logit_bias", "stop"),
+            id="penalties and stop",
+        ),
+        pytest.param(
+            ("no_reasoning_with_tools",),
+            {**REASONING, "tools": [TOOL]},
+            {"tools": [TOOL], "temperature": 0.5},
+            ("reasoning_effort",),
+            id="reasoning beside tools",
+        ),
+        pytest.param(
+            ("no_reasoning_with_tools",),
+            REASONING,
+            {**REASONING, "temperature": 0.5},
+            (),
+            id="reasoning without tools",
+        ),
+        pytest.param(
+            ("unheard_of",), {}, {"temperature": 0.5}, (), id="a rule that is not known changes nothing"
+        ),
+    ],
+)
+def test_each_rule_of_a_family(
+    rules: tuple[str, ...], given_: Json, expected: Json, left_out: tuple[str, ...]
+) -> None:
+    body, dropped = sent({**CHAT, **given_}, None, *rules)
+    if "temperature" not in left_out and "temperature" not in expected:
+        expected = {**expected, "temperature": 0.5}
+    assert body == {"model": "m", "messages": CHAT["messages"], **expected}
+    assert sorted(dropped) == sorted(left_out)
+
+
+def test_every_rule_that_the_catalogue_names_for_these_providers_is_known() -> None:
+    served = {name for name, row in PROVIDERS.items() if row.dialect in TRANSLATORS}
+    named = {rule for model in load_catalog().all() if model.provider in served for rule in model.rules}
+    assert named <= RULES.keys()
+
+
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+def test_what_a_row_does_not_change_keeps_the_clients_text(provider: str) -> None:
+    tool = '{"type":"function","function":{"name":"f" ,"parameters":{"type":"object","x":1e0}}}'
+    text = (
+        '{ "model":"a" ,"messages":[{"content":"caf\\u00e9","role":"user"} ], "temperature":1E-1,\n'
+        f'"tools": [{tool}], "top_p":0.50, "max_tokens":7}}'
+    )
+    chat = json.loads(text)
+    body, _ = OpenAI().request(chat, Model(provider=provider, name="b"), PROVIDERS[provider].quirks)
+    assert splice(text, chat, body) == text.replace('"a"', '"b"')
+
+
+@pytest.mark.parametrize(
+    ("chat", "allow", "expected"),
+    [
+        pytest.param({"plugins": []}, (), "plugins", id="a field that is refused"),
+        pytest.param({"plugins": None}, (), None, id="unless it is null"),
+        pytest.param({"plugins": []}, ("plugins",), None, id="or a rule allows it"),
+        pytest.param({"service_tier": "priority"}, (), "service_tier", id="a value that is refused"),
+        pytest.param({"service_tier": "flex"}, (), None, id="another value of the field"),
+        pytest.param({"service_tier": "priority"}, ("service_tier",), None, id="a value that a rule allows"),
+        pytest.param({"tools": [TOOL, {"type": "web"}]}, (), "tools", id="a sort of tool that is refused"),
+        pytest.param({"tools": [TOOL]}, (), None, id="another sort of tool"),
+        pytest.param({"tools": "web", "seed": 1}, (), None, id="what is no list of tools"),
+    ],
+)
+def test_refused_fields(chat: Json, allow: tuple[str, ...], expected: str | None) -> None:
+    assert refused(chat, frozenset({"plugins", "service_tier=priority", "tools.web"}), allow) == expected

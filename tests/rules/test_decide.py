@@ -1,0 +1,777 @@
+"""Which model answers (contract, section 4), clause by clause."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from rules import Reason, usable
+from rules.admission import Live
+from rules.facts import Facts
+from rules.ruleset import RuleSet
+from tests.rules.small import CATALOG, EVERYBODY, decided, ids, whys
+
+Item = dict[str, Any]
+
+
+def route(id: str = "r", **fields: Any) -> Item:
+    return {"kind": "route", "id": id, **fields}
+
+
+def access(id: str = "a", **fields: Any) -> Item:
+    return {"kind": "access", "id": id, **fields}
+
+
+def alias(id: str, *models: str) -> Item:
+    return {"kind": "alias", "id": id, "models": list(models)}
+
+
+POOL = ["groq/org/Open-7B", "together/Org/open-7b-Turbo", "mistral/open-7b"]
+BALANCED = ["openai/mid", "gemini/pro", "openai/big"]
+BEST = ["gemini/pro", "openai/mid", "openai/big"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("openai/mid", ["openai/mid"], id="a pin"),
+        pytest.param("OpenAI/MID", ["openai/mid"], id="capitals do not count in a listed pin"),
+        pytest.param("google/pro", ["gemini/pro"], id="google is gemini"),
+        pytest.param("open-7b", POOL, id="a pool is every provider that serves it, the unpriced last"),
+        pytest.param("OPEN-7B", POOL, id="capitals do not count in a pool"),
+        pytest.param("open-7b-Turbo", POOL, id="what a provider calls a model means its pool"),
+        pytest.param("org/open-7b", POOL, id="so does a name with its owner"),
+        pytest.param("openai:mid", ["openai/mid"], id="provider:rest is a pin"),
+        pytest.param("open-7b:floor", POOL, id="floor orders by price"),
+        pytest.param("open-7b:nitro", ["groq/org/Open-7B", *POOL[1:]], id="nitro orders by speed"),
+        pytest.param("openai/mid:batch", ["openai/mid:batch"], id="a colon in a pin is the provider's"),
+        pytest.param("openai/brand-new", ["openai/brand-new"], id="an unlisted pin is relayed as it is"),
+        pytest.param("openai/Brand-NEW", ["openai/Brand-NEW"], id="and keeps its capitals"),
+        pytest.param("openai/mid-2025-01-31", ["openai/mid-2025-01-31"], id="a dated name that is listed"),
+        pytest.param("openai/mid-2026-12-31", ["openai/mid-2026-12-31"], id="a dated name that is not"),
+        pytest.param("mid-20261231", ["openai/mid"], id="a bare dated name means its undated pool"),
+        pytest.param("openai/old", ["openai/mid"], id="a retired pin is its successor"),
+        pytest.param("old", ["openai/mid"], id="a retired bare name is its successor"),
+        pytest.param("team", ["gemini/pro", *POOL], id="an alias is tried in order, pools by preference"),
+        pytest.param("TEAM", ["gemini/pro", *POOL], id="capitals do not count in an alias"),
+        pytest.param("mini", ["gemini/pro"], id="an alias comes before a catalogue name"),
+        pytest.param("own/model", ["openai/mid"], id="an alias may have a slash"),
+        pytest.param("outer", ["openai/mid"], id="an alias reaches one level"),
+    ],
+)
+def test_a_name_means(name: str, expected: list[str]) -> None:
+    aliases = [
+        alias("team", "gemini/pro", "open-7b"),
+        alias("mini", "gemini/pro"),
+        alias("own/model", "openai/mid"),
+        alias("outer", "team", "openai/mid"),
+    ]
+    decision = decided(name, aliases)
+    assert (ids(decision), decision.reason) == (expected, Reason.REQUESTED)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "hint"),
+    [
+        pytest.param("mdi", "model_not_found", "Did you mean mid?", id="a near name is offered"),
+        pytest.param("openay/mid", "model_not_found", "openai/mid", id="a near pin is offered"),
+        pytest.param("qqqqqqqq", "model_not_found", "There is no model 'qqqqqqqq'.", id="nothing is near"),
+        pytest.param("nobody/thing", "model_not_found", "nobody/thing", id="an unknown provider is no pin"),
+        pytest.param("auto:best", "invalid_value", "auto:best", id="an unknown preference after auto"),
+        pytest.param("a//b", "invalid_value", "a//b", id="an empty segment"),
+        pytest.param("openai/../x", "invalid_value", "..", id="dots for a segment"),
+        pytest.param(".hidden", "invalid_value", ".hidden", id="a dot to begin with"),
+        pytest.param("a b", "invalid_value", "a b", id="a blank"),
+        pytest.param("x" * 201, "invalid_value", "xxx", id="too long"),
+    ],
+)
+def test_a_name_that_means_nothing(name: str, code: str, hint: str) -> None:
+    decision = decided(name)
+    assert decision.refusal is not None
+    assert (decision.refusal.code, decision.refusal.param) == (code, "model")
+    assert hint in decision.refusal.message
+    assert not decision.candidates
+
+
+def test_only_names_the_key_may_use_are_offered() -> None:
+    decision = decided("openay/mid", [access(deny=["openai/*"])])
+    assert decision.refusal is not None
+    assert "openai" not in decision.refusal.message
+
+
+def test_a_provider_record_makes_its_id_known() -> None:
+    provider = {"kind": "provider", "id": "mylab", "base_url": "https://llm.example.com/v1"}
+    assert ids(decided("mylab/any", [provider], available=frozenset({"mylab"}))) == ["mylab/any"]
+
+
+def test_a_provider_that_refuses_what_is_unlisted() -> None:
+    provider = {"kind": "provider", "id": "openai", "unlisted": "refuse"}
+    refusal = decided("openai/brand-new", [provider]).refusal
+    assert refusal is not None
+    assert refusal.code == "model_not_found"
+    assert ids(decided("openai/mid", [provider])) == ["openai/mid"]
+
+
+CHEAP = ["groq/org/Open-7B", "openai/mini", "gemini/pro", "xai/wide", "openai/mid"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "records", "expected"),
+    [
+        pytest.param({}, [], ["gemini/pro", "openai/mid"], id="balanced is the default"),
+        pytest.param({"prefer": "cheap"}, [], CHEAP, id="the request's preference"),
+        pytest.param({}, [route(prefer="cheap")], CHEAP, id="the rule's preference"),
+        pytest.param(
+            {"prefer": "cheap"}, [route(prefer="quality")], CHEAP, id="the request's before the rule's"
+        ),
+        pytest.param({"model": "auto"}, [], ["gemini/pro", "openai/mid"], id="auto is none given"),
+        pytest.param({"model": "AUTO:cheap"}, [], CHEAP, id="auto with a preference"),
+        pytest.param(
+            {"model": "auto:cheap", "prefer": "fast"}, [], CHEAP, id="the suffix before anything else"
+        ),
+        pytest.param(
+            {"prefer": "fast"}, [], ["groq/org/Open-7B", "openai/mini"], id="fast goes by the prior"
+        ),
+        pytest.param({"prefer": "quality"}, [], ["openai/big", "gemini/pro"], id="quality, then cheaper"),
+        pytest.param(
+            {"audio": 1, "prefer": "cheap"}, [], ["gemini/pro", "xai/wide", "openai/mid"], id="only the able"
+        ),
+        pytest.param(
+            {"input_tokens": 200_000}, [], ["gemini/pro", "xai/wide"], id="only wide windows, or unknown"
+        ),
+    ],
+)
+def test_no_model_named(facts: Item, records: list[Item], expected: list[str]) -> None:
+    decision = decided(records=records, **facts)
+    assert ids(decision)[: len(expected)] == expected
+    assert (decision.reason, decision.pinned) == (Reason.PREFERENCE, False)
+
+
+def test_auto_takes_only_what_is_eligible_and_priced() -> None:
+    decision = decided(prefer="cheap")
+    assert not {"together/Org/open-7b-Turbo", "local/echo"} & set(ids(decision))
+    assert whys(decision)["mistral/open-7b"] == "price unknown"
+
+
+def test_a_model_record_is_eligible_for_auto_unless_it_says_otherwise() -> None:
+    record: Item = {"kind": "model", "id": "xai/own", "provider": "xai", "name": "own", "quality": 5}
+    price = {"price": {"input": "0.01", "output": "0.01"}}
+    assert ids(decided(records=[{**record, **price}]))[0] == "xai/own"
+    assert "xai/own" not in ids(decided(records=[{**record, **price, "auto": False}]))
+    assert "xai/own" not in ids(decided(records=[record]))
+
+
+def test_a_model_record_replaces_a_row() -> None:
+    record = {"kind": "model", "id": "openai/mid", "provider": "openai", "name": "mid", "context": 10}
+    refusal = decided("openai/mid", [record], input_tokens=11).refusal
+    assert refusal is not None
+    assert refusal.code == "context_length_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("records", "facts", "expected", "reason"),
+    [
+        pytest.param([route(model="openai/mini")], {}, ["openai/mini"], "rule", id="a rule chooses"),
+        pytest.param(
+            [route(model="openai/mini")],
+            {"model": "auto"},
+            ["openai/mini"],
+            "rule",
+            id="a rule chooses for auto",
+        ),
+        pytest.param(
+            [route(model="openai/mini")],
+            {"model": "mid"},
+            ["openai/mid"],
+            "requested",
+            id="a name comes first",
+        ),
+        pytest.param(
+            [route(model="openai/mini", override=True)],
+            {"model": "mid"},
+            ["openai/mini"],
+            "rule",
+            id="but not before a rule that overrides",
+        ),
+        pytest.param(
+            [route(model="openai/mini", override=True)],
+            {"model": "no such thing"},
+            ["openai/mini"],
+            "rule",
+            id="which does not even look at the name",
+        ),
+        pytest.param(
+            [route(model="openai/mini", when={"tools": True})],
+            {},
+            BEST[:2],
+            "preference",
+            id="a rule that fails",
+        ),
+        pytest.param(
+            [route("a", model="openai/mini"), route("b", model="openai/big", scope={"project": "default"})],
+            {},
+            ["openai/big"],
+            "rule",
+            id="the most specific rule",
+        ),
+        pytest.param(
+            [route("a", model="openai/mini"), route("b", model="openai/big", priority=1)],
+            {},
+            ["openai/big"],
+            "rule",
+            id="then the higher priority",
+        ),
+        pytest.param(
+            [route("b", model="openai/mini"), route("a", model="openai/big")],
+            {},
+            ["openai/big"],
+            "rule",
+            id="then the first id",
+        ),
+        pytest.param([route(model="open-7b")], {}, POOL, "rule", id="a rule may choose a pool"),
+        pytest.param(
+            [route(model="best"), alias("best", "openai/big", "mid")],
+            {},
+            ["openai/big", "openai/mid"],
+            "rule",
+            id="a rule may choose an alias",
+        ),
+    ],
+)
+def test_a_rule(records: list[Item], facts: Item, expected: list[str], reason: str) -> None:
+    decision = decided(records=records, **facts)
+    assert (ids(decision)[: len(expected)], decision.reason) == (expected, reason)
+
+
+def test_the_rules_effects_hold_whoever_chose_the_model() -> None:
+    record = route(
+        model="openai/mini",
+        fallbacks=["gemini/pro"],
+        set={"temperature": 0},
+        defaults={"top_p": 0.5},
+        cap={"max_tokens": 10},
+        timeouts={"total": 9},
+        retries=2,
+        hedge_after=3,
+        recovery="buffer",
+        allow_fields=["plugins"],
+    )
+    decision = decided("openai/mid", [record])
+    effects = decision.effects
+    assert ids(decision) == ["openai/mid", "gemini/pro"]
+    assert (decision.reason, decision.rule) == (Reason.REQUESTED, "r")
+    assert (effects.set, effects.defaults, effects.cap) == (
+        {"temperature": 0},
+        {"top_p": 0.5},
+        {"max_tokens": 10},
+    )
+    assert (effects.timeouts, effects.retries, effects.hedge_after) == ({"total": 9}, 2, 3)
+    assert (effects.recovery, effects.allow_fields) == ("buffer", ("plugins",))
+
+
+def test_without_a_rule_the_effects_are_the_usual_ones() -> None:
+    effects = decided("openai/mid").effects
+    assert (effects.retries, effects.recovery, effects.cap) == (1, "error", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "records", "facts", "expected"),
+    [
+        pytest.param("openai/mid", [access(deny=["openai/*"])], {}, "denied by access a", id="deny"),
+        pytest.param(
+            "openai/mid", [access(models=["gemini/*"])], {}, "not admitted by access a", id="not listed"
+        ),
+        pytest.param("openai/mid", [access(models=[])], {}, "not admitted by access a", id="none admitted"),
+        pytest.param(
+            "openai/mid",
+            [access(models=["openai/*"], deny=["mid"])],
+            {},
+            "denied by access a",
+            id="deny beats models",
+        ),
+        pytest.param(
+            "openai/mid",
+            [access("a", models=["*"]), access("b", models=["gemini/*"])],
+            {},
+            "not admitted by access b",
+            id="every record must admit",
+        ),
+        pytest.param(
+            "openai/mid", [], {"key_models": ("gemini/*",)}, "not among the models", id="the key's own list"
+        ),
+        pytest.param(
+            "openai/mid", [], {"key_models": ()}, "not among the models", id="the key's list is empty"
+        ),
+        pytest.param(
+            "openai/old", [access(deny=["openai/mid"])], {}, "denied", id="the successor is what counts"
+        ),
+        pytest.param(
+            "openai/mid-2025-01-31", [access(deny=["openai/mid"])], {}, "denied", id="a date is no way out"
+        ),
+        pytest.param(
+            "openai/mid-2027-01-31", [access(deny=["openai/mid"])], {}, "denied", id="nor a date to come"
+        ),
+        pytest.param("OPENAI/MID", [access(deny=["OpenAI/Mid"])], {}, "denied", id="capitals are no way out"),
+        pytest.param("openai:mid", [access(deny=["openai/mid"])], {}, "denied", id="a colon is no way out"),
+        pytest.param(
+            "nick",
+            [alias("nick", "openai/mid"), access(deny=["openai/mid"])],
+            {},
+            "denied",
+            id="nor is an alias",
+        ),
+        pytest.param(
+            "open-7b", [access(deny=["open-7b"])], {}, "denied", id="a pool of which nothing is left"
+        ),
+        pytest.param(
+            "openai/brand-new",
+            [access(deny=["groq/*"])],
+            {},
+            "not in the catalogue, and access a applies",
+            id="an unlisted pin where a deny applies",
+        ),
+        pytest.param(
+            "openai/brand-new",
+            [{"kind": "budget", "id": "b", "usd": 5, "per": "day"}],
+            {},
+            "not in the catalogue, and budget b applies",
+            id="an unlisted pin where a budget applies",
+        ),
+    ],
+)
+def test_a_named_model_that_is_not_admitted_is_never_replaced(
+    name: str, records: list[Item], facts: Item, expected: str
+) -> None:
+    decision = decided(name, [*records, route(fallbacks=["gemini/pro"])], fallbacks=("xai/wide",), **facts)
+    assert decision.refusal is not None
+    assert (decision.refusal.code, decision.refusal.param) == ("model_not_allowed", "model")
+    assert expected in decision.refusal.message
+    assert not decision.candidates
+
+
+@pytest.mark.parametrize(
+    ("name", "records", "facts", "expected"),
+    [
+        pytest.param("openai/mid", [access(models=["openai/*"])], {}, ["openai/mid"], id="a pattern on ids"),
+        pytest.param(
+            "openai/mid", [access(models=["m*d"])], {}, ["openai/mid"], id="a pattern on bare names"
+        ),
+        pytest.param(
+            "openai/mid", [access(models=["OPENAI/*"])], {}, ["openai/mid"], id="capitals do not count"
+        ),
+        pytest.param(
+            "openai/mid",
+            [access(deny=["*"], scope={"project": "other"})],
+            {},
+            ["openai/mid"],
+            id="a record of another scope",
+        ),
+        pytest.param(
+            "openai/mid",
+            [access(deny=["*"], when={"model": "gemini/*"})],
+            {},
+            ["openai/mid"],
+            id="a condition on the candidate",
+        ),
+        pytest.param(
+            "open-7b",
+            [access(deny=["groq/*", "mistral/*"])],
+            {},
+            ["together/Org/open-7b-Turbo"],
+            id="what is left",
+        ),
+        pytest.param(
+            "nick",
+            [alias("nick", "openai/big", "openai/mid"), access(deny=["openai/big"])],
+            {},
+            ["openai/mid"],
+            id="what is left of an alias",
+        ),
+        pytest.param(
+            "openai/brand-new",
+            [access(models=["openai/brand-*"]), {"kind": "budget", "id": "b", "usd": 5, "per": "day"}],
+            {},
+            ["openai/brand-new"],
+            id="an unlisted pin that a pattern names",
+        ),
+        pytest.param(
+            "openai/brand-new",
+            [access(deny=["groq/*"])],
+            {"key_models": ("openai/*",)},
+            ["openai/brand-new"],
+            id="an unlisted pin that the key's list names",
+        ),
+        pytest.param(
+            "openai/brand-new",
+            [access(deny=["groq/*"], scope={"project": "other"})],
+            {},
+            ["openai/brand-new"],
+            id="an unlisted pin where no deny applies to the key",
+        ),
+    ],
+)
+def test_what_is_admitted(name: str, records: list[Item], facts: Item, expected: list[str]) -> None:
+    assert ids(decided(name, records, **facts)) == expected
+
+
+@pytest.mark.parametrize(
+    ("records", "facts", "admitted"),
+    [
+        pytest.param([], {}, False, id="nothing without a record"),
+        pytest.param([access(models=["openai/*"])], {}, True, id="what a record admits"),
+        pytest.param([access(models=["gemini/*"])], {}, False, id="not what it does not"),
+        pytest.param([], {"key_models": ("openai/*",)}, True, id="what the key's list admits"),
+        pytest.param(
+            [access(models=["*"], scope={"key": "k2"})], {"key": "k1"}, False, id="not another key's record"
+        ),
+    ],
+)
+def test_access_denied_by_default(records: list[Item], facts: Item, admitted: bool) -> None:
+    decision = decided("openai/mid", records, live={"default_access": "deny"}, **facts)
+    assert (ids(decision) == ["openai/mid"]) is admitted
+
+
+@pytest.mark.parametrize(
+    ("facts", "param", "words"),
+    [
+        pytest.param({"tools": 1}, "tools", "does not support tools", id="tools"),
+        pytest.param({"images": 1}, "messages", "does not support images", id="images"),
+        pytest.param({"audio": 1}, "messages", "does not support audio", id="audio"),
+        pytest.param({"files": 1}, "messages", "does not support files", id="files"),
+        pytest.param({"json": "schema"}, "response_format", "JSON schemas", id="a schema"),
+        pytest.param({"reasoning": "high"}, "reasoning_effort", "reasoning", id="reasoning"),
+    ],
+)
+def test_a_named_model_that_is_not_able(facts: Item, param: str, words: str) -> None:
+    decision = decided("groq/org/open-7b", fallbacks=("openai/mid",), **facts)
+    assert decision.refusal is not None
+    assert (decision.refusal.code, decision.refusal.param) == ("unsupported_parameter", param)
+    assert words in decision.refusal.message
+    assert words in whys(decision)["groq/org/Open-7B"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param({"json": "object"}, id="an object, which every model can"),
+        pytest.param({"json": "text"}, id="text"),
+        pytest.param({"reasoning": "none"}, id="no reasoning"),
+        pytest.param({"n": 3}, id="several choices, of which the catalogue says nothing"),
+        pytest.param({"input_tokens": 8_000}, id="a prompt that just fits"),
+    ],
+)
+def test_what_asks_nothing_special(facts: Item) -> None:
+    assert ids(decided("groq/org/open-7b", **facts)) == ["groq/org/Open-7B"]
+
+
+def test_a_prompt_too_long_for_the_model_named() -> None:
+    refusal = decided("groq/org/open-7b", input_tokens=8_001).refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.param) == ("context_length_exceeded", "messages")
+    assert "context is 8000 tokens" in refusal.message
+
+
+def test_an_unlisted_pin_counts_as_able() -> None:
+    assert ids(decided("openai/brand-new", tools=1, images=1, json="schema", input_tokens=10**7))
+
+
+def test_what_a_providers_wire_cannot_represent() -> None:
+    live = {"unable": {"openai": frozenset({"n", "tools"})}}
+    refusal = decided("openai/brand-new", live=live, n=2).refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.param) == ("unsupported_parameter", "n")
+    assert "openai/mid" not in ids(decided(live=live, tools=1))
+
+
+@pytest.mark.parametrize(
+    ("model", "facts", "records", "expected"),
+    [
+        pytest.param(
+            "openai/mid",
+            {"fallbacks": ("gemini/pro", "open-7b")},
+            [],
+            ["openai/mid", "gemini/pro", *POOL],
+            id="own",
+        ),
+        pytest.param(
+            "openai/mid",
+            {"fallbacks": ("gemini/pro",)},
+            [route(fallbacks=["xai/wide"])],
+            ["openai/mid", "gemini/pro", "xai/wide"],
+            id="the request's, then the rule's",
+        ),
+        pytest.param(
+            None,
+            {"fallbacks": ("xai/wide",), "prefer": "quality"},
+            [],
+            ["openai/big", "gemini/pro", "openai/mid", "groq/org/Open-7B", "xai/wide"],
+            id="a preference leaves room for them",
+        ),
+        pytest.param(
+            "openai/mid",
+            {"fallbacks": ("nothing-like-it", "xai/wide")},
+            [],
+            ["openai/mid", "xai/wide"],
+            id="unknown",
+        ),
+        pytest.param(
+            "openai/mid",
+            {"fallbacks": ("groq/org/open-7b", "xai/wide"), "tools": 1},
+            [],
+            ["openai/mid", "xai/wide"],
+            id="one that is not able is skipped",
+        ),
+        pytest.param(
+            "openai/mid",
+            {"fallbacks": ("gemini/pro", "xai/wide")},
+            [access(deny=["gemini/*"])],
+            ["openai/mid", "xai/wide"],
+            id="one that is not admitted is skipped",
+        ),
+        pytest.param(
+            "openai/mid", {"fallbacks": ("openai/mid", "mid")}, [], ["openai/mid"], id="each model once"
+        ),
+        pytest.param(
+            "openai/mid",
+            {"fallbacks": ("openai/big", "openai/mini", "openai/new")},
+            [],
+            ["openai/mid", "openai/big", "openai/mini", "openai/new"],
+            id="more than two of a provider when they are named",
+        ),
+        pytest.param(
+            "openai/mid", {"fallbacks": ("auto:cheap",)}, [], ["openai/mid", "groq/org/Open-7B"], id="auto"
+        ),
+        pytest.param(
+            "openai/mid",
+            {"fallbacks": tuple(f"openai/{n}" for n in range(9))},
+            [],
+            ["openai/mid", "openai/0", "openai/1", "openai/2", "openai/3"],
+            id="at most five in all",
+        ),
+    ],
+)
+def test_fallbacks(model: str | None, facts: Item, records: list[Item], expected: list[str]) -> None:
+    decision = decided(model, records, **facts)
+    assert ids(decision)[: len(expected)] == expected
+    assert len(decision.candidates) <= 5
+
+
+def test_a_skipped_fallback_is_listed_with_its_reason() -> None:
+    decision = decided("openai/mid", fallbacks=("nothing-like-it", "groq/org/open-7b"), tools=1)
+    assert whys(decision) == {
+        "nothing-like-it": "no such model",
+        "groq/org/Open-7B": "does not support tools",
+    }
+
+
+def test_a_preference_gives_at_most_two_of_a_provider() -> None:
+    decision = decided(prefer="quality")
+    assert Counter(candidate.model.provider for candidate in decision.candidates)["openai"] == 2
+
+
+def test_a_pin_is_pinned_and_nothing_else_is() -> None:
+    assert decided("openai/mid").pinned
+    assert not decided("open-7b").pinned
+    assert not decided(records=[route(model="openai/mid")]).pinned
+
+
+def test_cooling_candidates_go_last_and_not_away() -> None:
+    live = {"cooling": {"openai/mid": 5.0}}
+    assert ids(decided("openai/mid", live=live, fallbacks=("xai/wide",))) == ["xai/wide", "openai/mid"]
+    assert ids(decided("openai/mid", live=live)) == ["openai/mid"]
+    assert ids(decided("open-7b", live={"cooling": {POOL[0]: 5.0}})) == [*POOL[1:], POOL[0]]
+
+
+def test_what_was_measured_comes_before_the_prior() -> None:
+    assert ids(decided(prefer="fast", live={"first_token": {"openai/big": 0.01}}))[0] == "openai/big"
+
+
+def test_local_answers_only_when_nothing_else_is_left() -> None:
+    assert ids(decided(available=frozenset({"local"}))) == ["local/echo"]
+    assert "local/echo" not in ids(decided(prefer="cheap"))
+    assert ids(decided(available=frozenset({"local", "xai"}), fallbacks=("xai/new",)))[-1] == "xai/new"
+    assert ids(decided("local/echo")) == ["local/echo"]
+
+
+def test_a_provider_without_a_credential_says_so() -> None:
+    why = {"openai": "no credential OPENAI_API_KEY"}
+    decision = decided("openai/mid", available=frozenset({"xai"}), live={"unavailable": why})
+    assert whys(decision) == {"openai/mid": "no credential OPENAI_API_KEY"}
+    assert decision.refusal is not None
+    assert decision.refusal.code == "no_candidate"
+    assert "openai/mid: no credential OPENAI_API_KEY" in decision.refusal.message
+
+
+def test_a_named_model_whose_provider_is_not_there_leaves_it_to_the_fallbacks() -> None:
+    decision = decided("openai/mid", available=frozenset({"xai"}), fallbacks=("xai/wide",))
+    assert ids(decision) == ["xai/wide"]
+    assert decision.refusal is None
+
+
+def test_nothing_left_names_every_reason() -> None:
+    decision = decided(available=frozenset())
+    assert decision.refusal is not None
+    assert (decision.refusal.code, decision.refusal.param) == ("no_candidate", None)
+    assert "provider xai is not set up" in decision.refusal.message
+    assert len(decision.rejections) == len(CATALOG.auto())
+
+
+def test_a_rule_whose_model_means_nothing() -> None:
+    decision = decided(records=[route(model="gone")])
+    assert (decision.refusal is not None, whys(decision)) == (True, {"gone": "no such model"})
+
+
+def test_an_alias_of_which_nothing_is_known() -> None:
+    decision = decided("best", [alias("best", "gone", "openai/mid")])
+    assert (ids(decision), whys(decision)) == (["openai/mid"], {"gone": "no such model"})
+    empty = decided("best", [alias("best", "gone")])
+    assert empty.refusal is not None
+    assert empty.refusal.code == "no_candidate"
+
+
+def test_an_unknown_preference() -> None:
+    refusal = decided(prefer="nice").refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.param) == ("invalid_value", "prefer")
+
+
+def test_an_unreadable_access_record_refuses_its_scope() -> None:
+    broken = access(id="eu", scope={"project": "p"}, modles=["x"])
+    refusal = decided("openai/mid", [broken], project="p").refusal
+    assert refusal is not None
+    assert refusal.code == "rule_unreadable"
+    assert "eu" in refusal.message
+    assert ids(decided("openai/mid", [broken], project="q")) == ["openai/mid"]
+
+
+SPLIT = [{"model": "openai/mid", "weight": 3}, {"model": "xai/wide", "weight": 1}]
+
+
+def arms(records: list[Item], users: int = 2_000, **facts: Any) -> dict[str, str]:
+    return {f"u{n}": ids(decided(records=records, user=f"u{n}", **facts))[0] for n in range(users)}
+
+
+def test_a_split_shares_by_weight_and_each_user_stays() -> None:
+    first, again = arms([route(split=SPLIT)]), arms([route(split=SPLIT)])
+    assert first == again
+    assert 0.70 < Counter(first.values())["openai/mid"] / len(first) < 0.80
+
+
+def test_a_split_hashes_the_records_own_id() -> None:
+    assert arms([route("one", split=SPLIT)], 200) != arms([route("two", split=SPLIT)], 200)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        pytest.param({"records": [access(deny=["xai/*"])]}, id="an arm that is not admitted"),
+        pytest.param({"input_tokens": 90_000, "audio": 1, "gone": "small"}, id="an arm that is not able"),
+    ],
+)
+def test_an_arm_gives_its_weight_to_the_others(gone: Item) -> None:
+    three = [*SPLIT, {"model": "gemini/pro", "weight": 1}]
+    if gone.pop("gone", None):
+        three[1] = {"model": "openai/mini", "weight": 1}
+    records = [route(split=three), *gone.pop("records", [])]
+    before, after = arms([route(split=three)], 500), arms(records, 500, **gone)
+    left = {"openai/mid", "gemini/pro"}
+    assert set(after.values()) == left
+    assert all(after[user] == arm for user, arm in before.items() if arm in left)
+
+
+@pytest.mark.parametrize(
+    ("sticky", "facts", "other", "same"),
+    [
+        pytest.param("user", {"user": "u"}, {"roll": 0.99}, True, id="by user"),
+        pytest.param(None, {"user": "u"}, {"roll": 0.99}, True, id="by user, where there is one"),
+        pytest.param(None, {}, {"roll": 0.99}, False, id="else by request"),
+        pytest.param("request", {"user": "u"}, {"roll": 0.99}, False, id="by request"),
+        pytest.param("key", {"key": "k"}, {"roll": 0.99, "user": "other"}, True, id="by key"),
+        pytest.param("tag.team", {"tags": {"team": "t"}}, {"roll": 0.99}, True, id="by a tag"),
+        pytest.param("tag.team", {}, {"roll": 0.99}, False, id="by a tag that is absent, so by request"),
+    ],
+)
+def test_what_a_split_sticks_to(sticky: str | None, facts: Item, other: Item, same: bool) -> None:
+    halves = [{"model": "openai/mid", "weight": 1}, {"model": "xai/wide", "weight": 1}]
+    record = route(split=halves, **({"sticky": sticky} if sticky else {}))
+    one, two = ids(decided(records=[record], **facts)), ids(decided(records=[record], **{**facts, **other}))
+    assert (one == two) is same
+
+
+def test_a_split_of_which_no_arm_is_left() -> None:
+    decision = decided(
+        records=[route(split=SPLIT, fallbacks=["gemini/pro"])], available=frozenset({"gemini"})
+    )
+    assert ids(decision) == ["gemini/pro"]
+    assert set(whys(decision)) == {"openai/mid", "xai/wide"}
+
+
+def test_the_cost_of_a_candidate() -> None:
+    candidate = decided("openai/mid", input_tokens=1_000).candidates[0]
+    assert (candidate.cost_min, candidate.cost_max) == (2_000_000, 2_000_000 + 4_096 * 10_000)
+    bounded = decided("openai/mid", input_tokens=0, max_tokens=100, n=2).candidates[0]
+    assert (bounded.cost_min, bounded.cost_max) == (0, 2 * 100 * 10_000)
+    assert decided("openai/brand-new").candidates[0].cost_max is None
+
+
+def test_a_cap_bounds_the_cost() -> None:
+    record = route(cap={"max_tokens": 10})
+    assert decided("openai/mid", [record], max_tokens=5_000).candidates[0].cost_max == 10 * 10_000
+
+
+def test_limits_and_budgets_that_apply_are_listed_and_not_active() -> None:
+    records: list[Item] = [
+        {"kind": "limit", "id": "l", "requests": 5, "per": "minute", "each": "key"},
+        {"kind": "limit", "id": "t", "tokens": 9, "per": "day", "when": {"model": "gemini/*"}},
+        {"kind": "budget", "id": "b", "usd": "2.5", "per": "month"},
+        {"kind": "budget", "id": "other", "usd": 1, "per": "day", "scope": {"project": "other"}},
+    ]
+    assert decided("openai/mid", records).limits == (
+        {"kind": "limit", "id": "l", "requests": 5, "per": "minute", "each": "key", "active": False},
+        {"kind": "budget", "id": "b", "usd": 2.5, "per": "month", "active": False},
+    )
+
+
+def listed(records: list[Item], *, available: frozenset[str] = EVERYBODY, **facts: Any) -> list[str]:
+    ruleset = RuleSet.read(records)
+    return [item["id"] for item in usable(ruleset, CATALOG, Live(available=available), Facts(**facts))]
+
+
+def test_what_a_key_may_use() -> None:
+    records = [access(models=["openai/*"]), alias("best", "openai/mid"), alias("barred", "gemini/pro")]
+    assert listed(records) == [
+        *("auto", "auto:cheap", "auto:fast", "auto:quality", "auto:balanced"),
+        "best",
+        *("big", "mid", "mid-2025-01-31", "mini"),
+        *("openai/big", "openai/mid", "openai/mid-2025-01-31", "openai/mini"),
+    ]
+
+
+def test_an_alias_stands_for_a_pool_of_its_name() -> None:
+    assert listed([alias("big", "openai/mini")], available=frozenset({"openai"})).count("big") == 1
+
+
+def test_what_has_no_credential_is_not_listed() -> None:
+    assert listed([], available=frozenset({"mistral"})) == [
+        *("auto", "auto:cheap", "auto:fast", "auto:quality", "auto:balanced"),
+        *("open-7b", "mistral/open-7b"),
+    ]
+    assert listed([], available=frozenset({"openai"}), key_models=()) == []
+
+
+def test_a_listed_model_has_its_window_and_its_price() -> None:
+    found = usable(RuleSet.EMPTY, CATALOG, Live(available=EVERYBODY), Facts())
+    by_id = {item["id"]: item for item in found}
+    assert by_id["openai/mini"] == {
+        "id": "openai/mini",
+        "object": "model",
+        "created": 0,
+        "owned_by": "openai",
+        "context_length": 100_000,
+        "pricing": {"prompt": "0.0000002", "completion": "0.000001"},
+    }
+    assert "pricing" not in by_id["mistral/open-7b"]
+    assert "context_length" not in by_id["xai/wide"]
+    assert by_id["open-7b"]["owned_by"] == "sluice"

@@ -1,0 +1,106 @@
+"""How models are ranked, and what they are expected to cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from rules.catalog import Model
+from rules.facts import PREFERENCES
+from rules.preference import SCORES, Size, cost_range, expected_cost, rank
+from tests.rules.small import model
+
+SMALL, MIDDLE = model("a/small", (1, 2), quality=2, speed=5), model("a/middle", (2, 4), quality=3, speed=4)
+LARGE, HUGE = model("a/large", (3, 12), quality=4), model("a/huge", (10, 50), quality=5, speed=1)
+UNPRICED, UNKNOWN = model("a/unpriced", None, quality=5, speed=5), Model(provider="a", name="unknown")
+ALL = (HUGE, LARGE, MIDDLE, SMALL)
+
+
+def order(models: list[Model]) -> list[str]:
+    return [each.name for each in models]
+
+
+@pytest.mark.parametrize(
+    ("prefer", "models", "size", "expected"),
+    [
+        pytest.param("cheap", ALL, Size(1000), ["small", "middle", "large", "huge"], id="cheap"),
+        pytest.param(
+            "cheap", (UNPRICED, SMALL), Size(1000), ["small", "unpriced"], id="cheap: the unpriced last"
+        ),
+        pytest.param("fast", ALL, Size(1000), ["small", "middle", "large", "huge"], id="fast by the prior"),
+        pytest.param(
+            "fast",
+            ALL,
+            Size(1000, first_token={"a/huge": 0.1, "a/small": 9}),
+            ["huge", "middle", "large", "small"],
+            id="fast as measured",
+        ),
+        pytest.param("quality", ALL, Size(1000), ["huge", "large", "middle", "small"], id="quality"),
+        pytest.param(
+            "quality",
+            (model("a/x", (2, 2)), model("a/y", (1, 1))),
+            Size(1000),
+            ["y", "x"],
+            id="quality: then the cheaper",
+        ),
+        pytest.param(
+            "balanced",
+            ALL,
+            Size(1000),
+            ["large", "huge", "middle", "small"],
+            id="balanced: within one tier, cheapest",
+        ),
+        pytest.param(
+            "balanced",
+            ALL[2:],
+            Size(1000),
+            ["small", "middle"],
+            id="balanced: the best there is, not the best known",
+        ),
+        pytest.param(
+            "cheap", (model("b/x", (1, 1)), model("a/x", (1, 1))), Size(9), ["x", "x"], id="a tie goes by id"
+        ),
+        pytest.param(
+            "balanced", (UNKNOWN, SMALL), Size(9), ["small", "unknown"], id="unknown quality is middling"
+        ),
+        pytest.param("balanced", (), Size(9), [], id="nothing"),
+    ],
+)
+def test_rank(prefer: str, models: tuple[Model, ...], size: Size, expected: list[str]) -> None:
+    assert order(rank(models, prefer, size)) == expected
+
+
+@pytest.mark.parametrize("prefer", PREFERENCES)
+def test_the_order_they_come_in_does_not_matter(prefer: str) -> None:
+    models = (*ALL, UNPRICED, model("b/small", (1, 2), quality=2, speed=5))
+    assert rank(models, prefer, Size(500)) == rank(reversed(models), prefer, Size(500))
+
+
+def test_a_tie_goes_by_id() -> None:
+    tied = [model("b/x", (1, 1)), model("a/x", (1, 1))]
+    assert [each.id for each in rank(tied, "cheap", Size(9))] == ["a/x", "b/x"]
+
+
+def test_every_preference_has_a_score() -> None:
+    assert tuple(SCORES) == PREFERENCES
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        pytest.param(Size(1000), 1000 * 3_000 + 1024 * 12_000, id="without a maximum"),
+        pytest.param(Size(1000, 100), 1000 * 3_000 + 100 * 12_000, id="with one"),
+        pytest.param(Size(0, 50_000), 8_000 * 12_000, id="no more than the model can write"),
+    ],
+)
+def test_the_expected_cost_is_in_nano_dollars(size: Size, expected: int) -> None:
+    assert expected_cost(LARGE, size) == expected
+
+
+def test_the_range_of_the_cost() -> None:
+    assert cost_range(LARGE, Size(1000)) == (3_000_000, 3_000_000 + 4096 * 12_000)
+    assert cost_range(LARGE, Size(1000, 10, n=3)) == (3_000_000, 3_000_000 + 30 * 12_000)
+    assert cost_range(UNPRICED, Size(1000)) == (None, None)
+
+
+def test_a_fraction_of_a_nano_dollar_is_rounded_up() -> None:
+    assert expected_cost(model("a/x", (0.0001, 0)), Size(1)) == 1

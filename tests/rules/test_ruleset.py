@@ -1,0 +1,320 @@
+"""Rule sets: which records apply in which order, what a bad one changes (nothing), what identifies a set."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.errors import RuleSetTooLarge
+from rules.facts import Facts
+from rules.records import KINDS
+from rules.ruleset import RuleSet
+from rules.scope import Scope
+from tests.rules.test_records import VALUES, WORDS
+
+LAST, SKIPPED, REFUSES = "last readable version", "skipped", "refuses its scope"
+
+Item = dict[str, Any]
+
+
+def route(id: str, **given: Any) -> Item:
+    return {"kind": "route", "id": id, **given}
+
+
+def access(id: str, **given: Any) -> Item:
+    return {"kind": "access", "id": id, **given}
+
+
+def limit(id: str, **given: Any) -> Item:
+    return {"kind": "limit", "id": id, "requests": 5, "per": "minute", **given}
+
+
+def budget(id: str, **given: Any) -> Item:
+    return {"kind": "budget", "id": id, "usd": 5, "per": "day", **given}
+
+
+def routed(items: list[Item], facts: Facts) -> list[str]:
+    return [record.id for record in RuleSet.read(items).matching(facts).routes]
+
+
+FACTS = Facts(project="p", key="k", function="f", input_tokens=10, hour=12)
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        pytest.param(
+            [route("a"), route("b", scope={"project": "p"})], ["b", "a"], id="a project before everybody"
+        ),
+        pytest.param(
+            [route("a", scope={"project": "p"}), route("b", scope={"key": "k"})],
+            ["b", "a"],
+            id="a key before a project",
+        ),
+        pytest.param(
+            [route("a", scope={"key": "k", "project": "p"}), route("b", scope={"function": "f"})],
+            ["b", "a"],
+            id="a function before key and project together",
+        ),
+        pytest.param(
+            [
+                route("a", scope={"function": "f"}, priority=9),
+                route("b", scope={"function": "f", "project": "p"}),
+            ],
+            ["b", "a"],
+            id="scope before priority",
+        ),
+        pytest.param(
+            [route("a", priority=1), route("b", priority="2")], ["b", "a"], id="then the higher priority"
+        ),
+        pytest.param([route("b"), route("a"), route("B")], ["B", "a", "b"], id="then the id"),
+        pytest.param([route("a", when={"hour": 3}), route("b")], ["b"], id="a condition that fails"),
+        pytest.param(
+            [route("a", when={"hour": 12, "user": "x"}), route("b")], ["b"], id="the second condition fails"
+        ),
+        pytest.param([route("a", when={"hour": 12, "input_tokens": 10})], ["a"], id="every condition holds"),
+        pytest.param([route("a", scope={"project": ["x", "p"]})], ["a"], id="one of several projects"),
+        pytest.param([route("a", scope={"project": "p", "key": "x"})], [], id="all of a scope must match"),
+        pytest.param([route("a", scope={"function": "x"})], [], id="another function"),
+        pytest.param([route("a", enabled=False), route("b")], ["b"], id="a disabled one"),
+    ],
+)
+def test_the_most_specific_route_is_first(items: list[Item], expected: list[str]) -> None:
+    assert routed(items, FACTS) == expected
+    assert routed(items[::-1], FACTS) == expected
+
+
+def test_every_rule_has_a_step() -> None:
+    found = RuleSet.read(
+        [
+            budget("d", scope={"project": "x"}),
+            limit("c", enabled="false"),
+            access("b"),
+            route("a", when={"input_tokens": {"gt": 8000}, "hour": 3}),
+            {"kind": "alias", "id": "z", "models": "openai/gpt-5"},
+        ]
+    ).matching(FACTS)
+    assert [(step.kind, step.id, step.outcome) for step in found.steps] == [
+        ("route", "a", "failed: input_tokens gt 8000, got 10"),
+        ("access", "b", "matched"),
+        ("limit", "c", "disabled"),
+        ("budget", "d", "out of scope"),
+    ]
+    assert ([record.id for record in found.access], found.limits, found.budgets) == (["b"], (), ())
+
+
+def test_a_condition_on_the_model_is_asked_of_each_candidate_later() -> None:
+    when = {"model": "openai/*"}
+    items = [
+        route("r", when=when),
+        access("a", when=when),
+        access("b", when={**when, "hour": 3}),
+        budget("c", when=when),
+    ]
+    found = RuleSet.read(items).matching(Facts(model="groq/llama", hour=12))
+    assert found.routes == ()
+    assert [record.id for record in (*found.access, *found.budgets)] == ["a", "c"]
+    assert found.steps[2].outcome == "failed: hour is 3, got 12"
+
+
+def test_of_gives_the_enabled_records_of_a_kind() -> None:
+    ruleset = RuleSet.read([route("b"), route("a"), route("c", enabled=False), access("a")])
+    assert [record.id for record in ruleset.of("route")] == ["a", "b"]
+    assert [(record.kind, record.id) for record in ruleset.records] == [
+        *(("route", id) for id in "abc"),
+        ("access", "a"),
+    ]
+
+
+def test_the_empty_set() -> None:
+    assert (RuleSet.EMPTY.records, RuleSet.EMPTY.problems) == ((), ())
+    assert RuleSet.EMPTY.matching(FACTS).steps == ()
+    assert RuleSet.EMPTY.refusing(FACTS) is None
+
+
+GOOD, BAD = route("a", model="openai/gpt-5"), route("a", modle="openai/gpt-5")
+
+
+@pytest.mark.parametrize(
+    ("bad", "last", "instead", "field"),
+    [
+        pytest.param(BAD, GOOD, LAST, "modle", id="the last readable version of a route"),
+        pytest.param(BAD, None, SKIPPED, "modle", id="a new route is skipped"),
+        pytest.param(
+            BAD, route("a", x=1), SKIPPED, "modle", id="a last version that no longer reads is none"
+        ),
+        pytest.param(
+            {**BAD, "enabled": False}, GOOD, LAST, "modle", id="a disabled bad one changes nothing either"
+        ),
+        pytest.param(limit("a", per="year"), None, SKIPPED, "per", id="a new limit is skipped"),
+        pytest.param(access("a", modls=[]), access("a", models="a/*"), LAST, "modls", id="the last access"),
+        pytest.param(access("a", modls=[]), None, REFUSES, "modls", id="a new access refuses"),
+        pytest.param(budget("a", usd="lots"), None, REFUSES, "usd", id="a new budget refuses"),
+        pytest.param(
+            access("a", modls=[], enabled="false"), None, SKIPPED, "modls", id="a disabled access does not"
+        ),
+        pytest.param(
+            access("a", enabled="maybe"), None, REFUSES, "enabled", id="enabled that cannot be read is on"
+        ),
+        pytest.param(
+            access("a", scope={}), None, SKIPPED, "scope", id="a scope that cannot be read refuses nobody"
+        ),
+        pytest.param({"kind": "acess", "id": "a"}, None, SKIPPED, "kind", id="an unknown kind is skipped"),
+        pytest.param({"kind": "access"}, None, REFUSES, "id", id="an access without an id refuses"),
+        pytest.param({"id": "a"}, None, SKIPPED, "kind", id="a record without a kind is skipped"),
+        pytest.param("record", None, SKIPPED, "record", id="what is no record is skipped"),
+        pytest.param(route("a", note="x" * 70_000), GOOD, LAST, "record", id="an enormous item"),
+    ],
+)
+def test_a_bad_record_changes_nothing(bad: Any, last: Item | None, instead: str, field: str) -> None:
+    kind = bad.get("kind", "") if isinstance(bad, dict) else ""
+    other = route("other", priority=5)
+    ruleset = RuleSet.read([bad, other], previous={(kind, "a"): last} if last else {})
+    (problem,) = ruleset.problems
+    assert (problem.instead, problem.field) == (instead, field)
+    assert ruleset.items == {("route", "other"): other} | ({(kind, "a"): last} if instead == LAST else {})
+    assert (ruleset.refusing(FACTS) is problem) is (instead == REFUSES)
+    assert str(problem).startswith(f"{problem.kind}/{problem.id}: `{field}`: ")
+
+
+def test_a_bad_record_refuses_its_scope_only() -> None:
+    ruleset = RuleSet.read([access("a", scope={"project": ["p", "q"], "key": "k"}, modls=[])])
+    assert ruleset.problems[0].scope == Scope(project=("p", "q"), key=("k",))
+    assert ruleset.refusing(FACTS) is ruleset.problems[0]
+    assert ruleset.refusing(Facts(project="p", key="other")) is None
+    assert ruleset.refusing(Facts(project="other", key="k")) is None
+
+
+def test_what_is_no_longer_there_is_gone() -> None:
+    assert RuleSet.read([], previous={("route", "a"): GOOD}).records == ()
+
+
+def test_the_second_of_two_with_one_name_is_a_problem() -> None:
+    ruleset = RuleSet.read([GOOD, route("a", model="groq/llama")], previous={("route", "a"): route("a")})
+    assert ruleset.items == {("route", "a"): GOOD}
+    assert [(problem.field, problem.instead) for problem in ruleset.problems] == [("id", SKIPPED)]
+
+
+@pytest.mark.parametrize(
+    ("items", "problems"),
+    [
+        pytest.param([limit("a", each="user")], ["a"], id="each user alone"),
+        pytest.param([limit("a", each="tag.team")], ["a"], id="each of a tag alone"),
+        pytest.param([limit("a", each="key")], [], id="each key stands alone"),
+        pytest.param([limit("a", each="user"), limit("b")], [], id="beside one without"),
+        pytest.param([limit("a", each="user"), limit("b", each="project")], [], id="beside one by project"),
+        pytest.param(
+            [limit("a", each="user"), limit("b", each="tag.x")], ["a", "b"], id="two that are chosen"
+        ),
+        pytest.param([limit("a", each="user"), limit("b", enabled=False)], ["a"], id="beside a disabled one"),
+        pytest.param([limit("a", each="user", enabled=False)], [], id="a disabled one"),
+        pytest.param([limit("a", each="user"), budget("b")], ["a"], id="beside another kind"),
+        pytest.param(
+            [limit("a", each="user"), limit("b", scope={"project": "p"})], ["a"], id="in another scope"
+        ),
+        pytest.param(
+            [limit("a", each="user", scope={"key": ["k", "l"]}), limit("b", scope={"key": {"l", "k"}})],
+            [],
+            id="in the same scope, differently written",
+        ),
+        pytest.param(
+            [limit("a", each="user"), limit("b", when={"hour": 3})], ["a"], id="beside one that asks more"
+        ),
+        pytest.param(
+            [limit("a", each="user", when={"hour": 3}), limit("b")], [], id="beside one that asks less"
+        ),
+        pytest.param(
+            [limit("a", each="user", when={"hour": 3}), limit("b", when={"hour": "3"})],
+            [],
+            id="with the same question",
+        ),
+        pytest.param([{"kind": "provider", "id": "acme"}], ["acme"], id="a provider without an address"),
+        pytest.param([{"kind": "provider", "id": "ollama"}], [], id="a built-in provider has one"),
+    ],
+)
+def test_what_cannot_stand_alone(items: list[Item], problems: list[str]) -> None:
+    assert [problem.id for problem in RuleSet.read(items).problems] == problems
+
+
+def test_what_is_left_alone_stays_as_it_was() -> None:
+    both = RuleSet.read([limit("a", each="user"), limit("b")])
+    left = RuleSet.read([limit("a", each="user")], previous=both.items)
+    assert [problem.instead for problem in left.problems] == [LAST]
+    assert [record.id for record in left.records] == ["a"]
+
+
+def test_a_new_budget_that_the_caller_can_leave_refuses_its_scope() -> None:
+    ruleset = RuleSet.read([budget("a", each="user", scope={"project": "p"})])
+    assert ruleset.refusing(FACTS) is not None
+    assert ruleset.refusing(Facts(project="q")) is None
+
+
+def test_the_revision_is_of_what_is_in_force() -> None:
+    revision = RuleSet.read([GOOD, access("x", models=["a/*"])]).revision
+    assert len(revision) == 12
+    assert int(revision, 16)
+    assert RuleSet.read([access("x", models={"a/*"}), dict(reversed(GOOD.items()))]).revision == revision
+    assert (
+        RuleSet.read([BAD, access("x", models=["a/*"])], previous={("route", "a"): GOOD}).revision == revision
+    )
+    assert RuleSet.read([GOOD]).revision != revision
+    assert RuleSet.read([GOOD, access("x", models=["b/*"])]).revision != revision
+
+
+def test_the_revision_knows_numbers_by_their_value() -> None:
+    assert (
+        RuleSet.read([route("a", priority=Decimal("1.0"))]).revision
+        == RuleSet.read([route("a", priority=1)]).revision
+    )
+    assert (
+        RuleSet.read([route("a", priority="1")]).revision != RuleSet.read([route("a", priority=1)]).revision
+    )
+
+
+def test_a_set_of_more_than_a_thousand_records_is_not_adopted() -> None:
+    many = [route(f"r{at}") for at in range(1_001)]
+    with pytest.raises(RuleSetTooLarge, match="1001 records") as caught:
+        RuleSet.read(many)
+    assert caught.value.records == 1_001
+    assert len(RuleSet.read(many[:1_000]).records) == 1_000
+
+
+def test_a_set_of_more_than_a_megabyte_is_not_adopted() -> None:
+    large = [route(f"r{at}", note="x" * 60_000) for at in range(18)]
+    with pytest.raises(RuleSetTooLarge) as caught:
+        RuleSet.read(large)
+    assert caught.value.bytes > 1_048_576
+    assert len(RuleSet.read(large[:17]).records) == 17
+
+
+def test_what_cannot_be_measured_is_a_problem_too() -> None:
+    deep: list[Any] = []
+    deep.append(deep)
+    assert [problem.problem for problem in RuleSet.read([route("a", set={"x": deep})]).problems] == [
+        "is nested deeper than 32 levels"
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        VALUES
+        | st.fixed_dictionaries(
+            {"kind": st.sampled_from(sorted(KINDS)), "id": st.sampled_from("ab")}
+        ).flatmap(
+            lambda named: st.dictionaries(WORDS, VALUES, max_size=4).map(lambda given: {**given, **named})
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_the_table_holds_a_set_comes_of_it(items: list[Any]) -> None:
+    ruleset = RuleSet.read(items)
+    ruleset.matching(FACTS)
+    ruleset.refusing(FACTS)
+    again = RuleSet.read(items, previous=ruleset.items)
+    assert again.revision == ruleset.revision
+    assert len(ruleset.records) + len(ruleset.problems) == len(items)

@@ -1,0 +1,149 @@
+"""The boundaries of docs/design.md, read out of the source: who may import what, and how long things get."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in ("rules", "handler")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+
+# Who may import each library. A trailing dot means everything below.
+ONLY_IN = {
+    "pydantic": ("rules.",),
+    "httpx": ("handler.relay", "handler.main"),
+    "botocore": ("handler.store", "handler.ledger", "handler.main", "handler.credentials", "handler.manage"),
+    "starlette": ("handler.app", "handler.endpoints."),
+    "mangum": ("handler.main", "handler.event"),
+    "moto": ("handler.serve",),
+    "uvicorn": ("handler.serve",),
+    "yaml": ("handler.tables",),
+}
+LONGEST_FILE = 250
+LONGEST_WIRE_FORMAT = 400
+LONGEST_FUNCTION = 30
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield str(node.module)
+
+
+def allowed(module: str, places: tuple[str, ...]) -> bool:
+    return any(module == place or (place.endswith(".") and module.startswith(place)) for place in places)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_the_design_lets_it(module: str) -> None:
+    for imported in imports(TREES[module]):
+        top = imported.split(".")[0]
+        if module.startswith("rules"):
+            assert top in sys.stdlib_module_names | {"rules", "pydantic", "pydantic_core"}, imported
+        elif top == "rules":
+            assert imported == "rules" or module in (
+                "handler.__main__",
+                "handler.manage",
+                "handler.editing",
+            ), "rules has a front door"
+        if top in ONLY_IN:
+            assert allowed(module, ONLY_IN[top]), f"{module} imports {imported}"
+        if module.startswith("handler.providers."):
+            assert top != "handler" or imported.split(".")[1] in {
+                "providers",
+                "errors",
+                "sse",
+                "redact",
+                "legacy",
+                "retry",
+            }
+        if module.startswith("handler.endpoints."):
+            assert not imported.startswith("handler.endpoints"), "endpoints never import each other"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("handler.providers.")])
+def test_a_translator_does_no_input_or_output(module: str) -> None:
+    awaits = (ast.Await, ast.AsyncFor, ast.AsyncFunctionDef)
+    assert not [node for node in ast.walk(TREES[module]) if isinstance(node, awaits)]
+
+
+def test_the_environment_is_read_in_settings_only() -> None:
+    readers = {
+        module
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+    }
+    assert readers <= {"handler.settings"}
+
+
+def test_modules_have_a_total_order() -> None:
+    """No import cycle, not even one hidden in a function."""
+    below = {
+        module: {
+            name
+            for imported in imports(tree)
+            for name in (imported, imported.rpartition(".")[0])
+            if name in MODULES
+        }
+        - {module}
+        for module, tree in TREES.items()
+    }
+    runtime = {
+        module: {one for one in names if one not in typing_only(module)} for module, names in below.items()
+    }
+    placed: set[str] = set()
+    while len(placed) < len(MODULES):
+        ready = {module for module in MODULES if module not in placed and runtime[module] <= placed}
+        assert ready, f"a cycle among {sorted(set(MODULES) - placed)}"
+        placed |= ready
+
+
+def typing_only(module: str) -> set[str]:
+    """What a module imports for the type checker alone, and its own package's front door."""
+    blocks = [
+        node
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    ]
+    found = {name for block in blocks for name in imports(block)}
+    package = module.split(".")[0]
+    return found | ({package} if module != package else set())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_lives_there_and_stays_short(module: str) -> None:
+    tree, lines = TREES[module], MODULES[module].read_text().count("\n")
+    assert ast.get_docstring(tree)
+    assert lines <= (LONGEST_WIRE_FORMAT if module.startswith("handler.providers.") else LONGEST_FILE)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name
+
+
+def test_nothing_is_read_from_the_world_when_a_module_is_imported() -> None:
+    """Calls at module level that would read a file, the environment or the network."""
+    for module, tree in TREES.items():
+        if module.endswith("__main__"):
+            continue
+        for statement in tree.body:
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                continue
+            names = {
+                node.func.id
+                for node in ast.walk(statement)
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            }
+            assert not names & {"open", "settings_from", "load_catalog"}, module

@@ -1,0 +1,125 @@
+"""scripts/package.py makes what Lambda runs: the right wheels, caches that hold, nothing superfluous."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.deployed import bare_python, package
+
+ROOT = Path(__file__).parent.parent
+LOCK = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
+MOST = 25_000_000  # bytes, unpacked and with compiled caches; Lambda takes 250 MB
+AARCH64 = 183  # ELF's e_machine
+UNCHECKED_HASH = 1  # the flags of a cache that holds whatever the date of its source
+
+
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("package", ROOT / "scripts" / "package.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_lock_needs_no_markers() -> None:
+    """pip reads markers for the Python that runs it, not for the one that is built for: there may be none."""
+    assert ";" not in re.sub(r"#.*", "", LOCK)
+
+
+def test_every_locked_version_has_hashes() -> None:
+    pinned = re.findall(r"^([\w.-]+)==", LOCK, re.MULTILINE)
+    hashed = re.findall(r"^([\w.-]+)==\S+ \\\n    --hash=sha256:", LOCK, re.MULTILINE)
+    assert pinned == hashed
+    assert "pydantic-core" in pinned
+
+
+def test_what_no_one_reads_is_left_out(tmp_path: Path) -> None:
+    kept = (
+        "handler/bootstrap",
+        "botocore/data/endpoints.json",
+        "botocore/data/ssm/2014-11-06/service-2.json.gz",
+    )
+    dropped = (
+        "bin/httpx",
+        "httpx-0.28.dist-info/METADATA",
+        "six/six.pyi",
+        "six/__pycache__/six.pyc",
+        "botocore/data/s3/2006-03-01/service-2.json.gz",
+        "botocore/data/dynamodb/2012-08-10/examples-1.json",
+    )
+    for name in (*kept, *dropped):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    script().prune(tmp_path)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
+
+
+def test_the_interpreter_of_a_version_is_that_version() -> None:
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    found = next(script().interpreters(own))
+    answer = subprocess.run([found, "-V"], capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith(f"Python {own}.")
+
+
+def test_without_that_python_there_are_no_caches_and_a_warning_says_what_it_costs(tmp_path: Path) -> None:
+    (tmp_path / "module.py").touch()
+    assert script().compile_caches(tmp_path, python="3.99") is False
+    assert not list(tmp_path.rglob("*.pyc"))
+    assert "cold start" in script().NO_CACHES
+
+
+@pytest.mark.slow
+def test_the_package_for_lambda_holds_wheels_of_its_python_and_processor() -> None:
+    libraries = list(package("aarch64", "3.13").rglob("*.so"))
+    assert libraries
+    for library in libraries:
+        head = library.read_bytes()[:20]
+        assert head[:4] == b"\x7fELF"
+        assert struct.unpack_from("<H", head, 18) == (AARCH64,), library
+        assert "cpython-313" in library.name
+
+
+@pytest.mark.slow
+def test_every_module_has_a_cache_that_never_looks_at_dates() -> None:
+    if not next(script().interpreters("3.13"), None):
+        pytest.skip("no Python 3.13 on this machine")
+    built = package("aarch64", "3.13")
+    for source in built.rglob("*.py"):
+        cache = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
+        assert struct.unpack_from("<I", cache.read_bytes(), 4) == (UNCHECKED_HASH,), source
+
+
+@pytest.mark.slow
+def test_the_package_is_small_and_holds_no_tests_and_no_metadata() -> None:
+    built = package("aarch64", "3.13")
+    assert script().size(built) < MOST
+    assert {path.name for path in built.iterdir()} >= {"handler", "rules", "botocore"}
+    assert not [path for path in built.iterdir() if path.suffix == ".dist-info" or path.name == "tests"]
+    assert (built / "handler" / "bootstrap").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service", ["dynamodb", "ssm"])
+def test_the_pruned_botocore_still_makes_a_client(service: str) -> None:
+    make = (
+        "from handler.settings import settings_from; from handler.store import client;"
+        f"print(client(settings_from(), service={service!r}).meta.endpoint_url)"
+    )
+    told = subprocess.run(
+        [bare_python(), "-c", make],
+        cwd=package(),
+        env={"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stdout.strip() == f"https://{service}.eu-central-1.amazonaws.com", told.stderr

@@ -1,0 +1,268 @@
+"""template.yaml says what the code needs and no more: settings, AWS calls, parameters, the function URL."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import json
+import os
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from handler.settings import Settings, settings_from
+from handler.tables import TABLES, template
+
+ROOT = Path(__file__).parent.parent
+
+# What the function itself runs, and the AWS service each of these files calls.
+CALLERS = {
+    "handler/store.py": "dynamodb",
+    "handler/snapshot.py": "dynamodb",
+    "handler/ledger.py": "dynamodb",
+    "handler/credentials.py": "ssm",
+}
+# Calls that are signed by hand; the model names come as a parameter.
+SIGNED = {"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"}
+SAM = ROOT / ".venvs" / "sam" / "bin"
+
+# What CloudFormation is given, with every condition left in; without an account.
+TRANSLATE = """
+import json, sys
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+template = yaml_parse(open("template.yaml").read())
+template["Resources"]["Gateway"]["Properties"]["CodeUri"] = "s3://bucket/key"
+json.dump(transform(template, {}, type("Policies", (), {"load": lambda self: {}})()), sys.stdout)
+"""
+
+
+@functools.cache
+def loaded() -> dict[str, Any]:
+    return template()
+
+
+def function() -> dict[str, Any]:
+    return dict(loaded()["Resources"]["Gateway"]["Properties"])
+
+
+def variables() -> dict[str, Any]:
+    return dict(function()["Environment"]["Variables"])
+
+
+def statements() -> Iterator[Mapping[str, Any]]:
+    """Those that hold when every condition does."""
+    for statement in function()["Policies"][0]["Statement"]:
+        yield statement["!If"][1] if "!If" in statement else statement
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def granted() -> set[str]:
+    return {action for statement in statements() for action in as_list(statement["Action"])}
+
+
+@functools.cache
+def operations(service: str) -> dict[str, str]:
+    """Method names of a botocore client, and the API operations they are."""
+    model = botocore.session.get_session().get_service_model(service)
+    return {xform_name(operation): operation for operation in model.operation_names}
+
+
+def called(path: Path, service: str) -> set[str]:
+    """The operations a file names, as a method (`client.scan`) or as a text (`ask(client, "scan", ...)`)."""
+    methods, found = operations(service), set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Attribute(attr=name) | ast.Constant(value=str(name)) if name in methods:
+                found.add(f"{service}:{methods[name]}")
+            case _:
+                pass
+    return found
+
+
+def test_the_policies_allow_every_call_of_the_code_and_no_other() -> None:
+    calls = {
+        action
+        for name, service in CALLERS.items()
+        if (ROOT / name).exists()
+        for action in called(ROOT / name, service)
+    }
+    assert granted() == calls | SIGNED
+
+
+def test_no_other_file_of_the_function_calls_aws() -> None:
+    """Beside the callers: what is for a local run and the command line, where AWS asks its own questions."""
+    commands = {"tables", "seeding", "serve", "manage", "rules_commands", "keys", "__main__", "banner"}
+    suspects = [
+        path
+        for path in ROOT.glob("handler/**/*.py")
+        if str(path.relative_to(ROOT)) not in CALLERS and path.stem not in commands
+    ]
+    makers = [path.name for path in suspects if "create_client" in path.read_text(encoding="utf-8")]
+    assert not makers
+
+
+def test_each_table_is_open_to_its_own_calls_only() -> None:
+    tables: dict[str, set[str]] = defaultdict(set)
+    for statement in statements():
+        for resource in as_list(statement["Resource"]):
+            if "!GetAtt" in resource:
+                tables[resource["!GetAtt"]] |= set(as_list(statement["Action"]))
+    assert tables["RulesTable.Arn"] == {"dynamodb:Scan"}
+    assert tables["KeysTable.Arn"] == {"dynamodb:GetItem"}
+    assert "dynamodb:Scan" not in tables["StateTable.Arn"]
+
+
+def test_nothing_is_allowed_on_every_resource() -> None:
+    for statement in statements():
+        assert statement["Effect"] == "Allow"
+        assert "*" not in as_list(statement["Resource"])
+        assert not any("*" in action for action in as_list(statement["Action"]))
+
+
+def test_the_environment_holds_every_setting_and_nothing_else() -> None:
+    fields = {field.name for field in dataclasses.fields(Settings)} - {"environment"}
+    assert set(variables()) - {"AWS_LAMBDA_EXEC_WRAPPER"} == {f"SLUICE_{field.upper()}" for field in fields}
+
+
+def test_a_setting_that_is_no_parameter_has_its_default() -> None:
+    literal = {name: value for name, value in variables().items() if isinstance(value, str)}
+    given, default = settings_from(literal), Settings()
+    assert [
+        field.name
+        for field in dataclasses.fields(Settings)
+        if field.name != "environment" and getattr(given, field.name) != getattr(default, field.name)
+    ] == []
+    assert len(literal) >= 8
+
+
+@pytest.mark.parametrize(
+    ("setting", "table"),
+    [
+        ("SLUICE_RULES_TABLE", "RulesTable"),
+        ("SLUICE_KEYS_TABLE", "KeysTable"),
+        ("SLUICE_STATE_TABLE", "StateTable"),
+    ],
+)
+def test_a_table_is_known_to_the_function_and_told_to_people(setting: str, table: str) -> None:
+    assert variables()[setting] == {"!Ref": table}
+    assert loaded()["Outputs"][table]["Value"] == {"!Ref": table}
+
+
+@pytest.mark.parametrize("table", ["RulesTable", "KeysTable"])
+def test_what_people_wrote_outlives_the_stack(table: str) -> None:
+    resource = loaded()["Resources"][table]
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    assert resource["Properties"]["DeletionProtectionEnabled"] is True
+    assert resource["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+
+
+def test_no_table_has_a_fixed_name() -> None:
+    for name in TABLES:
+        assert "TableName" not in loaded()["Resources"][name]["Properties"]
+
+
+def test_the_entries_exist() -> None:
+    module, _, attribute = function()["Handler"].rpartition(".")
+    source = (ROOT / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8")
+    wrapper = variables()["AWS_LAMBDA_EXEC_WRAPPER"]["!If"][1].removeprefix("/var/task/")
+    assert attribute in source
+    assert (ROOT / wrapper).stat().st_mode & 0o777 == 0o755
+    assert 'exec "$1" -m handler.streaming' in (ROOT / wrapper).read_text(encoding="utf-8")
+
+
+def test_streams_and_the_wrapper_go_together() -> None:
+    mode, wrapper = function()["FunctionUrlConfig"]["InvokeMode"], variables()["AWS_LAMBDA_EXEC_WRAPPER"]
+    assert mode == {"!If": ["Streams", "RESPONSE_STREAM", "BUFFERED"]}
+    assert wrapper["!If"][0] == "Streams"
+    assert wrapper["!If"][2] == {"!Ref": "AWS::NoValue"}
+
+
+def test_the_function_is_what_the_contract_says() -> None:
+    properties = function()
+    defaults = {name: parameter["Default"] for name, parameter in loaded()["Parameters"].items()}
+    assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
+    assert (defaults["Memory"], defaults["Timeout"], defaults["Buffered"]) == (512, 900, "false")
+    assert properties["FunctionUrlConfig"]["AuthType"] == "NONE"
+    assert "Cors" not in properties["FunctionUrlConfig"], "the app answers browsers itself"
+    assert properties["LoggingConfig"]["LogFormat"] == "JSON"
+    assert defaults["BedrockModels"] == ""
+
+
+def test_the_package_is_made_for_the_functions_python_and_processor() -> None:
+    source = (ROOT / "scripts" / "package.py").read_text(encoding="utf-8")
+    assert f'default="{function()["Runtime"].removeprefix("python")}"' in source
+    assert 'default="aarch64"' in source
+
+
+@pytest.mark.parametrize("name", sorted(template()["Parameters"]))
+def test_a_parameter_is_used_and_documented(name: str) -> None:
+    source = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    default = str(loaded()["Parameters"][name]["Default"])
+    row = re.search(rf"^\| `{name}` \|([^|]*)\|([^|]*)\|", documented, re.MULTILINE)
+    assert f"!Ref {name}" in source or f"${{{name}}}" in source
+    assert row, f"docs/deploying.md has no row for {name}"
+    assert row[1].strip().strip("`") == (default or "none")
+
+
+@pytest.mark.parametrize("name", sorted(template()["Outputs"]))
+def test_an_output_is_documented(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+
+
+def sam(*command: str) -> str:
+    """What one of the SAM environment's programs prints."""
+    assert SAM.exists(), "make sam"
+    clean = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "SAM_CLI_TELEMETRY": "0"}
+    clean |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+    told = subprocess.run(
+        [SAM / command[0], *command[1:]], cwd=ROOT, env=clean, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    return told.stdout
+
+
+@pytest.mark.slow
+def test_sam_finds_no_fault_with_the_template() -> None:
+    assert "is a valid SAM Template" in sam("sam", "validate", "--lint")
+
+
+@pytest.mark.slow
+def test_sam_builds_the_function_without_docker(tmp_path: Path) -> None:
+    assert "Build Succeeded" in sam("sam", "build", "--build-dir", str(tmp_path))
+    built = tmp_path / "Gateway"
+    assert (built / "handler" / "bootstrap").stat().st_mode & 0o111
+    assert (built / "rules" / "catalog.json").exists()
+    assert not (built / "tests").exists()
+
+
+@pytest.mark.slow
+def test_everyone_may_call_the_url_and_nothing_else() -> None:
+    """Both permissions are needed: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html."""
+    resources = json.loads(sam("python", "-c", TRANSLATE))["Resources"]
+    permissions = [
+        one["Properties"] for one in resources.values() if one["Type"] == "AWS::Lambda::Permission"
+    ]
+    assert {permission["Action"] for permission in permissions} == {
+        "lambda:InvokeFunctionUrl",
+        "lambda:InvokeFunction",
+    }
+    for permission in permissions:
+        assert (
+            permission.get("FunctionUrlAuthType") == "NONE" or permission.get("InvokedViaFunctionUrl") is True
+        )
+    url = re.search(r"\$\{(\w+)\.FunctionUrl\}", loaded()["Outputs"]["BaseUrl"]["Value"]["!Sub"])
+    assert url is not None
+    assert resources[url[1]]["Type"] == "AWS::Lambda::Url"
