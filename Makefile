@@ -13,10 +13,11 @@ help:
 	@echo "make ci        make test, then what starts real processes: SAM, the Lambda emulator, the openai clients"
 	@echo "make deploy    sam build, then sam deploy --guided"
 
-$(READY): requirements/dev.txt
+$(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 serve: $(READY)

@@ -80,8 +80,6 @@ async def _answered(asked: Asked, upstream: Upstream) -> Answer:
 async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     text, body = await _parsed(upstream)
     completion = asked.translator.response(body, asked.row.quirks, legacy=asked.call.chat.legacy)
-    if not isinstance(completion.get("choices"), list):
-        raise _protocol("The provider's answer holds no choices.", upstream.status)
     served = (
         completion if asked.call.explanation is None else {**completion, "sluice": asked.call.explanation}
     )

@@ -86,13 +86,18 @@ def _count(usage: object, name: str) -> int:
 def _texts(body: Mapping[str, Any]) -> Iterator[str]:
     for choice in body.get("choices") or ():
         match choice:
-            case {"message": dict(part)} | {"delta": dict(part)}:
+            case {"delta": dict(part)} | {"message": dict(part)}:
                 yield from _part_texts(part)
 
 
 def _part_texts(part: Mapping[str, Any]) -> Iterator[str]:
-    calls = [call.get("function") for call in part.get("tool_calls") or () if isinstance(call, Mapping)]
-    for holder in (part, part.get("function_call"), *calls):
+    calls = part.get("tool_calls")
+    made = (
+        [call.get("function") for call in calls if isinstance(call, Mapping)]
+        if isinstance(calls, list)
+        else []
+    )
+    for holder in (part, part.get("function_call"), *made):
         if isinstance(holder, Mapping):
             for name in ("content", "reasoning_content", "reasoning", "refusal", "name", "arguments"):
                 if isinstance(value := holder.get(name), str):

@@ -61,26 +61,31 @@ def deadline_of(scope: Scope, now: float) -> float:
 
 async def unless_left(work: Coroutine[Any, Any, T], receive: Receive) -> T:
     """What `work` gives; cancelled at once, with ClientLeft, when the client goes first."""
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(receive))
+    working, left = asyncio.current_task(), False
+    assert working is not None
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left = True
+        working.cancel()
+
+    watching = asyncio.create_task(watch())
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise ClientLeft
+        return await work
+    except asyncio.CancelledError:
+        if left and working.uncancel() == 0:
+            raise ClientLeft from None
+        raise
     finally:
-        await _cancelled(task, gone)
+        watching.cancel()
 
 
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
-    """Cancels what still runs and waits for its end; a failure on the way out has nobody left to go to."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _cancelled(task: asyncio.Future[Any]) -> None:
+    """Cancels it if it still runs and waits for its end; a failure on the way out has nobody to go to."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 class Streamed:

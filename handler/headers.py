@@ -35,6 +35,8 @@ _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 def header_text(text: str) -> str:
     """`text` as a header may carry it: printable ASCII, the rest percent-encoded."""
+    if text.isascii() and text.isprintable():
+        return text
     return quote(text, safe=_PRINTABLE, errors="surrogatepass")
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -17,12 +18,10 @@ from handler.credentials import Credentials
 from handler.gateway import Gateway
 from handler.log import Log, json_lines, trouble
 from handler.providers.base import Provider
-from handler.relay import Relay
-from handler.relay import client as http_client
+from handler.relay import Relay, transport
 from handler.settings import Settings, settings_from
 from handler.snapshot import Snapshot
-from handler.store import Store
-from handler.store import client as aws_client
+from handler.store import Store, client
 
 
 def build(
@@ -35,8 +34,8 @@ def build(
     """The app, and the gateway behind it. `extra_rows`: providers that only this process serves."""
     settings = settings or settings_from()
     log = log or json_lines(level=settings.log_level)
-    store = store or Store(aws_client(settings), settings)
-    credentials = Credentials(settings, lambda: aws_client(settings, service="ssm"))
+    store = store or Store(client(settings), settings)
+    credentials = Credentials(settings, lambda: client(settings, service="ssm"))
     gateway = Gateway(
         settings=settings,
         auth=Auth(store, settings),
@@ -54,7 +53,7 @@ def build(
 
 def _relay(settings: Settings, credentials: Credentials, rows: Callable[[], Mapping[str, Provider]]) -> Relay:
     return Relay(
-        http_client(settings),
+        transport(settings),
         rows=rows,
         credential=lambda row: credentials.get(row.credential) if row.credential else None,
         private_ok=settings.private_upstreams,
@@ -67,6 +66,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     from mangum import Mangum
 
+    logging.getLogger("mangum").setLevel(logging.WARNING)  # a line per request is written already
     app, _ = build()
     globals()["handler"] = entry = Mangum(app, lifespan="off")
     return entry

@@ -13,7 +13,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import certifi
@@ -31,7 +30,7 @@ from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
 from rules import Candidate
 
-__all__ = ["Answer", "Call", "Relay", "client"]
+__all__ = ["Answer", "Call", "Relay", "transport"]
 
 T = TypeVar("T")
 
@@ -41,13 +40,12 @@ DRAIN = 0.1
 MOST_DRAINED = 100_000  # bytes
 
 
-def client(settings: Settings) -> httpx.AsyncClient:
-    """The one client of a process: no redirects, no cookies, no proxy out of the environment."""
+def transport(settings: Settings) -> httpx.AsyncHTTPTransport:
+    """The pool of a process. A client around it would add redirects, cookies and proxies, all unwanted."""
     roots = settings.environment.get("SSL_CERT_FILE") or certifi.where()
-    return httpx.AsyncClient(
+    return httpx.AsyncHTTPTransport(
         verify=ssl.create_default_context(cafile=roots),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         trust_env=False,
     )
 
@@ -137,7 +135,7 @@ class Relay:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         *,
         rows: Callable[[], Mapping[str, Provider]],
         credential: Callable[[Provider], str | None],
@@ -147,7 +145,7 @@ class Relay:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._client = client
+        self._transport = transport
         self._rows = rows
         self._credential = credential
         self._private_ok = private_ok
@@ -187,7 +185,7 @@ class Relay:
 
     async def aclose(self) -> None:
         """Closes the connections that were kept."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def _attempt(self, call: Call, candidate: Candidate, watch: _Watch, deadline: float) -> Answer:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
@@ -219,7 +217,7 @@ class Relay:
         request = httpx.Request(
             "POST", _url(order.url), headers=order.headers, content=order.body, extensions=extensions
         )
-        return await self._client.send(request, stream=True)
+        return await self._transport.handle_async_request(request)
 
 
 @lru_cache(maxsize=256)

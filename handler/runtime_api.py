@@ -186,7 +186,10 @@ async def _read(reader: asyncio.StreamReader) -> Reply:
     first, *lines = head.rstrip("\r\n").split("\r\n")
     fields = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, _, value in fields}
-    return Reply(int(first.split(" ", 2)[1]), headers, await _read_body(reader, headers))
+    status = first.partition(" ")[2][:3]
+    if not status.isdecimal():
+        raise RuntimeApiError(f"this is no HTTP answer: {first[:200]!r}")
+    return Reply(int(status), headers, await _read_body(reader, headers))
 
 
 async def _read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
@@ -202,4 +205,6 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
         body += await reader.readexactly(size)
         await reader.readexactly(2)
+    while await reader.readuntil(b"\r\n") != b"\r\n":  # trailers, and the end: another answer may follow it
+        pass
     return bytes(body)

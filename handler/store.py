@@ -80,7 +80,6 @@ def client(
         connect_timeout=1,
         read_timeout=read_timeout,
         retries={"mode": "standard", "total_max_attempts": attempts},
-        max_pool_connections=10,
         parameter_validation=False,
     )
     try:

@@ -12,7 +12,9 @@ from typing import Any
 
 from handler.settings import Settings
 
-TEMPLATE = Path(__file__).resolve().parent.parent / "template.yaml"
+_HERE = Path(__file__).resolve().parent
+# In a checkout it lies beside the packages; a wheel carries a copy within this one.
+TEMPLATE = next(path for path in (_HERE / "template.yaml", _HERE.parent / "template.yaml") if path.exists())
 
 # logical id in the template -> the setting that names the table
 TABLES: Mapping[str, str] = {

@@ -32,6 +32,7 @@ import httpx
 from tests.runtime_api import NULS, FakeRuntimeApi, Json, Wire, listening
 
 HOST = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws"
+CLOSE = {"connection": "close"}
 
 
 def event_of(
@@ -209,19 +210,21 @@ async def _answer(wire: Wire, backend: Backend, event: Json) -> None:
 
 def _head(told: Json) -> h11.Response:
     cookies = [("set-cookie", cookie) for cookie in told.get("cookies", ())]
-    fields = [*told.get("headers", {}).items(), *cookies, ("connection", "close")]
+    fields = [*told.get("headers", {}).items(), *cookies, *CLOSE.items()]
     return h11.Response(status_code=told.get("statusCode", 200), headers=fields)
 
 
 async def _buffered(wire: Wire, answer: bytes) -> None:
     told = json.loads(answer or b"{}")
     if "statusCode" not in told:  # a failed function: no word of why reaches the client
-        await wire.reply(502, b'{"message":"Internal Server Error"}', {"content-type": "application/json"})
+        await wire.reply(
+            502, b'{"message":"Internal Server Error"}', {"content-type": "application/json", **CLOSE}
+        )
         return
     text = told.get("body") or ""
     body = base64.b64decode(text) if told.get("isBase64Encoded") else text.encode()
     headers = {name: value for name, value in (told.get("headers") or {}).items() if name != "content-length"}
-    await wire.reply(told["statusCode"], body, headers)
+    await wire.reply(told["statusCode"], body, headers | CLOSE)
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

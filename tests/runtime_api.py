@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 NULS = b"\0" * 8  # between the head and the body of a streamed answer
 RUNTIME = "/2018-06-01/runtime"
+CHUNKED_OVER = 2048  # bytes
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:sluice"
 
 
@@ -48,7 +49,9 @@ class Wire:
         await self.writer.drain()
 
     async def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        fields = [*(headers or {}).items(), ("content-length", str(len(body))), ("connection", "close")]
+        # As the real API: connections are kept, and a longer body comes in chunks.
+        length = [("content-length", str(len(body)))] if len(body) <= CHUNKED_OVER else []
+        fields = [*(headers or {}).items(), *length]
         await self.send(
             h11.Response(status_code=status, headers=fields), h11.Data(data=body), h11.EndOfMessage()
         )
@@ -203,6 +206,7 @@ class FakeRuntimeApi:
         gone = asyncio.ensure_future(wire.reader.read(1))
         await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
+        await asyncio.wait({gone})  # the next request is read from the same connection
         if not waiting.done():
             waiting.cancel()
             raise ConnectionError("the runtime went away")

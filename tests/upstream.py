@@ -269,11 +269,9 @@ async def _pause(piece: float | asyncio.Event | Act, gone: asyncio.Future[bytes]
     """As long as it says, or until the other side goes."""
     event = piece if isinstance(piece, asyncio.Event) else asyncio.Event()
     told = asyncio.ensure_future(event.wait())
-    await asyncio.wait(
-        {gone, told},
-        timeout=piece if isinstance(piece, float) else None,
-        return_when=asyncio.FIRST_COMPLETED,
-    )
+    either: set[asyncio.Future[Any]] = {gone, told}
+    seconds = piece if isinstance(piece, float) else None
+    await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
 
 

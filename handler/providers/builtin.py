@@ -92,10 +92,10 @@ _ROWS = (
             drop_null=True,  # https://github.com/BerriAI/litellm/issues/5839
             roles=_NO_DEVELOPER,
             legacy=False,
-            # Web search and code run for a price: https://console.groq.com/docs/browser-search
+            # Other models, web search and code, for a price: https://console.groq.com/docs/api-reference
             refuse=frozenset(
                 {
-                    *("compound_custom", "search_settings", "documents", "service_tier=performance"),
+                    *("compound_custom", "search_settings", "service_tier=performance"),
                     *("tools.browser_search", "tools.code_interpreter", "tools.mcp"),
                 }
             ),
@@ -112,8 +112,8 @@ _ROWS = (
             message_drop=frozenset({"name"}),
             tool_drop=frozenset({"strict"}),
             legacy=False,
-            # Live search, for a price: https://docs.x.ai/docs/guides/live-search
-            refuse=frozenset({"search_parameters", "web_search_options", "deferred", "tools.live_search"}),
+            # Searches, for a price: https://docs.x.ai/docs/guides/tools/overview
+            refuse=frozenset({"search_parameters", "web_search_options", "tools.live_search"}),
         ),
     ),
     Provider(
@@ -155,7 +155,7 @@ _ROWS = (
             legacy=False,
             refuse=frozenset(
                 {"service_tier=priority"}
-            ),  # https://docs.fireworks.ai/guides/serverless-pricing
+            ),  # https://docs.fireworks.ai/serverless/priority-and-fast
         ),
     ),
     Provider(
@@ -296,7 +296,7 @@ _ROWS = (
         quirks=Quirks(
             # https://platform.minimax.io/docs/api-reference/text-openai-api
             drop=_PENALTIES | _OPENAI_ONLY | {"logit_bias"},
-            unable=frozenset({"n", "json_schema"}),
+            unable=frozenset({"n"}),
             roles=_NO_DEVELOPER,
             legacy=False,
         ),

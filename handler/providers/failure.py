@@ -2,7 +2,7 @@
 
 The shapes: OpenAI's object, the flat one of vLLM and Mistral, `error` as a text (xAI), FastAPI's `detail`,
 Cloudflare's envelope, OpenRouter with a number for a code and the provider's own words under `metadata.raw`,
-MiniMax's `base_resp`, a page of HTML, nothing at all. docs/providers.md lists them with their sources.
+MiniMax's `base_resp`, a page of HTML, nothing at all. docs/providers.md says what each class is told by.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,45 +75,48 @@ STATUSES: Mapping[int, str] = {
     529: "overloaded",
 }
 
-_TOO_LONG = re.compile(
-    r"(?:maximum|max|available|model'?s?) context (?:length|size|window)"
-    r"|context[ _](?:length|window|size)(?: has been| was| is)?[ _](?:exceed|full|overflow)"
-    r"|exceed\w*(?: the)?(?: model'?s?)?(?: available| maximum)? (?:context|token) (?:length|size|window)"
-    r"|exceed\w*(?: the)?(?: model)? token limit"
-    r"|(?:prompt|input|request|conversation) (?:is |was )?too (?:long|large)(?! .{0,80}per minute)"
-    r"|(?:prompt|input|sequence) length .{0,40}exceed"
-    r"|(?:input|prompt) token count .{0,40}exceeds"
-    r"|maximum prompt length|range of input length|too many (?:input |prompt )?tokens\b"
-    r"|reduce the length of the (?:messages|prompt|input)",
-    re.IGNORECASE,
+# A class, the statuses under which words may tell of it, the words. `re` compiles them when one is needed.
+_WORDS: tuple[tuple[str, Container[int], str], ...] = (
+    (
+        "context_length",
+        {400, 413, 422, *range(500, 504)},
+        r"(?:maximum|max|available|model'?s?) context (?:length|size|window)"
+        r"|context[ _](?:length|window|size)(?: has been| was| is)?[ _](?:exceed|full|overflow)"
+        r"|exceed\w*(?: the)?(?: model'?s?)?(?: available| maximum)? (?:context|token) (?:length|size|window)"
+        r"|exceed\w*(?: the)?(?: model)? token limit"
+        r"|(?:prompt|input|request|conversation) (?:is |was )?too (?:long|large)(?! .{0,80}per minute)"
+        r"|(?:prompt|input|sequence) length .{0,40}exceed"
+        r"|(?:input|prompt) token count .{0,40}exceeds"
+        r"|maximum prompt length|range of input length|too many (?:input |prompt )?tokens\b"
+        r"|reduce the length of the (?:messages|prompt|input)",
+    ),
+    (
+        "content_policy",
+        {400, 403, 422, 451},
+        r"content (?:management |usage )?polic|content[ _]filter|flagged (?:as|by|for)|content exists risk"
+        r"|violates (?:our )?(?:usage|content|safety)|requires moderation|inappropriate content",
+    ),
+    (
+        "quota",
+        {402, 403, 429},
+        r"insufficient[ _](?:balance|credit|fund|quota)|(?:out of|all available) credits"
+        r"|credit balance|arrears",
+    ),
+    # At the start only: a message may quote the request, and a caller must not choose these two.
+    (
+        "auth",
+        {400, 403},
+        r"\A(?:(?:incorrect|invalid|missing|no|expired) (?:\w+ )?api[ _-]?key"
+        r"|api key not valid|unauthorized)",
+    ),
+    (
+        "not_found",
+        {400, 422},
+        r"\A(?:invalid model|model not exist|unknown model|no such model|the model `[^`]*` does not exist)",
+    ),
 )
-_POLICY = re.compile(
-    r"content (?:management |usage )?polic|content[ _]filter|flagged (?:as|by|for)|content exists risk"
-    r"|violates (?:our )?(?:usage|content|safety)|requires moderation|inappropriate content",
-    re.IGNORECASE,
-)
-_MONEY = re.compile(
-    r"insufficient[ _](?:balance|credit|fund|quota)|(?:out of|all available) credits|credit balance|arrears",
-    re.IGNORECASE,
-)
+_LOOKED_AT = 4000  # characters of a message
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-# At the start only: a message may quote the request, and a caller must not choose these classes.
-_NO_KEY = re.compile(
-    r"(?:incorrect|invalid|missing|no|expired) (?:\w+ )?api[ _-]?key|unauthorized", re.IGNORECASE
-)
-_NO_MODEL = re.compile(
-    r"invalid model|model not exist|unknown model|no such model|the model `[^`]*` does not exist",
-    re.IGNORECASE,
-)
-
-# A class, the statuses under which words may tell of it, the words.
-_WORDS = (
-    ("context_length", {400, 413, 422, *range(500, 504)}, _TOO_LONG.search),
-    ("content_policy", {400, 403, 422, 451}, _POLICY.search),
-    ("quota", {402, 403, 429}, _MONEY.search),
-    ("auth", {400, 403}, _NO_KEY.match),
-    ("not_found", {400, 422}, _NO_MODEL.match),
-)
 
 # What a caller is told where the provider's own words are not his business.
 _MESSAGES: Mapping[str, str] = {
@@ -162,8 +165,8 @@ def classify(status: int, told: Told) -> str:
     for code in told.codes:
         if code in CODES:
             return CODES[code]
-    for klass, statuses, says in _WORDS:
-        if status in statuses and says(told.message):
+    for klass, statuses, words in _WORDS:
+        if status in statuses and re.search(words, told.message[:_LOOKED_AT], re.IGNORECASE):
             return klass
     return _by_status(status)
 

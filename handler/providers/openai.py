@@ -113,7 +113,8 @@ class ChatStream:
             event = json.loads(data)
         except (ValueError, RecursionError):
             return None
-        event = {"error": event} if isinstance(event, list) else event  # Gemini's compatible API
+        if isinstance(event, list) and event:  # Gemini's compatible API puts an error in a list
+            event = event[0]
         if not isinstance(event, dict) or not _fit(event.get("choices") or [], "delta"):
             return None
         self.event = event

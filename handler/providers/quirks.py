@@ -16,7 +16,7 @@ from rules import Model
 
 SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
 PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
-NOTHING: frozenset[str] = frozenset()
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 # What does nothing when it is said, so that leaving it out is not worth a word.
 NEUTRAL: Mapping[str, Any] = {
@@ -30,40 +30,69 @@ NEUTRAL: Mapping[str, Any] = {
     "service_tier": "auto",
 }
 
-# What a family of models refuses, wherever it is served: the words of `rules` in the catalogue, and the
-# fields that are left out because of each. https://platform.openai.com/docs/guides/reasoning
-RULES: Mapping[str, Callable[[Json], frozenset[str]]] = {
-    "max_completion_tokens": lambda chat: NOTHING,  # a new name, see RENAMES
-    "no_sampling": lambda chat: SAMPLING,
-    "sampling_without_reasoning": lambda chat: SAMPLING if _reasons(chat) else NOTHING,
-    "no_penalties": lambda chat: PENALTIES,
-    "no_stop": lambda chat: frozenset({"stop"}),
-    "no_parallel_tool_calls": lambda chat: frozenset({"parallel_tool_calls"}),
-    "no_reasoning_with_tools": lambda chat: frozenset({"reasoning_effort"}) if chat.get("tools") else NOTHING,
-}
-RENAMES: Mapping[str, Mapping[str, str]] = {"max_completion_tokens": {"max_tokens": "max_completion_tokens"}}
-
-
-def _reasons(chat: Json) -> bool:
-    return chat.get("reasoning_effort") not in (None, "none")
-
 
 def suited(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
-    """The request as this model of this provider takes it, and the names of what was left out."""
+    """The request as this model of this provider takes it, and the names of what was left out or lowered."""
     body = chat if quirks.legacy else modern(chat)
     body = {**body, "model": model.name}
     dropped: list[str] = []
     for rule in model.rules:
-        body = _renamed(body, RENAMES.get(rule, {}))
-        body = _without(body, RULES[rule](body) if rule in RULES else NOTHING, dropped)
-    body = _renamed(body, quirks.rename)
-    body = _without(body, quirks.drop, dropped)
+        name, _, argument = rule.partition(":")
+        if name in RULES:
+            body = RULES[name](body, argument, dropped)
+    body = _without(_renamed(body, quirks.rename), quirks.drop, dropped)
     body = _tools(_stream_options(body, quirks), quirks, dropped)
     if quirks.drop_null:
         body = {name: value for name, value in body.items() if value is not None}
     if isinstance(messages := body.get("messages"), list):
         body["messages"] = _shared(messages, [_message(one, quirks, dropped) for one in messages])
     return body, tuple(name for name in dict.fromkeys(dropped) if name in chat or "." in name)
+
+
+def _no_sampling(body: Json, _: str, dropped: list[str]) -> Json:
+    return _without(body, SAMPLING | PENALTIES, dropped)
+
+
+def _effort_sampling(body: Json, _: str, dropped: list[str]) -> Json:
+    refused = SAMPLING if _reasons(body) else frozenset({"top_logprobs"})
+    return _without(body, refused | PENALTIES, dropped)
+
+
+def _efforts(body: Json, taken: str, dropped: list[str]) -> Json:
+    """An effort it does not take becomes the next lower one that it takes. One nobody knows goes on."""
+    asked, able = body.get("reasoning_effort"), taken.split(",")
+    if asked not in EFFORTS or asked in able:
+        return body
+    lower = [effort for effort in EFFORTS[: EFFORTS.index(asked)] if effort in able]
+    dropped.append("reasoning_effort")
+    return {**body, "reasoning_effort": lower[-1] if lower else able[0]}
+
+
+def _effort_tools(body: Json, _: str, dropped: list[str]) -> Json:
+    if not (body.get("tools") and _reasons(body)):
+        return body
+    dropped.append("reasoning_effort")
+    return {**body, "reasoning_effort": "none"}
+
+
+def _reasons(body: Json) -> bool:
+    return body.get("reasoning_effort") not in (None, "none")
+
+
+# What a family of models refuses, wherever it is served: the words of `rules` in the catalogue, which
+# scripts/catalog_overlay.toml explains, and what is done about each. `efforts` has an argument.
+# https://platform.openai.com/docs/guides/reasoning
+RULES: Mapping[str, Callable[[Json, str, list[str]], Json]] = {
+    "efforts": _efforts,
+    "no_sampling": _no_sampling,
+    "effort_sampling": _effort_sampling,
+    "max_completion_tokens": lambda body, _, dropped: _renamed(body, {"max_tokens": "max_completion_tokens"}),
+    "no_stop": lambda body, _, dropped: _without(body, frozenset({"stop"}), dropped),
+    "no_parallel_tools": lambda body, _, dropped: _without(body, frozenset({"parallel_tool_calls"}), dropped),
+    "effort_tools": _effort_tools,
+}
+# The words that concern other formats than this one.
+ELSEWHERE = frozenset({"no_forced_tool", "thinking_on", "adaptive", "budget"})
 
 
 def refused(chat: Json, refuse: Collection[str], allow: Collection[str] = ()) -> str | None:

@@ -13,7 +13,7 @@ import httpx
 
 from handler.chat import parse, prepared
 from handler.providers.base import Provider
-from handler.relay import Answer, Call, Relay, client
+from handler.relay import Answer, Call, Relay, transport
 from handler.settings import Settings
 from rules import Candidate, Decision, Effects, Facts, Model, Price, Reason
 from tests.upstream import Upstream
@@ -69,7 +69,7 @@ class Relaying:
     """A relay over real sockets that never sleeps: what it would have slept is in `slept`."""
 
     upstream: Upstream
-    client: httpx.AsyncClient
+    transport: httpx.AsyncHTTPTransport
     slept: list[float] = field(default_factory=list)
     rows: dict[str, Provider] = field(default_factory=dict)
     credentials: dict[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Relaying:
 
     async def __call__(self, asked: Call) -> Answer:
         relay = Relay(
-            self.client,
+            self.transport,
             rows=lambda: self.rows,
             credential=lambda row: self.credentials.get(row.credential or ""),
             private_ok=self.private_ok,
@@ -101,7 +101,7 @@ class Relaying:
 
 @asynccontextmanager
 async def relaying() -> AsyncIterator[Relaying]:
-    async with Upstream() as upstream, client(Settings()) as http:
+    async with Upstream() as upstream, transport(Settings()) as http:
         yield Relaying(upstream, http)
 
 

@@ -329,9 +329,10 @@ def test_a_list_of_rules_shows_every_record_on_a_line(person: Person) -> None:
 
 
 def test_checking_the_table_and_a_file(person: Person, tmp_path: Path) -> None:
-    person.puts(GOOD, TEST)
+    person.puts(GOOD, TEST, {"kind": "alias", "id": "a", "models": ["gtp-5"]})
     assert person.does("rules", "check") == 0
-    assert person.said[-1] == "2 records, 0 problems, 1 of 1 tests hold"
+    assert person.said[0].startswith("note: alias/a: `models`: there is no model 'gtp-5'")
+    assert person.said[-1] == "3 records, 0 problems, 1 of 1 tests hold"
     assert person.does("rules", "check", file(tmp_path, BAD, TEST)) == 2
     assert person.said[-1] == "1 record, 1 problem, 0 of 1 tests hold"
     assert person.said[0].startswith("route/bad: `prefers`: unknown field, did you mean `prefer`?")

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from handler.attempt import MAX_ANSWER
 from handler.errors import GatewayError, Unavailable
 from handler.providers.base import Provider
-from handler.relay import Answer, Call, client
-from handler.settings import Settings
+from handler.relay import Answer, Call
 from tests.handler.relaying import Relaying, call, classes, frames_of, model, relaying
 from tests.upstream import (
     Act,
@@ -142,6 +142,11 @@ async def test_a_fault_that_does_not_come_again_costs_a_retry(
         assert tried(await refused(relay, asked)) == [f"one/a {klass}"]
     else:
         assert classes(await answered(relay, asked)) == [f"one/a {klass}", "one/a ok"]
+
+
+async def test_a_whole_answer_is_bounded(relay: Relaying) -> None:
+    relay.upstream.script("a", whole(b" " * (MAX_ANSWER + 1)))
+    assert tried(await refused(relay, call("one/a"))) == ["one/a protocol"]
 
 
 @BOTH
@@ -555,7 +560,6 @@ async def test_cookies_are_neither_kept_nor_sent(relay: Relaying) -> None:
     await relay(call("one/a"))
     await relay(call("one/a"))
     assert relay.upstream.requests[1].header("cookie") is None
-    assert len(relay.client.cookies.jar) == 0
 
 
 # Addresses.
@@ -577,12 +581,12 @@ async def test_without_tls_nothing_is_even_connected(relay: Relaying) -> None:
     assert relay.upstream.connections == 0
 
 
-async def test_the_client_takes_no_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+async def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    async with client(Settings()) as made:
-        assert not made._mounts
-        assert not made.follow_redirects
+    async with relaying() as relay:
+        relay.upstream.script("a", whole())
+        assert (await relay(call("one/a"))).candidate.id == "one/a"
 
 
 async def test_calls_at_the_same_time_do_not_mix(relay: Relaying) -> None:

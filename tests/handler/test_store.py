@@ -272,15 +272,26 @@ async def test_a_revision_that_is_stored_is_not_written_again() -> None:
     assert len(fake.calls) == 1
 
 
-async def test_the_slower_of_two_instances_gives_way() -> None:
+def losing(code: str) -> Fake:
+    """A State table that takes no new head."""
+
     def answer(arguments: dict[str, Any]) -> dict[str, Any]:
         if "ConditionExpression" in arguments:
-            raise refused("ConditionalCheckFailedException")
+            raise refused(code)
         return {}
 
-    fake = Fake(answer)
+    return Fake(answer)
+
+
+async def test_the_slower_of_two_instances_gives_way() -> None:
+    fake = losing("ConditionalCheckFailedException")
     await Store(fake, SETTINGS).save_adopted("r1", [RECORD])
     assert len(fake.calls) == 2
+
+
+async def test_a_head_that_cannot_be_written_is_a_store_error() -> None:
+    with pytest.raises(StoreError, match="access denied"):
+        await Store(losing("AccessDeniedException"), SETTINGS).save_adopted("r1", [RECORD])
 
 
 @pytest.mark.parametrize(
@@ -326,6 +337,16 @@ def test_a_client_for_loopback_needs_nothing_configured(
     assert made.meta.region_name == region
     with pytest.raises(StoreError, match=r"no answer \(endpoint connection\)"):
         ask(made, "scan", {"TableName": "t"})
+
+
+def test_credentials_that_are_configured_are_used_on_loopback_too(
+    bare: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+    settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"})
+    made = client(settings, session=bare)
+    assert made._request_signer._credentials.access_key == "mine"
 
 
 def test_a_client_for_aws_without_a_region_says_so(bare: Session) -> None:

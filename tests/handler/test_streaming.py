@@ -14,7 +14,7 @@ import pytest
 
 from handler.streaming import FAILED, NOT_RESTORED, RESTORE_HOOK_FAILED, App, Receive, Scope, Send, run
 from tests.lambda_url import event_of, function_url
-from tests.runtime_api import NULS, FakeRuntimeApi, Json
+from tests.runtime_api import NULS, FakeRuntimeApi, Json, listening
 
 POST = event_of("POST", "/v1/chat/completions", headers={"content-type": "application/json"}, body=b"{}")
 SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
@@ -567,6 +567,35 @@ async def test_a_large_event_arrives_whole() -> None:
     async with function(app) as running:
         invocation = await (await running.api.submit(event)).wait()
     assert (sizes, len(invocation.body)) == ([5_000_000], 3_000_000)
+
+
+@pytest.mark.parametrize("size", [10, 2_000, 3_000, 500_000])
+async def test_events_of_any_size_follow_one_another_on_one_connection(size: int) -> None:
+    """Longer ones come in chunks: what ends one must not be taken for the beginning of the next."""
+    sizes: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        sizes.append(len((await receive())["body"]))
+        await answering(b"x")(scope, receive, send)
+
+    event = event_of("POST", "/", headers={"content-type": "text/plain"}, body=b"x" * size)
+    async with function(app) as running:
+        for one in (event, POST, event, POST):
+            assert (await (await running.api.submit(one)).wait()).body == b"x"
+        assert not running.ending.done()
+    assert sizes == [size, 2, size, 2]
+
+
+async def test_an_api_that_does_not_speak_http_ends_the_runtime() -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"nonsense\r\n\r\n")
+
+    lines: list[Mapping[str, Any]] = []
+    async with listening(connected) as address:
+        environment = {"AWS_LAMBDA_RUNTIME_API": address}
+        assert await run(lambda: (silent, Hooks()), environment, log=lines.append) == FAILED
+    assert "nonsense" in lines[0]["detail"]
 
 
 async def test_an_http_client_sees_the_pieces_as_they_come() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +32,38 @@ class Terminal(io.StringIO):
 def test_only_a_yes_is_a_yes(monkeypatch: pytest.MonkeyPatch, typed: str, answer: bool) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
     assert this_terminal().confirm("write?") is answer
+
+
+ASK = "from handler.terminal import this_terminal; print(this_terminal().confirm('write?'))"
+
+# Forks at a pseudo terminal, in a process of its own because threads and forks do not mix.
+AT_A_TERMINAL = """
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execv("/bin/sh", ["sh", "-c", 'echo | "$0" -c "$1"', sys.executable, sys.argv[1]])
+os.write(terminal, b"y\\n")
+try:
+    while read := os.read(terminal, 1024):
+        os.write(1, read)
+except OSError:  # how Linux says that the child has closed its end
+    pass
+"""
+
+
+def test_with_standard_input_in_use_the_terminal_itself_is_asked() -> None:
+    command = [sys.executable, "-c", AT_A_TERMINAL, ASK]
+    said = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout
+    assert b"write? [y/N]" in said
+    assert b"True" in said
+
+
+def test_where_there_is_no_terminal_nobody_is_asked() -> None:
+    command = [sys.executable, "-c", ASK]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, timeout=60
+    )
+    assert done.stdout == b"None\n"
 
 
 def test_what_is_said_and_warned_goes_to_two_places(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,11 @@ def flat(message: object, **more: Any) -> Json:
 
 BY_STATUS = {
     **dict.fromkeys((400, 405, 409, 410, 413, 418, 422, 424, 451, 499), "invalid_request"),
-    **dict(((401, "auth"), (402, "quota"), (403, "permission"), (404, "not_found"), (429, "rate_limit"))),
+    401: "auth",
+    402: "quota",
+    403: "permission",
+    404: "not_found",
+    429: "rate_limit",
     **dict.fromkeys((408, 425, 500, 501, 502, 504, 520, 524), "server"),
     **dict.fromkeys((503, 529), "overloaded"),
     **dict.fromkeys((300, 301, 304, 308), "protocol"),

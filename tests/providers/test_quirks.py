@@ -11,7 +11,7 @@ import pytest
 
 from handler.providers.base import Json, Quirks
 from handler.providers.openai import OpenAI
-from handler.providers.quirks import RULES, refused
+from handler.providers.quirks import ELSEWHERE, RULES, refused
 from handler.providers.registry import PROVIDERS, TRANSLATORS
 from handler.splice import splice
 from rules import Model, load_catalog
@@ -205,76 +205,100 @@ def test_each_quirk(quirks: Quirks, given_: Json, expected: Json, left_out: tupl
     assert dropped == left_out
 
 
-REASONING = {"reasoning_effort": "high"}
+HIGH = {"reasoning_effort": "high"}
+NONE = {"reasoning_effort": "none"}
+WARM = {"temperature": 0.5}
 
 
 @pytest.mark.parametrize(
     ("rules", "given_", "expected", "left_out"),
     [
         pytest.param(
-            ("max_completion_tokens",), {"max_tokens": 5}, {"max_completion_tokens": 5}, (), id="renamed"
+            ("max_completion_tokens",),
+            {"max_tokens": 5},
+            {"max_completion_tokens": 5, **WARM},
+            (),
+            id="max_completion_tokens: the old name becomes the new",
         ),
         pytest.param(
             ("no_sampling",),
-            {"top_p": 0.1, "logprobs": True},
+            {"top_p": 0.1, "logprobs": True, "logit_bias": {"1": 1}},
             {},
-            ("temperature", "top_p", "logprobs"),
-            id="sampling",
+            ("temperature", "top_p", "logprobs", "logit_bias"),
+            id="no_sampling: whatever chooses among tokens",
         ),
         pytest.param(
-            ("sampling_without_reasoning",),
-            REASONING,
-            REASONING,
-            ("temperature",),
-            id="sampling beside reasoning",
+            ("effort_sampling",), HIGH, HIGH, ("temperature",), id="effort_sampling: beside an effort"
         ),
         pytest.param(
-            ("sampling_without_reasoning",),
-            {"reasoning_effort": "none"},
-            {"reasoning_effort": "none", "temperature": 0.5},
-            (),
-            id="sampling without reasoning",
+            ("effort_sampling",),
+            {**NONE, "presence_penalty": 1},
+            {**NONE, **WARM},
+            ("presence_penalty",),
+            id="effort_sampling: without one only penalties go",
+        ),
+        pytest.param(("effort_sampling",), {}, WARM, (), id="effort_sampling: no effort asked for is none"),
+        pytest.param(("no_stop",), {"stop": "x"}, WARM, ("stop",), id="no_stop"),
+        pytest.param(
+            ("no_parallel_tools",),
+            {"parallel_tool_calls": False},
+            WARM,
+            ("parallel_tool_calls",),
+            id="no_parallel_tools",
         ),
         pytest.param(
-            ("no_penalties", "no_stop"),
-            {"stop": "x", "presence_penalty": 1, "logit_bias": {"1": 1}},
-            {"temperature": 0.5},
-            ("presence_penalty", "logit_bias", "stop"),
-            id="penalties and stop",
-        ),
-        pytest.param(
-            ("no_reasoning_with_tools",),
-            {**REASONING, "tools": [TOOL]},
-            {"tools": [TOOL], "temperature": 0.5},
+            ("effort_tools",),
+            {**HIGH, "tools": [TOOL]},
+            {**NONE, "tools": [TOOL], **WARM},
             ("reasoning_effort",),
-            id="reasoning beside tools",
+            id="effort_tools: tools go before effort",
+        ),
+        pytest.param(("effort_tools",), HIGH, {**HIGH, **WARM}, (), id="effort_tools: no tools, any effort"),
+        pytest.param(
+            ("effort_sampling", "effort_tools"),
+            {**HIGH, "tools": [TOOL]},
+            {**NONE, "tools": [TOOL]},
+            ("temperature", "reasoning_effort"),
+            id="two rules, in their order",
+        ),
+        pytest.param(("efforts:low,high",), HIGH, {**HIGH, **WARM}, (), id="efforts: one it takes"),
+        pytest.param(
+            ("efforts:low,medium",),
+            HIGH,
+            {"reasoning_effort": "medium", **WARM},
+            ("reasoning_effort",),
+            id="efforts: the next lower one",
         ),
         pytest.param(
-            ("no_reasoning_with_tools",),
-            REASONING,
-            {**REASONING, "temperature": 0.5},
+            ("efforts:low,medium",),
+            NONE,
+            {"reasoning_effort": "low", **WARM},
+            ("reasoning_effort",),
+            id="efforts: the lowest where none is lower",
+        ),
+        pytest.param(
+            ("efforts:low",),
+            {"reasoning_effort": "odd"},
+            {"reasoning_effort": "odd", **WARM},
             (),
-            id="reasoning without tools",
+            id="efforts: a word nobody knows goes on",
         ),
-        pytest.param(
-            ("unheard_of",), {}, {"temperature": 0.5}, (), id="a rule that is not known changes nothing"
-        ),
+        pytest.param(("unheard_of",), {}, WARM, (), id="a rule that is not known changes nothing"),
     ],
 )
 def test_each_rule_of_a_family(
     rules: tuple[str, ...], given_: Json, expected: Json, left_out: tuple[str, ...]
 ) -> None:
     body, dropped = sent({**CHAT, **given_}, None, *rules)
-    if "temperature" not in left_out and "temperature" not in expected:
-        expected = {**expected, "temperature": 0.5}
     assert body == {"model": "m", "messages": CHAT["messages"], **expected}
     assert sorted(dropped) == sorted(left_out)
 
 
 def test_every_rule_that_the_catalogue_names_for_these_providers_is_known() -> None:
     served = {name for name, row in PROVIDERS.items() if row.dialect in TRANSLATORS}
-    named = {rule for model in load_catalog().all() if model.provider in served for rule in model.rules}
-    assert named <= RULES.keys()
+    models = (model for model in load_catalog().all() if model.provider in served)
+    named = {rule.partition(":")[0] for model in models for rule in model.rules}
+    assert named <= RULES.keys() | ELSEWHERE
 
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))

@@ -1,0 +1,226 @@
+"""The rows: that they are whole, what records make of them, which can be used and where credentials go."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+import rules
+from handler.credentials import is_credential
+from handler.providers import builtin
+from handler.providers.base import Provider, Quirks
+from handler.providers.registry import PROVIDERS, TRANSLATORS, available, credential_allowed, rows
+from handler.settings import Settings
+from rules import read_record
+
+DOCS = Path(__file__).parents[2] / "docs" / "providers.md"
+EVERY = [pytest.param(row, id=name) for name, row in PROVIDERS.items()]
+OFF = {"bedrock", "azure", "ollama", "vllm", "lmstudio", "cloudflare", "local"}
+FEATURES = {"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "n"}
+OWN_FIELDS = {"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage"}
+
+
+class Held(dict[str, str]):
+    """Credentials by name."""
+
+
+def test_there_is_one_row_for_every_provider_that_the_rules_know() -> None:
+    assert PROVIDERS.keys() == rules.PROVIDERS
+    assert all(name == row.name for name, row in PROVIDERS.items())
+
+
+@pytest.mark.parametrize("row", EVERY)
+def test_a_row_is_whole(row: Provider) -> None:
+    assert row.dialect in {"openai", "anthropic", "google", "bedrock"}
+    assert re.fullmatch(r"bearer|none|sigv4|header:[a-z-]+", row.auth)
+    assert row.credential is None or is_credential(row.credential)
+    assert row.quirks.unable <= FEATURES
+    assert not row.quirks.refuse & OWN_FIELDS, "what Sluice takes out is never refused"
+    assert row.base_url or row.name in OFF
+
+
+@pytest.mark.parametrize("row", [row for row in PROVIDERS.values() if row.base_url], ids=lambda row: row.name)
+def test_an_address_is_https_and_ends_without_a_slash(row: Provider) -> None:
+    parts = urlsplit(row.base_url or "")
+    assert parts.scheme == "https" or parts.hostname == "localhost"
+    assert not (row.base_url or "").endswith("/")
+    assert not parts.query
+
+
+def test_each_credential_is_one_rows() -> None:
+    names = [row.credential for row in PROVIDERS.values() if row.credential]
+    assert len(names) == len(set(names))
+
+
+def test_every_quirk_of_a_row_has_its_source_beside_it() -> None:
+    source = Path(builtin.__file__).read_text(encoding="utf-8")
+    for entry in source.split("    Provider(\n")[1:]:
+        if "quirks=Quirks(" in entry and 'name="openai"' not in entry:
+            assert "https://" in entry.replace('base_url="https://', ""), entry.splitlines()[0]
+
+
+def usable(
+    table: Mapping[str, Provider], *providers: str, **held: str
+) -> tuple[frozenset[str], dict[str, str]]:
+    return available(table, Held(held), Settings(providers=frozenset(providers)))
+
+
+def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
+    names, why = usable(PROVIDERS)
+    assert names == frozenset()
+    assert why.keys() == PROVIDERS.keys()
+    assert why["mistral"] == "no credential MISTRAL_API_KEY"
+    assert why["anthropic"] == "dialect anthropic is not served yet"
+    assert why["gemini"] == "dialect google is not served yet"
+    assert why["bedrock"] == "dialect bedrock is not served yet"
+    assert why["azure"] == "no base_url: a provider record gives one"
+    assert why["ollama"] == "not turned on: by SLUICE_PROVIDERS or a provider record"
+
+
+def test_what_has_its_credential_is_available() -> None:
+    names, why = usable(PROVIDERS, MISTRAL_API_KEY="x", OPENAI_API_KEY="y", ANTHROPIC_API_KEY="z")
+    assert names == {"mistral", "openai"}
+    assert names.isdisjoint(why)
+    assert names | why.keys() == PROVIDERS.keys()
+
+
+def test_a_setting_turns_on_what_needs_no_credential() -> None:
+    names, why = usable(PROVIDERS, "ollama", "vllm")
+    assert names == {"ollama"}
+    assert why["vllm"] == "no base_url: a provider record gives one"
+
+
+def record(id: str, **fields: Any) -> Any:
+    return read_record({"kind": "provider", "id": id, **fields})
+
+
+def test_a_record_turns_its_provider_on() -> None:
+    names, _ = usable(rows([record("vllm", base_url="https://gpu.example/v1"), record("ollama")]))
+    assert names == {"vllm", "ollama"}
+
+
+def test_a_new_compatible_provider_is_one_record() -> None:
+    table = rows(
+        [record("acme", dialect="openai", base_url="https://api.acme.example/v1", credential="ACME_API_KEY")]
+    )
+    assert table["acme"] == Provider(
+        name="acme", base_url="https://api.acme.example/v1", credential="ACME_API_KEY"
+    )
+    assert "acme" in usable(table, ACME_API_KEY="x")[0]
+    assert usable(table)[1]["acme"] == "no credential ACME_API_KEY"
+    assert PROVIDERS.keys() | {"acme"} == table.keys()
+
+
+def test_what_a_record_does_not_say_stays_as_it_was_built_in() -> None:
+    table = rows([record("mistral", unlisted="refuse", headers={"X-Team": "a"}, quirks={"drop": ["user"]})])
+    built, row = PROVIDERS["mistral"], table["mistral"]
+    assert (row.base_url, row.credential, row.dialect) == (built.base_url, built.credential, built.dialect)
+    assert (row.unlisted, row.headers) == ("refuse", {"x-team": "a"})
+    assert row.quirks == dataclasses.replace(built.quirks, drop=frozenset({"user"}))
+
+
+def test_a_record_can_say_every_quirk() -> None:
+    quirks = {
+        **dict.fromkeys(("drop_null", "text_content", "legacy", "stream_usage", "finish_by_calls"), True),
+        **{name: ["n"] for name in ("drop", "unable", "refuse", "message_drop", "tool_drop")},
+        **{name: {"a": "b"} for name in ("rename", "roles", "tool_choice", "finish_reasons")},
+    }
+    assert quirks.keys() == {field.name for field in dataclasses.fields(Quirks)}
+    row = rows([record("acme", base_url="https://x.example", quirks=quirks)])["acme"]
+    assert row.quirks.drop == {"n"}
+    assert row.quirks.rename == {"a": "b"}
+    assert row.quirks.drop_null is True
+
+
+def test_rows_of_this_process_come_before_records() -> None:
+    local = Provider(name="local", base_url="http://127.0.0.1:1/v1")
+    table = rows([record("local", base_url="http://127.0.0.1:2/v1")], {"local": local})
+    assert table["local"].base_url == "http://127.0.0.1:2/v1"
+    assert rows([], {"local": local})["local"] is local
+    assert "local" in usable(rows([], {"local": local}))[0]
+
+
+@pytest.mark.parametrize("row", [row for row in PROVIDERS.values() if row.base_url], ids=lambda row: row.name)
+def test_a_built_in_row_may_use_its_own_credential(row: Provider) -> None:
+    assert credential_allowed(row)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "credential", "allowed"),
+    [
+        pytest.param("https://api.openai.com/v1", "OPENAI_API_KEY", True, id="the row's own host"),
+        pytest.param("https://eu.api.openai.com/v1", "OPENAI_API_KEY", True, id="another of the row's hosts"),
+        pytest.param("https://api.openai.com:443/v1", "OPENAI_API_KEY", True, id="with the port written out"),
+        pytest.param("https://API.OpenAI.com/v1", "OPENAI_API_KEY", True, id="in capitals"),
+        pytest.param(
+            "https://x.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", True, id="a customer's host"
+        ),
+        pytest.param(
+            "https://evil.example/v1", "ACME_API_KEY", True, id="a credential of the operator's own"
+        ),
+        pytest.param("https://evil.example/v1", None, True, id="no credential"),
+        pytest.param("https://evil.example/v1", "OPENAI_API_KEY", False, id="another host"),
+        pytest.param(
+            "https://api.openai.com.evil.example/v1", "OPENAI_API_KEY", False, id="a host that begins alike"
+        ),
+        pytest.param("https://evilapi.openai.com/v1", "OPENAI_API_KEY", False, id="a host that ends alike"),
+        pytest.param(
+            "https://api.openai.com@evil.example/v1", "OPENAI_API_KEY", False, id="the host as a user's name"
+        ),
+        pytest.param(
+            "https://evil.example/https://api.openai.com", "OPENAI_API_KEY", False, id="the host in the path"
+        ),
+        pytest.param("http://api.openai.com/v1", "OPENAI_API_KEY", False, id="without encryption"),
+        pytest.param("https://api.openai.com:8443/v1", "OPENAI_API_KEY", False, id="another port"),
+        pytest.param("https://api.openai.com:x/v1", "OPENAI_API_KEY", False, id="a port that is none"),
+        pytest.param("https://api.openai.com./v1", "OPENAI_API_KEY", False, id="with a dot at its end"),
+        pytest.param("https://api.mistral.ai/v1", "OPENAI_API_KEY", False, id="another provider's host"),
+        pytest.param("https://openai.azure.com/v1", "AZURE_OPENAI_API_KEY", False, id="no customer's host"),
+        pytest.param("https://[::1/v1", "OPENAI_API_KEY", False, id="no address at all"),
+        pytest.param(None, "OPENAI_API_KEY", False, id="nowhere"),
+    ],
+)
+def test_where_a_credential_may_go(base_url: str | None, credential: str | None, allowed: bool) -> None:
+    row = Provider(name="acme", base_url=base_url, credential=credential)
+    assert credential_allowed(row) is allowed
+
+
+def test_a_record_cannot_carry_a_credential_off() -> None:
+    stolen = record("acme", base_url="https://evil.example/v1", credential="OPENAI_API_KEY")
+    moved = record("openai", base_url="https://evil.example/v1")
+    for name, table in (("acme", rows([stolen])), ("openai", rows([moved]))):
+        names, why = usable(table, OPENAI_API_KEY="x")
+        assert name not in names
+        assert why[name] == "credential OPENAI_API_KEY may only go to api.openai.com, *.api.openai.com"
+
+
+def test_the_documentation_has_every_row() -> None:
+    """| provider | base_url | credential | authenticated by | dialect |"""
+    found = re.findall(
+        r"^\| `([a-z]+)` \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", DOCS.read_text(encoding="utf-8"), re.M
+    )
+    table = {name: tuple(cell.strip("`") for cell in cells) for name, *cells in found}
+    assert table == {name: documented(row) for name, row in PROVIDERS.items()}
+
+
+def documented(row: Provider) -> tuple[str, ...]:
+    return row.base_url or "a record's", row.credential or "none", row.auth, _dialect(row)
+
+
+def _dialect(row: Provider) -> str:
+    return row.dialect if row.dialect in TRANSLATORS else f"{row.dialect}, not served yet"
+
+
+def test_the_documentation_names_every_quirk_and_every_refused_field() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    for name in (field.name for field in dataclasses.fields(Quirks)):
+        assert f"`{name}`" in text, name
+    for row in PROVIDERS.values():
+        for field in row.quirks.refuse:
+            assert f"`{field}`" in text, field
