@@ -11,6 +11,7 @@ help:
 	@echo "make serve     a gateway on 127.0.0.1:8080 with example rules, a key and a demo model"
 	@echo "make test      style, types and tests"
 	@echo "make ci        make test, then what starts real processes: SAM, the Lambda emulator, the openai clients"
+	@echo "make faults    what callers see when providers misbehave: every fault, a verdict each"
 	@echo "make deploy    sam build, then sam deploy --guided"
 
 $(READY): requirements/dev.txt pyproject.toml
@@ -55,4 +56,4 @@ catalog: $(READY)
 clean:
 	rm -rf $(VENV) .venvs .aws-sam
 
-include scripts/build.mk scripts/clients.mk
+include scripts/build.mk scripts/clients.mk scripts/faults.mk

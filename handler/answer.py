@@ -1,22 +1,24 @@
-"""What one candidate answered: a whole body, or a stream that has begun and is handed on as it comes."""
+"""What was answered: a whole body, or a stream that has begun and is handed on as it comes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from handler.cost import Usage, cost, dollars, estimated
-from handler.errors import Attempt, UpstreamError
+from handler.errors import Attempt, Json, UpstreamError
 from handler.failover import final_error
 from handler.frames import Frames
 from handler.sse import DONE, encode
 from rules import Candidate
 
+Spent = tuple[Candidate, Usage]  # what an attempt used that is not the answer
+
 
 class Source(Protocol):
-    """The upstream of a stream that has begun."""
+    """The upstream of a stream."""
 
     @property
     def waited(self) -> float:
@@ -28,8 +30,11 @@ class Source(Protocol):
         """Milliseconds since this attempt began."""
         ...
 
-    async def read(self) -> bytes:
-        """The next bytes, empty at the end. Raises UpstreamError, also when they are too long in coming."""
+    async def read(self, *, begun: bool, patience: float | None) -> bytes:
+        """The next bytes, empty at the end. Raises UpstreamError, also when they are too long in coming.
+
+        `begun`: there was content. `patience`: seconds that the rest is worth, when that is not all the same.
+        """
         ...
 
     async def drain(self) -> None:
@@ -47,27 +52,54 @@ class Stream:
     frames: Frames
     held: bytes
     forget: Callable[[UpstreamError], None]  # takes the credential out of a failure
+    settled: bool = False
+
+    def taken(self) -> bytes:
+        held, self.held = self.held, b""
+        return held
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Answer:
-    """Of a stream, `attempts`, `usage` and `waited` are final when its frames have ended or it is closed."""
+    """Of a stream all this may change, and is final when its frames have ended or it is closed.
 
-    candidate: Candidate
-    attempts: tuple[Attempt, ...]  # the last one is this answer's
+    When the stream breaks off, `rescue` is asked for the answer that goes on with it.
+    """
+
+    candidate: Candidate  # that answers, of a stream the one at hand
+    attempts: list[Attempt]  # of the call
     waited: float  # seconds spent waiting on providers
     input_tokens: int = 0  # the estimate, for a provider that tells of no usage
     dropped: tuple[str, ...] = ()  # tuning the provider does not take
     body: bytes = field(default=b"", repr=False)  # a whole answer, as the client gets it
-    usage: Usage | None = None
+    used: Usage | None = None  # by the candidate
+    spent: list[Spent] = field(default_factory=list)  # by others
     first_token: float | None = None  # of a stream: seconds from the attempt's start to the first content
+    resumed: Json | None = None  # who began the stream, and how many characters of it came from there
+    broke_off: bool = False  # the client has a part of an answer
+    rescue: Callable[[Answer, UpstreamError], Awaitable[Answer | None]] | None = field(
+        default=None, repr=False
+    )
     stream: Stream | None = field(default=None, repr=False)
 
     @property
+    def usage(self) -> Usage | None:
+        """All that the call used; None while that is unknown."""
+        if self.used is None:
+            return None
+        return sum((usage for _, usage in self.spent), start=self.used)
+
+    @property
     def cost_dollars(self) -> float | None:
-        """None while the usage is unknown, or when the price is."""
-        price = self.candidate.model.price
-        return dollars(cost(self.usage, price)) if self.usage and price else None
+        """Of all that the call used. None while the usage is unknown, or when a price is."""
+        if self.used is None:
+            return None
+        nano = 0
+        for candidate, usage in (*self.spent, (self.candidate, self.used)):
+            if candidate.model.price is None:
+                return None
+            nano += cost(usage, candidate.model.price)
+        return dollars(nano)
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The stream as the client gets it: server-sent events, one or more at a time.
@@ -75,49 +107,77 @@ class Answer:
         It ends with `data: [DONE]`, or, when the answer broke off, with an error event instead. It is read
         once; leaving it early needs `aclose`, of this iterator or of the answer.
         """
-        if self.stream is None:
+        stream = self.stream
+        if stream is None:
             return
-        source, frames = self.stream.source, self.stream.frames
-        frame, self.stream.held = self.stream.held, b""
+        frame = stream.taken()
         try:
-            while frame or not frames.ended:
+            while True:
                 if frame:
                     yield frame
-                frame = b"" if frames.ended else await _more(source, frames)
-            if frames.failure is None:
+                if not stream.frames.ended:
+                    frame = await more(stream.source, stream.frames)
+                elif following := await self._following(stream):
+                    stream, frame = following, following.taken()
+                else:
+                    break
+            if stream.frames.failure is None:
                 yield DONE
-                await source.drain()
+                await stream.source.drain()
             else:
-                self.stream.forget(frames.failure)
-                self._settle()
-                yield self._broken_off(frames.failure)
+                yield self._broken_off(stream.frames.failure)
         finally:
             await self.aclose()
+            self.waited = stream.source.waited
 
     async def aclose(self) -> None:
         """Let go of the upstream at once, whatever it still had to say. May be called twice."""
         if self.stream is not None:
-            self._settle()
+            self._settle(self.stream)
             await self.stream.source.aclose()
 
-    def _settle(self) -> None:
-        assert self.stream is not None
-        source, frames = self.stream.source, self.stream.frames
+    async def _following(self, stream: Stream) -> Stream | None:
+        """The stream that goes on with this one, which has ended; None if that was all."""
+        failure = stream.frames.failure
+        if failure is None:
+            return None
+        stream.forget(failure)
+        await self.aclose()
+        following = await self.rescue(self, failure) if self.rescue else None
+        if following is None or self.used is None:
+            return None
+        self.spent.append((self.candidate, self.used))
+        self.candidate, self.first_token = following.candidate, following.first_token
+        self.stream, self.resumed = following.stream, following.resumed
+        return self.stream
+
+    def _settle(self, stream: Stream) -> None:
+        """What is known of an attempt when it has ended or is left."""
+        if stream.settled:
+            return
+        stream.settled, source, frames = True, stream.source, stream.frames
         klass = "ok" if frames.failure is None else frames.failure.klass
-        last = replace(self.attempts[-1], klass=klass if frames.ended else "cancelled", ms=source.ms)
-        self.attempts = (*self.attempts[:-1], last)
+        self.attempts[-1] = replace(
+            self.attempts[-1], klass=klass if frames.ended else "cancelled", ms=source.ms
+        )
         self.waited = source.waited
-        self.usage = frames.usage or estimated(input_tokens=self.input_tokens, output_bytes=frames.content)
+        self.used = used(frames, self.input_tokens)
 
     def _broken_off(self, failure: UpstreamError) -> bytes:
-        error = final_error([failure], self.attempts, broke_off=True)
+        self.broke_off = True
+        error = final_error([failure], self.attempts, model=self.candidate.id, broke_off=True)
         return encode(json.dumps(error.body(), separators=(",", ":")))
 
 
-async def _more(source: Source, frames: Frames) -> bytes:
+def used(frames: Frames, input_tokens: int) -> Usage:
+    """As told, or else estimated: what a stream used so far."""
+    return frames.usage or estimated(input_tokens=input_tokens, output_bytes=frames.content)
+
+
+async def more(source: Source, frames: Frames) -> bytes:
     """The frames of the next bytes, or of the end."""
     try:
-        data = await source.read()
+        data = await source.read(begun=frames.content > 0, patience=frames.patience)
     except UpstreamError as error:
         return frames.close(error)
     return frames.feed(data) if data else frames.close()

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from handler.attributes import Item
 from handler.errors import Unauthenticated, Unavailable
@@ -23,6 +23,7 @@ __all__ = ["Auth", "Key"]
 
 UNKNOWN_TTL = 10.0  # seconds that a hash without a usable key is remembered
 MOST = 10_000  # keys remembered by one instance, and as many such hashes
+NOT_READ = "keys not read"  # as /health and the log name it
 RETRY = 5.0  # seconds after trouble before the store is asked about a known key again
 
 _CHALLENGE = {"www-authenticate": "Bearer"}  # https://www.rfc-editor.org/rfc/rfc6750#section-3
@@ -50,7 +51,8 @@ class Auth:
     """`await auth(headers)` gives the caller's Key; raises Unauthenticated, or Unavailable in store trouble.
 
     `clock`: monotonic seconds; `now`: epoch seconds. A request waits `patience` seconds for news of a known
-    key, `first_patience` for the first read of one.
+    key, `first_patience` for the first read of one. `beside` is called when one begins: it may start others.
+    `report` gets one message with fields when trouble with the store begins.
     """
 
     def __init__(
@@ -62,8 +64,12 @@ class Auth:
         now: Callable[[], float] = time.time,
         patience: float = 0.3,
         first_patience: float = 2.0,
+        beside: Callable[[], None] = lambda: None,
+        report: Callable[[str, dict[str, Any]], None] = lambda what, found: None,
     ) -> None:
         self._store = store
+        self._report = report
+        self._beside = beside
         self._ttl = settings.key_ttl
         self._max_stale = settings.key_max_stale
         self._clock = clock
@@ -80,6 +86,7 @@ class Auth:
         self._reads = {}
         self._known: dict[str, _Known] = {}
         self._unknown: dict[str, float] = {}  # hash -> until when
+        self.problem: str | None = None  # why the last read failed
 
     async def __call__(self, headers: Mapping[str, str]) -> Key:
         key = await self._find(hash_of(_presented(headers)))
@@ -93,6 +100,11 @@ class Auth:
         if known is None or self._clock() >= known.due or known.key.expired(self._now()):
             raise _invalid()
         return known.key
+
+    @property
+    def ready(self) -> bool:
+        """False when no key can be read and none is known from before: nobody can be served."""
+        return self.problem is None or bool(self._known)
 
     async def settle(self, patience: float = 1.0) -> None:
         """Waits at most `patience` seconds for reads that no request waits for any more: before a freeze."""
@@ -124,17 +136,22 @@ class Auth:
         if hash not in self._reads:
             task = self._reads[hash] = asyncio.get_running_loop().create_task(self._read(hash))
             task.add_done_callback(lambda done: self._done(hash, done))
+            self._beside()
         return self._reads[hash]
 
     def _done(self, hash: str, task: asyncio.Task[Key | None]) -> None:
         if self._reads.get(hash) is task:
             del self._reads[hash]
-        if not task.cancelled():
-            task.exception()  # fetched, in case that nobody waits any more
+        error = None if task.cancelled() else task.exception()  # fetched, in case that nobody waits any more
+        if isinstance(error, StoreError):
+            if self.problem is None:
+                self._report(NOT_READ, {"problem": str(error)})
+            self.problem = str(error)
 
     async def _read(self, hash: str) -> Key | None:
         began = self._clock()
         key = _usable(await self._store.key(hash))
+        self.problem = None
         self._known.pop(hash, None)
         self._unknown.pop(hash, None)
         if key is None:

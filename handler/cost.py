@@ -26,6 +26,15 @@ class Usage:
     reasoning: int = 0
     estimated: bool = False  # the provider gave none: from the length of the text
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cached=self.cached + other.cached,
+            reasoning=self.reasoning + other.reasoning,
+            estimated=self.estimated or other.estimated,
+        )
+
 
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
     """The usage that a chat completion or a chunk tells of, if any. The body itself stays as it is."""

@@ -1,7 +1,4 @@
-"""What follows a failed attempt, and what the caller is told when nothing does (contract, section 6). No I/O.
-
-`recovery` other than `error`, cooldown and hedging are not served yet: every stream behaves as `error`.
-"""
+"""What follows a failed attempt, and what is told when nothing does (contract, section 6). No I/O."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ class Failover:
         self._queue = deque(candidates)
         self._retries = retries
         self._jitter = jitter
-        self._retried = 0  # of the candidate at hand
+        self._retried: dict[str, int] = {}  # how often, by id
         self._window: int | None = None  # tokens of the largest window that was too small
         self._limited: dict[str, tuple[float, Candidate]] = {}  # by id: when it may be asked again
         self._waits = 0
@@ -48,40 +45,59 @@ class Failover:
     def first(self) -> Next | None:
         return self._onward()
 
-    def after(
-        self, candidate: Candidate, error: UpstreamError, *, now: float, deadline: float
-    ) -> Next | None:
-        """What to try once `candidate` has failed; None when that was all. Times on the one clock."""
-        if not error.action.failover:
-            return None
+    def another(self, candidate: Candidate) -> Candidate | None:
+        """The next one that is not `candidate`, for a hedge; it has had its turn then."""
+        for other in self._queue:
+            if other.id != candidate.id:
+                self._queue.remove(other)
+                return other
+        return None
+
+    def note(self, candidate: Candidate, error: UpstreamError, now: float) -> None:
+        """What a failure says about later attempts."""
         if error.klass == "rate_limit":
             given = error.retry_after
             self._limited[candidate.id] = (now + (2.0**self._waits if given is None else given), candidate)
         if error.klass == "context_length":
             self._window = max(self._window or 0, candidate.model.context or 0)
-        for step in self._steps(candidate, error, now):
+
+    def after(
+        self, candidate: Candidate, error: UpstreamError, *, now: float, deadline: float, again: bool = True
+    ) -> Next | None:
+        """What to try once `candidate` has failed; None when that was all. Times on the one clock.
+
+        `again`: it may be `candidate` once more.
+        """
+        self.note(candidate, error, now)
+        if not error.action.failover:
+            return None
+        for step in self._steps(candidate, error, now, again=again):
             if step is not None and now + step.delay < deadline:
                 return step
         return None
 
-    def _steps(self, candidate: Candidate, error: UpstreamError, now: float) -> Iterator[Next | None]:
-        yield self._again(candidate, error)
+    def _steps(
+        self, candidate: Candidate, error: UpstreamError, now: float, *, again: bool
+    ) -> Iterator[Next | None]:
+        if again:
+            yield self._again(candidate, error)
         yield self._onward()
         yield self._once_the_limit_allows(now)
 
     def _again(self, candidate: Candidate, error: UpstreamError) -> Next | None:
-        if not error.action.retry or self._retried >= self._retries:
+        retried = self._retried.get(candidate.id, 0)
+        if not error.action.retry or retried >= self._retries:
             return None
         delay = error.retry_after
         if delay is None:
-            delay = BACKOFF * 2**self._retried * (0.5 + self._jitter())
-        self._retried += 1
+            delay = BACKOFF * 2**retried * (0.5 + self._jitter())
+        self._retried[candidate.id] = retried + 1
         return Next(candidate, delay) if delay <= PATIENCE else None
 
     def _onward(self) -> Next | None:
-        self._retried = 0
         while self._queue:
             candidate = self._queue.popleft()
+            self._retried.pop(candidate.id, None)  # the same one may be listed again
             if self._window is None or (candidate.model.context or 0) > self._window:
                 return Next(candidate)
         return None
@@ -101,18 +117,18 @@ def final_error(
     failures: Sequence[UpstreamError],
     attempts: Sequence[Attempt],
     *,
+    model: str | None = None,
     pinned: bool = False,
     broke_off: bool = False,
 ) -> UpstreamError:
     """What the caller is told when all attempts failed.
 
-    `pinned`: the request named the one model that was tried. `broke_off`: a stream had begun, and tells it.
+    `model`: whose failure the last one is, if not the last attempt's. `pinned`: the request named the one
+    model that was tried. `broke_off`: a stream had begun, and tells it.
     """
-    last = failures[-1]
+    last, told = failures[-1], ", ".join(map(_told, attempts))
     kept = last.klass in OWN_WORDS
     status, type_, code, message = _verdict(failures, pinned=pinned)
-    told = ", ".join(_told(attempt) for attempt in attempts)
-    waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
     error = UpstreamError(
         message if kept else f"{'The answer broke off' if broke_off else message}: {told}.",
         klass=last.klass,
@@ -121,12 +137,16 @@ def final_error(
         type=type_,
         code=code,
         param=last.param if kept else None,
-        retry_after=min(waits, default=None) if status == 429 else None,
-        metadata=_metadata(last, attempts),
+        retry_after=_shortest(failures) if status == 429 else None,
+        metadata=_metadata(last, model or attempts[-1].model, attempts),
     )
     if status != 429:
         error.headers["x-should-retry"] = "false"  # the SDKs would multiply attempts that were made already
     return error
+
+
+def _shortest(failures: Sequence[UpstreamError]) -> float | None:
+    return min((one.retry_after for one in failures if one.retry_after is not None), default=None)
 
 
 def _verdict(failures: Sequence[UpstreamError], *, pinned: bool) -> tuple[int, str, str, str]:
@@ -143,11 +163,11 @@ def _verdict(failures: Sequence[UpstreamError], *, pinned: bool) -> tuple[int, s
     return 502, "upstream_error", "upstream_error", "No candidate gave an answer"
 
 
-def _metadata(last: UpstreamError, attempts: Sequence[Attempt]) -> Json:
+def _metadata(last: UpstreamError, model: str, attempts: Sequence[Attempt]) -> Json:
     return {
         "origin": "gateway" if last.klass == "timeout_total" else "provider",
         "class": last.klass,
-        "provider": attempts[-1].model.partition("/")[0],
+        "provider": model.partition("/")[0],
         "attempts": [attempt.body() for attempt in attempts],
     }
 

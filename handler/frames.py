@@ -6,6 +6,7 @@ usage chunk withheld from one that did not ask. No I/O: however the bytes are cu
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,17 +16,13 @@ from handler.cost import Usage, cost, dollars, usage_of
 from handler.errors import Json, UpstreamError
 from handler.providers.base import StreamDecoder
 from handler.splice import dump, splice
+from handler.told import CONTENT, Told
 from rules import Price
 
-# Fields of a delta that hold content: text, tool calls, reasoning in its several names, refusal, audio.
-CONTENT = frozenset(
-    {
-        *("content", "refusal", "audio", "tool_calls", "function_call"),
-        *("reasoning_content", "reasoning", "reasoning_details", "thinking"),
-    }
-)
 # What a chunk of our own takes from the one before it: SDKs believe the usage of the last chunk.
 _LIKE_THE_LATEST = ("id", "object", "created", "usage")
+# Seconds in which an answer that is whole may still tell its usage and `[DONE]`; its usage behind `[DONE]`.
+GRACE, LATE = 5.0, 0.1
 _MODEL = re.compile(r'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -47,7 +44,10 @@ def content_of(chunk: Mapping[str, Any]) -> int:
 
 
 class Frames:
-    """One upstream stream as the client's frames. `price` is given to tell the cost."""
+    """One upstream stream as the client's frames. `price` is given to tell the cost.
+
+    `told` is given where another candidate may have to go on, or goes on with the answer of another.
+    """
 
     def __init__(
         self,
@@ -57,6 +57,8 @@ class Frames:
         wants_usage: bool,
         price: Price | None = None,
         explanation: Json | None = None,
+        told: Told | None = None,
+        choices: int = 1,
     ) -> None:
         self._decoder = decoder
         self._events = sse.Decoder()
@@ -64,10 +66,15 @@ class Frames:
         self._wants_usage = wants_usage
         self._price = price
         self._explanation = explanation  # until it is told
+        self._unfinished = choices
+        self._done = False  # `[DONE]` came
+        self.patience: float | None = None  # seconds that the end is worth; None: the answer is not whole
         self._latest: Json = {}  # the last chunk that went to the client
         self._prefix: str | None = None  # how the text of this stream's events begins, `model` included
         self._instead = ""  # what stands there for the client
-        self.content = 0  # characters of it so far
+        self.told = told
+        self.content = 0  # characters that the upstream said so far
+        self.sent = 0  # of them, those that were new to the client
         self.usage: Usage | None = None  # as last told
         self.ended = False  # the answer is complete, or there is a failure
         self.failure: UpstreamError | None = None
@@ -79,8 +86,10 @@ class Frames:
     def close(self, why: UpstreamError | None = None) -> bytes:
         """The last frames, when the upstream has ended. `why` does not matter if all had been said."""
         frames = self._framed(self._closed, b"")
-        if why is not None and self.failure is not None:
+        if self.failure is not None and why is not None:
             self.failure = why
+        elif self.failure is not None and not self._decoder.event:
+            self.failure = UpstreamError("The provider's stream holds no event.", klass="protocol")
         return frames
 
     def _framed(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
@@ -109,13 +118,21 @@ class Frames:
     def _event(self, text: str, frames: list[bytes]) -> None:
         if self.ended or not text.strip():
             return
+        if "\n" in text:
+            text = text.replace("\n", " ")  # many clients read one line per event
         if text.lstrip().startswith("[DONE]"):
-            self._chunks(self._decoder.feed("[DONE]"), None, frames)
-            self._last(frames)
-        else:
+            again, self._done, self.patience = self._done, True, LATE
+            if again or self.usage is not None:
+                self._last(frames)
+        elif not self._done:
             self._chunks(self._decoder.feed(text), text, frames)
+        elif _tells_usage(text):
+            self._chunks(self._decoder.feed(text), text, frames)
+            self._last(frames)
 
     def _last(self, frames: list[bytes]) -> None:
+        if self._done:
+            self._chunks(self._decoder.feed("[DONE]"), None, frames)
         self._chunks(self._decoder.close(), None, frames)
         if self._explanation is not None:
             alike = {name: self._latest[name] for name in _LIKE_THE_LATEST if name in self._latest}
@@ -126,15 +143,31 @@ class Frames:
     def _chunks(self, chunks: Iterable[Json], text: str | None, frames: list[bytes]) -> None:
         """A frame for each chunk, made of the event's `text` where there is one."""
         for chunk in chunks:
-            self.content += content_of(chunk)
+            said = content_of(chunk)
+            self.content += said
             usage = usage_of(chunk)
             if usage is not None:
                 self.usage = usage
-                if not chunk.get("choices"):
-                    if not self._wants_usage:
-                        continue
-                    chunk = self._explained(chunk)
+            if self.told is not None:
+                edited = self.told.chunk(chunk)
+                if edited is None:
+                    continue
+                chunk, said = edited, content_of(edited)
+            self.sent += said
+            choices = chunk.get("choices")
+            for choice in choices or ():
+                if choice.get("finish_reason"):
+                    self._finished()
+            if usage is not None and not choices:
+                if not self._wants_usage:
+                    continue
+                chunk = self._explained(chunk)
             frames.append(sse.encode(self._text(chunk, text)))
+
+    def _finished(self) -> None:
+        self._unfinished -= 1
+        if self._unfinished == 0 and not self._done:
+            self.patience = GRACE
 
     def _explained(self, usage_chunk: Json) -> Json:
         """The usage chunk is the last one, so it tells the explanation where one was asked for."""
@@ -163,6 +196,15 @@ class Frames:
             instead = text[: found.start(1)] + dump(self._model)
             if edited == instead + text[len(prefix) :]:
                 self._prefix, self._instead = prefix, instead
+
+
+def _tells_usage(text: str) -> bool:
+    """Whether an event behind `[DONE]` is a usage chunk: nothing else counts there."""
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(event, dict) and usage_of(event) is not None and not event.get("choices")
 
 
 def _served(answer: Json, model: str, price: Price | None) -> Json:

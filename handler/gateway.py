@@ -6,11 +6,12 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from handler.auth import Auth, Key
+from handler.auth import NOT_READ, Auth, Key
 from handler.chat import Chat, facts_of, parse, prepared, refused_fields
+from handler.cooldown import Cooldown
 from handler.credentials import Credentials
 from handler.errors import (
     Forbidden,
@@ -28,6 +29,7 @@ from handler.providers.base import Provider
 from handler.providers.registry import available, rows
 from handler.relay import Answer, Call, Relay
 from handler.settings import Settings
+from handler.sharing import Sharing
 from handler.snapshot import Snapshot
 from rules import Catalog, Decision, Facts, Live, ModelRecord, RuleSet, decide, load_catalog, usable
 
@@ -93,6 +95,8 @@ class Gateway:
     auth: Auth
     snapshot: Snapshot
     credentials: Credentials
+    cooldown: Cooldown
+    sharing: Sharing
     relay: Relay
     log: Log
     now: Callable[[], datetime]  # UTC
@@ -135,12 +139,16 @@ class Gateway:
         chat = parse(await read_body(receive, headers, self.settings.max_body), headers, self.settings)
         policy = await self.policy()
         facts = facts_of(chat, key=key, headers=headers, now=self.now(), roll=self.roll())
-        decision = decide(facts, policy.ruleset, policy.catalog, policy.live)
+        cooling = self.cooldown.cooling()
+        live = replace(policy.live, cooling=cooling) if cooling else policy.live
+        decision = decide(facts, policy.ruleset, policy.catalog, live)
         entry.stream, entry.tags, entry.decision = chat.stream, chat.tags, decision
         return Asked(chat, key, policy, decision, headers)
 
     def call(self, asked: Asked, deadline: float) -> Call:
-        """What the relay is asked to do. `deadline`: on the gateway's clock."""
+        """What the relay is asked to do, right after it was decided. `deadline`: on the gateway's clock."""
+        if asked.decision.candidates:
+            self.cooldown.probe(asked.decision.candidates[0].id, asked.decision)
         return Call(
             chat=asked.chat,
             decision=asked.decision,
@@ -160,6 +168,7 @@ class Gateway:
             raise
         finally:
             entry.waited, entry.waiting_since = self.clock() - entry.waiting_since, None
+            self.cooldown.release(call.decision)
         entry.waited = answer.waited
         self._learn(attempt.klass for attempt in answer.attempts)
         return answer
@@ -188,14 +197,20 @@ class Gateway:
 
     def health(self, *, detailed: bool) -> tuple[int, Json]:
         """The status and body of GET /health, from memory alone."""
-        status = self.snapshot.status()
+        status, keys = self.snapshot.status(), self.auth.problem
+        if keys is not None:
+            status["status"] = "degraded"
         if detailed:
-            status["problems"] = self.snapshot.problems()
-        return (200 if self.snapshot.ready else 503), status
+            about_keys = [] if keys is None else [{"what": NOT_READ, "problem": keys}]
+            status["problems"] = [*about_keys, *self.snapshot.problems()]
+            if cooling := self.cooldown.cooling():
+                status["cooling"] = {id: round(left, 1) for id, left in cooling.items()}
+        return (200 if self.snapshot.ready and self.auth.ready else 503), status
 
     async def after(self, entry: Entry) -> None:
         """What remains to be done once the client has its answer."""
         answer = entry.answer
+        self.cooldown.release(entry.decision)
         if answer is not None:
             entry.waited = answer.waited
         if answer is not None and answer.first_token is not None:
@@ -216,6 +231,7 @@ class Gateway:
         random.seed()
         self.snapshot.invalidate()
         self.auth.invalidate()
+        self.sharing.invalidate()
         self._policy = None
         await self.start()
 
@@ -226,4 +242,5 @@ class Gateway:
 
     async def settle(self) -> None:
         """Waits, bounded, for what runs beside requests: a Lambda instance is frozen between two of them."""
-        await asyncio.gather(self.snapshot.settle(SETTLING), self.credentials.settle(SETTLING))
+        beside = (self.auth, self.snapshot, self.credentials, self.sharing)
+        await asyncio.gather(*(each.settle(SETTLING) for each in beside))

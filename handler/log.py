@@ -80,7 +80,7 @@ def line(entry: Entry, now: float) -> Json:
 
 def _broke_off(answer: Answer | None) -> bool:
     """Whether a stream failed after its head: its status says nothing of that."""
-    return answer is not None and answer.attempts[-1].klass not in ("ok", "cancelled")
+    return answer is not None and answer.broke_off
 
 
 def _decided(decision: Decision | None, answer: Answer | None) -> Json:
@@ -100,6 +100,7 @@ def _answered(answer: Answer | None) -> Json:
     return {
         "model": answer.candidate.id,
         "attempts": [attempt.body() for attempt in answer.attempts],
+        "resumed": answer.resumed,
         "first_token_ms": None if answer.first_token is None else round(answer.first_token * 1000, 1),
         "usage": {name: value for name, value in asdict(answer.usage).items() if value}
         if answer.usage

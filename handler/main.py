@@ -14,12 +14,14 @@ from typing import Any
 
 from handler.app import create_app
 from handler.auth import Auth
+from handler.cooldown import Cooldown
 from handler.credentials import Credentials
 from handler.gateway import Gateway
 from handler.log import Log, json_lines, trouble
 from handler.providers.base import Provider
 from handler.relay import Relay, transport
 from handler.settings import Settings, settings_from
+from handler.sharing import Sharing
 from handler.snapshot import Snapshot
 from handler.store import Store, client
 
@@ -30,33 +32,61 @@ def build(
     extra_rows: Mapping[str, Provider] | None = None,
     log: Log | None = None,
     store: Store | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = time.time,
 ) -> tuple[Any, Gateway]:
-    """The app, and the gateway behind it. `extra_rows`: providers that only this process serves."""
+    """The app, and the gateway behind it. `extra_rows`: providers that only this process serves.
+
+    `clock`: monotonic seconds; `now`: epoch seconds.
+    """
     settings = settings or settings_from()
     log = log or json_lines(level=settings.log_level)
     store = store or Store(client(settings), settings)
-    credentials = Credentials(settings, lambda: client(settings, service="ssm"))
-    gateway = Gateway(
-        settings=settings,
-        auth=Auth(store, settings),
-        snapshot=Snapshot(store, settings, report=lambda what, found: log(trouble(what, found))),
-        credentials=credentials,
-        relay=_relay(settings, credentials, lambda: gateway.rows),
-        log=log,
-        now=lambda: datetime.now(UTC),
-        clock=time.monotonic,
-        roll=random.random,
-        extra_rows=extra_rows or {},
-    )
+    gateway = _gateway(settings, store, log, clock, now)
+    gateway.extra_rows = extra_rows or {}
     return create_app(gateway), gateway
 
 
-def _relay(settings: Settings, credentials: Credentials, rows: Callable[[], Mapping[str, Provider]]) -> Relay:
+def _gateway(
+    settings: Settings, store: Store, log: Log, clock: Callable[[], float], now: Callable[[], float]
+) -> Gateway:
+    def report(what: str, found: Mapping[str, Any]) -> None:
+        log(trouble(what, found))
+
+    credentials = Credentials(settings, lambda: client(settings, service="ssm"), clock=clock)
+    cooldown = Cooldown(now)
+    sharing = Sharing(cooldown, store, report=report, now=now)
+    snapshot = Snapshot(store, settings, report=report, clock=clock, beside=sharing.refresh)
+    gateway = Gateway(
+        settings=settings,
+        auth=Auth(store, settings, clock=clock, now=now, beside=snapshot.begin, report=report),
+        snapshot=snapshot,
+        credentials=credentials,
+        cooldown=cooldown,
+        sharing=sharing,
+        relay=_relay(settings, credentials, lambda: gateway.rows, cooldown, clock),
+        log=log,
+        now=lambda: datetime.fromtimestamp(now(), UTC),
+        clock=clock,
+        roll=random.random,
+    )
+    return gateway
+
+
+def _relay(
+    settings: Settings,
+    credentials: Credentials,
+    rows: Callable[[], Mapping[str, Provider]],
+    cooldown: Cooldown,
+    clock: Callable[[], float],
+) -> Relay:
     return Relay(
         transport(settings),
         rows=rows,
         credential=lambda row: credentials.get(row.credential) if row.credential else None,
         private_ok=settings.private_upstreams,
+        observe=cooldown.observe,
+        clock=clock,
     )
 
 

@@ -1,7 +1,7 @@
-"""Try the candidates in turn until one answers: the ONE attempt loop, for whole answers and for streams.
+"""Calls to providers: the awaits on them, each under its time limit, and the class of what httpx raises.
 
-Here are the awaits on providers, each under its time limit, and the class of what the HTTP client raises.
-What is sent is in outgoing.py, what comes back in attempt.py, what follows a failure in failover.py.
+Which attempts one call makes is in conduct.py (the ONE attempt loop, for whole answers and for streams) and
+failover.py; what an attempt sends is in outgoing.py, what comes back in attempt.py.
 """
 
 from __future__ import annotations
@@ -12,22 +12,25 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import certifi
 import httpx
 
-from handler.address import refuse_private
-from handler.answer import Answer
+from handler.answer import Answer, Spent
 from handler.attempt import Asked, answered
 from handler.call import Call, Limit, Limits, limits_of
-from handler.errors import Attempt, Unavailable, UpstreamError
-from handler.failover import Failover, final_error
+from handler.conduct import Conduct, Observe
+from handler.connecting import Connecting
+from handler.errors import UpstreamError
 from handler.outgoing import Outgoing, outgoing
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
+from handler.told import Continuation
+from handler.watch import Watch
 from rules import Candidate
 
 __all__ = ["Answer", "Call", "Relay", "transport"]
@@ -50,42 +53,27 @@ def transport(settings: Settings) -> httpx.AsyncHTTPTransport:
     )
 
 
-class _Watch:
-    """The clock of one call. Every await on a provider goes through it and counts as waiting."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.waited = 0.0
-
-    async def wait(self, awaitable: Awaitable[T], limit: Limit) -> T:
-        """What it gives within the limit. Raises UpstreamError for the limit and for what httpx raises."""
-        began = self.clock()
-        at, klass = limit
-        try:
-            async with asyncio.timeout(at - began):
-                return await awaitable
-        except TimeoutError as error:
-            raise UpstreamError("The provider took too long.", klass=klass) from error
-        except httpx.TimeoutException as error:  # its only time limit is that of connecting
-            raise UpstreamError("No connection came about in time.", klass="timeout_connect") from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise UpstreamError("The connection failed.", klass="network") from error
-        finally:
-            self.waited += self.clock() - began
-
-    async def pause(self, sleeping: Awaitable[None]) -> None:
-        began = self.clock()
-        await sleeping
-        self.waited += self.clock() - began
-
-    def ms_since(self, began: float) -> int:
-        return round((self.clock() - began) * 1000)
+async def _within(watch: Watch, awaitable: Awaitable[T], limit: Limit) -> T:
+    """What it gives within the limit. Raises UpstreamError for the limit and for what httpx raises."""
+    at, klass = limit
+    began = watch.begin()
+    try:
+        async with asyncio.timeout(at - began):
+            return await awaitable
+    except TimeoutError as error:
+        raise UpstreamError("The provider took too long.", klass=klass) from error
+    except httpx.TimeoutException as error:  # its only time limit is that of connecting
+        raise UpstreamError("No connection came about in time.", klass="timeout_connect") from error
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise UpstreamError("The connection failed.", klass="network") from error
+    finally:
+        watch.end()
 
 
 class _Open:
     """An open response: its bytes under time limits, and the way to let go of it."""
 
-    def __init__(self, response: httpx.Response, watch: _Watch, limits: Limits, began: float) -> None:
+    def __init__(self, response: httpx.Response, watch: Watch, limits: Limits, began: float) -> None:
         self.status = response.status_code
         self.headers = response.headers
         self._response = response
@@ -94,6 +82,7 @@ class _Open:
         self._watch = watch
         self._limits = limits
         self._began = began
+        self._ends = float("inf")  # when the rest is given up
 
     @property
     def waited(self) -> float:
@@ -103,20 +92,25 @@ class _Open:
     def ms(self) -> int:
         return self._watch.ms_since(self._began)
 
-    async def begin(self) -> bytes:
-        return await self._watch.wait(anext(self._bytes, b""), self._limits.first)
-
-    async def read(self) -> bytes:
-        idle = (self._watch.clock() + self._limits.idle, "timeout_idle")
-        return await self._watch.wait(anext(self._bytes, b""), min(idle, self._limits.total))
+    async def read(self, *, begun: bool, patience: float | None) -> bytes:
+        limits = self._limits
+        limit = limits.first
+        if begun:
+            limit = (self._watch.clock() + limits.idle, "timeout_idle")
+            if limit > limits.total:
+                limit = limits.total
+        if patience is not None:
+            self._ends = min(self._ends, self._watch.clock() + patience)
+            limit = min(limit, (self._ends, "timeout_idle"))
+        return await _within(self._watch, anext(self._bytes, b""), limit)
 
     async def whole(self, most: int) -> bytes:
-        return await self._watch.wait(self._gathered(most), self._limits.first)
+        return await _within(self._watch, self._gathered(most), self._limits.first)
 
     async def drain(self) -> None:
         limit = (self._watch.clock() + DRAIN, "timeout_idle")
         with suppress(UpstreamError):  # the answer is complete: only the connection is lost
-            await self._watch.wait(self._gathered(MOST_DRAINED), limit)
+            await _within(self._watch, self._gathered(MOST_DRAINED), limit)
 
     async def aclose(self) -> None:
         await self._response.aclose()
@@ -144,6 +138,7 @@ class Relay:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
+        observe: Observe = lambda *_: None,
     ) -> None:
         self._transport = transport
         self._rows = rows
@@ -153,53 +148,59 @@ class Relay:
         self._clock = clock
         self._sleep = sleep
         self._jitter = jitter
+        self._observe = observe  # told of every attempt, and of a stream that breaks off again
 
     async def __call__(self, call: Call) -> Answer:
         """The answer: whole, or a stream at its first content. Raises UpstreamError when all attempts failed.
 
         Cancelling it closes the upstream at once.
         """
-        watch, effects = _Watch(self._clock), call.decision.effects
-        deadline = call.deadline_from(self._clock())
-        failover = Failover(call.decision.candidates, retries=effects.retries, jitter=self._jitter)
-        attempts: list[Attempt] = []
-        failures: list[UpstreamError] = []
-        step = failover.first()
-        while step is not None:
-            if step.delay:
-                await watch.pause(self._sleep(step.delay))
-            began = self._clock()
-            try:
-                answer = await self._attempt(call, step.candidate, watch, deadline)
-            except UpstreamError as error:
-                klass, status = error.klass, error.upstream_status
-                attempts.append(Attempt(step.candidate.id, klass, status, watch.ms_since(began)))
-                failures.append(error)
-                step = failover.after(step.candidate, error, now=self._clock(), deadline=deadline)
-            else:
-                answer.attempts = (*attempts, *answer.attempts)
-                return answer
-        if not failures:
-            raise Unavailable("No candidate is left to be asked.")
-        raise final_error(failures, attempts, pinned=call.decision.pinned) from failures[-1]
+        watch, deadline = Watch(self._clock), call.deadline_from(self._clock())
+        spent: list[Spent] = []
+
+        async def ask(candidate: Candidate, goes_on: Continuation | None) -> Answer:
+            return await self._attempt(call, candidate, goes_on, watch, deadline, spent)
+
+        conduct = Conduct(
+            call,
+            ask,
+            watch,
+            deadline=deadline,
+            spent=spent,
+            observe=self._observe,
+            sleep=self._sleep,
+            jitter=self._jitter,
+        )
+        return await conduct.answer()
 
     async def aclose(self) -> None:
         """Closes the connections that were kept."""
         await self._transport.aclose()
 
-    async def _attempt(self, call: Call, candidate: Candidate, watch: _Watch, deadline: float) -> Answer:
+    async def _attempt(
+        self,
+        call: Call,
+        candidate: Candidate,
+        goes_on: Continuation | None,
+        watch: Watch,
+        deadline: float,
+        spent: list[Spent],
+    ) -> Answer:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
         began, row = self._clock(), self._row(candidate)
         translator, credential = self._translators[row.dialect], self._credential(row)
+        if goes_on is not None:
+            call = replace(call, body=goes_on.body(call.body))
         order = outgoing(
             call, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
         )
         limits = limits_of(call, candidate, now=began, deadline=deadline)
-        response = await watch.wait(self._send(order, limits), limits.first)
+        response = await _within(watch, self._send(order, limits), limits.first)
         async with AsyncExitStack() as opened:
             upstream = _Open(response, watch, limits, began)
             opened.push_async_callback(upstream.aclose)
-            answer = await answered(Asked(call, candidate, row, translator, order), upstream)
+            asked = Asked(call, candidate, row, translator, order, goes_on, spent)
+            answer = await answered(asked, upstream)
             if answer.stream is not None:
                 opened.pop_all()
             return answer
@@ -211,13 +212,20 @@ class Relay:
         return row
 
     async def _send(self, order: Outgoing, limits: Limits) -> httpx.Response:
-        extensions: dict[str, Any] = {"timeout": {"connect": limits.connect, "pool": limits.connect}}
-        if not self._private_ok:
-            extensions["trace"] = refuse_private
+        connecting, response = Connecting(private_ok=self._private_ok), None
+        extensions = {
+            "timeout": {"connect": limits.connect, "pool": limits.connect},
+            "trace": connecting.trace,
+        }
         request = httpx.Request(
             "POST", _url(order.url), headers=order.headers, content=order.body, extensions=extensions
         )
-        return await self._transport.handle_async_request(request)
+        try:
+            response = await self._transport.handle_async_request(request)
+        finally:
+            if response is None:
+                await connecting.aclose()
+        return response
 
 
 @lru_cache(maxsize=256)

@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from handler.attributes import Item
+from handler.beside import Beside, words_of
 from handler.errors import Unavailable
 from handler.settings import Settings
 from handler.store import StoreError
@@ -22,7 +23,8 @@ from rules import Problem, RuleSet, RuleSetTooLarge
 
 STALE = 4  # times the time to live: older than that, a request waits for the refresh
 EMPTY = 300.0  # seconds that an emptied table leaves the set from before in force
-RETRY = 1.0  # seconds after a failure, doubling up to the time to live
+RETRY = 1.0  # seconds after a failure, doubling up to the time to live; not while there are no rules at all
+SLOW = 0.7  # seconds of the first read after which the rules that State holds are read, too
 KEPT = "last readable version"  # what RuleSet.read says of a bad record whose earlier version it found
 
 # What can be wrong with the set as a whole, as /health and the log name it.
@@ -54,7 +56,7 @@ class Snapshot:
     """`await snapshot()` gives the View of this moment; raises Unavailable while no rules were ever read.
 
     `report` gets one message with fields for each newly seen problem. A request waits `patience` seconds for
-    a refresh, `first_patience` for the first read of all.
+    a refresh, `first_patience` for the first read of all. `beside` is called when one begins.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Snapshot:
         jitter: Callable[[], float] = random.random,
         patience: float = 0.3,
         first_patience: float = 2.0,
+        beside: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._ttl = settings.rules_ttl
@@ -74,13 +77,13 @@ class Snapshot:
         self._clock = clock
         self._jitter = jitter
         self._patience, self._first_patience = patience, first_patience
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._also = beside
+        self._beside = Beside()
         self.invalidate()
 
     def invalidate(self) -> None:
         """Forgets everything: a SnapStart restore may wake weeks later. What is being read now is dropped."""
-        for task in self._tasks:
-            task.cancel()
+        self._beside.cancel()
         self._ruleset: RuleSet | None = None
         self._items: list[Item] | None = None  # what `_ruleset` was made of; None: not final, read it again
         self._read_at: float | None = None
@@ -96,10 +99,10 @@ class Snapshot:
 
     async def __call__(self) -> View:
         asked = self._clock()
-        if self._ruleset is None:
-            await self._wait(self._first_patience)
-        elif asked >= self._due:
-            await self._wait(self._patience if self._old() else 0)
+        self.begin()
+        if self._reading and self._old():
+            patience = self._patience if self._ruleset else self._first_patience
+            await asyncio.wait({self._reading}, timeout=patience)
         if self._ruleset is None:
             raise Unavailable(
                 "The routing rules could not be read yet; try again shortly.",
@@ -109,12 +112,15 @@ class Snapshot:
         self._stale = self._old() and (self._read_at is None or self._read_at < asked)
         return View(self._ruleset, self._stale, self._age())
 
+    def begin(self) -> None:
+        """Starts the refresh if it is due: it may run while the request waits for something else."""
+        if self._clock() >= self._due and (self._reading is None or self._reading.done()):
+            self._reading = self._beside.start(self._refresh(), self._not_read)
+            self._also()
+
     async def settle(self, patience: float = 1.0) -> None:
         """Waits at most `patience` seconds for what runs beside requests: before a freeze, or at exit."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while self._tasks:
-                    await asyncio.wait(self._tasks)
+        await self._beside.settle(patience)
 
     @property
     def ready(self) -> bool:
@@ -146,38 +152,16 @@ class Snapshot:
         age = self._age()
         return age is None or age > STALE * self._ttl
 
-    async def _wait(self, patience: float) -> None:
-        """Starts a refresh unless one is running, and waits for it."""
-        if self._reading is None or self._reading.done():
-            self._reading = self._start(self._refresh())
-        if patience:
-            await asyncio.wait({self._reading}, timeout=patience)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        """Whatever a task died of is told, and never an exception that nobody fetched."""
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is None:
-            return
-        expected = isinstance(error, StoreError | RuleSetTooLarge)
-        words = str(error) if expected else f"internal error ({type(error).__name__})"
-        if task is self._saving:
-            self._tell(NOT_SAVED, words)
-            return
+    def _not_read(self, error: BaseException) -> None:
         self._failures += 1
-        self._due = self._clock() + min(self._ttl, RETRY * 2 ** min(self._failures - 1, 10))
-        self._tell(NOT_READ, words)
+        longest = RETRY if self._ruleset is None else self._ttl
+        self._due = self._clock() + min(longest, RETRY * 2 ** min(self._failures - 1, 10))
+        self._tell(NOT_READ, words_of(error, StoreError, RuleSetTooLarge))
 
     async def _refresh(self) -> None:
         began = self._clock()
         try:
-            items = await self._store.rules()
+            items = await self._read()
             if not items and await self._keeps_old(began):
                 self._tell(EMPTIED, "the rules from before stay in force for 5 minutes")
             elif items is not self._items:
@@ -191,6 +175,18 @@ class Snapshot:
         self._told.pop(NOT_READ, None)
         self._save()
 
+    async def _read(self) -> list[Item]:
+        """The table's records. While there are none at all and it is slow, those that State holds must do."""
+        if self._ruleset is not None:
+            return await self._store.rules()
+        reading = asyncio.ensure_future(self._store.rules())
+        late = asyncio.ensure_future(self._adopt_stored(after=SLOW))
+        try:
+            return await reading
+        finally:
+            for task in (reading, late):
+                task.cancel()
+
     async def _keeps_old(self, now: float) -> bool:
         """Whether an empty table leaves the rules in force: nobody empties it on purpose in one go."""
         if self._ruleset is None:
@@ -202,8 +198,9 @@ class Snapshot:
         self._items = None
         return now - self._empty_since < EMPTY
 
-    async def _adopt_stored(self) -> None:
+    async def _adopt_stored(self, *, after: float = 0) -> None:
         """What other instances had in force, for one that has read nothing yet."""
+        await asyncio.sleep(after)
         with contextlib.suppress(StoreError):  # then there is nothing to go by, and the caller says so
             if found := await self._store.adopted():
                 self._stored, items = found
@@ -233,7 +230,9 @@ class Snapshot:
             return
         something = ruleset.items or self._stored is not None
         if something and (self._saving is None or self._saving.done()):
-            self._saving = self._start(self._save_adopted(ruleset))
+            self._saving = self._beside.start(
+                self._save_adopted(ruleset), lambda error: self._tell(NOT_SAVED, words_of(error, StoreError))
+            )
 
     async def _save_adopted(self, ruleset: RuleSet) -> None:
         await self._store.save_adopted(ruleset.revision, ruleset.items.values())

@@ -23,7 +23,7 @@ class Live:
     first_token: Mapping[str, float] = field(default_factory=dict)  # measured seconds, by candidate id
     cooling: Mapping[str, float] = field(
         default_factory=dict
-    )  # candidate id -> seconds until it is tried first again
+    )  # candidate id -> seconds until it has its own place again
     stale: bool = False
     default_access: str = "allow"  # allow | deny: where no access record applies
     unable: Mapping[str, frozenset[str]] = field(

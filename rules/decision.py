@@ -30,6 +30,7 @@ class Candidate:
     model: Model
     cost_min: int | None = None
     cost_max: int | None = None
+    cooling: float | None = None  # seconds until it has its own place again; None: it has it
 
     @property
     def id(self) -> str:
@@ -119,7 +120,8 @@ class Decision:
 def _candidate(candidate: Candidate) -> dict[str, Any]:
     low, high = candidate.cost_min, candidate.cost_max
     cost = None if low is None or high is None else {"min": low / NANO, "max": high / NANO}
-    return {"model": candidate.id, "cost": cost}
+    cooling = {} if candidate.cooling is None else {"cooling": round(candidate.cooling, 1)}
+    return {"model": candidate.id, "cost": cost, **cooling}
 
 
 def _facts(facts: Facts) -> dict[str, Any]:

@@ -111,7 +111,10 @@ class Plan:
         room = max(MOST_CANDIDATES - len(later), 1)
         chosen = [*self._limited(self._cooled(first))[:room], *later]
         kept = self._cooled(self._limited(chosen)[:MOST_CANDIDATES])
-        return tuple(Candidate(model, *cost_range(model, self.size)) for model in kept)
+        cooling = self.admission.live.cooling
+        return tuple(
+            Candidate(model, *cost_range(model, self.size), cooling=cooling.get(model.id)) for model in kept
+        )
 
     def _cooled(self, models: Iterable[Model]) -> list[Model]:
         cooling = self.admission.live.cooling

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,31 +33,64 @@ KEYS = (
 )
 
 
+async def _at_once() -> None:
+    pass
+
+
 class Tables(Store):
-    """The store, over lists. `down`: what every read raises instead."""
+    """The store, over lists. `down`: what calls raise instead; `pause`: what they wait for; `hit`: which."""
 
     def __init__(self, records: Iterable[Json] = (), keys: Iterable[Json] = KEYS) -> None:
         self.records = list(records)
         self.keys = {key["hash"]: key for key in keys}
+        self.state: Json = {}  # the openings of candidates that cool down
         self.down: StoreError | None = None
-        self.reads = 0
+        self.hit: tuple[str, ...] = (
+            "rules",
+            "key",
+            "adopted",
+            "save_adopted",
+            "cooling",
+            "save_cooling",
+        )  # which calls
+        self.saved: tuple[str, list[Json]] | None = None  # the adopted rules
+        self.pause: Callable[[], Awaitable[object]] = _at_once
+        self.asked: list[str] = []
 
     async def rules(self) -> list[Any]:
-        self._read()
+        await self._asked("rules")
         return list(self.records)
 
     async def key(self, hash: str) -> Any:
-        self._read()
+        await self._asked("key")
         return self.keys.get(hash)
 
-    async def adopted(self) -> None:
-        self._read()
+    async def adopted(self) -> tuple[str, list[Any]] | None:
+        await self._asked("adopted")
+        return self.saved
 
     async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
-        self._read()
+        await self._asked("save_adopted")
+        self.saved = revision, [dict(item) for item in items]
 
-    def _read(self) -> None:
-        self.reads += 1
+    async def cooling(self) -> Any:
+        await self._asked("cooling")
+        return dict(self.state)
+
+    async def save_cooling(
+        self, id: str, opening: Json | None, *, gone: Iterable[str], expires_at: int
+    ) -> None:
+        await self._asked("save_cooling")
+        for one in (*gone, id):
+            self.state.pop(one, None)
+        if opening:
+            self.state[id] = opening
+
+    async def _asked(self, what: str) -> None:
+        self.asked.append(what)
+        if what not in self.hit:
+            return
+        await self.pause()
         if self.down is not None:
             raise self.down
 
@@ -89,12 +123,23 @@ def _headers(key: str | None, more: Mapping[str, str]) -> dict[str, str]:
     return {**({"authorization": f"Bearer {key}"} if key else {}), **named}
 
 
-def running(records: Iterable[Json] = (), **settings: str) -> Running:
-    """A gateway with these records. `settings`: environment variables."""
+def running(
+    records: Iterable[Json] = (),
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = time.time,
+    store: Store | None = None,
+    **settings: str,
+) -> Running:
+    """A gateway with these records. `settings`: environment variables. `store`: instead of the tables."""
     environment = {"SLUICE_PRIVATE_UPSTREAMS": "1", "UP_API_KEY": "up-secret", **settings}
     tables, lines = Tables(records), list[Json]()
     app, gateway = build(
-        settings_from(environment), store=tables, log=lambda fields: lines.append(dict(fields))
+        settings_from(environment),
+        store=store or tables,
+        log=lambda fields: lines.append(dict(fields)),
+        clock=clock,
+        now=now,
     )
     return Running(app, gateway, tables, lines)
 

@@ -33,7 +33,7 @@ async def start(upstream: Upstream) -> AsyncIterator[Start]:
     """Starts gateways in front of `upstream`; they are closed at the end."""
     started: list[Running] = []
 
-    def begin(*records: Any, **settings: str) -> Running:
+    def begin(*records: Any, **settings: Any) -> Running:
         priced = model("up/priced", price=PRICE, quality=3)
         started.append(running([provider(upstream.url), priced, *records], **settings))
         return started[-1]

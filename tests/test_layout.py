@@ -21,7 +21,7 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 ONLY_IN = {
     "pydantic": ("rules.",),
     "httpx": ("handler.relay", "handler.main"),
-    "botocore": ("handler.store", "handler.ledger", "handler.main", "handler.credentials", "handler.manage"),
+    "botocore": ("handler.dynamodb", "handler.ledger", "handler.credentials", "handler.manage"),
     "starlette": ("handler.app", "handler.endpoints."),
     "mangum": ("handler.main", "handler.event"),
     "moto": ("handler.serve",),

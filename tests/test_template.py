@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 # What the function itself runs, and the AWS service each of these files calls.
 CALLERS = {
+    "handler/dynamodb.py": "dynamodb",
     "handler/store.py": "dynamodb",
     "handler/snapshot.py": "dynamodb",
     "handler/ledger.py": "dynamodb",

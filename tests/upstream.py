@@ -129,20 +129,23 @@ def completion(content: str = "Hello", **more: Any) -> Json:
 
 
 class Upstream:
-    """The server. `gone`: how often the other side left before the end of a reply."""
+    """The server. `gone`: how often the other side left before the end of a reply; `hung_up`: of which."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, port: int = 0) -> None:
+        self._port = port  # 0: any that is free
         self.requests: list[Request] = []
         self.connections = 0  # ever
         self.open = 0  # now
+        self.busy = 0  # replies under way
         self.gone = 0
+        self.hung_up: list[Request] = []
         self._scripts: dict[str, deque[Reply]] = {}
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._change = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
         return self
 
     async def __aexit__(
@@ -171,7 +174,7 @@ class Upstream:
         return [request for request in self.requests if request.json.get("model") == model]
 
     async def until(self, what: str, count: int, *, seconds: float = 2.0) -> None:
-        """Wait until `gone`, `open` or `connections` is `count`, or len(`requests`)."""
+        """Wait until `gone`, `open`, `busy` or `connections` is `count`, or len(`requests`)."""
 
         def reached() -> bool:
             value = getattr(self, what)
@@ -197,12 +200,19 @@ class Upstream:
             while (request := await _read(reader, first)) is not None:
                 self.requests.append(request)
                 await self._note()
-                left = await _play(self._reply(request), reader, writer)
+                self.busy += 1
+                try:
+                    left = await _play(self._reply(request), reader, writer)
+                except _Gone:
+                    self.gone += 1
+                    self.hung_up.append(request)
+                    break
+                finally:
+                    self.busy -= 1
+                    await self._note()
                 if left is None:
                     break
                 first = left
-        except _Gone:
-            self.gone += 1
         finally:
             self.open -= 1
             writer.close()
@@ -234,7 +244,10 @@ async def _read(reader: asyncio.StreamReader, first: bytes) -> Request | None:
     method, path, _ = start.split(" ")
     headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
     length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
-    body = await reader.readexactly(length)
+    try:
+        body = await reader.readexactly(length)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
     return Request(method, path, headers, body, asyncio.get_running_loop().time())
 
 

@@ -66,6 +66,12 @@ CASES = [
         id="one of two limited",
     ),
     pytest.param(
+        [A],
+        [SERVER, LIMITED, LIMITED, SERVER],
+        [("a", 0), ("a", 0.25), ("a", 1), ("a", 2)],
+        id="waits renew no retry",
+    ),
+    pytest.param(
         [A, A], [SERVER], [("a", 0), ("a", 0.25), ("a", 0), ("a", 0.25)], id="a candidate listed twice"
     ),
 ]

@@ -144,6 +144,11 @@ async def test_a_fault_that_does_not_come_again_costs_a_retry(
         assert classes(await answered(relay, asked)) == [f"one/a {klass}", "one/a ok"]
 
 
+async def test_a_byte_order_mark_is_no_fault(relay: Relaying) -> None:
+    relay.upstream.script("a", whole(b"\xef\xbb\xbf" + json.dumps(completion()).encode()))
+    assert classes(await answered(relay, call("one/a"))) == ["one/a ok"]
+
+
 async def test_a_whole_answer_is_bounded(relay: Relaying) -> None:
     relay.upstream.script("a", whole(b" " * (MAX_ANSWER + 1)))
     assert tried(await refused(relay, call("one/a"))) == ["one/a protocol"]
@@ -163,9 +168,10 @@ async def test_the_rule_says_how_often(relay: Relaying, retries: int, streamed: 
 
 
 STREAM_FAULTS = [
-    pytest.param(stream(done=False), "network", 2, id="no event"),
-    pytest.param(stream(": hello\n\n", done=False), "network", 2, id="only a comment"),
-    pytest.param(stream(), "network", 2, id="only [DONE]"),
+    pytest.param(stream(done=False), "protocol", 1, id="no event"),
+    pytest.param(stream(b": hello\n\n", done=False), "protocol", 1, id="only a comment"),
+    pytest.param(stream(), "protocol", 1, id="only [DONE]"),
+    pytest.param(stream(Act.CUT), "network", 2, id="cut before any event"),
     pytest.param(stream(role(), done=False), "network", 2, id="only a role"),
     pytest.param(stream(role(), Act.CUT), "network", 2, id="cut after the role"),
     pytest.param(stream(role(), Act.RESET), "network", 2, id="reset after the role"),

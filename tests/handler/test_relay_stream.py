@@ -284,6 +284,34 @@ async def test_a_connection_serves_again_after_a_stream(relay: Relaying) -> None
     assert relay.upstream.connections == 1
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [[Act.STALL], [{"error": {"message": "No.", "code": 500}}, Act.STALL]],
+    ids=["silence", "an error"],
+)
+async def test_a_stream_that_another_finishes_lets_go_of_the_first(
+    relay: Relaying, ending: list[Any]
+) -> None:
+    relay.upstream.script("a", stream(role(), chunk("Hel"), *ending))
+    relay.upstream.script("b", stream(role(), chunk("Hello"), finish()))
+    answer = await relay(call("one/a", "two/b", stream=True, recovery="resume", timeouts={"idle": SOON}))
+    events = await read(answer)
+    assert (said(events), events[-1]) == ("Hello", "[DONE]")
+    await relay.upstream.until("gone", 1)
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before its head", "in the middle of it"])
+async def test_the_loser_of_a_hedge_is_let_go_at_once(relay: Relaying, begun: bool) -> None:
+    silent = stream(role(), Act.STALL) if begun else Reply(status=None, pieces=(Act.STALL,))
+    relay.upstream.script("a", silent)
+    relay.upstream.script("b", stream(role(), chunk("Hello"), Act.STALL))
+    answer = await relay(call("one/a", "two/b", stream=True, hedge_after=SOON))
+    await relay.upstream.until("gone", 1, seconds=0.1)
+    assert classes(answer) == ["one/a cancelled", "two/b ok"]
+    await answer.aclose()
+    await relay.upstream.until("gone", 2, seconds=0.1)
+
+
 # What the client gets of it.
 
 WORDS = [

@@ -218,6 +218,7 @@ async def test_without_any_rules_a_request_is_told_to_come_back(hangs: bool) -> 
     world.store.error = None
     world.store.gate.set()
     await world.snapshot.settle(30)
+    world.clock.now += failure.value.retry_after or 0
     assert (await world.snapshot()).ruleset.records
     assert world.snapshot.ready
 

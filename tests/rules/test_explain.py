@@ -105,6 +105,18 @@ def test_an_unknown_price_is_null() -> None:
     ]
 
 
+def test_a_candidate_that_cools_down_says_for_how_long() -> None:
+    explained = decided(
+        "openai/mid", fallbacks=("openai/big",), live={"cooling": {"openai/mid": 4.96}}
+    ).explain()
+    assert [(one["model"], one.get("cooling")) for one in explained["candidates"]] == [
+        ("openai/big", None),
+        ("openai/mid", 5.0),
+    ]
+    probed = decided("openai/mid", live={"cooling": {"openai/mid": 0.0}}).explain()
+    assert probed["candidates"][0]["cooling"] == 0.0, "somebody tries it just now"
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [

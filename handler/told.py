@@ -1,0 +1,171 @@
+"""What a client was told of an answer, and how another candidate goes on with it (`recovery: resume`).
+
+A model that takes a prefill goes on from the text so far. Any other starts over, and what it says counts only
+from where the client's text ends, provided that it begins with that text (contract, section 6). No I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handler.cost import estimated
+from handler.errors import Json, UpstreamError
+
+# Fields of a delta that hold content: text, tool calls, reasoning in its several names, refusal, audio.
+REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking"})
+CONTENT = REASONING | {"content", "refusal", "audio", "tool_calls", "function_call"}
+ECHO = 8  # characters of a prefill that nobody repeats by chance, but a provider that echoes it
+HEAD = ("id", "created")  # one for the whole stream, whoever goes on with it
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the client has of an answer that broke off: nothing but text."""
+
+    text: str
+    head: Json
+    model: str  # that began it
+    at: int  # characters of it when it broke off for the first time
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """How the next attempt goes on: from a prefill, or by starting over."""
+
+    sent: Sent
+    prefill: bool
+
+    @property
+    def note(self) -> Json:
+        """For the last chunk and the log."""
+        return {"resumed_from": self.sent.model, "at_chars": self.sent.at}
+
+    def body(self, chat: Json) -> Json:
+        """The chat to send. Anthropic refuses a prefill that ends in white space, so it goes without."""
+        if not self.prefill:
+            return chat
+        said = {"role": "assistant", "content": self.sent.text.rstrip()}
+        return {**chat, "messages": [*chat["messages"], said]}
+
+    def overlaps(self) -> tuple[Overlap, ...]:
+        """What the new answer may begin with, or has to, that the client has already."""
+        text = self.sent.text
+        if not self.prefill:
+            return (Overlap(text, must=True),)
+        echo = text if len(text) >= ECHO else ""
+        return Overlap(echo), Overlap(text[len(text.rstrip()) :])
+
+    @property
+    def tokens(self) -> int:
+        """Of the answer's text, those that the new answer's usage does not count as output."""
+        said = self.sent.text if self.prefill else ""
+        return estimated(input_tokens=0, output_bytes=len(said.encode("utf-8", "replace"))).output
+
+
+class Overlap:
+    """Text that the client knows already. `must`: the new answer has to begin with it."""
+
+    def __init__(self, known: str, *, must: bool = False) -> None:
+        self._known = known
+        self._must = must
+        self._at = 0  # how much of it was said again
+
+    def rest(self, text: str, *, last: bool = False) -> str:
+        """What is new to the client; the `last` text comes alone. Raises UpstreamError for another answer."""
+        known, left = self._known, len(self._known) - self._at
+        if not left:
+            return text
+        if not last and len(text) < left and known.startswith(text, self._at):
+            self._at += len(text)
+            return ""
+        again = text.startswith(known[self._at :])
+        if self._must and not again:
+            raise UpstreamError("The new answer does not begin with what was said.", klass="cancelled")
+        held, self._at = known[: self._at], len(known)
+        return text[left:] if again else held + text
+
+
+def resumable(chat: Json) -> bool:
+    """Whether an answer to this chat is one text, which another candidate can go on with."""
+    form = chat.get("response_format")
+    return (
+        chat.get("n") in (None, 1)
+        and not chat.get("logprobs")
+        and not chat.get("audio")
+        and "audio" not in (chat.get("modalities") or ())
+        and (not form or form.get("type") == "text")
+    )
+
+
+class Told:
+    """The chunks of one attempt as they go to the client, after what it was told by others before."""
+
+    def __init__(self, model: str, continuation: Continuation | None = None) -> None:
+        self._model = model
+        self._goes_on = continuation
+        self._head = continuation.sent.head if continuation else {}
+        self._overlaps = continuation.overlaps() if continuation else ()
+        self._text: list[str] = []  # new to the client
+        self._plain = True  # nothing but text, and more of it may come
+
+    def chunk(self, chunk: Json) -> Json | None:
+        """The client's chunk, None for nothing new. Raises UpstreamError when the answer is another one."""
+        if self._goes_on is not None:
+            edited = self._continued(chunk, self._goes_on)
+            if edited is None:
+                return None
+            chunk = edited
+        self._note(chunk)
+        return chunk
+
+    def sent(self) -> Sent | None:
+        """What the client has now; None when nobody can go on with it."""
+        if not self._plain:
+            return None
+        text = "".join(self._text)
+        if self._goes_on is None:
+            return Sent(text, self._head, self._model, len(text))
+        before = self._goes_on.sent
+        return Sent(before.text + text, before.head, before.model, before.at)
+
+    def _note(self, chunk: Json) -> None:
+        if "id" not in self._head:
+            self._head = {name: chunk[name] for name in HEAD if name in chunk}
+        for choice in chunk.get("choices") or ():
+            delta = choice.get("delta") or {}
+            if text := delta.get("content"):
+                self._text.append(text)
+            other = any(value and name in CONTENT and name != "content" for name, value in delta.items())
+            if other or choice.get("index") or choice.get("finish_reason"):
+                self._plain = False
+
+    def _continued(self, chunk: Json, goes_on: Continuation) -> Json | None:
+        choices = [self._choice(choice) for choice in chunk.get("choices") or ()]
+        edited = {**chunk, **self._head, "choices": choices}
+        usage = chunk.get("usage")
+        if isinstance(usage, dict):
+            edited["usage"] = _with_output(usage, goes_on.tokens)
+        news = usage or any(
+            choice.get("finish_reason") or any(choice["delta"].values()) for choice in choices
+        )
+        return edited if news else None
+
+    def _choice(self, choice: Json) -> Json:
+        """What is new of it. Reasoning would be told in the middle of the text, so it is not."""
+        told = (choice.get("delta") or {}).items()
+        delta = {name: value for name, value in told if name != "role" and name not in REASONING}
+        other = any(value and name in CONTENT and name != "content" for name, value in delta.items())
+        text = delta.pop("content", None) or ""
+        for overlap in self._overlaps:
+            text = overlap.rest(text, last=other or bool(choice.get("finish_reason")))
+        return {**choice, "delta": {"content": text, **delta} if text else delta}
+
+
+def _with_output(usage: Json, tokens: int) -> Json:
+    """The usage of the answer as it was delivered: `tokens` of it came from others."""
+    more = {
+        name: usage[name] + tokens
+        for name in ("completion_tokens", "total_tokens")
+        if isinstance(usage.get(name), int)
+    }
+    return {**usage, **more}

@@ -1,0 +1,9 @@
+# The fault wall: `make faults` prints what callers see under every fault, `make faults ARGS=--published` in
+# failoverbench's own times (ten minutes). `make wall` starts the wall by hand. docs/failures.md
+
+.PHONY: faults wall
+faults: $(READY)
+	@$(BIN)/python -m tests.wall.scorecard $(ARGS)
+
+wall: $(READY)
+	@$(BIN)/python -m tests.wall $(ARGS)

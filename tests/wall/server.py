@@ -1,0 +1,137 @@
+"""The wall itself: a real upstream on loopback, whose model names are faults. It logs what it saw."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import socket
+import ssl
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.upstream import Reply, Request, Upstream, whole
+from tests.wall.faults import FALLBACKS, FAULTS
+from tests.wall.replies import Ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The wall's times, in seconds."""
+
+    slow: float = 0.4  # until a slow first token
+    outage: float = 3600.0  # that a flapping provider is down at first
+
+
+PUBLISHED = Pace(slow=20.0, outage=60.0)  # failoverbench's full profile
+
+
+class Wall(Upstream):
+    """`port`: 0 takes any. `clock` is that of the outage alone."""
+
+    def __init__(
+        self, pace: Pace | None = None, *, port: int = 0, clock: Callable[[], float] | None = None
+    ) -> None:
+        super().__init__(port=port)
+        self.pace = pace or Pace()
+        self._clock = clock or asyncio.get_running_loop().time
+        self._began = self._clock()
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._beside = AsyncExitStack()
+        self.urls: dict[str, str] = {}  # by provider
+        self.muted = 0  # handshakes that are waited for now
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        closed = self._beside.enter_context(socket.socket())
+        closed.bind(("127.0.0.1", 0))  # and nobody listens
+        tls = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self_signed())
+        self._beside.callback(tls.close)
+        mute = await asyncio.start_server(self._muted, "127.0.0.1", 0)
+        self._beside.callback(mute.close)
+        self.urls = {
+            "wall": self.url,
+            "spare": self.url,
+            "refused": f"http://127.0.0.1:{closed.getsockname()[1]}/v1",
+            "tls": f"https://127.0.0.1:{tls.sockets[0].getsockname()[1]}/v1",
+            "mute": f"https://127.0.0.1:{mute.sockets[0].getsockname()[1]}/v1",
+            "dns": "http://wall.invalid/v1",
+        }
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._beside.aclose()
+        await super().__aexit__(kind, error, trace)
+
+    async def _muted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Takes the connection, says nothing and waits until the other side goes."""
+        self.muted += 1
+        await self._note()
+        try:
+            with suppress(ConnectionError):
+                while await reader.read(4096):
+                    pass
+        finally:
+            self.muted -= 1
+            writer.close()
+            await self._note()
+
+    def seen(self, name: str, user: str | None = None) -> list[Request]:
+        """The attempts on a fault, of one `user` or of all."""
+        return [one for one in self.asked(name) if user is None or one.json.get("user") == user]
+
+    def _reply(self, request: Request) -> Reply:
+        body = request.json
+        name, user = str(body.get("model")), str(body.get("user"))
+        answers = FAULTS[name].answers if name in FAULTS else FALLBACKS.get(name)
+        if answers is None:
+            return whole({"error": {"message": f"no such fault: {name}"}}, status=404)
+        self._attempts[name, user] += 1
+        return answers(
+            Ask(
+                body,
+                attempt=self._attempts[name, user],
+                since=self._clock() - self._began,
+                slow=self.pace.slow,
+                outage=self.pace.outage,
+                credential=request.header("authorization") or "",
+            )
+        )
+
+
+def self_signed() -> ssl.SSLContext:
+    """A server's side of TLS with a certificate that no client trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wall.invalid")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "wall.pem")
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+            + certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        context.load_cert_chain(path)
+    return context
