@@ -22,6 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "runtime.txt"
 PACKAGES = ("handler", "rules")
+NOT_DEPLOYED = ("__main__.py", "cli", "local")  # for people at a command line
 TASK_ROOT = "/var/task"  # where Lambda puts the folder
 
 # What botocore's clients for DynamoDB and Parameter Store read; the other 400 services are 25 MB.
@@ -72,7 +73,7 @@ def install(out: Path, *, machine: str, python: str) -> None:
 
 
 def copy(package: str, out: Path) -> None:
-    ignore = shutil.ignore_patterns("__pycache__")
+    ignore = shutil.ignore_patterns("__pycache__", *NOT_DEPLOYED)
     shutil.copytree(ROOT / package, out / package, dirs_exist_ok=True, ignore=ignore)
 
 
