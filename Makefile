@@ -34,7 +34,7 @@ unit: $(READY)
 
 test: check unit
 
-slow: $(READY) $(SLOW)
+slow: $(READY)
 	$(BIN)/pytest -q -m slow
 
 ci: test slow

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from handler import manage
+from handler.cli import manage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ _port.__name__ = "port"  # what argparse calls it: "invalid port value: '70000'"
 
 def _serve(given: argparse.Namespace) -> int:
     try:
-        from handler.serve import serve  # heavy, and only installed where it is wanted
+        from handler.local.serve import serve  # heavy, and only installed where it is wanted
     except ModuleNotFoundError as error:
         print(f"sluice: serve needs {error.name}: pip install 'sluice[local]'", file=sys.stderr)
         return 2

@@ -110,6 +110,8 @@ class Streamed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await unless_left(self._run(send), receive)
+        # Behind the watch: a server says "disconnect" as well once it has the last piece.
+        await send(_body(b"", more=False))
 
     async def _run(self, send: Send) -> None:
         relaying = asyncio.ensure_future(self._relaying)
@@ -136,7 +138,7 @@ class Streamed:
             answer = relaying.result()
         except GatewayError as error:
             self._failed(error)
-            await send(_body(encode(json.dumps(error.body(), separators=(",", ":"))), more=False))
+            await send(_body(encode(json.dumps(error.body(), separators=(",", ":")))))
         else:
             await _pump(answer.frames(), send)
 
@@ -150,7 +152,6 @@ async def _pump(frames: AsyncGenerator[bytes, None], send: Send) -> None:
     async with aclosing(frames):
         async for frame in frames:
             await send(_body(frame))
-    await send(_body(b"", more=False))
 
 
 def _body(data: bytes, *, more: bool = True) -> Message:

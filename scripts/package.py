@@ -9,16 +9,20 @@ are chosen by platform. Standard library only.
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "runtime.txt"
 PACKAGES = ("handler", "rules")
+NOT_DEPLOYED = ("__main__.py", "cli", "local")  # for people at a command line
 TASK_ROOT = "/var/task"  # where Lambda puts the folder
 
 # What botocore's clients for DynamoDB and Parameter Store read; the other 400 services are 25 MB.
@@ -51,6 +55,7 @@ def main() -> None:
     for package in PACKAGES:
         copy(package, given.out)
     prune(given.out)
+    slim(given.out / "botocore" / "data")
     if not compile_caches(given.out, python=given.python):
         print(NO_CACHES.format(given.python), file=sys.stderr)
     print(f"{given.out}: {size(given.out) / 1e6:.1f} MB for Python {given.python} on {given.machine}")
@@ -68,7 +73,7 @@ def install(out: Path, *, machine: str, python: str) -> None:
 
 
 def copy(package: str, out: Path) -> None:
-    ignore = shutil.ignore_patterns("__pycache__")
+    ignore = shutil.ignore_patterns("__pycache__", *NOT_DEPLOYED)
     shutil.copytree(ROOT / package, out / package, dirs_exist_ok=True, ignore=ignore)
 
 
@@ -82,13 +87,48 @@ def prune(out: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def slim(data: Path) -> None:
+    """Takes out of botocore's data what every cold start would parse for nothing: services, and prose."""
+    endpoints = data / "endpoints.json"
+    found = json.loads(endpoints.read_bytes())
+    for partition in found["partitions"]:
+        partition["services"] = {
+            name: service for name, service in partition["services"].items() if name in BOTOCORE_DATA
+        }
+    endpoints.write_text(json.dumps(found, separators=(",", ":")))
+    for model in data.glob("*/*/service-2.json.gz"):
+        found = _without_prose(json.loads(gzip.decompress(model.read_bytes())))
+        model.write_bytes(gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0))
+
+
+def _without_prose(value: Any) -> Any:
+    """Without the texts called `documentation`; a member of that name is a mapping, and stays."""
+    if isinstance(value, list):
+        return [_without_prose(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    prose = {"documentation"} if isinstance(value.get("documentation"), str) else set()
+    return {name: _without_prose(one) for name, one in value.items() if name not in prose}
+
+
 def compile_caches(out: Path, *, python: str) -> bool:
     """Caches that hold whatever a file's date (on Lambda all are of 1980). False: no such Python here."""
     interpreter = next(interpreters(python), None)
     if interpreter is None:
         return False
     strip = ("-s", str(out), "-p", TASK_ROOT)
-    run(interpreter, "-m", "compileall", "-q", "-j0", "--invalidation-mode=unchecked-hash", *strip, str(out))
+    # Without column tables a cache loads faster; what they would add to a traceback is in no log line.
+    run(
+        interpreter,
+        "-Xno_debug_ranges",
+        "-m",
+        "compileall",
+        "-q",
+        "-j0",
+        "--invalidation-mode=unchecked-hash",
+        *strip,
+        str(out),
+    )
     return True
 
 

@@ -52,11 +52,12 @@ async def call(
 ) -> Heard:
     """One request. The client leaves when `leave` is set. `extra` goes into the scope."""
     heard, messages = Heard(), [{"type": "http.request", "body": body, "more_body": False}]
+    leave = leave or asyncio.Event()
 
     async def receive() -> Json:
         if messages:
             return messages.pop()
-        await (leave or asyncio.Event()).wait()
+        await leave.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
@@ -66,6 +67,9 @@ async def call(
         else:
             heard.pieces.append(message.get("body", b""))
             heard.ended = not message.get("more_body", False)
+            if heard.ended:
+                leave.set()  # as servers do: whoever still listens is told that it is over
+                await asyncio.sleep(0)
 
     raw = [(name.lower().encode(), value.encode("utf-8")) for name, value in (headers or {}).items()]
     scope = {

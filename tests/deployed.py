@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from handler.keys import new_key
-from handler.seeding import EXAMPLES
+from handler.local.seeding import EXAMPLES
 from tests.lambda_url import free_port
 from tests.serving import ROOT, served
 
@@ -131,7 +131,15 @@ def _environment(dynamodb: str) -> dict[str, str]:
 def _echo() -> Iterator[str]:
     """The base URL of the demo provider, in a process of its own."""
     port = free_port()
-    server = ["uvicorn", "--factory", "handler.echo:create_echo", "--port", str(port), "--log-level", "error"]
+    server = [
+        "uvicorn",
+        "--factory",
+        "handler.local.echo:create_echo",
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+    ]
     server += ["--timeout-graceful-shutdown", "1"]
     process = subprocess.Popen([sys.executable, "-m", *server], cwd=ROOT)
     try:

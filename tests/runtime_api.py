@@ -22,6 +22,7 @@ Json = dict[str, Any]
 NULS = b"\0" * 8  # between the head and the body of a streamed answer
 RUNTIME = "/2018-06-01/runtime"
 CHUNKED_OVER = 2048  # bytes
+PATIENCE = 40  # seconds; more than any test takes
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:sluice"
 
 
@@ -107,8 +108,8 @@ class Invocation:
             self.news.notify_all()
 
     async def wait(self, *, chunks: int | None = None) -> Invocation:
-        """Returns when it is over, or when so many chunks are there."""
-        async with self.news:
+        """Returns when it is over, or when so many chunks are there. TimeoutError: its runtime is gone."""
+        async with asyncio.timeout(PATIENCE), self.news:
             await self.news.wait_for(lambda: self.over or (chunks is not None and len(self.chunks) >= chunks))
         return self
 
@@ -145,6 +146,7 @@ class FakeRuntimeApi:
     drop_after: int | None = None  # chunks after which the connection of an answer is cut
     restore_status: int = 200
     restores: int = 0
+    connections: int = 0
     address: str = ""
     idle: asyncio.Event = field(default_factory=asyncio.Event)  # a runtime waits for an event
     _queue: asyncio.Queue[Invocation] = field(default_factory=asyncio.Queue)
@@ -173,6 +175,7 @@ class FakeRuntimeApi:
             yield self
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         wire = Wire(reader, writer)
         try:
             while isinstance(request := await wire.event(), h11.Request):

@@ -12,8 +12,8 @@ from typing import Any
 from botocore.session import Session
 from moto import mock_aws
 
+from handler.local.tables import create_tables
 from handler.settings import Settings
-from handler.tables import create_tables
 
 SETTINGS = Settings()
 

@@ -122,7 +122,9 @@ async def test_a_streams_events_are_the_providers_own_but_for_the_model(
         '{"id":"c1","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}',
     ]
     upstream.script("m", stream(*events, cut_every=7))
-    heard = await start().chat(model="up/m", stream=True)
+    gateway = start()
+    heard = await gateway.chat(model="up/m", stream=True)
+    assert "left" not in gateway.lines[-1], "the end of the answer is not the client's leaving"
     expected = "".join(f"data: {event}\n\n" for event in events).replace('"model":"m"', '"model":"up/m"')
     assert digest(heard.body) == digest(expected + "data: [DONE]\n\n")
 

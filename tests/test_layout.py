@@ -21,12 +21,12 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 ONLY_IN = {
     "pydantic": ("rules.",),
     "httpx": ("handler.relay", "handler.main"),
-    "botocore": ("handler.dynamodb", "handler.ledger", "handler.credentials", "handler.manage"),
+    "botocore": ("handler.dynamodb", "handler.ledger", "handler.credentials", "handler.cli.manage"),
     "starlette": ("handler.app", "handler.endpoints."),
     "mangum": ("handler.main", "handler.event"),
-    "moto": ("handler.serve",),
-    "uvicorn": ("handler.serve",),
-    "yaml": ("handler.tables",),
+    "moto": ("handler.local.serve",),
+    "uvicorn": ("handler.local.serve",),
+    "yaml": ("handler.local.tables",),
 }
 LONGEST_FILE = 250
 LONGEST_WIRE_FORMAT = 400
@@ -55,8 +55,8 @@ def test_a_module_imports_only_what_the_design_lets_it(module: str) -> None:
         elif top == "rules":
             assert imported == "rules" or module in (
                 "handler.__main__",
-                "handler.manage",
-                "handler.editing",
+                "handler.cli.manage",
+                "handler.cli.editing",
             ), "rules has a front door"
         if top in ONLY_IN:
             assert allowed(module, ONLY_IN[top]), f"{module} imports {imported}"

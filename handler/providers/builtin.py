@@ -346,7 +346,7 @@ _ROWS = (
         credential="HF_TOKEN",
         quirks=Quirks(roles=_NO_DEVELOPER, legacy=False),
     ),
-    Provider(name="local", on=False),  # a local run gives it an address (handler/serve.py)
+    Provider(name="local", on=False),  # a local run gives it an address (handler/local/serve.py)
 )
 
 PROVIDERS: Mapping[str, Provider] = {row.name: row for row in _ROWS}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from handler.echo import BEHAVIOURS, create_echo
-from handler.reply import chunks, completion, reply
-from handler.sample import sample
+from handler.local.echo import BEHAVIOURS, create_echo
+from handler.local.reply import chunks, completion, reply
+from handler.local.sample import sample
 
 Json = dict[str, Any]
 

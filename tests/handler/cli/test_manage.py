@@ -16,13 +16,13 @@ from moto import mock_aws
 
 from handler.attributes import plain_item, wire_item
 from handler.auth import Auth
+from handler.cli.manage import add_arguments, run
+from handler.cli.terminal import Terminal
 from handler.errors import Unauthenticated
 from handler.keys import hash_of
-from handler.manage import add_arguments, run
 from handler.settings import Settings
 from handler.store import Store, scan
 from handler.store import client as aws_client
-from handler.terminal import Terminal
 from tests.tables import SETTINGS, dynamodb
 
 GOOD = {"kind": "route", "id": "good", "model": "openai/gpt-5", "priority": Decimal("3")}

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from handler.attributes import Item, plain_item, wire_item
-from handler.changes import changes, name_of, records_text, write
+from handler.cli.changes import changes, name_of, records_text, write
+from handler.cli.terminal import Terminal, Unusable, columns, count, read_json
 from handler.settings import Settings
 from handler.snapshot import STALE
 from handler.store import scan
-from handler.terminal import Terminal, Unusable, columns, count, read_json
 from rules import Problem, Record, RuleSet, RuleSetTooLarge
 from rules.checking import failures, unknown_names  # not in the front door: no request needs them
 

@@ -10,7 +10,7 @@ import pytest
 
 from handler.attributes import plain_item
 from handler.keys import hash_of, new_key
-from handler.seeding import EXAMPLES, Seeded, Seeds, Unusable, read_seeds, seed
+from handler.local.seeding import EXAMPLES, Seeded, Seeds, Unusable, read_seeds, seed
 from handler.settings import Settings
 from handler.store import StoreError, scan
 from rules import KINDS, read_record

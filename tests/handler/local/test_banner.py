@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from handler.banner import Run, banner, base_url
 from handler.keys import new_key
-from handler.seeding import Seeded
+from handler.local.banner import Run, banner, base_url
+from handler.local.seeding import Seeded
 from handler.settings import Settings
 
 Json = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from handler.local.tables import TABLES, create_tables, definitions, template
 from handler.settings import Settings
-from handler.tables import TABLES, create_tables, definitions, template
 from tests.tables import SETTINGS, dynamodb
 
 

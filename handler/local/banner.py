@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from handler.local.seeding import Seeded
 from handler.providers.registry import PROVIDERS, available
-from handler.seeding import Seeded
 from handler.settings import Settings
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # a place to listen on, and one to call

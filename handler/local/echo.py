@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Mu
 from dataclasses import dataclass
 from typing import Any
 
-from handler.reply import chunks, completion, reply
+from handler.local.reply import chunks, completion, reply
 
 Json = dict[str, Any]
 Header = tuple[bytes, bytes]

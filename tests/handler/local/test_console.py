@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.console import console
+from handler.local.console import console
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handler.terminal import columns, this_terminal
+from handler.cli.terminal import columns, this_terminal
 
 
 def test_columns_are_aligned_and_harmless() -> None:
@@ -34,7 +34,7 @@ def test_only_a_yes_is_a_yes(monkeypatch: pytest.MonkeyPatch, typed: str, answer
     assert this_terminal().confirm("write?") is answer
 
 
-ASK = "from handler.terminal import this_terminal; print(this_terminal().confirm('write?'))"
+ASK = "from handler.cli.terminal import this_terminal; print(this_terminal().confirm('write?'))"
 
 # Forks at a pseudo terminal, in a process of its own because threads and forks do not mix.
 AT_A_TERMINAL = """

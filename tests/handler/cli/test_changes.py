@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handler.attributes import wire_item
-from handler.changes import Changes, changes, compact, pretty, records_text, write
+from handler.cli.changes import Changes, changes, compact, pretty, records_text, write
 from handler.store import StoreError
 
 

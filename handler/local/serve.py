@@ -1,6 +1,6 @@
 """The local run: a DynamoDB in this process, the demo model, and the gateway, until a signal ends it.
 
-What it puts into the tables is in handler/seeding.py, what it says of itself in handler/banner.py.
+What it puts into the tables is in seeding.py, what it says of itself in banner.py.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 
 import uvicorn
 
-from handler.banner import Run, banner, base_url
-from handler.console import console
-from handler.echo import create_echo
+from handler.local.banner import Run, banner, base_url
+from handler.local.console import console
+from handler.local.echo import create_echo
+from handler.local.seeding import Seeded, Seeds, Unusable, read_seeds, seed
+from handler.local.tables import create_tables
 from handler.main import build
 from handler.providers.base import Provider
-from handler.seeding import Seeded, Seeds, Unusable, read_seeds, seed
 from handler.settings import InvalidSetting, Settings, settings_from
 from handler.store import StoreError, ask, client, is_loopback
-from handler.tables import create_tables
 
 LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that running requests have after a signal

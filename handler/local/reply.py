@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from handler.sample import sample
+from handler.local.sample import sample
 
 Json = dict[str, Any]
 

@@ -14,13 +14,13 @@ from difflib import get_close_matches
 from typing import Any
 
 from handler.attributes import Item, wire_item
-from handler.editing import Connect, Tables, check_rules, list_rules, pull_rules, push_rules, read_set
+from handler.cli.editing import Connect, Tables, check_rules, list_rules, pull_rules, push_rules, read_set
+from handler.cli.terminal import Terminal, Unusable, columns, read_json, this_terminal
 from handler.keys import SCOPES, Key, key_record, new_key, read_key
+from handler.local.tables import TABLES
 from handler.settings import InvalidSetting, Settings, settings_from
 from handler.store import StoreError, ask
 from handler.store import client as aws_client
-from handler.tables import TABLES
-from handler.terminal import Terminal, Unusable, columns, read_json, this_terminal
 from rules import InvalidRecord, decide, facts_of_request
 from rules.checking import at_hand  # not in the front door: no request needs it
 

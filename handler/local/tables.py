@@ -14,7 +14,9 @@ from handler.settings import Settings
 
 _HERE = Path(__file__).resolve().parent
 # In a checkout it lies beside the packages; a wheel carries a copy within this one.
-TEMPLATE = next(path for path in (_HERE / "template.yaml", _HERE.parent / "template.yaml") if path.exists())
+TEMPLATE = next(
+    path for path in (_HERE / "template.yaml", _HERE.parent.parent / "template.yaml") if path.exists()
+)
 
 # logical id in the template -> the setting that names the table
 TABLES: Mapping[str, str] = {

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from handler.attributes import Item, number_text, wire_item
+from handler.cli.terminal import bare, shown
 from handler.store import StoreError, ask
-from handler.terminal import bare, shown
 
 FIRST = ("kind", "id", "enabled", "note", "scope", "when", "priority")  # of a record's fields, in its text
 WIDTH = 100  # columns a value may take on its line

@@ -1,0 +1,1 @@
+"""What `sluice keys` and `sluice rules` do."""

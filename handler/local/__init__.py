@@ -1,0 +1,1 @@
+"""A gateway on this machine: an embedded DynamoDB, a demo model, and what a person sees of them."""
