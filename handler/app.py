@@ -6,12 +6,14 @@ import secrets
 from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
+from starlette.types import ASGIApp
 
 from handler.endpoints.chat import chat_completions
 from handler.endpoints.explain import explain
@@ -55,37 +57,39 @@ def create_app(gateway: Gateway) -> Any:
         Route("/models/{id:path}", partial(model, gateway), methods=["GET"]),
         Route("/health", partial(health, gateway), methods=["GET"]),
     ]
-    return CORSMiddleware(
-        Requests(Router(routes, redirect_slashes=False, default=unknown_url), gateway),
+    served = Failures(Router(routes, redirect_slashes=False, default=unknown_url), gateway)
+    browsers = CORSMiddleware(
+        served,
         allow_origins=gateway.settings.cors_origins,
-        allow_methods=("GET", "POST", "OPTIONS"),
+        allow_methods=("*",),
         allow_headers=("*",),
         expose_headers=EXPOSED,
         max_age=86400,
     )
+    return Requests(browsers, gateway)
 
 
 async def unknown_url(scope: Scope, receive: Receive, send: Send) -> None:
-    raise NotFound(f"There is nothing at {scope['method']} {scope['path']}.", code="unknown_url")
+    raise _nothing_at(scope)
 
 
 def stripped(path: str) -> str:
-    """`path` without its prefix and without one trailing slash."""
-    prefix = next(prefix for prefix in PREFIXES if path == prefix or path.startswith(prefix + "/"))
+    """`path` without its prefix and without one trailing slash; as it is when it is none (`OPTIONS *`)."""
+    prefix = next((one for one in PREFIXES if path == one or path.startswith(one + "/")), "")
     path = path[len(prefix) :]
     return path[:-1] if len(path) > 1 and path.endswith("/") else path
 
 
 class Requests:
-    """Around every request: its id, its log entry, the headers every answer has, and its failure's answer."""
+    """Around every request: its id, its log entry, and the headers that every answer has."""
 
-    def __init__(self, router: Router, gateway: Gateway) -> None:
-        self._router = router
+    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+        self._app = app
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self._router(scope, receive, send)
+            return await self._app(scope, receive, send)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         entry = Entry(
             request_id=request_id(headers) or secrets.token_hex(16),
@@ -95,27 +99,10 @@ class Requests:
             trace=trace_headers(headers),
         )
         inner = {**scope, "path": stripped(scope["path"]), "root_path": "", "sluice.entry": entry}
-        inner["app"] = self  # or a wrong method would be answered by the router, in its own words
         try:
-            await self._answered(inner, receive, self._outward(entry, send), entry)
+            await self._app(inner, receive, self._outward(entry, send))
         finally:
             await self._gateway.after(entry)
-
-    async def _answered(self, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
-        try:
-            await self._router(scope, receive, send)
-        except ClientLeft:
-            entry.left, entry.status = True, entry.status or 499
-        except GatewayError as error:
-            await _respond(error, scope, receive, send, entry)
-        except HTTPException as error:
-            await _respond(_of_status(error, scope), scope, receive, send, entry)
-        except (
-            Exception
-        ) as error:  # the last resort: a request id for the caller, the whole story for the log
-            self._gateway.log(failure(error, entry.request_id))
-            internal = InternalError(f"Something went wrong here. The request's id is {entry.request_id}.")
-            await _respond(internal, scope, receive, send, entry)
 
     def _outward(self, entry: Entry, send: Send) -> Send:
         """`send`, adding the headers that every answer has."""
@@ -142,15 +129,52 @@ class Requests:
         return [(name.encode("ascii"), header_text(value).encode("ascii")) for name, value in headers.items()]
 
 
+class Failures:
+    """What each failure of a request becomes."""
+
+    def __init__(self, router: Router, gateway: Gateway) -> None:
+        self._router = router
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._router(scope, receive, send)
+        entry: Entry = scope["sluice.entry"]
+        scope["app"] = self  # or a wrong method would be answered by the router, in its own words
+        try:
+            await self._router(scope, receive, send)
+        except ClientLeft:
+            entry.left, entry.status = True, entry.status or 499
+        except GatewayError as error:
+            await _respond(error, scope, receive, send)
+        except HTTPException as error:
+            await _respond(_of_status(error, scope), scope, receive, send)
+        except Exception as error:  # the last resort: an id for the caller, the story for the log
+            self._gateway.log(failure(error, entry.request_id))
+            internal = InternalError(f"Something went wrong here. The request's id is {entry.request_id}.")
+            await _respond(internal, scope, receive, send)
+
+
 def _of_status(error: HTTPException, scope: Scope) -> GatewayError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "")
-        message = f"{scope['method']} is not served at {scope['path']}; {allowed} is."
+        message = f"{scope['method']} is not served at {_asked(scope)}, but: {allowed}."
         return MethodNotAllowed(message, headers={"allow": allowed})
-    return NotFound(f"There is nothing at {scope['method']} {scope['path']}.", code="unknown_url")
+    return _nothing_at(scope)
 
 
-async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
+def _nothing_at(scope: Scope) -> NotFound:
+    return NotFound(f"There is nothing at {scope['method']} {_asked(scope)}.", code="unknown_url")
+
+
+def _asked(scope: Scope) -> str:
+    """The path as it was asked for."""
+    entry: Entry = scope["sluice.entry"]
+    return entry.path
+
+
+async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
+    entry: Entry = scope["sluice.entry"]
     entry.failed(error)
     if entry.status:  # the head has left: all that can be done is to end
         return
@@ -161,4 +185,5 @@ async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Se
 def _headers(error: GatewayError) -> Mapping[str, str]:
     if error.retry_after is None:
         return error.headers
-    return {"retry-after": f"{error.retry_after:g}", **error.headers}
+    wait = error.retry_after
+    return {"retry-after": str(ceil(wait)), "retry-after-ms": str(ceil(wait * 1000)), **error.headers}

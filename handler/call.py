@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from handler.chat import Chat
 from handler.errors import Json
+from handler.providers.base import Provider
 from rules import Candidate, Decision
 
 # Seconds, where no rule says otherwise. A model that reasons is silent for long before its first word.
@@ -22,10 +23,9 @@ class Call:
     chat: Chat
     decision: Decision
     body: Json  # the chat to send; it shares what did not change with chat.body
+    rows: Mapping[str, Provider] = field(default_factory=dict)  # as they were when it was decided
     deadline: float = float("inf")  # on the relay's clock
-    headers: Mapping[str, str] = field(
-        default_factory=dict
-    )  # the client's, for an upstream of its own format
+    headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format
     explanation: Json | None = None  # goes into the answer as `sluice`
 
     def deadline_from(self, now: float) -> float:

@@ -153,6 +153,7 @@ class Gateway:
             chat=asked.chat,
             decision=asked.decision,
             body=prepared(asked.chat, asked.decision.effects),
+            rows=asked.policy.rows,
             deadline=deadline,
             headers=upstream_headers(asked.headers),
             explanation=asked.explanation() if wants_explanation(asked.headers) else None,

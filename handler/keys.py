@@ -166,5 +166,8 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "scopes": _scopes,
     "metadata": _mapping,
 }
-_MEANT = {"disabled": "enabled", "revoked": "enabled", "active": "enabled"}
+_MEANT = {
+    **dict.fromkeys(("active", "deleted", "deleted_at", "disabled", "revoked", "revoked_at"), "enabled"),
+    **dict.fromkeys(("expiry", "expiration", "expires", "not_after", "ttl", "valid_until"), "expires_at"),
+}
 _MAY_BE_NULL = frozenset({"expires_at", "models", "metadata"})

@@ -19,6 +19,7 @@ from handler.credentials import Credentials
 from handler.gateway import Gateway
 from handler.log import Log, json_lines, trouble
 from handler.providers.base import Provider
+from handler.providers.registry import credential_allowed
 from handler.relay import Relay, transport
 from handler.settings import Settings, settings_from
 from handler.sharing import Sharing
@@ -57,33 +58,31 @@ def _gateway(
     cooldown = Cooldown(now)
     sharing = Sharing(cooldown, store, report=report, now=now)
     snapshot = Snapshot(store, settings, report=report, clock=clock, beside=sharing.refresh)
-    gateway = Gateway(
+    return Gateway(
         settings=settings,
         auth=Auth(store, settings, clock=clock, now=now, beside=snapshot.begin, report=report),
         snapshot=snapshot,
         credentials=credentials,
         cooldown=cooldown,
         sharing=sharing,
-        relay=_relay(settings, credentials, lambda: gateway.rows, cooldown, clock),
+        relay=_relay(settings, credentials, cooldown, clock),
         log=log,
         now=lambda: datetime.fromtimestamp(now(), UTC),
         clock=clock,
         roll=random.random,
     )
-    return gateway
 
 
 def _relay(
-    settings: Settings,
-    credentials: Credentials,
-    rows: Callable[[], Mapping[str, Provider]],
-    cooldown: Cooldown,
-    clock: Callable[[], float],
+    settings: Settings, credentials: Credentials, cooldown: Cooldown, clock: Callable[[], float]
 ) -> Relay:
+    def credential(row: Provider) -> str | None:
+        """Looked up anew for each attempt, and never for a host that is not its own."""
+        return credentials.get(row.credential) if row.credential and credential_allowed(row) else None
+
     return Relay(
         transport(settings),
-        rows=rows,
-        credential=lambda row: credentials.get(row.credential) if row.credential else None,
+        credential=credential,
         private_ok=settings.private_upstreams,
         observe=cooldown.observe,
         clock=clock,

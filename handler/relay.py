@@ -131,7 +131,6 @@ class Relay:
         self,
         transport: httpx.AsyncBaseTransport,
         *,
-        rows: Callable[[], Mapping[str, Provider]],
         credential: Callable[[Provider], str | None],
         private_ok: bool,
         translators: Mapping[str, Translator] = TRANSLATORS,
@@ -141,7 +140,6 @@ class Relay:
         observe: Observe = lambda *_: None,
     ) -> None:
         self._transport = transport
-        self._rows = rows
         self._credential = credential
         self._private_ok = private_ok
         self._translators = translators
@@ -187,7 +185,7 @@ class Relay:
         spent: list[Spent],
     ) -> Answer:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
-        began, row = self._clock(), self._row(candidate)
+        began, row = self._clock(), self._row(call, candidate)
         translator, credential = self._translators[row.dialect], self._credential(row)
         if goes_on is not None:
             call = replace(call, body=goes_on.body(call.body))
@@ -205,8 +203,8 @@ class Relay:
                 opened.pop_all()
             return answer
 
-    def _row(self, candidate: Candidate) -> Provider:
-        row = self._rows().get(candidate.model.provider)
+    def _row(self, call: Call, candidate: Candidate) -> Provider:
+        row = call.rows.get(candidate.model.provider)
         if row is None or row.dialect not in self._translators:
             raise UpstreamError(f"{candidate.id} has no provider that is served.", klass="not_found")
         return row

@@ -48,7 +48,7 @@ def _number(name: str, text: str, least: float) -> float:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not value >= least:
+    if not least <= value < float("inf"):
         raise InvalidSetting(f"{name}: {text!r} is not a number of at least {least:g}")
     return value
 

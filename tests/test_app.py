@@ -182,6 +182,32 @@ async def test_tracing_headers_come_back(gateway: Running) -> None:
     assert (heard.headers["traceparent"], heard.headers["x-opper-trace-id"]) == (trace, "t-1")
 
 
+@pytest.mark.parametrize("target", ["*", "health", "http://sluice.test/v1/health"])
+async def test_a_target_that_is_no_path_is_an_unknown_url(gateway: Running, target: str) -> None:
+    heard = await call(gateway.app, "GET", target)
+    assert (heard.status, heard.error["code"]) == (404, "unknown_url")
+    assert heard.headers["x-request-id"]
+    assert gateway.lines[-1]["path"] == target
+
+
+async def test_an_error_names_the_path_as_it_was_asked_for(gateway: Running) -> None:
+    assert "/v1/nothing" in (await gateway.get("/v1/nothing")).error["message"]
+    assert "/api/v1/models" in (await gateway.post("/api/v1/models", CHAT)).error["message"]
+
+
+async def test_health_never_asks_the_store(gateway: Running) -> None:
+    for key in (None, KEY, MANAGE, "sk-sluice-" + "u" * 43):
+        assert (await gateway.get("/health", key=key)).status == 200
+    assert gateway.tables.asked == []
+
+
+async def test_a_preflight_carries_what_every_answer_does(gateway: Running) -> None:
+    asked = {"origin": "https://app.test", "access-control-request-method": "PUT"}
+    heard = await call(gateway.app, "OPTIONS", "/v1/models", headers=asked)
+    assert heard.status == 200
+    assert heard.headers["x-request-id"]
+
+
 async def test_a_browsers_preflight_needs_no_key(gateway: Running) -> None:
     asked = {
         "origin": "https://app.test",

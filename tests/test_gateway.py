@@ -193,6 +193,41 @@ async def test_a_failure_before_the_first_content_has_a_true_status(upstream: Up
     assert "x-should-retry" not in heard.headers
 
 
+@pytest.mark.parametrize(
+    ("told", "seconds", "milliseconds"),
+    [
+        pytest.param({"retry-after": "25.25"}, "26", "25250", id="a fraction is rounded up"),
+        pytest.param(
+            {"retry-after": "1234567"}, "1234567", "1234567000", id="a large one is no power of ten"
+        ),
+        pytest.param({"retry-after-ms": "21500"}, "22", "21500", id="milliseconds"),
+    ],
+)
+async def test_retry_after_goes_on_in_whole_seconds(
+    upstream: Upstream, start: Start, told: dict[str, str], seconds: str, milliseconds: str
+) -> None:
+    upstream.script("m", whole(status=429, headers=told))
+    heard = await start().chat(model="up/m")
+    assert (heard.headers["retry-after"], heard.headers["retry-after-ms"]) == (seconds, milliseconds)
+
+
+async def test_a_credential_goes_only_where_it_went_when_the_request_was_decided(
+    upstream: Upstream, start: Start
+) -> None:
+    """Somebody who may write rules, but not credentials, edits a provider while a request waits for its retry."""
+    gateway = start(UP_API_KEY="up-canary", OPENAI_API_KEY="openai-canary", SLUICE_RULES_TTL="0")
+    carried_off = provider(upstream.url, credential="OPENAI_API_KEY")
+    upstream.script("m", whole(status=503), whole(completion()))
+    asking = asyncio.create_task(gateway.chat(model="up/m"))
+    await upstream.until("requests", 1)
+    gateway.tables.records = [carried_off]
+    for _ in range(3):
+        await gateway.get("/v1/models")
+    assert (await asking).status == 200
+    assert [one.header("authorization") for one in upstream.asked("m")] == ["Bearer up-canary"] * 2
+    assert (await gateway.chat(model="up/m")).error["code"] == "no_candidate"
+
+
 async def test_a_stream_that_breaks_off_never_looks_whole(upstream: Upstream, start: Start) -> None:
     upstream.script("m", stream(chunk("Hel"), done=False))
     heard = await start().chat(model="up/m", stream=True)

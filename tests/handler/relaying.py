@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -21,6 +21,7 @@ from tests.upstream import Upstream
 Json = dict[str, Any]
 
 PRICE = Price(input=1_000_000_000, output=2_000_000_000)  # $1 and $2 per million tokens
+ROWS = {name: Provider(name=name, base_url="http://up/v1") for name in ("one", "two", "three")}
 ASKED: Json = {"messages": [{"role": "user", "content": "Hi"}]}
 
 
@@ -58,6 +59,7 @@ def call(
         chat=chat,
         decision=decision,
         body=prepared(chat, decision.effects),
+        rows=ROWS,
         deadline=deadline,
         headers=headers or {},
         explanation=explanation,
@@ -89,14 +91,13 @@ class Relaying:
     async def __call__(self, asked: Call) -> Answer:
         relay = Relay(
             self.transport,
-            rows=lambda: self.rows,
             credential=lambda row: self.credentials.get(row.credential or ""),
             private_ok=self.private_ok,
             clock=self.clock,
             sleep=self.sleep,
             jitter=lambda: 0.5,
         )
-        return await relay(asked)
+        return await relay(replace(asked, rows=self.rows))
 
 
 @asynccontextmanager

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import httpx
 
 from handler.errors import GatewayError
-from handler.providers.base import Provider
 from handler.relay import Answer, Call, Relay
 from tests.upstream import Act, Reply, chunk, finish, role, stream, texts, usage
 
@@ -109,10 +108,8 @@ class Scripted(httpx.AsyncBaseTransport):
         return httpx.Response(reply.status or 0, headers=dict(reply.headers), stream=_Body(reply, self))
 
     def relay(self) -> Relay:
-        rows = {name: Provider(name=name, base_url="http://up/v1") for name in ("one", "two", "three")}
         return Relay(
             self,
-            rows=lambda: rows,
             credential=lambda row: None,
             private_ok=True,
             clock=asyncio.get_running_loop().time,

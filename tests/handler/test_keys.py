@@ -55,6 +55,7 @@ def test_a_record_is_read(record: dict[str, Any], field: str, value: Any) -> Non
     assert getattr(read_key({"hash": "h", "id": "k", **record}), field) == value
 
 
+ENDS = ("expiry", "valid_until", "not_after", "deleted", "revoked_at")
 UNREADABLE = [
     pytest.param({"id": None}, "id", id="no id"),
     pytest.param({"id": ""}, "id", id="an empty id"),
@@ -84,6 +85,7 @@ UNREADABLE = [
     pytest.param({"expire_at": 1}, "expire_at", id="a misspelt date, which would never end"),
     pytest.param({"Enabled": False}, "Enabled", id="a misspelt flag, which would never disable"),
     pytest.param({"disabled": True}, "disabled", id="the opposite flag"),
+    *(pytest.param({name: 1}, name, id=f"{name}: an end by another name") for name in ENDS),
     pytest.param({"model": []}, "model", id="misspelt models, which would allow all"),
     pytest.param({"models": ""}, "models", id="an empty pattern"),
     pytest.param({"models": [""]}, "models", id="an empty pattern in a list"),
