@@ -19,7 +19,7 @@ cold)
 	rm -rf "$package"
 	;;
 latency | leak)
-	[ "$1" = leak ] && what="leak --leak-n 10000" || what="c1,c16,stream,burst,big"
+	[ "$1" = leak ] && what="leak --leak-n 10000" || what=${SCENARIOS:-c1,c16,stream,burst,big}
 	./fake_upstream -q -p 9109 -m 1800 --ddb-dir "$here/dynamodb" & tables=$!
 	trap 'kill $tables' EXIT
 	# shellcheck disable=SC2086

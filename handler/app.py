@@ -22,7 +22,7 @@ from handler.endpoints.models import model, models
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from handler.exchange import ClientLeft, Message, Receive, Scope, Send
 from handler.gateway import Gateway
-from handler.headers import header_text, request_id, trace_headers
+from handler.headers import header_text, joined, request_id, trace_headers
 from handler.log import Entry, failure
 
 # A base URL written for any of these services works unchanged (contract, section 1). Longest first.
@@ -90,12 +90,13 @@ class Requests:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = joined(scope["headers"])
         entry = Entry(
             request_id=request_id(headers) or secrets.token_hex(16),
             method=scope["method"],
             path=scope["path"],
             started=self._gateway.clock(),
+            headers=headers,
             trace=trace_headers(headers),
         )
         inner = {**scope, "path": stripped(scope["path"]), "root_path": "", "sluice.entry": entry}

@@ -109,13 +109,14 @@ def prepared(chat: Chat, effects: Effects) -> Json:
 
 
 def refused_fields(
-    chat: Chat, refuse: Collection[str], allow_fields: Collection[str]
+    chat: Chat, refuse: Collection[str], allow_fields: Collection[str], *, model: str
 ) -> InvalidRequest | None:
-    """Why a provider whose row refuses these fields may not be sent `chat`, if it may not."""
-    name = refused(chat.body, refuse, allow_fields)
+    """Why a provider whose row refuses these fields may not be sent `chat` for its `model`, if it may not."""
+    name = refused(chat.body, refuse, allow_fields, model=model)
     if name is None:
         return None
-    message = f"{name}: not accepted here; a rule's `allow_fields` can allow it"
+    what = f"model {model}" if name == "model" else name
+    message = f"{what}: not accepted here; a rule's `allow_fields` can allow it"
     return InvalidRequest(message, code="unsupported_parameter", param=name)
 
 

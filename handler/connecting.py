@@ -19,6 +19,10 @@ class Connecting:
         self._private_ok = private_ok
         self._stream: Any = None  # while TLS does not stand on it: given up then, httpcore leaves it open
 
+    def matters(self, url: str) -> bool:
+        """Whether there is anything to watch for on the way to `url`: every event costs a call."""
+        return not self._private_ok or url.startswith("https:")
+
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Raises UpstreamError when the name has led to an address that no upstream may have.
 

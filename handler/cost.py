@@ -26,6 +26,10 @@ class Usage:
     reasoning: int = 0
     estimated: bool = False  # the provider gave none: from the length of the text
 
+    def __bool__(self) -> bool:
+        """False for one that tells of no tokens: no answer takes none, so it tells nothing."""
+        return self.input + self.output > 0
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             input=self.input + other.input,

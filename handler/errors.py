@@ -16,7 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rules import Refusal
 
 Json = dict[str, Any]
 
@@ -101,6 +104,20 @@ class Unavailable(GatewayError):
 
 class InternalError(GatewayError):
     status, type, code = 500, "server_error", "internal_error"
+
+
+# What each code of a refusal is to a caller; the rest are faults of the request itself.
+REFUSALS: Mapping[str, type[GatewayError]] = {
+    "model_not_found": NotFound,
+    "model_not_allowed": Forbidden,
+    "no_candidate": Unavailable,
+    "rule_unreadable": Unavailable,
+}
+
+
+def refused(refusal: Refusal) -> GatewayError:
+    error = REFUSALS.get(refusal.code, InvalidRequest)
+    return error(refusal.message, code=refusal.code, param=refusal.param)
 
 
 @dataclass(frozen=True, slots=True)

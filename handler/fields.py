@@ -31,7 +31,7 @@ from handler.checks import (
 from handler.errors import InvalidRequest, Json
 from handler.messages import MESSAGE, content
 from handler.strict_json import is_deeper, levels
-from rules import PREFERENCES
+from rules import PREFERENCES, well_formed
 
 MAX_TAGS = 16
 SCHEMA_BYTES = 64 * 1024  # as compact JSON
@@ -67,6 +67,12 @@ def model(value: Any) -> None:
     if isinstance(value, list):
         raise Wrong("expected one text; a list of models goes into `models`")
     text(value)
+
+
+def model_name(value: Any) -> None:
+    text(value)
+    if not well_formed(value):
+        raise Wrong("expected the name of a model")
 
 
 name = sized(1, 200)
@@ -112,7 +118,7 @@ _TUNING: dict[str, Check] = {
     "reasoning_effort": text,
 }
 _PREFER: dict[str, Check] = {"prefer": choice(*PREFERENCES)}
-_MODELS = list_of(name, most=20)
+_MODELS = list_of(model_name, most=20)
 TAGS = map_of(scalar, most=MAX_TAGS, longest=64)
 
 CHAT = shape(

@@ -146,7 +146,7 @@ class Frames:
             said = content_of(chunk)
             self.content += said
             usage = usage_of(chunk)
-            if usage is not None:
+            if usage:
                 self.usage = usage
             if self.told is not None:
                 edited = self.told.chunk(chunk)
@@ -211,6 +211,6 @@ def _served(answer: Json, model: str, price: Price | None) -> Json:
     """The answer under the id that served it, with what it cost where that was asked for."""
     usage = answer.get("usage")
     told = usage_of(answer) if price and isinstance(usage, dict) else None
-    if price is None or told is None:
+    if price is None or not told:
         return {**answer, "model": model}
     return {**answer, "model": model, "usage": {**answer["usage"], "cost": dollars(cost(told, price))}}

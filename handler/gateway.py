@@ -13,15 +13,7 @@ from handler.auth import NOT_READ, Auth, Key
 from handler.chat import Chat, facts_of, parse, prepared, refused_fields
 from handler.cooldown import Cooldown
 from handler.credentials import Credentials
-from handler.errors import (
-    Forbidden,
-    GatewayError,
-    InvalidRequest,
-    Json,
-    NotFound,
-    Unavailable,
-    UpstreamError,
-)
+from handler.errors import GatewayError, Json, UpstreamError, refused
 from handler.exchange import HEAD_AFTER, Receive, read_body
 from handler.headers import upstream_headers, wants_explanation
 from handler.log import Entry, Log, line
@@ -31,18 +23,10 @@ from handler.relay import Answer, Call, Relay
 from handler.settings import Settings
 from handler.sharing import Sharing
 from handler.snapshot import Snapshot
-from rules import Catalog, Decision, Facts, Live, ModelRecord, RuleSet, decide, load_catalog, usable
+from rules import Catalog, Decision, Facts, Live, ModelRecord, Refusal, RuleSet, decide, load_catalog, usable
 
 SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first token
 SETTLING = 1.0  # seconds that work beside requests may take before the instance is frozen
-
-# What each code of a refusal is to a caller; the rest are faults of the request itself.
-REFUSALS: Mapping[str, type[GatewayError]] = {
-    "model_not_found": NotFound,
-    "model_not_allowed": Forbidden,
-    "no_candidate": Unavailable,
-    "rule_unreadable": Unavailable,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +61,13 @@ class Asked:
 
     def must_be_served(self) -> None:
         """Raises what the caller of a refused request is told."""
-        refusal = self.decision.refusal
-        if refusal is not None:
-            error = REFUSALS.get(refusal.code, InvalidRequest)
-            raise error(refusal.message, code=refusal.code, param=refusal.param)
+        if self.decision.refusal is not None:
+            raise refused(self.decision.refusal)
         for candidate in self.decision.candidates:
-            refuse = self.policy.rows[candidate.model.provider].quirks.refuse
-            if refused := refused_fields(self.chat, refuse, self.decision.effects.allow_fields):
-                raise refused
+            model, allow = candidate.model, self.decision.effects.allow_fields
+            refuse = self.policy.rows[model.provider].quirks.refuse
+            if error := refused_fields(self.chat, refuse, allow, model=model.name):
+                raise error
 
 
 @dataclass(slots=True)
@@ -107,9 +90,9 @@ class Gateway:
     head_after: float = HEAD_AFTER  # seconds
     _policy: Policy | None = None
 
-    async def admitted(self, headers: Mapping[str, str], entry: Entry) -> Key:
+    async def admitted(self, entry: Entry) -> Key:
         """The caller's key, with the scope that every endpoint asks for."""
-        entry.key = key = await self.auth(headers)
+        entry.key = key = await self.auth(entry.headers)
         key.require("chat")
         return key
 
@@ -133,9 +116,9 @@ class Gateway:
     def rows(self) -> Mapping[str, Provider]:
         return self._policy.rows if self._policy else {}
 
-    async def asked(self, headers: Mapping[str, str], receive: Receive, entry: Entry) -> Asked:
+    async def asked(self, receive: Receive, entry: Entry) -> Asked:
         """Who asks, what, and which model is to answer. Raises GatewayError."""
-        key = await self.admitted(headers, entry)
+        key, headers = await self.admitted(entry), entry.headers
         chat = parse(await read_body(receive, headers, self.settings.max_body), headers, self.settings)
         policy = await self.policy()
         facts = facts_of(chat, key=key, headers=headers, now=self.now(), roll=self.roll())
@@ -183,7 +166,10 @@ class Gateway:
         """What `key` may use, in OpenAI's shape."""
         policy = await self.policy()
         facts = Facts(key=key.id, project=key.project, key_models=key.models)
-        return usable(policy.ruleset, policy.catalog, policy.live, facts)
+        found = usable(policy.ruleset, policy.catalog, policy.live, facts)
+        if isinstance(found, Refusal):
+            raise refused(found)
+        return found
 
     def _live(self, table: Mapping[str, Provider], *, stale: bool) -> Live:
         names, why = available(table, self.credentials, self.settings)

@@ -6,7 +6,7 @@ Headers are a mapping with lower-case names. Every value of a repeated name coun
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +31,15 @@ _TRACEPARENT = re.compile(
 _TRACE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _PLAIN = re.compile(r"[\x20-\x7e\t]+")
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+
+
+def joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers as ASGI has them, repeated ones joined by commas."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
 
 
 def header_text(text: str) -> str:
@@ -133,10 +142,8 @@ _TAGS: Mapping[str, Callable[[str, str], dict[str, Any]]] = {
 
 
 def _read(headers: Headers, name: str) -> str:
-    """Every value of one header, joined by commas; empty when there is none."""
-    several = getattr(headers, "getlist", None)  # a mapping of repeated headers shows only the first to get()
-    value = ", ".join(several(name)) if several else headers.get(name, "")
-    return _decoded(value).strip()
+    value = headers.get(name)
+    return _decoded(value).strip() if value else ""
 
 
 def _decoded(value: str) -> str:

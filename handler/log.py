@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from handler.failover import OWN_WORDS
 from handler.redact import redacted
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Log = Callable[[Mapping[str, Any]], None]
+
+# Codes of our own whose message says what was wrong with a value, and may quote it.
+_QUOTING = frozenset({"invalid_value", "invalid_json", "unsupported_parameter"})
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -33,6 +37,7 @@ class Entry:
     method: str
     path: str
     started: float  # monotonic seconds
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # for the endpoints; never logged
     trace: Mapping[str, str] = field(default_factory=dict)
     status: int = 0
     key: Key | None = None
@@ -40,13 +45,15 @@ class Entry:
     answer: Answer | None = None
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
-    error: Json | None = None  # the error object the client was given
+    error: Json | None = None  # the error object the client was given, without words of the request
     waiting_since: float | None = None  # monotonic seconds; set while the providers have the word
     waited: float = 0.0  # seconds spent waiting on providers
     left: bool = False  # the client went away
 
     def failed(self, error: GatewayError) -> None:
-        self.error = error.body()["error"]
+        quotes = error.code in _QUOTING or error.metadata.get("class") in OWN_WORDS
+        told = error.body()["error"].items()
+        self.error = {name: value for name, value in told if not (quotes and name == "message")}
 
     def overhead_ms(self, now: float) -> float:
         """Milliseconds so far that were not spent waiting on providers."""
@@ -110,11 +117,12 @@ def _answered(answer: Answer | None) -> Json:
 
 
 def reason_of(decision: Decision | None, answer: Answer | None) -> str | None:
-    """What settled the model that answered; `fallback` when a later candidate did."""
+    """What settled the model that answered; `fallback` when a later candidate or a fallback did."""
     if decision is None:
         return None
     first = decision.candidates[0].id if decision.candidates else None
-    return "fallback" if answer and answer.candidate.id != first else str(decision.reason)
+    fell_back = answer and (answer.candidate.id != first or first in decision.fallbacks)
+    return "fallback" if fell_back else str(decision.reason)
 
 
 def trouble(what: str, found: Mapping[str, Any]) -> Json:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from handler.call import Call
-from handler.errors import UpstreamError
+from handler.errors import InvalidRequest, UpstreamError
 from handler.providers.base import Provider, Translator
 from handler.splice import splice
 from rules import Model
@@ -26,9 +26,15 @@ class Outgoing:
 
     def forget(self, error: UpstreamError) -> None:
         """Takes the credential out of what a provider said of it."""
-        if self.credential:
-            error.message = error.message.replace(self.credential, "[redacted]")
-            error.args = (error.message,)
+        secret = self.credential
+        if not secret:
+            return
+        error.message = _without(error.message, secret)
+        error.args = (error.message,)
+        error.param = error.param and _without(error.param, secret)
+        error.__notes__ = [_without(note, secret) for note in getattr(error, "__notes__", ())]
+        if secret in error.code:
+            error.code = InvalidRequest.code
 
 
 def outgoing(
@@ -52,6 +58,15 @@ def outgoing(
         dropped=dropped,
         credential=credential,
     )
+
+
+def _without(text: str, secret: str) -> str:
+    """`text` without the secret, and without its beginning where the text was cut off inside it."""
+    text = text.replace(secret, "[redacted]")
+    for length in range(len(secret) - 1, 3, -1):
+        if text.endswith(f"{secret[:length]}…"):
+            return f"{text[: -length - 1]}[redacted]…"
+    return text
 
 
 def _base_url(row: Provider, *, private_ok: bool) -> str:

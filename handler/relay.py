@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import certifi
 import httpx
@@ -211,10 +211,9 @@ class Relay:
 
     async def _send(self, order: Outgoing, limits: Limits) -> httpx.Response:
         connecting, response = Connecting(private_ok=self._private_ok), None
-        extensions = {
-            "timeout": {"connect": limits.connect, "pool": limits.connect},
-            "trace": connecting.trace,
-        }
+        extensions: dict[str, Any] = {"timeout": {"connect": limits.connect, "pool": limits.connect}}
+        if connecting.matters(order.url):
+            extensions["trace"] = connecting.trace
         request = httpx.Request(
             "POST", _url(order.url), headers=order.headers, content=order.body, extensions=extensions
         )

@@ -24,6 +24,7 @@ _SAID = re.compile(
 )
 _AMOUNT = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNITS})(?![a-z])", re.IGNORECASE)
 _LOOKED_AT = 8192  # bytes of a body
+_LONGEST = 100  # characters of a header: a duration is searched for in quadratic time
 
 
 def retry_after(headers: Mapping[str, str], body: bytes = b"", now: float = 0.0) -> float | None:
@@ -35,7 +36,7 @@ def retry_after(headers: Mapping[str, str], body: bytes = b"", now: float = 0.0)
         if (amount := _number(headers.get(name))) is not None:
             return amount / 1000
     value = headers.get("retry-after")
-    if value is not None:
+    if value is not None and len(value) <= _LONGEST:
         for found in (_number(value), _until(value, headers.get("date"), now), _duration(value)):
             if found is not None:
                 return found

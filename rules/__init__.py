@@ -8,6 +8,7 @@ from rules.decide import decide
 from rules.decision import Candidate, Decision, Effects, Reason, Refusal, Rejection, Step
 from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.facts import PREFERENCES, Facts
+from rules.names import well_formed
 from rules.patterns import like
 from rules.provider_fields import QUIRKS
 from rules.reading import read_record
@@ -74,4 +75,5 @@ __all__ = [
     "load_catalog",
     "read_record",
     "usable",
+    "well_formed",
 ]

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from rules.checking import at_hand, failures, unknown_names
+from rules.checking import at_hand, report
 from rules.decide import decide
 from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.fields import moment
@@ -55,21 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> int:
-    ruleset = _ruleset(options.file)
-    for problem in ruleset.problems:
-        print(f"{problem.kind}/{problem.id}: `{problem.field}`: {problem.problem}")
-    for line in unknown_names(ruleset):
-        print(f"note: {line}")
-    for record in ruleset.records:
-        if not record.active:
-            print(f"note: {record.kind}/{record.id}: not active: this version does not serve the kind yet")
-    failed = failures(ruleset)
-    for failure in failed:
-        print(failure)
-    tests, bad = len(ruleset.of("test")), len({failure.id for failure in failed})
-    print(_count(ruleset.records, "record"), _count(ruleset.problems, "problem"), sep=", ", end=", ")
-    print(f"{tests - bad} of {tests} tests hold")
-    return 2 if ruleset.problems or failed else 0
+    found = report(_ruleset(options.file))
+    print(*found.lines, sep="\n")
+    return 0 if found.good else 2
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -131,10 +119,6 @@ def _nearest(path: Path) -> str:
 def _shape(value: Any) -> str:
     shapes = {dict: "an object", str: "a text", bool: "a boolean", type(None): "null"}
     return shapes.get(type(value), "a number")
-
-
-def _count(things: Sequence[object], name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 if __name__ == "__main__":

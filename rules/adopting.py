@@ -10,7 +10,7 @@ from rules.catalog import PROVIDERS
 from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.facts import Facts
 from rules.reading import Reading, canonical, named, read
-from rules.records import BudgetRecord, LimitRecord, ProviderRecord
+from rules.records import KINDS, BudgetRecord, LimitRecord, ProviderRecord
 from rules.scope import ORGANISATION, Scope, read_scope
 from rules.spelling import flag
 
@@ -19,12 +19,16 @@ Adopted = dict[Name, Reading]
 
 MOST_RECORDS, MOST_BYTES = 1_000, 1_048_576
 MOST = f"{MOST_RECORDS} records of {MOST_BYTES} bytes in all"
+SCOPED = frozenset(kind for kind, record in KINDS.items() if record.scoped)
 LAST, SKIPPED, REFUSES = "last readable version", "skipped", "refuses its scope"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A bad record, and what holds instead of it. `scope` is None when not even that could be read."""
+    """A bad record, and what holds instead of it.
+
+    `scope` is None when not even that could be read, and for the kinds that have none.
+    """
 
     kind: str
     id: str
@@ -33,11 +37,22 @@ class Problem:
     instead: str  # LAST | SKIPPED | REFUSES
     scope: Scope | None = None
 
+    def covers(self, facts: Facts) -> bool:
+        return self.scope is not None and self.scope.covers(facts)
+
     def refuses(self, facts: Facts) -> bool:
-        return self.instead == REFUSES and self.scope is not None and self.scope.covers(facts)
+        return self.instead == REFUSES and self.covers(facts)
+
+    def told(self) -> dict[str, str]:
+        names = ("kind", "id", "field", "problem", "instead")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def words(self) -> str:
+        return f"{self.kind}/{self.id}: `{self.field}`: {self.problem}"
 
     def __str__(self) -> str:
-        return f"{self.kind}/{self.id}: `{self.field}`: {self.problem} ({self.instead})"
+        return f"{self.words} ({self.instead})"
 
 
 def adopt(items: Iterable[Any], previous: Mapping[Name, Mapping[str, Any]]) -> tuple[Adopted, list[Problem]]:
@@ -76,7 +91,8 @@ def _stand_in(
     item: Any, error: InvalidRecord, adopted: Adopted, previous: Mapping[Name, Mapping[str, Any]]
 ) -> Problem:
     """Puts the last readable version in force, if there is one, and says what holds now."""
-    name, where = named(item), _scope(item)
+    name = named(item)
+    where = _scope(item) if name[0] in SCOPED else None
     instead = SKIPPED
     if name not in adopted:
         last = _last(previous.get(name))

@@ -1,8 +1,11 @@
-"""A rule set's own tests: run with every credential present, nothing cooling and static priors."""
+"""What `rules check` says of a rule set.
+
+Its own tests run with every credential present, nothing cooling and static priors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
 
 from rules.admission import Live
@@ -31,6 +34,38 @@ class Failure:
 
     def __str__(self) -> str:
         return f"test/{self.id}: expected {self.expected}, got {self.got}\n    {self.step}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a person is told of a set, and whether it may stand."""
+
+    lines: tuple[str, ...]
+    good: bool
+
+
+def report(ruleset: RuleSet) -> Report:
+    """Every problem, what is worth a note, every failed test, and the counts."""
+    failed = failures(ruleset)
+    tests, bad = len(ruleset.of("test")), len({failure.id for failure in failed})
+    sizes = f"{count(ruleset.records, 'record')}, {count(ruleset.problems, 'problem')}"
+    lines = (
+        *(problem.words for problem in ruleset.problems),
+        *(f"note: {line}" for line in (*unknown_names(ruleset), *_not_active(ruleset))),
+        *map(str, failed),
+        f"{sizes}, {tests - bad} of {tests} tests hold",
+    )
+    return Report(lines, good=not (ruleset.problems or failed))
+
+
+def count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
+def _not_active(ruleset: RuleSet) -> Iterator[str]:
+    for record in ruleset.records:
+        if not record.active:
+            yield f"{record.kind}/{record.id}: not active: this version does not serve the kind yet"
 
 
 def at_hand(ruleset: RuleSet) -> tuple[Catalog, Live]:
@@ -71,9 +106,11 @@ def unknown_names(ruleset: RuleSet) -> Iterator[str]:
     catalog, _ = at_hand(ruleset)
     names = names_of(ruleset, catalog)
     for record in ruleset.records:
+        meant = names.member if isinstance(record, AliasRecord) else names.resolve
         for field, name in _names(record):
-            if names.resolve(name) is None and well_formed(name):
-                yield f"{record.kind}/{record.id}: `{field}`: there is no model {name!r}"
+            if well_formed(name) and meant(name) is None:
+                deep = ", and an alias may not name another" if name.lower() in names.aliases else ""
+                yield f"{record.kind}/{record.id}: `{field}`: there is no model {name!r}{deep}"
 
 
 def _names(record: Record) -> Iterator[tuple[str, str]]:

@@ -21,14 +21,16 @@ def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live) -> Deci
     matched = ruleset.matching(facts)
     route = next(iter(matched.routes), None)
     plan = plan_of(facts, ruleset, catalog, live, matched)
-    reason, candidates, refusal = _planned(plan, facts, ruleset, route)
+    reason, first, candidates, refusal = _planned(plan, facts, ruleset, route)
     return Decision(
         facts=facts,
         reason=reason,
         rule=route.id if route else None,
         candidates=candidates,
+        fallbacks=frozenset(candidate.id for candidate in candidates if candidate.model not in first),
         rejections=tuple(plan.rejections.values()),
         steps=matched.steps,
+        problems=ruleset.problems,
         refusal=refusal,
         effects=effects_of(route),
         limits=_limits(facts, matched, candidates),
@@ -41,7 +43,8 @@ def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live) -> Deci
 
 def _planned(
     plan: Plan, facts: Facts, ruleset: RuleSet, route: RouteRecord | None
-) -> tuple[Reason, tuple[Candidate, ...], Refusal | None]:
+) -> tuple[Reason, list[Model], tuple[Candidate, ...], Refusal | None]:
+    """The reason with the models it chose, the candidates, and what refuses them all."""
     reason = Reason.REQUESTED if facts.model else Reason.PREFERENCE
     try:
         _must_be_decidable(facts, ruleset)
@@ -50,9 +53,9 @@ def _planned(
         if reason is Reason.PREFERENCE and not (first or later):
             first = plan.preferred(local=True)
     except Refused as refused:
-        return reason, (), refused.refusal
+        return reason, [], (), refused.refusal
     candidates = plan.candidates(first, later)
-    return reason, candidates, None if candidates else plan.nothing_left()
+    return reason, first, candidates, None if candidates else plan.nothing_left()
 
 
 def _choose(plan: Plan, facts: Facts, route: RouteRecord | None) -> tuple[Reason, list[Model]]:
@@ -69,14 +72,22 @@ def _choose(plan: Plan, facts: Facts, route: RouteRecord | None) -> tuple[Reason
 
 
 def _must_be_decidable(facts: Facts, ruleset: RuleSet) -> None:
-    if unreadable := ruleset.refusing(facts):
-        message = f"The {unreadable.kind} record {unreadable.id} cannot be read (`{unreadable.field}`)."
-        raise Refused(Refusal("rule_unreadable", f"{message} It refuses its scope until it is put right."))
+    if refusal := unreadable(facts, ruleset):
+        raise Refused(refusal)
     if facts.prefer is not None and facts.prefer not in PREFERENCES:
         known = ", ".join(PREFERENCES)
         raise Refused(
             Refusal("invalid_value", f"prefer must be one of {known}, got {facts.prefer!r}.", "prefer")
         )
+
+
+def unreadable(facts: Facts, ruleset: RuleSet) -> Refusal | None:
+    """What everybody in the scope of a new access or budget record that cannot be read is told."""
+    bad = ruleset.refusing(facts)
+    if bad is None:
+        return None
+    message = f"The {bad.kind} record {bad.id} cannot be read (`{bad.field}`)."
+    return Refusal("rule_unreadable", f"{message} It refuses its scope until it is put right.")
 
 
 def _resolved(plan: Plan, name: str) -> Named:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rules.adopting import Problem
 from rules.catalog import NANO, Model
 from rules.facts import FAMILIES, VOCABULARY, Facts, value_of
 
@@ -83,8 +84,10 @@ class Decision:
     reason: Reason
     rule: str | None = None
     candidates: tuple[Candidate, ...] = ()
+    fallbacks: frozenset[str] = frozenset()  # the ids among them that `reason` did not choose
     rejections: tuple[Rejection, ...] = ()
     steps: tuple[Step, ...] = ()
+    problems: tuple[Problem, ...] = ()  # the records that cannot be read
     refusal: Refusal | None = None
     effects: Effects = field(default_factory=Effects)
     limits: tuple[Mapping[str, Any], ...] = ()  # the limit and budget records that apply, as explained
@@ -110,6 +113,8 @@ class Decision:
             "timeouts": dict(self.effects.timeouts),
             "facts": _facts(self.facts),
         }
+        if problems := [each for each in self.problems if visible is None or each.covers(self.facts)]:
+            explained["problems"] = [each.told() for each in problems]
         if len(self.rejections) > MOST_REJECTIONS:
             explained["more_rejections"] = len(self.rejections) - MOST_REJECTIONS
         if self.refusal:

@@ -38,7 +38,19 @@ _MOMENT = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[ T]([01]?[0-9]|2[0-3])(:[0-
 CAN = ("tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "prefill")
 
 # Fields of a request that `set` and `defaults` leave alone: they decide, or they are the conversation.
-_NOT_SET = ("model", "models", "messages", "stream", "route", "hints", "fallback_models", "tags", "usage")
+_NOT_SET = (
+    *("model", "models", "messages", "stream", "stream_options"),
+    *("route", "hints", "fallback_models", "tags", "usage"),
+)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return dict(plain(mapping(value)))
+
+
+def _objects(value: Any) -> list[Any]:
+    return list(in_order(_object)(value))
+
 
 # Parameters whose type is known, so that what a person typed can be read as one.
 _PARAMETERS: Mapping[str, Reader[Any]] = {
@@ -57,6 +69,10 @@ _PARAMETERS: Mapping[str, Reader[Any]] = {
     "verbosity": text,
     "service_tier": text,
     "user": text,
+    "response_format": _object,
+    "tools": _objects,
+    "functions": _objects,
+    "modalities": lambda value: list(in_order(text)(value)),
 }
 
 
@@ -190,7 +206,7 @@ def moment(value: Any) -> tuple[str, int]:
 
 def request(value: Any) -> Mapping[str, Any]:
     """A chat request, as the handler's reader of JSON would give it."""
-    return dict(plain(mapping(value)))
+    return _object(value)
 
 
 asked_as = members({"project": text, "key": text, "function": text})

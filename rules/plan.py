@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rules.admission import ABLE, ACCESS, Admission, Obstacle
@@ -139,11 +139,18 @@ class Plan:
         return Refusal("no_candidate", f"No model can take this request. {listed or 'None is set up'}.")
 
     def not_found(self, name: str) -> Refusal:
-        close = near(
-            name, (model for model in self.names.catalog.all() if self.may_use(model)), self.names.aliases
-        )
+        models = (model for model in self.names.catalog.all() if self.may_use(model))
+        close = near(name, models, (alias for alias, _ in self.aliases()))
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         return Refusal("model_not_found", f"There is no model {name!r}.{hint}", "model")
+
+    def aliases(self) -> Iterator[tuple[str, Model]]:
+        """The aliases that the key may use, each with the first member that it may use."""
+        for name in sorted(self.names.aliases):
+            named = self.names.resolve(name)
+            members = (model for group in (named.groups if named else ()) for model in group)
+            if first := next((model for model in members if self.may_use(model)), None):
+                yield name, first
 
     def may_use(self, model: Model) -> bool:
         """Whether the key may use it, with another request if not with this one."""

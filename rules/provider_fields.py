@@ -10,6 +10,7 @@ from rules.spelling import Reader, any_order, flag, mapping, members, shown, tex
 
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _CREDENTIAL = re.compile(r"[A-Z][A-Z0-9_]*_(KEY|TOKEN)")
+_SECRET = re.compile(r"authorization|apikey|(^|-)(key|token|secret|password|auth)(-|$)")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 # Credentials that are the gateway's own, not a provider's.
@@ -81,18 +82,12 @@ def headers(value: Any) -> Mapping[str, str]:
 
 
 def _header(sent: str) -> Reader[str]:
-    low = sent.lower()
+    low = re.sub(r"[^a-z0-9]+", "-", sent.lower())  # to some servers `_` and `-` are one
 
     def read(value: Any) -> str:
         if not _HEADER.fullmatch(sent):
             raise wrong("is no name of a header")
-        if (
-            low in _OWN_HEADERS
-            or low.startswith("proxy-")
-            or "authorization" in low
-            or "api-key" in low
-            or "apikey" in low
-        ):
+        if low in _OWN_HEADERS or low.startswith("proxy-") or _SECRET.search(low):
             raise wrong("is not for a record to set: credentials go by name, the rest is the connection's")
         if not text(value).isascii() or not value.isprintable():
             raise wrong("must be printable ASCII on one line")

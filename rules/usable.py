@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from rules.admission import Live
 from rules.catalog import Catalog, Model
-from rules.decide import plan_of
+from rules.decide import plan_of, unreadable
+from rules.decision import Refusal
 from rules.facts import PREFERENCES, Facts
-from rules.names import Named
-from rules.plan import Plan
 from rules.ruleset import RuleSet
 
 Json = dict[str, Any]
 
 
-def usable(ruleset: RuleSet, catalog: Catalog, live: Live, facts: Facts) -> list[Json]:
+def usable(ruleset: RuleSet, catalog: Catalog, live: Live, facts: Facts) -> list[Json] | Refusal:
     """OpenAI's model objects, each with `context_length` and `pricing` (dollars per token, as text).
 
-    A pool and an alias have those of the first model that would answer; `auto` has neither.
+    A pool and an alias have those of the first model that would answer; `auto` has neither. A Refusal when
+    an unreadable record refuses the key's scope: nobody can say then what it may use.
     """
+    if refusal := unreadable(facts, ruleset):
+        return refusal
     plan = plan_of(facts, ruleset, catalog, live, ruleset.matching(facts))
     models = [model for model in catalog.all() if plan.may_use(model)]
     pools: dict[str, Model] = {}
@@ -33,21 +34,10 @@ def usable(ruleset: RuleSet, catalog: Catalog, live: Live, facts: Facts) -> list
     )
     return [
         *(_listed(name, "sluice") for name in autos),
-        *(_listed(name, "sluice", first) for name, first in _aliases(plan)),
+        *(_listed(name, "sluice", first) for name, first in plan.aliases()),
         *(_listed(name, "sluice", first) for name, first in sorted(pools.items())),
         *(_listed(model.id, model.provider, model) for model in models),
     ]
-
-
-def _aliases(plan: Plan) -> Iterable[tuple[str, Model]]:
-    for name in sorted(plan.names.aliases):
-        first = next((model for model in _members(plan.names.resolve(name)) if plan.may_use(model)), None)
-        if first is not None:
-            yield name, first
-
-
-def _members(named: Named | None) -> Iterable[Model]:
-    return (model for group in (named.groups if named else ()) for model in group)
 
 
 def _listed(id: str, owner: str, model: Model | None = None) -> Json:

@@ -138,6 +138,23 @@ async def test_an_explanation_shows_a_key_only_what_covers_it(gateway: Running) 
     assert {step["id"] for step in every["steps"]} == {"ours", "theirs"}
 
 
+async def test_an_explanation_names_the_records_that_cannot_be_read() -> None:
+    theirs = {"kind": "budget", "id": "theirs", "usd": "lots", "scope": {"project": "theirs"}}
+    gateway = running([*RECORDS, {"kind": "route", "id": "badone", "modle": "x"}, theirs])
+    for key, named in [(KEY, {"badone"}), (MANAGE, {"badone", "theirs"})]:
+        problems = (await gateway.post("/v1/explain", CHAT, key=key)).json["problems"]
+        assert {problem["id"] for problem in problems} == named
+    whole = running(RECORDS)
+    assert "problems" not in (await whole.post("/v1/explain", CHAT)).json
+
+
+async def test_no_models_are_listed_where_an_unreadable_record_refuses() -> None:
+    gateway = running([*RECORDS, {"kind": "access", "id": "bad", "modls": []}])
+    for heard in (await gateway.get("/v1/models"), await gateway.get("/v1/models/auto")):
+        assert (heard.status, heard.error["code"]) == (503, "rule_unreadable")
+        assert "access record bad" in heard.error["message"]
+
+
 async def test_a_refusal_is_explained_not_raised(gateway: Running) -> None:
     explained = await gateway.post("/v1/explain", {**CHAT, "model": "up/large"}, key=NARROW)
     assert (explained.status, explained.json["error"]["code"]) == (200, "model_not_allowed")

@@ -68,6 +68,7 @@ async def test_it_goes_last_and_explain_and_health_say_so(world: World) -> None:
     assert 4 < left <= 5
     assert await world.chat() == "up/spare"
     assert world.asked == 3
+    await world.gateway.get("/v1/models", key=MANAGE)  # health asks nobody who a key is
     detailed = (await world.gateway.get("/health", key=MANAGE)).json
     assert set(detailed["cooling"]) == {"up/main"}
     for key in (None, KEY):

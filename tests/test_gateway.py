@@ -182,6 +182,18 @@ async def test_a_second_provider_answers_when_the_first_is_down(
     assert heard.headers["x-sluice-attempts"] == "3", "one retry, then the next"
 
 
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_fallback_that_is_asked_first_is_a_fallback_all_the_same(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    upstream.script("m", stream(chunk("Hello"), finish()) if streams else whole(completion()))
+    gateway = start()
+    heard = await gateway.chat(model="openai/gpt-4o", fallback_models=["up/m"], stream=streams)
+    assert (heard.headers["x-sluice-model"], heard.headers["x-sluice-reason"]) == ("up/m", "fallback")
+    assert heard.headers["x-sluice-attempts"] == "1", "the model asked for has no credential"
+    assert gateway.lines[-1]["reason"] == "fallback"
+
+
 async def test_a_failure_before_the_first_content_has_a_true_status(upstream: Upstream, start: Start) -> None:
     upstream.script("m", whole(status=429, headers={"retry-after": "60"}))
     heard = await start().chat(model="up/m", stream=True)

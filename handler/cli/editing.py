@@ -13,12 +13,12 @@ from typing import Any
 
 from handler.attributes import Item, plain_item, wire_item
 from handler.cli.changes import changes, name_of, records_text, write
-from handler.cli.terminal import Terminal, Unusable, columns, count, read_json
+from handler.cli.terminal import Terminal, Unusable, columns, read_json
 from handler.settings import Settings
 from handler.snapshot import STALE
 from handler.store import scan
-from rules import Problem, Record, RuleSet, RuleSetTooLarge
-from rules.checking import failures, unknown_names  # not in the front door: no request needs them
+from rules import Record, RuleSet, RuleSetTooLarge
+from rules.checking import count, failures, report  # not in the front door: no request needs them
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +71,10 @@ def _scope(record: Record) -> str:
 
 def check_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     items = connect().read_rules() if given.file is None else _records(given.file, terminal)
-    ruleset = read_set(items)
-    for problem in ruleset.problems:
-        terminal.say(_line(problem))
-    for line in unknown_names(ruleset):
-        terminal.say(f"note: {line}")
-    for record in ruleset.records:
-        if not record.active:
-            name = f"{record.kind}/{record.id}"
-            terminal.say(f"note: {name}: not active: this version does not serve the kind yet")
-    failed = _failed_tests(ruleset, terminal)
-    tests = len(ruleset.of("test"))
-    sizes = f"{count(ruleset.records, 'record')}, {count(ruleset.problems, 'problem')}"
-    terminal.say(f"{sizes}, {tests - failed} of {tests} tests hold")
-    return 2 if ruleset.problems or failed else 0
+    found = report(read_set(items))
+    for line in found.lines:
+        terminal.say(line)
+    return 0 if found.good else 2
 
 
 def pull_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
@@ -98,7 +88,7 @@ def push_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     tables = connect()
     before = tables.read_rules()
     found = changes(before, new, prune=given.prune)
-    _refuse_failing([*(() if given.prune else before), *new], new, terminal)
+    _refuse_failing([*(() if given.prune else before), *new], terminal)
     if not found.count:
         terminal.say("nothing to change")
         return 0
@@ -123,7 +113,7 @@ def _records(path: str, terminal: Terminal) -> list[Any]:
 
 def _refuse_bad(items: list[Any], terminal: Terminal) -> None:
     """What is pushed must be readable, each record of it."""
-    problems = [_line(problem) for problem in read_set(items).problems] or _unstorable(items)
+    problems = [problem.words for problem in read_set(items).problems] or _unstorable(items)
     for line in problems:
         terminal.warn(line)
     if problems:
@@ -140,21 +130,17 @@ def _unstorable(items: list[Item]) -> list[str]:
     return lines
 
 
-def _refuse_failing(after: list[Item], new: list[Item], terminal: Terminal) -> None:
+def _refuse_failing(after: list[Item], terminal: Terminal) -> None:
     """The table as it will be must keep its own tests; what was bad in it before is named, and stays."""
     ruleset = read_set({name_of(item): item for item in after}.values())
     for problem in ruleset.problems:
-        terminal.warn(f"note: in the table already: {_line(problem)}")
-    if failed := _failed_tests(ruleset, terminal):
-        raise Unusable(f"{failed} of {len(ruleset.of('test'))} tests do not hold: nothing was written")
-
-
-def _failed_tests(ruleset: RuleSet, terminal: Terminal) -> int:
-    """How many; each is said."""
+        terminal.warn(f"note: in the table already: {problem.words}")
     failed = failures(ruleset)
     for failure in failed:
         terminal.say(str(failure))
-    return len({failure.id for failure in failed})
+    if failed:
+        tests, bad = len(ruleset.of("test")), len({failure.id for failure in failed})
+        raise Unusable(f"{bad} of {tests} tests do not hold: nothing was written")
 
 
 def _confirmed(question: str, terminal: Terminal) -> bool:
@@ -162,7 +148,3 @@ def _confirmed(question: str, terminal: Terminal) -> bool:
     if answer is None:
         raise Unusable("there is no terminal to ask at: say --yes to write without being asked")
     return answer
-
-
-def _line(problem: Problem) -> str:
-    return f"{problem.kind}/{problem.id}: `{problem.field}`: {problem.problem}"

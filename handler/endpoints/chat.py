@@ -17,7 +17,7 @@ from handler.relay import Answer
 async def chat_completions(gateway: Gateway, request: Request) -> Response | Streamed:
     """An OpenAI chat completion from the model that the rules decide on, whole or streamed."""
     entry: Entry = request.scope["sluice.entry"]
-    asked = await gateway.asked(request.headers, request.receive, entry)
+    asked = await gateway.asked(request.receive, entry)
     asked.must_be_served()
     call = gateway.call(asked, deadline_of(request.scope, gateway.clock()))
     if asked.chat.stream:

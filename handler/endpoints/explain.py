@@ -10,5 +10,5 @@ from handler.gateway import Gateway
 
 async def explain(gateway: Gateway, request: Request) -> JSONResponse:
     """The decision's explanation; a refusal is part of it, not an error of this call."""
-    asked = await gateway.asked(request.headers, request.receive, request.scope["sluice.entry"])
+    asked = await gateway.asked(request.receive, request.scope["sluice.entry"])
     return JSONResponse(asked.explanation())

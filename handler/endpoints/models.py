@@ -35,7 +35,7 @@ async def model(gateway: Gateway, request: Request) -> JSONResponse:
 
 
 async def _listed(gateway: Gateway, request: Request) -> list[Json]:
-    key = await gateway.admitted(request.headers, request.scope["sluice.entry"])
+    key = await gateway.admitted(request.scope["sluice.entry"])
     return await gateway.models(key)
 
 

@@ -166,11 +166,14 @@ _ROWS = (
             roles=_NO_DEVELOPER,
             legacy=False,
             # They choose model and price, or fetch pages: https://openrouter.ai/docs/api/reference/overview
-            # (its `models` and `route` are Sluice's own fields, and never get there)
+            # (its `models` and `route` are Sluice's own fields, and never get there). Names of models can do
+            # the same: https://openrouter.ai/docs/guides/routing/model-variants/online
             refuse=frozenset(
                 {
                     *("provider", "plugins", "transforms", "preset", "web_search_options"),
                     *("service_tier=priority", "tools.openrouter:web_search", "tools.openrouter:web_fetch"),
+                    *("model=*:online", "model=*@preset/*", "model=openrouter/auto*"),
+                    "model=openrouter/pareto*",
                 }
             ),
         ),

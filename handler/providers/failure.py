@@ -82,8 +82,9 @@ _WORDS: tuple[tuple[str, Container[int], str], ...] = (
         {400, 413, 422, *range(500, 504)},
         r"(?:maximum|max|available|model'?s?) context (?:length|size|window)"
         r"|context[ _](?:length|window|size)(?: has been| was| is)?[ _](?:exceed|full|overflow)"
-        r"|exceed\w*(?: the)?(?: model'?s?)?(?: available| maximum)? (?:context|token) (?:length|size|window)"
-        r"|exceed\w*(?: the)?(?: model)? token limit"
+        r"|exceed\w{0,9}(?: the)?(?: model'?s?)?(?: available| maximum)?"
+        r" (?:context|token) (?:length|size|window)"
+        r"|exceed\w{0,9}(?: the)?(?: model)? token limit"
         r"|(?:prompt|input|request|conversation) (?:is |was )?too (?:long|large)(?! .{0,80}per minute)"
         r"|(?:prompt|input|sequence) length .{0,40}exceed"
         r"|(?:input|prompt) token count .{0,40}exceeds"
@@ -193,7 +194,8 @@ def _error(klass: str, status: int, told: Told, wait: float | None) -> UpstreamE
     param = "messages" if klass == "context_length" else None
     if klass == "invalid_request":
         shown = status if 400 <= status < 500 else shown
-        code, param = told.code or code, told.param
+        code = told.code if told.code and redacted(told.code) == told.code else code
+        param = told.param and redacted(told.param)
     own = redacted(told.message.strip())
     theirs = own if klass in ("invalid_request", "context_length", "content_policy") else ""
     error = UpstreamError(

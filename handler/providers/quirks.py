@@ -12,10 +12,11 @@ from typing import Any
 
 from handler.legacy import modern
 from handler.providers.base import Json, Quirks
-from rules import Model
+from rules import Model, like
 
 SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
 PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
+_MODEL = "model="  # before a pattern of names that a row refuses
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 # What does nothing when it is said, so that leaving it out is not worth a word.
@@ -95,11 +96,15 @@ RULES: Mapping[str, Callable[[Json, str, list[str]], Json]] = {
 ELSEWHERE = frozenset({"no_forced_tool", "thinking_on", "adaptive", "budget"})
 
 
-def refused(chat: Json, refuse: Collection[str], allow: Collection[str] = ()) -> str | None:
+def refused(chat: Json, refuse: Collection[str], allow: Collection[str] = (), *, model: str) -> str | None:
     """The first field of the request that this row refuses and no rule allows.
 
-    An entry is a field, a field with a value (`service_tier=priority`) or a sort of tool (`tools.browser`).
+    An entry is a field, a field with a value (`service_tier=priority`), a sort of tool (`tools.browser`) or
+    a pattern for `model`, the name the provider would be sent (`model=*:online`).
     """
+    patterns = [entry.removeprefix(_MODEL) for entry in refuse if entry.startswith(_MODEL)]
+    if "model" not in allow and any(like(pattern, fold=True)(model) for pattern in patterns):
+        return "model"
     for name, value in chat.items():
         if value is not None and name not in allow:
             said = {name, f"{name}={value}" if isinstance(value, str) else name}
@@ -138,7 +143,8 @@ def _stream_options(body: Json, quirks: Quirks) -> Json:
         return {name: value for name, value in body.items() if name != "stream_options"}
     if body.get("stream") is not True or (isinstance(options, dict) and options.get("include_usage") is True):
         return body
-    return {**body, "stream_options": {**(options or {}), "include_usage": True}}
+    given = options if isinstance(options, dict) else {}
+    return {**body, "stream_options": {**given, "include_usage": True}}
 
 
 def _tools(body: Json, quirks: Quirks, dropped: list[str]) -> Json:

@@ -26,10 +26,13 @@ class Held(Protocol):
 
 
 class TurnedOn(Protocol):
-    """The setting that turns providers on."""
+    """The settings that turn providers on, and that let them be anywhere."""
 
     @property
     def providers(self) -> frozenset[str]: ...
+
+    @property
+    def private_upstreams(self) -> bool: ...
 
 
 def rows(records: Iterable[Any], extra: Mapping[str, Provider] | None = None) -> Mapping[str, Provider]:
@@ -62,6 +65,8 @@ def _why_not(row: Provider, credentials: Held, settings: TurnedOn) -> str | None
         return "not turned on: by SLUICE_PROVIDERS or a provider record"
     if row.base_url is None:
         return "no base_url: a provider record gives one"
+    if not settings.private_upstreams and _address(row.base_url)[0] != "https":
+        return "its base_url is not https"
     if row.credential is None:
         return None
     if not credential_allowed(row):

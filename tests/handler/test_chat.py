@@ -332,6 +332,18 @@ WRONG_FIELDS = [
     pytest.param({"tags": {"a": 10**400}}, "tags.a", "a number", id="a tag that is a vast number"),
     pytest.param({"tags": []}, "tags", "an object", id="tags as a list"),
     pytest.param({"fallback_models": "a"}, "fallback_models", "expected a list", id="one fallback as a text"),
+    pytest.param(
+        {"fallback_models": ["a", "../x"]},
+        "fallback_models[1]",
+        "expected the name of a model",
+        id="a fallback that is no name",
+    ),
+    pytest.param(
+        {"models": ["a", "auto:best"]},
+        "models[1]",
+        "expected the name of a model",
+        id="a preference nobody knows among the models",
+    ),
     pytest.param({"models": [None]}, "models[0]", "expected text", id="a model that is null in a list"),
     pytest.param(
         {"stream_options": {}}, "stream_options", "stream: true", id="stream options without a stream"
@@ -642,7 +654,9 @@ def test_the_order_of_members_is_kept() -> None:
     ],
 )
 def test_fields_that_a_provider_refuses(allowed: tuple[str, ...], value: Any, refused: bool) -> None:
-    error = refused_fields(chat(provider=value, seed=1), frozenset({"provider", "plugins"}), allowed)
+    error = refused_fields(
+        chat(provider=value, seed=1), frozenset({"provider", "plugins"}), allowed, model="a"
+    )
     assert (error is not None) is refused
     if error:
         assert (error.status, error.code, error.param) == (400, "unsupported_parameter", "provider")

@@ -68,6 +68,19 @@ def test_what_an_answer_used(body: dict[str, Any], expected: Usage | None) -> No
     assert usage_of(body) == expected
 
 
+@pytest.mark.parametrize(
+    ("usage", "tells"),
+    [
+        pytest.param({"total_tokens": 5}, False, id="a total alone"),
+        pytest.param(told(-1, -2), False, id="negative counts"),
+        pytest.param(told(0, 0), False, id="no tokens at all"),
+        pytest.param(told(0, 4), True, id="output alone"),
+    ],
+)
+def test_a_usage_without_tokens_tells_nothing(usage: dict[str, Any], tells: bool) -> None:
+    assert bool(usage_of({"usage": usage})) is tells
+
+
 DEAR = Price(input=2_000_000_000, output=8_000_000_000, cached_input=500_000_000)  # $2, $8, $0.50 per million
 
 

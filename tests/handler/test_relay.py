@@ -493,6 +493,21 @@ async def test_usage_that_is_not_told_is_estimated(relay: Relaying) -> None:
     assert (usage.input, usage.output, usage.estimated) == (5, 10, True)
 
 
+@BOTH
+@pytest.mark.parametrize("told", [{"total_tokens": 5}, {"prompt_tokens": -1, "completion_tokens": 0}])
+async def test_usage_that_tells_of_no_tokens_is_estimated(
+    relay: Relaying, told: dict[str, int], streamed: bool
+) -> None:
+    last = {**completion("x" * 40), "usage": told}
+    said = [chunk("x" * 40), finish(), {**chunk(), "choices": [], "usage": told}]
+    relay.upstream.script("a", stream(*said) if streamed else whole(last))
+    answer = await relay(call("one/a", stream=streamed))
+    frames = await frames_of(answer) if streamed else []
+    assert answer.usage is not None
+    assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (5, 10, True)
+    assert not any(b"total_tokens" in frame for frame in frames)
+
+
 # Headers.
 
 

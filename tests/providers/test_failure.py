@@ -324,6 +324,11 @@ def test_keys_and_addresses_are_not_in_the_message(secret: str) -> None:
     assert secret not in str(failed.body())
 
 
+def test_keys_are_not_in_code_or_param_either() -> None:
+    failed = error(400, oai("no", code="sk-proj-abcdefghijklmnop", param="Bearer abcdefghijklmnop"))
+    assert (failed.code, failed.param) == ("invalid_value", "[redacted]")
+
+
 def test_a_message_is_not_longer_than_500_characters() -> None:
     assert len(error(400, oai("x" * 10_000)).message) <= 500
 

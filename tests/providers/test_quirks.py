@@ -168,6 +168,13 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:x"}}
             id="beside the options that the client gave",
         ),
         pytest.param(
+            Quirks(),
+            {"stream": True, "stream_options": "x"},
+            {"stream": True, "stream_options": {"include_usage": True}},
+            (),
+            id="and instead of what are no options",
+        ),
+        pytest.param(
             Quirks(stream_usage=False),
             {"stream": True, "stream_options": {"include_usage": True}},
             {"stream": True},
@@ -328,4 +335,24 @@ def test_what_a_row_does_not_change_keeps_the_clients_text(provider: str) -> Non
     ],
 )
 def test_refused_fields(chat: Json, allow: tuple[str, ...], expected: str | None) -> None:
-    assert refused(chat, frozenset({"plugins", "service_tier=priority", "tools.web"}), allow) == expected
+    refuse = frozenset({"plugins", "service_tier=priority", "tools.web"})
+    assert refused(chat, refuse, allow, model="a") == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "allow", "expected"),
+    [
+        pytest.param("openai/gpt-4o:online", (), "model", id="a model that searches the web"),
+        pytest.param("OpenAI/GPT-4o:Online", (), "model", id="in capitals"),
+        pytest.param("@preset/mine", (), "model", id="a preset"),
+        pytest.param("openai/gpt-4o@preset/mine", (), "model", id="a model with a preset"),
+        pytest.param("openrouter/auto", (), "model", id="a router for a model"),
+        pytest.param("openai/gpt-4o:online", ("plugins",), "model", id="a rule that allows another field"),
+        pytest.param("openai/gpt-4o:online", ("model",), None, id="unless a rule allows it"),
+        pytest.param("openai/gpt-4o:free", (), None, id="a model of its own"),
+        pytest.param("perplexity/llama-3.1-sonar-small-128k-online", (), None, id="a name that ends alike"),
+    ],
+)
+def test_refused_models(model: str, allow: tuple[str, ...], expected: str | None) -> None:
+    refuse = PROVIDERS["openrouter"].quirks.refuse
+    assert refused({"model": "whatever was asked for"}, refuse, allow, model=model) == expected

@@ -68,7 +68,7 @@ def test_every_quirk_of_a_row_has_its_source_beside_it() -> None:
 def usable(
     table: Mapping[str, Provider], *providers: str, **held: str
 ) -> tuple[frozenset[str], dict[str, str]]:
-    return available(table, Held(held), Settings(providers=frozenset(providers)))
+    return available(table, Held(held), Settings(providers=frozenset(providers), private_upstreams=True))
 
 
 def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
@@ -94,6 +94,14 @@ def test_a_setting_turns_on_what_needs_no_credential() -> None:
     names, why = usable(PROVIDERS, "ollama", "vllm")
     assert names == {"ollama"}
     assert why["vllm"] == "no base_url: a provider record gives one"
+
+
+@pytest.mark.parametrize("credential", [None, "ACME_API_KEY"])
+def test_an_address_is_https_where_upstreams_are_not_private(credential: str | None) -> None:
+    table = {"acme": Provider(name="acme", base_url="http://acme.example/v1", credential=credential)}
+    held = Held(ACME_API_KEY="x")
+    assert available(table, held, Settings()) == (frozenset(), {"acme": "its base_url is not https"})
+    assert available(table, held, Settings(private_upstreams=True)) == (frozenset({"acme"}), {})
 
 
 def record(id: str, **fields: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rules import Reason, usable
+from rules import Reason, Refusal, usable
 from rules.admission import Live
 from rules.facts import Facts
 from rules.ruleset import RuleSet
@@ -734,9 +734,55 @@ def test_limits_and_budgets_that_apply_are_listed_and_not_active() -> None:
     )
 
 
-def listed(records: list[Item], *, available: frozenset[str] = EVERYBODY, **facts: Any) -> list[str]:
-    ruleset = RuleSet.read(records)
-    return [item["id"] for item in usable(ruleset, CATALOG, Live(available=available), Facts(**facts))]
+def test_a_near_name_is_never_an_alias_that_this_key_may_not_use() -> None:
+    secret = alias("acme-secret", "local/echo", "gemini/pro")
+    theirs = access(deny=["local/*"], scope={"project": "theirs"})
+    both = access("b", deny=["gemini/*"], scope={"project": "theirs"})
+    for records, project, offered in [
+        ([secret, theirs, both], "theirs", False),
+        ([secret, theirs], "theirs", True),
+        ([secret, theirs, both], "ours", True),
+    ]:
+        refusal = decided("acme-secre", records, project=project).refusal
+        assert refusal is not None
+        assert ("acme-secret" in refusal.message) is offered
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "expected"),
+    [
+        pytest.param("openai/mid", {"fallbacks": ("xai/wide",)}, {"xai/wide"}, id="of a model named"),
+        pytest.param("openai/mid", {"fallbacks": ("openai/mid",)}, set(), id="one that is chosen, too"),
+        pytest.param(
+            "gemini/pro",
+            {"fallbacks": ("xai/wide",), "available": frozenset({"xai"})},
+            {"xai/wide"},
+            id="of a model that lacks its provider",
+        ),
+        pytest.param(
+            "openai/mid",
+            {"fallbacks": ("xai/wide",), "live": {"cooling": {"openai/mid": 5.0}}},
+            {"xai/wide"},
+            id="one that goes before a model that cools down",
+        ),
+        pytest.param("open-7b", {}, set(), id="the members of a pool are none"),
+        pytest.param(None, {"available": frozenset({"local"})}, set(), id="nor is the last resort"),
+    ],
+)
+def test_which_candidates_are_fallbacks(name: str | None, asked: dict[str, Any], expected: set[str]) -> None:
+    assert decided(name, **asked).fallbacks == expected
+
+
+def items(
+    records: list[Item], *, available: frozenset[str] = EVERYBODY, **facts: Any
+) -> list[dict[str, Any]]:
+    found = usable(RuleSet.read(records), CATALOG, Live(available=available), Facts(**facts))
+    assert not isinstance(found, Refusal)
+    return found
+
+
+def listed(records: list[Item], **asked: Any) -> list[str]:
+    return [item["id"] for item in items(records, **asked)]
 
 
 def test_what_a_key_may_use() -> None:
@@ -753,6 +799,15 @@ def test_an_alias_stands_for_a_pool_of_its_name() -> None:
     assert listed([alias("big", "openai/mini")], available=frozenset({"openai"})).count("big") == 1
 
 
+def test_nothing_is_listed_where_an_unreadable_record_refuses() -> None:
+    ruleset = RuleSet.read([access(modls=[], scope={"project": "theirs"})])
+    world = Live(available=EVERYBODY)
+    found = usable(ruleset, CATALOG, world, Facts(project="theirs"))
+    assert isinstance(found, Refusal)
+    assert found.code == "rule_unreadable"
+    assert isinstance(usable(ruleset, CATALOG, world, Facts(project="ours")), list)
+
+
 def test_what_has_no_credential_is_not_listed() -> None:
     assert listed([], available=frozenset({"mistral"})) == [
         *("auto", "auto:cheap", "auto:fast", "auto:quality", "auto:balanced"),
@@ -762,8 +817,7 @@ def test_what_has_no_credential_is_not_listed() -> None:
 
 
 def test_a_listed_model_has_its_window_and_its_price() -> None:
-    found = usable(RuleSet.EMPTY, CATALOG, Live(available=EVERYBODY), Facts())
-    by_id = {item["id"]: item for item in found}
+    by_id = {item["id"]: item for item in items([])}
     assert by_id["openai/mini"] == {
         "id": "openai/mini",
         "object": "model",

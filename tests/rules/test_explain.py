@@ -136,3 +136,40 @@ def test_a_model_and_its_fallbacks_may_be_named_in_a_rule_of_another_scope() -> 
     """The rule that applied is named to the key it applied to; the others are not."""
     mine = decided(records=RECORDS).explain(visible=frozenset())
     assert (mine["rule"], mine["steps"], mine["limits"]) == ("everyone", [], [])
+
+
+UNREADABLE: list[dict[str, Any]] = [
+    {"kind": "route", "id": "everybodys", "modle": "x"},
+    {"kind": "route", "id": "mine", "retries": 9, "scope": {"project": "default"}},
+    {"kind": "budget", "id": "theirs", "usd": "lots", "scope": {"project": "theirs"}},
+    {"kind": "route", "id": "nobodys", "scope": {}},
+    {"kind": "alias", "id": "acme-secret", "modles": []},
+]
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        pytest.param(
+            None, {"everybodys", "mine", "theirs", "nobodys", "acme-secret"}, id="all, to who sees all"
+        ),
+        pytest.param(frozenset(), {"everybodys", "mine"}, id="to others those of a readable scope, theirs"),
+    ],
+)
+def test_the_records_that_cannot_be_read_are_named(
+    visible: frozenset[tuple[str, str]] | None, expected: set[str]
+) -> None:
+    explained = decided(records=UNREADABLE).explain(visible=visible)
+    assert {one["id"] for one in explained["problems"]} == expected
+    assert explained["problems"][0] == {
+        "kind": "route",
+        "id": "everybodys",
+        "field": "modle",
+        "problem": "unknown field, did you mean `model`?",
+        "instead": "skipped",
+    }
+
+
+def test_without_a_bad_record_there_are_no_problems() -> None:
+    assert "problems" not in decided(records=RECORDS).explain()
+    assert "problems" not in decided(records=UNREADABLE[2:]).explain(visible=frozenset())

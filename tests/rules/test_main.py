@@ -94,6 +94,17 @@ def write(folder: Path, value: object, name: str = "rules.json") -> str:
             ["alias/best: `models`:", "budget/b: `then.model`:", "route/s: `split`:"],
             id="wherever a record names a model",
         ),
+        pytest.param(
+            [
+                {"kind": "alias", "id": "me", "models": ["me"]},
+                {"kind": "alias", "id": "deep", "models": ["ME"]},
+            ],
+            [
+                "note: alias/me: `models`: there is no model 'me', and an alias may not name another",
+                "note: alias/deep: `models`: there is no model 'ME'",
+            ],
+            id="an alias among the members of an alias",
+        ),
     ],
 )
 def test_check_passes(

@@ -163,6 +163,9 @@ def test_kinds_that_are_not_served_yet_say_so() -> None:
         ),
         pytest.param("provider", "base_url", "https://[::1]:80", "https://[::1]:80", id="an IPv6 address"),
         pytest.param("provider", "credential", "ACME_2_KEY", "ACME_2_KEY", id="the name of a credential"),
+        pytest.param(
+            "provider", "headers", {"X-Max-Tokens": "5"}, {"x-max-tokens": "5"}, id="a header about tokens"
+        ),
         pytest.param("provider", "headers", {"X-Team": "a b"}, {"x-team": "a b"}, id="headers in lower case"),
         pytest.param(
             "provider",
@@ -313,6 +316,19 @@ MISTAKES = [
     ),
     pytest.param("route", {"set": {"model": "a/b"}}, "set.model", "cannot put", id="setting the model"),
     pytest.param("route", {"set": {"stop": [b"x"]}}, "set.stop", "must be JSON", id="bytes as a parameter"),
+    pytest.param(
+        "route",
+        {"set": {"stream_options": {}}},
+        "set.stream_options",
+        "cannot put",
+        id="what belongs to `stream`",
+    ),
+    pytest.param("route", {"set": {"tools": "web"}}, "set.tools", "must be a map", id="a tool by name"),
+    pytest.param("route", {"set": {"functions": [5]}}, "set.functions[0]", "must be a map", id="a number"),
+    pytest.param(
+        "route", {"set": {"response_format": "json"}}, "set.response_format", "a map", id="a format by name"
+    ),
+    pytest.param("route", {"set": {"modalities": 5}}, "set.modalities", "a text", id="no modalities"),
     pytest.param("route", {"defaults": {"messages": []}}, "defaults.messages", "cannot put", id="messages"),
     # access, limits, budgets
     pytest.param(
@@ -388,6 +404,16 @@ MISTAKES = [
     ),
     pytest.param(
         "provider", {"headers": {"X-API-Key": "x"}}, "headers.X-API-Key", "by name", id="an api key"
+    ),
+    *(
+        pytest.param("provider", {"headers": {sent: "x"}}, f"headers.{sent}", "by name", id=sent)
+        for sent in (
+            *("Ocp-Apim-Subscription-Key", "X-Auth-Token", "X-Access-Token", "X-Token", "X-Client-Secret"),
+            *("Api_Key", "x-api_key", "apikey", "X_Authorization", "x.api.key", "key"),
+        )
+    ),
+    pytest.param(
+        "provider", {"headers": {"keep_alive": "x"}}, "headers.keep_alive", "connection's", id="_ for -"
     ),
     pytest.param("provider", {"headers": {"host": "x"}}, "headers.host", "connection's", id="the host"),
     pytest.param(
