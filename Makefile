@@ -48,7 +48,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header 
 lock: $(READY)
 	$(LOCK) --upgrade pyproject.toml -o requirements/runtime.txt
 	$(LOCK) --upgrade --extra local --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
-	for name in sam openai2 openai3; do $(LOCK) --upgrade requirements/$$name.in -o requirements/$$name.txt; done
+	for name in sam openai2 openai3 sdks; do $(LOCK) --upgrade requirements/$$name.in -o requirements/$$name.txt; done
 
 catalog: $(READY)
 	$(BIN)/python scripts/catalog.py
@@ -56,4 +56,4 @@ catalog: $(READY)
 clean:
 	rm -rf $(VENV) .venvs .aws-sam
 
-include scripts/build.mk scripts/clients.mk scripts/faults.mk
+include scripts/build.mk scripts/clients.mk scripts/faults.mk scripts/sdks.mk

@@ -12,10 +12,12 @@ from handler.providers.base import Provider, Quirks
 
 _AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 _NO_DEVELOPER = {"developer": "system"}  # only OpenAI's models know the role
-# What other providers' answers leave in a history, refused as unknown by the strict ones.
-_FOREIGN = frozenset(
-    {"reasoning", "reasoning_content", "reasoning_details", "annotations", "audio", "refusal"}
+# What other providers' answers leave in a history, refused as unknown by the strict ones; `_SIGNED` is what
+# Gemini's and Claude's thoughts are signed with.
+_SIGNED = frozenset(
+    {"reasoning_details", "extra_content", "tool_calls.thought_signature", "tool_calls.extra_content"}
 )
+_FOREIGN = _SIGNED | {"reasoning", "reasoning_content", "annotations", "audio", "refusal"}
 # Fields of OpenAI's that are refused or mean nothing elsewhere, and that no answer depends on.
 _OPENAI_ONLY = frozenset(
     {
@@ -33,6 +35,7 @@ _ROWS = (
         credential="OPENAI_API_KEY",
         hosts=("*.api.openai.com",),  # us., eu., ...: https://platform.openai.com/docs/guides/your-data
         quirks=Quirks(
+            message_drop=_SIGNED,
             # Dearer than the catalogue says: https://platform.openai.com/docs/guides/priority-processing
             refuse=frozenset({"service_tier=priority", "service_tier=fast"}),
         ),
@@ -43,6 +46,15 @@ _ROWS = (
         base_url="https://api.anthropic.com/v1",
         credential="ANTHROPIC_API_KEY",
         auth="header:x-api-key",
+        # 2026-10-21 refuses temperature of models that take it: https://platform.claude.com/docs/en/api/versioning
+        headers={"anthropic-version": "2023-06-01"},
+        quirks=Quirks(
+            unable=frozenset({"n"}),
+            legacy=False,
+            refuse=frozenset(
+                {"web_search_options"}
+            ),  # its search has a price, and is no tool of the client's
+        ),
     ),
     Provider(
         name="gemini",
@@ -50,6 +62,16 @@ _ROWS = (
         base_url="https://generativelanguage.googleapis.com/v1beta",
         credential="GEMINI_API_KEY",
         auth="header:x-goog-api-key",
+        quirks=Quirks(
+            # https://ai.google.dev/api/generate-content
+            rename=_AS_MAX_TOKENS,
+            message_drop=frozenset({"name"}),
+            roles=_NO_DEVELOPER,
+            stream_usage=False,  # tells it with every event
+            legacy=False,
+            # Dearer than the catalogue says: https://ai.google.dev/gemini-api/docs/pricing
+            refuse=frozenset({"service_tier=priority", "web_search_options"}),
+        ),
     ),
     Provider(name="bedrock", dialect="bedrock", auth="sigv4", on=False),
     Provider(
@@ -58,6 +80,7 @@ _ROWS = (
         auth="header:api-key",
         hosts=("*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
         quirks=Quirks(
+            message_drop=_SIGNED,
             # Searches an index of its own: https://learn.microsoft.com/azure/ai-foundry/openai/references/on-your-data
             refuse=frozenset({"data_sources", "service_tier=priority", "service_tier=fast"}),
         ),

@@ -42,6 +42,7 @@ CODES: Mapping[str, str] = {
     "model_not_available": "not_found",  # https://docs.together.ai/docs/error-codes
     "invalid_model": "not_found",  # Mistral
     "exceeded_current_quota_error": "quota",  # https://platform.moonshot.ai/docs/api/errors
+    "failed_precondition": "permission",  # Gemini, https://ai.google.dev/gemini-api/docs/troubleshooting
     # https://www.alibabacloud.com/help/en/model-studio/error-code
     "arrearage": "quota",
     "datainspectionfailed": "content_policy",

@@ -91,9 +91,15 @@ RULES: Mapping[str, Callable[[Json, str, list[str]], Json]] = {
     "no_stop": lambda body, _, dropped: _without(body, frozenset({"stop"}), dropped),
     "no_parallel_tools": lambda body, _, dropped: _without(body, frozenset({"parallel_tool_calls"}), dropped),
     "effort_tools": _effort_tools,
+    "no_penalties": lambda body, _, dropped: _without(body, PENALTIES, dropped),
 }
 # The words that concern other formats than this one.
-ELSEWHERE = frozenset({"no_forced_tool", "thinking_on", "adaptive", "budget"})
+ELSEWHERE = frozenset(
+    {
+        *("no_forced_tool", "thinking_on", "adaptive", "budget", "between_tools", "system_turns"),
+        *("no_system", "no_json_tools", "no_tool_media", "no_signature"),
+    }
+)
 
 
 def refused(chat: Json, refuse: Collection[str], allow: Collection[str] = (), *, model: str) -> str | None:
@@ -183,9 +189,19 @@ def _message(message: Any, quirks: Quirks, dropped: list[str]) -> Any:
     if gone:
         dropped += [f"messages.{name}" for name in gone if new[name]]
         new = {name: value for name, value in new.items() if name not in gone}
+    if isinstance(calls := new.get("tool_calls"), list):
+        after = [_call(one, quirks.message_drop, dropped) for one in calls]
+        new = new if _shared(calls, after) is calls else {**new, "tool_calls": after}
     if quirks.drop_null and any(value is None and name != "content" for name, value in new.items()):
         new = {name: value for name, value in new.items() if value is not None or name == "content"}
     return new
+
+
+def _call(call: Any, fields: frozenset[str], dropped: list[str]) -> Any:
+    """A call of the history without what another provider put to it; the call itself if nothing changes."""
+    gone = [name for name in call if f"tool_calls.{name}" in fields] if isinstance(call, dict) else []
+    dropped += [f"messages.tool_calls.{name}" for name in gone]
+    return {name: value for name, value in call.items() if name not in gone} if gone else call
 
 
 def _is_text(part: Any) -> bool:

@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from handler.providers.anthropic import Anthropic
 from handler.providers.base import Provider, Translator
 from handler.providers.builtin import PROVIDERS
+from handler.providers.google import Google
 from handler.providers.openai import OpenAI
 
 __all__ = ["PROVIDERS", "TRANSLATORS", "available", "credential_allowed", "rows"]
 
 # By dialect. A provider of a dialect that is not here is not available, and says so.
-TRANSLATORS: Mapping[str, Translator] = {"openai": OpenAI()}
+TRANSLATORS: Mapping[str, Translator] = {"anthropic": Anthropic(), "google": Google(), "openai": OpenAI()}
 
 _RECORDED = ("dialect", "base_url", "credential", "unlisted", "headers")
 
@@ -46,6 +48,7 @@ def rows(records: Iterable[Any], extra: Mapping[str, Provider] | None = None) ->
 def _recorded(row: Provider, record: Any) -> Provider:
     """The row with what the record gives. Whoever writes a record of a provider wants it on."""
     given = {name: value for name in _RECORDED if (value := getattr(record, name)) is not None}
+    given["headers"] = {**row.headers, **(record.headers or {})}
     return replace(row, on=True, quirks=replace(row.quirks, **(record.quirks or {})), **given)
 
 

@@ -1,7 +1,13 @@
 """What every translator must hold: folding a stream gives the whole answer, however its bytes are cut.
 
-wire/<dialect>/<case>/ has an answer as one provider gives it, streamed and whole. The cases are written after
-the pages that each names in about.json; none is a recording.
+wire/<dialect>/<case>/ has an answer as one provider gives it. The cases are written after the pages that each
+names in about.json; none is a recording. A case may have, by name of file:
+
+    stream.sse, whole.json      the answer, streamed and whole
+    answer.json                 the completion that the whole answer is, where that is another format
+    chat.json, request.json     what a client asks of the `model` in about.json, and what is sent for it
+    error.json                  a refusal: status, headers and body; about.json says what it `fails` with
+    stream.sse and `fails`      a stream that breaks off with a failure of that class
 """
 
 from __future__ import annotations
@@ -10,22 +16,37 @@ import json
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from handler import sse
+from handler.errors import UpstreamError
 from handler.providers.base import Json, Quirks
 from handler.providers.registry import PROVIDERS, TRANSLATORS
 from handler.splice import splice
+from rules import load_catalog
+from rules.catalog import unlisted
 
 WIRE = Path(__file__).parent / "wire"
-CASES = sorted(path.parent for path in WIRE.glob("*/*/about.json"))
+ALL = sorted(path.parent for path in WIRE.glob("*/*/about.json"))
+CASES = [case for case in ALL if (case / "whole.json").exists()]
 CUTS = (1, 2, 3, 7, 64, 1_000_000)
 TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+CARRIED = ("id", "thought_signature")
 
 
 def case_id(case: Path) -> str:
     return case.name
+
+
+def having(name: str, *, fails: bool = False) -> list[Path]:
+    """The cases with a file of this name, of those that fail or of those that do not."""
+    return [case for case in ALL if (case / name).exists() and ("fails" in read(case, "about.json")) == fails]
+
+
+def read(case: Path, name: str) -> Any:
+    return json.loads((case / name).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(params=CASES, ids=case_id)
@@ -36,7 +57,7 @@ def case(request: pytest.FixtureRequest) -> Path:
 
 def about(case: Path) -> tuple[str, Quirks, bool]:
     """The dialect, the quirks of the provider, and whether the client asked in the legacy form."""
-    told = json.loads((case / "about.json").read_text(encoding="utf-8"))
+    told = read(case, "about.json")
     return case.parent.name, PROVIDERS[told["provider"]].quirks, told.get("legacy", False)
 
 
@@ -56,8 +77,7 @@ def streamed(case: Path, cut: int = 1_000_000) -> list[Json]:
 
 def whole(case: Path) -> Json:
     dialect, quirks, legacy = about(case)
-    body = json.loads((case / "whole.json").read_text(encoding="utf-8"))
-    return TRANSLATORS[dialect].response(body, quirks, legacy=legacy)
+    return TRANSLATORS[dialect].response(read(case, "whole.json"), quirks, legacy=legacy)
 
 
 def folded(chunks: list[Json]) -> Json:
@@ -87,7 +107,7 @@ def _fold(message: Json, delta: Json) -> None:
 
 
 def _fold_call(known: Json, call: Json) -> None:
-    known.update({name: known.get(name, "") + call[name] for name in ("id",) if name in call})
+    known.update({name: known.get(name, "") + call[name] for name in CARRIED if name in call})
     _fold_function(known.setdefault("function", {}), call.get("function") or {})
 
 
@@ -99,23 +119,59 @@ def _fold_function(known: Json, function: Json) -> None:
 def essence(completion: Json) -> Json:
     """What of a completion a stream can tell: absent, null and empty are one."""
     choices = [(_said(one["message"]), one["finish_reason"]) for one in completion["choices"]]
-    return {name: completion.get(name) for name in ("id", "created", "model", "usage")} | {"choices": choices}
+    return {name: completion.get(name) for name in ("id", "model", "usage")} | {"choices": choices}
 
 
 def _said(message: Json) -> Json:
     said: Json = {name: message[name] for name in ("role", *TEXTS, "function_call") if message.get(name)}
     calls = message.get("tool_calls") or []
     ordered = [calls[index] for index in sorted(calls)] if isinstance(calls, dict) else calls
-    return said | {"tool_calls": [(call.get("id"), call["function"]) for call in ordered]}
+    return said | {"tool_calls": [(*map(call.get, CARRIED), call["function"]) for call in ordered]}
 
 
 def test_there_is_a_case_for_every_dialect_that_is_served() -> None:
     assert {case.parent.name for case in CASES} == set(TRANSLATORS)
 
 
+@pytest.mark.parametrize("case", having("request.json"), ids=case_id)
+def test_the_request_is_as_documented(case: Path) -> None:
+    dialect, quirks, _ = about(case)
+    provider, name = read(case, "about.json")["model"].split("/", 1)
+    model = load_catalog().pin(provider, name) or unlisted(provider, name)
+    chat = read(case, "chat.json")
+    assert TRANSLATORS[dialect].request(chat, model, quirks)[0] == read(case, "request.json")
+    assert chat == read(case, "chat.json"), "what the client sent is not changed"
+
+
+@pytest.mark.parametrize("case", having("answer.json"), ids=case_id)
+def test_the_answer_is_as_documented(case: Path) -> None:
+    answer = read(case, "answer.json")
+    assert {name: value for name, value in whole(case).items() if name in answer} == answer
+
+
+@pytest.mark.parametrize("case", having("error.json", fails=True), ids=case_id)
+def test_a_refusal_has_the_class_that_is_documented(case: Path) -> None:
+    told = read(case, "error.json")
+    body = json.dumps(told["body"]).encode()
+    error = TRANSLATORS[case.parent.name].error(told["status"], told.get("headers", {}), body)
+    assert error.klass == read(case, "about.json")["fails"]
+    assert error.retry_after == read(case, "about.json").get("retry_after")
+
+
+@pytest.mark.parametrize("case", having("stream.sse", fails=True), ids=case_id)
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_stream_that_breaks_off_fails_with_the_class_that_is_documented(case: Path, cut: int) -> None:
+    with pytest.raises(UpstreamError) as raised:
+        streamed(case, cut)
+    assert raised.value.klass == read(case, "about.json")["fails"]
+
+
 @pytest.mark.parametrize("cut", CUTS)
 def test_folding_the_stream_gives_the_whole_answer(case: Path, cut: int) -> None:
-    assert essence(folded(streamed(case, cut))) == essence(whole(case))
+    told, answer = folded(streamed(case, cut)), whole(case)
+    assert essence(told) == essence(answer)
+    if "created" in read(case, "whole.json"):
+        assert told["created"] == answer["created"]
 
 
 def test_a_stream_has_one_id_and_one_time(case: Path) -> None:

@@ -105,6 +105,17 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:x"}}
             id="a field of messages is left out and named",
         ),
         pytest.param(
+            Quirks(message_drop=frozenset({"tool_calls.thought_signature"})),
+            {
+                "messages": [
+                    {"role": "assistant", "tool_calls": [{"id": "a", "thought_signature": "x"}, {"id": "b"}]}
+                ]
+            },
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}, {"id": "b"}]}]},
+            ("messages.tool_calls.thought_signature",),
+            id="a field of the calls of a message",
+        ),
+        pytest.param(
             Quirks(message_drop=frozenset({"name"})),
             {"messages": [{"role": "function", "name": "f", "content": "1"}]},
             {"messages": [{"role": "function", "name": "f", "content": "1"}]},

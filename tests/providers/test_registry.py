@@ -76,8 +76,8 @@ def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
     assert names == frozenset()
     assert why.keys() == PROVIDERS.keys()
     assert why["mistral"] == "no credential MISTRAL_API_KEY"
-    assert why["anthropic"] == "dialect anthropic is not served yet"
-    assert why["gemini"] == "dialect google is not served yet"
+    assert why["anthropic"] == "no credential ANTHROPIC_API_KEY"
+    assert why["gemini"] == "no credential GEMINI_API_KEY"
     assert why["bedrock"] == "dialect bedrock is not served yet"
     assert why["azure"] == "no base_url: a provider record gives one"
     assert why["ollama"] == "not turned on: by SLUICE_PROVIDERS or a provider record"
@@ -85,7 +85,7 @@ def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
 
 def test_what_has_its_credential_is_available() -> None:
     names, why = usable(PROVIDERS, MISTRAL_API_KEY="x", OPENAI_API_KEY="y", ANTHROPIC_API_KEY="z")
-    assert names == {"mistral", "openai"}
+    assert names == {"anthropic", "mistral", "openai"}
     assert names.isdisjoint(why)
     assert names | why.keys() == PROVIDERS.keys()
 
@@ -131,6 +131,11 @@ def test_what_a_record_does_not_say_stays_as_it_was_built_in() -> None:
     assert (row.base_url, row.credential, row.dialect) == (built.base_url, built.credential, built.dialect)
     assert (row.unlisted, row.headers) == ("refuse", {"x-team": "a"})
     assert row.quirks == dataclasses.replace(built.quirks, drop=frozenset({"user"}))
+
+
+def test_a_records_headers_stand_beside_those_of_the_row() -> None:
+    row = rows([record("anthropic", headers={"X-Team": "a"})])["anthropic"]
+    assert row.headers == {"anthropic-version": "2023-06-01", "x-team": "a"}
 
 
 def test_a_record_can_say_every_quirk() -> None:

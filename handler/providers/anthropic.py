@@ -1,0 +1,57 @@
+"""Anthropic's Messages: a chat request becomes one, and its answer, whole or streamed, a chat completion.
+
+The request is made in anthropic_request, the answer in anthropic_answer, chunks in anthropic_stream.
+docs/providers.md says what becomes of what. https://platform.claude.com/docs/en/api/messages
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+
+from handler.errors import UpstreamError
+from handler.legacy import legacy_answer
+from handler.providers.anthropic_answer import failed, finish_of, message_of, tier_of, usage_of
+from handler.providers.anthropic_request import request
+from handler.providers.anthropic_stream import MessageStream
+from handler.providers.base import Json, Quirks, StreamDecoder
+from rules import Model
+
+
+class Anthropic:
+    """The translator of the `anthropic` dialect. `clock`: epoch seconds, for the answers' `created`."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+
+    def path(self, model: Model, *, stream: bool) -> str:
+        return "/messages"
+
+    def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
+        return request(chat, model)
+
+    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False) -> Json:
+        if body.get("type") == "error" or "error" in body:
+            raise failed(500, {}, json.dumps(body).encode())
+        blocks = body.get("content")
+        if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+            raise UpstreamError("The provider's answer is no message.", klass="protocol")
+        message, usage = message_of(body), body.get("usage") or {}
+        finish = finish_of(body.get("stop_reason"), called="tool_calls" in message)
+        completion = {
+            "id": body.get("id"),
+            "object": "chat.completion",
+            "created": int(self._clock()),
+            "model": body.get("model"),
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+            **({"usage": usage_of(usage)} if usage else {}),
+            **tier_of(usage),
+        }
+        return legacy_answer(completion) if legacy else completion
+
+    def stream(self, quirks: Quirks, *, legacy: bool = False) -> StreamDecoder:
+        return MessageStream(created=int(self._clock()), legacy=legacy)
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        return failed(status, headers, body)

@@ -1,0 +1,41 @@
+"""Names and ids as Anthropic takes them, with no table kept: a name in an answer tells the one it stands for.
+
+A tool's name is `[A-Za-z0-9_-]{1,128}` there. Any other character is written as `_x2e_`, its code point; an
+underscore that would be read as the start of such a thing is written so too, so that every name has its own
+spelling and goes back to itself. https://platform.claude.com/docs/en/agents-and-tools/tool-use
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+LONGEST_NAME = 128
+_CUSTOM = "_xct_"  # before the name of a custom tool, which takes text and not an object
+_ESCAPED = re.compile(r"_x([0-9a-f]{2,6})_")
+_TO_ESCAPE = re.compile(r"[^A-Za-z0-9_-]|_(?=x(?:[0-9a-f]{2,6}|ct)(?:_|[^A-Za-z0-9_-]))")
+_NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def spelled(name: str, *, custom: bool = False) -> str:
+    """The name as Anthropic takes it. It may be too long then."""
+    return (_CUSTOM if custom else "") + _TO_ESCAPE.sub(lambda found: f"_x{ord(found[0]):02x}_", name)
+
+
+def meant(name: str) -> tuple[str, bool]:
+    """The client's own name of a tool, and whether it is a custom one."""
+    plain = name.removeprefix(_CUSTOM)
+    return _ESCAPED.sub(lambda found: _character(found[1], found[0]), plain), plain != name
+
+
+def _character(code: str, otherwise: str) -> str:
+    point = int(code, 16)
+    return chr(point) if point <= 0x10FFFF else otherwise  # a model may say any name
+
+
+def fitting(id: str) -> str:
+    """The id of a call, or one made of it: the same for the call and its result, today and tomorrow."""
+    if id and not _NOT_IN_AN_ID.search(id):
+        return id
+    digest = sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{_NOT_IN_AN_ID.sub('_', id)[:48]}_{digest}"

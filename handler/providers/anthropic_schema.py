@@ -1,0 +1,76 @@
+"""A JSON Schema as Anthropic can hold an answer to it: the subset it compiles, the rest told in words.
+
+Open objects are closed, so that what it answers is valid by the client's own schema too.
+https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from handler.providers.base import Json
+
+_KEPT = frozenset({"type", "required", "enum", "const", "default", "$ref", "title", "description"})
+_MAPS = frozenset({"properties", "$defs", "definitions"})  # of names that mean nothing to us
+_LISTS = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
+_FORMATS = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
+)
+_UNSAID = frozenset({"$schema", "$id", "$comment", "examples", "additionalProperties"})
+
+
+def compiled(schema: Mapping[str, Any]) -> Json:
+    """The schema in that subset."""
+    new: Json = {}
+    words: Json = {}  # what the description has to say
+    for name, value in schema.items():
+        if name in _MAPS and isinstance(value, dict):
+            new[name] = {key: _inner(one) for key, one in value.items()}
+        elif name in _LISTS and isinstance(value, list):
+            new[_LISTS[name]] = [_inner(one) for one in value]
+        elif name == "items":
+            new[name] = _inner(value)
+        elif name in _KEPT or (name == "format" and value in _FORMATS):
+            new[name] = value
+        elif name not in _UNSAID:
+            words[name] = value
+    if "properties" in new or "object" in _types(new):
+        new["additionalProperties"] = False
+    if words:
+        told = "; ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in words.items())
+        new["description"] = f"{new.get('description', '')} ({told})".strip()
+    return new
+
+
+def _inner(schema: Any) -> Any:
+    return compiled(schema) if isinstance(schema, dict) else schema
+
+
+def _types(schema: Json) -> list[Any]:
+    kind = schema.get("type")
+    return kind if isinstance(kind, list) else [kind]
+
+
+def of_object(parameters: Any) -> Json:
+    """The parameters of a tool: an object in any case. PHP says `[]` for an empty one.
+
+    Alternatives are refused at the top: their properties are laid together, and required is what all require.
+    """
+    schema = parameters if isinstance(parameters, dict) else {}
+    branches = [one for name in _LISTS for one in schema.get(name) or () if isinstance(one, dict)]
+    fixed = {name: value for name, value in schema.items() if name not in _LISTS} | {"type": "object"}
+    properties: Json = {}
+    for part in (*branches, schema):
+        found = part.get("properties")
+        properties |= found if isinstance(found, dict) else {}
+    if branches:
+        fixed["required"] = _required(schema, branches)
+    return {**fixed, "properties": properties}
+
+
+def _required(schema: Json, branches: list[Json]) -> list[str]:
+    each = [set(branch.get("required") or ()) for branch in branches]
+    shared = set().union(*each) if "allOf" in schema else set.intersection(*each)
+    return [*(schema.get("required") or ()), *sorted(shared - set(schema.get("required") or ()))]
