@@ -78,7 +78,7 @@ def line(entry: Entry, now: float) -> Json:
         "project": entry.key.project if entry.key else None,
         "tags": dict(entry.tags) or None,
         **_decided(entry.decision, entry.answer),
-        **_answered(entry.answer),
+        **(_answered(entry.answer) if entry.answer else _unanswered(entry)),
         "error": entry.error,
         "left": entry.left or None,
     }
@@ -101,9 +101,14 @@ def _decided(decision: Decision | None, answer: Answer | None) -> Json:
     }
 
 
-def _answered(answer: Answer | None) -> Json:
-    if answer is None:
+def _unanswered(entry: Entry) -> Json:
+    """Of a client that left before any content: what had been asked may have to be paid for."""
+    if not (entry.left and entry.waited and entry.decision):
         return {}
+    return {"usage": {"input": entry.decision.facts.input_tokens, "estimated": True}}
+
+
+def _answered(answer: Answer) -> Json:
     return {
         "model": answer.candidate.id,
         "attempts": [attempt.body() for attempt in answer.attempts],
