@@ -66,7 +66,7 @@ def create_app(gateway: Gateway) -> Any:
         expose_headers=EXPOSED,
         max_age=86400,
     )
-    return Requests(browsers, gateway)
+    return Requests(served, browsers, gateway)
 
 
 async def unknown_url(scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,13 +83,14 @@ def stripped(path: str) -> str:
 class Requests:
     """Around every request: its id, its log entry, and the headers that every answer has."""
 
-    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
-        self._app = app
+    def __init__(self, served: ASGIApp, browsers: ASGIApp, gateway: Gateway) -> None:
+        self._served = served
+        self._browsers = browsers  # the same behind CORS, for requests that say their origin
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            return await self._served(scope, receive, send)
         headers = joined(scope["headers"])
         entry = Entry(
             request_id=request_id(headers) or secrets.token_hex(16),
@@ -101,7 +102,8 @@ class Requests:
         )
         inner = {**scope, "path": stripped(scope["path"]), "root_path": "", "sluice.entry": entry}
         try:
-            await self._app(inner, receive, self._outward(entry, send))
+            app = self._browsers if "origin" in headers else self._served
+            await app(inner, receive, self._outward(entry, send))
         finally:
             await self._gateway.after(entry)
 

@@ -11,7 +11,7 @@ import random
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -194,14 +194,14 @@ class Relay:
         )
         limits = limits_of(call, candidate, now=began, deadline=deadline)
         response = await _within(watch, self._send(order, limits), limits.first)
-        async with AsyncExitStack() as opened:
-            upstream = _Open(response, watch, limits, began)
-            opened.push_async_callback(upstream.aclose)
-            asked = Asked(call, candidate, row, translator, order, goes_on, spent)
-            answer = await answered(asked, upstream)
-            if answer.stream is not None:
-                opened.pop_all()
-            return answer
+        upstream, streams = _Open(response, watch, limits, began), False
+        try:
+            answer = await answered(Asked(call, candidate, row, translator, order, goes_on, spent), upstream)
+            streams = answer.stream is not None
+        finally:
+            if not streams:
+                await upstream.aclose()
+        return answer
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:
         row = call.rows.get(candidate.model.provider)
