@@ -43,7 +43,8 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
+# Extras are kept in the locks: pip before 23.3 asks for a hash of `coverage[toml]` and finds none under `coverage`.
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11
 
 lock: $(READY)
 	$(LOCK) --upgrade pyproject.toml -o requirements/runtime.txt
