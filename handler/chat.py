@@ -35,9 +35,7 @@ class Chat:
 
     text: str  # the client's JSON
     body: Json
-    model: str | None  # None: the client named none
-    fallbacks: tuple[str, ...]
-    prefer: str | None  # without the model's own suffix, which decides before it
+    prefer: str | None  # the header's
     tags: Mapping[str, str]
     function: str | None
     n: int
@@ -57,15 +55,10 @@ def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
 
 def chat_of(text: str, body: Json, headers: Headers) -> Chat:
     """The Chat of a checked body. Raises InvalidRequest for what the headers add."""
-    model, fallbacks = _asked(body)
     return Chat(
         text=text,
         body=body,
-        model=model,
-        fallbacks=fallbacks,
-        prefer=prefer_of(headers)
-        or _object(body, "route").get("prefer")
-        or _object(body, "hints").get("prefer"),
+        prefer=prefer_of(headers),
         tags=_tags(body, headers),
         function=function_of(headers),
         n=int(body.get("n") or 1),
@@ -79,9 +72,8 @@ def chat_of(text: str, body: Json, headers: Headers) -> Chat:
 
 def facts_of(chat: Chat, *, key: Key, headers: Headers, now: datetime, roll: float) -> Facts:
     """What the rules may know of `chat`. `now` is in UTC; `roll` is drawn anew for each request."""
-    asked = {"model": chat.model, "models": None, "fallback_models": list(chat.fallbacks)}
     return facts_of_request(
-        {**chat.body, **asked},
+        chat.body,
         project=key.project,
         key=key.id,
         key_models=key.models,
@@ -118,19 +110,6 @@ def refused_fields(
     what = f"model {model}" if name == "model" else name
     message = f"{what}: not accepted here; a rule's `allow_fields` can allow it"
     return InvalidRequest(message, code="unsupported_parameter", param=name)
-
-
-def _asked(body: Json) -> tuple[str | None, tuple[str, ...]]:
-    """The model asked for and those to try after it."""
-    model, models = _named(body.get("model")), body.get("models") or []
-    if model is None and models:
-        model, models = _named(models[0]), models[1:]
-    later = dict.fromkeys([*(body.get("fallback_models") or []), *models])
-    return model, tuple(one for one in later if one != model)
-
-
-def _named(model: str | None) -> str | None:
-    return None if model is None or model.lower() in ("", "auto") else model
 
 
 def _tags(body: Json, headers: Headers) -> Mapping[str, str]:

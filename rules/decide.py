@@ -129,10 +129,13 @@ def names_of(ruleset: RuleSet, catalog: Catalog) -> Names:
     return Names(catalog, aliases, frozenset(refusing))
 
 
+NO_EFFECTS = Effects()
+
+
 def effects_of(route: RouteRecord | None) -> Effects:
     """What the applying rule asks of the request, whoever chose the model."""
     if route is None:
-        return Effects()
+        return NO_EFFECTS
     return Effects(
         set=route.set or {},
         defaults=route.defaults or {},

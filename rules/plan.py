@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -122,11 +121,12 @@ class Plan:
 
     def _limited(self, models: Iterable[Model]) -> list[Model]:
         kept: dict[str, Model] = {}
-        of: Counter[str] = Counter()
+        of: dict[str, int] = {}
         for model in models:
-            if model.id in self.pins or of[model.provider] < MOST_OF_A_PROVIDER:
+            held = of.get(model.provider, 0)
+            if model.id in self.pins or held < MOST_OF_A_PROVIDER:
                 kept.setdefault(model.id, model)
-                of[model.provider] += 1
+                of[model.provider] = held + 1
         return list(kept.values())
 
     def _reject(self, model: str, why: str) -> None:

@@ -8,8 +8,7 @@ The estimate (docs/rules.md): UTF-8 bytes of text / 4, tools and schemas as comp
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -41,49 +40,43 @@ def facts_of_request(
     at: datetime = MONDAY_NOON,
     roll: float = 0.0,
 ) -> Facts:
-    facts = _of_body(body)
-    return replace(
-        facts,
+    said = _of_body(body, prefer)
+    return Facts(
+        **said,
         dialect=dialect,
         project=project,
         key=key,
         function=function,
         header=header or {},
-        tags=facts.tags if tags is None else dict(tags),
-        prefer=_asked(body)[2] or prefer or facts.prefer,
+        tags={**said["metadata"], **scalars(body.get("tags"))} if tags is None else tags,
         hour=at.hour,
         weekday=WEEKDAYS[at.weekday()],
-        bucket=bucket_of(facts.user or key),
+        bucket=bucket_of(said["user"] or key),
         roll=roll,
         key_models=key_models,
     )
 
 
-def _of_body(body: Mapping[str, Any]) -> Facts:
-    """What the body says by itself."""
-    model, fallbacks, prefer = _asked(body)
-    hints, metadata, parts = _mapping(body.get("hints")), scalars(body.get("metadata")), _parts(body)
-    return Facts(
-        model=model,
-        fallbacks=fallbacks,
-        prefer=prefer or _text(_mapping(body.get("route")).get("prefer")) or _text(hints.get("prefer")),
-        user=_text(body.get("user")) or _text(body.get("safety_identifier")),
-        stream=body.get("stream") is True,
-        tools=len(_list(body.get("tools"))) + len(_list(body.get("functions"))),
-        messages=len(_list(body.get("messages"))),
-        json=_json(body),
-        reasoning=_text(body.get("reasoning_effort")) or _text(hints.get("reasoning_effort")),
-        input_tokens=_input_tokens(body, counted=sum(parts.values())),
-        max_tokens=_first_int(
-            body.get("max_completion_tokens"), body.get("max_tokens"), hints.get("max_tokens")
-        ),
-        n=_first_int(body.get("n")) or 1,
-        tags={**metadata, **scalars(body.get("tags"))},
-        metadata=metadata,
-        images=parts["images"],
-        audio=parts["audio"],
-        files=parts["files"],
-    )
+def _of_body(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
+    """The facts that the body gives by itself, but for a header's preference."""
+    say, hints, messages = body.get, _mapping(body.get("hints")), _list(body.get("messages"))
+    parts, (model, fallbacks, suffix) = _parts(messages), _asked(body)
+    return {
+        "model": model,
+        "fallbacks": fallbacks,
+        "prefer": suffix or prefer or _preferred(body),
+        "user": _text(say("user")) or _text(say("safety_identifier")),
+        "stream": say("stream") is True,
+        "tools": len(_list(say("tools"))) + len(_list(say("functions"))),
+        "messages": len(messages),
+        "json": _json(body),
+        "reasoning": _text(say("reasoning_effort")) or _text(hints.get("reasoning_effort")),
+        "input_tokens": _input_tokens(body, messages, counted=sum(parts.values())),
+        "max_tokens": _first_int(say("max_completion_tokens"), say("max_tokens"), hints.get("max_tokens")),
+        "metadata": scalars(say("metadata")),
+        "n": _first_int(say("n")) or 1,
+        **parts,
+    }
 
 
 def bucket_of(text: str) -> int:
@@ -102,15 +95,19 @@ def scalars(value: object) -> dict[str, str]:
 
 def _asked(body: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...], str | None]:
     """The model asked for, those to try after it, the preference of `auto:<prefer>` (which asks for none)."""
-    model, models, later = body.get("model"), _texts(body.get("models")), _texts(body.get("fallback_models"))
-    if not _text(model) and models:
-        model, later = models[0], [*models[1:], *later]
-    else:
-        later = [*later, *models]
-    name, _, suffix = (_text(model) or "auto").lower().partition(":")
-    if name == "auto" and (not suffix or suffix in PREFERENCES):
-        return None, tuple(later), suffix or None
-    return _text(model), tuple(later), None
+    model, models = _text(body.get("model")), _texts(body.get("models"))
+    if models and (model is None or model.lower() == "auto"):
+        model, *models = models
+    word, _, prefer = (model or "auto").lower().partition(":")
+    none_given = word == "auto" and prefer in ("", *PREFERENCES)
+    later = dict.fromkeys((*_texts(body.get("fallback_models")), *models))
+    after = tuple(one for one in later if one != model)
+    return (None, after, prefer or None) if none_given else (model, after, None)
+
+
+def _preferred(body: Mapping[str, Any]) -> str | None:
+    route, hints = _mapping(body.get("route")), _mapping(body.get("hints"))
+    return _text(route.get("prefer")) or _text(hints.get("prefer"))
 
 
 def _json(body: Mapping[str, Any]) -> str | None:
@@ -119,9 +116,9 @@ def _json(body: Mapping[str, Any]) -> str | None:
     return FORMATS.get(_text(_mapping(body.get("response_format")).get("type")) or "")
 
 
-def _parts(body: Mapping[str, Any]) -> dict[str, int]:
+def _parts(messages: Sequence[Any]) -> dict[str, int]:
     counts = dict.fromkeys(PARTS.values(), 0)
-    for message in _list(body.get("messages")):
+    for message in messages:
         for part in _list(_mapping(message).get("content")):
             sort = PARTS.get(str(_mapping(part).get("type")))
             if sort:
@@ -129,27 +126,23 @@ def _parts(body: Mapping[str, Any]) -> dict[str, int]:
     return counts
 
 
-def _input_tokens(body: Mapping[str, Any], *, counted: int) -> int:
-    messages = _list(body.get("messages"))
-    size = sum(_size(text) for text in _strings(messages))
+def _input_tokens(body: Mapping[str, Any], messages: Sequence[Any], *, counted: int) -> int:
+    size = _said(messages)
     for field in ("tools", "functions", "response_format", "output_schema"):
         if body.get(field):
             size += _size(json.dumps(body[field], ensure_ascii=False, separators=(",", ":"), default=str))
     return -(-size // BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_PART * counted
 
 
-def _strings(value: object) -> Iterator[str]:
-    """Every text in messages, but those of the parts that are counted."""
+def _said(value: object) -> int:
+    """The size of every text in messages, but of those in the parts that are counted."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        if value.get("type") not in PARTS:
-            for name, one in value.items():
-                if name not in ("role", "type"):
-                    yield from _strings(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _strings(one)
+        return _size(value)
+    if isinstance(value, dict):
+        if value.get("type") in PARTS:
+            return 0
+        return sum(_said(one) for name, one in value.items() if name not in ("role", "type"))
+    return sum(map(_said, value)) if isinstance(value, list | tuple) else 0
 
 
 def _size(text: str) -> int:

@@ -434,49 +434,9 @@ def test_a_schema_of_exactly_the_limits_is_accepted() -> None:
     assert refusal(output_schema={"d": "é" * (padding // 2 + 1)}).param == "output_schema"
 
 
-ASKED = [
-    pytest.param({}, None, (), id="no model"),
-    pytest.param({"model": ""}, None, (), id="an empty one"),
-    pytest.param({"model": "Auto"}, None, (), id="auto, in any case"),
-    pytest.param({"model": "auto:cheap"}, "auto:cheap", (), id="auto with a preference is decide's to read"),
-    pytest.param({"model": "a"}, "a", (), id="one model"),
-    pytest.param({"model": "a", "fallback_models": ["b", "c"]}, "a", ("b", "c"), id="a model and fallbacks"),
-    pytest.param({"model": "a", "models": ["a", "b"]}, "a", ("b",), id="a model that its list begins with"),
-    pytest.param({"models": ["a", "b"]}, "a", ("b",), id="a list alone: its first is the model"),
-    pytest.param({"model": "auto", "models": ["a", "b"]}, "a", ("b",), id="a list beside auto: the same"),
-    pytest.param({"models": ["auto", "b"]}, None, ("b",), id="a list that begins with auto"),
-    pytest.param({"fallback_models": ["b"]}, None, ("b",), id="fallbacks of no model"),
-    pytest.param(
-        {"models": ["a", "b"], "fallback_models": ["c", "b"]}, "a", ("c", "b"), id="both lists, once each"
-    ),
-]
-
-
-@pytest.mark.parametrize(("fields", "model", "fallbacks"), ASKED)
-def test_the_model_asked_for_and_those_after_it(
-    fields: dict[str, Any], model: str | None, fallbacks: tuple[str, ...]
-) -> None:
-    asked = chat(**fields)
-    assert (asked.model, asked.fallbacks) == (model, fallbacks)
-
-
 READ = [
     pytest.param({}, {}, "prefer", None, id="no preference"),
-    pytest.param({"hints": {"prefer": "cheap"}}, {}, "prefer", "cheap", id="a hint's preference"),
-    pytest.param(
-        {"hints": {"prefer": "cheap"}, "route": {"prefer": "fast"}},
-        {},
-        "prefer",
-        "fast",
-        id="a route's comes before",
-    ),
-    pytest.param(
-        {"route": {"prefer": "fast"}},
-        {"x-sluice-prefer": "quality"},
-        "prefer",
-        "quality",
-        id="a header's before that",
-    ),
+    pytest.param({}, {"x-sluice-prefer": "quality"}, "prefer", "quality", id="a header's preference"),
     pytest.param({"stream": True}, {}, "stream", True, id="a stream"),
     pytest.param({"stream": True}, {}, "include_usage", False, id="a stream without usage"),
     pytest.param(

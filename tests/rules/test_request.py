@@ -31,8 +31,6 @@ def part(sort: str) -> dict[str, Any]:
         pytest.param(
             {"model": "auto:best"}, "model", "auto:best", id="an unknown preference stays to be refused"
         ),
-        pytest.param({"models": ["a/b", "c"]}, "model", "a/b", id="the first of models"),
-        pytest.param({"models": ["a/b", "c"]}, "fallbacks", ("c",), id="the rest of models"),
         pytest.param({"model": "x", "models": ["c"]}, "fallbacks", ("c",), id="models beside a model"),
         pytest.param(
             {"model": "x", "models": ["c"], "fallback_models": ["d"]},
@@ -75,6 +73,31 @@ def part(sort: str) -> dict[str, Any]:
 )
 def test_a_fact(body: dict[str, Any], fact: str, expected: object) -> None:
     assert getattr(facts_of_request(body), fact) == expected
+
+
+ASKED = [
+    pytest.param({}, None, (), id="no model"),
+    pytest.param({"model": ""}, None, (), id="an empty one"),
+    pytest.param({"model": "Auto"}, None, (), id="auto, in any case"),
+    pytest.param({"model": "a"}, "a", (), id="one model"),
+    pytest.param({"model": "a", "fallback_models": ["b", "c"]}, "a", ("b", "c"), id="a model and fallbacks"),
+    pytest.param({"model": "a", "models": ["a", "b"]}, "a", ("b",), id="a model that its list begins with"),
+    pytest.param({"models": ["a", "b"]}, "a", ("b",), id="a list alone: its first is the model"),
+    pytest.param({"model": "auto", "models": ["a", "b"]}, "a", ("b",), id="a list beside auto: the same"),
+    pytest.param({"models": ["auto", "b"]}, None, ("b",), id="a list that begins with auto"),
+    pytest.param({"fallback_models": ["b"]}, None, ("b",), id="fallbacks of no model"),
+    pytest.param(
+        {"models": ["a", "b"], "fallback_models": ["c", "b"]}, "a", ("c", "b"), id="both lists, once each"
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "model", "fallbacks"), ASKED)
+def test_the_model_asked_for_and_those_after_it(
+    fields: dict[str, Any], model: str | None, fallbacks: tuple[str, ...]
+) -> None:
+    facts = facts_of_request(fields)
+    assert (facts.model, facts.fallbacks) == (model, fallbacks)
 
 
 @pytest.mark.parametrize(
