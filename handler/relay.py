@@ -20,8 +20,9 @@ import certifi
 import httpx
 
 from handler.answer import Answer, Spent
-from handler.attempt import Asked, answered
+from handler.attempt import Asked, Upstream, answered
 from handler.call import Call, Limit, Limits, limits_of
+from handler.choices import parts_of, together
 from handler.conduct import Conduct, Observe
 from handler.connecting import Connecting
 from handler.errors import UpstreamError
@@ -186,22 +187,32 @@ class Relay:
     ) -> Answer:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
         began, row = self._clock(), self._row(call, candidate)
-        translator, credential = self._translators[row.dialect], self._credential(row)
         if goes_on is not None:
             call = replace(call, body=goes_on.body(call.body))
+        limits = limits_of(call, candidate, now=began, deadline=deadline)
+
+        async def opened(asked: Asked) -> Upstream:
+            response = await _within(watch, self._send(asked.order, limits), limits.first)
+            return _Open(response, watch, limits, began)
+
+        parts = parts_of(call, row)
+        asks = [self._asked(part, candidate, row, goes_on, spent, len(parts)) for part in parts]
+        return await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
+
+    def _asked(
+        self,
+        call: Call,
+        candidate: Candidate,
+        row: Provider,
+        goes_on: Continuation | None,
+        spent: list[Spent],
+        parts: int,
+    ) -> Asked:
+        translator, credential = self._translators[row.dialect], self._credential(row)
         order = outgoing(
             call, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
         )
-        limits = limits_of(call, candidate, now=began, deadline=deadline)
-        response = await _within(watch, self._send(order, limits), limits.first)
-        upstream, streams = _Open(response, watch, limits, began), False
-        try:
-            answer = await answered(Asked(call, candidate, row, translator, order, goes_on, spent), upstream)
-            streams = answer.stream is not None
-        finally:
-            if not streams:
-                await upstream.aclose()
-        return answer
+        return Asked(call, candidate, row, translator, order, goes_on, spent, parts)
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:
         row = call.rows.get(candidate.model.provider)
