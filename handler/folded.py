@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handler import sse
-from handler.cost import Usage, usage_of
+from handler.cost import MOST, Usage, usage_of
 from handler.errors import Json, UpstreamError
 from handler.frames import Frames, served
 from handler.splice import dump
@@ -109,11 +109,11 @@ class Choice:
 
 def _total(told: Sequence[Any]) -> Any:
     """Objects member by member, numbers added, of anything else the first."""
-    told = [one for one in told if one is not None]
+    told = [one for one in told if one is not None] or [None]
     kinds = {type(one) for one in told}
     if kinds == {dict}:
         names = dict.fromkeys(name for one in told for name in one)
         return {name: _total([one.get(name) for one in told]) for name in names}
-    if kinds in ({int}, {float}):
+    if kinds <= {int, float} and all(abs(one) < MOST for one in told):
         return sum(told)
-    return told[0] if told else None
+    return told[0]

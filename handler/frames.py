@@ -44,7 +44,7 @@ def content_of(chunk: Mapping[str, Any]) -> int:
 
 
 class Edits(Protocol):
-    """What is done to a stream's chunks beside, where it is not all that the client is told."""
+    """What else is done to a stream's chunks: those of a resumed answer, or of one choice among several."""
 
     def chunk(self, chunk: Json) -> Json | None:
         """The client's chunk, None for nothing new. Raises UpstreamError when it cannot go on like that."""
@@ -56,7 +56,7 @@ class Edits(Protocol):
 
 
 class Frames:
-    """One upstream stream as the client's frames. `price` is given to tell the cost."""
+    """One upstream stream as the client's frames. `price` is given to tell the cost, `told` edits chunks."""
 
     def __init__(
         self,

@@ -187,6 +187,7 @@ class Relay:
     ) -> Answer:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
         began, row = self._clock(), self._row(call, candidate)
+        translator, credential = self._translators[row.dialect], self._credential(row)
         if goes_on is not None:
             call = replace(call, body=goes_on.body(call.body))
         limits = limits_of(call, candidate, now=began, deadline=deadline)
@@ -195,24 +196,15 @@ class Relay:
             response = await _within(watch, self._send(asked.order, limits), limits.first)
             return _Open(response, watch, limits, began)
 
-        parts = parts_of(call, row)
-        asks = [self._asked(part, candidate, row, goes_on, spent, len(parts)) for part in parts]
-        return await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
+        def asked(part: Call) -> Asked:
+            order = outgoing(
+                part, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
+            )
+            return Asked(part, candidate, row, translator, order, goes_on, spent, len(parts))
 
-    def _asked(
-        self,
-        call: Call,
-        candidate: Candidate,
-        row: Provider,
-        goes_on: Continuation | None,
-        spent: list[Spent],
-        parts: int,
-    ) -> Asked:
-        translator, credential = self._translators[row.dialect], self._credential(row)
-        order = outgoing(
-            call, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
-        )
-        return Asked(call, candidate, row, translator, order, goes_on, spent, parts)
+        parts = parts_of(call, row)
+        asks = [asked(part) for part in parts]
+        return await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:
         row = call.rows.get(candidate.model.provider)

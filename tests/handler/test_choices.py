@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from handler.answer import Answer
-from handler.attempt import MAX_HELD
+from handler.attempt import MAX_ANSWER, MAX_HELD
 from handler.providers.base import Provider, Quirks
 from handler.providers.registry import PROVIDERS
 from handler.relay import Call
@@ -32,6 +32,7 @@ from tests.upstream import (
     completion,
     finish,
     role,
+    sse,
     stream,
     texts,
     whole,
@@ -119,6 +120,7 @@ def test_a_stream_is_one_as_any(after: tuple[float, ...]) -> None:
         mine = [choice for one in chunks for choice in one["choices"] if choice["index"] == index]
         assert [choice["delta"].get("role") for choice in mine] == ["assistant", None, None, None]
         assert [choice["finish_reason"] for choice in mine] == [None, None, None, "stop"]
+    assert last.keys() == {"id", "object", "created", "model", "choices", "usage"}
     assert last["choices"] == []
     assert last["usage"] == {"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30}
     assert not any(one.get("usage") for one in chunks)
@@ -269,13 +271,13 @@ def test_when_a_part_tells_no_usage_none_is_told(streamed: bool) -> None:
 
 def test_numbers_in_usage_are_added_and_the_rest_is_the_firsts() -> None:
     usages: list[Json] = [
-        {**USAGE, "details": {"cached": 1, "kind": "x"}, "queue_time": 0.25, "tier": None},
-        {**USAGE, "details": {"cached": 2, "audio": 3}, "queue_time": 0.5, "tier": "on", "ok": True},
+        {**USAGE, "details": {"cached": 1, "kind": "x"}, "queue_time": 0, "tier": None, "nonsense": 10**4000},
+        {**USAGE, "details": {"cached": 2, "audio": 3}, "queue_time": 0.5, "tier": "on", "nonsense": 1.5},
     ]
     heard = told([replying(whole(completion(usage=usage))) for usage in usages])
     assert heard.answer is not None
-    added = {"prompt_tokens": 14, "completion_tokens": 6, "total_tokens": 20, "queue_time": 0.75}
-    rest = {"details": {"cached": 3, "kind": "x", "audio": 3}, "tier": "on", "ok": True}
+    added = {"prompt_tokens": 14, "completion_tokens": 6, "total_tokens": 20, "queue_time": 0.5}
+    rest = {"details": {"cached": 3, "kind": "x", "audio": 3}, "tier": "on", "nonsense": 10**4000}
     assert json.loads(heard.answer.body)["usage"] == added | rest
 
 
@@ -321,6 +323,11 @@ def test_how_many_calls_it_takes(n: int, row: str, asks: list[int | None]) -> No
 
 def test_a_rules_cap_counts() -> None:
     assert len(sent(8, cap={"n": 2})) == 2
+    ended = replying(stream(chunk("Hello"), finish(), finish(index=1), Act.STALL))
+    transport = Scripted({"b": [ended]})
+    answered = run(heard(transport, several("two/b", n=8, cap={"n": 2}, stream=True)))
+    assert answered.done
+    assert answered.seconds == pytest.approx(5), "two choices are all: more is not waited for"
 
 
 def test_a_key_of_one_call_is_not_sent_with_several() -> None:
@@ -425,6 +432,23 @@ def test_one_that_fails_after_content_ends_the_stream_in_an_error(
     assert heard.answer.usage is not None
     assert heard.answer.usage.estimated
     assert heard.answer.usage.input == 7 + 5, "as told by the one that had ended; the last had said nothing"
+
+
+def test_what_came_with_a_failure_is_told_before_it() -> None:
+    """The last word of a part and its error in one piece of bytes."""
+    error = sse({"error": {"message": "No.", "code": 500}})
+    scripts = [part(0, streamed=True, after=9.0), broken(3.0, sse(chunk("lo")) + error)]
+    heard = told(scripts, stream=True)
+    assert said(replace(heard, events=heard.events[:-1])) == ["", "Hello"]
+    assert heard.failure["metadata"]["class"] == "server"
+
+
+def test_the_parts_of_a_whole_answer_share_what_one_may_be_long() -> None:
+    long = replying(whole(json.dumps(completion("x" * (MAX_ANSWER // 2)))))
+    assert told([long], n=1).classes == ["one/a ok"]
+    error = told([long], n=2).error
+    assert error is not None
+    assert "too large" in str(error.__cause__)
 
 
 LATE_LIMIT = replying(Reply(status=429, chunked=True, pieces=(3.0, b"{}")))
