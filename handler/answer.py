@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from handler.cost import Usage, cost, dollars, estimated
+from handler.cost import Usage, cost, dollars
 from handler.errors import Attempt, Json, UpstreamError
 from handler.failover import final_error
+from handler.folded import Folded
 from handler.frames import Frames
 from handler.sse import DONE, encode
 from rules import Candidate
@@ -19,6 +20,9 @@ Spent = tuple[Candidate, Usage]  # what an attempt used that is not the answer
 
 class Source(Protocol):
     """The upstream of a stream."""
+
+    @property
+    def status(self) -> int: ...
 
     @property
     def waited(self) -> float:
@@ -49,7 +53,7 @@ class Stream:
     """A stream at its commit point: what came so far is in `held`."""
 
     source: Source
-    frames: Frames
+    frames: Frames | Folded
     held: bytes
     forget: Callable[[UpstreamError], None]  # takes the credential out of a failure
     settled: bool = False
@@ -161,7 +165,7 @@ class Answer:
             self.attempts[-1], klass=klass if frames.ended else "cancelled", ms=source.ms
         )
         self.waited = source.waited
-        self.used = used(frames, self.input_tokens)
+        self.used = frames.used(self.input_tokens)
 
     def _broken_off(self, failure: UpstreamError) -> bytes:
         self.broke_off = True
@@ -169,12 +173,7 @@ class Answer:
         return encode(json.dumps(error.body(), separators=(",", ":")))
 
 
-def used(frames: Frames, input_tokens: int) -> Usage:
-    """As told, or else estimated: what a stream used so far."""
-    return frames.usage or estimated(input_tokens=input_tokens, output_bytes=frames.content)
-
-
-async def more(source: Source, frames: Frames) -> bytes:
+async def more(source: Source, frames: Frames | Folded) -> bytes:
     """The frames of the next bytes, or of the end."""
     try:
         data = await source.read(begun=frames.content > 0, patience=frames.patience)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from handler.answer import Answer, Source, Spent, Stream, more, used
+from handler.answer import Answer, Source, Spent, Stream, more
 from handler.call import Call
 from handler.cost import estimated, output_bytes, usage_of
 from handler.errors import Attempt, Json, UpstreamError
+from handler.folded import Folded
 from handler.frames import Frames, whole
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, Translator
@@ -24,9 +25,6 @@ MAX_ERROR = 1_000_000  # bytes of an error
 
 class Upstream(Source, Protocol):
     """An open response."""
-
-    @property
-    def status(self) -> int: ...
 
     @property
     def headers(self) -> Mapping[str, str]: ...
@@ -47,10 +45,15 @@ class Asked:
     order: Outgoing
     goes_on: Continuation | None  # of an answer that another began
     spent: list[Spent]  # where it is noted what failed attempts used
+    parts: int = 1  # how many are asked at the same time, for one choice each
 
     @property
     def recovery(self) -> str:
         return self.call.decision.effects.recovery
+
+    @property
+    def wants_usage(self) -> bool:
+        return self.call.chat.include_usage or self.call.chat.include_cost
 
     @property
     def told_price(self) -> Price | None:
@@ -58,16 +61,38 @@ class Asked:
         return self.candidate.model.price if self.call.chat.include_cost else None
 
 
-async def answered(asked: Asked, upstream: Upstream) -> Answer:
+Opened = Callable[[Asked], Awaitable[Upstream]]  # sends the order; raises UpstreamError
+
+
+async def answered(asked: Asked, opened: Opened) -> Answer:
     """The answer: whole, or a stream at its commit point, the first content. Raises UpstreamError."""
+    upstream = await opened(asked)
+    return await kept(asked, upstream, _answered(asked, upstream))
+
+
+async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> Answer:
+    """The answer. Unless it is a stream, nothing of its source stays open."""
+    answer = None
     try:
-        return await _answered(asked, upstream)
+        answer = await answering
+        return answer
     except UpstreamError as error:
         asked.order.forget(error)
         raise
+    finally:
+        if answer is None or answer.stream is None:
+            await source.aclose()
 
 
 async def _answered(asked: Asked, upstream: Upstream) -> Answer:
+    await accepted(asked, upstream)
+    if asked.call.chat.stream:
+        return await begun(asked, upstream, _frames(asked))
+    return await _whole(asked, upstream)
+
+
+async def accepted(asked: Asked, upstream: Upstream) -> None:
+    """Raises UpstreamError for a response that holds no answer of the form that was asked for."""
     if upstream.status >= 400:
         body = (await upstream.whole(MAX_ERROR))[:MAX_ERROR]
         raise asked.translator.error(upstream.status, upstream.headers, body)
@@ -76,12 +101,21 @@ async def _answered(asked: Asked, upstream: Upstream) -> Answer:
     if upstream.headers.get("content-encoding", "identity") != "identity":
         raise _protocol("The provider packed its answer though it was asked not to.", upstream.status)
     if asked.call.chat.stream:
-        return await _stream(asked, upstream)
-    return await _whole(asked, upstream)
+        await _streams(asked, upstream)
+
+
+async def _streams(asked: Asked, upstream: Upstream) -> None:
+    kind = upstream.headers.get("content-type", "")
+    if "html" in kind:
+        raise _protocol("The provider sent a page.", upstream.status)
+    if "json" in kind:
+        _, body = await _parsed(asked, upstream)
+        asked.translator.response(body, asked.row.quirks)  # an error in disguise has its own class
+        raise _protocol("The provider did not stream its answer.", upstream.status)
 
 
 async def _whole(asked: Asked, upstream: Upstream) -> Answer:
-    text, body = await _parsed(upstream)
+    text, body = await _parsed(asked, upstream)
     completion = asked.translator.response(body, asked.row.quirks, legacy=asked.call.chat.legacy)
     served = (
         completion if asked.call.explanation is None else {**completion, "sluice": asked.call.explanation}
@@ -94,21 +128,15 @@ async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     return answer
 
 
-async def _stream(asked: Asked, upstream: Upstream) -> Answer:
-    kind = upstream.headers.get("content-type", "")
-    if "html" in kind:
-        raise _protocol("The provider sent a page.", upstream.status)
-    if "json" in kind:
-        _, body = await _parsed(upstream)
-        asked.translator.response(body, asked.row.quirks)  # an error in disguise has its own class
-        raise _protocol("The provider did not stream its answer.", upstream.status)
-    frames, answer = _frames(asked), None
+async def begun(asked: Asked, source: Source, frames: Frames | Folded) -> Answer:
+    """A stream at its commit point. What one that never gets there has used is noted."""
+    answer = None
     try:
-        answer = await _begun(asked, upstream, frames)
+        answer = await _begun(asked, source, frames)
         return answer
     finally:
         if answer is None and frames.content:
-            asked.spent.append((asked.candidate, used(frames, asked.call.decision.facts.input_tokens)))
+            asked.spent.append((asked.candidate, frames.used(asked.call.decision.facts.input_tokens)))
 
 
 def _frames(asked: Asked) -> Frames:
@@ -117,15 +145,15 @@ def _frames(asked: Asked) -> Frames:
     return Frames(
         asked.translator.stream(asked.row.quirks, legacy=chat.legacy),
         model=asked.candidate.id,
-        wants_usage=chat.include_usage or chat.include_cost,
+        wants_usage=asked.wants_usage,
         price=asked.told_price,
         explanation={**(explanation or {}), **goes_on.note} if goes_on else explanation,
         told=Told(asked.candidate.id, goes_on) if resume else None,
-        choices=chat.n or 1,
+        choices=int(asked.call.body.get("n") or 1),
     )
 
 
-async def _begun(asked: Asked, upstream: Upstream, frames: Frames) -> Answer:
+async def _begun(asked: Asked, upstream: Source, frames: Frames | Folded) -> Answer:
     """The stream at its commit point: content that is new to the client; its end, where a rule buffers."""
     held, first_token = bytearray(), None
     most = MAX_HELD if asked.recovery == "buffer" else 0
@@ -146,7 +174,7 @@ async def _begun(asked: Asked, upstream: Upstream, frames: Frames) -> Answer:
     return answer
 
 
-def _answer(asked: Asked, upstream: Upstream) -> Answer:
+def _answer(asked: Asked, upstream: Source) -> Answer:
     return Answer(
         candidate=asked.candidate,
         attempts=[Attempt(asked.candidate.id, "ok", upstream.status, upstream.ms)],
@@ -156,10 +184,11 @@ def _answer(asked: Asked, upstream: Upstream) -> Answer:
     )
 
 
-async def _parsed(upstream: Upstream) -> tuple[str, Json]:
+async def _parsed(asked: Asked, upstream: Upstream) -> tuple[str, Json]:
     """The text of the body and the object that it parses to."""
-    data = await upstream.whole(MAX_ANSWER)
-    if len(data) > MAX_ANSWER:
+    most = MAX_ANSWER // asked.parts
+    data = await upstream.whole(most)
+    if len(data) > most:
         raise _protocol("The provider's answer is too large.", upstream.status)
     try:
         text = data.decode("utf-8-sig")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from handler import sse
-from handler.cost import Usage, cost, dollars, usage_of
+from handler.cost import Usage, cost, dollars, estimated, usage_of
 from handler.errors import Json, UpstreamError
 from handler.providers.base import StreamDecoder
 from handler.splice import dump, splice
-from handler.told import CONTENT, Told
+from handler.told import CONTENT, Sent
 from rules import Price
 
 # What a chunk of our own takes from the one before it: SDKs believe the usage of the last chunk.
@@ -28,7 +28,7 @@ _MODEL = re.compile(r'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 def whole(text: str, body: Json, completion: Json, *, model: str, price: Price | None) -> bytes:
     """A whole answer as the client gets it. `text` parses to `body`; `price` is given to tell the cost."""
-    return splice(text, body, _served(completion, model, price)).encode()
+    return splice(text, body, served(completion, model, price)).encode()
 
 
 def content_of(chunk: Mapping[str, Any]) -> int:
@@ -43,11 +43,20 @@ def content_of(chunk: Mapping[str, Any]) -> int:
     return characters
 
 
-class Frames:
-    """One upstream stream as the client's frames. `price` is given to tell the cost.
+class Edits(Protocol):
+    """What else is done to a stream's chunks: those of a resumed answer, or of one choice among several."""
 
-    `told` is given where another candidate may have to go on, or goes on with the answer of another.
-    """
+    def chunk(self, chunk: Json) -> Json | None:
+        """The client's chunk, None for nothing new. Raises UpstreamError when it cannot go on like that."""
+        ...
+
+    def sent(self) -> Sent | None:
+        """What another candidate can go on with; None when nobody can."""
+        ...
+
+
+class Frames:
+    """One upstream stream as the client's frames. `price` is given to tell the cost, `told` edits chunks."""
 
     def __init__(
         self,
@@ -57,7 +66,7 @@ class Frames:
         wants_usage: bool,
         price: Price | None = None,
         explanation: Json | None = None,
-        told: Told | None = None,
+        told: Edits | None = None,
         choices: int = 1,
     ) -> None:
         self._decoder = decoder
@@ -91,6 +100,10 @@ class Frames:
         elif self.failure is not None and not self._decoder.event:
             self.failure = UpstreamError("The provider's stream holds no event.", klass="protocol")
         return frames
+
+    def used(self, input_tokens: int) -> Usage:
+        """As told, or else estimated: what was used so far."""
+        return self.usage or estimated(input_tokens=input_tokens, output_bytes=self.content)
 
     def _framed(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
         frames: list[bytes] = []
@@ -180,11 +193,11 @@ class Frames:
     def _text(self, chunk: Json, text: str | None) -> str:
         self._latest = chunk
         if text is None:
-            return dump(_served(chunk, self._model, self._price))
+            return dump(served(chunk, self._model, self._price))
         as_it_came = chunk is self._decoder.event and not (self._price and chunk.get("usage"))
         if as_it_came and self._prefix and text.startswith(self._prefix):
             return self._instead + text[len(self._prefix) :]
-        edited = splice(text, self._decoder.event, _served(chunk, self._model, self._price))
+        edited = splice(text, self._decoder.event, served(chunk, self._model, self._price))
         if as_it_came:
             self._learn(text, edited)
         return edited
@@ -207,7 +220,7 @@ def _tells_usage(text: str) -> bool:
     return isinstance(event, dict) and usage_of(event) is not None and not event.get("choices")
 
 
-def _served(answer: Json, model: str, price: Price | None) -> Json:
+def served(answer: Json, model: str, price: Price | None) -> Json:
     """The answer under the id that served it, with what it cost where that was asked for."""
     usage = answer.get("usage")
     told = usage_of(answer) if price and isinstance(usage, dict) else None

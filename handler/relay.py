@@ -20,8 +20,9 @@ import certifi
 import httpx
 
 from handler.answer import Answer, Spent
-from handler.attempt import Asked, answered
+from handler.attempt import Asked, Upstream, answered
 from handler.call import Call, Limit, Limits, limits_of
+from handler.choices import parts_of, together
 from handler.conduct import Conduct, Observe
 from handler.connecting import Connecting
 from handler.errors import UpstreamError
@@ -189,19 +190,21 @@ class Relay:
         translator, credential = self._translators[row.dialect], self._credential(row)
         if goes_on is not None:
             call = replace(call, body=goes_on.body(call.body))
-        order = outgoing(
-            call, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
-        )
         limits = limits_of(call, candidate, now=began, deadline=deadline)
-        response = await _within(watch, self._send(order, limits), limits.first)
-        upstream, streams = _Open(response, watch, limits, began), False
-        try:
-            answer = await answered(Asked(call, candidate, row, translator, order, goes_on, spent), upstream)
-            streams = answer.stream is not None
-        finally:
-            if not streams:
-                await upstream.aclose()
-        return answer
+
+        async def opened(asked: Asked) -> Upstream:
+            response = await _within(watch, self._send(asked.order, limits), limits.first)
+            return _Open(response, watch, limits, began)
+
+        def asked(part: Call) -> Asked:
+            order = outgoing(
+                part, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
+            )
+            return Asked(part, candidate, row, translator, order, goes_on, spent, len(parts))
+
+        parts = parts_of(call, row)
+        asks = [asked(part) for part in parts]
+        return await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:
         row = call.rows.get(candidate.model.provider)

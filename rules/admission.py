@@ -28,7 +28,7 @@ class Live:
     default_access: str = "allow"  # allow | deny: where no access record applies
     unable: Mapping[str, frozenset[str]] = field(
         default_factory=dict
-    )  # provider -> features its wire cannot represent
+    )  # provider -> features its wire cannot represent; with `n`, several choices are several calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,7 @@ NEEDS: Mapping[str, Need] = {
     "json_object": Need(lambda facts: facts.json == "object", "response_format", "JSON output"),
     "json_schema": Need(lambda facts: facts.json == "schema", "response_format", "JSON schemas"),
     "reasoning": Need(lambda facts: facts.reasoning not in (None, "none"), "reasoning_effort", "reasoning"),
-    "n": Need(lambda facts: facts.n > 1, "n", "several choices"),
 }
-WIRE_ONLY = frozenset({"n"})  # no catalogue says it of a model: only a provider's row rules it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ def _able(admission: Admission, model: Model) -> Obstacle | None:
         return Obstacle(ABLE, why, "context_length_exceeded", "messages")
     wire = admission.live.unable.get(model.provider, frozenset())
     for feature in admission.needs:
-        if feature in wire or not (feature in model.can or feature in WIRE_ONLY or _implied(feature, model)):
+        if feature in wire or not (feature in model.can or _implied(feature, model)):
             why = f"does not support {NEEDS[feature].words}"
             return Obstacle(ABLE, why, "unsupported_parameter", NEEDS[feature].param)
     return None

@@ -114,7 +114,13 @@ def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live, matche
             live=live,
             needs=needs_of(facts),
         ),
-        size=Size(facts.input_tokens, _max_tokens(facts, effects_of(route)), facts.n, live.first_token),
+        size=Size(
+            facts.input_tokens,
+            _max_tokens(facts, effects_of(route)),
+            facts.n,
+            live.first_token,
+            live.unable,
+        ),
         wanted=facts.prefer or (route.prefer if route else None),
     )
 

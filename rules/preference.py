@@ -27,6 +27,12 @@ class Size:
     max_tokens: int | None = None
     n: int = 1
     first_token: Mapping[str, float] = field(default_factory=dict)  # measured seconds, by model id
+    unable: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by provider, as in Live
+
+    def input(self, model: Model) -> int:
+        """A provider with one answer to a call is sent the prompt for each choice."""
+        calls = self.n if "n" in self.unable.get(model.provider, ()) else 1
+        return calls * self.input_tokens
 
     def output(self, model: Model, *, usual: int) -> int:
         asked = self.max_tokens or usual
@@ -35,13 +41,13 @@ class Size:
 
 def expected_cost(model: Model, size: Size) -> int | None:
     """Nano-dollars that the request will probably cost, None when the price is unknown."""
-    return _cost(model, size.input_tokens, size.output(model, usual=USUAL_OUTPUT))
+    return _cost(model, size.input(model), size.n * size.output(model, usual=USUAL_OUTPUT))
 
 
 def cost_range(model: Model, size: Size) -> tuple[int | None, int | None]:
     """Nano-dollars for the input alone, and for the largest answers that may come."""
     largest = size.n * size.output(model, usual=RESERVED_OUTPUT)
-    return _cost(model, size.input_tokens, 0), _cost(model, size.input_tokens, largest)
+    return _cost(model, size.input(model), 0), _cost(model, size.input(model), largest)
 
 
 def _cost(model: Model, tokens_in: int, tokens_out: int) -> int | None:

@@ -299,3 +299,42 @@ async def test_nothing_secret_leaves(upstream: Upstream, start: Start) -> None:
         assert "canary" not in text
         assert KEY not in text
         assert "127.0.0.1" not in text
+
+
+def lone(upstream: Upstream) -> list[Any]:
+    """A provider that gives one answer to a call, and a model of it."""
+    quirks = {"unable": ["n"]}
+    return [provider(upstream.url, "lone", quirks=quirks), model("lone/m", price=PRICE)]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_several_choices_of_a_provider_that_gives_one(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    upstream.script("m", stream(chunk("Hello"), finish(), usage()) if streams else whole(completion()))
+    gateway = start(*lone(upstream))
+    heard = await gateway.chat(model="lone/m", n=3, stream=streams)
+    assert (heard.status, heard.headers["x-sluice-attempts"]) == (200, "1")
+    bodies = heard.events[:-1] if streams else [heard.json]
+    assert {choice["index"] for body in bodies for choice in body["choices"]} == {0, 1, 2}
+    assert gateway.lines[-1]["usage"] == {**gateway.lines[-1]["usage"], "input": 21, "output": 9}
+    assert gateway.lines[-1]["cost"] == pytest.approx((21 * 1 + 9 * 2) / 1e6)
+    assert len(upstream.asked("m")) == 3
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_every_part_is_hung_up_on_when_the_client_leaves(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    silent = stream(chunk("Hel"), Act.STALL) if streams else Reply(pieces=(Act.STALL,), chunked=True)
+    upstream.script("m", silent)
+    gateway, leave = start(*lone(upstream)), asyncio.Event()
+    asked = {"model": "lone/m", "stream": streams, "n": 3, "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"authorization": f"Bearer {KEY}"}
+    body = json.dumps(asked).encode()
+    asking = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
+    await upstream.until("requests", 3)
+    leave.set()
+    await asking
+    await upstream.until("gone", 3)
+    assert gateway.lines[-1]["left"] is True

@@ -18,7 +18,8 @@ class Quirks:
 
     rename: Mapping[str, str] = field(default_factory=dict)  # field -> the provider's name for it
     drop: frozenset[str] = frozenset()  # tuning it refuses: left out and named in x-sluice-dropped
-    unable: frozenset[str] = frozenset()  # features it cannot represent: the model is no candidate
+    # Features it cannot represent: the model is no candidate. `n`: one answer to a call (handler/choices.py).
+    unable: frozenset[str] = frozenset()
     refuse: frozenset[str] = frozenset()  # fields and models that a caller may not name (contract, section 3)
     drop_null: bool = False  # null fields are refused there: leave them out
     message_drop: frozenset[str] = frozenset()  # message fields it refuses

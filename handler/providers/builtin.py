@@ -68,6 +68,8 @@ _ROWS = (
             message_drop=frozenset({"name"}),
             roles=_NO_DEVELOPER,
             stream_usage=False,  # tells it with every event
+            # candidateCount is refused by Gemini 3: https://github.com/googleapis/js-genai/issues/1609
+            unable=frozenset({"n"}),
             legacy=False,
             # Dearer than the catalogue says: https://ai.google.dev/gemini-api/docs/pricing
             refuse=frozenset({"service_tier=priority", "web_search_options"}),

@@ -79,8 +79,6 @@ def _config(body: Json, model: Model, dropped: list[str]) -> Json:
         if config["maxOutputTokens"] < most:
             dropped += ["max_tokens", "max_completion_tokens"]  # whichever the client said
     if (several := int(body.get("n", 1))) > 1:
-        if body.get("stream"):
-            raise unsupported("n", "this model streams one choice only")
         config["candidateCount"] = several
     return {name: value for name, value in {**config, **_modalities(body)}.items() if value is not None}
 

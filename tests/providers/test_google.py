@@ -590,7 +590,6 @@ def test_strict_tools_are_validated_unless_the_answer_has_a_schema() -> None:
 @pytest.mark.parametrize(
     ("chat", "name", "param"),
     [
-        pytest.param({"n": 2, "stream": True}, "gemini-3.5-flash", "n", id="several choices in a stream"),
         pytest.param({"modalities": ["audio"]}, "gemini-3.5-flash", "modalities", id="a spoken answer"),
         pytest.param(
             {"tools": [TOOL], "tool_choice": {"type": "custom", "custom": {"name": "x"}}},

@@ -458,7 +458,7 @@ def test_a_named_model_that_is_not_able(facts: Item, param: str, words: str) -> 
         pytest.param({"json": "object"}, id="an object, which every model can"),
         pytest.param({"json": "text"}, id="text"),
         pytest.param({"reasoning": "none"}, id="no reasoning"),
-        pytest.param({"n": 3}, id="several choices, of which the catalogue says nothing"),
+        pytest.param({"n": 3}, id="several choices"),
         pytest.param({"input_tokens": 8_000}, id="a prompt that just fits"),
     ],
 )
@@ -479,9 +479,9 @@ def test_an_unlisted_pin_counts_as_able() -> None:
 
 def test_what_a_providers_wire_cannot_represent() -> None:
     live = {"unable": {"openai": frozenset({"n", "tools"})}}
-    refusal = decided("openai/brand-new", live=live, n=2).refusal
+    refusal = decided("openai/brand-new", live=live, tools=1).refusal
     assert refusal is not None
-    assert (refusal.code, refusal.param) == ("unsupported_parameter", "n")
+    assert (refusal.code, refusal.param) == ("unsupported_parameter", "tools")
     assert "openai/mid" not in ids(decided(live=live, tools=1))
 
 
