@@ -10,10 +10,14 @@ from typing import Protocol
 from handler.answer import Answer, Source, Spent, Stream, more, used
 from handler.call import Call
 from handler.cost import estimated, output_bytes, usage_of
-from handler.errors import Attempt, Json, UpstreamError
+from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
+from handler.form import Form
 from handler.frames import Frames, whole
 from handler.outgoing import Outgoing
-from handler.providers.base import Provider, Translator
+from handler.providers.base import Provider, StreamDecoder, Translator
+from handler.retold import Checked, Retold
+from handler.sse import DONE
+from handler.structured import TOOL
 from handler.told import Continuation, Told, resumable
 from rules import Candidate, Price
 
@@ -46,6 +50,7 @@ class Asked:
     translator: Translator
     order: Outgoing
     goes_on: Continuation | None  # of an answer that another began
+    form: Form | None  # of structured output
     spent: list[Spent]  # where it is noted what failed attempts used
 
     @property
@@ -64,6 +69,9 @@ async def answered(asked: Asked, upstream: Upstream) -> Answer:
         return await _answered(asked, upstream)
     except UpstreamError as error:
         asked.order.forget(error)
+        if error.klass == "invalid_request" and asked.form is not None and asked.form.way == TOOL:
+            status = error.upstream_status
+            raise SchemaMismatch("a forced tool is refused", said=None, upstream_status=status) from error
         raise
 
 
@@ -75,23 +83,44 @@ async def _answered(asked: Asked, upstream: Upstream) -> Answer:
         raise _protocol("The provider pointed elsewhere.", upstream.status)
     if upstream.headers.get("content-encoding", "identity") != "identity":
         raise _protocol("The provider packed its answer though it was asked not to.", upstream.status)
-    if asked.call.chat.stream:
-        return await _stream(asked, upstream)
-    return await _whole(asked, upstream)
+    if not asked.call.chat.stream:
+        return await _whole(asked, upstream)
+    if asked.form is not None and asked.form.whole:
+        return await _whole_to_stream(asked, upstream)
+    return await _stream(asked, upstream)
 
 
 async def _whole(asked: Asked, upstream: Upstream) -> Answer:
-    text, body = await _parsed(upstream)
-    completion = asked.translator.response(body, asked.row.quirks, legacy=asked.call.chat.legacy)
-    served = (
-        completion if asked.call.explanation is None else {**completion, "sluice": asked.call.explanation}
-    )
-    answer = _answer(asked, upstream)
+    text, body, completion, answer = await _completion(asked, upstream)
+    explanation = _explanation(asked)
+    served = completion if explanation is None else {**completion, "sluice": explanation}
     answer.body = whole(text, body, served, model=asked.candidate.id, price=asked.told_price)
+    return answer
+
+
+async def _whole_to_stream(asked: Asked, upstream: Upstream) -> Answer:
+    """A whole answer for a client that streams: it has to be known before anything of it is told."""
+    _, _, completion, answer = await _completion(asked, upstream)
+    answer.retold = _frames(asked, Retold(completion)).close() + DONE
+    return answer
+
+
+async def _completion(asked: Asked, upstream: Upstream) -> tuple[str, Json, Json, Answer]:
+    """The body's text, the object it parses to, the completion it is, and the answer without a body."""
+    text, body = await _parsed(upstream)
+    legacy = asked.call.chat.legacy and not (asked.form and asked.form.way == TOOL)
+    completion = asked.translator.response(body, asked.row.quirks, legacy=legacy)
+    answer = _answer(asked, upstream)
     answer.used = usage_of(completion) or estimated(
         input_tokens=answer.input_tokens, output_bytes=output_bytes(completion)
     )
-    return answer
+    if asked.form is not None:
+        try:
+            completion = asked.form.completion(completion)
+        except SchemaMismatch:
+            asked.spent.append((asked.candidate, answer.used))
+            raise
+    return text, body, completion, answer
 
 
 async def _stream(asked: Asked, upstream: Upstream) -> Answer:
@@ -102,7 +131,10 @@ async def _stream(asked: Asked, upstream: Upstream) -> Answer:
         _, body = await _parsed(upstream)
         asked.translator.response(body, asked.row.quirks)  # an error in disguise has its own class
         raise _protocol("The provider did not stream its answer.", upstream.status)
-    frames, answer = _frames(asked), None
+    decoder = asked.translator.stream(asked.row.quirks, legacy=asked.call.chat.legacy)
+    if asked.form is not None:
+        decoder = Checked(decoder, asked.form.check)
+    frames, answer = _frames(asked, decoder), None
     try:
         answer = await _begun(asked, upstream, frames)
         return answer
@@ -111,11 +143,18 @@ async def _stream(asked: Asked, upstream: Upstream) -> Answer:
             asked.spent.append((asked.candidate, used(frames, asked.call.decision.facts.input_tokens)))
 
 
-def _frames(asked: Asked) -> Frames:
-    chat, goes_on, explanation = asked.call.chat, asked.goes_on, asked.call.explanation
+def _explanation(asked: Asked) -> Json | None:
+    explanation, form = asked.call.explanation, asked.form
+    return (
+        {**explanation, "schema": form.way} if explanation is not None and form is not None else explanation
+    )
+
+
+def _frames(asked: Asked, decoder: StreamDecoder) -> Frames:
+    chat, goes_on, explanation = asked.call.chat, asked.goes_on, _explanation(asked)
     resume = asked.recovery == "resume" and resumable(asked.call.body)
     return Frames(
-        asked.translator.stream(asked.row.quirks, legacy=chat.legacy),
+        decoder,
         model=asked.candidate.id,
         wants_usage=chat.include_usage or chat.include_cost,
         price=asked.told_price,
@@ -153,6 +192,7 @@ def _answer(asked: Asked, upstream: Upstream) -> Answer:
         waited=upstream.waited,
         input_tokens=asked.call.decision.facts.input_tokens,
         dropped=asked.order.dropped,
+        schema=asked.form.way if asked.form else None,
     )
 
 

@@ -24,7 +24,8 @@ from handler.attempt import Asked, answered
 from handler.call import Call, Limit, Limits, limits_of
 from handler.conduct import Conduct, Observe
 from handler.connecting import Connecting
-from handler.errors import UpstreamError
+from handler.errors import SchemaMismatch, UpstreamError
+from handler.form import Form, form_of
 from handler.outgoing import Outgoing, outgoing
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import TRANSLATORS
@@ -156,8 +157,10 @@ class Relay:
         watch, deadline = Watch(self._clock), call.deadline_from(self._clock())
         spent: list[Spent] = []
 
-        async def ask(candidate: Candidate, goes_on: Continuation | None) -> Answer:
-            return await self._attempt(call, candidate, goes_on, watch, deadline, spent)
+        async def ask(
+            candidate: Candidate, goes_on: Continuation | None, amends: SchemaMismatch | None
+        ) -> Answer:
+            return await self._attempt(call, candidate, goes_on, amends, watch, deadline, spent)
 
         conduct = Conduct(
             call,
@@ -180,6 +183,7 @@ class Relay:
         call: Call,
         candidate: Candidate,
         goes_on: Continuation | None,
+        amends: SchemaMismatch | None,
         watch: Watch,
         deadline: float,
         spent: list[Spent],
@@ -187,16 +191,17 @@ class Relay:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
         began, row = self._clock(), self._row(call, candidate)
         translator, credential = self._translators[row.dialect], self._credential(row)
-        if goes_on is not None:
-            call = replace(call, body=goes_on.body(call.body))
+        form = form_of(call.wanted, call.body, candidate.model, row, amends)
+        sent = _sent(call, goes_on, form)
         order = outgoing(
-            call, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
+            sent, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
         )
-        limits = limits_of(call, candidate, now=began, deadline=deadline)
+        limits = limits_of(sent, candidate, now=began, deadline=deadline)
         response = await _within(watch, self._send(order, limits), limits.first)
         upstream, streams = _Open(response, watch, limits, began), False
         try:
-            answer = await answered(Asked(call, candidate, row, translator, order, goes_on, spent), upstream)
+            asked = Asked(call, candidate, row, translator, order, goes_on, form, spent)
+            answer = await answered(asked, upstream)
             streams = answer.stream is not None
         finally:
             if not streams:
@@ -223,6 +228,19 @@ class Relay:
             if response is None:
                 await connecting.aclose()
         return response
+
+
+def _sent(call: Call, goes_on: Continuation | None, form: Form | None) -> Call:
+    """The call as this attempt makes it."""
+    if goes_on is not None:
+        call = replace(call, body=goes_on.body(call.body))
+    if form is None:
+        return call
+    call = replace(call, body=form.request(call.body))
+    if not (form.whole and call.chat.stream):
+        return call
+    body = {name: value for name, value in call.body.items() if name not in ("stream", "stream_options")}
+    return replace(call, body=body, chat=replace(call.chat, stream=False))
 
 
 @lru_cache(maxsize=256)
