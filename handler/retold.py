@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from handler.errors import Json
+from handler.errors import Json, SchemaMismatch
 from handler.providers.base import StreamDecoder
 
-Check = Callable[[Json, str | None], None]  # of a message and its finish reason; raises UpstreamError
+Check = Callable[[Json, str | None], None]  # of a message and its finish reason; raises SchemaMismatch
 
 _HEAD = ("id", "created", "model", "system_fingerprint", "service_tier")
-_CALLS = ("tool_calls", "function_call")
+_OTHER = ("refusal", "tool_calls", "function_call")  # than the answer
 
 
 class Retold:
@@ -50,38 +50,51 @@ def _parts(choice: Json) -> Iterator[Json]:
 
 
 class Checked:
-    """The stream of another decoder, each choice held against what it has to be once all has been said."""
+    """The stream of another decoder, each choice held against what it has to be when it has ended.
+
+    One that is amiss never ends for the client; the usage is still told, then what is wrong is raised.
+    """
 
     def __init__(self, decoder: StreamDecoder, check: Check) -> None:
         self._decoder = decoder
         self._check = check
-        self._messages: dict[int, Json] = {}
-        self._texts: dict[int, list[str]] = {}
-        self._finishes: dict[int, str] = {}
+        self._messages: dict[int, Json] = {}  # what each choice has said, until it ends
+        self._amiss: SchemaMismatch | None = None
 
     @property
     def event(self) -> Json:
         return self._decoder.event
 
     def feed(self, data: str) -> Iterator[Json]:
-        for chunk in self._decoder.feed(data):
-            self._note(chunk)
-            yield chunk
+        return self._checked(self._decoder.feed(data))
 
     def close(self) -> Iterator[Json]:
-        for chunk in self._decoder.close():
-            self._note(chunk)
-            yield chunk
-        for index, message in self._messages.items():
-            said = {**message, "content": "".join(self._texts.get(index, ()))}
-            self._check(said, self._finishes.get(index))
+        yield from self._checked(self._decoder.close())
+        for index in list(self._messages):
+            self._ended(index, None)
+        if self._amiss is not None:
+            raise self._amiss
 
-    def _note(self, chunk: Json) -> None:
-        for choice in chunk.get("choices") or ():
-            index, delta = choice.get("index") or 0, choice.get("delta") or {}
-            message = self._messages.setdefault(index, {})
-            message |= {name: delta[name] for name in ("refusal", *_CALLS) if delta.get(name)}
-            if text := delta.get("content"):
-                self._texts.setdefault(index, []).append(text)
-            if finish := choice.get("finish_reason"):
-                self._finishes[index] = finish
+    def _checked(self, chunks: Iterator[Json]) -> Iterator[Json]:
+        for chunk in chunks:
+            choices = chunk.get("choices") or ()
+            for choice in choices:
+                self._note(choice)
+            if self._amiss is None or not choices:
+                yield chunk
+
+    def _note(self, choice: Json) -> None:
+        index, delta = choice.get("index") or 0, choice.get("delta") or {}
+        message = self._messages.setdefault(index, {"content": []})
+        if text := delta.get("content"):
+            message["content"].append(text)
+        message |= {name: delta[name] for name in _OTHER if delta.get(name)}
+        if finish := choice.get("finish_reason"):
+            self._ended(index, finish)
+
+    def _ended(self, index: int, finish: str | None) -> None:
+        message = self._messages.pop(index)
+        try:
+            self._check({**message, "content": "".join(message["content"])}, finish)
+        except SchemaMismatch as mismatch:
+            self._amiss = self._amiss or mismatch

@@ -58,7 +58,7 @@ def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
         case {"type": "json_object"}:
             return Wanted()
         case {"type": "json_schema", "json_schema": dict(said)}:
-            schema = said.get("schema") or {"type": "object"}
+            schema = {"type": "object"} if said.get("schema") is None else said["schema"]
             checked(param, bounded, schema)
             try:
                 fits = Schema(schema)

@@ -139,12 +139,16 @@ async def test_a_stream_that_went_on_live_ends_in_an_error_when_it_does_not_fit(
     upstream: Upstream, start: Start
 ) -> None:
     upstream.script("native", stream(role(), chunk(BAD), finish(), usage()))
-    heard = await start().chat(model="up/native", response_format=schema(), stream=True)
+    gateway = start()
+    heard = await gateway.chat(model="up/native", response_format=schema(), stream=True)
     assert content(heard) == BAD
     assert heard.events[-1]["error"]["metadata"]["class"] == "schema"
     assert "$.city: expected string" in heard.events[-1]["error"]["message"]
     assert "[DONE]" not in heard.events
+    told = [choice["finish_reason"] for one in heard.events[:-1] for choice in one["choices"]]
+    assert set(told) == {None}, "nor does it say that it has ended"
     assert len(upstream.requests) == 1
+    assert gateway.lines[-1]["usage"] == {"input": 7, "output": 3}
 
 
 async def test_a_buffered_stream_is_held_until_it_is_known_to_fit(upstream: Upstream, start: Start) -> None:
@@ -247,6 +251,8 @@ async def test_each_of_several_choices_has_to_fit(upstream: Upstream, start: Sta
     upstream.script("native", stream(*both, finish(), finish(index=1)))
     heard = await start().chat(model="up/native", response_format=schema(), n=2, stream=True)
     assert (heard.events[-1] == "[DONE]") is (second == GOOD)
+    if second == BAD:
+        assert heard.events[-1]["error"]["metadata"]["class"] == "schema"
 
 
 CALL = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from handler.providers.base import Json
@@ -58,6 +57,8 @@ def _types(schema: Json) -> list[Any]:
 
 def compilable(schema: Mapping[str, Any]) -> bool:
     """Whether Anthropic takes it: nothing in it contains itself, and few properties are optional."""
+    from graphlib import CycleError, TopologicalSorter
+
     inside = {"#": _references({name: one for name, one in schema.items() if name not in _DEFINED})}
     for kind in _DEFINED & schema.keys():
         for name, one in schema[kind].items() if isinstance(schema[kind], dict) else ():
