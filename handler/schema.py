@@ -20,7 +20,7 @@ Json = dict[str, Any]
 MOST_PATTERNS = 100  # each may take up to PATTERN_SIZE once it is compiled
 PATTERN_SIZE = 1_000_000  # bytes
 BACKTRACKS = 10_000  # only look-around and back references need any; the rest is matched in linear time
-MOST_MEETINGS = 300_000  # of a part of the schema with a part of the answer
+MOST_MEETINGS = 200_000  # of a part of the schema with a part of the answer
 MOST_TOLD = 8_000_000  # meetings times bytes: the library copies the answer into every error that it collects
 LONGEST = 200  # characters of a path, or of what is told of a mismatch
 
@@ -145,11 +145,11 @@ _REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 
 
 def _meetings(root: Json, value: Any) -> int:
-    """How many there are, or some number from MOST_MEETINGS on."""
+    """How many there are, or some number from MOST_MEETINGS on. One with much counts as several."""
     left, count, anchors = [(root, value)], 0, _anchors(root)
     while left and count + len(left) < MOST_MEETINGS:
         schema, at = left.pop()
-        count += 1
+        count += 1 + (len(at) // 1000 if isinstance(at, str | list | dict) else 0)
         if isinstance(schema, dict):
             for word, said in schema.items():
                 if word in _REFERENCES:

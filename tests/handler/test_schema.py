@@ -113,6 +113,11 @@ def nested(depth: int) -> Json:
 
 
 BOMBS = [
+    pytest.param(
+        {**doubling(15), "$defs": {**doubling(15)["$defs"], "a15": {"pattern": "b$"}}},
+        "a" * 1_000_000,
+        id="a long text, again and again",
+    ),
     pytest.param(doubling(60), 1, id="a schema that doubles"),
     pytest.param({"properties": {"c": {"anyOf": [{"$ref": "#"}] * 2}}}, nested(60), id="at each level"),
     pytest.param(
