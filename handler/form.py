@@ -7,6 +7,7 @@ no answer: its model is told what is wrong with it, once; then the next candidat
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -55,14 +56,14 @@ class Form:
         after = [_BACK[self.way](self, choice) for choice in before]
         for choice in after:
             self.check(choice["message"], choice.get("finish_reason"))
-        return completion if all(map(_same, before, after)) else {**completion, "choices": after}
+        return completion if all(map(operator.is_, before, after)) else {**completion, "choices": after}
 
     def check(self, message: Json, finish: str | None) -> None:
         """Raises SchemaMismatch. Refusals, calls of the client's tools and what was cut off are none."""
         other = message.get("refusal") or message.get("tool_calls") or message.get("function_call")
         if other or finish in _UNFINISHED:
             return
-        text = message.get("content") or ""
+        text = _text(message)
         if (problem := self.asked.problem(text)) is not None:
             raise SchemaMismatch(problem, said=text)
 
@@ -147,20 +148,15 @@ def _unwrapped(form: Form, text: str) -> str:
 def _unfenced(form: Form, choice: Json) -> Json:
     """Without the code fence that many models cannot leave out."""
     message = choice["message"]
-    text = (message.get("content") or "").strip()
-    kind, newline, inner = text[3:-3].partition("\n")
-    if not (
-        newline
-        and text.startswith("```")
-        and text.endswith("```")
-        and kind.strip().isalnum() | (not kind.strip())
-    ):
-        return choice
-    return {**choice, "message": {**message, "content": inner.strip()}}
+    text = _text(message).strip()
+    language, newline, inner = text[3:-3].partition("\n")
+    fenced = text.startswith("```") and text.endswith("```") and newline and len(language.split()) < 2
+    return {**choice, "message": {**message, "content": inner.strip()}} if fenced else choice
 
 
-def _same(one: object, other: object) -> bool:
-    return one is other
+def _text(message: Json) -> str:
+    content = message.get("content")
+    return content if isinstance(content, str) else ""
 
 
 _ASKED: Mapping[str, Callable[[Form, Json], Json]] = {

@@ -86,7 +86,7 @@ class Checked:
     def _note(self, choice: Json) -> None:
         index, delta = choice.get("index") or 0, choice.get("delta") or {}
         message = self._messages.setdefault(index, {"content": []})
-        if text := delta.get("content"):
+        if isinstance(text := delta.get("content"), str):
             message["content"].append(text)
         message |= {name: delta[name] for name in _OTHER if delta.get(name)}
         if finish := choice.get("finish_reason"):

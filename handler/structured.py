@@ -32,7 +32,6 @@ _REFERENCES = re.compile(r'"\$(?:dynamicRef|recursiveRef|ref)":"(?!#/\$defs/|#/d
 class Wanted:
     """What an answer has to be: what fits the schema, or any JSON object where there is none."""
 
-    name: str = "answer"
     description: str | None = None
     schema: Json | None = None
     fits: Schema | None = None
@@ -64,7 +63,7 @@ def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
                 fits = Schema(schema)
             except BadSchema as error:
                 raise InvalidRequest(f"{param}: {error}", param=param) from None
-            return Wanted(said.get("name") or "answer", said.get("description"), schema, fits)
+            return Wanted(said.get("description"), schema, fits)
     return None
 
 
@@ -87,11 +86,14 @@ def way_of(asked: Wanted, chat: Json, model: Model, row: Provider) -> str:
 
 
 def natively(asked: Wanted, chat: Json, model: Model, row: Provider) -> bool:
-    features = {"json_schema"} if asked.schema is not None else {"json_object", "json_schema"}
-    able = not features.isdisjoint(model.can)
-    word = "json_object" if asked.schema is None else "json_schema"
+    """Whether its own `response_format` does it. Who can do schemas can do objects."""
+    feature = "json_object" if asked.schema is None else "json_schema"
     wire = _WIRES.get(row.dialect)
-    return able and word not in row.quirks.unable and (wire is None or wire(asked, chat, model))
+    return (
+        not model.can.isdisjoint({feature, "json_schema"})
+        and feature not in row.quirks.unable
+        and (wire is None or wire(asked, chat, model))
+    )
 
 
 def _by_tool(schema: Json, chat: Json, model: Model, row: Provider) -> bool:
