@@ -76,6 +76,8 @@ class Answer:
     input_tokens: int = 0  # the estimate, for a provider that tells of no usage
     dropped: tuple[str, ...] = ()  # tuning the provider does not take
     body: bytes = field(default=b"", repr=False)  # a whole answer, as the client gets it
+    retold: bytes = field(default=b"", repr=False)  # a whole answer as the stream that was asked for
+    schema: str | None = None  # how it was held to what was asked for: native | tool | prompt
     used: Usage | None = None  # by the candidate
     spent: list[Spent] = field(default_factory=list)  # by others
     first_token: float | None = None  # of a stream: seconds from the attempt's start to the first content
@@ -113,6 +115,8 @@ class Answer:
         """
         stream = self.stream
         if stream is None:
+            if self.retold:
+                yield self.retold
             return
         frame = stream.taken()
         try:

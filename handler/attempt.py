@@ -10,11 +10,15 @@ from typing import Protocol
 from handler.answer import Answer, Source, Spent, Stream, more
 from handler.call import Call
 from handler.cost import estimated, output_bytes, usage_of
-from handler.errors import Attempt, Json, UpstreamError
+from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
 from handler.folded import Folded
+from handler.form import Form
 from handler.frames import Frames, whole
 from handler.outgoing import Outgoing
-from handler.providers.base import Provider, Translator
+from handler.providers.base import Provider, StreamDecoder, Translator
+from handler.retold import Checked, Retold
+from handler.sse import DONE
+from handler.structured import TOOL
 from handler.told import Continuation, Told, resumable
 from rules import Candidate, Price
 
@@ -44,6 +48,7 @@ class Asked:
     translator: Translator
     order: Outgoing
     goes_on: Continuation | None  # of an answer that another began
+    form: Form | None  # of structured output
     spent: list[Spent]  # where it is noted what failed attempts used
     parts: int = 1  # how many are asked at the same time, for one choice each
 
@@ -54,6 +59,16 @@ class Asked:
     @property
     def wants_usage(self) -> bool:
         return self.call.chat.include_usage or self.call.chat.include_cost
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the answer goes back in the form of functions; that of a forced tool is no call."""
+        return self.call.chat.legacy and not (self.form and self.form.way == TOOL)
+
+    @property
+    def explanation(self) -> Json | None:
+        told, form = self.call.explanation, self.form
+        return {**told, "schema": form.way} if told is not None and form is not None else told
 
     @property
     def told_price(self) -> Price | None:
@@ -78,6 +93,9 @@ async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> An
         return answer
     except UpstreamError as error:
         asked.order.forget(error)
+        if error.klass == "invalid_request" and asked.form is not None and asked.form.way == TOOL:
+            status = error.upstream_status
+            raise SchemaMismatch("a forced tool is refused", said=None, upstream_status=status) from error
         raise
     finally:
         if answer is None or answer.stream is None:
@@ -87,7 +105,7 @@ async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> An
 async def _answered(asked: Asked, upstream: Upstream) -> Answer:
     await accepted(asked, upstream)
     if asked.call.chat.stream:
-        return await begun(asked, upstream, _frames(asked))
+        return await begun(asked, upstream, _frames(asked, decoder(asked)))
     return await _whole(asked, upstream)
 
 
@@ -116,15 +134,28 @@ async def _streams(asked: Asked, upstream: Upstream) -> None:
 
 async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     text, body = await _parsed(asked, upstream)
-    completion = asked.translator.response(body, asked.row.quirks, legacy=asked.call.chat.legacy)
-    served = (
-        completion if asked.call.explanation is None else {**completion, "sluice": asked.call.explanation}
-    )
+    completion = asked.translator.response(body, asked.row.quirks, legacy=asked.legacy)
     answer = _answer(asked, upstream)
-    answer.body = whole(text, body, served, model=asked.candidate.id, price=asked.told_price)
     answer.used = usage_of(completion) or estimated(
         input_tokens=answer.input_tokens, output_bytes=output_bytes(completion)
     )
+    if asked.form is not None:
+        try:
+            completion = asked.form.completion(completion)
+        except SchemaMismatch:
+            asked.spent.append((asked.candidate, answer.used))
+            raise
+    explanation = asked.explanation
+    served = completion if explanation is None else {**completion, "sluice": explanation}
+    answer.body = whole(text, body, served, model=asked.candidate.id, price=asked.told_price)
+    return answer
+
+
+def retold(asked: Asked, answer: Answer) -> Answer:
+    """A whole answer for a client that streams: it had to be known before anything of it was told."""
+    completion = json.loads(answer.body)
+    completion.pop("sluice", None)
+    answer.retold, answer.body = _frames(asked, Retold(completion)).close() + DONE, b""
     return answer
 
 
@@ -139,11 +170,17 @@ async def begun(asked: Asked, source: Source, frames: Frames | Folded) -> Answer
             asked.spent.append((asked.candidate, frames.used(asked.call.decision.facts.input_tokens)))
 
 
-def _frames(asked: Asked) -> Frames:
-    chat, goes_on, explanation = asked.call.chat, asked.goes_on, asked.call.explanation
+def decoder(asked: Asked) -> StreamDecoder:
+    """What hears the events of one stream, and holds its answer against what it has to be."""
+    heard = asked.translator.stream(asked.row.quirks, legacy=asked.legacy)
+    return heard if asked.form is None else Checked(heard, asked.form.check)
+
+
+def _frames(asked: Asked, heard: StreamDecoder) -> Frames:
+    goes_on, explanation = asked.goes_on, asked.explanation
     resume = asked.recovery == "resume" and resumable(asked.call.body)
     return Frames(
-        asked.translator.stream(asked.row.quirks, legacy=chat.legacy),
+        heard,
         model=asked.candidate.id,
         wants_usage=asked.wants_usage,
         price=asked.told_price,
@@ -181,6 +218,7 @@ def _answer(asked: Asked, upstream: Source) -> Answer:
         waited=upstream.waited,
         input_tokens=asked.call.decision.facts.input_tokens,
         dropped=asked.order.dropped,
+        schema=asked.form.way if asked.form else None,
     )
 
 

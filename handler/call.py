@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from handler.chat import Chat
 from handler.errors import Json
 from handler.providers.base import Provider
+from handler.structured import Wanted
 from rules import Candidate, Decision
 
 # Seconds, where no rule says otherwise. A model that reasons is silent for long before its first word.
@@ -27,6 +28,7 @@ class Call:
     deadline: float = float("inf")  # on the relay's clock
     headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format
     explanation: Json | None = None  # goes into the answer as `sluice`
+    wanted: Wanted | None = None  # what the answer has to be; None: text
 
     def deadline_from(self, now: float) -> float:
         """When the last attempt must have ended."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from handler.answer import Answer, more
-from handler.attempt import Asked, Opened, Upstream, accepted, answered, begun, kept
+from handler.attempt import Asked, Opened, Upstream, accepted, answered, begun, decoder, kept
 from handler.call import Call
 from handler.cost import Usage
 from handler.errors import UpstreamError
@@ -46,7 +46,7 @@ async def together(asks: Sequence[Asked], opened: Opened) -> Answer:
         model=asked.candidate.id,
         wants_usage=asked.wants_usage,
         price=asked.told_price,
-        explanation=asked.call.explanation,
+        explanation=asked.explanation,
     )
     frames.streams = [_frames(each, frames, index) for index, each in enumerate(asks)]
     parts = [_Part(each, opened, own) for each, own in zip(asks, frames.streams, strict=True)]
@@ -73,7 +73,7 @@ async def _whole(asks: Sequence[Asked], opened: Opened) -> Answer:
 
 def _frames(asked: Asked, folded: Folded, index: int) -> Frames:
     return Frames(
-        asked.translator.stream(asked.row.quirks, legacy=asked.call.chat.legacy),
+        decoder(asked),
         model=asked.candidate.id,
         wants_usage=False,  # it is told of all parts at once
         told=folded.choice(index),

@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from handler.answer import Answer, Spent
 from handler.call import Call
-from handler.errors import Attempt, Unavailable, UpstreamError
+from handler.errors import Attempt, SchemaMismatch, Unavailable, UpstreamError
 from handler.failover import Failover, Next, final_error
 from handler.told import Continuation, Sent
 from handler.watch import Watch
 from rules import Candidate
 
-Ask = Callable[[Candidate, Continuation | None], Awaitable[Answer]]  # one attempt; raises UpstreamError
+# One attempt; raises UpstreamError. The mismatch is that of the candidate's answer before.
+Ask = Callable[[Candidate, Continuation | None, SchemaMismatch | None], Awaitable[Answer]]
 Observe = Callable[[str, str, float | None], None]  # a candidate's id, the class or "ok", its Retry-After
 
 
@@ -62,6 +63,7 @@ class Conduct:
         self._hedge_after = effects.hedge_after  # None when there was a hedge, or time for one
         self._sent: Sent | None = None  # what the client has of an answer that broke off
         self._refused: set[str] = set()  # who refused a prefill
+        self._amiss: dict[str, SchemaMismatch] = {}  # whose answer was not what was asked for, by id
 
     async def answer(self) -> Answer:
         """The answer: whole, or a stream at its first content. Raises UpstreamError when there is none."""
@@ -93,7 +95,7 @@ class Conduct:
         """One attempt. A failure is noted here, an answer when it is the one that is taken."""
         began, goes_on = self._watch.clock(), self._continuation(candidate)
         try:
-            return await self._ask(candidate, goes_on)
+            return await self._ask(candidate, goes_on, self._amiss.pop(candidate.id, None))
         except UpstreamError as error:
             self._note(candidate, error.klass, error.upstream_status, self._watch.ms_since(began))
             self._observe(candidate.id, error.klass, error.retry_after)
@@ -115,6 +117,8 @@ class Conduct:
     def _following(self, failed: Failed, *, again: bool = True) -> Next | None:
         candidate, error, goes_on = failed
         self._failures.append(failed)
+        if isinstance(error, SchemaMismatch):
+            self._amiss[candidate.id] = error
         now = self._watch.clock()
         if goes_on is not None and goes_on.prefill and error.klass == "invalid_request":
             self._refused.add(candidate.id)  # it is asked anew, without

@@ -10,6 +10,7 @@ GatewayError                  status, type, code; body() is the OpenAI error obj
 ├── Unavailable         503   no_candidate, store_unavailable, rule_unreadable
 ├── InternalError       500   internal_error
 └── UpstreamError             one failed attempt, or all of them; ACTIONS says what may follow it
+    └── SchemaMismatch        an answer that is not what the request asked for
 """
 
 from __future__ import annotations
@@ -125,6 +126,7 @@ class Action:
     """What may follow a failed attempt of one class."""
 
     retry: bool = False  # the same candidate again, `retries` times
+    repair: bool = False  # the same candidate once more, told what was wrong
     failover: bool = True  # the next candidate
     blame: bool = True  # counts against the candidate (cooldown)
 
@@ -147,6 +149,7 @@ ACTIONS: Mapping[str, Action] = {
     "timeout_idle": Action(),
     "timeout_total": Action(),
     "protocol": Action(),
+    "schema": Action(repair=True, blame=False),
     "cancelled": Action(failover=False, blame=False),
 }
 
@@ -178,3 +181,16 @@ class UpstreamError(GatewayError):
     @property
     def action(self) -> Action:
         return ACTIONS[self.klass]
+
+
+class SchemaMismatch(UpstreamError):
+    """An answer that is not what the request asked for. `problem` says where, and quotes nothing of it.
+
+    `said` is the answer's text; None where the way of asking was refused, so that there is no answer.
+    """
+
+    def __init__(self, problem: str, *, said: str | None, upstream_status: int | None = None) -> None:
+        message = f"The answer is not what was asked for: {problem}."
+        super().__init__(message, klass="schema", upstream_status=upstream_status)
+        self.problem = problem
+        self.said = said

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from handler.errors import Attempt, Json, UpstreamError
+from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
 from rules import Candidate
 
 BACKOFF = 0.25  # seconds before the first retry, doubling; times 0.5 to 1.5
@@ -20,6 +20,7 @@ OWN_WORDS = (
     "content_policy",
     "context_length",
 )  # the caller's to mend: kept as the provider said
+_BROKE_OFF = "The answer broke off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Failover:
         self._retries = retries
         self._jitter = jitter
         self._retried: dict[str, int] = {}  # how often, by id
+        self._repaired: set[str] = set()  # who was asked again because of what the answer was
         self._window: int | None = None  # tokens of the largest window that was too small
         self._limited: dict[str, tuple[float, Candidate]] = {}  # by id: when it may be asked again
         self._waits = 0
@@ -85,6 +87,9 @@ class Failover:
         yield self._once_the_limit_allows(now)
 
     def _again(self, candidate: Candidate, error: UpstreamError) -> Next | None:
+        if error.action.repair and candidate.id not in self._repaired:
+            self._repaired.add(candidate.id)
+            return Next(candidate)
         retried = self._retried.get(candidate.id, 0)
         if not error.action.retry or retried >= self._retries:
             return None
@@ -130,7 +135,7 @@ def final_error(
     kept = last.klass in OWN_WORDS
     status, type_, code, message = _verdict(failures, pinned=pinned)
     error = UpstreamError(
-        message if kept else f"{'The answer broke off' if broke_off else message}: {told}.",
+        message if kept else f"{_BROKE_OFF if broke_off and last.klass != 'schema' else message}: {told}.",
         klass=last.klass,
         upstream_status=last.upstream_status,
         status=status,
@@ -160,6 +165,8 @@ def _verdict(failures: Sequence[UpstreamError], *, pinned: bool) -> tuple[int, s
         return 504, "timeout_error", "deadline_exceeded", "No answer came in time"
     if classes == {"not_found"} and pinned:
         return 404, "invalid_request_error", "model_not_found", "The provider does not serve this model"
+    if isinstance(last, SchemaMismatch):
+        return 502, "upstream_error", "upstream_error", f"No answer is what was asked for ({last.problem})"
     return 502, "upstream_error", "upstream_error", "No candidate gave an answer"
 
 

@@ -95,9 +95,11 @@ class Frames:
     def close(self, why: UpstreamError | None = None) -> bytes:
         """The last frames, when the upstream has ended. `why` does not matter if all had been said."""
         frames = self._framed(self._closed, b"")
-        if self.failure is not None and why is not None:
+        if self.failure is None or self.failure.klass == "schema":  # all has been said, rightly or not
+            return frames
+        if why is not None:
             self.failure = why
-        elif self.failure is not None and not self._decoder.event:
+        elif not self._decoder.event:
             self.failure = UpstreamError("The provider's stream holds no event.", klass="protocol")
         return frames
 

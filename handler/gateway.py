@@ -17,12 +17,13 @@ from handler.errors import GatewayError, Json, UpstreamError, refused
 from handler.exchange import HEAD_AFTER, Receive, read_body
 from handler.headers import upstream_headers, wants_explanation
 from handler.log import Entry, Log, line
-from handler.providers.base import Provider
+from handler.providers.base import Provider, Quirks
 from handler.providers.registry import available, rows
 from handler.relay import Answer, Call, Relay
 from handler.settings import Settings
 from handler.sharing import Sharing
 from handler.snapshot import Snapshot
+from handler.structured import forces, wanted
 from rules import Catalog, Decision, Facts, Live, ModelRecord, Refusal, RuleSet, decide, load_catalog, usable
 
 SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first token
@@ -129,13 +130,19 @@ class Gateway:
         return Asked(chat, key, policy, decision, headers)
 
     def call(self, asked: Asked, deadline: float) -> Call:
-        """What the relay is asked to do, right after it was decided. `deadline`: on the gateway's clock."""
+        """What the relay is asked to do, right after it was decided. `deadline`: on the gateway's clock.
+
+        Raises InvalidRequest for a schema that no answer can be held to.
+        """
+        body = prepared(asked.chat, asked.decision.effects)
+        asks = wanted(body, ours=asked.chat.body.get("output_schema") is not None)
         if asked.decision.candidates:
             self.cooldown.probe(asked.decision.candidates[0].id, asked.decision)
         return Call(
             chat=asked.chat,
             decision=asked.decision,
-            body=prepared(asked.chat, asked.decision.effects),
+            body=body,
+            wanted=asks,
             rows=asked.policy.rows,
             deadline=deadline,
             headers=upstream_headers(asked.headers),
@@ -179,7 +186,7 @@ class Gateway:
             first_token=self.first_token,
             stale=stale,
             default_access=self.settings.default_access,
-            unable={name: row.quirks.unable for name, row in table.items() if row.quirks.unable},
+            unable={name: unable for name, row in table.items() if (unable := _unable(row.quirks))},
         )
 
     def health(self, *, detailed: bool) -> tuple[int, Json]:
@@ -231,3 +238,7 @@ class Gateway:
         """Waits, bounded, for what runs beside requests: a Lambda instance is frozen between two of them."""
         beside = (self.auth, self.snapshot, self.credentials, self.sharing)
         await asyncio.gather(*(each.settle(SETTLING) for each in beside))
+
+
+def _unable(quirks: Quirks) -> frozenset[str]:
+    return quirks.unable if forces(quirks) else quirks.unable | {"forced_tool"}

@@ -51,7 +51,7 @@ class Entry:
     left: bool = False  # the client went away
 
     def failed(self, error: GatewayError) -> None:
-        quotes = error.code in _QUOTING or error.metadata.get("class") in OWN_WORDS
+        quotes = error.code in _QUOTING or error.metadata.get("class") in (*OWN_WORDS, "schema")
         told = error.body()["error"].items()
         self.error = {name: value for name, value in told if not (quotes and name == "message")}
 

@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -20,13 +19,14 @@ import certifi
 import httpx
 
 from handler.answer import Answer, Spent
-from handler.attempt import Asked, Upstream, answered
+from handler.attempt import Asked, Upstream, answered, retold
 from handler.call import Call, Limit, Limits, limits_of
 from handler.choices import parts_of, together
 from handler.conduct import Conduct, Observe
 from handler.connecting import Connecting
-from handler.errors import UpstreamError
-from handler.outgoing import Outgoing, outgoing
+from handler.errors import SchemaMismatch, UpstreamError
+from handler.form import form_of
+from handler.outgoing import Outgoing, attempted, outgoing
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
@@ -157,8 +157,10 @@ class Relay:
         watch, deadline = Watch(self._clock), call.deadline_from(self._clock())
         spent: list[Spent] = []
 
-        async def ask(candidate: Candidate, goes_on: Continuation | None) -> Answer:
-            return await self._attempt(call, candidate, goes_on, watch, deadline, spent)
+        async def ask(
+            candidate: Candidate, goes_on: Continuation | None, amends: SchemaMismatch | None
+        ) -> Answer:
+            return await self._attempt(call, candidate, goes_on, amends, watch, deadline, spent)
 
         conduct = Conduct(
             call,
@@ -181,6 +183,7 @@ class Relay:
         call: Call,
         candidate: Candidate,
         goes_on: Continuation | None,
+        amends: SchemaMismatch | None,
         watch: Watch,
         deadline: float,
         spent: list[Spent],
@@ -188,9 +191,9 @@ class Relay:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
         began, row = self._clock(), self._row(call, candidate)
         translator, credential = self._translators[row.dialect], self._credential(row)
-        if goes_on is not None:
-            call = replace(call, body=goes_on.body(call.body))
-        limits = limits_of(call, candidate, now=began, deadline=deadline)
+        form = form_of(call.wanted, call.body, candidate.model, row, amends)
+        sent = attempted(call, goes_on, form)
+        limits = limits_of(sent, candidate, now=began, deadline=deadline)
 
         async def opened(asked: Asked) -> Upstream:
             response = await _within(watch, self._send(asked.order, limits), limits.first)
@@ -200,11 +203,12 @@ class Relay:
             order = outgoing(
                 part, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
             )
-            return Asked(part, candidate, row, translator, order, goes_on, spent, len(parts))
+            return Asked(part, candidate, row, translator, order, goes_on, form, spent, len(parts))
 
-        parts = parts_of(call, row)
+        parts = parts_of(sent, row)
         asks = [asked(part) for part in parts]
-        return await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
+        answer = await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
+        return retold(asks[0], answer) if call.chat.stream and not sent.chat.stream else answer
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:
         row = call.rows.get(candidate.model.provider)

@@ -38,6 +38,7 @@ class Need:
     asked: Callable[[Facts], bool]
     param: str  # the field of the request that asks for it
     words: str
+    made_up: bool = False  # for a model without it the gateway finds another way
 
 
 NEEDS: Mapping[str, Need] = {
@@ -45,8 +46,10 @@ NEEDS: Mapping[str, Need] = {
     "images": Need(lambda facts: facts.images > 0, "messages", "images"),
     "audio": Need(lambda facts: facts.audio > 0, "messages", "audio"),
     "files": Need(lambda facts: facts.files > 0, "messages", "files"),
-    "json_object": Need(lambda facts: facts.json == "object", "response_format", "JSON output"),
-    "json_schema": Need(lambda facts: facts.json == "schema", "response_format", "JSON schemas"),
+    "json_object": Need(lambda facts: facts.json == "object", "response_format", "JSON output", made_up=True),
+    "json_schema": Need(
+        lambda facts: facts.json == "schema", "response_format", "JSON schemas", made_up=True
+    ),
     "reasoning": Need(lambda facts: facts.reasoning not in (None, "none"), "reasoning_effort", "reasoning"),
 }
 
@@ -73,6 +76,14 @@ class Admission:
 
     def obstacle(self, model: Model) -> Obstacle | None:
         return next((found for check in CHECKS if (found := check(self, model))), None)
+
+    def second_best(self, model: Model) -> str | None:
+        """Why a model that may answer is not one to choose unasked: nothing holds it to the answer's form."""
+        for feature in self.needs:
+            forced = feature == "json_schema" and _forced(self, model)
+            if NEEDS[feature].made_up and not (forced or _has(self, model, feature)):
+                return _lacking(feature).why
+        return None
 
 
 def needs_of(facts: Facts) -> tuple[str, ...]:
@@ -114,16 +125,34 @@ def _able(admission: Admission, model: Model) -> Obstacle | None:
     if model.context is not None and tokens > model.context:
         why = f"context is {model.context} tokens"
         return Obstacle(ABLE, why, "context_length_exceeded", "messages")
-    wire = admission.live.unable.get(model.provider, frozenset())
-    for feature in admission.needs:
-        if feature in wire or not (feature in model.can or _implied(feature, model)):
-            why = f"does not support {NEEDS[feature].words}"
-            return Obstacle(ABLE, why, "unsupported_parameter", NEEDS[feature].param)
-    return None
+    return next(
+        (_lacking(f) for f in admission.needs if not (NEEDS[f].made_up or _has(admission, model, f))), None
+    )
+
+
+def _lacking(feature: str) -> Obstacle:
+    need = NEEDS[feature]
+    return Obstacle(ABLE, f"does not support {need.words}", "unsupported_parameter", need.param)
+
+
+def _has(admission: Admission, model: Model, feature: str) -> bool:
+    if feature in admission.live.unable.get(model.provider, frozenset()):
+        return False
+    return feature in model.can or _implied(feature, model)
 
 
 def _implied(feature: str, model: Model) -> bool:
     return feature == "json_object" and "json_schema" in model.can
+
+
+def _forced(admission: Admission, model: Model) -> bool:
+    """Whether it can be forced to call a tool of ours."""
+    wire = admission.live.unable.get(model.provider, frozenset())
+    rules = {rule.partition(":")[0] for rule in model.rules}
+    able = (
+        "tools" in model.can and wire.isdisjoint({"tools", "forced_tool"}) and "no_forced_tool" not in rules
+    )
+    return able and admission.facts.tools == 0
 
 
 def _available(admission: Admission, model: Model) -> Obstacle | None:

@@ -72,10 +72,14 @@ class Plan:
         """The models eligible when none is named, best first."""
         models = [model for model in self.names.catalog.auto() if (model.provider == LAST_RESORT) is local]
         admitted = self.admit(models)
+        eligible = []
         for model in admitted:
-            if model.price is None:
-                self._reject(model.id, "price unknown")
-        return rank((model for model in admitted if model.price), prefer or self.prefer, self.size)
+            why = "price unknown" if model.price is None else self.admission.second_best(model)
+            if why is None:
+                eligible.append(model)
+            else:
+                self._reject(model.id, why)
+        return rank(eligible, prefer or self.prefer, self.size)
 
     def by_name(self, name: str) -> list[Model]:
         """The models that a rule's or a fallback's name means; none when it means nothing."""

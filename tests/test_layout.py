@@ -22,6 +22,7 @@ ONLY_IN = {
     "pydantic": ("rules.",),
     "httpx": ("handler.relay", "handler.main"),
     "botocore": ("handler.dynamodb", "handler.ledger", "handler.credentials", "handler.cli.manage"),
+    "jsonschema_rs": ("handler.schema",),
     "starlette": ("handler.app", "handler.endpoints."),
     "mangum": ("handler.main", "handler.event"),
     "moto": ("handler.local.serve",),

@@ -16,7 +16,7 @@ from tests.deployed import bare_python, package
 
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
-MOST = 25_000_000  # bytes, unpacked and with compiled caches; Lambda takes 250 MB
+MOST = 40_000_000  # bytes, unpacked and with compiled caches; Lambda takes 250 MB
 AARCH64 = 183  # ELF's e_machine
 UNCHECKED_HASH = 1  # the flags of a cache that holds whatever the date of its source
 
@@ -39,7 +39,7 @@ def test_every_locked_version_has_hashes() -> None:
     pinned = re.findall(r"^([\w.-]+)==", LOCK, re.MULTILINE)
     hashed = re.findall(r"^([\w.-]+)==\S+ \\\n    --hash=sha256:", LOCK, re.MULTILINE)
     assert pinned == hashed
-    assert "pydantic-core" in pinned
+    assert {"pydantic-core", "jsonschema-rs"} <= set(pinned)
 
 
 def test_what_no_one_reads_is_left_out(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_the_package_for_lambda_holds_wheels_of_its_python_and_processor() -> No
         head = library.read_bytes()[:20]
         assert head[:4] == b"\x7fELF"
         assert struct.unpack_from("<H", head, 18) == (AARCH64,), library
-        assert "cpython-313" in library.name
+        assert "cpython-313" in library.name or library.name.endswith(".abi3.so"), library
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_every_module_has_a_cache_that_never_looks_at_dates() -> None:
 def test_the_package_is_small_and_holds_no_tests_and_no_metadata() -> None:
     built = package("aarch64", "3.13")
     assert script().size(built) < MOST
-    assert {path.name for path in built.iterdir()} >= {"handler", "rules", "botocore"}
+    assert {path.name for path in built.iterdir()} >= {"handler", "rules", "botocore", "jsonschema_rs"}
     assert not [path for path in built.iterdir() if path.suffix == ".dist-info" or path.name == "tests"]
     assert (built / "handler" / "bootstrap").stat().st_mode & 0o777 == 0o755
 

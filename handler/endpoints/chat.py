@@ -43,6 +43,7 @@ def _headers(entry: Entry, answer: Answer | None) -> dict[str, str]:
         "x-sluice-reason": reason_of(entry.decision, answer),
         "x-sluice-rule": entry.decision.rule,
         "x-sluice-attempts": str(len(answer.attempts)),
+        "x-sluice-schema": answer.schema,
         "x-sluice-dropped": ", ".join(answer.dropped) or None,
     }
     return {name: header_text(value) for name, value in found.items() if value is not None}

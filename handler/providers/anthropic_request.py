@@ -26,7 +26,6 @@ _MARKS = 4  # cache marks in one request
 _LEAST_BUDGET = 1024
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
 _SAMPLING = ("temperature", "top_p", "top_k")
-_JSON = "Reply with one JSON object and nothing else: no other text, no code fence."
 _PERSONAL = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s().-]{7,}")  # an address or a number to call
 
 # What is said elsewhere in the request, or only concerns how the answer comes.
@@ -48,8 +47,6 @@ def request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
         elif name not in _HANDLED and not _neutral(name, value):
             dropped.append(name)
     _sampling(chat, body, words, dropped)
-    if _kind(chat.get("response_format")) == "json_object":
-        talk.say(_JSON)
     if talk.system:
         body["system"] = talk.system
     body["messages"] = [turn.body() for turn in talk.turns]
@@ -190,7 +187,7 @@ def _tier(value: Any, _: Json, dropped: list[str]) -> Json:
 
 
 def _format(value: Any, body: Json, _: list[str]) -> Json:
-    if _kind(value) != "json_schema":
+    if value["type"] != "json_schema":
         return {}
     schema = compiled(value["json_schema"].get("schema") or {"type": "object"})
     return {
@@ -199,10 +196,6 @@ def _format(value: Any, body: Json, _: list[str]) -> Json:
             "format": {"type": "json_schema", "schema": schema},
         }
     }
-
-
-def _kind(response_format: Any) -> Any:
-    return response_format.get("type") if isinstance(response_format, dict) else None
 
 
 _FIELDS: Mapping[str, Callable[[Any, Json, list[str]], Json]] = {

@@ -7,13 +7,15 @@ https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-sc
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from handler.providers.base import Json
 
 _KEPT = frozenset({"type", "required", "enum", "const", "default", "$ref", "title", "description"})
-_MAPS = frozenset({"properties", "$defs", "definitions"})  # of names that mean nothing to us
+_DEFINED = frozenset({"$defs", "definitions"})
+_MAPS = _DEFINED | {"properties"}  # of names that mean nothing to us
+_MOST_OPTIONAL = 24
 _LISTS = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
 _FORMATS = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
@@ -51,6 +53,45 @@ def _inner(schema: Any) -> Any:
 def _types(schema: Json) -> list[Any]:
     kind = schema.get("type")
     return kind if isinstance(kind, list) else [kind]
+
+
+def compilable(schema: Mapping[str, Any]) -> bool:
+    """Whether Anthropic takes it: nothing in it contains itself, and few properties are optional."""
+    from graphlib import CycleError, TopologicalSorter
+
+    inside = {"#": _references({name: one for name, one in schema.items() if name not in _DEFINED})}
+    for kind in _DEFINED & schema.keys():
+        for name, one in schema[kind].items() if isinstance(schema[kind], dict) else ():
+            inside[f"#/{kind}/{name}"] = _references(one)
+    try:
+        TopologicalSorter(inside).prepare()
+    except CycleError:
+        return False
+    return set().union(*inside.values()) <= inside.keys() and _optional(schema) <= _MOST_OPTIONAL
+
+
+def _references(schema: Any) -> set[Any]:
+    return {node["$ref"] for node in _nodes(schema) if isinstance(node.get("$ref"), str)}
+
+
+def _optional(schema: Any) -> int:
+    found = ((node.get("properties"), node.get("required")) for node in _nodes(schema))
+    return sum(
+        len(properties.keys() - set(required if isinstance(required, list) else ()))
+        for properties, required in found
+        if isinstance(properties, dict)
+    )
+
+
+def _nodes(schema: Any) -> Iterator[Json]:
+    """Every object in it."""
+    left = [schema]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+        if isinstance(part, dict | list):
+            left += part.values() if isinstance(part, dict) else part
 
 
 def of_object(parameters: Any) -> Json:

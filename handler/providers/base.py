@@ -58,7 +58,8 @@ class StreamDecoder(Protocol):
     `event`: what the data last fed parses to; `splice(data, decoder.event, chunk)` keeps the upstream's text.
     """
 
-    event: Json
+    @property
+    def event(self) -> Json: ...
 
     def feed(self, data: str) -> Iterator[Json]:
         """The chunks that one event's data completes; give it every event, `[DONE]` included.

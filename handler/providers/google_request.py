@@ -5,7 +5,7 @@ docs/providers.md says what becomes of each field.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from handler.legacy import modern
@@ -105,9 +105,20 @@ def _format(body: Json, words: Mapping[str, str]) -> Json:
             config = {"responseMimeType": "application/json"}
         case _:
             return {}
-    if body.get("tools") and ("no_json_tools" in words or _mode(body) == "ANY"):
+    if _in_the_way(body, words):
         raise unsupported("response_format", "this model does not take it beside tools that may be called")
     return config
+
+
+def takes_format(chat: Json, model: Model) -> bool:
+    """Whether this model takes `response_format` in this chat."""
+    body = modern(chat)
+    return _mode(body) == "NONE" or not _in_the_way(body, {rule.partition(":")[0] for rule in model.rules})
+
+
+def _in_the_way(body: Json, words: Collection[str]) -> bool:
+    """Whether tools rule it out."""
+    return bool(body.get("tools")) and ("no_json_tools" in words or _mode(body) == "ANY")
 
 
 def _thinking(body: Json, words: Mapping[str, str], dropped: list[str]) -> Json:

@@ -15,6 +15,7 @@ from handler.chat import parse, prepared
 from handler.providers.base import Provider
 from handler.relay import Answer, Call, Relay, transport
 from handler.settings import Settings
+from handler.structured import wanted
 from rules import Candidate, Decision, Effects, Facts, Model, Price, Reason
 from tests.upstream import Upstream
 
@@ -55,10 +56,12 @@ def call(
         effects=Effects(**effects),
         pinned=pinned,
     )
+    sent = prepared(chat, decision.effects)
     return Call(
         chat=chat,
         decision=decision,
-        body=prepared(chat, decision.effects),
+        body=sent,
+        wanted=wanted(sent),
         rows=ROWS,
         deadline=deadline,
         headers=headers or {},

@@ -220,8 +220,12 @@ NEVER = [
 
 @pytest.mark.parametrize(("fields", "events"), NEVER)
 def test_what_is_not_one_text_is_not_gone_on_with(fields: Json, events: list[Json]) -> None:
+    native = [model(id, can=["json_object", "json_schema"]) for id in ("one/a", "two/b")]
     told, transport = resumed(
-        [breaking("Hello", *events, Act.CUT)], [answering(TEXT)], body={**ASKED, **fields}
+        [breaking("Hello", *events, Act.CUT)],
+        [answering(TEXT)],
+        models=tuple(native),
+        body={**ASKED, **fields},
     )
     assert not told.done
     assert "error" in told.events[-1]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from rules import Reason, Refusal, usable
+from rules import Catalog, Reason, Refusal, decide, usable
 from rules.admission import Live
 from rules.facts import Facts
 from rules.ruleset import RuleSet
-from tests.rules.small import CATALOG, EVERYBODY, decided, ids, whys
+from tests.rules.small import CATALOG, EVERYBODY, decided, ids, model, whys
 
 Item = dict[str, Any]
 
@@ -440,7 +441,6 @@ def test_access_denied_by_default(records: list[Item], facts: Item, admitted: bo
         pytest.param({"images": 1}, "messages", "does not support images", id="images"),
         pytest.param({"audio": 1}, "messages", "does not support audio", id="audio"),
         pytest.param({"files": 1}, "messages", "does not support files", id="files"),
-        pytest.param({"json": "schema"}, "response_format", "JSON schemas", id="a schema"),
         pytest.param({"reasoning": "high"}, "reasoning_effort", "reasoning", id="reasoning"),
     ],
 )
@@ -456,6 +456,7 @@ def test_a_named_model_that_is_not_able(facts: Item, param: str, words: str) -> 
     "facts",
     [
         pytest.param({"json": "object"}, id="an object, which every model can"),
+        pytest.param({"json": "schema"}, id="a schema, to which the gateway holds any model"),
         pytest.param({"json": "text"}, id="text"),
         pytest.param({"reasoning": "none"}, id="no reasoning"),
         pytest.param({"n": 3}, id="several choices"),
@@ -475,6 +476,59 @@ def test_a_prompt_too_long_for_the_model_named() -> None:
 
 def test_an_unlisted_pin_counts_as_able() -> None:
     assert ids(decided("openai/brand-new", tools=1, images=1, json="schema", input_tokens=10**7))
+
+
+TOOLS_ONLY = frozenset({"tools", "json_object"})
+HELD = [
+    pytest.param({}, [], {}, ["openai/mini", "xai/forced"], id="natively, or by a tool"),
+    pytest.param({"tools": 1}, [], {}, ["openai/mini"], id="but not by one more tool"),
+    pytest.param(
+        {},
+        [],
+        {"unable": {"xai": frozenset({"forced_tool"})}},
+        ["openai/mini"],
+        id="nor where none is forced",
+    ),
+    pytest.param(
+        {},
+        [],
+        {"unable": {"openai": frozenset({"json_schema"})}},
+        ["openai/mini", "xai/forced"],
+        id="a wire that cannot say it may have tools",
+    ),
+    pytest.param({}, ["no_forced_tool"], {}, ["openai/mini"], id="nor of a family that refuses it"),
+]
+
+
+@pytest.mark.parametrize(("facts", "words", "live", "held"), HELD)
+def test_for_a_schema_preference_takes_whom_something_holds_to_it(
+    facts: Item, words: list[str], live: Item, held: list[str]
+) -> None:
+    forced = replace(model("xai/forced", (9, 9), can=TOOLS_ONLY), rules=tuple(words))
+    models = (model("openai/mini", (1, 1)), forced, model("groq/text", (0.1, 0.1), can=frozenset()))
+    catalog = Catalog({}, own={each.id: each for each in models})
+    asked = Facts(json="schema", prefer="cheap", **facts)
+    decision = decide(asked, RuleSet.read([]), catalog, Live(available=EVERYBODY, **live))
+    assert ids(decision) == held
+    assert "groq/text" in whys(decision)
+
+
+@pytest.mark.parametrize("json", ["schema", "object"])
+def test_a_model_that_somebody_named_is_held_to_it_in_any_case(json: str) -> None:
+    records = [route(model="groq/text"), {"kind": "model", **TEXT_ONLY}]
+    assert ids(decided("groq/text", [records[1]], json=json)) == ["groq/text"]
+    assert ids(decided(None, records, json=json)) == ["groq/text"]
+    assert ids(decided("openai/mini", [records[1]], json=json, fallbacks=("groq/text",)))[1] == "groq/text"
+
+
+def test_an_object_is_asked_only_of_who_has_it_when_nobody_is_named() -> None:
+    decision = decided(
+        None, [{"kind": "model", **TEXT_ONLY, "price": {"input": 0, "output": 0}}], json="object"
+    )
+    assert whys(decision)["groq/text"] == "does not support JSON output"
+
+
+TEXT_ONLY: Item = {"id": "groq/text", "provider": "groq", "name": "text", "can": []}
 
 
 def test_what_a_providers_wire_cannot_represent() -> None:

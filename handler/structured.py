@@ -1,0 +1,122 @@
+"""Structured output: what a chat asks for, and the way in which a model can be held to it (docs/api.md).
+
+The first way that the model and its wire have: `native` (the provider's own response_format), `tool` (a tool
+that it has to call, whose arguments are the answer), `prompt` (asked for in words). handler/form.py goes it.
+No I/O.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handler.errors import InvalidRequest, Json
+from handler.fields import checked
+from handler.fields import schema as bounded
+from handler.providers.anthropic_schema import compilable
+from handler.providers.base import Provider, Quirks
+from handler.providers.google_request import takes_format
+from handler.schema import BadSchema, Schema
+from handler.splice import dump
+from rules import Model
+
+NATIVE, TOOL, PROMPT = "native", "tool", "prompt"
+# What would point elsewhere once the root is wrapped.
+_REFERENCES = re.compile(r'"\$(?:dynamicRef|recursiveRef|ref)":"(?!#/\$defs/|#/definitions/)')
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an answer has to be: what fits the schema, or any JSON object where there is none."""
+
+    description: str | None = None
+    schema: Json | None = None
+    fits: Schema | None = None
+
+    def problem(self, text: str) -> str | None:
+        """Why an answer's text is not that, without a word of it."""
+        try:
+            value = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return "it is not JSON"
+        if self.fits is not None:
+            return self.fits.mismatch(value)
+        return None if isinstance(value, dict) else "$: expected object"
+
+
+def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
+    """What the chat asks for; None for text. `ours`: it was given as `output_schema`.
+
+    Raises InvalidRequest for a schema that no answer can be held to.
+    """
+    param = "output_schema" if ours else "response_format.json_schema.schema"
+    match body.get("response_format"):
+        case {"type": "json_object"}:
+            return Wanted()
+        case {"type": "json_schema", "json_schema": dict(said)}:
+            schema = {"type": "object"} if said.get("schema") is None else said["schema"]
+            checked(param, bounded, schema)
+            try:
+                fits = Schema(schema)
+            except BadSchema as error:
+                raise InvalidRequest(f"{param}: {error}", param=param) from None
+            return Wanted(said.get("description"), schema, fits)
+    return None
+
+
+# Which way.
+
+# What a wire can say of response_format in this request; a dialect that is not here takes all of it.
+_WIRES: Mapping[str, Callable[[Wanted, Json, Model], bool]] = {
+    "anthropic": lambda asked, chat, model: asked.schema is not None and compilable(asked.schema),
+    "bedrock": lambda asked, chat, model: asked.schema is not None,
+    "google": lambda asked, chat, model: takes_format(chat, model),
+}
+_THINKS_OR_CALLS = frozenset({"anthropic", "bedrock"})  # where a forced call and thinking exclude each other
+
+
+def way_of(asked: Wanted, chat: Json, model: Model, row: Provider) -> str:
+    """How `model` is asked."""
+    if natively(asked, chat, model, row):
+        return NATIVE
+    return TOOL if asked.schema is not None and _by_tool(asked.schema, chat, model, row) else PROMPT
+
+
+def natively(asked: Wanted, chat: Json, model: Model, row: Provider) -> bool:
+    """Whether its own `response_format` does it. Who can do schemas can do objects."""
+    feature = "json_object" if asked.schema is None else "json_schema"
+    wire = _WIRES.get(row.dialect)
+    return (
+        not model.can.isdisjoint({feature, "json_schema"})
+        and feature not in row.quirks.unable
+        and (wire is None or wire(asked, chat, model))
+    )
+
+
+def _by_tool(schema: Json, chat: Json, model: Model, row: Provider) -> bool:
+    words = {rule.partition(":")[0] for rule in model.rules}
+    thinks = chat.get("reasoning_effort") not in (None, "none") or "thinking_on" in words
+    return (
+        "tools" in model.can
+        and "no_forced_tool" not in words
+        and forces(row.quirks)
+        and not (chat.get("tools") or chat.get("functions"))
+        and not (thinks and row.dialect in _THINKS_OR_CALLS)
+        and (is_object(schema) or not _REFERENCES.search(dump(schema)))
+    )
+
+
+def forces(quirks: Quirks) -> bool:
+    """Whether a model of this row can be forced to call a tool."""
+    return "tools" not in quirks.unable and "auto" not in quirks.tool_choice.values()
+
+
+def is_object(schema: Json) -> bool:
+    return schema.get("type") == "object"
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
