@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from handler.answer import Answer, Source, Spent, Stream, more, used
 from handler.call import Call
 from handler.cost import estimated, output_bytes, usage_of
 from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
-from handler.form import Form
 from handler.frames import Frames, whole
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, StreamDecoder, Translator
-from handler.retold import Checked, Retold
 from handler.sse import DONE
-from handler.structured import TOOL
 from handler.told import Continuation, Told, resumable
 from rules import Candidate, Price
+
+if TYPE_CHECKING:
+    from handler.form import Form
 
 MAX_ANSWER = 20_000_000  # bytes of a whole answer
 MAX_HELD = 8_000_000  # bytes of a stream that the client has nothing of yet
@@ -69,7 +69,7 @@ async def answered(asked: Asked, upstream: Upstream) -> Answer:
         return await _answered(asked, upstream)
     except UpstreamError as error:
         asked.order.forget(error)
-        if error.klass == "invalid_request" and asked.form is not None and asked.form.way == TOOL:
+        if error.klass == "invalid_request" and asked.form is not None and asked.form.by_tool:
             status = error.upstream_status
             raise SchemaMismatch("a forced tool is refused", said=None, upstream_status=status) from error
         raise
@@ -86,7 +86,7 @@ async def _answered(asked: Asked, upstream: Upstream) -> Answer:
     if not asked.call.chat.stream:
         return await _whole(asked, upstream)
     if asked.form is not None and asked.form.whole:
-        return await _whole_to_stream(asked, upstream)
+        return await _retold(asked, upstream, asked.form)
     return await _stream(asked, upstream)
 
 
@@ -98,17 +98,17 @@ async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     return answer
 
 
-async def _whole_to_stream(asked: Asked, upstream: Upstream) -> Answer:
+async def _retold(asked: Asked, upstream: Upstream, form: Form) -> Answer:
     """A whole answer for a client that streams: it has to be known before anything of it is told."""
     _, _, completion, answer = await _completion(asked, upstream)
-    answer.retold = _frames(asked, Retold(completion)).close() + DONE
+    answer.retold = _frames(asked, form.retold(completion)).close() + DONE
     return answer
 
 
 async def _completion(asked: Asked, upstream: Upstream) -> tuple[str, Json, Json, Answer]:
     """The body's text, the object it parses to, the completion it is, and the answer without a body."""
     text, body = await _parsed(upstream)
-    legacy = asked.call.chat.legacy and not (asked.form and asked.form.way == TOOL)
+    legacy = asked.call.chat.legacy and not (asked.form and asked.form.by_tool)
     completion = asked.translator.response(body, asked.row.quirks, legacy=legacy)
     answer = _answer(asked, upstream)
     answer.used = usage_of(completion) or estimated(
@@ -133,7 +133,7 @@ async def _stream(asked: Asked, upstream: Upstream) -> Answer:
         raise _protocol("The provider did not stream its answer.", upstream.status)
     decoder = asked.translator.stream(asked.row.quirks, legacy=asked.call.chat.legacy)
     if asked.form is not None:
-        decoder = Checked(decoder, asked.form.check)
+        decoder = asked.form.checked(decoder)
     frames, answer = _frames(asked, decoder), None
     try:
         answer = await _begun(asked, upstream, frames)

@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -25,7 +24,6 @@ from handler.call import Call, Limit, Limits, limits_of
 from handler.conduct import Conduct, Observe
 from handler.connecting import Connecting
 from handler.errors import SchemaMismatch, UpstreamError
-from handler.form import Form, form_of
 from handler.outgoing import Outgoing, outgoing
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import TRANSLATORS
@@ -191,8 +189,8 @@ class Relay:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
         began, row = self._clock(), self._row(call, candidate)
         translator, credential = self._translators[row.dialect], self._credential(row)
-        form = form_of(call.wanted, call.body, candidate.model, row, amends)
-        sent = _sent(call, goes_on, form)
+        form = call.form(candidate, row, amends)
+        sent = call.sent(goes_on, form)
         order = outgoing(
             sent, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
         )
@@ -228,19 +226,6 @@ class Relay:
             if response is None:
                 await connecting.aclose()
         return response
-
-
-def _sent(call: Call, goes_on: Continuation | None, form: Form | None) -> Call:
-    """The call as this attempt makes it."""
-    if goes_on is not None:
-        call = replace(call, body=goes_on.body(call.body))
-    if form is None:
-        return call
-    call = replace(call, body=form.request(call.body))
-    if not (form.whole and call.chat.stream):
-        return call
-    body = {name: value for name, value in call.body.items() if name not in ("stream", "stream_options")}
-    return replace(call, body=body, chat=replace(call.chat, stream=False))
 
 
 @lru_cache(maxsize=256)
