@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from handler.answer import Answer, Source, Spent, Stream, more
 from handler.call import Call
 from handler.cost import estimated, output_bytes, usage_of
 from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
 from handler.folded import Folded
-from handler.form import Form
 from handler.frames import Frames, whole
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, StreamDecoder, Translator
-from handler.retold import Checked, Retold
 from handler.sse import DONE
-from handler.structured import TOOL
 from handler.told import Continuation, Told, resumable
 from rules import Candidate, Price
+
+if TYPE_CHECKING:
+    from handler.form import Form
 
 MAX_ANSWER = 20_000_000  # bytes of a whole answer
 MAX_HELD = 8_000_000  # bytes of a stream that the client has nothing of yet
@@ -63,7 +63,7 @@ class Asked:
     @property
     def legacy(self) -> bool:
         """Whether the answer goes back in the form of functions; that of a forced tool is no call."""
-        return self.call.chat.legacy and not (self.form and self.form.way == TOOL)
+        return self.call.chat.legacy and not (self.form and self.form.by_tool)
 
     @property
     def explanation(self) -> Json | None:
@@ -93,7 +93,7 @@ async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> An
         return answer
     except UpstreamError as error:
         asked.order.forget(error)
-        if error.klass == "invalid_request" and asked.form is not None and asked.form.way == TOOL:
+        if error.klass == "invalid_request" and asked.form is not None and asked.form.by_tool:
             status = error.upstream_status
             raise SchemaMismatch("a forced tool is refused", said=None, upstream_status=status) from error
         raise
@@ -151,11 +151,11 @@ async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     return answer
 
 
-def retold(asked: Asked, answer: Answer) -> Answer:
+def retold(asked: Asked, form: Form, answer: Answer) -> Answer:
     """A whole answer for a client that streams: it had to be known before anything of it was told."""
     completion = json.loads(answer.body)
     completion.pop("sluice", None)
-    answer.retold, answer.body = _frames(asked, Retold(completion)).close() + DONE, b""
+    answer.retold, answer.body = _frames(asked, form.retold(completion)).close() + DONE, b""
     return answer
 
 
@@ -173,7 +173,7 @@ async def begun(asked: Asked, source: Source, frames: Frames | Folded) -> Answer
 def decoder(asked: Asked) -> StreamDecoder:
     """What hears the events of one stream, and holds its answer against what it has to be."""
     heard = asked.translator.stream(asked.row.quirks, legacy=asked.legacy)
-    return heard if asked.form is None else Checked(heard, asked.form.check)
+    return heard if asked.form is None else asked.form.checked(heard)
 
 
 def _frames(asked: Asked, heard: StreamDecoder) -> Frames:

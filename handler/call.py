@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from handler.chat import Chat
-from handler.errors import Json
+from handler.errors import Json, SchemaMismatch
 from handler.providers.base import Provider
-from handler.structured import Wanted
 from rules import Candidate, Decision
+
+if TYPE_CHECKING:
+    from handler.form import Form
+    from handler.structured import Wanted
+    from handler.told import Continuation
 
 # Seconds, where no rule says otherwise. A model that reasons is silent for long before its first word.
 CONNECT, FIRST_TOKEN, FIRST_TOKEN_REASONING, IDLE, TOTAL = 5.0, 30.0, 180.0, 30.0, 600.0
+
+_STREAMING = frozenset({"stream", "stream_options"})
 
 Limit = tuple[float, str]  # a moment on the relay's clock, and the failure class of passing it
 
@@ -33,6 +40,37 @@ class Call:
     def deadline_from(self, now: float) -> float:
         """When the last attempt must have ended."""
         return min(self.deadline, now + self.decision.effects.timeouts.get("total", TOTAL))
+
+    def form(self, candidate: Candidate, row: Provider, amends: SchemaMismatch | None) -> Form | None:
+        """How this candidate is held to what is wanted; `amends`: its answer before was not that."""
+        if self.wanted is None:
+            return None
+        from handler.form import form_of  # few requests need it: not part of a cold start
+
+        return form_of(self.wanted, self.body, candidate.model, row, amends)
+
+    def sent(self, goes_on: Continuation | None, form: Form | None) -> Call:
+        """The call as one attempt makes it."""
+        if goes_on is None and form is None:
+            return self
+        body, chat = self.body, self.chat
+        if goes_on is not None:
+            body = goes_on.body(body)
+        if form is not None:
+            body = form.request(body)
+            if form.whole and chat.stream:
+                body = {name: value for name, value in body.items() if name not in _STREAMING}
+                chat = replace(chat, stream=False)
+        return replace(self, body=body, chat=chat)
+
+
+def wanted_of(body: Json, chat: Chat) -> Wanted | None:
+    """What the body that `chat` became asks for. Raises InvalidRequest."""
+    if body.get("response_format") is None:
+        return None
+    from handler.structured import wanted  # few requests need it: not part of a cold start
+
+    return wanted(body, ours=chat.body.get("output_schema") is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from handler.errors import Json, SchemaMismatch
-from handler.providers.base import Provider
+from handler.providers.base import Provider, StreamDecoder
+from handler.retold import Checked, Retold
 from handler.splice import dump
 from handler.structured import NATIVE, PROMPT, TOOL, Wanted, is_object, natively, way_of
 from rules import Model
@@ -40,6 +41,10 @@ class Form:
         """Whether the answer is waited for: it may have to be changed, or asked for again."""
         return self.way != NATIVE or self.amends is not None
 
+    @property
+    def by_tool(self) -> bool:
+        return self.way == TOOL
+
     def request(self, chat: Json) -> Json:
         """The chat to send; what does not change is shared."""
         chat = _ASKED[self.way](self, chat)
@@ -58,6 +63,14 @@ class Form:
             self.check(choice["message"], choice.get("finish_reason"))
         return completion if all(map(operator.is_, before, after)) else {**completion, "choices": after}
 
+    def checked(self, decoder: StreamDecoder) -> StreamDecoder:
+        """A stream that goes on live, held against the schema at its end."""
+        return Checked(decoder, self.check)
+
+    def retold(self, completion: Json) -> StreamDecoder:
+        """The whole answer as a stream."""
+        return Retold(completion)
+
     def check(self, message: Json, finish: str | None) -> None:
         """Raises SchemaMismatch. Refusals, calls of the client's tools and what was cut off are none."""
         other = message.get("refusal") or message.get("tool_calls") or message.get("function_call")
@@ -69,11 +82,9 @@ class Form:
 
 
 def form_of(
-    asked: Wanted | None, chat: Json, model: Model, row: Provider, amends: SchemaMismatch | None = None
+    asked: Wanted, chat: Json, model: Model, row: Provider, amends: SchemaMismatch | None = None
 ) -> Form | None:
-    """How this model is asked for it; None where nothing is to be done: text, or its own JSON mode."""
-    if asked is None:
-        return None
+    """How this model is asked for it; None where that is left to it: its own JSON mode."""
     way = way_of(asked, chat, model, row)
     if way == NATIVE and asked.schema is None:
         return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from handler.auth import NOT_READ, Auth, Key
+from handler.call import wanted_of
 from handler.chat import Chat, facts_of, parse, prepared, refused_fields
 from handler.cooldown import Cooldown
 from handler.credentials import Credentials
@@ -17,13 +18,12 @@ from handler.errors import GatewayError, Json, UpstreamError, refused
 from handler.exchange import HEAD_AFTER, Receive, read_body
 from handler.headers import upstream_headers, wants_explanation
 from handler.log import Entry, Log, line
-from handler.providers.base import Provider, Quirks
+from handler.providers.base import Provider
 from handler.providers.registry import available, rows
 from handler.relay import Answer, Call, Relay
 from handler.settings import Settings
 from handler.sharing import Sharing
 from handler.snapshot import Snapshot
-from handler.structured import forces, wanted
 from rules import Catalog, Decision, Facts, Live, ModelRecord, Refusal, RuleSet, decide, load_catalog, usable
 
 SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first token
@@ -135,7 +135,7 @@ class Gateway:
         Raises InvalidRequest for a schema that no answer can be held to.
         """
         body = prepared(asked.chat, asked.decision.effects)
-        asks = wanted(body, ours=asked.chat.body.get("output_schema") is not None)
+        asks = wanted_of(body, asked.chat)
         if asked.decision.candidates:
             self.cooldown.probe(asked.decision.candidates[0].id, asked.decision)
         return Call(
@@ -186,7 +186,7 @@ class Gateway:
             first_token=self.first_token,
             stale=stale,
             default_access=self.settings.default_access,
-            unable={name: unable for name, row in table.items() if (unable := _unable(row.quirks))},
+            unable={name: unable for name, row in table.items() if (unable := row.quirks.lacking)},
         )
 
     def health(self, *, detailed: bool) -> tuple[int, Json]:
@@ -238,7 +238,3 @@ class Gateway:
         """Waits, bounded, for what runs beside requests: a Lambda instance is frozen between two of them."""
         beside = (self.auth, self.snapshot, self.credentials, self.sharing)
         await asyncio.gather(*(each.settle(SETTLING) for each in beside))
-
-
-def _unable(quirks: Quirks) -> frozenset[str]:
-    return quirks.unable if forces(quirks) else quirks.unable | {"forced_tool"}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from handler.call import Call
 from handler.errors import InvalidRequest, UpstreamError
-from handler.form import Form
 from handler.providers.base import Provider, Translator
 from handler.splice import splice
-from handler.told import Continuation
 from rules import Model
 
 USER_AGENT = "sluice/0.1.0"
@@ -37,19 +35,6 @@ class Outgoing:
         error.__notes__ = [_without(note, secret) for note in getattr(error, "__notes__", ())]
         if secret in error.code:
             error.code = InvalidRequest.code
-
-
-def attempted(call: Call, goes_on: Continuation | None, form: Form | None) -> Call:
-    """The call as this attempt makes it."""
-    if goes_on is not None:
-        call = replace(call, body=goes_on.body(call.body))
-    if form is None:
-        return call
-    call = replace(call, body=form.request(call.body))
-    if not (form.whole and call.chat.stream):
-        return call
-    body = {name: value for name, value in call.body.items() if name not in ("stream", "stream_options")}
-    return replace(call, body=body, chat=replace(call.chat, stream=False))
 
 
 def outgoing(

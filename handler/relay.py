@@ -25,8 +25,7 @@ from handler.choices import parts_of, together
 from handler.conduct import Conduct, Observe
 from handler.connecting import Connecting
 from handler.errors import SchemaMismatch, UpstreamError
-from handler.form import form_of
-from handler.outgoing import Outgoing, attempted, outgoing
+from handler.outgoing import Outgoing, outgoing
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
@@ -191,8 +190,8 @@ class Relay:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
         began, row = self._clock(), self._row(call, candidate)
         translator, credential = self._translators[row.dialect], self._credential(row)
-        form = form_of(call.wanted, call.body, candidate.model, row, amends)
-        sent = attempted(call, goes_on, form)
+        form = call.form(candidate, row, amends)
+        sent = call.sent(goes_on, form)
         limits = limits_of(sent, candidate, now=began, deadline=deadline)
 
         async def opened(asked: Asked) -> Upstream:
@@ -208,7 +207,7 @@ class Relay:
         parts = parts_of(sent, row)
         asks = [asked(part) for part in parts]
         answer = await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
-        return retold(asks[0], answer) if call.chat.stream and not sent.chat.stream else answer
+        return retold(asks[0], form, answer) if form and call.chat.stream != sent.chat.stream else answer
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:
         row = call.rows.get(candidate.model.provider)

@@ -17,7 +17,7 @@ from handler.errors import InvalidRequest, Json
 from handler.fields import checked
 from handler.fields import schema as bounded
 from handler.providers.anthropic_schema import compilable
-from handler.providers.base import Provider, Quirks
+from handler.providers.base import Provider
 from handler.providers.google_request import takes_format
 from handler.schema import BadSchema, Schema
 from handler.splice import dump
@@ -48,7 +48,7 @@ class Wanted:
 
 
 def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
-    """What the chat asks for; None for text. `ours`: it was given as `output_schema`.
+    """What a chat with a `response_format` asks for; None for text. `ours`: it was given as `output_schema`.
 
     Raises InvalidRequest for a schema that no answer can be held to.
     """
@@ -102,16 +102,11 @@ def _by_tool(schema: Json, chat: Json, model: Model, row: Provider) -> bool:
     return (
         "tools" in model.can
         and "no_forced_tool" not in words
-        and forces(row.quirks)
+        and row.quirks.forces
         and not (chat.get("tools") or chat.get("functions"))
         and not (thinks and row.dialect in _THINKS_OR_CALLS)
         and (is_object(schema) or not _REFERENCES.search(dump(schema)))
     )
-
-
-def forces(quirks: Quirks) -> bool:
-    """Whether a model of this row can be forced to call a tool."""
-    return "tools" not in quirks.unable and "auto" not in quirks.tool_choice.values()
 
 
 def is_object(schema: Json) -> bool:

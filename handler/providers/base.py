@@ -32,6 +32,16 @@ class Quirks:
     finish_reasons: Mapping[str, str] = field(default_factory=dict)  # its word -> OpenAI's
     finish_by_calls: bool = False  # says "stop" after tool calls
 
+    @property
+    def forces(self) -> bool:
+        """Whether a model can be forced to call a tool."""
+        return "tools" not in self.unable and "auto" not in self.tool_choice.values()
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """What the rules may know of that: what it is unable to do, and `forced_tool`."""
+        return self.unable if self.forces else self.unable | {"forced_tool"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:

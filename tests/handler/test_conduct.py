@@ -319,6 +319,58 @@ def test_an_answer_without_end_is_bounded(streamed: bool) -> None:
     assert told_.failure["metadata"]["class"] == ("timeout_total" if streamed else "protocol")
 
 
+SHAPED = {
+    "messages": [{"role": "user", "content": "Hi"}],
+    "output_schema": {"type": "object", "required": ["city"]},
+}
+FITTING = '{"city": "Paris"}'
+
+
+def shaped(text: str, after: float = 0.0) -> Script:
+    answer = whole(completion(text))
+    return replying(replace(answer, pieces=(after, *answer.pieces)))
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("scripts", "classes"),
+    [
+        pytest.param(
+            {"a": [shaped("No."), shaped(FITTING)]}, ["one/a schema", "one/a ok"], id="put right at once"
+        ),
+        pytest.param(
+            {"a": [shaped("No.")], "b": [shaped(FITTING)]},
+            ["one/a schema", "one/a schema", "two/b ok"],
+            id="not put right",
+        ),
+        pytest.param(
+            {"a": [shaped("No."), told(500), shaped("No.")], "b": [shaped("No."), shaped(FITTING)]},
+            ["one/a schema", "one/a server", "one/a schema", "two/b schema", "two/b ok"],
+            id="each once, whatever else goes wrong",
+        ),
+        pytest.param(
+            {"a": [shaped("No.", 3.0)], "b": [shaped(FITTING, 1.0)]},
+            ["one/a schema", "two/b ok"],
+            id="the first amiss while a second is asked",
+        ),
+        pytest.param(
+            {"a": [shaped("No.", 3.0)], "b": [shaped("No.", 2.0)]},
+            ["one/a schema", "two/b schema", "two/b schema"],
+            id="both amiss: the last to fail is told what was wrong",
+        ),
+    ],
+)
+def test_who_gives_what_does_not_fit_is_asked_once_more(
+    scripts: dict[str, list[Script]], classes: list[str], streamed: bool
+) -> None:
+    transport = Scripted(scripts)
+    asked = call("one/a", "two/b", body=SHAPED, stream=streamed, hedge_after=2.0)
+    told_ = run(heard(transport, asked if "b" in scripts else call("one/a", body=SHAPED, stream=streamed)))
+    assert told_.classes == classes
+    assert told_.text == FITTING if classes[-1].endswith("ok") else told_.failure["code"] == "upstream_error"
+    assert told_.done is (streamed and classes[-1].endswith("ok"))
+
+
 def test_a_page_instead_of_a_stream_is_not_asked_for_again() -> None:
     page = replying(whole("<html>Hello</html>", headers={"content-type": "text/html; charset=utf-8"}))
     told_ = run(heard(Scripted({"a": [page], "b": [answering(TEXT)]}), call("one/a", "two/b", stream=True)))

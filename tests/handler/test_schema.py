@@ -156,7 +156,9 @@ def test_what_is_told_is_short_whatever_the_names_are(value: Any) -> None:
 
 def test_the_library_is_not_imported_before_a_schema_comes() -> None:
     program = (
-        "import sys, handler.main, handler.structured as structured\n"
+        "import sys, handler.main\n"
+        "assert 'handler.structured' not in sys.modules\n"
+        "import handler.structured as structured\n"
         "for kind in ({'type': 'text'}, {'type': 'json_object'}):\n"
         "    structured.wanted({'response_format': kind})\n"
         "before = 'jsonschema_rs' in sys.modules\n"

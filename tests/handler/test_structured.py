@@ -160,11 +160,11 @@ def test_text_is_not_held_to_anything(body: Json) -> None:
 
 def test_what_the_provider_does_itself_is_left_to_it() -> None:
     body = chat(None)
-    assert form_of(wanted(body), body, model(*ALL), row()) is None
+    assert form_of(asked(body), body, model(*ALL), row()) is None
 
 
 def form(body: Json, *can: str, amends: SchemaMismatch | None = None, at: Provider | None = None) -> Form:
-    found = form_of(wanted(body), body, model(*can), at or row(), amends)
+    found = form_of(asked(body), body, model(*can), at or row(), amends)
     assert found is not None
     return found
 
