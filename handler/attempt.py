@@ -69,6 +69,8 @@ async def answered(asked: Asked, upstream: Upstream) -> Answer:
         return await _answered(asked, upstream)
     except UpstreamError as error:
         asked.order.forget(error)
+        if isinstance(error, SchemaMismatch):
+            error.upstream_status = upstream.status
         if error.klass == "invalid_request" and asked.form is not None and asked.form.by_tool:
             status = error.upstream_status
             raise SchemaMismatch("a forced tool is refused", said=None, upstream_status=status) from error
