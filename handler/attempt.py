@@ -93,6 +93,8 @@ async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> An
         return answer
     except UpstreamError as error:
         asked.order.forget(error)
+        if isinstance(error, SchemaMismatch):
+            error.upstream_status = upstream.status
         if error.klass == "invalid_request" and asked.form is not None and asked.form.by_tool:
             status = error.upstream_status
             raise SchemaMismatch("a forced tool is refused", said=None, upstream_status=status) from error

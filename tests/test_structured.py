@@ -129,7 +129,8 @@ async def test_when_nobody_can_the_error_says_where(
         "upstream_error",
     )
     assert heard.error["metadata"]["class"] == "schema"
-    assert [one["class"] for one in heard.error["metadata"]["attempts"]] == ["schema", "schema"]
+    attempts = heard.error["metadata"]["attempts"]
+    assert [(one["class"], one["status"]) for one in attempts] == [("schema", 200)] * 2
     assert "$.city: expected string" in heard.error["message"]
     assert "city" not in json.dumps(gateway.lines), "neither schema nor answer are logged"
     assert not gateway.gateway.cooldown.cooling(), "the provider is not down"
