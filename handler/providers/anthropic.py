@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 
 from handler.errors import UpstreamError
 from handler.legacy import legacy_answer
-from handler.providers.anthropic_answer import failed, finish_of, message_of, tier_of, usage_of
+from handler.providers.anthropic_answer import failed, finish_of, refusal_of, tier_of, usage_of
 from handler.providers.anthropic_request import request
 from handler.providers.anthropic_stream import MessageStream
 from handler.providers.base import Json, Quirks, StreamDecoder
+from handler.providers.block_answer import message_of
 from rules import Model
 
 
@@ -37,7 +38,8 @@ class Anthropic:
         blocks = body.get("content")
         if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
             raise UpstreamError("The provider's answer is no message.", klass="protocol")
-        message, usage = message_of(body), body.get("usage") or {}
+        message = message_of(blocks, str(body.get("model")), refusal_of(body))
+        usage = body.get("usage") or {}
         finish = finish_of(body.get("stop_reason"), called="tool_calls" in message)
         completion = {
             "id": body.get("id"),
