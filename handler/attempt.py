@@ -82,7 +82,9 @@ async def _answered(asked: Asked, upstream: Upstream) -> Answer:
 
 async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     text, body = await _parsed(upstream)
-    completion = asked.translator.response(body, asked.row.quirks, legacy=asked.call.chat.legacy)
+    completion = asked.translator.response(
+        body, asked.row.quirks, legacy=asked.call.chat.legacy, model=asked.candidate.model.name
+    )
     served = (
         completion if asked.call.explanation is None else {**completion, "sluice": asked.call.explanation}
     )
@@ -115,13 +117,14 @@ def _frames(asked: Asked) -> Frames:
     chat, goes_on, explanation = asked.call.chat, asked.goes_on, asked.call.explanation
     resume = asked.recovery == "resume" and resumable(asked.call.body)
     return Frames(
-        asked.translator.stream(asked.row.quirks, legacy=chat.legacy),
+        asked.translator.stream(asked.row.quirks, legacy=chat.legacy, model=asked.candidate.model.name),
         model=asked.candidate.id,
         wants_usage=chat.include_usage or chat.include_cost,
         price=asked.told_price,
         explanation={**(explanation or {}), **goes_on.note} if goes_on else explanation,
         told=Told(asked.candidate.id, goes_on) if resume else None,
         choices=chat.n or 1,
+        framing=asked.translator.framing,
     )
 
 

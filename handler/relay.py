@@ -26,9 +26,11 @@ from handler.conduct import Conduct, Observe
 from handler.connecting import Connecting
 from handler.errors import UpstreamError
 from handler.outgoing import Outgoing, outgoing
+from handler.providers.addressing import surfaced
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
+from handler.signing import Sign, unsigned
 from handler.told import Continuation
 from handler.watch import Watch
 from rules import Candidate
@@ -133,6 +135,7 @@ class Relay:
         *,
         credential: Callable[[Provider], str | None],
         private_ok: bool,
+        sign: Sign = unsigned,
         translators: Mapping[str, Translator] = TRANSLATORS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -142,6 +145,7 @@ class Relay:
         self._transport = transport
         self._credential = credential
         self._private_ok = private_ok
+        self._sign = sign
         self._translators = translators
         self._clock = clock
         self._sleep = sleep
@@ -193,6 +197,8 @@ class Relay:
             call, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
         )
         limits = limits_of(call, candidate, now=began, deadline=deadline)
+        if row.auth == "sigv4" and credential is None:
+            order = await _within(watch, self._sign(order), limits.first)
         response = await _within(watch, self._send(order, limits), limits.first)
         upstream, streams = _Open(response, watch, limits, began), False
         try:
@@ -207,7 +213,7 @@ class Relay:
         row = call.rows.get(candidate.model.provider)
         if row is None or row.dialect not in self._translators:
             raise UpstreamError(f"{candidate.id} has no provider that is served.", klass="not_found")
-        return row
+        return surfaced(row, candidate.model)
 
     async def _send(self, order: Outgoing, limits: Limits) -> httpx.Response:
         connecting, response = Connecting(private_ok=self._private_ok), None

@@ -38,6 +38,7 @@ class Need:
     asked: Callable[[Facts], bool]
     param: str  # the field of the request that asks for it
     words: str
+    place: Callable[[Facts], str | None] = lambda facts: None  # where in that field
 
 
 NEEDS: Mapping[str, Need] = {
@@ -48,9 +49,12 @@ NEEDS: Mapping[str, Need] = {
     "json_object": Need(lambda facts: facts.json == "object", "response_format", "JSON output"),
     "json_schema": Need(lambda facts: facts.json == "schema", "response_format", "JSON schemas"),
     "reasoning": Need(lambda facts: facts.reasoning not in (None, "none"), "reasoning_effort", "reasoning"),
+    "urls": Need(
+        lambda facts: facts.url is not None, "messages", "content by its address", lambda facts: facts.url
+    ),
     "n": Need(lambda facts: facts.n > 1, "n", "several choices"),
 }
-WIRE_ONLY = frozenset({"n"})  # no catalogue says it of a model: only a provider's row rules it out
+WIRE_ONLY = frozenset({"n", "urls"})  # no catalogue says it of a model: only a provider's row rules it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +123,9 @@ def _able(admission: Admission, model: Model) -> Obstacle | None:
     wire = admission.live.unable.get(model.provider, frozenset())
     for feature in admission.needs:
         if feature in wire or not (feature in model.can or feature in WIRE_ONLY or _implied(feature, model)):
-            why = f"does not support {NEEDS[feature].words}"
-            return Obstacle(ABLE, why, "unsupported_parameter", NEEDS[feature].param)
+            need = NEEDS[feature]
+            param = need.place(admission.facts) or need.param
+            return Obstacle(ABLE, f"does not support {need.words}", "unsupported_parameter", param)
     return None
 
 

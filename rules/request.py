@@ -24,6 +24,7 @@ TOKENS_PER_PART = 1000  # an image, an audio part, a file: none can be measured 
 
 # The sorts of content part that are counted instead of measured.
 PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
+ADDRESSES = ("http:", "https:", "s3:", "gs:")
 FORMATS = {"text": "text", "json_object": "object", "json_schema": "schema"}
 
 
@@ -80,6 +81,7 @@ def _of_body(body: Mapping[str, Any]) -> Facts:
         n=_first_int(body.get("n")) or 1,
         tags={**metadata, **scalars(body.get("tags"))},
         metadata=metadata,
+        url=_url(body),
         images=parts["images"],
         audio=parts["audio"],
         files=parts["files"],
@@ -117,6 +119,17 @@ def _json(body: Mapping[str, Any]) -> str | None:
     if body.get("output_schema") is not None:
         return "schema"
     return FORMATS.get(_text(_mapping(body.get("response_format")).get("type")) or "")
+
+
+def _url(body: Mapping[str, Any]) -> str | None:
+    """Where the first part is that somebody would have to fetch."""
+    for at, message in enumerate(_list(body.get("messages"))):
+        for place, part in enumerate(_list(_mapping(message).get("content"))):
+            kind = str(_mapping(part).get("type"))
+            given = _mapping(_mapping(part).get(kind))
+            if (_text(given.get("url")) or _text(given.get("file_data")) or "").lower().startswith(ADDRESSES):
+                return f"messages[{at}].content[{place}].{kind}"
+    return None
 
 
 def _parts(body: Mapping[str, Any]) -> dict[str, int]:

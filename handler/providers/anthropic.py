@@ -23,6 +23,8 @@ from rules import Model
 class Anthropic:
     """The translator of the `anthropic` dialect. `clock`: epoch seconds, for the answers' `created`."""
 
+    framing = "sse"
+
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
 
@@ -32,7 +34,7 @@ class Anthropic:
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
         return request(chat, model)
 
-    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False) -> Json:
+    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
         if body.get("type") == "error" or "error" in body:
             raise failed(500, {}, json.dumps(body).encode())
         blocks = body.get("content")
@@ -52,7 +54,7 @@ class Anthropic:
         }
         return legacy_answer(completion) if legacy else completion
 
-    def stream(self, quirks: Quirks, *, legacy: bool = False) -> StreamDecoder:
+    def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
         return MessageStream(created=int(self._clock()), legacy=legacy)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:

@@ -16,14 +16,13 @@ from handler.providers.base import Json
 from handler.providers.blocks import limit_marks, unsupported
 from handler.providers.compiled import compiled
 from handler.providers.names import fitting
-from handler.providers.quirks import NEUTRAL
 from handler.providers.thinking import think, words_of
 from handler.providers.tools import choose
+from handler.providers.tuning import MOST, asked_tokens, format_of, is_neutral, stops_of
 from handler.providers.turns import Conversation, Manner
 from rules import Model
 
 _MANNER = Manner(parts=PARTS, fitting=fitting, longest_name=128)
-_MOST = 32_000  # tokens of output, where the catalogue knows no bound
 _MARKS = 4  # cache marks in one request
 _SAMPLING = ("temperature", "top_p", "top_k")
 _JSON = "Reply with one JSON object and nothing else: no other text, no code fence."
@@ -41,34 +40,25 @@ def request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     )
     if talk.prefilled and words and "prefill" not in model.can:
         raise unsupported("messages", "this model does not go on from an answer that was begun")
-    body: Json = {"model": model.name, "max_tokens": _max_tokens(chat, model, dropped)}
+    body: Json = {
+        "model": model.name,
+        "max_tokens": asked_tokens(chat, model, dropped) or model.max_output or MOST,
+    }
     forced = choose(modernised, body, talk, words, dropped)
     think(chat, body, talk, words, forced, dropped)
     for name, value in modernised.items():
         if name in _FIELDS and value is not None:
             body |= _FIELDS[name](value, body, dropped)
-        elif name not in _HANDLED and not _neutral(name, value):
+        elif name not in _HANDLED and not is_neutral(name, value):
             dropped.append(name)
     _sampling(chat, body, words, dropped)
-    if _kind(chat.get("response_format")) == "json_object":
+    if format_of(chat.get("response_format")) == "json_object":
         talk.say(_JSON)
     if talk.system:
         body["system"] = talk.system
     body["messages"] = [turn.body() for turn in talk.turns]
     _limit_marks(body)
     return body, tuple(dict.fromkeys(dropped))
-
-
-def _max_tokens(chat: Json, model: Model, dropped: list[str]) -> int:
-    """Anthropic wants it said; without a wish it is all that the model can."""
-    most = model.max_output or _MOST
-    for name in ("max_completion_tokens", "max_tokens"):
-        if (asked := chat.get(name)) is not None:
-            if model.max_output and asked > most:
-                dropped.append(name)
-                return most
-            return int(asked)
-    return most
 
 
 def _sampling(chat: Json, body: Json, words: Mapping[str, str], dropped: list[str]) -> None:
@@ -86,11 +76,7 @@ def _sampling(chat: Json, body: Json, words: Mapping[str, str], dropped: list[st
 
 
 def _stop(value: Any, _: Json, dropped: list[str]) -> Json:
-    """Blank sequences are refused."""
-    asked = [value] if isinstance(value, str) else value
-    stops = [one for one in asked if one.strip()]
-    if any(one and not one.strip() for one in asked):
-        dropped.append("stop")
+    stops = stops_of(value, dropped)
     return {"stop_sequences": stops} if stops else {}
 
 
@@ -113,7 +99,7 @@ def _tier(value: Any, _: Json, dropped: list[str]) -> Json:
 
 
 def _format(value: Any, body: Json, _: list[str]) -> Json:
-    if _kind(value) != "json_schema":
+    if format_of(value) != "json_schema":
         return {}
     schema = compiled(value["json_schema"].get("schema") or {"type": "object"})
     return {
@@ -122,10 +108,6 @@ def _format(value: Any, body: Json, _: list[str]) -> Json:
             "format": {"type": "json_schema", "schema": schema},
         }
     }
-
-
-def _kind(response_format: Any) -> Any:
-    return response_format.get("type") if isinstance(response_format, dict) else None
 
 
 _FIELDS: Mapping[str, Callable[[Any, Json, list[str]], Json]] = {
@@ -141,10 +123,6 @@ _HANDLED = _UNSAID | {
     *("model", "messages", "max_tokens", "max_completion_tokens", "tools", "tool_choice"),
     *("parallel_tool_calls", "reasoning_effort", *_SAMPLING),
 }
-
-
-def _neutral(name: str, value: Any) -> bool:
-    return value is None or (name in NEUTRAL and value == NEUTRAL[name]) or value == ["text"]
 
 
 def _limit_marks(body: Json) -> None:

@@ -87,6 +87,17 @@ def _budget(asked: str | None, body: Json, talk: Conversation, _: Mapping[str, s
     return ({"type": "enabled", "budget_tokens": budget} if budget < most else None), None
 
 
+def _effort(asked: str | None, body: Json, talk: Conversation, words: Mapping[str, str]) -> Thinking:
+    """An effort alone: gpt-oss, for one, on Bedrock."""
+    able = words.get("efforts", "low,medium,high").split(",")
+    return None, asked and nearest(asked, able)
+
+
+def _nova(asked: str | None, body: Json, talk: Conversation, words: Mapping[str, str]) -> Thinking:
+    """An effort that switches thinking on: https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html"""
+    return (None, None) if asked == "none" else _effort(asked, body, talk, words)
+
+
 def _unasked(asked: str | None, body: Json, talk: Conversation, words: Mapping[str, str]) -> Thinking:
     return None, None
 
@@ -94,4 +105,6 @@ def _unasked(asked: str | None, body: Json, talk: Conversation, words: Mapping[s
 _THINKING: Mapping[str, Callable[[str | None, Json, Conversation, Mapping[str, str]], Thinking]] = {
     "adaptive": _adaptive,
     "budget": _budget,
+    "effort_at": _effort,
+    "nova_effort": _nova,
 }
