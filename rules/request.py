@@ -156,7 +156,7 @@ def _strings(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        if value.get("type") not in PARTS:
+        if str(value.get("type")) not in PARTS:
             for name, one in value.items():
                 if name not in ("role", "type"):
                     yield from _strings(one)
