@@ -33,8 +33,12 @@ async def unsigned(order: Outgoing) -> Outgoing:
 def found() -> Any:
     """The credentials of this process, which renew themselves; None if there are none."""
     import botocore.session
+    from botocore.exceptions import BotoCoreError
 
-    return botocore.session.get_session().get_credentials()
+    try:
+        return botocore.session.get_session().get_credentials()
+    except BotoCoreError:  # a profile that is not there, half of a pair of keys
+        return None
 
 
 class Signer:
@@ -43,12 +47,11 @@ class Signer:
     def __init__(self, find: Callable[[], Any] = found) -> None:
         self._find = find
         self._credentials: Any = None
-        self._looked = False
 
     def able(self) -> bool:
-        """Whether there are credentials. The answer is kept: to look for them may take a while."""
-        if not self._looked:
-            self._credentials, self._looked = self._find(), True
+        """Whether there are credentials. Once found they are kept: to look for them may take a while."""
+        if self._credentials is None:
+            self._credentials = self._find()
         return self._credentials is not None
 
     async def __call__(self, order: Outgoing) -> Outgoing:
@@ -61,7 +64,7 @@ class Signer:
     def _sign(self, order: Outgoing) -> Outgoing:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         if (host := _HOST.match(order.url)) is None:
             raise UpstreamError("Nothing is signed for this address.", klass="auth")
@@ -69,7 +72,7 @@ class Signer:
             raise UpstreamError("There are no AWS credentials to sign with.", klass="auth")
         try:
             credentials = self._credentials.get_frozen_credentials()
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:
             raise UpstreamError("The AWS credentials could not be renewed.", klass="auth") from error
         given = {name.decode(): value.decode("latin-1") for name, value in order.headers if name in _SIGNED}
         request = AWSRequest("POST", order.url, headers=given, data=order.body)

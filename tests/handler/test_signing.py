@@ -14,7 +14,7 @@ from botocore.exceptions import CredentialRetrievalError
 
 from handler.errors import UpstreamError
 from handler.outgoing import Outgoing
-from handler.signing import Signer
+from handler.signing import Signer, found
 from tests.signatures import signature_of
 
 URL = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse"
@@ -128,6 +128,18 @@ async def test_credentials_are_looked_for_once_and_renewed_when_they_run_out() -
     sent = [await signer(order()) for _ in range(2)]
     assert [b"Credential=AKID1/" in dict(one.headers)[b"authorization"] for one in sent] == [True, True]
     assert (len(made), len(looked)) == (2, 1)
+
+
+def test_a_profile_that_is_not_there_is_no_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    assert found() is None
+
+
+async def test_credentials_that_come_later_are_found() -> None:
+    answers = iter([None, OURS])
+    signer = Signer(lambda: next(answers))
+    assert [signer.able(), signer.able(), signer.able()] == [False, True, True]
 
 
 async def test_credentials_that_cannot_be_renewed_are_a_failure_of_class_auth() -> None:
