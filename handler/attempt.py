@@ -94,7 +94,7 @@ async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> An
     except UpstreamError as error:
         asked.order.forget(error)
         if isinstance(error, SchemaMismatch):
-            error.upstream_status = upstream.status
+            error.upstream_status = source.status
         if error.klass == "invalid_request" and asked.form is not None and asked.form.by_tool:
             status = error.upstream_status
             raise SchemaMismatch("a forced tool is refused", said=None, upstream_status=status) from error
@@ -136,7 +136,9 @@ async def _streams(asked: Asked, upstream: Upstream) -> None:
 
 async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     text, body = await _parsed(asked, upstream)
-    completion = asked.translator.response(body, asked.row.quirks, legacy=asked.legacy)
+    completion = asked.translator.response(
+        body, asked.row.quirks, legacy=asked.legacy, model=asked.candidate.model.name
+    )
     answer = _answer(asked, upstream)
     answer.used = usage_of(completion) or estimated(
         input_tokens=answer.input_tokens, output_bytes=output_bytes(completion)
@@ -174,7 +176,7 @@ async def begun(asked: Asked, source: Source, frames: Frames | Folded) -> Answer
 
 def decoder(asked: Asked) -> StreamDecoder:
     """What hears the events of one stream, and holds its answer against what it has to be."""
-    heard = asked.translator.stream(asked.row.quirks, legacy=asked.legacy)
+    heard = asked.translator.stream(asked.row.quirks, legacy=asked.legacy, model=asked.candidate.model.name)
     return heard if asked.form is None else asked.form.checked(heard)
 
 
@@ -189,6 +191,7 @@ def _frames(asked: Asked, heard: StreamDecoder) -> Frames:
         explanation={**(explanation or {}), **goes_on.note} if goes_on else explanation,
         told=Told(asked.candidate.id, goes_on) if resume else None,
         choices=int(asked.call.body.get("n") or 1),
+        framing=asked.translator.framing,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from handler.chat import Chat
 from handler.errors import Json, SchemaMismatch
-from handler.providers.base import Provider
+from handler.providers.base import Provider, Translator
 from rules import Candidate, Decision
 
 if TYPE_CHECKING:
@@ -41,13 +41,15 @@ class Call:
         """When the last attempt must have ended."""
         return min(self.deadline, now + self.decision.effects.timeouts.get("total", TOTAL))
 
-    def form(self, candidate: Candidate, row: Provider, amends: SchemaMismatch | None) -> Form | None:
+    def form(
+        self, candidate: Candidate, row: Provider, wire: Translator, amends: SchemaMismatch | None
+    ) -> Form | None:
         """How this candidate is held to what is wanted; `amends`: its answer before was not that."""
         if self.wanted is None:
             return None
         from handler.form import form_of  # few requests need it: not part of a cold start
 
-        return form_of(self.wanted, self.body, candidate.model, row, amends)
+        return form_of(self.wanted, self.body, candidate.model, row, wire, amends)
 
     def sent(self, goes_on: Continuation | None, form: Form | None) -> Call:
         """The call as one attempt makes it."""

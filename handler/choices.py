@@ -77,6 +77,7 @@ def _frames(asked: Asked, folded: Folded, index: int) -> Frames:
         model=asked.candidate.id,
         wants_usage=False,  # it is told of all parts at once
         told=folded.choice(index),
+        framing=asked.translator.framing,
     )
 
 

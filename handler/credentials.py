@@ -25,14 +25,21 @@ PATIENCE = 3.0  # seconds that a request waits for the first reading
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)")
 _OWN = ("AWS_", "SLUICE_", "LAMBDA_")  # the gateway's own, which no row may send anywhere
+_BEDROCK = "AWS_BEARER_TOKEN_BEDROCK"  # but for this one, of its built-in row; no record may name it
 
 
 class Credentials:
     """One per process. `client` makes the SSM client, when it is first needed; `clock` gives seconds."""
 
     def __init__(
-        self, settings: Settings, client: Callable[[], Any], *, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        client: Callable[[], Any],
+        *,
+        signs: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.signs = signs  # whether there are AWS credentials of our own to sign with
         self._environment = settings.environment
         self._path = (settings.credentials_path or "").rstrip("/")
         self._make_client = client
@@ -109,7 +116,7 @@ class Credentials:
 
 
 def is_credential(name: str) -> bool:
-    return bool(_NAME.fullmatch(name)) and not name.startswith(_OWN)
+    return name == _BEDROCK or (bool(_NAME.fullmatch(name)) and not name.startswith(_OWN))
 
 
 def _usable(value: str | None) -> str | None:

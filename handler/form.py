@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from handler.errors import Json, SchemaMismatch
-from handler.providers.base import Provider, StreamDecoder
+from handler.providers.base import Provider, StreamDecoder, Translator
 from handler.retold import Checked, Retold
 from handler.splice import dump
 from handler.structured import NATIVE, PROMPT, TOOL, Wanted, is_object, natively, way_of
@@ -82,16 +82,21 @@ class Form:
 
 
 def form_of(
-    asked: Wanted, chat: Json, model: Model, row: Provider, amends: SchemaMismatch | None = None
+    asked: Wanted,
+    chat: Json,
+    model: Model,
+    row: Provider,
+    wire: Translator,
+    amends: SchemaMismatch | None = None,
 ) -> Form | None:
     """How this model is asked for it; None where that is left to it: its own JSON mode."""
-    way = way_of(asked, chat, model, row)
+    way = way_of(asked, chat, model, row, wire)
     if way == NATIVE and asked.schema is None:
         return None
     if way == TOOL and amends is not None and amends.said is None:
         way = PROMPT  # the provider refused to be forced
     roots = asked.schema is None or is_object(asked.schema)
-    return Form(asked, way, amends, way == PROMPT and roots and natively(Wanted(), chat, model, row))
+    return Form(asked, way, amends, way == PROMPT and roots and natively(Wanted(), chat, model, row, wire))
 
 
 def _by_words(form: Form, chat: Json) -> Json:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from handler import sse
+from handler import eventstream, sse
 from handler.cost import Usage, cost, dollars, estimated, usage_of
 from handler.errors import Json, UpstreamError
 from handler.providers.base import StreamDecoder
@@ -23,6 +23,22 @@ from rules import Price
 _LIKE_THE_LATEST = ("id", "object", "created", "usage")
 # Seconds in which an answer that is whole may still tell its usage and `[DONE]`; its usage behind `[DONE]`.
 GRACE, LATE = 5.0, 0.1
+
+
+class Framing(Protocol):
+    """Bytes to events, however the network cuts them."""
+
+    def feed(self, data: bytes) -> Iterable[sse.Event]:
+        """The events that `data` completes. Raises EventTooLarge, or UpstreamError for what is damaged."""
+        ...
+
+    def close(self) -> Iterable[sse.Event]:
+        """The event that the end of the bytes completes."""
+        ...
+
+
+# How a stream is cut into events.
+FRAMINGS: Mapping[str, Callable[[], Framing]] = {"sse": sse.Decoder, "eventstream": eventstream.Decoder}
 _MODEL = re.compile(r'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -68,9 +84,10 @@ class Frames:
         explanation: Json | None = None,
         told: Edits | None = None,
         choices: int = 1,
+        framing: str = "sse",
     ) -> None:
         self._decoder = decoder
-        self._events = sse.Decoder()
+        self._events = FRAMINGS[framing]()
         self._model = model
         self._wants_usage = wants_usage
         self._price = price

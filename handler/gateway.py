@@ -101,7 +101,7 @@ class Gateway:
         """The rules in force, what they make of the catalogue, and the providers that can be used."""
         view, last = await self.snapshot(), self._policy
         if last is None or last.ruleset is not view.ruleset:
-            table = rows(view.ruleset.of("provider"), self.extra_rows)
+            table = rows(view.ruleset.of("provider"), self.extra_rows, region=self.settings.region)
             models = (record for record in view.ruleset.of("model") if isinstance(record, ModelRecord))
             catalog = load_catalog().with_records(models, frozenset(table))
         else:
@@ -179,7 +179,7 @@ class Gateway:
         return found
 
     def _live(self, table: Mapping[str, Provider], *, stale: bool) -> Live:
-        names, why = available(table, self.credentials, self.settings)
+        names, why = available(table, self.credentials, self.settings, self.credentials.signs)
         return Live(
             available=names,
             unavailable=why,

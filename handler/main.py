@@ -23,6 +23,7 @@ from handler.providers.registry import credential_allowed
 from handler.relay import Relay, transport
 from handler.settings import Settings, settings_from
 from handler.sharing import Sharing
+from handler.signing import Signer
 from handler.snapshot import Snapshot
 from handler.store import Store, client
 
@@ -54,7 +55,10 @@ def _gateway(
     def report(what: str, found: Mapping[str, Any]) -> None:
         log(trouble(what, found))
 
-    credentials = Credentials(settings, lambda: client(settings, service="ssm"), clock=clock)
+    signer = Signer()
+    credentials = Credentials(
+        settings, lambda: client(settings, service="ssm"), signs=signer.able, clock=clock
+    )
     cooldown = Cooldown(now)
     sharing = Sharing(cooldown, store, report=report, now=now)
     snapshot = Snapshot(store, settings, report=report, clock=clock, beside=sharing.refresh)
@@ -65,7 +69,7 @@ def _gateway(
         credentials=credentials,
         cooldown=cooldown,
         sharing=sharing,
-        relay=_relay(settings, credentials, cooldown, clock),
+        relay=_relay(settings, credentials, signer, cooldown, clock),
         log=log,
         now=lambda: datetime.fromtimestamp(now(), UTC),
         clock=clock,
@@ -74,7 +78,11 @@ def _gateway(
 
 
 def _relay(
-    settings: Settings, credentials: Credentials, cooldown: Cooldown, clock: Callable[[], float]
+    settings: Settings,
+    credentials: Credentials,
+    signer: Signer,
+    cooldown: Cooldown,
+    clock: Callable[[], float],
 ) -> Relay:
     def credential(row: Provider) -> str | None:
         """Looked up anew for each attempt, and never for a host that is not its own."""
@@ -84,6 +92,7 @@ def _relay(
         transport(settings),
         credential=credential,
         private_ok=settings.private_upstreams,
+        sign=signer,
         observe=cooldown.observe,
         clock=clock,
     )

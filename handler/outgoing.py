@@ -7,11 +7,17 @@ from dataclasses import dataclass, field
 
 from handler.call import Call
 from handler.errors import InvalidRequest, UpstreamError
+from handler.providers.addressing import address
 from handler.providers.base import Provider, Translator
 from handler.splice import splice
 from rules import Model
 
 USER_AGENT = "sluice/0.1.0"
+# How a stream in each framing is asked for.
+_ACCEPTS: Mapping[str, str] = {
+    "sse": "text/event-stream",
+    "eventstream": "application/vnd.amazon.eventstream",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +54,9 @@ def outgoing(
 ) -> Outgoing:
     """Raises UpstreamError where the row does not allow the call at all."""
     body, dropped = translator.request(call.body, model, row.quirks)
-    headers = _headers(call, row, credential).items()
+    headers = _headers(call, row, credential, _ACCEPTS[translator.framing]).items()
     return Outgoing(
-        url=_base_url(row, private_ok=private_ok) + translator.path(model, stream=call.chat.stream),
+        url=_url(row, model, translator.path(model, stream=call.chat.stream), private_ok=private_ok),
         headers=[
             (name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers
         ],
@@ -69,20 +75,20 @@ def _without(text: str, secret: str) -> str:
     return text
 
 
-def _base_url(row: Provider, *, private_ok: bool) -> str:
+def _url(row: Provider, model: Model, path: str, *, private_ok: bool) -> str:
     if row.base_url is None:
         raise UpstreamError(f"The provider {row.name} has no base_url.", klass="permission")
     if not private_ok and not row.base_url.lower().startswith("https://"):
         raise UpstreamError(f"The base_url of {row.name} is not https.", klass="permission")
-    return row.base_url.rstrip("/")
+    return address(row, model, path)
 
 
-def _headers(call: Call, row: Provider, credential: str | None) -> dict[str, str]:
+def _headers(call: Call, row: Provider, credential: str | None, streams: str) -> dict[str, str]:
     """Later ones win, so that neither a client nor a record replaces the credential."""
     theirs = call.headers if row.dialect == call.decision.facts.dialect else {}
     return {
         "content-type": "application/json",
-        "accept": "text/event-stream" if call.chat.stream else "application/json",
+        "accept": streams if call.chat.stream else "application/json",
         # Identity: no packed bomb to unpack, and no packer in the way of a stream's single words.
         "accept-encoding": "identity",
         "user-agent": USER_AGENT,
@@ -94,8 +100,8 @@ def _headers(call: Call, row: Provider, credential: str | None) -> dict[str, str
 
 def _authorization(row: Provider, credential: str | None) -> dict[str, str]:
     how, _, name = row.auth.partition(":")
-    if row.credential is None or how == "none":
-        return {}
+    if row.credential is None or how == "none" or (how == "sigv4" and credential is None):
+        return {}  # what is signed is signed by handler/relay.py, when it is complete
     if credential is None:
         raise UpstreamError(f"There is no credential {row.credential}.", klass="auth")
     if how not in _AUTHORIZATIONS:
@@ -106,4 +112,5 @@ def _authorization(row: Provider, credential: str | None) -> dict[str, str]:
 _AUTHORIZATIONS: Mapping[str, Callable[[str, str], dict[str, str]]] = {
     "bearer": lambda _, credential: {"authorization": f"Bearer {credential}"},
     "header": lambda name, credential: {name: credential},
+    "sigv4": lambda _, credential: {"authorization": f"Bearer {credential}"},
 }

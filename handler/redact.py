@@ -7,7 +7,8 @@ import re
 _LOOKED_AT = 2000  # characters beyond the limit: what is redacted may become shorter
 # No run without a bound stands before what may fail to match: that would take quadratic time.
 _SECRETS = re.compile(
-    r"(?i:bearer|basic|api[-_ ]?key|x-api-key|authorization)\s{0,4}[:=]?\s{0,4}['\"]?[A-Za-z0-9._~+/*-]{8,}=*"
+    r"(?i:bearer|basic|api[-_ ]?key|x-api-key|authorization|x-amz-security-token)"
+    r"\s{0,4}[:=]?\s{0,4}['\"]?[A-Za-z0-9._~+/*-]{8,}=*"
     r"|\b(?:sk|pk|rk|gsk|xai|hf|AIza|AKIA|ASIA|csk|nvapi|tgp|fw|pplx|r8)[-_]?[A-Za-z0-9_*.-]{10,}"
     r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*"
 )

@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import certifi
@@ -26,9 +26,11 @@ from handler.conduct import Conduct, Observe
 from handler.connecting import Connecting
 from handler.errors import SchemaMismatch, UpstreamError
 from handler.outgoing import Outgoing, outgoing
+from handler.providers.addressing import surfaced
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
+from handler.signing import Sign, unsigned
 from handler.told import Continuation
 from handler.watch import Watch
 from rules import Candidate
@@ -133,6 +135,7 @@ class Relay:
         *,
         credential: Callable[[Provider], str | None],
         private_ok: bool,
+        sign: Sign = unsigned,
         translators: Mapping[str, Translator] = TRANSLATORS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -142,6 +145,7 @@ class Relay:
         self._transport = transport
         self._credential = credential
         self._private_ok = private_ok
+        self._sign = sign
         self._translators = translators
         self._clock = clock
         self._sleep = sleep
@@ -190,13 +194,9 @@ class Relay:
         """One call to one candidate. Unless it gives an answer, nothing of it stays open."""
         began, row = self._clock(), self._row(call, candidate)
         translator, credential = self._translators[row.dialect], self._credential(row)
-        form = call.form(candidate, row, amends)
+        form = call.form(candidate, row, translator, amends)
         sent = call.sent(goes_on, form)
         limits = limits_of(sent, candidate, now=began, deadline=deadline)
-
-        async def opened(asked: Asked) -> Upstream:
-            response = await _within(watch, self._send(asked.order, limits), limits.first)
-            return _Open(response, watch, limits, began)
 
         def asked(part: Call) -> Asked:
             order = outgoing(
@@ -205,15 +205,22 @@ class Relay:
             return Asked(part, candidate, row, translator, order, goes_on, form, spent, len(parts))
 
         parts = parts_of(sent, row)
-        asks = [asked(part) for part in parts]
+        asks, opened = [asked(part) for part in parts], partial(self._opened, watch, limits, began)
         answer = await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
         return retold(asks[0], form, answer) if form and call.chat.stream != sent.chat.stream else answer
+
+    async def _opened(self, watch: Watch, limits: Limits, began: float, asked: Asked) -> Upstream:
+        order = asked.order
+        if asked.row.auth == "sigv4" and order.credential is None:
+            order = await _within(watch, self._sign(order), limits.first)
+        response = await _within(watch, self._send(order, limits), limits.first)
+        return _Open(response, watch, limits, began)
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:
         row = call.rows.get(candidate.model.provider)
         if row is None or row.dialect not in self._translators:
             raise UpstreamError(f"{candidate.id} has no provider that is served.", klass="not_found")
-        return row
+        return surfaced(row, candidate.model)
 
     async def _send(self, order: Outgoing, limits: Limits) -> httpx.Response:
         connecting, response = Connecting(private_ok=self._private_ok), None

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from handler.errors import InvalidRequest, Json
 from handler.fields import checked
 from handler.fields import schema as bounded
-from handler.providers.anthropic_schema import compilable
-from handler.providers.base import Provider
-from handler.providers.google_request import takes_format
+from handler.providers.base import Provider, Translator
 from handler.schema import BadSchema, Schema
 from handler.splice import dump
 from rules import Model
@@ -69,30 +66,23 @@ def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
 
 # Which way.
 
-# What a wire can say of response_format in this request; a dialect that is not here takes all of it.
-_WIRES: Mapping[str, Callable[[Wanted, Json, Model], bool]] = {
-    "anthropic": lambda asked, chat, model: asked.schema is not None and compilable(asked.schema),
-    "bedrock": lambda asked, chat, model: asked.schema is not None,
-    "google": lambda asked, chat, model: takes_format(chat, model),
-}
 _THINKS_OR_CALLS = frozenset({"anthropic", "bedrock"})  # where a forced call and thinking exclude each other
 
 
-def way_of(asked: Wanted, chat: Json, model: Model, row: Provider) -> str:
+def way_of(asked: Wanted, chat: Json, model: Model, row: Provider, wire: Translator) -> str:
     """How `model` is asked."""
-    if natively(asked, chat, model, row):
+    if natively(asked, chat, model, row, wire):
         return NATIVE
     return TOOL if asked.schema is not None and _by_tool(asked.schema, chat, model, row) else PROMPT
 
 
-def natively(asked: Wanted, chat: Json, model: Model, row: Provider) -> bool:
+def natively(asked: Wanted, chat: Json, model: Model, row: Provider, wire: Translator) -> bool:
     """Whether its own `response_format` does it. Who can do schemas can do objects."""
     feature = "json_object" if asked.schema is None else "json_schema"
-    wire = _WIRES.get(row.dialect)
     return (
         not model.can.isdisjoint({feature, "json_schema"})
         and feature not in row.quirks.unable
-        and (wire is None or wire(asked, chat, model))
+        and wire.holds(asked.schema, chat, model)
     )
 
 

@@ -39,6 +39,7 @@ class Need:
     param: str  # the field of the request that asks for it
     words: str
     made_up: bool = False  # for a model without it the gateway finds another way
+    place: Callable[[Facts], str | None] = lambda facts: None  # where in that field
 
 
 NEEDS: Mapping[str, Need] = {
@@ -51,7 +52,14 @@ NEEDS: Mapping[str, Need] = {
         lambda facts: facts.json == "schema", "response_format", "JSON schemas", made_up=True
     ),
     "reasoning": Need(lambda facts: facts.reasoning not in (None, "none"), "reasoning_effort", "reasoning"),
+    "urls": Need(
+        lambda facts: facts.url is not None,
+        "messages",
+        "content by its address",
+        place=lambda facts: facts.url,
+    ),
 }
+WIRE_ONLY = frozenset({"urls"})  # no catalogue says it of a model: only a provider's row rules it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class Admission:
         for feature in self.needs:
             forced = feature == "json_schema" and _forced(self, model)
             if NEEDS[feature].made_up and not (forced or _has(self, model, feature)):
-                return _lacking(feature).why
+                return _lacking(self.facts, feature).why
         return None
 
 
@@ -125,20 +133,22 @@ def _able(admission: Admission, model: Model) -> Obstacle | None:
     if model.context is not None and tokens > model.context:
         why = f"context is {model.context} tokens"
         return Obstacle(ABLE, why, "context_length_exceeded", "messages")
-    return next(
-        (_lacking(f) for f in admission.needs if not (NEEDS[f].made_up or _has(admission, model, f))), None
-    )
+    for feature in admission.needs:
+        if not (NEEDS[feature].made_up or _has(admission, model, feature)):
+            return _lacking(admission.facts, feature)
+    return None
 
 
-def _lacking(feature: str) -> Obstacle:
+def _lacking(facts: Facts, feature: str) -> Obstacle:
     need = NEEDS[feature]
-    return Obstacle(ABLE, f"does not support {need.words}", "unsupported_parameter", need.param)
+    param = need.place(facts) or need.param
+    return Obstacle(ABLE, f"does not support {need.words}", "unsupported_parameter", param)
 
 
 def _has(admission: Admission, model: Model, feature: str) -> bool:
     if feature in admission.live.unable.get(model.provider, frozenset()):
         return False
-    return feature in model.can or _implied(feature, model)
+    return feature in model.can or feature in WIRE_ONLY or _implied(feature, model)
 
 
 def _implied(feature: str, model: Model) -> bool:

@@ -90,17 +90,18 @@ class Catalog:
         return Catalog(self._rows, successors=self._successors, providers=known, own={**self._own, **own})
 
     def _of_record(self, record: ModelRecord) -> Model:
-        row = self.get(record.provider, record.name)
-        price = record.price
+        like = self.find(record.like) if record.like else None
+        row, price = like or self.get(record.provider, record.name), record.price
+        own = Price(price["input"], price["output"], price.get("cached_input")) if price else None
         return Model(
             provider=record.provider,
             name=record.name,
             pool=(record.pool or (row.pool if row else record.name.rsplit("/", 1)[-1])).lower(),
-            context=record.context,
-            max_output=record.max_output,
-            price=Price(price["input"], price["output"], price.get("cached_input")) if price else None,
-            can=ABLE if record.can is None else frozenset(record.can),
-            quality=record.quality,
+            context=record.context or (like.context if like else None),
+            max_output=record.max_output or (like.max_output if like else None),
+            price=own or (like.price if like else None),
+            can=frozenset(record.can) if record.can is not None else like.can if like else ABLE,
+            quality=record.quality or (like.quality if like else None),
             speed=row.speed if row else None,
             auto=record.auto,
             rules=row.rules if row else (),

@@ -106,6 +106,8 @@ def unknown_names(ruleset: RuleSet) -> Iterator[str]:
     catalog, _ = at_hand(ruleset)
     names = names_of(ruleset, catalog)
     for record in ruleset.records:
+        if isinstance(record, ModelRecord) and record.like and load_catalog().find(record.like) is None:
+            yield f"{record.kind}/{record.id}: `like`: the catalogue has no model {record.like!r}"
         meant = names.member if isinstance(record, AliasRecord) else names.resolve
         for field, name in _names(record):
             if well_formed(name) and meant(name) is None:

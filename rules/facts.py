@@ -46,6 +46,7 @@ class Facts:
     prefer: str | None = None  # by suffix, header or body; hints.prefer included
     fallbacks: tuple[str, ...] = ()  # fallback_models, or `models` after its first
     n: int = 1
+    url: str | None = None  # the first part that is given by its address: `messages[0].content[1]`
     roll: float = 0.0  # 0 <= roll < 1, drawn by the handler: what `split` uses per request
     key_models: tuple[str, ...] | None = None  # the key record's own patterns; None: no limit
 

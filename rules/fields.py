@@ -91,6 +91,13 @@ def own_name(value: Any) -> str:
     return str(value)
 
 
+def listed(value: Any) -> str:
+    """The id of a model of the catalogue."""
+    if "/" not in own_name(value):
+        raise wrong(f"is the id of a model of the catalogue, `provider/name`, got {shown(value)}")
+    return str(value)
+
+
 def pool(value: Any) -> str:
     if "/" in own_name(value):
         raise wrong(f"is the bare name that models are pooled under, without `/`, got {shown(value)}")

@@ -10,6 +10,7 @@ from rules.spelling import Reader, any_order, flag, mapping, members, shown, tex
 
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _CREDENTIAL = re.compile(r"[A-Z][A-Z0-9_]*_(KEY|TOKEN)")
+_API_VERSION = re.compile(r"\?api-version=[A-Za-z0-9._-]{1,40}$")  # Azure's
 _SECRET = re.compile(r"authorization|apikey|(^|-)(key|token|secret|password|auth)(-|$)")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
@@ -40,6 +41,8 @@ QUIRKS: Mapping[str, str] = {
     "stream_usage": "flag",
     "finish_reasons": "map",
     "finish_by_calls": "flag",
+    "call_ids": "flag",
+    "reasoning_tag": "text",
 }
 
 
@@ -61,11 +64,14 @@ def credential(value: Any) -> str:
 
 
 def address(value: Any) -> str:
-    """An http or https address without credentials, query or fragment; no `/` at its end."""
+    """An http or https address: no user, no fragment, no query but api-version, no `/` at its end."""
     from urllib.parse import urlsplit  # not part of a cold start that has no such record
 
-    if not text(value).isascii() or not value.isprintable() or set(value) & set(" \\?#@"):
-        raise wrong("must be an address like https://host/path, without user, query or fragment")
+    plain = _API_VERSION.sub("", text(value))
+    if not plain.isascii() or not plain.isprintable() or set(plain) & set(" \\?#@"):
+        raise wrong(
+            "must be an address like https://host/path, without user, fragment or a query but api-version"
+        )
     try:
         parts = urlsplit(value)
         good = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
@@ -104,5 +110,5 @@ def _named(value: Any) -> frozenset[str]:
     return frozenset(any_order(text)(value))
 
 
-_QUIRK_READERS: Mapping[str, Reader[Any]] = {"map": _renamed, "set": _named, "flag": flag}
+_QUIRK_READERS: Mapping[str, Reader[Any]] = {"map": _renamed, "set": _named, "flag": flag, "text": text}
 quirks = members({quirk: _QUIRK_READERS[holds] for quirk, holds in QUIRKS.items()})

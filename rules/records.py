@@ -129,12 +129,16 @@ class ProviderRecord(Record):
 
 
 class ModelRecord(Record):
-    """By id, which is `provider/name`; replaces a catalogue row. Prices: nano-dollars per million tokens."""
+    """By id, which is `provider/name`; replaces a catalogue row. Prices: nano-dollars per million tokens.
+
+    `like`: the catalogue's model that this one is, under another name; what is not said here is said there.
+    """
 
     scoped = False
 
     provider: ProviderId
     name: Annotated[str, Reads(fields.own_name)]
+    like: Annotated[str, Reads(fields.listed)] | None = None
     pool: Annotated[str, Reads(fields.pool)] | None = None
     context: Whole | None = None
     max_output: Whole | None = None

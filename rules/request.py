@@ -23,6 +23,7 @@ TOKENS_PER_PART = 1000  # an image, an audio part, a file: none can be measured 
 
 # The sorts of content part that are counted instead of measured.
 PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
+ADDRESSES = ("http:", "https:", "s3:", "gs:")
 FORMATS = {"text": "text", "json_object": "object", "json_schema": "schema"}
 
 
@@ -74,6 +75,7 @@ def _of_body(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
         "input_tokens": _input_tokens(body, messages, counted=sum(parts.values())),
         "max_tokens": _first_int(say("max_completion_tokens"), say("max_tokens"), hints.get("max_tokens")),
         "metadata": scalars(say("metadata")),
+        "url": _url(messages),
         "n": _first_int(say("n")) or 1,
         **parts,
     }
@@ -116,6 +118,17 @@ def _json(body: Mapping[str, Any]) -> str | None:
     return FORMATS.get(_text(_mapping(body.get("response_format")).get("type")) or "")
 
 
+def _url(messages: Sequence[Any]) -> str | None:
+    """Where the first part is that somebody would have to fetch."""
+    for at, message in enumerate(messages):
+        for place, part in enumerate(_list(_mapping(message).get("content"))):
+            kind = str(_mapping(part).get("type"))
+            given = _mapping(_mapping(part).get(kind))
+            if (_text(given.get("url")) or _text(given.get("file_data")) or "").lower().startswith(ADDRESSES):
+                return f"messages[{at}].content[{place}].{kind}"
+    return None
+
+
 def _parts(messages: Sequence[Any]) -> dict[str, int]:
     counts = dict.fromkeys(PARTS.values(), 0)
     for message in messages:
@@ -139,7 +152,7 @@ def _said(value: object) -> int:
     if isinstance(value, str):
         return _size(value)
     if isinstance(value, dict):
-        if value.get("type") in PARTS:
+        if str(value.get("type")) in PARTS:
             return 0
         return sum(_said(one) for name, one in value.items() if name not in ("role", "type"))
     return sum(map(_said, value)) if isinstance(value, list | tuple) else 0

@@ -21,8 +21,11 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 ONLY_IN = {
     "pydantic": ("rules.",),
     "httpx": ("handler.relay", "handler.main"),
-    "botocore": ("handler.dynamodb", "handler.ledger", "handler.credentials", "handler.cli.manage"),
     "jsonschema_rs": ("handler.schema",),
+    "botocore": (
+        *("handler.dynamodb", "handler.ledger", "handler.credentials", "handler.cli.manage"),
+        *("handler.signing", "handler.eventstream"),
+    ),
     "starlette": ("handler.app", "handler.endpoints."),
     "mangum": ("handler.main", "handler.event"),
     "moto": ("handler.local.serve",),

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from tests.deployed import bare_python, package
+from tests.framing import framed
 
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
@@ -105,6 +106,30 @@ def test_the_package_is_small_and_holds_no_tests_and_no_metadata() -> None:
     assert {path.name for path in built.iterdir()} >= {"handler", "rules", "botocore", "jsonschema_rs"}
     assert not [path for path in built.iterdir() if path.suffix == ".dist-info" or path.name == "tests"]
     assert (built / "handler" / "bootstrap").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.slow
+def test_the_pruned_botocore_still_signs_and_reads_event_streams() -> None:
+    program = """
+import asyncio
+from handler.eventstream import Decoder
+from handler.outgoing import Outgoing
+from handler.signing import Signer
+url = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/m/converse"
+order = Outgoing(url=url, headers=[], body=b"{}", dropped=(), credential=None)
+print(dict(asyncio.run(Signer()(order)).headers)[b"authorization"].decode())
+print(list(Decoder().feed(bytes.fromhex("%s"))))
+"""
+    told = subprocess.run(
+        [bare_python(), "-c", program % framed({"messageStop": {}}).hex()],
+        cwd=package(),
+        env={"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stdout.startswith("AWS4-HMAC-SHA256 Credential=x/"), told.stderr
+    assert "messageStop" in told.stdout
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handler.local.seeding import Seeded
-from handler.providers.registry import PROVIDERS, available
+from handler.providers.registry import available, rows
 from handler.settings import Settings
+from handler.signing import Signer
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # a place to listen on, and one to call
 _HELLO = {"messages": [{"role": "user", "content": "hello"}]}
@@ -50,7 +51,9 @@ def _key(run: Run) -> str:
 
 
 def _models(run: Run) -> str:
-    live, _ = available(PROVIDERS, run.settings.environment, run.settings)
+    live, _ = available(
+        rows([], region=run.settings.region), run.settings.environment, run.settings, Signer().able
+    )
     others = f"those of {', '.join(sorted(live))}" if live else "no others: no credential in the environment"
     return f"local/echo, which echoes, and {others}"
 

@@ -12,15 +12,19 @@ from collections.abc import Callable, Mapping
 
 from handler.errors import UpstreamError
 from handler.legacy import legacy_answer
-from handler.providers.anthropic_answer import failed, finish_of, message_of, tier_of, usage_of
+from handler.providers.anthropic_answer import failed, finish_of, refusal_of, tier_of, usage_of
 from handler.providers.anthropic_request import request
 from handler.providers.anthropic_stream import MessageStream
 from handler.providers.base import Json, Quirks, StreamDecoder
+from handler.providers.block_answer import message_of
+from handler.providers.compiled import compilable
 from rules import Model
 
 
 class Anthropic:
     """The translator of the `anthropic` dialect. `clock`: epoch seconds, for the answers' `created`."""
+
+    framing = "sse"
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -28,16 +32,20 @@ class Anthropic:
     def path(self, model: Model, *, stream: bool) -> str:
         return "/messages"
 
+    def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+        return schema is not None and compilable(schema)
+
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
         return request(chat, model)
 
-    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False) -> Json:
+    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
         if body.get("type") == "error" or "error" in body:
             raise failed(500, {}, json.dumps(body).encode())
         blocks = body.get("content")
         if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
             raise UpstreamError("The provider's answer is no message.", klass="protocol")
-        message, usage = message_of(body), body.get("usage") or {}
+        message = message_of(blocks, str(body.get("model")), refusal_of(body))
+        usage = body.get("usage") or {}
         finish = finish_of(body.get("stop_reason"), called="tool_calls" in message)
         completion = {
             "id": body.get("id"),
@@ -50,7 +58,7 @@ class Anthropic:
         }
         return legacy_answer(completion) if legacy else completion
 
-    def stream(self, quirks: Quirks, *, legacy: bool = False) -> StreamDecoder:
+    def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
         return MessageStream(created=int(self._clock()), legacy=legacy)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:

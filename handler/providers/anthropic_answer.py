@@ -1,4 +1,4 @@
-"""What Anthropic answers, in chat's words: why it ended, what it used, what of it is a call; and its errors.
+"""What Anthropic answers, in chat's words: why it ended, what it used; and its errors.
 
 https://platform.claude.com/docs/en/api/messages, .../api/errors
 """
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import UpstreamError
-from handler.providers.anthropic_content import thought
-from handler.providers.anthropic_names import meant
 from handler.providers.base import Json
+from handler.providers.block_answer import count
+from handler.providers.block_answer import usage_of as chat_usage
 from handler.providers.failure import failure
 
 FINISH: Mapping[str, str] = {
@@ -56,68 +56,20 @@ def refusal_of(ended: Mapping[str, Any]) -> str | None:
     return why if ended.get("stop_reason") == "refusal" and isinstance(why, str) and why else None
 
 
-def call_of(block: Json, arguments: str) -> Json:
-    """A tool call; `arguments` are the JSON text of its input."""
-    name, custom = meant(str(block.get("name", "")))
-    if custom:
-        return {"id": block["id"], "type": "custom", "custom": {"name": name, "input": _text_of(arguments)}}
-    return {"id": block["id"], "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def _text_of(arguments: str) -> str:
-    """The text that a custom tool is called with."""
-    try:
-        said = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return arguments
-    text = said.get("input") if isinstance(said, dict) else None
-    return text if isinstance(text, str) else arguments
-
-
-def arguments_of(input: Any) -> str:
-    return json.dumps(input or {}, ensure_ascii=False, separators=(",", ":"))
-
-
-def message_of(body: Json) -> Json:
-    """The message that a whole answer is. Blocks of other sorts are Anthropic's own tools at work."""
-    blocks, model = body["content"], str(body.get("model"))
-    calls = [call_of(one, arguments_of(one.get("input"))) for one in blocks if one.get("type") == "tool_use"]
-    texts = [str(one.get("text", "")) for one in blocks if one.get("type") == "text"]
-    reasoning = "".join(str(one.get("thinking", "")) for one in blocks if one.get("type") == "thinking")
-    thoughts: list[Json] = []
-    for block in blocks:
-        if detail := thought(block, len(thoughts), model):
-            thoughts.append(detail)
-    text = "".join(texts)
-    message: Json = {"role": "assistant", "content": text if text or not calls else None}
-    message["refusal"] = None if text or calls else refusal_of(body)
-    parts = {"reasoning_content": reasoning, "reasoning_details": thoughts, "tool_calls": calls}
-    return message | {name: part for name, part in parts.items() if part}
-
-
 def usage_of(usage: Mapping[str, Any]) -> Json:
-    """Usage as OpenAI means it: what is read from the cache, or written to it, is input too."""
-    read, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
-    prompt, completion = _count(usage, "input_tokens") + read + written, _count(usage, "output_tokens")
     details = usage.get("output_tokens_details")
-    reasoning = _count(details, "thinking_tokens") if isinstance(details, dict) else 0
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
-        "completion_tokens_details": {"reasoning_tokens": reasoning},
-    }
+    return chat_usage(
+        count(usage, "input_tokens"),
+        count(usage, "cache_read_input_tokens"),
+        count(usage, "cache_creation_input_tokens"),
+        count(usage, "output_tokens"),
+        count(details, "thinking_tokens") if isinstance(details, dict) else 0,
+    )
 
 
 def tier_of(usage: Mapping[str, Any]) -> Json:
     tier = _TIERS.get(str(usage.get("service_tier")))
     return {"service_tier": tier} if tier else {}
-
-
-def _count(usage: Mapping[str, Any], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) and value > 0 else 0
 
 
 def failed(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:

@@ -11,20 +11,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handler.legacy import modern
-from handler.providers.anthropic_content import unsupported
-from handler.providers.anthropic_schema import compiled
-from handler.providers.anthropic_tools import choose
-from handler.providers.anthropic_turns import Conversation
+from handler.providers.anthropic_content import PARTS
 from handler.providers.base import Json
-from handler.providers.quirks import EFFORTS, NEUTRAL
+from handler.providers.blocks import limit_marks, unsupported
+from handler.providers.compiled import compiled
+from handler.providers.names import fitting
+from handler.providers.thinking import think, words_of
+from handler.providers.tools import choose
+from handler.providers.tuning import MOST, asked_tokens, format_of, is_neutral, stops_of
+from handler.providers.turns import Conversation, Manner
 from rules import Model
 
-# Claude models that the catalogue does not know are taken to be like the newest but for forced tools.
-_NEWEST = ("efforts:low,medium,high,xhigh,max", "no_sampling", "adaptive")
-_MOST = 32_000  # tokens of output, where the catalogue knows no bound
+_MANNER = Manner(parts=PARTS, fitting=fitting, longest_name=128)
 _MARKS = 4  # cache marks in one request
-_LEAST_BUDGET = 1024
-_BUDGETS = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
 _SAMPLING = ("temperature", "top_p", "top_k")
 _PERSONAL = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s().-]{7,}")  # an address or a number to call
 
@@ -35,16 +34,21 @@ _UNSAID = frozenset({"stream", "stream_options", "functions", "function_call"})
 def request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     """The body, and the names of what was left out or lowered."""
     modernised, words, dropped = modern(chat), words_of(model), list[str]()
-    talk = Conversation(modernised["messages"], model=model.name, system_turns="system_turns" in words)
+    talk = Conversation(
+        modernised["messages"], _MANNER, model=model.name, system_turns="system_turns" in words
+    )
     if talk.prefilled and words and "prefill" not in model.can:
         raise unsupported("messages", "this model does not go on from an answer that was begun")
-    body: Json = {"model": model.name, "max_tokens": _max_tokens(chat, model, dropped)}
+    body: Json = {
+        "model": model.name,
+        "max_tokens": asked_tokens(chat, model, dropped) or model.max_output or MOST,
+    }
     forced = choose(modernised, body, talk, words, dropped)
-    _think(chat, body, talk, words, forced, dropped)
+    think(chat, body, talk, words, forced, dropped)
     for name, value in modernised.items():
         if name in _FIELDS and value is not None:
             body |= _FIELDS[name](value, body, dropped)
-        elif name not in _HANDLED and not _neutral(name, value):
+        elif name not in _HANDLED and not is_neutral(name, value):
             dropped.append(name)
     _sampling(chat, body, words, dropped)
     if talk.system:
@@ -52,97 +56,6 @@ def request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     body["messages"] = [turn.body() for turn in talk.turns]
     _limit_marks(body)
     return body, tuple(dict.fromkeys(dropped))
-
-
-def words_of(model: Model) -> Mapping[str, str]:
-    """What is said of the model's family: each word with its argument."""
-    rules = model.rules or (_NEWEST if "claude" in model.name else ())
-    return {word: argument for word, _, argument in (rule.partition(":") for rule in rules)}
-
-
-def _max_tokens(chat: Json, model: Model, dropped: list[str]) -> int:
-    """Anthropic wants it said; without a wish it is all that the model can."""
-    most = model.max_output or _MOST
-    for name in ("max_completion_tokens", "max_tokens"):
-        if (asked := chat.get(name)) is not None:
-            if model.max_output and asked > most:
-                dropped.append(name)
-                return most
-            return int(asked)
-    return most
-
-
-def _think(
-    chat: Json, body: Json, talk: Conversation, words: Mapping[str, str], forced: bool, dropped: list[str]
-) -> None:
-    """Sets `thinking` and the effort; thoughts in the history go where there is no thinking."""
-    how = next((_THINKING[word] for word in words if word in _THINKING), _unasked)
-    asked = chat.get("reasoning_effort")
-    asked = asked if asked in EFFORTS else None
-    thinking, effort = how(asked, body, talk, words)
-    if forced and thinking is not None and thinking["type"] != "disabled":
-        thinking = None  # a forced call and thinking exclude each other
-    if thinking is not None:
-        body["thinking"] = thinking
-    if effort is not None:
-        body["output_config"] = {"effort": effort}
-    if (thinking is None or thinking["type"] == "disabled") and "thinking_on" not in words:
-        talk.forget_thoughts()
-    if chat.get("reasoning_effort") is not None and not _as_asked(asked, thinking, effort):
-        dropped.append("reasoning_effort")
-
-
-def _as_asked(asked: str | None, thinking: Json | None, effort: str | None) -> bool:
-    if asked == "none":
-        return effort is None
-    return asked is not None and (effort == asked or (effort is None and thinking is not None))
-
-
-Thinking = tuple[Json | None, str | None]
-
-
-def _adaptive(asked: str | None, body: Json, talk: Conversation, words: Mapping[str, str]) -> Thinking:
-    """Its thoughts are asked for in summary: without that they come empty, as does text between calls."""
-    able = words.get("efforts", "low,medium,high").split(",")
-    shown = {"type": "adaptive", "display": "summarized"}
-    hides = "thinking_on" in words and "tools" in body
-    if asked is None:
-        return (shown if hides or talk.thinks() else None), None
-    if asked != "none":
-        return shown, _nearest(asked, able)
-    if "thinking_on" not in words:
-        return {"type": "disabled"}, None
-    if "between_tools" in words:
-        return {"type": "between_tools"}, None
-    return (shown if hides else None), able[0]
-
-
-def _nearest(asked: str, able: list[str]) -> str:
-    lower = [effort for effort in EFFORTS[: EFFORTS.index(asked) + 1] if effort in able]
-    return lower[-1] if lower else able[0]
-
-
-def _budget(asked: str | None, body: Json, talk: Conversation, _: Mapping[str, str]) -> Thinking:
-    """Thinking by a number of tokens, which `max_tokens` includes, as in OpenAI's meaning of it.
-
-    It cannot begin in the middle of a turn: not after calls made without it, nor behind a prefill.
-    """
-    if asked in (None, "none") or talk.prefilled or talk.thoughtless_calls():
-        return None, None
-    most = body["max_tokens"]
-    budget = _BUDGETS[str(asked)]
-    budget = budget if budget < most else max(_LEAST_BUDGET, most // 2)
-    return ({"type": "enabled", "budget_tokens": budget} if budget < most else None), None
-
-
-def _unasked(asked: str | None, body: Json, talk: Conversation, words: Mapping[str, str]) -> Thinking:
-    return None, None
-
-
-_THINKING: Mapping[str, Callable[[str | None, Json, Conversation, Mapping[str, str]], Thinking]] = {
-    "adaptive": _adaptive,
-    "budget": _budget,
-}
 
 
 def _sampling(chat: Json, body: Json, words: Mapping[str, str], dropped: list[str]) -> None:
@@ -160,11 +73,7 @@ def _sampling(chat: Json, body: Json, words: Mapping[str, str], dropped: list[st
 
 
 def _stop(value: Any, _: Json, dropped: list[str]) -> Json:
-    """Blank sequences are refused."""
-    asked = [value] if isinstance(value, str) else value
-    stops = [one for one in asked if one.strip()]
-    if any(one and not one.strip() for one in asked):
-        dropped.append("stop")
+    stops = stops_of(value, dropped)
     return {"stop_sequences": stops} if stops else {}
 
 
@@ -187,7 +96,7 @@ def _tier(value: Any, _: Json, dropped: list[str]) -> Json:
 
 
 def _format(value: Any, body: Json, _: list[str]) -> Json:
-    if value["type"] != "json_schema":
+    if format_of(value) != "json_schema":
         return {}
     schema = compiled(value["json_schema"].get("schema") or {"type": "object"})
     return {
@@ -213,15 +122,7 @@ _HANDLED = _UNSAID | {
 }
 
 
-def _neutral(name: str, value: Any) -> bool:
-    return value is None or (name in NEUTRAL and value == NEUTRAL[name]) or value == ["text"]
-
-
 def _limit_marks(body: Json) -> None:
-    """The last cache marks, as many as are taken; the first ones are covered by them."""
     blocks = [*body.get("tools", ()), *body.get("system", ())]
     blocks += [block for turn in body["messages"] for block in turn["content"]]
-    marked = [block for block in blocks if "cache_control" in block]
-    most = _MARKS - ("cache_control" in body)
-    for block in marked[: max(0, len(marked) - most)]:
-        del block["cache_control"]
+    limit_marks(blocks, _MARKS - ("cache_control" in body))

@@ -31,6 +31,8 @@ class Quirks:
     stream_usage: bool = True  # takes stream_options.include_usage
     finish_reasons: Mapping[str, str] = field(default_factory=dict)  # its word -> OpenAI's
     finish_by_calls: bool = False  # says "stop" after tool calls
+    call_ids: bool = True  # ids of calls differ over a whole conversation; False: they get others
+    reasoning_tag: str = ""  # what thoughts stand in at the start of content: `reasoning`
 
     @property
     def forces(self) -> bool:
@@ -44,19 +46,32 @@ class Quirks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """Another way into a provider, for the models whose rules say `surface:<name>`."""
+
+    path: str  # behind its base_url
+    dialect: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    quirks: Quirks = field(default_factory=Quirks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A place that serves models."""
 
     name: str
     dialect: str = "openai"  # which translator
-    base_url: str | None = None  # None: off until a record gives one
+    base_url: str | None = None  # None: off until a record gives one; `{region}` is the gateway's own
+    root: str = ""  # path behind a base_url that is a host alone
+    versioned: str = ""  # the same where it has an api-version; `{model}` is the model's name
     credential: str | None = None  # the name it is looked up under; None: needs none
     hosts: tuple[str, ...] = ()  # where else the credential may go than to base_url's host; `*.` is any below
-    auth: str = "bearer"  # bearer | header:<name> | none | sigv4
+    auth: str = "bearer"  # bearer | header:<name> | none | sigv4: the credential as bearer, else a signature
     on: bool = True  # False: counts as available only when a record or SLUICE_PROVIDERS says so
     unlisted: str = "pass"  # pass | refuse
     headers: Mapping[str, str] = field(default_factory=dict)
     quirks: Quirks = field(default_factory=Quirks)
+    surfaces: Mapping[str, Surface] = field(default_factory=dict)
 
 
 class StreamDecoder(Protocol):
@@ -89,11 +104,19 @@ class Translator(Protocol):
     A translator of the client's own format shares every part that it does not change with the dict it was
     given, so that `splice` can keep the client's bytes.
 
-    `legacy`: the client sent `functions` or `function_call`, and the answer goes back in that form. `request`
-    sees that for itself.
+    `framing`: how a stream is cut into events (handler/frames.py). `model`: what was asked, for an answer
+    that does not say it. `legacy`: the client sent `functions` or `function_call`, and the answer goes back
+    in that form. `request` sees that for itself.
     """
 
+    @property
+    def framing(self) -> str: ...
+
     def path(self, model: Model, *, stream: bool) -> str: ...
+
+    def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+        """Whether this wire can hold the answer to a schema (None: to any JSON object) in this request."""
+        ...
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
         """The upstream's request body, and the names of the tuning left out.
@@ -103,11 +126,11 @@ class Translator(Protocol):
         """
         ...
 
-    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False) -> Json:
+    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
         """A chat completion. Raises UpstreamError when the body is an error in disguise."""
         ...
 
-    def stream(self, quirks: Quirks, *, legacy: bool = False) -> StreamDecoder: ...
+    def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder: ...
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a status other than 200 means: its class, and what a caller sees if it ends here.

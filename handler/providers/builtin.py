@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from handler.providers.base import Provider, Quirks
+from handler.providers.builtin_bedrock import BEDROCK
 
 _AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 _NO_DEVELOPER = {"developer": "system"}  # only OpenAI's models know the role
@@ -75,11 +76,14 @@ _ROWS = (
             refuse=frozenset({"service_tier=priority", "web_search_options"}),
         ),
     ),
-    Provider(name="bedrock", dialect="bedrock", auth="sigv4", on=False),
+    BEDROCK,
     Provider(
         name="azure",  # `model` is the name of a deployment; https://learn.microsoft.com/azure/ai-foundry/openai/
         credential="AZURE_OPENAI_API_KEY",
         auth="header:api-key",
+        root="/openai/v1",
+        # https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
+        versioned="/openai/deployments/{model}",
         hosts=("*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
         quirks=Quirks(
             message_drop=_SIGNED,

@@ -20,7 +20,7 @@ from handler.legacy import legacy_answer, legacy_chunk
 from handler.providers.base import Json, Quirks, StreamDecoder
 from handler.providers.failure import failure, failure_in
 from handler.providers.google_messages import unspelled
-from handler.providers.google_request import asked
+from handler.providers.google_request import asked, takes_format
 from handler.redact import redacted
 from rules import Model
 
@@ -58,14 +58,19 @@ _SERVED = ("models/", "tunedModels/")
 class Google:
     """The translator of the `google` dialect."""
 
+    framing = "sse"
+
     def path(self, model: Model, *, stream: bool) -> str:
         name = model.name if model.name.startswith(_SERVED) else f"models/{model.name}"
         return f"/{quote(name)}:{'streamGenerateContent?alt=sse' if stream else 'generateContent'}"
 
+    def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+        return takes_format(chat, model)
+
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
         return asked(chat, model, quirks)
 
-    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False) -> Json:
+    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
         if (failed := failure_in(_told(body))) is not None:
             raise failed
         if not _fit(body):
@@ -77,7 +82,7 @@ class Google:
         answer = {**head, "choices": choices, "usage": _usage(body.get("usageMetadata") or {})}
         return legacy_answer(answer) if legacy else answer
 
-    def stream(self, quirks: Quirks, *, legacy: bool = False) -> StreamDecoder:
+    def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
         return GoogleStream(legacy=legacy)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import operator
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from handler.errors import UpstreamError
 from handler.legacy import legacy_answer, legacy_chunk
 from handler.providers.base import Json, Quirks, StreamDecoder
 from handler.providers.failure import failure, failure_in
+from handler.providers.inline import Inline
 from handler.providers.quirks import suited
 from rules import Model
 
@@ -24,13 +26,18 @@ from rules import Model
 class OpenAI:
     """The translator of the `openai` dialect."""
 
+    framing = "sse"
+
     def path(self, model: Model, *, stream: bool) -> str:
         return "/chat/completions"
+
+    def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+        return True
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
         return suited(chat, model, quirks)
 
-    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False) -> Json:
+    def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
         if (failed := failure_in(body)) is not None:
             raise failed
         if "choices" not in body and isinstance(body.get("result"), dict):
@@ -42,7 +49,7 @@ class OpenAI:
         body = body if _identical(choices, after) else {**body, "choices": after}
         return legacy_answer(body) if legacy and not quirks.legacy else body
 
-    def stream(self, quirks: Quirks, *, legacy: bool = False) -> StreamDecoder:
+    def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
         return ChatStream(quirks, legacy=legacy and not quirks.legacy)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
@@ -53,6 +60,8 @@ class OpenAI:
 class Choice:
     """What has been streamed of one choice."""
 
+    inline: Inline | None = None  # tells thoughts in the content apart
+    own_ids: bool = False  # its calls get ids of ours
     role: bool = False
     finished: bool = False
     calls: list[Call] = field(default_factory=list)
@@ -157,9 +166,11 @@ class ChatStream:
         return legacy_chunk(chunk) if self._legacy else chunk
 
     def _choice(self, choice: Json) -> Json:
-        state = self._choices.setdefault(choice.get("index") or 0, Choice())
+        state = self._choices.setdefault(choice.get("index") or 0, _unsaid(self._quirks))
         delta, finish = choice.get("delta"), choice.get("finish_reason")
         new = _delta(delta, state) if delta else {}
+        if state.inline is not None:
+            new = _told_apart(new, state.inline, last=finish is not None)
         if new != delta:
             choice = {**choice, "delta": new}
         if finish is not None:
@@ -167,6 +178,20 @@ class ChatStream:
             state.finished = state.finished or meant is not None
             choice = choice if meant == finish else {**choice, "finish_reason": meant}
         return choice
+
+
+def _unsaid(quirks: Quirks) -> Choice:
+    inline = Inline(quirks.reasoning_tag) if quirks.reasoning_tag else None
+    return Choice(inline=inline, own_ids=not quirks.call_ids)
+
+
+def _told_apart(part: Json, inline: Inline, *, last: bool) -> Json:
+    """A delta or a message with the thoughts in its content where thoughts belong."""
+    content = part.get("content")
+    said = [inline.feed(content if isinstance(content, str) else ""), *([inline.rest()] if last else [])]
+    thought, text = ("".join(pieces) for pieces in zip(*said, strict=True))
+    new = {**part, "content": text} if content is not None or text else part
+    return {**new, "reasoning_content": thought} if thought else new
 
 
 def _delta(delta: Json, state: Choice) -> Json:
@@ -191,7 +216,7 @@ def _call_delta(call: Json, state: Choice) -> Json:
     if position is None or (id_ and state.calls[position].id not in ("", id_)):
         position = state.positions[number] = len(state.calls)
         state.calls.append(Call(id_))
-        new = dict(call)
+        new = {**call, "id": _minted()} if state.own_ids else dict(call)
     else:
         new = {field: value for field, value in call.items() if field not in ("id", "type")}
     known = state.calls[position]
@@ -239,8 +264,10 @@ def _is_call(call: Any) -> bool:
 def _whole_choice(choice: Json, quirks: Quirks) -> Json:
     message, finish = choice["message"], choice.get("finish_reason")
     new = _plain(message)
+    if quirks.reasoning_tag:
+        new = _told_apart(new, Inline(quirks.reasoning_tag), last=True)
     calls = new.get("tool_calls") or []
-    after = [_whole_call(call) for call in calls]
+    after = [_whole_call(call, own_id=not quirks.call_ids) for call in calls]
     if not _identical(calls, after):
         new = {**new, "tool_calls": after}
     meant = _finish(finish, bool(calls), quirks)
@@ -249,7 +276,13 @@ def _whole_choice(choice: Json, quirks: Quirks) -> Json:
     return {**choice, "message": new, "finish_reason": meant}
 
 
-def _whole_call(call: Json) -> Json:
+def _minted() -> str:
+    """The id of a call that no other has, in this answer or in another."""
+    return f"call_{uuid.uuid4().hex[:24]}"
+
+
+def _whole_call(call: Json, *, own_id: bool) -> Json:
+    call = {**call, "id": _minted()} if own_id else call
     given = call.get("function") or {}
     function = _function(given, spoken=False)
     return call if function == given else {**call, "function": function}

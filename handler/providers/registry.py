@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from handler.providers.anthropic import Anthropic
 from handler.providers.base import Provider, Translator
+from handler.providers.bedrock import Bedrock
 from handler.providers.builtin import PROVIDERS
 from handler.providers.google import Google
 from handler.providers.openai import OpenAI
@@ -16,8 +17,14 @@ from handler.providers.openai import OpenAI
 __all__ = ["PROVIDERS", "TRANSLATORS", "available", "credential_allowed", "rows"]
 
 # By dialect. A provider of a dialect that is not here is not available, and says so.
-TRANSLATORS: Mapping[str, Translator] = {"anthropic": Anthropic(), "google": Google(), "openai": OpenAI()}
+TRANSLATORS: Mapping[str, Translator] = {
+    "anthropic": Anthropic(),
+    "bedrock": Bedrock(),
+    "google": Google(),
+    "openai": OpenAI(),
+}
 
+_REGION = "{region}"
 _RECORDED = ("dialect", "base_url", "credential", "unlisted", "headers")
 
 
@@ -37,60 +44,99 @@ class TurnedOn(Protocol):
     def private_upstreams(self) -> bool: ...
 
 
-def rows(records: Iterable[Any], extra: Mapping[str, Provider] | None = None) -> Mapping[str, Provider]:
+def rows(
+    records: Iterable[Any], extra: Mapping[str, Provider] | None = None, *, region: str | None = None
+) -> Mapping[str, Provider]:
     """Every row by name: the built-in ones, those of this process, then what `provider` records give."""
     table = {**PROVIDERS, **(extra or {})}
     for record in records:
         table[record.id] = _recorded(table.get(record.id) or Provider(name=record.id), record)
-    return table
+    return {name: _placed(row, region) for name, row in table.items()} if region else table
+
+
+def _placed(row: Provider, region: str) -> Provider:
+    """The row with its address in this region, where it has one in each."""
+    if _REGION not in (row.base_url or ""):
+        return row
+    return replace(row, base_url=(row.base_url or "").replace(_REGION, region))
 
 
 def _recorded(row: Provider, record: Any) -> Provider:
     """The row with what the record gives. Whoever writes a record of a provider wants it on."""
     given = {name: value for name in _RECORDED if (value := getattr(record, name)) is not None}
+    if record.dialect is not None:
+        given["surfaces"] = {}  # they are those of the built-in dialect
     given["headers"] = {**row.headers, **(record.headers or {})}
     return replace(row, on=True, quirks=replace(row.quirks, **(record.quirks or {})), **given)
 
 
 def available(
-    table: Mapping[str, Provider], credentials: Held, settings: TurnedOn
+    table: Mapping[str, Provider],
+    credentials: Held,
+    settings: TurnedOn,
+    signs: Callable[[], bool] = lambda: False,
 ) -> tuple[frozenset[str], dict[str, str]]:
-    """The names of the providers that can be used, and why each other one cannot."""
-    why = {name: _why_not(row, credentials, settings) for name, row in table.items()}
+    """The names of the providers that can be used, and why each other one cannot.
+
+    `signs`: whether there are AWS credentials to sign with.
+    """
+    why = {name: _why_not(row, credentials, settings, signs) for name, row in table.items()}
     usable = frozenset(name for name, problem in why.items() if problem is None)
     return usable, {name: problem for name, problem in why.items() if problem is not None}
 
 
-def _why_not(row: Provider, credentials: Held, settings: TurnedOn) -> str | None:
+def _why_not(row: Provider, credentials: Held, settings: TurnedOn, signs: Callable[[], bool]) -> str | None:
     if row.dialect not in TRANSLATORS:
         return f"dialect {row.dialect} is not served yet"
     if not row.on and row.name not in settings.providers:
         return "not turned on: by SLUICE_PROVIDERS or a provider record"
     if row.base_url is None:
         return "no base_url: a provider record gives one"
+    if _REGION in row.base_url:
+        return "no region: AWS_REGION says it"
     if not settings.private_upstreams and _address(row.base_url)[0] != "https":
         return "its base_url is not https"
     if row.credential is None:
         return None
     if not credential_allowed(row):
-        return f"credential {row.credential} may only go to {', '.join(_HOSTS[row.credential])}"
-    return None if credentials.get(row.credential) else f"no credential {row.credential}"
+        return f"credential {row.credential} may only go to {', '.join(_HOSTS[_keyed(row)])}"
+    if credentials.get(row.credential):
+        return None
+    if row.auth == "sigv4":
+        return None if signs() else f"no AWS credentials, and no credential {row.credential}"
+    return f"no credential {row.credential}"
 
 
 def credential_allowed(row: Provider) -> bool:
     """Whether the row's credential may go where its base_url leads.
 
-    What a built-in row uses goes to that row's hosts only: a record must not carry it off.
+    What a built-in row uses goes to that row's hosts only: a record must not carry it off, nor what signs.
     """
-    hosts = _HOSTS.get(row.credential or "")
+    hosts = _HOSTS.get(_keyed(row))
     if hosts is None:
         return True
     scheme, host, port = _address(row.base_url or "")
     return scheme == "https" and port in (None, 443) and any(_under(host, pattern) for pattern in hosts)
 
 
+def _keyed(row: Provider) -> str:
+    """The credential by which the row's hosts are known: what it signs goes where Bedrock's own may."""
+    return _SIGNED if row.auth == "sigv4" else row.credential or ""
+
+
 def _under(host: str, pattern: str) -> bool:
-    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+    """`*.` at the start is anything below, `*` further on one label."""
+    below = pattern.startswith("*.")
+    labels, wanted = host.split("."), pattern.removeprefix("*.").split(".")
+    if len(labels) <= len(wanted) if below else len(labels) != len(wanted):
+        return False
+    return all(want in ("*", label) for want, label in zip(wanted, labels[-len(wanted) :], strict=True))
+
+
+def _own_host(row: Provider) -> tuple[str, ...]:
+    if row.base_url is None or _REGION in row.base_url:
+        return ()
+    return (_address(row.base_url)[1],)
 
 
 def _address(url: str) -> tuple[str, str, int | None]:
@@ -102,9 +148,8 @@ def _address(url: str) -> tuple[str, str, int | None]:
         return "", "", None
 
 
+_SIGNED = "AWS_BEARER_TOKEN_BEDROCK"  # where it may go, a signature may
 # A built-in row's credential -> the hosts it may go to.
 _HOSTS: Mapping[str, tuple[str, ...]] = {
-    row.credential: (*([_address(row.base_url)[1]] if row.base_url else ()), *row.hosts)
-    for row in PROVIDERS.values()
-    if row.credential
+    row.credential: (*_own_host(row), *row.hosts) for row in PROVIDERS.values() if row.credential
 }

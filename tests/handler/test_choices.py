@@ -20,7 +20,7 @@ from handler.providers.registry import PROVIDERS
 from handler.relay import Call
 from tests.handler.relaying import ASKED, PRICE, ROWS, Json, Relaying, call, frames_of, relaying
 from tests.handler.scripted import Heard, Script, Scripted, heard, replying, run
-from tests.providers.test_contract import CASES, about, essence, folded, read
+from tests.providers.test_contract import CASES, about, essence, folded, read, stream_of
 from tests.providers.test_contract import whole as whole_of
 from tests.upstream import (
     HEAD,
@@ -163,15 +163,15 @@ async def test_folding_the_stream_gives_the_whole_answer_of_every_format(relay: 
         row,
         base_url=relay.upstream.url,
         credential=None,
+        auth="none",
         quirks=replace(quirks, unable=quirks.unable | {"n"}),
     )
-    name = "None" if dialect == "google" else "a"  # its model is in the path
+    name = "None" if dialect in ("google", "bedrock") else "a"  # their model is in the path
     body = {"functions": [{"name": "f"}]} if legacy else {}
-    data = (case / "stream.sse").read_bytes()
     relay.upstream.script(name, whole((case / "whole.json").read_bytes()))
     answer = json.loads((await relay(several(body=body))).body)
     streaming = {"stream_options": {"include_usage": True}}
-    relay.upstream.script(name, stream(data, done=False, cut_every=64))
+    relay.upstream.script(name, stream(stream_of(case), done=False, cut_every=64))
     events = await read_all(await relay(several(body={**body, **streaming}, stream=True)))
     assert events.pop() == "[DONE]"
     single, each = essence(folded(events)), essence(answer)

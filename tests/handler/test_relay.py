@@ -551,9 +551,15 @@ async def test_how_a_credential_is_presented(
 
 
 async def test_a_way_to_authenticate_that_is_not_served_is_passed_over(relay: Relaying) -> None:
-    relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", auth="sigv4")
+    relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", auth="query:key")
     relay.credentials["ONE_KEY"] = "canary"
     assert tried(await refused(relay, call("one/a"))) == ["one/a auth"]
+
+
+async def test_what_must_be_signed_is_passed_over_where_nothing_can_sign(relay: Relaying) -> None:
+    relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", auth="sigv4")
+    assert tried(await refused(relay, call("one/a"))) == ["one/a auth"]
+    assert relay.upstream.requests == []
 
 
 async def test_the_clients_headers_go_only_to_its_own_format(relay: Relaying) -> None:

@@ -12,6 +12,7 @@ from handler.errors import InvalidRequest, Json, SchemaMismatch
 from handler.form import Form, form_of
 from handler.providers.base import Provider, Quirks
 from handler.providers.builtin import PROVIDERS
+from handler.providers.registry import TRANSLATORS
 from handler.structured import Wanted, wanted, way_of
 from rules import Model
 
@@ -150,7 +151,7 @@ WAYS = [
 
 @pytest.mark.parametrize(("way", "body", "who", "at"), WAYS)
 def test_the_way(way: str, body: Json, who: Model, at: Provider) -> None:
-    assert way_of(asked(body), body, who, at) == way
+    assert way_of(asked(body), body, who, at, TRANSLATORS[at.dialect]) == way
 
 
 @pytest.mark.parametrize("body", [{}, {"response_format": None}, {"response_format": {"type": "text"}}])
@@ -160,11 +161,12 @@ def test_text_is_not_held_to_anything(body: Json) -> None:
 
 def test_what_the_provider_does_itself_is_left_to_it() -> None:
     body = chat(None)
-    assert form_of(asked(body), body, model(*ALL), row()) is None
+    assert form_of(asked(body), body, model(*ALL), row(), TRANSLATORS["openai"]) is None
 
 
 def form(body: Json, *can: str, amends: SchemaMismatch | None = None, at: Provider | None = None) -> Form:
-    found = form_of(asked(body), body, model(*can), at or row(), amends)
+    at = at or row()
+    found = form_of(asked(body), body, model(*can), at, TRANSLATORS[at.dialect], amends)
     assert found is not None
     return found
 

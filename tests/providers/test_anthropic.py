@@ -11,8 +11,8 @@ import pytest
 from handler.cost import usage_of
 from handler.errors import UpstreamError
 from handler.providers.anthropic import Anthropic
-from handler.providers.anthropic_names import spelled
 from handler.providers.base import Json, Quirks
+from handler.providers.names import spelled
 from tests.providers.test_anthropic_request import NEWEST, TOOL, request, text, use, user
 from tests.providers.test_contract import WIRE, events, folded, read, streamed, whole
 

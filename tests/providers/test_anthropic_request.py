@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from handler.errors import UpstreamError
 from handler.providers.anthropic import Anthropic
-from handler.providers.anthropic_names import fitting, meant, spelled
-from handler.providers.anthropic_schema import compiled
 from handler.providers.base import Json, Quirks
+from handler.providers.compiled import compiled
+from handler.providers.names import fitting, meant, spelled
 from handler.splice import splice
 from rules import Model, load_catalog
 from rules.catalog import unlisted

@@ -22,7 +22,7 @@ from rules import read_record
 DOCS = Path(__file__).parents[2] / "docs" / "providers.md"
 EVERY = [pytest.param(row, id=name) for name, row in PROVIDERS.items()]
 OFF = {"bedrock", "azure", "ollama", "vllm", "lmstudio", "cloudflare", "local"}
-FEATURES = {"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "n"}
+FEATURES = {"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "n", "urls"}
 OWN_FIELDS = {"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage"}
 
 
@@ -40,6 +40,7 @@ def test_a_row_is_whole(row: Provider) -> None:
     assert row.dialect in {"openai", "anthropic", "google", "bedrock"}
     assert re.fullmatch(r"bearer|none|sigv4|header:[a-z-]+", row.auth)
     assert row.credential is None or is_credential(row.credential)
+    assert all(surface.dialect in TRANSLATORS for surface in row.surfaces.values())
     assert row.quirks.unable <= FEATURES
     assert not row.quirks.refuse & OWN_FIELDS, "what Sluice takes out is never refused"
     assert row.base_url or row.name in OFF
@@ -78,7 +79,7 @@ def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
     assert why["mistral"] == "no credential MISTRAL_API_KEY"
     assert why["anthropic"] == "no credential ANTHROPIC_API_KEY"
     assert why["gemini"] == "no credential GEMINI_API_KEY"
-    assert why["bedrock"] == "dialect bedrock is not served yet"
+    assert why["bedrock"] == "not turned on: by SLUICE_PROVIDERS or a provider record"
     assert why["azure"] == "no base_url: a provider record gives one"
     assert why["ollama"] == "not turned on: by SLUICE_PROVIDERS or a provider record"
 
@@ -106,6 +107,61 @@ def test_an_address_is_https_where_upstreams_are_not_private(credential: str | N
 
 def record(id: str, **fields: Any) -> Any:
     return read_record({"kind": "provider", "id": id, **fields})
+
+
+@pytest.mark.parametrize(
+    ("region", "signs", "held", "why"),
+    [
+        pytest.param("eu-west-1", True, {}, None, id="signed by the gateway's own role"),
+        pytest.param("eu-west-1", False, {"AWS_BEARER_TOKEN_BEDROCK": "x"}, None, id="by its own credential"),
+        pytest.param(None, True, {}, "no region: AWS_REGION says it", id="no region"),
+        pytest.param(
+            "eu-west-1",
+            False,
+            {},
+            "no AWS credentials, and no credential AWS_BEARER_TOKEN_BEDROCK",
+            id="neither",
+        ),
+    ],
+)
+def test_what_bedrock_needs(region: str | None, signs: bool, held: dict[str, str], why: str | None) -> None:
+    table = rows([], region=region)
+    settings = Settings(providers=frozenset({"bedrock"}))
+    assert available(table, Held(held), settings, lambda: signs)[1].get("bedrock") == why
+
+
+@pytest.mark.parametrize(
+    ("base_url", "allowed"),
+    [
+        pytest.param("https://bedrock-runtime.us-east-1.amazonaws.com", True, id="a region"),
+        pytest.param("https://bedrock-runtime-fips.us-east-1.amazonaws.com", True, id="a FIPS endpoint"),
+        pytest.param(
+            "https://vpce-1a-2b.bedrock-runtime.us-east-1.vpce.amazonaws.com",
+            True,
+            id="an interface endpoint",
+        ),
+        pytest.param("https://x.execute-api.us-east-1.amazonaws.com", False, id="somebody's API at AWS"),
+        pytest.param("https://bedrock-runtime.x.y.amazonaws.com", False, id="a label too many"),
+        pytest.param(
+            "https://bedrock-runtime.us-east-1.amazonaws.com.evil.example", False, id="begins alike"
+        ),
+        pytest.param("http://bedrock-runtime.us-east-1.amazonaws.com", False, id="without encryption"),
+        pytest.param("https://evil.example", False, id="another host"),
+    ],
+)
+def test_where_a_signature_may_go(base_url: str, allowed: bool) -> None:
+    table = rows([record("bedrock", base_url=base_url)])
+    names, why = available(table, Held(), Settings(), lambda: True)
+    assert ("bedrock" in names) is allowed
+    assert allowed or "AWS_BEARER_TOKEN_BEDROCK may only go to" in why["bedrock"] or "https" in why["bedrock"]
+
+
+def test_a_record_of_another_credential_does_not_sign_for_another_host() -> None:
+    moved = record("bedrock", base_url="https://evil.example", credential="EVIL_KEY")
+    assert (
+        "may only go to"
+        in available(rows([moved]), Held(EVIL_KEY="x"), Settings(), lambda: True)[1]["bedrock"]
+    )
 
 
 def test_a_record_turns_its_provider_on() -> None:
@@ -140,7 +196,9 @@ def test_a_records_headers_stand_beside_those_of_the_row() -> None:
 
 def test_a_record_can_say_every_quirk() -> None:
     quirks = {
-        **dict.fromkeys(("drop_null", "text_content", "legacy", "stream_usage", "finish_by_calls"), True),
+        **dict.fromkeys(("drop_null", "text_content", "legacy", "stream_usage"), True),
+        **dict.fromkeys(("finish_by_calls", "call_ids"), True),
+        "reasoning_tag": "think",
         **{name: ["n"] for name in ("drop", "unable", "refuse", "message_drop", "tool_drop")},
         **{name: {"a": "b"} for name in ("rename", "roles", "tool_choice", "finish_reasons")},
     }

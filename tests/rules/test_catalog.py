@@ -143,6 +143,32 @@ def test_a_record_adds_a_model_and_its_provider() -> None:
     assert CATALOG.find("mylab/tiny") is None
 
 
+def test_a_record_that_is_like_a_model_has_what_it_does_not_say_from_there() -> None:
+    known = load_catalog().find("azure/gpt-5.4")
+    assert known is not None
+    assert known.rules
+    records = [
+        record("azure/team", like="azure/gpt-5.4"),
+        record("azure/mine", like="AZURE/gpt-5.4", max_output=5, can=[]),
+    ]
+    catalog = load_catalog().with_records(records)
+    like, mine = catalog.find("azure/team"), catalog.find("azure/mine")
+    assert like is not None
+    assert mine is not None
+    for field in ("pool", "context", "max_output", "price", "can", "quality", "speed", "rules"):
+        assert getattr(like, field) == getattr(known, field), field
+    assert (like.id, like.auto) == ("azure/team", True)
+    assert (mine.max_output, mine.can, mine.context) == (5, frozenset(), known.context)
+    assert like in catalog.pool("gpt-5.4")
+
+
+def test_a_record_that_is_like_a_model_nobody_knows_is_as_if_it_did_not_say_so() -> None:
+    catalog = load_catalog().with_records([record("azure/team", like="azure/gtp-5.4")])
+    model = catalog.find("azure/team")
+    assert model is not None
+    assert (model.rules, model.context, model.pool) == ((), None, "team")
+
+
 def test_a_record_that_leaves_out_what_the_model_can_leaves_it_open() -> None:
     open_ended = CATALOG.with_records([record("mylab/tiny")]).find("mylab/tiny")
     nothing = CATALOG.with_records([record("mylab/tiny", can=[])]).find("mylab/tiny")

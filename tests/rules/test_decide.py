@@ -539,6 +539,15 @@ def test_what_a_providers_wire_cannot_represent() -> None:
     assert "openai/mid" not in ids(decided(live=live, tools=1))
 
 
+def test_content_by_its_address_is_refused_with_its_place_where_nobody_would_fetch_it() -> None:
+    live, url = {"unable": {"openai": frozenset({"urls"})}}, "messages[1].content[0].image_url"
+    refusal = decided("openai/brand-new", live=live, url=url).refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.param) == ("unsupported_parameter", url)
+    assert decided("openai/brand-new", live=live).refusal is None
+    assert "openai/mid" not in ids(decided(live=live, url=url))
+
+
 @pytest.mark.parametrize(
     ("model", "facts", "records", "expected"),
     [

@@ -162,6 +162,14 @@ def test_kinds_that_are_not_served_yet_say_so() -> None:
             "provider", "base_url", "http://127.0.0.1:8000/v1/", "http://127.0.0.1:8000/v1", id="an address"
         ),
         pytest.param("provider", "base_url", "https://[::1]:80", "https://[::1]:80", id="an IPv6 address"),
+        pytest.param(
+            "provider",
+            "base_url",
+            "https://a.example?api-version=2024-10-21",
+            "https://a.example?api-version=2024-10-21",
+            id="an address with Azure's version",
+        ),
+        pytest.param("model", "like", "azure/gpt-5.4", "azure/gpt-5.4", id="a model like another"),
         pytest.param("provider", "credential", "ACME_2_KEY", "ACME_2_KEY", id="the name of a credential"),
         pytest.param(
             "provider", "headers", {"X-Max-Tokens": "5"}, {"x-max-tokens": "5"}, id="a header about tokens"
@@ -381,6 +389,16 @@ MISTAKES = [
         "provider", {"base_url": "https://u:p@a.example"}, "base_url", "without user", id="a password"
     ),
     pytest.param("provider", {"base_url": "https://a.example?k=1"}, "base_url", "query", id="a query"),
+    pytest.param(
+        "provider",
+        {"base_url": "https://a.example?api-version=1&k=1"},
+        "base_url",
+        "query",
+        id="a version and more",
+    ),
+    pytest.param("model", {"like": "gpt-5.4"}, "like", "provider/name", id="a model like a pool"),
+    pytest.param("model", {"like": "auto:cheap"}, "like", "no name of its own", id="a model like any"),
+    pytest.param("provider", {"quirks": {"reasoning_tag": 1}}, "quirks.reasoning_tag", "text", id="a tag"),
     pytest.param("provider", {"base_url": "https://a.example#x"}, "base_url", "fragment", id="a fragment"),
     pytest.param(
         "provider", {"base_url": "https://a.example\n/x"}, "base_url", "https://", id="a line break"
@@ -514,8 +532,8 @@ def test_a_condition_on_the_model_is_about_the_candidate() -> None:
     assert not record.holds_for(Facts(hour=13), "openai/gpt-5")
 
 
-def test_the_quirks_are_of_three_types() -> None:
-    assert set(QUIRKS.values()) == {"map", "set", "flag"}
+def test_the_quirks_are_of_four_types() -> None:
+    assert set(QUIRKS.values()) == {"map", "set", "flag", "text"}
 
 
 @pytest.mark.parametrize(

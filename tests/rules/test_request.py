@@ -100,6 +100,27 @@ def test_the_model_asked_for_and_those_after_it(
     assert (facts.model, facts.fallbacks) == (model, fallbacks)
 
 
+PLACE = "messages[1].content[0]."
+
+
+@pytest.mark.parametrize(
+    ("part", "place"),
+    [
+        pytest.param({"type": "image_url", "image_url": {"url": "HTTPS://a/b"}}, "image_url", id="an image"),
+        pytest.param({"type": "video_url", "video_url": {"url": "http://a"}}, "video_url", id="a video"),
+        pytest.param({"type": "file", "file": {"file_data": "s3://a/b"}}, "file", id="a file"),
+        pytest.param({"type": "image_url", "image_url": {"url": "data:,http:"}}, None, id="bytes"),
+        pytest.param({"type": "file", "file": {"file_data": "JVBERi0="}}, None, id="bytes of a file"),
+        pytest.param({"type": "image_url", "image_url": "http://a"}, None, id="a part of another shape"),
+        pytest.param({"type": ["image_url"]}, None, id="a sort of another shape"),
+        pytest.param({"type": "text", "text": "http://a"}, None, id="a text about an address"),
+    ],
+)
+def test_where_somebody_would_have_to_fetch(part: dict[str, Any], place: str | None) -> None:
+    body = {"messages": [{"role": "user", "content": "hi"}, {"role": "user", "content": [part]}]}
+    assert facts_of_request(body).url == (place and PLACE + place)
+
+
 @pytest.mark.parametrize(
     ("body", "tokens"),
     [

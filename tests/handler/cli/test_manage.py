@@ -328,6 +328,15 @@ def test_a_list_of_rules_shows_every_record_on_a_line(person: Person) -> None:
     assert [line[:3] for line in lines if "BAD" in line] == [["route", "bad", "BAD"]]
 
 
+def test_checking_names_a_model_that_a_record_is_like_and_nobody_knows(person: Person) -> None:
+    team = {"kind": "model", "id": "azure/team", "provider": "azure", "name": "team"}
+    person.puts({**team, "like": "azure/gtp-5"})
+    assert person.does("rules", "check") == 0
+    assert person.said[0].startswith(
+        "note: model/azure/team: `like`: the catalogue has no model 'azure/gtp-5'"
+    )
+
+
 def test_checking_the_table_and_a_file(person: Person, tmp_path: Path) -> None:
     person.puts(GOOD, TEST, {"kind": "alias", "id": "a", "models": ["gtp-5"]})
     assert person.does("rules", "check") == 0

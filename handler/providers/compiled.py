@@ -1,4 +1,4 @@
-"""A JSON Schema as Anthropic can hold an answer to it: the subset it compiles, the rest told in words.
+"""A JSON Schema as Anthropic and Bedrock hold an answer to it: the subset they compile, the rest in words.
 
 Open objects are closed, so that what it answers is valid by the client's own schema too.
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations

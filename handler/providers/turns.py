@@ -1,6 +1,7 @@
-"""Chat messages as Anthropic's turns: one of a role after the other, each call answered in the very next one.
+"""Chat messages as turns of blocks: one of a role after the other, each call answered in the very next one.
 
-docs/providers.md, "Anthropic", says what becomes of each message.
+The blocks have the form of Anthropic's Messages; Bedrock's are made of them. docs/providers.md, "Anthropic",
+says what becomes of each message.
 https://platform.claude.com/docs/en/api/messages, .../build-with-claude/mid-conversation-system-messages
 """
 
@@ -12,12 +13,21 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from handler.providers.anthropic_content import blocks_of, marked, thoughts_of, unsupported
-from handler.providers.anthropic_names import LONGEST_NAME, fitting, spelled
 from handler.providers.base import Json
+from handler.providers.blocks import Part, blocks_of, marked, thoughts_of, unsupported
+from handler.providers.names import spelled
 
 THINKING = frozenset({"thinking", "redacted_thinking"})
 _NOTHING = {"type": "text", "text": "."}  # where a turn must be and nothing was said
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """Where the formats that have such turns differ."""
+
+    parts: Mapping[str, Part]  # what a part that is no text becomes, by its type
+    fitting: Callable[[str], str]  # the id of a call as it is taken there
+    longest_name: int  # characters of a tool's name
 
 
 @dataclass(slots=True)
@@ -37,9 +47,10 @@ class Turn:
 class Conversation:
     """The system blocks and the turns of a chat. `system_turns`: the model takes system messages in place."""
 
-    def __init__(self, messages: list[Json], *, model: str, system_turns: bool) -> None:
+    def __init__(self, messages: list[Json], manner: Manner, *, model: str, system_turns: bool) -> None:
         self.system: list[Json] = []
         self.turns: list[Turn] = []
+        self.manner = manner
         self._model = model
         self._system_turns = system_turns
         self._ids: set[str] = set()  # of calls: no two may have the same
@@ -85,8 +96,11 @@ class Conversation:
         self.turns.append(Turn(role))
         return self.turns[-1]
 
+    def _blocks(self, content: Any, where: str) -> list[Json]:
+        return blocks_of(content, where, self.manner.parts)
+
     def _add_system(self, message: Json, where: str) -> None:
-        blocks = _marked_last(blocks_of(message.get("content"), where), message)
+        blocks = _marked_last(self._blocks(message.get("content"), where), message)
         if not self.turns:
             self.system += blocks
         elif blocks and self._system_turns and self.turns[-1].role in ("user", "system"):
@@ -95,10 +109,10 @@ class Conversation:
             self._turn("user").blocks += _wrapped(blocks)
 
     def _add_user(self, message: Json, where: str) -> None:
-        self._turn("user").blocks += _marked_last(blocks_of(message.get("content"), where), message)
+        self._turn("user").blocks += _marked_last(self._blocks(message.get("content"), where), message)
 
     def _add_assistant(self, message: Json, where: str) -> None:
-        texts = blocks_of(message.get("content"), where) or blocks_of(message.get("refusal"), where)
+        texts = self._blocks(message.get("content"), where) or self._blocks(message.get("refusal"), where)
         calls = [(call["id"], self._call(call, where)) for call in message.get("tool_calls") or ()]
         blocks = [*texts, *(block for _, block in calls)]
         if not blocks:
@@ -109,16 +123,17 @@ class Conversation:
 
     def _call(self, call: Json, where: str) -> Json:
         name, input = _called(call, where)
-        id = unique = fitting(call["id"])
+        fitting, id = self.manner.fitting, call["id"]
+        unique = fitting(id)
         while unique in self._ids:
-            unique = f"{id}_{len(self._ids)}"
+            unique = fitting(f"{fitting(id)}_{len(self._ids)}")
         self._ids.add(unique)
-        return {"type": "tool_use", "id": unique, "name": name, "input": input}
+        return {"type": "tool_use", "id": unique, "name": name[: self.manner.longest_name], "input": input}
 
     def _add_tool(self, message: Json, where: str) -> None:
         id, content = message["tool_call_id"], message.get("content")
         asked = next((turn for turn in self.turns[:-3:-1] if turn.role == "assistant"), None)
-        blocks = blocks_of(content, where)
+        blocks = self._blocks(content, where)
         if asked is None or all(id != known for known, _ in asked.calls):
             result = {"type": "text", "text": f"[tool result {id}]"}
             self._turn("user").blocks += [result, *blocks]
@@ -189,11 +204,11 @@ def _called(call: Json, where: str) -> tuple[str, Json]:
     """The name and the input of a call in the history."""
     match call:
         case {"custom": {"name": str(name), "input": str(text)}}:
-            return spelled(name, custom=True)[:LONGEST_NAME], {"input": text}
+            return spelled(name, custom=True), {"input": text}
         case {"function": {"name": str(name)} as function}:
-            return spelled(name)[:LONGEST_NAME], _input(function.get("arguments"))
+            return spelled(name), _input(function.get("arguments"))
         case _:
-            raise unsupported(f"{where}.tool_calls", "Claude knows calls of functions and of custom tools")
+            raise unsupported(f"{where}.tool_calls", "the model knows calls of functions and of custom tools")
 
 
 def _input(arguments: Any) -> Json:

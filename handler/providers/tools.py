@@ -1,4 +1,4 @@
-"""Tools and the choice among them, as Anthropic's Messages takes them.
+"""Tools and the choice among them, in the form of Anthropic's Messages, of which Bedrock's is made.
 
 https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
 """
@@ -8,33 +8,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handler.providers.anthropic_content import marked, unsupported
-from handler.providers.anthropic_names import LONGEST_NAME, spelled
-from handler.providers.anthropic_schema import compiled, of_object
-from handler.providers.anthropic_turns import Conversation
 from handler.providers.base import Json
+from handler.providers.blocks import marked, unsupported
+from handler.providers.compiled import compiled, of_object
+from handler.providers.names import spelled
+from handler.providers.turns import Conversation
 
 _FORCING = frozenset({"any", "tool"})
 
 
-def tools_of(chat: Json, called: list[str]) -> list[Json]:
-    """What the model may call. Anthropic wants tools declared where the history has calls."""
+def tools_of(chat: Json, talk: Conversation) -> list[Json]:
+    """What the model may call. Tools must be declared where the history has calls."""
     tools: dict[str, Json] = {}
     for at, given in enumerate(chat.get("tools") or ()):
-        tool = _tool(given, f"tools[{at}]")
+        tool = _tool(given, f"tools[{at}]", talk.manner.longest_name)
         if tools.setdefault(tool["name"], tool) != tool:
             raise unsupported(f"tools[{at}]", "another tool has this name")
-    return list(tools.values()) or [{"name": name, "input_schema": of_object(None)} for name in called]
+    return list(tools.values()) or [{"name": name, "input_schema": of_object(None)} for name in talk.names]
 
 
-def _tool(given: Json, where: str) -> Json:
+def _tool(given: Json, where: str, longest: int) -> Json:
     kind = given.get("type")
     if kind not in ("function", "custom"):
         raise unsupported(f"{where}.type", f"{kind} is no tool of the client's own")
     said = given[kind]
     name = spelled(said["name"], custom=kind == "custom")
-    if len(name) > LONGEST_NAME:
-        raise unsupported(f"{where}.{kind}.name", "too long a name for Claude")
+    if len(name) > longest:
+        raise unsupported(f"{where}.{kind}.name", "too long a name for the model")
     description = _described(said) if kind == "custom" else said.get("description")
     schema = _TEXT_INPUT if kind == "custom" else of_object(said.get("parameters"))
     strict = said.get("strict") is True
@@ -61,7 +61,7 @@ def _described(custom: Json) -> str:
 
 def choose(chat: Json, body: Json, talk: Conversation, words: Mapping[str, str], dropped: list[str]) -> bool:
     """Sets `tools` and `tool_choice` of `body`; tells whether the model is forced to call."""
-    tools = tools_of(chat, talk.names)
+    tools = tools_of(chat, talk)
     if not tools:
         if chat.get("tool_choice") not in (None, "none", "auto", {}):
             raise unsupported("tool_choice", "there are no tools to choose from")

@@ -1,0 +1,58 @@
+"""AWS's event-stream framing, as handler/sse.py has that of server-sent events: bytes in, events out.
+
+An event's data is JSON text with the event's type around its payload: `{"messageStop": {"stopReason": ...}}`.
+Exceptions are such events too. https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from handler.errors import UpstreamError
+from handler.sse import MAX_EVENT, Event, EventTooLarge
+
+# Where a message says what it is, by `:message-type`.
+_TYPES = {"event": ":event-type", "exception": ":exception-type", "error": ":error-code"}
+
+
+class Decoder:
+    """Bytes to events. Those before a failure count, so they come one by one."""
+
+    def __init__(self, *, max_event: int = MAX_EVENT) -> None:
+        from botocore.eventstream import EventStreamBuffer  # not part of a cold start without Bedrock
+
+        self._buffer: Any = EventStreamBuffer()
+        self._max_event = max_event
+        self._held = 0  # bytes of the message that is not complete
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """The events that `data` completes. Raises EventTooLarge, and UpstreamError for what is damaged."""
+        from botocore.eventstream import ParserError
+
+        self._buffer.add_data(data)
+        self._held += len(data)
+        try:
+            for message in self._buffer:
+                self._held -= message.prelude.total_length
+                yield Event(_data(message))
+        except (ParserError, ValueError) as error:  # a wrong checksum; a text that is no UTF-8
+            raise UpstreamError("The provider's stream is damaged.", klass="protocol") from error
+        if self._held > self._max_event:
+            raise EventTooLarge(f"a message is longer than {self._max_event} bytes")
+
+    def close(self) -> Iterator[Event]:
+        """Nothing more. Raises UpstreamError when the bytes ended inside a message."""
+        if self._held:
+            raise UpstreamError("The provider's answer ended too early.", klass="network")
+        return iter(())
+
+
+def _data(message: Any) -> str:
+    headers = message.headers
+    name = str(headers.get(_TYPES.get(str(headers.get(":message-type")), ":event-type"), "unknown"))
+    payload = message.payload.decode()
+    if not payload and ":error-message" in headers:
+        payload = json.dumps({"message": headers[":error-message"]})
+    return f"{{{json.dumps(name)}:{payload or '{}'}}}"

@@ -1,0 +1,39 @@
+"""Where a request goes: the row's address, its root, and the surface that a model is served on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import quote
+
+from handler.providers.base import Provider
+from rules import Model
+
+_SURFACE = "surface:"  # before a surface's name in a model's rules
+
+
+def surfaced(row: Provider, model: Model) -> Provider:
+    """The row as it is for this model: with the surface's path and dialect where the model has one."""
+    if not row.surfaces:
+        return row
+    named = (rule.removeprefix(_SURFACE) for rule in model.rules if rule.startswith(_SURFACE))
+    surface = row.surfaces.get(next(named, ""))
+    if surface is None:
+        return row
+    return replace(
+        row,
+        base_url=f"{row.base_url}{surface.path}",
+        dialect=surface.dialect,
+        headers={**row.headers, **surface.headers},
+        quirks=surface.quirks,
+    )
+
+
+def address(row: Provider, model: Model, path: str) -> str:
+    """The URL of a request to the row: `path` is what the translator puts behind it."""
+    base, _, query = (row.base_url or "").partition("?")
+    base = base.rstrip("/")
+    if "/" not in base.partition("://")[2]:
+        root = row.versioned if query else row.root
+        base += root.replace("{model}", quote(model.name, safe=""))
+    url = f"{base}{path}"
+    return f"{url}{'&' if '?' in path else '?'}{query}" if query else url

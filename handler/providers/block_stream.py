@@ -1,0 +1,136 @@
+"""A stream of content blocks as chat chunks: what the streams of Anthropic and of Bedrock have in common.
+
+Blocks have the form of Anthropic's Messages. Events of a sort nobody knows are ignored, as the vendors ask.
+https://platform.claude.com/docs/en/build-with-claude/streaming
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from handler.errors import UpstreamError
+from handler.legacy import legacy_chunk
+from handler.providers.base import Json
+from handler.providers.block_answer import arguments_of, call_of
+from handler.providers.blocks import thought
+
+
+@dataclass(slots=True)
+class Block:
+    """What has been streamed of one content block."""
+
+    start: Json
+    index: int | None = None  # of a tool call: its number among the calls
+    pieces: list[str] = field(default_factory=list)  # of thinking, or of a call's input
+    signature: str = ""
+
+
+class BlockStream:
+    """The decoder of one stream; see StreamDecoder. What an event means is for `_meant` to say."""
+
+    def __init__(self, *, created: int, legacy: bool, model: str = "") -> None:
+        self.event: Json = {}
+        self._legacy = legacy
+        self._head: Json = {"id": "", "object": "chat.completion.chunk", "created": created, "model": model}
+        self._blocks: dict[object, Block] = {}
+        self._calls = 0
+        self._thoughts = 0
+        self._spoken = False  # there is text
+        self._malformed = 0
+        self._begun = self._finished = self._done = False
+
+    def _meant(self, event: Any) -> Iterator[Json]:
+        """The chunks that an event is. Raises UpstreamError for one that tells of a failure."""
+        raise NotImplementedError
+
+    def _last(self) -> Iterator[Json]:
+        """What is left when all has been said: the usage."""
+        raise NotImplementedError
+
+    def feed(self, data: str) -> Iterator[Json]:
+        if self._done or not data.strip() or data.startswith("[DONE]"):
+            return
+        try:
+            event = json.loads(data)
+            chunks = list(self._meant(event))
+            self.event = event
+        except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+            self._skip()
+            return
+        for chunk in chunks:
+            yield legacy_chunk(chunk) if self._legacy else chunk
+
+    def close(self) -> Iterator[Json]:
+        if not self._begun or not (self._finished or self._done):
+            raise UpstreamError("The provider's answer ended too early.", klass="network")
+        if not self._done:
+            yield from self._last()
+
+    def _skip(self) -> None:
+        self._malformed += 1
+        if self._malformed > 1:
+            raise UpstreamError("The provider's stream could not be understood.", klass="protocol")
+
+    def _chunk(self, delta: Json, finish: str | None = None) -> Json:
+        return {**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+    def _start(self, at: object, start: Json) -> Iterator[Json]:
+        block = self._blocks[at] = Block(start)
+        kind = start["type"]
+        if kind == "tool_use":
+            block.index = self._calls
+            self._calls += 1
+            call = call_of(start, "")
+            if call["type"] == "function":
+                yield self._call(block, call)
+        elif kind in ("text", "thinking") and start.get(kind):
+            yield from self._said(block, kind, start[kind])
+
+    def _said(self, block: Block, kind: str, text: str) -> Iterator[Json]:
+        if kind == "thinking":
+            block.pieces.append(text)
+        else:
+            self._spoken = True
+        if text:
+            yield self._chunk({"content" if kind == "text" else "reasoning_content": text})
+
+    def _argued(self, block: Block, piece: str) -> Iterator[Json]:
+        """A piece of a call's arguments; those of a custom tool are told whole."""
+        if piece and block.index is not None:
+            block.pieces.append(piece)
+            if call_of(block.start, "")["type"] == "function":
+                yield self._call(block, {"function": {"arguments": piece}})
+
+    def _stop(self, at: object) -> Iterator[Json]:
+        block = self._blocks[at]
+        if block.index is not None:
+            yield from self._call_end(block)
+            return
+        whole = block.start
+        if whole["type"] == "thinking":
+            signature = block.signature or whole.get("signature")
+            whole = {"type": "thinking", "thinking": "".join(block.pieces), "signature": signature}
+        if detail := thought(whole, self._thoughts, str(self._head["model"])):
+            self._thoughts += 1
+            yield self._chunk({"reasoning_details": [detail]})
+
+    def _call_end(self, block: Block) -> Iterator[Json]:
+        """What is still to be told of a call: all of a custom one, the input of one that had no pieces."""
+        arguments = "".join(block.pieces)
+        call = call_of(block.start, arguments or arguments_of(block.start.get("input")))
+        if call["type"] == "custom":
+            yield self._call(block, call)
+        elif not arguments:
+            yield self._call(block, {"function": {"arguments": call["function"]["arguments"]}})
+
+    def _call(self, block: Block, call: Json) -> Json:
+        return self._chunk({"tool_calls": [{"index": block.index, **call}]})
+
+    def _finish(self, finish: str, refusal: str | None) -> Iterator[Json]:
+        if not self._finished:
+            self._finished = True
+            why = None if self._spoken or self._calls else refusal
+            yield self._chunk({"refusal": why} if why else {}, finish)
