@@ -450,3 +450,55 @@ def test_every_model_of_bedrock_gets_a_request_that_the_service_knows() -> None:
         body, _ = Bedrock().request(chat, one, Quirks())
         assert list(strays(body, operation("Converse").input_shape)) == [], one.id
         assert json.loads(json.dumps(body)) == body
+
+
+def test_an_object_of_json_is_asked_for_in_words() -> None:
+    body = request({"response_format": {"type": "json_object"}})[0]
+    assert "JSON object" in body["system"][0]["text"]
+    assert "outputConfig" not in body
+
+
+def test_a_custom_tool_takes_text_and_comes_back_as_one() -> None:
+    spec = request({"tools": [{"type": "custom", "custom": {"name": "sh"}}]})[0]["toolConfig"]["tools"][0]
+    name = spec["toolSpec"]["name"]
+    events: list[Json] = [
+        {"messageStart": {"role": "assistant"}},
+        {
+            "contentBlockStart": {
+                "start": {"toolUse": {"toolUseId": "t", "name": name}},
+                "contentBlockIndex": 0,
+            }
+        },
+        {"contentBlockDelta": {"delta": {"toolUse": {"input": '{"input": "ls"}'}}, "contentBlockIndex": 0}},
+        {"contentBlockStop": {"contentBlockIndex": 0}},
+        {"messageStop": {"stopReason": "tool_use"}},
+    ]
+    decoder = Bedrock().stream(Quirks())
+    deltas = [one["choices"][0]["delta"] for event in events for one in decoder.feed(json.dumps(event))]
+    assert list(decoder.close()) == []
+    (call_,) = [one for delta in deltas for one in delta.get("tool_calls", ())]
+    assert call_ == {"index": 0, "id": "t", "type": "custom", "custom": {"name": "sh", "input": "ls"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "klass"),
+    [
+        pytest.param(502, {}, b"<html>Bad gateway</html>", "server", id="a page"),
+        pytest.param(429, {}, b"", "rate_limit", id="nothing but a status"),
+        pytest.param(
+            400, {"x-amzn-errortype": "ServiceQuotaExceededException"}, b"-", "rate_limit", id="no JSON"
+        ),
+        pytest.param(
+            400,
+            {"x-amzn-errortype": "com.amazon#ThrottlingException:http://x/"},
+            b"{}",
+            "rate_limit",
+            id="a long type",
+        ),
+        pytest.param(
+            400, {"x-amzn-errortype": "BrandNewException"}, b"[]", "invalid_request", id="a type nobody knows"
+        ),
+    ],
+)
+def test_errors_of_odd_shapes(status: int, headers: dict[str, str], body: bytes, klass: str) -> None:
+    assert Bedrock().error(status, headers, body).klass == klass
