@@ -49,8 +49,11 @@ NEEDS: Mapping[str, Need] = {
     "json_schema": Need(lambda facts: facts.json == "schema", "response_format", "JSON schemas"),
     "reasoning": Need(lambda facts: facts.reasoning not in (None, "none"), "reasoning_effort", "reasoning"),
     "n": Need(lambda facts: facts.n > 1, "n", "several choices"),
+    "custom_tools": Need(lambda facts: facts.custom_tools > 0, "tools", "custom tools"),
+    "image_urls": Need(lambda facts: facts.image_urls > 0, "messages", "images by their address"),
 }
-WIRE_ONLY = frozenset({"n"})  # no catalogue says it of a model: only a provider's row rules it out
+# No catalogue says these of a model: only a provider's row rules them out.
+WIRE_ONLY = frozenset({"n", "custom_tools", "image_urls"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Facts:
     prefer: str | None = None  # by suffix, header or body; hints.prefer included
     fallbacks: tuple[str, ...] = ()  # fallback_models, or `models` after its first
     n: int = 1
+    custom_tools: int = 0  # tools that take a text
+    image_urls: int = 0  # images that are not in the request but at an address
     roll: float = 0.0  # 0 <= roll < 1, drawn by the handler: what `split` uses per request
     key_models: tuple[str, ...] | None = None  # the key record's own patterns; None: no limit
 

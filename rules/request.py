@@ -80,6 +80,8 @@ def _of_body(body: Mapping[str, Any]) -> Facts:
         n=_first_int(body.get("n")) or 1,
         tags={**metadata, **scalars(body.get("tags"))},
         metadata=metadata,
+        custom_tools=sum(_mapping(tool).get("type") == "custom" for tool in _list(body.get("tools"))),
+        image_urls=sum(map(_is_linked, _parts_of(body))),
         images=parts["images"],
         audio=parts["audio"],
         files=parts["files"],
@@ -121,12 +123,22 @@ def _json(body: Mapping[str, Any]) -> str | None:
 
 def _parts(body: Mapping[str, Any]) -> dict[str, int]:
     counts = dict.fromkeys(PARTS.values(), 0)
-    for message in _list(body.get("messages")):
-        for part in _list(_mapping(message).get("content")):
-            sort = PARTS.get(str(_mapping(part).get("type")))
-            if sort:
-                counts[sort] += 1
+    for part in _parts_of(body):
+        sort = PARTS.get(str(part.get("type")))
+        if sort:
+            counts[sort] += 1
     return counts
+
+
+def _parts_of(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for message in _list(body.get("messages")):
+        yield from map(_mapping, _list(_mapping(message).get("content")))
+
+
+def _is_linked(part: Mapping[str, Any]) -> bool:
+    """Whether a part is an image that somebody would have to fetch."""
+    url = _text(_mapping(part.get("image_url")).get("url")) or ""
+    return url[:8].lower().startswith(("http://", "https://"))
 
 
 def _input_tokens(body: Mapping[str, Any], *, counted: int) -> int:

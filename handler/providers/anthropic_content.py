@@ -35,11 +35,16 @@ def unsupported(where: str, problem: str) -> UpstreamError:
 
 
 def blocks_of(content: Any, where: str) -> list[Json]:
-    """The blocks of a message's content. Blank texts are refused as blocks, so they are left out."""
+    """The blocks of a message's content. Blank texts are refused as blocks: they leave only their mark."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content.strip() else []
-    found = (_block(part, f"{where}.content[{at}]") for at, part in enumerate(content or ()))
-    return [block for block in found if block]
+    blocks: list[Json] = []
+    for at, part in enumerate(content or ()):
+        if block := _block(part, f"{where}.content[{at}]"):
+            blocks.append(block)
+        elif blocks:
+            blocks[-1] |= marked(part)
+    return blocks
 
 
 def _block(part: Json, where: str) -> Json | None:

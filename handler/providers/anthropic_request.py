@@ -225,10 +225,18 @@ def _neutral(name: str, value: Any) -> bool:
 
 
 def _limit_marks(body: Json) -> None:
-    """The last cache marks, as many as are taken; the first ones are covered by them."""
+    """The last cache marks, as many as are taken; the first ones are covered by them.
+
+    So are those before a mark that holds for longer, which must not come after them:
+    https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+    """
     blocks = [*body.get("tools", ()), *body.get("system", ())]
     blocks += [block for turn in body["messages"] for block in turn["content"]]
     marked = [block for block in blocks if "cache_control" in block]
     most = _MARKS - ("cache_control" in body)
-    for block in marked[: max(0, len(marked) - most)]:
-        del block["cache_control"]
+    longest = max(
+        (at for at, block in enumerate(marked) if block["cache_control"].get("ttl") == "1h"), default=0
+    )
+    for at, block in enumerate(marked):
+        if at < len(marked) - most or (at < longest and block["cache_control"].get("ttl") != "1h"):
+            del block["cache_control"]

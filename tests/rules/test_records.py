@@ -514,8 +514,8 @@ def test_a_condition_on_the_model_is_about_the_candidate() -> None:
     assert not record.holds_for(Facts(hour=13), "openai/gpt-5")
 
 
-def test_the_quirks_are_of_three_types() -> None:
-    assert set(QUIRKS.values()) == {"map", "set", "flag"}
+def test_the_quirks_are_of_four_types() -> None:
+    assert set(QUIRKS.values()) == {"map", "set", "flag", "number"}
 
 
 @pytest.mark.parametrize(
