@@ -45,6 +45,7 @@ QUIRKS: Mapping[str, str] = {
     "service_tier": "map",
     "legacy": "flag",
     "stream_usage": "flag",
+    "think_tags": "flag",
     "finish_reasons": "map",
     "finish_by_calls": "flag",
 }

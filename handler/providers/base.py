@@ -35,6 +35,7 @@ class Quirks:
     service_tier: Mapping[str, str] = field(default_factory=dict)  # OpenAI's word -> its own; no other goes
     legacy: bool = True  # takes functions and function_call; False: they are modernised (handler/legacy.py)
     stream_usage: bool = True  # takes stream_options.include_usage
+    think_tags: bool = False  # tells its thoughts in the text, between <think> and </think>
     finish_reasons: Mapping[str, str] = field(default_factory=dict)  # its word -> OpenAI's
     finish_by_calls: bool = False  # says "stop" after tool calls
 

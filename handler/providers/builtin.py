@@ -250,6 +250,7 @@ _ROWS = (
         base_url="https://api.perplexity.ai",
         credential="PERPLEXITY_API_KEY",
         quirks=_compatible(
+            think_tags=True,
             alternate=True,
             # https://docs.perplexity.ai/api-reference/chat-completions-post
             rename=_AS_MAX_TOKENS,
@@ -341,6 +342,7 @@ _ROWS = (
         credential="MINIMAX_API_KEY",
         hosts=("api.minimaxi.com",),
         quirks=_compatible(
+            think_tags=True,
             # https://platform.minimax.io/docs/api-reference/text-openai-api
             drop=_PENALTIES | _OPENAI_ONLY | {"logit_bias"},
             temperature_least=0.01,  # 0 is not taken

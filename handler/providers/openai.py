@@ -18,6 +18,7 @@ from handler.legacy import legacy_answer, legacy_chunk
 from handler.providers.base import Json, Quirks, StreamDecoder
 from handler.providers.failure import failure, failure_in
 from handler.providers.quirks import suited
+from handler.providers.think_tags import Tagged, told_apart
 from rules import Model
 
 # What others say for OpenAI's words, in lower case. A word that nobody knows counts as none.
@@ -66,6 +67,7 @@ class Choice:
 
     role: bool = False
     finished: bool = False
+    tagged: Tagged = field(default_factory=Tagged)
     calls: list[Call] = field(default_factory=list)
     positions: dict[int | None, int] = field(default_factory=dict)  # the upstream's index of a call -> ours
 
@@ -112,7 +114,7 @@ class ChatStream:
         for index in self._open():  # [DONE] came, but no finish reason
             state = self._choices[index]
             finish = "tool_calls" if state.calls else "stop"
-            delta = _with_arguments({}, state)
+            delta = _with_arguments(_thinking({}, state.tagged, ended=True), state)
             yield self._out(self._own([{"index": index, "delta": delta, "finish_reason": finish}]))
         if self._usage is not None:
             yield self._own([]) | {"usage": self._usage}
@@ -174,12 +176,25 @@ class ChatStream:
         state = self._choices.setdefault(choice.get("index") or 0, Choice())
         delta, finish = choice.get("delta"), choice.get("finish_reason")
         new = _delta(delta, state) if delta else {}
+        if self._quirks.think_tags:
+            new = _thinking(new, state.tagged, ended=bool(finish))
         if finish is not None:
             meant = _finish(finish, bool(state.calls), self._quirks) if finish else None
             state.finished = state.finished or meant is not None
             choice = choice if meant == finish else {**choice, "finish_reason": meant}
             new = _with_arguments(new, state) if meant in _WHOLE else new
         return choice if new == delta else {**choice, "delta": new}
+
+
+def _thinking(delta: Json, tagged: Tagged, *, ended: bool) -> Json:
+    """A delta whose text has its thoughts apart."""
+    content = delta.get("content")
+    thought, text = tagged.feed(content) if isinstance(content, str) else ("", "")
+    late = tagged.close() if ended else ("", "")
+    thought, text = thought + late[0], text + late[1]
+    if text != (content or ""):
+        delta = {**delta, "content": text}
+    return {**delta, "reasoning_content": thought} if thought else delta
 
 
 _WHOLE = frozenset({"stop", "tool_calls"})  # an answer that ended so was not cut off
@@ -269,6 +284,9 @@ def _whole_choice(choice: Json, quirks: Quirks) -> Json:
     message, finish = choice["message"], choice.get("finish_reason")
     new = _plain(message)
     calls = new.get("tool_calls") or []
+    if quirks.think_tags and isinstance(content := new.get("content"), str):
+        thought, text = told_apart(content)
+        new = {**new, "content": text, "reasoning_content": thought} if thought else new
     meant = _finish(finish, bool(calls), quirks)
     after = [_whole_call(call, whole=meant in _WHOLE) for call in calls]
     if not _identical(calls, after):

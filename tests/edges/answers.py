@@ -545,6 +545,36 @@ CASES: list[Case] = [
             ),
         )
     ),
+    *(
+        Heard(
+            113,
+            f"thoughts in the text {how}",
+            target,
+            {THOUGHTS: thoughts, CONTENT: content, FINISH: "stop"},
+            events=[*(chunk(content=one) for one in pieces), chunk("stop")],
+            whole=completion({"content": "".join(pieces)}),
+        )
+        for how, target, pieces, thoughts, content in (
+            ("are told apart", "minimax", ["<think>Hm.</think>\n\nYes."], "Hm.", "Yes."),
+            (
+                "are, wherever it is cut",
+                "perplexity",
+                ["\n<th", "ink>", "H", "m.</", "thi", "nk>", "\n", "\nY", "es."],
+                "Hm.",
+                "Yes.",
+            ),
+            ("may never end", "minimax", ["<think>Hm. </thi"], "Hm. </thi", ""),
+            (
+                "begin it, or they are none",
+                "minimax",
+                ["Yes <think>no</think>"],
+                GONE,
+                "Yes <think>no</think>",
+            ),
+            ("are not begun by every sign", "minimax", ["<", "thin"], GONE, "<thin"),
+            ("are text where nobody says so", "openai", ["<think>Hm.</think>"], GONE, "<think>Hm.</think>"),
+        )
+    ),
     Heard(
         114,
         "a list of thoughts and texts is told apart",

@@ -183,10 +183,10 @@ CASES: list[Case] = [
         "of temperature and top_p one stays",
         asks(temperature=0.5, top_p=0.9),
         {
+            **same({"temperature": 0.5, "top_p": 0.9}, "openai", "mistral"),
             "anthropic": {"temperature": 0.5, "top_p": GONE, "dropped": ("top_p",)},
             "gemini": {"generationConfig.temperature": 0.5, "generationConfig.topP": 0.9},
-        }
-        | same({"temperature": 0.5, "top_p": 0.9}, "openai", "mistral"),
+        },
     ),
     Sent(
         64,

@@ -142,7 +142,7 @@ def test_a_records_headers_stand_beside_those_of_the_row() -> None:
 def test_a_record_can_say_every_quirk() -> None:
     quirks = {
         **dict.fromkeys(("drop_null", "drop_empty", "text_content", "alternate", "allowed_tools"), True),
-        **dict.fromkeys(("legacy", "stream_usage", "finish_by_calls"), True),
+        **dict.fromkeys(("legacy", "stream_usage", "think_tags", "finish_by_calls"), True),
         **dict.fromkeys(("call_id_length", "temperature_least", "temperature_most"), 1),
         **{name: ["n"] for name in ("drop", "unable", "refuse", "message_drop", "tool_drop")},
         **{name: {"a": "b"} for name in ("rename", "roles", "tool_choice", "service_tier", "finish_reasons")},
