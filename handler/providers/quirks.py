@@ -187,20 +187,21 @@ def _worded(body: Json, quirks: Quirks, dropped: list[str]) -> Json:
         new["service_tier"] = quirks.service_tier.get(tier)
     if warmth is not None and not quirks.temperature_least <= warmth <= quirks.temperature_most:
         new["temperature"] = min(max(warmth, quirks.temperature_least), quirks.temperature_most)
+    if not new:
+        return body
     dropped += [name for name in new if name == "temperature" or new[name] is None]
     return {name: value for name, value in (body | new).items() if value is not None or name not in new}
 
 
 def _filled(body: Json) -> Json:
     """The body without what is empty, and without a choice among no tools: OpenAI refuses both."""
-    stop, empty = body.get("stop"), []
-    if isinstance(stop, list) and "" in stop:
+    if isinstance(stop := body.get("stop"), list) and "" in stop:
         body = {**body, "stop": [one for one in stop if one]}
-    empty += [name for name in ("tools", "stop", "tool_choice") if body.get(name) in ([], "", {})]
+    empty = [name for name in ("tools", "stop", "tool_choice") if body.get(name) in ([], "", {})]
     if not body.get("tools"):
         empty.append("parallel_tool_calls")
         empty += ["tool_choice"] if body.get("tool_choice") in ("none", "auto") else []
-    return body if body.keys().isdisjoint(empty) else {k: v for k, v in body.items() if k not in empty}
+    return body if body.keys().isdisjoint(empty) else {name: body[name] for name in body if name not in empty}
 
 
 def _allowed(body: Json, quirks: Quirks) -> Json:
