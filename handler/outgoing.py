@@ -9,7 +9,7 @@ from handler.call import Call
 from handler.errors import InvalidRequest, UpstreamError
 from handler.providers.addressing import address
 from handler.providers.base import Provider, Translator
-from handler.splice import splice
+from handler.splice import anew, splice
 from rules import Model
 
 USER_AGENT = "sluice/0.1.0"
@@ -55,12 +55,13 @@ def outgoing(
     """Raises UpstreamError where the row does not allow the call at all."""
     body, dropped = translator.request(call.body, model, row.quirks)
     headers = _headers(call, row, credential, _ACCEPTS[translator.framing]).items()
+    own = row.dialect == call.decision.facts.dialect
     return Outgoing(
         url=_url(row, model, translator.path(model, stream=call.chat.stream), private_ok=private_ok),
         headers=[
             (name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers
         ],
-        body=splice(call.chat.text, call.chat.body, body).encode(),
+        body=(splice(call.chat.text, call.chat.body, body) if own else anew(body)).encode(),
         dropped=dropped,
         credential=credential,
     )

@@ -17,6 +17,7 @@ _scan = json.JSONDecoder().raw_decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _encode_ascii = json.JSONEncoder(separators=(",", ":")).encode
 _INFINITY = re.compile(r'("(?:[^"\\]|\\.)*")|Infinity')
+_HALF = re.compile("[\ud800-\udfff]")
 _ABSENT = object()
 
 
@@ -38,6 +39,16 @@ def dump(value: Any) -> str:
         text.encode()
     except UnicodeEncodeError:
         text = _encode_ascii(value)
+    return _finite(text)
+
+
+def anew(value: Any) -> str:
+    """Compact JSON in another format than the sender's. Half a surrogate pair is no letter: it is U+FFFD."""
+    text = _encode(value)
+    return _finite(text if text.isascii() else _HALF.sub("\ufffd", text))
+
+
+def _finite(text: str) -> str:
     if "Infinity" in text:  # what 1e400 is read as; other readers than Python's refuse the word
         text = _INFINITY.sub(lambda found: found[1] or "1e999", text)
     return text

@@ -58,8 +58,10 @@ NEEDS: Mapping[str, Need] = {
         "content by its address",
         place=lambda facts: facts.url,
     ),
+    "custom_tools": Need(lambda facts: facts.custom_tools > 0, "tools", "custom tools"),
 }
-WIRE_ONLY = frozenset({"urls"})  # no catalogue says it of a model: only a provider's row rules it out
+# No catalogue says these of a model: only a provider's row rules them out.
+WIRE_ONLY = frozenset({"urls", "custom_tools"})
 
 
 @dataclass(frozen=True, slots=True)

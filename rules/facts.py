@@ -47,6 +47,7 @@ class Facts:
     fallbacks: tuple[str, ...] = ()  # fallback_models, or `models` after its first
     n: int = 1
     url: str | None = None  # the first part that is given by its address: `messages[0].content[1]`
+    custom_tools: int = 0  # tools that take a text
     roll: float = 0.0  # 0 <= roll < 1, drawn by the handler: what `split` uses per request
     key_models: tuple[str, ...] | None = None  # the key record's own patterns; None: no limit
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rules.spelling import Reader, any_order, flag, mapping, members, shown, text, within, wrong
+from rules.spelling import Reader, amount, any_order, flag, mapping, members, shown, text, within, wrong
 
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _CREDENTIAL = re.compile(r"[A-Z][A-Z0-9_]*_(KEY|TOKEN)")
@@ -32,11 +32,18 @@ QUIRKS: Mapping[str, str] = {
     "unable": "set",
     "refuse": "set",
     "drop_null": "flag",
+    "drop_empty": "flag",
     "message_drop": "set",
+    "call_id_length": "number",
+    "alternate": "flag",
     "roles": "map",
     "tool_choice": "map",
+    "allowed_tools": "flag",
     "tool_drop": "set",
     "text_content": "flag",
+    "temperature_least": "number",
+    "temperature_most": "number",
+    "service_tier": "map",
     "legacy": "flag",
     "stream_usage": "flag",
     "finish_reasons": "map",
@@ -110,5 +117,11 @@ def _named(value: Any) -> frozenset[str]:
     return frozenset(any_order(text)(value))
 
 
-_QUIRK_READERS: Mapping[str, Reader[Any]] = {"map": _renamed, "set": _named, "flag": flag, "text": text}
+_QUIRK_READERS: Mapping[str, Reader[Any]] = {
+    "map": _renamed,
+    "set": _named,
+    "flag": flag,
+    "text": text,
+    "number": amount(0, 64),
+}
 quirks = members({quirk: _QUIRK_READERS[holds] for quirk, holds in QUIRKS.items()})

@@ -75,6 +75,7 @@ def _of_body(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
         "input_tokens": _input_tokens(body, messages, counted=sum(parts.values())),
         "max_tokens": _first_int(say("max_completion_tokens"), say("max_tokens"), hints.get("max_tokens")),
         "metadata": scalars(say("metadata")),
+        "custom_tools": sum(_mapping(tool).get("type") == "custom" for tool in _list(say("tools"))),
         "url": _url(messages),
         "n": _first_int(say("n")) or 1,
         **parts,

@@ -22,11 +22,18 @@ class Quirks:
     unable: frozenset[str] = frozenset()
     refuse: frozenset[str] = frozenset()  # fields and models that a caller may not name (contract, section 3)
     drop_null: bool = False  # null fields are refused there: leave them out
+    drop_empty: bool = False  # and lists of nothing: tools, stop, the calls of a message
     message_drop: frozenset[str] = frozenset()  # message fields it refuses
+    call_id_length: int = 0  # ids of calls are so many letters and digits; 0: whatever they are
+    alternate: bool = False  # user and assistant take turns: what two in a row said becomes one message
     roles: Mapping[str, str] = field(default_factory=dict)  # developer -> system
     tool_choice: Mapping[str, str] = field(default_factory=dict)  # required -> any
-    tool_drop: frozenset[str] = frozenset()  # fields of a tool's function it refuses
+    allowed_tools: bool = True  # takes a choice of some of the tools; False: the others are left out
+    tool_drop: frozenset[str] = frozenset()  # fields of a tool and its function it refuses
     text_content: bool = False  # a list of text parts becomes one text
+    temperature_least: float = 0
+    temperature_most: float = 2
+    service_tier: Mapping[str, str] = field(default_factory=dict)  # OpenAI's word -> its own; no other goes
     legacy: bool = True  # takes functions and function_call; False: they are modernised (handler/legacy.py)
     stream_usage: bool = True  # takes stream_options.include_usage
     finish_reasons: Mapping[str, str] = field(default_factory=dict)  # its word -> OpenAI's

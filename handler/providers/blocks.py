@@ -33,11 +33,16 @@ def unsupported(where: str, problem: str) -> UpstreamError:
 
 
 def blocks_of(content: Any, where: str, parts: Mapping[str, Part]) -> list[Json]:
-    """The blocks of a message's content. Blank texts are refused as blocks, so they are left out."""
+    """The blocks of a message's content. Blank texts are refused as blocks: they leave only their mark."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content.strip() else []
-    found = (_block(part, f"{where}.content[{at}]", parts) for at, part in enumerate(content or ()))
-    return [block for block in found if block]
+    blocks: list[Json] = []
+    for at, part in enumerate(content or ()):
+        if block := _block(part, f"{where}.content[{at}]", parts):
+            blocks.append(block)
+        elif blocks:
+            blocks[-1] |= marked(part)
+    return blocks
 
 
 def _block(part: Json, where: str, parts: Mapping[str, Part]) -> Json | None:
@@ -66,10 +71,16 @@ def marked(part: Mapping[str, Any]) -> Json:
 
 
 def limit_marks(blocks: list[Json], most: int) -> None:
-    """The last cache marks, as many as are taken; the first ones are covered by them."""
+    """The last cache marks, as many as are taken; the first ones are covered by them.
+
+    So are those before a mark that holds for longer, which must not come after them:
+    https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+    """
     marked = [block for block in blocks if "cache_control" in block]
-    for block in marked[: max(0, len(marked) - most)]:
-        del block["cache_control"]
+    lasting = [at for at, block in enumerate(marked) if block["cache_control"].get("ttl") == "1h"]
+    for at, block in enumerate(marked):
+        if at < len(marked) - most or (lasting and at < lasting[-1] and at not in lasting):
+            del block["cache_control"]
 
 
 def thought(block: Json, index: int, model: str) -> Json | None:

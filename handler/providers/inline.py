@@ -10,6 +10,7 @@ class Inline:
         self._opens, self._closes = f"<{tag}>", f"</{tag}>"
         self._held = ""  # what may be a part of a tag
         self._inside: bool | None = None  # None: nothing but blanks so far
+        self._between = False  # only line ends since the thoughts
 
     def feed(self, text: str) -> tuple[str, str]:
         """The thought and the content that are now known to be such."""
@@ -19,18 +20,25 @@ class Inline:
         if self._inside is None:
             return "", ""
         if not self._inside:
-            return "", self._taken(len(self._held))
+            return "", self._content()
         at = self._held.find(self._closes)
         if at < 0:
             return self._taken(len(self._held) - self._unsure()), ""
         thought = self._taken(at)
-        self._held, self._inside = self._held[len(self._closes) :], False
-        return thought, self._taken(len(self._held))
+        self._held, self._inside, self._between = self._held[len(self._closes) :], False, True
+        return thought, self._content()
 
     def rest(self) -> tuple[str, str]:
         """What was held back, at the end."""
         held = self._taken(len(self._held))
         return (held, "") if self._inside else ("", held)
+
+    def _content(self) -> str:
+        text = self._taken(len(self._held))
+        if self._between:
+            text = text.lstrip("\n")
+            self._between = not text
+        return text
 
     def _begin(self) -> None:
         begins = self._held.lstrip()

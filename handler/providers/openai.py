@@ -22,6 +22,17 @@ from handler.providers.inline import Inline
 from handler.providers.quirks import suited
 from rules import Model
 
+# What others say for OpenAI's words, in lower case. A word that nobody knows counts as none.
+_FINISH: Mapping[str, str] = {
+    **{word: word for word in ("stop", "length", "tool_calls", "content_filter", "function_call")},
+    **dict.fromkeys(("eos", "stop_sequence", "end_turn"), "stop"),  # Together, and Claude behind others
+    **dict.fromkeys(("model_length", "max_tokens", "model_context_window_exceeded"), "length"),  # Mistral
+    **dict.fromkeys(("sensitive", "safety", "recitation"), "content_filter"),  # Z.ai, Gemini behind others
+    **dict.fromkeys(("refusal", "guardrail_intervened"), "content_filter"),
+    # DeepSeek, Z.ai, vLLM; OpenRouter: https://openrouter.ai/docs/api-reference/errors
+    **dict.fromkeys(("insufficient_system_resource", "network_error", "abort", "error"), "error"),
+}
+
 
 class OpenAI:
     """The translator of the `openai` dialect."""
@@ -72,6 +83,7 @@ class Choice:
 class Call:
     id: str
     named: bool = False
+    argued: bool = False  # some of its arguments came
 
 
 class ChatStream:
@@ -107,8 +119,11 @@ class ChatStream:
         if not self._choices or (self._open() and not self._done):
             raise UpstreamError("The provider's answer ended too early.", klass="network")
         for index in self._open():  # [DONE] came, but no finish reason
-            finish = "tool_calls" if self._choices[index].calls else "stop"
-            yield self._out(self._own([{"index": index, "delta": {}, "finish_reason": finish}]))
+            state = self._choices[index]
+            finish = "tool_calls" if state.calls else "stop"
+            late = {} if state.inline is None else _told_apart({}, state.inline, last=True)
+            delta = _with_arguments(late, state)
+            yield self._out(self._own([{"index": index, "delta": delta, "finish_reason": finish}]))
         if self._usage is not None:
             yield self._own([]) | {"usage": self._usage}
 
@@ -170,14 +185,28 @@ class ChatStream:
         delta, finish = choice.get("delta"), choice.get("finish_reason")
         new = _delta(delta, state) if delta else {}
         if state.inline is not None:
-            new = _told_apart(new, state.inline, last=finish is not None)
-        if new != delta:
-            choice = {**choice, "delta": new}
+            new = _told_apart(new, state.inline, last=bool(finish))
         if finish is not None:
             meant = _finish(finish, bool(state.calls), self._quirks) if finish else None
             state.finished = state.finished or meant is not None
             choice = choice if meant == finish else {**choice, "finish_reason": meant}
-        return choice
+            new = _with_arguments(new, state) if meant in _WHOLE else new
+        return choice if new == delta else {**choice, "delta": new}
+
+
+_WHOLE = frozenset({"stop", "tool_calls"})  # an answer that ended so was not cut off
+
+
+def _with_arguments(delta: Json, state: Choice) -> Json:
+    """The last delta of a choice. vLLM and others tell nothing of a call without arguments; `{}` is JSON."""
+    bare = {position for position, call in enumerate(state.calls) if call.named and not call.argued}
+    if not bare:
+        return delta
+    calls = {call["index"]: call for call in delta.get("tool_calls") or ()}
+    for position in sorted(bare):
+        call = calls.get(position, {"index": position})
+        calls[position] = {**call, "function": {**(call.get("function") or {}), "arguments": "{}"}}
+    return {**delta, "tool_calls": list(calls.values())}
 
 
 def _unsaid(quirks: Quirks) -> Choice:
@@ -223,6 +252,7 @@ def _call_delta(call: Json, state: Choice) -> Json:
     known.id = known.id or id_
     if given is not None:
         new["function"] = _function(given, spoken=known.named)
+        known.argued = known.argued or bool(new["function"].get("arguments"))
         known.named = known.named or bool(given.get("name"))
     new["index"] = position
     return call if new == call else new
@@ -267,10 +297,10 @@ def _whole_choice(choice: Json, quirks: Quirks) -> Json:
     if quirks.reasoning_tag:
         new = _told_apart(new, Inline(quirks.reasoning_tag), last=True)
     calls = new.get("tool_calls") or []
-    after = [_whole_call(call, own_id=not quirks.call_ids) for call in calls]
+    meant = _finish(finish, bool(calls), quirks)
+    after = [_whole_call(call, own_id=not quirks.call_ids, whole=meant in _WHOLE) for call in calls]
     if not _identical(calls, after):
         new = {**new, "tool_calls": after}
-    meant = _finish(finish, bool(calls), quirks)
     if new is message and meant == finish:
         return choice
     return {**choice, "message": new, "finish_reason": meant}
@@ -281,19 +311,29 @@ def _minted() -> str:
     return f"call_{uuid.uuid4().hex[:24]}"
 
 
-def _whole_call(call: Json, *, own_id: bool) -> Json:
+def _whole_call(call: Json, *, own_id: bool, whole: bool) -> Json:
     call = {**call, "id": _minted()} if own_id else call
     given = call.get("function") or {}
     function = _function(given, spoken=False)
+    if whole and given and not function.get("arguments"):
+        function["arguments"] = "{}"
     return call if function == given else {**call, "function": function}
 
 
 def _plain(part: Json) -> Json:
-    """A message or delta whose content is a text: Mistral's thinking models give a list of parts.
+    """A message or delta whose content is a text and whose thoughts are `reasoning_content`.
 
-    https://docs.mistral.ai/capabilities/reasoning/
+    Mistral's thinking models give a list of parts, https://docs.mistral.ai/capabilities/reasoning/; Groq and
+    others say `reasoning`, https://console.groq.com/docs/reasoning
     """
     content = part.get("content")
+    if isinstance(part.get("reasoning"), str):
+        known = "reasoning_content" in part
+        part = {
+            _THOUGHTS.get(name, name): value
+            for name, value in part.items()
+            if not known or name != "reasoning"
+        }
     if not isinstance(content, list):
         return part
     thoughts = [one.get("thinking") for one in content if isinstance(one, dict)]
@@ -302,17 +342,21 @@ def _plain(part: Json) -> Json:
     return {**new, "reasoning_content": thought} if thought else new
 
 
+_THOUGHTS = {"reasoning": "reasoning_content"}
+
+
 def _text(part: Any) -> str:
     text = part.get("text") if isinstance(part, dict) else None
     return text if isinstance(text, str) else ""
 
 
-def _finish(finish: Any, called: bool, quirks: Quirks) -> Any:
+def _finish(finish: Any, called: bool, quirks: Quirks) -> str:
     """OpenAI's word for why an answer ended; where there is none, what it holds decides."""
-    meant = quirks.finish_reasons.get(finish, finish) if isinstance(finish, str) else finish
-    if meant == "error":  # https://openrouter.ai/docs/api-reference/errors
+    word = finish if isinstance(finish, str) else ""
+    meant = _FINISH.get(quirks.finish_reasons.get(word, word).lower())
+    if meant == "error":
         raise UpstreamError("The provider failed while it answered.", klass="server")
-    if not meant or (meant == "stop" and called and quirks.finish_by_calls):
+    if meant is None or (meant == "stop" and called and quirks.finish_by_calls):
         return "tool_calls" if called else "stop"
     return meant
 

@@ -6,12 +6,12 @@ docs/providers.md says what each quirk does.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from handler.legacy import modern
 from handler.providers.base import Json, Quirks
+from handler.providers.history import retold, shared
 from rules import Model, like
 
 SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
@@ -42,11 +42,14 @@ def suited(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, .
         if name in RULES:
             body = RULES[name](body, argument, dropped)
     body = _without(_renamed(body, quirks.rename), quirks.drop, dropped)
-    body = _tools(_stream_options(body, quirks), quirks, dropped)
+    body = _worded(_stream_options(body, quirks), quirks, dropped)
+    body = _tools(_allowed(body, quirks), quirks, dropped)
     if quirks.drop_null:
         body = {name: value for name, value in body.items() if value is not None}
+    if quirks.drop_empty:
+        body = _filled(body)
     if isinstance(messages := body.get("messages"), list):
-        body["messages"] = _shared(messages, [_message(one, quirks, dropped) for one in messages])
+        body["messages"] = retold(messages, quirks, dropped)
     return body, tuple(name for name in dict.fromkeys(dropped) if name in chat or "." in name)
 
 
@@ -64,9 +67,14 @@ def _efforts(body: Json, taken: str, dropped: list[str]) -> Json:
     asked, able = body.get("reasoning_effort"), taken.split(",")
     if asked not in EFFORTS or asked in able:
         return body
-    lower = [effort for effort in EFFORTS[: EFFORTS.index(asked)] if effort in able]
+    lower = [effort for effort in able if _rank(effort) <= _rank(asked)]
     dropped.append("reasoning_effort")
     return {**body, "reasoning_effort": lower[-1] if lower else able[0]}
+
+
+def _rank(effort: str) -> int:
+    """A provider's own word, such as Groq's `default`, is more than none and less than the others."""
+    return EFFORTS.index(effort) if effort in EFFORTS else 1
 
 
 def _effort_tools(body: Json, _: str, dropped: list[str]) -> Json:
@@ -74,6 +82,24 @@ def _effort_tools(body: Json, _: str, dropped: list[str]) -> Json:
         return body
     dropped.append("reasoning_effort")
     return {**body, "reasoning_effort": "none"}
+
+
+def _thoughts_back(body: Json, _: str, dropped: list[str]) -> Json:
+    """Once tools were called each answer must come back with its thoughts; a blank stands for lost ones."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not any(
+        _is_answer(one) and one.get("tool_calls") for one in messages
+    ):
+        return body
+    lost = [_is_answer(one) and not one.get("reasoning_content") for one in messages]
+    after = [
+        {**one, "reasoning_content": " "} if gone else one for one, gone in zip(messages, lost, strict=True)
+    ]
+    return {**body, "messages": shared(messages, after)}
+
+
+def _is_answer(message: Any) -> bool:
+    return isinstance(message, dict) and message.get("role") == "assistant"
 
 
 def _reasons(body: Json) -> bool:
@@ -91,6 +117,7 @@ RULES: Mapping[str, Callable[[Json, str, list[str]], Json]] = {
     "no_stop": lambda body, _, dropped: _without(body, frozenset({"stop"}), dropped),
     "no_parallel_tools": lambda body, _, dropped: _without(body, frozenset({"parallel_tool_calls"}), dropped),
     "effort_tools": _effort_tools,
+    "thoughts_back": _thoughts_back,
     "no_penalties": lambda body, _, dropped: _without(body, PENALTIES, dropped),
 }
 # The words that concern other formats than this one.
@@ -154,6 +181,45 @@ def _stream_options(body: Json, quirks: Quirks) -> Json:
     return {**body, "stream_options": {**given, "include_usage": True}}
 
 
+def _worded(body: Json, quirks: Quirks, dropped: list[str]) -> Json:
+    """Values as the provider takes them: a temperature within its bounds, a tier by its own word."""
+    tier, warmth, new = body.get("service_tier"), body.get("temperature"), {}
+    if quirks.service_tier and isinstance(tier, str):
+        new["service_tier"] = quirks.service_tier.get(tier)
+    if warmth is not None and not quirks.temperature_least <= warmth <= quirks.temperature_most:
+        new["temperature"] = min(max(warmth, quirks.temperature_least), quirks.temperature_most)
+    if not new:
+        return body
+    dropped += [name for name in new if name == "temperature" or new[name] is None]
+    return {name: value for name, value in (body | new).items() if value is not None or name not in new}
+
+
+def _filled(body: Json) -> Json:
+    """The body without what is empty, and without a choice among no tools: OpenAI refuses both."""
+    if isinstance(stop := body.get("stop"), list) and "" in stop:
+        body = {**body, "stop": [one for one in stop if one]}
+    empty = [name for name in ("tools", "stop", "tool_choice") if body.get(name) in ([], "", {})]
+    if not body.get("tools"):
+        empty.append("parallel_tool_calls")
+        empty += ["tool_choice"] if body.get("tool_choice") in ("none", "auto") else []
+    return body if body.keys().isdisjoint(empty) else {name: body[name] for name in body if name not in empty}
+
+
+def _allowed(body: Json, quirks: Quirks) -> Json:
+    """A choice of some of the tools, where a provider knows none such: only these are shown to it."""
+    match body.get("tool_choice"):
+        case {"allowed_tools": {"mode": str(mode), "tools": list(some)}} if not quirks.allowed_tools:
+            names = {_name(tool) for tool in some}
+            left = [tool for tool in body.get("tools") or () if _name(tool) in names]
+            return {**body, "tools": left, "tool_choice": mode}
+    return body
+
+
+def _name(tool: Any) -> Any:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return function.get("name") if isinstance(function, dict) else None
+
+
 def _tools(body: Json, quirks: Quirks, dropped: list[str]) -> Json:
     choice, tools = body.get("tool_choice"), body.get("tools")
     asked = choice.get("type") if isinstance(choice, dict) else choice
@@ -162,53 +228,16 @@ def _tools(body: Json, quirks: Quirks, dropped: list[str]) -> Json:
         if quirks.tool_choice[asked] == "auto":  # less than was asked
             dropped.append("tool_choice")
     if quirks.tool_drop and isinstance(tools, list):
-        body = {**body, "tools": _shared(tools, [_tool(one, quirks.tool_drop, dropped) for one in tools])}
+        body = {**body, "tools": shared(tools, [_tool(one, quirks.tool_drop, dropped) for one in tools])}
     return body
 
 
 def _tool(tool: Any, fields: frozenset[str], dropped: list[str]) -> Any:
+    """A tool without these fields, its function too; the tool itself if it has none of them."""
     function = tool.get("function") if isinstance(tool, dict) else None
-    if not isinstance(function, dict) or fields.isdisjoint(function):
+    if not isinstance(function, dict) or (fields.isdisjoint(function) and fields.isdisjoint(tool)):
         return tool
+    dropped += [f"tools.{name}" for name in tool if name in fields]
     dropped += [f"tools.function.{name}" for name in function if name in fields]
-    return {**tool, "function": {name: value for name, value in function.items() if name not in fields}}
-
-
-def _message(message: Any, quirks: Quirks, dropped: list[str]) -> Any:
-    """One message; the message itself if nothing changes."""
-    if not isinstance(message, dict):
-        return message
-    role, content = message.get("role"), message.get("content")
-    new = message
-    if isinstance(role, str) and role in quirks.roles:
-        new = {**new, "role": quirks.roles[role]}
-    if quirks.text_content and isinstance(content, list) and content and all(map(_is_text, content)):
-        new = {**new, "content": "".join(part["text"] for part in content)}
-    gone = [
-        name for name in new if name in quirks.message_drop and not (name == "name" and role == "function")
-    ]
-    if gone:
-        dropped += [f"messages.{name}" for name in gone if new[name]]
-        new = {name: value for name, value in new.items() if name not in gone}
-    if isinstance(calls := new.get("tool_calls"), list):
-        after = [_call(one, quirks.message_drop, dropped) for one in calls]
-        new = new if _shared(calls, after) is calls else {**new, "tool_calls": after}
-    if quirks.drop_null and any(value is None and name != "content" for name, value in new.items()):
-        new = {name: value for name, value in new.items() if value is not None or name == "content"}
-    return new
-
-
-def _call(call: Any, fields: frozenset[str], dropped: list[str]) -> Any:
-    """A call of the history without what another provider put to it; the call itself if nothing changes."""
-    gone = [name for name in call if f"tool_calls.{name}" in fields] if isinstance(call, dict) else []
-    dropped += [f"messages.tool_calls.{name}" for name in gone]
-    return {name: value for name, value in call.items() if name not in gone} if gone else call
-
-
-def _is_text(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
-
-
-def _shared(before: list[Any], after: list[Any]) -> list[Any]:
-    """The list itself where no item is another one."""
-    return before if all(map(operator.is_, before, after)) else after
+    kept = {name: value for name, value in function.items() if name not in fields}
+    return {**{name: value for name, value in tool.items() if name not in fields}, "function": kept}

@@ -74,6 +74,7 @@ CONTENT = [
     pytest.param(chunk(None, audio={"id": "x"}), id="audio"),
     pytest.param(chunk("x", index=1), id="text of another choice"),
 ]
+SPELLED = {"reasoning": "reasoning_content"}
 NO_CONTENT = [
     pytest.param(role(), id="a role"),
     pytest.param(chunk(""), id="empty text"),
@@ -91,7 +92,8 @@ async def test_content_commits(relay: Relaying, first: dict[str, Any]) -> None:
     relay.upstream.script("a", stream(role(), first, Act.CUT))
     answer = await relay(call("one/a", "two/b", stream=True))
     events = await read(answer)
-    assert events[1]["choices"][0]["delta"] == first["choices"][0]["delta"]
+    said, heard = first["choices"][0]["delta"], events[1]["choices"][0]["delta"]
+    assert heard == {SPELLED.get(name, name): value for name, value in said.items()}
     assert events[-1]["error"]["metadata"]["class"] == "network"
     assert content_of(first) > 0
 

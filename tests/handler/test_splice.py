@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.splice import dump, splice
+from handler.splice import anew, dump, splice
 
 NAMES = st.sampled_from(["model", "messages", "tools", "usage", "a", "b", "\ud800", 'quote"', "é", ""])
 SCALARS = st.one_of(
@@ -212,6 +212,10 @@ def test_deep_nesting_is_walked() -> None:
 
 def test_dump_is_compact() -> None:
     assert dump({"a": [1, "é"]}) == '{"a":[1,"é"]}'
+
+
+def test_what_is_written_anew_has_no_half_letters_and_keeps_the_whole_ones() -> None:
+    assert anew({"a": "x\ud83d é😀", "b": 1e400}) == '{"a":"x\ufffd é😀","b":1e999}'
 
 
 def test_replacing_the_model_of_a_large_body_costs_little_more_than_scanning_it() -> None:

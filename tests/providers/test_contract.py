@@ -34,7 +34,7 @@ ALL = sorted(path.parent for path in WIRE.glob("*/*/about.json"))
 CASES = [case for case in ALL if (case / "whole.json").exists()]
 CUTS = (1, 2, 3, 7, 64, 1_000_000)
 TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
-CARRIED = ("id", "thought_signature")
+CARRIED = ("id", "type", "thought_signature")
 ANONYMOUS = frozenset({"bedrock"})  # dialects whose answers have no id but the one we give them
 
 

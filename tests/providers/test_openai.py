@@ -48,7 +48,9 @@ def test_an_answer_that_is_none_is_a_protocol_failure(body: Json) -> None:
         pytest.param(
             Quirks(finish_reasons={"eos": "stop"}), "eos", [], "stop", id="its word becomes OpenAI's"
         ),
-        pytest.param(Quirks(), "odd", [], "odd", id="a word nobody knows stays"),
+        pytest.param(Quirks(), "odd", [], "stop", id="a word nobody knows is none"),
+        pytest.param(Quirks(), "odd", [{}], "tool_calls", id="nor is it beside a call"),
+        pytest.param(Quirks(), "MAX_TOKENS", [], "length", id="a word of another provider's"),
         pytest.param(Quirks(), "", [], "stop", id="an empty one without a call"),
         pytest.param(Quirks(), None, [{}], "tool_calls", id="none beside a call"),
         pytest.param(

@@ -47,6 +47,13 @@ MESSAGE = {"role": "user", "content": "Hi", "name": "bob"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}, "strict": True}}
 PARTS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
 IMAGE = {"type": "image_url", "image_url": {"url": "data:x"}}
+MODEL = {"role": "assistant", "content": "yes"}
+OTHER = {"type": "function", "function": {"name": "g"}}
+SOME = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [OTHER]}}
+
+
+def user(content: Any) -> Json:
+    return {"role": "user", "content": content}
 
 
 @pytest.mark.parametrize(
@@ -163,6 +170,121 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:x"}}
             {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
             ("tools.function.strict",),
             id="a field of tools is left out and named",
+        ),
+        pytest.param(
+            Quirks(drop_empty=True),
+            {
+                "tools": [],
+                "tool_choice": "auto",
+                "parallel_tool_calls": True,
+                "stop": [""],
+                "messages": [{"role": "assistant", "content": "", "tool_calls": []}],
+            },
+            {"messages": [{"role": "assistant", "content": ""}]},
+            (),
+            id="lists of nothing are left out, and a choice among no tools",
+        ),
+        pytest.param(
+            Quirks(drop_empty=True),
+            {"tool_choice": "required", "stop": ["", "x"]},
+            {"tool_choice": "required", "stop": ["x"]},
+            (),
+            id="but not what the provider must refuse, nor a stop that is one",
+        ),
+        pytest.param(
+            Quirks(call_id_length=9),
+            {
+                "messages": [
+                    {"role": "assistant", "tool_calls": [{"id": "call_1"}, {"id": "abcDEF123"}]},
+                    {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+                ]
+            },
+            {
+                "messages": [
+                    {"role": "assistant", "tool_calls": [{"id": "74196fe72"}, {"id": "abcDEF123"}]},
+                    {"role": "tool", "tool_call_id": "74196fe72", "content": "x"},
+                ]
+            },
+            (),
+            id="an id that does not fit becomes another, the same at both ends",
+        ),
+        pytest.param(
+            Quirks(alternate=True),
+            {"messages": [user("a"), user("b"), user([{"type": "text", "text": "c"}]), MODEL, MODEL]},
+            {
+                "messages": [
+                    user([{"type": "text", "text": "a\n\nb"}, {"type": "text", "text": "c"}]),
+                    {"role": "assistant", "content": "yes\n\nyes"},
+                ]
+            },
+            (),
+            id="neighbours of one role are one message",
+        ),
+        pytest.param(
+            Quirks(message_drop=frozenset({"content.cache_control"})),
+            {"messages": [user([{"type": "text", "text": "a", "cache_control": {}}])]},
+            {"messages": [user([{"type": "text", "text": "a"}])]},
+            ("messages.content.cache_control",),
+            id="a field of the parts of a message",
+        ),
+        pytest.param(
+            Quirks(message_drop=frozenset({"refusal"})),
+            {
+                "messages": [
+                    {"role": "assistant", "content": None, "refusal": "No."},
+                    {"role": "assistant", "content": [{"type": "refusal", "refusal": "Never."}]},
+                ]
+            },
+            {
+                "messages": [
+                    {"role": "assistant", "content": "No."},
+                    {"role": "assistant", "content": [{"type": "text", "text": "Never."}]},
+                ]
+            },
+            ("messages.refusal",),
+            id="a refusal that has no place is text",
+        ),
+        pytest.param(
+            Quirks(allowed_tools=False),
+            {"tools": [TOOL, OTHER], "tool_choice": SOME},
+            {"tools": [OTHER], "tool_choice": "required"},
+            (),
+            id="a choice of some tools hides the others",
+        ),
+        pytest.param(
+            Quirks(tool_drop=frozenset({"cache_control"})),
+            {"tools": [{**OTHER, "cache_control": {}}]},
+            {"tools": [OTHER]},
+            ("tools.cache_control",),
+            id="a field of a tool beside its function",
+        ),
+        pytest.param(
+            Quirks(temperature_least=0.01, temperature_most=1),
+            {"temperature": 0},
+            {"temperature": 0.01},
+            ("temperature",),
+            id="a temperature below the least",
+        ),
+        pytest.param(
+            Quirks(temperature_least=0.01, temperature_most=1),
+            {"temperature": 1.5},
+            {"temperature": 1},
+            ("temperature",),
+            id="a temperature above the most",
+        ),
+        pytest.param(
+            Quirks(service_tier={"default": "on_demand"}),
+            {"service_tier": "default"},
+            {"service_tier": "on_demand"},
+            (),
+            id="a tier by the provider's word",
+        ),
+        pytest.param(
+            Quirks(service_tier={"default": "on_demand"}),
+            {"service_tier": "scale"},
+            {},
+            ("service_tier",),
+            id="a tier it does not have",
         ),
         pytest.param(
             Quirks(),
@@ -301,6 +423,13 @@ WARM = {"temperature": 0.5}
             (),
             id="efforts: a word nobody knows goes on",
         ),
+        pytest.param(
+            ("efforts:none,default",),
+            HIGH,
+            {"reasoning_effort": "default", **WARM},
+            ("reasoning_effort",),
+            id="efforts: a provider's own word is more than none",
+        ),
         pytest.param(("unheard_of",), {}, WARM, (), id="a rule that is not known changes nothing"),
     ],
 )
@@ -310,6 +439,23 @@ def test_each_rule_of_a_family(
     body, dropped = sent({**CHAT, **given_}, None, *rules)
     assert body == {"model": "m", "messages": CHAT["messages"], **expected}
     assert sorted(dropped) == sorted(left_out)
+
+
+CALLED = {"role": "assistant", "content": None, "tool_calls": [{"id": "a"}]}
+
+
+@pytest.mark.parametrize(
+    ("messages", "thoughts"),
+    [
+        pytest.param([MESSAGE, MODEL], [None, None], id="without calls nothing is asked for"),
+        pytest.param([MESSAGE, CALLED, MODEL], [None, " ", " "], id="after calls each answer has some"),
+        pytest.param([{**CALLED, "reasoning_content": "Hm."}, MODEL], ["Hm.", " "], id="its own stay"),
+    ],
+)
+def test_thoughts_that_must_come_back(messages: list[Json], thoughts: list[str | None]) -> None:
+    body, dropped = sent({"model": "m", "messages": messages}, None, "thoughts_back")
+    assert [message.get("reasoning_content") for message in body["messages"]] == thoughts
+    assert dropped == ()
 
 
 def test_every_rule_that_the_catalogue_names_for_these_providers_is_known() -> None:

@@ -9,7 +9,15 @@ import pytest
 
 from rules.facts import FAMILIES, VOCABULARY, Facts, sort_of, value_of
 
-NOT_ASKED = {"url", "prefer", "fallbacks", "n", "roll", "key_models"}  # of the decision, not of the request
+NOT_ASKED = {
+    "prefer",
+    "fallbacks",
+    "n",
+    "custom_tools",
+    "url",
+    "roll",
+    "key_models",
+}  # of the decision, not of the request
 
 
 def test_the_vocabulary_is_what_facts_hold() -> None:

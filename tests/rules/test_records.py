@@ -533,7 +533,7 @@ def test_a_condition_on_the_model_is_about_the_candidate() -> None:
 
 
 def test_the_quirks_are_of_four_types() -> None:
-    assert set(QUIRKS.values()) == {"map", "set", "flag", "text"}
+    assert set(QUIRKS.values()) == {"map", "set", "flag", "number", "text"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,254 @@
+"""The sorts of case: what goes upstream, what is refused where, what an answer becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from handler import sse
+from handler.errors import GatewayError, InvalidRequest, UpstreamError
+from handler.fields import check_chat
+from handler.providers.registry import PROVIDERS, TRANSLATORS
+from rules import Live, Model, RuleSet, decide, facts_of_request, load_catalog
+from rules.catalog import unlisted
+from tests.providers.test_contract import folded
+
+Json = dict[str, Any]
+Run = Callable[[], None]
+
+GONE = object()  # wanted of a place where nothing may be
+CUTS = (1, 7, 1_000_000)  # bytes in which a stream arrives
+
+# The model that a target means by its provider alone; another one is named, as provider/model.
+MODELS = {"anthropic": "claude-haiku-4-5", "gemini": "gemini-4-argon", "openai": "gpt-4.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A 400 that names `param`, with our code or the class of a failure."""
+
+    param: str | None
+    code: str = "unsupported_parameter"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What each provider is sent for a chat: values by their place in the body, and what was `dropped`."""
+
+    number: int
+    says: str
+    chat: Json
+    wants: Mapping[str, Json | Refused]
+
+    def runs(self) -> Iterator[tuple[str, Run]]:
+        for target, wanted in self.wants.items():
+            yield target, partial(_sends, self.chat, target, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class AtTheDoor:
+    """A chat that nobody is sent."""
+
+    number: int
+    says: str
+    chat: Json
+    wanted: Refused
+
+    def runs(self) -> Iterator[tuple[str, Run]]:
+        yield "at the door", partial(_refuses, partial(check_chat, self.chat, max_n=8), self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class NoCandidate:
+    """A chat that some providers cannot be asked, and others can."""
+
+    number: int
+    says: str
+    chat: Json
+    unable: Mapping[str, Refused]
+    able: Sequence[str] = ()
+
+    def runs(self) -> Iterator[tuple[str, Run]]:
+        for target, refused in self.unable.items():
+            yield f"not {target}", partial(_decides, self.chat, target, refused)
+        for target in self.able:
+            yield target, partial(_decides, self.chat, target, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a provider's answer becomes: values by their place in the completion, streamed or whole.
+
+    `events` and `whole` are JSON, or the bytes themselves where these matter.
+    """
+
+    number: int
+    says: str
+    target: str
+    wanted: Json
+    events: Sequence[Json | str] | bytes | None = None
+    whole: Json | None = None
+
+    def runs(self) -> Iterator[tuple[str, Run]]:
+        if self.whole is not None:
+            yield f"{self.target}, whole", partial(_hears_whole, self)
+        for cut in CUTS if self.events is not None else ():
+            yield f"{self.target}, in {cut}", partial(_hears_stream, self, cut)
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """What an answer fails with: `status` is None for the body of a 200, `events` for a stream."""
+
+    number: int
+    says: str
+    target: str
+    klass: str
+    body: Any = None
+    status: int | None = None
+    events: Sequence[Json | str] | bytes | None = None
+    shown: Mapping[str, Any] | None = None  # what a caller sees of it: status, code, message, ...
+
+    def runs(self) -> Iterator[tuple[str, Run]]:
+        yield self.target, partial(_fails, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Anything else that must hold."""
+
+    number: int
+    says: str
+    run: Run
+
+    def runs(self) -> Iterator[tuple[str, Run]]:
+        yield "", self.run
+
+
+Case = Sent | AtTheDoor | NoCandidate | Heard | Fails | Holds
+
+
+def row_and_model(target: str) -> tuple[str, Model]:
+    provider, _, name = target.partition("/")
+    name = name or MODELS.get(provider, "a-model")
+    return provider, load_catalog().pin(provider, name) or unlisted(provider, name)
+
+
+def request_of(chat: Json, target: str) -> tuple[Json, tuple[str, ...]]:
+    """What goes upstream, of a chat that was let in."""
+    check_chat(chat, max_n=8)
+    provider, model = row_and_model(target)
+    row, before = PROVIDERS[provider], json.dumps(chat)
+    sent = TRANSLATORS[row.dialect].request(chat, model, row.quirks)
+    assert json.dumps(chat) == before, "what the client sent is not changed"
+    return sent
+
+
+def at(value: Any, place: str) -> Any:
+    """The value at a place such as `messages.0.content`, or GONE."""
+    for step in place.split("."):
+        try:
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        except (KeyError, IndexError, TypeError):
+            return GONE
+    return value
+
+
+def matches(value: Any, wanted: Json) -> None:
+    assert {place: at(value, place) for place in wanted} == wanted
+
+
+def _sends(chat: Json, target: str, wanted: Json | Refused) -> None:
+    if isinstance(wanted, Refused):
+        _refuses(lambda: request_of(chat, target), wanted)
+        return
+    body, dropped = request_of(chat, target)
+    matches({**body, "dropped": dropped}, wanted)
+
+
+def _refuses(run: Callable[[], object], wanted: Refused) -> None:
+    with pytest.raises((InvalidRequest, UpstreamError)) as raised:
+        run()
+    error: GatewayError = raised.value
+    assert (error.status, error.param, error.code) == (400, wanted.param, wanted.code)
+
+
+def _decides(chat: Json, target: str, refused: Refused | None) -> None:
+    check_chat(chat, max_n=8)
+    _, model = row_and_model(target)
+    live = Live(
+        available=frozenset(PROVIDERS),
+        unable={name: row.quirks.unable for name, row in PROVIDERS.items() if row.quirks.unable},
+    )
+    facts = facts_of_request({**chat, "model": model.id})
+    decision = decide(facts, RuleSet.read([]), load_catalog(), live)
+    if refused is None:
+        assert decision.refusal is None
+    else:
+        assert decision.refusal is not None
+        assert (decision.refusal.param, decision.refusal.code) == (refused.param, refused.code)
+
+
+def completion_of(case: Heard, cut: int) -> Json:
+    """The completion that a stream folds to, its bytes cut in pieces."""
+    row = PROVIDERS[row_and_model(case.target)[0]]
+    decoder = TRANSLATORS[row.dialect].stream(row.quirks)
+    chunks = [chunk for data in _events(case.events or b"", cut) for chunk in decoder.feed(data)]
+    return folded([*chunks, *decoder.close()])
+
+
+def _events(events: Sequence[Json | str] | bytes, cut: int) -> Iterator[str]:
+    data = events if isinstance(events, bytes) else b"".join(map(_event, events))
+    decoder = sse.Decoder()
+    for start in range(0, len(data), cut):
+        yield from (event.data for event in decoder.feed(data[start : start + cut]))
+    yield from (event.data for event in decoder.close())
+
+
+def _event(event: Json | str) -> bytes:
+    return sse.encode(event if isinstance(event, str) else json.dumps(event, ensure_ascii=False))
+
+
+def _hears_whole(case: Heard) -> None:
+    row = PROVIDERS[row_and_model(case.target)[0]]
+    matches(TRANSLATORS[row.dialect].response(case.whole or {}, row.quirks), case.wanted)
+
+
+def _hears_stream(case: Heard, cut: int) -> None:
+    completion = completion_of(case, cut)
+    for choice in completion["choices"]:
+        if calls := choice["message"].get("tool_calls"):
+            choice["message"]["tool_calls"] = [calls[index] for index in sorted(calls)]
+    matches(completion, case.wanted)
+
+
+def _answers(case: Fails) -> None:
+    row = PROVIDERS[row_and_model(case.target)[0]]
+    translator = TRANSLATORS[row.dialect]
+    if case.events is None:
+        translator.response(case.body, row.quirks)
+        return
+    decoder = translator.stream(row.quirks)
+    for data in _events(case.events, 7):
+        list(decoder.feed(data))
+    list(decoder.close())
+
+
+def _fails(case: Fails) -> None:
+    row = PROVIDERS[row_and_model(case.target)[0]]
+    translator = TRANSLATORS[row.dialect]
+    if case.status is not None:
+        body = case.body if isinstance(case.body, bytes) else json.dumps(case.body).encode()
+        error = translator.error(case.status, {}, body)
+    else:
+        with pytest.raises(UpstreamError) as raised:
+            _answers(case)
+        error = raised.value
+    assert error.klass == case.klass
+    shown = {name: getattr(error, name) for name in case.shown or {}}
+    assert shown == dict(case.shown or {})

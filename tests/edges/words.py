@@ -1,0 +1,147 @@
+"""The words that cases are written in: chats, tools, and the answers of each format."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+Json = dict[str, Any]
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 16).decode()
+JPEG = base64.b64encode(b"\xff\xd8\xff\xe0" + b"\0" * 16).decode()
+PDF = base64.b64encode(b"%PDF-1.7 ").decode()
+
+
+def asks(*messages: Json, **fields: Any) -> Json:
+    return {"messages": list(messages) or [user("Hi")], **fields}
+
+
+def system(content: Any) -> Json:
+    return {"role": "system", "content": content}
+
+
+def user(content: Any, **more: Any) -> Json:
+    return {"role": "user", "content": content, **more}
+
+
+def said(content: Any = None, *calls: Json, **more: Any) -> Json:
+    return {"role": "assistant", "content": content, **({"tool_calls": list(calls)} if calls else {}), **more}
+
+
+def call(id: str, name: str = "look", arguments: str = "{}", **more: Any) -> Json:
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}, **more}
+
+
+def result(id: str, content: Any = "ok") -> Json:
+    return {"role": "tool", "tool_call_id": id, "content": content}
+
+
+def tool(name: str = "look", **function: Any) -> Json:
+    return {"type": "function", "function": {"name": name, **function}}
+
+
+def custom(name: str = "shell", **more: Any) -> Json:
+    return {"type": "custom", "custom": {"name": name, **more}}
+
+
+def text(words: str, **more: Any) -> Json:
+    return {"type": "text", "text": words, **more}
+
+
+def image(url: str, **more: Any) -> Json:
+    return {"type": "image_url", "image_url": {"url": url, **more}}
+
+
+# Anthropic's.
+
+
+def use(id: str, name: str = "look", **input: Any) -> Json:
+    return {"type": "tool_use", "id": id, "name": name, "input": input}
+
+
+def outcome(id: str, content: Any = "ok", **more: Any) -> Json:
+    return {"type": "tool_result", "tool_use_id": id, "content": content, **more}
+
+
+NO_RESULT = {"content": "No result provided.", "is_error": True}
+
+
+def message(*blocks: Json, stop: str = "end_turn", usage: Json | None = None, **more: Any) -> Json:
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-4-5",
+        "content": list(blocks),
+        "stop_reason": stop,
+        "usage": usage or {"input_tokens": 3, "output_tokens": 2},
+        **more,
+    }
+
+
+def message_events(*blocks: list[Json], stop: str | None = "end_turn", **ended: Any) -> list[Json]:
+    """A stream: of each block its start and its deltas."""
+    events: list[Json] = [{"type": "message_start", "message": {**message(), "stop_reason": None}}]
+    for index, (start, *deltas) in enumerate(blocks):
+        events.append({"type": "content_block_start", "index": index, "content_block": start})
+        events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+        events.append({"type": "content_block_stop", "index": index})
+    delta = {"stop_reason": stop, **ended.pop("delta", {})}
+    events.append(
+        {"type": "message_delta", "delta": delta, "usage": ended.pop("usage", {"output_tokens": 2})}
+    )
+    return [*events, {"type": "message_stop"}]
+
+
+def says(words: str) -> list[Json]:
+    return [text(""), {"type": "text_delta", "text": words}]
+
+
+def input_delta(partial: str) -> Json:
+    return {"type": "input_json_delta", "partial_json": partial}
+
+
+# Gemini's.
+
+
+def generated(*parts: Json, finish: str | None = "STOP", usage: Json | None = None, **more: Any) -> Json:
+    candidate: Json = {"index": 0, "content": {"role": "model", "parts": list(parts)}}
+    if finish:
+        candidate["finishReason"] = finish
+    usage = usage or {"promptTokenCount": 3, "candidatesTokenCount": 2}
+    return {
+        "responseId": "r-1",
+        "modelVersion": "m",
+        "candidates": [candidate],
+        "usageMetadata": usage,
+        **more,
+    }
+
+
+def function_call(name: str = "look", **args: Any) -> Json:
+    return {"functionCall": {"name": name, "args": args}}
+
+
+# OpenAI's.
+
+
+def completion(message: Json, finish: Any = "stop", **more: Any) -> Json:
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+    return {"id": "c-1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], **more}
+
+
+def chunk(finish: Any = None, **delta: Any) -> Json:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+
+
+def piece(**call: Any) -> Json:
+    """A chunk with a piece of one call."""
+    return chunk(tool_calls=[call])
+
+
+CONTENT = "choices.0.message.content"
+CALLS = "choices.0.message.tool_calls"
+REFUSAL = "choices.0.message.refusal"
+FINISH = "choices.0.finish_reason"
+THOUGHTS = "choices.0.message.reasoning_content"
