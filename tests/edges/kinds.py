@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from handler import sse
+from handler.choices import parts_of
 from handler.errors import GatewayError, InvalidRequest, UpstreamError
 from handler.fields import check_chat
 from handler.providers.registry import PROVIDERS, TRANSLATORS
 from rules import Live, Model, RuleSet, decide, facts_of_request, load_catalog
 from rules.catalog import unlisted
+from tests.handler.relaying import call
 from tests.providers.test_contract import folded
 
 Json = dict[str, Any]
@@ -140,12 +142,14 @@ def row_and_model(target: str) -> tuple[str, Model]:
 
 
 def request_of(chat: Json, target: str) -> tuple[Json, tuple[str, ...]]:
-    """What goes upstream, of a chat that was let in."""
-    check_chat(chat, max_n=8)
+    """What an attempt sends upstream, the first one of several, of a chat that was let in."""
     provider, model = row_and_model(target)
-    row, before = PROVIDERS[provider], json.dumps(chat)
-    sent = TRANSLATORS[row.dialect].request(chat, model, row.quirks)
-    assert json.dumps(chat) == before, "what the client sent is not changed"
+    row, asked = PROVIDERS[provider], call(model, body=chat)
+    translator, before = TRANSLATORS[row.dialect], json.dumps(asked.chat.body)
+    form = asked.form(asked.decision.candidates[0], row, translator, None)
+    body = parts_of(asked.sent(None, form), row)[0].body
+    sent = translator.request(body, model, row.quirks)
+    assert json.dumps(asked.chat.body) == before, "what the client sent is not changed"
     return sent
 
 
@@ -183,7 +187,7 @@ def _decides(chat: Json, target: str, refused: Refused | None) -> None:
     _, model = row_and_model(target)
     live = Live(
         available=frozenset(PROVIDERS),
-        unable={name: row.quirks.unable for name, row in PROVIDERS.items() if row.quirks.unable},
+        unable={name: row.quirks.lacking for name, row in PROVIDERS.items()},
     )
     facts = facts_of_request({**chat, "model": model.id})
     decision = decide(facts, RuleSet.read([]), load_catalog(), live)

@@ -126,7 +126,7 @@ CASES: list[Case] = [
         91,
         "whoever needs the bytes of an image is no candidate for its address",
         shows(LINK),
-        {name: Refused("messages") for name in ("ollama", "moonshot")},
+        {name: Refused("messages[0].content[0].image_url") for name in ("ollama", "moonshot", "bedrock")},
         able=("openai", "anthropic", "gemini", "together"),
     ),
     NoCandidate(

@@ -452,12 +452,6 @@ def test_every_model_of_bedrock_gets_a_request_that_the_service_knows() -> None:
         assert json.loads(json.dumps(body)) == body
 
 
-def test_an_object_of_json_is_asked_for_in_words() -> None:
-    body = request({"response_format": {"type": "json_object"}})[0]
-    assert "JSON object" in body["system"][0]["text"]
-    assert "outputConfig" not in body
-
-
 def test_a_custom_tool_takes_text_and_comes_back_as_one() -> None:
     spec = request({"tools": [{"type": "custom", "custom": {"name": "sh"}}]})[0]["toolConfig"]["tools"][0]
     name = spec["toolSpec"]["name"]
