@@ -319,6 +319,18 @@ def test_every_rule_that_the_catalogue_names_for_these_providers_is_known() -> N
     assert named <= RULES.keys() | ELSEWHERE
 
 
+def test_what_other_models_thought_is_kept_from_openai_which_refuses_it() -> None:
+    said = {"role": "assistant", "content": "a"}
+    thoughts = {"reasoning_content": "b", "reasoning": "b", "reasoning_details": [{"type": "reasoning.text"}]}
+    body, dropped = OpenAI().request(
+        {"messages": [{**said, **thoughts}]},
+        Model(provider="openai", name="b"),
+        PROVIDERS["openai"].quirks,
+    )
+    assert body["messages"] == [said]
+    assert set(dropped) == {f"messages.{name}" for name in thoughts}
+
+
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
 def test_what_a_row_does_not_change_keeps_the_clients_text(provider: str) -> None:
     tool = '{"type":"function","function":{"name":"f" ,"parameters":{"type":"object","x":1e0}}}'
