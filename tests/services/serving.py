@@ -1,0 +1,39 @@
+"""The services as a process of their own, in the environment of `make sdks`, and the records that name it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.serving import END, ROOT
+
+PYTHON = ROOT / ".venvs" / "sdks" / "bin" / "python"
+PATHS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}  # by provider
+
+
+@contextmanager
+def services(said: Path) -> Iterator[str]:
+    """Their address, while they run; what they refuse is written to `said`."""
+    assert PYTHON.exists(), f"there is no {PYTHON.relative_to(ROOT)}: make sdks"
+    command = [str(PYTHON), "-m", "tests.services"]
+    with (
+        said.open("wb") as errors,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors) as run,
+    ):
+        assert run.stdout is not None
+        try:
+            yield run.stdout.readline().decode().strip()
+        finally:
+            run.terminate()
+            run.wait(END)
+
+
+def records(address: str, credential: str) -> list[dict[str, Any]]:
+    """A provider record for each service at this address."""
+    return [
+        {"kind": "provider", "id": id, "base_url": f"{address}/{id}/{path}", "credential": credential}
+        for id, path in PATHS.items()
+    ]
