@@ -25,6 +25,7 @@ Json = dict[str, Any]
 
 TABLE: Json = json.loads(Path(__file__).with_name("conversations.json").read_text(encoding="utf-8"))
 CLIENT = "openai"
+ROLES = ("developer", "system", "user", "assistant")
 
 
 def cases() -> Iterator[tuple[Json, str, bool]]:
@@ -65,16 +66,18 @@ class Conversation:
         self._calls = {call.function.name: call.id for call in message.tool_calls or ()}
 
     def _said(self, turn: Json) -> Iterator[Json]:
-        for name, text in turn.get("answer", {}).items():
-            yield {"role": "tool", "tool_call_id": self._calls[name], "content": text}
-        for role in ("developer", "system", "user", "assistant"):
-            if role in turn:
-                yield {"role": role, "content": _content(turn[role])}
+        """The messages, in the order in which they are written."""
+        for name, said in turn.items():
+            if name == "answer":
+                for tool, text in said.items():
+                    yield {"role": "tool", "tool_call_id": self._calls[tool], "content": _content(text)}
+            elif name in ROLES:
+                yield from ({"role": name, "content": _content(one)} for one in _each(said))
 
     def _tools(self, turn: Json) -> Json:
         body: Json = {}
         if "tools" in turn:
-            functions = ({"name": name, **TABLE["tools"][name]} for name in turn["tools"])
+            functions = [{"name": name, **TABLE["tools"][name]} for name in turn["tools"]]
             body["tools"] = [{"type": "function", "function": function} for function in functions]
         if "choice" in turn:
             name = turn["choice"]
@@ -101,6 +104,11 @@ class Conversation:
         ):
             state.handle_chunk(chunk)
         return state.current_completion_snapshot
+
+
+def _each(said: Any) -> list[Any]:
+    """Several messages in a row are a list under `all`."""
+    return list(said["all"]) if isinstance(said, dict) else [said]
 
 
 def _content(said: Any) -> Any:

@@ -93,12 +93,20 @@ def _items(body: Json) -> Iterator[script.Item]:
                     yield script.call(name, input)
                 case {"type": "tool_result", "tool_use_id": id}:
                     yield script.result(names[id], _told(block.get("content", "")))
-                case {"source": {"type": "base64", "media_type": kind, "data": data}}:
-                    yield script.media(kind, data)
+                    yield from _shown(block.get("content", ""))
+                case {"source": dict()}:
+                    yield from _shown([block])
 
 
 def _told(content: str | list[Json]) -> str:
     return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)
+
+
+def _shown(content: str | list[Json]) -> Iterator[script.Item]:
+    for block in content:
+        match block:
+            case {"source": {"type": "base64", "media_type": kind, "data": data}}:
+                yield script.media(kind, data)
 
 
 def _answered(body: Json, said: script.Said) -> Reply:

@@ -118,8 +118,10 @@ def _items(body: Json) -> Iterator[script.Item]:
                 case {"functionCall": {"name": name, "args": args}}:
                     signature = part.get("thoughtSignature", STAND_INS[0])
                     yield script.call(name, args, signed=signature not in STAND_INS)
-                case {"functionResponse": {"name": name, "response": response}}:
+                case {"functionResponse": {"name": name, "response": response} as told}:
                     yield script.result(name, _told(response))
+                    blobs = (one["inlineData"] for one in told.get("parts", ()))
+                    yield from (script.media(blob["mimeType"], blob["data"]) for blob in blobs)
                 case {"inlineData": {"mimeType": kind, "data": data}}:
                     yield script.media(kind, data)
 

@@ -11,6 +11,7 @@ import { APICallError, generateText, jsonSchema, Output, streamText, tool } from
 const TABLE = JSON.parse(readFileSync(new URL("../conversations.json", import.meta.url), "utf8"));
 const SERVICES = ["openai", "claude", "gemini"];
 const STATUS = { BadRequestError: 400, NotFoundError: 404, RateLimitError: 429, InternalServerError: 502 };
+const ROLES = { developer: "system", system: "system", user: "user", assistant: "assistant" };
 const FINISH = { "tool-calls": "tool_calls", "content-filter": "content_filter" };
 // What it calls the fields of a request; the rest goes along with the provider's options.
 const SETTINGS = {
@@ -65,14 +66,17 @@ async function* turns(talk, service, stream) {
 }
 
 function* said(turn, calls) {
-  const results = Object.entries(turn.answer ?? {}).map(([name, value]) => {
-    const { toolCallId } = calls.find((call) => call.toolName === name);
-    return { type: "tool-result", toolCallId, toolName: name, output: { type: "text", value } };
-  });
-  if (results.length) yield { role: "tool", content: results };
-  for (const role of ["developer", "system", "user", "assistant"]) {
-    if (turn[role]) yield { role: role === "developer" ? "system" : role, content: content(turn[role]) };
+  for (const [name, words] of Object.entries(turn)) {
+    if (name === "answer") yield { role: "tool", content: Object.entries(words).map((result) => told(result, calls)) };
+    else if (ROLES[name]) {
+      for (const one of words.all ?? [words]) yield { role: ROLES[name], content: content(one) };
+    }
   }
+}
+
+function told([toolName, value], calls) {
+  const { toolCallId } = calls.find((call) => call.toolName === toolName);
+  return { type: "tool-result", toolCallId, toolName, output: { type: "text", value } };
 }
 
 function content(words) {
@@ -100,8 +104,8 @@ function asked(turn, models) {
   return request;
 }
 
-function declared({ description, parameters }) {
-  return tool({ description, inputSchema: jsonSchema(parameters ?? { type: "object", properties: {} }) });
+function declared({ description, parameters, strict }) {
+  return tool({ description, strict, inputSchema: jsonSchema(parameters ?? { type: "object", properties: {} }) });
 }
 
 async function streamed(request) {
