@@ -72,6 +72,7 @@ def _asked(body: Json) -> script.Asked:
         choice={"tool": "any"}.get(choice["type"], choice["type"]),
         parallel=not choice.get("disable_parallel_tool_use"),
         schema=body.get("output_config", {}).get("format", {}).get("schema"),
+        json="JSON" in json.dumps(body.get("system", "")),  # it does as it is told
         thinks=claude_rules.thinks(body),
         stops=tuple(body.get("stop_sequences", ())),
         most=body["max_tokens"],
