@@ -13,12 +13,11 @@ from handler.providers.base import Provider, Quirks
 _AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 _NO_DEVELOPER = {"developer": "system"}  # only OpenAI's models know the role
 # What other providers' answers leave in a history, refused as unknown by the strict ones; `_SIGNED` is what
-# Gemini's and Claude's thoughts are signed with, `_THOUGHTS` the thoughts too (OpenAI's models tell none).
+# Gemini's and Claude's thoughts are signed with.
 _SIGNED = frozenset(
     {"reasoning_details", "extra_content", "tool_calls.thought_signature", "tool_calls.extra_content"}
 )
-_THOUGHTS = _SIGNED | {"reasoning", "reasoning_content"}
-_FOREIGN = _THOUGHTS | {"annotations", "audio", "refusal"}
+_FOREIGN = _SIGNED | {"reasoning", "reasoning_content", "annotations", "audio", "refusal"}
 # Fields of OpenAI's that are refused or mean nothing elsewhere, and that no answer depends on.
 _OPENAI_ONLY = frozenset(
     {
@@ -36,7 +35,7 @@ _ROWS = (
         credential="OPENAI_API_KEY",
         hosts=("*.api.openai.com",),  # us., eu., ...: https://platform.openai.com/docs/guides/your-data
         quirks=Quirks(
-            message_drop=_THOUGHTS,
+            message_drop=_SIGNED | {"reasoning", "reasoning_content"},  # unknown fields are 400
             # Dearer than the catalogue says: https://platform.openai.com/docs/guides/priority-processing
             refuse=frozenset({"service_tier=priority", "service_tier=fast"}),
         ),

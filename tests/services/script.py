@@ -105,14 +105,25 @@ def _calls(asked: Asked, turn: tuple[Item, ...], told: Mapping[str, str]) -> Ite
 
 
 def _text(asked: Asked, turn: tuple[Item, ...], told: Mapping[str, str]) -> str:
-    if asked.schema is not None:
-        return json.dumps(sample(asked.schema), ensure_ascii=False)
+    if (schema := asked.schema or _instructed(asked.items)) is not None:
+        return json.dumps(sample(schema), ensure_ascii=False)
     if "recite" in told:
         return f"{asked.service} recites: {_recited(asked, everything=told['recite'] == 'all')}"
     results = [item.text for item in turn if item.role == "result"]
     heard = " ".join(item.text for item in turn if item.role in ("user", "media"))
     text = f"{asked.service} was told: {'; '.join(results)}" if results else f"{asked.service} heard: {heard}"
     return json.dumps({"said": text}, ensure_ascii=False) if asked.json else text
+
+
+def _instructed(items: tuple[Item, ...]) -> Json | None:
+    """The schema that the instructions hold, if they do: it does as it is told."""
+    said = "".join(item.text for item in items if item.role == "system")
+    found = re.search(r"\{.*\}", said, re.DOTALL)
+    try:
+        schema = json.loads(found[0]) if found else None
+    except ValueError:
+        return None
+    return schema if isinstance(schema, dict) and "type" in schema else None
 
 
 def _recited(asked: Asked, *, everything: bool) -> str:

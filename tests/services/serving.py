@@ -11,6 +11,7 @@ from typing import Any
 from tests.serving import END, ROOT
 
 PYTHON = ROOT / ".venvs" / "sdks" / "bin" / "python"
+PLAIN = {"unable": ["json_schema", "json_object"]}  # of a provider that has no structured output of its own
 PATHS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}  # by provider
 
 
@@ -32,8 +33,7 @@ def services(said: Path) -> Iterator[str]:
 
 
 def records(address: str, credential: str) -> list[dict[str, Any]]:
-    """A provider record for each service at this address."""
-    return [
-        {"kind": "provider", "id": id, "base_url": f"{address}/{id}/{path}", "credential": credential}
-        for id, path in PATHS.items()
-    ]
+    """A provider record for each service at this address, and one that can do less."""
+    known = {"kind": "provider", "credential": credential}
+    plain = {**known, "id": "plain", "dialect": "openai", "base_url": f"{address}/openai/v1", "quirks": PLAIN}
+    return [{**known, "id": id, "base_url": f"{address}/{id}/{path}"} for id, path in PATHS.items()] + [plain]
