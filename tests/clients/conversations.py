@@ -32,7 +32,7 @@ def cases() -> Iterator[tuple[Json, str, bool]]:
     """Each conversation, on each service, whole and as a stream."""
     for talk in TABLE["conversations"]:
         if CLIENT in talk.get("clients", [CLIENT]) and "awaits" not in talk:
-            for service in talk.get("on", ["openai", "claude", "gemini"]):
+            for service in talk.get("on", TABLE["services"]):
                 yield from ((talk, service, stream) for stream in (False, True))
 
 

@@ -336,12 +336,15 @@ def _format(body: Json, family: Family) -> Iterator[Problem]:
 
 
 def _compiled(schema: Any, where: str) -> Iterator[Problem]:
+    """It has no bounds, its objects are closed, and it does not contain itself."""
     if not isinstance(schema, dict):
         return
     if unknown := schema.keys() - _COMPILED:
         yield where, f"For '{schema.get('type')}' type, {sorted(unknown)} are not supported"
     if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
         yield where, "For 'object' type, 'additionalProperties' must be explicitly set to false"
+    if schema.get("$ref") == "#":
+        yield where, "Recursive schemas are not supported"
     inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
     for one in (*inner, *schema.get("anyOf", ()), schema.get("items")):
         yield from _compiled(one, where)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.services import claude, gemini, openai_chat
+from tests.services import bedrock, claude, gemini, openai_chat
 from tests.services.call import KEY, Call, Json, Reply
 from tests.services.sealed import seal
 
@@ -71,6 +71,23 @@ GEMINI: Json = {
     "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": SCHEMA}]}],
 }
 
+BEDROCK: Json = {
+    "messages": [
+        {"role": "user", "content": [{"text": "Hi"}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"reasoningContent": {"reasoningText": {"text": "a", "signature": seal("bedrock", "a")}}},
+                {"toolUse": {"toolUseId": "1", "name": "f", "input": {}}},
+            ],
+        },
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "1", "content": [{"text": "x"}]}}]},
+    ],
+    "inferenceConfig": {"maxTokens": 2000},
+    "toolConfig": {"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": SCHEMA}}}]},
+    "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+}
+
 CLAUDE_HEADERS = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
 TAKEN: dict[str, tuple[Callable[[Call], Reply], str, Json, Json]] = {
     "openai": (openai_chat.serve, "v1/chat/completions", {"authorization": f"Bearer {KEY}"}, OPENAI),
@@ -82,6 +99,9 @@ TAKEN: dict[str, tuple[Callable[[Call], Reply], str, Json, Json]] = {
         GEMINI,
     ),
 }
+
+CONVERSE = "model/us.anthropic.claude-haiku-4-5-v1%3A0/converse"
+TAKEN["bedrock"] = (bedrock.serve, CONVERSE, {"authorization": f"Bearer {KEY}"}, BEDROCK)
 
 GONE = object()
 # service, what is changed (a path and its new value, several times), what the refusal says
@@ -238,6 +258,37 @@ CASES: tuple[tuple[str, dict[str, Any], str], ...] = (
         {"generationConfig": {"thinkingConfig": {"thinkingLevel": "LOW", "thinkingBudget": 1}}},
         "together",
     ),
+    ("bedrock", {"unknown": 1}, "Unknown parameter"),
+    ("bedrock", {"messages.0.content.0.unknown": 1}, "unknown"),
+    ("bedrock", {"messages.0.role": "developer"}, "is none of"),
+    ("bedrock", {"messages.0": GONE}, "start with a user message"),
+    ("bedrock", {"messages.2.role": "assistant"}, "must alternate"),
+    ("bedrock", {"messages.0.content": []}, "is empty"),
+    ("bedrock", {"messages.0.content.0.text": " "}, "is blank"),
+    ("bedrock", {"messages.2.content.0.toolResult.content.0.text": ""}, "is blank"),
+    ("bedrock", {"messages.1.content.1.toolUse.toolUseId": "a b"}, "pattern"),
+    ("bedrock", {"messages.2.content.0.toolResult.toolUseId": "2"}, "Expected toolResult"),
+    ("bedrock", {"messages.2": GONE}, "Expected toolResult"),
+    ("bedrock", {"messages.1.content.0.reasoningContent.reasoningText.text": "b"}, "Invalid `signature`"),
+    ("bedrock", {"messages.1.content.0": GONE}, "Expected `thinking`"),
+    ("bedrock", {"additionalModelRequestFields": {}}, "When thinking is disabled"),
+    ("bedrock", {"toolConfig": GONE}, "must be defined"),
+    ("bedrock", {"toolConfig.toolChoice": {"any": {}}}, "forces tool use"),
+    ("bedrock", {"toolConfig.tools.0.toolSpec.name": "a.b"}, "pattern"),
+    ("bedrock", {"toolConfig.tools.0.toolSpec.description": ""}, "description"),
+    ("bedrock", {"toolConfig.tools.0.toolSpec.inputSchema.json": {}}, "one of the following: object"),
+    ("bedrock", {"inferenceConfig.maxTokens": 70_000}, "64000"),
+    ("bedrock", {"inferenceConfig.temperature": 1}, "when thinking is enabled"),
+    (
+        "bedrock",
+        {
+            "messages.0.content": [
+                {"document": {"format": "pdf", "name": "a.pdf", "source": {"bytes": "JVBERg=="}}},
+                {"text": "b"},
+            ]
+        },
+        "invalid characters",
+    ),
     (
         "gemini",
         {
@@ -282,7 +333,8 @@ def _told(reply: Reply) -> str | None:
     """The refusal's words; None for an answer."""
     if reply.status == 200:
         return None
-    return str(json.loads(b"".join(reply.pieces))["error"])
+    body = json.loads(b"".join(reply.pieces))
+    return str(body.get("error") or body["message"])
 
 
 def main() -> int:

@@ -8,10 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from handler.providers.registry import TRANSLATORS
 from tests.serving import END, ROOT
 
 PYTHON = ROOT / ".venvs" / "sdks" / "bin" / "python"
 PLAIN = {"unable": ["json_schema", "json_object"]}  # of a provider that has no structured output of its own
+# Of Bedrock; the catalogue knows them there.
+MODELS = (
+    "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+    "us.amazon.nova-lite-v1:0",
+    "meta.llama4-scout-17b-instruct-v1:0",
+)
 PATHS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}  # by provider
 
 
@@ -36,4 +43,14 @@ def records(address: str, credential: str) -> list[dict[str, Any]]:
     """A provider record for each service at this address, and one that can do less."""
     known = {"kind": "provider", "credential": credential}
     plain = {**known, "id": "plain", "dialect": "openai", "base_url": f"{address}/openai/v1", "quirks": PLAIN}
-    return [{**known, "id": id, "base_url": f"{address}/{id}/{path}"} for id, path in PATHS.items()] + [plain]
+    named = [{**known, "id": id, "base_url": f"{address}/{id}/{path}"} for id, path in PATHS.items()]
+    return [*named, plain, *(converse(address, credential) if "bedrock" in TRANSLATORS else ())]
+
+
+def converse(address: str, credential: str) -> Iterator[dict[str, Any]]:
+    """Bedrock's Converse at this address, by a key: for Bedrock's own row nothing is signed but for AWS."""
+    known = {"kind": "provider", "id": "converse", "dialect": "bedrock"}
+    yield {**known, "base_url": f"{address}/bedrock", "credential": credential}
+    for name in MODELS:
+        known = {"kind": "model", "id": f"converse/{name}", "provider": "converse", "name": name}
+        yield {**known, "like": f"bedrock/{name}"}
