@@ -240,9 +240,9 @@ WARM = {"temperature": 0.5}
         ),
         pytest.param(
             ("no_sampling",),
-            {"top_p": 0.1, "logprobs": True, "logit_bias": {"1": 1}},
+            {"top_p": 0.1, "top_k": 5, "logprobs": True, "logit_bias": {"1": 1}},
             {},
-            ("temperature", "top_p", "logprobs", "logit_bias"),
+            ("temperature", "top_p", "top_k", "logprobs", "logit_bias"),
             id="no_sampling: whatever chooses among tokens",
         ),
         pytest.param(
