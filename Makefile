@@ -10,7 +10,8 @@ READY := $(VENV)/.ready
 help:
 	@echo "make serve     a gateway on 127.0.0.1:8080 with example rules, a key and a demo model"
 	@echo "make test      style, types and tests"
-	@echo "make ci        make test, then what starts real processes: SAM, the Lambda emulator, the openai clients"
+	@echo "make ci        make test, then what starts real processes: SAM, the Lambda emulator, the clients"
+	@echo "make story     the openai clients and the AI SDK hold conversations with every format"
 	@echo "make faults    what callers see when providers misbehave: every fault, a verdict each"
 	@echo "make deploy    sam build, then sam deploy --guided"
 
@@ -50,6 +51,7 @@ lock: $(READY)
 	$(LOCK) --upgrade pyproject.toml -o requirements/runtime.txt
 	$(LOCK) --upgrade --extra local --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 	for name in sam openai2 openai3 sdks; do $(LOCK) --upgrade requirements/$$name.in -o requirements/$$name.txt; done
+	npm install --prefix $(NODE) --package-lock-only --save-exact --loglevel=error ai@latest @ai-sdk/openai-compatible@latest
 
 catalog: $(READY)
 	$(BIN)/python scripts/catalog.py

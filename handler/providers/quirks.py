@@ -14,7 +14,7 @@ from handler.providers.base import Json, Quirks
 from handler.providers.history import retold, shared
 from rules import Model, like
 
-SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
+SAMPLING = frozenset({"temperature", "top_p", "top_k", "logprobs", "top_logprobs"})
 PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
 _MODEL = "model="  # before a pattern of names that a row refuses
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

@@ -362,9 +362,9 @@ WARM = {"temperature": 0.5}
         ),
         pytest.param(
             ("no_sampling",),
-            {"top_p": 0.1, "logprobs": True, "logit_bias": {"1": 1}},
+            {"top_p": 0.1, "top_k": 5, "logprobs": True, "logit_bias": {"1": 1}},
             {},
-            ("temperature", "top_p", "logprobs", "logit_bias"),
+            ("temperature", "top_p", "top_k", "logprobs", "logit_bias"),
             id="no_sampling: whatever chooses among tokens",
         ),
         pytest.param(
@@ -463,6 +463,18 @@ def test_every_rule_that_the_catalogue_names_for_these_providers_is_known() -> N
     models = (model for model in load_catalog().all() if model.provider in served)
     named = {rule.partition(":")[0] for model in models for rule in model.rules}
     assert named <= RULES.keys() | ELSEWHERE
+
+
+def test_what_other_models_thought_is_kept_from_openai_which_refuses_it() -> None:
+    said = {"role": "assistant", "content": "a"}
+    thoughts = {"reasoning_content": "b", "reasoning": "b", "reasoning_details": [{"type": "reasoning.text"}]}
+    body, dropped = OpenAI().request(
+        {"messages": [{**said, **thoughts}]},
+        Model(provider="openai", name="b"),
+        PROVIDERS["openai"].quirks,
+    )
+    assert body["messages"] == [said]
+    assert set(dropped) == {f"messages.{name}" for name in thoughts}
 
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))

@@ -1,0 +1,69 @@
+"""The conversations of conversations.json: every client holds them all, with services that refuse mistakes.
+
+The clients are the newest 2.x and 3.x of the official openai one and the AI SDK (`make clients`), the
+services are those of tests/services (`make sdks`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handler.keys import new_key
+from tests.services.call import KEY as CREDENTIAL
+from tests.services.serving import records, services
+from tests.serving import ROOT, Served, served
+
+KEY = new_key()
+TABLE = Path(__file__).with_name("conversations.json")
+NODE = Path(__file__).with_name("node")
+CLIENTS = {
+    "openai 2": [str(ROOT / ".venvs/openai2/bin/python"), "-m", "tests.clients.conversations"],
+    "openai 3": [str(ROOT / ".venvs/openai3/bin/python"), "-m", "tests.clients.conversations"],
+    "the AI SDK": ["node", str(NODE / "conversations.mjs")],
+}
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("services") / "refusals.txt"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, refusals: Path) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("serve")
+    keys, rules = folder / "keys.json", folder / "rules.json"
+    keys.write_text(json.dumps([{"key": KEY, "name": "story"}]), encoding="utf-8")
+    with services(refusals) as address:
+        rules.write_text(json.dumps(records(address, "STORY_API_KEY")), encoding="utf-8")
+        environment = {"STORY_API_KEY": CREDENTIAL}
+        with served(folder, "--keys", str(keys), "--rules", str(rules), environment=environment) as run:
+            yield run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_conversation_is_held(client: str, gateway: Served, refusals: Path) -> None:
+    command = [*CLIENTS[client], gateway.base_url, KEY]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert told.returncode == 0, f"{told.stdout}{told.stderr}\n{refusals.read_text(encoding='utf-8')}"
+    assert told.stdout.count("\nok ") > 90, told.stdout
+
+
+def test_there_are_twenty_conversations_and_each_has_a_name_of_its_own() -> None:
+    talks = json.loads(TABLE.read_text(encoding="utf-8"))["conversations"]
+    assert len(talks) >= 20
+    assert len({talk["name"] for talk in talks}) == len(talks)
+    assert all(turn["expect"] for talk in talks for turn in talk["turns"])
+
+
+def test_the_lock_names_no_place_but_the_public_registry() -> None:
+    lock = (NODE / "package-lock.json").read_text(encoding="utf-8")
+    hosts = set(re.findall(r'"resolved": "(https?://[^/]+)/', lock))
+    assert hosts <= {"https://registry.npmjs.org"}
+    assert lock.count('"integrity": "sha512-') == lock.count('"node_modules/') > 0
