@@ -192,6 +192,7 @@ def _frames(asked: Asked, heard: StreamDecoder) -> Frames:
         told=Told(asked.candidate.id, goes_on) if resume else None,
         choices=int(asked.call.body.get("n") or 1),
         framing=asked.translator.framing,
+        steady=asked.form is None,
     )
 
 

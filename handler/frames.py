@@ -7,13 +7,14 @@ usage chunk withheld from one that did not ask. No I/O: however the bytes are cu
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from handler import eventstream, sse
+from handler import sse
+from handler.alike import Wording
 from handler.cost import Usage, cost, dollars, estimated, usage_of
 from handler.errors import Json, UpstreamError
+from handler.framing import FRAMINGS
 from handler.providers.base import StreamDecoder
 from handler.splice import dump, splice
 from handler.told import CONTENT, Sent
@@ -23,23 +24,6 @@ from rules import Price
 _LIKE_THE_LATEST = ("id", "object", "created", "usage")
 # Seconds in which an answer that is whole may still tell its usage and `[DONE]`; its usage behind `[DONE]`.
 GRACE, LATE = 5.0, 0.1
-
-
-class Framing(Protocol):
-    """Bytes to events, however the network cuts them."""
-
-    def feed(self, data: bytes) -> Iterable[sse.Event]:
-        """The events that `data` completes. Raises EventTooLarge, or UpstreamError for what is damaged."""
-        ...
-
-    def close(self) -> Iterable[sse.Event]:
-        """The event that the end of the bytes completes."""
-        ...
-
-
-# How a stream is cut into events.
-FRAMINGS: Mapping[str, Callable[[], Framing]] = {"sse": sse.Decoder, "eventstream": eventstream.Decoder}
-_MODEL = re.compile(r'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 def whole(text: str, body: Json, completion: Json, *, model: str, price: Price | None) -> bytes:
@@ -72,7 +56,10 @@ class Edits(Protocol):
 
 
 class Frames:
-    """One upstream stream as the client's frames. `price` is given to tell the cost, `told` edits chunks."""
+    """One upstream stream as the client's frames. `price` is given to tell the cost, `told` edits chunks.
+
+    `steady`: a piece of plain text leaves no trace in the decoder, so it need not be told of each.
+    """
 
     def __init__(
         self,
@@ -85,6 +72,7 @@ class Frames:
         told: Edits | None = None,
         choices: int = 1,
         framing: str = "sse",
+        steady: bool = False,
     ) -> None:
         self._decoder = decoder
         self._events = FRAMINGS[framing]()
@@ -96,8 +84,7 @@ class Frames:
         self._done = False  # `[DONE]` came
         self.patience: float | None = None  # seconds that the end is worth; None: the answer is not whole
         self._latest: Json = {}  # the last chunk that went to the client
-        self._prefix: str | None = None  # how the text of this stream's events begins, `model` included
-        self._instead = ""  # what stands there for the client
+        self._wording = Wording(model, steady=steady and told is None)
         self.told = told
         self.content = 0  # characters that the upstream said so far
         self.sent = 0  # of them, those that were new to the client
@@ -156,19 +143,24 @@ class Frames:
             again, self._done, self.patience = self._done, True, LATE
             if again or self.usage is not None:
                 self._last(frames)
-        elif not self._done:
+        elif self._done:
+            if _tells_usage(text):
+                self._chunks(self._decoder.feed(text), text, frames)
+                self._last(frames)
+        elif words := self._wording.words(text):
+            self.content += len(words)
+            self.sent += len(words)
+            frames.append(sse.encode(self._wording.edited(text) or text))
+        else:
             self._chunks(self._decoder.feed(text), text, frames)
-        elif _tells_usage(text):
-            self._chunks(self._decoder.feed(text), text, frames)
-            self._last(frames)
 
     def _last(self, frames: list[bytes]) -> None:
         if self._done:
             self._chunks(self._decoder.feed("[DONE]"), None, frames)
         self._chunks(self._decoder.close(), None, frames)
         if self._explanation is not None:
-            alike = {name: self._latest[name] for name in _LIKE_THE_LATEST if name in self._latest}
-            explained = {**alike, "choices": [], "sluice": self._explanation}
+            head = {name: self._latest[name] for name in _LIKE_THE_LATEST if name in self._latest}
+            explained = {**head, "choices": [], "sluice": self._explanation}
             frames.append(sse.encode(self._text(explained, None)))
         self.ended = True
 
@@ -214,20 +206,12 @@ class Frames:
         if text is None:
             return dump(served(chunk, self._model, self._price))
         as_it_came = chunk is self._decoder.event and not (self._price and chunk.get("usage"))
-        if as_it_came and self._prefix and text.startswith(self._prefix):
-            return self._instead + text[len(self._prefix) :]
-        edited = splice(text, self._decoder.event, served(chunk, self._model, self._price))
+        edited = self._wording.edited(text) if as_it_came else None
+        if edited is None:
+            edited = splice(text, self._decoder.event, served(chunk, self._model, self._price))
         if as_it_came:
-            self._learn(text, edited)
+            self._wording.learn(text, chunk, edited)
         return edited
-
-    def _learn(self, text: str, edited: str) -> None:
-        """Chunks of one stream begin alike: an edit in that beginning need not be looked for again."""
-        if found := _MODEL.search(text):
-            prefix = text[: found.end(1)]
-            instead = text[: found.start(1)] + dump(self._model)
-            if edited == instead + text[len(prefix) :]:
-                self._prefix, self._instead = prefix, instead
 
 
 def _tells_usage(text: str) -> bool:

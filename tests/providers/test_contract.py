@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from handler.errors import UpstreamError
-from handler.frames import FRAMINGS
+from handler.framing import FRAMINGS
 from handler.providers.base import Json, Quirks
 from handler.providers.registry import PROVIDERS, TRANSLATORS
 from handler.splice import splice
