@@ -15,7 +15,7 @@ from handler.choices import parts_of
 from handler.errors import GatewayError, InvalidRequest, UpstreamError
 from handler.fields import check_chat
 from handler.frames import FRAMINGS
-from handler.providers.addressing import surfaced
+from handler.providers.addressing import surfaced, unable
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import PROVIDERS, TRANSLATORS
 from rules import Live, Model, RuleSet, decide, facts_of_request, load_catalog
@@ -203,7 +203,7 @@ def _decides(chat: Json, target: str, refused: Refused | None) -> None:
     _, model = row_and_model(target)
     live = Live(
         available=frozenset(PROVIDERS),
-        unable={name: row.quirks.lacking for name, row in PROVIDERS.items()},
+        unable=unable(PROVIDERS.values()),
     )
     facts = facts_of_request({**chat, "model": model.id})
     decision = decide(facts, RuleSet.read([]), load_catalog(), live)

@@ -678,8 +678,8 @@ CASES: list[Case] = [
         47,
         "whoever knows no custom tools is no candidate",
         asks(tools=[custom()]),
-        {name: Refused("tools") for name in (*OTHERS, "gemini")},
-        able=("openai", "azure", "anthropic"),
+        {name: Refused("tools") for name in (*OTHERS, "gemini", OSS)},
+        able=("openai", "azure", "anthropic", "bedrock", NOVA, OPUS),
     ),
     Sent(
         48,

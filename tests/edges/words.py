@@ -110,6 +110,7 @@ MISTRAL = "bedrock/mistral.mistral-large-2407-v1:0"
 LLAMA = "bedrock/meta.llama3-3-70b-instruct-v1:0"
 OPUS = "bedrock/global.anthropic.claude-opus-5-5"  # on the surface of Anthropic's format
 OSS = "bedrock/openai.gpt-oss-120b-1:0"  # on that of OpenAI's
+GPT_6 = "bedrock/us.openai.gpt-6-sol"  # there too
 POINT = {"cachePoint": {"type": "default"}}
 
 
