@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.edges.kinds import GONE, AtTheDoor, Case, Heard, Holds, NoCandidate, Refused, Sent, request_of
+from tests.edges.kinds import (
+    GONE,
+    AtTheDoor,
+    Case,
+    Heard,
+    Holds,
+    NoCandidate,
+    Refused,
+    Sent,
+    completion_of,
+    request_of,
+)
 from tests.edges.messages import OTHERS
 from tests.edges.words import (
     CALLS,
@@ -19,6 +30,7 @@ from tests.edges.words import (
     Json,
     asks,
     call,
+    chunk,
     conversed,
     custom,
     function_call,
@@ -26,6 +38,7 @@ from tests.edges.words import (
     image,
     message,
     outcome,
+    piece,
     result,
     results,
     said,
@@ -67,6 +80,14 @@ def ids_are_stable() -> None:
     later = asks(user("Other"), said(None, call("x")), result("x"), said(None, call("a.b")), result("a.b"))
     second, _ = request_of(later, "mistral")
     assert first["messages"][1]["tool_calls"][0]["id"] == second["messages"][3]["tool_calls"][0]["id"]
+
+
+def ids_are_minted() -> None:
+    calls = [piece(index=at, **call(f"call_{at}")) for at in range(2)]
+    answer = Heard(34, "", OSS, {}, events=[*calls, chunk("tool_calls")])
+    told = [completion_of(answer, 1_000_000)["choices"][0]["message"]["tool_calls"] for _ in range(2)]
+    ids = [each[index]["id"] for each in told for index in range(2)]
+    assert len({"call_0", "call_1", *ids}) == 6
 
 
 def of_arguments(arguments: str, input: Any) -> dict[str, Json]:
@@ -345,6 +366,7 @@ CASES: list[Case] = [
             "gemini": {"contents.4.parts.0.functionResponse.response": {"output": "2"}},
         },
     ),
+    Holds(34, "calls that gpt-oss on Bedrock gives one id in every turn get their own", ids_are_minted),
     Heard(
         34,
         "calls that Gemini gives one id, or none, get their own",

@@ -15,7 +15,19 @@ from handler.providers.base import Provider
 from handler.strict_json import loads
 from rules import Model
 from tests.edges.kinds import Case, Fails, Heard, Holds, Run
-from tests.edges.words import CONTENT, FINISH, Json, chunk, completion, generated, message_events, says
+from tests.edges.words import (
+    CONTENT,
+    FINISH,
+    Json,
+    chunk,
+    completion,
+    converse_events,
+    generated,
+    message_events,
+    says,
+    words,
+)
+from tests.framing import frames
 from tests.handler.relaying import Relaying, call, frames_of, relaying
 from tests.upstream import Reply, stream, whole
 
@@ -128,6 +140,7 @@ CASES: list[Case] = [
             ("openai", written(chunk(content=LETTERS), END)),
             ("anthropic", written(*message_events(says(LETTERS)))),
             ("gemini", written(generated({"text": LETTERS}))),
+            ("bedrock", converse_events([words(LETTERS)])),
         )
     ),
     *(
@@ -182,6 +195,22 @@ CASES: list[Case] = [
         "overloaded",
         events=event({"error": {"code": 503, "message": "x", "status": "UNAVAILABLE"}}, end=""),
     ),
+    *(
+        Fails(
+            134,
+            f"{name} in a stream is {klass}, whatever was said before",
+            "bedrock",
+            klass,
+            events=[*converse_events([words("Hi")])[:-2], {name: {"message": "x"}}],
+        )
+        for name, klass in (
+            ("throttlingException", "rate_limit"),
+            ("serviceUnavailableException", "overloaded"),
+            ("modelStreamErrorException", "server"),
+            ("internalServerException", "server"),
+            ("validationException", "invalid_request"),
+        )
+    ),
     Heard(135, "an end without [DONE] is an end", "openai", {FINISH: "stop"}, events=[HI, END]),
     Heard(135, "[DONE] without a reason is an end", "openai", {FINISH: "stop"}, events=[HI, "[DONE]"]),
     *(
@@ -190,7 +219,29 @@ CASES: list[Case] = [
             ("openai", [HI]),
             ("anthropic", message_events(says("Hi"))[:-2]),
             ("gemini", [generated({"text": "Hi"}, finish=None)]),
+            ("bedrock", converse_events([words("Hi")])[:-2]),
         )
+    ),
+    Heard(
+        135,
+        "an end without usage is one",
+        "bedrock",
+        {FINISH: "stop", CONTENT: "Hi"},
+        events=converse_events([words("Hi")])[:-1],
+    ),
+    Fails(
+        135,
+        "a frame that is cut off ends no answer",
+        "bedrock",
+        "network",
+        events=frames(converse_events([words("Hi")])[:-1])[:-1],
+    ),
+    Fails(
+        135,
+        "a frame that is damaged does not, either",
+        "bedrock",
+        "protocol",
+        events=frames(converse_events([words("Hi")]))[:-1] + b"\0",
     ),
     Holds(
         136,
@@ -228,6 +279,7 @@ CASES: list[Case] = [
             ("openai", "goes on as it came in the client's own format"),
             ("anthropic", "is replaced for Claude"),
             ("google", "is replaced for Gemini"),
+            ("bedrock", "is replaced for Converse"),
         )
     ),
 ]
