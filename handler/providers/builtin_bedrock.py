@@ -29,7 +29,8 @@ _COMPLETIONS = Surface(
         rename={"max_tokens": "max_completion_tokens"},
         drop=frozenset({"logit_bias", "frequency_penalty", "presence_penalty"}),
         unable=frozenset({"n", "urls"}),
-        message_drop=FOREIGN,
+        # https://hexdocs.pm/req_llm/ReqLLM.Providers.AmazonBedrock.OpenAI.html
+        message_drop=FOREIGN | {"name"},
         call_ids=False,  # call_0 in every turn
         reasoning_tag="reasoning",  # of gpt-oss
     ),

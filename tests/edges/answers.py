@@ -401,6 +401,13 @@ CASES: list[Case] = [
     ),
     Heard(
         102,
+        "what there is of a broken call is not for the client to run",
+        "bedrock",
+        {FINISH: "stop", f"{CALLS}.0.function.arguments": '{"at": '},
+        events=converse_events([begins("a"), argues('{"at": ')], stop="malformed_tool_use"),
+    ),
+    Heard(
+        102,
         "behind text it is an end",
         "gemini",
         {FINISH: "stop", CONTENT: "Hi"},

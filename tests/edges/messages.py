@@ -257,7 +257,7 @@ CASES: list[Case] = [
         {
             **{
                 name: {"messages.0": user("Hi"), "dropped": ("messages.name",)}
-                for name in ("groq", "mistral", "xai", "cerebras")
+                for name in ("groq", "mistral", "xai", "cerebras", OSS)
             },
             "bedrock": {"messages.0": user([words("Hi")])},
             "anthropic": {"messages.0": user([text("Hi")])},
