@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from botocore.validate import ParamValidator
 
 from handler import sse
 from handler.choices import parts_of
@@ -22,6 +23,7 @@ from rules import Live, Model, RuleSet, decide, facts_of_request, load_catalog
 from rules.catalog import unlisted
 from tests.framing import frames
 from tests.handler.relaying import call
+from tests.providers.test_botocore import operation, strays, typed
 from tests.providers.test_contract import folded
 
 Json = dict[str, Any]
@@ -188,7 +190,16 @@ def _sends(chat: Json, target: str, wanted: Json | Refused) -> None:
         _refuses(lambda: request_of(chat, target), wanted)
         return
     body, dropped = request_of(chat, target)
+    if row_and_model(target)[0].dialect == "bedrock":
+        _is_known_to_aws(body)
     matches({**body, "dropped": dropped}, wanted)
+
+
+def _is_known_to_aws(body: Json) -> None:
+    """Whether AWS's own library would send it: members, choices, patterns, lengths."""
+    shape = operation("Converse").input_shape
+    assert list(strays(body, shape)) == []
+    assert not ParamValidator().validate({"modelId": "m", **typed(body, shape)}, shape).generate_report()
 
 
 def _refuses(run: Callable[[], object], wanted: Refused) -> None:

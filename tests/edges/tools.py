@@ -263,9 +263,12 @@ CASES: list[Case] = [
     *(
         Sent(
             27,
-            f"a result that is {how} is an object for Gemini",
+            f"a result that is {how} is an object for Gemini, and text elsewhere",
             asks(user("Hi"), said(None, call("a")), result("a", content)),
-            {"gemini": {"contents.2.parts.0.functionResponse.response": response}},
+            {
+                "gemini": {"contents.2.parts.0.functionResponse.response": response},
+                "bedrock": {"messages.2.content": [results("a", words(content))]},
+            },
         )
         for how, content, response in (
             ("an object", '{"t": 1}', {"t": 1}),

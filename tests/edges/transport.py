@@ -35,6 +35,7 @@ NUMBERS = range(128, 145)
 
 LETTERS = "Zürich 日本 😀"
 ODD_LINES = "a\u2028b\u2029c\u0085d\x0be\x0cf"
+EVENT_STREAM = {"content-type": "application/vnd.amazon.eventstream"}
 HI, END = chunk(content="Hi"), chunk("stop")
 
 
@@ -71,6 +72,28 @@ async def a_failure_before_content_has_its_status(relay: Relaying) -> None:
     frames = b"".join(await frames_of(answer))
     assert answer.candidate.id == "two/b"
     assert b"error" not in frames
+
+
+def converse(relay: Relaying, *events: Json) -> None:
+    """Has provider `one` speak Converse, in AWS's framing. A request of that has no model's name."""
+    relay.rows["one"] = Provider(name="one", base_url=relay.upstream.url, dialect="bedrock")
+    relay.upstream.script("None", whole(frames(events), headers=EVENT_STREAM))
+
+
+async def converse_fails_before_content(relay: Relaying) -> None:
+    converse(relay, {"messageStart": {"role": "assistant"}}, {"throttlingException": {"message": "slow"}})
+    relay.upstream.script("b", stream(HI, END))
+    answer = await relay(call("one/a", "two/b", stream=True))
+    assert answer.candidate.id == "two/b"
+    assert [attempt.klass for attempt in answer.attempts] == ["rate_limit", "ok"]
+
+
+async def converse_fails_behind_content(relay: Relaying) -> None:
+    said = converse_events([words("Hi")])[:2]
+    converse(relay, *said, {"modelStreamErrorException": {"message": "down"}})
+    sent = await frames_of(await relay(call("one/a", "two/b", stream=True)))
+    assert json.loads(sent[-1].removeprefix(b"data: "))["error"]["code"] == "upstream_error"
+    assert b"[DONE]" not in b"".join(sent)
 
 
 async def a_failure_behind_content_is_told(relay: Relaying) -> None:
@@ -248,7 +271,9 @@ CASES: list[Case] = [
         "until the first content a stream fails over",
         relays(a_failure_before_content_has_its_status),
     ),
+    Holds(136, "so does one of Converse's", relays(converse_fails_before_content)),
     Holds(137, "behind it the stream ends in an error", relays(a_failure_behind_content_is_told)),
+    Holds(137, "and one of Converse's does", relays(converse_fails_behind_content)),
     Holds(
         138,
         "an answer that is not streamed is one that cannot be read",
