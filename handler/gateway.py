@@ -18,6 +18,7 @@ from handler.errors import GatewayError, Json, UpstreamError, refused
 from handler.exchange import HEAD_AFTER, Receive, read_body
 from handler.headers import upstream_headers, wants_explanation
 from handler.log import Entry, Log, line
+from handler.providers.addressing import unable
 from handler.providers.base import Provider
 from handler.providers.registry import available, rows
 from handler.relay import Answer, Call, Relay
@@ -186,7 +187,7 @@ class Gateway:
             first_token=self.first_token,
             stale=stale,
             default_access=self.settings.default_access,
-            unable={name: unable for name, row in table.items() if (unable := row.quirks.lacking)},
+            unable=unable(table.values()),
         )
 
     def health(self, *, detailed: bool) -> tuple[int, Json]:

@@ -26,9 +26,16 @@ class Live:
     )  # candidate id -> seconds until it has its own place again
     stale: bool = False
     default_access: str = "allow"  # allow | deny: where no access record applies
-    unable: Mapping[str, frozenset[str]] = field(
-        default_factory=dict
-    )  # provider -> features its wire cannot represent; with `n`, several choices are several calls
+    # Features a wire cannot represent, by provider, or by `provider surface:name` where models have a surface
+    # of their own; with `n`, several choices are several calls.
+    unable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def lacking(self, model: Model) -> frozenset[str]:
+        """What the wire to this model cannot represent."""
+        surface = next((rule for rule in model.rules if rule.startswith("surface:")), None)
+        if surface and (own := self.unable.get(f"{model.provider} {surface}")) is not None:
+            return own
+        return self.unable.get(model.provider, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ def _lacking(facts: Facts, feature: str) -> Obstacle:
 
 
 def _has(admission: Admission, model: Model, feature: str) -> bool:
-    if feature in admission.live.unable.get(model.provider, frozenset()):
+    if feature in admission.live.lacking(model):
         return False
     return feature in model.can or feature in WIRE_ONLY or _implied(feature, model)
 
@@ -159,7 +166,7 @@ def _implied(feature: str, model: Model) -> bool:
 
 def _forced(admission: Admission, model: Model) -> bool:
     """Whether it can be forced to call a tool of ours."""
-    wire = admission.live.unable.get(model.provider, frozenset())
+    wire = admission.live.lacking(model)
     rules = {rule.partition(":")[0] for rule in model.rules}
     able = (
         "tools" in model.can and wire.isdisjoint({"tools", "forced_tool"}) and "no_forced_tool" not in rules

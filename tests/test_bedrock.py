@@ -256,6 +256,34 @@ async def test_gpt_oss_on_its_own_surface_is_spoken_to_as_by_openai(
     assert "logit_bias" not in sent
 
 
+async def test_a_custom_tool_is_not_for_the_surface_of_openais_format(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    tools = [{"type": "custom", "custom": {"name": "shell"}}]
+    heard = await gateway.chat(model=OSS, tools=tools)
+    assert (heard.status, heard.error["param"]) == (400, "tools")
+    assert heard.error["code"] == "unsupported_parameter"
+    bedrock.answer = whole("text")
+    assert (await gateway.chat(model=NOVA, tools=tools)).status == 200
+    assert len(bedrock.asked) == 1
+
+
+@pytest.mark.parametrize("model", [NOVA, OPUS, OSS], ids=["converse", "messages", "completions"])
+async def test_several_choices_are_several_calls_on_every_surface(
+    gateway: Running, bedrock: Bedrock, model: str
+) -> None:
+    answers = {
+        NOVA: read(WIRE / "bedrock" / "text", "whole.json"),
+        OPUS: read(WIRE / "anthropic" / "text", "whole.json"),
+        OSS: completion("Hi"),
+    }
+    bedrock.answer = lambda _: httpx.Response(200, json=answers[model])
+    heard = await gateway.chat(model=model, n=2)
+    assert [choice["index"] for choice in heard.json["choices"]] == [0, 1]
+    assert len(bedrock.asked) == 2
+    assert all("n" not in json.loads(asked.content) for asked in bedrock.asked)
+
+
 async def test_what_gpt_oss_thinks_is_told_apart_in_a_stream_too(gateway: Running, bedrock: Bedrock) -> None:
     pieces = ["\n<reas", "oning>Let me", " see.</reaso", "ning>", "Hel", "lo <b>", "you"]
     events = [*map(chunk, pieces), chunk(tool_calls=[CALL]), finish("tool_calls"), usage()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -26,6 +27,17 @@ def surfaced(row: Provider, model: Model) -> Provider:
         headers={**row.headers, **surface.headers},
         quirks=surface.quirks,
     )
+
+
+def unable(rows: Collection[Provider]) -> Mapping[str, frozenset[str]]:
+    """What each wire cannot represent, by the row and by each of its surfaces; see Live in the rules."""
+    wires = {row.name: row.quirks for row in rows}
+    own = {
+        f"{row.name} {_SURFACE}{name}": surface.quirks
+        for row in rows
+        for name, surface in row.surfaces.items()
+    }
+    return {name: quirks.lacking for name, quirks in (wires | own).items()}
 
 
 def address(row: Provider, model: Model, path: str) -> str:

@@ -23,8 +23,11 @@ _FINISH: Mapping[str, str] = {
     "model_context_window_exceeded": "length",
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
+    # It could not go on: what there is of a call is not to be run.
+    "malformed_model_output": "stop",
+    "malformed_tool_use": "stop",
 }
-# It could not go on. With nothing said that is a failure, and asking again may help.
+# With nothing said these are a failure, and asking again may help.
 _BROKEN = frozenset({"malformed_model_output", "malformed_tool_use"})
 
 # The status that each exception means; some come with another one, those in a stream with none.

@@ -7,24 +7,12 @@ quirk says where it is documented; docs/providers.md says what each does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from handler.providers.base import Provider, Quirks
 from handler.providers.builtin_bedrock import BEDROCK
+from handler.providers.compatible import FOREIGN, MARKS, NO_DEVELOPER, SIGNED, THOUGHTS, compatible
 
 _AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
-_NO_DEVELOPER = {"developer": "system"}  # only OpenAI's models know the role
-# What Gemini's and Claude's thoughts are signed with: nobody else can read it.
-_SIGNED = frozenset(
-    {
-        *("reasoning_details", "thinking_blocks", "extra_content", "provider_specific_fields"),
-        *("tool_calls.thought_signature", "tool_calls.extra_content", "tool_calls.provider_specific_fields"),
-    }
-)
-# Where a prompt's cache is marked, and what answers leave in a history: unknown, so 400, to the strict ones.
-_MARKS = frozenset({"cache_control", "content.cache_control"})
-_THOUGHTS = frozenset({"reasoning", "reasoning_content"})
-_FOREIGN = _THOUGHTS | {"annotations", "audio", "images"}
 # Fields of OpenAI's that are refused or mean nothing elsewhere, and that no answer depends on.
 _OPENAI_ONLY = frozenset(
     {
@@ -34,38 +22,6 @@ _OPENAI_ONLY = frozenset(
 )
 _LOGPROBS = frozenset({"logprobs", "top_logprobs"})
 _PENALTIES = frozenset({"frequency_penalty", "presence_penalty"})
-_NONE = frozenset[str]()
-
-
-def _compatible(
-    *,
-    drop: frozenset[str] = _NONE,
-    unable: frozenset[str] = _NONE,
-    message_drop: frozenset[str] = _NONE,
-    tool_drop: frozenset[str] = _NONE,
-    knows: frozenset[str] = _NONE,
-    **more: Any,
-) -> Quirks:
-    """The quirks of a host that is compatible with OpenAI and not OpenAI, beside its own.
-
-    `knows`: fields of messages that it takes all the same. What a client stores, and calls it by, is no
-    third party's.
-    """
-    fields = _SIGNED | _MARKS | {"content.prompt_cache_breakpoint", "refusal"} | message_drop
-    return Quirks(
-        drop=drop | {"store", "metadata", "cache_control"},
-        unable=unable | {"custom_tools"},
-        message_drop=fields - knows,
-        tool_drop=tool_drop if "content.cache_control" in knows else tool_drop | {"cache_control"},
-        drop_null=True,  # a null is of the wrong type to many: https://github.com/BerriAI/litellm/issues/25697
-        drop_empty=True,
-        roles=_NO_DEVELOPER,
-        allowed_tools=False,
-        legacy=False,
-        finish_by_calls=True,  # vLLM's parsers and others: https://github.com/BerriAI/litellm/issues/34692
-        **more,
-    )
-
 
 _ROWS = (
     Provider(
@@ -75,7 +31,7 @@ _ROWS = (
         hosts=("*.api.openai.com",),  # us., eu., ...: https://platform.openai.com/docs/guides/your-data
         quirks=Quirks(
             drop=frozenset({"cache_control"}),
-            message_drop=_SIGNED | _MARKS | _THOUGHTS,  # unknown fields are 400
+            message_drop=SIGNED | MARKS | THOUGHTS,  # unknown fields are 400
             tool_drop=frozenset({"cache_control"}),
             drop_empty=True,
             # Dearer than the catalogue says: https://platform.openai.com/docs/guides/priority-processing
@@ -110,7 +66,7 @@ _ROWS = (
             # candidateCount is refused by Gemini 3: https://github.com/googleapis/js-genai/issues/1609
             unable=frozenset({"custom_tools", "n"}),
             message_drop=frozenset({"name"}),
-            roles=_NO_DEVELOPER,
+            roles=NO_DEVELOPER,
             stream_usage=False,  # tells it with every event
             legacy=False,
             # Dearer than the catalogue says: https://ai.google.dev/gemini-api/docs/pricing
@@ -128,7 +84,7 @@ _ROWS = (
         hosts=("*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
         quirks=Quirks(
             drop=frozenset({"cache_control"}),
-            message_drop=_SIGNED | _MARKS | _THOUGHTS,  # unknown fields are 400
+            message_drop=SIGNED | MARKS | THOUGHTS,  # unknown fields are 400
             tool_drop=frozenset({"cache_control"}),
             drop_empty=True,
             # Searches an index of its own: https://learn.microsoft.com/azure/ai-foundry/openai/references/on-your-data
@@ -139,12 +95,12 @@ _ROWS = (
         name="mistral",
         base_url="https://api.mistral.ai/v1",
         credential="MISTRAL_API_KEY",
-        quirks=_compatible(
+        quirks=compatible(
             rename=_AS_MAX_TOKENS | {"seed": "random_seed"},  # https://docs.mistral.ai/api/endpoint/chat
             # 422 extra_forbidden: https://github.com/mistralai/platform-docs-public/issues/7
             drop=_LOGPROBS | _OPENAI_ONLY | {"logit_bias", "user"},
             stream_usage=False,  # tells it unasked: https://github.com/posit-dev/chatlas/pull/145
-            message_drop=_FOREIGN | {"name"},
+            message_drop=FOREIGN | {"name"},
             tool_choice={"required": "any"},  # https://docs.mistral.ai/capabilities/function_calling/
             tool_drop=frozenset({"strict"}),
             call_id_length=9,  # https://github.com/mistralai/mistral-vibe/issues/1075
@@ -154,12 +110,12 @@ _ROWS = (
         name="groq",
         base_url="https://api.groq.com/openai/v1",
         credential="GROQ_API_KEY",
-        quirks=_compatible(
+        quirks=compatible(
             service_tier={"auto": "auto", "default": "on_demand", "flex": "flex"},  # its own word for default
             # 400 for each, and for n other than 1: https://console.groq.com/docs/openai
             drop=_LOGPROBS | (_OPENAI_ONLY - {"service_tier"}) | {"logit_bias"},
             unable=frozenset({"n"}),
-            message_drop=_FOREIGN | {"name"},
+            message_drop=FOREIGN | {"name"},
             # Other models, web search and code, for a price: https://console.groq.com/docs/api-reference
             refuse=frozenset(
                 {
@@ -174,7 +130,7 @@ _ROWS = (
         base_url="https://api.x.ai/v1",
         credential="XAI_API_KEY",
         hosts=("*.api.x.ai",),
-        quirks=_compatible(
+        quirks=compatible(
             # 400 for reasoning models: https://docs.x.ai/docs/guides/reasoning
             drop=_PENALTIES | _OPENAI_ONLY | {"stop", "logit_bias"},
             message_drop=frozenset({"name"}),
@@ -187,7 +143,7 @@ _ROWS = (
         name="deepseek",
         base_url="https://api.deepseek.com",
         credential="DEEPSEEK_API_KEY",
-        quirks=_compatible(
+        quirks=compatible(
             # https://api-docs.deepseek.com/api/create-chat-completion
             rename=_AS_MAX_TOKENS,
             unable=frozenset({"json_schema", "n"}),
@@ -199,7 +155,7 @@ _ROWS = (
         base_url="https://api.together.ai/v1",
         credential="TOGETHER_API_KEY",
         hosts=("api.together.xyz",),
-        quirks=_compatible(
+        quirks=compatible(
             refuse=frozenset(
                 {"safety_model"}
             ),  # another model, charged as well: https://docs.together.ai/reference/chat-completions-1
@@ -209,10 +165,10 @@ _ROWS = (
         name="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
         credential="FIREWORKS_API_KEY",
-        quirks=_compatible(
+        quirks=compatible(
             rename=_AS_MAX_TOKENS,  # https://docs.fireworks.ai/api-reference/post-chatcompletions
             tool_choice={"required": "any"},  # https://github.com/BerriAI/litellm/issues/4416
-            message_drop=_FOREIGN,
+            message_drop=FOREIGN,
             tool_drop=frozenset({"strict"}),
             refuse=frozenset(
                 {"service_tier=priority"}
@@ -223,8 +179,8 @@ _ROWS = (
         name="openrouter",
         base_url="https://openrouter.ai/api/v1",
         credential="OPENROUTER_API_KEY",
-        quirks=_compatible(
-            knows=_MARKS | {"reasoning_details"},  # https://openrouter.ai/docs/features/prompt-caching
+        quirks=compatible(
+            knows=MARKS | {"reasoning_details"},  # https://openrouter.ai/docs/features/prompt-caching
             # They choose model and price, or fetch pages: https://openrouter.ai/docs/api/reference/overview
             # (its `models` and `route` are Sluice's own fields, and never get there). Names of models can do
             # the same: https://openrouter.ai/docs/guides/routing/model-variants/online
@@ -242,11 +198,11 @@ _ROWS = (
         name="cerebras",
         base_url="https://api.cerebras.ai/v1",
         credential="CEREBRAS_API_KEY",
-        quirks=_compatible(
+        quirks=compatible(
             # 400 for each: https://inference-docs.cerebras.ai/resources/openai
             drop=_PENALTIES | _OPENAI_ONLY | {"logit_bias", "parallel_tool_calls"},
             unable=frozenset({"n"}),
-            message_drop=_FOREIGN | {"name"},
+            message_drop=FOREIGN | {"name"},
             text_content=True,
         ),
     ),
@@ -254,7 +210,7 @@ _ROWS = (
         name="perplexity",
         base_url="https://api.perplexity.ai",
         credential="PERPLEXITY_API_KEY",
-        quirks=_compatible(
+        quirks=compatible(
             reasoning_tag="think",
             alternate=True,
             # https://docs.perplexity.ai/api-reference/chat-completions-post
@@ -269,7 +225,7 @@ _ROWS = (
         name="nvidia",
         base_url="https://integrate.api.nvidia.com/v1",
         credential="NVIDIA_API_KEY",
-        quirks=_compatible(
+        quirks=compatible(
             rename=_AS_MAX_TOKENS,  # 422 for what it does not know: https://docs.api.nvidia.com/nim/reference/
             drop=_OPENAI_ONLY,
             text_content=True,
@@ -279,7 +235,7 @@ _ROWS = (
         name="cohere",
         base_url="https://api.cohere.ai/compatibility/v1",
         credential="COHERE_API_KEY",
-        quirks=_compatible(
+        quirks=compatible(
             # The list at the end of https://docs.cohere.com/docs/compatibility-api
             rename=_AS_MAX_TOKENS,
             drop=(_OPENAI_ONLY | {"logit_bias", "top_logprobs", "parallel_tool_calls", "modalities", "user"}),
@@ -290,7 +246,7 @@ _ROWS = (
         name="sambanova",
         base_url="https://api.sambanova.ai/v1",
         credential="SAMBANOVA_API_KEY",
-        quirks=_compatible(
+        quirks=compatible(
             # https://docs.sambanova.ai/cloud/docs/capabilities/openai-compatibility
             rename=_AS_MAX_TOKENS,
             drop=_PENALTIES | _LOGPROBS | _OPENAI_ONLY | {"logit_bias", "seed", "user"},
@@ -303,7 +259,7 @@ _ROWS = (
         base_url="https://api.moonshot.ai/v1",
         credential="MOONSHOT_API_KEY",
         hosts=("api.moonshot.cn",),
-        quirks=_compatible(
+        quirks=compatible(
             # https://platform.moonshot.ai/docs/guide/migrating-from-openai-to-kimi
             rename=_AS_MAX_TOKENS,
             tool_choice={"required": "auto"},
@@ -317,13 +273,13 @@ _ROWS = (
         base_url="https://api.z.ai/api/paas/v4",
         credential="ZAI_API_KEY",
         hosts=("open.bigmodel.cn",),
-        quirks=_compatible(
+        quirks=compatible(
             # https://docs.z.ai/api-reference/llm/chat-completion
             rename=_AS_MAX_TOKENS,
             drop=_PENALTIES | _LOGPROBS | _OPENAI_ONLY | {"logit_bias", "seed", "parallel_tool_calls"},
             temperature_least=0.01,  # 0 is not taken
             temperature_most=1,
-            knows=_MARKS,
+            knows=MARKS,
             tool_choice={"required": "auto", "function": "auto"},
             unable=frozenset({"json_schema", "n"}),
             refuse=frozenset({"tools.web_search", "tools.retrieval"}),  # they fetch, for a price
@@ -334,10 +290,10 @@ _ROWS = (
         base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         credential="DASHSCOPE_API_KEY",
         hosts=("dashscope.aliyuncs.com", "dashscope-us.aliyuncs.com"),
-        quirks=_compatible(
+        quirks=compatible(
             # https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-openai-chat-completions
             rename=_AS_MAX_TOKENS,
-            knows=_MARKS,  # https://www.alibabacloud.com/help/en/model-studio/context-cache
+            knows=MARKS,  # https://www.alibabacloud.com/help/en/model-studio/context-cache
             refuse=frozenset({"enable_search", "search_options"}),  # web search, for a price
         ),
     ),
@@ -346,7 +302,7 @@ _ROWS = (
         base_url="https://api.minimax.io/v1",
         credential="MINIMAX_API_KEY",
         hosts=("api.minimaxi.com",),
-        quirks=_compatible(
+        quirks=compatible(
             reasoning_tag="think",
             # https://platform.minimax.io/docs/api-reference/text-openai-api
             drop=_PENALTIES | _OPENAI_ONLY | {"logit_bias"},
@@ -361,7 +317,7 @@ _ROWS = (
         base_url="http://localhost:11434/v1",
         on=False,
         # https://docs.ollama.com/api/openai-compatibility
-        quirks=_compatible(
+        quirks=compatible(
             drop=frozenset({"logit_bias", "user"}),
             unable=frozenset({"n", "urls"}),
         ),
@@ -369,21 +325,21 @@ _ROWS = (
     Provider(
         name="vllm",
         # https://docs.vllm.ai/en/latest/serving/openai_compatible_server/
-        quirks=_compatible(
+        quirks=compatible(
             refuse=frozenset({"chat_template", "kv_transfer_params"}),  # a program; an address to fetch from
         ),
     ),
     Provider(
         name="lmstudio",
         # https://lmstudio.ai/docs/app/api/endpoints/openai
-        quirks=_compatible(unable=frozenset({"json_object"})),
+        quirks=compatible(unable=frozenset({"json_object"})),
     ),
     Provider(
         name="cloudflare",  # base_url holds the account: https://api.cloudflare.com/client/v4/accounts/ID/ai/v1
         credential="CLOUDFLARE_API_KEY",
         hosts=("api.cloudflare.com", "gateway.ai.cloudflare.com"),
         # https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/
-        quirks=_compatible(
+        quirks=compatible(
             rename=_AS_MAX_TOKENS,
             unable=frozenset({"n"}),
         ),
@@ -392,7 +348,7 @@ _ROWS = (
         name="huggingface",
         base_url="https://router.huggingface.co/v1",  # https://huggingface.co/docs/inference-providers
         credential="HF_TOKEN",
-        quirks=_compatible(),
+        quirks=compatible(),
     ),
     Provider(name="local", on=False),  # a local run gives it an address (handler/local/serve.py)
 )

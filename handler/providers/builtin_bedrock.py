@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html
 from __future__ import annotations
 
 from handler.providers.base import Provider, Quirks, Surface
+from handler.providers.compatible import FOREIGN, compatible
 
 _CONVERSE = Quirks(
     unable=frozenset({"n", "urls"}),
@@ -18,20 +19,18 @@ _MESSAGES = Surface(
     path="/anthropic/v1",
     dialect="anthropic",
     headers={"anthropic-version": "2023-06-01"},
-    quirks=Quirks(legacy=False),
+    quirks=Quirks(unable=frozenset({"n", "urls"}), legacy=False),
 )
 # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html
 _COMPLETIONS = Surface(
     path="/openai/v1",
     dialect="openai",
-    quirks=Quirks(
+    quirks=compatible(
         rename={"max_tokens": "max_completion_tokens"},
         drop=frozenset({"logit_bias", "frequency_penalty", "presence_penalty"}),
-        message_drop=frozenset(
-            {"reasoning_details", "extra_content", "tool_calls.thought_signature", "tool_calls.extra_content"}
-        ),
-        roles={"developer": "system"},
-        legacy=False,
+        unable=frozenset({"n", "urls"}),
+        # https://hexdocs.pm/req_llm/ReqLLM.Providers.AmazonBedrock.OpenAI.html
+        message_drop=FOREIGN | {"name"},
         call_ids=False,  # call_0 in every turn
         reasoning_tag="reasoning",  # of gpt-oss
     ),

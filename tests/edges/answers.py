@@ -16,11 +16,16 @@ from tests.edges.words import (
     CALLS,
     CONTENT,
     FINISH,
+    OSS,
     REFUSAL,
     THOUGHTS,
     Json,
+    argues,
+    begins,
     chunk,
     completion,
+    converse_events,
+    conversed,
     function_call,
     generated,
     input_delta,
@@ -30,6 +35,8 @@ from tests.edges.words import (
     says,
     text,
     use,
+    uses,
+    words,
 )
 from tests.upstream import sse
 
@@ -40,6 +47,13 @@ CALLED = completion({"content": None, "tool_calls": [LOOK]}, "stop")
 CALLING = [piece(index=0, **LOOK), chunk("stop")]
 BARE = {"id": "a", "type": "function", "function": {"name": "look", "arguments": ""}}
 HI = chunk(content="Hi")
+CACHED = {
+    "inputTokens": 3,
+    "outputTokens": 2,
+    "totalTokens": 5,
+    "cacheReadInputTokens": 18901,
+    "cacheWriteInputTokens": 8,
+}
 DONE = "[DONE]"
 BLOCKED = {
     "responseId": "r-1",
@@ -63,6 +77,7 @@ OVERFLOWS = {
             "status": "INVALID_ARGUMENT",
         }
     },
+    "bedrock": {"message": "Input is too long for requested model."},
     "vllm": {
         "object": "error",
         "message": "This model's maximum context length is 4096 tokens.",
@@ -189,6 +204,43 @@ CASES: list[Case] = [
         whole=message(text("Hi"), stop="a_new_word"),
     ),
     *(
+        Heard(
+            96,
+            f"{word} is {meant}",
+            "bedrock",
+            {FINISH: meant, CONTENT: "Hi"},
+            events=converse_events([words("Hi")], stop=word),
+            whole=conversed(words("Hi"), stop=word),
+        )
+        for word, meant in (
+            ("end_turn", "stop"),
+            ("stop_sequence", "stop"),
+            ("max_tokens", "length"),
+            ("model_context_window_exceeded", "length"),
+            ("guardrail_intervened", "content_filter"),
+            ("content_filtered", "content_filter"),
+            ("a_new_word", "stop"),
+        )
+    ),
+    *(
+        Heard(
+            96,
+            f"{how} is a call's where there was one",
+            "bedrock",
+            {FINISH: "tool_calls", CALLS: [LOOK]},
+            events=converse_events([begins("a"), argues("{}")], stop=word),
+            whole=conversed(uses("a"), stop=word),
+        )
+        for how, word in (("a word of Converse's that nobody knows", "a_new_word"), ("no word", ""))
+    ),
+    Heard(
+        96,
+        "nothing is an end to Converse as well",
+        "bedrock",
+        {FINISH: "stop", CONTENT: "Hi"},
+        whole=conversed(words("Hi"), stop=None),
+    ),
+    *(
         Fails(
             96, f"{word} is a failure, not an end", target, "server", body=completion({"content": "Hi"}, word)
         )
@@ -255,6 +307,13 @@ CASES: list[Case] = [
         events=message_events([use("a"), input_delta('{"at"')], stop="max_tokens"),
     ),
     Heard(
+        98,
+        "and on Bedrock",
+        "bedrock",
+        {FINISH: "length", f"{CALLS}.0.function.arguments": '{"at"'},
+        events=converse_events([begins("a"), argues('{"at"')], stop="max_tokens"),
+    ),
+    Heard(
         99,
         "a pause is an end",
         "anthropic",
@@ -293,6 +352,22 @@ CASES: list[Case] = [
         whole=BLOCKED,
     ),
     Heard(
+        100,
+        "what a guardrail of Bedrock's says instead is the answer",
+        "bedrock",
+        {FINISH: "content_filter", CONTENT: "Blocked.", "usage.prompt_tokens": 3},
+        events=converse_events([words("Blocked.")], stop="guardrail_intervened"),
+        whole=conversed(words("Blocked."), stop="guardrail_intervened"),
+    ),
+    Heard(
+        100,
+        "a filter that lets nothing through is an answer too",
+        "bedrock",
+        {FINISH: "content_filter", "usage.prompt_tokens": 3},
+        events=converse_events(stop="content_filtered"),
+        whole=conversed(stop="content_filtered"),
+    ),
+    Heard(
         101,
         "an answer with nothing in it is an empty text",
         "gemini",
@@ -304,6 +379,32 @@ CASES: list[Case] = [
             102, f"{word} with nothing said is asked again", "gemini", "server", body=generated(finish=word)
         )
         for word in ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL")
+    ),
+    *(
+        Fails(102, f"{word} with nothing said, {how}, is asked again", "bedrock", "server", **told)
+        for word in ("malformed_tool_use", "malformed_model_output")
+        for how, told in (
+            ("whole", {"body": conversed(stop=word)}),
+            ("streamed", {"events": converse_events(stop=word)}),
+        )
+    ),
+    *(
+        Heard(
+            102,
+            f"{word} behind text is an end",
+            "bedrock",
+            {FINISH: "stop", CONTENT: "Hi"},
+            events=converse_events([words("Hi")], stop=word),
+            whole=conversed(words("Hi"), stop=word),
+        )
+        for word in ("malformed_tool_use", "malformed_model_output")
+    ),
+    Heard(
+        102,
+        "what there is of a broken call is not for the client to run",
+        "bedrock",
+        {FINISH: "stop", f"{CALLS}.0.function.arguments": '{"at": '},
+        events=converse_events([begins("a"), argues('{"at": ')], stop="malformed_tool_use"),
     ),
     Heard(
         102,
@@ -327,6 +428,21 @@ CASES: list[Case] = [
         "anthropic",
         {CONTENT: None, CALLS: [LOOK]},
         whole=message(use("a"), stop="tool_use"),
+    ),
+    Heard(
+        103,
+        "on Bedrock both are kept",
+        "bedrock",
+        {CONTENT: "I look.", CALLS: [LOOK], FINISH: "tool_calls"},
+        events=converse_events([words("I look.")], [begins("a"), argues("{}")], stop="tool_use"),
+        whole=conversed(words("I look."), uses("a"), stop="tool_use"),
+    ),
+    Heard(
+        103,
+        "and content is null only where there is no text",
+        "bedrock",
+        {CONTENT: None, CALLS: [LOOK]},
+        whole=conversed(uses("a"), stop="tool_use"),
     ),
     Heard(
         103,
@@ -356,6 +472,11 @@ CASES: list[Case] = [
                 message_events([use("a"), input_delta("")], stop="tool_use"),
                 message(use("a"), stop="tool_use"),
             ),
+            (
+                "bedrock",
+                converse_events([begins("a"), argues("")], stop="tool_use"),
+                conversed(begins("a"), stop="tool_use"),
+            ),
             ("gemini", [generated(function_call())], generated({"functionCall": {"name": "look"}})),
         )
     ),
@@ -374,6 +495,13 @@ CASES: list[Case] = [
         events=message_events([use("a"), input_delta(""), input_delta('{"a":1}')], stop="tool_use"),
     ),
     Heard(
+        105,
+        "nor does it on Bedrock",
+        "bedrock",
+        {f"{CALLS}.0.function.arguments": '{"a":1}', FINISH: "tool_calls"},
+        events=converse_events([begins("a"), argues(""), argues('{"a":1}')], stop="tool_use"),
+    ),
+    Heard(
         106,
         "calls are counted over the whole stream, and among calls only",
         "anthropic",
@@ -383,6 +511,19 @@ CASES: list[Case] = [
             says("I look."),
             [use("a"), input_delta("{}")],
             [use("b"), input_delta("{}")],
+            stop="tool_use",
+        ),
+    ),
+    Heard(
+        106,
+        "Converse's blocks are of all sorts as well",
+        "bedrock",
+        {f"{CALLS}.0.id": "a", f"{CALLS}.1.id": "b", f"{CALLS}.2": GONE, THOUGHTS: "Hm."},
+        events=converse_events(
+            [{"reasoningContent": {"text": "Hm."}}, {"reasoningContent": {"signature": "c2ln"}}],
+            [words("I look.")],
+            [begins("a"), argues("{}")],
+            [begins("b"), argues("{}")],
             stop="tool_use",
         ),
     ),
@@ -413,6 +554,10 @@ CASES: list[Case] = [
             (
                 "anthropic",
                 message_events([use("x"), input_delta('{"a":1}')], [use("y"), input_delta('{"a":2}')]),
+            ),
+            (
+                "bedrock",
+                converse_events([begins("x"), argues('{"a":1}')], [begins("y"), argues('{"a":2}')]),
             ),
             (
                 "groq",
@@ -505,6 +650,22 @@ CASES: list[Case] = [
             text("Found."),
         ),
     ),
+    Heard(
+        112,
+        "nor is what Amazon's do",
+        "bedrock",
+        {CONTENT: "Found.", CALLS: GONE, FINISH: "stop"},
+        events=converse_events(
+            [begins("s", "nova_grounding", type="server_tool_use"), argues("{}")],
+            [{"toolResult": [{"text": "x"}]}],
+            [words("Found."), {"citation": {"title": "x"}}],
+        ),
+        whole=conversed(
+            {**begins("s", "nova_grounding", type="server_tool_use", input={})},
+            {"toolResult": {"toolUseId": "s", "content": [words("x")]}},
+            {"citationsContent": {"content": [words("Found.")], "citations": []}},
+        ),
+    ),
     *(
         Heard(
             113,
@@ -536,6 +697,11 @@ CASES: list[Case] = [
                 generated({"text": "Hm.", "thought": True}, {"text": "Yes."}),
             ),
             (
+                "bedrock",
+                converse_events([{"reasoningContent": {"text": "Hm."}}], [words("Yes.")]),
+                conversed({"reasoningContent": {"reasoningText": {"text": "Hm."}}}, words("Yes.")),
+            ),
+            (
                 "anthropic",
                 message_events(
                     [{"type": "thinking", "thinking": ""}, {"type": "thinking_delta", "thinking": "Hm."}],
@@ -555,6 +721,7 @@ CASES: list[Case] = [
             whole=completion({"content": "".join(pieces)}),
         )
         for how, target, pieces, thoughts, content in (
+            ("of gpt-oss are", OSS, ["<reason", "ing>Hm.</reas", "oning>", "Yes."], "Hm.", "Yes."),
             ("are told apart", "minimax", ["<think>Hm.</think>\n\nYes."], "Hm.", "Yes."),
             (
                 "are, wherever it is cut",
@@ -600,6 +767,19 @@ CASES: list[Case] = [
         whole=message(
             text("Hi"), usage={"input_tokens": 8, "cache_read_input_tokens": 18901, "output_tokens": 5}
         ),
+    ),
+    Heard(
+        115,
+        "on Bedrock as well",
+        "bedrock",
+        {
+            "usage.prompt_tokens": 18912,
+            "usage.completion_tokens": 2,
+            "usage.total_tokens": 18914,
+            "usage.prompt_tokens_details": {"cached_tokens": 18901, "cache_write_tokens": 8},
+        },
+        events=converse_events([words("Hi")], usage=CACHED),
+        whole=conversed(words("Hi"), usage=CACHED),
     ),
     Heard(
         116,
@@ -675,6 +855,27 @@ CASES: list[Case] = [
             ),
         )
     ),
+    Heard(
+        116,
+        "Converse tells it once, behind the end",
+        "bedrock",
+        {"usage.prompt_tokens": 3, "usage.completion_tokens": 2, FINISH: "stop"},
+        events=converse_events([words("Hi")]),
+    ),
+    Heard(
+        119,
+        "an answer of Converse's without usage tells none",
+        "bedrock",
+        {"usage": GONE, CONTENT: "Hi"},
+        whole={name: part for name, part in conversed(words("Hi")).items() if name != "usage"},
+    ),
+    Heard(
+        119,
+        "nor does its stream",
+        "bedrock",
+        {"usage": None, CONTENT: "Hi", FINISH: "stop"},
+        events=converse_events([words("Hi")])[:-1],
+    ),
     Holds(119, "usage that is not told is estimated, and says so", usage_is_never_nothing),
     Holds(121, "the chunks of a stream have one id, one time, one model", a_stream_has_one_head),
     Heard(
@@ -705,6 +906,7 @@ CASES: list[Case] = [
             ),
             ("Qwen's", "qwen", "server", {"code": "InternalError", "message": "x"}),
             ("Gemini's", "gemini", "overloaded", {"error": {"code": 503, "message": "x"}}),
+            ("Bedrock's", "bedrock", "server", {"message": "x"}),
             (
                 "Anthropic's",
                 "anthropic",
@@ -734,6 +936,8 @@ CASES: list[Case] = [
                 "invalid_request",
                 {"message": "bad: [redacted]"},
             ),
+            ("a page", "bedrock", 502, b"<html></html>", "server", {"message": "The provider failed."}),
+            ("empty", "bedrock", 429, b"", "rate_limit", {"status": 429}),
             (
                 "a page",
                 "anthropic",
@@ -775,11 +979,12 @@ CASES: list[Case] = [
         )
         for target, body in OVERFLOWS.items()
     ),
-    Holds(
+    Fails(
         127,
-        "in Bedrock's words too",
-        a_caller_sees(
-            {"message": "Input is too long for requested model."}, 400, (400, "context_length_exceeded")
-        ),
+        "when a stream says so too",
+        "bedrock",
+        "context_length",
+        events=[{"validationException": {"message": "Input is too long for requested model."}}],
+        shown={"status": 400, "code": "context_length_exceeded", "param": "messages"},
     ),
 ]

@@ -9,15 +9,21 @@ from functools import partial
 from typing import Any
 
 import pytest
+from botocore.validate import ParamValidator
 
 from handler import sse
 from handler.choices import parts_of
 from handler.errors import GatewayError, InvalidRequest, UpstreamError
 from handler.fields import check_chat
+from handler.frames import FRAMINGS
+from handler.providers.addressing import surfaced, unable
+from handler.providers.base import Provider, Translator
 from handler.providers.registry import PROVIDERS, TRANSLATORS
 from rules import Live, Model, RuleSet, decide, facts_of_request, load_catalog
 from rules.catalog import unlisted
+from tests.framing import frames
 from tests.handler.relaying import call
+from tests.providers.test_botocore import operation, strays, typed
 from tests.providers.test_contract import folded
 
 Json = dict[str, Any]
@@ -27,7 +33,12 @@ GONE = object()  # wanted of a place where nothing may be
 CUTS = (1, 7, 1_000_000)  # bytes in which a stream arrives
 
 # The model that a target means by its provider alone; another one is named, as provider/model.
-MODELS = {"anthropic": "claude-haiku-4-5", "gemini": "gemini-4-argon", "openai": "gpt-4.1"}
+MODELS = {
+    "anthropic": "claude-haiku-4-5",
+    "bedrock": "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+    "gemini": "gemini-4-argon",
+    "openai": "gpt-4.1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +146,23 @@ class Holds:
 Case = Sent | AtTheDoor | NoCandidate | Heard | Fails | Holds
 
 
-def row_and_model(target: str) -> tuple[str, Model]:
+def row_and_model(target: str) -> tuple[Provider, Model]:
+    """The row as it is for the model: some are served on a surface of their own."""
     provider, _, name = target.partition("/")
     name = name or MODELS.get(provider, "a-model")
-    return provider, load_catalog().pin(provider, name) or unlisted(provider, name)
+    model = load_catalog().pin(provider, name) or unlisted(provider, name)
+    return surfaced(PROVIDERS[provider], model), model
+
+
+def row_and_translator(target: str) -> tuple[Provider, Translator]:
+    row, _ = row_and_model(target)
+    return row, TRANSLATORS[row.dialect]
 
 
 def request_of(chat: Json, target: str) -> tuple[Json, tuple[str, ...]]:
     """What an attempt sends upstream, the first one of several, of a chat that was let in."""
-    provider, model = row_and_model(target)
-    row, asked = PROVIDERS[provider], call(model, body=chat)
+    row, model = row_and_model(target)
+    asked = call(model, body=chat)
     translator, before = TRANSLATORS[row.dialect], json.dumps(asked.chat.body)
     form = asked.form(asked.decision.candidates[0], row, translator, None)
     body = parts_of(asked.sent(None, form), row)[0].body
@@ -172,7 +190,16 @@ def _sends(chat: Json, target: str, wanted: Json | Refused) -> None:
         _refuses(lambda: request_of(chat, target), wanted)
         return
     body, dropped = request_of(chat, target)
+    if row_and_model(target)[0].dialect == "bedrock":
+        _is_known_to_aws(body)
     matches({**body, "dropped": dropped}, wanted)
+
+
+def _is_known_to_aws(body: Json) -> None:
+    """Whether AWS's own library would send it: members, choices, patterns, lengths."""
+    shape = operation("Converse").input_shape
+    assert list(strays(body, shape)) == []
+    assert not ParamValidator().validate({"modelId": "m", **typed(body, shape)}, shape).generate_report()
 
 
 def _refuses(run: Callable[[], object], wanted: Refused) -> None:
@@ -187,7 +214,7 @@ def _decides(chat: Json, target: str, refused: Refused | None) -> None:
     _, model = row_and_model(target)
     live = Live(
         available=frozenset(PROVIDERS),
-        unable={name: row.quirks.lacking for name, row in PROVIDERS.items()},
+        unable=unable(PROVIDERS.values()),
     )
     facts = facts_of_request({**chat, "model": model.id})
     decision = decide(facts, RuleSet.read([]), load_catalog(), live)
@@ -200,15 +227,16 @@ def _decides(chat: Json, target: str, refused: Refused | None) -> None:
 
 def completion_of(case: Heard, cut: int) -> Json:
     """The completion that a stream folds to, its bytes cut in pieces."""
-    row = PROVIDERS[row_and_model(case.target)[0]]
-    decoder = TRANSLATORS[row.dialect].stream(row.quirks)
-    chunks = [chunk for data in _events(case.events or b"", cut) for chunk in decoder.feed(data)]
+    row, translator = row_and_translator(case.target)
+    decoder = translator.stream(row.quirks)
+    events = _events(case.events or b"", cut, translator.framing)
+    chunks = [chunk for data in events for chunk in decoder.feed(data)]
     return folded([*chunks, *decoder.close()])
 
 
-def _events(events: Sequence[Json | str] | bytes, cut: int) -> Iterator[str]:
-    data = events if isinstance(events, bytes) else b"".join(map(_event, events))
-    decoder = sse.Decoder()
+def _events(events: Sequence[Json | str] | bytes, cut: int, framing: str) -> Iterator[str]:
+    data = events if isinstance(events, bytes) else _FRAMED[framing](events)
+    decoder = FRAMINGS[framing]()
     for start in range(0, len(data), cut):
         yield from (event.data for event in decoder.feed(data[start : start + cut]))
     yield from (event.data for event in decoder.close())
@@ -218,9 +246,15 @@ def _event(event: Json | str) -> bytes:
     return sse.encode(event if isinstance(event, str) else json.dumps(event, ensure_ascii=False))
 
 
+_FRAMED: Mapping[str, Callable[[Any], bytes]] = {
+    "sse": lambda events: b"".join(map(_event, events)),
+    "eventstream": frames,
+}
+
+
 def _hears_whole(case: Heard) -> None:
-    row = PROVIDERS[row_and_model(case.target)[0]]
-    matches(TRANSLATORS[row.dialect].response(case.whole or {}, row.quirks), case.wanted)
+    row, translator = row_and_translator(case.target)
+    matches(translator.response(case.whole or {}, row.quirks), case.wanted)
 
 
 def _hears_stream(case: Heard, cut: int) -> None:
@@ -232,20 +266,18 @@ def _hears_stream(case: Heard, cut: int) -> None:
 
 
 def _answers(case: Fails) -> None:
-    row = PROVIDERS[row_and_model(case.target)[0]]
-    translator = TRANSLATORS[row.dialect]
+    row, translator = row_and_translator(case.target)
     if case.events is None:
         translator.response(case.body, row.quirks)
         return
     decoder = translator.stream(row.quirks)
-    for data in _events(case.events, 7):
+    for data in _events(case.events, 7, translator.framing):
         list(decoder.feed(data))
     list(decoder.close())
 
 
 def _fails(case: Fails) -> None:
-    row = PROVIDERS[row_and_model(case.target)[0]]
-    translator = TRANSLATORS[row.dialect]
+    _, translator = row_and_translator(case.target)
     if case.status is not None:
         body = case.body if isinstance(case.body, bytes) else json.dumps(case.body).encode()
         error = translator.error(case.status, {}, body)

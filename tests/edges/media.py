@@ -10,7 +10,7 @@ import pytest
 from handler.errors import TooLarge
 from handler.exchange import read_body
 from tests.edges.kinds import AtTheDoor, Case, Fails, Holds, NoCandidate, Refused, Sent
-from tests.edges.words import JPEG, PDF, PNG, Json, asks, image, user
+from tests.edges.words import GPT_6, JPEG, NOVA, OPUS, PDF, PNG, Json, asks, image, user, words
 
 NUMBERS = range(88, 96)
 
@@ -38,9 +38,15 @@ def source(kind: str, data: str) -> Json:
     return {"type": "base64", "media_type": kind, "data": data}
 
 
+def converse(sort: str, kind: str, data: str, **more: str) -> Json:
+    return {sort: {"format": kind, "source": {"bytes": data}, **more}}
+
+
 def is_jpeg(url: str) -> Json:
     return {
         "anthropic": {"messages.0.content.0.source": source("image/jpeg", JPEG)},
+        "bedrock": {"messages.0.content": [converse("image", "jpeg", JPEG)]},
+        OPUS: {"messages.0.content.0.source": source("image/jpeg", JPEG)},
         "gemini": {"contents.0.parts.0.inlineData": {"mimeType": "image/jpeg", "data": JPEG}},
         "openai": {"messages.0.content.0.image_url.url": url},
     }
@@ -65,6 +71,7 @@ CASES: list[Case] = [
         "the bytes tell what an image is, whatever is declared",
         shows(f"data:image/jpeg;base64,{PNG}"),
         {
+            "bedrock": {"messages.0.content": [converse("image", "png", PNG)]},
             "anthropic": {"messages.0.content.0.source": source("image/png", PNG)},
             "gemini": {"contents.0.parts.0.inlineData.mimeType": "image/png"},
             "openai": {"messages.0.content.0.image_url.url": f"data:image/jpeg;base64,{PNG}"},
@@ -73,9 +80,12 @@ CASES: list[Case] = [
     *(
         Sent(
             89,
-            f"{kind} is none of the sorts that Claude takes",
+            f"{kind} is none of the sorts that Claude takes, nor Bedrock",
             shows(f"data:{kind};base64,AAAA"),
-            {"anthropic": Refused("messages[0].content[0].image_url.url")},
+            {
+                name: Refused("messages[0].content[0].image_url.url")
+                for name in ("anthropic", "bedrock", NOVA, OPUS)
+            },
         )
         for kind in ("image/svg+xml", "image/bmp", "image/heic", "image/tiff", "image/avif")
     ),
@@ -89,12 +99,18 @@ CASES: list[Case] = [
         "data that is written in percents is base64 afterwards",
         shows("data:text/plain,caf%C3%A9"),
         {
+            "bedrock": {
+                "messages.0.content": [
+                    converse("document", "txt", base64.b64encode("café".encode()).decode(), name="document"),
+                    words("."),
+                ]
+            },
             "gemini": {
                 "contents.0.parts.0.inlineData": {
                     "mimeType": "text/plain",
                     "data": base64.b64encode("café".encode()).decode(),
                 }
-            }
+            },
         },
     ),
     Sent(
@@ -102,6 +118,7 @@ CASES: list[Case] = [
         "data that is no base64 is refused by its place",
         shows("data:image/png;base64,!!!"),
         {
+            "bedrock": Refused("messages[0].content[0].image_url.url"),
             "anthropic": Refused("messages[0].content[0].image_url.url"),
             "gemini": Refused("messages[0].content[0].image_url.url", "invalid_value"),
         },
@@ -120,13 +137,16 @@ CASES: list[Case] = [
         91,
         "an address that a provider does not fetch is refused",
         shows("http://169.254.169.254/latest"),
-        {"gemini": Refused("messages[0].content[0].image_url.url")},
+        {name: Refused("messages[0].content[0].image_url.url") for name in ("gemini", "bedrock")},
     ),
     NoCandidate(
         91,
         "whoever needs the bytes of an image is no candidate for its address",
         shows(LINK),
-        {name: Refused("messages[0].content[0].image_url") for name in ("ollama", "moonshot", "bedrock")},
+        {
+            name: Refused("messages[0].content[0].image_url")
+            for name in ("ollama", "moonshot", "bedrock", OPUS, GPT_6)
+        },
         able=("openai", "anthropic", "gemini", "together"),
     ),
     NoCandidate(
@@ -134,13 +154,14 @@ CASES: list[Case] = [
         "but takes the bytes",
         shows(f"data:image/jpeg;base64,{JPEG}"),
         {},
-        able=("ollama", "moonshot"),
+        able=("ollama", "moonshot", "bedrock", NOVA, OPUS, GPT_6),
     ),
     Sent(
         92,
         "how closely an image is looked at is OpenAI's to know",
         asks(user([image(f"data:image/png;base64,{PNG}", detail="high")])),
         {
+            "bedrock": {"messages.0.content": [converse("image", "png", PNG)]},
             "anthropic": {"messages.0.content": [{"type": "image", "source": source("image/png", PNG)}]},
             "gemini": {"contents.0.parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}}]},
             "openai": {"messages.0.content.0.image_url.detail": "high"},
@@ -151,6 +172,7 @@ CASES: list[Case] = [
         "a file that comes along goes along",
         file(file_data=f"data:application/pdf;base64,{PDF}", filename="a b.pdf"),
         {
+            "bedrock": {"messages.0.content": [converse("document", "pdf", PDF, name="a b"), words(".")]},
             "anthropic": {
                 "messages.0.content": [
                     {"type": "document", "source": source("application/pdf", PDF), "title": "a b.pdf"}
@@ -165,9 +187,34 @@ CASES: list[Case] = [
         "a file that another provider keeps is refused",
         file(file_id="file-abc"),
         {
+            "bedrock": Refused("messages[0].content[0].file"),
             "anthropic": Refused("messages[0].content[0].file"),
             "gemini": Refused("messages[0].content[0].file.file_id"),
             "openai": {"messages.0.content.0.file.file_id": "file-abc"},
+        },
+    ),
+    Sent(
+        93,
+        "Converse takes no name twice, and few letters in one",
+        asks(
+            user(
+                [
+                    {"type": "file", "file": {"file_data": PDF, "filename": name}}
+                    for name in ("a/b  (1).pdf", "a b (1).pdf", "ü.pdf", "é.pdf")
+                ]
+                + [{"type": "text", "text": "Read"}]
+            )
+        ),
+        {
+            "bedrock": {
+                "messages.0.content": [
+                    *(
+                        converse("document", "pdf", PDF, name=name)
+                        for name in ("a b (1)", "a b (1) (1)", "document", "document (3)")
+                    ),
+                    words("Read"),
+                ]
+            }
         },
     ),
     *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from handler.frames import Frames
@@ -9,12 +10,32 @@ from handler.providers.quirks import refused
 from handler.providers.registry import PROVIDERS, TRANSLATORS
 from tests.edges.kinds import GONE, AtTheDoor, Case, Holds, Refused, Sent
 from tests.edges.messages import OTHERS
-from tests.edges.words import Json, asks, text, tool
+from tests.edges.words import (
+    GPT_6,
+    LLAMA,
+    MISTRAL,
+    NOVA,
+    NOVA_2,
+    OPUS,
+    OSS,
+    SONNET,
+    Json,
+    asks,
+    spec,
+    text,
+    tool,
+    words,
+)
 from tests.upstream import chunk, finish, sse, usage
 
 NUMBERS = range(56, 88)
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 9}}}
+CLOSED = {
+    "type": "object",
+    "properties": {"n": {"type": "integer", "description": "(minimum: 1; maximum: 9)"}},
+    "additionalProperties": False,
+}
 TREE: Json = {
     "type": "object",
     "properties": {"left": {"$ref": "#/$defs/tree"}},
@@ -88,6 +109,9 @@ CASES: list[Case] = [
         "where nobody says how long an answer may be",
         asks(max_tokens=None),
         {
+            "bedrock": {"inferenceConfig": GONE},
+            OPUS: {"max_tokens": 128000},
+            OSS: {"max_completion_tokens": GONE},
             "anthropic": {"max_tokens": 64000},
             "anthropic/claude-opus-5-5": {"max_tokens": 128000},
             "gemini": {"generationConfig.maxOutputTokens": GONE},
@@ -100,7 +124,11 @@ CASES: list[Case] = [
         57,
         "a float without a fraction is a whole number",
         asks(max_tokens=100.0),
-        {"anthropic": {"max_tokens": 100}, "gemini": {"generationConfig.maxOutputTokens": 100}},
+        {
+            "anthropic": {"max_tokens": 100},
+            "bedrock": {"inferenceConfig": {"maxTokens": 100}},
+            "gemini": {"generationConfig.maxOutputTokens": 100},
+        },
     ),
     Sent(
         58,
@@ -109,6 +137,8 @@ CASES: list[Case] = [
         {
             "openai/gpt-5": {"max_tokens": GONE, "max_completion_tokens": 5},
             "mistral": {"max_tokens": 5, "max_completion_tokens": GONE},
+            "bedrock": {"inferenceConfig": {"maxTokens": 5}},
+            OSS: {"max_tokens": GONE, "max_completion_tokens": 5},
             "anthropic": {"max_tokens": 5, "max_completion_tokens": GONE},
             "gemini": {"generationConfig.maxOutputTokens": 5},
         },
@@ -132,19 +162,35 @@ CASES: list[Case] = [
         59,
         "thinking leaves room for the answer",
         asks(reasoning_effort="high", max_tokens=3000),
-        {"anthropic": {"max_tokens": 3000, "thinking.budget_tokens": 1500}},
+        {
+            "bedrock": {
+                "inferenceConfig": {"maxTokens": 3000},
+                "additionalModelRequestFields.thinking.budget_tokens": 1500,
+            },
+            "anthropic": {"max_tokens": 3000, "thinking.budget_tokens": 1500},
+        },
     ),
     Sent(
         59,
         "where there is no room for it, it does not think",
         asks(reasoning_effort="high", max_tokens=900),
-        {"anthropic": {"max_tokens": 900, "thinking": GONE, "dropped": ("reasoning_effort",)}},
+        {
+            "bedrock": {
+                "inferenceConfig": {"maxTokens": 900},
+                "additionalModelRequestFields": GONE,
+                "dropped": ("reasoning_effort",),
+            },
+            "anthropic": {"max_tokens": 900, "thinking": GONE, "dropped": ("reasoning_effort",)},
+        },
     ),
     Sent(
         60,
         "no more is asked for than the model can",
         asks(max_tokens=10**7),
         {
+            "bedrock": {"inferenceConfig": {"maxTokens": 64000}, "dropped": ("max_tokens",)},
+            NOVA: {"inferenceConfig": {"maxTokens": 10000}, "dropped": ("max_tokens",)},
+            LLAMA: {"inferenceConfig": {"maxTokens": 4096}, "dropped": ("max_tokens",)},
             "anthropic": {"max_tokens": 64000, "dropped": ("max_tokens",)},
             "gemini/gemini-2.5-flash": {
                 "generationConfig.maxOutputTokens": 65536,
@@ -160,7 +206,11 @@ CASES: list[Case] = [
             name: {"temperature": 1, "dropped": ("temperature",)}
             for name in ("anthropic", "moonshot", "zai", "minimax")
         }
-        | same({"temperature": 1.5}, "openai", "mistral")
+        | same({"temperature": 1.5}, "openai", "mistral", OSS)
+        | {
+            name: {"inferenceConfig": {"temperature": 1}, "dropped": ("temperature",)}
+            for name in ("bedrock", NOVA, MISTRAL)
+        }
         | {"gemini": {"generationConfig.temperature": 1.5}},
     ),
     Sent(
@@ -168,15 +218,22 @@ CASES: list[Case] = [
         "a temperature is left out where any is refused",
         asks(temperature=1, reasoning_effort="high"),
         left_out(
-            "temperature", "openai/gpt-5", "openai/gpt-5.6-sol", "openai/o3", "anthropic", "moonshot/kimi-k3"
+            "temperature",
+            *("openai/gpt-5", "openai/gpt-5.6-sol", "openai/o3", "anthropic", "moonshot/kimi-k3"),
+            *(OPUS, GPT_6),
         )
+        | {
+            name: {"inferenceConfig": GONE, "dropped": ("temperature",)}
+            for name in ("bedrock", SONNET, NOVA_2)
+        }
         | {"gemini/gemini-3.8-flash": {"generationConfig.temperature": GONE, "dropped": ("temperature",)}},
     ),
     Sent(
         62,
         "and kept where the model does not reason",
         asks(temperature=1, reasoning_effort="none"),
-        same({"temperature": 1}, "openai/gpt-5.6-sol", "anthropic"),
+        same({"temperature": 1}, "openai/gpt-5.6-sol", "anthropic", GPT_6)
+        | {name: {"inferenceConfig": {"temperature": 1}, "dropped": ()} for name in ("bedrock", NOVA_2)},
     ),
     Sent(
         63,
@@ -184,6 +241,8 @@ CASES: list[Case] = [
         asks(temperature=0.5, top_p=0.9),
         {
             **same({"temperature": 0.5, "top_p": 0.9}, "openai", "mistral"),
+            "bedrock": {"inferenceConfig": {"temperature": 0.5}, "dropped": ("top_p",)},
+            NOVA: {"inferenceConfig": {"temperature": 0.5, "topP": 0.9}, "dropped": ()},
             "anthropic": {"temperature": 0.5, "top_p": GONE, "dropped": ("top_p",)},
             "gemini": {"generationConfig.temperature": 0.5, "generationConfig.topP": 0.9},
         },
@@ -193,7 +252,8 @@ CASES: list[Case] = [
         "zero is a temperature",
         asks(temperature=0),
         {name: {"temperature": 0.01, "dropped": ("temperature",)} for name in ("zai", "minimax")}
-        | same({"temperature": 0}, "anthropic", "openai", "mistral", "moonshot")
+        | same({"temperature": 0}, "anthropic", "openai", "mistral", "moonshot", OSS)
+        | {name: {"inferenceConfig": {"temperature": 0}} for name in ("bedrock", NOVA)}
         | {"gemini": {"generationConfig.temperature": 0}},
     ),
     *(
@@ -202,9 +262,10 @@ CASES: list[Case] = [
             f"a stop that is {how} says nothing",
             asks(stop=value),
             {
+                "bedrock": {"inferenceConfig": GONE, "dropped": ()},
                 "anthropic": {"stop_sequences": GONE, "dropped": ()},
                 "gemini": {"generationConfig": GONE},
-                **{name: {"stop": stop} for name in ("openai", "groq", "vllm")},
+                **{name: {"stop": stop} for name in ("openai", "groq", "vllm", OSS)},
             },
         )
         for how, value, stop in (("''", "", GONE), ("a list of none", [], GONE), ("['']", [""], GONE))
@@ -214,6 +275,7 @@ CASES: list[Case] = [
         "blanks are a stop where they are taken",
         asks(stop=["", " ", "END"]),
         {
+            "bedrock": {"inferenceConfig": {"stopSequences": ["END"]}, "dropped": ("stop",)},
             "anthropic": {"stop_sequences": ["END"], "dropped": ("stop",)},
             "gemini": {"generationConfig.stopSequences": [" ", "END"]},
             "openai": {"stop": [" ", "END"]},
@@ -224,6 +286,7 @@ CASES: list[Case] = [
         "one stop is a list of one",
         asks(stop="END"),
         {
+            "bedrock": {"inferenceConfig": {"stopSequences": ["END"]}},
             "anthropic": {"stop_sequences": ["END"]},
             "gemini": {"generationConfig.stopSequences": ["END"]},
             "openai": {"stop": "END"},
@@ -248,7 +311,8 @@ CASES: list[Case] = [
         67,
         "who gives one answer to a call is asked for one, several times",
         asks(n=2),
-        {"anthropic": {"n": GONE}, "gemini": {"generationConfig": GONE}, "groq": {"n": GONE}},
+        {name: {"n": GONE, "dropped": ()} for name in ("anthropic", "groq", "bedrock", OPUS, OSS)}
+        | {"gemini": {"generationConfig": GONE}},
     ),
     Sent(
         68,
@@ -259,6 +323,8 @@ CASES: list[Case] = [
             "groq": {"logprobs": GONE, "store": GONE, "dropped": ()},
             "xai": {"frequency_penalty": GONE, "presence_penalty": GONE, "dropped": ()},
             "anthropic": {"dropped": (), "n": GONE, "store": GONE},
+            "bedrock": {"dropped": (), "inferenceConfig": GONE, "additionalModelRequestFields": GONE},
+            OSS: {"dropped": (), "store": GONE, "frequency_penalty": GONE, "logit_bias": GONE},
             "gemini": {"dropped": (), "generationConfig": GONE},
         },
     ),
@@ -268,8 +334,9 @@ CASES: list[Case] = [
         asks(tools=None, stop=None, temperature=None, user=None),
         {
             name: {"tools": GONE, "stop": GONE, "temperature": GONE, "user": GONE, "dropped": ()}
-            for name in (*OTHERS, "anthropic", "gemini")
+            for name in (*OTHERS, "anthropic", "gemini", OPUS, OSS)
         }
+        | {"bedrock": {"toolConfig": GONE, "inferenceConfig": GONE, "dropped": ()}}
         | {"openai": {"tools": None, "stop": None, "temperature": None, "user": None}},
     ),
     Sent(
@@ -278,6 +345,12 @@ CASES: list[Case] = [
         asks(seed=1, logit_bias={"1": 5}, user="u"),
         {
             "mistral": {"random_seed": 1, "logit_bias": GONE, "dropped": ("logit_bias", "user")},
+            "bedrock": {
+                "inferenceConfig": GONE,
+                "additionalModelRequestFields": GONE,
+                "dropped": ("seed", "logit_bias", "user"),
+            },
+            OSS: {"seed": 1, "logit_bias": GONE, "user": "u", "dropped": ("logit_bias",)},
             "anthropic": {"seed": GONE, "metadata": {"user_id": "u"}, "dropped": ("seed", "logit_bias")},
             "gemini": {"generationConfig": {"seed": 1}, "dropped": ("logit_bias", "user")},
             "openai": {"seed": 1, "logit_bias": {"1": 5}, "user": "u", "dropped": ()},
@@ -288,7 +361,17 @@ CASES: list[Case] = [
         "a field that nobody here knows goes on in OpenAI's format",
         asks(top_k=5, min_p=0.1, enable_thinking=True),
         {
-            **same({"top_k": 5, "min_p": 0.1, "enable_thinking": True}, "openai", "vllm", "qwen", "together"),
+            **same(
+                {"top_k": 5, "min_p": 0.1, "enable_thinking": True}, "openai", "vllm", "qwen", "together", OSS
+            ),
+            **{
+                name: {"additionalModelRequestFields": added, "dropped": ("min_p", "enable_thinking")}
+                for name, added in (
+                    ("bedrock", {"top_k": 5}),
+                    (NOVA, {"inferenceConfig": {"topK": 5}}),
+                    (MISTRAL, {"top_k": 5}),
+                )
+            },
             "anthropic": {"top_k": 5, "min_p": GONE, "dropped": ("min_p", "enable_thinking")},
             "gemini": {"generationConfig": {"topK": 5}, "dropped": ("min_p", "enable_thinking")},
         },
@@ -303,7 +386,10 @@ CASES: list[Case] = [
         72,
         "stream options are not sent to those who refuse them",
         asks(stream=True, stream_options={"include_usage": True}),
-        {name: {"stream_options": GONE} for name in ("mistral", "perplexity", "gemini", "anthropic")},
+        {
+            name: {"stream_options": GONE}
+            for name in ("mistral", "perplexity", "gemini", "anthropic", "bedrock")
+        },
     ),
     Sent(
         73,
@@ -323,10 +409,10 @@ CASES: list[Case] = [
             },
         )
         for asked, taken in (
-            ("minimal", {"openai/gpt-5.6-sol": "none"}),
+            ("minimal", {"openai/gpt-5.6-sol": "none", OSS: "low", GPT_6: "none"}),
             ("none", {"openai/gpt-5": "minimal"}),
             ("low", {"groq/qwen/qwen3.8-27b": "default", "cohere/command-a-03-2025": "none"}),
-            ("max", {"openai/o3": "high", "groq/openai/gpt-oss-120b": "high"}),
+            ("max", {"openai/o3": "high", "groq/openai/gpt-oss-120b": "high", OSS: "high"}),
         )
     ),
     Sent(
@@ -334,6 +420,24 @@ CASES: list[Case] = [
         "in other formats as well",
         asks(reasoning_effort="xhigh"),
         {
+            SONNET: {
+                "additionalModelRequestFields.output_config.effort": "high",
+                "additionalModelRequestFields.thinking.type": "adaptive",
+                "dropped": ("reasoning_effort",),
+            },
+            NOVA_2: {
+                "additionalModelRequestFields.reasoningConfig": {
+                    "type": "enabled",
+                    "maxReasoningEffort": "high",
+                },
+                "dropped": ("reasoning_effort",),
+            },
+            "bedrock/us.openai.gpt-5.4": {
+                "additionalModelRequestFields": {"reasoning": {"effort": "xhigh"}},
+                "dropped": (),
+            },
+            NOVA: {"additionalModelRequestFields": GONE, "dropped": ("reasoning_effort",)},
+            OPUS: {"output_config.effort": "xhigh", "dropped": ()},
             "anthropic/claude-sonnet-4-6": {
                 "output_config.effort": "high",
                 "dropped": ("reasoning_effort",),
@@ -350,6 +454,11 @@ CASES: list[Case] = [
         asks(reasoning_effort="dreamy"),
         {
             "openai/gpt-5": {"reasoning_effort": "dreamy"},
+            **{
+                name: {"additionalModelRequestFields": GONE, "dropped": ("reasoning_effort",)}
+                for name in ("bedrock", SONNET, NOVA_2)
+            },
+            OSS: {"reasoning_effort": "dreamy"},
             "anthropic/claude-sonnet-4-6": {"output_config": GONE, "dropped": ("reasoning_effort",)},
             "gemini/gemini-2.5-flash": {"generationConfig": GONE, "dropped": ("reasoning_effort",)},
         },
@@ -368,6 +477,17 @@ CASES: list[Case] = [
         "an object of JSON is asked for in words where there is no other way",
         asks(response_format={"type": "json_object"}),
         {
+            **{
+                name: {
+                    "system": [
+                        words("Answer with one JSON object and nothing else: no other text, no code fence.")
+                    ],
+                    "toolConfig": GONE,
+                    "outputConfig": GONE,
+                }
+                for name in ("bedrock", NOVA, LLAMA)
+            },
+            OSS: {"response_format": {"type": "json_object"}},
             "anthropic": {
                 "system": [
                     text("Answer with one JSON object and nothing else: no other text, no code fence.")
@@ -390,6 +510,12 @@ CASES: list[Case] = [
                 "generationConfig.responseJsonSchema": SCHEMA,
             },
             "openai": {"response_format": format_of(SCHEMA)},
+            "bedrock": {
+                "outputConfig.textFormat.type": "json_schema",
+                "outputConfig.textFormat.structure.jsonSchema.name": "out",
+            },
+            OPUS: {"output_config.format.type": "json_schema"},
+            OSS: {"response_format": format_of(SCHEMA)},
             "groq": {"response_format": format_of(SCHEMA)},
             "mistral": {"response_format": format_of(SCHEMA)},
         },
@@ -405,6 +531,13 @@ CASES: list[Case] = [
                 "tools.0.function.parameters": SCHEMA,
                 "tool_choice": "required",
             },
+            MISTRAL: {
+                "outputConfig": GONE,
+                "toolConfig.tools.0.toolSpec.name": "answer",
+                "toolConfig.tools.0.toolSpec.inputSchema": {"json": SCHEMA},
+                "toolConfig.toolChoice": {"any": {}},
+            },
+            LLAMA: {"outputConfig": GONE, "toolConfig": GONE, "system.1": GONE},
             "moonshot/kimi-k3": {"response_format": {"type": "json_object"}, "messages.0.role": "system"},
             "zai/glm-5.3": {"response_format": {"type": "json_object"}, "messages.0.role": "system"},
         },
@@ -428,21 +561,24 @@ CASES: list[Case] = [
             "gemini/gemini-2.5-flash": {"generationConfig": GONE, "systemInstruction.parts.1": GONE},
             "gemini": {"generationConfig.responseJsonSchema": SCHEMA, "tools.0.functionDeclarations.1": GONE},
             "anthropic": {"output_config.format.type": "json_schema", "tools.0.name": "look"},
+            "bedrock": {
+                "outputConfig.textFormat.type": "json_schema",
+                "toolConfig": {"tools": [spec()]},
+            },
+            LLAMA: {"outputConfig": GONE, "toolConfig": {"tools": [spec()]}},
             "openai": {"response_format": format_of(SCHEMA), "tools": [tool()]},
         },
     ),
     Sent(
         80,
-        "what Claude's schemas cannot say is told in words, and objects are closed",
+        "what Claude's schemas cannot say, nor Bedrock's, is told in words, and objects are closed",
         asks(response_format=format_of(SCHEMA)),
         {
-            "anthropic": {
-                "output_config.format.schema": {
-                    "type": "object",
-                    "properties": {"n": {"type": "integer", "description": "(minimum: 1; maximum: 9)"}},
-                    "additionalProperties": False,
-                }
-            }
+            **{name: {"output_config.format.schema": CLOSED} for name in ("anthropic", OPUS)},
+            **{
+                name: {"outputConfig.textFormat.structure.jsonSchema.schema": json.dumps(CLOSED)}
+                for name in ("bedrock", SONNET, NOVA)
+            },
         },
     ),
     Sent(
@@ -472,6 +608,10 @@ CASES: list[Case] = [
         asks(response_format=format_of(TREE)),
         {
             "gemini": {"generationConfig.responseJsonSchema": TREE},
+            "bedrock": {
+                "outputConfig": GONE,
+                "toolConfig.tools.0.toolSpec.inputSchema.json.properties.left": {"$ref": "#/$defs/tree"},
+            },
             "anthropic": {"tools.0.input_schema.properties.left": {"$ref": "#/$defs/tree"}},
         },
     ),
@@ -481,6 +621,9 @@ CASES: list[Case] = [
         asks(user="u", safety_identifier="s"),
         {
             "openai": {"user": "u", "safety_identifier": "s"},
+            "bedrock": {"requestMetadata": GONE, "dropped": ("user", "safety_identifier")},
+            OPUS: {"metadata": {"user_id": "u"}},
+            OSS: {"user": "u", "safety_identifier": "s"},
             "anthropic": {"metadata": {"user_id": "u"}},
             "mistral": {"user": GONE, "safety_identifier": GONE, "dropped": ("user", "safety_identifier")},
         },
@@ -490,7 +633,7 @@ CASES: list[Case] = [
             84,
             f"nobody can be reached by it: {who[:12]}",
             asks(user=who),
-            {"anthropic": {"metadata": GONE, "dropped": ("user",)}},
+            {name: {"metadata": GONE, "dropped": ("user",)} for name in ("anthropic", "bedrock", OPUS)},
         )
         for who in ("ann@example.com", "+43 1 5350000", "u" * 513)
     ),
@@ -502,7 +645,7 @@ CASES: list[Case] = [
             "openai": {"store": True, "metadata": {"team": "red"}},
             **{
                 name: {"store": GONE, "metadata": GONE, "dropped": ("store", "metadata")}
-                for name in (*OTHERS, "anthropic", "gemini")
+                for name in (*OTHERS, "anthropic", "bedrock", "gemini", OPUS, OSS)
             },
         },
     ),
@@ -524,6 +667,9 @@ CASES: list[Case] = [
         asks(service_tier="default"),
         {
             "openai": {"service_tier": "default"},
+            "bedrock": {"serviceTier": {"type": "default"}},
+            OPUS: {"service_tier": "standard_only"},
+            OSS: {"service_tier": "default"},
             "anthropic": {"service_tier": "standard_only"},
             "gemini": {"serviceTier": "standard"},
             "groq": {"service_tier": "on_demand"},
@@ -534,12 +680,29 @@ CASES: list[Case] = [
         86,
         "a tier that is not there",
         asks(service_tier="scale"),
-        left_out("service_tier", "anthropic", "groq", "mistral"),
+        left_out("service_tier", "anthropic", "groq", "mistral")
+        | {"bedrock": {"serviceTier": GONE, "dropped": ("service_tier",)}},
+    ),
+    Sent(
+        86,
+        "a cheap tier where there is one, and what is usual without a word",
+        asks(service_tier="flex"),
+        {
+            "bedrock": {"serviceTier": {"type": "flex"}, "dropped": ()},
+            "openai": {"service_tier": "flex"},
+            "groq": {"service_tier": "flex"},
+        },
+    ),
+    *(
+        Holds(86, f"Bedrock's tier {tier} has a price of its own", refuses("service_tier", tier, "bedrock"))
+        for tier in ("priority", "reserved")
     ),
     Holds(
         87,
         "a search has a price, so a rule must allow it",
-        refuses("web_search_options", {}, "anthropic", "gemini", "xai", "openrouter", "perplexity"),
+        refuses(
+            "web_search_options", {}, "anthropic", "bedrock", "gemini", "xai", "openrouter", "perplexity"
+        ),
     ),
     Sent(
         87,

@@ -4,28 +4,52 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.edges.kinds import GONE, AtTheDoor, Case, Heard, Holds, NoCandidate, Refused, Sent, request_of
+from tests.edges.kinds import (
+    GONE,
+    AtTheDoor,
+    Case,
+    Heard,
+    Holds,
+    NoCandidate,
+    Refused,
+    Sent,
+    completion_of,
+    request_of,
+)
 from tests.edges.messages import OTHERS
 from tests.edges.words import (
     CALLS,
     JPEG,
+    LLAMA,
+    MISTRAL,
     NO_RESULT,
+    NOVA,
+    OPUS,
+    OSS,
+    SONNET,
     Json,
     asks,
     call,
+    chunk,
+    conversed,
     custom,
     function_call,
     generated,
     image,
     message,
     outcome,
+    piece,
     result,
+    results,
     said,
+    spec,
     system,
     text,
     tool,
     use,
     user,
+    uses,
+    words,
 )
 
 NUMBERS = range(20, 56)
@@ -58,9 +82,18 @@ def ids_are_stable() -> None:
     assert first["messages"][1]["tool_calls"][0]["id"] == second["messages"][3]["tool_calls"][0]["id"]
 
 
+def ids_are_minted() -> None:
+    calls = [piece(index=at, **call(f"call_{at}")) for at in range(2)]
+    answer = Heard(34, "", OSS, {}, events=[*calls, chunk("tool_calls")])
+    told = [completion_of(answer, 1_000_000)["choices"][0]["message"]["tool_calls"] for _ in range(2)]
+    ids = [each[index]["id"] for each in told for index in range(2)]
+    assert len({"call_0", "call_1", *ids}) == 6
+
+
 def of_arguments(arguments: str, input: Any) -> dict[str, Json]:
     return {
         "anthropic": {"messages.1.content.0.input": input},
+        "bedrock": {"messages.1.content.0.toolUse.input": input},
         "gemini": {"contents.1.parts.0.functionCall.args": input},
         "openai": {"messages.1.tool_calls.0.function.arguments": arguments},
     }
@@ -72,6 +105,15 @@ CASES: list[Case] = [
         "consecutive tool messages are one user turn, results first",
         asks(user("Hi"), TWO, result("a", "1"), result("b", "2"), user("And?")),
         {
+            "bedrock": {
+                "messages.2": user([results("a", words("1")), results("b", words("2")), words("And?")]),
+                "messages.3": GONE,
+            },
+            LLAMA: {
+                "messages.2": user([results("a", words("1")), results("b", words("2"))]),
+                "messages.3": {"role": "assistant", "content": [words(".")]},
+                "messages.4": user([words("And?")]),
+            },
             "anthropic": {
                 "messages.2.role": "user",
                 "messages.2.content": [outcome("a", "1"), outcome("b", "2"), text("And?")],
@@ -91,6 +133,13 @@ CASES: list[Case] = [
         "what stands between calls and results goes behind these",
         asks(user("Hi"), said(None, call("a")), user("Hurry"), system("Be brief."), result("a")),
         {
+            "bedrock": {
+                "messages.2.content": [
+                    results("a"),
+                    words("Hurry"),
+                    words("<system>\nBe brief.\n</system>"),
+                ]
+            },
             "anthropic": {
                 "messages.2.content": [outcome("a"), text("Hurry"), text("<system>\nBe brief.\n</system>")]
             },
@@ -105,6 +154,10 @@ CASES: list[Case] = [
         "a call that was not answered gets a result that says so",
         asks(user("Hi"), TWO, result("b"), user("Stop")),
         {
+            "bedrock": {
+                "messages.2.content.0": results("a", words("No result provided."), status="error"),
+                "messages.2.content.1": results("b"),
+            },
             "anthropic": {
                 "messages.2.content.0": {**outcome("a"), **NO_RESULT},
                 "messages.2.content.1": outcome("b"),
@@ -123,6 +176,7 @@ CASES: list[Case] = [
         "a result of no call is text",
         asks(user("Hi"), result("z", "left over")),
         {
+            "bedrock": {"messages.0.content": [words("Hi"), words("[tool result z]"), words("left over")]},
             "anthropic": {"messages.0.content": [text("Hi"), text("[tool result z]"), text("left over")]},
             "gemini": {"contents.0.parts.1.text": "[tool result z]", "contents.0.parts.2.text": "left over"},
             "openai": {"messages.1": result("z", "left over")},
@@ -133,6 +187,7 @@ CASES: list[Case] = [
         "of two results for one call the last counts",
         asks(user("Hi"), said(None, call("a")), result("a", "1"), result("a", "2")),
         {
+            "bedrock": {"messages.2.content": [results("a", words("2"))]},
             "anthropic": {"messages.2.content": [outcome("a", "2")]},
             "gemini": {
                 "contents.2.parts.0.functionResponse.response": {"output": "2"},
@@ -145,6 +200,10 @@ CASES: list[Case] = [
         "two calls of one id are told apart, and so are their results",
         asks(user("Hi"), said(None, call("a"), call("a")), result("a", "1"), result("a", "2")),
         {
+            "bedrock": {
+                "messages.1.content": [uses("a"), uses("a_1")],
+                "messages.2.content": [results("a", words("1")), results("a_1", words("2"))],
+            },
             "anthropic": {
                 "messages.1.content": [use("a"), use("a_1")],
                 "messages.2.content": [outcome("a", "1"), outcome("a_1", "2")],
@@ -168,6 +227,11 @@ CASES: list[Case] = [
             result("a", [text("seen"), image(f"data:image/jpeg;base64,{JPEG}")]),
         ),
         {
+            "bedrock": {
+                "messages.2.content": [
+                    results("a", words("seen"), {"image": {"format": "jpeg", "source": {"bytes": JPEG}}})
+                ]
+            },
             "anthropic": {
                 "messages.2.content.0.content.0": text("seen"),
                 "messages.2.content.0.content.1.type": "image",
@@ -189,6 +253,7 @@ CASES: list[Case] = [
             f"a result that is {how}",
             asks(user("Hi"), said(None, call("a")), result("a", content)),
             {
+                "bedrock": {"messages.2.content": [results("a", words("(no output)"))]},
                 "anthropic": {"messages.2.content.0.content": GONE},
                 "gemini": {"contents.2.parts.0.functionResponse.response": {"output": ""}},
             },
@@ -198,9 +263,12 @@ CASES: list[Case] = [
     *(
         Sent(
             27,
-            f"a result that is {how} is an object for Gemini",
+            f"a result that is {how} is an object for Gemini, and text elsewhere",
             asks(user("Hi"), said(None, call("a")), result("a", content)),
-            {"gemini": {"contents.2.parts.0.functionResponse.response": response}},
+            {
+                "gemini": {"contents.2.parts.0.functionResponse.response": response},
+                "bedrock": {"messages.2.content": [results("a", words(content))]},
+            },
         )
         for how, content, response in (
             ("an object", '{"t": 1}', {"t": 1}),
@@ -215,6 +283,7 @@ CASES: list[Case] = [
         "results come in the order of the calls",
         asks(user("Hi"), TWO, result("b", "2"), result("a", "1")),
         {
+            "bedrock": {"messages.2.content": [results("a", words("1")), results("b", words("2"))]},
             "anthropic": {"messages.2.content": [outcome("a", "1"), outcome("b", "2")]},
             "gemini": {
                 "contents.2.parts.0.functionResponse.name": "look",
@@ -246,6 +315,14 @@ CASES: list[Case] = [
         "an id that does not fit becomes one that does, at both ends",
         asks(user("Hi"), said(None, call("call.1/x")), result("call.1/x")),
         {
+            "bedrock": {
+                "messages.1.content.0.toolUse.toolUseId": "call_1_x_bfb11148",
+                "messages.2.content.0.toolResult.toolUseId": "call_1_x_bfb11148",
+            },
+            MISTRAL: {
+                "messages.1.content.0.toolUse.toolUseId": "bfb111483",
+                "messages.2.content.0.toolResult.toolUseId": "bfb111483",
+            },
             "anthropic": {
                 "messages.1.content.0.id": "call_1_x_bfb11148",
                 "messages.2.content.0.tool_use_id": "call_1_x_bfb11148",
@@ -262,6 +339,9 @@ CASES: list[Case] = [
         "an id that fits stays",
         asks(user("Hi"), said(None, call("abcDEF123")), result("abcDEF123")),
         {
+            **{
+                name: {"messages.1.content.0.toolUse.toolUseId": "abcDEF123"} for name in ("bedrock", MISTRAL)
+            },
             "anthropic": {"messages.1.content.0.id": "abcDEF123"},
             "mistral": {"messages.1.tool_calls.0.id": "abcDEF123"},
         },
@@ -278,6 +358,10 @@ CASES: list[Case] = [
             result("call_0", "2"),
         ),
         {
+            "bedrock": {
+                "messages.3.content.0.toolUse.toolUseId": "call_0_1",
+                "messages.4.content": [results("call_0_1", words("2"))],
+            },
             "anthropic": {
                 "messages.3.content.0.id": "call_0_1",
                 "messages.4.content": [outcome("call_0_1", "2")],
@@ -285,6 +369,7 @@ CASES: list[Case] = [
             "gemini": {"contents.4.parts.0.functionResponse.response": {"output": "2"}},
         },
     ),
+    Holds(34, "calls that gpt-oss on Bedrock gives one id in every turn get their own", ids_are_minted),
     Heard(
         34,
         "calls that Gemini gives one id, or none, get their own",
@@ -311,6 +396,11 @@ CASES: list[Case] = [
             tool_choice={"type": "function", "function": {"name": "files.read"}},
         ),
         {
+            "bedrock": {
+                "toolConfig.tools.0.toolSpec.name": "files_x2e_read",
+                "toolConfig.toolChoice.tool.name": "files_x2e_read",
+                "messages.1.content.0.toolUse.name": "files_x2e_read",
+            },
             "anthropic": {
                 "tools.0.name": "files_x2e_read",
                 "tool_choice.name": "files_x2e_read",
@@ -326,6 +416,22 @@ CASES: list[Case] = [
         "anthropic",
         {f"{CALLS}.0.function.name": "files.read"},
         whole=message(use("a", "files_x2e_read"), stop="tool_use"),
+    ),
+    Heard(
+        35,
+        "and comes back from Converse too",
+        "bedrock",
+        {f"{CALLS}.0.function.name": "files.read"},
+        whole=conversed(uses("a", "files_x2e_read"), stop="tool_use"),
+    ),
+    Sent(
+        35,
+        "a name is no longer than is taken",
+        asks(tools=[tool("x" * 63 + ".")]),
+        {
+            "anthropic": {"tools.0.name": "x" * 63 + "_x2e_"},
+            "bedrock": Refused("tools[0].function.name"),
+        },
     ),
     Sent(
         35,
@@ -351,12 +457,15 @@ CASES: list[Case] = [
         "names that differ in what is spelled stay different",
         asks(tools=[tool("a.b"), tool("a_b"), tool("a:b"), tool("a_x2e_b")]),
         {
+            "bedrock": {
+                "toolConfig.tools": [spec("a_x2e_b"), spec("a_b"), spec("a_x3a_b"), spec("a_x5f_x2e_b")]
+            },
             "anthropic": {
                 "tools.0.name": "a_x2e_b",
                 "tools.1.name": "a_b",
                 "tools.2.name": "a_x3a_b",
                 "tools.3.name": "a_x5f_x2e_b",
-            }
+            },
         },
     ),
     Sent(
@@ -364,6 +473,7 @@ CASES: list[Case] = [
         "a tool that stands twice is declared once",
         asks(tools=[tool(), tool()]),
         {
+            "bedrock": {"toolConfig.tools": [spec()]},
             "anthropic": {"tools.0.name": "look", "tools.1": GONE},
             "gemini": {"tools.0.functionDeclarations.1": GONE},
         },
@@ -372,7 +482,7 @@ CASES: list[Case] = [
         37,
         "two tools of one name are refused",
         asks(tools=[tool(), tool(description="Other")]),
-        {"anthropic": Refused("tools[1]"), "gemini": Refused("tools")},
+        {"bedrock": Refused("tools[1]"), "anthropic": Refused("tools[1]"), "gemini": Refused("tools")},
     ),
     *(
         Sent(
@@ -380,6 +490,7 @@ CASES: list[Case] = [
             f"a tool with {how} takes an empty object",
             asks(tools=[tool(**function)]),
             {
+                "bedrock": {"toolConfig.tools": [spec()]},
                 "anthropic": {"tools.0.input_schema": {"type": "object", "properties": {}}},
                 "gemini": {"tools.0.functionDeclarations": [{"name": "look"}]},
             },
@@ -395,6 +506,7 @@ CASES: list[Case] = [
         "an empty description is none",
         asks(tools=[tool(description="")]),
         {
+            "bedrock": {"toolConfig.tools": [spec()]},
             "anthropic": {"tools.0.description": GONE},
             "gemini": {"tools.0.functionDeclarations.0.description": GONE},
         },
@@ -405,6 +517,15 @@ CASES: list[Case] = [
         asks(tools=[STRICT]),
         {
             "openai": {"tools": [STRICT]},
+            **{
+                name: {
+                    "toolConfig.tools.0.toolSpec.strict": True,
+                    "toolConfig.tools.0.toolSpec.inputSchema.json.additionalProperties": False,
+                }
+                for name in ("bedrock", NOVA)
+            },
+            LLAMA: {"toolConfig.tools.0.toolSpec.strict": GONE},
+            OSS: {"tools": [STRICT]},
             "anthropic": {"tools.0.strict": True, "tools.0.input_schema.additionalProperties": False},
             "gemini": {
                 "tools.0.functionDeclarations.0.strict": GONE,
@@ -421,9 +542,22 @@ CASES: list[Case] = [
         "that no tool may be called leaves the tools where they are",
         asks(user("Hi"), said(None, call("a")), result("a"), tools=[tool()], tool_choice="none"),
         {
+            "bedrock": {
+                "toolConfig": {"tools": [spec()]},
+                "system": [words("Do not call any tool now: answer in words.")],
+            },
             "anthropic": {"tools.0.name": "look", "tool_choice": {"type": "none"}},
             "gemini": {"toolConfig.functionCallingConfig": {"mode": "NONE"}},
             "openai": {"tools": [tool()], "tool_choice": "none"},
+        },
+    ),
+    Sent(
+        41,
+        "without calls in the history they go where no choice can be told",
+        asks(tools=[tool()], tool_choice="none"),
+        {
+            "anthropic": {"tools.0.name": "look", "tool_choice": {"type": "none"}},
+            "bedrock": {"toolConfig": GONE, "system": GONE, "dropped": ()},
         },
     ),
     *(
@@ -433,8 +567,9 @@ CASES: list[Case] = [
             asks(**fields),
             {
                 name: {"tools": GONE, "tool_choice": GONE, "parallel_tool_calls": GONE, "dropped": ()}
-                for name in ("openai", "azure", "mistral", "groq", "vllm", "anthropic", "gemini")
-            },
+                for name in ("openai", "azure", "mistral", "groq", "vllm", "anthropic", "gemini", OSS)
+            }
+            | {"bedrock": {"toolConfig": GONE, "dropped": ()}},
         )
         for how, fields in (
             ("a list of none", {"tools": [], "tool_choice": "auto", "parallel_tool_calls": True}),
@@ -447,6 +582,7 @@ CASES: list[Case] = [
         "a call that is forced without tools is refused",
         asks(tool_choice="required"),
         {
+            "bedrock": Refused("tool_choice"),
             "anthropic": Refused("tool_choice"),
             "gemini": Refused("tool_choice"),
             "openai": {"tool_choice": "required"},
@@ -457,6 +593,13 @@ CASES: list[Case] = [
         "a call that is required goes by each one's word",
         asks(tools=[tool()], tool_choice="required"),
         {
+            "bedrock": {"toolConfig.toolChoice": {"any": {}}, "dropped": ()},
+            LLAMA: {
+                "toolConfig": {"tools": [spec()]},
+                "system": [words("Answer by calling at least one of the tools.")],
+                "dropped": ("tool_choice",),
+            },
+            OSS: {"tool_choice": "required"},
             "anthropic": {"tool_choice": {"type": "any"}, "dropped": ()},
             "anthropic/claude-opus-5-5": {
                 "tool_choice": GONE,
@@ -477,6 +620,17 @@ CASES: list[Case] = [
         "a named tool",
         asks(tools=[tool(), tool("list")], tool_choice=NAMED, reasoning_effort="high"),
         {
+            "bedrock": {
+                "toolConfig.toolChoice": {"tool": {"name": "look"}},
+                "additionalModelRequestFields": GONE,
+                "dropped": ("reasoning_effort",),
+            },
+            LLAMA: {
+                "toolConfig": {"tools": [spec()]},
+                "system": [words("Answer by calling the tool look.")],
+                "dropped": ("tool_choice", "reasoning_effort"),
+            },
+            OSS: {"tool_choice": NAMED},
             "anthropic": {
                 "tool_choice": {"type": "tool", "name": "look"},
                 "thinking": GONE,
@@ -496,6 +650,7 @@ CASES: list[Case] = [
             "groq": {"tools": [tool()], "tool_choice": "required"},
             "mistral": {"tools": [tool()], "tool_choice": "any"},
             "moonshot": {"tools": [tool()], "tool_choice": "auto", "dropped": ("tool_choice",)},
+            "bedrock": {"toolConfig": {"tools": [spec()], "toolChoice": {"any": {}}}},
             "anthropic": {"tools.0.name": "look", "tools.1": GONE, "tool_choice": {"type": "any"}},
             "gemini": {"toolConfig.functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["look"]}},
         },
@@ -505,6 +660,7 @@ CASES: list[Case] = [
         "one call at a time",
         asks(tools=[tool()], parallel_tool_calls=False),
         {
+            "bedrock": {"toolConfig": {"tools": [spec()]}, "dropped": ("parallel_tool_calls",)},
             "anthropic": {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
             "gemini": {"dropped": ("parallel_tool_calls",)},
             "cerebras": {"parallel_tool_calls": GONE, "dropped": ("parallel_tool_calls",)},
@@ -516,6 +672,11 @@ CASES: list[Case] = [
         "a custom tool takes its text in an object, its grammar in words",
         asks(tools=[custom(format=GRAMMAR)]),
         {
+            "bedrock": {
+                "toolConfig.tools.0.toolSpec.name": "_xct_shell",
+                "toolConfig.tools.0.toolSpec.inputSchema.json.required": ["input"],
+                "toolConfig.tools.0.toolSpec.description": "`input` must follow this regex grammar:\n[a-z]+",
+            },
             "anthropic": {
                 "tools.0.name": "_xct_shell",
                 "tools.0.input_schema.required": ["input"],
@@ -531,18 +692,30 @@ CASES: list[Case] = [
         {f"{CALLS}.0": {"id": "a", "type": "custom", "custom": {"name": "shell", "input": "ls"}}},
         whole=message(use("a", "_xct_shell", input="ls"), stop="tool_use"),
     ),
+    Heard(
+        47,
+        "from Converse too",
+        "bedrock",
+        {f"{CALLS}.0": {"id": "a", "type": "custom", "custom": {"name": "shell", "input": "ls"}}},
+        whole=conversed(uses("a", "_xct_shell", input="ls"), stop="tool_use"),
+    ),
     NoCandidate(
         47,
         "whoever knows no custom tools is no candidate",
         asks(tools=[custom()]),
-        {name: Refused("tools") for name in (*OTHERS, "gemini")},
-        able=("openai", "azure", "anthropic"),
+        {name: Refused("tools") for name in (*OTHERS, "gemini", OSS)},
+        able=("openai", "azure", "anthropic", "bedrock", NOVA, OPUS),
     ),
     Sent(
         48,
         "tools that only the history calls are declared, and may not be called",
         asks(user("Hi"), said(None, call("a")), result("a")),
         {
+            "bedrock": {
+                "toolConfig": {"tools": [spec()]},
+                "system": [words("Do not call any tool now: answer in words.")],
+            },
+            OSS: {"tools": GONE},
             "anthropic": {
                 "tools": [{"name": "look", "input_schema": {"type": "object", "properties": {}}}],
                 "tool_choice": {"type": "none"},
@@ -599,6 +772,12 @@ CASES: list[Case] = [
         ),
         {
             "gemini": {"contents.1.parts.0.thoughtSignature": "c2ln"},
+            OPUS: {
+                "messages.1.content.0": {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+                "messages.1.content.1": use("a"),
+            },
+            "bedrock": {"messages.1.content": [uses("a")]},
+            OSS: {"messages.1.tool_calls.0": call("a"), "messages.1.reasoning_details": GONE},
             "anthropic/claude-opus-5-5": {
                 "messages.1.content.0": {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
                 "messages.1.content.1": use("a"),
@@ -613,6 +792,25 @@ CASES: list[Case] = [
         },
     ),
     Sent(
+        53,
+        "to the same Claude on Bedrock as well",
+        asks(
+            user("Hi"),
+            said(None, call("a"), reasoning_details=[{**THOUGHT, "model": "claude-sonnet-4-6"}]),
+            result("a"),
+            reasoning_effort="high",
+        ),
+        {
+            SONNET: {
+                "messages.1.content": [
+                    {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2ln"}}},
+                    uses("a"),
+                ]
+            },
+            NOVA: {"messages.1.content": [uses("a")]},
+        },
+    ),
+    Sent(
         54,
         "thoughts of another model are left out",
         asks(
@@ -622,6 +820,9 @@ CASES: list[Case] = [
             reasoning_effort="high",
         ),
         {
+            **{name: {"messages.1.content": [words("Well.")]} for name in (SONNET, NOVA)},
+            OPUS: {"messages.1.content": [text("Well.")]},
+            OSS: {"messages.1": said("Well.")},
             "anthropic/claude-opus-5-5": {"messages.1.content": [text("Well.")]},
             "gemini": {"contents.1.parts": [{"text": "Well."}]},
             "openai": {"messages.1": said("Well.")},

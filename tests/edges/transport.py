@@ -15,7 +15,19 @@ from handler.providers.base import Provider
 from handler.strict_json import loads
 from rules import Model
 from tests.edges.kinds import Case, Fails, Heard, Holds, Run
-from tests.edges.words import CONTENT, FINISH, Json, chunk, completion, generated, message_events, says
+from tests.edges.words import (
+    CONTENT,
+    FINISH,
+    Json,
+    chunk,
+    completion,
+    converse_events,
+    generated,
+    message_events,
+    says,
+    words,
+)
+from tests.framing import frames
 from tests.handler.relaying import Relaying, call, frames_of, relaying
 from tests.upstream import Reply, stream, whole
 
@@ -23,6 +35,7 @@ NUMBERS = range(128, 145)
 
 LETTERS = "Zürich 日本 😀"
 ODD_LINES = "a\u2028b\u2029c\u0085d\x0be\x0cf"
+EVENT_STREAM = {"content-type": "application/vnd.amazon.eventstream"}
 HI, END = chunk(content="Hi"), chunk("stop")
 
 
@@ -59,6 +72,28 @@ async def a_failure_before_content_has_its_status(relay: Relaying) -> None:
     frames = b"".join(await frames_of(answer))
     assert answer.candidate.id == "two/b"
     assert b"error" not in frames
+
+
+def converse(relay: Relaying, *events: Json) -> None:
+    """Has provider `one` speak Converse, in AWS's framing. A request of that has no model's name."""
+    relay.rows["one"] = Provider(name="one", base_url=relay.upstream.url, dialect="bedrock")
+    relay.upstream.script("None", whole(frames(events), headers=EVENT_STREAM))
+
+
+async def converse_fails_before_content(relay: Relaying) -> None:
+    converse(relay, {"messageStart": {"role": "assistant"}}, {"throttlingException": {"message": "slow"}})
+    relay.upstream.script("b", stream(HI, END))
+    answer = await relay(call("one/a", "two/b", stream=True))
+    assert answer.candidate.id == "two/b"
+    assert [attempt.klass for attempt in answer.attempts] == ["rate_limit", "ok"]
+
+
+async def converse_fails_behind_content(relay: Relaying) -> None:
+    said = converse_events([words("Hi")])[:2]
+    converse(relay, *said, {"modelStreamErrorException": {"message": "down"}})
+    sent = await frames_of(await relay(call("one/a", "two/b", stream=True)))
+    assert json.loads(sent[-1].removeprefix(b"data: "))["error"]["code"] == "upstream_error"
+    assert b"[DONE]" not in b"".join(sent)
 
 
 async def a_failure_behind_content_is_told(relay: Relaying) -> None:
@@ -128,6 +163,7 @@ CASES: list[Case] = [
             ("openai", written(chunk(content=LETTERS), END)),
             ("anthropic", written(*message_events(says(LETTERS)))),
             ("gemini", written(generated({"text": LETTERS}))),
+            ("bedrock", converse_events([words(LETTERS)])),
         )
     ),
     *(
@@ -182,6 +218,22 @@ CASES: list[Case] = [
         "overloaded",
         events=event({"error": {"code": 503, "message": "x", "status": "UNAVAILABLE"}}, end=""),
     ),
+    *(
+        Fails(
+            134,
+            f"{name} in a stream is {klass}, whatever was said before",
+            "bedrock",
+            klass,
+            events=[*converse_events([words("Hi")])[:-2], {name: {"message": "x"}}],
+        )
+        for name, klass in (
+            ("throttlingException", "rate_limit"),
+            ("serviceUnavailableException", "overloaded"),
+            ("modelStreamErrorException", "server"),
+            ("internalServerException", "server"),
+            ("validationException", "invalid_request"),
+        )
+    ),
     Heard(135, "an end without [DONE] is an end", "openai", {FINISH: "stop"}, events=[HI, END]),
     Heard(135, "[DONE] without a reason is an end", "openai", {FINISH: "stop"}, events=[HI, "[DONE]"]),
     *(
@@ -190,14 +242,38 @@ CASES: list[Case] = [
             ("openai", [HI]),
             ("anthropic", message_events(says("Hi"))[:-2]),
             ("gemini", [generated({"text": "Hi"}, finish=None)]),
+            ("bedrock", converse_events([words("Hi")])[:-2]),
         )
+    ),
+    Heard(
+        135,
+        "an end without usage is one",
+        "bedrock",
+        {FINISH: "stop", CONTENT: "Hi"},
+        events=converse_events([words("Hi")])[:-1],
+    ),
+    Fails(
+        135,
+        "a frame that is cut off ends no answer",
+        "bedrock",
+        "network",
+        events=frames(converse_events([words("Hi")])[:-1])[:-1],
+    ),
+    Fails(
+        135,
+        "a frame that is damaged does not, either",
+        "bedrock",
+        "protocol",
+        events=frames(converse_events([words("Hi")]))[:-1] + b"\0",
     ),
     Holds(
         136,
         "until the first content a stream fails over",
         relays(a_failure_before_content_has_its_status),
     ),
+    Holds(136, "so does one of Converse's", relays(converse_fails_before_content)),
     Holds(137, "behind it the stream ends in an error", relays(a_failure_behind_content_is_told)),
+    Holds(137, "and one of Converse's does", relays(converse_fails_behind_content)),
     Holds(
         138,
         "an answer that is not streamed is one that cannot be read",
@@ -228,6 +304,7 @@ CASES: list[Case] = [
             ("openai", "goes on as it came in the client's own format"),
             ("anthropic", "is replaced for Claude"),
             ("google", "is replaced for Gemini"),
+            ("bedrock", "is replaced for Converse"),
         )
     ),
 ]

@@ -101,6 +101,64 @@ def input_delta(partial: str) -> Json:
     return {"type": "input_json_delta", "partial_json": partial}
 
 
+# Bedrock's: the models whose families differ, and Converse.
+
+NOVA = "bedrock/amazon.nova-lite-v1:0"
+NOVA_2 = "bedrock/us.amazon.nova-2-lite-v1:0"
+SONNET = "bedrock/us.anthropic.claude-sonnet-4-6"
+MISTRAL = "bedrock/mistral.mistral-large-2407-v1:0"
+LLAMA = "bedrock/meta.llama3-3-70b-instruct-v1:0"
+OPUS = "bedrock/global.anthropic.claude-opus-5-5"  # on the surface of Anthropic's format
+OSS = "bedrock/openai.gpt-oss-120b-1:0"  # on that of OpenAI's
+GPT_6 = "bedrock/us.openai.gpt-6-sol"  # there too
+POINT = {"cachePoint": {"type": "default"}}
+
+
+def words(text: str) -> Json:
+    return {"text": text}
+
+
+def uses(id: str, name: str = "look", **input: Any) -> Json:
+    return {"toolUse": {"toolUseId": id, "name": name, "input": input}}
+
+
+def results(id: str, *content: Json, **more: Any) -> Json:
+    return {"toolResult": {"toolUseId": id, "content": list(content) or [words("ok")], **more}}
+
+
+def spec(name: str = "look", **more: Any) -> Json:
+    schema = {"json": {"type": "object", "properties": {}}}
+    return {"toolSpec": {"name": name, "inputSchema": schema, **more}}
+
+
+def conversed(*blocks: Json, stop: str | None = "end_turn", **more: Any) -> Json:
+    told = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
+    answer = {"message": {"role": "assistant", "content": list(blocks)}}
+    return {"output": answer, "stopReason": stop, "usage": told, **more}
+
+
+def converse_events(*blocks: list[Json], stop: str = "end_turn", usage: Json | None = None) -> list[Json]:
+    """A stream: of each block its deltas, after its start if it has one, as calls alone have."""
+    events: list[Json] = [{"messageStart": {"role": "assistant"}}]
+    for index, parts in enumerate(blocks):
+        at = {"contentBlockIndex": index}
+        for part in parts:
+            start = "toolUseId" in part.get("toolUse", {})
+            name, field = ("contentBlockStart", "start") if start else ("contentBlockDelta", "delta")
+            events.append({name: {field: part, **at}})
+        events.append({"contentBlockStop": at})
+    told = usage or {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
+    return [*events, {"messageStop": {"stopReason": stop}}, {"metadata": {"usage": told}}]
+
+
+def begins(id: str, name: str = "look", **more: Any) -> Json:
+    return {"toolUse": {"toolUseId": id, "name": name, **more}}
+
+
+def argues(piece: str) -> Json:
+    return {"toolUse": {"input": piece}}
+
+
 # Gemini's.
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handler.providers.addressing import address, surfaced
+from handler.providers.addressing import address, surfaced, unable
 from handler.providers.base import Provider
 from handler.providers.registry import PROVIDERS, TRANSLATORS, rows
 from rules import Model, load_catalog, read_record
@@ -91,3 +91,13 @@ def test_every_surface_that_the_catalogue_names_is_one_of_the_row() -> None:
             word, _, surface = rule.partition(":")
             if word == "surface":
                 assert surface in PROVIDERS[model.provider].surfaces, model.id
+
+
+def test_each_surface_tells_itself_what_it_cannot_represent() -> None:
+    told = unable(PROVIDERS.values())
+    assert "custom_tools" not in told["bedrock"]
+    assert "custom_tools" not in told["bedrock surface:anthropic"]
+    assert "custom_tools" in told["bedrock surface:openai"]
+    for name, row in PROVIDERS.items():
+        assert told[name] == row.quirks.lacking
+    assert all({"n", "urls"} <= told[wire] for wire in told if wire.startswith("bedrock"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rules import Catalog, Reason, Refusal, decide, usable
+from rules import Catalog, Model, Reason, Refusal, decide, usable
 from rules.admission import Live
 from rules.facts import Facts
 from rules.ruleset import RuleSet
@@ -892,3 +892,19 @@ def test_a_listed_model_has_its_window_and_its_price() -> None:
     assert "pricing" not in by_id["mistral/open-7b"]
     assert "context_length" not in by_id["xai/wide"]
     assert by_id["open-7b"]["owned_by"] == "sluice"
+
+
+@pytest.mark.parametrize(
+    ("rules", "lacking"),
+    [
+        pytest.param((), {"urls"}, id="the provider's wire"),
+        pytest.param(("budget", "surface:own"), {"custom_tools"}, id="a surface of its own"),
+        pytest.param(("surface:free",), set(), id="one that lacks nothing"),
+        pytest.param(("surface:gone",), {"urls"}, id="one that the provider has no more"),
+    ],
+)
+def test_what_the_wire_to_a_model_cannot_represent(rules: tuple[str, ...], lacking: set[str]) -> None:
+    told = {"up": {"urls"}, "up surface:own": {"custom_tools"}, "up surface:free": set[str]()}
+    world = Live(unable={wire: frozenset(each) for wire, each in told.items()})
+    assert world.lacking(Model(provider="up", name="m", rules=rules)) == lacking
+    assert world.lacking(Model(provider="else", name="m", rules=rules)) == set()
