@@ -30,7 +30,7 @@ SPARE = "spare/spare"
 class Times:
     """Limits in seconds, scaled so that a silent provider is soon given up."""
 
-    connect: float = 0.2
+    connect: float = 0.2  # to a provider that keeps silent then: others may take longer on a busy machine
     first_token: float = 0.7  # Sluice's own default
     ruled: float = 0.25  # the rule's
     idle: float = 0.3
@@ -58,13 +58,16 @@ class Setup:
             when = {"stream": streams, "model": lasting(stream=streams)}
             brief = self._rule(f"wall-{streams}-brief", short, when=when)
             rules.append({**brief, "priority": 1})
+            silent = {**timeouts, "connect": self.times.connect}
+            when = {"stream": streams, "model": "mute/*"}
+            rules.append({**self._rule(f"wall-{streams}-mute", silent, when=when), "priority": 1})
         large = {"first_token": 5.0, "total": self.times.total}
         rules.append({**self._rule("wall-large", large, when={"model": "wall/10mb-event"}), "priority": 1})
         return rules
 
     def _timeouts(self, times: Times, streams: bool) -> Json:
         first = {"first_token": times.ruled} if self.ruled else {"first_token": times.first_token}
-        bounds = {"connect": times.connect, "idle": times.idle, "total": times.total}
+        bounds = {"idle": times.idle, "total": times.total}
         return {**bounds, **(first if streams or self.ruled else {})}
 
     def _rule(self, id: str, timeouts: Json, **more: Any) -> Json:
