@@ -15,7 +15,7 @@ from handler import sse
 from handler.choices import parts_of
 from handler.errors import GatewayError, InvalidRequest, UpstreamError
 from handler.fields import check_chat
-from handler.frames import FRAMINGS
+from handler.framing import FRAMINGS
 from handler.providers.addressing import surfaced, unable
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import PROVIDERS, TRANSLATORS

@@ -59,7 +59,7 @@ class Setup:
             brief = self._rule(f"wall-{streams}-brief", short, when=when)
             rules.append({**brief, "priority": 1})
             silent = {**timeouts, "connect": self.times.connect}
-            when = {"stream": streams, "model": "mute/*"}
+            when = {**when, "model": ["mute/*"]}
             rules.append({**self._rule(f"wall-{streams}-mute", silent, when=when), "priority": 1})
         large = {"first_token": 5.0, "total": self.times.total}
         rules.append({**self._rule("wall-large", large, when={"model": "wall/10mb-event"}), "priority": 1})
