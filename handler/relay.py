@@ -206,7 +206,7 @@ class Relay:
                 order = await _within(watch, self._sign(order), limits.first)
             return Asked(part, candidate, row, translator, order, goes_on, form, spent, len(parts))
 
-        parts = parts_of(sent, row)
+        parts = parts_of(sent, row, translator)
         asks, opened = [await asked(part) for part in parts], partial(self._opened, watch, limits, began)
         answer = await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
         return retold(asks[0], form, answer) if form and call.chat.stream != sent.chat.stream else answer

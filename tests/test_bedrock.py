@@ -243,6 +243,17 @@ async def test_claude_on_its_own_surface_is_spoken_to_as_by_anthropic(
     assert json.loads(asked.content)["model"] == "global.anthropic.claude-opus-5-5"
 
 
+async def test_claude_on_its_own_surface_is_asked_once_for_each_choice(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    message = read(WIRE / "anthropic" / "text", "whole.json")
+    bedrock.answer = lambda _: httpx.Response(200, json=message)
+    heard = await gateway.chat(model=OPUS, n=2)
+    assert [choice["index"] for choice in heard.json["choices"]] == [0, 1]
+    assert "x-sluice-dropped" not in heard.headers
+    assert len(bedrock.asked) == 2
+
+
 TOLD = completion(
     "<reasoning>Hm.</reasoning>Hi",
     choices=[

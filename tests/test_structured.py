@@ -238,6 +238,39 @@ async def test_the_providers_own_json_mode_is_left_alone(upstream: Upstream, sta
     assert "x-sluice-schema" not in heard.headers
 
 
+async def test_a_dialect_without_several_choices_is_asked_once_for_each(
+    upstream: Upstream, start: Start
+) -> None:
+    body = {
+        "id": "msg_1",
+        "model": "m",
+        "content": [{"type": "text", "text": GOOD}],
+        "stop_reason": "end_turn",
+    }
+    upstream.script("claude", whole(body))
+    quirked: list[Json] = [{}, {"unable": []}]
+    for quirks in quirked:
+        record = provider(upstream.url, "mine", dialect="anthropic", quirks=quirks)
+        heard = await start(record).chat(model="mine/claude", response_format=schema(), n=2)
+        assert [one["message"]["content"] for one in heard.json["choices"]] == [GOOD, GOOD]
+        assert "x-sluice-dropped" not in heard.headers
+
+
+async def test_calls_of_a_whole_answer_are_numbered_by_their_place_in_its_stream(
+    upstream: Upstream, start: Start
+) -> None:
+    """Some providers number the calls of a whole answer too, and all of them 0."""
+    calls = [{**CALL, "id": id, "index": 0} for id in ("a", "b")]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    upstream.script("mute", whole(completion(choices=[choice])))
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    mute = model("up/mute", can=["tools"])
+    heard = await start(mute).chat(model="up/mute", response_format=schema(), tools=tools, stream=True)
+    told = [call for one in heard.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())]
+    assert [(call["index"], call["id"]) for call in told] == [(0, "a"), (1, "b")]
+
+
 @pytest.mark.parametrize("second", [GOOD, BAD])
 async def test_each_of_several_choices_has_to_fit(upstream: Upstream, start: Start, second: str) -> None:
     texts = [GOOD, second]

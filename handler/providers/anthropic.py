@@ -25,6 +25,7 @@ class Anthropic:
     """The translator of the `anthropic` dialect. `clock`: epoch seconds, for the answers' `created`."""
 
     framing = "sse"
+    several = False
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock

@@ -59,6 +59,7 @@ class Google:
     """The translator of the `google` dialect."""
 
     framing = "sse"
+    several = True
 
     def path(self, model: Model, *, stream: bool) -> str:
         name = model.name if model.name.startswith(_SERVED) else f"models/{model.name}"
