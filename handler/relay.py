@@ -152,13 +152,14 @@ class Relay:
         self._jitter = jitter
         self._observe = observe  # told of every attempt, and of a stream that breaks off again
 
-    async def __call__(self, call: Call) -> Answer:
+    async def __call__(self, call: Call, spent: list[Spent] | None = None) -> Answer:
         """The answer: whole, or a stream at its first content. Raises UpstreamError when all attempts failed.
 
-        Cancelling it closes the upstream at once.
+        Cancelling it closes the upstream at once. `spent` is where it is noted what failed attempts used,
+        for whoever gets no answer to ask.
         """
         watch, deadline = Watch(self._clock), call.deadline_from(self._clock())
-        spent: list[Spent] = []
+        spent = [] if spent is None else spent
 
         async def ask(
             candidate: Candidate, goes_on: Continuation | None, amends: SchemaMismatch | None
