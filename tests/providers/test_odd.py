@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,32 @@ def sent(fields: Json, provider: str) -> None:
     body, model = chat(fields), unlisted(provider, "claude-sonnet-4-6")
     with suppress(UpstreamError):
         TRANSLATORS[row.dialect].request(body, model, row.quirks)
+
+
+def work(provider: str, calls: int) -> int:
+    """How many functions are called, and generators gone on with, for so many calls in one turn."""
+    made = [
+        {"id": f"c{at}", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+        for at in range(calls)
+    ]
+    results = [{"role": "tool", "tool_call_id": one["id"], "content": "ok"} for one in made]
+    asked: Json = {"role": "assistant", "content": None, "tool_calls": made}
+    body = {"messages": [{"role": "user", "content": "Hi"}, asked, *results]}
+    row, count = PROVIDERS[provider], 0
+
+    def note(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(note)
+    try:
+        TRANSLATORS[row.dialect].request(body, unlisted(provider, "claude-sonnet-4-6"), row.quirks)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "bedrock", "gemini", "mistral", "perplexity"])
+def test_the_work_grows_with_the_conversation_and_not_with_its_square(provider: str) -> None:
+    work(provider, 1)
+    assert work(provider, 800) < 2.5 * work(provider, 400)
