@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -98,14 +98,7 @@ class Answer:
     @property
     def cost_dollars(self) -> float | None:
         """Of all that the call used. None while the usage is unknown, or when a price is."""
-        if self.used is None:
-            return None
-        nano = 0
-        for candidate, usage in (*self.spent, (self.candidate, self.used)):
-            if candidate.model.price is None:
-                return None
-            nano += cost(usage, candidate.model.price)
-        return dollars(nano)
+        return None if self.used is None else dollars_of((*self.spent, (self.candidate, self.used)))
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The stream as the client gets it: server-sent events, one or more at a time.
@@ -175,6 +168,16 @@ class Answer:
         self.broke_off = True
         error = final_error([failure], self.attempts, model=self.candidate.id, broke_off=True)
         return encode(json.dumps(error.body(), separators=(",", ":")))
+
+
+def dollars_of(spent: Iterable[Spent]) -> float | None:
+    """What all that cost; None when a price is unknown."""
+    nano = 0
+    for candidate, usage in spent:
+        if candidate.model.price is None:
+            return None
+        nano += cost(usage, candidate.model.price)
+    return dollars(nano)
 
 
 async def more(source: Source, frames: Frames | Folded) -> bytes:

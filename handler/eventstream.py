@@ -7,6 +7,7 @@ Exceptions are such events too. https://docs.aws.amazon.com/AmazonS3/latest/API/
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,7 +38,8 @@ class Decoder:
             for message in self._buffer:
                 self._held -= message.prelude.total_length
                 yield Event(_data(message))
-        except (ParserError, ValueError) as error:  # a wrong checksum; a text that is no UTF-8
+        # A wrong checksum; a text that is no UTF-8; a header cut short, or of a type that nobody knows.
+        except (ParserError, ValueError, struct.error, KeyError) as error:
             raise UpstreamError("The provider's stream is damaged.", klass="protocol") from error
         if self._held > self._max_event:
             raise EventTooLarge(f"a message is longer than {self._max_event} bytes")
@@ -54,5 +56,5 @@ def _data(message: Any) -> str:
     name = str(headers.get(_TYPES.get(str(headers.get(":message-type")), ":event-type"), "unknown"))
     payload = message.payload.decode()
     if not payload and ":error-message" in headers:
-        payload = json.dumps({"message": headers[":error-message"]})
+        payload = json.dumps({"message": str(headers[":error-message"])})
     return f"{{{json.dumps(name)}:{payload or '{}'}}}"

@@ -23,6 +23,9 @@ WRAPPED = "value"  # a tool's arguments are an object, so any other root stands 
 MOST_QUOTED = 50_000  # characters of an answer that is shown to its model again
 
 _HOISTED = frozenset({"$defs", "definitions", "$schema"})  # they stay at the head when a root is wrapped
+_INSTEAD_OF_TOOL = frozenset(  # what the forced tool takes the place of
+    {"response_format", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"}
+)
 # An answer that was cut off or withheld is none, and its finish reason says so.
 _UNFINISHED = frozenset({"length", "content_filter"})
 
@@ -120,8 +123,7 @@ def _instructed(messages: list[Json], text: str) -> list[Json]:
 
 
 def _with_tool(form: Form, chat: Json) -> Json:
-    gone = ("response_format", "tools", "tool_choice", "parallel_tool_calls")
-    kept = {name: value for name, value in chat.items() if name not in gone}
+    kept = {name: value for name, value in chat.items() if name not in _INSTEAD_OF_TOOL}
     schema = form.asked.schema or {}
     function: Json = {
         "name": ANSWER,

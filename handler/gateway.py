@@ -154,7 +154,7 @@ class Gateway:
         """The answer, with the time it took on the entry: waiting on providers is not our overhead."""
         entry.waiting_since = self.clock()
         try:
-            entry.answer = answer = await self.relay(call)
+            entry.answer = answer = await self.relay(call, entry.spent)
         except UpstreamError as error:
             self._learn(attempt["class"] for attempt in error.metadata.get("attempts", ()))
             raise

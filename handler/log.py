@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from handler.answer import dollars_of
+from handler.cost import Usage
 from handler.failover import OWN_WORDS
 from handler.redact import redacted
 
 if TYPE_CHECKING:
+    from handler.answer import Answer, Spent
     from handler.errors import GatewayError
     from handler.keys import Key
-    from handler.relay import Answer
     from rules import Decision
 
 Json = dict[str, Any]
@@ -43,6 +45,7 @@ class Entry:
     key: Key | None = None
     decision: Decision | None = None
     answer: Answer | None = None
+    spent: list[Spent] = field(default_factory=list)  # what attempts without an answer used
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     error: Json | None = None  # the error object the client was given, without words of the request
@@ -102,10 +105,11 @@ def _decided(decision: Decision | None, answer: Answer | None) -> Json:
 
 
 def _unanswered(entry: Entry) -> Json:
-    """Of a client that left before any content: what had been asked may have to be paid for."""
-    if not (entry.left and entry.waited and entry.decision):
-        return {}
-    return {"usage": {"input": entry.decision.facts.input_tokens, "estimated": True}}
+    """What is to be paid all the same; of a client that left, what had just been asked may be too."""
+    asked = entry.decision.facts.input_tokens if entry.decision and entry.left and entry.waited else 0
+    left = Usage(input=asked, estimated=asked > 0)
+    usage = sum((usage for _, usage in entry.spent), start=left)
+    return {"usage": _told(usage), "cost": None if asked else dollars_of(entry.spent)} if usage else {}
 
 
 def _answered(answer: Answer) -> Json:
@@ -114,11 +118,13 @@ def _answered(answer: Answer) -> Json:
         "attempts": [attempt.body() for attempt in answer.attempts],
         "resumed": answer.resumed,
         "first_token_ms": None if answer.first_token is None else round(answer.first_token * 1000, 1),
-        "usage": {name: value for name, value in asdict(answer.usage).items() if value}
-        if answer.usage
-        else None,
+        "usage": _told(answer.usage) if answer.usage else None,
         "cost": answer.cost_dollars,
     }
+
+
+def _told(usage: Usage) -> Json:
+    return {name: value for name, value in asdict(usage).items() if value}
 
 
 def reason_of(decision: Decision | None, answer: Answer | None) -> str | None:

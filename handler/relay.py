@@ -152,13 +152,14 @@ class Relay:
         self._jitter = jitter
         self._observe = observe  # told of every attempt, and of a stream that breaks off again
 
-    async def __call__(self, call: Call) -> Answer:
+    async def __call__(self, call: Call, spent: list[Spent] | None = None) -> Answer:
         """The answer: whole, or a stream at its first content. Raises UpstreamError when all attempts failed.
 
-        Cancelling it closes the upstream at once.
+        Cancelling it closes the upstream at once. `spent` is where it is noted what failed attempts used,
+        for whoever gets no answer to ask.
         """
         watch, deadline = Watch(self._clock), call.deadline_from(self._clock())
-        spent: list[Spent] = []
+        spent = [] if spent is None else spent
 
         async def ask(
             candidate: Candidate, goes_on: Continuation | None, amends: SchemaMismatch | None
@@ -198,22 +199,21 @@ class Relay:
         sent = call.sent(goes_on, form)
         limits = limits_of(sent, candidate, now=began, deadline=deadline)
 
-        def asked(part: Call) -> Asked:
+        async def asked(part: Call) -> Asked:
             order = outgoing(
                 part, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
             )
+            if row.auth == "sigv4" and credential is None:
+                order = await _within(watch, self._sign(order), limits.first)
             return Asked(part, candidate, row, translator, order, goes_on, form, spent, len(parts))
 
-        parts = parts_of(sent, row)
-        asks, opened = [asked(part) for part in parts], partial(self._opened, watch, limits, began)
+        parts = parts_of(sent, row, translator)
+        asks, opened = [await asked(part) for part in parts], partial(self._opened, watch, limits, began)
         answer = await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
         return retold(asks[0], form, answer) if form and call.chat.stream != sent.chat.stream else answer
 
     async def _opened(self, watch: Watch, limits: Limits, began: float, asked: Asked) -> Upstream:
-        order = asked.order
-        if asked.row.auth == "sigv4" and order.credential is None:
-            order = await _within(watch, self._sign(order), limits.first)
-        response = await _within(watch, self._send(order, limits), limits.first)
+        response = await _within(watch, self._send(asked.order, limits), limits.first)
         return _Open(response, watch, limits, began)
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:

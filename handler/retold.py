@@ -42,7 +42,7 @@ def _parts(choice: Json) -> Iterator[Json]:
     """The role, the content and the end of one choice."""
     said = {name: value for name, value in choice["message"].items() if name != "role" and value is not None}
     if calls := said.get("tool_calls"):
-        said["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
+        said["tool_calls"] = [{**call, "index": place} for place, call in enumerate(calls)]
     logprobs = {"logprobs": choice["logprobs"]} if choice.get("logprobs") else {}
     yield {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
     yield {"delta": said, **logprobs, "finish_reason": None}

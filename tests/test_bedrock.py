@@ -175,6 +175,27 @@ async def test_no_key_and_no_signature_is_ever_logged(gateway: Running, bedrock:
     assert not [word for word in ("canary", "Signature=", "AKIDCANARY") if word in told]
 
 
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+async def test_the_security_token_is_taken_out_of_what_bedrock_says_to_the_caller(
+    gateway: Running, bedrock: Bedrock, streams: bool
+) -> None:
+    kind = {"x-amzn-errortype": "ValidationException"}
+    bedrock.answer = lambda _: httpx.Response(400, headers=kind, json={"message": "Odd: token-canary."})
+    heard = await gateway.chat(model=NOVA, stream=streams)
+    assert (heard.status, heard.error["message"]) == (400, "Odd: [redacted].")
+
+
+async def test_the_security_token_is_taken_out_of_what_ends_a_stream(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    said: Json = {"contentBlockDelta": {"delta": {"text": "Hi"}, "contentBlockIndex": 0}}
+    ends: Json = {"validationException": {"message": "Odd: token-canary."}}
+    bedrock.answer = stream(frames([{"messageStart": {"role": "assistant"}}, said, ends]))
+    for n in (1, 2):
+        heard = await gateway.chat(model=NOVA, stream=True, n=n)
+        assert heard.events[-1]["error"]["message"] == "Odd: [redacted]."
+
+
 async def test_its_own_credential_is_used_instead_of_the_role(
     bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +241,17 @@ async def test_claude_on_its_own_surface_is_spoken_to_as_by_anthropic(
     assert asked.url.raw_path == b"/anthropic/v1/messages"
     assert asked.headers["anthropic-version"] == "2023-06-01"
     assert json.loads(asked.content)["model"] == "global.anthropic.claude-opus-5-5"
+
+
+async def test_claude_on_its_own_surface_is_asked_once_for_each_choice(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    message = read(WIRE / "anthropic" / "text", "whole.json")
+    bedrock.answer = lambda _: httpx.Response(200, json=message)
+    heard = await gateway.chat(model=OPUS, n=2)
+    assert [choice["index"] for choice in heard.json["choices"]] == [0, 1]
+    assert "x-sluice-dropped" not in heard.headers
+    assert len(bedrock.asked) == 2
 
 
 TOLD = completion(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.asgi import Heard
-from tests.gateways import Running, model, provider, running
-from tests.upstream import Upstream, chunk, completion, finish, role, stream, usage, whole
+from tests.asgi import Heard, call
+from tests.gateways import KEY, Running, model, provider, running
+from tests.upstream import Act, Upstream, chunk, completion, finish, role, stream, usage, whole
 
 Json = dict[str, Any]
 CITY: Json = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -133,7 +135,39 @@ async def test_when_nobody_can_the_error_says_where(
     assert [(one["class"], one["status"]) for one in attempts] == [("schema", 200)] * 2
     assert "$.city: expected string" in heard.error["message"]
     assert "city" not in json.dumps(gateway.lines), "neither schema nor answer are logged"
+    line = gateway.lines[-1]
+    assert (line["usage"], line["cost"]) == ({"input": 14, "output": 6}, 2.6e-05), "both rounds are paid for"
     assert not gateway.gateway.cooldown.cooling(), "the provider is not down"
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+async def test_a_client_that_leaves_while_it_is_asked_again_leaves_nothing_behind(
+    upstream: Upstream, start: Start, streams: bool, n: int
+) -> None:
+    silent = whole("{").but(Act.STALL)
+    silent = replace(silent, headers={**silent.headers, "content-length": "99"})
+    upstream.script("tools", *[whole(calling(BAD))] * n, silent)
+    alone = provider(upstream.url, "one", quirks={"unable": ["n"]})
+    gateway, leave = start(alone, model("one/tools", can=["tools"])), asyncio.Event()
+    hi = {"role": "user", "content": "hi"}
+    body = {"model": "one/tools", "messages": [hi], "output_schema": CITY, "n": n, "stream": streams}
+    asking = call(
+        gateway.app,
+        "POST",
+        "/v1/chat/completions",
+        headers={"authorization": f"Bearer {KEY}"},
+        body=json.dumps(body).encode(),
+        leave=leave,
+    )
+    task = asyncio.create_task(asking)
+    await upstream.until("requests", 2 * n)
+    leave.set()
+    await task
+    await upstream.until("gone", n)
+    assert upstream.busy == 0
+    assert gateway.lines[-1]["left"] is True
+    assert gateway.lines[-1]["usage"]["output"] >= 3, "the first round is paid for too"
 
 
 async def test_a_stream_that_went_on_live_ends_in_an_error_when_it_does_not_fit(
@@ -236,6 +270,39 @@ async def test_the_providers_own_json_mode_is_left_alone(upstream: Upstream, sta
     heard = await start().chat(model="up/native", response_format={"type": "json_object"})
     assert content(heard) == "no object"
     assert "x-sluice-schema" not in heard.headers
+
+
+async def test_a_dialect_without_several_choices_is_asked_once_for_each(
+    upstream: Upstream, start: Start
+) -> None:
+    body = {
+        "id": "msg_1",
+        "model": "m",
+        "content": [{"type": "text", "text": GOOD}],
+        "stop_reason": "end_turn",
+    }
+    upstream.script("claude", whole(body))
+    quirked: list[Json] = [{}, {"unable": []}]
+    for quirks in quirked:
+        record = provider(upstream.url, "mine", dialect="anthropic", quirks=quirks)
+        heard = await start(record).chat(model="mine/claude", response_format=schema(), n=2)
+        assert [one["message"]["content"] for one in heard.json["choices"]] == [GOOD, GOOD]
+        assert "x-sluice-dropped" not in heard.headers
+
+
+async def test_calls_of_a_whole_answer_are_numbered_by_their_place_in_its_stream(
+    upstream: Upstream, start: Start
+) -> None:
+    """Some providers number the calls of a whole answer too, and all of them 0."""
+    calls = [{**CALL, "id": id, "index": 0} for id in ("a", "b")]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    upstream.script("mute", whole(completion(choices=[choice])))
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    mute = model("up/mute", can=["tools"])
+    heard = await start(mute).chat(model="up/mute", response_format=schema(), tools=tools, stream=True)
+    told = [call for one in heard.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())]
+    assert [(call["index"], call["id"]) for call in told] == [(0, "a"), (1, "b")]
 
 
 @pytest.mark.parametrize("second", [GOOD, BAD])

@@ -25,6 +25,7 @@ class Anthropic:
     """The translator of the `anthropic` dialect. `clock`: epoch seconds, for the answers' `created`."""
 
     framing = "sse"
+    several = False
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -45,7 +46,7 @@ class Anthropic:
         if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
             raise UpstreamError("The provider's answer is no message.", klass="protocol")
         message = message_of(blocks, str(body.get("model")), refusal_of(body))
-        usage = body.get("usage") or {}
+        usage = told if isinstance(told := body.get("usage"), dict) else {}
         finish = finish_of(body.get("stop_reason"), called="tool_calls" in message)
         completion = {
             "id": body.get("id"),

@@ -111,13 +111,17 @@ class Translator(Protocol):
     A translator of the client's own format shares every part that it does not change with the dict it was
     given, so that `splice` can keep the client's bytes.
 
-    `framing`: how a stream is cut into events (handler/framing.py). `model`: what was asked, for an answer
-    that does not say it. `legacy`: the client sent `functions` or `function_call`, and the answer goes back
-    in that form. `request` sees that for itself.
+    `framing`: how a stream is cut into events (handler/framing.py). `several`: one answer can have several
+    choices, unless a row says that there it cannot. `model`: what was asked, for an answer that does not say
+    it. `legacy`: the client sent `functions` or `function_call`, and the answer goes back in that form;
+    `request` sees it for itself.
     """
 
     @property
     def framing(self) -> str: ...
+
+    @property
+    def several(self) -> bool: ...
 
     def path(self, model: Model, *, stream: bool) -> str: ...
 

@@ -27,6 +27,7 @@ class Bedrock:
     """The translator of the `bedrock` dialect. `clock`: epoch seconds, for the answers' `created`."""
 
     framing = "eventstream"
+    several = False
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock

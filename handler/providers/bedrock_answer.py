@@ -89,9 +89,10 @@ def _block(one: Json) -> Json | None:
 
 def finish_of(reason: Any, *, called: bool, spoken: bool) -> str:
     """OpenAI's word for why an answer ended; for a new one what it holds decides."""
+    reason = str(reason)
     if reason in _BROKEN and not spoken and not called:
         raise UpstreamError("The provider's model made no readable answer.", klass="server")
-    return _FINISH.get(str(reason)) or ("tool_calls" if called else "stop")
+    return _FINISH.get(reason) or ("tool_calls" if called else "stop")
 
 
 def usage_of(usage: Mapping[str, Any]) -> Json:

@@ -68,14 +68,15 @@ class ConverseStream(BlockStream):
         return self._finish(finish, None)
 
     def _metadata(self, told: Json) -> Iterator[Json]:
-        self._usage = told.get("usage") or {}
+        if usage := told.get("usage"):
+            self._usage = usage_of(usage)
         self._head |= tier_of(told)
         return iter(())
 
     def _last(self) -> Iterator[Json]:
         self._done = True
         if self._usage:
-            yield {**self._head, "choices": [], "usage": usage_of(self._usage)}
+            yield {**self._head, "choices": [], "usage": self._usage}
 
 
 def _sort(delta: Json) -> str:

@@ -17,9 +17,10 @@ from handler.providers.names import meant
 def call_of(block: Json, arguments: str) -> Json:
     """A tool call; `arguments` are the JSON text of its input."""
     name, custom = meant(str(block.get("name", "")))
+    id = str(block.get("id", ""))
     if custom:
-        return {"id": block["id"], "type": "custom", "custom": {"name": name, "input": _text_of(arguments)}}
-    return {"id": block["id"], "type": "function", "function": {"name": name, "arguments": arguments}}
+        return {"id": id, "type": "custom", "custom": {"name": name, "input": _text_of(arguments)}}
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def _text_of(arguments: str) -> str:

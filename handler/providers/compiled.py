@@ -34,7 +34,7 @@ def compiled(schema: Mapping[str, Any]) -> Json:
             new[_LISTS[name]] = [_inner(one) for one in value]
         elif name == "items":
             new[name] = _inner(value)
-        elif name in _KEPT or (name == "format" and value in _FORMATS):
+        elif name in _KEPT or (name == "format" and isinstance(value, str) and value in _FORMATS):
             new[name] = value
         elif name not in _UNSAID:
             words[name] = value
@@ -75,12 +75,20 @@ def _references(schema: Any) -> set[Any]:
 
 
 def _optional(schema: Any) -> int:
-    found = ((node.get("properties"), node.get("required")) for node in _nodes(schema))
+    found = ((node.get("properties"), _required(node)) for node in _nodes(schema))
     return sum(
-        len(properties.keys() - set(required if isinstance(required, list) else ()))
+        len(properties.keys() - set(required))
         for properties, required in found
         if isinstance(properties, dict)
     )
+
+
+def _required(schema: Mapping[str, Any]) -> list[str]:
+    return [name for name in _list(schema.get("required")) if isinstance(name, str)]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _nodes(schema: Any) -> Iterator[Json]:
@@ -100,18 +108,18 @@ def of_object(parameters: Any) -> Json:
     Alternatives are refused at the top: their properties are laid together, and required is what all require.
     """
     schema = parameters if isinstance(parameters, dict) else {}
-    branches = [one for name in _LISTS for one in schema.get(name) or () if isinstance(one, dict)]
+    branches = [one for name in _LISTS for one in _list(schema.get(name)) if isinstance(one, dict)]
     fixed = {name: value for name, value in schema.items() if name not in _LISTS} | {"type": "object"}
     properties: Json = {}
     for part in (*branches, schema):
         found = part.get("properties")
         properties |= found if isinstance(found, dict) else {}
     if branches:
-        fixed["required"] = _required(schema, branches)
+        fixed["required"] = _required_of(schema, branches)
     return {**fixed, "properties": properties}
 
 
-def _required(schema: Json, branches: list[Json]) -> list[str]:
-    each = [set(branch.get("required") or ()) for branch in branches]
+def _required_of(schema: Json, branches: list[Json]) -> list[str]:
+    own, each = _required(schema), [set(_required(branch)) for branch in branches]
     shared = set().union(*each) if "allOf" in schema else set.intersection(*each)
-    return [*(schema.get("required") or ()), *sorted(shared - set(schema.get("required") or ()))]
+    return [*own, *sorted(shared - set(own))]

@@ -59,6 +59,7 @@ class Google:
     """The translator of the `google` dialect."""
 
     framing = "sse"
+    several = True
 
     def path(self, model: Model, *, stream: bool) -> str:
         name = model.name if model.name.startswith(_SERVED) else f"models/{model.name}"
@@ -193,9 +194,11 @@ def _fit(body: Any) -> bool:
 def _is_candidate(one: Any) -> bool:
     if not isinstance(one, dict) or not isinstance(one.get("index", 0), int):
         return False
-    content = one.get("content")
-    parts = content.get("parts") if isinstance(content, dict) else content
-    return parts is None or (isinstance(parts, list) and all(isinstance(part, dict) for part in parts))
+    content = one.get("content") or {}
+    if not isinstance(content, dict):
+        return False
+    parts = content.get("parts") or []
+    return isinstance(parts, list) and all(isinstance(part, dict) for part in parts)
 
 
 def _candidates(body: Json) -> list[Json]:
@@ -259,7 +262,8 @@ def _pieces(part: Json, said: Said) -> Iterator[tuple[str, Any]]:
 def _call(call: Json, signature: str, said: Said) -> Json:
     given, place = _text(call.get("id")), len(said.ids)
     if not given or given in said.ids:
-        given = f"call_{sha256(f'{said.answer}/{said.index}/{place}'.encode()).hexdigest()[:24]}"
+        own = f"{said.answer}/{said.index}/{place}".encode("utf-8", "surrogatepass")
+        given = f"call_{sha256(own).hexdigest()[:24]}"
     said.ids.append(given)
     arguments = json.dumps(call.get("args") or {}, ensure_ascii=False, separators=(",", ":"))
     function = {"name": unspelled(_text(call.get("name"))), "arguments": arguments}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -72,11 +73,11 @@ def conversation(messages: Sequence[Json], words: Mapping[str, str], *, ids: boo
     placed = [Placed(message, f"messages[{place}]") for place, message in enumerate(messages)]
     begin = next((at for at, one in enumerate(placed) if one.message["role"] not in _SYSTEM), len(placed))
     system = [part for one in placed[:begin] for part in _parts(one)]
-    if begin == len(placed) or "no_system" in words:  # it wants to be asked something: the last of them
-        said = system if "no_system" in words else system[-1:]
-        system, opening = [one for one in system if one not in said], said
-    else:
-        opening = []
+    opening: list[Json] = []
+    if "no_system" in words:
+        system, opening = [], system
+    elif begin == len(placed):  # it wants to be asked something: the last of them
+        system, opening = system[:-1], system[-1:]
     writer = _Writer(words, ids=ids)
     writer.add("user", opening)
     for assistants, others in _rounds(placed[begin:]):
@@ -122,15 +123,17 @@ class _Writer:
     def round(self, assistants: list[Placed], others: list[Placed]) -> None:
         calls = _calls(assistants)
         self.add("model", [*_said(assistants), *self._called(calls)])
-        keys = {call.key for call in calls}
-        results = [one for one in others if one.message.get("tool_call_id") in keys and _is_result(one)]
+        results: dict[str | None, list[Placed]] = {call.key: [] for call in calls}
+        rest: list[Placed] = []
+        for one in others:
+            mine = results.get(one.message.get("tool_call_id"), rest) if _is_result(one) else rest
+            mine.append(one)
         seen: list[Json] = []
         if calls:
             self.contents.append({"role": "user", "parts": self._answered(calls, results, seen)})
             self.add("user", seen)
-        for one in others:
-            if one not in results:
-                self.add("user", _orphan(one) if _is_result(one) else _parts(one) or [_BLANK])
+        for one in rest:
+            self.add("user", _orphan(one) if _is_result(one) else _parts(one) or [_BLANK])
 
     def _called(self, calls: list[Call]) -> Iterator[Json]:
         for place, call in enumerate(calls):
@@ -141,14 +144,16 @@ class _Writer:
                 part["thoughtSignature"] = signature
             yield part
 
-    def _answered(self, calls: list[Call], results: list[Placed], seen: list[Json]) -> list[Json]:
+    def _answered(
+        self, calls: list[Call], results: Mapping[str | None, list[Placed]], seen: list[Json]
+    ) -> list[Json]:
         """One part for each call. What a result holds beside text goes with it, or to what is `seen` next."""
         parts = []
-        for place, call in enumerate(calls):
-            mine = [one for one in results if one.message["tool_call_id"] == call.key]
-            earlier = sum(other.key == call.key for other in calls[:place])
-            shared = sum(other.key == call.key for other in calls) > 1
-            found = mine[earlier : earlier + 1] if shared else mine[-1:]
+        shared, earlier = Counter(call.key for call in calls), Counter[str]()
+        for call in calls:
+            mine, at = results[call.key], earlier[call.key]
+            earlier[call.key] += 1
+            found = mine[at : at + 1] if shared[call.key] > 1 else mine[-1:]
             response: Json = {"name": call.name, "response": _response(found)}
             media = [part for one in found for part in _parts(one) if "text" not in part]
             if media and "no_tool_media" in self._words:
@@ -166,6 +171,7 @@ def _is_result(one: Placed) -> bool:
 
 def _calls(assistants: list[Placed]) -> list[Call]:
     calls: list[Call] = []
+    known = Counter[str]()
     for message, where in assistants:
         for place, call in enumerate(message.get("tool_calls") or ()):
             function = call.get("function")
@@ -173,7 +179,8 @@ def _calls(assistants: list[Placed]) -> list[Call]:
                 raise unsupported(f"{where}.tool_calls[{place}]", "this model knows only function calls")
             key = call.get("id") or ""
             id_, _, packed = key.partition(PACKED)
-            again = sum(known.key == key for known in calls)
+            again = known[key]
+            known[key] += 1
             calls.append(
                 Call(
                     key=key,

@@ -41,9 +41,9 @@ def _schema(schema: Any) -> Any:
             new[known] = _WORDS[known](value)
     new.update(_typed(schema))
     new.update(_bounds(schema))
-    if isinstance(required := schema.get("required"), list):
-        properties = new.get("properties", {})
-        new["required"] = [name for name in required if name in properties]
+    properties = new.get("properties", {})
+    if "required" in schema:
+        new["required"] = [name for name in _required(schema) if name in properties]
     if isinstance(items := new.get("items"), list):  # the older way to say prefixItems
         del new["items"]
         new["prefixItems"] = items
@@ -60,7 +60,7 @@ def _merged(schema: Json) -> Json:
     for part in (*filter(lambda one: isinstance(one, dict), parts), rest):
         part = _merged(part)
         properties = {**_object(whole, "properties"), **_object(part, "properties")}
-        required = [*_list(whole, "required"), *_list(part, "required")]
+        required = [*_required(whole), *_required(part)]
         whole = {**whole, **part, **({"properties": properties} if properties else {})}
         whole |= {"required": list(dict.fromkeys(required))} if required else {}
     return whole
@@ -69,7 +69,7 @@ def _merged(schema: Json) -> Json:
 def _typed(schema: Json) -> Json:
     """`type` and `enum`: an enum holds texts and numbers, `const` is one of one, null is a type."""
     kinds = schema.get("type")
-    kinds = list(kinds) if isinstance(kinds, list) else [kinds] if isinstance(kinds, str) else []
+    kinds = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)]
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     said: Json = {}
     if isinstance(values, list):
@@ -101,9 +101,9 @@ def _object(schema: Json, name: str) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def _list(schema: Json, name: str) -> list[Any]:
-    value = schema.get(name)
-    return value if isinstance(value, list) else []
+def _required(schema: Json) -> list[str]:
+    value = schema.get("required")
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
 def _each(value: Any) -> Any:

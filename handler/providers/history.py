@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from functools import lru_cache
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 from handler.providers.base import Json, Quirks
@@ -107,19 +108,19 @@ def _fitting(id: str, quirks: Quirks) -> str:
 def _alternating(messages: list[Any]) -> list[Any]:
     """Neighbours of one role as one message."""
     turns: list[Any] = []
-    for message in messages:
-        last = turns[-1] if turns else {}
-        if last.get("role") in _TURNS and last["role"] == message.get("role"):
-            turns[-1] = {**last, "content": _together(last.get("content"), message.get("content"))}
+    for role, run in groupby(messages, key=lambda message: message.get("role")):
+        first, *more = run
+        if more and role in _TURNS:
+            turns.append({**first, "content": _together([one.get("content") for one in (first, *more)])})
         else:
-            turns.append(message)
+            turns += (first, *more)
     return shared(messages, turns) if len(turns) == len(messages) else turns
 
 
-def _together(first: Any, second: Any) -> Any:
-    if isinstance(first, str) and isinstance(second, str):
-        return f"{first}\n\n{second}"
-    return [*_parts(first), *_parts(second)]
+def _together(contents: list[Any]) -> Any:
+    if all(isinstance(content, str) for content in contents):
+        return "\n\n".join(contents)
+    return [part for content in contents for part in _parts(content)]
 
 
 def _parts(content: Any) -> list[Any]:

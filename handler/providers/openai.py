@@ -38,6 +38,7 @@ class OpenAI:
     """The translator of the `openai` dialect."""
 
     framing = "sse"
+    several = True
 
     def path(self, model: Model, *, stream: bool) -> str:
         return "/chat/completions"

@@ -89,9 +89,14 @@ def _named(asked: Json, tools: list[Json]) -> Chosen:
     return {"type": "tool", "name": _name(asked)}, tools
 
 
-def _name(asked: Json) -> str:
-    kind = asked["type"]
-    return spelled((asked.get(kind) or asked)["name"], custom=kind == "custom")
+def _name(asked: Json) -> str | None:
+    """The name of a tool, said as the tool does or beside its type; None where it has none."""
+    match asked:
+        case {"type": "function" | "custom" as kind, **said}:
+            named = said[kind] if isinstance(said.get(kind), dict) else said
+            name = named.get("name")
+            return spelled(name, custom=kind == "custom") if isinstance(name, str) else None
+    return None
 
 
 def _allowed(asked: Json, tools: list[Json]) -> Chosen:

@@ -8,6 +8,7 @@ https://platform.claude.com/docs/en/api/messages, .../build-with-claude/mid-conv
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -35,6 +36,7 @@ class Turn:
     role: str  # user, assistant, or system in the middle
     blocks: list[Json] = field(default_factory=list)
     calls: list[tuple[str, Json]] = field(default_factory=list)  # the client's id of each tool_use
+    ids: set[str] = field(default_factory=set)  # those ids
     results: list[tuple[str, Json]] = field(default_factory=list)  # and of each tool_result
 
     def body(self) -> Json:
@@ -120,6 +122,7 @@ class Conversation:
         turn = self._turn("assistant")
         turn.blocks += [*thoughts_of(message, self._model), *_marked_last(blocks, message)]
         turn.calls += calls
+        turn.ids |= {id for id, _ in calls}
 
     def _call(self, call: Json, where: str) -> Json:
         name, input = _called(call, where)
@@ -134,7 +137,7 @@ class Conversation:
         id, content = message["tool_call_id"], message.get("content")
         asked = next((turn for turn in self.turns[:-3:-1] if turn.role == "assistant"), None)
         blocks = self._blocks(content, where)
-        if asked is None or all(id != known for known, _ in asked.calls):
+        if asked is None or id not in asked.ids:
             result = {"type": "text", "text": f"[tool result {id}]"}
             self._turn("user").blocks += [result, *blocks]
             return
@@ -186,12 +189,12 @@ def _results(calls: list[tuple[str, Json]], given: list[tuple[str, Json]]) -> li
     waiting: dict[str, list[Json]] = {}
     for id, result in given:
         waiting.setdefault(id, []).append(result)
-    left = [id for id, _ in calls]
+    left = Counter(id for id, _ in calls)
     results = []
     for id, call in calls:
-        left.remove(id)
+        left[id] -= 1
         mine = waiting.get(id, [])
-        said = (mine.pop(0) if id in left else mine[-1]) if mine else _missing()
+        said = (mine.pop(0) if left[id] else mine[-1]) if mine else _missing()
         results.append({"type": "tool_result", "tool_use_id": call["id"], **said})
     return results
 

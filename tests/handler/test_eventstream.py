@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 
 import pytest
 
@@ -34,6 +36,28 @@ def test_however_the_bytes_are_cut_the_events_are_the_same(cut: int) -> None:
     assert list(decoder.close()) == []
 
 
+def raw(head: bytes) -> bytes:
+    """A message of these headers and nothing else, its checksums right."""
+    prelude = struct.pack("!II", 16 + len(head), len(head))
+    said = prelude + struct.pack("!I", zlib.crc32(prelude)) + head
+    return said + struct.pack("!I", zlib.crc32(said))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"\x01x\x0a", id="a type that nobody knows"),
+        pytest.param(b"\x01x", id="no type"),
+        pytest.param(b"\x01x\x04\x00", id="a number cut short"),
+        pytest.param(b"\x01x\x00\x01x\x00", id="one name twice"),
+    ],
+)
+def test_headers_that_nobody_can_read_are_damage(head: bytes) -> None:
+    with pytest.raises(UpstreamError) as raised:
+        read(raw(head))
+    assert raised.value.klass == "protocol"
+
+
 @pytest.mark.parametrize(
     ("data", "event"),
     [
@@ -48,6 +72,11 @@ def test_however_the_bytes_are_cut_the_events_are_the_same(cut: int) -> None:
             ),
             {"InternalError": {"message": 'a "b"'}},
             id="an error whose words are in a header",
+        ),
+        pytest.param(
+            raw(b"\x0e:error-message\x06\x00\x01a"),
+            {"unknown": {"message": "b'a'"}},
+            id="an error whose words are bytes",
         ),
         pytest.param(
             message({}, b'{"a": 1}'), {"unknown": {"a": 1}}, id="a message that says nothing of itself"

@@ -177,7 +177,7 @@ def test_natively_nothing_is_changed() -> None:
 
 
 def test_by_a_tool_nothing_else_can_be_done() -> None:
-    body = chat(tools=[], tool_choice="auto", temperature=0)
+    body = chat(tools=[], tool_choice="auto", functions=[], function_call="auto", temperature=0)
     sent = form(body, "tools").request(body)
     function = sent["tools"][0]["function"]
     assert function["parameters"] is CITY

@@ -213,7 +213,7 @@ def user(content: Any) -> Json:
             {"messages": [user("a"), user("b"), user([{"type": "text", "text": "c"}]), MODEL, MODEL]},
             {
                 "messages": [
-                    user([{"type": "text", "text": "a\n\nb"}, {"type": "text", "text": "c"}]),
+                    user([{"type": "text", "text": text} for text in "abc"]),
                     {"role": "assistant", "content": "yes\n\nyes"},
                 ]
             },
