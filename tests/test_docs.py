@@ -7,18 +7,27 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from handler.app import EXPOSED, PREFIXES
 from handler.errors import ACTIONS
+from handler.providers.base import Provider
+from handler.providers.compatible import compatible
+from handler.providers.registry import TRANSLATORS
+from handler.relay import Relay
 from handler.settings import Settings
 from rules import PREFERENCES, PROVIDERS, RuleSet, read_record
 from rules.conditions import OPERATORS
 from rules.facts import VOCABULARY
 from rules.records import KINDS
+from tests.handler.relaying import call, frames_of
+from tests.providers.test_contract import folded
+from tests.upstream import texts
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.name: path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
@@ -44,9 +53,46 @@ def test_every_json_block_is_json_and_every_record_in_it_can_be_read(block: str)
             read_record(item)
 
 
-@pytest.mark.parametrize("block", blocks("python"))
-def test_every_python_block_compiles(block: str) -> None:
-    ast.parse(block)
+def _run(block: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"Provider": Provider, "compatible": compatible}
+    exec(compile(block, "block", "exec"), names)  # ours, from the page
+    return names
+
+
+@pytest.mark.parametrize("block", [each for each in blocks("python") if not each.id.startswith("README")])
+def test_every_python_block_runs(block: str) -> None:
+    """That of the README is run with the library it is written for: tests/clients/test_clients.py."""
+    _run(block)
+
+
+async def test_the_new_wire_format_is_served() -> None:
+    """The module and the row of the page, behind the relay, whole and streamed."""
+    block = next(found[2] for found in BLOCK.finditer(PAGES["providers.md"]) if "class Plain" in found[2])
+    asked: list[Any] = []
+
+    def upstream(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.path, json.loads(request.content)))
+        if not asked[-1][1]["stream"]:
+            return httpx.Response(200, json={"id": "1", "line": "Good day"})
+        return httpx.Response(
+            200, text="".join(f'data: {{"word": "{word}"}}\n\n' for word in ("Good", " day"))
+        )
+
+    translators = {**TRANSLATORS, "plain": _run(block)["Plain"]()}
+    row = Provider(name="plain", dialect="plain", base_url="http://plain.example", credential=None)
+    relay = Relay(
+        httpx.MockTransport(upstream), credential=lambda _: None, private_ok=True, translators=translators
+    )
+    body = {"messages": [{"role": "user", "content": "Hi"}], "seed": 1}
+    whole = await relay(replace(call("plain/p", body=body), rows={"plain": row}))
+    streamed = await relay(replace(call("plain/p", body=body, stream=True), rows={"plain": row}))
+    events = [json.loads(text) for text in texts(await frames_of(streamed))[:-1]]
+    assert json.loads(whole.body)["choices"][0]["message"]["content"] == "Good day"
+    assert folded(events)["choices"] == [
+        {"message": {"role": "assistant", "content": "Good day"}, "finish_reason": "stop"}
+    ]
+    assert asked == [("/say", {"model": "p", "lines": ["Hi"], "stream": stream}) for stream in (False, True)]
+    assert whole.dropped == ("seed",)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,19 @@ def test_the_story_of_an_openai_client(client: str, gateway: Served) -> None:
     told = _run([*map(str, story), "--dynamodb", gateway.dynamodb, "--within", "10"])
     assert told.returncode == 0, f"{told.stdout}{told.stderr}\n{gateway.output}"
     assert "skip" not in told.stdout, told.stdout
+
+
+@pytest.mark.slow
+def test_the_snippet_of_the_readme(gateway: Served) -> None:
+    """As it stands there, but for the address and the key."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert found is not None
+    snippet = found[1].replace("http://127.0.0.1:8080/v1", gateway.base_url).replace("sk-sluice-...", KEY)
+    assert gateway.base_url in snippet
+    told = _run([str(ROOT / ".venvs" / "openai3" / "bin" / "python"), "-c", snippet])
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("local/echo ")
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
