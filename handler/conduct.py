@@ -95,7 +95,7 @@ class Conduct:
         """One attempt. A failure is noted here, an answer when it is the one that is taken."""
         began, goes_on = self._watch.clock(), self._continuation(candidate)
         try:
-            return await self._ask(candidate, goes_on, self._amiss.pop(candidate.id, None))
+            return await self._ask(candidate, goes_on, self._amiss.get(candidate.id))
         except UpstreamError as error:
             self._note(candidate, error.klass, error.upstream_status, self._watch.ms_since(began))
             self._observe(candidate.id, error.klass, error.retry_after)

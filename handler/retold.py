@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from handler.errors import Json, SchemaMismatch
+from handler.errors import Json, SchemaMismatch, UpstreamError
 from handler.providers.base import StreamDecoder
 
 Check = Callable[[Json, str | None], None]  # of a message and its finish reason; raises SchemaMismatch
 
+MOST = 20_000_000  # characters of the answers that a stream is held against what it has to be
 _HEAD = ("id", "created", "model", "system_fingerprint", "service_tier")
 _OTHER = ("refusal", "tool_calls", "function_call")  # than the answer
 
@@ -55,10 +56,11 @@ class Checked:
     One that is amiss never ends for the client; the usage is still told, then what is wrong is raised.
     """
 
-    def __init__(self, decoder: StreamDecoder, check: Check) -> None:
+    def __init__(self, decoder: StreamDecoder, check: Check, *, most: int = MOST) -> None:
         self._decoder = decoder
         self._check = check
         self._messages: dict[int, Json] = {}  # what each choice has said, until it ends
+        self._left = most
         self._amiss: SchemaMismatch | None = None
 
     @property
@@ -88,6 +90,9 @@ class Checked:
         message = self._messages.setdefault(index, {"content": []})
         if isinstance(text := delta.get("content"), str):
             message["content"].append(text)
+            self._left -= len(text)
+            if self._left < 0:
+                raise UpstreamError("The provider's answer is too large.", klass="protocol")
         message |= {name: delta[name] for name in _OTHER if delta.get(name)}
         if finish := choice.get("finish_reason"):
             self._ended(index, finish)

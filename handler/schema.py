@@ -21,6 +21,7 @@ MOST_PATTERNS = 100  # each may take up to PATTERN_SIZE once it is compiled
 PATTERN_SIZE = 1_000_000  # bytes
 BACKTRACKS = 10_000  # only look-around and back references need any; the rest is matched in linear time
 MOST_MEETINGS = 200_000  # of a part of the schema with a part of the answer
+FEW = 10_000_000  # parts of the schema times parts of the answer: without references no more can meet
 MOST_TOLD = 8_000_000  # meetings times bytes: the library copies the answer into every error that it collects
 LONGEST = 200  # characters of a path, or of what is told of a mismatch
 
@@ -40,6 +41,7 @@ class Schema:
         """Raises BadSchema."""
         self._schema = _clean(schema)
         self._refers = _refers(self._schema)
+        self._size = _size(self._schema)
         self._validator = _validator(self._schema)
 
     def mismatch(self, value: Any) -> str | None:
@@ -47,7 +49,8 @@ class Schema:
         if is_deeper(value, MAX_DEPTH):
             return f"nested more than {MAX_DEPTH} deep"
         value = _clean(value)
-        if self._refers and _meetings(self._schema, value) >= MOST_MEETINGS:
+        many = self._refers or self._size * _size(value) > FEW
+        if many and _meetings(self._schema, value) >= MOST_MEETINGS:
             return "too much work to check against this schema"
         if self._validator.is_valid(value):
             return None
@@ -138,7 +141,8 @@ def _step(step: str | int) -> str:
 
 
 # What a comparison costs: every meeting of a part of the schema with a part of the value. Without references
-# it is bounded by their sizes; with them it can double at each step: nothing remembers what was compared.
+# they are no more than the product of both sizes; with them they can double at each step: nothing remembers
+# what was compared.
 
 Meetings = Iterator[tuple[Any, Any]]
 _REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
@@ -156,7 +160,14 @@ def _meetings(root: Json, value: Any) -> int:
                     left.append((_target(root, said, anchors), at))
                 elif word in _MEETS:
                     left += _MEETS[word](said, at)
+                elif word == "enum" and isinstance(said, list):
+                    count += len(said) // 20  # each is looked at, but that is soon done
     return count + len(left)
+
+
+def _size(value: Any) -> int:
+    """How many parts it has."""
+    return 1 + sum(len(part) for level in levels(value) for part in level)
 
 
 def _anchors(root: Json) -> Json:

@@ -72,7 +72,7 @@ class Signer:
             raise UpstreamError("There are no AWS credentials to sign with.", klass="auth")
         try:
             credentials = self._credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, RuntimeError) as error:  # the last: what came is too old again
             raise UpstreamError("The AWS credentials could not be renewed.", klass="auth") from error
         given = {name.decode(): value.decode("latin-1") for name, value in order.headers if name in _SIGNED}
         request = AWSRequest("POST", order.url, headers=given, data=order.body)

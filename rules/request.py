@@ -8,6 +8,7 @@ The estimate (docs/rules.md): UTF-8 bytes of text / 4, tools and schemas as comp
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,7 +24,9 @@ TOKENS_PER_PART = 1000  # an image, an audio part, a file: none can be measured 
 
 # The sorts of content part that are counted instead of measured.
 PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
-ADDRESSES = ("http:", "https:", "s3:", "gs:")
+# Of any scheme but `data:`, blanks before it: whoever fetches takes them off.
+ADDRESS = re.compile(r"[\x00-\x20]*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+ADDRESSED = ("url", "file_data", "file_id")  # what of a part may be one
 FORMATS = {"text": "text", "json_object": "object", "json_schema": "schema"}
 
 
@@ -125,7 +128,7 @@ def _url(messages: Sequence[Any]) -> str | None:
         for place, part in enumerate(_list(_mapping(message).get("content"))):
             kind = str(_mapping(part).get("type"))
             given = _mapping(_mapping(part).get(kind))
-            if (_text(given.get("url")) or _text(given.get("file_data")) or "").lower().startswith(ADDRESSES):
+            if any(ADDRESS.match(_text(given.get(name)) or "") for name in ADDRESSED):
                 return f"messages[{at}].content[{place}].{kind}"
     return None
 

@@ -221,6 +221,18 @@ async def test_an_image_by_its_address_is_refused_where_the_model_is_named(
     assert bedrock.asked == []
 
 
+async def test_an_address_in_s3_reaches_no_surface_however_it_is_written(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    """It would be read with the gateway's own role."""
+    bedrock.answer = lambda _: httpx.Response(200, json=completion())
+    for url in ("s3://bucket/a.png", " s3://bucket/a.png", "\nS3://bucket/a.png"):
+        asked = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
+        heard = await gateway.chat(model="bedrock/us.openai.gpt-5.6-luna", messages=asked)
+        assert (heard.status, heard.error["code"]) == (400, "unsupported_parameter")
+    assert bedrock.asked == []
+
+
 async def test_an_image_by_its_address_goes_to_the_next_of_a_list(bedrock: Bedrock) -> None:
     gateway = served(bedrock, {"kind": "alias", "id": "eyes", "models": [NOVA, "anthropic/claude-haiku-5-5"]})
     heard = await gateway.post(

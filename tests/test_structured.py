@@ -371,6 +371,20 @@ async def test_who_cannot_be_forced_after_all_is_asked_in_words(upstream: Upstre
     )
 
 
+async def test_what_is_put_right_is_still_known_when_the_provider_fails_in_between(
+    upstream: Upstream, start: Start
+) -> None:
+    refusal = whole({"error": {"message": "tool_choice is not supported"}}, status=400)
+    gateway = start({"kind": "route", "id": "again", "retries": 1})
+    for first, good in ((whole(calling(BAD)), calling(GOOD)), (refusal, completion(GOOD))):
+        upstream.requests.clear()
+        upstream.script("tools", first, whole(status=503, headers={"retry-after": "0"}), whole(good))
+        heard = await gateway.chat(model="up/tools", response_format=schema())
+        assert content(heard) == GOOD
+        _, second, third = upstream.requests
+        assert second.body == third.body
+
+
 def deep(levels: int) -> Json:
     value: Json = {"type": "string"}
     for _ in range(levels):

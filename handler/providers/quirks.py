@@ -11,6 +11,7 @@ from typing import Any
 
 from handler.legacy import modern
 from handler.providers.base import Json, Quirks
+from handler.providers.blocks import unsupported
 from handler.providers.history import retold, shared
 from rules import Model, like
 
@@ -210,7 +211,9 @@ def _allowed(body: Json, quirks: Quirks) -> Json:
     match body.get("tool_choice"):
         case {"allowed_tools": {"mode": str(mode), "tools": list(some)}} if not quirks.allowed_tools:
             names = {_name(tool) for tool in some}
-            left = [tool for tool in body.get("tools") or () if _name(tool) in names]
+            left = [tool for tool in body.get("tools") or () if _name(tool) in names - {None}]
+            if not left:
+                raise unsupported("tool_choice.allowed_tools", "none of them is among the tools")
             return {**body, "tools": left, "tool_choice": mode}
     return body
 

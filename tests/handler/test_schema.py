@@ -65,6 +65,11 @@ FITS = [
     pytest.param({"$defs": {"s": {"$anchor": "s", "type": "string"}}, "$ref": "#s"}, "a", id="an anchor"),
     pytest.param({"items": {"$ref": "#/$defs/a~1b%25"}, "$defs": {"a/b%": {}}}, [1], id="an escaped pointer"),
     pytest.param({"items": {"$ref": "#/$defs/s"}, "$defs": {"s": {}}}, [1] * 50_000, id="a long list"),
+    pytest.param(
+        {"items": {"properties": {name: {"enum": [0, 1, 2]} for name in "abcde"}}},
+        [dict.fromkeys("abcde", 1)] * 20_000,
+        id="a table of a hundred thousand fields",
+    ),
 ]
 
 
@@ -133,6 +138,16 @@ BOMBS = [
         {"anyOf": [{"type": "string", "title": str(at)} for at in range(1500)]},
         {"a": ["x" * 10] * 10_000},
         id="an error for each branch, each with the answer in it",
+    ),
+    pytest.param(
+        {"items": {"enum": [{"a": at} for at in range(4000)]}},
+        [{"a": 3999}] * 100_000,
+        id="a long choice for each of many items",
+    ),
+    pytest.param(
+        {"items": {"anyOf": [{"required": [f"a{at}"]} for at in range(2500)]}},
+        [{"a2499": 1}] * 100_000,
+        id="many branches for each of many items",
     ),
     pytest.param({}, json.loads("[" * 900 + "]" * 900), id="an answer nested 900 deep"),
 ]

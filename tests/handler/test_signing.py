@@ -153,6 +153,17 @@ async def test_credentials_that_cannot_be_renewed_are_a_failure_of_class_auth() 
     assert "canary" not in str(raised.value)
 
 
+async def test_credentials_that_are_too_old_when_they_come_are_a_failure_of_class_auth() -> None:
+    def renewed() -> dict[str, str]:
+        past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+        return {"access_key": "AKID", "secret_key": "s", "token": "t", "expiry_time": past.isoformat()}
+
+    old = RefreshableCredentials.create_from_metadata(renewed(), renewed, method="test")
+    with pytest.raises(UpstreamError) as raised:
+        await signed(order(), old)
+    assert raised.value.klass == "auth"
+
+
 async def test_the_token_is_taken_out_of_what_a_provider_says_and_is_not_shown() -> None:
     sent = await Signer(lambda: OURS)(order())
     error = UpstreamError("it said canary-token to us", klass="auth")

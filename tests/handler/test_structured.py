@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from handler.errors import InvalidRequest, Json, SchemaMismatch
+from handler.errors import InvalidRequest, Json, SchemaMismatch, UpstreamError
 from handler.form import Form, form_of
 from handler.providers.base import Provider, Quirks
 from handler.providers.builtin import PROVIDERS
 from handler.providers.registry import TRANSLATORS
+from handler.retold import Checked
 from handler.structured import Wanted, wanted, way_of
 from rules import Model
+from tests.upstream import chunk
 
 CITY: Json = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 NODE: Json = {
@@ -383,3 +385,12 @@ def test_an_attempt_changes_nothing_of_the_chat() -> None:
         held.request(body)
         replace(held, amends=SchemaMismatch("x", said="y")).request(body)
     assert json.dumps(body) == before
+
+
+def test_a_stream_that_is_held_against_a_schema_has_an_end() -> None:
+    checked = Checked(TRANSLATORS["openai"].stream(Quirks()), lambda *_: None, most=100)
+    told = json.dumps(chunk("a" * 60))
+    assert list(checked.feed(told))
+    with pytest.raises(UpstreamError) as raised:
+        list(checked.feed(told))
+    assert raised.value.klass == "protocol"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from handler.errors import UpstreamError
 from handler.providers.base import Json, Quirks
 from handler.providers.openai import OpenAI
 from handler.providers.quirks import ELSEWHERE, RULES, refused
@@ -17,6 +18,17 @@ from handler.splice import splice
 from rules import Model, load_catalog
 
 CHAT: Json = {"model": "openai/m", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0.5}
+
+
+def test_a_choice_of_tools_that_are_not_there_is_refused() -> None:
+    """Without tools what was required would go on as the choice among none."""
+    tools: list[Json] = [{"type": "function", "function": {"name": "other"}}, {"type": "custom"}]
+    absent: list[list[Json]] = [[], [{}], [{"type": "function", "function": {"name": "look"}}]]
+    for some in absent:
+        choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": some}}
+        with pytest.raises(UpstreamError) as raised:
+            sent({**CHAT, "tools": tools, "tool_choice": choice}, Quirks(allowed_tools=False))
+        assert (raised.value.status, raised.value.param) == (400, "tool_choice.allowed_tools")
 
 
 def sent(

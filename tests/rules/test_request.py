@@ -109,8 +109,17 @@ PLACE = "messages[1].content[0]."
         pytest.param({"type": "image_url", "image_url": {"url": "HTTPS://a/b"}}, "image_url", id="an image"),
         pytest.param({"type": "video_url", "video_url": {"url": "http://a"}}, "video_url", id="a video"),
         pytest.param({"type": "file", "file": {"file_data": "s3://a/b"}}, "file", id="a file"),
+        pytest.param(
+            {"type": "image_url", "image_url": {"url": "\t s3://a/b"}}, "image_url", id="behind blanks"
+        ),
+        pytest.param({"type": "image_url", "image_url": {"url": "ftp://a/b"}}, "image_url", id="any scheme"),
+        pytest.param({"type": "file", "file": {"file_id": "gs://a/b"}}, "file", id="a file's id"),
         pytest.param({"type": "image_url", "image_url": {"url": "data:,http:"}}, None, id="bytes"),
+        pytest.param(
+            {"type": "image_url", "image_url": {"url": " DATA:,http:"}}, None, id="bytes so written"
+        ),
         pytest.param({"type": "file", "file": {"file_data": "JVBERi0="}}, None, id="bytes of a file"),
+        pytest.param({"type": "file", "file": {"file_id": "file-1"}}, None, id="a file kept elsewhere"),
         pytest.param({"type": "image_url", "image_url": "http://a"}, None, id="a part of another shape"),
         pytest.param({"type": ["image_url"]}, None, id="a sort of another shape"),
         pytest.param({"type": "text", "text": "http://a"}, None, id="a text about an address"),
