@@ -13,7 +13,7 @@ names in about.json; none is a recording. A case may have, by name of file:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,46 @@ def _said(message: Json) -> Json:
 
 def test_there_is_a_case_for_every_dialect_that_is_served() -> None:
     assert {case.parent.name for case in CASES} == set(TRANSLATORS)
+
+
+def _choices(case: Path) -> list[Json]:
+    choices: list[Json] = whole(case)["choices"] if case in CASES else []
+    return choices
+
+
+def _calls(case: Path) -> int:
+    return max((len(one["message"].get("tool_calls") or ()) for one in _choices(case)), default=0)
+
+
+def _cached(case: Path) -> bool:
+    usage = (whole(case).get("usage") if case in CASES else None) or {}
+    return bool((usage.get("prompt_tokens_details") or {}).get("cached_tokens"))
+
+
+# What every dialect has to have been seen to do.
+SHOWN: dict[str, Callable[[Path], bool]] = {
+    "text": lambda case: any(one["message"].get("content") for one in _choices(case)),
+    "a tool": lambda case: _calls(case) == 1,
+    "parallel tools": lambda case: _calls(case) > 1,
+    "images": lambda case: (
+        (case / "chat.json").exists() and '"image_url"' in (case / "chat.json").read_text()
+    ),
+    "reasoning": lambda case: any(one["message"].get("reasoning_content") for one in _choices(case)),
+    "a refusal": lambda case: any(
+        one["finish_reason"] == "content_filter" or one["message"].get("refusal") for one in _choices(case)
+    ),
+    "cached usage": _cached,
+    "an error": lambda case: (case / "error.json").exists(),
+    "an error in a stream": lambda case: (
+        "fails" in read(case, "about.json") and not (case / "error.json").exists()
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SHOWN)
+@pytest.mark.parametrize("dialect", TRANSLATORS)
+def test_every_dialect_has_a_case_of(what: str, dialect: str) -> None:
+    assert any(SHOWN[what](case) for case in ALL if case.parent.name == dialect)
 
 
 @pytest.mark.parametrize("case", having("request.json"), ids=case_id)
