@@ -44,6 +44,7 @@ class Folded:
         self._explanation = explanation
         self.streams: list[Frames] = []
         self.head: Json = {}  # of every chunk
+        self.begun = 0  # how many choices the client knows of, the first ones
         self.usages: dict[int, Json] = {}  # as told, by choice
         self.ended = False
         self.failure: UpstreamError | None = None
@@ -88,6 +89,7 @@ class Choice:
     def __init__(self, index: int, whole: Folded) -> None:
         self._index = index
         self._whole = whole
+        self._begun = False
 
     def chunk(self, chunk: Json) -> Json | None:
         whole, choices = self._whole, chunk.get("choices")
@@ -97,11 +99,19 @@ class Choice:
             return None
         if "id" not in whole.head:
             whole.head = {name: chunk[name] for name in ("object", *HEAD) if name in chunk}
-        return {
-            **chunk,
-            **whole.head,
-            "choices": [{**choice, "index": self._index} for choice in choices or ()],
-        }
+        told = [{**choice, "index": self._index} for choice in choices or ()]
+        return {**chunk, **whole.head, "choices": told if self._begun or not told else self._opened(told)}
+
+    def _opened(self, told: list[Json]) -> list[Json]:
+        """With the choices before it that are silent yet: OpenAI's library takes them in no other order."""
+        whole, self._begun = self._whole, True
+        if self._index < whole.begun:  # another has begun this one, with its role
+            delta = {name: value for name, value in (told[0].get("delta") or {}).items() if name != "role"}
+            return [{**told[0], "delta": delta}, *told[1:]]
+        before = range(whole.begun, self._index)
+        whole.begun = self._index + 1
+        begin = {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+        return [*({"index": index, **begin} for index in before), *told]
 
     def sent(self) -> None:
         return None

@@ -126,6 +126,21 @@ def test_a_stream_is_one_as_any(after: tuple[float, ...]) -> None:
     assert not any(one.get("usage") for one in chunks)
 
 
+@pytest.mark.parametrize("after", ORDERS, ids=str)
+def test_choices_begin_in_their_order_whoever_speaks_first(after: tuple[float, ...]) -> None:
+    """OpenAI's own library takes the first piece of choice 1 only behind that of choice 0."""
+    scripts = [replying(stream(wait, role(), chunk(f"{at}"), finish())) for at, wait in enumerate(after)]
+    heard = told(scripts, stream=True)
+    pieces = [choice for one in heard.chunks for choice in one["choices"]]
+    assert list(dict.fromkeys(choice["index"] for choice in pieces)) == [0, 1, 2]
+    for index in range(3):
+        mine = [choice["delta"] for choice in pieces if choice["index"] == index]
+        assert [delta["role"] for delta in mine if "role" in delta] == ["assistant"]
+        assert "role" in mine[0]
+        assert "".join(delta.get("content") or "" for delta in mine) == f"{index}"
+    assert heard.seconds == pytest.approx(max(after)), "nobody waits for another"
+
+
 def test_a_stream_is_live() -> None:
     """Each word goes out when it is said, whoever else is silent."""
 
