@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from math import ceil
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
@@ -51,11 +51,11 @@ EXPOSED = (
 def create_app(gateway: Gateway) -> Any:
     """The gateway as an ASGI application."""
     routes = [
-        Route("/chat/completions", partial(chat_completions, gateway), methods=["POST"]),
-        Route("/explain", partial(explain, gateway), methods=["POST"]),
-        Route("/models", partial(models, gateway), methods=["GET"]),
-        Route("/models/{id:path}", partial(model, gateway), methods=["GET"]),
-        Route("/health", partial(health, gateway), methods=["GET"]),
+        Route("/chat/completions", Endpoint(chat_completions, gateway), methods=["POST"]),
+        Route("/explain", Endpoint(explain, gateway), methods=["POST"]),
+        Route("/models", Endpoint(models, gateway), methods=["GET"]),
+        Route("/models/{id:path}", Endpoint(model, gateway), methods=["GET"]),
+        Route("/health", Endpoint(health, gateway), methods=["GET"]),
     ]
     served = Failures(Router(routes, redirect_slashes=False, default=unknown_url), gateway)
     browsers = CORSMiddleware(
@@ -67,6 +67,18 @@ def create_app(gateway: Gateway) -> Any:
         max_age=86400,
     )
     return Requests(served, browsers, gateway)
+
+
+class Endpoint:
+    """An endpoint as an application: without Starlette's own layer for failures, which are all ours."""
+
+    def __init__(self, serve: Callable[[Gateway, Request], Awaitable[ASGIApp]], gateway: Gateway) -> None:
+        self._serve = serve
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._serve(self._gateway, Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 async def unknown_url(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ Log = Callable[[Mapping[str, Any]], None]
 
 # Codes of our own whose message says what was wrong with a value, and may quote it.
 _QUOTING = frozenset({"invalid_value", "invalid_json", "unsupported_parameter"})
+
+_USAGE = tuple(field.name for field in fields(Usage))
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -124,7 +126,7 @@ def _answered(answer: Answer) -> Json:
 
 
 def _told(usage: Usage) -> Json:
-    return {name: value for name, value in asdict(usage).items() if value}
+    return {name: value for name in _USAGE if (value := getattr(usage, name))}
 
 
 def reason_of(decision: Decision | None, answer: Answer | None) -> str | None:

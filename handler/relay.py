@@ -227,9 +227,11 @@ class Relay:
         extensions: dict[str, Any] = {"timeout": {"connect": limits.connect, "pool": limits.connect}}
         if connecting.matters(order.url):
             extensions["trace"] = connecting.trace
-        request = httpx.Request(
-            "POST", _url(order.url), headers=order.headers, content=order.body, extensions=extensions
-        )
+        url, length = _url(order.url), str(len(order.body)).encode()
+        # Whole as it is: httpx looks for nothing more to put to a request whose body is a stream.
+        headers = [(b"host", url.netloc), *order.headers, (b"content-length", length)]
+        stream = httpx.ByteStream(order.body)
+        request = httpx.Request("POST", url, headers=headers, stream=stream, extensions=extensions)
         try:
             response = await self._transport.handle_async_request(request)
         finally:

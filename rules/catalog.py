@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,10 +58,10 @@ class Model:
     auto: bool = False  # eligible when no model is named
     listed: bool = True  # False: a pin the catalogue does not know, relayed as it is
     rules: tuple[str, ...] = ()  # what its family refuses: the words are in scripts/catalog_overlay.toml
+    id: str = field(init=False, repr=False, compare=False)  # made once: a request asks for it twenty times
 
-    @property
-    def id(self) -> str:
-        return f"{self.provider}/{self.name}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.provider}/{self.name}")
 
 
 class Catalog:

@@ -97,7 +97,7 @@ class Scripted(httpx.AsyncBaseTransport):
         return [json.loads(body) for name, body, _ in self.requests if name == model]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        body = request.content
+        body = await request.aread()
         asked = json.loads(body)
         name = asked["model"]
         self.requests.append((name, body, asyncio.get_running_loop().time()))
