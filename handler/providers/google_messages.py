@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from handler.errors import UpstreamError
 from handler.providers.base import Json
+from handler.providers.blocks import unsupported
 from handler.providers.media import Media, media_of, type_of_name
 
 # Stands for a signature that is not known: https://ai.google.dev/gemini-api/docs/thought-signatures
@@ -42,17 +43,6 @@ class Call(NamedTuple):
     name: str
     arguments: Json
     signature: str | None
-
-
-def unsupported(param: str, why: str) -> UpstreamError:
-    return UpstreamError(
-        f"{param}: {why}",
-        klass="invalid_request",
-        status=400,
-        type="invalid_request_error",
-        code="unsupported_parameter",
-        param=param,
-    )
 
 
 def spelled(name: str) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from handler.legacy import modern
 from handler.providers.base import Json, Quirks
-from handler.providers.google_messages import conversation, spelled, unsupported
+from handler.providers.blocks import unsupported
+from handler.providers.google_messages import conversation, spelled
 from handler.providers.google_schema import cleaned
 from handler.providers.quirks import NEUTRAL, suited
 from rules import Model
