@@ -35,6 +35,7 @@ ONLY_IN = {
 LONGEST_FILE = 250
 LONGEST_WIRE_FORMAT = 400
 LONGEST_FUNCTION = 30
+DIALECTS = ("anthropic", "bedrock", "google", "openai")
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -113,6 +114,19 @@ def test_modules_have_a_total_order() -> None:
         ready = {module for module in MODULES if module not in placed and runtime[module] <= placed}
         assert ready, f"a cycle among {sorted(set(MODULES) - placed)}"
         placed |= ready
+
+
+def dialect_of(module: str) -> str | None:
+    """The wire format whose module it is; None for what several share."""
+    name = module.removeprefix("handler.providers.")
+    return next((one for one in DIALECTS if name == one or name.startswith(f"{one}_")), None)
+
+
+def test_no_wire_format_imports_another() -> None:
+    assert {dialect_of(module) for module in MODULES} == {None, *DIALECTS}
+    for module, tree in TREES.items():
+        if (own := dialect_of(module)) is not None:
+            assert {dialect_of(name) for name in imports(tree)} <= {None, own}, module
 
 
 def typing_only(module: str) -> set[str]:
