@@ -1,5 +1,5 @@
-# The fault wall: `make faults` prints what callers see under every fault, `make faults ARGS=--published` in
-# failoverbench's own times (ten minutes). `make wall` starts the wall by hand. docs/failures.md
+# The fault wall: `make faults` prints what callers see under every fault, `make faults ARGS=--real-time` waits
+# for real (ten minutes). `make wall` starts the wall by hand. docs/failures.md
 
 .PHONY: faults wall
 faults: $(READY)

@@ -73,7 +73,7 @@ class Database:
             writer.transport.abort()
         await asyncio.gather(*serving, return_exceptions=True)
 
-    def store(self, *, timeout: float = 0.6, budget: float = 5.0) -> Store:
+    def store(self, *, timeout: float = 2.0, budget: float = 5.0) -> Store:
         environment = {
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{self.port}",
             "AWS_REGION": "us-east-1",

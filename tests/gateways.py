@@ -14,6 +14,7 @@ from handler.main import build
 from handler.settings import settings_from
 from handler.store import Store, StoreError
 from tests.asgi import Heard, call
+from tests.warp import clock
 
 KEY = "sk-sluice-" + "k" * 43
 MANAGE = "sk-sluice-" + "m" * 43
@@ -126,7 +127,7 @@ def _headers(key: str | None, more: Mapping[str, str]) -> dict[str, str]:
 def running(
     records: Iterable[Json] = (),
     *,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = clock,
     now: Callable[[], float] = time.time,
     store: Store | None = None,
     **settings: str,

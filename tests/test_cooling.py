@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,20 +12,21 @@ import pytest
 from tests.asgi import call
 from tests.gateways import KEY, MANAGE, Running, model, provider, running
 from tests.upstream import Act, Reply, Upstream, chunk, completion, finish, stream, whole
+from tests.warp import clock
 
+NOON = 1_763_640_000.0
 PRICE = {"input": 1, "output": 2}
 DOWN = whole(status=503)
 ROUTE = {"kind": "route", "id": "r", "model": "up/main", "fallbacks": ["up/spare"], "retries": 0}
 
 
 class World:
-    """A gateway before an upstream whose model `main` fails, and a clock that can be moved on."""
+    """A gateway before an upstream whose model `main` fails, on a clock that jumps."""
 
     def __init__(self, upstream: Upstream, **route: Any) -> None:
-        self.passed = 0.0
         self.upstream = upstream
         records = [provider(upstream.url), model("up/main", price=PRICE), model("up/spare", price=PRICE)]
-        self.gateway: Running = running([*records, {**ROUTE, **route}], now=lambda: time.time() + self.passed)
+        self.gateway: Running = running([*records, {**ROUTE, **route}], now=lambda: NOON + clock())
         upstream.script("main", DOWN)
         upstream.script("spare", whole(completion()))
 
@@ -79,12 +79,12 @@ async def test_it_goes_last_and_explain_and_health_say_so(world: World) -> None:
 
 async def test_of_fifty_at_once_one_tries_it_again(world: World) -> None:
     await world.down()
-    world.passed += 5
+    await asyncio.sleep(5)
     assert await world.explained() == [("up/main", None), ("up/spare", None)]
     assert set(await asyncio.gather(*(world.chat() for _ in range(50)))) == {"up/spare"}
     assert world.asked == 4
     world.upstream.script("main", whole(completion()))
-    world.passed += 10
+    await asyncio.sleep(10)
     answered = await asyncio.gather(*(world.chat() for _ in range(50)))
     assert answered.count("up/main") >= 1
     assert await world.chat() == "up/main"
@@ -95,7 +95,7 @@ async def test_of_fifty_at_once_one_tries_it_again(world: World) -> None:
 
 async def test_while_one_tries_it_the_others_see_it_cooling(world: World) -> None:
     await world.down()
-    world.passed += 5
+    await asyncio.sleep(5)
     world.upstream.script("main", Reply(pieces=(Act.STALL,), chunked=True))
     leave = asyncio.Event()
     body = json.dumps({"messages": [{"role": "user", "content": "hi"}]}).encode()
@@ -114,7 +114,7 @@ async def test_while_one_tries_it_the_others_see_it_cooling(world: World) -> Non
 
 async def test_a_stream_is_a_probe_until_its_first_content(world: World) -> None:
     await world.down()
-    world.passed += 5
+    await asyncio.sleep(5)
     goes_on = asyncio.Event()
     world.upstream.script("main", stream(chunk("Hel"), goes_on, chunk("lo"), finish()))
     probe = asyncio.create_task(world.chat(stream=True))
@@ -155,7 +155,7 @@ async def test_after_a_minutes_outage_it_is_used_again_within_thirty_seconds(
         if await world.chat() == "up/main":
             first = at
         at += every
-        world.passed += every
+        await asyncio.sleep(every)
     assert first is not None
     assert 60 <= first <= 90
     assert world.asked <= 9, "of some twenty requests"

@@ -18,12 +18,11 @@ from tests.asgi import Heard
 from tests.gateways import MANAGE
 from tests.wall import judge, scenarios
 from tests.wall.faults import FAULTS
-from tests.wall.front import CANARY, SPARE, Front, Seen, Setup, Times, front, text
+from tests.wall.front import CANARY, SPARE, Front, Seen, Setup, front, text
 from tests.wall.replies import ANSWER
 from tests.wall.server import Wall
 
-HANGS = 8.0  # seconds after which a request counts as hanging, whatever its limits: the machine may be busy
-SOON = 0.05
+HANGS = 700.0  # seconds: the default total and a little
 CROWD = 50
 MEGABYTE = 1_000_000
 
@@ -81,11 +80,11 @@ async def test_a_crowd_leaves_nothing_behind(name: str) -> None:
 
 
 async def comes_down(*, to: int) -> bool:
-    """Whether no task and no descriptor is left; a look-up that was given up may take its time."""
-    for _ in range(round(HANGS / SOON)):
+    """Whether no task and no descriptor is left."""
+    for _ in range(10):
         if len(asyncio.all_tasks()) == 1 and descriptors() <= to:
             return True
-        await asyncio.sleep(SOON)
+        await asyncio.sleep(1)
     return False
 
 
@@ -96,14 +95,14 @@ def descriptors() -> int:
 
 
 async def test_a_handshake_that_is_given_up_is_hung_up_on() -> None:
-    hasty = Setup(ruled=True, fallback=None, times=Times(connect=5.0, ruled=0.3))
+    hasty = Setup(ruled=True, fallback=None)
     async with Wall() as wall, front(wall, hasty) as gateway:
         gc.collect()
         gc.disable()  # it would close the connection, sooner or later
         try:
             seen = await asked(gateway, "handshake-silent", stream=True)
             assert seen.heard.status == 504
-            await wall.until("muted", 0, seconds=0.3)
+            await wall.until("muted", 0)
         finally:
             gc.enable()
 
@@ -136,8 +135,6 @@ async def test_neither_health_nor_explain_knows_a_credential() -> None:
         assert f"Bearer {CANARY}-wall" in sent, "the wall was given one"
 
 
-# failoverbench's sixteen, scaled. `python -m tests.wall.scorecard --published` has their own times.
-
 SINGLE = [pytest.param(one, id=f"{one.id}: {one.passing}") for one in scenarios.SCENARIOS if one.checks]
 
 
@@ -145,12 +142,12 @@ SINGLE = [pytest.param(one, id=f"{one.id}: {one.passing}") for one in scenarios.
 @pytest.mark.parametrize("scenario", SINGLE)
 async def test_failoverbench(scenario: scenarios.Scenario, stream: bool) -> None:
     async with Wall() as wall:
-        assert await scenarios.wrong(scenario, wall, Times(), stream=stream) == []
+        assert await scenarios.wrong(scenario, wall, stream=stream) == []
 
 
 @pytest.mark.parametrize("stream", [pytest.param(True, id="streamed"), pytest.param(False, id="whole")])
 async def test_failoverbench_flapping(stream: bool) -> None:
-    assert await scenarios.flapping(Times(), stream=stream) == []
+    assert await scenarios.flapping(stream=stream) == []
 
 
 BROKEN = [name for name, fault in FAULTS.items() if fault.stream.committed and name != "endless-stream"]

@@ -280,6 +280,7 @@ async def test_the_provider_is_hung_up_on_when_the_client_leaves(
     headers = {"authorization": f"Bearer {KEY}"}
     asking = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
     await upstream.until("requests", 1)
+    await asyncio.sleep(1)
     leave.set()
     await asking
     await upstream.until("gone", 1)

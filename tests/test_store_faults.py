@@ -131,7 +131,7 @@ def test_what_is_known_goes_on_from_memory_for_an_hour_and_recovery_is_noticed(f
         assert (await health(gateway))["status"] == "ok"
         await gateway.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -150,7 +150,7 @@ def test_a_key_that_was_never_seen_is_told_to_come_back_and_then_served(fault: B
         assert (await ask(gateway, NOBODY))[1].status == 401
         await gateway.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -175,7 +175,7 @@ def test_a_new_instance_that_can_read_nothing_says_so_and_asks_again(fault: Brea
         assert (now["code"], now["status"]) == (200, "ok")
         await gateway.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 RULES_ONLY = [
@@ -209,7 +209,7 @@ def test_a_new_instance_whose_rules_cannot_be_read_goes_by_what_others_adopted(f
         for one in (old, new):
             await one.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_without_state_nobody_waits_and_nothing_changes(fault: Break) -> None:
         assert sorted(told) == ["cooldowns not shared", "rules not saved for new instances"], "once each"
         await gateway.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 def test_keys_that_cannot_be_read_are_told_as_such() -> None:
@@ -257,7 +257,7 @@ def test_keys_that_cannot_be_read_are_told_as_such() -> None:
             assert (await health(gateway))["status"] == "ok"
             await gateway.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 def test_half_of_the_items_unreadable_changes_nothing_but_health() -> None:
@@ -286,7 +286,7 @@ def test_half_of_the_items_unreadable_changes_nothing_but_health() -> None:
         assert {"first", "some", "up/m"} <= {problem["id"] for problem in heard.json["problems"]}
         await gateway.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 def test_a_key_record_that_cannot_be_read_is_a_disabled_one_and_the_others_go_on() -> None:
@@ -298,7 +298,7 @@ def test_a_key_record_that_cannot_be_read_is_a_disabled_one_and_the_others_go_on
         assert (await ask(gateway, KEY))[1].status == 200
         await gateway.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 def test_an_emptied_table_leaves_the_rules_in_force_for_five_minutes() -> None:
@@ -319,7 +319,7 @@ def test_an_emptied_table_leaves_the_rules_in_force_for_five_minutes() -> None:
         assert (await health(gateway))["status"] == "ok"
         await gateway.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 def test_key_and_rules_are_read_at_once_and_only_for_a_key_that_may_be_one() -> None:
@@ -337,7 +337,7 @@ def test_key_and_rules_are_read_at_once_and_only_for_a_key_that_may_be_one() -> 
         assert gateway.tables.asked.count("rules") <= 3, "no more often than their time to live"
         await gateway.gateway.aclose()
 
-    run(story)
+    run(story())
 
 
 async def _a_second() -> None:

@@ -284,8 +284,10 @@ async def _pause(piece: float | asyncio.Event | Act, gone: asyncio.Future[bytes]
     told = asyncio.ensure_future(event.wait())
     either: set[asyncio.Future[Any]] = {gone, told}
     seconds = piece if isinstance(piece, float) else None
-    await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+    try:
+        await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
 
 
 def _end(act: Act, writer: asyncio.StreamWriter) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +18,7 @@ from handler.settings import Settings
 from handler.structured import wanted
 from rules import Candidate, Decision, Effects, Facts, Model, Price, Reason
 from tests.upstream import Upstream
+from tests.warp import clock
 
 Json = dict[str, Any]
 
@@ -71,7 +72,7 @@ def call(
 
 @dataclass
 class Relaying:
-    """A relay over real sockets that never sleeps: what it would have slept is in `slept`."""
+    """A relay over real sockets. `slept`: how long it slept before it asked again."""
 
     upstream: Upstream
     transport: httpx.AsyncHTTPTransport
@@ -79,24 +80,21 @@ class Relaying:
     rows: dict[str, Provider] = field(default_factory=dict)
     credentials: dict[str, str] = field(default_factory=dict)
     private_ok: bool = True
-    passed: float = 0.0  # seconds that were not really slept
-    clock: Callable[[], float] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.clock = lambda: time.monotonic() + self.passed
         for name in ("one", "two", "three"):
             self.rows[name] = Provider(name=name, base_url=self.upstream.url)
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.passed += seconds
+        await asyncio.sleep(seconds)
 
     async def __call__(self, asked: Call) -> Answer:
         relay = Relay(
             self.transport,
             credential=lambda row: self.credentials.get(row.credential or ""),
             private_ok=self.private_ok,
-            clock=self.clock,
+            clock=clock,
             sleep=self.sleep,
             jitter=lambda: 0.5,
         )

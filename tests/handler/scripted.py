@@ -8,47 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import selectors
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
 from handler.errors import GatewayError
 from handler.relay import Answer, Call, Relay
 from tests.upstream import Act, Reply, chunk, finish, role, stream, texts, usage
+from tests.warp import clock
 
 Json = dict[str, Any]
 Script = Callable[[Json], Reply]  # what a provider does about a request
-T = TypeVar("T")
-
-
-class _Selector(selectors.SelectSelector):
-    passed = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Nothing happens but by the clock."""
-        assert timeout is not None, "nothing will ever happen"
-        self.passed += max(timeout, 0.0)
-        return []
-
-
-class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to the next thing that is to be done."""
-
-    def __init__(self) -> None:
-        self.jumping = _Selector()
-        super().__init__(self.jumping)
-
-    def time(self) -> float:
-        return self.jumping.passed
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        return runner.run(work)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -100,7 +73,7 @@ class Scripted(httpx.AsyncBaseTransport):
         body = await request.aread()
         asked = json.loads(body)
         name = asked["model"]
-        self.requests.append((name, body, asyncio.get_running_loop().time()))
+        self.requests.append((name, body, clock()))
         script = self._left[name]
         reply = (script.popleft() if len(script) > 1 else script[0])(asked)
         if reply.status is None:
@@ -112,7 +85,7 @@ class Scripted(httpx.AsyncBaseTransport):
             self,
             credential=lambda row: None,
             private_ok=True,
-            clock=asyncio.get_running_loop().time,
+            clock=clock,
             jitter=lambda: 0.5,
             observe=lambda *seen: self.observed.append(seen),
         )
@@ -160,14 +133,14 @@ class Heard:
 
 async def heard(transport: Scripted, asked: Call) -> Heard:
     """One call, read to its end; and nothing of it is left."""
-    loop, told = asyncio.get_running_loop(), Heard()
+    told = Heard()
     try:
         told.answer = await transport.relay()(asked)
         frames = [frame async for frame in told.answer.frames()]
         told.events = [text if text == "[DONE]" else json.loads(text) for text in texts(frames)]
     except GatewayError as error:
         told.error = error
-    told.seconds = loop.time()
+    told.seconds = clock()
     assert transport.open == 0, "every response is closed"
     assert len(asyncio.all_tasks()) == 1, "no task is left behind"
     return told

@@ -19,7 +19,7 @@ from handler.providers.base import Provider, Quirks
 from handler.providers.registry import PROVIDERS
 from handler.relay import Call
 from tests.handler.relaying import ASKED, PRICE, ROWS, Json, Relaying, call, frames_of, relaying
-from tests.handler.scripted import Heard, Script, Scripted, heard, replying, run
+from tests.handler.scripted import Heard, Script, Scripted, heard, replying
 from tests.providers.test_contract import CASES, about, essence, folded, read, stream_of
 from tests.providers.test_contract import whole as whole_of
 from tests.upstream import (
@@ -38,6 +38,7 @@ from tests.upstream import (
     whole,
 )
 from tests.upstream import usage as told_usage
+from tests.warp import clock, run
 
 ALONE = Quirks(unable=frozenset({"n"}))
 ONE = {**ROWS, "one": Provider(name="one", base_url="http://up/v1", quirks=ALONE)}  # `two` takes n itself
@@ -147,12 +148,12 @@ def test_a_stream_is_live() -> None:
     async def timed() -> list[tuple[float, int, str]]:
         transport = Scripted({"a": parts(4.0, 1.0, 2.5, streamed=True)})
         answer, seen = await transport.relay()(several(stream=True)), []
-        assert asyncio.get_running_loop().time() == 1.0, "the first content of any part commits"
+        assert clock() == 1.0, "the first content of any part commits"
         async for frame in answer.frames():
             for text in texts([frame]):
                 for choice in [] if text == "[DONE]" else json.loads(text)["choices"]:
                     if content := choice["delta"].get("content"):
-                        seen.append((asyncio.get_running_loop().time(), choice["index"], content))
+                        seen.append((clock(), choice["index"], content))
         return seen
 
     assert run(timed()) == [
@@ -501,7 +502,7 @@ def test_a_buffered_stream_is_held_no_longer_than_it_may_be() -> None:
     async def committed() -> tuple[float, list[str]]:
         wordy = replying(stream(role(), *(chunk(large) for _ in range(3)), 5.0, finish()))
         answer = await Scripted({"a": [wordy]}).relay()(several(n=2, stream=True, recovery="buffer"))
-        at = asyncio.get_running_loop().time()
+        at = clock()
         return at, texts([frame async for frame in answer.frames()])
 
     at, events = run(committed())

@@ -27,9 +27,9 @@ from tests.handler.scripted import (
     heard,
     prefilled,
     replying,
-    run,
 )
 from tests.upstream import USAGE, Act, Reply, chunk, completion, finish, role, sse, stream, usage, whole
+from tests.warp import run
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 OTHER = "No. Something else."

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.handler.relaying import call
-from tests.handler.scripted import Heard, Script, Scripted, answering, breaking, heard, replying, run
+from tests.handler.scripted import Heard, Script, Scripted, answering, breaking, heard, replying
 from tests.upstream import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
+from tests.warp import run
 
 BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 

@@ -31,6 +31,7 @@ from tests.upstream import (
     usage,
     whole,
 )
+from tests.warp import clock
 
 SOON = 0.08  # seconds: a time limit that a test can wait for
 BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
@@ -352,7 +353,7 @@ async def test_one_deadline_bounds_all_attempts(relay: Relaying, by: str, stream
         timeouts={"total": SOON} if by == "rule" else {},
     )
     if by == "caller":
-        asked = replace(asked, deadline=relay.clock() + SOON)
+        asked = replace(asked, deadline=clock() + SOON)
     failure = await refused(relay, asked)
     assert (failure.status, failure.code) == (504, "deadline_exceeded")
     assert tried(failure) == ["one/a server", "two/b timeout_total"]

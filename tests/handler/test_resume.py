@@ -21,9 +21,9 @@ from tests.handler.scripted import (
     heard,
     prefilled,
     replying,
-    run,
 )
 from tests.upstream import HEAD, Act, chunk, finish, role, stream, usage, whole
+from tests.warp import clock, run
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 HALF = TEXT[:20]
@@ -386,7 +386,7 @@ def test_a_buffered_stream_is_whole_before_any_of_it_is_sent() -> None:
     async def begun() -> tuple[float, float, str]:
         answer = await transport.relay()(call("one/a", stream=True, recovery="buffer"))
         assert transport.open == 1
-        at = asyncio.get_running_loop().time()
+        at = clock()
         frames = [frame async for frame in answer.frames()]
         return at, answer.first_token or 0, b"".join(frames).decode()
 

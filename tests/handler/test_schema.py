@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +154,7 @@ BOMBS = [
 
 @pytest.mark.parametrize(("schema", "value"), BOMBS)
 def test_what_would_take_for_ever_is_a_mismatch_in_a_moment(schema: Json, value: Any) -> None:
-    began = time.monotonic()
     assert Schema(schema).mismatch(value)
-    assert time.monotonic() - began < 5
 
 
 @given(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -218,21 +219,19 @@ def test_what_is_written_anew_has_no_half_letters_and_keeps_the_whole_ones() -> 
     assert anew({"a": "x\ud83d é😀", "b": 1e400}) == '{"a":"x\ufffd é😀","b":1e999}'
 
 
-def test_replacing_the_model_of_a_large_body_costs_little_more_than_scanning_it() -> None:
+def test_replacing_the_model_looks_at_no_message_of_a_large_body() -> None:
     body = {"messages": [{"role": "user", "content": "wörd \n" * 150}] * 330, "model": "gpt"}
     text = json.dumps(body)
     old = json.loads(text)
-    new = {**old, "model": "other"}
-    scan = _best(lambda: json.loads(text))
-    assert len(text) > 300_000
-    assert _best(lambda: splice(text, old, new)) < scan + 0.002
+    assert _calls(lambda: splice(text, old, {**old, "model": "other"})) < 100
 
 
-def _best(work: Any) -> float:
-    """Seconds of the quickest of some runs: the others tell of the machine."""
-    times = []
-    for _ in range(15):
-        began = time.perf_counter()
+def _calls(work: Callable[[], object]) -> int:
+    """How many functions are called, those written in C among them."""
+    seen: list[str] = []
+    sys.setprofile(lambda frame, event, _: seen.append(event))
+    try:
         work()
-        times.append(time.perf_counter() - began)
-    return min(times)
+    finally:
+        sys.setprofile(None)
+    return sum(event in ("call", "c_call") for event in seen)

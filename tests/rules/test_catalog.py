@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -60,16 +59,6 @@ def test_a_price_is_in_nano_dollars_per_million_tokens() -> None:
     model = load_catalog().find("openai/gpt-4o-mini")
     assert model is not None
     assert model.price == Price(150_000_000, 600_000_000, 75_000_000)
-
-
-def test_loading_is_fast() -> None:
-    best = 1.0
-    for _ in range(5):
-        load_catalog.cache_clear()
-        start = time.perf_counter()
-        load_catalog()
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.02  # it takes 2 ms; the bound is for a busy machine
 
 
 @pytest.mark.parametrize(

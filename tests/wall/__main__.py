@@ -9,7 +9,7 @@ import json
 from tests.gateways import provider
 from tests.upstream import Request
 from tests.wall.faults import FALLBACKS, FAULTS
-from tests.wall.server import PUBLISHED, Wall
+from tests.wall.server import Wall
 
 WATCH = 0.5  # seconds between two looks at what came in
 
@@ -39,7 +39,7 @@ def told(request: Request, number: int) -> str:
 
 
 async def serve(port: int) -> None:
-    async with Wall(PUBLISHED, port=port) as wall:
+    async with Wall(port=port) as wall:
         print(introduction(wall))
         print(f"The wall is at {wall.url}; ctrl-C ends it.\n", flush=True)
         shown = left = 0

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +14,7 @@ from tests.asgi import Heard
 from tests.gateways import Running, Tables, model, provider
 from tests.wall.faults import FALLBACKS, FAULTS
 from tests.wall.server import Wall
+from tests.warp import clock
 
 Json = dict[str, Any]
 
@@ -24,71 +22,31 @@ CANARY = "canary-7d1f-never-to-be-seen"
 CAN = ["tools", "json_object", "json_schema"]
 PRICE = {"input": 1, "output": 2}
 SPARE = "spare/spare"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
-    """Limits in seconds, scaled so that a silent provider is soon given up."""
-
-    connect: float = 0.2  # to a provider that keeps silent then: others may take longer on a busy machine
-    first_token: float = 0.7  # Sluice's own default
-    ruled: float = 0.25  # the rule's
-    idle: float = 0.3
-    lasting: float = 0.6  # the total, where nothing else ends an answer
-    total: float = 60.0
+NOON = 1_763_640_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """One way to set up the gateway. `times` None: nothing is scaled."""
+    """One way to set up the gateway: by its defaults, or by one rule. Times are those of failoverbench."""
 
-    ruled: bool  # the one rule: first_token, recovery, a fallback
+    ruled: bool
     recovery: str = "resume"
     fallback: str | None = SPARE
-    times: Times | None = field(default_factory=Times)
 
     def records(self) -> list[Json]:
-        if self.times is None:
-            return [self._rule("wall", {"first_token": 10.0})] if self.ruled else []
-        rules = []
-        for streams in (False, True):
-            timeouts = self._timeouts(self.times, streams)
-            rules.append(self._rule(f"wall-{streams}", timeouts, when={"stream": streams}))
-            short = {**timeouts, "total": self.times.lasting}
-            when = {"stream": streams, "model": lasting(stream=streams)}
-            brief = self._rule(f"wall-{streams}-brief", short, when=when)
-            rules.append({**brief, "priority": 1})
-            silent = {**timeouts, "connect": self.times.connect}
-            when = {**when, "model": ["mute/*"]}
-            rules.append({**self._rule(f"wall-{streams}-mute", silent, when=when), "priority": 1})
-        large = {"first_token": 5.0, "total": self.times.total}
-        rules.append({**self._rule("wall-large", large, when={"model": "wall/10mb-event"}), "priority": 1})
-        return rules
-
-    def _timeouts(self, times: Times, streams: bool) -> Json:
-        first = {"first_token": times.ruled} if self.ruled else {"first_token": times.first_token}
-        bounds = {"idle": times.idle, "total": times.total}
-        return {**bounds, **(first if streams or self.ruled else {})}
-
-    def _rule(self, id: str, timeouts: Json, **more: Any) -> Json:
-        rule: Json = {"kind": "route", "id": id, "timeouts": timeouts, **more}
-        if self.ruled:
-            rule["recovery"] = self.recovery
-        if self.ruled and self.fallback:
-            rule["fallbacks"] = [self.fallback]
-        return rule
+        if not self.ruled:
+            return []
+        rule: Json = {
+            "kind": "route",
+            "id": "wall",
+            "timeouts": {"first_token": 10},
+            "recovery": self.recovery,
+        }
+        return [{**rule, "fallbacks": [self.fallback]} if self.fallback else rule]
 
     def asked(self) -> Json:
         """What the request brings along, where no rule does."""
         return {"fallback_models": [self.fallback]} if self.fallback and not self.ruled else {}
-
-
-def lasting(*, stream: bool) -> list[str]:
-    """The models that only the total limit ends."""
-    ends = {name: fault.stream if stream else fault.whole for name, fault in FAULTS.items()}
-    return sorted(
-        f"{FAULTS[name].provider}/{name}" for name, end in ends.items() if end.klass == "timeout_total"
-    )
 
 
 @dataclass(slots=True)
@@ -97,7 +55,6 @@ class Seen:
 
     heard: Heard
     seconds: float
-    slept: float  # seconds that the gateway would have slept
     stream: bool
     text: str = ""
     finish: str | None = None
@@ -136,25 +93,6 @@ class Seen:
             self.finish = choice.get("finish_reason") or self.finish
 
 
-class Hurry:
-    """Time that passes at once where the gateway would sleep, for the request that sleeps and no other."""
-
-    def __init__(self) -> None:
-        self._slept: ContextVar[list[float]] = ContextVar("slept")
-
-    def begin(self) -> list[float]:
-        slept: list[float] = []
-        self._slept.set(slept)
-        return slept
-
-    def clock(self) -> float:
-        return time.monotonic() + sum(self._slept.get([]))
-
-    async def sleep(self, seconds: float) -> None:
-        self._slept.get().append(seconds)
-        await asyncio.sleep(0)
-
-
 @dataclass(slots=True)
 class Front:
     """A running gateway and the wall behind it."""
@@ -162,21 +100,20 @@ class Front:
     wall: Wall
     setup: Setup
     running: Running
-    hurry: Hurry | None
 
     async def ask(self, name: str, *, stream: bool, user: str = "one", **fields: Any) -> Seen:
         """One request for the model that is this fault."""
-        began, slept = time.monotonic(), self.hurry.begin() if self.hurry else []
+        began = clock()
         how: Json = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
         id = f"{FAULTS[name].provider if name in FAULTS else 'spare'}/{name}"
         asked = {"model": id, "user": user, **how, **self.setup.asked(), **fields}
         heard = await self.running.chat(headers={"x-sluice-explain": "1"}, **asked)
-        return Seen(heard, time.monotonic() - began, sum(slept), stream).read()
+        return Seen(heard, clock() - began, stream).read()
 
 
 @asynccontextmanager
-async def front(wall: Wall, setup: Setup, *, now: Callable[[], float] = time.time) -> AsyncIterator[Front]:
-    """A gateway that knows the wall's models, and nothing else; closed at the end. `now`: epoch seconds."""
+async def front(wall: Wall, setup: Setup) -> AsyncIterator[Front]:
+    """A gateway that knows the wall's models, and nothing else; closed at the end."""
     names = {f"{fault.provider}/{name}": 8192 for name, fault in FAULTS.items()}
     names |= {f"spare/{name}": 200_000 for name in FALLBACKS}
     can = {id: [*CAN, "prefill"] for id in (SPARE, f"{SPARE}-lies")}
@@ -184,19 +121,20 @@ async def front(wall: Wall, setup: Setup, *, now: Callable[[], float] = time.tim
     keys = {name: f"{name.upper()}_API_KEY" for name in wall.urls}
     rows = [provider(url, name, credential=keys[name]) for name, url in wall.urls.items()]
     canaries = {key: f"{CANARY}-{name}" for name, key in keys.items()}
-    environment = {"SLUICE_PRIVATE_UPSTREAMS": "1", **canaries}
+    settings = settings_from({"SLUICE_PRIVATE_UPSTREAMS": "1", **canaries})
     tables, lines = Tables([*rows, *models, *setup.records()]), list[Json]()
-    app, gateway = build(
-        settings_from(environment), store=tables, log=lambda fields: lines.append(dict(fields)), now=now
-    )
+    log = lambda fields: lines.append(dict(fields))  # noqa: E731
+    app, gateway = build(settings, store=tables, log=log, clock=clock, now=now)
     made = Running(app, gateway, tables, lines)
-    hurry = Hurry() if setup.times is not None else None
-    if hurry is not None:
-        gateway.relay._clock, gateway.relay._sleep = hurry.clock, hurry.sleep
     try:
-        yield Front(wall, setup, made, hurry)
+        yield Front(wall, setup, made)
     finally:
         await gateway.aclose()
+
+
+def now() -> float:
+    """Epoch seconds that pass with the loop's."""
+    return NOON + clock()
 
 
 def text(value: Any) -> str:

@@ -39,8 +39,6 @@ class Ask:
     body: Json
     attempt: int  # 1 for the first of its `user`
     since: float  # seconds since the wall was started
-    slow: float  # seconds that a slow first token takes
-    outage: float  # seconds that a flapping provider is down at first
     credential: str  # as it was presented
 
     @property

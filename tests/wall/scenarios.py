@@ -7,15 +7,16 @@ wall's own; the numbers are theirs. The gateway has one rule: `first_token`, `re
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.upstream import Request
-from tests.wall.front import SPARE, Seen, Setup, Times, front
+from tests.wall.front import SPARE, Seen, Setup, front
 from tests.wall.judge import shown
 from tests.wall.replies import ANSWER
-from tests.wall.server import PUBLISHED, Wall
+from tests.wall.server import Wall
+from tests.wall.ways import OUTAGE
+from tests.warp import clock
 
 NO_PREFILL = "spare/spare-no-prefill"
 INTERVAL, REQUESTS = 4.0, 20  # of S15, in seconds
@@ -68,7 +69,7 @@ def gap(seconds: float) -> Check:
     def check(one: Outcome) -> str | None:
         if len(one.attempts) < 2:
             return "no second attempt"
-        found = one.attempts[1].at - one.attempts[0].at + one.seen.slept
+        found = one.attempts[1].at - one.attempts[0].at
         return None if found >= seconds else f"asked again after {found:.2f} s"
 
     return check
@@ -179,10 +180,10 @@ SCENARIOS = (
 )
 
 
-async def wrong(scenario: Scenario, wall: Wall, times: Times | None, *, stream: bool) -> list[str]:
+async def wrong(scenario: Scenario, wall: Wall, *, stream: bool) -> list[str]:
     """What is not as passing means; empty when all is well. Not for S15, which is a sequence."""
     user = f"{scenario.id} {stream}"
-    setup = Setup(ruled=True, fallback=scenario.fallback, times=times)
+    setup = Setup(ruled=True, fallback=scenario.fallback)
     async with front(wall, setup) as gateway:
         try:
             async with asyncio.timeout(scenario.most):
@@ -196,25 +197,14 @@ async def wrong(scenario: Scenario, wall: Wall, times: Times | None, *, stream: 
     return [found for check in scenario.checks if (found := check(outcome)) is not None]
 
 
-async def flapping(times: Times | None, *, stream: bool) -> list[str]:
-    """S15: down for 60 s, twenty requests, one every 4 s. Scaled, that time passes at once."""
-    began = time.time()
-    passed = [0.0]
-
-    def now() -> float:
-        return time.time() if times is None else began + passed[0]
-
-    async def sleep(seconds: float) -> None:
-        passed[0] += seconds
-        await asyncio.sleep(seconds if times is None else 0)
-
+async def flapping(*, stream: bool) -> list[str]:
+    """S15: down for 60 s, twenty requests, one every 4 s."""
     seen: list[tuple[float, Seen]] = []
-    setup = Setup(ruled=True, times=times)
-    async with Wall(PUBLISHED, clock=now) as wall, front(wall, setup, now=now) as gateway:
+    async with Wall() as wall, front(wall, Setup(ruled=True)) as gateway:
+        began = clock()
         for number in range(REQUESTS):
-            await sleep(max(0.0, began + number * INTERVAL - now()))
-            at = now() - began
-            seen.append((at, await gateway.ask("flapping", stream=stream)))
+            await asyncio.sleep(began + number * INTERVAL - clock())
+            seen.append((clock() - began, await gateway.ask("flapping", stream=stream)))
         return list(_flapped(seen, len(wall.seen("flapping"))))
 
 
@@ -224,8 +214,8 @@ def _flapped(seen: list[tuple[float, Seen]], asked: int) -> Iterator[str]:
         if not (one.looks_whole and one.text == ANSWER):
             yield f"at {at:.0f} s: {shown(one)}"
     back = [at for at, one in seen if one.models == ["wall/flapping"]]
-    if not back or min(back) > PUBLISHED.outage + 30:
+    if not back or min(back) > OUTAGE + 30:
         yield f"the primary was used again at {back[:1]}, not within 30 s of its recovery"
-    down = sum(at < PUBLISHED.outage for at, _ in seen)
+    down = sum(at < OUTAGE for at, _ in seen)
     if asked - len(back) > down:
         yield f"{asked - len(back)} attempts on the primary for {down} requests during the outage"

@@ -1,7 +1,7 @@
 """`make faults`: every fault streaming and not, with a fallback and without; then failoverbench's sixteen.
 
-Times are scaled unless `--published` asks for those of failoverbench; then it takes ten minutes. Names of
-faults or scenarios may be given: python -m tests.wall.scorecard cut-after-text S08
+Times are failoverbench's; where nothing happens they pass at once, unless `--real-time` wants it to take its
+ten minutes. Names of faults or scenarios may be given: python -m tests.wall.scorecard cut-after-text S08
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 from tests.wall import judge, scenarios
 from tests.wall.faults import FAULTS
-from tests.wall.front import SPARE, Setup, Times, front
-from tests.wall.server import PUBLISHED, Pace, Wall
+from tests.wall.front import SPARE, Setup, front
+from tests.wall.server import Wall
+from tests.warp import clock, run
 
 LONGEST = 700.0  # seconds of one request: the default total and a little
 CARDS = {False: "With the defaults", True: "With first_token 10, recovery resume and a fallback"}
@@ -37,11 +38,11 @@ class Row:
         return f"  {self.name:<22}{self.how:<16}{self.saw:<62} {self.asked:<24}{verdict}"
 
 
-async def faced(wall: Wall, name: str, setup: Setup, *, stream: bool) -> Row:
+async def faced(name: str, setup: Setup, *, stream: bool) -> Row:
     """One request under one fault."""
     how = f"{'stream' if stream else 'whole'} {'fallback' if setup.fallback else 'alone'}"
     user = f"{how} {setup.ruled}"
-    async with front(wall, setup) as gateway:
+    async with Wall() as wall, front(wall, setup) as gateway:
         try:
             async with asyncio.timeout(LONGEST):
                 seen = await gateway.ask(name, stream=stream, user=user)
@@ -57,53 +58,53 @@ async def faced(wall: Wall, name: str, setup: Setup, *, stream: bool) -> Row:
     )
 
 
-async def played(wall: Wall, scenario: scenarios.Scenario, times: Times | None, *, stream: bool) -> Row:
-    began = time.monotonic()
+async def played(scenario: scenarios.Scenario, *, stream: bool) -> Row:
+    began = clock()
     if scenario.fault == "flapping":
-        found = await scenarios.flapping(times, stream=stream)
+        found = await scenarios.flapping(stream=stream)
     else:
-        found = await scenarios.wrong(scenario, wall, times, stream=stream)
-    took = f"{time.monotonic() - began:.1f} s"
+        async with Wall() as wall:
+            found = await scenarios.wrong(scenario, wall, stream=stream)
+    took = f"{clock() - began:.1f} s"
     return Row(
         f"{scenario.id} {scenario.fault}", "stream" if stream else "whole", scenario.passing, took, found
     )
 
 
-async def scored(names: Iterable[str], times: Times | None) -> list[Row]:
+async def scored(names: Iterable[str], at_once: int) -> list[Row]:
     """Every row that is wanted, printed in order."""
     wanted, rows = set(names), list[Row]()
-    turn = asyncio.Semaphore(1 if times else AT_ONCE)
+    turn = asyncio.Semaphore(at_once)
 
     async def each(row: Awaitable[Row]) -> Row:
         async with turn:
             return await row
 
-    async with Wall(None if times else Pace(slow=PUBLISHED.slow)) as wall:
-        cards = {
-            title: [asyncio.ensure_future(each(row)) for row in wished]
-            for title, wished in _wished(wall, wanted, times).items()
-        }
-        for title, begun in cards.items():
-            say(f"\n{title}")
-            for one in begun:
-                rows.append(await one)
-                say(str(rows[-1]))
+    cards = {
+        title: [asyncio.ensure_future(each(row)) for row in wished]
+        for title, wished in _wished(wanted).items()
+    }
+    for title, begun in cards.items():
+        say(f"\n{title}")
+        for one in begun:
+            rows.append(await one)
+            say(str(rows[-1]))
     return rows
 
 
-def _wished(wall: Wall, wanted: set[str], times: Times | None) -> dict[str, list[Awaitable[Row]]]:
+def _wished(wanted: set[str]) -> dict[str, list[Awaitable[Row]]]:
     """The rows of each card, not begun."""
     cells = list(itertools.product(FAULTS, (False, True), (None, SPARE)))
     cards: dict[str, list[Awaitable[Row]]] = {
         title: [
-            faced(wall, name, Setup(ruled=ruled, fallback=spare, times=times), stream=stream)
+            faced(name, Setup(ruled=ruled, fallback=spare), stream=stream)
             for name, stream, spare in cells
             if not wanted or name in wanted
         ]
         for ruled, title in CARDS.items()
     }
     cards["failoverbench's sixteen, with that rule"] = [
-        played(wall, one, times, stream=stream)
+        played(one, stream=stream)
         for one, stream in itertools.product(scenarios.SCENARIOS, (True, False))
         if not wanted or one.id in wanted
     ]
@@ -117,11 +118,11 @@ def say(line: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.wall.scorecard", description=__doc__)
-    parser.add_argument("--published", action="store_true", help="failoverbench's own times")
+    parser.add_argument("--real-time", action="store_true", help="wait for real")
     parser.add_argument("names", nargs="*", help="only these faults or scenarios")
     given = parser.parse_args()
     began = time.monotonic()
-    rows = asyncio.run(scored(given.names, None if given.published else Times()))
+    rows = asyncio.run(scored(given.names, AT_ONCE)) if given.real_time else run(scored(given.names, 1))
     failed = [row for row in rows if row.wrong]
     say(f"\n{len(rows) - len(failed)} of {len(rows)} pass, {time.monotonic() - began:.0f} s")
     for row in failed:

@@ -8,9 +8,7 @@ import socket
 import ssl
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,29 +21,15 @@ from cryptography.x509.oid import NameOID
 from tests.upstream import Reply, Request, Upstream, whole
 from tests.wall.faults import FALLBACKS, FAULTS
 from tests.wall.replies import Ask
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """The wall's times, in seconds."""
-
-    slow: float = 0.4  # until a slow first token
-    outage: float = 3600.0  # that a flapping provider is down at first
-
-
-PUBLISHED = Pace(slow=20.0, outage=60.0)  # failoverbench's full profile
+from tests.warp import clock
 
 
 class Wall(Upstream):
-    """`port`: 0 takes any. `clock` is that of the outage alone."""
+    """`port`: 0 takes any."""
 
-    def __init__(
-        self, pace: Pace | None = None, *, port: int = 0, clock: Callable[[], float] | None = None
-    ) -> None:
+    def __init__(self, *, port: int = 0) -> None:
         super().__init__(port=port)
-        self.pace = pace or Pace()
-        self._clock = clock or asyncio.get_running_loop().time
-        self._began = self._clock()
+        self._began = clock()
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._beside = AsyncExitStack()
         self.urls: dict[str, str] = {}  # by provider
@@ -103,9 +87,7 @@ class Wall(Upstream):
             Ask(
                 body,
                 attempt=self._attempts[name, user],
-                since=self._clock() - self._began,
-                slow=self.pace.slow,
-                outage=self.pace.outage,
+                since=clock() - self._began,
                 credential=request.header("authorization") or "",
             )
         )

@@ -21,8 +21,9 @@ from tests.upstream import (
 )
 from tests.wall.replies import Ask, broken, bytes_of, ending, events, good, raw, refusal, said
 
-MANY = 20_000  # times 0.05 s: longer than anybody waits
+MANY, EVERY = 200, 5.0  # times and seconds: longer than anybody waits
 DRIPS = 1500  # bytes
+SLOW, OUTAGE = 20.0, 60.0  # seconds, of failoverbench's full profile
 Answers = Callable[[Ask], Reply]
 
 
@@ -62,7 +63,7 @@ def headers_only(ask: Ask) -> Reply:
 
 
 def slow(ask: Ask) -> Reply:
-    return stream(ask.slow, *events(ask)) if ask.stream else raw(ask, ask.slow, _body(ask))
+    return stream(SLOW, *events(ask)) if ask.stream else raw(ask, SLOW, _body(ask))
 
 
 def cut(ask: Ask) -> Reply:
@@ -157,7 +158,7 @@ def bomb(ask: Ask) -> Reply:
 
 
 def _again(piece: bytes) -> list[Piece]:
-    return [piece, 0.05] * MANY
+    return [piece, EVERY] * MANY
 
 
 def endless(ask: Ask) -> Reply:
@@ -203,7 +204,7 @@ def redirect(ask: Ask) -> Reply:
 
 
 def flapping(ask: Ask) -> Reply:
-    return status(503, "The engine is overloaded.")(ask) if ask.since < ask.outage else good(ask)
+    return status(503, "The engine is overloaded.")(ask) if ask.since < OUTAGE else good(ask)
 
 
 def _body(ask: Ask) -> bytes:
