@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-_scan = json.JSONDecoder().raw_decode
+Members = Mapping[Any, Any]
+Edits = list[tuple[int, int, str]]  # from, to, what stands there instead
+
+# (text, at) -> (value, where it ends)
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_SPACE = re.compile(r"[ \t\r\n]*")
+_COLON = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
+_COMMA = re.compile(r"[ \t\r\n]*(?:,[ \t\r\n]*)?")  # or the end of its kind
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _encode_ascii = json.JSONEncoder(separators=(",", ":")).encode
 _INFINITY = re.compile(r'("(?:[^"\\]|\\.)*")|Infinity')
@@ -27,9 +34,14 @@ def splice(text: str, old: Any, new: Any) -> str:
     `text` parses to `old` and repeats no name. Members keep their order; one that is gone takes its comma
     along, new ones come last. A value that moves to another name in the same object keeps its text.
     """
-    cursor = _Cursor(text)
-    _value(cursor, old, new, whole=False)
-    return cursor.edited()
+    edits: Edits = []
+    _value(text, _behind(_SPACE, text, 0), old, new, edits, whole=False)
+    pieces: list[str] = []
+    at = 0
+    for start, end, instead in edits:
+        pieces += (text[at:start], instead)
+        at = end
+    return "".join((*pieces, text[at:]))
 
 
 def dump(value: Any) -> str:
@@ -54,122 +66,69 @@ def _finite(text: str) -> str:
     return text
 
 
-class _Cursor:
-    """A place in a JSON text, and the edits noted on the way there."""
-
-    __slots__ = ("at", "edits", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.edits: list[tuple[int, int, str]] = []  # from, to, what stands there instead
-        self.space()
-
-    @property
-    def char(self) -> str:
-        return self.text[self.at]
-
-    def space(self) -> None:
-        text, at = self.text, self.at
-        while text[at] in " \t\r\n":
-            at += 1
-        self.at = at
-
-    def step(self) -> None:
-        """Over one sign of punctuation, to what follows."""
-        self.at += 1
-        self.space()
-
-    def scan(self) -> Any:
-        """Over one value."""
-        value, self.at = _scan(self.text, self.at)
-        return value
-
-    def name(self) -> Any:
-        """Over a member's name, to its value."""
-        name = self.scan()
-        self.space()
-        self.step()
-        return name
-
-    def raw(self) -> str:
-        """Over one value, for its text."""
-        start = self.at
-        self.scan()
-        return self.text[start : self.at]
-
-    def comma(self) -> None:
-        """To the next member, or to the end of its kind."""
-        self.space()
-        if self.char == ",":
-            self.step()
-
-    def cut(self, start: int | None, end: int, instead: str = "") -> None:
-        """Note an edit, if there is anything to it."""
-        if start is not None or instead:
-            self.edits.append((end if start is None else start, end, instead))
-
-    def edited(self) -> str:
-        pieces: list[str] = []
-        at = 0
-        for start, end, instead in self.edits:
-            pieces += (self.text[at:start], instead)
-            at = end
-        return "".join((*pieces, self.text[at:]))
-
-
 def _same(old: Any, new: Any) -> bool:
     """True is not 1 and 1 is not 1.0. Two equal containers are not the same: they are walked."""
     return old is new or (type(old) is type(new) and not isinstance(new, dict | list) and old == new)
 
 
-def _value(cursor: _Cursor, old: Any, new: Any, *, whole: bool = True) -> None:
-    """Note what makes `old`, the value here, into `new`; go behind it if the `whole` is to be read."""
+def _value(text: str, at: int, old: Any, new: Any, edits: Edits, *, whole: bool = True) -> int:
+    """Notes what makes `old`, the value here, into `new`; where it ends, if the `whole` is to be read."""
     if _same(old, new):
-        if whole:
-            cursor.scan()
-    elif type(old) is dict and type(new) is dict and cursor.char == "{":
-        _members(cursor, old, new, keyed=True, whole=whole)
-    elif type(old) is list and type(new) is list and cursor.char == "[":
-        _members(cursor, dict(enumerate(old)), dict(enumerate(new)), keyed=False, whole=whole)
-    else:
-        start = cursor.at
-        cursor.scan()
-        cursor.edits.append((start, cursor.at, dump(new)))
+        return _end(text, at) if whole else at
+    if type(old) is dict and type(new) is dict and text[at] == "{":
+        return _members(text, at, old, new, edits, whole)
+    if type(old) is list and type(new) is list and text[at] == "[":
+        return _members(text, at, dict(enumerate(old)), dict(enumerate(new)), edits, whole)
+    end = _end(text, at)
+    edits.append((at, end, dump(new)))
+    return end
 
 
-def _members(
-    cursor: _Cursor, old: Mapping[Any, Any], new: Mapping[Any, Any], *, keyed: bool, whole: bool
-) -> None:
+def _members(text: str, at: int, old: Members, new: Members, edits: Edits, whole: bool) -> int:
     """The members of an object, or the items of an array under their positions."""
-    left = _changed(old, new)
+    keyed, left = text[at] == "{", _changed(old, new)
     moved: dict[int, str] = {}  # the text of each value that is gone, by its identity
     gone: int | None = None  # where a run of such members began
-    cursor.step()
-    first = tail = end = cursor.at  # tail: behind the last member that stays; end: behind the last one
+    at = first = tail = end = _behind(_SPACE, text, at + 1)  # tail: behind the last that stays; end: of all
     for position in count():
-        if cursor.char in "]}":
+        if text[at] in "]}":
             break
-        start, name = cursor.at, cursor.name() if keyed else position
+        start, (name, at) = at, _name(text, at) if keyed else (position, at)
         if name in new:
-            cursor.cut(gone, start)
-            gone = None
-            _value(cursor, old.get(name), new[name])
-            tail = cursor.at
+            if gone is not None:
+                edits.append((gone, start, ""))
+                gone = None
+            end = tail = _value(text, at, old.get(name), new[name], edits)
         else:
-            gone = start if gone is None else gone
-            moved[id(old.get(name))] = cursor.raw()
-        end = cursor.at
+            gone, end = start if gone is None else gone, _end(text, at)
+            moved[id(old.get(name))] = text[at:end]
         left.discard(name)
         if gone is None and not (whole or left):
-            return  # what follows stays as it is
-        cursor.comma()
+            return end  # what follows stays as it is
+        at = _behind(_COMMA, text, end)
     fresh = ",".join(_fresh(name, new[name], moved, keyed) for name in new if name not in old)
-    cursor.cut(None if gone is None else tail, end, "," + fresh if fresh and tail > first else fresh)
-    cursor.at += 1
+    edits.append((end if gone is None else tail, end, "," + fresh if fresh and tail > first else fresh))
+    return at + 1
 
 
-def _changed(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> set[Any]:
+def _name(text: str, at: int) -> tuple[str, int]:
+    """The name of a member, and where its value begins."""
+    name, at = _scan(text, at)
+    return name, _behind(_COLON, text, at)
+
+
+def _end(text: str, at: int) -> int:
+    """Where the value here ends."""
+    return _scan(text, at)[1]
+
+
+def _behind(what: re.Pattern[str], text: str, at: int) -> int:
+    found = what.match(text, at)
+    assert found is not None
+    return found.end()
+
+
+def _changed(old: Members, new: Members) -> set[Any]:
     changed = {name for name in old if not _same(old[name], new.get(name, _ABSENT))}
     return changed | (new.keys() - old.keys())
 
