@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, MutableMapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from handler.errors import GatewayError, TooLarge
@@ -82,12 +83,6 @@ async def unless_left(work: Coroutine[Any, Any, T], receive: Receive) -> T:
         watching.cancel()
 
 
-async def _cancelled(task: asyncio.Future[Any]) -> None:
-    """Cancels it if it still runs and waits for its end; a failure on the way out has nobody to go to."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 class Streamed:
     """A streamed answer as an ASGI response.
 
@@ -114,38 +109,68 @@ class Streamed:
         await send(_body(b"", more=False))
 
     async def _run(self, send: Send) -> None:
-        relaying = asyncio.ensure_future(self._relaying)
+        early = _Early(partial(self._head, send, None), send, self._head_after)
         try:
-            await asyncio.wait({relaying}, timeout=self._head_after)
-            if relaying.done():
-                answer = relaying.result()  # before the head: its failure still has a status
-                await self._head(send, answer)
+            answer = await self._relaying
+            try:
+                if not await early.left():
+                    await self._head(send, answer)
                 await _pump(answer.frames(), send)
-            else:
-                await self._head(send, None)
-                await self._late(relaying, send)
-        finally:
-            await _cancelled(relaying)
-            if not relaying.cancelled() and relaying.exception() is None:
-                await relaying.result().aclose()
-
-    async def _late(self, relaying: asyncio.Future[Answer], send: Send) -> None:
-        """The stream of an answer whose head has left: keep-alives until its content, a failure in band."""
-        while not relaying.done():
-            await send(_body(KEEP_ALIVE))
-            await asyncio.wait({relaying}, timeout=self._head_after)
-        try:
-            answer = relaying.result()
+            finally:
+                await answer.aclose()
         except GatewayError as error:
+            if not await early.left():
+                raise  # a failure still has a status
             self._failed(error)
             await send(_body(encode(json.dumps(error.body(), separators=(",", ":")))))
-        else:
-            await _pump(answer.frames(), send)
+        finally:
+            await early.aclose()
 
     async def _head(self, send: Send, answer: Answer | None) -> None:
         headers = {"content-type": "text/event-stream; charset=utf-8", **self._headers(answer)}
         raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": raw})
+
+
+class _Early:
+    """The head of a stream whose content is long in coming, and the keep-alives behind it."""
+
+    def __init__(self, head: Callable[[], Awaitable[None]], send: Send, after: float) -> None:
+        self._head = head
+        self._send = send
+        self._after = after
+        self._left = False
+        self._over = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(after, self._begin)
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._keep_alive())
+
+    async def _keep_alive(self) -> None:
+        while not self._over.is_set():
+            if not self._left:
+                self._left = True
+                await self._head()
+            await self._send(_body(KEEP_ALIVE))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._after):
+                    await self._over.wait()
+
+    async def left(self) -> bool:
+        """Whether the head has left; no more keep-alives do, and none of them is under way."""
+        self._timer.cancel()
+        self._over.set()
+        if self._task is not None:
+            await self._task
+        return self._left
+
+    async def aclose(self) -> None:
+        """At once, whatever is under way."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 async def _pump(frames: AsyncGenerator[bytes, None], send: Send) -> None:
