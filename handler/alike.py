@@ -54,9 +54,12 @@ class Wording:
         self._instead = ""  # what stands there for the client
         self._alike: Alike | None = None
         self._lessons = LESSONS if steady else 0
+        self._lesson: tuple[str, Mapping[str, Any]] | None = None  # for when the next event comes
 
     def words(self, text: str) -> str:
         """The words, where that is all an event brings; empty where it has to be parsed."""
+        if self._lesson:
+            self._study(*self._lesson)
         return self._alike.words(text) if self._alike and text.startswith(self._begins) else ""
 
     def edited(self, text: str) -> str | None:
@@ -69,7 +72,12 @@ class Wording:
         """`edited`: what became of an event that only had its `model` changed."""
         if not (self._begins and text.startswith(self._begins)):
             self._learn_model(text, edited)
-        elif self._lessons and (found := alike(text, event)):
+        elif self._lessons:
+            self._lesson = text, event  # not now: somebody waits for these words
+
+    def _study(self, text: str, event: Mapping[str, Any]) -> None:
+        self._lesson = None
+        if found := alike(text, event):
             self._lessons, self._alike = self._lessons - 1, found
 
     def _learn_model(self, text: str, edited: str) -> None:

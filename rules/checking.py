@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from rules.admission import Live
 from rules.catalog import Catalog, load_catalog
-from rules.decide import decide, names_of
+from rules.decide import decide
 from rules.decision import Decision
 from rules.facts import Facts
 from rules.names import well_formed
@@ -104,7 +104,7 @@ def facts_of_test(test: TestRecord) -> Facts:
 def unknown_names(ruleset: RuleSet) -> Iterator[str]:
     """A line for each name in a record that means no model: such a rule never helps."""
     catalog, _ = at_hand(ruleset)
-    names = names_of(ruleset, catalog)
+    names = ruleset.names(catalog)
     for record in ruleset.records:
         if isinstance(record, ModelRecord) and record.like and load_catalog().find(record.like) is None:
             yield f"{record.kind}/{record.id}: `like`: the catalogue has no model {record.like!r}"
@@ -131,7 +131,7 @@ def _answers(decision: Decision, wanted: str, ruleset: RuleSet, catalog: Catalog
     if not decision.candidates:
         return False
     first = decision.candidates[0].id
-    named = names_of(ruleset, catalog).resolve(wanted)
+    named = ruleset.names(catalog).resolve(wanted)
     return first in {model.id for group in named.groups for model in group} if named else False
 
 

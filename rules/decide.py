@@ -9,10 +9,10 @@ from rules.admission import Admission, Live, needs_of
 from rules.catalog import Catalog, Model
 from rules.decision import Candidate, Decision, Effects, Reason, Refusal
 from rules.facts import PREFERENCES, Facts
-from rules.names import Named, Names, well_formed
+from rules.names import Named, well_formed
 from rules.plan import Plan, Refused
 from rules.preference import Size
-from rules.records import AliasRecord, BudgetRecord, LimitRecord, ProviderRecord, RouteRecord
+from rules.records import BudgetRecord, LimitRecord, RouteRecord
 from rules.ruleset import Matched, RuleSet
 
 
@@ -106,7 +106,7 @@ def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live, matche
     """An empty plan for this request."""
     route = next(iter(matched.routes), None)
     return Plan(
-        names=names_of(ruleset, catalog),
+        names=ruleset.names(catalog),
         admission=Admission(
             facts=facts,
             access=matched.access,
@@ -123,16 +123,6 @@ def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live, matche
         ),
         wanted=facts.prefer or (route.prefer if route else None),
     )
-
-
-def names_of(ruleset: RuleSet, catalog: Catalog) -> Names:
-    aliases = {each.id.lower(): each.models for each in ruleset.of("alias") if isinstance(each, AliasRecord)}
-    refusing = (
-        each.id
-        for each in ruleset.of("provider")
-        if isinstance(each, ProviderRecord) and each.unlisted == "refuse"
-    )
-    return Names(catalog, aliases, frozenset(refusing))
 
 
 NO_EFFECTS = Effects()

@@ -13,11 +13,21 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from rules.adopting import Name, Problem, adopt
+from rules.catalog import Catalog
 from rules.conditions import Condition
 from rules.decision import Step
 from rules.facts import Facts
+from rules.names import Names
 from rules.record import Enforced, Record
-from rules.records import KINDS, AccessRecord, BudgetRecord, LimitRecord, RouteRecord
+from rules.records import (
+    KINDS,
+    AccessRecord,
+    AliasRecord,
+    BudgetRecord,
+    LimitRecord,
+    ProviderRecord,
+    RouteRecord,
+)
 
 # The kinds that decide, in the order of their steps.
 RULES = (RouteRecord, AccessRecord, LimitRecord, BudgetRecord)
@@ -78,6 +88,8 @@ class RuleSet:
     items: Mapping[Name, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # raw, as in force
     _lines: tuple[_Line, ...] = field(init=False, repr=False, compare=False)
     _enabled: Mapping[str, tuple[Record, ...]] = field(init=False, repr=False, compare=False)
+    _aliases: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _refusing: frozenset[str] = field(init=False, repr=False, compare=False)  # pins that are not listed
 
     def __post_init__(self) -> None:
         rules = (record for rule in RULES for record in self.records if isinstance(record, rule))
@@ -87,6 +99,11 @@ class RuleSet:
             if record.enabled:
                 enabled.setdefault(record.kind, []).append(record)
         object.__setattr__(self, "_enabled", {kind: tuple(listed) for kind, listed in enabled.items()})
+        aliases = {each.id.lower(): each.models for each in self.of("alias") if isinstance(each, AliasRecord)}
+        providers = (each for each in self.of("provider") if isinstance(each, ProviderRecord))
+        refusing = frozenset(each.id for each in providers if each.unlisted == "refuse")
+        object.__setattr__(self, "_aliases", aliases)
+        object.__setattr__(self, "_refusing", refusing)
 
     @classmethod
     def read(
@@ -104,6 +121,9 @@ class RuleSet:
     def of(self, kind: str) -> tuple[Record, ...]:
         """The enabled records of one kind, the most specific first."""
         return self._enabled.get(kind, ())
+
+    def names(self, catalog: Catalog) -> Names:
+        return Names(catalog, self._aliases, self._refusing)
 
     def matching(self, facts: Facts) -> Matched:
         steps = []
