@@ -117,7 +117,8 @@ def by_type(**forms: Check) -> Check:
         form = table.get(type(value))
         if form is None:
             raise unlike(wanted, value)
-        form(value)
+        if form is not anything:
+            form(value)
 
     return check
 
@@ -129,11 +130,13 @@ def list_of(item: Check, *, least: int = 0, most: int | None = None) -> Check:
         if len(value) < least or (most is not None and len(value) > most):
             bound = f"at least {least}" if len(value) < least else f"at most {most}"
             raise Wrong(f"expected {bound} in the list, got {len(value)}")
-        for index, one in enumerate(value):
-            try:
+        checked = 0
+        try:
+            for one in value:
                 item(one)
-            except Wrong as wrong:
-                raise wrong.within(f"[{index}]") from None
+                checked += 1
+        except Wrong as wrong:
+            raise wrong.within(f"[{checked}]") from None
 
     return check
 
@@ -158,14 +161,17 @@ def shape(members: Mapping[str, Check], required: Collection[str] = (), *, close
     """An object with these members. Others pass, unless it is closed."""
 
     def check(value: Any) -> None:
-        an_object(value)
-        for name, one in value.items():
-            member = members.get(name)
-            if member is None:
-                if closed:
-                    raise _unknown(name, members)
-            elif one is not None:
-                _member(member, name, one)
+        if type(value) is not dict:
+            raise unlike("an object", value)
+        if closed and (unknown := next((name for name in value if name not in members), None)):
+            raise _unknown(unknown, members)
+        name = ""
+        try:
+            for name, one in value.items():
+                if one is not None and name in members:
+                    members[name](one)
+        except Wrong as wrong:
+            raise wrong.within(_step(name)) from None
         for name in required:
             if value.get(name) is None:
                 raise missing(name)
@@ -178,13 +184,17 @@ def tagged(forms: Mapping[str, Check], *, by: str = "type", otherwise: Check | N
     known = choice(*forms)
 
     def check(value: Any) -> None:
-        an_object(value)
+        if type(value) is not dict:
+            raise unlike("an object", value)
         tag = value.get(by)
-        if tag is None:
-            raise missing(by)
-        if otherwise is None or type(tag) is not str:
-            _member(known, by, tag)
-        (forms.get(tag) or otherwise or anything)(value)
+        form = forms.get(tag) if type(tag) is str else None
+        if form is None:
+            if tag is None:
+                raise missing(by)
+            if otherwise is None or type(tag) is not str:
+                _member(known, by, tag)
+            form = otherwise or anything
+        form(value)
 
     return check
 
@@ -197,7 +207,11 @@ def _member(check: Check, name: str, value: Any) -> None:
     try:
         check(value)
     except Wrong as wrong:
-        raise wrong.within(f".{name}" if _PLAIN.fullmatch(name) else "") from None
+        raise wrong.within(_step(name)) from None
+
+
+def _step(name: str) -> str:
+    return f".{name}" if _PLAIN.fullmatch(name) else ""
 
 
 def _unknown(name: str, members: Collection[str]) -> Wrong:
@@ -205,5 +219,4 @@ def _unknown(name: str, members: Collection[str]) -> Wrong:
 
     near = get_close_matches(name, members, 1)
     hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(members)}"
-    path = f".{name}" if _PLAIN.fullmatch(name) else ""
-    return Wrong(f"unknown field {json.dumps(name[:80])}, {hint}", path=path)
+    return Wrong(f"unknown field {json.dumps(name[:80])}, {hint}", path=_step(name))

@@ -18,6 +18,7 @@ Edits = list[tuple[int, int, str]]  # from, to, what stands there instead
 
 # (text, at) -> (value, where it ends)
 _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_BLANK = " \t\r\n"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COLON = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
 _COMMA = re.compile(r"[ \t\r\n]*(?:,[ \t\r\n]*)?")  # or the end of its kind
@@ -86,12 +87,15 @@ def _value(text: str, at: int, old: Any, new: Any, edits: Edits, *, whole: bool 
 
 def _members(text: str, at: int, old: Members, new: Members, edits: Edits, whole: bool) -> int:
     """The members of an object, or the items of an array under their positions."""
-    keyed, left = text[at] == "{", _changed(old, new)
+    keyed, left = text[at] == "{", {name for name in old if not _same(old[name], new.get(name, _ABSENT))}
     moved: dict[int, str] = {}  # the text of each value that is gone, by its identity
     gone: int | None = None  # where a run of such members began
     at = first = tail = end = _behind(_SPACE, text, at + 1)  # tail: behind the last that stays; end: of all
     for position in count():
         if text[at] in "]}":
+            break
+        if gone is None and not (whole or left):  # what follows stays as it is
+            end = tail = len(text.rstrip(_BLANK)[:-1].rstrip(_BLANK))
             break
         start, (name, at) = at, _name(text, at) if keyed else (position, at)
         if name in new:
@@ -103,10 +107,8 @@ def _members(text: str, at: int, old: Members, new: Members, edits: Edits, whole
             gone, end = start if gone is None else gone, _end(text, at)
             moved[id(old.get(name))] = text[at:end]
         left.discard(name)
-        if gone is None and not (whole or left):
-            return end  # what follows stays as it is
         at = _behind(_COMMA, text, end)
-    fresh = ",".join(_fresh(name, new[name], moved, keyed) for name in new if name not in old)
+    fresh = ",".join([_fresh(name, new[name], moved, keyed) for name in new if name not in old])
     edits.append((end if gone is None else tail, end, "," + fresh if fresh and tail > first else fresh))
     return at + 1
 
@@ -126,11 +128,6 @@ def _behind(what: re.Pattern[str], text: str, at: int) -> int:
     found = what.match(text, at)
     assert found is not None
     return found.end()
-
-
-def _changed(old: Members, new: Members) -> set[Any]:
-    changed = {name for name in old if not _same(old[name], new.get(name, _ABSENT))}
-    return changed | (new.keys() - old.keys())
 
 
 def _fresh(name: Any, value: Any, moved: Mapping[int, str], keyed: bool) -> str:

@@ -2,6 +2,7 @@
 
 The C scanner of `json` does the work. What it lets through (repeated names, NaN, any depth) is refused, and
 only then the text is read again, for the place. https://www.rfc-editor.org/rfc/rfc8259
+A name that stands twice is lost on the way into a dict: so fewer texts are in the value than in the text.
 """
 
 from __future__ import annotations
@@ -30,18 +31,12 @@ class _Refused(Exception):
     """The scanner met what RFC 8259 or we forbid; it cannot say where."""
 
 
-def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(members)
-    if len(found) != len(members):
-        raise _Refused
-    return found
-
-
 def _constant(_name: str) -> Any:
     raise _Refused
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+_DECODER = json.JSONDecoder(parse_constant=_constant)
 
 
 def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
@@ -53,9 +48,35 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
         raise _invalid(f"{error.msg[0].lower()}{error.msg[1:]}", text, error.pos) from None
     except (_Refused, RecursionError, ValueError):  # ValueError: int() and its limit
         raise _first_problem(text, max_depth) from None
-    if text.count("[") + text.count("{") > max_depth and is_deeper(value, max_depth):
+    depth, texts = _measured(value)
+    if depth > max_depth or texts != _texts(text):
         raise _first_problem(text, max_depth)
     return text, value
+
+
+def _measured(value: Any) -> tuple[int, int]:
+    """How deep the lists and objects of a value just parsed are nested; how many texts it has, with names."""
+    depth, texts, level = 0, int(type(value) is str), [value] if type(value) in (dict, list) else []
+    while level:
+        depth, below = depth + 1, []
+        for parent in level:
+            if type(parent) is dict:
+                texts += len(parent)
+                parent = parent.values()
+            for child in parent:
+                kind = type(child)
+                if kind is str:
+                    texts += 1
+                elif kind is dict or kind is list:
+                    below.append(child)
+        level = below
+    return depth, texts
+
+
+def _texts(text: str) -> int:
+    """How many there are in a JSON text: nothing else has quotation marks, two of them."""
+    escaped = _ESCAPE.findall(text).count(r"\"") if "\\" in text else 0
+    return (text.count('"') - escaped) // 2
 
 
 def is_deeper(value: Any, limit: int) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -64,7 +65,8 @@ def facts_of_request(
 def _of_body(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
     """The facts that the body gives by itself, but for a header's preference."""
     say, hints, messages = body.get, _mapping(body.get("hints")), _list(body.get("messages"))
-    parts, (model, fallbacks, suffix) = _parts(messages), _asked(body)
+    parts, (model, fallbacks, suffix) = list(_parts(messages)), _asked(body)
+    counted = _counted(parts)
     return {
         "model": model,
         "fallbacks": fallbacks,
@@ -75,13 +77,13 @@ def _of_body(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
         "messages": len(messages),
         "json": _json(body),
         "reasoning": _text(say("reasoning_effort")) or _text(hints.get("reasoning_effort")),
-        "input_tokens": _input_tokens(body, messages, counted=sum(parts.values())),
+        "input_tokens": _input_tokens(body, messages, counted=sum(counted.values())),
         "max_tokens": _first_int(say("max_completion_tokens"), say("max_tokens"), hints.get("max_tokens")),
         "metadata": scalars(say("metadata")),
         "custom_tools": sum(_mapping(tool).get("type") == "custom" for tool in _list(say("tools"))),
-        "url": _url(messages),
+        "url": _url(parts),
         "n": _first_int(say("n")) or 1,
-        **parts,
+        **counted,
     }
 
 
@@ -122,25 +124,28 @@ def _json(body: Mapping[str, Any]) -> str | None:
     return FORMATS.get(_text(_mapping(body.get("response_format")).get("type")) or "")
 
 
-def _url(messages: Sequence[Any]) -> str | None:
-    """Where the first part is that somebody would have to fetch."""
+def _parts(messages: Sequence[Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """The content parts of messages: where each is, of which type, and what it is."""
     for at, message in enumerate(messages):
-        for place, part in enumerate(_list(_mapping(message).get("content"))):
+        content = message.get("content") if isinstance(message, dict) else None
+        for place, part in enumerate(content) if isinstance(content, list | tuple) else ():
             kind = str(_mapping(part).get("type"))
-            given = _mapping(_mapping(part).get(kind))
-            if any(ADDRESS.match(_text(given.get(name)) or "") for name in ADDRESSED):
-                return f"messages[{at}].content[{place}].{kind}"
+            if kind != "text":
+                yield f"messages[{at}].content[{place}].{kind}", kind, _mapping(part)
+
+
+def _counted(parts: Sequence[tuple[str, str, Mapping[str, Any]]]) -> dict[str, int]:
+    kinds = Counter(PARTS.get(kind) for _, kind, _ in parts)
+    return {sort: kinds[sort] for sort in PARTS.values()}
+
+
+def _url(parts: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str | None:
+    """Where the first part is that somebody would have to fetch."""
+    for place, kind, part in parts:
+        given = _mapping(part.get(kind))
+        if any(ADDRESS.match(_text(given.get(name)) or "") for name in ADDRESSED):
+            return place
     return None
-
-
-def _parts(messages: Sequence[Any]) -> dict[str, int]:
-    counts = dict.fromkeys(PARTS.values(), 0)
-    for message in messages:
-        for part in _list(_mapping(message).get("content")):
-            sort = PARTS.get(str(_mapping(part).get("type")))
-            if sort:
-                counts[sort] += 1
-    return counts
 
 
 def _input_tokens(body: Mapping[str, Any], messages: Sequence[Any], *, counted: int) -> int:
@@ -151,15 +156,18 @@ def _input_tokens(body: Mapping[str, Any], messages: Sequence[Any], *, counted: 
     return -(-size // BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_PART * counted
 
 
-def _said(value: object) -> int:
+def _said(messages: Sequence[Any]) -> int:
     """The size of every text in messages, but of those in the parts that are counted."""
-    if isinstance(value, str):
-        return _size(value)
-    if isinstance(value, dict):
-        if str(value.get("type")) in PARTS:
-            return 0
-        return sum(_said(one) for name, one in value.items() if name not in ("role", "type"))
-    return sum(map(_said, value)) if isinstance(value, list | tuple) else 0
+    size, nested = 0, [messages]
+    for one in nested:  # it grows on the way
+        for name, inner in one.items() if isinstance(one, dict) else enumerate(one):
+            kind = type(inner)
+            if kind is str:
+                if name != "role" and name != "type":
+                    size += len(inner) if inner.isascii() else _size(inner)
+            elif kind is list or kind is tuple or (kind is dict and str(inner.get("type")) not in PARTS):
+                nested.append(inner)
+    return size
 
 
 def _size(text: str) -> int:
@@ -184,6 +192,6 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _first_int(*values: object) -> int | None:
     for value in values:
-        if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+        if type(value) is int or (isinstance(value, float) and value.is_integer()):
             return int(value)
     return None

@@ -1,4 +1,6 @@
-"""On which loop an async test runs: a warped one, unless other processes have a part in it."""
+"""How tests run: async ones on a warped loop, unless other processes have a part in it; made-up examples are
+the same ones every time (`--hypothesis-profile long` makes up many others).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
+from hypothesis import settings
 
 from tests.warp import Loop
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("long", max_examples=5000, deadline=None)
+settings.load_profile("same")
 
 
 def pytest_asyncio_loop_factories(

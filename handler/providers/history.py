@@ -15,10 +15,15 @@ from typing import Any
 from handler.providers.base import Json, Quirks
 
 _TURNS = ("user", "assistant")
+# The quirks that are about messages.
+_OURS = ("alternate", "call_id_length", "drop_empty", "drop_null", "message_drop", "roles", "text_content")
+_any_of_ours = operator.attrgetter(*_OURS)
 
 
 def retold(messages: list[Any], quirks: Quirks, dropped: list[str]) -> list[Any]:
     """The messages; `dropped` gets the names of what was left out of them."""
+    if not any(_any_of_ours(quirks)):
+        return messages
     after = shared(messages, [_message(one, quirks, dropped) for one in messages])
     return _alternating(after) if quirks.alternate else after
 
@@ -32,8 +37,11 @@ def _message(message: Any, quirks: Quirks, dropped: list[str]) -> Any:
     """One message; the message itself if nothing changes."""
     if not isinstance(message, dict):
         return message
-    told: Json = {"content": _content(message, quirks, dropped)}
-    role, calls, id = (message.get(name) for name in ("role", "tool_calls", "tool_call_id"))
+    told: Json = {}
+    content, role = message.get("content"), message.get("role")
+    calls, id = message.get("tool_calls"), message.get("tool_call_id")
+    if not (content and isinstance(content, str)):
+        told["content"] = _content(message, quirks, dropped)
     if isinstance(role, str) and role in quirks.roles:
         told["role"] = quirks.roles[role]
     if isinstance(calls, list):
@@ -42,18 +50,21 @@ def _message(message: Any, quirks: Quirks, dropped: list[str]) -> Any:
         told["tool_call_id"] = _fitting(id, quirks)
     told = {name: value for name, value in told.items() if value is not message.get(name)}
     new = {**message, **told} if told else message
-    gone = [name for name in new if _unwanted(name, new, quirks)]
+    gone = _unwanted(new, quirks)
     dropped += [f"messages.{name}" for name in gone if name in quirks.message_drop and new[name]]
     return {name: value for name, value in new.items() if name not in gone} if gone else new
 
 
-def _unwanted(name: str, message: Json, quirks: Quirks) -> bool:
-    if name in quirks.message_drop:
-        return not (name == "name" and message.get("role") == "function")
-    value = message[name]
-    if quirks.drop_empty and name == "tool_calls" and value == []:
-        return True
-    return quirks.drop_null and value is None and name != "content"
+def _unwanted(message: Json, quirks: Quirks) -> list[str]:
+    """The names of what has to go."""
+    gone = [name for name in message if name in quirks.message_drop] if quirks.message_drop else []
+    if "name" in gone and message.get("role") == "function":
+        gone.remove("name")
+    if quirks.drop_empty and message.get("tool_calls") == []:
+        gone.append("tool_calls")
+    if quirks.drop_null:
+        gone += [name for name, value in message.items() if value is None and name != "content"]
+    return gone
 
 
 def _content(message: Json, quirks: Quirks, dropped: list[str]) -> Any:

@@ -152,3 +152,35 @@ def test_whatever_json_writes_is_read_back(value: Any, ascii_only: bool) -> None
 def test_any_bytes_are_read_as_the_standard_library_reads_them_or_refused(body: bytes) -> None:
     with suppress(InvalidRequest):
         assert loads(body)[1] == json.loads(body)
+
+
+def written(members: list[tuple[str, Any]]) -> str:
+    """An object, whatever its names."""
+    return f"{{{','.join(f'{json.dumps(name)}:{value}' for name, value in members)}}}"
+
+
+FEW = st.sampled_from(["a", "b", '"', "\\", '\\"', "\\\\", "é", ":", ""])  # names and texts, soon the same
+OBJECTS = st.recursive(
+    st.integers(0, 9).map(str) | FEW.map(json.dumps),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]")
+        | st.lists(st.tuples(FEW, inner), max_size=4).map(written)
+    ),
+)
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(members)) < len(members):
+        raise LookupError
+    return dict(members)
+
+
+@given(OBJECTS)
+def test_a_name_that_stands_twice_is_refused_wherever_it_stands_and_no_other_is(text: str) -> None:
+    try:
+        value = json.loads(text, object_pairs_hook=_once)
+    except LookupError:
+        with pytest.raises(InvalidRequest, match="stands twice"):
+            loads(text.encode())
+    else:
+        assert loads(text.encode()) == (text, value)

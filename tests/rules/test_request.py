@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rules import facts_of_request
@@ -198,5 +198,6 @@ FIELDS = st.sampled_from(
 
 
 @given(st.dictionaries(FIELDS, JSON, max_size=6))
+@example({"n": float("inf"), "max_tokens": float("nan")})
 def test_no_body_is_too_odd(body: dict[str, Any]) -> None:
     facts_of_request(body)
