@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from handler.cost import Usage, cost, dollars
@@ -158,8 +158,8 @@ class Answer:
             return
         stream.settled, source, frames = True, stream.source, stream.frames
         klass = "ok" if frames.failure is None else frames.failure.klass
-        self.attempts[-1] = replace(
-            self.attempts[-1], klass=klass if frames.ended else "cancelled", ms=source.ms
+        self.attempts[-1] = self.attempts[-1]._replace(
+            klass=klass if frames.ended else "cancelled", ms=source.ms
         )
         self.waited = source.waited
         self.used = frames.used(self.input_tokens)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from handler.answer import Answer, Source, Spent, Stream, more
 from handler.call import Call
@@ -38,8 +37,7 @@ class Upstream(Source, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One attempt: who was asked, for what, in which words."""
 
     call: Call

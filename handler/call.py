@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from handler.chat import Chat
 from handler.errors import Json, SchemaMismatch
@@ -75,8 +75,7 @@ def wanted_of(body: Json, chat: Chat) -> Wanted | None:
     return wanted(body, ours=chat.body.get("output_schema") is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """How long one attempt may take."""
 
     connect: float  # seconds

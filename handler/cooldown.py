@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from handler.errors import ACTIONS
 
@@ -44,8 +45,7 @@ MOST = 1_000  # candidates remembered
 _NONE: Mapping[str, float] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """A candidate begins to cool: what other instances are told."""
 
     at: float

@@ -16,8 +16,7 @@ GatewayError                  status, type, code; body() is the OpenAI error obj
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from rules import Refusal
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One call to one candidate, as the error body, the headers and the log tell it."""
 
     model: str
@@ -121,8 +119,7 @@ def refused(refusal: Refusal) -> GatewayError:
     return error(refusal.message, code=refusal.code, param=refusal.param)
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """What may follow a failed attempt of one class."""
 
     retry: bool = False  # the same candidate again, `retries` times

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
 from rules import Candidate
@@ -23,8 +23,7 @@ OWN_WORDS = (
 _BROKE_OFF = "The answer broke off"
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(NamedTuple):
     """Whom to try, after how many seconds."""
 
     candidate: Candidate

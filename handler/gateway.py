@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from handler.auth import NOT_READ, Auth, Key
 from handler.call import wanted_of
@@ -31,8 +32,7 @@ SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first t
 SETTLING = 1.0  # seconds that work beside requests may take before the instance is frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """The adopted rules, and what their records make of the catalogue and of the providers."""
 
     ruleset: RuleSet
@@ -42,8 +42,7 @@ class Policy:
     held: object  # the credentials that `live` was made with
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One chat request, and what was decided about it."""
 
     chat: Chat

@@ -12,7 +12,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from handler.redact import redacted
 
@@ -24,8 +24,7 @@ class RuntimeApiError(Exception):
     """The Runtime API answered something no runtime can go on from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One HTTP answer of the Runtime API; header names in lower case."""
 
     status: int
@@ -33,8 +32,7 @@ class Reply:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """One event to answer. An app finds it as `aws.context`, where Lambda's own context object would be."""
 
     aws_request_id: str

@@ -16,7 +16,6 @@ the next write; over MOST candidates nothing more is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
 from typing import Any, Protocol
 
 from handler.attributes import Item
@@ -89,7 +88,7 @@ class Sharing:
         now = self._now()
         gone = [one for one, until in self._known.items() if one != id and until + IN_A_ROW < now]
         gone = gone[:MOST_REMOVED]
-        item = asdict(opening) if opening else None
+        item = opening._asdict() if opening else None
         await self._store.save_cooling(id, item, gone=gone, expires_at=int(now) + KEPT)
         for one in (*gone, id):
             self._known.pop(one, None)

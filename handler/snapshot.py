@@ -11,8 +11,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from handler.attributes import Item
 from handler.beside import Beside, words_of
@@ -43,8 +42,7 @@ class Rules(Protocol):
     async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """The rules one request goes by. `age`: seconds since the table said so, None when only State did."""
 
     ruleset: RuleSet

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from handler.errors import InvalidRequest, Json
 from handler.fields import checked
@@ -25,8 +24,7 @@ NATIVE, TOOL, PROMPT = "native", "tool", "prompt"
 _REFERENCES = re.compile(r'"\$(?:dynamicRef|recursiveRef|ref)":"(?!#/\$defs/|#/definitions/)')
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What an answer has to be: what fits the schema, or any JSON object where there is none."""
 
     description: str | None = None

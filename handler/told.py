@@ -6,7 +6,7 @@ from where the client's text ends, provided that it begins with that text (contr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from handler.cost import estimated
 from handler.errors import Json, UpstreamError
@@ -18,8 +18,7 @@ ECHO = 8  # characters of a prefill that nobody repeats by chance, but a provide
 HEAD = ("id", "created")  # one for the whole stream, whoever goes on with it
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """What the client has of an answer that broke off: nothing but text."""
 
     text: str
@@ -28,8 +27,7 @@ class Sent:
     at: int  # characters of it when it broke off for the first time
 
 
-@dataclass(frozen=True, slots=True)
-class Continuation:
+class Continuation(NamedTuple):
     """How the next attempt goes on: from a prefill, or by starting over."""
 
     sent: Sent

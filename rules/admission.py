@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from rules.catalog import Model, bare, undated
 from rules.facts import Facts
@@ -38,8 +39,7 @@ class Live:
         return self.unable.get(model.provider, frozenset())
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """Something a request asks of a model."""
 
     asked: Callable[[Facts], bool]
@@ -71,8 +71,7 @@ NEEDS: Mapping[str, Need] = {
 WIRE_ONLY = frozenset({"urls", "custom_tools"})
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
+class Obstacle(NamedTuple):
     """What stands in a model's way. `code` and `param`: of the error, when the model was named."""
 
     stage: str  # ACCESS | ABLE | AVAILABLE
@@ -81,8 +80,7 @@ class Obstacle:
     param: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
+class Admission(NamedTuple):
     """Admits models to one request."""
 
     facts: Facts

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from rules.adopting import Problem
 from rules.catalog import NANO, Model
 from rules.facts import FAMILIES, VOCABULARY, Facts, value_of
 
 MOST_REJECTIONS = 20  # that an explanation lists
+
+
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Reason(StrEnum):
@@ -24,8 +28,7 @@ class Reason(StrEnum):
     FALLBACK = "fallback"  # a later candidate answered: in headers and log only
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A model that may be tried. Costs are in nano-dollars, None when the price is unknown."""
 
     model: Model
@@ -38,14 +41,12 @@ class Candidate:
         return self.model.id
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(NamedTuple):
     model: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What became of one record: "matched", "disabled", "out of scope", "failed: hour gt 18, got 12"."""
 
     kind: str
@@ -53,8 +54,7 @@ class Step:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why no candidate may be tried: one of the codes of contract section 7, with its message."""
 
     code: str  # of contract section 7: model_not_found, model_not_allowed, no_candidate, ...
@@ -62,15 +62,14 @@ class Refusal:
     param: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effects:
+class Effects(NamedTuple):
     """What the applying route rule asks of every request, whoever chose the model."""
 
-    set: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    cap: Mapping[str, Any] = field(default_factory=dict)
+    set: Mapping[str, Any] = NONE
+    defaults: Mapping[str, Any] = NONE
+    cap: Mapping[str, Any] = NONE
     allow_fields: tuple[str, ...] = ()
-    timeouts: Mapping[str, float] = field(default_factory=dict)  # seconds: connect, first_token, idle, total
+    timeouts: Mapping[str, float] = NONE  # seconds: connect, first_token, idle, total
     retries: int = 1
     hedge_after: float | None = None  # seconds
     recovery: str = "error"  # error | resume | buffer
@@ -107,8 +106,8 @@ class Decision:
             "stale": self.stale,
             "prefer": self.prefer,
             "candidates": [_candidate(candidate) for candidate in self.candidates],
-            "rejections": [asdict(rejection) for rejection in self.rejections[:MOST_REJECTIONS]],
-            "steps": [asdict(step) for step in shown],
+            "rejections": [rejection._asdict() for rejection in self.rejections[:MOST_REJECTIONS]],
+            "steps": [step._asdict() for step in shown],
             "limits": [dict(limit) for limit in limits],
             "timeouts": dict(self.effects.timeouts),
             "facts": _facts(self.facts),
@@ -118,7 +117,7 @@ class Decision:
         if len(self.rejections) > MOST_REJECTIONS:
             explained["more_rejections"] = len(self.rejections) - MOST_REJECTIONS
         if self.refusal:
-            explained["error"] = asdict(self.refusal)
+            explained["error"] = self.refusal._asdict()
         return explained
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 Scalar = str | int | float | bool
 
@@ -52,8 +52,7 @@ class Facts:
     key_models: tuple[str, ...] | None = None  # the key record's own patterns; None: no limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sort:
+class Sort(NamedTuple):
     """What a fact may be, and so what a rule may ask of it."""
 
     type: str  # text | effort | flag | count | number

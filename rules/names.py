@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rules.catalog import Catalog, Model, unlisted
 from rules.errors import InvalidRecord
@@ -15,8 +15,7 @@ SYNONYMS = {"google": "gemini"}
 SUFFIXES = {":floor": "cheap", ":nitro": "fast"}
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """What a name means: groups of models, tried in this order; within one, preference decides."""
 
     sort: str  # auto | alias | pin | pool
@@ -26,8 +25,7 @@ class Named:
     unknown: tuple[str, ...] = ()  # members of an alias that mean nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """All there is to know of names: the catalogue, the aliases, and who refuses pins that are not listed."""
 
     catalog: Catalog

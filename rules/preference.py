@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from rules.catalog import Model
 
@@ -19,15 +19,14 @@ TOKENS_PER_PRICE = 10**6
 Key = Callable[[Model], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """How large a request is: the estimate of its input, and the largest output asked for."""
 
     input_tokens: int
     max_tokens: int | None = None
     n: int = 1
-    first_token: Mapping[str, float] = field(default_factory=dict)  # measured seconds, by model id
-    unable: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by provider, as in Live
+    first_token: Mapping[str, float] = MappingProxyType({})  # measured seconds, by model id
+    unable: Mapping[str, frozenset[str]] = MappingProxyType({})  # by provider, as in Live
 
     def input(self, model: Model) -> int:
         """A provider with one answer to a call is sent the prompt for each choice."""

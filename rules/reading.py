@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -20,8 +19,7 @@ DEEPEST = 32  # levels, as DynamoDB allows
 LARGEST = 65_536  # bytes of one record, as canonical JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A record, the item that it was read from, and that item's canonical text."""
 
     record: Record

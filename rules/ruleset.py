@@ -33,8 +33,7 @@ from rules.records import (
 RULES = (RouteRecord, AccessRecord, LimitRecord, BudgetRecord)
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(NamedTuple):
     """The records that apply, of each kind in order. The first route is the one that holds.
 
     In the other three `model` means the candidate: ask `record.holds_for(facts, id)` for each of them.

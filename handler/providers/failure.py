@@ -11,8 +11,7 @@ import json
 import re
 import time
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from handler.errors import UpstreamError
 from handler.redact import redacted
@@ -136,8 +135,7 @@ _MESSAGES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What an error body says, whatever its shape."""
 
     message: str = ""

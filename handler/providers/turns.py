@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from handler.providers.base import Json
 from handler.providers.blocks import Part, blocks_of, marked, thoughts_of, unsupported
@@ -22,8 +22,7 @@ THINKING = frozenset({"thinking", "redacted_thinking"})
 _NOTHING = {"type": "text", "text": "."}  # where a turn must be and nothing was said
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(NamedTuple):
     """Where the formats that have such turns differ."""
 
     parts: Mapping[str, Part]  # what a part that is no text becomes, by its type
