@@ -65,7 +65,7 @@ def trace_headers(headers: Headers) -> dict[str, str]:
 
 def upstream_headers(headers: Headers) -> dict[str, str]:
     """The client's headers that an upstream of the same format is sent."""
-    return {name: value for name in UPSTREAM if (value := _matching(_PLAIN, headers.get(name))) is not None}
+    return {name: headers[name] for name in UPSTREAM if name in headers and _PLAIN.fullmatch(headers[name])}
 
 
 def header_facts(headers: Headers) -> dict[str, str]:

@@ -35,6 +35,8 @@ def splice(text: str, old: Any, new: Any) -> str:
     `text` parses to `old` and repeats no name. Members keep their order; one that is gone takes its comma
     along, new ones come last. A value that moves to another name in the same object keeps its text.
     """
+    if (edited := _renamed(text, old, new)) is not None:
+        return edited
     edits: Edits = []
     _value(text, _behind(_SPACE, text, 0), old, new, edits, whole=False)
     pieces: list[str] = []
@@ -43,6 +45,23 @@ def splice(text: str, old: Any, new: Any) -> str:
         pieces += (text[at:start], instead)
         at = end
     return "".join((*pieces, text[at:]))
+
+
+def _renamed(text: str, old: Any, new: Any) -> str | None:
+    """The same where one text of the outermost object changes and is found at once: mostly the model."""
+    if type(old) is not dict or type(new) is not dict or len(old) != len(new):
+        return None
+    changed = [name for name in old if not _same(old[name], new.get(name, _ABSENT))]
+    if len(changed) != 1 or type(new.get(changed[0])) is not str or not changed[0].isidentifier():
+        return None
+    before, name, behind = text.partition(f'"{changed[0]}"')
+    colon = _COLON.match(behind)
+    if colon is None or before.rstrip(_BLANK)[-1:] not in ("{", ","):
+        return None  # it is no name, or the end of another
+    if before.count("{") != 1 or "[" in before:
+        return None  # it may be further in
+    start = len(before) + len(name) + colon.end()
+    return text[:start] + dump(new[changed[0]]) + text[_end(text, start) :]
 
 
 def dump(value: Any) -> str:

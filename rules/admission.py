@@ -42,7 +42,6 @@ class Live:
 class Need(NamedTuple):
     """Something a request asks of a model."""
 
-    asked: Callable[[Facts], bool]
     param: str  # the field of the request that asks for it
     words: str
     made_up: bool = False  # for a model without it the gateway finds another way
@@ -50,22 +49,15 @@ class Need(NamedTuple):
 
 
 NEEDS: Mapping[str, Need] = {
-    "tools": Need(lambda facts: facts.tools > 0, "tools", "tools"),
-    "images": Need(lambda facts: facts.images > 0, "messages", "images"),
-    "audio": Need(lambda facts: facts.audio > 0, "messages", "audio"),
-    "files": Need(lambda facts: facts.files > 0, "messages", "files"),
-    "json_object": Need(lambda facts: facts.json == "object", "response_format", "JSON output", made_up=True),
-    "json_schema": Need(
-        lambda facts: facts.json == "schema", "response_format", "JSON schemas", made_up=True
-    ),
-    "reasoning": Need(lambda facts: facts.reasoning not in (None, "none"), "reasoning_effort", "reasoning"),
-    "urls": Need(
-        lambda facts: facts.url is not None,
-        "messages",
-        "content by its address",
-        place=lambda facts: facts.url,
-    ),
-    "custom_tools": Need(lambda facts: facts.custom_tools > 0, "tools", "custom tools"),
+    "tools": Need("tools", "tools"),
+    "images": Need("messages", "images"),
+    "audio": Need("messages", "audio"),
+    "files": Need("messages", "files"),
+    "json_object": Need("response_format", "JSON output", made_up=True),
+    "json_schema": Need("response_format", "JSON schemas", made_up=True),
+    "reasoning": Need("reasoning_effort", "reasoning"),
+    "urls": Need("messages", "content by its address", place=lambda facts: facts.url),
+    "custom_tools": Need("tools", "custom tools"),
 }
 # No catalogue says these of a model: only a provider's row rules them out.
 WIRE_ONLY = frozenset({"urls", "custom_tools"})
@@ -102,7 +94,19 @@ class Admission(NamedTuple):
 
 
 def needs_of(facts: Facts) -> tuple[str, ...]:
-    return tuple(feature for feature, need in NEEDS.items() if need.asked(facts))
+    """Those of NEEDS that the request has."""
+    asked = {
+        "tools": facts.tools > 0,
+        "images": facts.images > 0,
+        "audio": facts.audio > 0,
+        "files": facts.files > 0,
+        "json_object": facts.json == "object",
+        "json_schema": facts.json == "schema",
+        "reasoning": facts.reasoning not in (None, "none"),
+        "urls": facts.url is not None,
+        "custom_tools": facts.custom_tools > 0,
+    }
+    return tuple(feature for feature in NEEDS if asked[feature])
 
 
 def _admitted(admission: Admission, model: Model) -> Obstacle | None:

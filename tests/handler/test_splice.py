@@ -107,6 +107,23 @@ def test_the_members_that_stay_keep_their_text(
         assert (f"{json.dumps(name)}:{raw}" in result) or name == changed
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(r'{"x\"model":1,"model":"a"}', id="the end of another name"),
+        pytest.param('{"a":"model","model":"a"}', id="a value before it"),
+        pytest.param('{"a":{"model":"b"},"model":"a"}', id="further in"),
+        pytest.param('{"a":[{"model":"b"}],"model":"a"}', id="further in, in a list"),
+        pytest.param(r'{"a":"{,\"model\":","model":"a"}', id="in a text"),
+        pytest.param('{"\\u006dodel":"a"}', id="the name, written in another way"),
+        pytest.param('{ "b":"{[", \n "model" \t: "a"}', id="behind brackets in a text"),
+    ],
+)
+def test_what_looks_like_the_name_is_not_taken_for_it(text: str) -> None:
+    old = json.loads(text)
+    assert json.loads(splice(text, old, {**old, "model": "new"})) == {**old, "model": "new"}
+
+
 def _encodes(text: str) -> bool:
     try:
         text.encode()
