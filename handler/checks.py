@@ -163,8 +163,8 @@ def shape(members: Mapping[str, Check], required: Collection[str] = (), *, close
     def check(value: Any) -> None:
         if type(value) is not dict:
             raise unlike("an object", value)
-        if closed and (unknown := next((name for name in value if name not in members), None)):
-            raise _unknown(unknown, members)
+        if closed and (unknown := [name for name in value if name not in members]):
+            raise _unknown(unknown[0], members)
         name = ""
         try:
             for name, one in value.items():

@@ -111,6 +111,16 @@ class Streamed:
     async def _run(self, send: Send) -> None:
         early = _Early(partial(self._head, send, None), send, self._head_after)
         try:
+            await self._answered(send, early)
+        except asyncio.CancelledError:
+            if early.failure is not None and early.working.uncancel() == 0:
+                raise early.failure from None
+            raise
+        finally:
+            await early.aclose()
+
+    async def _answered(self, send: Send, early: _Early) -> None:
+        try:
             answer = await self._relaying
             try:
                 if not await early.left():
@@ -123,8 +133,6 @@ class Streamed:
                 raise  # a failure still has a status
             self._failed(error)
             await send(_body(encode(json.dumps(error.body(), separators=(",", ":")))))
-        finally:
-            await early.aclose()
 
     async def _head(self, send: Send, answer: Answer | None) -> None:
         headers = {"content-type": "text/event-stream; charset=utf-8", **self._headers(answer)}
@@ -133,9 +141,17 @@ class Streamed:
 
 
 class _Early:
-    """The head of a stream whose content is long in coming, and the keep-alives behind it."""
+    """The head of a stream whose content is long in coming, and the keep-alives behind it.
+
+    When they cannot be sent, the task that answers is cancelled: on Lambda nothing else tells that nobody
+    listens any more.
+    """
 
     def __init__(self, head: Callable[[], Awaitable[None]], send: Send, after: float) -> None:
+        working = asyncio.current_task()
+        assert working is not None
+        self.working = working  # the task that answers
+        self.failure: Exception | None = None  # why it was cancelled from here
         self._head = head
         self._send = send
         self._after = after
@@ -145,7 +161,14 @@ class _Early:
         self._timer = asyncio.get_running_loop().call_later(after, self._begin)
 
     def _begin(self) -> None:
-        self._task = asyncio.create_task(self._keep_alive())
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._keep_alive()
+        except Exception as error:
+            self.failure = error
+            self.working.cancel()
 
     async def _keep_alive(self) -> None:
         while not self._over.is_set():

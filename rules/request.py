@@ -162,9 +162,10 @@ def _said(messages: Sequence[Any]) -> int:
     for one in nested:  # it grows on the way
         for name, inner in one.items() if isinstance(one, dict) else enumerate(one):
             kind = type(inner)
+            if name == "role" or name == "type":
+                continue
             if kind is str:
-                if name != "role" and name != "type":
-                    size += len(inner) if inner.isascii() else _size(inner)
+                size += len(inner) if inner.isascii() else _size(inner)
             elif kind is list or kind is tuple or (kind is dict and str(inner.get("type")) not in PARTS):
                 nested.append(inner)
     return size

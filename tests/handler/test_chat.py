@@ -319,6 +319,7 @@ WRONG_FIELDS = [
     pytest.param(
         {"hints": {"prefer": "speed"}}, "hints.prefer", 'got "speed"', id="a preference nobody knows"
     ),
+    pytest.param({"hints": {"": 1, "zz": 2}}, "hints", 'unknown field ""', id="a field without a name"),
     pytest.param({"hints": {"max_tokens": 0}}, "hints.max_tokens", "from 1", id="a hint out of range"),
     pytest.param({"n": 9}, "n", "from 1 to 8, got 9", id="n over SLUICE_MAX_N"),
     pytest.param({"n": 1.5}, "n", "an integer", id="n with a fraction"),

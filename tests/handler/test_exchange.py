@@ -37,11 +37,14 @@ class Client:
         self.took: list[tuple[float, float, Any]] = []
         self.failures: list[GatewayError] = []
         self.left = asyncio.Event()
+        self.gone_at = float("inf")  # seconds after which nothing can be sent
         self.answer = Said()
 
     async def send(self, message: Any) -> None:
         began = clock()
         await asyncio.sleep(self.slow)
+        if clock() >= self.gone_at:
+            raise OSError("gone")
         self.took.append((began, clock(), message.get("body", message["type"])))
 
     async def receive(self) -> Json:
@@ -113,4 +116,26 @@ async def test_nothing_is_left_of_a_client_that_leaves(at: float) -> None:
     with pytest.raises(ClientLeft):
         await client.given(60)
     assert clock() == at
+    assert len(asyncio.all_tasks()) == 1
+
+
+@pytest.mark.parametrize("slow", [0.0, 1.0], ids=["at once", "while content comes"])
+@pytest.mark.parametrize(
+    ("gone_at", "ends"),
+    [
+        pytest.param(9, 10, id="the head cannot be sent"),
+        pytest.param(25, 30, id="a later keep-alive cannot be sent"),
+    ],
+)
+@pytest.mark.parametrize("error", [None, InvalidRequest("No.")], ids=["an answer", "a failure"])
+async def test_what_cannot_be_sent_ends_the_work(
+    gone_at: float, ends: float, slow: float, error: GatewayError | None
+) -> None:
+    client = Client(slow)
+    client.gone_at = gone_at
+    with pytest.raises(OSError, match="gone"):
+        await client.given(ends + slow / 2 if slow else 600, error)
+    assert ends <= clock() <= ends + 2 * slow
+    assert client.answer.closed or error is not None or not slow
+    await asyncio.sleep(0)  # the watch for the client was cancelled, and ends
     assert len(asyncio.all_tasks()) == 1

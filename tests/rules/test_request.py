@@ -151,6 +151,11 @@ def test_where_somebody_would_have_to_fetch(part: dict[str, Any], place: str | N
             104,
             id="calls",
         ),
+        pytest.param(
+            {"messages": [{"content": "x" * 400, "role": ["y" * 40], "type": {"a": "z"}}]},
+            104,
+            id="no role and no type, whatever they are",
+        ),
         pytest.param({"tools": [{"a": "x" * 390}]}, 100, id="tools as compact JSON"),
     ],
 )
