@@ -41,6 +41,11 @@ class Policy(NamedTuple):
     live: Live
     held: object  # the credentials that `live` was made with
 
+    def unavailable(self, settings: Settings) -> Mapping[str, str]:
+        """Why each provider that a record or a setting turned on cannot be used."""
+        on = {record.id for record in self.ruleset.of("provider")} | settings.providers
+        return {name: why for name, why in self.live.unavailable.items() if name in on}
+
 
 class Asked(NamedTuple):
     """One chat request, and what was decided about it."""
@@ -197,6 +202,7 @@ class Gateway:
         if detailed:
             about_keys = [] if keys is None else [{"what": NOT_READ, "problem": keys}]
             status["problems"] = [*about_keys, *self.snapshot.problems()]
+            status["unavailable"] = self._policy.unavailable(self.settings) if self._policy else {}
             if cooling := self.cooldown.cooling():
                 status["cooling"] = {id: round(left, 1) for id, left in cooling.items()}
         return (200 if self.snapshot.ready and self.auth.ready else 503), status

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from handler.call import Call
@@ -100,18 +100,10 @@ def _headers(call: Call, row: Provider, credential: str | None, streams: str) ->
 
 
 def _authorization(row: Provider, credential: str | None) -> dict[str, str]:
-    how, _, name = row.auth.partition(":")
-    if row.credential is None or how == "none" or (how == "sigv4" and credential is None):
+    if row.credential is None or row.auth == "none" or (row.auth == "sigv4" and credential is None):
         return {}  # what is signed is signed by handler/relay.py, when it is complete
     if credential is None:
         raise UpstreamError(f"There is no credential {row.credential}.", klass="auth")
-    if how not in _AUTHORIZATIONS:
-        raise UpstreamError(f"{row.auth} is not served yet.", klass="auth")
-    return _AUTHORIZATIONS[how](name.lower(), credential)
-
-
-_AUTHORIZATIONS: Mapping[str, Callable[[str, str], dict[str, str]]] = {
-    "bearer": lambda _, credential: {"authorization": f"Bearer {credential}"},
-    "header": lambda name, credential: {name: credential},
-    "sigv4": lambda _, credential: {"authorization": f"Bearer {credential}"},
-}
+    if row.auth in ("bearer", "sigv4"):
+        return {"authorization": f"Bearer {credential}"}
+    return {row.auth: credential}

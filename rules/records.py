@@ -118,6 +118,7 @@ class ProviderRecord(Record):
     dialect: Annotated[str, Reads(choice("openai", "anthropic", "google", "bedrock"))] | None = None
     base_url: Address | None = None
     credential: Credential | None = None
+    auth: Annotated[str, Reads(choice(*provider_fields.AUTH))] | None = None
     unlisted: Annotated[str, Reads(choice("pass", "refuse"))] | None = None
     headers: Annotated[Mapping[str, str], Reads(provider_fields.headers)] | None = None
     quirks: Annotated[Mapping[str, Any], Reads(provider_fields.quirks)] | None = None

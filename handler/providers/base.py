@@ -73,7 +73,8 @@ class Provider:
     versioned: str = ""  # the same where it has an api-version; `{model}` is the model's name
     credential: str | None = None  # the name it is looked up under; None: needs none
     hosts: tuple[str, ...] = ()  # where else the credential may go than to base_url's host; `*.` is any below
-    auth: str = "bearer"  # bearer | header:<name> | none | sigv4: the credential as bearer, else a signature
+    # bearer | none | sigv4: as bearer where the credential is at hand, else signed | the name of its header
+    auth: str = "bearer"
     on: bool = True  # False: counts as available only when a record or SLUICE_PROVIDERS says so
     unlisted: str = "pass"  # pass | refuse
     headers: Mapping[str, str] = field(default_factory=dict)

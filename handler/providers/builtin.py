@@ -43,7 +43,7 @@ _ROWS = (
         dialect="anthropic",
         base_url="https://api.anthropic.com/v1",
         credential="ANTHROPIC_API_KEY",
-        auth="header:x-api-key",
+        auth="x-api-key",
         # 2026-10-21 refuses temperature of models that take it: https://platform.claude.com/docs/en/api/versioning
         headers={"anthropic-version": "2023-06-01"},
         quirks=Quirks(
@@ -59,7 +59,7 @@ _ROWS = (
         dialect="google",
         base_url="https://generativelanguage.googleapis.com/v1beta",
         credential="GEMINI_API_KEY",
-        auth="header:x-goog-api-key",
+        auth="x-goog-api-key",
         quirks=Quirks(
             # https://ai.google.dev/api/generate-content
             rename=_AS_MAX_TOKENS,
@@ -77,7 +77,7 @@ _ROWS = (
     Provider(
         name="azure",  # `model` is the name of a deployment; https://learn.microsoft.com/azure/ai-foundry/openai/
         credential="AZURE_OPENAI_API_KEY",
-        auth="header:api-key",
+        auth="api-key",
         root="/openai/v1",
         # https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
         versioned="/openai/deployments/{model}",

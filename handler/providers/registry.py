@@ -25,7 +25,14 @@ TRANSLATORS: Mapping[str, Translator] = {
 }
 
 _REGION = "{region}"
-_RECORDED = ("dialect", "base_url", "credential", "unlisted", "headers")
+_RECORDED = ("base_url", "credential", "auth", "unlisted")
+# A provider of a dialect is like the dialect's own vendor, under another name and at another address.
+_LIKE: Mapping[str, Provider] = {
+    "openai": Provider(name=""),
+    "anthropic": PROVIDERS["anthropic"],
+    "google": PROVIDERS["gemini"],
+    "bedrock": PROVIDERS["bedrock"],
+}
 
 
 class Held(Protocol):
@@ -50,7 +57,7 @@ def rows(
     """Every row by name: the built-in ones, those of this process, then what `provider` records give."""
     table = {**PROVIDERS, **(extra or {})}
     for record in records:
-        table[record.id] = _recorded(table.get(record.id) or Provider(name=record.id), record)
+        table[record.id] = _recorded(table.get(record.id), record)
     return {name: _placed(row, region) for name, row in table.items()} if region else table
 
 
@@ -61,11 +68,17 @@ def _placed(row: Provider, region: str) -> Provider:
     return replace(row, base_url=(row.base_url or "").replace(_REGION, region))
 
 
-def _recorded(row: Provider, record: Any) -> Provider:
+def _recorded(known: Provider | None, record: Any) -> Provider:
     """The row with what the record gives. Whoever writes a record of a provider wants it on."""
+    row = known or Provider(name=record.id)
+    if record.dialect is not None and (known is None or record.dialect != known.dialect):
+        row = replace(
+            _LIKE[record.dialect],
+            **{name: getattr(row, name) for name in ("name", "base_url", "credential", "hosts")},
+        )
     given = {name: value for name in _RECORDED if (value := getattr(record, name)) is not None}
-    if record.dialect is not None:
-        given["surfaces"] = {}  # they are those of the built-in dialect
+    if row.auth == "sigv4" and record.credential is not None:
+        given = {"auth": "bearer", **given}  # without its own credential it is not signed as somebody else
     given["headers"] = {**row.headers, **(record.headers or {})}
     return replace(row, on=True, quirks=replace(row.quirks, **(record.quirks or {})), **given)
 
@@ -96,15 +109,20 @@ def _why_not(row: Provider, credentials: Held, settings: TurnedOn, signs: Callab
         return "no region: AWS_REGION says it"
     if not settings.private_upstreams and _address(row.base_url)[0] != "https":
         return "its base_url is not https"
-    if row.credential is None:
+    if row.auth == "none":
         return None
     if not credential_allowed(row):
-        return f"credential {row.credential} may only go to {', '.join(_HOSTS[_keyed(row)])}"
-    if credentials.get(row.credential):
+        return f"{_what_goes(row)} may only go to {', '.join(_HOSTS[_keyed(row)])}"
+    if row.credential is not None and credentials.get(row.credential):
         return None
+    missing = [f"no credential {row.credential}"] if row.credential is not None else []
     if row.auth == "sigv4":
-        return None if signs() else f"no AWS credentials, and no credential {row.credential}"
-    return f"no credential {row.credential}"
+        return None if signs() else ", and ".join(["no AWS credentials", *missing])
+    return "".join(missing) or None
+
+
+def _what_goes(row: Provider) -> str:
+    return f"credential {row.credential}" if row.credential else "AWS's signature"
 
 
 def credential_allowed(row: Provider) -> bool:

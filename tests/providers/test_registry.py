@@ -19,6 +19,7 @@ from handler.providers.registry import PROVIDERS, TRANSLATORS, available, creden
 from handler.settings import Settings
 from rules import read_record
 from rules.admission import WIRE_ONLY
+from rules.provider_fields import AUTH
 
 DOCS = Path(__file__).parents[2] / "docs" / "providers.md"
 EVERY = [pytest.param(row, id=name) for name, row in PROVIDERS.items()]
@@ -39,7 +40,7 @@ def test_there_is_one_row_for_every_provider_that_the_rules_know() -> None:
 @pytest.mark.parametrize("row", EVERY)
 def test_a_row_is_whole(row: Provider) -> None:
     assert row.dialect in {"openai", "anthropic", "google", "bedrock"}
-    assert re.fullmatch(r"bearer|none|sigv4|header:[a-z-]+", row.auth)
+    assert row.auth in AUTH
     assert row.credential is None or is_credential(row.credential)
     assert all(surface.dialect in TRANSLATORS for surface in row.surfaces.values())
     assert row.quirks.unable <= FEATURES
@@ -157,12 +158,80 @@ def test_where_a_signature_may_go(base_url: str, allowed: bool) -> None:
     assert allowed or "AWS_BEARER_TOKEN_BEDROCK may only go to" in why["bedrock"] or "https" in why["bedrock"]
 
 
-def test_a_record_of_another_credential_does_not_sign_for_another_host() -> None:
-    moved = record("bedrock", base_url="https://evil.example", credential="EVIL_KEY")
-    assert (
-        "may only go to"
-        in available(rows([moved]), Held(EVIL_KEY="x"), Settings(), lambda: True)[1]["bedrock"]
-    )
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        pytest.param(
+            {"credential": "PROXY_KEY"}, None, id="with a credential of its own it is bearer, and not signed"
+        ),
+        pytest.param(
+            {"credential": "GONE_KEY"}, "no credential GONE_KEY", id="and not signed for want of it either"
+        ),
+        pytest.param(
+            {"credential": "PROXY_KEY", "auth": "sigv4"},
+            "credential PROXY_KEY may only go to bedrock-runtime.",
+            id="unless the record says so: then it goes where a signature may",
+        ),
+        pytest.param({}, "credential AWS_BEARER_TOKEN_BEDROCK may only go to", id="with the row's own"),
+        pytest.param({"auth": "none"}, None, id="with none at all"),
+    ],
+)
+@pytest.mark.parametrize("id", ["bedrock", "second"])
+def test_nothing_is_signed_for_another_host(id: str, fields: Any, why: str | None) -> None:
+    moved = record(id, dialect="bedrock", base_url="https://proxy.example", **fields)
+    if id == "second" and why:
+        why = why.replace("credential AWS_BEARER_TOKEN_BEDROCK", "AWS's signature")
+    found = available(rows([moved]), Held(PROXY_KEY="x"), Settings(), lambda: True)[1].get(id)
+    assert found is None if why is None else (found or "").startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "auth", "headers"),
+    [
+        pytest.param("openai", "bearer", {}, id="openai"),
+        pytest.param("anthropic", "x-api-key", {"anthropic-version": "2023-06-01"}, id="anthropic"),
+        pytest.param("google", "x-goog-api-key", {}, id="google"),
+        pytest.param("bedrock", "sigv4", {}, id="bedrock"),
+    ],
+)
+@pytest.mark.parametrize("id", ["second", "mistral", "anthropic", "gemini", "bedrock", "azure"])
+def test_a_provider_authenticates_as_its_dialect_does_under_any_id(
+    id: str, dialect: str, auth: str, headers: dict[str, str]
+) -> None:
+    row = rows([record(id, dialect=dialect, base_url="https://x.example/v1")])[id]
+    built = PROVIDERS.get(id)
+    if built is not None and built.dialect == dialect:
+        assert row == dataclasses.replace(built, base_url="https://x.example/v1", on=True)
+        return
+    assert (row.name, row.dialect, row.auth, row.headers) == (id, dialect, auth, headers)
+    assert row.surfaces.keys() == ({"anthropic", "openai"} if dialect == "bedrock" else set())
+    assert row.credential == (built.credential if built else None), "another vendor's is not taken over"
+    for said in AUTH:
+        assert rows([record(id, dialect=dialect, auth=said)])[id].auth == said
+
+
+@pytest.mark.parametrize(
+    ("base_url", "region", "placed"),
+    [
+        pytest.param(
+            "https://bedrock-runtime.{region}.amazonaws.com",
+            "eu-west-1",
+            "https://bedrock-runtime.eu-west-1.amazonaws.com",
+            id="the gateway's own",
+        ),
+        pytest.param(
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+            "eu-west-1",
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+            id="one of its own",
+        ),
+    ],
+)
+def test_the_address_says_the_region(base_url: str, region: str, placed: str) -> None:
+    table = rows([record("second", dialect="bedrock", base_url=base_url)], region=region)
+    assert table["second"].base_url == placed
+    assert "second" in available(table, Held(), Settings(), lambda: True)[0]
+    assert available(table, Held(), Settings(), lambda: False)[1]["second"] == "no AWS credentials"
 
 
 def test_a_record_turns_its_provider_on() -> None:
