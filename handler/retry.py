@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 _MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")  # OpenAI and Azure
@@ -23,8 +24,11 @@ _SAID = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _AMOUNT = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNITS})(?![a-z])", re.IGNORECASE)
+# x-ratelimit-reset-tokens, anthropic-ratelimit-requests-reset, ratelimit-reset, x-rate-limit-reset, ...
+_RESET = re.compile(r"(?:.*-)?rate-?limit\b.*\breset\b.*")
+_EPOCH, _EPOCH_MS = 1e9, 1e11  # numbers from here on are epoch seconds, from there on milliseconds
 _LOOKED_AT = 8192  # bytes of a body
-_LONGEST = 100  # characters of a header: a duration is searched for in quadratic time
+_LONGEST = 100  # characters of a header: names and durations are searched for in quadratic time
 
 
 def retry_after(headers: Mapping[str, str], body: bytes = b"", now: float = 0.0) -> float | None:
@@ -41,6 +45,38 @@ def retry_after(headers: Mapping[str, str], body: bytes = b"", now: float = 0.0)
             if found is not None:
                 return found
     return _said(body[:_LOOKED_AT].decode("utf-8", "replace")) if body else None
+
+
+def reset_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds until the limits that an answer was refused for are reset; None when it says nothing readable.
+
+    Of several limits those with nothing remaining count, and the last of them; where none says so, the first
+    reset. `6m0s` and `12ms` (OpenAI, Groq), seconds (Cerebras), epoch seconds (SambaNova) or milliseconds
+    (OpenRouter), a date of RFC 3339 (Anthropic). https://platform.openai.com/docs/guides/rate-limits
+    """
+    spent: list[float] = []
+    others: list[float] = []
+    for name, value in headers.items():
+        if len(name) + len(value) <= _LONGEST and _RESET.fullmatch(name := name.lower()):
+            left = _number(headers.get(name.replace("reset", "remaining")))
+            if (seconds := _reset(value, headers.get("date"), now)) is not None:
+                (spent if left == 0 else others).append(seconds)
+    return max(spent) if spent else min(others, default=None)
+
+
+def _reset(value: str, sent: str | None, now: float) -> float | None:
+    number = _number(value)
+    if number is not None and number < _EPOCH:
+        return number
+    if number is not None:
+        return max(0.0, (number / 1000 if number >= _EPOCH_MS else number) - now)
+    for found in (_duration(value), _until(value, sent, now)):
+        if found is not None:
+            return found
+    try:
+        return max(0.0, datetime.fromisoformat(value).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _number(text: str | None) -> float | None:

@@ -14,7 +14,7 @@ _API_VERSION = re.compile(r"\?api-version=[A-Za-z0-9._-]{1,40}$")  # Azure's
 _SECRET = re.compile(r"authorization|apikey|(^|-)(key|token|secret|password|auth)(-|$)")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
-# How a provider is authenticated: `Authorization: Bearer`, AWS's signature, nothing at all, or the header that
+# How a provider is authenticated: `Authorization: Bearer`, AWS's signature, nothing at all, or a header that
 # holds the credential alone.
 AUTH = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "none")
 

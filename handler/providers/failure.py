@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from handler.errors import UpstreamError
 from handler.redact import redacted
-from handler.retry import retry_after
+from handler.retry import reset_after, retry_after
 
 Json = dict[str, Any]
 
@@ -68,6 +68,7 @@ STATUSES: Mapping[int, str] = {
     402: "quota",
     403: "permission",
     404: "not_found",
+    410: "not_found",  # a model that was taken away
     408: "server",
     425: "server",
     429: "rate_limit",
@@ -143,12 +144,13 @@ class Told(NamedTuple):
     code: str | None = None  # as it came, when a text
     param: str | None = None
     status: int | None = None  # some put it in the body
+    headers: Mapping[str, str] = {}  # and the headers of who refused it (OpenRouter), by lower-case names
 
 
 def failure(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
     """The failure that an answer of `status` is."""
     told = told_by(_parsed(body))
-    return _error(classify(status, told), status, told, retry_after(headers, body, time.time()))
+    return _error(status, told, headers, body)
 
 
 def failure_in(body: object) -> UpstreamError | None:
@@ -156,8 +158,7 @@ def failure_in(body: object) -> UpstreamError | None:
     if not _is_error(body):
         return None
     told = told_by(body)
-    status = told.status or 500
-    return _error(classify(status, told), status, told, retry_after({}, json.dumps(body).encode()))
+    return _error(told.status or 500, told, {}, json.dumps(body).encode())
 
 
 def classify(status: int, told: Told) -> str:
@@ -188,7 +189,8 @@ _SHOWN: Mapping[str, tuple[int, str, str]] = {
 }
 
 
-def _error(klass: str, status: int, told: Told, wait: float | None) -> UpstreamError:
+def _error(status: int, told: Told, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    klass = classify(status, told)
     shown, type_, code = _SHOWN.get(klass, (None, None, None))
     param = "messages" if klass == "context_length" else None
     if klass == "invalid_request":
@@ -205,11 +207,20 @@ def _error(klass: str, status: int, told: Told, wait: float | None) -> UpstreamE
         type=type_,
         code=code,
         param=param,
-        retry_after=wait,
+        retry_after=_wait(klass, told, headers, body),
     )
     if own and not theirs:
         error.add_note(own)  # what the provider said, for the log
     return error
+
+
+def _wait(klass: str, told: Told, headers: Mapping[str, str], body: bytes) -> float | None:
+    """Seconds until it may be asked again: as the provider asks, else when its limits are reset."""
+    now = time.time()
+    waits = [retry_after(headers, body, now), retry_after(told.headers, b"", now)]
+    if klass in ("rate_limit", "quota"):  # any other answer tells when limits are reset, too
+        waits += [reset_after(headers, now), reset_after(told.headers, now)]
+    return next((wait for wait in waits if wait is not None), None)
 
 
 def told_by(body: Any) -> Told:
@@ -235,7 +246,8 @@ def _object(error: Mapping[str, Any], said: Any = None) -> Told:
     inner = error.get("innererror")
     names = (code, error.get("type"), inner.get("code") if isinstance(inner, Mapping) else None)
     message = _text(said or error.get("message"))
-    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    raw, sent = metadata.get("raw"), metadata.get("headers")
     told = told_by(_parsed(raw.encode("utf-8", "replace"))) if isinstance(raw, str) else Told()
     return Told(
         message=told.message or message,  # OpenRouter's own is "Provider returned error"
@@ -243,6 +255,9 @@ def _object(error: Mapping[str, Any], said: Any = None) -> Told:
         code=code if isinstance(code, str) and _NAME.fullmatch(code) else told.code,
         param=param if isinstance(param, str) and len(param) <= 200 else told.param,
         status=code if isinstance(code, int) and 400 <= code <= 599 else None,
+        headers={name.lower(): str(value) for name, value in sent.items()}
+        if isinstance(sent, Mapping)
+        else {},
     )
 
 

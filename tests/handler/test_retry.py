@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from handler.retry import retry_after
+from handler.retry import reset_after, retry_after
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC).timestamp()
 TEN_PAST = "Fri, 20 Nov 2026 12:00:10 GMT"
@@ -47,6 +47,57 @@ CASES = [
     ),
     pytest.param({"retry-after": "2"}, b"try again in 6s", 2.0, id="the header before the body"),
 ]
+RESETS = [
+    pytest.param({"x-ratelimit-reset-requests": "6m0s"}, 360.0, id="OpenAI's minutes"),
+    pytest.param({"x-ratelimit-reset-tokens": "12ms"}, 0.012, id="OpenAI's milliseconds"),
+    pytest.param({"x-ratelimit-reset-tokens": "7.66s"}, 7.66, id="Groq's seconds"),
+    pytest.param({"x-ratelimit-reset-requests": "1h2m3s"}, 3723.0, id="hours"),
+    pytest.param({"x-ratelimit-reset-requests-day": "33011.38"}, 33011.38, id="Cerebras' number of seconds"),
+    pytest.param({"x-ratelimit-reset": "0"}, 0.0, id="at once"),
+    pytest.param({"ratelimit-reset": "50"}, 50.0, id="the IETF's draft"),
+    pytest.param({"x-rate-limit-reset": "50"}, 50.0, id="written with a dash"),
+    pytest.param({"x-ratelimit-reset": f"{NOW + 20:.0f}"}, 20.0, id="epoch seconds"),
+    pytest.param({"X-RateLimit-Reset": f"{NOW * 1000 + 20_000:.0f}"}, 20.0, id="OpenRouter's milliseconds"),
+    pytest.param({"x-ratelimit-reset": f"{NOW - 20:.0f}"}, 0.0, id="a time that has passed"),
+    pytest.param({"x-ratelimit-reset": TEN_PAST}, 10.0, id="a date as in HTTP"),
+    pytest.param({"anthropic-ratelimit-requests-reset": "2026-11-20T12:00:30Z"}, 30.0, id="Anthropic's date"),
+    pytest.param({"x-ratelimit-reset": "2026-11-20T12:00:30.5+00:00"}, 30.5, id="with an offset"),
+    pytest.param(
+        {
+            "x-ratelimit-remaining-requests": "0",
+            "x-ratelimit-reset-requests": "6m0s",
+            "x-ratelimit-remaining-tokens": "9000",
+            "x-ratelimit-reset-tokens": "1s",
+        },
+        360.0,
+        id="the limit that is spent",
+    ),
+    pytest.param(
+        {
+            "anthropic-ratelimit-requests-remaining": "0",
+            "anthropic-ratelimit-requests-reset": "5s",
+            "anthropic-ratelimit-tokens-remaining": "0",
+            "anthropic-ratelimit-tokens-reset": "9s",
+        },
+        9.0,
+        id="the last of those that are spent",
+    ),
+    pytest.param(
+        {"x-ratelimit-reset-requests": "6m0s", "x-ratelimit-reset-tokens": "1.5s"},
+        1.5,
+        id="the first where none is known to be spent",
+    ),
+    pytest.param(
+        {"x-ratelimit-reset-requests": "soon", "x-ratelimit-reset-tokens": "2s"}, 2.0, id="one unreadable"
+    ),
+    pytest.param({"x-ratelimit-limit": "50", "x-ratelimit-remaining": "0"}, None, id="no reset"),
+    pytest.param({"x-ratelimit-reset": ""}, None, id="an empty one"),
+    pytest.param({"x-ratelimit-reset": "-1"}, None, id="a negative one"),
+    pytest.param({"x-ratelimit-reset": "nan"}, None, id="no number"),
+    pytest.param({"x-ratelimit-reset": "9" * 5_000}, None, id="thousands of digits"),
+    pytest.param({"x-ratelimit-reset": "2026-99-20T12:00:30Z"}, None, id="a date that does not exist"),
+    pytest.param({"x-password-reset": "5"}, None, id="a reset of something else"),
+]
 UNREADABLE = [
     pytest.param({}, b"", id="nothing said"),
     pytest.param({"retry-after": ""}, b"", id="an empty header"),
@@ -70,6 +121,11 @@ def test_the_seconds_until_it_may_be_tried_again(
     headers: dict[str, str], body: bytes, seconds: float
 ) -> None:
     assert retry_after(headers, body, NOW) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("headers", "seconds"), RESETS)
+def test_the_seconds_until_a_limit_is_reset(headers: dict[str, str], seconds: float | None) -> None:
+    assert reset_after(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
 
 
 @pytest.mark.parametrize(("headers", "body"), UNREADABLE)

@@ -30,11 +30,11 @@ def flat(message: object, **more: Any) -> Json:
 
 
 BY_STATUS = {
-    **dict.fromkeys((400, 405, 409, 410, 413, 418, 422, 424, 451, 499), "invalid_request"),
+    **dict.fromkeys((400, 405, 409, 413, 418, 422, 424, 451, 499), "invalid_request"),
     401: "auth",
     402: "quota",
     403: "permission",
-    404: "not_found",
+    **dict.fromkeys((404, 410), "not_found"),
     429: "rate_limit",
     **dict.fromkeys((408, 425, 500, 501, 502, 504, 520, 524), "server"),
     **dict.fromkeys((503, 529), "overloaded"),
@@ -345,10 +345,23 @@ def test_what_the_provider_said_is_kept_for_the_log() -> None:
         pytest.param({"retry-after": "7"}, oai(), 7, id="as a header"),
         pytest.param({}, oai("Please try again in 6s."), 6, id="in words"),
         pytest.param({}, oai(), None, id="not at all"),
+        pytest.param({"x-ratelimit-reset-requests": "6m0s"}, oai(), 360, id="by a limit's reset"),
+        pytest.param(
+            {"x-ratelimit-reset-requests": "6m0s"}, oai("Try again in 6s."), 6, id="in words that are nearer"
+        ),
+        pytest.param(
+            {}, oai(metadata={"headers": {"X-RateLimit-Reset": "12"}}), 12, id="by OpenRouter's provider"
+        ),
+        pytest.param({}, oai(metadata={"headers": {"Retry-After": 3}}), 3, id="as a header in the body"),
+        pytest.param({}, oai(metadata={"headers": "none"}), None, id="no headers in the body"),
     ],
 )
 def test_when_it_may_be_tried_again(headers: Mapping[str, str], body: Json, seconds: float | None) -> None:
     assert error(429, body, headers).retry_after == seconds
+
+
+def test_a_failure_of_another_kind_waits_for_no_limits_reset() -> None:
+    assert error(500, oai(), {"x-ratelimit-reset-requests": "6m0s"}).retry_after is None
 
 
 @pytest.mark.parametrize(
