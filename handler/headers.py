@@ -12,16 +12,12 @@ from urllib.parse import quote
 
 from handler.errors import InvalidRequest
 from handler.strict_json import loads
-from rules import PREFERENCES
+from rules import PREFERENCES, secret_header
 
 Headers = Mapping[str, str]
 
 # Sent on to an upstream of the client's own format; nothing else of the client's is.
 UPSTREAM = ("anthropic-beta", "anthropic-version", "openai-beta", "accept-language", "idempotency-key")
-# No rule may ask about these, so that no explanation ever shows one.
-SECRET = frozenset(
-    {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "x-amz-security-token"}
-)
 LONGEST_NAME = 128  # characters of a function's name
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -70,10 +66,7 @@ def upstream_headers(headers: Headers) -> dict[str, str]:
 
 def header_facts(headers: Headers) -> dict[str, str]:
     """The headers that a rule may ask about."""
-    lower = {name.lower(): _decoded(value) for name, value in headers.items()}
-    return {
-        name: value for name, value in lower.items() if name not in SECRET and not name.startswith("proxy-")
-    }
+    return {name.lower(): _decoded(value) for name, value in headers.items() if not secret_header(name)}
 
 
 def wants_explanation(headers: Headers) -> bool:

@@ -7,7 +7,7 @@ from rules.conditions import OPERATORS, Condition
 from rules.decide import decide
 from rules.decision import Candidate, Decision, Effects, Reason, Refusal, Rejection, Step
 from rules.errors import InvalidRecord, RuleSetTooLarge
-from rules.facts import PREFERENCES, Facts
+from rules.facts import PREFERENCES, Facts, secret_header
 from rules.names import well_formed
 from rules.patterns import like
 from rules.provider_fields import QUIRKS
@@ -74,6 +74,7 @@ __all__ = [
     "like",
     "load_catalog",
     "read_record",
+    "secret_header",
     "usable",
     "well_formed",
 ]

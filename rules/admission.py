@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
-from rules.catalog import Model, bare, undated
+from rules.catalog import Catalog, Model
 from rules.facts import Facts
-from rules.patterns import like
-from rules.records import AccessRecord, BudgetRecord
+from rules.model_names import ModelNames, names_of
+from rules.records import AccessRecord, BudgetRecord, LimitRecord
 
 ACCESS, ABLE, AVAILABLE = "access", "able", "available"  # what a model was refused for
 
@@ -77,12 +76,24 @@ class Admission(NamedTuple):
 
     facts: Facts
     access: tuple[AccessRecord, ...]
+    limits: tuple[LimitRecord, ...]
     budgets: tuple[BudgetRecord, ...]
     live: Live
     needs: tuple[str, ...]
+    catalog: Catalog
 
-    def obstacle(self, model: Model) -> Obstacle | None:
-        return next((found for check in CHECKS if (found := check(self, model))), None)
+    def obstacle(self, model: Model, asked: tuple[str, ...] = ()) -> Obstacle | None:
+        """`asked`: the names that led to the model."""
+        return next((found for check in CHECKS if (found := check(self, model, asked))), None)
+
+    def allow_patterns(self) -> Iterator[str]:
+        """Those of the key and of every access record in whose scope the request is."""
+        yield from self.facts.key_models or ()
+        yield from (pattern for record in self.access for pattern in record.models or ())
+
+    def names(self, id: str) -> bool:
+        """Whether a pattern without `*` is this id."""
+        return any(pattern.lower() == id.lower() for pattern in self.allow_patterns())
 
     def second_best(self, model: Model) -> str | None:
         """Why a model that may answer is not one to choose unasked: nothing holds it to the answer's form."""
@@ -109,37 +120,44 @@ def needs_of(facts: Facts) -> tuple[str, ...]:
     return tuple(feature for feature in NEEDS if asked[feature])
 
 
-def _admitted(admission: Admission, model: Model) -> Obstacle | None:
-    why = not_admitted(admission, model)
+def _admitted(admission: Admission, model: Model, asked: tuple[str, ...]) -> Obstacle | None:
+    why = not_admitted(admission, model, asked)
     return Obstacle(ACCESS, why, "model_not_allowed", "model") if why else None
 
 
-def not_admitted(admission: Admission, model: Model) -> str | None:
+def not_admitted(admission: Admission, model: Model, asked: tuple[str, ...] = ()) -> str | None:
     """Why the access records, the key's own list or the default do not let the key use this model."""
-    facts, key_models = admission.facts, admission.facts.key_models
-    applying = [record for record in admission.access if record.holds_for(facts, model.id)]
+    key_models = admission.facts.key_models
+    if not admission.access and key_models is None and model.listed:
+        return "no access record admits it" if admission.live.default_access == "deny" else None
+    names = names_of(model, admission.catalog, asked)
+    applying = [record for record in admission.access if record.holds_for(admission.facts, names.every)]
     for record in applying:
-        if record.deny and admits(record.deny, model):
+        if record.deny and names.denied_by(record.deny):
             return f"denied by access {record.id}"
-        if record.models is not None and not admits(record.models, model):
+        if record.models is not None and not names.admitted_by(record.models):
             return f"not admitted by access {record.id}"
-    if key_models is not None and not admits(key_models, model):
+    if key_models is not None and not names.admitted_by(key_models):
         return "not among the models of this key"
     if admission.live.default_access == "deny" and not applying and key_models is None:
         return "no access record admits it"
-    return None if model.listed else _not_admitted_unlisted(admission, applying, model)
+    return None if model.listed else _not_admitted_unlisted(admission, names)
 
 
-def _not_admitted_unlisted(admission: Admission, applying: list[AccessRecord], model: Model) -> str | None:
-    """Nobody can say whether a deny meant it or what it costs a budget: only a pattern naming it helps."""
-    if admission.facts.key_models is not None or any(record.models for record in applying):
-        return None  # named by a pattern: whatever does not name it has refused it above
-    budgets = (record for record in admission.budgets if record.holds_for(admission.facts, model.id))
-    barring = [*(record for record in applying if record.deny), *budgets]
-    return f"not in the catalogue, and {barring[0].kind} {barring[0].id} applies" if barring else None
+def _not_admitted_unlisted(admission: Admission, names: ModelNames) -> str | None:
+    """Nobody can say what a record meant by it or what it costs: only a pattern that is its id helps."""
+    if names.named_by(admission.allow_patterns()):
+        return None
+    barring = (
+        *(record for record in admission.access if record.deny or record.asks_model),
+        *(record for record in admission.limits if record.asks_model),
+        *admission.budgets,
+    )
+    why = "only a pattern without `*` that names it admits it"
+    return f"not in the catalogue, and {barring[0].kind} {barring[0].id} applies: {why}" if barring else None
 
 
-def _able(admission: Admission, model: Model) -> Obstacle | None:
+def _able(admission: Admission, model: Model, _asked: tuple[str, ...]) -> Obstacle | None:
     tokens = admission.facts.input_tokens
     if model.context is not None and tokens > model.context:
         why = f"context is {model.context} tokens"
@@ -176,7 +194,7 @@ def _forced(admission: Admission, model: Model) -> bool:
     return able and admission.facts.tools == 0
 
 
-def _available(admission: Admission, model: Model) -> Obstacle | None:
+def _available(admission: Admission, model: Model, _asked: tuple[str, ...]) -> Obstacle | None:
     live = admission.live
     if model.provider in live.available:
         return None
@@ -185,26 +203,8 @@ def _available(admission: Admission, model: Model) -> Obstacle | None:
     )
 
 
-CHECKS: tuple[Callable[[Admission, Model], Obstacle | None], ...] = (_admitted, _able, _available)
-
-
-def admits(patterns: Iterable[str], model: Model) -> bool:
-    """Whether a pattern names it: by its id, without `/` by its pool; a date does not count."""
-    return any(_matches(pattern, name) for pattern in patterns for name in _called(model, "/" in pattern))
-
-
-def _called(model: Model, full: bool) -> Iterator[str]:
-    name = model.id if full else model.pool or bare(model.name)
-    yield name
-    if undated(name) != name:
-        yield undated(name)
-
-
-@lru_cache(maxsize=8192)
-def _matches(pattern: str, name: str) -> bool:
-    return _compiled(pattern)(name)
-
-
-@lru_cache(maxsize=2048)
-def _compiled(pattern: str) -> Callable[[str], bool]:
-    return like(pattern, fold=True)
+CHECKS: tuple[Callable[[Admission, Model, tuple[str, ...]], Obstacle | None], ...] = (
+    _admitted,
+    _able,
+    _available,
+)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rules.model_names import ModelNames
     from rules.records import ModelRecord
 
 # Every built-in provider (contract, section 9); handler/providers/registry.py has one row for each.
@@ -25,6 +26,8 @@ PROVIDERS = frozenset(
         "local",
     }
 )  # fmt: skip
+
+SYNONYMS = {"google": "gemini"}  # other names of providers
 
 # What a model is taken to be able to do when nobody says: everything but going on from a prefill.
 ABLE = frozenset({"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning"})
@@ -82,6 +85,7 @@ class Catalog:
         self._models: dict[str, Model] = dict(self._own)
         self._pools: dict[str, list[str]] | None = None
         self._auto: tuple[Model, ...] | None = None
+        self.model_names: dict[str, ModelNames] = {}  # by id, as far as they were asked for
 
     def with_records(self, records: Iterable[ModelRecord], providers: Iterable[str] = ()) -> Catalog:
         """This catalogue with those models put in, and those names of providers known."""
@@ -123,10 +127,14 @@ class Catalog:
         found = self.get(provider, name)
         if found is None and undated(name) != name and (row := self.get(provider, undated(name))):
             found = replace(row, name=name, auto=False)
-        successor = self._successors.get(bare(name))
+        successor = self.successor(bare(name))
         if found is None and successor:
             found = next((model for model in self.pool(successor) if model.provider == provider), None)
         return found
+
+    def successor(self, name: str) -> str | None:
+        """The pool that a retired bare name means."""
+        return self._successors.get(name)
 
     def pool(self, name: str) -> tuple[Model, ...]:
         """Every model pooled under this bare name, in order of their ids."""

@@ -132,7 +132,7 @@ def _answers(decision: Decision, wanted: str, ruleset: RuleSet, catalog: Catalog
         return False
     first = decision.candidates[0].id
     named = ruleset.names(catalog).resolve(wanted)
-    return first in {model.id for group in named.groups for model in group} if named else False
+    return first in {model.id for model in named.models} if named else False
 
 
 # What a test may expect -> whether the decision meets it.

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from rules.errors import InvalidRecord
-from rules.facts import FAMILIES, SECRET_HEADERS, VOCABULARY, Facts, Sort, getter, sort_of
+from rules.facts import FAMILIES, VOCABULARY, Facts, Sort, getter, secret_header, sort_of
 from rules.patterns import like
 from rules.spelling import (
     Reader,
@@ -60,14 +60,14 @@ class Condition:
         """Whether it holds when the fact is this; None is absent."""
         return self.test(fact) if fact is not None else self.op == "exists" and not self.value
 
+    def holds_of_any(self, facts: Iterable[Any]) -> bool:
+        """Whether it holds when the fact is all of these at once: `not` is then none of them."""
+        return (all if self.op == "not" else any)(self.test(fact) for fact in facts)
+
     def failed(self, fact: Any) -> str:
         """The line of an explanation: "failed: input_tokens gt 8000, got 10"."""
         got = repr(fact)
         return f"failed: {self.line}, got {got if len(got) <= 100 else got[:97] + '...'}"
-
-    def outcome(self, facts: Facts) -> str:
-        fact = self.look_up(facts)
-        return "matched" if self.holds_of(fact) else self.failed(fact)
 
     def __str__(self) -> str:
         return self.line
@@ -114,7 +114,7 @@ def _unknown(fact: str) -> str:
     if family in FAMILIES and not member:
         return f"name one of them: `{family}.<name>`"
     if family == "header":
-        if member.lower() in SECRET_HEADERS or member.lower().startswith("proxy-"):
+        if secret_header(member):
             return "no rule may ask for a header that holds a secret"
         return f"header names are lower-case, did you mean `{fact.lower()}`?"
     if member:

@@ -33,7 +33,7 @@ def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live) -> Deci
         problems=ruleset.problems,
         refusal=refusal,
         effects=effects_of(route),
-        limits=_limits(facts, matched, candidates),
+        limits=_limits(plan, matched, candidates),
         prefer=plan.wanted,
         pinned=plan.pinned,
         revision=ruleset.revision,
@@ -105,15 +105,18 @@ def _fallbacks(facts: Facts, route: RouteRecord | None) -> tuple[str, ...]:
 def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live, matched: Matched) -> Plan:
     """An empty plan for this request."""
     route = next(iter(matched.routes), None)
+    admission = Admission(
+        facts=facts,
+        access=matched.access,
+        limits=matched.limits,
+        budgets=matched.budgets,
+        live=live,
+        needs=needs_of(facts),
+        catalog=catalog,
+    )
     return Plan(
-        names=ruleset.names(catalog),
-        admission=Admission(
-            facts=facts,
-            access=matched.access,
-            budgets=matched.budgets,
-            live=live,
-            needs=needs_of(facts),
-        ),
+        names=ruleset.names(catalog, admission.names),
+        admission=admission,
         size=Size(
             facts.input_tokens,
             _max_tokens(facts, effects_of(route)),
@@ -155,13 +158,13 @@ def _tokens(parameters: Mapping[str, Any]) -> int | None:
     return parameters.get("max_completion_tokens") or parameters.get("max_tokens")
 
 
-def _limits(
-    facts: Facts, matched: Matched, candidates: tuple[Candidate, ...]
-) -> tuple[Mapping[str, Any], ...]:
+def _limits(plan: Plan, matched: Matched, candidates: tuple[Candidate, ...]) -> tuple[Mapping[str, Any], ...]:
     """The limit and budget records that apply to one of the candidates, as explained."""
     records: tuple[LimitRecord | BudgetRecord, ...] = (*matched.limits, *matched.budgets)
-    ids = [candidate.id for candidate in candidates]
-    return tuple(_limit(each) for each in records if any(each.holds_for(facts, id) for id in ids))
+    if not records:
+        return ()
+    facts, names = plan.admission.facts, [plan.model_names(candidate.model).every for candidate in candidates]
+    return tuple(_limit(each) for each in records if any(each.holds_for(facts, every) for every in names))
 
 
 def _limit(record: LimitRecord | BudgetRecord) -> Mapping[str, Any]:

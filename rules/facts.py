@@ -90,8 +90,15 @@ VOCABULARY: Mapping[str, Sort] = {
 # Families of facts, asked for as `tags.<name>`.
 FAMILIES: Mapping[str, Sort] = {"tags": SENT, "metadata": SENT, "header": SENT}
 
-# Headers that hold secrets: no rule may ask for one, so that none can appear in an explanation.
-SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie"})
+# Headers that hold secrets are no facts, so that no rule asks for one and none appears in an explanation.
+SECRET_HEADERS = frozenset(
+    {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "x-amz-security-token"}
+)
+
+
+def secret_header(name: str) -> bool:
+    low = name.lower()
+    return low in SECRET_HEADERS or low.startswith("proxy-")
 
 
 def sort_of(name: str) -> Sort | None:
@@ -105,7 +112,7 @@ def sort_of(name: str) -> Sort | None:
 
 
 def _askable(header: str) -> bool:
-    return header == header.lower() and header not in SECRET_HEADERS and not header.startswith("proxy-")
+    return header == header.lower() and not secret_header(header)
 
 
 def getter(name: str) -> Callable[[Facts], Any]:

@@ -5,32 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from rules.catalog import Catalog, Model, unlisted
+from rules.catalog import SYNONYMS, Catalog, Model, unlisted
 from rules.errors import InvalidRecord
 from rules.facts import PREFERENCES
 from rules.fields import name as read_name
 
-# Other names of providers, and what a pool's name may end in with the preference it stands for.
-SYNONYMS = {"google": "gemini"}
+# What a pool's name may end in, with the preference it stands for.
 SUFFIXES = {":floor": "cheap", ":nitro": "fast"}
 
 
+class Group(NamedTuple):
+    """Models that one name means, ordered by preference. `asked`: the names that led to them."""
+
+    models: tuple[Model, ...]
+    asked: tuple[str, ...]
+
+
 class Named(NamedTuple):
-    """What a name means: groups of models, tried in this order; within one, preference decides."""
+    """What a name means: groups of models, tried in this order."""
 
     sort: str  # auto | alias | pin | pool
-    groups: tuple[tuple[Model, ...], ...] = ()
+    groups: tuple[Group, ...] = ()
     prefer: str | None = None  # that the name itself asks for
     pins: frozenset[str] = frozenset()  # the ids that were named as they are
     unknown: tuple[str, ...] = ()  # members of an alias that mean nothing
 
+    @property
+    def models(self) -> tuple[Model, ...]:
+        return tuple(model for group in self.groups for model in group.models)
+
 
 class Names(NamedTuple):
-    """All there is to know of names: the catalogue, the aliases, and who refuses pins that are not listed."""
+    """All there is to know of names: the catalogue, the aliases, and which pins that are not listed pass."""
 
     catalog: Catalog
     aliases: Mapping[str, tuple[str, ...]]  # lower-case name -> members
     refusing: frozenset[str] = frozenset()  # providers whose record says `"unlisted": "refuse"`
+    admitted: Callable[[str], bool] = lambda id: False  # whether a pattern without `*` admits this id
 
     def resolve(self, name: str) -> Named | None:
         """Nothing when the name is not well formed: what is sent on to a provider has been looked at."""
@@ -63,7 +74,7 @@ def _alias(names: Names, name: str) -> Named | None:
     meant = [named for named in found.values() if named]
     return Named(
         "alias",
-        groups=tuple(group for named in meant for group in named.groups),
+        groups=tuple(Group(group.models, (name, *group.asked)) for named in meant for group in named.groups),
         pins=frozenset().union(*(named.pins for named in meant)),
         unknown=tuple(member for member, named in found.items() if named is None),
     )
@@ -71,7 +82,7 @@ def _alias(names: Names, name: str) -> Named | None:
 
 def _listed(names: Names, name: str) -> Named | None:
     model = names.catalog.find(name)
-    return _one(model) if model else None
+    return _one(model, name) if model else None
 
 
 def _pin(names: Names, name: str) -> Named | None:
@@ -80,11 +91,14 @@ def _pin(names: Names, name: str) -> Named | None:
 
 def _pool(names: Names, name: str) -> Named | None:
     models = names.catalog.named(name)
-    return Named("pool", (models,)) if models else None
+    return Named("pool", (Group(models, (name,)),)) if models else None
 
 
 def _with_colon(names: Names, name: str) -> Named | None:
-    return _at(names, *name.partition(":"))
+    """A pin only of a listed model, or where a pattern names it: `mistral:7b` is a local server's tag."""
+    found = _at(names, *name.partition(":"))
+    known = found and all(model.listed or names.admitted(model.id) for model in found.models)
+    return found if known else None
 
 
 def _with_suffix(names: Names, name: str) -> Named | None:
@@ -102,11 +116,11 @@ def _at(names: Names, provider: str, mark: str, rest: str) -> Named | None:
     model = names.catalog.pin(known, rest)
     if model is None and known not in names.refusing:
         model = unlisted(known, rest)
-    return _one(model) if model else None
+    return _one(model, f"{known}/{rest}") if model else None
 
 
-def _one(model: Model) -> Named:
-    return Named("pin", ((model,),), pins=frozenset({model.id}))
+def _one(model: Model, asked: str) -> Named:
+    return Named("pin", (Group((model,), (asked,)),), pins=frozenset({model.id}))
 
 
 # In this order, after `auto` and the aliases.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rules.admission import ABLE, ACCESS, Admission, Obstacle
 from rules.catalog import Model
 from rules.decision import Candidate, Refusal, Rejection
+from rules.model_names import ModelNames, names_of
 from rules.names import Named, Names
 from rules.near import near
 from rules.preference import Size, cost_range, rank
@@ -39,6 +40,7 @@ class Plan:
     wanted: str | None  # the preference asked for
     rejections: dict[str, Rejection] = field(default_factory=dict)  # by model, in the order they were refused
     pins: set[str] = field(default_factory=set)  # ids that somebody named
+    asked: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by id, the names that led to it
     pinned: bool = False
 
     @property
@@ -55,7 +57,9 @@ class Plan:
 
     def _bar(self, named: Named) -> Obstacle | None:
         """What bars every model of a name; nothing where one merely lacks its provider."""
-        found = [self.admission.obstacle(model) for group in named.groups for model in group]
+        found = [
+            self.admission.obstacle(model, group.asked) for group in named.groups for model in group.models
+        ]
         barring = [each for each in found if each and each.stage in (ABLE, ACCESS)]
         if len(barring) < len(found):
             return None
@@ -96,14 +100,19 @@ class Plan:
         for name in named.unknown:
             self._reject(name, "no such model")
         prefer = named.prefer or self.prefer
-        return [model for group in named.groups for model in rank(self.admit(group), prefer, self.size)]
+        return [
+            model
+            for group in named.groups
+            for model in rank(self.admit(group.models, group.asked), prefer, self.size)
+        ]
 
-    def admit(self, models: Iterable[Model]) -> list[Model]:
+    def admit(self, models: Iterable[Model], asked: tuple[str, ...] = ()) -> list[Model]:
         admitted = []
         for model in models:
-            obstacle = self.admission.obstacle(model)
+            obstacle = self.admission.obstacle(model, asked)
             if obstacle is None:
                 admitted.append(model)
+                self.asked[model.id] = (*self.asked.get(model.id, ()), *asked)
             else:
                 self._reject(model.id, obstacle.why)
         return admitted
@@ -133,6 +142,9 @@ class Plan:
                 of[model.provider] = held + 1
         return list(kept.values())
 
+    def model_names(self, model: Model) -> ModelNames:
+        return names_of(model, self.names.catalog, self.asked.get(model.id, ()))
+
     def _reject(self, model: str, why: str) -> None:
         self.rejections.setdefault(model, Rejection(model, why))
 
@@ -143,8 +155,9 @@ class Plan:
         return Refusal("no_candidate", f"No model can take this request. {listed or 'None is set up'}.")
 
     def not_found(self, name: str) -> Refusal:
-        models = (model for model in self.names.catalog.all() if self.may_use(model))
-        close = near(name, models, (alias for alias, _ in self.aliases()))
+        models = [model for model in self.names.catalog.all() if self.may_use(model)]
+        aliases = [alias for alias, _ in self.aliases()]
+        close = near(name, models, aliases) or near(name.replace(":", "/", 1), models, aliases)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         return Refusal("model_not_found", f"There is no model {name!r}.{hint}", "model")
 
@@ -152,13 +165,15 @@ class Plan:
         """The aliases that the key may use, each with the first member that it may use."""
         for name in sorted(self.names.aliases):
             named = self.names.resolve(name)
-            members = (model for group in (named.groups if named else ()) for model in group)
-            if first := next((model for model in members if self.may_use(model)), None):
+            members = (
+                (model, group.asked) for group in (named.groups if named else ()) for model in group.models
+            )
+            if first := next((model for model, asked in members if self.may_use(model, asked)), None):
                 yield name, first
 
-    def may_use(self, model: Model) -> bool:
+    def may_use(self, model: Model, asked: tuple[str, ...] = ()) -> bool:
         """Whether the key may use it, with another request if not with this one."""
-        obstacle = self.admission.obstacle(model)
+        obstacle = self.admission.obstacle(model, asked)
         return obstacle is None or obstacle.stage == ABLE
 
 

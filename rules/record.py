@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -68,9 +68,13 @@ class Enforced(Record):
                 )
         return self
 
-    def holds_for(self, facts: Facts, model: str) -> bool:
-        """Whether `when` holds of the candidate with this id, which is what the fact `model` means here."""
+    @property
+    def asks_model(self) -> bool:
+        return any(condition.fact == "model" for condition in self.when)
+
+    def holds_for(self, facts: Facts, names: Collection[str]) -> bool:
+        """Whether `when` holds of the candidate with these names: `model` means all of them here."""
         return all(
-            condition.holds_of(model if condition.fact == "model" else condition.look_up(facts))
+            condition.holds_of_any(names) if condition.fact == "model" else condition.holds(facts)
             for condition in self.when
         )

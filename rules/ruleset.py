@@ -6,7 +6,7 @@ skipped, except that a new unreadable `access` or `budget` whose scope can be re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from types import MappingProxyType
@@ -36,7 +36,7 @@ RULES = (RouteRecord, AccessRecord, LimitRecord, BudgetRecord)
 class Matched(NamedTuple):
     """The records that apply, of each kind in order. The first route is the one that holds.
 
-    In the other three `model` means the candidate: ask `record.holds_for(facts, id)` for each of them.
+    In the other three `model` means the candidate: ask `record.holds_for(facts, names)` for each of them.
     """
 
     routes: tuple[RouteRecord, ...]
@@ -121,8 +121,9 @@ class RuleSet:
         """The enabled records of one kind, the most specific first."""
         return self._enabled.get(kind, ())
 
-    def names(self, catalog: Catalog) -> Names:
-        return Names(catalog, self._aliases, self._refusing)
+    def names(self, catalog: Catalog, admitted: Callable[[str], bool] = lambda id: False) -> Names:
+        """`admitted`: whether a pattern without `*` admits the pin of this id to the request."""
+        return Names(catalog, self._aliases, self._refusing, admitted)
 
     def matching(self, facts: Facts) -> Matched:
         steps = []

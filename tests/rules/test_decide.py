@@ -80,6 +80,9 @@ def test_a_name_means(name: str, expected: list[str]) -> None:
         pytest.param("openay/mid", "model_not_found", "openai/mid", id="a near pin is offered"),
         pytest.param("qqqqqqqq", "model_not_found", "There is no model 'qqqqqqqq'.", id="nothing is near"),
         pytest.param("nobody/thing", "model_not_found", "nobody/thing", id="an unknown provider is no pin"),
+        pytest.param("mistral:7b", "model_not_found", "mistral:7b", id="a local server's tag is no pin"),
+        pytest.param("xai:latest", "model_not_found", "xai:latest", id="nor is its newest"),
+        pytest.param("openai:mdi", "model_not_found", "mid", id="a near name is offered behind a colon"),
         pytest.param("auto:best", "invalid_value", "auto:best", id="an unknown preference after auto"),
         pytest.param("a//b", "invalid_value", "a//b", id="an empty segment"),
         pytest.param("openai/../x", "invalid_value", "..", id="dots for a segment"),
@@ -392,7 +395,7 @@ def test_a_named_model_that_is_not_admitted_is_never_replaced(
         ),
         pytest.param(
             "openai/brand-new",
-            [access(models=["openai/brand-*"]), {"kind": "budget", "id": "b", "usd": 5, "per": "day"}],
+            [access(models=["openai/brand-new"]), {"kind": "budget", "id": "b", "usd": 5, "per": "day"}],
             {},
             ["openai/brand-new"],
             id="an unlisted pin that a pattern names",
@@ -400,7 +403,7 @@ def test_a_named_model_that_is_not_admitted_is_never_replaced(
         pytest.param(
             "openai/brand-new",
             [access(deny=["groq/*"])],
-            {"key_models": ("openai/*",)},
+            {"key_models": ("OpenAI/brand-NEW",)},
             ["openai/brand-new"],
             id="an unlisted pin that the key's list names",
         ),

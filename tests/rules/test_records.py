@@ -527,9 +527,16 @@ def test_a_record_cannot_be_changed() -> None:
 def test_a_condition_on_the_model_is_about_the_candidate() -> None:
     record = read_record(item("access", when={"model": "openai/*", "hour": 12}))
     assert isinstance(record, AccessRecord)
-    assert record.holds_for(Facts(model="groq/llama", hour=12), "openai/gpt-5")
-    assert not record.holds_for(Facts(model="openai/gpt-5", hour=12), "groq/llama")
-    assert not record.holds_for(Facts(hour=13), "openai/gpt-5")
+    assert record.holds_for(Facts(model="groq/llama", hour=12), ["gpt-5", "openai/gpt-5"])
+    assert not record.holds_for(Facts(model="openai/gpt-5", hour=12), ["groq/llama"])
+    assert not record.holds_for(Facts(hour=13), ["openai/gpt-5"])
+
+
+def test_a_condition_that_excludes_a_model_excludes_every_name_of_it() -> None:
+    record = read_record(item("access", when={"model": {"not": ["gpt-5", "groq/*"]}}))
+    assert isinstance(record, AccessRecord)
+    assert record.holds_for(Facts(), ["gpt-4o", "openai/gpt-4o"])
+    assert not record.holds_for(Facts(), ["openai/gpt-5", "gpt-5"])
 
 
 def test_the_quirks_are_of_four_types() -> None:
