@@ -1,12 +1,10 @@
-"""A DynamoDB in this process with the three tables of template.yaml: what store tests run against.
-
-moto's DynamoDB is not atomic under threads: good for everything but counting.
-"""
+"""A DynamoDB in this process with the three tables of template.yaml: what store tests run against."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 from botocore.session import Session
@@ -34,5 +32,21 @@ def dynamodb(settings: Settings = SETTINGS) -> Iterator[Any]:
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )
+        _serialize(client)
         create_tables(client, settings)
         yield client
+
+
+def _serialize(client: Any) -> None:
+    """Runs the calls of `client` one at a time.
+
+    DynamoDB checks a write's condition and writes in one step. moto does not, so of two threads that write the
+    same item both could find their condition true.
+    """
+    lock, call = Lock(), client._make_api_call
+
+    def one_at_a_time(operation: str, arguments: Any) -> Any:
+        with lock:
+            return call(operation, arguments)
+
+    client._make_api_call = one_at_a_time
