@@ -2,28 +2,43 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUN := $(VENV)/.run
 READY := $(VENV)/.ready
+PORT = 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check unit slow ci lock catalog format deploy clean
+.PHONY: help serve test check unit slow ci lock catalog format clean
 
 help:
 	@echo "make serve     a gateway on 127.0.0.1:8080 with example rules, a key and a demo model"
+	@echo "                 make serve PORT=8081 ARGS='--rules rules.json --keys keys.json'"
 	@echo "make test      style, types and tests"
 	@echo "make ci        make test, then what starts real processes: SAM, the Lambda emulator, the clients"
 	@echo "make story     the openai clients and the AI SDK hold conversations with every format"
 	@echo "make faults    what callers see when providers misbehave: every fault, a verdict each"
-	@echo "make deploy    sam build, then sam deploy --guided"
+	@echo "make deploy    builds and deploys a stack, and asks for its parameters"
+	@echo "make key       a key of the deployed stack: make key NAME=first"
+	@echo "make update    builds and deploys this checkout with the parameters of the last deployment"
 
-$(READY): requirements/dev.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+# A run needs 43 small packages; style, types and tests need more than twice that.
+$(RUN): requirements/local.txt
+	@$(PYTHON) -c '$(CHECK_PYTHON)'
+	@echo "Making $(VENV) for a local run, once: a quarter of a minute with a warm package cache."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PIP) --no-compile --no-deps -r $<
+	@touch $@
+
+$(READY): requirements/dev.txt pyproject.toml | $(RUN)
+	@echo "Adding what style, types and tests need, once: about a minute."
+	$(PIP) --quiet -r $<
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-serve: $(READY)
-	@$(BIN)/python -m handler serve $(ARGS)
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+CHECK_PYTHON = import sys; sys.version_info >= (3, 11) or sys.exit("Sluice needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make $(or $(MAKECMDGOALS),serve) PYTHON=python3.13" % sys.version_info[:2])
+
+serve: $(RUN)
+	@$(BIN)/python -m handler serve --port $(PORT) $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check --quiet .
@@ -49,7 +64,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-e
 
 lock: $(READY)
 	$(LOCK) --upgrade pyproject.toml -o requirements/runtime.txt
-	$(LOCK) --upgrade --extra local --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(LOCK) --upgrade --extra local -c requirements/runtime.txt pyproject.toml -o requirements/local.txt
+	$(LOCK) --upgrade --extra local --group dev -c requirements/local.txt pyproject.toml -o requirements/dev.txt
 	for name in sam openai2 openai3 sdks; do $(LOCK) --upgrade requirements/$$name.in -o requirements/$$name.txt; done
 	npm install --prefix $(NODE) --package-lock-only --save-exact --loglevel=error ai@latest @ai-sdk/openai-compatible@latest
 

@@ -7,16 +7,29 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from handler import __version__
 from handler.cli import manage
+
+NOT_INSTALLED = (
+    "serve needs the package {}, which the extra `local` of sluice-gateway brings; "
+    "in a checkout, `make serve` installs it"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="sluice", description="An LLM gateway: rules in DynamoDB decide.")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    """Runs one command and returns its exit status."""
+    given = parser().parse_args(arguments)
+    return _serve(given) if given.command == "serve" else manage.run(given)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    sluice = argparse.ArgumentParser(prog="sluice", description="An LLM gateway: rules in DynamoDB decide.")
+    sluice.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = sluice.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_serve(commands)
     manage.add_arguments(commands)
-    given = parser.parse_args(arguments)
-    return _serve(given) if given.command == "serve" else manage.run(given)
+    return sluice
 
 
 def _add_serve(commands: Any) -> None:
@@ -41,7 +54,7 @@ def _serve(given: argparse.Namespace) -> int:
     try:
         from handler.local.serve import serve  # heavy, and only installed where it is wanted
     except ModuleNotFoundError as error:
-        print(f"sluice: serve needs {error.name}: pip install 'sluice[local]'", file=sys.stderr)
+        print(f"sluice: {NOT_INSTALLED.format(error.name)}", file=sys.stderr)
         return 2
     return serve(host=given.host, port=given.port, rules=given.rules, keys=given.keys)
 

@@ -4,7 +4,12 @@
 SAM ?= .venvs/sam/bin/sam
 export SAM_CLI_TELEMETRY ?= 0
 
-.PHONY: sam validate build deploy
+# The answers that the first deployment was given, or these until there are any.
+STACK = $(or $(call deployed,stack_name),sluice)
+REGION = $(call deployed,region)
+deployed = $(shell sed -n 's/^$(1) = "\(.*\)"/\1/p' samconfig.toml 2>/dev/null)
+
+.PHONY: sam validate build deploy update delete key
 
 # --no-deps: the lock is complete, and pip finds no hash for the extras that packages in it ask of one another.
 .venvs/sam/bin/sam: requirements/sam.txt
@@ -21,6 +26,15 @@ build: sam
 	$(SAM) build
 
 deploy: build
-	$(SAM) deploy --guided
+	$(SAM) deploy --guided --stack-name $(STACK) --capabilities CAPABILITY_IAM
+
+update: build
+	$(SAM) deploy
+
+delete: sam
+	$(SAM) delete
+
+key: $(RUN)
+	@$(BIN)/python -m handler keys create --stack $(STACK) $(REGION:%=--region %) --name '$(or $(NAME),first)' $(ARGS)
 
 slow: sam

@@ -40,8 +40,8 @@ def dynamodb(settings: Settings = SETTINGS) -> Iterator[Any]:
 def _serialize(client: Any) -> None:
     """Runs the calls of `client` one at a time.
 
-    DynamoDB checks a write's condition and writes in one step. moto does not, so of two threads that write the
-    same item both could find their condition true.
+    DynamoDB checks a write's condition and writes in one step. moto does not: two threads that write the
+    same item could both find their condition true.
     """
     lock, call = Lock(), client._make_api_call
 

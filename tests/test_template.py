@@ -61,7 +61,8 @@ def variables() -> dict[str, Any]:
 
 def statements() -> Iterator[Mapping[str, Any]]:
     """Those that hold when every condition does."""
-    for statement in function()["Policies"][0]["Statement"]:
+    document = loaded()["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]
+    for statement in document["Statement"]:
         yield statement["!If"][1] if "!If" in statement else statement
 
 
@@ -117,7 +118,7 @@ def test_the_policies_allow_every_call_of_the_code_and_no_other() -> None:
         if (ROOT / name).exists()
         for action in called(ROOT / name, service)
     }
-    assert granted() == calls | signed()
+    assert granted() == calls | signed() | {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 
 def test_no_other_file_of_the_function_calls_aws() -> None:
@@ -140,6 +141,15 @@ def test_each_table_is_open_to_its_own_calls_only() -> None:
     assert tables["RulesTable.Arn"] == {"dynamodb:Scan"}
     assert tables["KeysTable.Arn"] == {"dynamodb:GetItem"}
     assert "dynamodb:Scan" not in tables["StateTable.Arn"]
+
+
+def test_the_function_writes_its_own_log_group_only() -> None:
+    """A role that SAM makes has the managed policy AWSLambdaBasicExecutionRole: every log group."""
+    assert function()["Role"] == {"!GetAtt": "Role.Arn"}
+    assert function()["LoggingConfig"]["LogGroup"] == {"!Ref": "Logs"}
+    (logs,) = [one for one in statements() if any("logs:" in each for each in as_list(one["Action"]))]
+    assert logs["Resource"] == {"!GetAtt": "Logs.Arn"}
+    assert "ManagedPolicyArns" not in loaded()["Resources"]["Role"]["Properties"]
 
 
 def test_nothing_is_allowed_on_every_resource() -> None:
@@ -181,7 +191,8 @@ def test_a_table_is_known_to_the_function_and_told_to_people(setting: str, table
 @pytest.mark.parametrize("table", ["RulesTable", "KeysTable"])
 def test_what_people_wrote_outlives_the_stack(table: str) -> None:
     resource = loaded()["Resources"][table]
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resource["UpdateReplacePolicy"] == "Retain"
     assert resource["Properties"]["DeletionProtectionEnabled"] is True
     assert resource["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
 
@@ -266,10 +277,16 @@ def test_sam_builds_the_function_without_docker(tmp_path: Path) -> None:
     assert not (built / "tests").exists()
 
 
+@functools.cache
+def transformed() -> dict[str, Any]:
+    """The template as CloudFormation gets it."""
+    return dict(json.loads(sam("python", "-c", TRANSLATE)))
+
+
 @pytest.mark.slow
 def test_everyone_may_call_the_url_and_nothing_else() -> None:
     """Both permissions are needed: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html."""
-    resources = json.loads(sam("python", "-c", TRANSLATE))["Resources"]
+    resources = transformed()["Resources"]
     permissions = [
         one["Properties"] for one in resources.values() if one["Type"] == "AWS::Lambda::Permission"
     ]

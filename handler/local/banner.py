@@ -90,6 +90,7 @@ def _python(run: Run) -> str:
     key = f'"{run.seeded.made}"' if run.seeded.made else 'os.environ["SLUICE_KEY"]'
     imports = "" if run.seeded.made else "import os\n"
     return (
+        "# Python, with the package openai\n"
         f"{imports}from openai import OpenAI\n"
         f'client = OpenAI(base_url="{run.base_url}", api_key={key})\n'
         f'answer = client.chat.completions.create(model="auto", messages={json.dumps(_HELLO["messages"])})\n'

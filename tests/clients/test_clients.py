@@ -53,6 +53,14 @@ def test_the_snippet_of_the_readme(gateway: Served) -> None:
     assert told.stdout.startswith("local/echo ")
 
 
+@pytest.mark.slow
+def test_the_python_that_a_local_run_prints(tmp_path: Path) -> None:
+    with served(tmp_path) as run:
+        snippet = run.output[run.output.index("# Python") :]
+        result = _run([str(ROOT / ".venvs" / "openai3" / "bin" / "python"), "-c", snippet])
+    assert (result.returncode, result.stdout) == (0, "local/echo local/echo heard: hello\n"), result.stderr
+
+
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 

@@ -38,6 +38,7 @@ def test_the_banner_of_an_embedded_run_can_be_pasted() -> None:
         in told
     )
     assert "AWS_ACCESS_KEY_ID=local" in told
+    assert "with the package openai" in told
     compile(told[told.index("from openai") :], "banner", "exec")
 
 
