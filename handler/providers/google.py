@@ -21,6 +21,7 @@ from handler.providers.base import Json, Quirks, StreamDecoder
 from handler.providers.failure import failure, failure_in
 from handler.providers.google_messages import unspelled
 from handler.providers.google_request import asked, takes_format
+from handler.providers.google_signatures import Signed, signatures_of
 from handler.redact import redacted
 from rules import Model
 
@@ -102,7 +103,10 @@ class Said:
     index: int
     role: bool = False
     content: bool = False  # a text, a call or an image
+    characters: int = 0  # of its text
+    images: int = 0
     ids: list[str] = field(default_factory=list)  # of its calls
+    signatures: list[Signed] = field(default_factory=list)  # of its text, images and thoughts
     finish: str | None = None  # Gemini's word
     note: str = ""  # and its explanation
 
@@ -141,7 +145,11 @@ class GoogleStream:
             raise UpstreamError("The provider's answer ended too early.", klass="network")
         for index, said in self._choices.items():
             finish, refusal = _ended(said)
-            delta = {**_role(said), **({"refusal": refusal} if refusal else {})}
+            delta = {
+                **_role(said),
+                **({"refusal": refusal} if refusal else {}),
+                **signatures_of(said.signatures),
+            }
             choice = {"index": index, "delta": delta, "finish_reason": finish}
             yield self._out({**self._head, "choices": [choice]})
         if self._usage is not None:
@@ -224,6 +232,7 @@ def _whole(candidate: Json, place: int, answer: str) -> Json:
     index = candidate.get("index", place)
     said = Said(answer, index)
     message: Json = {"role": "assistant", "content": None, "refusal": None, **_delta(candidate, said)}
+    message |= signatures_of(said.signatures)
     for call in message.get("tool_calls", ()):
         del call["index"]
     finish, message["refusal"] = _ended(said)
@@ -239,24 +248,29 @@ def _delta(candidate: Json, said: Said) -> Json:
     delta: Json = {}
     for part in (candidate.get("content") or {}).get("parts") or ():
         for name, piece in _pieces(part, said):
-            delta[name] = delta[name] + piece if name in delta and name != "extra_content" else piece
+            delta[name] = delta[name] + piece if name in delta else piece
     if any(name in delta for name in ("content", "tool_calls", "images")):
         said.content = True
     return delta
 
 
 def _pieces(part: Json, said: Said) -> Iterator[tuple[str, Any]]:
-    """The pieces of a delta that a part is. The signature of a call stands with it, another beside."""
+    """The pieces of a delta that a part is. A call carries its own signature; other signatures come last."""
     match part:
         case {"functionCall": dict(call)}:
             yield "tool_calls", [_call(call, _text(part.get("thoughtSignature")), said)]
             return
+        case {"text": str(text), "thought": True} if text:
+            yield "reasoning_content", text
         case {"text": str(text)} if text:
-            yield "reasoning_content" if part.get("thought") else "content", text
+            said.characters += len(text)
+            yield "content", text
         case {"inlineData": {"mimeType": str(kind), "data": str(data)}} if not part.get("thought"):
-            yield "images", [{"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}]
+            url = f"data:{kind};base64,{data}"
+            yield "images", [{"index": said.images, "type": "image_url", "image_url": {"url": url}}]
+            said.images += 1
     if signature := _text(part.get("thoughtSignature")):
-        yield "extra_content", {"google": {"thought_signature": signature}}
+        said.signatures.append(Signed(said.characters, signature))
 
 
 def _call(call: Json, signature: str, said: Said) -> Json:

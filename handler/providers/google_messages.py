@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from handler.errors import UpstreamError
 from handler.providers.base import Json
 from handler.providers.blocks import unsupported
+from handler.providers.google_signatures import base64_text, signature_of, signed
 from handler.providers.media import Media, media_of, type_of_name
 
 # Stands for a signature that is not known: https://ai.google.dev/gemini-api/docs/thought-signatures
@@ -23,7 +24,6 @@ UNSIGNED = "skip_thought_signature_validator"
 PACKED = "__thought__"  # where some gateways carry a signature: in the id of the call
 _SYSTEM = ("system", "developer")
 _BLANK: Json = {"text": " "}  # Gemini wants a text where a client has none
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
 _ESCAPE = "_:"
 _VIDEOS = ("www.youtube.com", "youtube.com", "youtu.be")
 
@@ -177,7 +177,7 @@ def _calls(assistants: list[Placed]) -> list[Call]:
                     id=f"{id_}-{again}" if again else id_,
                     name=spelled(function.get("name") or ""),
                     arguments=_arguments(function.get("arguments")),
-                    signature=_signature(call) or _base64(packed),
+                    signature=signature_of(call) or base64_text(packed),
                 )
             )
     return calls
@@ -193,30 +193,10 @@ def _arguments(text: object) -> Json:
     return {"value": value}
 
 
-def _signature(holder: Json) -> str | None:
-    """A thought's signature, from where clients keep it; one that is no base64 is another provider's."""
-    match holder:
-        case {"thought_signature": str(found)}:
-            return _base64(found)
-        case {"extra_content": {"google": {"thought_signature": str(found)}}}:
-            return _base64(found)
-        case {"provider_specific_fields": {"thought_signature": str(found)}}:
-            return _base64(found)
-    return None
-
-
-def _base64(text: str) -> str | None:
-    return text if _BASE64.fullmatch(text) else None
-
-
 def _said(assistants: list[Placed]) -> Iterator[Json]:
-    """What the assistant said. Its thoughts are not told again: signatures stand for them."""
+    """The parts of what the assistant said. Its thoughts are not repeated: signatures stand for them."""
     for one in assistants:
-        parts = _parts(one) or _refused(one.message)
-        if signature := _signature({"extra_content": one.message.get("extra_content")}):
-            *parts, last = parts or [{"text": ""}]
-            parts.append({**last, "thoughtSignature": signature})
-        yield from parts
+        yield from signed(_parts(one) or _refused(one.message), one.message)
 
 
 def _refused(message: Json) -> list[Json]:

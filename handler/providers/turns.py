@@ -142,8 +142,11 @@ class Conversation:
             return
         marks = [block.pop("cache_control") for block in blocks if "cache_control" in block]
         mark = marked(message) or ({"cache_control": marks[-1]} if marks else {})
-        said = {"content": content if isinstance(content, str) else blocks} if blocks else {}
         failed = {"is_error": True} if message.get("is_error") is True else {}
+        if failed:  # an error is text alone, so its images follow in the same turn
+            self._turn("user").blocks += [block for block in blocks if block["type"] != "text"]
+            blocks = [block for block in blocks if block["type"] == "text"]
+        said = {"content": content if isinstance(content, str) else blocks} if blocks else {}
         self._turn("user").results.append((id, {"type": "tool_result", **said, **failed, **mark}))
 
     def _complete(self) -> None:

@@ -75,6 +75,8 @@ def answer(id: str, **said_: Any) -> Json:
     return {"type": "tool_result", "tool_use_id": id, **said_}
 
 
+SCREENSHOT = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
 MISSING = {"content": "No result provided.", "is_error": True}
 
 
@@ -160,6 +162,20 @@ MISSING = {"content": "No result provided.", "is_error": True}
             [user("A"), said(None, call("1")), result("1", "", is_error=True)],
             [("user", "A"), ("assistant", [use("1")]), ("user", [answer("1", is_error=True)])],
             id="an empty result has no content; that it failed is told",
+        ),
+        pytest.param(
+            [user("A"), said(None, call("1")), result("1", [text("Crashed"), SCREENSHOT], is_error=True)],
+            [
+                ("user", "A"),
+                ("assistant", [use("1")]),
+                ("user", [answer("1", content=[text("Crashed")], is_error=True), PICTURE]),
+            ],
+            id="an error is text alone, so its image follows it",
+        ),
+        pytest.param(
+            [user("A"), said(None, call("1")), result("1", [SCREENSHOT])],
+            [("user", "A"), ("assistant", [use("1")]), ("user", [answer("1", content=[PICTURE])])],
+            id="a result without an error holds its image",
         ),
         pytest.param(
             [user("A"), said([{"type": "thinking", "thinking": []}, text("B")]), user("C")],

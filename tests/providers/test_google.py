@@ -332,6 +332,73 @@ def test_a_signature_goes_back_with_its_call(carried: Json, expected: str) -> No
     }
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([text("Hi")], id="no signature"),
+        pytest.param([{**text("Hi"), "thoughtSignature": "QUJD"}], id="one of the only part"),
+        pytest.param(
+            [{**text("a"), "thoughtSignature": "QUJD"}, text("b"), {**text("c"), "thoughtSignature": "REVG"}],
+            id="of the first and of the last part",
+        ),
+        pytest.param(
+            [{**text("a"), "thoughtSignature": "QUJD"}, text("b"), {**text(""), "thoughtSignature": "REVG"}],
+            id="the last behind the text",
+        ),
+        pytest.param(
+            [{**text(word), "thoughtSignature": "QUJD"} for word in ("a", "bc")] + [text("d")],
+            id="text behind the last",
+        ),
+    ],
+)
+def test_signatures_of_text_go_back_to_the_parts_that_had_them(parts: list[Json]) -> None:
+    """Whole or streamed, with the text that the client keeps as one."""
+    whole_ = choice(answer(*parts))["message"]
+    chunks = fed(*(answer(part, finish=None) for part in parts[:-1]), answer(parts[-1]))
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
+    (extra,) = [delta["extra_content"] for delta in deltas if "extra_content" in delta] or [None]
+    content = "".join(delta.get("content") or "" for delta in deltas)
+    assert (extra, content) == (whole_.get("extra_content"), whole_["content"])
+    history = message("assistant", content, extra_content=extra)
+    sent: list[Json] = contents(*HELLO, history)[1]["parts"]
+    assert joined(sent) == joined(parts)
+
+
+def joined(parts: list[Json]) -> list[tuple[str, str | None]]:
+    """Texts with their signatures; a text without one is the beginning of the next."""
+    found: list[tuple[str, str | None]] = []
+    for part in parts:
+        open_text = found.pop()[0] if found and found[-1][1] is None else ""
+        found.append((open_text + part["text"], part.get("thoughtSignature")))
+    return found
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param("x", id="no list"),
+        pytest.param([], id="an empty list"),
+        pytest.param([1, None], id="no objects"),
+        pytest.param([{"characters": -1, "signature": "QUJD"}], id="before the beginning"),
+        pytest.param([{"characters": 1, "signature": "not base64"}], id="another provider's"),
+    ],
+)
+def test_of_a_list_of_signatures_that_cannot_be_read_the_last_signature_counts(entries: Any) -> None:
+    extra = {"google": {"thought_signature": "QUJD", "thought_signatures": entries}}
+    sent = contents(*HELLO, message("assistant", "Hi", extra_content=extra))[1]["parts"]
+    assert sent == [{"text": "Hi", "thoughtSignature": "QUJD"}]
+
+
+def test_every_image_of_an_answer_has_its_index() -> None:
+    """openai-python puts the lists of a stream together by it."""
+    image = {"inlineData": {"mimeType": "image/png", "data": PNG}}
+    whole_ = choice(answer(image, text("and"), image))["message"]["images"]
+    chunks = fed(answer(image, finish=None), answer(text("and"), finish=None), answer(image))
+    streamed = [one for chunk in chunks for c in chunk["choices"] for one in c["delta"].get("images", ())]
+    assert [one["index"] for one in whole_] == [0, 1]
+    assert streamed == whole_
+
+
 def test_an_older_model_is_sent_no_signature_that_nobody_made() -> None:
     first = contents(*HELLO, calling(call("a")), result("a"), name="gemini-2.5-flash")[1]["parts"][0]
     assert "thoughtSignature" not in first
