@@ -67,7 +67,7 @@ lock: $(READY)
 	$(LOCK) --upgrade --extra local -c requirements/runtime.txt pyproject.toml -o requirements/local.txt
 	$(LOCK) --upgrade --extra local --group dev -c requirements/local.txt pyproject.toml -o requirements/dev.txt
 	for name in sam openai2 openai3 sdks; do $(LOCK) --upgrade requirements/$$name.in -o requirements/$$name.txt; done
-	npm install --prefix $(NODE) --package-lock-only --save-exact --loglevel=error ai@latest @ai-sdk/openai-compatible@latest
+	npm install --prefix $(NODE) --package-lock-only --save-exact --loglevel=error ai@latest @ai-sdk/openai-compatible@latest @ai-sdk/openai@latest openai@latest
 
 catalog: $(READY)
 	$(BIN)/python scripts/catalog.py

@@ -75,6 +75,10 @@ class Wording:
         elif self._lessons:
             self._lesson = text, event  # not now: somebody waits for these words
 
+    def forget(self) -> None:
+        """What events have in common beside the model is learned anew."""
+        self._alike = self._lesson = None
+
     def _study(self, text: str, event: Mapping[str, Any]) -> None:
         self._lesson = None
         if found := alike(text, event):

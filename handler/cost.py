@@ -42,7 +42,7 @@ class Usage:
 
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
     """The usage that a chat completion or a chunk tells of, if any. The body itself stays as it is."""
-    usage = _usage_object(body)
+    usage = usage_object(body)
     if usage is None:
         return None
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
@@ -80,7 +80,8 @@ def dollars(nano: int) -> float:
     return nano / 1_000_000_000
 
 
-def _usage_object(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def usage_object(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The usage as it was given, wherever a host of the OpenAI format puts it."""
     match body:
         case {"usage": dict(usage)} if usage:
             return usage

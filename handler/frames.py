@@ -80,7 +80,7 @@ class Frames:
         self._wants_usage = wants_usage
         self._price = price
         self._explanation = explanation  # until it is told
-        self._unfinished = choices
+        self._unfinished = set(range(choices))
         self._done = False  # `[DONE]` came
         self.patience: float | None = None  # seconds that the end is worth; None: the answer is not whole
         self._latest: Json = {}  # the last chunk that went to the client
@@ -178,20 +178,26 @@ class Frames:
                     continue
                 chunk, said = edited, content_of(edited)
             self.sent += said
-            choices = chunk.get("choices")
-            for choice in choices or ():
-                if choice.get("finish_reason"):
-                    self._finished()
+            choices = chunk.get("choices") or ()
+            for choice in choices:
+                self._heed_end(choice, said)
             if usage is not None and not choices:
                 if not self._wants_usage:
                     continue
                 chunk = self._explained(chunk)
             frames.append(sse.encode(self._text(chunk, text)))
 
-    def _finished(self) -> None:
-        self._unfinished -= 1
-        if self._unfinished == 0 and not self._done:
-            self.patience = GRACE
+    def _heed_end(self, choice: Json, said: int) -> None:
+        """When all choices have a finish reason the rest is worth less patience, unless they go on."""
+        index = choice["index"]
+        if said and index not in self._unfinished:
+            self._unfinished.add(index)
+            self.patience = None
+        elif choice.get("finish_reason"):
+            self._unfinished.discard(index)
+            self._wording.forget()  # the decoder must see what comes now
+            if not self._unfinished and not self._done:
+                self.patience = GRACE
 
     def _explained(self, usage_chunk: Json) -> Json:
         """The usage chunk is the last one, so it tells the explanation where one was asked for."""

@@ -101,7 +101,9 @@ class _Open:
             limit = (self._watch.clock() + limits.idle, "timeout_idle")
             if limit > limits.total:
                 limit = limits.total
-        if patience is not None:
+        if patience is None:
+            self._ends = float("inf")
+        else:
             self._ends = min(self._ends, self._watch.clock() + patience)
             limit = min(limit, (self._ends, "timeout_idle"))
         return await _within(self._watch, anext(self._bytes, b""), limit)

@@ -93,11 +93,12 @@ async def test_a_streamed_request_is_the_same_plus_the_usage_asked_for(
 
 ODD_ANSWERS = [
     pytest.param(
-        '{"choices":[{"message":{"content":"a","role":"assistant"},"index":0,"finish_reason":"stop"}],"model":"m","x":[1.0,2E3]}',
+        '{"choices":[{"message":{"content":"a","role":"assistant"},"index":0,"finish_reason":"stop"}],"model":"m","x":[1.0,2E3],'
+        '"created":1,"object":"chat.completion","id":"1"}',
         id="the model late",
     ),
     pytest.param(
-        '{\n  "model" : "m-2026" , "choices":[{"index":0,"message":{"role":"assistant","content":"\\u00e9\\/ é","refusal":null},"finish_reason":"stop"}],\n "n":123456789012345678901234567890 }',
+        '{\n  "id":"1", "created" : 1,"object":"chat.completion", "model" : "m-2026" , "choices":[{"index":0,"message":{"role":"assistant","content":"\\u00e9\\/ é","refusal":null},"finish_reason":"stop"}],\n "n":123456789012345678901234567890 }',
         id="white space, escapes, large integers",
     ),
 ]
@@ -118,8 +119,8 @@ async def test_a_streams_events_are_the_providers_own_but_for_the_model(
 ) -> None:
     events = [
         '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"obfuscation":"xY"}',
-        '{ "choices":[{"delta":{"content":"\\u00e9\\u2028 é"},"index":0}], "model":"m" ,"id":"c1","created":1,"z":1.50}',
-        '{"id":"c1","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}',
+        '{ "choices":[{"delta":{"content":"\\u00e9\\u2028 é"},"index":0}], "model":"m" ,"id":"c1","object":"chat.completion.chunk","created":1,"z":1.50}',
+        '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}',
     ]
     upstream.script("m", stream(*events, cut_every=7))
     gateway = start()

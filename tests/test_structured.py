@@ -203,7 +203,10 @@ async def test_natively_the_bytes_are_the_providers(upstream: Upstream, start: S
     upstream.script("native", whole(text))
     heard = await start().chat(model="up/native", response_format=schema())
     assert heard.body.decode() == text.replace('"native"', '"up/native"')
-    events = ['{ "choices":[{"delta":{"content":"{\\u0022city\\u0022: 1.0}"},"index":0}], "model":"native"}']
+    events = [
+        '{ "choices":[{"delta":{"content":"{\\u0022city\\u0022: 1.0}","role":"assistant"},"index":0}],'
+        '"id":"1","created" : 1,"object":"chat.completion.chunk", "model":"native"}'
+    ]
     loose = schema({"type": "object"})
     upstream.script("native", stream(*events, finish()))
     heard = await start().chat(model="up/native", response_format=loose, stream=True)

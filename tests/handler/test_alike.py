@@ -20,7 +20,14 @@ Json = dict[str, Any]
 
 def event(words: Any, *, index: int = 0, finish: str | None = None, **more: Any) -> Json:
     choice = {"index": index, "delta": {"content": words}, "finish_reason": finish}
-    return {"id": "c", "created": 1, "model": "m", "choices": [choice], **more}
+    return {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+        **more,
+    }
 
 
 BEGINS, ENDS = '{"model": "m", "choices": [{"delta": {"content": "', '"}}]}'
@@ -136,5 +143,5 @@ def test_words_alike_are_not_parsed() -> None:
     frames = Frames(Counting(), model="p/m", wants_usage=False, steady=True)
     for at in range(100):
         frames.feed(f"data: {json.dumps(event(f'word {at}'))}\n\n".encode())
-    assert len(fed) == 2
+    assert len(fed) == 3, "the first lacks its role, which is supplied"
     assert frames.content == sum(len(f"word {at}") for at in range(100))

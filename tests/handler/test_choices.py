@@ -205,8 +205,8 @@ async def read_all(answer: Answer) -> list[Any]:
 def test_an_upstreams_own_text_stays_but_for_the_edits() -> None:
     """White space, order, escapes and number text of every part's events."""
     text = (
-        '{ "choices":[{"index": %s, "delta":{"content":"\\u00e9"},"x":1.50}],'
-        '"model" : "%s","id":"%s","created":7}'
+        '{ "choices":[{"index": %s, "delta":{"role":"assistant","content":"\\u00e9"},"x":1.50}],'
+        '"model" : "%s","object":"chat.completion.chunk","id":"%s","created":7}'
     )
     scripts = [replying(stream(text % (0, "m", f"id-{one}"), finish())) for one in range(2)]
 
@@ -219,7 +219,10 @@ def test_an_upstreams_own_text_stays_but_for_the_edits() -> None:
 
 
 def test_a_whole_answer_is_the_first_with_the_others_choices() -> None:
-    first = '{ "zeta":1.50, "id":"x","choices":[{"message":{"content":"\\u00e9"},"index":0}],"model":"m" }'
+    first = (
+        '{ "zeta":1.50, "id":"x","object":"chat.completion","created":7,'
+        '"choices":[{"message":{"role":"assistant","content":"\\u00e9"},"index":0}],"model":"m" }'
+    )
     second = completion("Hello", id="y", system_fingerprint="f")
     heard = told([replying(whole(first)), replying(whole(second))])
     assert heard.answer is not None

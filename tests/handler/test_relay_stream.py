@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from handler.frames import Frames, content_of
+from handler.frames import GRACE, Frames, content_of
 from handler.providers.base import Quirks
 from handler.providers.openai import OpenAI
 from handler.relay import Answer
@@ -64,15 +64,23 @@ CONTENT = [
     pytest.param(chunk("x"), id="text"),
     pytest.param(chunk(" "), id="a blank"),
     pytest.param(
-        chunk(None, tool_calls=[{"index": 0, "id": "c", "function": {"name": "f"}}]), id="a tool call"
+        chunk(
+            None,
+            tool_calls=[
+                {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}
+            ],
+        ),
+        id="a tool call",
     ),
     pytest.param(chunk(None, function_call={"name": "f"}), id="a legacy call"),
     pytest.param(chunk(None, reasoning_content="x"), id="reasoning_content"),
     pytest.param(chunk(None, reasoning="x"), id="reasoning"),
-    pytest.param(chunk(None, reasoning_details=[{"type": "reasoning.text"}]), id="reasoning details"),
+    pytest.param(
+        chunk(None, reasoning_details=[{"type": "reasoning.text", "index": 0}]), id="reasoning details"
+    ),
     pytest.param(chunk(None, refusal="x"), id="a refusal"),
     pytest.param(chunk(None, audio={"id": "x"}), id="audio"),
-    pytest.param(chunk("x", index=1), id="text of another choice"),
+    pytest.param(chunk("x", role="assistant", index=1), id="text of another choice"),
 ]
 SPELLED = {"reasoning": "reasoning_content"}
 NO_CONTENT = [
@@ -147,6 +155,21 @@ async def test_a_candidate_that_failed_leaves_nothing_in_the_stream(relay: Relay
     relay.upstream.script("b", stream({**role(), "id": "second"}, chunk("Hello"), finish()))
     events = await read(await relay(call("one/a", "two/b", stream=True)))
     assert {(event["id"], event["model"]) for event in events[:-1]} == {("second", "two/b")}
+
+
+async def test_an_answer_that_goes_on_after_a_finish_reason_is_relayed_whole(relay: Relaying) -> None:
+    """Some hosts give one too early, or with every piece; the pauses are longer than its end may take."""
+    early, thought = chunk("l"), chunk(reasoning_content="th")
+    for one in (early, thought):
+        one["choices"][0]["finish_reason"] = "stop"
+    for first in (chunk("l"), early, thought):
+        for then in (chunk("l"), early):
+            pieces = [part for _ in range(4) for part in (GRACE - 1, sse(then))]
+            pause = [] if first is early else [GRACE + 1]
+            events = await asked(relay, role(), first, *pause, *pieces, finish())
+            assert said(events) in ("llll", "lllll")
+            assert events[-1] == "[DONE]"
+            assert events[-2]["choices"][0]["finish_reason"] == "stop"
 
 
 # How a stream may end.
@@ -331,11 +354,13 @@ SAID = [{**event, "model": "@@"} for event in (role(), *map(chunk, WORDS))]
 # Events as they come; where the upstream's model stands, @@.
 EVENTS = [
     *(json.dumps(event, ensure_ascii=False, separators=(",", ":")) for event in SAID),
-    '{"id" : "chatcmpl-1", "model": "@@" ,"created":1763600000,'
+    '{"id" : "chatcmpl-1", "model": "@@" ,"created":1763600000,"object":"chat.completion.chunk",'
     '"choices":[{"index":0,"delta":{"content":"\\u00e9\\/"},"x":1.50}]}',
     json.dumps({**SAID[1], "obfuscation": "aaa", "usage": None}),
-    '{"deep":{"model":"m"},"choices":[{"index":0,"delta":{"content":"x","model":"m"}}],"id":"chatcmpl-1","created":1763600000,"model":"@@"}',
-    '{"choices":[{"index":0,"delta":{"content":"x"}}],"id":"chatcmpl-1","created":1763600000,"mod\\u0065l":"@@"}',
+    '{"deep":{"model":"m"},"choices":[{"index":0,"delta":{"content":"x","model":"m"}}],"id":"chatcmpl-1","created":1763600000,'
+    '"object":"chat.completion.chunk","model":"@@"}',
+    '{"choices":[{"index":0,"delta":{"content":"x"}}],"id":"chatcmpl-1","created":1763600000,'
+    '"object":"chat.completion.chunk","mod\\u0065l":"@@"}',
     json.dumps({**finish(), "model": "@@"}),
 ]
 TEXTS = [text.replace("@@", "m") for text in EVENTS]

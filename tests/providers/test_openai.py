@@ -14,14 +14,18 @@ from handler.errors import ACTIONS, UpstreamError
 from handler.providers.base import Json, Quirks
 from handler.providers.openai import OpenAI
 
+LOOK: Json = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+
 
 def whole(message: Any = None, finish: Any = "stop", **more: Any) -> Json:
     said = {"role": "assistant", "content": "Hi"} if message is None else message
-    return {"id": "1", "choices": [{"index": 0, "message": said, "finish_reason": finish}], **more}
+    head = {"id": "1", "object": "chat.completion", "created": 1}
+    return {**head, "choices": [{"index": 0, "message": said, "finish_reason": finish}], **more}
 
 
 def test_an_answer_that_needs_nothing_is_the_object_it_was() -> None:
-    body = whole(usage={"prompt_tokens": 1}, error=None, base_resp={"status_code": 0})
+    usage = {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}
+    body = whole(usage=usage, error=None, base_resp={"status_code": 0})
     assert OpenAI().response(body, Quirks(finish_reasons={"eos": "stop"})) is body
 
 
@@ -49,17 +53,17 @@ def test_an_answer_that_is_none_is_a_protocol_failure(body: Json) -> None:
             Quirks(finish_reasons={"eos": "stop"}), "eos", [], "stop", id="its word becomes OpenAI's"
         ),
         pytest.param(Quirks(), "odd", [], "stop", id="a word nobody knows is none"),
-        pytest.param(Quirks(), "odd", [{}], "tool_calls", id="nor is it beside a call"),
+        pytest.param(Quirks(), "odd", [LOOK], "tool_calls", id="nor is it beside a call"),
         pytest.param(Quirks(), "MAX_TOKENS", [], "length", id="a word of another provider's"),
         pytest.param(Quirks(), "", [], "stop", id="an empty one without a call"),
-        pytest.param(Quirks(), None, [{}], "tool_calls", id="none beside a call"),
+        pytest.param(Quirks(), None, [LOOK], "tool_calls", id="none beside a call"),
         pytest.param(
-            Quirks(), "stop", [{}], "stop", id="OpenAI says stop after a forced call, and that stays"
+            Quirks(), "stop", [LOOK], "stop", id="OpenAI says stop after a forced call, and that stays"
         ),
         pytest.param(
-            Quirks(finish_by_calls=True), "stop", [{}], "tool_calls", id="unless the row knows better"
+            Quirks(finish_by_calls=True), "stop", [LOOK], "tool_calls", id="unless the row knows better"
         ),
-        pytest.param(Quirks(finish_by_calls=True), "length", [{}], "length", id="cut off is cut off"),
+        pytest.param(Quirks(finish_by_calls=True), "length", [LOOK], "length", id="cut off is cut off"),
     ],
 )
 def test_finish_reasons(quirks: Quirks, finish: Any, calls: list[Json], expected: str) -> None:

@@ -1,0 +1,319 @@
+"""The streams of the `openai` dialect: what has been sent of each choice and of each of its tool calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from handler.cost import usage_object
+from handler.errors import UpstreamError
+from handler.legacy import legacy_chunk
+from handler.providers.base import Json, Quirks
+from handler.providers.failure import failure_in
+from handler.providers.inline import Inline
+from handler.providers.openai_answer import WHOLE, finish_of, fit, function_of, identical, plain, without_tag
+from handler.providers.openai_shape import call_id, completed, nameless
+
+_MOST_HELD = 1_000_000  # characters of the arguments of a call whose name has not come
+_MOST_CHOICES = 128  # as OpenAI gives
+_THOUGHTS = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking"})
+
+
+@dataclass(slots=True)
+class Call:
+    """A tool call. It begins for the client when its name is known; until then all of it is held back."""
+
+    id: str = ""  # as the host gives it
+    name: str = ""
+    place: int | None = None  # among the choice's calls, as the client counts them
+    held: Json = field(default_factory=dict)
+    pieces: list[str] = field(default_factory=list)  # of its arguments, held
+    size: int = 0  # characters of its arguments so far
+    whole: bool = False  # they came in one piece, so that another piece may be another call's
+
+
+@dataclass(slots=True)
+class Choice:
+    """What has been streamed of one choice."""
+
+    inline: Inline | None = None  # tells thoughts in the content apart
+    own_ids: bool = False  # its calls get ids of ours
+    role: bool = False
+    thought: bool = False
+    spoken: bool = False  # something else than thoughts came
+    finished: bool = False
+    finish: str | None = None  # one that came beside nothing but thoughts: kept for the end
+    calls: dict[int | None, Call] = field(
+        default_factory=dict
+    )  # the latest by the upstream's index, and of all
+    called: int = 0  # how many calls there are
+    begun: int = 0  # how many of them the client knows of
+    bare: set[int] = field(default_factory=set)  # which of these have no arguments yet
+    counts: dict[str, int] = field(default_factory=dict)  # the items so far of a list in its deltas
+
+
+class ChatStream:
+    """The decoder of one stream; see StreamDecoder."""
+
+    def __init__(self, quirks: Quirks, *, legacy: bool) -> None:
+        self.event: Json = {}
+        self._quirks = quirks
+        self._legacy = legacy
+        self._head: Json = {}  # id, created, object and model of the first chunk
+        self._choices: dict[int, Choice] = {}
+        self._usage: Json | None = None  # given beside content, to go out last
+        self._malformed = 0
+        self._done = False
+
+    def feed(self, data: str) -> Iterator[Json]:
+        if self._done or data.startswith("[DONE]"):
+            self._done = True
+            return
+        if not data.strip():
+            return
+        event = self._parsed(data)
+        if event is None:
+            self._skip()
+            return
+        if (failed := failure_in(event)) is not None:
+            raise failed
+        chunk = self._chunk(event)
+        if chunk is not None:
+            yield self._out(chunk)
+
+    def close(self) -> Iterator[Json]:
+        left = {index: self._choices[index] for index in self._open()}
+        if not self._choices or not (self._done or all(state.finish for state in left.values())):
+            raise UpstreamError("The provider's answer ended too early.", klass="network")
+        for index, state in left.items():  # [DONE] came, but no finish reason, or one too early to believe
+            finish = state.finish or ("tool_calls" if state.called else "stop")
+            late = {} if state.inline is None else without_tag({}, state.inline, last=True)
+            delta = _with_arguments(late, state) if finish in WHOLE else late
+            yield self._out(self._own([{"index": index, "delta": delta, "finish_reason": finish}]))
+        if self._usage is not None:
+            yield self._own([]) | {"usage": self._usage}
+
+    def _open(self) -> list[int]:
+        """The choices that have not been finished."""
+        return [index for index, choice in self._choices.items() if not choice.finished]
+
+    def _parsed(self, data: str) -> Json | None:
+        """The event; None if it is none."""
+        try:
+            event = json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+        if isinstance(event, list) and event:  # Gemini's compatible API puts an error in a list
+            event = event[0]
+        if not isinstance(event, dict) or not fit(event.get("choices") or [], "delta"):
+            return None
+        self.event = event
+        return self.event
+
+    def _skip(self) -> None:
+        self._malformed += 1
+        if self._malformed > 1:
+            raise UpstreamError("The provider's stream could not be understood.", klass="protocol")
+
+    def _chunk(self, event: Json) -> Json | None:
+        """The chunk that an event is; None if it is none that a client wants."""
+        given = event.get("choices")
+        choices, usage = given or [], usage_object(event)
+        if not (choices or usage or event.get("id")):
+            return None  # Azure's first event, of the prompt's filter, has no id and no choice
+        chunk = self._headed(event)
+        if usage and (choices or self._open()):  # Mistral tells it with the last piece, Perplexity with each
+            self._usage = completed("usage", usage)
+            if not choices:
+                return None
+        elif usage:
+            self._usage, new = None, completed("usage", usage)
+            chunk = chunk if new is event.get("usage") else {**chunk, "usage": new}
+        if event.get("usage") is not None and (choices or not usage):
+            chunk = {name: value for name, value in chunk.items() if name != "usage"}
+        after = [self._choice(choice, place) for place, choice in enumerate(choices)]
+        return chunk if isinstance(given, list) and identical(given, after) else {**chunk, "choices": after}
+
+    def _headed(self, event: Json) -> Json:
+        """One id and one time for the whole stream."""
+        if not self._head:
+            event = completed("chunk", event)
+            self._head = {name: event[name] for name in ("id", "object", "created", "model") if name in event}
+            return event
+        head = self._head
+        if event.get("id") == head["id"] and event.get("created") == head["created"] and event.get("object"):
+            return event
+        return completed("chunk", {**event, "id": head["id"], "created": head["created"]})
+
+    def _own(self, choices: list[Json]) -> Json:
+        return {**self._head, "choices": choices}
+
+    def _out(self, chunk: Json) -> Json:
+        return legacy_chunk(chunk) if self._legacy else chunk
+
+    def _choice(self, choice: Json, place: int) -> Json:
+        choice = completed("choice", choice, index=place)
+        state = self._choices.get(choice["index"])
+        if state is None:
+            state = self._choices[choice["index"]] = _fresh(self._quirks)
+            if len(self._choices) > _MOST_CHOICES:
+                raise UpstreamError("The provider gave too many choices.", klass="protocol")
+        delta, finish = choice.get("delta"), choice.get("finish_reason")
+        new = _delta(delta or {}, state)
+        if state.inline is not None:
+            new = without_tag(new, state.inline, last=bool(finish))
+        if not state.spoken or state.finished:
+            _heed(new, state)
+        if finish is not None:
+            meant = self._finish(finish, state) if finish else None
+            state.finished = state.finished or meant is not None
+            choice = choice if meant == finish else {**choice, "finish_reason": meant}
+            new = _with_arguments(new, state) if meant in WHOLE else new
+        return choice if new == delta else {**choice, "delta": new}
+
+    def _finish(self, finish: str, state: Choice) -> str | None:
+        """OpenAI's word; None while nothing but thoughts came: some hosts give one with them, and go on."""
+        meant = finish_of(finish, state.called > 0, self._quirks)
+        if state.thought and not state.spoken:
+            state.finish = meant
+            return None
+        return meant
+
+
+def _heed(delta: Json, state: Choice) -> None:
+    """Notes what the delta brings. What looked like the end before it was none."""
+    brought = {name for name, value in delta.items() if value and name != "role"}
+    state.thought = state.thought or not brought.isdisjoint(_THOUGHTS)
+    if brought - _THOUGHTS or state.called:
+        state.spoken, state.finished, state.finish = True, False, None
+
+
+def _fresh(quirks: Quirks) -> Choice:
+    inline = Inline(quirks.reasoning_tag) if quirks.reasoning_tag else None
+    return Choice(inline=inline, own_ids=not quirks.call_ids)
+
+
+def _with_arguments(delta: Json, state: Choice) -> Json:
+    """The last delta of a choice. vLLM and others tell nothing of a call without arguments; `{}` is JSON."""
+    if state.begun < state.called:
+        raise nameless()
+    if not state.bare:
+        return delta
+    calls = {call["index"]: call for call in delta.get("tool_calls") or ()}
+    for place in sorted(state.bare):
+        call = calls.get(place, {"index": place})
+        calls[place] = {**call, "function": {**(call.get("function") or {}), "arguments": "{}"}}
+    state.bare.clear()
+    return {**delta, "tool_calls": list(calls.values())}
+
+
+def _delta(delta: Json, state: Choice) -> Json:
+    new = plain(delta)
+    if not state.role:
+        new, state.role = completed("delta", new), True
+    elif "role" in new:
+        new = {name: value for name, value in new.items() if name != "role"}
+    for name, value in new.items():
+        if type(value) is list and value:
+            after = _calls(value, state) if name == "tool_calls" else _numbered(name, value, state)
+            if not identical(value, after):
+                new = {**new, name: after}
+    if new.get("tool_calls") == [] and delta["tool_calls"]:  # all of it is held
+        new = {name: value for name, value in new.items() if name != "tool_calls"}
+    return new
+
+
+def _numbered(name: str, items: list[Any], state: Choice) -> list[Any]:
+    """The items of a list, such as images: OpenAI's library puts them together by their `index`."""
+    after = []
+    for item in items:
+        if isinstance(item, dict) and not isinstance(item.get("index"), int):
+            item = {**item, "index": state.counts.get(name, 0)}
+        if isinstance(item, dict):
+            state.counts[name] = max(state.counts.get(name, 0), item["index"] + 1)
+        after.append(item)
+    return after
+
+
+def _calls(calls: list[Json], state: Choice) -> list[Json]:
+    return [new for call in calls if (new := _call_delta(call, state)) is not None]
+
+
+def _call_delta(call: Json, state: Choice) -> Json | None:
+    """A piece of a tool call: its index counts from 0, its id, type and name are told once, and first.
+
+    Compatible providers number every call 0 or none, and repeat id and name, or send them late or empty.
+    None: its name has not come.
+    """
+    known = _known(call, state)
+    new = _first(call, known, state) if known.place is None else _later(call)
+    if known.place is None or new is None:
+        return None
+    new = {**new, "index": known.place}
+    if (new.get("function") or {}).get("arguments"):
+        state.bare.discard(known.place)
+    return call if new == call else new
+
+
+def _known(call: Json, state: Choice) -> Call:
+    """The call that this is a piece of. Another may begin under a known index: its id or name says so."""
+    id_, number, function = call.get("id") or "", call.get("index"), call.get("function") or {}
+    known, name, arguments = state.calls.get(number), function.get("name"), function.get("arguments")
+    if known is not None and known.id:
+        another = bool(id_) and id_ != known.id
+    else:
+        another = known is None or bool(
+            name and known.name and (name != known.name or (known.whole and arguments))
+        )
+    if known is None or another:
+        known = state.calls[number] = state.calls[None] = Call()
+        state.called += 1
+    known.id = known.id or id_
+    if isinstance(arguments, str) and arguments:
+        known.whole = not known.size and not known.id and _is_json(arguments)
+        known.size += len(arguments)
+    return known
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _later(call: Json) -> Json:
+    """A piece of a call that has begun."""
+    new = {name: value for name, value in call.items() if name not in ("id", "type")}
+    return (
+        new if "custom" in new else {**new, "function": function_of(call.get("function") or {}, named=True)}
+    )
+
+
+def _first(call: Json, known: Call, state: Choice) -> Json | None:
+    """What begins a call, with all that was held of it; None, and held too, while its name is lacking."""
+    function = function_of(call.get("function") or {}, named=False)
+    if known.held:
+        call, function = _filled(known.held, call), _filled(known.held["function"], function)
+    known.pieces.append(function.pop("arguments", None) or "")
+    known.name = function.get("name") or (call.get("custom") or {}).get("name") or ""
+    if not known.name:
+        known.held = {**call, "function": function}
+        if known.size > _MOST_HELD:
+            raise nameless()
+        return None
+    known.place, state.begun = state.begun, state.begun + 1
+    new = completed("call", {**call, "id": call_id()} if state.own_ids else call)
+    if new["type"] != "function":
+        return new
+    state.bare.add(known.place)
+    arguments, known.pieces, known.held = "".join(known.pieces), [], {}
+    return {**new, "function": {**function, "arguments": arguments}}
+
+
+def _filled(held: Json, part: Json) -> Json:
+    """What was held, with what came since."""
+    return {**held, **{name: value for name, value in part.items() if value not in (None, "")}}
