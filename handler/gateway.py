@@ -23,6 +23,7 @@ from handler.providers.addressing import unable
 from handler.providers.base import Provider
 from handler.providers.registry import available, rows
 from handler.relay import Answer, Call, Relay
+from handler.rule_warnings import RuleWarnings
 from handler.settings import Settings
 from handler.sharing import Sharing
 from handler.snapshot import Snapshot
@@ -92,6 +93,7 @@ class Gateway:
     clock: Callable[[], float]  # monotonic seconds
     roll: Callable[[], float]  # 0 <= roll < 1
     extra_rows: Mapping[str, Provider] = field(default_factory=dict)
+    warnings: RuleWarnings = field(default_factory=RuleWarnings)
     first_token: dict[str, float] = field(default_factory=dict)  # seconds, smoothed, by candidate
     head_after: float = HEAD_AFTER  # seconds
     _policy: Policy | None = None
@@ -203,6 +205,7 @@ class Gateway:
             about_keys = [] if keys is None else [{"what": NOT_READ, "problem": keys}]
             status["problems"] = [*about_keys, *self.snapshot.problems()]
             status["unavailable"] = self._policy.unavailable(self.settings) if self._policy else {}
+            status["warnings"] = self.warnings(*self._policy[:2]) if self._policy else ()
             if cooling := self.cooldown.cooling():
                 status["cooling"] = {id: round(left, 1) for id, left in cooling.items()}
         return (200 if self.snapshot.ready and self.auth.ready else 503), status

@@ -18,6 +18,7 @@ from rules.checking import at_hand, report
 from rules.decide import decide
 from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.fields import moment
+from rules.output import until_closed
 from rules.request import facts_of_request
 from rules.ruleset import RuleSet
 
@@ -29,7 +30,7 @@ class Unusable(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        return until_closed(lambda: int(options.run(options)))
     except Unusable as error:
         print(error, file=sys.stderr)
         return 2

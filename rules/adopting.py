@@ -12,7 +12,7 @@ from rules.facts import Facts
 from rules.reading import Reading, canonical, named, read
 from rules.records import KINDS, BudgetRecord, LimitRecord, ProviderRecord
 from rules.scope import ORGANISATION, Scope, read_scope
-from rules.spelling import flag
+from rules.spelling import switch
 
 Name = tuple[str, str]  # kind and id
 Adopted = dict[Name, Reading]
@@ -98,7 +98,7 @@ def _stand_in(
         last = _last(previous.get(name))
         if last:
             adopted[name], instead = last, LAST
-        elif name[0] in ("access", "budget") and where is not None and _enabled(item):
+        elif name[0] in ("access", "budget") and _names_somebody(where) and _enabled(item):
             instead = REFUSES
     return Problem(*name, error.field, error.problem, instead, where)
 
@@ -117,9 +117,14 @@ def _scope(item: Any) -> Scope | None:
         return None
 
 
+def _names_somebody(scope: Scope | None) -> bool:
+    """Whether it names a project or a key: one typo must not stop an organisation."""
+    return scope is not None and bool(scope.project or scope.key)
+
+
 def _enabled(item: Mapping[str, Any]) -> bool:
     try:
-        return flag(item.get("enabled", True))
+        return switch(item.get("enabled", True))
     except InvalidRecord:
         return True
 

@@ -13,9 +13,8 @@ from rules.catalog import Catalog, load_catalog
 from rules.decide import decide
 from rules.decision import Decision
 from rules.facts import Facts
-from rules.names import well_formed
-from rules.record import Record
-from rules.records import AliasRecord, BudgetRecord, ModelRecord, RouteRecord, TestRecord
+from rules.lint import Finding, Keys, findings, models_named
+from rules.records import ModelRecord, TestRecord
 from rules.request import facts_of_request
 from rules.ruleset import RuleSet
 
@@ -44,14 +43,15 @@ class Report:
     good: bool
 
 
-def report(ruleset: RuleSet) -> Report:
-    """Every problem, what is worth a note, every failed test, and the counts."""
+def report(ruleset: RuleSet, known: Keys | None = None) -> Report:
+    """Every problem, every warning, what is not active, every failed test, and the counts."""
     failed = failures(ruleset)
     tests, bad = len(ruleset.of("test")), len({failure.id for failure in failed})
     sizes = f"{count(ruleset.records, 'record')}, {count(ruleset.problems, 'problem')}"
     lines = (
         *(problem.words for problem in ruleset.problems),
-        *(f"note: {line}" for line in (*unknown_names(ruleset), *_not_active(ruleset))),
+        *(f"warning: {finding}" for finding in warnings(ruleset, known)),
+        *(f"note: {line}" for line in (*_not_compared(ruleset, known), *_not_active(ruleset))),
         *map(str, failed),
         f"{sizes}, {tests - bad} of {tests} tests hold",
     )
@@ -60,6 +60,17 @@ def report(ruleset: RuleSet) -> Report:
 
 def count(things: Sized, name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
+def warnings(ruleset: RuleSet, known: Keys | None = None) -> Iterator[Finding]:
+    catalog, _ = at_hand(ruleset)
+    yield from findings(ruleset, catalog, known)
+
+
+def _not_compared(ruleset: RuleSet, known: Keys | None) -> Iterator[str]:
+    if known is None and any(record.scope.key or record.scope.project for record in ruleset.records):
+        where = "`sluice rules check FILE` with --stack NAME or --keys FILE"
+        yield f"nobody looked whether the keys and projects in scopes exist: {where} does"
 
 
 def _not_active(ruleset: RuleSet) -> Iterator[str]:
@@ -99,31 +110,6 @@ def facts_of_test(test: TestRecord) -> Facts:
         function=asked.get("function"),
     )
     return replace(facts, weekday=test.at[0], hour=test.at[1])
-
-
-def unknown_names(ruleset: RuleSet) -> Iterator[str]:
-    """A line for each name in a record that means no model: such a rule never helps."""
-    catalog, _ = at_hand(ruleset)
-    names = ruleset.names(catalog)
-    for record in ruleset.records:
-        if isinstance(record, ModelRecord) and record.like and load_catalog().find(record.like) is None:
-            yield f"{record.kind}/{record.id}: `like`: the catalogue has no model {record.like!r}"
-        meant = names.member if isinstance(record, AliasRecord) else names.resolve
-        for field, name in _names(record):
-            if well_formed(name) and meant(name) is None:
-                deep = ", and an alias may not name another" if name.lower() in names.aliases else ""
-                yield f"{record.kind}/{record.id}: `{field}`: there is no model {name!r}{deep}"
-
-
-def _names(record: Record) -> Iterator[tuple[str, str]]:
-    if isinstance(record, RouteRecord):
-        yield from (("model", name) for name in (record.model,) if name)
-        yield from (("fallbacks", name) for name in record.fallbacks or ())
-        yield from (("split", arm.model) for arm in record.split or ())
-    elif isinstance(record, AliasRecord):
-        yield from (("models", name) for name in record.models)
-    elif isinstance(record, BudgetRecord) and record.then and "model" in record.then:
-        yield "then.model", record.then["model"]
 
 
 def _answers(decision: Decision, wanted: str, ruleset: RuleSet, catalog: Catalog) -> bool:
@@ -166,12 +152,11 @@ def _step(decision: Decision, ruleset: RuleSet, field: str, wanted: str) -> str:
     expected = {
         record.id
         for record in ruleset.of("route")
-        if (field, wanted) in {*_names(record), ("rule", record.id)}
+        if (field, wanted) in {*models_named(record), ("rule", record.id)}
     }
     for step in decision.steps:
         if step.kind == "route" and step.id in expected and step.id != decision.rule:
-            beaten = f" (route/{decision.rule} comes first)" if step.outcome == "matched" else ""
-            return f"route/{step.id}: {step.outcome}{beaten}"
+            return f"route/{step.id}: {step.outcome}"
     if decision.rule is None:
         return f"no route applies; the choice was by {decision.reason}"
-    return f"route/{decision.rule}: matched; the choice was by {decision.reason}"
+    return f"route/{decision.rule}: applied; the choice was by {decision.reason}"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rules.errors import InvalidRecord
 from rules.record import Record
 from rules.records import KINDS
-from rules.spelling import join, mapping, nearest, no_others, text, within
+from rules.spelling import join, mapping, nearest, no_others, shown, text, untrimmed, within
 
 DEEPEST = 32  # levels, as DynamoDB allows
 LARGEST = 65_536  # bytes of one record, as canonical JSON
@@ -55,6 +55,8 @@ def _read(item: Mapping[str, Any]) -> Reading:
         if field not in item:
             raise InvalidRecord(field, "is missing")
         within(field, text, item[field])
+    if untrimmed(item["id"]):
+        raise InvalidRecord("id", f"has white space around it: write {shown(item['id'].strip())}")
     if item["kind"] not in KINDS:
         raise InvalidRecord("kind", f"unknown kind `{item['kind'][:100]}`{nearest(item['kind'], KINDS)}")
     kind = KINDS[item["kind"]]

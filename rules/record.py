@@ -13,7 +13,7 @@ from rules.conditions import Condition, conditions
 from rules.errors import InvalidRecord
 from rules.facts import Facts
 from rules.scope import ORGANISATION, Scope, read_scope
-from rules.spelling import flag, text, whole
+from rules.spelling import flag, switch, text, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ Text = Annotated[str, Reads(text)]
 Flag = Annotated[bool, Reads(flag)]
 
 
+def _note(value: Any) -> str:
+    """The DynamoDB console saves an attribute that was left empty as it is."""
+    return "" if isinstance(value, str) and not value.strip() else text(value)
+
+
 class Record(BaseModel):
     """What every kind has in common."""
 
@@ -40,11 +45,11 @@ class Record(BaseModel):
 
     kind: Text
     id: Text
-    enabled: Flag = True
+    enabled: Annotated[bool, Reads(switch)] = True
     scope: Annotated[Scope, Reads(read_scope)] = ORGANISATION
     when: Annotated[tuple[Condition, ...], Reads(conditions)] = ()
     priority: Annotated[int, Reads(whole(None))] = 0
-    note: Annotated[str, Reads(text)] = ""
+    note: Annotated[str, Reads(_note)] = ""
 
 
 # The facts that a caller does not choose, or that limit him whatever he chooses.

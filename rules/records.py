@@ -59,6 +59,16 @@ class RouteRecord(Record):
             raise InvalidRecord("override", "needs `model` or `split`")
         return self
 
+    @model_validator(mode="after")
+    def _says_something(self) -> RouteRecord:
+        """Half of a record, saved too early, would take the place of every route behind it."""
+        own = type(self).model_fields.keys() - Record.model_fields.keys() - {"override", "sticky"}
+        if all(getattr(self, name) in (None, (), {}) for name in own):
+            raise InvalidRecord(
+                "record", "says nothing: give it `model`, `prefer`, `split`, `fallbacks`, ..."
+            )
+        return self
+
 
 class AccessRecord(Enforced):
     """Every one that applies must admit the model. `deny` beats `models`."""

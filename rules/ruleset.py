@@ -1,7 +1,7 @@
 """A rule set: the records in force, what could not be read of them, and which of them apply to a request.
 
 A bad record changes nothing: its last readable version stays in force; where there never was one it is
-skipped, except that a new unreadable `access` or `budget` whose scope can be read refuses that scope.
+skipped, except that a new unreadable `access` or `budget` refuses the project or key that its scope names.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class _Line(NamedTuple):
 
     record: Record
     asked: tuple[Condition, ...]
-    matched: Step
+    applied: Step
     outside: Step
     disabled: Step
 
     def step(self, facts: Facts) -> Step:
-        record, asked, matched, outside, disabled = self
+        record, asked, applied, outside, disabled = self
         if not record.enabled:
             return disabled
         if not record.scope.covers(facts):
@@ -64,15 +64,33 @@ class _Line(NamedTuple):
         for condition in asked:
             fact = condition.look_up(facts)
             if not condition.holds_of(fact):
-                return Step(matched.kind, matched.id, condition.failed(fact))
-        return matched
+                return Step(applied.kind, applied.id, condition.failed(fact))
+        return applied
 
 
 def _line(record: Record) -> _Line:
     per_candidate = isinstance(record, Enforced)
-    asked = tuple(each for each in record.when if not (per_candidate and each.fact == "model"))
-    steps = (Step(record.kind, record.id, outcome) for outcome in ("matched", "out of scope", "disabled"))
-    return _Line(record, asked, *steps)
+    later = tuple(each for each in record.when if per_candidate and each.fact == "model")
+    applied = f"applied where {' and '.join(map(str, later))}" if later else "applied"
+    steps = (Step(record.kind, record.id, outcome) for outcome in (applied, "out of scope", "disabled"))
+    return _Line(record, tuple(each for each in record.when if each not in later), *steps)
+
+
+# What sorts records of one kind, and what is said of the one that goes first by it.
+PRECEDENCE: tuple[tuple[Callable[[Record], Any], str], ...] = (
+    (lambda record: record.scope.function is None, "it names a function"),
+    (lambda record: record.scope.key is None, "it names a key"),
+    (lambda record: record.scope.project is None, "it names a project"),
+    (lambda record: -record.priority, "its priority is higher"),
+    (lambda record: -len(record.when), "it has more conditions"),
+    (lambda record: record.id, "its id comes first"),
+)
+
+
+def goes_first(first: Record, other: Record) -> str:
+    """Why `first` goes before `other`: "route/a goes first (its priority is higher)"."""
+    why = next(words for key, words in PRECEDENCE if key(first) != key(other))
+    return f"{first.kind}/{first.id} goes first ({why})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +147,13 @@ class RuleSet:
         steps = []
         applying: dict[type[Record], list[Any]] = {rule: [] for rule in RULES}
         for line in self._lines:
-            step = line.step(facts)
+            record, step = line.record, line.step(facts)
+            if step is line.applied:
+                before = applying[type(record)]
+                if before and isinstance(record, RouteRecord):
+                    step = step._replace(outcome=f"matched, but {goes_first(before[0], record)}")
+                before.append(record)
             steps.append(step)
-            if step is line.matched:
-                applying[type(line.record)].append(line.record)
         routes, access, limits, budgets = (tuple(applying[rule]) for rule in RULES)
         return Matched(routes, access, limits, budgets, tuple(steps))
 
@@ -149,8 +170,7 @@ _PLACES = {kind: place for place, kind in enumerate(KINDS)}
 
 
 def _order(record: Record) -> tuple[Any, ...]:
-    """By kind, then the most specific scope, then the higher priority, then the id."""
-    return _PLACES[record.kind], record.scope.specificity, -record.priority, record.id
+    return _PLACES[record.kind], *(key(record) for key, _ in PRECEDENCE)
 
 
 RuleSet.EMPTY = RuleSet.read(())

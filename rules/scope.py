@@ -7,7 +7,7 @@ from typing import Any
 
 from rules.errors import InvalidRecord
 from rules.facts import Facts
-from rules.spelling import any_order, members, shown, text, wrong
+from rules.spelling import any_order, members, shown, text, untrimmed, wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,16 @@ class Scope:
             and (self.function is None or facts.function in self.function)
         )
 
+    def includes(self, other: Scope) -> bool:
+        """Whether it covers whatever the other one covers."""
+        return all(
+            mine is None or (theirs is not None and set(theirs) <= set(mine))
+            for mine, theirs in zip(self.names, other.names, strict=True)
+        )
+
     @property
-    def specificity(self) -> tuple[bool, bool, bool]:
-        """Sorts the most specific first."""
-        return self.function is None, self.key is None, self.project is None
+    def names(self) -> tuple[tuple[str, ...] | None, ...]:
+        return self.function, self.key, self.project
 
 
 ORGANISATION = Scope()
@@ -48,6 +54,8 @@ def read_scope(value: Any) -> Scope:
 def _name(value: Any) -> str:
     if "*" in text(value):
         raise wrong(f"a scope takes whole names, not patterns, got {shown(value)}")
+    if untrimmed(value):
+        raise wrong(f"has white space around it: write {shown(value.strip())}")
     return str(value)
 
 

@@ -71,6 +71,22 @@ def flag(value: Any) -> bool:
     raise wrong(f"must be true or false, got {shown(value)}")
 
 
+_SWITCHED: Mapping[object, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1", 1), True),
+    **dict.fromkeys(("false", "no", "off", "0", 0), False),
+}
+
+
+def switch(value: Any) -> bool:
+    """A flag in every spelling that a person uses in a hurry."""
+    word = value.strip().lower() if isinstance(value, str) else _number_or_none(value)
+    return _SWITCHED[word] if word in _SWITCHED else flag(value)
+
+
+def untrimmed(value: str) -> bool:
+    return value != value.strip()
+
+
 def number(value: Any) -> int | float:
     """A number, or a text that is exactly a JSON number; never a bool. Integral ones come out as int."""
     typed = isinstance(value, int | float | Decimal) and not isinstance(value, bool)

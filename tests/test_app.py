@@ -149,10 +149,31 @@ async def test_an_explanation_names_the_records_that_cannot_be_read() -> None:
 
 
 async def test_no_models_are_listed_where_an_unreadable_record_refuses() -> None:
-    gateway = running([*RECORDS, {"kind": "access", "id": "bad", "modls": []}])
+    gateway = running(
+        [*RECORDS, {"kind": "access", "id": "bad", "modls": [], "scope": {"project": "support"}}]
+    )
     for heard in (await gateway.get("/v1/models"), await gateway.get("/v1/models/auto")):
         assert (heard.status, heard.error["code"]) == (503, "rule_unreadable")
         assert "access record bad" in heard.error["message"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"kind": "budget", "id": "typo", "usd": "$200", "per": "month"},
+        {"kind": "access", "id": "typo", "modles": ["local/*"]},
+        {"kind": "access", "id": "typo", "models": [], "scope": {"projct": "support"}},
+    ],
+    ids=["a budget of everybody", "an access of everybody", "a scope that cannot be read"],
+)
+async def test_one_typo_stops_nobody_and_is_told_loudly(bad: dict[str, Any]) -> None:
+    gateway = running([*RECORDS, bad])
+    assert (await gateway.get("/v1/models")).status == 200
+    explained = (await gateway.post("/v1/explain", CHAT, key=MANAGE)).json
+    assert [problem["id"] for problem in explained["problems"]] == ["typo"]
+    assert explained["candidates"]
+    assert (await gateway.get("/health")).json["status"] == "degraded"
+    assert [one["id"] for one in gateway.lines if one["level"] == "ERROR"] == ["typo"]
 
 
 async def test_a_refusal_is_explained_not_raised(gateway: Running) -> None:
@@ -264,6 +285,15 @@ async def test_health_names_bad_records_to_a_manage_key_alone() -> None:
     assert [(one["id"], one["field"]) for one in manager.json["problems"]] == [("typo", "prefers")]
     errors = [one for one in gateway.lines if one["level"] == "ERROR"]
     assert [(one["id"], one["field"]) for one in errors] == [("typo", "prefers")]
+
+
+async def test_health_warns_a_manage_key_of_what_never_applies() -> None:
+    gateway = running([*RECORDS, {"kind": "access", "id": "typo", "deny": ["opneai/*"]}])
+    await gateway.get("/v1/models", key=MANAGE)
+    anyone, manager = await gateway.get("/health", key=None), await gateway.get("/health", key=MANAGE)
+    assert manager.json["status"] == "ok", "nothing is broken"
+    assert [(one["id"], one["field"]) for one in manager.json["warnings"]] == [("typo", "deny")]
+    assert "warnings" not in anyone.json
 
 
 async def test_the_log_line_of_a_request_tells_the_decision_and_no_secret(gateway: Running) -> None:

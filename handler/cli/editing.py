@@ -9,16 +9,19 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from handler.attributes import Item, plain_item, wire_item
 from handler.cli.changes import changes, name_of, records_text, write
 from handler.cli.terminal import Terminal, Unusable, columns, read_json
+from handler.keys import key_record
 from handler.settings import Settings
-from handler.snapshot import STALE
-from handler.store import scan
+from handler.snapshot import EMPTY, STALE
+from handler.store import StoreError, scan
 from rules import Record, RuleSet, RuleSetTooLarge
-from rules.checking import count, failures, report  # not in the front door: no request needs them
+from rules.checking import count, failures, report, warnings  # not in the front door: no request needs these
+from rules.lint import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,33 @@ def _scope(record: Record) -> str:
 
 
 def check_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    items = connect().read_rules() if given.file is None else _records(given.file, terminal)
-    found = report(read_set(items))
+    tables = connect() if given.file is None or given.stack or given.keys_table else None
+    items = _records(given.file, terminal) if given.file is not None or not tables else tables.read_rules()
+    keys = _known(read_json(given.keys, terminal)) if given.keys else _keys_of(tables)
+    found = report(read_set(items), keys)
     for line in found.lines:
         terminal.say(line)
     return 0 if found.good else 2
+
+
+def _keys_of(tables: Tables | None) -> Keys | None:
+    """None where they may not be read: who writes rules needs no right to see keys."""
+    try:
+        return _known(tables.read_keys()) if tables else None
+    except StoreError:
+        return None
+
+
+def _known(entries: Any) -> Keys:
+    """Of records, or of the entries of a file with keys. Raises Unusable."""
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise Unusable("--keys: this is not a JSON list of keys")
+    now = datetime.now(UTC)
+    items = [key_record(entry, now=now) if "key" in entry else entry for entry in entries]
+    return Keys(
+        ids=frozenset(str(item.get("id")) for item in items),
+        projects=frozenset(str(item.get("project", "default")) for item in items),
+    )
 
 
 def pull_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
@@ -88,20 +113,34 @@ def push_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     tables = connect()
     before = tables.read_rules()
     found = changes(before, new, prune=given.prune)
-    _refuse_failing([*(() if given.prune else before), *new], terminal)
+    emptied = given.prune and not new
+    if emptied and before and not given.yes_delete_everything:
+        everything = count(before, "record")
+        raise Unusable(f"{given.file} is empty: to remove all {everything} say --yes-delete-everything")
+    _refuse_failing([*(() if given.prune else before), *new], tables, terminal)
     if not found.count:
         terminal.say("nothing to change")
         return 0
     for line in found.lines():
         terminal.say(line)
-    if not given.yes and not _confirmed(f"{found}: write to {tables.settings.rules_table}?", terminal):
+    if not (given.yes or emptied) and not _confirmed(
+        f"{found}: write to {tables.settings.rules_table}?", terminal
+    ):
         terminal.say("nothing was written")
         return 1
     if changes(before, tables.read_rules(), prune=True).count:
         raise Unusable("the table was changed meanwhile: nothing was written, push again to see what is new")
     write(tables.client, tables.settings.rules_table, found, sleep=time.sleep)
-    terminal.say(f"{found}; in force within {tables.settings.rules_ttl * STALE:g} seconds")
+    terminal.say(f"{found}; {_in_force(tables.settings.rules_ttl * STALE, emptied=emptied)}")
     return 0
+
+
+def _in_force(old: float, *, emptied: bool) -> str:
+    """`old`: the age in seconds at which an instance waits for newer rules before it serves."""
+    if not emptied:
+        return f"in force within {old:g} seconds"
+    kept = f"the rules from before an emptied table are kept for {EMPTY:g}"
+    return f"in force within {EMPTY + 2 * old:g} seconds: {kept}"
 
 
 def _records(path: str, terminal: Terminal) -> list[Any]:
@@ -130,11 +169,13 @@ def _unstorable(items: list[Item]) -> list[str]:
     return lines
 
 
-def _refuse_failing(after: list[Item], terminal: Terminal) -> None:
+def _refuse_failing(after: list[Item], tables: Tables, terminal: Terminal) -> None:
     """The table as it will be must keep its own tests; what was bad in it before is named, and stays."""
     ruleset = read_set({name_of(item): item for item in after}.values())
     for problem in ruleset.problems:
         terminal.warn(f"note: in the table already: {problem.words}")
+    for finding in warnings(ruleset, _keys_of(tables)):
+        terminal.warn(f"warning: {finding}")
     failed = failures(ruleset)
     for failure in failed:
         terminal.say(str(failure))

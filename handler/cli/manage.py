@@ -15,19 +15,18 @@ from typing import Any
 
 from handler.attributes import Item, wire_item
 from handler.cli.editing import Connect, Tables, check_rules, list_rules, pull_rules, push_rules, read_set
+from handler.cli.stack import ATTEMPTS, READ_TIMEOUT, chosen_settings
 from handler.cli.terminal import Terminal, Unusable, columns, read_json, this_terminal
 from handler.keys import SCOPES, Key, key_record, new_key, read_key
-from handler.local.tables import TABLES
 from handler.settings import InvalidSetting, Settings, settings_from
 from handler.store import StoreError, ask
 from handler.store import client as aws_client
 from rules import InvalidRecord, decide, facts_of_request
-from rules.checking import at_hand  # not in the front door: no request needs it
+from rules.checking import at_hand  # not in the front door: no request needs these
+from rules.fields import moment
+from rules.spelling import within
 
 Command = Callable[[Namespace, Connect, Terminal], int]
-
-# A person waits longer than a request does.
-ATTEMPTS, READ_TIMEOUT = 5, 20
 
 
 def add_arguments(commands: Any) -> None:
@@ -69,12 +68,16 @@ def _push_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--yes", action="store_true", help="write without asking")
     parser.add_argument("--prune", action="store_true", help="remove what is not in FILE")
+    parser.add_argument(
+        "--yes-delete-everything", action="store_true", help="needed to prune by a FILE without records"
+    )
 
 
 def _check_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", nargs="?", help="a JSON list of records, -: stdin (the table)"
     )
+    parser.add_argument("--keys", metavar="FILE", help="a JSON list of keys that scopes may name (the table)")
 
 
 def _explain_arguments(parser: ArgumentParser) -> None:
@@ -82,15 +85,7 @@ def _explain_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--key", metavar="ID", help="the key that asks: its project and models hold")
     parser.add_argument("--project", help="of the key that asks (default)")
     parser.add_argument("--function", help="what x-sluice-function would say")
-    parser.add_argument("--at", metavar="TIME", type=_moment, help="like 2027-01-31T12:00:00Z (now)")
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-_moment.__name__ = "time"  # what argparse calls it: "invalid time value: 'noon'"
+    parser.add_argument("--at", metavar="TIME", help="like 2027-01-31T12:00:00Z or `mon 09:00`, in UTC (now)")
 
 
 def run(
@@ -100,7 +95,7 @@ def run(
     person = terminal or this_terminal()
 
     def connect() -> Tables:
-        chosen = _chosen(given, settings or settings_from())
+        chosen = chosen_settings(given, settings or settings_from())
         return Tables(client or aws_client(chosen, attempts=ATTEMPTS, read_timeout=READ_TIMEOUT), chosen)
 
     try:
@@ -113,28 +108,6 @@ def run(
         lost = error.code == "ResourceNotFoundException" and not given.stack
         person.warn(f"sluice: {error}{'; which stack is meant? --stack NAME' if lost else ''}")
         return 1
-
-
-def _chosen(given: Namespace, settings: Settings) -> Settings:
-    """The settings with the region and the tables that the arguments name."""
-    if given.region:
-        settings = replace(settings, environment={**settings.environment, "AWS_REGION": given.region})
-    tables = _tables_of(given.stack, settings) if given.stack else {}
-    return replace(
-        settings,
-        rules_table=given.rules_table or tables.get("RulesTable", settings.rules_table),
-        keys_table=given.keys_table or tables.get("KeysTable", settings.keys_table),
-    )
-
-
-def _tables_of(stack: str, settings: Settings) -> dict[str, str]:
-    """The names that CloudFormation gave the tables of a stack, by what the template calls them."""
-    client = aws_client(settings, service="cloudformation", attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)
-    resources = ask(client, "describe_stack_resources", {"StackName": stack})["StackResources"]
-    found = {one["LogicalResourceId"]: one.get("PhysicalResourceId") for one in resources}
-    if missing := [name for name in TABLES if not found.get(name)]:
-        raise Unusable(f"the stack {stack} is no gateway: it has no {', '.join(missing)}")
-    return {name: found[name] for name in TABLES}
 
 
 def create_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
@@ -203,14 +176,15 @@ def explain(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     tables = connect()
     ruleset = read_set(tables.read_rules())
     key = read_key(_records_of_key(tables, given.key)[0]) if given.key else Key(id="")
+    weekday, hour = within("--at", moment, given.at or datetime.now(UTC).isoformat())
     facts = facts_of_request(
         request,
         project=given.project or key.project,
         key=key.id,
         key_models=key.models,
         function=given.function,
-        at=given.at or datetime.now(UTC),
     )
+    facts = replace(facts, weekday=weekday, hour=hour)
     catalog, live = at_hand(ruleset)
     terminal.say(json.dumps(decide(facts, ruleset, catalog, live).explain(), indent=2, ensure_ascii=False))
     for problem in ruleset.problems:

@@ -20,6 +20,7 @@ import uvicorn
 from handler.local.banner import Run, banner, base_url
 from handler.local.console import console
 from handler.local.echo import create_echo
+from handler.local.rule_watch import watch_rules
 from handler.local.seeding import Seeded, Seeds, Unusable, read_seeds, seed
 from handler.local.tables import create_tables
 from handler.main import build
@@ -65,7 +66,9 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
             async with _running(app, listener, grace=GRACE):
                 sys.stdout.write(banner(run))
                 sys.stdout.flush()
+                watching = asyncio.ensure_future(watch_rules(gateway))
                 await stopped.wait()
+                watching.cancel()
             await gateway.aclose()
 
 

@@ -41,10 +41,10 @@ def test_the_whole_explanation(decision: Decision) -> None:
         "rejections": [{"model": "groq/org/Open-7B", "why": "does not support tools"}],
         "steps": [
             {"kind": "route", "id": "theirs", "outcome": "out of scope"},
-            {"kind": "route", "id": "everyone", "outcome": "matched"},
             {"kind": "route", "id": "long-prompts", "outcome": "failed: input_tokens gt 8000, got 1000"},
-            {"kind": "limit", "id": "rate", "outcome": "matched"},
-            {"kind": "budget", "id": "money", "outcome": "matched"},
+            {"kind": "route", "id": "everyone", "outcome": "applied"},
+            {"kind": "limit", "id": "rate", "outcome": "applied"},
+            {"kind": "budget", "id": "money", "outcome": "applied"},
         ],
         "limits": [
             {"kind": "limit", "id": "rate", "requests": 5, "per": "minute", "active": False},

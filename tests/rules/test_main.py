@@ -77,8 +77,8 @@ def write(folder: Path, value: object, name: str = "rules.json") -> str:
         ),
         pytest.param(
             [{"kind": "route", "id": "r", "model": "gpt-5-mni", "fallbacks": ["openai/any"]}],
-            ["note: route/r: `model`: there is no model 'gpt-5-mni'"],
-            id="a name that means nothing is noted",
+            ["warning: route/r: `model`: there is no model 'gpt-5-mni', did you mean"],
+            id="a name that means nothing is a warning",
         ),
         pytest.param(
             [
@@ -100,8 +100,8 @@ def write(folder: Path, value: object, name: str = "rules.json") -> str:
                 {"kind": "alias", "id": "deep", "models": ["ME"]},
             ],
             [
-                "note: alias/me: `models`: there is no model 'me', and an alias may not name another",
-                "note: alias/deep: `models`: there is no model 'ME'",
+                "warning: alias/me: `models`: there is no model 'me', and an alias may not name another",
+                "warning: alias/deep: `models`: there is no model 'ME'",
             ],
             id="an alias among the members of an alias",
         ),
@@ -143,7 +143,7 @@ def test_check_passes(
                 {"kind": "route", "id": "b", "model": "openai/gpt-4o", "priority": 5},
                 promise(expect={"rule": "a"}),
             ],
-            ["expected rule a, got b", "route/a: matched (route/b comes first)"],
+            ["expected rule a, got b", "route/a: matched, but route/b goes first (its priority is higher)"],
             id="the step that went otherwise: another rule came first",
         ),
         pytest.param(
@@ -157,7 +157,7 @@ def test_check_passes(
         ),
         pytest.param(
             [LONG, promise(request=PROMPT, expect={"model": "openai/gpt-4o"})],
-            ["got gemini/gemini-2.5-pro", "route/long: matched; the choice was by rule"],
+            ["got gemini/gemini-2.5-pro", "route/long: applied; the choice was by rule"],
             id="the step that went otherwise: a rule applied",
         ),
         pytest.param(
@@ -288,6 +288,20 @@ def test_it_runs_as_a_program(tmp_path: Path) -> None:
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_it_ends_quietly_when_nobody_reads_on(tmp_path: Path) -> None:
+    many = [{"kind": "log", "id": f"l{n:04}", "sample": 1, "days": 1} for n in range(1_000)]
+    for module, arguments in (("rules", ["check"]), ("handler", ["rules", "check"])):
+        ran = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments, write(tmp_path, many)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert ran.stdout is not None
+        ran.stdout.close()  # as `head` does, only sooner
+        _, errors = ran.communicate(timeout=60)
+        assert (ran.returncode, errors) == (141, b"")
 
 
 @pytest.mark.parametrize("arguments", [[], ["chek", "x"], ["check"], ["explain", "x"]])

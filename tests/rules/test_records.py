@@ -21,7 +21,7 @@ from rules.scope import Scope
 
 # The least that each kind needs.
 LEAST: dict[str, dict[str, Any]] = {
-    "route": {},
+    "route": {"prefer": "cheap"},
     "access": {},
     "limit": {"requests": 10, "per": "minute"},
     "budget": {"usd": 5, "per": "day"},
@@ -61,7 +61,7 @@ def test_the_least_of_a_kind_reads(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_missing_is_named(kind: str) -> None:
-    for field in set(LEAST[kind]) - {"requests", "base_url"}:
+    for field in set(LEAST[kind]) - {"requests", "base_url", "prefer"}:
         wrong = {name: value for name, value in item(kind).items() if name != field}
         error = refusal(wrong)
         assert (error.field, error.problem) == (field, "is missing")
@@ -103,7 +103,16 @@ def test_kinds_that_are_not_served_yet_say_so() -> None:
     ("kind", "field", "given", "expected"),
     [
         # forgiven in type
-        pytest.param("route", "enabled", "false", False, id="a text that is a JSON boolean"),
+        *(
+            pytest.param("route", "enabled", word, truth, id=f"enabled as {word!r}")
+            for truth, words in (
+                (True, ("true", "True", "TRUE", "yes", "Yes", "on", "ON", "1", 1, Decimal(1), 1.0, " true ")),
+                (False, ("false", "False", "no", "NO", "off", "Off", "0", 0, Decimal(0))),
+            )
+            for word in words
+        ),
+        pytest.param("route", "override", "false", False, id="a text that is a JSON boolean"),
+        pytest.param("route", "note", "", "", id="an empty note is none"),
         pytest.param("route", "priority", "10", 10, id="a text that is a JSON number"),
         pytest.param("route", "priority", Decimal("-3"), -3, id="a decimal"),
         pytest.param("route", "priority", 2.0, 2, id="an integral float"),
@@ -236,9 +245,15 @@ MISTAKES = [
     pytest.param("route", {"priority": "05"}, "priority", WHOLE, id="not exactly a JSON number"),
     pytest.param("route", {"priority": " 5"}, "priority", WHOLE, id="a blank before a number"),
     pytest.param("route", {"priority": None}, "priority", "got null", id="null"),
-    pytest.param("route", {"enabled": "yes"}, "enabled", "true or false, got 'yes'", id="yes"),
-    pytest.param("route", {"enabled": 1}, "enabled", "true or false, got 1", id="one"),
-    pytest.param("route", {"note": ""}, "note", EMPTY, id="an empty text"),
+    pytest.param("route", {"enabled": "ja"}, "enabled", "true or false, got 'ja'", id="yes in German"),
+    pytest.param("route", {"enabled": 2}, "enabled", "true or false, got 2", id="two"),
+    pytest.param("route", {"enabled": None}, "enabled", "true or false, got null", id="neither on nor off"),
+    pytest.param("route", {"override": "yes"}, "override", "true or false", id="only `enabled` is so kind"),
+    pytest.param("route", {"note": None}, "note", "must be a text, got null", id="a note of null"),
+    pytest.param("route", {"id": "a "}, "id", "white space around it: write 'a'", id="a blank behind an id"),
+    pytest.param("route", {"id": "\ta"}, "id", "white space around it", id="a tab before an id"),
+    pytest.param("route", {"scope": {"project": "a "}}, "scope.project", "write 'a'", id="one in a scope"),
+    pytest.param("route", {"prefer": ""}, "prefer", EMPTY, id="an empty text"),
     pytest.param("route", {"note": b"x"}, "note", "must be a text", id="bytes"),
     pytest.param("route", {"scope": {}}, "scope", EMPTY, id="an empty scope"),
     pytest.param("route", {"scope": "a"}, "scope", "must be a map", id="a scope that is a text"),
@@ -597,3 +612,27 @@ def test_whatever_is_typed_is_read_or_refused(kind: str, given: dict[str, Any]) 
     for typed in (given, {**item(kind), **known, **named}):
         with suppress(InvalidRecord):
             assert read_record(typed).kind == kind
+
+
+BARE = {"kind": "route", "id": "a"}
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        pytest.param({}, id="only its name"),
+        pytest.param({"scope": {"project": "p"}, "when": {"hour": 9}, "priority": 5, "note": "x"}, id="whom"),
+        pytest.param({"fallbacks": [], "set": {}, "allow_fields": [], "timeouts": {}}, id="what is empty"),
+        pytest.param({"sticky": "user"}, id="what a split would stick to"),
+        pytest.param({"override": False}, id="no override"),
+    ],
+)
+def test_a_route_that_neither_chooses_nor_changes_anything_is_an_error(nothing: dict[str, Any]) -> None:
+    error = refusal({**BARE, **nothing})
+    assert (error.field, error.problem[:12]) == ("record", "says nothing")
+
+
+def test_whatever_a_route_says_is_enough() -> None:
+    said = {"retries": 0, "recovery": "error", "defaults": {"stop": None}, "timeouts": {"total": 1}}
+    for field, value in said.items():
+        assert read_record({**BARE, field: value})

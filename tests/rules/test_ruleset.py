@@ -22,7 +22,7 @@ Item = dict[str, Any]
 
 
 def route(id: str, **given: Any) -> Item:
-    return {"kind": "route", "id": id, **given}
+    return {"kind": "route", "id": id, "prefer": "cheap", **given}
 
 
 def access(id: str, **given: Any) -> Item:
@@ -72,6 +72,19 @@ FACTS = Facts(project="p", key="k", function="f", input_tokens=10, hour=12)
             [route("a", priority=1), route("b", priority="2")], ["b", "a"], id="then the higher priority"
         ),
         pytest.param([route("b"), route("a"), route("B")], ["B", "a", "b"], id="then the id"),
+        pytest.param(
+            [route("b", when={"hour": 12}), route("a")], ["b", "a"], id="a condition before none at all"
+        ),
+        pytest.param(
+            [route("b", when={"hour": {"gt": 1, "lt": 20}}), route("a", when={"hour": 12}), route("0")],
+            ["b", "a", "0"],
+            id="more conditions before fewer",
+        ),
+        pytest.param(
+            [route("b", when={"hour": 12}), route("a", priority=1)],
+            ["a", "b"],
+            id="priority before conditions",
+        ),
         pytest.param([route("a", when={"hour": 3}), route("b")], ["b"], id="a condition that fails"),
         pytest.param(
             [route("a", when={"hour": 12, "user": "x"}), route("b")], ["b"], id="the second condition fails"
@@ -100,7 +113,7 @@ def test_every_rule_has_a_step() -> None:
     ).matching(FACTS)
     assert [(step.kind, step.id, step.outcome) for step in found.steps] == [
         ("route", "a", "failed: input_tokens gt 8000, got 10"),
-        ("access", "b", "matched"),
+        ("access", "b", "applied"),
         ("limit", "c", "disabled"),
         ("budget", "d", "out of scope"),
     ]
@@ -118,7 +131,35 @@ def test_a_condition_on_the_model_is_asked_of_each_candidate_later() -> None:
     found = RuleSet.read(items).matching(Facts(model="groq/llama", hour=12))
     assert found.routes == ()
     assert [record.id for record in (*found.access, *found.budgets)] == ["a", "c"]
-    assert found.steps[2].outcome == "failed: hour is 3, got 12"
+    assert [step.outcome for step in found.steps[1:]] == [
+        "failed: hour is 3, got 12",
+        "applied where model like 'openai/*'",
+        "applied where model like 'openai/*'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        pytest.param({"scope": {"function": "f"}}, {}, "it names a function", id="a function"),
+        pytest.param({"scope": {"key": "k"}}, {"scope": {"project": "p"}}, "it names a key", id="a key"),
+        pytest.param({"scope": {"project": "p"}}, {}, "it names a project", id="a project"),
+        pytest.param({"priority": 1}, {"when": {"hour": 12}}, "its priority is higher", id="a priority"),
+        pytest.param({"when": {"hour": 12}}, {}, "it has more conditions", id="conditions"),
+        pytest.param({}, {}, "its id comes first", id="an id"),
+    ],
+)
+def test_a_step_tells_the_route_that_applied_from_those_behind_it(
+    first: Item, second: Item, why: str
+) -> None:
+    steps = (
+        RuleSet.read([route("a", **first), route("b", **second), route("c", when={"hour": 3})])
+        .matching(FACTS)
+        .steps
+    )
+    outcomes = {step.id: step.outcome for step in steps}
+    assert (outcomes["a"], outcomes["b"]) == ("applied", f"matched, but route/a goes first ({why})")
+    assert outcomes["c"].startswith("failed")
 
 
 def test_of_gives_the_enabled_records_of_a_kind() -> None:
@@ -137,6 +178,7 @@ def test_the_empty_set() -> None:
 
 
 GOOD, BAD = route("a", model="openai/gpt-5"), route("a", modle="openai/gpt-5")
+OURS = {"project": "p"}
 
 
 @pytest.mark.parametrize(
@@ -152,19 +194,48 @@ GOOD, BAD = route("a", model="openai/gpt-5"), route("a", modle="openai/gpt-5")
         ),
         pytest.param(limit("a", per="year"), None, SKIPPED, "per", id="a new limit is skipped"),
         pytest.param(access("a", modls=[]), access("a", models="a/*"), LAST, "modls", id="the last access"),
-        pytest.param(access("a", modls=[]), None, REFUSES, "modls", id="a new access refuses"),
-        pytest.param(budget("a", usd="lots"), None, REFUSES, "usd", id="a new budget refuses"),
         pytest.param(
-            access("a", modls=[], enabled="false"), None, SKIPPED, "modls", id="a disabled access does not"
+            access("a", modls=[], scope=OURS), None, REFUSES, "modls", id="a new access refuses its project"
         ),
         pytest.param(
-            access("a", enabled="maybe"), None, REFUSES, "enabled", id="enabled that cannot be read is on"
+            budget("a", usd="$200", scope={"key": "k"}),
+            None,
+            REFUSES,
+            "usd",
+            id="a new budget refuses its key",
+        ),
+        pytest.param(
+            access("a", modls=[]), None, SKIPPED, "modls", id="a new access of everybody refuses nobody"
+        ),
+        pytest.param(budget("a", usd="$200"), None, SKIPPED, "usd", id="nor does a budget of everybody"),
+        pytest.param(
+            access("a", modls=[], scope={"function": "f"}), None, SKIPPED, "modls", id="nor one of a function"
+        ),
+        pytest.param(
+            access("a", modls=[], scope=OURS, enabled="OFF"),
+            None,
+            SKIPPED,
+            "modls",
+            id="a disabled one refuses nobody",
+        ),
+        pytest.param(
+            access("a", enabled="maybe", scope=OURS),
+            None,
+            REFUSES,
+            "enabled",
+            id="enabled that cannot be read is on",
         ),
         pytest.param(
             access("a", scope={}), None, SKIPPED, "scope", id="a scope that cannot be read refuses nobody"
         ),
         pytest.param({"kind": "acess", "id": "a"}, None, SKIPPED, "kind", id="an unknown kind is skipped"),
-        pytest.param({"kind": "access"}, None, REFUSES, "id", id="an access without an id refuses"),
+        pytest.param(
+            {"kind": "access", "scope": OURS},
+            None,
+            REFUSES,
+            "id",
+            id="an access without an id refuses its project",
+        ),
         pytest.param({"id": "a"}, None, SKIPPED, "kind", id="a record without a kind is skipped"),
         pytest.param("record", None, SKIPPED, "record", id="what is no record is skipped"),
         pytest.param(route("a", note="x" * 70_000), GOOD, LAST, "record", id="an enormous item"),

@@ -6,6 +6,7 @@ import json
 import re
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from moto import mock_aws
 from handler.attributes import plain_item, wire_item
 from handler.auth import Auth
 from handler.cli.manage import add_arguments, run
+from handler.cli.stack import chosen_settings
 from handler.cli.terminal import Terminal
 from handler.errors import Unauthenticated
 from handler.keys import hash_of
@@ -224,6 +226,53 @@ def test_pruning_removes_what_the_file_does_not_hold(person: Person, tmp_path: P
     assert [item["id"] for item in person.finds()] == ["good"]
 
 
+def test_emptying_the_table_needs_a_yes_of_its_own_and_names_its_true_time(
+    person: Person, tmp_path: Path
+) -> None:
+    person.puts(GOOD, TEST)
+    assert person.does("rules", "push", "--prune", "--yes", file(tmp_path)) == 2
+    assert "to remove all 2 records say --yes-delete-everything" in person.text
+    assert len(person.finds()) == 2
+    assert person.does("rules", "push", file(tmp_path), "--yes") == 0
+    assert person.said == ["nothing to change"]
+    assert person.does("rules", "push", "--prune", "--yes-delete-everything", file(tmp_path)) == 0
+    assert "2 removed; in force within 420 seconds: the rules from before" in person.text
+    assert person.finds() == []
+    assert person.does("rules", "push", "--prune", file(tmp_path)) == 0, "there is nothing left to protect"
+
+
+def test_a_push_warns_of_scopes_of_nobody_and_of_what_never_applies(person: Person, tmp_path: Path) -> None:
+    person.does("keys", "create", "--name", "x", "--project", "support")
+    other = {**GOOD, "id": "worse", "scope": {"project": ["support", "suport"]}}
+    assert person.does("rules", "push", file(tmp_path, GOOD, other, {**other, "id": "x"}), "--yes") == 0
+    assert person.warned == [
+        "warning: route/x: `record`: never applies: route/worse goes first (its id comes first) and applies "
+        "wherever this one does",
+        "warning: route/worse: `scope.project`: there is no key of project 'suport'",
+        "warning: route/x: `scope.project`: there is no key of project 'suport'",
+    ]
+
+
+def test_a_check_compares_scopes_with_the_keys_it_is_given(person: Person, tmp_path: Path) -> None:
+    rules = file(tmp_path, {**GOOD, "scope": {"project": "suport", "key": "k1"}})
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps([{"id": "k1", "key": "sk-sluice-" + "k" * 43}]))
+    assert person.does("rules", "check", rules) == 0
+    assert person.said[0].startswith("note: nobody looked whether the keys and projects in scopes exist")
+    assert person.does("rules", "check", rules, "--keys", str(keys)) == 0
+    assert person.said[:-1] == ["warning: route/good: `scope.project`: there is no key of project 'suport'"]
+    person.does("keys", "create", "--name", "x", "--project", "suport")
+    assert person.does("rules", "check", rules, "--keys-table", SETTINGS.keys_table) == 0
+    assert person.said[:-1] == ["warning: route/good: `scope.key`: there is no key with the id 'k1'"]
+    keys.write_text("{}")
+    assert person.does("rules", "check", rules, "--keys", str(keys)) == 2
+
+
+def test_who_may_not_read_keys_may_push_all_the_same(person: Person, tmp_path: Path) -> None:
+    assert person.does("rules", "push", file(tmp_path, GOOD), "--yes", "--keys-table", "nowhere") == 0
+    assert len(person.finds()) == 1
+
+
 def test_a_large_push_is_written_in_batches(person: Person, tmp_path: Path) -> None:
     many = [{"kind": "route", "id": f"r{n:03}", "model": "openai/gpt-5"} for n in range(130)]
     assert person.does("rules", "push", file(tmp_path, *many), "--yes") == 0
@@ -333,14 +382,14 @@ def test_checking_names_a_model_that_a_record_is_like_and_nobody_knows(person: P
     person.puts({**team, "like": "azure/gtp-5"})
     assert person.does("rules", "check") == 0
     assert person.said[0].startswith(
-        "note: model/azure/team: `like`: the catalogue has no model 'azure/gtp-5'"
+        "warning: model/azure/team: `like`: the catalogue has no model 'azure/gtp-5'"
     )
 
 
 def test_checking_the_table_and_a_file(person: Person, tmp_path: Path) -> None:
     person.puts(GOOD, TEST, {"kind": "alias", "id": "a", "models": ["gtp-5"]})
     assert person.does("rules", "check") == 0
-    assert person.said[0].startswith("note: alias/a: `models`: there is no model 'gtp-5'")
+    assert person.said[0].startswith("warning: alias/a: `models`: there is no model 'gtp-5'")
     assert person.said[-1] == "3 records, 0 problems, 1 of 1 tests hold"
     assert person.does("rules", "check", file(tmp_path, BAD, TEST)) == 2
     assert person.said[-1] == "1 record, 1 problem, 0 of 1 tests hold"
@@ -368,6 +417,7 @@ def test_an_explanation_against_the_table(person: Person, tmp_path: Path) -> Non
         (("--project", "support", "--at", "2027-01-31T07:00:00Z"), "good"),
         (("--key", key["id"], "--at", "2027-01-31T08:30:00+01:00"), "good"),
         (("--project", "support", "--at", "2027-01-31T08:00:00Z"), None),
+        (("--project", "support", "--at", "wed 07:30"), "good"),
         ((), None),
     ):
         assert person.does("rules", "explain", str(request), *arguments) == 0
@@ -387,6 +437,7 @@ def test_an_explanation_names_what_is_bad_in_the_table(person: Person) -> None:
         pytest.param(b"[]", (), "a chat request is a JSON object", id="a list for a request"),
         pytest.param(b"{", (), "this is not JSON", id="no JSON"),
         pytest.param(b"{}", ("--key", "nobody"), "there is no key with the id nobody", id="an unknown key"),
+        pytest.param(b"{}", ("--at", "noon"), "`--at`: must be a time like", id="a time that is none"),
     ],
 )
 def test_an_explanation_of_nothing(
@@ -442,6 +493,47 @@ def test_a_stack_names_the_tables(aws: Any) -> None:
     person.settings = Settings()
     assert person.does("keys", "list", "--stack", "mine", "--region", "eu-west-1") == 0
     assert person.said == ["ID  NAME  PROJECT  STATE  SCOPES  CREATED  EXPIRES"]
+
+
+FUNCTION: dict[str, Any] = {
+    "Role": {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "lambda.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        },
+    },
+    "Gateway": {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Code": {"ZipFile": "x = 1"},
+            "Handler": "index.x",
+            "Runtime": "python3.13",
+            "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            "Environment": {
+                "Variables": {"SLUICE_RULES_TTL": "5", "SLUICE_KEY_TTL": "30", "SLUICE_MAX_N": "?"}
+            },
+        },
+    },
+}
+
+
+def test_the_times_that_are_named_are_those_of_the_deployed_function(aws: Any) -> None:
+    tables = json.loads(resources("RulesTable", "KeysTable", "StateTable"))["Resources"]
+    for name, more, expected in (("with", FUNCTION, (5, 30)), ("without", {}, (15, 60))):
+        aws.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**tables, **more}}))
+        given = ArgumentParser().parse_args([])
+        given.stack, given.region, given.rules_table, given.keys_table = name, None, None, "mine"
+        chosen = chosen_settings(given, replace(REGION, rules_ttl=0, key_ttl=0))
+        assert (chosen.rules_ttl, chosen.key_ttl, chosen.keys_table) == (*expected, "mine")
 
 
 @pytest.mark.parametrize(

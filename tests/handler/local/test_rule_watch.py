@@ -1,0 +1,22 @@
+"""A local run warns on its console of what never applies, as soon as a record is edited."""
+
+from __future__ import annotations
+
+import asyncio
+
+from handler.local.rule_watch import watch_rules
+from tests.gateways import running
+
+TYPO = {"kind": "access", "id": "typo", "deny": ["opneai/*"]}
+
+
+async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> None:
+    gateway = running([TYPO], SLUICE_RULES_TTL="0")
+    watching = asyncio.ensure_future(watch_rules(gateway.gateway))
+    for records, logged in (([TYPO], 1), ([], 1), ([TYPO], 2)):
+        gateway.tables.records[:] = records
+        await asyncio.sleep(400)  # longer than an emptied table is not believed
+        lines = [one["message"] for one in gateway.lines if one["level"] == "WARNING"]
+        assert len(lines) == logged
+        assert all(line.startswith("access/typo: `deny`: no model of the catalogue") for line in lines)
+    watching.cancel()
