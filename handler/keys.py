@@ -16,7 +16,7 @@ from typing import Any
 
 from handler.attributes import Item
 from handler.errors import Forbidden
-from rules import InvalidRecord
+from rules import InvalidRecord, on_or_off
 
 PREFIX = "sk-sluice-"
 _FORM = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")  # 256 random bits
@@ -108,12 +108,10 @@ def _text(name: str, value: Any) -> str:
 
 
 def _flag(name: str, value: Any) -> bool:
-    texts = {"true": True, "false": False}
-    if isinstance(value, str):
-        value = texts.get(value.strip().lower())
-    if isinstance(value, bool):
-        return value
-    raise InvalidRecord(name, "is neither true nor false")
+    try:
+        return on_or_off(value)
+    except InvalidRecord:
+        raise InvalidRecord(name, "is neither true nor false") from None
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from rules.records import (
 from rules.request import facts_of_request
 from rules.ruleset import Matched, RuleSet
 from rules.scope import Scope
+from rules.spelling import on_or_off
 from rules.usable import usable
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "facts_of_request",
     "like",
     "load_catalog",
+    "on_or_off",
     "read_record",
     "secret_header",
     "usable",

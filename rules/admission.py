@@ -91,7 +91,7 @@ class Admission(NamedTuple):
         yield from self.facts.key_models or ()
         yield from (pattern for record in self.access for pattern in record.models or ())
 
-    def names(self, id: str) -> bool:
+    def admits_by_name(self, id: str) -> bool:
         """Whether a pattern without `*` is this id."""
         return any(pattern.lower() == id.lower() for pattern in self.allow_patterns())
 

@@ -12,7 +12,7 @@ from rules.facts import Facts
 from rules.reading import Reading, canonical, named, read
 from rules.records import KINDS, BudgetRecord, LimitRecord, ProviderRecord
 from rules.scope import ORGANISATION, Scope, read_scope
-from rules.spelling import switch
+from rules.spelling import on_or_off
 
 Name = tuple[str, str]  # kind and id
 Adopted = dict[Name, Reading]
@@ -124,7 +124,7 @@ def _names_somebody(scope: Scope | None) -> bool:
 
 def _enabled(item: Mapping[str, Any]) -> bool:
     try:
-        return switch(item.get("enabled", True))
+        return on_or_off(item.get("enabled", True))
     except InvalidRecord:
         return True
 

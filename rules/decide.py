@@ -115,7 +115,7 @@ def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live, matche
         catalog=catalog,
     )
     return Plan(
-        names=ruleset.names(catalog, admission.names),
+        names=ruleset.names(catalog, admission.admits_by_name),
         admission=admission,
         size=Size(
             facts.input_tokens,

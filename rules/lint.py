@@ -19,6 +19,8 @@ from rules.record import Enforced, Record
 from rules.records import AccessRecord, AliasRecord, BudgetRecord, ModelRecord, RouteRecord
 from rules.ruleset import RuleSet, goes_first
 
+MOST_HINTS = 20
+
 
 class Finding(NamedTuple):
     """`str(finding)`: "access/eu: `deny`: no model is like 'opneai/*'"."""
@@ -44,7 +46,7 @@ def findings(ruleset: RuleSet, catalog: Catalog, keys: Keys | None = None) -> tu
     known = _Known(ruleset.names(catalog))
     found = [*_behind(ruleset)]
     for record in (each for each in ruleset.records if each.enabled):
-        lines = [*_never(record), *_models(record, known.names), *_patterns(record, known)]
+        lines = [*_never(record), *_models(record, known), *_patterns(record, known)]
         lines += _scope(record, keys) if keys else ()
         found += [Finding(record.kind, record.id, field, problem) for field, problem in lines]
     return tuple(found)
@@ -55,8 +57,12 @@ Line = tuple[str, str]  # a field and what is the matter with it
 
 def _behind(ruleset: RuleSet) -> Iterator[Finding]:
     """The records of which the most specific one applies, where another one always goes first."""
+    numbers: dict[Condition, int] = {}  # sets of numbers are compared faster
     for kind in ("route", "log", "cache"):
-        records = [(record, frozenset(record.when)) for record in ruleset.of(kind)]
+        records = [
+            (record, frozenset(numbers.setdefault(each, len(numbers)) for each in record.when))
+            for record in ruleset.of(kind)
+        ]
         for place, (record, asked) in enumerate(records):
             for first, less in records[:place]:
                 if less <= asked and first.scope.includes(record.scope):
@@ -132,14 +138,15 @@ def models_named(record: Record) -> Iterator[Line]:
         yield "then.model", record.then["model"]
 
 
-def _models(record: Record, names: Names) -> Iterator[Line]:
+def _models(record: Record, known: _Known) -> Iterator[Line]:
+    names = known.names
     if isinstance(record, ModelRecord) and record.like and load_catalog().find(record.like) is None:
         yield "like", f"the catalogue has no model {record.like!r}"
     meant = names.member if isinstance(record, AliasRecord) else names.resolve
     for field, name in models_named(record):
         if well_formed(name) and meant(name) is None:
             deep = ", and an alias may not name another" if name.lower() in names.aliases else ""
-            yield field, f"there is no model {name!r}{deep or _hint(name, names)}"
+            yield field, f"there is no model {name!r}{deep or known.hint(name)}"
 
 
 class _Known:
@@ -148,6 +155,13 @@ class _Known:
     def __init__(self, names: Names) -> None:
         self.names = names
         self._gathered: tuple[frozenset[str], frozenset[str]] | None = None
+        self._hints = MOST_HINTS
+
+    def hint(self, name: str) -> str:
+        """What may have been meant: for the first few, since looking takes two milliseconds."""
+        self._hints -= 1
+        close = near(name, self.names.catalog.all(), self.names.aliases) if self._hints >= 0 else ()
+        return f", did you mean {' or '.join(close)}?" if close else ""
 
     def admitted(self) -> frozenset[str]:
         return self._all()[0]
@@ -200,7 +214,7 @@ def _of_nobody(pattern: str, known: _Known, among: Callable[[], frozenset[str]])
         if admits:
             yield f"{pattern!r} is retired: a pattern admits what answers for it, {meant.models[0].id}"
     elif meant is None or not admits:
-        yield f"no model of the catalogue is like {pattern!r}{_hint(pattern, names)}"
+        yield f"no model of the catalogue is like {pattern!r}{known.hint(pattern)}"
 
 
 def _matching(pattern: str, names: frozenset[str]) -> bool:
@@ -208,11 +222,6 @@ def _matching(pattern: str, names: frozenset[str]) -> bool:
         return pattern in names
     test, full = like(pattern), "/" in pattern
     return any(test(name) for name in names if ("/" in name) is full)
-
-
-def _hint(name: str, names: Names) -> str:
-    close = near(name, names.catalog.all(), names.aliases)
-    return f", did you mean {' or '.join(close)}?" if close else ""
 
 
 def _scope(record: Record, keys: Keys) -> Iterator[Line]:

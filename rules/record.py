@@ -13,7 +13,7 @@ from rules.conditions import Condition, conditions
 from rules.errors import InvalidRecord
 from rules.facts import Facts
 from rules.scope import ORGANISATION, Scope, read_scope
-from rules.spelling import flag, switch, text, whole
+from rules.spelling import flag, on_or_off, text, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Record(BaseModel):
 
     kind: Text
     id: Text
-    enabled: Annotated[bool, Reads(switch)] = True
+    enabled: Annotated[bool, Reads(on_or_off)] = True
     scope: Annotated[Scope, Reads(read_scope)] = ORGANISATION
     when: Annotated[tuple[Condition, ...], Reads(conditions)] = ()
     priority: Annotated[int, Reads(whole(None))] = 0

@@ -33,6 +33,9 @@ from rules.records import (
 RULES = (RouteRecord, AccessRecord, LimitRecord, BudgetRecord)
 
 
+MOST_REMEMBERED = 4096  # steps of a route behind another
+
+
 class Matched(NamedTuple):
     """The records that apply, of each kind in order. The first route is the one that holds.
 
@@ -107,6 +110,7 @@ class RuleSet:
     _enabled: Mapping[str, tuple[Record, ...]] = field(init=False, repr=False, compare=False)
     _aliases: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _refusing: frozenset[str] = field(init=False, repr=False, compare=False)  # pins that are not listed
+    _behind: dict[tuple[str, str], Step] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         rules = (record for rule in RULES for record in self.records if isinstance(record, rule))
@@ -151,11 +155,20 @@ class RuleSet:
             if step is line.applied:
                 before = applying[type(record)]
                 if before and isinstance(record, RouteRecord):
-                    step = step._replace(outcome=f"matched, but {goes_first(before[0], record)}")
+                    step = self._step_behind(before[0], record)
                 before.append(record)
             steps.append(step)
         routes, access, limits, budgets = (tuple(applying[rule]) for rule in RULES)
         return Matched(routes, access, limits, budgets, tuple(steps))
+
+    def _step_behind(self, first: RouteRecord, record: RouteRecord) -> Step:
+        names = first.id, record.id
+        if (step := self._behind.get(names)) is None:
+            if len(self._behind) >= MOST_REMEMBERED:
+                self._behind.clear()
+            step = Step(record.kind, record.id, f"matched, but {goes_first(first, record)}")
+            self._behind[names] = step
+        return step
 
     def refusing(self, facts: Facts) -> Problem | None:
         """The unreadable record that refuses these facts' scope, if there is one."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rules import Catalog, Facts, Live, RuleSet, decide
+from rules import Catalog, Facts, Live, Model, RuleSet, decide
 from tests.rules.small import EVERYBODY, MODELS, model
 
 Item = dict[str, Any]
@@ -155,6 +158,27 @@ TABLE: list[tuple[str, list[Item], str, str]] = [
 def test_access_holds_for_every_spelling(records: list[Item], name: str, served: bool) -> None:
     decision = decide(Facts(model=name), RuleSet.read([NICK, *records]), CATALOG, Live(available=AVAILABLE))
     assert bool(decision.candidates) is served, (decision.candidates, decision.refusal)
+
+
+ENDINGS = (":nitro", ":", "@x", "-latest", "-001", "-0613", "-20990101", "-2099-01-01", "-05-06")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(OWN),
+    st.lists(st.sampled_from(ENDINGS), max_size=4).map("".join),
+    st.sampled_from([str.lower, str.upper, lambda id: id.replace("/", ":", 1)]),
+    st.sampled_from([access(models=["*/*"]), access(models=["*"]), NICK]),
+    st.booleans(),
+)
+def test_no_ending_leads_around_a_deny(
+    denied: Model, endings: str, spelled: Callable[[str], str], beside: Item, pool: bool
+) -> None:
+    pattern = denied.pool or denied.id if pool else denied.id
+    asked = Facts(model=spelled(denied.id + endings))
+    records = [access("deny", deny=[pattern]), beside]
+    decision = decide(asked, RuleSet.read(records), CATALOG, Live(available=AVAILABLE))
+    assert not decision.candidates
 
 
 def test_a_limit_of_a_model_applies_under_every_name_of_it() -> None:

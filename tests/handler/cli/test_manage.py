@@ -150,7 +150,7 @@ def test_a_key_that_could_not_be_used_is_not_made(
 
 
 def test_a_list_of_keys_shows_what_is_wrong_with_one(person: Person) -> None:
-    wrong: list[dict[str, Any]] = [{"enabled": "no"}, {"expires_at": 1}, {"id": 7}]
+    wrong: list[dict[str, Any]] = [{"enabled": "maybe"}, {"expires_at": 1}, {"id": 7}]
     for number, fields in enumerate(wrong):
         item = {"hash": f"h{number}", "id": f"k{number}", "name": "a\x1bb", **fields}
         person.database.put_item(TableName=SETTINGS.keys_table, Item=wire_item(item))
