@@ -56,14 +56,16 @@ def _merged(schema: Json) -> Json:
     if not isinstance(parts, list):
         return schema
     whole: Json = {}
+    properties: Json = {}
+    required: dict[str, None] = {}
     rest = {name: value for name, value in schema.items() if name != "allOf"}
     for part in (*filter(lambda one: isinstance(one, dict), parts), rest):
         part = _merged(part)
-        properties = {**_object(whole, "properties"), **_object(part, "properties")}
-        required = [*_required(whole), *_required(part)]
-        whole = {**whole, **part, **({"properties": properties} if properties else {})}
-        whole |= {"required": list(dict.fromkeys(required))} if required else {}
-    return whole
+        whole |= part
+        properties |= _object(part, "properties")
+        required |= dict.fromkeys(_required(part))
+    whole |= {"properties": properties} if properties else {}
+    return whole | ({"required": list(required)} if required else {})
 
 
 def _typed(schema: Json) -> Json:
