@@ -63,6 +63,31 @@ FITS = [
     ),
     pytest.param({"$defs": {"s": {"$anchor": "s", "type": "string"}}, "$ref": "#s"}, "a", id="an anchor"),
     pytest.param({"items": {"$ref": "#/$defs/a~1b%25"}, "$defs": {"a/b%": {}}}, [1], id="an escaped pointer"),
+    pytest.param({"items": {"$ref": "#/%24defs/%73"}, "$defs": {"s": {}}}, [1], id="escapes nobody needs"),
+    pytest.param(
+        {"items": {"$ref": "#/$defs/t/anyOf/1"}, "$defs": {"t": {"anyOf": [False, {"type": "integer"}]}}},
+        [1],
+        id="a reference into a list",
+    ),
+    pytest.param(
+        {"properties": {"$ref": {"type": "integer"}, "$id": {}, "const": {"$ref": "#/properties/$id"}}},
+        {"$ref": 1, "const": "a"},
+        id="properties named as words are",
+    ),
+    pytest.param({"$id": "https://sluice.test/a", "$ref": "#/$defs/b", "$defs": {"b": {}}}, 1, id="a base"),
+    pytest.param(
+        {
+            "default": {"$anchor": "a"},
+            "examples": [{"$id": "b:c"}],
+            "$ref": "#a",
+            "$defs": {"a": {"$anchor": "a"}},
+        },
+        1,
+        id="an anchor inside a default counts for nothing",
+    ),
+    pytest.param(
+        {"allOf": [{"properties": {"a": {}}}], "unevaluatedProperties": False}, {"a": 1}, id="unevaluated"
+    ),
     pytest.param({"items": {"$ref": "#/$defs/s"}, "$defs": {"s": {}}}, [1] * 50_000, id="a long list"),
     pytest.param(
         {"items": {"properties": {name: {"enum": [0, 1, 2]} for name in "abcde"}}},
@@ -77,15 +102,67 @@ def test_what_fits(schema: Json, value: Any) -> None:
     assert Schema(schema).mismatch(value) is None
 
 
+def doubling(steps: int) -> Json:
+    """Each part is met twice as often as the one before."""
+    parts = {f"a{at}": {"anyOf": [{"$ref": f"#/$defs/a{at + 1}"}] * 2} for at in range(steps)}
+    return {"$ref": "#/$defs/a0", "$defs": {**parts, f"a{steps}": {"type": "string"}}}
+
+
+def unevaluated(depth: int) -> Json:
+    return {"allOf": [unevaluated(depth - 1)], "unevaluatedProperties": {"type": "null"}} if depth else {}
+
+
+def spelled(reference: str) -> Json:
+    """A schema with a list of two, and things that are no schemas."""
+    beside = {"const": [{}], "examples": [{"$anchor": "here"}], "x-mine": {"a": {}}}
+    return {"items": {"$ref": reference}, "prefixItems": [{}, {"type": "string"}], **beside}
+
+
 BAD = [
     pytest.param({"type": "strin"}, "not a valid JSON Schema at $.type", id="a type nobody knows"),
     pytest.param({"properties": {"a": {"required": "x"}}}, "$.properties.a.required", id="deep inside"),
     pytest.param({"pattern": "("}, "$.pattern", id="a pattern that is none"),
     pytest.param({"pattern": "((((a{100}){100}){100}){100})"}, "$.pattern", id="a pattern that swells"),
-    pytest.param({"$ref": "#/$defs/x"}, "not a valid", id="a reference to nothing"),
-    pytest.param({"$ref": "https://sluice.test/x"}, "not a valid", id="a reference elsewhere"),
-    pytest.param({"$ref": "file:///etc/passwd"}, "not a valid", id="a reference to a file"),
-    pytest.param({"$id": "https://sluice.test/a", "$ref": "b"}, "not a valid", id="a base elsewhere"),
+    pytest.param({"$ref": "#/$defs/x"}, "points to nothing", id="a reference to nothing"),
+    pytest.param({"$ref": "https://sluice.test/x"}, "only into the schema", id="a reference elsewhere"),
+    pytest.param({"$ref": "file:///etc/passwd"}, "only into the schema", id="a reference to a file"),
+    pytest.param({"$id": "https://sluice.test/a", "$ref": "b"}, "only into", id="a base elsewhere"),
+    pytest.param({"$ref": ["#"]}, "only into", id="a reference that is a list"),
+    pytest.param({"$ref": "#/%ff"}, "UTF-8", id="a reference that is no text"),
+    pytest.param(spelled("#/prefixItems/+1"), "points to nothing", id="an index with a sign"),
+    pytest.param(spelled("#/prefixItems/01"), "points to nothing", id="an index with a zero before it"),
+    pytest.param(spelled("#/prefixItems/\u0661"), "points to nothing", id="an index in Arabic digits"),
+    pytest.param(spelled("#/prefixItems/-"), "points to nothing", id="the item behind the last"),
+    pytest.param(spelled("#/prefixItems/2"), "points to nothing", id="an index out of range"),
+    pytest.param(spelled("#/prefixItems"), "points to nothing", id="a list of schemas"),
+    pytest.param(spelled("#/const/0"), "points to nothing", id="a reference into data"),
+    pytest.param(spelled("#/examples/0"), "points to nothing", id="a reference into examples"),
+    pytest.param(spelled("#/x-mine/a"), "points to nothing", id="a reference into a word nobody knows"),
+    pytest.param(spelled("#here"), "points to nothing", id="an anchor inside examples"),
+    pytest.param(spelled("prefixItems/0"), "only into", id="a reference without its sign"),
+    pytest.param({"enum": [{"$anchor": "a"}]}, "may not stand in `enum`", id="an anchor inside a choice"),
+    pytest.param({"const": [[{"$id": "a:b"}]]}, "may not stand in `const`", id="a base inside a constant"),
+    pytest.param({"items": {"$dynamicRef": "#a"}}, "`$dynamicRef`", id="a dynamic reference"),
+    pytest.param({"items": {"$recursiveRef": "#"}}, "`$recursiveRef`", id="a recursive reference"),
+    pytest.param(
+        {"allOf": [{"$anchor": "a"}, {"$dynamicAnchor": "a"}]}, "no other part has", id="an anchor twice"
+    ),
+    pytest.param({"$anchor": "/a"}, "has to be a name", id="an anchor that looks like a pointer"),
+    pytest.param({"$ref": "#"}, "leads back", id="nothing but itself"),
+    pytest.param(
+        {"$defs": {"x": {"$anchor": "y", "allOf": [{"$ref": "#y"}] * 2}}, "$ref": "#y"},
+        "leads back",
+        id="inside itself",
+    ),
+    pytest.param(
+        {"$defs": {"x" * 30_000: {"$anchor": "y"}}, "anyOf": [{"$ref": "#y"}] * 20},
+        "too long",
+        id="short anchors for long pointers",
+    ),
+    pytest.param(unevaluated(20), "too much", id="what is unevaluated inside what is, again and again"),
+    pytest.param(
+        {**doubling(20), "unevaluatedProperties": False}, "too much", id="what is unevaluated of what doubles"
+    ),
     pytest.param({"$schema": "https://sluice.test/x"}, "`$schema`", id="a metaschema elsewhere"),
     pytest.param({"$schema": 3}, "`$schema`", id="a metaschema that is none"),
     pytest.param({"properties": {"a": {"$id": "x:y"}}}, "`$id`", id="another base inside"),
@@ -103,12 +180,6 @@ def test_what_cannot_be_held_to_is_refused(schema: Json, why: str) -> None:
     assert why in str(refused.value)
 
 
-def doubling(steps: int) -> Json:
-    """Each part is met twice as often as the one before."""
-    parts = {f"a{at}": {"anyOf": [{"$ref": f"#/$defs/a{at + 1}"}] * 2} for at in range(steps)}
-    return {"$ref": "#/$defs/a0", "$defs": {**parts, f"a{steps}": {"type": "string"}}}
-
-
 def nested(depth: int) -> Json:
     value: Json = {}
     for _ in range(depth):
@@ -124,10 +195,23 @@ BOMBS = [
     ),
     pytest.param(doubling(60), 1, id="a schema that doubles"),
     pytest.param({"properties": {"c": {"anyOf": [{"$ref": "#"}] * 2}}}, nested(60), id="at each level"),
+    pytest.param({"pattern": "(?=a)[ab]*c"}, "a" * 100_000, id="a pattern that looks ahead everywhere"),
+    pytest.param({"pattern": "[ab]*a[ab]{300}c"}, "ab" * 100_000, id="a pattern in many states at once"),
     pytest.param(
-        {"$defs": {"x": {"$anchor": "y", "allOf": [{"$ref": "#y"}] * 2}}, "$ref": "#y"}, 1, id="inside itself"
+        {"allOf": [{"uniqueItems": True, "title": str(at)} for at in range(1000)]},
+        list(range(100_000)),
+        id="distinct items, again and again",
     ),
-    pytest.param({"$ref": "#"}, 1, id="nothing but itself"),
+    pytest.param(
+        {"$defs": {"c": {"const": ["ab"] * 5000}}, "items": {"anyOf": [{"$ref": "#/$defs/c"}] * 100}},
+        [["ab"] * 4999 + ["a"]] * 100,
+        id="a long constant, again and again",
+    ),
+    pytest.param(
+        {"patternProperties": {f"b{at}(?=c)": {} for at in range(100)}, "maxProperties": 0},
+        {"a" * 100_000: 1},
+        id="many patterns for a long name",
+    ),
     pytest.param({"patternProperties": {"": {"anyOf": [{"$ref": "#"}] * 2}}}, nested(60), id="by pattern"),
     pytest.param(
         {"pattern": r"^(?=a)((a+)+)+\1$"}, "a" * 100_000 + "!", id="a pattern that would go back for ever"
