@@ -8,7 +8,7 @@ https://platform.claude.com/docs/en/api/messages, .../build-with-claude/mid-conv
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -55,6 +55,7 @@ class Conversation:
         self._model = model
         self._system_turns = system_turns
         self._ids: set[str] = set()  # of calls: no two may have the same
+        self._again: Counter[str] = Counter()  # how often each id of the client's was tried with a number
         for at, message in enumerate(messages):
             _ROLES[message["role"]](self, message, f"messages[{at}]")
         self._complete()
@@ -128,7 +129,8 @@ class Conversation:
         fitting, id = self.manner.fitting, call["id"]
         unique = fitting(id)
         while unique in self._ids:
-            unique = fitting(f"{fitting(id)}_{len(self._ids)}")
+            self._again[id] += 1
+            unique = fitting(f"{fitting(id)}_{self._again[id]}")
         self._ids.add(unique)
         return {"type": "tool_use", "id": unique, "name": name[: self.manner.longest_name], "input": input}
 
@@ -188,15 +190,15 @@ def _marked_last(blocks: list[Json], message: Json) -> list[Json]:
 
 def _results(calls: list[tuple[str, Json]], given: list[tuple[str, Json]]) -> list[Json]:
     """A result for each call, in their order. Of several for one call the last counts."""
-    waiting: dict[str, list[Json]] = {}
+    waiting: dict[str, deque[Json]] = {}
     for id, result in given:
-        waiting.setdefault(id, []).append(result)
+        waiting.setdefault(id, deque()).append(result)
     left = Counter(id for id, _ in calls)
     results = []
     for id, call in calls:
         left[id] -= 1
-        mine = waiting.get(id, [])
-        said = (mine.pop(0) if left[id] else mine[-1]) if mine else _missing()
+        mine = waiting.get(id)
+        said = (mine.popleft() if left[id] else mine[-1]) if mine else _missing()
         results.append({"type": "tool_result", "tool_use_id": call["id"], **said})
     return results
 

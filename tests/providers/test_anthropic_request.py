@@ -154,6 +154,15 @@ MISSING = {"content": "No result provided.", "is_error": True}
             id="an id that comes again in a later turn",
         ),
         pytest.param(
+            [user("A"), said(None, call("0_1"), call("0_2"), call("0"), call("0"))],
+            [
+                ("user", "A"),
+                ("assistant", [use("0_1"), use("0_2"), use("0"), use("0_3")]),
+                ("user", [answer(id, **MISSING) for id in ("0_1", "0_2", "0", "0_3")]),
+            ],
+            id="an id that comes again and whose numbers are taken already",
+        ),
+        pytest.param(
             [user("A"), result("9", "stray")],
             [("user", [text("A"), text("[tool result 9]"), text("stray")])],
             id="a result without a call is text",
