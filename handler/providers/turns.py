@@ -55,7 +55,7 @@ class Conversation:
         self._model = model
         self._system_turns = system_turns
         self._ids: set[str] = set()  # of calls: no two may have the same
-        self._again: Counter[str] = Counter()  # how often each id of the client's was tried with a number
+        self._again: Counter[str] = Counter()  # the number that comes next behind each of the client's ids
         for at, message in enumerate(messages):
             _ROLES[message["role"]](self, message, f"messages[{at}]")
         self._complete()
@@ -128,9 +128,11 @@ class Conversation:
         name, input = _called(call, where)
         fitting, id = self.manner.fitting, call["id"]
         unique = fitting(id)
+        number = max(self._again[id], len(self._ids))
         while unique in self._ids:
-            self._again[id] += 1
-            unique = fitting(f"{fitting(id)}_{self._again[id]}")
+            unique = fitting(f"{fitting(id)}_{number}")
+            number += 1
+        self._again[id] = number
         self._ids.add(unique)
         return {"type": "tool_use", "id": unique, "name": name[: self.manner.longest_name], "input": input}
 
