@@ -158,7 +158,7 @@ def _not_admitted_unlisted(admission: Admission, names: ModelNames) -> str | Non
 
 
 def _able(admission: Admission, model: Model, _asked: tuple[str, ...]) -> Obstacle | None:
-    tokens = admission.facts.input_tokens
+    tokens = admission.facts.input_tokens - admission.facts.pages  # a provider says itself what is too long
     if model.context is not None and tokens > model.context:
         why = f"context is {model.context} tokens"
         return Obstacle(ABLE, why, "context_length_exceeded", "messages")

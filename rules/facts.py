@@ -48,6 +48,7 @@ class Facts:
     n: int = 1
     url: str | None = None  # the first part that is given by its address: `messages[0].content[1]`
     custom_tools: int = 0  # tools that take a text
+    pages: int = 0  # of input_tokens: those of documents, which only a provider can count
     roll: float = 0.0  # 0 <= roll < 1, drawn by the handler: what `split` uses per request
     key_models: tuple[str, ...] | None = None  # the key record's own patterns; None: no limit
 

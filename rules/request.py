@@ -1,7 +1,6 @@
-"""The facts of a chat request: what `facts_of_request` counts in the body, and how it estimates its tokens.
+"""The facts of a chat request: what `facts_of_request` reads and counts in the body.
 
-The estimate (docs/rules.md): UTF-8 bytes of text / 4, tools and schemas as compact JSON, 4 per message,
-1000 for every image, audio part and file. It never raises: a body of the wrong shape has fewer facts.
+It never raises: a body of the wrong shape has fewer facts.
 `tags` are those merged with the headers' (None: the body's own), `prefer` is the header's, `at` is in UTC.
 """
 
@@ -15,15 +14,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+from rules.estimate import estimate
 from rules.facts import PREFERENCES, WEEKDAYS, Facts
 
 MONDAY_NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)  # when nobody says: what tests and `explain FILE` use
 
-BYTES_PER_TOKEN = 4
-TOKENS_PER_MESSAGE = 4
-TOKENS_PER_PART = 1000  # an image, an audio part, a file: none can be measured without decoding it
-
-# The sorts of content part that are counted instead of measured.
+# The sorts of content part that are facts of their own.
 PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
 # Of any scheme but `data:`, blanks before it: whoever fetches takes them off.
 ADDRESS = re.compile(r"[\x00-\x20]*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -66,7 +62,7 @@ def _of_body(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
     """The facts that the body gives by itself, but for a header's preference."""
     say, hints, messages = body.get, _mapping(body.get("hints")), _list(body.get("messages"))
     parts, (model, fallbacks, suffix) = list(_parts(messages)), _asked(body)
-    counted = _counted(parts)
+    size = estimate(body, messages, ((kind, part) for _, kind, part in parts))
     return {
         "model": model,
         "fallbacks": fallbacks,
@@ -77,13 +73,14 @@ def _of_body(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
         "messages": len(messages),
         "json": _json(body),
         "reasoning": _text(say("reasoning_effort")) or _text(hints.get("reasoning_effort")),
-        "input_tokens": _input_tokens(body, messages, counted=sum(counted.values())),
+        "input_tokens": size.tokens,
+        "pages": size.pages,
         "max_tokens": _first_int(say("max_completion_tokens"), say("max_tokens"), hints.get("max_tokens")),
         "metadata": scalars(say("metadata")),
         "custom_tools": sum(_mapping(tool).get("type") == "custom" for tool in _list(say("tools"))),
         "url": _url(parts),
         "n": _first_int(say("n")) or 1,
-        **counted,
+        **_counted(parts),
     }
 
 
@@ -146,33 +143,6 @@ def _url(parts: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str | None:
         if any(ADDRESS.match(_text(given.get(name)) or "") for name in ADDRESSED):
             return place
     return None
-
-
-def _input_tokens(body: Mapping[str, Any], messages: Sequence[Any], *, counted: int) -> int:
-    size = _said(messages)
-    for field in ("tools", "functions", "response_format", "output_schema"):
-        if body.get(field):
-            size += _size(json.dumps(body[field], ensure_ascii=False, separators=(",", ":"), default=str))
-    return -(-size // BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_PART * counted
-
-
-def _said(messages: Sequence[Any]) -> int:
-    """The size of every text in messages, but of those in the parts that are counted."""
-    size, nested = 0, [messages]
-    for one in nested:  # it grows on the way
-        for name, inner in one.items() if isinstance(one, dict) else enumerate(one):
-            kind = type(inner)
-            if name == "role" or name == "type":
-                continue
-            if kind is str:
-                size += len(inner) if inner.isascii() else _size(inner)
-            elif kind is list or kind is tuple or (kind is dict and str(inner.get("type")) not in PARTS):
-                nested.append(inner)
-    return size
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _text(value: object) -> str | None:

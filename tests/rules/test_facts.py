@@ -14,6 +14,7 @@ NOT_ASKED = {
     "fallbacks",
     "n",
     "custom_tools",
+    "pages",
     "url",
     "roll",
     "key_models",
