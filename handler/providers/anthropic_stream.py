@@ -47,6 +47,8 @@ class MessageStream(BlockStream):
                 block.signature += signature
             case {"type": "input_json_delta", "partial_json": str(piece)}:
                 yield from self._argued(block, piece)
+            case {"type": "text_delta" | "thinking_delta" | "signature_delta" | "input_json_delta"}:
+                raise TypeError("the delta brings no text")
 
     def _block_stop(self, event: Json) -> Iterator[Json]:
         return self._stop(event["index"])

@@ -58,6 +58,8 @@ class ConverseStream(BlockStream):
                 block.signature += signature
             case {"reasoningContent": {"redactedContent": str(data)}}:
                 block.start = {"type": "redacted_thinking", "data": block.start.get("data", "") + data}
+            case {"text": _} | {"toolUse": _} | {"reasoningContent": _}:
+                raise TypeError("the delta brings no text")
 
     def _block_stop(self, told: Json) -> Iterator[Json]:
         at = told["contentBlockIndex"]

@@ -6,7 +6,6 @@ https://platform.claude.com/docs/en/build-with-claude/streaming
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from handler.legacy import legacy_chunk
 from handler.providers.base import Json
 from handler.providers.block_answer import arguments_of, call_of
 from handler.providers.blocks import thought
+from handler.providers.malformed import MalformedEvents, loads
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class BlockStream:
         self._calls = 0
         self._thoughts = 0
         self._spoken = False  # there is text
-        self._malformed = 0
+        self._malformed = MalformedEvents()
         self._begun = self._finished = self._done = False
 
     def _meant(self, event: Any) -> Iterator[Json]:
@@ -54,11 +54,11 @@ class BlockStream:
         if self._done or not data.strip() or data.startswith("[DONE]"):
             return
         try:
-            event = json.loads(data)
+            event = loads(data)
             chunks = list(self._meant(event))
             self.event = event
         except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
-            self._skip()
+            self._malformed.skip(data)
             return
         for chunk in chunks:
             yield legacy_chunk(chunk) if self._legacy else chunk
@@ -68,11 +68,6 @@ class BlockStream:
             raise UpstreamError("The provider's answer ended too early.", klass="network")
         if not self._done:
             yield from self._last()
-
-    def _skip(self) -> None:
-        self._malformed += 1
-        if self._malformed > 1:
-            raise UpstreamError("The provider's stream could not be understood.", klass="protocol")
 
     def _chunk(self, delta: Json, finish: str | None = None) -> Json:
         return {**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}

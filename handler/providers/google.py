@@ -22,6 +22,7 @@ from handler.providers.failure import failure, failure_in
 from handler.providers.google_messages import unspelled
 from handler.providers.google_request import asked, takes_format
 from handler.providers.google_signatures import Signed, signatures_of
+from handler.providers.malformed import MalformedEvents, loads
 from handler.redact import redacted
 from rules import Model
 
@@ -123,7 +124,7 @@ class GoogleStream:
         self._head: Json = {}
         self._choices: dict[int, Said] = {}
         self._usage: Json | None = None
-        self._malformed = 0
+        self._malformed = MalformedEvents()
 
     def feed(self, data: str) -> Iterator[Json]:
         if not data.strip() or data.startswith("[DONE]"):
@@ -132,9 +133,7 @@ class GoogleStream:
         if (failed := failure_in(_told(event))) is not None:
             raise failed
         if not _fit(event):
-            self._malformed += 1
-            if self._malformed > 1:
-                raise UpstreamError("The provider's stream could not be understood.", klass="protocol")
+            self._malformed.skip(data)
             return
         self.event = event
         if (chunk := self._chunk(event)) is not None:
@@ -180,7 +179,7 @@ def _role(said: Said) -> Json:
 
 def _parsed(data: str) -> Any:
     try:
-        return json.loads(data)
+        return loads(data)
     except (ValueError, RecursionError):
         return None
 
@@ -206,7 +205,17 @@ def _is_candidate(one: Any) -> bool:
     if not isinstance(content, dict):
         return False
     parts = content.get("parts") or []
-    return isinstance(parts, list) and all(isinstance(part, dict) for part in parts)
+    return isinstance(parts, list) and all(map(_is_part, parts))
+
+
+_CONTENT = {"text": str, "functionCall": dict, "inlineData": dict}
+
+
+def _is_part(part: Any) -> bool:
+    """Whether what a part brings can be read; of a sort that nobody knows it brings nothing."""
+    if not isinstance(part, dict):
+        return False
+    return all(isinstance(part.get(name), kind | None) for name, kind in _CONTENT.items())
 
 
 def _candidates(body: Json) -> list[Json]:

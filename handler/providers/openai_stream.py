@@ -13,6 +13,7 @@ from handler.legacy import legacy_chunk
 from handler.providers.base import Json, Quirks
 from handler.providers.failure import failure_in
 from handler.providers.inline import Inline
+from handler.providers.malformed import MalformedEvents, loads
 from handler.providers.openai_answer import WHOLE, finish_of, fit, function_of, identical, plain, without_tag
 from handler.providers.openai_shape import call_id, completed, nameless
 
@@ -64,7 +65,7 @@ class ChatStream:
         self._head: Json = {}  # id, created, object and model of the first chunk
         self._choices: dict[int, Choice] = {}
         self._usage: Json | None = None  # given beside content, to go out last
-        self._malformed = 0
+        self._malformed = MalformedEvents()
         self._done = False
 
     def feed(self, data: str) -> Iterator[Json]:
@@ -75,7 +76,7 @@ class ChatStream:
             return
         event = self._parsed(data)
         if event is None:
-            self._skip()
+            self._malformed.skip(data)
             return
         if (failed := failure_in(event)) is not None:
             raise failed
@@ -102,20 +103,16 @@ class ChatStream:
     def _parsed(self, data: str) -> Json | None:
         """The event; None if it is none."""
         try:
-            event = json.loads(data)
+            event = loads(data)
         except (ValueError, RecursionError):
             return None
-        if isinstance(event, list) and event:  # Gemini's compatible API puts an error in a list
+        # Gemini's compatible API puts an error in a list.
+        if isinstance(event, list) and (len(event) == 1 or failure_in(event) is not None):
             event = event[0]
         if not isinstance(event, dict) or not fit(event.get("choices") or [], "delta"):
             return None
         self.event = event
         return self.event
-
-    def _skip(self) -> None:
-        self._malformed += 1
-        if self._malformed > 1:
-            raise UpstreamError("The provider's stream could not be understood.", klass="protocol")
 
     def _chunk(self, event: Json) -> Json | None:
         """The chunk that an event is; None if it is none that a client wants."""

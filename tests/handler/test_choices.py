@@ -425,7 +425,7 @@ def test_what_whole_answers_used_is_counted_when_another_fails() -> None:
 LATE: list[Any] = [
     pytest.param([Act.CUT], "network", id="cut"),
     pytest.param([Act.STALL], "timeout_idle", id="silence"),
-    pytest.param(["{not", "json}"], "protocol", id="nonsense"),
+    pytest.param(["{not", "{json}"], "protocol", id="nonsense"),
     pytest.param([{"error": {"message": "No.", "code": 429}}], "rate_limit", id="a limit as an event"),
     pytest.param([], "network", id="no more"),
 ]

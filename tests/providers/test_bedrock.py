@@ -418,9 +418,7 @@ def test_a_whole_answer_that_is_none(body: Json, klass: str) -> None:
     assert raised.value.klass == klass
 
 
-@pytest.mark.parametrize(
-    "event", ["[]", "1", "{}", '{"contentBlockDelta": 1}', '{"contentBlockStart": {}}', "no"]
-)
+@pytest.mark.parametrize("event", ["[]", "{}", '{"contentBlockStart": {}}', '{"messageStop"'])
 def test_one_event_that_is_none_is_skipped_and_a_second_is_a_failure(event: str) -> None:
     decoder = Bedrock().stream(Quirks())
     assert list(decoder.feed('{"messageStart": {"role": "assistant"}}'))

@@ -92,9 +92,7 @@ def test_one_event_that_cannot_be_parsed_is_skipped() -> None:
     assert len(told(chunk(), '{"choices": [', chunk({}, "stop"), "[DONE]")) == 2
 
 
-@pytest.mark.parametrize(
-    "event", ["{", "7", '"x"', '{"choices": 7}', '{"choices": [{"delta": {"tool_calls": [7]}}]}']
-)
+@pytest.mark.parametrize("event", ["{", '"x"', '{"choices": 7}', '{"choices": [{"delta"'])
 def test_a_second_one_is_a_failure(event: str) -> None:
     with pytest.raises(UpstreamError) as raised:
         told(chunk(), event, event)

@@ -1,0 +1,46 @@
+"""Events of a stream that cannot be read: one without content is skipped, any other ends the stream.
+
+An answer must never look complete when a part of it was thrown away.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from handler.errors import UpstreamError
+
+# What content stands under in any wire format. An escape may spell any of these.
+_CONTENT = re.compile(
+    r'\\|"(?:content|text|refusal|audio|arguments|input|partial_json|data|transcript|images'
+    r"|content_?block_?delta|reasoning\w*|thinking\w*|tool_?calls|function_?call|tool_?use|inline_?data|redacted_?content"
+    r')"',
+    re.IGNORECASE,
+)
+_JSON = re.compile(r'[{}\[\]"]')
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
+
+
+loads = json.JSONDecoder(parse_constant=_no_constant).decode  # NaN in an event would go on to the client
+
+
+class MalformedEvents:
+    """The unreadable events of one stream."""
+
+    def __init__(self) -> None:
+        self._skipped = False
+
+    def skip(self, data: str) -> None:
+        """Passes over one event. Raises UpstreamError where it may bring content, and at a second.
+
+        A remark in plain words, which is no JSON at all, is nothing but passed over.
+        """
+        if not _JSON.search(data):
+            return
+        if self._skipped or _CONTENT.search(data):
+            raise UpstreamError("The provider's stream could not be understood.", klass="protocol")
+        self._skipped = True
