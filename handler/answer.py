@@ -183,7 +183,7 @@ def dollars_of(spent: Iterable[Spent]) -> float | None:
 async def more(source: Source, frames: Frames | Folded) -> bytes:
     """The frames of the next bytes, or of the end."""
     try:
-        data = await source.read(begun=frames.content > 0, patience=frames.patience)
+        data = await source.read(begun=frames.content, patience=frames.patience)
     except UpstreamError as error:
         return frames.close(error)
     return frames.feed(data) if data else frames.close()

@@ -11,7 +11,6 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
@@ -22,8 +21,9 @@ from handler.endpoints.models import model, models
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from handler.exchange import ClientLeft, Message, Receive, Scope, Send
 from handler.gateway import Gateway
-from handler.headers import header_text, joined, request_id, trace_headers
+from handler.headers import joined, legal, raw_headers, request_id, trace_headers
 from handler.log import Entry, failure
+from handler.response import json_response
 
 # A base URL written for any of these services works unchanged (contract, section 1). Longest first.
 PREFIXES = ("/v3/compat/v1", "/v3/compat", "/api/v1", "/v1", "")
@@ -125,8 +125,8 @@ class Requests:
         async def outward(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
-                common = self._common(entry)
-                message = {**message, "headers": [*message.get("headers", ()), *common]}
+                headers = (*legal(message.get("headers", ())), *self._common(entry))
+                message = {**message, "headers": headers}
             await send(message)
 
         return outward
@@ -141,7 +141,7 @@ class Requests:
         }
         if entry.key is not None:
             headers["cache-control"] = "no-store"
-        return [(name.encode("ascii"), header_text(value).encode("ascii")) for name, value in headers.items()]
+        return raw_headers(headers)
 
 
 class Failures:
@@ -193,7 +193,7 @@ async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Se
     entry.failed(error)
     if entry.status:  # the head has left: all that can be done is to end
         return
-    response = JSONResponse(error.body(), error.status, headers=_headers(error))
+    response = json_response(error.body(), error.status, headers=_headers(error))
     await response(scope, receive, send)
 
 

@@ -15,6 +15,7 @@ from handler.frames import Frames, whole
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, StreamDecoder, Translator
 from handler.sse import DONE
+from handler.strict_json import decode
 from handler.told import Continuation, Told, resumable
 from rules import Candidate, Price
 
@@ -234,7 +235,7 @@ async def _parsed(asked: Asked, upstream: Upstream) -> tuple[str, Json]:
         raise _protocol("The provider's answer is too large.", upstream.status)
     try:
         text = data.decode("utf-8-sig")
-        body = json.loads(text)
+        body = decode(text)
     except (ValueError, RecursionError) as error:
         raise _protocol("The provider's answer is not JSON.", upstream.status) from error
     if not isinstance(body, dict):

@@ -5,7 +5,7 @@ https://platform.openai.com/docs/api-reference/chat/object#chat/object-usage
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,17 @@ def estimated(*, input_tokens: int, output_bytes: int) -> Usage:
 
 def output_bytes(body: Mapping[str, Any]) -> int:
     """How much text a completion or a chunk brings, in UTF-8 bytes: what `estimated` wants."""
-    return sum(len(text.encode("utf-8", "surrogatepass")) for text in _texts(body))
+    size = 0
+    for choice in body.get("choices") or ():
+        match choice:
+            case {"delta": dict(part)} | {"message": dict(part)}:
+                size += part_bytes(part)
+    return size
+
+
+def size_of(text: str) -> int:
+    """In UTF-8 bytes."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def cost(usage: Usage, price: Price) -> int:
@@ -97,22 +107,19 @@ def _count(usage: object, name: str) -> int:
     return int(value) if isinstance(value, int | float) and 0 < value < MOST else 0
 
 
-def _texts(body: Mapping[str, Any]) -> Iterator[str]:
-    for choice in body.get("choices") or ():
-        match choice:
-            case {"delta": dict(part)} | {"message": dict(part)}:
-                yield from _part_texts(part)
-
-
-def _part_texts(part: Mapping[str, Any]) -> Iterator[str]:
+def part_bytes(part: Mapping[str, Any]) -> int:
+    """How much text a message or a delta brings, in UTF-8 bytes."""
     calls = part.get("tool_calls")
-    made = (
-        [call.get("function") for call in calls if isinstance(call, Mapping)]
-        if isinstance(calls, list)
-        else []
-    )
-    for holder in (part, part.get("function_call"), *made):
-        if isinstance(holder, Mapping):
-            for name in ("content", "reasoning_content", "reasoning", "refusal", "name", "arguments"):
-                if isinstance(value := holder.get(name), str):
-                    yield value
+    made = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    called = (call.get(kind) for call in made for kind in ("function", "custom"))
+    size = 0
+    for holder in (part, part.get("function_call"), *called):
+        for name, value in holder.items() if isinstance(holder, dict) else ():
+            if type(value) is str and name in _TEXTS:
+                size += size_of(value)
+    return size
+
+
+_TEXTS = frozenset(
+    ("content", "reasoning_content", "reasoning", "refusal", "name", "arguments", "input")  # input: custom
+)

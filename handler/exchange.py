@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from handler.errors import GatewayError, TooLarge
+from handler.headers import raw_headers
 from handler.relay import Answer
 from handler.sse import KEEP_ALIVE, encode
 
@@ -24,6 +25,7 @@ Send = Callable[[Message], Awaitable[None]]
 T = TypeVar("T")
 
 HEAD_AFTER = 15.0  # seconds without content after which the head leaves, and between keep-alives
+LONGEST_LENGTH = 18  # digits of a declared length that are read at all
 DEADLINE_MARGIN = 1.0  # seconds kept back of what Lambda leaves us, to end the answer properly
 
 
@@ -33,8 +35,8 @@ class ClientLeft(Exception):
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
     """The whole body. Raises TooLarge by its declared length or while reading, ClientLeft."""
-    declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
+    declared = headers.get("content-length", "").lstrip("0")
+    if declared.isdecimal() and (len(declared) > LONGEST_LENGTH or int(declared) > limit):
         raise _too_large(limit)
     body, more = bytearray(), True
     while more:
@@ -136,8 +138,7 @@ class Streamed:
 
     async def _head(self, send: Send, answer: Answer | None) -> None:
         headers = {"content-type": "text/event-stream; charset=utf-8", **self._headers(answer)}
-        raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": raw})
+        await send({"type": "http.response.start", "status": 200, "headers": raw_headers(headers)})
 
 
 class _Early:

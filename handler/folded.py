@@ -53,12 +53,12 @@ class Folded:
         return Choice(index, self)
 
     @property
-    def content(self) -> int:
-        return sum(frames.content for frames in self.streams)
+    def content(self) -> bool:
+        return any(frames.content for frames in self.streams)
 
     @property
-    def sent(self) -> int:
-        return sum(frames.sent for frames in self.streams)
+    def sent(self) -> bool:
+        return any(frames.sent for frames in self.streams)
 
     def feed(self, data: bytes) -> bytes:
         return data

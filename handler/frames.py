@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from handler import sse
 from handler.alike import Wording
-from handler.cost import Usage, cost, dollars, estimated, usage_of
+from handler.cost import Usage, cost, dollars, estimated, part_bytes, size_of, usage_of
 from handler.errors import Json, UpstreamError
 from handler.framing import FRAMINGS
 from handler.providers.base import StreamDecoder
@@ -31,16 +31,17 @@ def whole(text: str, body: Json, completion: Json, *, model: str, price: Price |
     return splice(text, body, served(completion, model, price)).encode()
 
 
-def content_of(chunk: Mapping[str, Any]) -> int:
-    """How much content a chunk brings, in characters. Any at all commits the gateway to its provider."""
-    characters = 0
+def content_of(chunk: Mapping[str, Any]) -> int | None:
+    """How much text a chunk's content has, in UTF-8 bytes; None for a chunk without content.
+
+    Any content at all, a text or not, commits the gateway to its provider.
+    """
+    size = None
     for choice in chunk.get("choices") or ():
         delta = choice.get("delta") if isinstance(choice, dict) else None
-        if isinstance(delta, dict):
-            for name, value in delta.items():
-                if value and name in CONTENT:
-                    characters += len(value if isinstance(value, str) else str(value))
-    return characters
+        if isinstance(delta, dict) and any(value and name in CONTENT for name, value in delta.items()):
+            size = (size or 0) + part_bytes(delta)
+    return size
 
 
 class Edits(Protocol):
@@ -86,8 +87,8 @@ class Frames:
         self._latest: Json = {}  # the last chunk that went to the client
         self._wording = Wording(model, steady=steady and told is None)
         self.told = told
-        self.content = 0  # characters that the upstream said so far
-        self.sent = 0  # of them, those that were new to the client
+        self.content = self.sent = False  # the upstream brought some; some of it was new to the client
+        self._bytes = 0  # of its text
         self.usage: Usage | None = None  # as last told
         self.ended = False  # the answer is complete, or there is a failure
         self.failure: UpstreamError | None = None
@@ -109,7 +110,7 @@ class Frames:
 
     def used(self, input_tokens: int) -> Usage:
         """As told, or else estimated: what was used so far."""
-        return self.usage or estimated(input_tokens=input_tokens, output_bytes=self.content)
+        return self.usage or estimated(input_tokens=input_tokens, output_bytes=self._bytes)
 
     def _framed(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
         frames: list[bytes] = []
@@ -148,8 +149,8 @@ class Frames:
                 self._chunks(self._decoder.feed(text), text, frames)
                 self._last(frames)
         elif words := self._wording.words(text):
-            self.content += len(words)
-            self.sent += len(words)
+            self.content = self.sent = True
+            self._bytes += size_of(words)
             frames.append(sse.encode(self._wording.edited(text) or text))
         else:
             self._chunks(self._decoder.feed(text), text, frames)
@@ -168,7 +169,9 @@ class Frames:
         """A frame for each chunk, made of the event's `text` where there is one."""
         for chunk in chunks:
             said = content_of(chunk)
-            self.content += said
+            if said is not None:
+                self.content = True
+                self._bytes += said
             usage = usage_of(chunk)
             if usage:
                 self.usage = usage
@@ -177,20 +180,20 @@ class Frames:
                 if edited is None:
                     continue
                 chunk, said = edited, content_of(edited)
-            self.sent += said
+            self.sent = self.sent or said is not None
             choices = chunk.get("choices") or ()
             for choice in choices:
-                self._heed_end(choice, said)
+                self._heed_end(choice, content=said is not None)
             if usage is not None and not choices:
                 if not self._wants_usage:
                     continue
                 chunk = self._explained(chunk)
             frames.append(sse.encode(self._text(chunk, text)))
 
-    def _heed_end(self, choice: Json, said: int) -> None:
+    def _heed_end(self, choice: Json, *, content: bool) -> None:
         """When all choices have a finish reason the rest is worth less patience, unless they go on."""
         index = choice["index"]
-        if said and index not in self._unfinished:
+        if content and index not in self._unfinished:
             self._unfinished.add(index)
             self.patience = None
         elif choice.get("finish_reason"):

@@ -152,7 +152,7 @@ class Gateway:
             wanted=asks,
             rows=asked.policy.rows,
             deadline=deadline,
-            headers=upstream_headers(asked.headers),
+            headers=upstream_headers(asked.headers, asked.key.id),
             explanation=asked.explanation() if wants_explanation(asked.headers) else None,
         )
 

@@ -6,7 +6,8 @@ Headers are a mapping with lower-case names. Every value of a repeated name coun
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +28,8 @@ _TRACEPARENT = re.compile(
 _TRACE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _PLAIN = re.compile(r"[\x20-\x7e\t]+")
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+LONGEST_VALUE = 1000  # characters of a header's value of ours: clients and proxies bound theirs
+_CUT_ESCAPE = re.compile(r"%[0-9A-F]?$")
 
 
 def joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -39,10 +42,32 @@ def joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def header_text(text: str) -> str:
-    """`text` as a header may carry it: printable ASCII, the rest percent-encoded."""
-    if text.isascii() and text.isprintable():
+    """`text` as a header may carry it: printable ASCII without a space at its ends, the rest percent-encoded.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-5.5
+    """
+    if text.isascii() and text.isprintable() and text == text.strip(" "):
         return text
-    return quote(text, safe=_PRINTABLE, errors="surrogatepass")
+    quoted = quote(text, safe=_PRINTABLE, errors="surrogatepass")
+    front = quoted.lstrip(" ")
+    middle = front.rstrip(" ")
+    return "%20" * (len(quoted) - len(front)) + middle + "%20" * (len(front) - len(middle))
+
+
+def raw_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers of an answer as ASGI takes them: every value legal, and none too long to be taken."""
+    return [(name.encode("ascii"), _bounded(header_text(value)).encode()) for name, value in headers.items()]
+
+
+def legal(raw: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """The same headers, each value made legal: some of those for browsers repeat what the client sent."""
+    return ((name, header_text(value.decode("latin-1")).encode()) for name, value in raw)
+
+
+def _bounded(value: str) -> str:
+    if len(value) <= LONGEST_VALUE:
+        return value
+    return _CUT_ESCAPE.sub("", value[: LONGEST_VALUE - 3]) + "..."
 
 
 def request_id(headers: Headers) -> str | None:
@@ -59,9 +84,16 @@ def trace_headers(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def upstream_headers(headers: Headers) -> dict[str, str]:
-    """The client's headers that an upstream of the same format is sent."""
-    return {name: headers[name] for name in UPSTREAM if name in headers and _PLAIN.fullmatch(headers[name])}
+def upstream_headers(headers: Headers, key_id: str) -> dict[str, str]:
+    """The client's headers that an upstream of the same format is sent.
+
+    An idempotency key goes as a hash with the id of the caller's key: two callers who chose the same text
+    share the gateway's account at the provider, and must not get each other's answer.
+    """
+    found = {name: headers[name] for name in UPSTREAM if name in headers and _PLAIN.fullmatch(headers[name])}
+    if own := found.get("idempotency-key"):
+        found["idempotency-key"] = sha256(f"{key_id}\0{own}".encode()).hexdigest()
+    return found
 
 
 def header_facts(headers: Headers) -> dict[str, str]:

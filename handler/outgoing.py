@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from handler.call import Call
 from handler.errors import InvalidRequest, UpstreamError
+from handler.headers import header_text
 from handler.providers.addressing import address
 from handler.providers.base import Provider, Translator
+from handler.redact import without
 from handler.splice import anew, splice
 from rules import Model
 
@@ -28,18 +30,15 @@ class Outgoing:
     headers: list[tuple[bytes, bytes]] = field(repr=False)
     body: bytes = field(repr=False)
     dropped: tuple[str, ...]  # tuning the provider does not take
-    credential: str | None = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)  # what authenticates it
 
     def forget(self, error: UpstreamError) -> None:
-        """Takes the credential out of what a provider said of it."""
-        secret = self.credential
-        if not secret:
-            return
-        error.message = _without(error.message, secret)
+        """Takes the credentials out of what a provider said."""
+        error.message = without(error.message, self.secrets)
         error.args = (error.message,)
-        error.param = error.param and _without(error.param, secret)
-        error.__notes__ = [_without(note, secret) for note in getattr(error, "__notes__", ())]
-        if secret in error.code:
+        error.param = error.param and without(error.param, self.secrets)
+        error.__notes__ = [without(note, self.secrets) for note in getattr(error, "__notes__", ())]
+        if without(error.code, self.secrets) != error.code:
             error.code = InvalidRequest.code
 
 
@@ -58,22 +57,11 @@ def outgoing(
     own = row.dialect == call.decision.facts.dialect
     return Outgoing(
         url=_url(row, model, translator.path(model, stream=call.chat.stream), private_ok=private_ok),
-        headers=[
-            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers
-        ],
+        headers=[(name.encode("ascii"), header_text(value).encode()) for name, value in headers],
         body=(splice(call.chat.text, call.chat.body, body) if own else anew(body)).encode(),
         dropped=dropped,
-        credential=credential,
+        secrets=(credential,) if credential else (),
     )
-
-
-def _without(text: str, secret: str) -> str:
-    """`text` without the secret, and without its beginning where the text was cut off inside it."""
-    text = text.replace(secret, "[redacted]")
-    for length in range(len(secret) - 1, 3, -1):
-        if text.endswith(f"{secret[:length]}…"):
-            return f"{text[: -length - 1]}[redacted]…"
-    return text
 
 
 def _url(row: Provider, model: Model, path: str, *, private_ok: bool) -> str:

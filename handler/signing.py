@@ -1,7 +1,7 @@
 """AWS Signature V4, for providers that know the gateway by its own AWS credentials: botocore's signer.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
-The headers it makes never get anywhere but upstream; the security token is taken out of what a provider says.
+The headers it makes go upstream and nowhere else; what they are made of is taken out of a provider's words.
 """
 
 from __future__ import annotations
@@ -79,4 +79,10 @@ class Signer:
         SigV4Auth(credentials, SERVICE, host[1]).add_auth(request)
         kept = [(name, value) for name, value in order.headers if name not in _SIGNED]
         made = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()]
-        return replace(order, headers=[*kept, *made], credential=credentials.token)
+        parts = (credentials.access_key, credentials.secret_key, credentials.token, _signature(request))
+        return replace(order, headers=[*kept, *made], secrets=tuple(part for part in parts if part))
+
+
+def _signature(request: Any) -> str:
+    """What the request was signed with: good for minutes, for this very request."""
+    return str(request.headers["Authorization"]).rpartition("Signature=")[2]

@@ -27,8 +27,8 @@ _TOKEN = re.compile(
 )
 
 
-class _Refused(Exception):
-    """The scanner met what RFC 8259 or we forbid; it cannot say where."""
+class _Refused(ValueError):
+    """A text holds what RFC 8259 or we forbid; it cannot be said where."""
 
 
 def _constant(_name: str) -> Any:
@@ -43,15 +43,20 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
     """The text of `body` and its value. Raises InvalidRequest `invalid_json`, with what is wrong where."""
     text = _text(body)
     try:
-        value = _DECODER.decode(text)
+        return text, decode(text, max_depth=max_depth)
     except json.JSONDecodeError as error:
         raise _invalid(f"{error.msg[0].lower()}{error.msg[1:]}", text, error.pos) from None
-    except (_Refused, RecursionError, ValueError):  # ValueError: int() and its limit
+    except (RecursionError, ValueError):
         raise _first_problem(text, max_depth) from None
+
+
+def decode(text: str, *, max_depth: int = MAX_DEPTH) -> Any:
+    """The value of a JSON text. Raises ValueError or RecursionError, and mostly cannot say for what."""
+    value = _DECODER.decode(text)  # ValueError: of int() too, which has a limit
     depth, texts = _measured(value)
     if depth > max_depth or texts != _texts(text):
-        raise _first_problem(text, max_depth)
-    return text, value
+        raise _Refused
+    return value
 
 
 def _measured(value: Any) -> tuple[int, int]:

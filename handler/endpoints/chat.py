@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from handler.exchange import Streamed, deadline_of, unless_left
 from handler.gateway import Gateway
-from handler.headers import header_text
 from handler.log import Entry, reason_of
 from handler.relay import Answer
+from handler.response import Response
 
 
 async def chat_completions(gateway: Gateway, request: Request) -> Response | Streamed:
@@ -31,7 +30,7 @@ async def chat_completions(gateway: Gateway, request: Request) -> Response | Str
     headers = _headers(entry, answer)
     if answer.cost_dollars is not None:
         headers["x-sluice-cost"] = f"{answer.cost_dollars:.9f}".rstrip("0").rstrip(".")
-    return Response(answer.body, media_type="application/json", headers=headers)
+    return Response(answer.body, headers=headers)
 
 
 def _headers(entry: Entry, answer: Answer | None) -> dict[str, str]:
@@ -46,4 +45,4 @@ def _headers(entry: Entry, answer: Answer | None) -> dict[str, str]:
         "x-sluice-schema": answer.schema,
         "x-sluice-dropped": ", ".join(answer.dropped) or None,
     }
-    return {name: header_text(value) for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}

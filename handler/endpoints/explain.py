@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from handler.gateway import Gateway
+from handler.response import Response, json_response
 
 
-async def explain(gateway: Gateway, request: Request) -> JSONResponse:
+async def explain(gateway: Gateway, request: Request) -> Response:
     """The decision's explanation; a refusal is part of it, not an error of this call."""
     asked = await gateway.asked(request.receive, request.scope["sluice.entry"])
-    return JSONResponse(asked.explanation())
+    return json_response(asked.explanation())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from handler.errors import GatewayError
 from handler.gateway import Gateway
+from handler.response import Response, json_response
 
 
-async def health(gateway: Gateway, request: Request) -> JSONResponse:
+async def health(gateway: Gateway, request: Request) -> Response:
     """The rules' state, to a `manage` key also which records cannot be read. 503: nothing can be served."""
     status, body = gateway.health(detailed=_manages(gateway, request))
-    return JSONResponse(body, status, headers={"cache-control": "no-store"})
+    return json_response(body, status, headers={"cache-control": "no-store"})
 
 
 def _manages(gateway: Gateway, request: Request) -> bool:

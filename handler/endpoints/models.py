@@ -5,32 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from handler.errors import NotFound
 from handler.gateway import Gateway
+from handler.response import Response, json_response
 
 Json = dict[str, Any]
 
 
-async def models(gateway: Gateway, request: Request) -> JSONResponse:
+async def models(gateway: Gateway, request: Request) -> Response:
     listed = await _listed(gateway, request)
     if "anthropic-version" not in request.headers:
-        return JSONResponse({"object": "list", "data": listed})
+        return json_response({"object": "list", "data": listed})
     data = [_anthropic(item) for item in listed]
     ends = (
         {"first_id": data[0]["id"], "last_id": data[-1]["id"]}
         if data
         else {"first_id": None, "last_id": None}
     )
-    return JSONResponse({"data": data, "has_more": False, **ends})
+    return json_response({"data": data, "has_more": False, **ends})
 
 
-async def model(gateway: Gateway, request: Request) -> JSONResponse:
+async def model(gateway: Gateway, request: Request) -> Response:
     wanted = request.path_params["id"].lower()
     for item in await _listed(gateway, request):
         if item["id"].lower() == wanted:
-            return JSONResponse(_anthropic(item) if "anthropic-version" in request.headers else item)
+            return json_response(_anthropic(item) if "anthropic-version" in request.headers else item)
     raise NotFound(f"There is no model {request.path_params['id']!r} that this key may use.", param="model")
 
 

@@ -33,15 +33,15 @@ def console(out: TextIO, *, colour: bool, level: str = "INFO") -> Log:
     return log
 
 
-Paint = Callable[[str, str], str]
+Paint = Callable[[str, str], str]  # every text of an entry goes through one
 
 
 def _painted(text: str, code: str) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if text else ""
+    return f"\x1b[{code}m{_clean(text)}\x1b[0m" if text else ""
 
 
 def _unpainted(text: str, _code: str) -> str:
-    return text
+    return _clean(text)
 
 
 def _request(entry: Mapping[str, Any], paint: Paint) -> str:
@@ -53,14 +53,14 @@ def _request(entry: Mapping[str, Any], paint: Paint) -> str:
         paint(status, _STATUS.get(int(status[:1] or 0), _PLAIN)),
         paint(str(what), _BOLD),
         _why(entry, paint),
-        _attempts(entry.get("attempts") or ()),
-        _tokens(entry.get("usage") or {}),
+        paint(_attempts(entry.get("attempts") or ()), _PLAIN),
+        paint(_tokens(entry.get("usage") or {}), _PLAIN),
         f"${entry['cost']:.6f}" if entry.get("cost") else "",
         paint(f"{entry.get('ms', 0):.0f} ms", _DIM),
         paint("stream", _DIM) if entry.get("stream") else "",
         "client left" if entry.get("left") else "",
         paint("stale rules", _LEVEL["WARNING"]) if entry.get("stale") else "",
-        paint(_clean(f"{error.get('code')}: {error.get('message')}"), _LEVEL["ERROR"]) if error else "",
+        paint(f"{error.get('code')}: {error.get('message')}", _LEVEL["ERROR"]) if error else "",
     )
     return "  ".join(part for part in parts if part)
 
@@ -68,7 +68,7 @@ def _request(entry: Mapping[str, Any], paint: Paint) -> str:
 def _why(entry: Mapping[str, Any], paint: Paint) -> str:
     """The reason, and the rule where one applied: "rule long-prompts"."""
     reason, rule = str(entry.get("reason") or ""), entry.get("rule")
-    return paint(" ".join([reason, _clean(str(rule))] if rule else [reason]), _REASON.get(reason, _PLAIN))
+    return paint(" ".join([reason, str(rule)] if rule else [reason]), _REASON.get(reason, _PLAIN))
 
 
 def _attempts(attempts: Any) -> str:
@@ -90,8 +90,8 @@ def _event(entry: Mapping[str, Any], paint: Paint) -> str:
     """Anything else an operator should know: its message, then its fields."""
     level = str(entry.get("level", "INFO"))
     fields = [f"{name}={value}" for name, value in entry.items() if name not in _SHOWN_ELSEWHERE]
-    told = _clean(" ".join([str(entry.get("message", "")), *fields]))
-    return f"{paint(level, _LEVEL.get(level, _PLAIN))}  {told}"
+    told = " ".join([str(entry.get("message", "")), *fields])
+    return f"{paint(level, _LEVEL.get(level, _PLAIN))}  {paint(told, _PLAIN)}"
 
 
 def _clean(text: str) -> str:

@@ -153,6 +153,11 @@ def test_an_estimate_says_that_it_is_one() -> None:
             1,
             id="not the text so far",
         ),
+        pytest.param(
+            {"choices": [{"message": {"tool_calls": [{"custom": {"name": "f", "input": "ab"}}, 7]}}]},
+            3,
+            id="a call of a custom tool",
+        ),
         pytest.param({"choices": [{"delta": {"content": "\ud83d"}}]}, 3, id="half a surrogate pair"),
         pytest.param({"choices": [{"delta": {"content": None, "tool_calls": None}}, 7]}, 0, id="nothing"),
         pytest.param({}, 0, id="no choices"),

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handler.errors import InvalidRequest
 from handler.headers import (
+    LONGEST_VALUE,
     UPSTREAM,
     forbids_content_log,
     function_of,
@@ -21,6 +22,7 @@ from handler.headers import (
     header_text,
     joined,
     prefer_of,
+    raw_headers,
     request_id,
     tags_of,
     trace_headers,
@@ -99,8 +101,33 @@ def test_only_the_listed_headers_go_upstream() -> None:
         "host": "h",
     }
     theirs = dict.fromkeys(UPSTREAM, "v1")
-    assert upstream_headers({**ours, **theirs}) == theirs
-    assert upstream_headers({"openai-beta": "a\r\nhost: b", "accept-language": "é"}) == {}
+    sent = upstream_headers({**ours, **theirs}, "k1")
+    assert sent.keys() == theirs.keys()
+    assert {value for name, value in sent.items() if name != "idempotency-key"} == {"v1"}
+    assert upstream_headers({"openai-beta": "a\r\nhost: b", "accept-language": "é"}, "k1") == {}
+
+
+def test_two_callers_never_share_an_idempotency_key() -> None:
+    def sent(text: str, key: str) -> str:
+        return upstream_headers({"idempotency-key": text}, key)["idempotency-key"]
+
+    assert sent("order-1", "k1") == sent("order-1", "k1")
+    assert len({sent("order-1", "k1"), sent("order-1", "k2"), sent("order-2", "k1")}) == 3
+    assert "order" not in sent("order-1", "k1")
+    assert len(sent("x" * 5_000, "k1")) == 64
+
+
+@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")) | st.text(" %~\t\r\n\ud800"))
+@example("night-shift ")
+@example("   ")
+@example("é" * 400)
+def test_no_text_makes_an_illegal_header(text: str) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-5.5"""
+    ((_, value),) = raw_headers({"x-sluice-rule": text})
+    assert re.fullmatch(rb"(?:[!-~](?:[ -~]*[!-~])?)?", value)
+    assert len(value) <= LONGEST_VALUE
+    if "%" not in text and "..." not in value.decode():
+        assert unquote(value.decode(), errors="surrogatepass") == text
 
 
 @pytest.mark.parametrize("name", [*sorted(SECRET_HEADERS), "proxy-authorization", "Proxy-Anything", "Cookie"])
@@ -209,6 +236,6 @@ def test_what_a_header_says(
     )
 )
 def test_whatever_headers_hold_is_read_or_refused(headers: dict[str, str]) -> None:
-    for read in (tags_of, prefer_of, function_of, header_facts, upstream_headers):
+    for read in (tags_of, prefer_of, function_of, header_facts, lambda given: upstream_headers(given, "k1")):
         with suppress(InvalidRequest):
             read(headers)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handler.errors import UpstreamError
 from handler.outgoing import Outgoing
-from handler.redact import redacted
+from handler.redact import redacted, without
 
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz"
 CANARY = "canary-SECRET-value-12345"
@@ -45,14 +50,10 @@ def test_no_text_takes_long(text: str) -> None:
     assert time.process_time() - began < 0.5
 
 
-def order(credential: str | None) -> Outgoing:
-    return Outgoing(url="", headers=[], body=b"", dropped=(), credential=credential)
-
-
-def forgotten(credential: str | None, **said: str) -> UpstreamError:
+def forgotten(*secrets: str, **said: str) -> UpstreamError:
     error = UpstreamError(**{"message": "No.", "klass": "invalid_request", **said})  # type: ignore[arg-type]
     error.add_note(f"said {CANARY}")
-    order(credential).forget(error)
+    Outgoing(url="", headers=[], body=b"", dropped=(), secrets=secrets).forget(error)
     return error
 
 
@@ -70,7 +71,67 @@ def test_a_message_that_was_cut_inside_the_credential_tells_no_half_of_it() -> N
     assert forgotten(CANARY, message=f"You sent {CANARY[:-3]}…").message == "You sent [redacted]…"
 
 
-@pytest.mark.parametrize("credential", [CANARY, None])
-def test_what_holds_no_credential_stays(credential: str | None) -> None:
-    error = forgotten(credential, message="n is 9", param="n", code="too_many")
+@pytest.mark.parametrize("secrets", [(CANARY,), ()])
+def test_what_holds_no_credential_stays(secrets: tuple[str, ...]) -> None:
+    error = forgotten(*secrets, message="n is 9", param="n", code="too_many")
     assert (error.message, error.param, error.code) == ("n is 9", "n", "too_many")
+
+
+LONG = "sk-proj-Ab/cd+efGhij_klMnop-9876543210XyZ"  # with letters that a URL escapes
+AWS = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.mark.parametrize("secret", [LONG, AWS, "AKIDEXAMPLE1234", CANARY])
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        pytest.param(lambda key: key, id="as it is"),
+        pytest.param(str.upper, id="in capitals"),
+        pytest.param(str.lower, id="in small letters"),
+        pytest.param(lambda key: quote(key, safe=""), id="escaped for a URL"),
+        pytest.param(lambda key: quote(quote(key, safe=""), safe=""), id="escaped for a URL twice"),
+        pytest.param(lambda key: "".join(f"%{ord(one):02x}" for one in key), id="all of it escaped"),
+        pytest.param(lambda key: "".join(f"\\u{ord(one):04x}" for one in key), id="escaped for JSON"),
+        pytest.param(lambda key: "".join(f"&#{ord(one)};" for one in key), id="escaped for HTML"),
+        pytest.param(lambda key: f"{key[:7]}\n{key[7:]}", id="on two lines"),
+        pytest.param(lambda key: f"{key[:7]}\\n{key[7:]}", id="on two lines of a JSON text"),
+        pytest.param(" ".join, id="spaced out"),
+        pytest.param(lambda key: "'" + "', '".join(key) + "'", id="as a list of characters"),
+        pytest.param(lambda key: key[-14:], id="its end"),
+        pytest.param(lambda key: key[:14], id="its beginning"),
+        pytest.param(lambda key: b64encode(key.encode()).decode(), id="as base64"),
+        pytest.param(lambda key: b64encode(b":" + key.encode()).decode(), id="with no name before it"),
+        pytest.param(lambda key: b64encode(b"me:" + key.encode()).decode(), id="with a name before it"),
+        pytest.param(lambda key: key.encode().hex(), id="in hexadecimal"),
+    ],
+)
+def test_a_credential_is_known_in_every_simple_disguise(secret: str, disguise: Callable[[str], str]) -> None:
+    said = without(f"You sent ({disguise(secret)}) to us.", [secret])
+    assert said.startswith("You sent (") or "%" in said
+    assert said.endswith(") to us.")
+    assert len(said) - len("You sent () to us.") <= len("[redacted]") + 8  # what base64 shares with others
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "left"),
+    [
+        pytest.param("tokens", "Too many tokens: 9 Tokens.", "Too many tokens: 9 Tokens.", id="a word"),
+        pytest.param("12345678", "The limit is 12345678.", "The limit is 12345678.", id="a number"),
+        pytest.param("a-b", "a-b", "a-b", id="three characters"),
+        pytest.param("up-secret", "You sent UP-SECRET.", "You sent [redacted].", id="short, and no word"),
+        pytest.param(CANARY, "the value of a canary", "the value of a canary", id="words that are in it"),
+    ],
+)
+def test_an_ordinary_word_is_no_credential(secret: str, text: str, left: str) -> None:
+    assert without(text, [secret]) == left
+
+
+@given(st.text(), st.text(min_size=1))
+def test_what_has_nothing_of_a_credential_is_left_alone(text: str, secret: str) -> None:
+    said = without(text, [secret])
+    assert said == text or "[redacted]" in said
+
+
+def test_no_text_of_a_provider_takes_long_to_search() -> None:
+    """Linear: as many steps again for as much text again."""
+    assert without("%25" * 100_000 + "a" * 100_000, ["b" * 2_000]).endswith("a")

@@ -73,6 +73,11 @@ def tried(error: GatewayError) -> list[str]:
     return [f"{one['model']} {one['class']}" for one in error.metadata["attempts"]]
 
 
+def odd(more: str) -> str:
+    """A completion with this in it, which is right in all else."""
+    return json.dumps(completion())[:-1] + f", {more}}}"
+
+
 # What a provider may do, its class, and how often it is asked before the next one is.
 NO_ANSWER = Reply(status=None, pieces=(Act.CUT,))
 FAULTS = [
@@ -110,6 +115,10 @@ FAULTS = [
     pytest.param(whole(b"\xff\xfe{}"), "protocol", 1, id="broken UTF-8"),
     pytest.param(whole("[" * 100_000), "protocol", 1, id="a body too deep"),
     pytest.param(whole("[]"), "protocol", 1, id="a list"),
+    pytest.param(whole(odd('"x":NaN')), "protocol", 1, id="NaN in a field that nobody reads"),
+    pytest.param(whole(odd('"x":[-Infinity]')), "protocol", 1, id="minus Infinity"),
+    pytest.param(whole(odd('"choices":[]')), "protocol", 1, id="choices twice"),
+    pytest.param(whole(odd('"x":{"a":1,"\\u0061":2}')), "protocol", 1, id="a name twice, once escaped"),
     pytest.param(whole({"id": "x"}), "protocol", 1, id="no choices"),
     pytest.param(whole({"error": {"message": "No.", "code": 500}}), "server", 2, id="200 with an error"),
     pytest.param(
@@ -526,7 +535,7 @@ async def test_nothing_of_the_clients_goes_upstream_but_what_is_named(relay: Rel
         "accept-encoding": "identity",
         "user-agent": "sluice/0.1.0",
         "accept-language": "de",
-        "openai-beta": "x=?",
+        "openai-beta": "x=%E2%82%AC",
         "x-title": "sluice",
         "authorization": "Bearer canary",
     }

@@ -23,12 +23,23 @@ OURS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "c
 
 def order(url: str = URL, body: bytes = b'{"messages": []}', *more: tuple[bytes, bytes]) -> Outgoing:
     headers = [(b"content-type", b"application/json"), (b"accept", b"application/json"), *more]
-    return Outgoing(url=url, headers=headers, body=body, dropped=(), credential=None)
+    return Outgoing(url=url, headers=headers, body=body, dropped=(), secrets=())
 
 
 async def signed(asked: Outgoing, credentials: Any = OURS) -> dict[str, str]:
     sent = await Signer(lambda: credentials)(asked)
     return {name.decode(): value.decode() for name, value in sent.headers}
+
+
+async def test_nothing_that_it_signs_with_is_repeated_from_a_provider() -> None:
+    ours = Credentials("AKIAIOSFODNN7EXAMPLE", OURS.secret_key, OURS.token)
+    sent = await Signer(lambda: ours)(order())
+    signature = dict(sent.headers)[b"authorization"].decode()[-64:]
+    error = UpstreamError(
+        f"Not {ours.access_key}, {ours.secret_key}, {ours.token} or {signature}.", klass="auth"
+    )
+    sent.forget(error)
+    assert error.message == "Not [redacted], [redacted], [redacted] or [redacted]."
 
 
 async def test_the_signature_is_the_one_that_the_receiver_computes() -> None:

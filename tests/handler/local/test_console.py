@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -58,6 +59,17 @@ Json = dict[str, Any]
             "401  GET /v1/models  1 ms  invalid_api_key: No [2J good ",
             id="a refusal, whose text cannot steer the terminal",
         ),
+        pytest.param(
+            {
+                "status": 404,
+                "path": "/\x1b]0;mine\x07\n07:00:00  200  forged",
+                "attempts": [{"model": "x/\x1b[2J", "class": "a\nb"}],
+                "reason": "rule",
+                "rule": "a\rb",
+            },
+            "404  GET / ]0;mine  07:00:00  200  forged  rule a b  1 attempt: x/ [2J a b  0 ms",
+            id="a path and all else that was written by others",
+        ),
         pytest.param({}, "GET", id="nothing known but the request"),
     ],
 )
@@ -66,6 +78,13 @@ def test_a_request_is_one_line(entry: Json, line: str) -> None:
     console(out, colour=False)({"message": "request", "method": "GET", **entry})
     assert out.getvalue().count("\n") == 1
     assert line in out.getvalue()[9:]
+
+
+def test_in_colour_too_nothing_of_a_caller_steers_the_terminal() -> None:
+    out = io.StringIO()
+    console(out, colour=True)({"message": "request", "path": "/\x1b[2J\u202e", "error": {"code": "\x9b1m"}})
+    left = re.sub(r"\x1b\[[0-9]{1,2}m", "", out.getvalue())
+    assert left.removesuffix("\n").isprintable()
 
 
 def test_colour_is_for_terminals() -> None:
