@@ -14,16 +14,18 @@ from starlette.requests import Request
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
+from handler import __version__
 from handler.endpoints.chat import chat_completions
 from handler.endpoints.explain import explain
 from handler.endpoints.health import health
 from handler.endpoints.models import model, models
+from handler.endpoints.report import report
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from handler.exchange import ClientLeft, Message, Receive, Scope, Send
 from handler.gateway import Gateway
 from handler.headers import joined, legal, raw_headers, request_id, trace_headers
 from handler.log import Entry, failure
-from handler.response import json_response
+from handler.response import Response, json_response
 
 # A base URL written for any of these services works unchanged (contract, section 1). Longest first.
 PREFIXES = ("/v3/compat/v1", "/v3/compat", "/api/v1", "/v1", "")
@@ -48,15 +50,42 @@ EXPOSED = (
 )
 
 
+async def root(gateway: Gateway, request: Request) -> Response:
+    """GET /: what answers here, and where to read on. No key, and nothing of the rules."""
+    return json_response(
+        {
+            "name": "sluice",
+            "version": __version__,
+            "documentation": DOCUMENTATION,
+            "endpoints": [f"{method} {shown(path)}" for method, path, _ in ENDPOINTS],
+        }
+    )
+
+
+ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]]], ...] = (
+    ("GET", "/", root),
+    ("POST", "/chat/completions", chat_completions),
+    ("POST", "/explain", explain),
+    ("GET", "/models", models),
+    ("GET", "/models/{id:path}", model),
+    ("POST", "/report", report),
+    ("POST", "/report-anthropic", report),
+    ("GET", "/health", health),
+)
+DOCUMENTATION = "docs/api.md, which comes with the gateway's source"
+# What is asked for most of what is not served, by how its path ends, and what to use instead.
+INSTEAD: Mapping[str, str] = {
+    "/responses": "Sluice has POST /v1/chat/completions; in the AI SDK: openai.chat(...)",
+    "/messages": "Sluice has POST /v1/chat/completions, for Claude's models too",
+    "/completions": "Sluice has POST /v1/chat/completions: messages instead of a prompt",
+    "/call": "Sluice has POST /v1/chat/completions, with `output_schema`",
+    "/chat/completions": "Sluice has POST /v1/chat/completions: a base URL ends in /v1",
+}
+
+
 def create_app(gateway: Gateway) -> Any:
     """The gateway as an ASGI application."""
-    routes = [
-        Route("/chat/completions", Endpoint(chat_completions, gateway), methods=["POST"]),
-        Route("/explain", Endpoint(explain, gateway), methods=["POST"]),
-        Route("/models", Endpoint(models, gateway), methods=["GET"]),
-        Route("/models/{id:path}", Endpoint(model, gateway), methods=["GET"]),
-        Route("/health", Endpoint(health, gateway), methods=["GET"]),
-    ]
+    routes = [Route(path, Endpoint(serve, gateway), methods=[method]) for method, path, serve in ENDPOINTS]
     served = Failures(Router(routes, redirect_slashes=False, default=unknown_url), gateway)
     browsers = CORSMiddleware(
         served,
@@ -89,7 +118,12 @@ def stripped(path: str) -> str:
     """`path` without its prefix and without one trailing slash; as it is when it is none (`OPTIONS *`)."""
     prefix = next((one for one in PREFIXES if path == one or path.startswith(one + "/")), "")
     path = path[len(prefix) :]
-    return path[:-1] if len(path) > 1 and path.endswith("/") else path
+    return path[:-1] if len(path) > 1 and path.endswith("/") else path or "/"
+
+
+def shown(path: str) -> str:
+    """The path of an endpoint under the prefix that most clients use."""
+    return path if path in ("/", "/health") else "/v1" + path.replace(":path", "")
 
 
 class Requests:
@@ -179,7 +213,16 @@ def _of_status(error: HTTPException, scope: Scope) -> GatewayError:
 
 
 def _nothing_at(scope: Scope) -> NotFound:
-    return NotFound(f"There is nothing at {scope['method']} {_asked(scope)}.", code="unknown_url")
+    """Says what there is instead: the closest, or all."""
+    asked = _asked(scope).rstrip("/")
+    served = ", ".join(f"{method} {shown(path)}" for method, path, _ in ENDPOINTS)
+    instead = next((INSTEAD[end] for end in _LONGEST_FIRST if asked.endswith(end)), f"Sluice has {served}")
+    message = f"There is nothing at {scope['method']} {_asked(scope)[:LONGEST_SHOWN]}. {instead}."
+    return NotFound(message, code="unknown_url")
+
+
+_LONGEST_FIRST = sorted(INSTEAD, key=len, reverse=True)
+LONGEST_SHOWN = 200  # characters of a path
 
 
 def _asked(scope: Scope) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from handler.attributes import Item
 from handler.errors import Unauthenticated, Unavailable
-from handler.keys import Key, hash_of, read_key, well_formed
+from handler.keys import Key, hash_of, misformed, read_key, well_formed
 from handler.settings import Settings
 from handler.store import StoreError
 from rules import InvalidRecord
@@ -162,25 +162,41 @@ class Auth:
 
 
 def _presented(headers: Mapping[str, str]) -> str:
-    """The key in the headers. A key of another form is refused here, before any read."""
+    """The key in the headers. What cannot be one is refused here, before any read."""
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
     bearer = token if scheme.lower() == "bearer" else ""
     given = [key for text in (bearer, headers.get("x-api-key", "")) if (key := text.strip())]
-    if not given:
-        raise Unauthenticated(
-            "No API key was given: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.",
-            code="missing_api_key",
-            headers=_CHALLENGE,
-        )
     for key in given:
         if well_formed(key):
             return key
-    raise _invalid()
+    if given:
+        raise _invalid(f"The API key is not valid: {misformed(given[0])}.")
+    raise Unauthenticated(
+        f"No API key was given{_instead(headers)}."
+        " Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.",
+        code="missing_api_key",
+        headers=_CHALLENGE,
+    )
 
 
-def _invalid() -> Unauthenticated:
+def _instead(headers: Mapping[str, str]) -> str:
+    """What is there in the place of a key, and cannot be read as one. None of it is repeated."""
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    found = {
+        "`authorization` is empty": "authorization" in headers and not scheme,
+        "`authorization` has nothing behind `Bearer`": scheme.lower() == "bearer",
+        "`authorization` has no scheme before the key": bool(scheme) and not token,
+        "`authorization` is of another scheme than `Bearer`": bool(scheme),
+        "`x-api-key` is empty": "x-api-key" in headers,
+        "`api-key` is not read": "api-key" in headers,
+        "`x-goog-api-key` is not read": "x-goog-api-key" in headers,
+    }
+    return next((f": {what}" for what, there in found.items() if there), "")
+
+
+def _invalid(message: str = "The API key is not valid.") -> Unauthenticated:
     """One answer for unknown, disabled and expired: which of them it was is nobody's business."""
-    return Unauthenticated("The API key is not valid.", code="invalid_api_key", headers=_CHALLENGE)
+    return Unauthenticated(message, code="invalid_api_key", headers=_CHALLENGE)
 
 
 def _answered(task: asyncio.Task[Key | None]) -> bool:

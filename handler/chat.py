@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from handler import foreign_fields
 from handler.errors import InvalidRequest, Json
 from handler.fields import MAX_TAGS, TAGS, check_chat, checked
 from handler.headers import Headers, forbids_content_log, function_of, header_facts, prefer_of, tags_of
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from handler.auth import Key
 
 # Sluice's own fields: no upstream ever sees them.
-OWN = frozenset({"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage"})
+OWN = frozenset(
+    {"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage", *foreign_fields.BODY}
+)
 MAX_TOKENS = ("max_tokens", "max_completion_tokens")  # two names of one field
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -48,6 +51,7 @@ class Chat:
 
 def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
     """The chat request in `body`. Raises InvalidRequest that names the field."""
+    foreign_fields.check_headers(headers)
     text, value = loads(body)
     check_chat(value, max_n=settings.max_n)
     return chat_of(text, value, headers)

@@ -7,6 +7,7 @@ GatewayError                  status, type, code; body() is the OpenAI error obj
 ├── NotFound            404   model_not_found, unknown_url
 ├── MethodNotAllowed    405   method_not_allowed
 ├── TooLarge            413   request_too_large
+├── UnsupportedEncoding 415   unsupported_encoding
 ├── Unavailable         503   no_candidate, store_unavailable, rule_unreadable
 ├── InternalError       500   internal_error
 └── UpstreamError             one failed attempt, or all of them; ACTIONS says what may follow it
@@ -95,6 +96,10 @@ class MethodNotAllowed(GatewayError):
 
 class TooLarge(GatewayError):
     status, type, code = 413, "invalid_request_error", "request_too_large"
+
+
+class UnsupportedEncoding(GatewayError):
+    status, type, code = 415, "invalid_request_error", "unsupported_encoding"
 
 
 class Unavailable(GatewayError):

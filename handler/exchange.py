@@ -13,7 +13,8 @@ from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from handler.errors import GatewayError, TooLarge
+from handler.content_encoding import decoded, too_large
+from handler.errors import GatewayError
 from handler.headers import raw_headers
 from handler.relay import Answer
 from handler.sse import KEEP_ALIVE, encode
@@ -34,10 +35,10 @@ class ClientLeft(Exception):
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """The whole body. Raises TooLarge by its declared length or while reading, ClientLeft."""
+    """The whole body, decoded. Raises GatewayError for one that is too large or cannot be, ClientLeft."""
     declared = headers.get("content-length", "").lstrip("0")
     if declared.isdecimal() and (len(declared) > LONGEST_LENGTH or int(declared) > limit):
-        raise _too_large(limit)
+        raise too_large(limit)
     body, more = bytearray(), True
     while more:
         message = await receive()
@@ -46,12 +47,8 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > limit:
-            raise _too_large(limit)
-    return bytes(body)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The request body is larger than {limit} bytes.")
+            raise too_large(limit)
+    return decoded(bytes(body), headers.get("content-encoding", ""), limit)
 
 
 def deadline_of(scope: Scope, now: float) -> float:

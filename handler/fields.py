@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from handler import foreign_fields
 from handler.checks import (
     Check,
     Wrong,
@@ -91,7 +92,7 @@ _TOOL = tagged(
             ["custom"],
         ),
     },
-    otherwise=anything,  # a provider's own, such as its web search
+    otherwise=foreign_fields.tool,  # a provider's own, such as its web search
 )
 _ALLOWED = shape({"mode": choice("auto", "required"), "tools": list_of(an_object)}, ["mode", "tools"])
 _FORCED = tagged(
@@ -171,6 +172,7 @@ CHAT = shape(
         "output_schema": schema,
         "tags": TAGS,
         "usage": shape({"include": boolean}),
+        **foreign_fields.BODY,
     },
     ["messages"],
 )

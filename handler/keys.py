@@ -55,6 +55,16 @@ def well_formed(key: str) -> bool:
     return _FORM.fullmatch(key) is not None
 
 
+def misformed(key: str) -> str:
+    """Why a text is no key, without a word of it."""
+    body = key.removeprefix(PREFIX)
+    if body == key:
+        return f"a key begins with `{PREFIX}`"
+    if not (body.isascii() and body.replace("-", "").replace("_", "").isalnum()):
+        return f"behind `{PREFIX}` it holds what no key holds: letters, digits, `-` and `_`"
+    return f"behind `{PREFIX}` it has {len(body)} characters instead of 43"
+
+
 def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 

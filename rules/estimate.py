@@ -38,6 +38,7 @@ NO_TEXT = frozenset(
         *("max_tokens", "max_completion_tokens", "n", "seed", "stop", "stream", "stream_options"),
         *("logit_bias", "logprobs", "top_logprobs", "parallel_tool_calls", "modalities", "prompt_cache_key"),
         *("prompt_cache_retention", "reasoning_effort", "service_tier", "store", "verbosity"),
+        *("span_uuid", "evaluate"),  # Opper's
     )
 )
 # Fields that it does read, and whose own name is no part of that.

@@ -10,7 +10,7 @@ from rules.catalog import Model
 from rules.decision import Candidate, Refusal, Rejection
 from rules.model_names import ModelNames, names_of
 from rules.names import Named, Names
-from rules.near import near
+from rules.near import FOREIGN, near
 from rules.preference import Size, cost_range, rank
 from rules.records import RouteRecord
 from rules.split import pick
@@ -159,7 +159,8 @@ class Plan:
         aliases = [alias for alias, _ in self.aliases()]
         close = near(name, models, aliases) or near(name.replace(":", "/", 1), models, aliases)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        return Refusal("model_not_found", f"There is no model {name!r}.{hint}", "model")
+        own = next((f" {why}." for begins, why in FOREIGN.items() if name.lower().startswith(begins)), "")
+        return Refusal("model_not_found", f"There is no model {name!r}.{own}{hint}", "model")
 
     def aliases(self) -> Iterator[tuple[str, Model]]:
         """The aliases that the key may use, each with the first member that it may use."""

@@ -277,7 +277,6 @@ APP = (
     _route("a path in capitals", "POST", "/V1/Chat/Completions"),
     _route("a version nobody serves", "POST", "/v2/chat/completions"),
     _route("a prefix twice", "POST", "/v1/v1/chat/completions"),
-    _route("the root", "GET", "/"),
     _route("a file of the server", "GET", "/etc/passwd"),
     Hostile(
         id="a model's name above the root",

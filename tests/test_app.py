@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from typing import Any
 
 import pytest
 
+from handler import __version__
 from handler.store import StoreError
 from tests.asgi import call
 from tests.gateways import KEY, MANAGE, NARROW, Running, model, provider, running
@@ -49,7 +52,7 @@ async def test_every_prefix_serves_every_endpoint(gateway: Running, prefix: str,
     ("method", "path", "status", "code"),
     [
         pytest.param("GET", "/v1/nothing", 404, "unknown_url", id="an unknown path"),
-        pytest.param("GET", "/", 404, "unknown_url", id="the root"),
+        pytest.param("POST", "/", 405, "method_not_allowed", id="the root is only read"),
         pytest.param("POST", "/v2/chat/completions", 404, "unknown_url", id="a prefix nobody has"),
         pytest.param("POST", "/v1/v1/chat/completions", 404, "unknown_url", id="a prefix twice"),
         pytest.param("POST", "/v1/chat/completions//", 404, "unknown_url", id="two trailing slashes"),
@@ -64,6 +67,56 @@ async def test_a_wrong_address_is_an_error_in_our_shape(
     heard = await call(gateway.app, method, path, headers={"authorization": f"Bearer {KEY}"})
     assert (heard.status, heard.error["code"]) == (status, code)
     assert status != 405 or heard.headers["allow"]
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/api/v1", "/v3/compat/"])
+async def test_the_root_says_what_answers_here(gateway: Running, path: str) -> None:
+    heard = await gateway.get(path, key=None)
+    assert heard.status == 200
+    assert heard.json["name"] == "sluice"
+    assert heard.json["version"] == __version__
+    assert heard.json["documentation"]
+    for method, path in (one.split() for one in heard.json["endpoints"]):
+        found = await call(gateway.app, method, path.replace("{id}", "x"))
+        assert found.status in (200, 401), path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "says"),
+    [
+        pytest.param("POST", "/v1/responses", "openai.chat(...)", id="OpenAI's Responses"),
+        pytest.param("POST", "/v1/messages", "/v1/chat/completions", id="Anthropic's Messages"),
+        pytest.param("POST", "/v3/call", "output_schema", id="Opper's tasks"),
+        pytest.param("POST", "/v1/completions", "messages instead of a prompt", id="prompts"),
+        pytest.param("POST", "/v1/v1/chat/completions", "a base URL ends in /v1", id="a prefix twice"),
+        pytest.param("GET", "/v1/threads", "GET /v1/models", id="anything else"),
+        pytest.param("GET", "/" + "x" * 5_000, "GET /v1/models", id="a long path"),
+    ],
+)
+async def test_an_unknown_address_is_told_what_there_is_instead(
+    gateway: Running, method: str, path: str, says: str
+) -> None:
+    error = (await call(gateway.app, method, path)).error
+    assert error["code"] == "unknown_url"
+    assert says in error["message"]
+    assert len(error["message"]) < 500
+
+
+@pytest.mark.parametrize("path", ["/api/v1/report", "/v1/report-anthropic"])
+async def test_reports_of_calls_made_elsewhere_are_taken(gateway: Running, path: str) -> None:
+    said = {"requestedAt": 1, "reqPayload": CHAT, "respPayload": {}, "statusCode": 200, "tags": {"a": "b"}}
+    heard = await gateway.post(path, said)
+    assert (heard.status, heard.json) == (200, {"status": "ok"})
+    assert (await gateway.post(path, said, key=None)).status == 401
+    assert (await gateway.post(path, b"[]")).error["code"] == "invalid_value"
+    assert (await gateway.post(path, b"{")).error["code"] == "invalid_json"
+
+
+async def test_a_compressed_request_is_served(gateway: Running) -> None:
+    packed = gzip.compress(json.dumps(CHAT).encode())
+    assert (await gateway.post("/v1/explain", packed, content_encoding="gzip")).status == 200
+    heard = await gateway.post("/v1/explain", packed, content_encoding="br")
+    assert (heard.status, heard.headers["accept-encoding"]) == (415, "gzip, deflate, identity")
 
 
 @pytest.mark.parametrize(

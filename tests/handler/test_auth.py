@@ -124,6 +124,35 @@ async def test_without_a_well_formed_key_nobody_asks_the_store(
     assert world.store.reads == 0
 
 
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        pytest.param({}, "No API key was given. Send", id="nothing"),
+        pytest.param({"authorization": " "}, "`authorization` is empty", id="an empty header"),
+        pytest.param({"authorization": "Bearer"}, "nothing behind `Bearer`", id="a scheme alone"),
+        pytest.param({"authorization": "bearer  "}, "nothing behind `Bearer`", id="a scheme and a blank"),
+        pytest.param({"authorization": KEY}, "no scheme before the key", id="a key alone"),
+        pytest.param({"authorization": f"Basic {KEY}"}, "another scheme than `Bearer`", id="another scheme"),
+        pytest.param({"x-api-key": ""}, "`x-api-key` is empty", id="an empty x-api-key"),
+        pytest.param({"api-key": KEY}, "`api-key` is not read", id="Azure's header"),
+        pytest.param({"x-goog-api-key": KEY}, "`x-goog-api-key` is not read", id="Google's header"),
+        pytest.param({"x-api-key": "sk-proj-1"}, "begins with `sk-sluice-`", id="another service's key"),
+        pytest.param({"x-api-key": f'"{KEY}"'}, "begins with `sk-sluice-`", id="a key in quotes"),
+        pytest.param({"x-api-key": f"{KEY[:-1]}é"}, "holds what no key holds", id="a letter with an accent"),
+        pytest.param({"x-api-key": f"{KEY},{KEY}"}, "holds what no key holds", id="two keys"),
+        pytest.param({"x-api-key": KEY[:-1]}, "has 42 characters instead of 43", id="a key cut off"),
+        pytest.param({"x-api-key": "sk-sluice-"}, "holds what no key holds", id="a beginning alone"),
+    ],
+)
+async def test_a_key_that_is_there_but_unusable_is_told_so_and_never_repeated(
+    headers: dict[str, str], says: str
+) -> None:
+    with pytest.raises(Unauthenticated) as failure:
+        await World(RECORD).auth(headers)
+    assert says in failure.value.message
+    assert KEY[12:30] not in failure.value.message
+
+
 async def test_unknown_disabled_and_expired_are_told_in_the_same_words() -> None:
     bodies = []
     for records in (

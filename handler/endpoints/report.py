@@ -1,0 +1,24 @@
+"""POST /report, /report-anthropic: OpenPipe's way to log a call that was made elsewhere.
+
+There is no log of contents yet, so a report is read and let go: code that sends them goes on working.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from handler.errors import InvalidRequest
+from handler.exchange import read_body
+from handler.gateway import Gateway
+from handler.log import Entry
+from handler.response import Response, json_response
+from handler.strict_json import loads
+
+
+async def report(gateway: Gateway, request: Request) -> Response:
+    entry: Entry = request.scope["sluice.entry"]
+    await gateway.admitted(entry)
+    _, told = loads(await read_body(request.receive, entry.headers, gateway.settings.max_body))
+    if not isinstance(told, dict):
+        raise InvalidRequest("The body: expected an object")
+    return json_response({"status": "ok"})
