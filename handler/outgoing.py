@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from handler import __version__
 from handler.call import Call
 from handler.errors import InvalidRequest, UpstreamError
 from handler.headers import header_text
@@ -14,7 +15,7 @@ from handler.redact import without
 from handler.splice import anew, splice
 from rules import Model
 
-USER_AGENT = "sluice/0.1.0"
+USER_AGENT = f"sluice/{__version__}"
 # How a stream in each framing is asked for.
 _ACCEPTS: Mapping[str, str] = {
     "sse": "text/event-stream",

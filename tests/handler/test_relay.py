@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from handler import __version__
 from handler.attempt import MAX_ANSWER
 from handler.errors import GatewayError, Unavailable
+from handler.outgoing import USER_AGENT
 from handler.providers.base import Provider
 from handler.relay import Answer, Call
 from tests.handler.relaying import Relaying, call, classes, frames_of, model, relaying
@@ -632,10 +634,4 @@ async def test_calls_at_the_same_time_do_not_mix(relay: Relaying) -> None:
 
 
 def test_the_user_agent_tells_the_version() -> None:
-    import tomllib
-    from pathlib import Path
-
-    from handler.outgoing import USER_AGENT
-
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert f"sluice/{project['project']['version']}" == USER_AGENT
+    assert f"sluice/{__version__}" == USER_AGENT
