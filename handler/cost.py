@@ -121,5 +121,5 @@ def part_bytes(part: Mapping[str, Any]) -> int:
 
 
 _TEXTS = frozenset(
-    ("content", "reasoning_content", "reasoning", "refusal", "name", "arguments", "input")  # input: custom
+    ("content", "reasoning_content", "reasoning", "thinking", "refusal", "name", "arguments", "input")
 )

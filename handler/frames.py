@@ -39,8 +39,10 @@ def content_of(chunk: Mapping[str, Any]) -> int | None:
     size = None
     for choice in chunk.get("choices") or ():
         delta = choice.get("delta") if isinstance(choice, dict) else None
-        if isinstance(delta, dict) and any(value and name in CONTENT for name, value in delta.items()):
-            size = (size or 0) + part_bytes(delta)
+        for name, value in delta.items() if isinstance(delta, dict) else ():
+            if value and name in CONTENT:
+                more = size_of(value) if type(value) is str else part_bytes({name: value})
+                size = more if size is None else size + more
     return size
 
 
