@@ -452,7 +452,8 @@ ODD = (
     ' "seed":1E2, "stop":null, "z_unknown": {"b":1,"a":[ ]}, "model": "x" }'
 )
 ODD_ANSWER = (
-    '\n\n{ "id":"r1", "object":"chat.completion", "created":1, "model" : "whatever-1", "choices":[ {"index":0,"message":{"role":"assistant","content":'
+    '\n\n{ "id":"r1", "object":"chat.completion", "created":1, "model" : "whatever-1", '
+    '"choices":[ {"index":0,"message":{"role":"assistant","content":'
     '"\\u00e9 \u20ac","refusal":null},"logprobs":null,"finish_reason":"stop","x":1.50}],'
     ' "usage": {"prompt_tokens":1e0,"completion_tokens":2, "total_tokens":3}, "system_fingerprint":null }\n'
 )
