@@ -82,7 +82,7 @@ class Answer:
     spent: list[Spent] = field(default_factory=list)  # by others
     first_token: float | None = None  # of a stream: seconds from the attempt's start to the first content
     resumed: Json | None = None  # who began the stream, and how many characters of it came from there
-    broke_off: bool = False  # the client has a part of an answer
+    failure: UpstreamError | None = None  # why it broke off: the client has a part of an answer
     rescue: Callable[[Answer, UpstreamError], Awaitable[Answer | None]] | None = field(
         default=None, repr=False
     )
@@ -157,16 +157,18 @@ class Answer:
         if stream.settled:
             return
         stream.settled, source, frames = True, stream.source, stream.frames
-        klass = "ok" if frames.failure is None else frames.failure.klass
+        klass, failure = "ok" if frames.ended else "cancelled", frames.failure if frames.ended else None
         self.attempts[-1] = self.attempts[-1]._replace(
-            klass=klass if frames.ended else "cancelled", ms=source.ms
+            klass=failure.klass if failure else klass,
+            ms=source.ms,
+            detail=failure.detail if failure else None,
         )
         self.waited = source.waited
         self.used = frames.used(self.input_tokens)
 
     def _broken_off(self, failure: UpstreamError) -> bytes:
-        self.broke_off = True
         error = final_error([failure], self.attempts, model=self.candidate.id, broke_off=True)
+        self.failure = error
         return encode(json.dumps(error.body(), separators=(",", ":")))
 
 

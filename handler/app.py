@@ -15,6 +15,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from handler import __version__
+from handler.decision_headers import decision_headers
 from handler.endpoints.chat import chat_completions
 from handler.endpoints.explain import explain
 from handler.endpoints.health import health
@@ -145,6 +146,8 @@ class Requests:
             started=self._gateway.clock(),
             headers=headers,
             trace=trace_headers(headers),
+            aws_request_id=getattr(scope.get("aws.context"), "aws_request_id", None),
+            source_ip=(scope.get("client") or (None,))[0],
         )
         inner = {**scope, "path": stripped(scope["path"]), "root_path": "", "sluice.entry": entry}
         try:
@@ -199,7 +202,9 @@ class Failures:
         except HTTPException as error:
             await _respond(_of_status(error, scope), scope, receive, send)
         except Exception as error:  # the last resort: an id for the caller, the story for the log
-            self._gateway.log(failure(error, entry.request_id))
+            self._gateway.log(
+                failure(error, request_id=entry.request_id, aws_request_id=entry.aws_request_id)
+            )
             internal = InternalError(f"Something went wrong here. The request's id is {entry.request_id}.")
             await _respond(internal, scope, receive, send)
 
@@ -236,7 +241,8 @@ async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Se
     entry.failed(error)
     if entry.status:  # the head has left: all that can be done is to end
         return
-    response = json_response(error.body(), error.status, headers=_headers(error))
+    headers = {**decision_headers(entry), **_headers(error)}
+    response = json_response(error.body(), error.status, headers=headers)
     await response(scope, receive, send)
 
 

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from handler import last_use
 from handler.attributes import Item
 from handler.errors import Unauthenticated, Unavailable
-from handler.keys import Key, hash_of, misformed, read_key, well_formed
+from handler.keys import Key, hash_of, misformed, read_key, shown_id, well_formed
+from handler.last_use import LastUse, written_until
 from handler.settings import Settings
 from handler.store import StoreError
 from rules import InvalidRecord
@@ -23,7 +25,9 @@ __all__ = ["Auth", "Key"]
 
 UNKNOWN_TTL = 10.0  # seconds that a hash without a usable key is remembered
 MOST = 10_000  # keys remembered by one instance, and as many such hashes
-NOT_READ = "keys not read"  # as /health and the log name it
+# What can be wrong, as /health and the log name it.
+NOT_READ = "keys not read"
+NOT_READABLE = "key not readable"
 RETRY = 5.0  # seconds after trouble before the store is asked about a known key again
 
 _CHALLENGE = {"www-authenticate": "Bearer"}  # https://www.rfc-editor.org/rfc/rfc6750#section-3
@@ -32,7 +36,7 @@ _CHALLENGE = {"www-authenticate": "Bearer"}  # https://www.rfc-editor.org/rfc/rf
 T = TypeVar("T")
 
 
-class Keys(Protocol):
+class Keys(last_use.Keys, Protocol):
     """What authentication asks of the store."""
 
     async def key(self, hash: str) -> Item | None: ...
@@ -45,6 +49,7 @@ class _Known:
     key: Key
     read_at: float  # when that read began
     due: float  # when it is to be read again
+    used_until: float  # the end of the last day whose use is written, in epoch seconds
 
 
 class Auth:
@@ -77,6 +82,7 @@ class Auth:
         self._patience = patience
         self._first_patience = first_patience
         self._reads: dict[str, asyncio.Task[Key | None]] = {}
+        self._last_use = LastUse(store, now=now, report=report)
         self.invalidate()
 
     def invalidate(self) -> None:
@@ -85,21 +91,30 @@ class Auth:
             task.cancel()
         self._reads = {}
         self._known: dict[str, _Known] = {}
-        self._unknown: dict[str, float] = {}  # hash -> until when
+        self._unknown: dict[str, tuple[float, Key | None]] = {}  # hash -> until when, and whose it is
+        self._unreadable: dict[str, dict[str, Any]] = {}  # hash -> what is wrong with the record
         self.problem: str | None = None  # why the last read failed
 
     async def __call__(self, headers: Mapping[str, str]) -> Key:
-        key = await self._find(hash_of(_presented(headers)))
-        if key is None or key.expired(self._now()):
-            raise _invalid()
+        hash = hash_of(_presented(headers))
+        key = await self._find(hash)
+        if key is None or not key.enabled or key.expired(self._now()):
+            raise _invalid(key)
+        if known := self._known.get(hash):
+            known.used_until = self._last_use.note(hash, known.used_until)
         return key
 
     def remembered(self, headers: Mapping[str, str]) -> Key:
         """The caller's Key as this instance has it, without asking the store; else raises Unauthenticated."""
         known = self._known.get(hash_of(_presented(headers)))
         if known is None or self._clock() >= known.due or known.key.expired(self._now()):
-            raise _invalid()
+            raise _invalid(None)
         return known.key
+
+    def problems(self) -> list[dict[str, Any]]:
+        """What /health tells: why keys cannot be read, and which records of keys presented here cannot."""
+        unread = [] if self.problem is None else [{"what": NOT_READ, "problem": self.problem}]
+        return [*unread, *({"what": NOT_READABLE, **found} for found in self._unreadable.values())]
 
     @property
     def ready(self) -> bool:
@@ -107,16 +122,17 @@ class Auth:
         return self.problem is None or bool(self._known)
 
     async def settle(self, patience: float = 1.0) -> None:
-        """Waits at most `patience` seconds for reads that no request waits for any more: before a freeze."""
-        if self._reads:
-            await asyncio.wait(self._reads.values(), timeout=patience)
+        """Waits at most `patience` seconds for what no request waits for: before a freeze, or at exit."""
+        writing = asyncio.create_task(self._last_use.settle(patience))
+        await asyncio.wait({writing, *self._reads.values()}, timeout=patience)
 
     async def _find(self, hash: str) -> Key | None:
         now, known = self._clock(), self._known.get(hash)
         if known and now < known.due:
             return known.key
-        if now < self._unknown.get(hash, now):
-            return None
+        until, refused = self._unknown.get(hash, (now, None))
+        if now < until:
+            return refused
         task = self._reading(hash)
         await asyncio.wait({task}, timeout=self._patience if known else self._first_patience)
         if _answered(task):
@@ -150,14 +166,30 @@ class Auth:
 
     async def _read(self, hash: str) -> Key | None:
         began = self._clock()
-        key = _usable(await self._store.key(hash))
+        record = await self._store.key(hash)
         self.problem = None
+        key = self._read_record(hash, record) if record else None
         self._known.pop(hash, None)
         self._unknown.pop(hash, None)
-        if key is None:
-            _remember(self._unknown, hash, began + UNKNOWN_TTL)
+        if record and key and key.enabled:
+            _remember(self._known, hash, _Known(key, began, began + self._ttl, written_until(record)))
         else:
-            _remember(self._known, hash, _Known(key, began, began + self._ttl))
+            _remember(self._unknown, hash, (began + UNKNOWN_TTL, key))
+        return key
+
+    def _read_record(self, hash: str, record: Item) -> Key:
+        """The key; a disabled one where the record cannot be read, which is reported once."""
+        try:
+            key = read_key(record)
+        except InvalidRecord as error:
+            key = Key(id=shown_id(hash, record), enabled=False)
+            found = {"id": key.id, "field": error.field, "problem": error.problem}
+            if self._unreadable.get(hash) != found:
+                self._report(NOT_READABLE, found)
+            self._unreadable.pop(hash, None)
+            _remember(self._unreadable, hash, found)
+        else:
+            self._unreadable.pop(hash, None)
         return key
 
 
@@ -170,7 +202,7 @@ def _presented(headers: Mapping[str, str]) -> str:
         if well_formed(key):
             return key
     if given:
-        raise _invalid(f"The API key is not valid: {misformed(given[0])}.")
+        raise _invalid(None, f"The API key is not valid: {misformed(given[0])}.")
     raise Unauthenticated(
         f"No API key was given{_instead(headers)}."
         " Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.",
@@ -194,23 +226,16 @@ def _instead(headers: Mapping[str, str]) -> str:
     return next((f": {what}" for what, there in found.items() if there), "")
 
 
-def _invalid(message: str = "The API key is not valid.") -> Unauthenticated:
-    """One answer for unknown, disabled and expired: which of them it was is nobody's business."""
-    return Unauthenticated(message, code="invalid_api_key", headers=_CHALLENGE)
+def _invalid(key: Key | None, message: str = "The API key is not valid.") -> Unauthenticated:
+    """One answer for unknown, disabled and expired: which of them it was is the log's alone."""
+    error = Unauthenticated(message, code="invalid_api_key", headers=_CHALLENGE)
+    error.key = key
+    return error
 
 
 def _answered(task: asyncio.Task[Key | None]) -> bool:
     """False in store trouble. Any other exception is an answer: a fault of ours, to be raised."""
     return task.done() and not task.cancelled() and not isinstance(task.exception(), StoreError)
-
-
-def _usable(record: Item | None) -> Key | None:
-    """None when there is no record, or none that can be read, or a disabled one."""
-    try:
-        key = read_key(record) if record else None
-    except InvalidRecord:
-        return None
-    return key if key and key.enabled else None
 
 
 def _remember(cache: dict[str, T], hash: str, value: T) -> None:

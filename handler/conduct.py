@@ -45,6 +45,7 @@ class Conduct:
         *,
         deadline: float,
         spent: list[Spent],
+        attempts: list[Attempt],
         observe: Observe,
         sleep: Callable[[float], Awaitable[None]],
         jitter: Callable[[], float],
@@ -58,7 +59,7 @@ class Conduct:
         self._observe = observe
         self._sleep = sleep
         self._failover = Failover(call.decision.candidates, retries=effects.retries, jitter=jitter)
-        self._attempts: list[Attempt] = []
+        self._attempts = attempts
         self._failures: list[Failed] = []
         self._hedge_after = effects.hedge_after  # None when there was a hedge, or time for one
         self._sent: Sent | None = None  # what the client has of an answer that broke off
@@ -97,16 +98,14 @@ class Conduct:
         try:
             return await self._ask(candidate, goes_on, self._amiss.get(candidate.id))
         except UpstreamError as error:
-            self._note(candidate, error.klass, error.upstream_status, self._watch.ms_since(began))
+            ms = self._watch.ms_since(began)
+            self._attempts.append(Attempt(candidate.id, error.klass, error.upstream_status, ms, error.detail))
             self._observe(candidate.id, error.klass, error.retry_after)
             return Failed(candidate, error, goes_on)
         except asyncio.CancelledError:
-            self._note(candidate, "cancelled", None, self._watch.ms_since(began))
+            self._attempts.append(Attempt(candidate.id, "cancelled", None, self._watch.ms_since(began)))
             self._observe(candidate.id, "cancelled", None)
             raise
-
-    def _note(self, candidate: Candidate, klass: str, status: int | None, ms: int) -> None:
-        self._attempts.append(Attempt(candidate.id, klass, status, ms))
 
     def _won(self, answer: Answer) -> Answer:
         self._attempts += answer.attempts
@@ -180,7 +179,7 @@ class Conduct:
         for tried in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(tried, Answer):  # it came together with the one that was taken
                 await tried.aclose()
-                self._note(tried.candidate, "cancelled", tried.attempts[-1].status, tried.attempts[-1].ms)
+                self._attempts.append(tried.attempts[-1]._replace(klass="cancelled"))
                 self._observe(tried.candidate.id, "cancelled", None)
                 if tried.used is not None:
                     self._spent.append((tried.candidate, tried.used))

@@ -1,8 +1,9 @@
 """What the gateway presents to providers: by name from the environment, else from SSM Parameter Store.
 
-The parameters lie directly under SLUICE_CREDENTIALS_PATH, as SecureStrings named like the credential. All are
-read at once, and again beside a request: every REFRESH seconds, and after a provider refused one. When that
-fails the last values stay. No value is ever shown. https://docs.aws.amazon.com/systems-manager/latest/userguide/
+The parameters lie under SLUICE_CREDENTIALS_PATH, at any depth, as SecureStrings whose last segment is the
+credential's name. All are read at once, and again beside a request: every REFRESH seconds, and after a
+provider refused one. When that fails the last values stay, and `problems` says so. No value is ever shown.
+https://docs.aws.amazon.com/systems-manager/latest/userguide/
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from handler.beside import words_of
+from handler.dynamodb import StoreError, ask
 from handler.providers.base import Provider
 from handler.settings import Settings
 
@@ -22,6 +23,7 @@ REFRESH = 300.0  # seconds
 AFTER_REFUSAL = 30.0  # seconds between two readings because a provider refused a credential
 AFTER_FAILURE = 5.0  # seconds until another reading, while there has been none
 PATIENCE = 3.0  # seconds that a request waits for the first reading
+NOT_READ = "credentials not read"  # as /health and the log name it
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)")
 _OWN = ("AWS_", "SLUICE_", "LAMBDA_")  # the gateway's own, which no row may send anywhere
@@ -29,7 +31,10 @@ _BEDROCK = "AWS_BEARER_TOKEN_BEDROCK"  # but for this one, of its built-in row; 
 
 
 class Credentials:
-    """One per process. `client` makes the SSM client, when it is first needed; `clock` gives seconds."""
+    """One per process. `client` makes the SSM client, when it is first needed; `clock` gives seconds.
+
+    `report` gets one message with fields when a reading fails for a reason of its own.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class Credentials:
         *,
         signs: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
+        report: Callable[[str, dict[str, Any]], None] = lambda what, found: None,
     ) -> None:
         self.signs = signs  # whether there are AWS credentials of our own to sign with
         self._environment = settings.environment
@@ -45,7 +51,8 @@ class Credentials:
         self._make_client = client
         self._client: Any = None
         self._clock = clock
-        self._values: Mapping[str, str] | None = None  # None: never read
+        self._report = report
+        self._values: Mapping[str, str | None] | None = None  # None: never read; of one: unusable
         self._tried: float | None = None  # when it was last begun
         self._refused = False
         self._reading: asyncio.Task[None] | None = None
@@ -57,10 +64,31 @@ class Credentials:
             return None
         return _usable(self._environment.get(name)) or (self._values or {}).get(name)
 
+    def missing(self, name: str) -> str:
+        """Why `get` gives nothing for that name."""
+        if (self._environment.get(name) or "").strip() or name in (self._values or {}):
+            return f"credential {name} is there, but no header can hold its characters"
+        if self._unread:
+            return f"{name}: Parameter Store did not answer"
+        return f"no credential {name}"
+
     @property
     def held(self) -> object:
-        """Another one after every reading: what was made of the credentials before is out of date."""
-        return self._values
+        """Another one after every change: what was made of the credentials before is out of date."""
+        return self._values, self.problem
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until a credential that is missing may be there; None when none is on its way."""
+        return AFTER_FAILURE if self._unread else None
+
+    @property
+    def _unread(self) -> bool:
+        return self._values is None and self._tried is not None
+
+    def problems(self) -> list[dict[str, Any]]:
+        """What /health tells: why the last reading failed."""
+        return [] if self.problem is None else [{"what": NOT_READ, "problem": self.problem}]
 
     async def fresh(self, rows: Mapping[str, Provider], settings: Settings) -> None:
         """Sees to it that what the rows need is read. Waits for the first reading only, and not long."""
@@ -93,26 +121,34 @@ class Credentials:
     async def _read(self) -> None:
         try:
             self._values = await asyncio.to_thread(self._parameters)
+        except Exception as error:  # whatever it is, requests go on with what there is
+            problem = words_of(error, StoreError)
+            if problem != self.problem:
+                self._report(NOT_READ, {"problem": problem})
+            self.problem = problem
+        else:
             self.problem = None
-        except ClientError as error:
-            self.problem = str(error.response.get("Error", {}).get("Code", "ClientError"))
-        except BotoCoreError as error:
-            self.problem = type(error).__name__
 
-    def _parameters(self) -> dict[str, str]:
-        """Every page of them. https://docs.aws.amazon.com/systems-manager/latest/APIReference/"""
+    def _parameters(self) -> dict[str, str | None]:
+        """Every page of them; of two with one name the one higher up, then the first by its path.
+
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html
+        """
         if self._client is None:
             self._client = self._make_client()
         found: dict[str, str] = {}
         page: dict[str, Any] = {"NextToken": ""}
         while (token := page.get("NextToken")) is not None:
             more = {"NextToken": token} if token else {}
-            page = self._client.get_parameters_by_path(Path=self._path, WithDecryption=True, **more)
-            for parameter in page["Parameters"]:
-                name, value = parameter["Name"].rpartition("/")[2], _usable(parameter["Value"])
-                if is_credential(name) and value:
-                    found[name] = value
-        return found
+            asked = {"Path": self._path, "Recursive": True, "WithDecryption": True, **more}
+            page = ask(self._client, "get_parameters_by_path", asked)
+            found |= {parameter["Name"]: parameter["Value"] for parameter in page["Parameters"]}
+        values: dict[str, str | None] = {}
+        for path in sorted(found, key=lambda path: (path.count("/"), path)):
+            name = path.rpartition("/")[2]
+            if is_credential(name) and found[path].strip():
+                values.setdefault(name, _usable(found[path]))
+        return values
 
 
 def is_credential(name: str) -> bool:

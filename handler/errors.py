@@ -19,10 +19,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from handler.redact import redacted
+
 if TYPE_CHECKING:
+    from handler.keys import Key
     from rules import Refusal
 
 Json = dict[str, Any]
+
+LONGEST_DETAIL = 300  # characters of a provider's own words, in answers and in the log
 
 
 class Attempt(NamedTuple):
@@ -32,10 +37,14 @@ class Attempt(NamedTuple):
     klass: str  # "ok", or a failure class of contract section 6
     status: int | None
     ms: int
+    detail: str | None = None  # why it failed, the provider's own words where there are some; for the log
 
     def body(self) -> Json:
         status = {} if self.status is None else {"status": self.status}
         return {"model": self.model, "class": self.klass, **status, "ms": self.ms}
+
+    def logged(self) -> Json:
+        return self.body() if self.detail is None else {**self.body(), "detail": self.detail}
 
 
 class GatewayError(Exception):
@@ -79,7 +88,10 @@ class InvalidRequest(GatewayError):
 
 
 class Unauthenticated(GatewayError):
+    """`key`: whose record it is that may not call, where there is one; for the log alone."""
+
     status, type, code = 401, "authentication_error", "invalid_api_key"
+    key: Key | None = None
 
 
 class Forbidden(GatewayError):
@@ -119,9 +131,15 @@ REFUSALS: Mapping[str, type[GatewayError]] = {
 }
 
 
-def refused(refusal: Refusal) -> GatewayError:
-    error = REFUSALS.get(refusal.code, InvalidRequest)
-    return error(refusal.message, code=refusal.code, param=refusal.param)
+def refused(refusal: Refusal, *, retry_after: float | None = None) -> GatewayError:
+    """The error of a refused decision. `retry_after`: seconds after which there may be a candidate."""
+    kind = REFUSALS.get(refusal.code, InvalidRequest)
+    error = kind(refusal.message, code=refusal.code, param=refusal.param)
+    if refusal.code == "no_candidate":
+        error.retry_after = retry_after
+        if retry_after is None:  # a credential or a record is missing: the SDKs would ask in vain
+            error.headers["x-should-retry"] = "false"
+    return error
 
 
 class Action(NamedTuple):
@@ -156,6 +174,10 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
+# Classes that a provider's response tells of. Without a response the gateway itself refused.
+_REFUSALS = frozenset({"invalid_request", "auth", "permission", "not_found"})
+
+
 class UpstreamError(GatewayError):
     """A provider failed. `klass` is one of ACTIONS; status, type and code count if it ends here."""
 
@@ -183,6 +205,18 @@ class UpstreamError(GatewayError):
     @property
     def action(self) -> Action:
         return ACTIONS[self.klass]
+
+    @property
+    def origin(self) -> str:
+        """Whose failure it is: `gateway` for a refusal of ours, before any provider was asked."""
+        ours = self.klass == "timeout_total" or (self.upstream_status is None and self.klass in _REFUSALS)
+        return "gateway" if ours else "provider"
+
+    @property
+    def detail(self) -> str:
+        """Why, for the log: the provider's own words where it gave some, else ours."""
+        own, *_ = getattr(self, "__notes__", None) or [self.message]
+        return redacted(own, limit=LONGEST_DETAIL)
 
 
 class SchemaMismatch(UpstreamError):

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from mangum.handlers import APIGateway, HTTPGateway
@@ -17,26 +17,52 @@ from handler.errors import InvalidRequest
 # Lambda sets these itself; `content-length` would come out under another name.
 NOT_OURS = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
 
+Entry = Callable[[Any, Any], dict[str, Any]]  # of Lambda's own client: event and context to answer
+
 _CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=[], exclude_headers=[])
 _UNREADABLE = (
     "This function answers HTTP requests: call its URL. The event is not an HTTP request that can be read."
 )
 
 
-def request_of(event: bytes, context: Any) -> tuple[MutableMapping[str, Any], bytes]:
+def parsed(event: bytes) -> Any:
+    """The event as Lambda's own client hands it over; None for what is not JSON."""
+    try:
+        return json.loads(event)
+    except (ValueError, RecursionError):
+        return None
+
+
+def request_of(event: Any, context: Any) -> tuple[MutableMapping[str, Any], bytes]:
     """The ASGI scope and body of an event that is an HTTP request. Raises InvalidRequest for any other."""
     try:
-        loaded = json.loads(event)
         kinds = (HTTPGateway, APIGateway)
-        kind = next(kind for kind in kinds if kind.infer(loaded, context, _CONFIG))
-        request = kind(loaded, context, _CONFIG)
+        kind = next(kind for kind in kinds if kind.infer(event, context, _CONFIG))
+        request = kind(event, context, _CONFIG)
         scope, body = request.scope, request.body
-        raw_path = loaded.get("rawPath", scope["path"]).encode()
+        raw_path = event.get("rawPath", scope["path"]).encode()
     except (StopIteration, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InvalidRequest(_UNREADABLE) from error
     # 2.4: `send` raises OSError when the client is gone, so Starlette starts no task to watch for that.
     scope.update(asgi={"version": "3.0", "spec_version": "2.4"}, raw_path=raw_path)
     return scope, body
+
+
+def http_only(entry: Entry) -> Entry:
+    """A buffered entry that answers any other event as the streaming loop does, and not with a failure.
+
+    A schedule that keeps an instance warm would fail, be retried and be counted as an error.
+    """
+
+    def handler(event: Any, context: Any) -> dict[str, Any]:
+        try:
+            request_of(event, context)
+        except InvalidRequest as error:
+            headers = {"content-type": "application/json", "x-request-id": context.aws_request_id}
+            return {"statusCode": error.status, "headers": headers, "body": json.dumps(error.body())}
+        return entry(event, context)
+
+    return handler
 
 
 def prelude(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -130,23 +130,32 @@ def final_error(
     `model`: whose failure the last one is, if not the last attempt's. `pinned`: the request named the one
     model that was tried. `broke_off`: a stream had begun, and tells it.
     """
-    last, told = failures[-1], ", ".join(map(_told, attempts))
-    kept = last.klass in OWN_WORDS
+    last, model = failures[-1], model or attempts[-1].model
     status, type_, code, message = _verdict(failures, pinned=pinned)
     error = UpstreamError(
-        message if kept else f"{_BROKE_OFF if broke_off and last.klass != 'schema' else message}: {told}.",
+        _message(last, message, model, attempts, broke_off=broke_off),
         klass=last.klass,
         upstream_status=last.upstream_status,
         status=status,
         type=type_,
         code=code,
-        param=last.param if kept else None,
+        param=last.param if last.klass in OWN_WORDS else None,
         retry_after=_shortest(failures) if status == 429 else None,
-        metadata=_metadata(last, model or attempts[-1].model, attempts),
+        metadata=_metadata(last, model, attempts),
     )
     if status != 429:
         error.headers["x-should-retry"] = "false"  # the SDKs would multiply attempts that were made already
     return error
+
+
+def _message(
+    last: UpstreamError, verdict: str, model: str, attempts: Sequence[Attempt], *, broke_off: bool
+) -> str:
+    """A provider's own words behind its name, or our summary of all attempts."""
+    if last.klass in OWN_WORDS:
+        return f"{model}: {verdict}" if last.origin == "provider" else verdict
+    summary = _BROKE_OFF if broke_off and last.klass != "schema" else verdict
+    return f"{summary}: {', '.join(map(_told, attempts))}."
 
 
 def _shortest(failures: Sequence[UpstreamError]) -> float | None:
@@ -171,7 +180,7 @@ def _verdict(failures: Sequence[UpstreamError], *, pinned: bool) -> tuple[int, s
 
 def _metadata(last: UpstreamError, model: str, attempts: Sequence[Attempt]) -> Json:
     return {
-        "origin": "gateway" if last.klass == "timeout_total" else "provider",
+        "origin": last.origin,
         "class": last.klass,
         "provider": model.partition("/")[0],
         "attempts": [attempt.body() for attempt in attempts],

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from handler.auth import NOT_READ, Auth, Key
+from handler.auth import Auth, Key
 from handler.call import wanted_of
 from handler.chat import Chat, facts_of, parse, prepared, refused_fields
 from handler.cooldown import Cooldown
 from handler.credentials import Credentials
-from handler.errors import GatewayError, Json, UpstreamError, refused
+from handler.errors import Attempt, GatewayError, Json, Unauthenticated, refused
 from handler.exchange import HEAD_AFTER, Receive, read_body
 from handler.headers import upstream_headers, wants_explanation
 from handler.log import Entry, Log, line
@@ -41,6 +41,7 @@ class Policy(NamedTuple):
     rows: Mapping[str, Provider]
     live: Live
     held: object  # the credentials that `live` was made with
+    retry_after: float | None  # seconds until there may be more of them; None: these are all
 
     def unavailable(self, settings: Settings) -> Mapping[str, str]:
         """Why each provider that a record or a setting turned on cannot be used."""
@@ -69,7 +70,7 @@ class Asked(NamedTuple):
     def must_be_served(self) -> None:
         """Raises what the caller of a refused request is told."""
         if self.decision.refusal is not None:
-            raise refused(self.decision.refusal)
+            raise refused(self.decision.refusal, retry_after=self.policy.retry_after)
         for candidate in self.decision.candidates:
             model, allow = candidate.model, self.decision.effects.allow_fields
             refuse = self.policy.rows[model.provider].quirks.refuse
@@ -100,7 +101,11 @@ class Gateway:
 
     async def admitted(self, entry: Entry) -> Key:
         """The caller's key, with the scope that every endpoint asks for."""
-        entry.key = key = await self.auth(entry.headers)
+        try:
+            entry.key = key = await self.auth(entry.headers)
+        except Unauthenticated as error:
+            entry.refused_key = error.key
+            raise
         key.require("chat")
         return key
 
@@ -116,13 +121,18 @@ class Gateway:
         await self.credentials.fresh(table, self.settings)
         held = self.credentials.held
         if last is None or (last.catalog, last.held, last.live.stale) != (catalog, held, view.stale):
-            live = self._live(table, stale=view.stale)
-            self._policy = last = Policy(view.ruleset, catalog, table, live, held)
+            live, retry_after = self._live(table, stale=view.stale), self.credentials.retry_after
+            self._policy = last = Policy(view.ruleset, catalog, table, live, held, retry_after)
         return last
 
     @property
     def rows(self) -> Mapping[str, Provider]:
         return self._policy.rows if self._policy else {}
+
+    @property
+    def available(self) -> frozenset[str]:
+        """The providers that can be called, those of the rules too; none before the rules were read."""
+        return self._policy.live.available if self._policy else frozenset()
 
     async def asked(self, receive: Receive, entry: Entry) -> Asked:
         """Who asks, what, and which model is to answer. Raises GatewayError."""
@@ -160,20 +170,17 @@ class Gateway:
         """The answer, with the time it took on the entry: waiting on providers is not our overhead."""
         entry.waiting_since = self.clock()
         try:
-            entry.answer = answer = await self.relay(call, entry.spent)
-        except UpstreamError as error:
-            self._learn(attempt["class"] for attempt in error.metadata.get("attempts", ()))
-            raise
+            entry.answer = answer = await self.relay(call, entry.spent, entry.attempts)
         finally:
+            self._learn(entry.attempts)
             entry.waited, entry.waiting_since = self.clock() - entry.waiting_since, None
             self.cooldown.release(call.decision)
         entry.waited = answer.waited
-        self._learn(attempt.klass for attempt in answer.attempts)
         return answer
 
-    def _learn(self, classes: Iterable[str]) -> None:
+    def _learn(self, attempts: Iterable[Attempt]) -> None:
         """A provider that refused our credential may have been given a new one."""
-        if "auth" in classes:
+        if any(attempt.klass == "auth" for attempt in attempts):
             self.credentials.refused()
 
     async def models(self, key: Key) -> list[Json]:
@@ -182,7 +189,7 @@ class Gateway:
         facts = Facts(key=key.id, project=key.project, key_models=key.models)
         found = usable(policy.ruleset, policy.catalog, policy.live, facts)
         if isinstance(found, Refusal):
-            raise refused(found)
+            raise refused(found, retry_after=policy.retry_after)
         return found
 
     def _live(self, table: Mapping[str, Provider], *, stale: bool) -> Live:
@@ -198,12 +205,11 @@ class Gateway:
 
     def health(self, *, detailed: bool) -> tuple[int, Json]:
         """The status and body of GET /health, from memory alone."""
-        status, keys = self.snapshot.status(), self.auth.problem
-        if keys is not None:
+        status, problems = self.snapshot.status(), [*self.auth.problems(), *self.credentials.problems()]
+        if problems:
             status["status"] = "degraded"
         if detailed:
-            about_keys = [] if keys is None else [{"what": NOT_READ, "problem": keys}]
-            status["problems"] = [*about_keys, *self.snapshot.problems()]
+            status["problems"] = [*problems, *self.snapshot.problems()]
             status["unavailable"] = self._policy.unavailable(self.settings) if self._policy else {}
             status["warnings"] = self.warnings(*self._policy[:2]) if self._policy else ()
             if cooling := self.cooldown.cooling():

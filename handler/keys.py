@@ -6,6 +6,7 @@ A record holds the SHA-256 of the key, never the key. What cannot be read in a r
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "chat": frozenset({"chat"}),
     "manage": frozenset({"manage", "chat"}),
 }
+LAST_USED = "last_used"  # the one attribute of a record that the gateway writes
 LATEST = 253_402_300_799  # the last second of the year 9999; a later one was meant as milliseconds
 
 
@@ -82,7 +84,7 @@ def key_record(entry: Mapping[str, Any], *, now: datetime) -> Item:
     if not isinstance(key, str) or not well_formed(key):
         raise InvalidRecord("key", f"is not `{PREFIX}` and 43 url-safe characters")
     hash = hash_of(key)
-    defaults = {"id": f"key-{hash[:10]}", "enabled": True, "created_at": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+    defaults = {"id": new_id(hash), "enabled": True, "created_at": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
     given = {name: value for name, value in entry.items() if name != "key" and value is not None}
     record = {**defaults, **given, "hash": hash}
     read_key(record)
@@ -91,7 +93,7 @@ def key_record(entry: Mapping[str, Any], *, now: datetime) -> Item:
 
 def read_key(item: Mapping[str, Any]) -> Key:
     """Raises InvalidRecord for what cannot be read. Unknown attributes are fine unless they look misspelt."""
-    for name in item.keys() - _READERS.keys() - {"hash", "created_at"}:
+    for name in item.keys() - _READERS.keys() - _NOT_READ:
         _refuse_misspelt(name)
     if "id" not in item:
         raise InvalidRecord("id", "is missing")
@@ -101,6 +103,16 @@ def read_key(item: Mapping[str, Any]) -> Key:
         if name in item and not (item[name] is None and name in _MAY_BE_NULL)
     }
     return Key(**found)
+
+
+def shown_id(hash: str, item: Mapping[str, Any]) -> str:
+    """What to call a record that cannot be read: its id, or one made of its hash as new keys have it."""
+    id = item.get("id")
+    return id if isinstance(id, str) and id.strip() else new_id(hash)
+
+
+def new_id(hash: str) -> str:
+    return f"key-{hash[:10]}"
 
 
 def _refuse_misspelt(name: str) -> None:
@@ -127,7 +139,16 @@ def _flag(name: str, value: Any) -> bool:
 def _texts(name: str, value: Any) -> tuple[str, ...]:
     """A list, a set, or one text that stands for a list of one."""
     values = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-    return tuple(_text(name, one) for one in (values if isinstance(values, list | tuple) else [values]))
+    return tuple(_word(name, one) for one in (values if isinstance(values, list | tuple) else [values]))
+
+
+def _word(name: str, value: Any) -> str:
+    """One text of a list. No pattern and no scope has a comma or a space: several were typed as one text."""
+    text = _text(name, value).strip()
+    words = re.findall(r"[^\s,;\[\]\"']+", text)
+    if words != [text]:
+        raise InvalidRecord(name, f"is one text where a list is meant: {json.dumps(words)}")
+    return text
 
 
 def _scopes(name: str, value: Any) -> frozenset[str]:
@@ -164,6 +185,7 @@ def _rfc3339(text: str) -> float | None:
         return None
 
 
+_NOT_READ = frozenset({"hash", "created_at", "replaced_at", LAST_USED})  # ours, and no permission
 _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "id": _text,
     "name": lambda name, value: value if value == "" else _text(name, value),

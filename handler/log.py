@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from handler.answer import dollars_of
 from handler.cost import Usage
-from handler.failover import OWN_WORDS
 from handler.redact import redacted
 
 if TYPE_CHECKING:
     from handler.answer import Answer, Spent
-    from handler.errors import GatewayError
+    from handler.errors import Attempt, GatewayError
     from handler.keys import Key
     from rules import Decision
 
@@ -29,6 +28,8 @@ Log = Callable[[Mapping[str, Any]], None]
 _QUOTING = frozenset({"invalid_value", "invalid_json", "unsupported_parameter"})
 
 _USAGE = tuple(field.name for field in fields(Usage))
+
+LONGEST = 256  # characters of what a caller chose freely
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -41,24 +42,34 @@ class Entry:
     method: str
     path: str
     started: float  # monotonic seconds
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # for the endpoints; never logged
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # logged: the user agent alone
     trace: Mapping[str, str] = field(default_factory=dict)
+    aws_request_id: str | None = None  # Lambda's own, to find the lines that Lambda writes
+    source_ip: str | None = None
+    routine: bool = False  # a health check: nobody reads its line but for debugging
     status: int = 0
     key: Key | None = None
+    refused_key: Key | None = None  # that of a known key which is disabled, expired or unreadable
     decision: Decision | None = None
     answer: Answer | None = None
+    attempts: list[Attempt] = field(default_factory=list)
     spent: list[Spent] = field(default_factory=list)  # what attempts without an answer used
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
-    error: Json | None = None  # the error object the client was given, without words of the request
+    failure: GatewayError | None = None
     waiting_since: float | None = None  # monotonic seconds; set while the providers have the word
     waited: float = 0.0  # seconds spent waiting on providers
     left: bool = False  # the client went away
 
+    @property
+    def model(self) -> str | None:
+        """The model that answered, or without an answer the one asked last."""
+        if self.answer is not None:
+            return self.answer.candidate.id
+        return self.attempts[-1].model if self.attempts else None
+
     def failed(self, error: GatewayError) -> None:
-        quotes = error.code in _QUOTING or error.metadata.get("class") in (*OWN_WORDS, "schema")
-        told = error.body()["error"].items()
-        self.error = {name: value for name, value in told if not (quotes and name == "message")}
+        self.failure = error
 
     def overhead_ms(self, now: float) -> float:
         """Milliseconds so far that were not spent waiting on providers."""
@@ -67,65 +78,117 @@ class Entry:
 
 
 def line(entry: Entry, now: float) -> Json:
-    """The log line of a finished request: never a prompt, an answer, a key or an address."""
-    found = {
-        "level": "ERROR" if entry.status >= 500 or _broke_off(entry.answer) else "INFO",
+    """The log line of a finished request: never a prompt, an answer, a key or an upstream's address.
+
+    It has the same fields whatever became of the request, null where there is nothing to tell
+    (docs/operating.md).
+    """
+    failure = entry.failure or (entry.answer.failure if entry.answer else None)
+    return {
+        "level": _level(entry, failure),
         "message": "request",
-        "request_id": entry.request_id,
-        **entry.trace,
-        "method": entry.method,
-        "path": entry.path,
-        "status": entry.status,
+        **_request(entry),
+        **_caller(entry),
+        **_decided(entry),
+        **_served(entry),
+        "error": error_of(failure) if failure else None,
+        "left": entry.left,
         "ms": round((now - entry.started) * 1000, 1),
         "overhead_ms": round(entry.overhead_ms(now), 2),
-        "stream": entry.stream or None,
-        "key": entry.key.id if entry.key else None,
-        "project": entry.key.project if entry.key else None,
-        "tags": dict(entry.tags) or None,
-        **_decided(entry.decision, entry.answer),
-        **(_answered(entry.answer) if entry.answer else _unanswered(entry)),
-        "error": entry.error,
-        "left": entry.left or None,
+        "provider_ms": round(entry.waited * 1000, 1),
+        "first_token_ms": _milliseconds(entry.answer.first_token if entry.answer else None),
     }
-    return {name: value for name, value in found.items() if value is not None}
 
 
-def _broke_off(answer: Answer | None) -> bool:
-    """Whether a stream failed after its head: its status says nothing of that."""
-    return answer is not None and answer.broke_off
+def _level(entry: Entry, failure: GatewayError | None) -> str:
+    if entry.routine:
+        return "DEBUG"
+    in_band = failure is not None and entry.status < 400  # the status had left: it says nothing of that
+    return "ERROR" if entry.status >= 500 or in_band else "INFO"
 
 
-def _decided(decision: Decision | None, answer: Answer | None) -> Json:
-    if decision is None:
-        return {}
+def _request(entry: Entry) -> Json:
     return {
-        "reason": reason_of(decision, answer),
-        "rule": decision.rule,
-        "revision": decision.revision,
-        "stale": decision.stale or None,
+        "request_id": entry.request_id,
+        "aws_request_id": entry.aws_request_id,
+        "traceparent": entry.trace.get("traceparent"),
+        "x-opper-trace-id": entry.trace.get("x-opper-trace-id"),
+        "method": entry.method,
+        "path": entry.path[:LONGEST],
+        "status": entry.status,
+        "stream": entry.stream,
     }
 
 
-def _unanswered(entry: Entry) -> Json:
-    """What is to be paid all the same; of a client that left, what had just been asked may be too."""
-    asked = entry.decision.facts.input_tokens if entry.decision and entry.left and entry.waited else 0
-    left = Usage(input=asked, estimated=asked > 0)
-    usage = sum((usage for _, usage in entry.spent), start=left)
-    return {"usage": _told(usage), "cost": None if asked else dollars_of(entry.spent)} if usage else {}
-
-
-def _answered(answer: Answer) -> Json:
+def _caller(entry: Entry) -> Json:
+    facts, key = entry.decision.facts if entry.decision else None, entry.key or entry.refused_key
     return {
-        "model": answer.candidate.id,
-        "attempts": [attempt.body() for attempt in answer.attempts],
-        "resumed": answer.resumed,
-        "first_token_ms": None if answer.first_token is None else round(answer.first_token * 1000, 1),
-        "usage": _told(answer.usage) if answer.usage else None,
-        "cost": answer.cost_dollars,
+        "source_ip": entry.source_ip,
+        "user_agent": redacted(entry.headers.get("user-agent", ""), limit=LONGEST) or None,
+        "key": key.id if key else None,
+        "project": key.project if key else None,
+        "function": facts.function if facts else None,
+        "user": facts.user[:LONGEST] if facts and facts.user else None,
+        "tags": {name[:LONGEST]: value[:LONGEST] for name, value in entry.tags.items()},
     }
 
 
-def _told(usage: Usage) -> Json:
+def _decided(entry: Entry) -> Json:
+    decision = entry.decision
+    asked = decision.facts.model if decision else None
+    return {
+        "asked_model": asked[:LONGEST] if asked else None,
+        "model": entry.model,
+        "reason": reason_of(decision, entry.answer),
+        "rule": decision.rule if decision else None,
+        "revision": decision.revision if decision else None,
+        "stale": decision.stale if decision else None,
+    }
+
+
+def _served(entry: Entry) -> Json:
+    """The attempts and what they used; without an answer that is to be paid all the same.
+
+    Of a client that left, what had just been asked may have to be, too.
+    """
+    answer, attempts = entry.answer, [attempt.logged() for attempt in entry.attempts]
+    if answer is not None:
+        usage, cost = answer.usage, answer.cost_dollars
+    else:
+        asked = entry.decision.facts.input_tokens if entry.decision and entry.left and entry.waited else 0
+        usage = sum((used for _, used in entry.spent), start=Usage(input=asked, estimated=asked > 0))
+        cost = None if asked or not usage else dollars_of(entry.spent)
+    return {
+        "attempts": attempts,
+        "resumed": answer.resumed if answer else None,
+        "dropped": list(answer.dropped) if answer else [],
+        "schema": answer.schema if answer else None,
+        "usage": _tokens(usage) if usage else None,
+        "cost": cost,
+    }
+
+
+def error_of(error: GatewayError) -> Json:
+    """The error object that the client was given, but for what quotes the request: our words about a value.
+
+    The attempts are a field of their own.
+    """
+    found = dict(error.body()["error"])
+    metadata = found.get("metadata", {})
+    metadata.pop("attempts", None)
+    quotes = error.code in _QUOTING and metadata.get("origin") != "provider"
+    if quotes or metadata.get("class") == "schema":
+        del found["message"]
+    if error.param:
+        found["param"] = error.param[:LONGEST]
+    return found
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
+
+
+def _tokens(usage: Usage) -> Json:
     return {name: value for name in _USAGE if (value := getattr(usage, name))}
 
 
@@ -143,13 +206,16 @@ def trouble(what: str, found: Mapping[str, Any]) -> Json:
     return {"level": "ERROR", "message": what, **found}
 
 
-def failure(error: BaseException, request_id: str) -> Json:
-    """The line of an exception nobody expected: where it came from, and its words without secrets."""
+def failure(error: BaseException, **ids: str | None) -> Json:
+    """The line of an exception nobody expected: where it came from, and its words without secrets.
+
+    `ids`: of the request, or the part of an instance's life, that it ended.
+    """
     frames = traceback.extract_tb(error.__traceback__)[-12:]
     return {
         "level": "ERROR",
         "message": "internal error",
-        "request_id": request_id,
+        **ids,
         "exception": type(error).__name__,
         "detail": redacted(str(error)),
         "frames": [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames],

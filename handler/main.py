@@ -57,7 +57,7 @@ def _gateway(
 
     signer = Signer()
     credentials = Credentials(
-        settings, lambda: client(settings, service="ssm"), signs=signer.able, clock=clock
+        settings, lambda: client(settings, service="ssm"), signs=signer.able, clock=clock, report=report
     )
     cooldown = Cooldown(now)
     sharing = Sharing(cooldown, store, report=report, now=now)
@@ -104,7 +104,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     from mangum import Mangum
 
+    from handler.event import http_only
+
     logging.getLogger("mangum").setLevel(logging.WARNING)  # a line per request is written already
     app, _ = build()
-    globals()["handler"] = entry = Mangum(app, lifespan="off")
+    globals()["handler"] = entry = http_only(Mangum(app, lifespan="off"))
     return entry

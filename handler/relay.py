@@ -24,7 +24,7 @@ from handler.call import Call, Limit, Limits, limits_of
 from handler.choices import parts_of, together
 from handler.conduct import Conduct, Observe
 from handler.connecting import Connecting
-from handler.errors import SchemaMismatch, UpstreamError
+from handler.errors import Attempt, SchemaMismatch, UpstreamError
 from handler.outgoing import Outgoing, outgoing
 from handler.providers.addressing import surfaced
 from handler.providers.base import Provider, Translator
@@ -154,11 +154,13 @@ class Relay:
         self._jitter = jitter
         self._observe = observe  # told of every attempt, and of a stream that breaks off again
 
-    async def __call__(self, call: Call, spent: list[Spent] | None = None) -> Answer:
+    async def __call__(
+        self, call: Call, spent: list[Spent] | None = None, attempts: list[Attempt] | None = None
+    ) -> Answer:
         """The answer: whole, or a stream at its first content. Raises UpstreamError when all attempts failed.
 
-        Cancelling it closes the upstream at once. `spent` is where it is noted what failed attempts used,
-        for whoever gets no answer to ask.
+        Cancelling it closes the upstream at once. `attempts` gets every attempt and `spent` what the failed
+        ones used, for whoever gets no answer to ask.
         """
         watch, deadline = Watch(self._clock), call.deadline_from(self._clock())
         spent = [] if spent is None else spent
@@ -174,6 +176,7 @@ class Relay:
             watch,
             deadline=deadline,
             spent=spent,
+            attempts=[] if attempts is None else attempts,
             observe=self._observe,
             sleep=self._sleep,
             jitter=self._jitter,

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from handler.attributes import Item, item_size, plain_item, wire_item
 from handler.dynamodb import GARBAGE, StoreError, ask, client, is_loopback, scan
+from handler.keys import LAST_USED
 from handler.packed import packed, unpacked
 from handler.settings import Settings
 
@@ -51,6 +52,10 @@ class Store:
     async def key(self, hash: str) -> Item | None:
         """The item of one key, None when there is none."""
         return await self._in(self._key_reads, lambda: self._get(self._settings.keys_table, {"hash": hash}))
+
+    async def save_last_used(self, hash: str, day: str) -> None:
+        """Writes the day into the record of a key, unless it is there already."""
+        await self._in(self._others, lambda: self._save_last_used(hash, day))
 
     async def adopted(self) -> tuple[str, list[Item]] | None:
         """Revision and records of the rules last saved as adopted; None when none ever were."""
@@ -133,9 +138,22 @@ class Store:
 
     def _save_cooling(self, id: str, opening: Item | None, gone: list[str], expires_at: int) -> None:
         update = _cooling_update(id, opening, gone, expires_at)
+        self._update(self._settings.state_table, {"id": COOLING}, update)
+
+    def _save_last_used(self, hash: str, day: str) -> None:
+        # The function may write this one attribute of a key, and none of what the key may do (template.yaml).
+        update = {
+            "UpdateExpression": "SET #day = :day",
+            "ConditionExpression": "attribute_exists(#hash) AND (attribute_not_exists(#day) OR #day <> :day)",
+            "ExpressionAttributeNames": {"#hash": "hash", "#day": LAST_USED},
+            "ExpressionAttributeValues": wire_item({":day": day}),
+        }
+        self._update(self._settings.keys_table, {"hash": hash}, update)
+
+    def _update(self, table: str, key: Item, update: Mapping[str, Any]) -> None:
+        """Does nothing where its condition does not hold."""
         try:
-            arguments = {"TableName": self._settings.state_table, "Key": wire_item({"id": COOLING}), **update}
-            ask(self._client, "update_item", arguments)
+            ask(self._client, "update_item", {"TableName": table, "Key": wire_item(key), **update})
         except StoreError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Protocol
 
 from handler.errors import GatewayError, InternalError, InvalidRequest, UpstreamError
-from handler.event import prelude, request_of
+from handler.event import parsed, prelude, request_of
 from handler.log import Log, failure, json_lines
 from handler.runtime_api import ACCEPTED, GONE, Invocation, Response, RuntimeApi, RuntimeApiError
 
@@ -63,7 +63,7 @@ async def _serve(api: RuntimeApi, build: Build, environment: MutableMapping[str,
         app, hooks = build()
         await hooks.start()
     except Exception as error:  # whatever it is, Lambda has to be told
-        log(failure(error, "init"))
+        log(failure(error, phase="init"))
         await api.init_error(error)
         return FAILED
     if environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start" and (
@@ -76,7 +76,7 @@ async def _serve(api: RuntimeApi, build: Build, environment: MutableMapping[str,
             _trace(environment, invocation)
             await answer(api, app, hooks, invocation, log)
     except (RuntimeApiError, OSError, EOFError) as error:
-        log(failure(error, "runtime"))
+        log(failure(error, phase="runtime"))
         return FAILED
 
 
@@ -85,10 +85,10 @@ async def _restored(api: RuntimeApi, hooks: Hooks, log: Log) -> int:
     try:
         await api.restore()
     except (RuntimeApiError, OSError, EOFError) as error:
-        log(failure(error, "restore"))
+        log(failure(error, phase="restore"))
         return NOT_RESTORED
     if failed := await _bounded(hooks.after_restore(), None):
-        log(failure(failed, "restore"))
+        log(failure(failed, phase="restore"))
         await api.restore_error(failed)
         return RESTORE_HOOK_FAILED
     return 0
@@ -103,9 +103,9 @@ def _trace(environment: MutableMapping[str, str], invocation: Invocation) -> Non
 
 async def answer(api: RuntimeApi, app: App, hooks: Hooks, invocation: Invocation, log: Log) -> None:
     """Answers one event. What the app does after its last piece, and `settle`, are off the client's clock."""
-    request_id = invocation.aws_request_id
+    id = {"aws_request_id": invocation.aws_request_id}
     try:
-        scope, body = request_of(invocation.event, invocation)
+        scope, body = request_of(parsed(invocation.event), invocation)
     except InvalidRequest as error:
         cycle = Cycle(api, invocation, b"")
         failed = await _bounded(cycle.refuse(error), None)
@@ -113,13 +113,13 @@ async def answer(api: RuntimeApi, app: App, hooks: Hooks, invocation: Invocation
         cycle = Cycle(api, invocation, body)
         failed = await _bounded(_call(app, scope, cycle), _left(invocation))
     if failed is not None:
-        log(failure(failed, request_id))
+        log(failure(failed, **id))
     try:
         await cycle.conclude(failed, log)
     except (OSError, EOFError) as error:  # Lambda has given this request up; the next one may still come
-        log({**failure(error, request_id), "level": "WARNING", "message": "answer not delivered"})
+        log(failure(error, **id) | {"level": "WARNING", "message": "answer not delivered"})
     if unsettled := await _bounded(hooks.settle(), _left(invocation)):
-        log(failure(unsettled, request_id))
+        log(failure(unsettled, **id))
 
 
 async def _call(app: App, scope: Scope, cycle: Cycle) -> None:
@@ -209,7 +209,7 @@ class Cycle:
                 {
                     "level": "WARNING" if reply.status == GONE else "ERROR",
                     "message": "answer refused by Lambda",
-                    "request_id": self._invocation.aws_request_id,
+                    "aws_request_id": self._invocation.aws_request_id,
                     "status": reply.status,
                     "detail": reply.body[:200].decode("utf-8", "replace"),
                 }

@@ -43,12 +43,13 @@ class Tables(Store):
 
     def __init__(self, records: Iterable[Json] = (), keys: Iterable[Json] = KEYS) -> None:
         self.records = list(records)
-        self.keys = {key["hash"]: key for key in keys}
+        self.keys = {key["hash"]: dict(key) for key in keys}
         self.state: Json = {}  # the openings of candidates that cool down
         self.down: StoreError | None = None
         self.hit: tuple[str, ...] = (
             "rules",
             "key",
+            "save_last_used",
             "adopted",
             "save_adopted",
             "cooling",
@@ -65,6 +66,10 @@ class Tables(Store):
     async def key(self, hash: str) -> Any:
         await self._asked("key")
         return self.keys.get(hash)
+
+    async def save_last_used(self, hash: str, day: str) -> None:
+        await self._asked("save_last_used")
+        self.keys[hash]["last_used"] = day
 
     async def adopted(self) -> tuple[str, list[Any]] | None:
         await self._asked("adopted")

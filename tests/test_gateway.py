@@ -125,7 +125,7 @@ async def test_a_streams_events_are_the_providers_own_but_for_the_model(
     upstream.script("m", stream(*events, cut_every=7))
     gateway = start()
     heard = await gateway.chat(model="up/m", stream=True)
-    assert "left" not in gateway.lines[-1], "the end of the answer is not the client's leaving"
+    assert not gateway.lines[-1]["left"], "the end of the answer is not the client's leaving"
     expected = "".join(f"data: {event}\n\n" for event in events).replace('"model":"m"', '"model":"up/m"')
     assert digest(heard.body) == digest(expected + "data: [DONE]\n\n")
 

@@ -40,14 +40,15 @@ async def test_no_part_of_a_providers_error_tells_the_credential(upstream: Upstr
     assert "SECRET" not in f"{body} {gateway.lines}"
 
 
-async def test_the_log_holds_no_words_about_the_request(upstream: Upstream) -> None:
-    upstream.script("m", whole('{"error":{"message":"bad value: my prompt","param":"n"}}', status=400))
+async def test_the_log_holds_a_providers_words_and_none_of_ours_about_the_request(upstream: Upstream) -> None:
+    upstream.script("m", whole('{"error":{"message":"The value is bad.","param":"n"}}', status=400))
     _, body, gateway = await heard(upstream)
-    assert body["error"]["message"] == "bad value: my prompt"
-    assert gateway.lines[-1]["error"]["param"] == "n"
+    told = gateway.lines[-1]
+    assert body["error"]["message"] == told["error"]["message"] == "up/m: The value is bad."
+    assert (told["attempts"][0]["detail"], told["error"]["param"]) == ("The value is bad.", "n")
     _, body, other = await heard(upstream, messages=[{"role": "my prompt", "content": "my prompt"}])
     assert other.lines[-1]["error"]["code"] == "invalid_value"
-    assert "my prompt" not in f"{gateway.lines} {other.lines}"
+    assert "my prompt" not in str(other.lines)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
+from handler.keys import LAST_USED
 from handler.local.tables import TABLES, template
 from handler.providers.bedrock import Bedrock
 from handler.settings import Settings, settings_from
@@ -139,7 +140,7 @@ def test_each_table_is_open_to_its_own_calls_only() -> None:
             if "!GetAtt" in resource:
                 tables[resource["!GetAtt"]] |= set(as_list(statement["Action"]))
     assert tables["RulesTable.Arn"] == {"dynamodb:Scan"}
-    assert tables["KeysTable.Arn"] == {"dynamodb:GetItem"}
+    assert tables["KeysTable.Arn"] == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
     assert "dynamodb:Scan" not in tables["StateTable.Arn"]
 
 
@@ -150,6 +151,17 @@ def test_the_function_writes_its_own_log_group_only() -> None:
     (logs,) = [one for one in statements() if any("logs:" in each for each in as_list(one["Action"]))]
     assert logs["Resource"] == {"!GetAtt": "Logs.Arn"}
     assert "ManagedPolicyArns" not in loaded()["Resources"]["Role"]["Properties"]
+
+
+def test_of_a_key_the_function_may_write_the_day_of_last_use_alone() -> None:
+    (update,) = (
+        statement
+        for statement in statements()
+        if statement["Resource"] == {"!GetAtt": "KeysTable.Arn"}
+        and statement["Action"] == "dynamodb:UpdateItem"
+    )
+    attributes = update["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    assert attributes == ["hash", LAST_USED]
 
 
 def test_nothing_is_allowed_on_every_resource() -> None:

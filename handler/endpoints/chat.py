@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from starlette.requests import Request
 
+from handler.decision_headers import decision_headers
 from handler.exchange import Streamed, deadline_of, unless_left
 from handler.gateway import Gateway
-from handler.log import Entry, reason_of
-from handler.relay import Answer
+from handler.log import Entry
 from handler.response import Response
 
 
@@ -22,27 +20,12 @@ async def chat_completions(gateway: Gateway, request: Request) -> Response | Str
     if asked.chat.stream:
         return Streamed(
             gateway.relayed(call, entry),
-            lambda answer: _headers(entry, answer),
+            lambda answer: decision_headers(entry) if answer else {},  # else it may still become another
             entry.failed,
             head_after=gateway.head_after,
         )
     answer = await unless_left(gateway.relayed(call, entry), request.receive)
-    headers = _headers(entry, answer)
+    headers = decision_headers(entry)
     if answer.cost_dollars is not None:
         headers["x-sluice-cost"] = f"{answer.cost_dollars:.9f}".rstrip("0").rstrip(".")
     return Response(answer.body, headers=headers)
-
-
-def _headers(entry: Entry, answer: Answer | None) -> dict[str, str]:
-    """What the decision and the answer say of themselves; without an answer only what is settled already."""
-    if answer is None or entry.decision is None:
-        return {}
-    found: Mapping[str, str | None] = {
-        "x-sluice-model": answer.candidate.id,
-        "x-sluice-reason": reason_of(entry.decision, answer),
-        "x-sluice-rule": entry.decision.rule,
-        "x-sluice-attempts": str(len(answer.attempts)),
-        "x-sluice-schema": answer.schema,
-        "x-sluice-dropped": ", ".join(answer.dropped) or None,
-    }
-    return {name: value for name, value in found.items() if value is not None}

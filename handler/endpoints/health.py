@@ -6,11 +6,14 @@ from starlette.requests import Request
 
 from handler.errors import GatewayError
 from handler.gateway import Gateway
+from handler.log import Entry
 from handler.response import Response, json_response
 
 
 async def health(gateway: Gateway, request: Request) -> Response:
     """The rules' state, to a `manage` key also which records cannot be read. 503: nothing can be served."""
+    entry: Entry = request.scope["sluice.entry"]
+    entry.routine = True
     status, body = gateway.health(detailed=_manages(gateway, request))
     return json_response(body, status, headers={"cache-control": "no-store"})
 

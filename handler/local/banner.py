@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handler.local.seeding import Seeded
-from handler.providers.registry import available, rows
 from handler.settings import Settings
-from handler.signing import Signer
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # a place to listen on, and one to call
 _HELLO = {"messages": [{"role": "user", "content": "hello"}]}
@@ -26,6 +24,7 @@ class Run:
     embedded: bool  # the DynamoDB is in this process
     region: str
     seeded: Seeded
+    available: frozenset[str]  # the providers that can be called
 
 
 def base_url(listener: socket.socket) -> str:
@@ -51,10 +50,8 @@ def _key(run: Run) -> str:
 
 
 def _models(run: Run) -> str:
-    live, _ = available(
-        rows([], region=run.settings.region), run.settings.environment, run.settings, Signer().able
-    )
-    others = f"those of {', '.join(sorted(live))}" if live else "no others: no credential in the environment"
+    live = sorted(run.available - {"local"})
+    others = f"those of {', '.join(live)}" if live else "no others: no credential in the environment"
     return f"local/echo, which echoes, and {others}"
 
 

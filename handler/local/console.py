@@ -6,7 +6,7 @@ The same entries that Lambda logs as JSON (handler/log.py). https://no-color.org
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from handler.log import LEVELS, Log
@@ -26,49 +26,57 @@ def console(out: TextIO, *, colour: bool, level: str = "INFO") -> Log:
     def log(entry: Mapping[str, Any]) -> None:
         if LEVELS.index(entry.get("level", "INFO")) < least:
             return
-        told = _request(entry, paint) if entry.get("message") == "request" else _event(entry, paint)
+        parts = _request(entry) if entry.get("message") == "request" else _event(entry)
+        told = "  ".join(paint(text, code) for text, code in parts if text)
         out.write(f"{paint(time.strftime('%H:%M:%S'), _DIM)} {told}\n")
         out.flush()
 
     return log
 
 
-Paint = Callable[[str, str], str]  # every text of an entry goes through one
+Part = tuple[str, str]  # a text, and the colour it is shown in
 
 
 def _painted(text: str, code: str) -> str:
-    return f"\x1b[{code}m{_clean(text)}\x1b[0m" if text else ""
+    return f"\x1b[{code}m{_clean(text)}\x1b[0m"
 
 
 def _unpainted(text: str, _code: str) -> str:
     return _clean(text)
 
 
-def _request(entry: Mapping[str, Any], paint: Paint) -> str:
-    """Status, model, why this one, what it took."""
-    status = str(entry.get("status", ""))
-    error = entry.get("error") or {}
-    what = entry.get("model") or f"{entry.get('method', '')} {entry.get('path', '')}"
-    parts = (
-        paint(status, _STATUS.get(int(status[:1] or 0), _PLAIN)),
-        paint(str(what), _BOLD),
-        _why(entry, paint),
-        paint(_attempts(entry.get("attempts") or ()), _PLAIN),
-        paint(_tokens(entry.get("usage") or {}), _PLAIN),
-        f"${entry['cost']:.6f}" if entry.get("cost") else "",
-        paint(f"{entry.get('ms', 0):.0f} ms", _DIM),
-        paint("stream", _DIM) if entry.get("stream") else "",
-        "client left" if entry.get("left") else "",
-        paint("stale rules", _LEVEL["WARNING"]) if entry.get("stale") else "",
-        paint(f"{error.get('code')}: {error.get('message')}", _LEVEL["ERROR"]) if error else "",
-    )
-    return "  ".join(part for part in parts if part)
+def _request(entry: Mapping[str, Any]) -> Iterator[Part]:
+    """Status, model, why this one, what it took, and the id by which a client knows it."""
+    status, error = str(entry.get("status", "")), entry.get("error")
+    cut = error is not None and status.startswith("2")  # the status had left before the answer broke off
+    yield f"{status} broke off" if cut else status, _STATUS.get(5 if cut else int(status[:1] or 0), _PLAIN)
+    yield _what(entry), _BOLD
+    yield _why(entry), _REASON.get(entry.get("reason") or "", _PLAIN)
+    yield _attempts(entry.get("attempts") or ()), _PLAIN
+    yield _tokens(entry.get("usage") or {}), _PLAIN
+    yield f"${entry['cost']:.6f}" if entry.get("cost") else "", _PLAIN
+    yield f"{entry.get('ms', 0):.0f} ms", _DIM
+    yield "stream" if entry.get("stream") else "", _DIM
+    yield "client left" if entry.get("left") else "", _PLAIN
+    yield "stale rules" if entry.get("stale") else "", _LEVEL["WARNING"]
+    yield _failure(error) if error else "", _LEVEL["ERROR"]
+    yield entry.get("request_id") or "", _DIM
 
 
-def _why(entry: Mapping[str, Any], paint: Paint) -> str:
+def _what(entry: Mapping[str, Any]) -> str:
+    """The model that answered, was asked last, or was asked for; else what was requested."""
+    model = entry.get("model") or entry.get("asked_model")
+    return model or f"{entry.get('method', '')} {entry.get('path', '')}"
+
+
+def _why(entry: Mapping[str, Any]) -> str:
     """The reason, and the rule where one applied: "rule long-prompts"."""
-    reason, rule = str(entry.get("reason") or ""), entry.get("rule")
-    return paint(" ".join([reason, str(rule)] if rule else [reason]), _REASON.get(reason, _PLAIN))
+    return " ".join(str(entry[name]) for name in ("reason", "rule") if entry.get(name))
+
+
+def _failure(error: Mapping[str, Any]) -> str:
+    """Its code, and why; the provider's words name the provider."""
+    return ": ".join(str(error[name]) for name in ("code", "message") if error.get(name))
 
 
 def _attempts(attempts: Any) -> str:
@@ -86,12 +94,12 @@ def _tokens(usage: Mapping[str, Any]) -> str:
     return f"{estimated}{usage.get('input', 0)}+{usage.get('output', 0)} tokens" if usage else ""
 
 
-def _event(entry: Mapping[str, Any], paint: Paint) -> str:
+def _event(entry: Mapping[str, Any]) -> Iterator[Part]:
     """Anything else an operator should know: its message, then its fields."""
     level = str(entry.get("level", "INFO"))
     fields = [f"{name}={value}" for name, value in entry.items() if name not in _SHOWN_ELSEWHERE]
-    told = " ".join([str(entry.get("message", "")), *fields])
-    return f"{paint(level, _LEVEL.get(level, _PLAIN))}  {paint(told, _PLAIN)}"
+    yield level, _LEVEL.get(level, _PLAIN)
+    yield " ".join([str(entry.get("message", "")), *fields]), _PLAIN
 
 
 def _clean(text: str) -> str:

@@ -61,8 +61,14 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
             log = console(sys.stdout, colour=colour, level=settings.log_level)
             app, gateway = build(settings, extra_rows={row.name: row}, log=log)
             await gateway.start()
-            url = base_url(listener)
-            run = Run(settings=settings, base_url=url, embedded=embedded, region=region, seeded=seeded)
+            run = Run(
+                settings=settings,
+                base_url=base_url(listener),
+                embedded=embedded,
+                region=region,
+                seeded=seeded,
+                available=gateway.available,
+            )
             async with _running(app, listener, grace=GRACE):
                 sys.stdout.write(banner(run))
                 sys.stdout.flush()

@@ -13,7 +13,7 @@ import time
 from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
-from handler.errors import UpstreamError
+from handler.errors import LONGEST_DETAIL, UpstreamError
 from handler.redact import redacted
 from handler.retry import reset_after, retry_after
 
@@ -197,7 +197,7 @@ def _error(status: int, told: Told, headers: Mapping[str, str], body: bytes) -> 
         shown = status if 400 <= status < 500 else shown
         code = told.code if told.code and redacted(told.code) == told.code else code
         param = told.param and redacted(told.param)
-    own = redacted(told.message.strip())
+    own = redacted(told.message.strip(), limit=LONGEST_DETAIL)
     theirs = own if klass in ("invalid_request", "context_length", "content_policy") else ""
     error = UpstreamError(
         theirs or _MESSAGES[klass],

@@ -40,6 +40,10 @@ class Held(Protocol):
 
     def get(self, name: str) -> str | None: ...
 
+    def missing(self, name: str) -> str:
+        """Why there is none of that name."""
+        ...
+
 
 class TurnedOn(Protocol):
     """The settings that turn providers on, and that let them be anywhere."""
@@ -115,7 +119,7 @@ def _why_not(row: Provider, credentials: Held, settings: TurnedOn, signs: Callab
         return f"{_what_goes(row)} may only go to {', '.join(_HOSTS[_keyed(row)])}"
     if row.credential is not None and credentials.get(row.credential):
         return None
-    missing = [f"no credential {row.credential}"] if row.credential is not None else []
+    missing = [credentials.missing(row.credential)] if row.credential is not None else []
     if row.auth == "sigv4":
         return None if signs() else ", and ".join(["no AWS credentials", *missing])
     return "".join(missing) or None

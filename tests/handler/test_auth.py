@@ -24,7 +24,8 @@ class Fake:
     """A store in memory that can be slow or down."""
 
     def __init__(self, *records: Item) -> None:
-        self.records = {record["hash"]: record for record in records}
+        self.records = {record["hash"]: dict(record) for record in records}
+        self.days: list[str] = []  # that were written
         self.error: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -37,6 +38,12 @@ class Fake:
             raise self.error
         return self.records.get(hash)
 
+    async def save_last_used(self, hash: str, day: str) -> None:
+        self.days.append(day)
+        if self.error:
+            raise self.error
+        self.records[hash] = {**self.records[hash], "last_used": day}
+
 
 DEFAULTS = Settings()
 
@@ -48,6 +55,7 @@ class World:
         self.store = Fake(*records)
         self.time = 1000.0
         self.date = 1_800_000_000.0
+        self.lines: list[tuple[str, dict[str, Any]]] = []
         self.auth = Auth(
             self.store,
             settings,
@@ -55,6 +63,7 @@ class World:
             now=lambda: self.date,
             patience=patience,
             first_patience=patience,
+            report=lambda what, found: self.lines.append((what, found)),
         )
 
     async def call(self, key: str = KEY) -> Key:
@@ -369,3 +378,89 @@ async def test_no_key_is_in_what_auth_holds() -> None:
     await world.call()
     held: Any = (world.auth._known, world.auth._unknown, world.auth._reads)
     assert KEY not in repr(held)
+
+
+DAY = 86_400.0
+
+
+async def test_the_day_of_use_is_written_once_a_day() -> None:
+    world = World(RECORD)
+    for _ in range(3):
+        await world.call()
+    await world.auth.settle()
+    assert world.store.days == ["2027-01-15"]
+    world.date += DAY
+    world.time += 5.0
+    await world.call()
+    await world.auth.settle()
+    assert world.store.days == ["2027-01-15", "2027-01-16"]
+    again = World(world.store.records[hash_of(KEY)])
+    again.date = world.date
+    await again.call()
+    await again.auth.settle()
+    assert again.store.days == [], "another instance reads that it is written"
+
+
+@pytest.mark.parametrize("last", ["yesterday", "", None, 7, "2027-13-01", "2027-01-14"])
+async def test_whatever_stands_in_the_record_the_day_of_use_is_written(last: Any) -> None:
+    world = World({**RECORD, "last_used": last})
+    await world.call()
+    await world.auth.settle()
+    assert world.store.records[hash_of(KEY)]["last_used"] == "2027-01-15"
+
+
+@pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": 1}, {"models": "a, b"}])
+async def test_a_key_that_may_not_call_is_not_used(fields: Item) -> None:
+    world = World({**RECORD, **fields})
+    await world.refusal()
+    await world.auth.settle()
+    assert world.store.days == []
+
+
+async def test_a_day_that_cannot_be_written_holds_nobody_up_and_is_told_once() -> None:
+    world = World(RECORD)
+    await world.call()
+    world.store.error = down("update item t: access denied")
+    await world.auth.settle()
+    assert (await world.call()).id == "k1"
+    world.store.error = None
+    world.time += 61
+    await world.call()
+    await world.auth.settle()
+    assert world.store.days == ["2027-01-15"] * 2, "and it is tried again when the record is read again"
+    problem = {"problem": "update item t: access denied"}
+    assert world.lines == [("last use of keys not written", problem)]
+    assert world.auth.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "known"),
+    [
+        pytest.param({"enabled": False}, ("k1", "support"), id="disabled"),
+        pytest.param({"expires_at": 1}, ("k1", "support"), id="expired"),
+        pytest.param({"models": "a, b"}, ("k1", "default"), id="unreadable"),
+        pytest.param({"id": 7}, (f"key-{hash_of(KEY)[:10]}", "default"), id="without an id that can be read"),
+    ],
+)
+async def test_whose_key_is_refused_is_known_to_the_log(fields: Item, known: tuple[str, str]) -> None:
+    world = World({**RECORD, **fields})
+    for _ in range(2):
+        refusal = await world.refusal()
+        assert isinstance(refusal, Unauthenticated)
+        assert refusal.key is not None
+        assert (refusal.key.id, refusal.key.project) == known
+        assert known[0] not in f"{refusal.body()} {refusal.headers}"
+
+
+async def test_a_record_that_cannot_be_read_is_reported_once_and_told_until_it_is_mended() -> None:
+    world = World({**RECORD, "models": "openai/*, local/*"})
+    for _ in range(3):
+        await world.refusal()
+        world.time += 11
+    words = 'is one text where a list is meant: ["openai/*", "local/*"]'
+    found = {"id": "k1", "field": "models", "problem": words}
+    assert world.lines == [("key not readable", found)]
+    assert world.auth.problems() == [{"what": "key not readable", **found}]
+    world.store.records[hash_of(KEY)]["models"] = ["openai/*", "local/*"]
+    assert (await world.call()).models == ("openai/*", "local/*")
+    assert world.auth.problems() == []

@@ -400,7 +400,7 @@ def test_its_class_and_retry_after_are_kept_when_nobody_else_is_left(streamed: b
     assert (heard.error.status, heard.error.retry_after) == (429, 40)
     refused = told([part(0, streamed=streamed, after=9.0), refusing(400)], "one/a", "two/b", stream=streamed)
     assert refused.error is not None
-    assert (refused.error.status, refused.error.message) == (400, "No.")
+    assert (refused.error.status, refused.error.message) == (400, "one/a: No.")
 
 
 @BOTH
@@ -447,7 +447,7 @@ def test_one_that_fails_after_content_ends_the_stream_in_an_error(
     assert heard.classes == [f"one/a {klass}"]
     assert heard.seconds == pytest.approx(20 if klass == "timeout_idle" else 3)
     assert heard.answer is not None
-    assert heard.answer.broke_off
+    assert heard.answer.failure
     assert heard.answer.usage is not None
     assert heard.answer.usage.estimated
     assert heard.answer.usage.input == 7 + 5, "as told by the one that had ended; the last had said nothing"
@@ -586,5 +586,5 @@ async def test_a_credential_in_a_parts_failure_is_taken_out(relay: Relaying) -> 
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
     relay.upstream.script("a", stream(chunk("Hello"), 0.05, refusal))
     events = await read_all(await relay(several(stream=True)))
-    assert events[-1]["error"]["message"] == "Not with [redacted]."
+    assert events[-1]["error"]["message"] == "one/a: Not with [redacted]."
     assert HEAD["id"] == events[0]["id"]

@@ -15,6 +15,7 @@ from moto import mock_aws
 from handler.credentials import AFTER_FAILURE, AFTER_REFUSAL, REFRESH, Credentials
 from handler.providers.base import Provider
 from handler.settings import Settings
+from handler.store import StoreError
 
 PATH = "/sluice/keys"
 CANARY = "sk-canary-0123456789"
@@ -215,25 +216,65 @@ def refusal(code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("failure", "problem"),
     [
-        pytest.param(refusal("ThrottlingException"), "ThrottlingException", id="throttled"),
-        pytest.param(refusal("AccessDeniedException"), "AccessDeniedException", id="not allowed"),
+        pytest.param(refusal("ThrottlingException"), "throttled", id="throttled"),
+        pytest.param(refusal("AccessDeniedException"), "access denied", id="not allowed"),
         pytest.param(
-            EndpointConnectionError(endpoint_url="https://x"), "EndpointConnectionError", id="not reached"
+            EndpointConnectionError(endpoint_url="https://x"),
+            "no answer (endpoint connection)",
+            id="not reached",
         ),
+        pytest.param(KeyError("Parameters"), "an answer that is not", id="no answer of Parameter Store's"),
     ],
 )
 async def test_the_last_values_stay_when_reading_fails(failure: Exception, problem: str) -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
-    credentials = made(client, clock=clock)
+    told: list[Any] = []
+    credentials = Credentials(settings(), lambda: client, clock=clock, report=lambda *line: told.append(line))
     await read(credentials)
     client.failure = failure
-    clock.now += REFRESH
-    await read(credentials)
-    assert (credentials.get("P_API_KEY"), credentials.problem) == ("a", problem)
+    for _ in range(2):
+        clock.now += REFRESH
+        await read(credentials)
+    assert credentials.get("P_API_KEY") == "a"
+    assert credentials.missing("Q_API_KEY") == "no credential Q_API_KEY", (
+        "when it was last read it was not there"
+    )
+    assert credentials.retry_after is None
+    ((what, found),) = told
+    assert {"what": what, **found} == credentials.problems()[0]
+    assert (what, problem in found["problem"]) == ("credentials not read", True)
     client.failure = None
     clock.now += REFRESH
     await read(credentials)
-    assert credentials.problem is None
+    assert credentials.problems() == []
+
+
+def no_region() -> Any:
+    raise StoreError("ssm: no AWS region is configured")
+
+
+def refusing() -> Any:
+    client = Parameters()
+    client.failure = refusal("ThrottlingException")
+    return client
+
+
+@pytest.mark.parametrize("client", [refusing, no_region], ids=["it is throttled", "there is no client"])
+async def test_credentials_that_were_never_read_are_not_called_absent(client: Callable[[], Any]) -> None:
+    credentials = Credentials(settings(), client, clock=Clock())
+    assert credentials.missing("P_API_KEY") == "no credential P_API_KEY"
+    await read(credentials)
+    assert credentials.missing("P_API_KEY") == "P_API_KEY: Parameter Store did not answer"
+    assert credentials.retry_after == AFTER_FAILURE
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "schlüssel"])
+async def test_a_credential_that_cannot_be_used_is_not_called_absent(value: str) -> None:
+    stored, given = made(Parameters({"P_API_KEY": value})), made(None, settings(P_API_KEY=value))
+    await read(stored)
+    for credentials in (stored, given):
+        why = "credential P_API_KEY is there, but no header can hold its characters"
+        assert (credentials.get("P_API_KEY"), credentials.missing("P_API_KEY")) == (None, why)
 
 
 async def test_a_failed_first_reading_is_tried_again_soon() -> None:
@@ -280,15 +321,16 @@ async def test_one_refusal_is_one_reading() -> None:
     assert len(client.asked) == 2
 
 
-async def test_another_reading_makes_other_values() -> None:
+async def test_what_is_held_is_another_thing_after_every_change() -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
     credentials = made(client, clock=clock)
-    await read(credentials)
-    held = credentials.held
-    assert credentials.held is held
-    clock.now += REFRESH
-    await read(credentials)
-    assert credentials.held is not held
+    seen = [credentials.held]
+    for failure, value in [(None, "a"), (refusal("Throttling"), "a"), (None, "b")]:
+        client.failure, client.pages = failure, [{"P_API_KEY": value}]
+        await read(credentials)
+        assert credentials.held not in seen
+        seen.append(credentials.held)
+        clock.now += REFRESH
 
 
 async def test_a_parameter_that_is_gone_is_gone() -> None:
@@ -306,7 +348,7 @@ async def test_no_value_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     credentials = made(Parameters({"Q_API_KEY": CANARY}), given)
     await read(credentials, given, {"q": Provider(name="q", base_url="https://q", credential="Q_API_KEY")})
     assert credentials.get("Q_API_KEY") == CANARY
-    shown = f"{credentials!r} {credentials} {credentials.problem} {given!r} {caplog.text}"
+    shown = f"{credentials!r} {credentials} {credentials.problems()} {given!r} {caplog.text}"
     assert CANARY not in shown
 
 
@@ -317,7 +359,9 @@ def test_parameter_store_itself() -> None:
     client: Any = session.create_client("ssm", region_name="eu-central-1")
     for number in range(12):
         client.put_parameter(Name=f"{PATH}/P{number}_API_KEY", Value=f"v{number}\n", Type="SecureString")
-    client.put_parameter(Name="/other/P99_API_KEY", Value="x", Type="SecureString")
+    for path in ("/other/P99_API_KEY", f"{PATH}/prod/P0_API_KEY", f"{PATH}/prod/eu/P50_API_KEY"):
+        client.put_parameter(Name=path, Value="deep", Type="SecureString")
     credentials = made(client, settings(path=PATH + "/"))
     asyncio.run(read(credentials))
-    assert [credentials.get(f"P{number}_API_KEY") for number in (0, 11, 99)] == ["v0", "v11", None]
+    values = [credentials.get(f"P{number}_API_KEY") for number in (0, 11, 50, 99)]
+    assert values == ["v0", "v11", "deep", None], "at any depth, and the one higher up where there are two"

@@ -13,8 +13,8 @@ A, B, C = (Candidate(model(f"one/{name}")) for name in "abc")
 FOREVER = 1e9
 
 
-def failed(klass: str, retry_after: float | None = None) -> UpstreamError:
-    return UpstreamError(f"It is {klass}.", klass=klass, retry_after=retry_after)
+def failed(klass: str, retry_after: float | None = None, status: int | None = 500) -> UpstreamError:
+    return UpstreamError(f"It is {klass}.", klass=klass, retry_after=retry_after, upstream_status=status)
 
 
 def played(
@@ -178,7 +178,7 @@ def test_what_the_caller_is_told(classes: list[str], status: int, type_: str, co
     assert error.retry_after == (10 - len(classes) if status == 429 else None)
     assert all(f"p{at}/m ({klass}, {500 + at})" in error.message for at, klass in enumerate(classes))
     assert error.body()["error"]["metadata"] == {
-        "origin": "gateway" if classes[-1] == "timeout_total" else "provider",
+        "origin": failures[-1].origin,
         "class": classes[-1],
         "provider": f"p{len(classes) - 1}",
         "attempts": [attempt.body() for attempt in attempts],
@@ -203,7 +203,7 @@ def test_what_is_the_callers_to_mend_is_told_in_the_providers_words(klass: str) 
         [failed("server"), failure], [Attempt("one/a", "server", 500, 1), Attempt("two/a", klass, 422, 1)]
     )
     assert (error.message, error.status, error.type, error.code, error.param) == (
-        "Shorter.",
+        "two/a: Shorter.",
         422,
         "t",
         "c",
@@ -211,3 +211,20 @@ def test_what_is_the_callers_to_mend_is_told_in_the_providers_words(klass: str) 
     )
     assert error.headers == {"x-should-retry": "false"}
     assert len(error.metadata["attempts"]) == 2
+
+
+# Of each class the one whose failure it is, with a response and without one.
+ORIGINS = {
+    **dict.fromkeys(ACTIONS, ("provider", "provider")),
+    **dict.fromkeys(("invalid_request", "auth", "permission", "not_found"), ("provider", "gateway")),
+    "timeout_total": ("gateway", "gateway"),
+}
+
+
+@pytest.mark.parametrize("klass", sorted(ACTIONS))
+@pytest.mark.parametrize("answered", [True, False], ids=["the provider answered", "no provider answered"])
+def test_a_refusal_of_ours_is_never_a_providers(klass: str, answered: bool) -> None:
+    failure = failed(klass, status=404 if answered else None)
+    error = final_error([failure], [Attempt("one/a", klass, failure.upstream_status, 1)], pinned=True)
+    assert error.metadata["origin"] == ORIGINS[klass][0 if answered else 1]
+    assert (error.message == "It is invalid_request.") is (klass == "invalid_request" and not answered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from handler.auth import _usable
 from handler.errors import Forbidden
 from handler.keys import Key, hash_of, key_record, new_key, read_key, well_formed
 from rules import InvalidRecord
@@ -109,7 +109,27 @@ def test_what_cannot_be_read_means_disabled(record: dict[str, Any], field: str) 
         read_key(item)
     assert failure.value.field == field
     assert failure.value.problem
-    assert _usable(item) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        pytest.param("openai/*, local/*", ["openai/*", "local/*"], id="commas"),
+        pytest.param("openai/* local/*", ["openai/*", "local/*"], id="spaces"),
+        pytest.param("openai/*;local/*", ["openai/*", "local/*"], id="semicolons"),
+        pytest.param("openai/*\nlocal/*", ["openai/*", "local/*"], id="lines"),
+        pytest.param('["openai/*", "local/*"]', ["openai/*", "local/*"], id="JSON"),
+        pytest.param("['openai/*']", ["openai/*"], id="Python"),
+        pytest.param("openai/*,", ["openai/*"], id="a comma at the end"),
+        pytest.param(["a", "b, c"], ["b", "c"], id="in a list"),
+    ],
+)
+@pytest.mark.parametrize("field", ["models", "scopes"])
+def test_a_list_typed_as_one_text_says_so(field: str, typed: Any, meant: list[str]) -> None:
+    with pytest.raises(InvalidRecord, match=r"`(models|scopes)`: ") as failure:
+        read_key({"id": "k", field: typed})
+    if not isinstance(typed, list):
+        assert failure.value.problem == f"is one text where a list is meant: {json.dumps(meant)}"
 
 
 def test_a_record_without_an_id_cannot_be_read() -> None:

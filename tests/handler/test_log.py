@@ -1,22 +1,31 @@
-"""What the line of a failed request tells of its error: never a piece of the request."""
+"""The line of a request: the same fields whatever became of it, and never a piece of what was asked."""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
-from handler.errors import GatewayError, InvalidRequest, NotFound, Unavailable, UpstreamError
-from handler.log import Entry
+from handler.errors import (
+    Attempt,
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    SchemaMismatch,
+    Unavailable,
+    UpstreamError,
+)
+from handler.failover import final_error
+from handler.log import LONGEST, Entry, error_of, failure, json_lines, line
 
 
-def logged(error: GatewayError) -> dict[str, object]:
-    entry = Entry("id", "POST", "/chat/completions", 0.0)
-    entry.failed(error)
-    assert entry.error is not None
-    return entry.error
+def entry_of(**fields: Any) -> Entry:
+    return Entry("id", "POST", "/chat/completions", 0.0, **fields)
 
 
-def upstream(klass: str) -> UpstreamError:
-    return UpstreamError("SECRET", klass=klass, code="odd", param="n", metadata={"class": klass})
+def final(error: UpstreamError) -> UpstreamError:
+    return final_error([error], [Attempt("up/m", error.klass, error.upstream_status, 1)])
 
 
 @pytest.mark.parametrize(
@@ -25,15 +34,18 @@ def upstream(klass: str) -> UpstreamError:
         pytest.param(InvalidRequest('role: got "SECRET"', param="n"), id="a value of the request"),
         pytest.param(InvalidRequest("SECRET", code="invalid_json", param="n"), id="a piece of its JSON"),
         pytest.param(InvalidRequest("SECRET", code="unsupported_parameter", param="n"), id="a field"),
-        pytest.param(upstream("invalid_request"), id="a provider's words on a value"),
-        pytest.param(upstream("content_policy"), id="a provider's words on the content"),
-        pytest.param(upstream("context_length"), id="a provider's words on the length"),
+        pytest.param(
+            final(UpstreamError("SECRET", klass="invalid_request", code="unsupported_parameter", param="n")),
+            id="a field that a provider's format has no place for",
+        ),
+        pytest.param(final(SchemaMismatch("SECRET", said=None)), id="where an answer does not fit"),
     ],
 )
-def test_words_that_may_quote_the_request_are_left_out(error: GatewayError) -> None:
-    told = error.body()["error"]
-    assert logged(error) == {name: told[name] for name in told if name != "message"}
-    assert logged(error)["param"] == "n"
+def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) -> None:
+    logged, told = error_of(error), error.body()["error"]
+    assert "SECRET" not in str(logged)
+    assert logged["code"] == told["code"]
+    assert logged["param"] == told["param"]
 
 
 @pytest.mark.parametrize(
@@ -41,8 +53,81 @@ def test_words_that_may_quote_the_request_are_left_out(error: GatewayError) -> N
     [
         pytest.param(NotFound("There is no model 'a'."), id="a model that is not there"),
         pytest.param(Unavailable("No model can take this request."), id="nobody who can answer"),
-        pytest.param(UpstreamError("No candidate gave an answer.", klass="server"), id="our own summary"),
+        pytest.param(final(UpstreamError("It failed.", klass="server")), id="our own summary"),
+        pytest.param(
+            final(UpstreamError("Too long.", klass="invalid_request", upstream_status=400)),
+            id="a provider's own words",
+        ),
     ],
 )
-def test_other_words_are_told(error: GatewayError) -> None:
-    assert logged(error) == error.body()["error"]
+def test_other_words_are_told_and_the_attempts_once(error: GatewayError) -> None:
+    told = error.body()["error"]
+    told.get("metadata", {}).pop("attempts", None)
+    assert error_of(error) == told
+
+
+LINES = {
+    "nothing known": entry_of(),
+    "a refused key": entry_of(status=401, failure=InvalidRequest("no")),
+    "a failure": entry_of(status=502, attempts=[Attempt("up/m", "server", 500, 3, "It is 500.")]),
+}
+
+
+@pytest.mark.parametrize("entry", LINES.values(), ids=LINES)
+def test_every_line_has_the_same_fields(entry: Entry) -> None:
+    assert line(entry, 1.0).keys() == line(entry_of(), 1.0).keys()
+
+
+def test_an_attempt_is_told_with_the_providers_words() -> None:
+    (attempt,) = line(LINES["a failure"], 1.0)["attempts"]
+    assert attempt == {"model": "up/m", "class": "server", "status": 500, "ms": 3, "detail": "It is 500."}
+    assert "detail" not in LINES["a failure"].attempts[0].body(), "that one goes to callers"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param("x" * 5_000, "x" * 299 + "…", id="long words are cut"),
+        pytest.param("no: sk-abcdefghijklmnop", "no: [redacted]", id="a key in them is not told"),
+    ],
+)
+def test_the_detail_of_an_attempt_is_short_and_redacted(words: str, told: str) -> None:
+    error = UpstreamError("It failed.", klass="server")
+    assert error.detail == "It failed."
+    error.add_note(words)
+    assert error.detail == told
+
+
+def test_what_a_caller_chose_is_bounded_and_on_one_line() -> None:
+    written: list[str] = []
+    headers = {"user-agent": "a\r\n\x1b[2J" + "b" * 5_000}
+    entry = entry_of(headers=headers, tags={"t": "\u2028" + "c" * 5_000})
+    entry.path = "/\n" * 5_000
+    json_lines(written.append)(line(entry, 1.0))
+    (text,) = written
+    assert text.isascii()
+    assert text.isprintable() or text[:-1].isprintable()
+    assert len(text) < 6 * LONGEST * 4
+    assert json.loads(text)["user_agent"].startswith("a")
+
+
+@pytest.mark.parametrize(
+    ("entry", "level"),
+    [
+        pytest.param(entry_of(status=200), "INFO", id="an answer"),
+        pytest.param(entry_of(status=404, failure=NotFound("no")), "INFO", id="the caller's fault"),
+        pytest.param(entry_of(status=503, failure=Unavailable("no")), "ERROR", id="ours, or a provider's"),
+        pytest.param(entry_of(status=200, failure=Unavailable("no")), "ERROR", id="told in the stream"),
+        pytest.param(entry_of(status=200, routine=True), "DEBUG", id="a health check"),
+        pytest.param(
+            entry_of(status=503, routine=True), "DEBUG", id="one that finds trouble: it has its own line"
+        ),
+    ],
+)
+def test_the_level_of_a_line(entry: Entry, level: str) -> None:
+    assert line(entry, 1.0)["level"] == level
+
+
+def test_the_story_of_an_unexpected_failure_names_the_request_as_everybody_knows_it() -> None:
+    told = failure(ValueError("x"), request_id="ours", aws_request_id="lambda's")
+    assert (told["request_id"], told["aws_request_id"]) == ("ours", "lambda's")

@@ -195,7 +195,7 @@ def test_when_nobody_can_go_on_the_break_itself_is_told(last: Script, able: bool
     assert told.failure["message"].startswith("The answer broke off: one/a (network, 200), two/b (")
     assert len(told.failure["metadata"]["attempts"]) == 1 + len(transport.asked("b"))
     assert told.answer is not None
-    assert told.answer.broke_off
+    assert told.answer.failure
 
 
 TOOL = chunk(None, tool_calls=[{"index": 0, "id": "c", "type": "function", "function": {"name": "f"}}])

@@ -49,7 +49,7 @@ class Fake:
         self.calls.append(arguments)
         return self.answer(arguments)
 
-    scan = get_item = put_item = delete_item = _call
+    scan = get_item = put_item = update_item = delete_item = _call
 
 
 def failing(error: Exception) -> Fake:
@@ -92,6 +92,18 @@ async def test_a_key_is_found_by_its_hash_only(database: Any, store: Store) -> N
     put(database, SETTINGS.keys_table, hash="h", id="k", enabled=True)
     assert await store.key("h") == {"hash": "h", "id": "k", "enabled": True}
     assert await store.key("other") is None
+
+
+async def test_the_day_of_use_goes_into_a_record_that_is_there_and_nothing_else_of_it_changes(
+    database: Any, store: Store
+) -> None:
+    record = {"hash": "h", "id": "k", "enabled": False}
+    put(database, SETTINGS.keys_table, **record)
+    for day in ("2026-11-29", "2026-11-29", "2026-11-30"):
+        await store.save_last_used("h", day)
+        assert await store.key("h") == {**record, "last_used": day}
+    await store.save_last_used("none", "2026-11-29")
+    assert await store.key("none") is None
 
 
 async def test_every_page_is_read() -> None:
@@ -182,6 +194,7 @@ def test_a_failure_is_said_plainly(error: Exception, text: str) -> None:
     [
         pytest.param(lambda store: store.rules(), id="rules"),
         pytest.param(lambda store: store.key("h"), id="key"),
+        pytest.param(lambda store: store.save_last_used("h", "2026-11-29"), id="last used"),
         pytest.param(lambda store: store.adopted(), id="adopted"),
         pytest.param(lambda store: store.save_adopted("r", []), id="save"),
     ],

@@ -324,7 +324,7 @@ async def test_a_failure_after_the_answer_is_only_logged() -> None:
     assert not invocation.trailers
     assert [line["detail"] for line in running.lines[:2]] == ["too late", "settle failed"]
     assert {line["level"] for line in running.lines} == {"ERROR"}
-    assert running.lines[0]["request_id"] == invocation.id
+    assert running.lines[0]["aws_request_id"] == invocation.id
 
 
 async def test_a_message_after_the_end_is_refused() -> None:

@@ -31,6 +31,9 @@ OWN_FIELDS = {"hints", "route", "fallback_models", "models", "output_schema", "t
 class Held(dict[str, str]):
     """Credentials by name."""
 
+    def missing(self, name: str) -> str:
+        return f"no credential {name}"
+
 
 def test_there_is_one_row_for_every_provider_that_the_rules_know() -> None:
     assert PROVIDERS.keys() == rules.PROVIDERS

@@ -18,6 +18,7 @@ Json = dict[str, Any]
 def run_of(**fields: Any) -> Run:
     environment = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:4566", **fields.pop("environment", {})}
     given: Json = {"embedded": True, "region": "us-east-1", "seeded": Seeded(rules=7, keys=1, made=new_key())}
+    given |= {"available": frozenset({"local"})}
     return Run(
         **{
             "settings": Settings(environment=environment),
@@ -52,8 +53,9 @@ def test_the_banner_of_a_given_dynamodb_says_that_nothing_was_deleted() -> None:
 
 
 def test_the_banner_names_live_providers_and_no_credential() -> None:
-    told = banner(run_of(environment={"GROQ_API_KEY": "gsk-canary", "OPENAI_API_KEY": "sk-canary"}))
-    assert "groq, openai" in told
+    environment = {"GROQ_API_KEY": "gsk-canary"}
+    told = banner(run_of(environment=environment, available=frozenset({"local", "ours", "groq"})))
+    assert "local/echo, which echoes, and those of groq, ours\n" in told
     assert "canary" not in told
 
 

@@ -1,0 +1,23 @@
+"""The headers that tell a decision and its attempts, on answers and on errors (contract, section 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from handler.log import Entry, reason_of
+
+
+def decision_headers(entry: Entry) -> dict[str, str]:
+    """None before there is a decision. Without an answer the model is the one that was asked last."""
+    decision, answer = entry.decision, entry.answer
+    if decision is None:
+        return {}
+    found: Mapping[str, str | None] = {
+        "x-sluice-model": entry.model,
+        "x-sluice-reason": reason_of(decision, answer),
+        "x-sluice-rule": decision.rule,
+        "x-sluice-attempts": str(len(entry.attempts)),
+        "x-sluice-schema": answer.schema if answer else None,
+        "x-sluice-dropped": ", ".join(answer.dropped) or None if answer else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,267 @@
+"""What an operator sees of requests and of trouble: log lines, headers of errors, health, and their page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from handler.credentials import Credentials
+from handler.event import http_only
+from handler.local.console import console
+from handler.log import Entry, line
+from handler.settings import Settings
+from handler.store import StoreError
+from tests.asgi import Heard, call
+from tests.gateways import KEY, MANAGE, NARROW, Running, key_item, model, provider, running
+from tests.upstream import Reply, Upstream, chunk, completion, finish, stream, usage, whole
+
+PAGE = (Path(__file__).parent.parent / "docs" / "operating.md").read_text(encoding="utf-8")
+ROUTE = {"kind": "route", "id": "ours", "retries": 0}
+FIELDS = line(Entry("id", "GET", "/", 0.0), 0.0).keys()
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as server:
+        yield server
+
+
+@pytest.fixture
+async def gateway(upstream: Upstream) -> AsyncIterator[Running]:
+    made = running([provider(upstream.url), ROUTE, model("up/m", price={"input": 1, "output": 2})])
+    yield made
+    await made.gateway.aclose()
+
+
+def refusal(status: int, **headers: str) -> Reply:
+    return whole({"error": {"message": "The parameter is odd."}}, status=status, headers=headers)
+
+
+ENDINGS: dict[str, tuple[list[Reply], int]] = {
+    "a whole answer": ([whole(completion())], 200),
+    "invalid": ([refusal(400)], 400),
+    "unauthorized": ([refusal(401)], 502),
+    "over its limit": ([refusal(429, **{"retry-after": "60"})], 429),
+    "down": ([refusal(500)], 502),
+    "an answer that is none": ([whole("<html>")], 502),
+}
+
+
+def decided(heard: Heard) -> dict[str, str]:
+    names = ("model", "reason", "rule", "attempts")
+    return {name: heard.headers.get(f"x-sluice-{name}", "") for name in names}
+
+
+@pytest.mark.parametrize(("replies", "status"), ENDINGS.values(), ids=ENDINGS)
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+async def test_every_end_of_a_request_tells_the_decision(
+    upstream: Upstream, gateway: Running, replies: list[Reply], status: int, streams: bool
+) -> None:
+    answer = stream(chunk("Hello"), finish(), usage())
+    upstream.script("m", *([answer] if streams and status == 200 else replies))
+    heard = await gateway.chat(model="up/m", stream=streams, headers={"user-agent": "probe/1"})
+    told = gateway.lines[-1]
+    assert heard.status == told["status"] == status
+    expected = {"model": "up/m", "reason": "requested", "rule": "ours"}
+    assert decided(heard) == {**expected, "attempts": str(len(told["attempts"]))}
+    assert {name: told[name] for name in expected} == expected
+    assert (told["asked_model"], told["key"], told["project"]) == ("up/m", "k1", "support")
+    assert (told["source_ip"], told["user_agent"], told["stream"]) == ("192.0.2.1", "probe/1", streams)
+    assert told["request_id"] == heard.headers["x-request-id"]
+    assert (told["error"] is None) is (status == 200)
+    assert told.keys() == FIELDS
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+async def test_a_providers_words_name_the_provider_to_the_caller_whose_business_they_are(
+    upstream: Upstream, gateway: Running, streams: bool
+) -> None:
+    upstream.script("m", refusal(400))
+    heard = await gateway.chat(model="up/m", stream=streams)
+    assert heard.error["message"] == "up/m: The parameter is odd."
+    upstream.script("m", refusal(500))
+    heard = await gateway.chat(model="up/m", stream=streams)
+    assert "odd" not in heard.error["message"], "not the caller's business"
+    assert gateway.lines[-1]["attempts"][-1]["detail"] == "The parameter is odd.", "but the operator's"
+
+
+REFUSED: dict[str, tuple[dict[str, Any], int, dict[str, str]]] = {
+    "not admitted": (
+        {"model": "up/m", "key": NARROW},
+        403,
+        {"model": "", "reason": "requested", "rule": "ours", "attempts": "0"},
+    ),
+    "a model that is not there": (
+        {"model": "nothing"},
+        404,
+        {"model": "", "reason": "requested", "rule": "ours", "attempts": "0"},
+    ),
+    "no key": ({"key": None}, 401, dict.fromkeys(("model", "reason", "rule", "attempts"), "")),
+    "nothing asked": ({"messages": []}, 400, dict.fromkeys(("model", "reason", "rule", "attempts"), "")),
+}
+
+
+@pytest.mark.parametrize(("fields", "status", "headers"), REFUSED.values(), ids=REFUSED)
+async def test_a_refusal_tells_what_was_decided(
+    gateway: Running, fields: dict[str, Any], status: int, headers: dict[str, str]
+) -> None:
+    heard = await gateway.chat(**fields)
+    assert (heard.status, decided(heard)) == (status, headers)
+    assert gateway.lines[-1].keys() == FIELDS
+
+
+@pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": 1}, {"enabled": "maybe"}])
+async def test_whose_key_was_refused_is_in_the_log_and_nowhere_else(
+    gateway: Running, fields: dict[str, Any]
+) -> None:
+    item = key_item(NARROW, id="n1", project="support", **fields)
+    gateway.tables.keys[item["hash"]] = item
+    known, unknown = (
+        await gateway.chat(key=NARROW),
+        await gateway.chat(key="sk-sluice-" + "u" * 43),
+    )
+    assert [told["key"] for told in gateway.lines if told["message"] == "request"] == ["n1", None]
+    assert known.body == unknown.body
+    assert known.headers.keys() == unknown.headers.keys()
+
+
+async def test_a_key_record_that_cannot_be_read_is_in_the_log_and_in_health(gateway: Running) -> None:
+    item = key_item(NARROW, id="n1", models="openai/*, local/*")
+    gateway.tables.keys[item["hash"]] = item
+    await gateway.chat(key=NARROW)
+    await gateway.get("/v1/models", key=MANAGE)
+    anyone, manager = await gateway.get("/health", key=None), await gateway.get("/health", key=MANAGE)
+    (problem,) = manager.json["problems"]
+    assert (problem["what"], problem["id"], problem["field"]) == ("key not readable", "n1", "models")
+    assert anyone.json["status"] == manager.json["status"] == "degraded"
+    assert "n1" not in anyone.body.decode()
+    assert [told["id"] for told in gateway.lines if told["level"] == "ERROR"] == ["n1"]
+
+
+async def test_a_health_check_is_a_line_for_debugging(gateway: Running) -> None:
+    await gateway.get("/v1/health/", key=None)
+    assert [told["level"] for told in gateway.lines] == ["DEBUG"]
+
+
+async def test_a_request_names_lambdas_own_id(gateway: Running) -> None:
+    context = SimpleNamespace(aws_request_id="7f3a", get_remaining_time_in_millis=lambda: 60_000)
+    headers = {"authorization": f"Bearer {KEY}"}
+    await call(gateway.app, "GET", "/v1/models", headers=headers, extra={"aws.context": context})
+    assert gateway.lines[-1]["aws_request_id"] == "7f3a"
+
+
+async def test_a_stream_that_broke_off_is_not_told_as_an_answer(upstream: Upstream, gateway: Running) -> None:
+    upstream.script("m", stream(chunk("Hel"), done=False))
+    heard = await gateway.chat(model="up/m", stream=True)
+    told = gateway.lines[-1]
+    assert (told["status"], told["level"], told["error"]["code"]) == (200, "ERROR", "upstream_error")
+    assert told["attempts"][0]["class"] == told["error"]["metadata"]["class"] == "network"
+    shown = _shown(told)
+    assert shown.startswith("200 broke off  up/m  requested ours  1 attempt: up/m network 200")
+    assert shown.endswith(heard.headers["x-request-id"])
+
+
+CONSOLE: dict[str, tuple[dict[str, Any], list[Reply], str]] = {
+    "a provider's refusal": (
+        {"model": "up/m"},
+        [refusal(400)],
+        "400  up/m  requested ours  1 attempt: up/m invalid_request 400  N ms"
+        "  invalid_value: up/m: The parameter is odd.",
+    ),
+    "a value of the request": (
+        {"model": "up/m", "n": 0},
+        [],
+        "400  POST /v1/chat/completions  N ms  invalid_value",
+    ),
+    "a model that is not there": (
+        {"model": "nothing"},
+        [],
+        "404  nothing  requested ours  N ms  model_not_found: There is no model 'nothing'.",
+    ),
+    "no key": ({"key": None}, [], "401  POST /v1/chat/completions  N ms  missing_api_key: No API key was"),
+}
+
+
+@pytest.mark.parametrize(("fields", "replies", "shown"), CONSOLE.values(), ids=CONSOLE)
+async def test_the_console_names_model_and_provider_and_the_request(
+    upstream: Upstream, gateway: Running, fields: dict[str, Any], replies: list[Reply], shown: str
+) -> None:
+    if replies:
+        upstream.script("m", *replies)
+    heard = await gateway.chat(**fields)
+    told = re.sub(r"\b\d+ ms", "N ms", _shown(gateway.lines[-1]))
+    assert told.startswith(shown)
+    assert told.endswith(heard.headers["x-request-id"])
+    assert "None" not in told
+
+
+def _shown(told: dict[str, Any]) -> str:
+    out = io.StringIO()
+    console(out, colour=False)(told)
+    return out.getvalue()[9:].rstrip("\n")
+
+
+def unread(gateway: Running, client: Callable[[], Any]) -> None:
+    """The gateway with credentials in Parameter Store, whose client this is."""
+    settings = Settings(credentials_path="/sluice", environment=gateway.gateway.settings.environment)
+    gateway.gateway.credentials = Credentials(
+        settings, client, report=lambda what, found: gateway.lines.append({"message": what, **found})
+    )
+
+
+def no_client() -> Any:
+    raise StoreError("ssm: no AWS region is configured")
+
+
+async def test_credentials_that_cannot_be_read_are_told_everywhere(gateway: Running) -> None:
+    unread(gateway, no_client)
+    heard = await gateway.chat(model="openai/gpt-4o-mini")
+    why = "openai/gpt-4o-mini: OPENAI_API_KEY: Parameter Store did not answer"
+    assert (heard.status, why in heard.error["message"]) == (503, True)
+    assert (heard.headers["retry-after"], "x-should-retry" in heard.headers) == ("5", False), "it may answer"
+    await gateway.get("/v1/models", key=MANAGE)
+    health = await gateway.get("/health", key=MANAGE)
+    problem = {"what": "credentials not read", "problem": "ssm: no AWS region is configured"}
+    assert (health.json["status"], health.json["problems"]) == ("degraded", [problem])
+    errors = [told for told in gateway.lines if told["message"] == "credentials not read"]
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+async def test_a_missing_credential_is_not_asked_for_again(gateway: Running, streams: bool) -> None:
+    heard = await gateway.chat(model="openai/gpt-4o-mini", stream=streams)
+    assert (heard.status, heard.error["code"]) == (503, "no_candidate")
+    assert (heard.headers["x-should-retry"], "retry-after" in heard.headers) == ("false", False)
+    assert "metadata" not in heard.error
+
+
+EVENTS = [
+    pytest.param({"key1": "value1"}, id="the console's test event"),
+    pytest.param({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}, id="a schedule"),
+    pytest.param({"Records": [{"eventSource": "aws:sqs"}]}, id="a queue"),
+    pytest.param({"warmer": True}, id="a warmer"),
+    pytest.param([], id="a list"),
+    pytest.param(None, id="nothing"),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_an_event_that_is_no_request_is_answered_by_the_buffered_entry_too(event: Any) -> None:
+    """tests/handler/test_streaming.py has the same of the streaming loop."""
+    answer = http_only(lambda event, context: {})(event, SimpleNamespace(aws_request_id="7f3a"))
+    assert answer["statusCode"] == 400
+    assert "This function answers HTTP requests" in answer["body"]
+
+
+def test_every_field_of_the_line_is_documented_and_no_other() -> None:
+    table = PAGE[PAGE.index("| field |") :].partition("\n\n")[0]
+    documented = [
+        name for row in table.splitlines()[2:] for name in re.findall(r"`([^`]+)`", row.split("|")[1])
+    ]
+    assert sorted(documented) == sorted({"timestamp", *FIELDS})
