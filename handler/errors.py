@@ -230,3 +230,7 @@ class SchemaMismatch(UpstreamError):
         super().__init__(message, klass="schema", upstream_status=upstream_status)
         self.problem = problem
         self.said = said
+
+    @property
+    def detail(self) -> str:
+        return "The answer is not what was asked for."  # the problem names members of the caller's schema

@@ -28,6 +28,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "manage": frozenset({"manage", "chat"}),
 }
 LAST_USED = "last_used"  # the one attribute of a record that the gateway writes
+REPLACED = "replaced_at"  # when `keys rotate` put another record beside this one
 LATEST = 253_402_300_799  # the last second of the year 9999; a later one was meant as milliseconds
 
 
@@ -185,7 +186,7 @@ def _rfc3339(text: str) -> float | None:
         return None
 
 
-_NOT_READ = frozenset({"hash", "created_at", "replaced_at", LAST_USED})  # ours, and no permission
+_NOT_READ = frozenset({"hash", "created_at", REPLACED, LAST_USED})  # ours, and no permission
 _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "id": _text,
     "name": lambda name, value: value if value == "" else _text(name, value),

@@ -182,7 +182,7 @@ async def test_the_security_token_is_taken_out_of_what_bedrock_says_to_the_calle
     kind = {"x-amzn-errortype": "ValidationException"}
     bedrock.answer = lambda _: httpx.Response(400, headers=kind, json={"message": "Odd: token-canary."})
     heard = await gateway.chat(model=NOVA, stream=streams)
-    assert (heard.status, heard.error["message"]) == (400, "Odd: [redacted].")
+    assert (heard.status, heard.error["message"]) == (400, f"{NOVA}: Odd: [redacted].")
 
 
 async def test_the_security_token_is_taken_out_of_what_ends_a_stream(
@@ -193,7 +193,7 @@ async def test_the_security_token_is_taken_out_of_what_ends_a_stream(
     bedrock.answer = stream(frames([{"messageStart": {"role": "assistant"}}, said, ends]))
     for n in (1, 2):
         heard = await gateway.chat(model=NOVA, stream=True, n=n)
-        assert heard.events[-1]["error"]["message"] == "Odd: [redacted]."
+        assert heard.events[-1]["error"]["message"] == f"{NOVA}: Odd: [redacted]."
 
 
 async def test_its_own_credential_is_used_instead_of_the_role(

@@ -14,7 +14,7 @@ from typing import Any
 
 from handler.attributes import Item, plain_item, wire_item
 from handler.cli.changes import changes, name_of, records_text, write
-from handler.cli.terminal import Terminal, Unusable, columns, read_json
+from handler.cli.terminal import Terminal, Unusable, columns, json_text, read_json
 from handler.keys import key_record
 from handler.settings import Settings
 from handler.snapshot import EMPTY, STALE
@@ -53,10 +53,13 @@ def read_set(items: Iterable[Any]) -> RuleSet:
 
 
 def list_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    ruleset = read_set(connect().read_rules())
+    head, ruleset = ("KIND", "ID", "STATE", "SCOPE", "NOTE"), read_set(connect().read_rules())
     rows = [(one.kind, one.id, _state(one), _scope(one), one.note) for one in ruleset.records]
     rows += [(bad.kind, bad.id, "BAD", "", f"`{bad.field}`: {bad.problem}") for bad in ruleset.problems]
-    for line in columns(("KIND", "ID", "STATE", "SCOPE", "NOTE"), rows):
+    if given.json:
+        terminal.say(json_text([dict(zip(map(str.lower, head), row, strict=True)) for row in rows]))
+        return 0
+    for line in columns(head, rows):
         terminal.say(line)
     return 0
 

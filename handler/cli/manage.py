@@ -10,23 +10,22 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 
-from handler.attributes import Item, wire_item
+from handler.cli import keys
 from handler.cli.editing import Connect, Tables, check_rules, list_rules, pull_rules, push_rules, read_set
+from handler.cli.key_records import current_record, find_records
+from handler.cli.keys import Command, list_arguments
 from handler.cli.stack import ATTEMPTS, READ_TIMEOUT, chosen_settings
-from handler.cli.terminal import Terminal, Unusable, columns, read_json, this_terminal
-from handler.keys import SCOPES, Key, key_record, new_key, read_key
+from handler.cli.terminal import Terminal, Unusable, read_json, this_terminal
+from handler.keys import Key, read_key
 from handler.settings import InvalidSetting, Settings, settings_from
-from handler.store import StoreError, ask
+from handler.store import StoreError
 from handler.store import client as aws_client
 from rules import InvalidRecord, decide, facts_of_request
 from rules.checking import at_hand  # not in the front door: no request needs these
 from rules.fields import moment
 from rules.spelling import within
-
-Command = Callable[[Namespace, Connect, Terminal], int]
 
 
 def add_arguments(commands: Any) -> None:
@@ -42,20 +41,6 @@ def add_arguments(commands: Any) -> None:
             parser = actions.add_parser(verb, help=help, parents=[where])
             parser.set_defaults(act=run)
             add(parser)
-
-
-def _create_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--name", required=True, help="whose it is, for people")
-    parser.add_argument("--project", default="default", help="what it is for, as rules know it (%(default)s)")
-    parser.add_argument("--models", nargs="+", metavar="PATTERN", help="only these, as in openai/* (all)")
-    parser.add_argument(
-        "--scope", choices=list(SCOPES), default="chat", help="manage includes chat (%(default)s)"
-    )
-    parser.add_argument("--expires", metavar="DATE", help="like 2027-01-31T12:00:00Z (never)")
-
-
-def _revoke_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="as `keys list` shows it")
 
 
 def _no_arguments(_: ArgumentParser) -> None:
@@ -82,7 +67,7 @@ def _check_arguments(parser: ArgumentParser) -> None:
 
 def _explain_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("request", metavar="REQUEST.json", help="a chat request, -: stdin")
-    parser.add_argument("--key", metavar="ID", help="the key that asks: its project and models hold")
+    parser.add_argument("--key", metavar="KEY", help="the key that asks, by id: its project and models hold")
     parser.add_argument("--project", help="of the key that asks (default)")
     parser.add_argument("--function", help="what x-sluice-function would say")
     parser.add_argument("--at", metavar="TIME", help="like 2027-01-31T12:00:00Z or `mon 09:00`, in UTC (now)")
@@ -110,72 +95,13 @@ def run(
         return 1
 
 
-def create_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    """The key alone goes to standard output, so that a script can keep it."""
-    now, key = datetime.now(UTC), new_key()
-    given_fields = {name: getattr(given, name) for name in ("name", "project", "models")}
-    entry = {"key": key, **given_fields, "scopes": [given.scope], "expires_at": given.expires}
-    record = key_record(entry, now=now)
-    if read_key(record).expired(now.timestamp()):
-        raise Unusable(f"--expires: {given.expires} is past")
-    tables = connect()
-    ask(tables.client, "put_item", {"TableName": tables.settings.keys_table, "Item": wire_item(record)})
-    terminal.say(key)
-    terminal.warn(f"{record['id']}: this is the only time the key is shown; the table holds its hash")
-    return 0
-
-
-def list_keys(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    rows = sorted(_row(item, datetime.now(UTC).timestamp()) for item in connect().read_keys())
-    for line in columns(("ID", "NAME", "PROJECT", "STATE", "SCOPES", "CREATED", "EXPIRES"), rows):
-        terminal.say(line)
-    return 0
-
-
-def _row(item: Item, now: float) -> tuple[str, ...]:
-    id, name, created, expires = (
-        str(item.get(field, "")) for field in ("id", "name", "created_at", "expires_at")
-    )
-    try:
-        key = read_key(item)
-    except InvalidRecord as error:
-        return id, name, "", f"disabled ({error})", "", created, expires
-    state = "disabled" if not key.enabled else "expired" if key.expired(now) else "on"
-    return id, name, key.project, state, " ".join(sorted(key.scopes)), created, expires
-
-
-def revoke_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    tables = connect()
-    for item in _records_of_key(tables, given.id):
-        arguments = {
-            "TableName": tables.settings.keys_table,
-            "Key": wire_item({"hash": item["hash"]}),
-            "UpdateExpression": "SET #enabled = :no",
-            "ConditionExpression": "attribute_exists(#hash)",  # never makes a record anew
-            "ExpressionAttributeNames": {"#enabled": "enabled", "#hash": "hash"},
-            "ExpressionAttributeValues": wire_item({":no": False}),
-        }
-        ask(tables.client, "update_item", arguments)
-    terminal.say(f"{given.id}: disabled; in force within {tables.settings.key_ttl:g} seconds")
-    return 0
-
-
-def _records_of_key(tables: Tables, id: str) -> list[Item]:
-    """Raises Unusable when there are none."""
-    items = tables.read_keys()
-    if found := [item for item in items if item.get("id") == id]:
-        return found
-    near = get_close_matches(id, [str(item.get("id", "")) for item in items], n=1)
-    raise Unusable(f"there is no key with the id {id}{f', did you mean {near[0]}?' if near else ''}")
-
-
 def explain(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     request = read_json(given.request, terminal, number=float)
     if not isinstance(request, dict):
         raise Unusable(f"{given.request}: a chat request is a JSON object")
     tables = connect()
     ruleset = read_set(tables.read_rules())
-    key = read_key(_records_of_key(tables, given.key)[0]) if given.key else Key(id="")
+    key = read_key(current_record(find_records(tables, given.key, terminal))) if given.key else Key(id="")
     weekday, hour = within("--at", moment, given.at or datetime.now(UTC).isoformat())
     facts = facts_of_request(
         request,
@@ -195,18 +121,11 @@ def explain(given: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 # command -> what it is about, and its verbs: what each is about, does, and is given
 COMMANDS: Mapping[str, tuple[str, Mapping[str, tuple[str, Command, Callable[[ArgumentParser], object]]]]] = {
-    "keys": (
-        "who may call",
-        {
-            "create": ("make a key; it is shown once", create_key, _create_arguments),
-            "list": ("every key, without what would let anyone use it", list_keys, _no_arguments),
-            "revoke": ("disable a key", revoke_key, _revoke_arguments),
-        },
-    ),
+    "keys": ("who may call", keys.VERBS),
     "rules": (
         "which models answer",
         {
-            "list": ("every record on one line", list_rules, _no_arguments),
+            "list": ("every record on one line", list_rules, list_arguments),
             "check": ("read every record and run the set's own tests", check_rules, _check_arguments),
             "pull": ("the table as JSON, to be edited", pull_rules, _no_arguments),
             "push": ("put the records of a file into the table", push_rules, _push_arguments),

@@ -88,6 +88,11 @@ def bare(text: str) -> str:
     return text if text.isprintable() else shown(text)
 
 
+def json_text(value: Any) -> str:
+    """JSON over several lines, safe on a terminal; what JSON has no form for as its text."""
+    return json.dumps(value, indent=2, default=str)
+
+
 def columns(head: Row, rows: Iterable[Row]) -> Iterator[str]:
     lines = [head, *(tuple(map(bare, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

@@ -230,7 +230,7 @@ async def test_what_is_the_callers_fault_goes_to_no_other_provider(
     failure = await refused(relay, call("one/a", "two/b", stream=streamed))
     assert (failure.status, failure.code, failure.param) == (status, code, param)
     assert failure.type == "invalid_request_error"
-    assert failure.message == "No."
+    assert failure.message == "one/a: No."
     assert len(relay.upstream.requests) == 1
 
 
@@ -585,7 +585,7 @@ async def test_no_credential_comes_back_in_a_providers_words(relay: Relaying, st
     relay.credentials["ONE_KEY"] = "canary value"
     relay.upstream.script("a", error(400, message="I was given canary value by you."))
     failure = await refused(relay, call("one/a", stream=streamed))
-    assert failure.message == "I was given [redacted] by you."
+    assert failure.message == "one/a: I was given [redacted] by you."
     assert "canary" not in str(failure)
 
 

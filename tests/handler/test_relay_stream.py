@@ -269,7 +269,7 @@ async def test_a_credential_in_the_middle_of_a_stream_is_taken_out(relay: Relayi
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
     events = await asked(relay, chunk("Hello"), refusal)
-    assert events[-1]["error"]["message"] == "Not with [redacted]."
+    assert events[-1]["error"]["message"] == "one/a: Not with [redacted]."
 
 
 # Leaving.

@@ -1,4 +1,4 @@
-"""`keys ...` and `rules ...` as a person uses them, against moto."""
+"""`rules ...` as a person uses them, and which tables are meant, against moto."""
 
 from __future__ import annotations
 
@@ -15,157 +15,21 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from handler.attributes import plain_item, wire_item
-from handler.auth import Auth
-from handler.cli.manage import add_arguments, run
 from handler.cli.stack import chosen_settings
-from handler.cli.terminal import Terminal
-from handler.errors import Unauthenticated
-from handler.keys import hash_of
 from handler.settings import Settings
-from handler.store import Store, scan
 from handler.store import client as aws_client
-from tests.tables import SETTINGS, dynamodb
+from tests.handler.cli.person import Person
+from tests.tables import SETTINGS
 
 GOOD = {"kind": "route", "id": "good", "model": "openai/gpt-5", "priority": Decimal("3")}
 BAD = {"kind": "route", "id": "bad", "prefers": "cheap"}
 TEST = {"kind": "test", "id": "t", "request": {"messages": []}, "expect": {"rule": "good"}}
 
 
-class Person:
-    """Somebody at a terminal: what was said, and what is answered."""
-
-    def __init__(self, database: Any) -> None:
-        self.database = database
-        self.said: list[str] = []
-        self.warned: list[str] = []
-        self.asked: list[str] = []
-        self.answer: bool | None = True
-        self.meanwhile: dict[str, Any] = {}  # what somebody else puts while this one thinks
-        self.stdin = b""
-        self.settings = SETTINGS
-
-    def confirm(self, question: str) -> bool | None:
-        self.asked.append(question)
-        self.puts(*([self.meanwhile] if self.meanwhile else ()))
-        return self.answer
-
-    def does(self, *arguments: str) -> int:
-        self.said, self.warned, self.asked = [], [], []
-        parser = ArgumentParser()
-        add_arguments(parser.add_subparsers())
-        terminal = Terminal(
-            say=self.said.append, warn=self.warned.append, confirm=self.confirm, read=lambda: self.stdin
-        )
-        return run(parser.parse_args(arguments), self.settings, self.database, terminal)
-
-    def puts(self, *items: dict[str, Any]) -> None:
-        for item in items:
-            self.database.put_item(TableName=SETTINGS.rules_table, Item=wire_item(item))
-
-    def finds(self, table: str = SETTINGS.rules_table) -> list[dict[str, Any]]:
-        return sorted(
-            (plain_item(item) for item in scan(self.database, table)), key=lambda one: str(one["id"])
-        )
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.said + self.warned)
-
-
-@pytest.fixture
-def person() -> Iterator[Person]:
-    with dynamodb() as client:
-        yield Person(client)
-
-
 def file(tmp_path: Path, *items: Any, text: str | None = None) -> str:
     path = tmp_path / "rules.json"
     path.write_text(text if text is not None else json.dumps(items, default=float), encoding="utf-8")
     return str(path)
-
-
-async def test_a_key_is_made_shown_once_and_revoked(person: Person) -> None:
-    assert (
-        person.does("keys", "create", "--name", "ci", "--project", "support", "--models", "openai/*", "b")
-        == 0
-    )
-    (key,) = person.said
-    (record,) = person.finds(SETTINGS.keys_table)
-    assert key not in str(record)
-    assert record["hash"] == hash_of(key)
-    headers = {"x-api-key": key}
-    store = Store(person.database, SETTINGS)
-    made = await Auth(store, SETTINGS)(headers)
-    assert (made.name, made.project, made.models, made.scopes) == (
-        "ci",
-        "support",
-        ("openai/*", "b"),
-        frozenset({"chat"}),
-    )
-
-    assert person.does("keys", "list") == 0
-    assert re.fullmatch(rf"{made.id}  ci    support  on     chat    20\S+", person.said[1])
-    assert hash_of(key) not in person.text
-
-    assert person.does("keys", "revoke", made.id) == 0
-    assert person.said == [f"{made.id}: disabled; in force within 60 seconds"]
-    with pytest.raises(Unauthenticated):
-        await Auth(store, SETTINGS)(headers)
-    person.does("keys", "list")
-    assert " disabled " in person.said[1]
-
-
-def test_a_key_may_manage_and_end(person: Person) -> None:
-    assert (
-        person.does("keys", "create", "--name", "x", "--scope", "manage", "--expires", "2099-01-01T00:00:00Z")
-        == 0
-    )
-    (record,) = person.finds(SETTINGS.keys_table)
-    assert (record["scopes"], record["expires_at"], "models" in record) == (
-        ["manage"],
-        "2099-01-01T00:00:00Z",
-        False,
-    )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "why"),
-    [
-        pytest.param(("--expires", "soon"), "`expires_at`: is neither a date", id="a word for a date"),
-        pytest.param(
-            ("--expires", "2020-01-01T00:00:00Z"), "--expires: 2020-01-01T00:00:00Z is past", id="past"
-        ),
-        pytest.param(("--project", ""), "`project`: is not a text", id="an empty project"),
-        pytest.param(("--models", ""), "`models`: is not a text", id="an empty pattern"),
-    ],
-)
-def test_a_key_that_could_not_be_used_is_not_made(
-    person: Person, arguments: tuple[str, ...], why: str
-) -> None:
-    assert person.does("keys", "create", "--name", "x", *arguments) == 2
-    assert why in person.text
-    assert person.finds(SETTINGS.keys_table) == []
-    assert "sk-sluice-" not in person.text
-
-
-def test_a_list_of_keys_shows_what_is_wrong_with_one(person: Person) -> None:
-    wrong: list[dict[str, Any]] = [{"enabled": "maybe"}, {"expires_at": 1}, {"id": 7}]
-    for number, fields in enumerate(wrong):
-        item = {"hash": f"h{number}", "id": f"k{number}", "name": "a\x1bb", **fields}
-        person.database.put_item(TableName=SETTINGS.keys_table, Item=wire_item(item))
-    assert person.does("keys", "list") == 0
-    assert "disabled (`id`: is not a text)" in person.said[1]
-    assert "disabled (`enabled`: is neither true nor false)" in person.said[2]
-    assert " expired " in person.said[3]
-    assert "\x1b" not in person.text
-
-
-def test_revoking_a_key_that_is_not_there_makes_none(person: Person) -> None:
-    person.database.put_item(TableName=SETTINGS.keys_table, Item=wire_item({"hash": "h", "id": "key-abc"}))
-    assert person.does("keys", "revoke", "key-abd") == 2
-    assert person.warned == ["sluice: there is no key with the id key-abd, did you mean key-abc?"]
-    assert person.finds(SETTINGS.keys_table) == [{"hash": "h", "id": "key-abc"}]
 
 
 def test_pull_edit_push(person: Person, tmp_path: Path) -> None:
@@ -492,7 +356,7 @@ def test_a_stack_names_the_tables(aws: Any) -> None:
     person = Person(None)
     person.settings = Settings()
     assert person.does("keys", "list", "--stack", "mine", "--region", "eu-west-1") == 0
-    assert person.said == ["ID  NAME  PROJECT  STATE  SCOPES  CREATED  EXPIRES"]
+    assert person.said == ["ID  NAME  PROJECT  STATE  SCOPES  MODELS  CREATED  EXPIRES  LAST USED"]
 
 
 FUNCTION: dict[str, Any] = {

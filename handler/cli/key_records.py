@@ -1,0 +1,141 @@
+"""Records of keys as the command line finds, shows and changes them; nothing here ever prints a key.
+
+Records that share an id are one key to rules and logs: `keys rotate` leaves them, the older one marked as
+replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+
+from handler.attributes import Item, plain_item, wire_item
+from handler.cli.editing import Tables
+from handler.cli.terminal import Row, Terminal, Unusable
+from handler.keys import LAST_USED, PREFIX, REPLACED, hash_of, read_key, shown_id, well_formed
+from handler.store import ask
+from rules import InvalidRecord
+
+HEAD = ("ID", "NAME", "PROJECT", "STATE", "SCOPES", "MODELS", "CREATED", "EXPIRES", "LAST USED")
+
+
+def find_records(tables: Tables, name: str, terminal: Terminal) -> list[Item]:
+    """The records of a key, by its id or by itself; `-` reads either from standard input.
+
+    Raises Unusable; its text never holds a key.
+    """
+    name = (terminal.read().decode("utf-8", "replace") if name == "-" else name).strip()
+    if well_formed(name):
+        key = wire_item({"hash": hash_of(name)})
+        asked = {"TableName": tables.settings.keys_table, "Key": key, "ConsistentRead": True}
+        if item := ask(tables.client, "get_item", asked).get("Item"):
+            return [plain_item(item)]
+        raise Unusable("that key is not in the table")
+    if PREFIX in name:
+        raise Unusable(f"a key is `{PREFIX}` and 43 characters: give all of it, or its id")
+    items = tables.read_keys()
+    ids = [shown_id(str(item["hash"]), item) for item in items]
+    if found := [item for item, id in zip(items, ids, strict=True) if id == name]:
+        return found
+    near = get_close_matches(name, ids, n=1)
+    raise Unusable(f"there is no key with the id {name}{f', did you mean {near[0]}?' if near else ''}")
+
+
+def current_record(items: list[Item]) -> Item:
+    """The one that is in use; one that was replaced is left to end. Raises Unusable."""
+    current = [item for item in items if REPLACED not in item] or items
+    if len(current) > 1:
+        raise Unusable(f"{len(current)} keys have this id: give the key itself")
+    return current[0]
+
+
+def with_fields(item: Item, fields: Mapping[str, Any]) -> Item:
+    """The record as an update leaves it; None removes a field."""
+    return {name: value for name, value in {**item, **fields}.items() if value is not None}
+
+
+def update_record(
+    tables: Tables, item: Item, fields: Mapping[str, Any], terminal: Terminal, *, within: float
+) -> None:
+    """Writes the fields, and says what the key is now. `within`: seconds until every instance knows."""
+    ask(tables.client, "update_item", update_request(tables.settings.keys_table, item, fields))
+    now = describe(with_fields(item, fields), datetime.now(UTC))
+    terminal.say(f"{now['id']}: {_state(now)}; in force within {within:g} seconds")
+
+
+def update_request(
+    table: str, item: Item, fields: Mapping[str, Any], *, unless: str | None = None
+) -> dict[str, Any]:
+    """The arguments of an update that neither makes a record nor changes one that has the field `unless`."""
+    values = {f":{name}": value for name, value in fields.items() if value is not None}
+    removed = [f"#{name}" for name, value in fields.items() if value is None]
+    sets = "SET " + ", ".join(f"#{name[1:]} = {name}" for name in values) if values else ""
+    condition = f" AND attribute_not_exists(#{unless})" if unless else ""
+    return {
+        "TableName": table,
+        "Key": wire_item({"hash": item["hash"]}),
+        "UpdateExpression": f"{sets} {'REMOVE ' + ', '.join(removed) if removed else ''}".strip(),
+        "ConditionExpression": f"attribute_exists(#hash){condition}",
+        "ExpressionAttributeNames": {"#hash": "hash", **{f"#{name}": name for name in fields}},
+        **({"ExpressionAttributeValues": wire_item(values)} if values else {}),
+    }
+
+
+def date_text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def describe(item: Item, now: datetime) -> dict[str, Any]:
+    """What there is to know of a record, without what would let anyone use it."""
+    found: dict[str, Any] = {
+        "id": shown_id(str(item.get("hash")), item),
+        "name": item.get("name"),
+        "project": item.get("project"),
+        "state": "disabled",
+        "problem": None,
+        "scopes": None,
+        "models": None,
+        "created_at": item.get("created_at"),
+        "expires_at": item.get("expires_at"),
+        "last_used": item.get(LAST_USED),
+        "replaced_at": item.get(REPLACED),
+        "metadata": item.get("metadata"),
+    }
+    try:
+        key = read_key(item)
+    except InvalidRecord as error:
+        return {**found, "problem": str(error)}
+    on = "on" if REPLACED not in item else "replaced"
+    return {
+        **found,
+        "project": key.project,
+        "state": "disabled" if not key.enabled else "expired" if key.expired(now.timestamp()) else on,
+        "scopes": sorted(key.scopes),
+        "models": "all" if key.models is None else list(key.models),
+        "expires_at": key.expires_at and date_text(datetime.fromtimestamp(key.expires_at, UTC)),
+    }
+
+
+def sort_key(record: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(cell_text(record[name]) for name in ("id", "replaced_at", "created_at"))
+
+
+def table_row(record: Mapping[str, Any]) -> Row:
+    """The cells of HEAD."""
+    cells = {**record, "state": _state(record)}
+    return tuple(cell_text(cells[_FIELDS.get(name, name.lower())]) for name in HEAD)
+
+
+_FIELDS = {"CREATED": "created_at", "EXPIRES": "expires_at", "LAST USED": "last_used"}
+
+
+def cell_text(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(value) or "none"
+    return "" if value is None else str(value)
+
+
+def _state(record: Mapping[str, Any]) -> str:
+    return f"{record['state']} ({record['problem']})" if record["problem"] else record["state"]

@@ -1,0 +1,211 @@
+"""`keys ...`: the Keys table from the command line (docs/deploying.md).
+
+A key is named by its id, or by itself: then it is hashed at once and never printed.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from handler.attributes import wire_item
+from handler.auth import UNKNOWN_TTL
+from handler.cli.editing import Connect
+from handler.cli.key_records import (
+    HEAD,
+    cell_text,
+    current_record,
+    date_text,
+    describe,
+    find_records,
+    sort_key,
+    table_row,
+    update_record,
+    update_request,
+    with_fields,
+)
+from handler.cli.terminal import Terminal, Unusable, columns, json_text
+from handler.keys import LAST_USED, REPLACED, SCOPES, key_record, new_key, read_key
+from handler.store import ask
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(rf"(\d{{1,5}})([{''.join(_UNITS)}])")
+_OF_ONE_RECORD = frozenset({"hash", "created_at", LAST_USED, REPLACED})  # what a new key does not take over
+
+
+def duration(text: str) -> timedelta:
+    """For argparse: "90m", "24h", "30d", "2w"."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(text)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def create_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--name", required=True, help="whose it is, for people")
+    parser.add_argument("--project", default="default", help="what it is for, as rules know it (%(default)s)")
+    parser.add_argument("--models", nargs="+", metavar="PATTERN", help="only these, as in 'openai/*' (all)")
+    parser.add_argument(
+        "--scope", choices=list(SCOPES), default="chat", help="manage includes chat (%(default)s)"
+    )
+    parser.add_argument("--expires", metavar="WHEN", help="30d, 12h or like 2027-01-31T12:00:00Z (never)")
+
+
+def list_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def key_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "key", metavar="KEY", help="its id as `keys list` shows it, or the key itself (-: stdin)"
+    )
+
+
+def show_arguments(parser: ArgumentParser) -> None:
+    key_arguments(parser)
+    list_arguments(parser)
+
+
+def rotate_arguments(parser: ArgumentParser) -> None:
+    key_arguments(parser)
+    parser.add_argument(
+        "--overlap",
+        metavar="TIME",
+        type=duration,
+        default=duration("24h"),
+        help="how long the old key goes on: 90m, 24h, 7d (24h)",
+    )
+    parser.add_argument("--expires", metavar="WHEN", help="of the new key (as the old one)")
+
+
+def update_arguments(parser: ArgumentParser) -> None:
+    key_arguments(parser)
+    parser.add_argument("--name", help="whose it is, for people")
+    models = parser.add_mutually_exclusive_group()
+    models.add_argument("--models", nargs="+", metavar="PATTERN", help="only these, as in 'openai/*'")
+    models.add_argument("--all-models", action="store_true", help="no list of its own")
+    parser.add_argument("--expires", metavar="WHEN", help="30d, 12h, like 2027-01-31T12:00:00Z, or never")
+
+
+def create_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """The key alone goes to standard output, so that a script can keep it."""
+    now, key = datetime.now(UTC), new_key()
+    fields = {name: getattr(given, name) for name in ("name", "project", "models")}
+    expires = _expiry(given.expires, now)
+    record = key_record({"key": key, **fields, "scopes": [given.scope], "expires_at": expires}, now=now)
+    _refuse_past(record, given.expires, now)
+    tables = connect()
+    ask(tables.client, "put_item", {"TableName": tables.settings.keys_table, "Item": wire_item(record)})
+    terminal.say(key)
+    terminal.warn(f"{record['id']}: this is the only time the key is shown; the table holds its hash")
+    return 0
+
+
+def list_keys(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    now = datetime.now(UTC)
+    found = sorted((describe(item, now) for item in connect().read_keys()), key=sort_key)
+    if given.json:
+        terminal.say(json_text(found))
+        return 0
+    for line in columns(HEAD, map(table_row, found)):
+        terminal.say(line)
+    return 0
+
+
+def show_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    now = datetime.now(UTC)
+    items = sorted(find_records(connect(), given.key, terminal), key=lambda item: REPLACED in item)
+    found = [describe(item, now) for item in items]
+    if given.json:
+        terminal.say(json_text(found))
+        return 0
+    for one in found:
+        for line in columns(("FIELD", "VALUE"), ((name, cell_text(value)) for name, value in one.items())):
+            terminal.say(line)
+    return 0
+
+
+def disable_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Every record of the key, whatever else is wrong with it."""
+    tables = connect()
+    for item in find_records(tables, given.key, terminal):
+        update_record(tables, item, {"enabled": False}, terminal, within=tables.settings.key_ttl)
+    return 0
+
+
+def enable_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    tables = connect()
+    item = current_record(find_records(tables, given.key, terminal))
+    read_key({**item, "enabled": True})
+    update_record(tables, item, {"enabled": True}, terminal, within=UNKNOWN_TTL)
+    return 0
+
+
+def update_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    now = datetime.now(UTC)
+    fields = {name: value for name in ("name", "models") if (value := getattr(given, name)) is not None}
+    if given.all_models:
+        fields["models"] = None
+    if given.expires is not None:
+        fields["expires_at"] = _expiry(given.expires, now)
+    if not fields:
+        raise Unusable("nothing to change: say --name, --models, --all-models or --expires")
+    tables = connect()
+    item = current_record(find_records(tables, given.key, terminal))
+    _refuse_past(fields if "expires_at" in fields else {}, given.expires, now)
+    read_key(with_fields(item, fields))
+    update_record(tables, item, fields, terminal, within=tables.settings.key_ttl)
+    return 0
+
+
+def rotate_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """A new key beside the old one, with the same id and rights, in one transaction."""
+    now, key, tables = datetime.now(UTC), new_key(), connect()
+    item = current_record(find_records(tables, given.key, terminal))
+    old, table = read_key(item), tables.settings.keys_table
+    expires = item.get("expires_at") if given.expires is None else _expiry(given.expires, now)
+    taken = {name: value for name, value in item.items() if name not in _OF_ONE_RECORD}
+    record = key_record({**taken, "expires_at": expires, "key": key, "enabled": True}, now=now)
+    _refuse_past(record, given.expires or "what the old key has", now)
+    ends = now + given.overlap
+    if old.expires_at is not None:
+        ends = min(ends, datetime.fromtimestamp(old.expires_at, UTC))
+    fields = {"expires_at": date_text(ends), REPLACED: date_text(now)}
+    update = update_request(table, item, fields, unless=REPLACED)
+    put = {"TableName": table, "Item": wire_item(record)}
+    ask(tables.client, "transact_write_items", {"TransactItems": [{"Put": put}, {"Update": update}]})
+    terminal.say(key)
+    until = f"is good until {date_text(ends)}" if old.enabled else "stays disabled"
+    terminal.warn(f"{record['id']}: this is the only time the new key is shown; the old one {until}")
+    return 0
+
+
+def _expiry(text: str | None, now: datetime) -> str | None:
+    """A date; of a duration the one that it leads to. `never` and None are no date."""
+    if text is None or text == "never":
+        return None
+    try:
+        return date_text(now + duration(text))
+    except ValueError:
+        return text
+
+
+def _refuse_past(record: Mapping[str, Any], text: str | None, now: datetime) -> None:
+    if read_key({"id": "new", **record}).expired(now.timestamp()):
+        raise Unusable(f"--expires: {text} is past")
+
+
+Command = Callable[[Namespace, Connect, Terminal], int]
+VERBS: Mapping[str, tuple[str, Command, Callable[[ArgumentParser], object]]] = {
+    "create": ("make a key; it is shown once", create_key, create_arguments),
+    "list": ("every key, without what would let anyone use it", list_keys, list_arguments),
+    "show": ("all there is to know of a key", show_key, show_arguments),
+    "revoke": ("disable a key", disable_key, key_arguments),
+    "disable": ("the same", disable_key, key_arguments),
+    "enable": ("let a disabled key in again", enable_key, key_arguments),
+    "update": ("change a key's name, models or end", update_key, update_arguments),
+    "rotate": ("a new key beside the old one, which ends a little later", rotate_key, rotate_arguments),
+}
