@@ -15,7 +15,7 @@ from handler.call import wanted_of
 from handler.chat import Chat, facts_of, parse, prepared, refused_fields
 from handler.cooldown import Cooldown
 from handler.credentials import Credentials
-from handler.errors import Attempt, GatewayError, Json, Unauthenticated, refused
+from handler.errors import Attempt, GatewayError, Json, refused
 from handler.exchange import HEAD_AFTER, Receive, read_body
 from handler.headers import upstream_headers, wants_explanation
 from handler.log import Entry, Log, line
@@ -101,11 +101,7 @@ class Gateway:
 
     async def admitted(self, entry: Entry) -> Key:
         """The caller's key, with the scope that every endpoint asks for."""
-        try:
-            entry.key = key = await self.auth(entry.headers)
-        except Unauthenticated as error:
-            entry.refused_key = error.key
-            raise
+        entry.key = key = await self.auth(entry.headers)
         key.require("chat")
         return key
 

@@ -49,7 +49,6 @@ class Entry:
     routine: bool = False  # a health check: nobody reads its line but for debugging
     status: int = 0
     key: Key | None = None
-    refused_key: Key | None = None  # that of a known key which is disabled, expired or unreadable
     decision: Decision | None = None
     answer: Answer | None = None
     attempts: list[Attempt] = field(default_factory=list)
@@ -121,7 +120,9 @@ def _request(entry: Entry) -> Json:
 
 
 def _caller(entry: Entry) -> Json:
-    facts, key = entry.decision.facts if entry.decision else None, entry.key or entry.refused_key
+    facts, key = entry.decision.facts if entry.decision else None, entry.key
+    if isinstance(entry.failure, Unauthenticated):
+        key = entry.failure.key  # one that is known, and disabled, expired or unreadable
     return {
         "source_ip": entry.source_ip,
         "user_agent": redacted(entry.headers.get("user-agent", ""), limit=LONGEST) or None,
