@@ -24,6 +24,7 @@ from rules import InvalidRecord
 __all__ = ["Auth", "Key"]
 
 UNKNOWN_TTL = 10.0  # seconds that a hash without a usable key is remembered
+UNREADABLE_TOLD = 600.0  # seconds that /health tells of a record after its key was presented last
 MOST = 10_000  # keys remembered by one instance, and as many such hashes
 # What can be wrong, as /health and the log name it.
 NOT_READ = "keys not read"
@@ -92,7 +93,8 @@ class Auth:
         self._reads = {}
         self._known: dict[str, _Known] = {}
         self._unknown: dict[str, tuple[float, Key | None]] = {}  # hash -> until when, and whose it is
-        self._unreadable: dict[str, dict[str, Any]] = {}  # hash -> what is wrong with the record
+        # hash -> until when it is told, and what is wrong with the record
+        self._unreadable: dict[str, tuple[float, dict[str, Any]]] = {}
         self.problem: str | None = None  # why the last read failed
 
     async def __call__(self, headers: Mapping[str, str]) -> Key:
@@ -114,7 +116,9 @@ class Auth:
     def problems(self) -> list[dict[str, Any]]:
         """What /health tells: why keys cannot be read, and which records of keys presented here cannot."""
         unread = [] if self.problem is None else [{"what": NOT_READ, "problem": self.problem}]
-        return [*unread, *({"what": NOT_READABLE, **found} for found in self._unreadable.values())]
+        now = self._clock()
+        bad = [{"what": NOT_READABLE, **found} for until, found in self._unreadable.values() if now < until]
+        return [*unread, *bad]
 
     @property
     def ready(self) -> bool:
@@ -184,10 +188,10 @@ class Auth:
         except InvalidRecord as error:
             key = Key(id=shown_id(hash, record), enabled=False)
             found = {"id": key.id, "field": error.field, "problem": error.problem}
-            if self._unreadable.get(hash) != found:
+            _, told = self._unreadable.pop(hash, (0.0, None))
+            if told != found:
                 self._report(NOT_READABLE, found)
-            self._unreadable.pop(hash, None)
-            _remember(self._unreadable, hash, found)
+            _remember(self._unreadable, hash, (self._clock() + UNREADABLE_TOLD, found))
         else:
             self._unreadable.pop(hash, None)
         return key

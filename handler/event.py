@@ -5,8 +5,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from mangum.handlers import APIGateway, HTTPGateway
@@ -48,10 +49,11 @@ def request_of(event: Any, context: Any) -> tuple[MutableMapping[str, Any], byte
     return scope, body
 
 
-def http_only(entry: Entry) -> Entry:
+def http_only(entry: Entry, settle: Callable[[], Coroutine[Any, Any, None]]) -> Entry:
     """A buffered entry that answers any other event as the streaming loop does, and not with a failure.
 
-    A schedule that keeps an instance warm would fail, be retried and be counted as an error.
+    A schedule that keeps an instance warm would fail, be retried and be counted as an error. `settle` ends
+    what runs beside requests: once the answer is returned the instance may be frozen.
     """
 
     def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -60,7 +62,10 @@ def http_only(entry: Entry) -> Entry:
         except InvalidRequest as error:
             headers = {"content-type": "application/json", "x-request-id": context.aws_request_id}
             return {"statusCode": error.status, "headers": headers, "body": json.dumps(error.body())}
-        return entry(event, context)
+        answer = entry(event, context)
+        loop = asyncio.get_event_loop()  # on which Mangum runs requests
+        loop.run_until_complete(settle())
+        return answer
 
     return handler
 

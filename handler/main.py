@@ -107,6 +107,6 @@ def __getattr__(name: str) -> Any:
     from handler.event import http_only
 
     logging.getLogger("mangum").setLevel(logging.WARNING)  # a line per request is written already
-    app, _ = build()
-    globals()["handler"] = entry = http_only(Mangum(app, lifespan="off"))
+    app, gateway = build()
+    globals()["handler"] = entry = http_only(Mangum(app, lifespan="off"), gateway.settle)
     return entry

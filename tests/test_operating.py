@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mangum import Mangum
 
 from handler.credentials import Credentials
 from handler.event import http_only
@@ -19,6 +21,7 @@ from handler.settings import Settings
 from handler.store import StoreError
 from tests.asgi import Heard, call
 from tests.gateways import KEY, MANAGE, NARROW, Running, key_item, model, provider, running
+from tests.lambda_url import event_of
 from tests.upstream import Reply, Upstream, chunk, completion, finish, stream, usage, whole
 
 PAGE = (Path(__file__).parent.parent / "docs" / "operating.md").read_text(encoding="utf-8")
@@ -172,7 +175,12 @@ CONSOLE: dict[str, tuple[dict[str, Any], list[Reply], str]] = {
         {"model": "up/m"},
         [refusal(400)],
         "400  up/m  requested ours  1 attempt: up/m invalid_request 400  N ms"
-        "  invalid_value: up/m: The parameter is odd.",
+        "  invalid_value: The parameter is odd.",
+    ),
+    "a provider that is down": (
+        {"model": "up/m"},
+        [refusal(500)],
+        "502  up/m  requested ours  1 attempt: up/m server 500  N ms  upstream_error: The parameter is odd.",
     ),
     "a value of the request": (
         {"model": "up/m", "n": 0},
@@ -251,12 +259,38 @@ EVENTS = [
 ]
 
 
+@pytest.fixture
+def loop() -> Iterator[None]:
+    """The event loop of the main thread, as Mangum finds or makes it."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    asyncio.set_event_loop(None)
+    made.close()
+
+
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize("event", EVENTS)
 def test_an_event_that_is_no_request_is_answered_by_the_buffered_entry_too(event: Any) -> None:
     """tests/handler/test_streaming.py has the same of the streaming loop."""
-    answer = http_only(lambda event, context: {})(event, SimpleNamespace(aws_request_id="7f3a"))
+    made = running()
+    entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
+    answer = entry(event, SimpleNamespace(aws_request_id="7f3a"))
     assert answer["statusCode"] == 400
     assert "This function answers HTTP requests" in answer["body"]
+    assert made.lines == []
+
+
+@pytest.mark.usefixtures("loop")
+def test_the_buffered_entry_ends_what_runs_beside_a_request_before_it_answers() -> None:
+    made = running()
+    entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
+    event = event_of("GET", "/v1/models", headers={"authorization": f"Bearer {KEY}"})
+    answer = entry(event, SimpleNamespace(aws_request_id="7f3a"))
+    assert answer["statusCode"] == 200
+    assert made.lines[-1]["aws_request_id"] == "7f3a"
+    assert "save_last_used" in made.tables.asked
+    assert next(key for key in made.tables.keys.values() if key["id"] == "k1")["last_used"]
 
 
 def test_every_field_of_the_line_is_documented_and_no_other() -> None:

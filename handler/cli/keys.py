@@ -123,7 +123,8 @@ def show_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
         terminal.say(json_text(found))
         return 0
     for one in found:
-        for line in columns(("FIELD", "VALUE"), ((name, cell_text(value)) for name, value in one.items())):
+        known = ((name, cell_text(value)) for name, value in one.items() if value is not None)
+        for line in columns(("FIELD", "VALUE"), known):
             terminal.say(line)
     return 0
 

@@ -6,7 +6,7 @@ The same entries that Lambda logs as JSON (handler/log.py). https://no-color.org
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from handler.log import LEVELS, Log
@@ -59,7 +59,7 @@ def _request(entry: Mapping[str, Any]) -> Iterator[Part]:
     yield "stream" if entry.get("stream") else "", _DIM
     yield "client left" if entry.get("left") else "", _PLAIN
     yield "stale rules" if entry.get("stale") else "", _LEVEL["WARNING"]
-    yield _failure(error) if error else "", _LEVEL["ERROR"]
+    yield _failure(error, entry.get("attempts") or ()) if error else "", _LEVEL["ERROR"]
     yield entry.get("request_id") or "", _DIM
 
 
@@ -74,9 +74,10 @@ def _why(entry: Mapping[str, Any]) -> str:
     return " ".join(str(entry[name]) for name in ("reason", "rule") if entry.get(name))
 
 
-def _failure(error: Mapping[str, Any]) -> str:
-    """Its code, and why; the provider's words name the provider."""
-    return ": ".join(str(error[name]) for name in ("code", "message") if error.get(name))
+def _failure(error: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> str:
+    """Its code, and why: of the last attempt in its own words, since the line has the attempts already."""
+    why = attempts[-1].get("detail") if attempts else None
+    return ": ".join(str(one) for one in (error.get("code"), why or error.get("message")) if one)
 
 
 def _attempts(attempts: Any) -> str:

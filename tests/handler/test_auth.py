@@ -461,6 +461,12 @@ async def test_a_record_that_cannot_be_read_is_reported_once_and_told_until_it_i
     found = {"id": "k1", "field": "models", "problem": words}
     assert world.lines == [("key not readable", found)]
     assert world.auth.problems() == [{"what": "key not readable", **found}]
+    world.time += 600
+    assert world.auth.problems() == [], "mended or deleted meanwhile, for all that is known here"
+    await world.refusal()
+    assert world.auth.problems() == [{"what": "key not readable", **found}]
+    assert len(world.lines) == 1
+    world.time += 11
     world.store.records[hash_of(KEY)]["models"] = ["openai/*", "local/*"]
     assert (await world.call()).models == ("openai/*", "local/*")
     assert world.auth.problems() == []
