@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +15,7 @@ from handler.call import wanted_of
 from handler.chat import Chat, facts_of, parse, prepared, refused_fields
 from handler.cooldown import Cooldown
 from handler.credentials import Credentials
-from handler.errors import Attempt, GatewayError, Json, refused
+from handler.errors import GatewayError, Json, refused
 from handler.exchange import HEAD_AFTER, Receive, read_body
 from handler.headers import upstream_headers, wants_explanation
 from handler.log import Entry, Log, line
@@ -168,16 +168,12 @@ class Gateway:
         try:
             entry.answer = answer = await self.relay(call, entry.spent, entry.attempts)
         finally:
-            self._learn(entry.attempts)
+            if any(attempt.klass == "auth" for attempt in entry.attempts):
+                self.credentials.refused()  # the provider may have been given a new one
             entry.waited, entry.waiting_since = self.clock() - entry.waiting_since, None
             self.cooldown.release(call.decision)
         entry.waited = answer.waited
         return answer
-
-    def _learn(self, attempts: Iterable[Attempt]) -> None:
-        """A provider that refused our credential may have been given a new one."""
-        if any(attempt.klass == "auth" for attempt in attempts):
-            self.credentials.refused()
 
     async def models(self, key: Key) -> list[Json]:
         """What `key` may use, in OpenAI's shape."""

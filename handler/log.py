@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from handler.answer import dollars_of
 from handler.cost import Usage
+from handler.errors import Unauthenticated
 from handler.redact import redacted
 
 if TYPE_CHECKING:
