@@ -202,9 +202,7 @@ class Failures:
         except HTTPException as error:
             await _respond(_of_status(error, scope), scope, receive, send)
         except Exception as error:  # the last resort: an id for the caller, the story for the log
-            self._gateway.log(
-                failure(error, request_id=entry.request_id, aws_request_id=entry.aws_request_id)
-            )
+            self._gateway.log(failure(error, **entry.ids))
             internal = InternalError(f"Something went wrong here. The request's id is {entry.request_id}.")
             await _respond(internal, scope, receive, send)
 
@@ -241,13 +239,12 @@ async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Se
     entry.failed(error)
     if entry.status:  # the head has left: all that can be done is to end
         return
-    headers = {**decision_headers(entry), **_headers(error)}
-    response = json_response(error.body(), error.status, headers=headers)
+    response = json_response(error.body(), error.status, headers=_headers(error, entry))
     await response(scope, receive, send)
 
 
-def _headers(error: GatewayError) -> Mapping[str, str]:
-    if error.retry_after is None:
-        return error.headers
-    wait = error.retry_after
-    return {"retry-after": str(ceil(wait)), "retry-after-ms": str(ceil(wait * 1000)), **error.headers}
+def _headers(error: GatewayError, entry: Entry) -> Mapping[str, str]:
+    headers, wait = {**decision_headers(entry), **error.headers}, error.retry_after
+    if wait is None:
+        return headers
+    return {"retry-after": str(ceil(wait)), "retry-after-ms": str(ceil(wait * 1000)), **headers}

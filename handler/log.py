@@ -62,6 +62,11 @@ class Entry:
     left: bool = False  # the client went away
 
     @property
+    def ids(self) -> dict[str, str | None]:
+        """The ids that the client and Lambda know the request by."""
+        return {"request_id": self.request_id, "aws_request_id": self.aws_request_id}
+
+    @property
     def model(self) -> str | None:
         """The model that answered, or without an answer the one asked last."""
         if self.answer is not None:
@@ -109,8 +114,7 @@ def _level(entry: Entry, failure: GatewayError | None) -> str:
 
 def _request(entry: Entry) -> Json:
     return {
-        "request_id": entry.request_id,
-        "aws_request_id": entry.aws_request_id,
+        **entry.ids,
         "traceparent": entry.trace.get("traceparent"),
         "x-opper-trace-id": entry.trace.get("x-opper-trace-id"),
         "method": entry.method,
