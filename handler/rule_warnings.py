@@ -6,7 +6,7 @@ from rules import Catalog, RuleSet
 
 
 class RuleWarnings:
-    """`warnings(ruleset, catalog)` gives kind, id, field, problem of each; those of one set are kept.
+    """`warnings(ruleset, catalog)` gives kind, id, field, problem of each. One set is remembered.
 
     A gateway does not know which keys there are: `rules check` and `rules push` look at scopes.
     """

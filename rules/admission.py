@@ -87,12 +87,12 @@ class Admission(NamedTuple):
         return next((found for check in CHECKS if (found := check(self, model, asked))), None)
 
     def allow_patterns(self) -> Iterator[str]:
-        """Those of the key and of every access record in whose scope the request is."""
+        """The patterns of the key and of every access record in whose scope the request is."""
         yield from self.facts.key_models or ()
         yield from (pattern for record in self.access for pattern in record.models or ())
 
     def admits_by_name(self, id: str) -> bool:
-        """Whether a pattern without `*` is this id."""
+        """True where a pattern without `*` is this id."""
         return any(pattern.lower() == id.lower() for pattern in self.allow_patterns())
 
     def second_best(self, model: Model) -> str | None:

@@ -21,6 +21,7 @@ MOST_RECORDS, MOST_BYTES = 1_000, 1_048_576
 MOST = f"{MOST_RECORDS} records of {MOST_BYTES} bytes in all"
 SCOPED = frozenset(kind for kind, record in KINDS.items() if record.scoped)
 LAST, SKIPPED, REFUSES = "last readable version", "skipped", "refuses its scope"
+OPEN = "skipped: it restricts nobody"  # for records that were to restrict somebody
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Problem:
     id: str
     field: str
     problem: str
-    instead: str  # LAST | SKIPPED | REFUSES
+    instead: str  # LAST | SKIPPED | REFUSES | OPEN
     scope: Scope | None = None
 
     def covers(self, facts: Facts) -> bool:
@@ -98,8 +99,8 @@ def _stand_in(
         last = _last(previous.get(name))
         if last:
             adopted[name], instead = last, LAST
-        elif name[0] in ("access", "budget") and _names_somebody(where) and _enabled(item):
-            instead = REFUSES
+        elif name[0] in ("access", "budget") and _enabled(item):
+            instead = REFUSES if _names_somebody(where) else OPEN
     return Problem(*name, error.field, error.problem, instead, where)
 
 
@@ -118,7 +119,7 @@ def _scope(item: Any) -> Scope | None:
 
 
 def _names_somebody(scope: Scope | None) -> bool:
-    """Whether it names a project or a key: one typo must not stop an organisation."""
+    """True for a scope with a project or a key: one typo must not stop an organisation."""
     return scope is not None and bool(scope.project or scope.key)
 
 

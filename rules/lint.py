@@ -42,7 +42,7 @@ class Keys(NamedTuple):
 
 
 def findings(ruleset: RuleSet, catalog: Catalog, keys: Keys | None = None) -> tuple[Finding, ...]:
-    """Those of the enabled records. `catalog`: with the set's records; `keys`: None where nobody knows."""
+    """Warns of the enabled records. `catalog`: with the set's records; `keys`: None where nobody knows."""
     known = _Known(ruleset.names(catalog))
     found = [*_behind(ruleset)]
     for record in (each for each in ruleset.records if each.enabled):
@@ -72,7 +72,7 @@ def _behind(ruleset: RuleSet) -> Iterator[Finding]:
 
 
 def _never(record: Record) -> Iterator[Line]:
-    """What is wrong with a record by itself."""
+    """Finds what is wrong with a record by itself."""
     if isinstance(record, AccessRecord) and record.models is None and record.deny is None:
         yield "record", "says nothing: give it `models` or `deny`"
     asked: dict[str, list[Condition]] = {}
@@ -150,7 +150,7 @@ def _models(record: Record, known: _Known) -> Iterator[Line]:
 
 
 class _Known:
-    """What patterns are compared with, gathered when the first one is."""
+    """The names that patterns are compared with, gathered when the first one is."""
 
     def __init__(self, names: Names) -> None:
         self.names = names
@@ -158,7 +158,7 @@ class _Known:
         self._hints = MOST_HINTS
 
     def hint(self, name: str) -> str:
-        """What may have been meant: for the first few, since looking takes two milliseconds."""
+        """Suggests what may have been meant: for the first few names, since each takes two milliseconds."""
         self._hints -= 1
         close = near(name, self.names.catalog.all(), self.names.aliases) if self._hints >= 0 else ()
         return f", did you mean {' or '.join(close)}?" if close else ""
@@ -179,7 +179,7 @@ class _Known:
         return self._gathered
 
     def lists_nothing(self, pattern: str) -> bool:
-        """Whether it names a provider whose models the catalogue does not know, as a server of one's own."""
+        """True for a provider whose models the catalogue does not know, such as a local server."""
         provider, slash, _ = pattern.partition("/")
         known = SYNONYMS.get(provider, provider)
         return (

@@ -39,7 +39,7 @@ class ModelNames(NamedTuple):
         return self.ids | self.pools
 
     def named_by(self, patterns: Iterable[str]) -> bool:
-        """Whether one of `patterns` is this very id, without any `*`."""
+        """True where one of `patterns` is this very id, without any `*`."""
         return any(pattern.lower() in self.sent for pattern in patterns)
 
     def admitted_by(self, patterns: tuple[str, ...]) -> bool:

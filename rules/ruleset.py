@@ -79,7 +79,7 @@ def _line(record: Record) -> _Line:
     return _Line(record, tuple(each for each in record.when if each not in later), *steps)
 
 
-# What sorts records of one kind, and what is said of the one that goes first by it.
+# The sorting keys of records of one kind, and why the one that goes first by each does.
 PRECEDENCE: tuple[tuple[Callable[[Record], Any], str], ...] = (
     (lambda record: record.scope.function is None, "it names a function"),
     (lambda record: record.scope.key is None, "it names a key"),

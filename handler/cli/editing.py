@@ -142,8 +142,8 @@ def _in_force(old: float, *, emptied: bool) -> str:
     """`old`: the age in seconds at which an instance waits for newer rules before it serves."""
     if not emptied:
         return f"in force within {old:g} seconds"
-    kept = f"the rules from before an emptied table are kept for {EMPTY:g}"
-    return f"in force within {EMPTY + 2 * old:g} seconds: {kept}"
+    why = f"the rules from before an emptied table are kept for {EMPTY:g}"
+    return f"in force within {EMPTY + 2 * old:g} seconds: {why}"
 
 
 def _records(path: str, terminal: Terminal) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What is to be warned of in the rules of a local run, on its console as soon as somebody has edited them."""
+"""Warnings of the rules on the console of a local run, as soon as somebody has edited them."""
 
 from __future__ import annotations
 

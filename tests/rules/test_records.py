@@ -633,6 +633,6 @@ def test_a_route_that_neither_chooses_nor_changes_anything_is_an_error(nothing: 
 
 
 def test_whatever_a_route_says_is_enough() -> None:
-    said = {"retries": 0, "recovery": "error", "defaults": {"stop": None}, "timeouts": {"total": 1}}
-    for field, value in said.items():
+    enough = {"retries": 0, "recovery": "error", "defaults": {"stop": None}, "timeouts": {"total": 1}}
+    for field, value in enough.items():
         assert read_record({**BARE, field: value})
