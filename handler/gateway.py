@@ -111,7 +111,7 @@ class Gateway:
         if last is None or last.ruleset is not view.ruleset:
             table = rows(view.ruleset.of("provider"), self.extra_rows, region=self.settings.region)
             models = (record for record in view.ruleset.of("model") if isinstance(record, ModelRecord))
-            catalog = load_catalog().with_records(models, frozenset(table))
+            catalog = load_catalog().with_records(models, {name: row.dialect for name, row in table.items()})
         else:
             table, catalog = last.rows, last.catalog
         await self.credentials.fresh(table, self.settings)

@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rules.families import Families
+
 if TYPE_CHECKING:
     from rules.model_names import ModelNames
     from rules.records import ModelRecord
@@ -77,8 +79,10 @@ class Catalog:
         successors: Mapping[str, str] | None = None,
         providers: frozenset[str] = PROVIDERS,
         own: Mapping[str, Model] | None = None,
+        families: Families = Families(),  # noqa: B008  (it never changes)
     ) -> None:
         self.providers = providers
+        self._families = families
         self._rows = rows
         self._successors = successors or {}
         self._own = own or {}
@@ -87,15 +91,24 @@ class Catalog:
         self._auto: tuple[Model, ...] | None = None
         self.model_names: dict[str, ModelNames] = {}  # by id, as far as they were asked for
 
-    def with_records(self, records: Iterable[ModelRecord], providers: Iterable[str] = ()) -> Catalog:
-        """This catalogue with those models put in, and those names of providers known."""
-        own = {record.id.lower(): self._of_record(record) for record in records}
-        known = self.providers | frozenset(providers) | {model.provider for model in own.values()}
-        return Catalog(self._rows, successors=self._successors, providers=known, own={**self._own, **own})
+    def with_records(
+        self, records: Iterable[ModelRecord], dialects: Mapping[str, str] | None = None
+    ) -> Catalog:
+        """This catalogue with those models put in, and the providers known whose dialects these are."""
+        families = self._families._replace(dialects=dialects or {})
+        own = {record.id.lower(): self._of_record(record, families) for record in records}
+        known = self.providers | families.dialects.keys() | {model.provider for model in own.values()}
+        mine = {**self._own, **own}
+        return Catalog(self._rows, successors=self._successors, providers=known, own=mine, families=families)
 
-    def _of_record(self, record: ModelRecord) -> Model:
+    def unlisted(self, provider: str, name: str) -> Model:
+        """A pin that the catalogue does not know, with what its family wants."""
+        return replace(unlisted(provider, name), rules=self._families.rules_of(provider, name, self.find))
+
+    def _of_record(self, record: ModelRecord, families: Families) -> Model:
         like = self.find(record.like) if record.like else None
         row, price = like or self.get(record.provider, record.name), record.price
+        family = families.rules_of(record.provider, record.name, self.find, record.pool)
         own = Price(price["input"], price["output"], price.get("cached_input")) if price else None
         return Model(
             provider=record.provider,
@@ -108,7 +121,7 @@ class Catalog:
             quality=record.quality or (like.quality if like else None),
             speed=row.speed if row else None,
             auto=record.auto,
-            rules=row.rules if row else (),
+            rules=row.rules if row else family,
         )
 
     def get(self, provider: str, name: str) -> Model | None:
@@ -230,4 +243,5 @@ def _cached(dollars: float | None) -> int | None:
 def load_catalog() -> Catalog:
     """The catalogue that comes with the code."""
     read = json.loads(Path(__file__).with_name("catalog.json").read_bytes())
-    return Catalog({row[ID].lower(): row for row in read["models"]}, successors=read["successors"])
+    rows = {row[ID].lower(): row for row in read["models"]}
+    return Catalog(rows, successors=read["successors"], families=Families(read["families"]))

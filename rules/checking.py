@@ -14,7 +14,7 @@ from rules.decide import decide
 from rules.decision import Decision
 from rules.facts import Facts
 from rules.lint import Finding, Keys, findings, models_named
-from rules.records import ModelRecord, TestRecord
+from rules.records import ModelRecord, ProviderRecord, TestRecord
 from rules.request import facts_of_request
 from rules.ruleset import RuleSet
 
@@ -83,7 +83,10 @@ def at_hand(ruleset: RuleSet) -> tuple[Catalog, Live]:
     """The catalogue with the records of the set, and a world in which every provider can be called."""
     ids = frozenset(record.id for record in ruleset.of("provider"))
     models = [record for record in ruleset.of("model") if isinstance(record, ModelRecord)]
-    catalog = load_catalog().with_records(models, ids)
+    dialects = {
+        one.id: one.dialect or "" for one in ruleset.of("provider") if isinstance(one, ProviderRecord)
+    }
+    catalog = load_catalog().with_records(models, dialects)
     available = catalog.providers - OFF | ids | {record.provider for record in models}
     return catalog, Live(available=available, unavailable=dict.fromkeys(OFF, "needs a provider record"))
 

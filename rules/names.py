@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from rules.catalog import SYNONYMS, Catalog, Model, unlisted
+from rules.catalog import SYNONYMS, Catalog, Model
 from rules.errors import InvalidRecord
 from rules.facts import PREFERENCES
 from rules.fields import name as read_name
@@ -115,7 +115,7 @@ def _at(names: Names, provider: str, mark: str, rest: str) -> Named | None:
         return None
     model = names.catalog.pin(known, rest)
     if model is None and known not in names.refusing:
-        model = unlisted(known, rest)
+        model = names.catalog.unlisted(known, rest)
     return _one(model, f"{known}/{rest}") if model else None
 
 

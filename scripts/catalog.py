@@ -95,7 +95,7 @@ def disagreements(row: Row, theirs: Row) -> Iterator[str]:
 
 
 def finish(rows: dict[str, Row], overlay: Row) -> None:
-    """Pools, tiers, and what each family refuses."""
+    """Pools, tiers, and what each host and family wants."""
     for model, row in rows.items():
         row["pool"] = overlay["pools"].get(model, pool_of(model, rows))
         row["quality"] = next(
@@ -103,12 +103,7 @@ def finish(rows: dict[str, Row], overlay: Row) -> None:
         )
         row["speed"] = overlay["speed"].get(model, speed_of(model))
         row["auto"] = int(model in overlay["auto"])
-        family = [
-            one["rules"]
-            for one in overlay["families"]
-            if any(fnmatchcase(model, name) for name in one["match"])
-        ]
-        row["rules"] = family[0] if family else []
+        row["rules"] = rules_of(model, row["pool"], overlay)
     know(rows)
     pools = {row["pool"] for row in rows.values()}
     if lost := {name for name in overlay["successors"].values() if name not in pools}:
@@ -116,6 +111,24 @@ def finish(rows: dict[str, Row], overlay: Row) -> None:
     for model in overlay["auto"]:
         if model not in rows or rows[model].get("input") is None or rows[model]["quality"] is None:
             sys.exit(f"{model} is on the auto list, but it is not listed, or has no price or no quality")
+
+
+def rules_of(model: str, pool: str, overlay: Row) -> list[str]:
+    """What its host says of it, else what its family wants wherever it is served."""
+    bare = model.rsplit("/", 1)[-1].lower()
+    named = ((one, (model,)) for one in overlay["hosts"])
+    families = ((one, (pool, bare)) for one in overlay["families"])
+    found = (
+        one["rules"]
+        for one, names in (*named, *families)
+        if any(fnmatchcase(name, pattern) for pattern in one["match"] for name in names)
+    )
+    return next(found, [])
+
+
+def family_table(overlay: Row) -> list[list[str]]:
+    """The families, for models that are not listed: patterns of bare names, and the rules."""
+    return [[" ".join(one["match"]), " ".join(one["rules"])] for one in overlay["families"]]
 
 
 def know(rows: Mapping[str, Row]) -> None:
@@ -166,6 +179,7 @@ def rendered(rows: Mapping[str, Row], overlay: Row) -> str:
         "sources": sources,
         "columns": COLUMNS,
         "successors": overlay["successors"],
+        "families": family_table(overlay),
     }
     lines = [
         compact([cell({"id": model, **rows[model]}, column) for column in COLUMNS]) for model in sorted(rows)

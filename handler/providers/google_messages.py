@@ -18,9 +18,8 @@ from handler.providers.base import Json
 from handler.providers.blocks import unsupported
 from handler.providers.google_signatures import base64_text, signature_of, signed
 from handler.providers.media import Media, media_of, type_of_name
+from handler.providers.needs import UNSIGNED
 
-# Stands for a signature that is not known: https://ai.google.dev/gemini-api/docs/thought-signatures
-UNSIGNED = "skip_thought_signature_validator"
 PACKED = "__thought__"  # where some gateways carry a signature: in the id of the call
 _SYSTEM = ("system", "developer")
 _BLANK: Json = {"text": " "}  # Gemini wants a text where a client has none

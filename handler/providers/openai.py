@@ -15,6 +15,7 @@ from handler.legacy import legacy_answer
 from handler.providers.base import Json, Quirks, StreamDecoder
 from handler.providers.failure import failure, failure_in
 from handler.providers.inline import Inline
+from handler.providers.needs import needed
 from handler.providers.openai_answer import WHOLE, finish_of, fit, function_of, identical, plain, without_tag
 from handler.providers.openai_shape import call_id, completed
 from handler.providers.openai_stream import ChatStream
@@ -35,6 +36,7 @@ class OpenAI:
         return True
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
+        chat, quirks = needed(chat, quirks, model.rules)
         return suited(chat, model, quirks)
 
     def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:

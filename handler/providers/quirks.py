@@ -85,24 +85,6 @@ def _effort_tools(body: Json, _: str, dropped: list[str]) -> Json:
     return {**body, "reasoning_effort": "none"}
 
 
-def _thoughts_back(body: Json, _: str, dropped: list[str]) -> Json:
-    """Once tools were called each answer must come back with its thoughts; a blank stands for lost ones."""
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not any(
-        _is_answer(one) and one.get("tool_calls") for one in messages
-    ):
-        return body
-    lost = [_is_answer(one) and not one.get("reasoning_content") for one in messages]
-    after = [
-        {**one, "reasoning_content": " "} if gone else one for one, gone in zip(messages, lost, strict=True)
-    ]
-    return {**body, "messages": shared(messages, after)}
-
-
-def _is_answer(message: Any) -> bool:
-    return isinstance(message, dict) and message.get("role") == "assistant"
-
-
 def _reasons(body: Json) -> bool:
     return body.get("reasoning_effort") not in (None, "none")
 
@@ -118,7 +100,6 @@ RULES: Mapping[str, Callable[[Json, str, list[str]], Json]] = {
     "no_stop": lambda body, _, dropped: _without(body, frozenset({"stop"}), dropped),
     "no_parallel_tools": lambda body, _, dropped: _without(body, frozenset({"parallel_tool_calls"}), dropped),
     "effort_tools": _effort_tools,
-    "thoughts_back": _thoughts_back,
     "no_penalties": lambda body, _, dropped: _without(body, PENALTIES, dropped),
 }
 # The words that concern other formats than this one.

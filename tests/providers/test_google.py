@@ -18,9 +18,10 @@ from handler.errors import UpstreamError
 from handler.frames import Frames, content_of
 from handler.providers.base import Json, Quirks
 from handler.providers.google import Google
-from handler.providers.google_messages import UNSIGNED, spelled, unspelled
+from handler.providers.google_messages import spelled, unspelled
 from handler.providers.google_schema import cleaned
 from handler.providers.media import media_of
+from handler.providers.needs import UNSIGNED
 from handler.providers.openai import OpenAI
 from handler.providers.registry import PROVIDERS
 from handler.splice import splice

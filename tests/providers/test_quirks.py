@@ -11,6 +11,7 @@ import pytest
 
 from handler.errors import UpstreamError
 from handler.providers.base import Json, Quirks
+from handler.providers.needs import NEEDS
 from handler.providers.openai import OpenAI
 from handler.providers.quirks import ELSEWHERE, RULES, refused
 from handler.providers.registry import PROVIDERS, TRANSLATORS
@@ -474,7 +475,7 @@ def test_every_rule_that_the_catalogue_names_for_these_providers_is_known() -> N
     served = {name for name, row in PROVIDERS.items() if row.dialect in TRANSLATORS}
     models = (model for model in load_catalog().all() if model.provider in served)
     named = {rule.partition(":")[0] for model in models for rule in model.rules}
-    assert named <= RULES.keys() | ELSEWHERE
+    assert named <= RULES.keys() | ELSEWHERE | NEEDS.keys()
 
 
 def test_what_other_models_thought_is_kept_from_openai_which_refuses_it() -> None:
@@ -537,3 +538,42 @@ def test_refused_fields(chat: Json, allow: tuple[str, ...], expected: str | None
 def test_refused_models(model: str, allow: tuple[str, ...], expected: str | None) -> None:
     refuse = PROVIDERS["openrouter"].quirks.refuse
     assert refused({"model": "whatever was asked for"}, refuse, allow, model=model) == expected
+
+
+ROWS = [name for name, row in PROVIDERS.items() if row.dialect == "openai"]
+SIGNED = {"extra_content": {"google": {"thought_signature": "QUJD"}}}
+STAND_IN = {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}}
+
+
+@pytest.mark.parametrize("provider", ROWS)
+def test_what_a_family_needs_goes_to_every_host(provider: str) -> None:
+    """A row may leave thoughts and signatures out of messages, but not of a model that refuses without."""
+    call = {"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    thought = {"reasoning_content": "Hm.", "tool_calls": [{**call, **SIGNED}]}
+    answers: list[Json] = [
+        {"content": None, **thought},
+        {"content": None, "tool_calls": [call, call]},
+        {"content": None, "tool_calls": [{**call, "thought_signature": "REVG"}]},
+        {"content": "Done."},
+    ]
+    messages = [one for each in answers for one in (CHAT["messages"][0], {"role": "assistant", **each})]
+    quirks = PROVIDERS[provider].quirks
+
+    def answered(*rules: str) -> list[Json]:
+        found: list[Json] = sent({"model": "m", "messages": messages}, quirks, *rules)[0]["messages"][1::2]
+        return found
+
+    assert [one["reasoning_content"] for one in answered("thoughts_back")] == ["Hm.", " ", " ", " "]
+    signed = [
+        [call.get("extra_content") for call in one.get("tool_calls", [])] for one in answered("signatures")
+    ]
+    own = {"google": {"thought_signature": "REVG"}}
+    assert signed == [[SIGNED["extra_content"]], [STAND_IN["extra_content"], None], [own], []]
+    dropped = "reasoning_content" in quirks.message_drop
+    assert any("reasoning_content" in one for one in answered()) is not dropped
+
+
+@pytest.mark.parametrize("messages", [None, "x", [], [{"role": "assistant", "tool_calls": [1]}]])
+def test_what_is_no_conversation_needs_nothing(messages: Any) -> None:
+    body, _ = sent({"model": "m", "messages": messages}, None, "signatures", "thoughts_back")
+    assert body["messages"] == messages

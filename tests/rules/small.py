@@ -67,7 +67,7 @@ def decided(
     ruleset = RuleSet.read(records)
     catalog = CATALOG.with_records(
         ruleset.of("model"),  # type: ignore[arg-type]
-        [record.id for record in ruleset.of("provider")],
+        {record.id: "openai" for record in ruleset.of("provider")},
     )
     world = Live(available=available, **(live or {}))
     return decide(Facts(model=model, **facts), ruleset, catalog, world)

@@ -189,3 +189,72 @@ def test_what_is_not_listed_is_taken_to_be_able() -> None:
 def test_an_empty_catalogue() -> None:
     empty = Catalog({})
     assert (empty.all(), empty.auto(), empty.named("x"), empty.find("a/b")) == ((), (), (), None)
+
+
+THOUGHTFUL = ("thoughts_back",)
+FAMILIES = [
+    pytest.param("acme/kimi-k3", {}, THOUGHTFUL, id="by its name, wherever it is served"),
+    pytest.param("acme/moonshotai/Kimi-K2-Thinking", {}, THOUGHTFUL, id="with its owner, in any letters"),
+    pytest.param("vllm/deepseek-ai/DeepSeek-V4-Pro", {}, THOUGHTFUL, id="at a host of one's own"),
+    pytest.param("acme/deepseek-v3", {}, (), id="not one that does not think"),
+    pytest.param("mistral/deepseek-v5", {}, THOUGHTFUL, id="unlisted at a host with rules of its own"),
+    pytest.param("acme/house-model", {}, (), id="no family"),
+    pytest.param("acme/gpt-5.4-chat-x", {}, (), id="a family that wants nothing"),
+    pytest.param(
+        "ant2/claude-opus-5-5",
+        {"ant2": "anthropic"},
+        "anthropic/claude-opus-5-5",
+        id="another account of a vendor's, as the vendor's own",
+    ),
+    pytest.param(
+        "aws2/global.anthropic.claude-opus-5-5",
+        {"aws2": "bedrock"},
+        "bedrock/global.anthropic.claude-opus-5-5",
+        id="another of Bedrock's, with its surface",
+    ),
+    pytest.param(
+        "aws2/us.anthropic.claude-sonnet-5-5-v9:0",
+        {"aws2": "bedrock"},
+        "anthropic/claude-sonnet-5-5",
+        id="what the vendor does not list, by its family",
+    ),
+    pytest.param(
+        "or/anthropic/claude-sonnet-5.5", {}, "anthropic/claude-sonnet-5-5", id="with a dot in its name"
+    ),
+    pytest.param("or/openai/gpt-5.4-mini", {}, "openai/gpt-5.4-mini", id="OpenAI's"),
+]
+
+
+@pytest.mark.parametrize(("id", "dialects", "rules"), FAMILIES)
+def test_what_a_family_wants_follows_the_model(
+    id: str, dialects: dict[str, str], rules: str | tuple[str, ...]
+) -> None:
+    catalog = load_catalog().with_records([], dialects)
+    provider, _, name = id.partition("/")
+    if isinstance(rules, str):
+        listed = catalog.find(rules)
+        assert listed is not None
+        rules = listed.rules
+    assert catalog.unlisted(provider, name).rules == rules
+    recorded = load_catalog().with_records([record(f"{provider}/{name}")], dialects).find(id)
+    assert recorded is not None
+    assert recorded.rules == rules
+
+
+def test_the_pool_of_a_record_tells_its_family() -> None:
+    model = load_catalog().with_records([record("acme/team-chat", pool="kimi-k3")]).find("acme/team-chat")
+    assert model is not None
+    assert model.rules == THOUGHTFUL
+
+
+def test_what_is_listed_has_its_familys_rules_too() -> None:
+    """The table that scripts/catalog.py wrote, but for the hosts that say something of their own."""
+    catalog = load_catalog()
+    for id in (
+        "openrouter/moonshotai/kimi-k3",
+        "fireworks/accounts/fireworks/models/kimi-k3",
+        "together/moonshotai/Kimi-K3",
+    ):
+        model = catalog.find(id)
+        assert model is not None
+        assert model.rules == THOUGHTFUL

@@ -26,7 +26,7 @@ def warned(records: list[Item], keys: Keys | None = None) -> list[str]:
     assert not ruleset.problems
     catalog = CATALOG.with_records(
         ruleset.of("model"),  # type: ignore[arg-type]
-        [record.id for record in ruleset.of("provider")],
+        {record.id: "openai" for record in ruleset.of("provider")},
     )
     return [str(finding) for finding in findings(ruleset, catalog, keys)]
 
