@@ -17,7 +17,7 @@ from handler.providers.malformed import MalformedEvents, loads
 from handler.providers.openai_answer import WHOLE, finish_of, fit, function_of, identical, plain, without_tag
 from handler.providers.openai_shape import call_id, completed, nameless
 
-_MOST_HELD = 1_000_000  # characters of the arguments of a call whose name has not come
+_MOST_HELD = 1_000_000  # characters of a call whose name has not come
 _MOST_CHOICES = 128  # as OpenAI gives
 _THOUGHTS = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking"})
 
@@ -29,9 +29,11 @@ class Call:
     id: str = ""  # as the host gives it
     name: str = ""
     place: int | None = None  # among the choice's calls, as the client counts them
-    held: Json = field(default_factory=dict)
+    held: Json = field(default_factory=dict)  # its members so far
+    function: Json = field(default_factory=dict)  # and those of its function
     pieces: list[str] = field(default_factory=list)  # of its arguments, held
-    size: int = 0  # characters of its arguments so far
+    size: int = 0  # characters of all that
+    argued: bool = False  # some of its arguments came
     whole: bool = False  # they came in one piece, so that another piece may be another call's
 
 
@@ -269,8 +271,8 @@ def _known(call: Json, state: Choice) -> Call:
         state.called += 1
     known.id = known.id or id_
     if isinstance(arguments, str) and arguments:
-        known.whole = not known.size and not known.id and _is_json(arguments)
-        known.size += len(arguments)
+        known.whole = not known.argued and not known.id and _is_json(arguments)
+        known.argued = True
     return known
 
 
@@ -293,24 +295,24 @@ def _later(call: Json) -> Json:
 def _first(call: Json, known: Call, state: Choice) -> Json | None:
     """What begins a call, with all that was held of it; None, and held too, while its name is lacking."""
     function = function_of(call.get("function") or {}, named=False)
-    if known.held:
-        call, function = _filled(known.held, call), _filled(known.held["function"], function)
     known.pieces.append(function.pop("arguments", None) or "")
-    known.name = function.get("name") or (call.get("custom") or {}).get("name") or ""
+    known.held.update(_filled(call) if known.held else call)
+    known.function.update(_filled(function) if known.function else function)
+    known.name = known.function.get("name") or (known.held.get("custom") or {}).get("name") or ""
     if not known.name:
-        known.held = {**call, "function": function}
+        known.size += len(json.dumps(call))
         if known.size > _MOST_HELD:
             raise nameless()
         return None
     known.place, state.begun = state.begun, state.begun + 1
-    new = completed("call", {**call, "id": call_id()} if state.own_ids else call)
-    if new["type"] != "function":
-        return new
-    state.bare.add(known.place)
-    arguments, known.pieces, known.held = "".join(known.pieces), [], {}
-    return {**new, "function": {**function, "arguments": arguments}}
+    new = completed("call", {**known.held, "id": call_id()} if state.own_ids else known.held)
+    if new["type"] == "function":
+        state.bare.add(known.place)
+        new = {**new, "function": {**known.function, "arguments": "".join(known.pieces)}}
+    known.held, known.function, known.pieces = {}, {}, []
+    return new
 
 
-def _filled(held: Json, part: Json) -> Json:
-    """What was held, with what came since."""
-    return {**held, **{name: value for name, value in part.items() if value not in (None, "")}}
+def _filled(part: Json) -> Json:
+    """The members that say something."""
+    return {name: value for name, value in part.items() if value not in (None, "")}
