@@ -14,6 +14,7 @@ from handler.folded import Folded
 from handler.frames import Frames, whole
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, StreamDecoder, Translator
+from handler.refused_modes import refusal_of
 from handler.sse import DONE
 from handler.strict_json import decode
 from handler.told import Continuation, Told, resumable
@@ -94,9 +95,8 @@ async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> An
         asked.order.forget(error)
         if isinstance(error, SchemaMismatch):
             error.upstream_status = source.status
-        if error.klass == "invalid_request" and asked.form is not None and asked.form.by_tool:
-            status = error.upstream_status
-            raise SchemaMismatch("a forced tool is refused", said=None, upstream_status=status) from error
+        if (refusal := refusal_of(error, asked.call, asked.row, asked.form)) is not None:
+            raise refusal from error
         raise
     finally:
         if answer is None or answer.stream is None:
@@ -154,11 +154,13 @@ async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     return answer
 
 
-def retold(asked: Asked, form: Form, answer: Answer) -> Answer:
-    """A whole answer for a client that streams: it had to be known before anything of it was told."""
+def retold(asked: Asked, answer: Answer) -> Answer:
+    """A whole answer for a client that streams, where it had to be known whole or is not streamed."""
+    from handler.retold import Retold  # few answers need it: not part of a cold start
+
     completion = json.loads(answer.body)
     completion.pop("sluice", None)
-    answer.retold, answer.body = _frames(asked, form.retold(completion)).close() + DONE, b""
+    answer.retold, answer.body = _frames(asked, Retold(completion)).close() + DONE, b""
     return answer
 
 

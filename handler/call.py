@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from handler.chat import Chat
 from handler.errors import Json, SchemaMismatch
 from handler.providers.base import Provider, Translator
-from rules import Candidate, Decision
+from handler.refused_modes import STRICT, with_plain_tools
+from rules import Candidate, Decision, Model
 
 if TYPE_CHECKING:
     from handler.form import Form
@@ -36,6 +37,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format
     explanation: Json | None = None  # goes into the answer as `sluice`
     wanted: Wanted | None = None  # what the answer has to be; None: text
+    refused: frozenset[str] = frozenset()  # the modes of asking for it that this candidate has refused
 
     def deadline_from(self, now: float) -> float:
         """When the last attempt must have ended."""
@@ -51,19 +53,33 @@ class Call:
 
         return form_of(self.wanted, self.body, candidate.model, row, wire, amends)
 
-    def sent(self, goes_on: Continuation | None, form: Form | None) -> Call:
-        """The call as one attempt makes it."""
-        if goes_on is None and form is None:
-            return self
+    def sent(
+        self, goes_on: Continuation | None, form: Form | None, model: Model, amends: SchemaMismatch | None
+    ) -> Call:
+        """The call as one attempt makes it. `amends`: what its candidate has refused, or answered amiss."""
         body, chat = self.body, self.chat
+        refused = amends.refused if amends is not None else self.refused
+        whole = chat.stream and (form.whole if form is not None and form.whole else not _streams(body, model))
+        if goes_on is None and form is None and not refused and not whole:
+            return self
         if goes_on is not None:
             body = goes_on.body(body)
+        if STRICT in refused:
+            body = with_plain_tools(body)
         if form is not None:
             body = form.request(body)
-            if form.whole and chat.stream:
-                body = {name: value for name, value in body.items() if name not in _STREAMING}
-                chat = replace(chat, stream=False)
-        return replace(self, body=body, chat=chat)
+        if whole:
+            body = {name: value for name, value in body.items() if name not in _STREAMING}
+            chat = replace(chat, stream=False)
+        return replace(self, body=body, chat=chat, refused=refused)
+
+
+def _streams(body: Json, model: Model) -> bool:
+    """Whether the model streams its answer. Some of Bedrock's do not where there are tools."""
+    if "whole_tools" not in model.rules:
+        return True
+    called = any(message.get("tool_calls") for message in body["messages"])
+    return not (body.get("tools") or body.get("functions") or called)
 
 
 def wanted_of(body: Json, chat: Chat) -> Wanted | None:

@@ -86,6 +86,8 @@ class Failover:
         yield self._once_the_limit_allows(now)
 
     def _again(self, candidate: Candidate, error: UpstreamError) -> Next | None:
+        if isinstance(error, SchemaMismatch) and error.said is None:
+            return Next(candidate)  # in the next mode: there are few, and each is refused once
         if error.action.repair and candidate.id not in self._repaired:
             self._repaired.add(candidate.id)
             return Next(candidate)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from handler.errors import Json, SchemaMismatch
 from handler.providers.base import Provider, StreamDecoder, Translator
-from handler.retold import Checked, Retold
+from handler.retold import Checked
 from handler.splice import dump
-from handler.structured import NATIVE, PROMPT, TOOL, Wanted, is_object, natively, way_of
+from handler.structured import JSON, NATIVE, PROMPT, TOOL, Wanted, is_object, natively, way_of
 from rules import Model
 
 ANSWER = "answer"  # the tool that is forced
@@ -40,9 +40,18 @@ class Form:
     natively_json: bool = False  # on the way of words: the provider at least holds it to some JSON object
 
     @property
+    def refusable(self) -> str | None:
+        """The part of this mode that the provider may refuse; None for the plainest one."""
+        return self.way if self.way != PROMPT else JSON if self.natively_json else None
+
+    @property
+    def refused(self) -> frozenset[str]:
+        return self.amends.refused if self.amends else frozenset()
+
+    @property
     def whole(self) -> bool:
         """Whether the answer is waited for: it may have to be changed, or asked for again."""
-        return self.way != NATIVE or self.amends is not None
+        return self.way != NATIVE or (self.amends is not None and self.amends.said is not None)
 
     @property
     def by_tool(self) -> bool:
@@ -70,10 +79,6 @@ class Form:
         """A stream that goes on live, held against the schema at its end."""
         return Checked(decoder, self.check)
 
-    def retold(self, completion: Json) -> StreamDecoder:
-        """The whole answer as a stream."""
-        return Retold(completion)
-
     def check(self, message: Json, finish: str | None) -> None:
         """Raises SchemaMismatch. Refusals, calls of the client's tools and what was cut off are none."""
         other = message.get("refusal") or message.get("tool_calls") or message.get("function_call")
@@ -81,7 +86,7 @@ class Form:
             return
         text = _text(message)
         if (problem := self.asked.problem(text)) is not None:
-            raise SchemaMismatch(problem, said=text)
+            raise SchemaMismatch(problem, said=text, refused=self.refused)
 
 
 def form_of(
@@ -93,13 +98,13 @@ def form_of(
     amends: SchemaMismatch | None = None,
 ) -> Form | None:
     """How this model is asked for it; None where that is left to it: its own JSON mode."""
-    way = way_of(asked, chat, model, row, wire)
+    refused = amends.refused if amends else frozenset()
+    way = way_of(asked, chat, model, row, wire, refused)
     if way == NATIVE and asked.schema is None:
         return None
-    if way == TOOL and amends is not None and amends.said is None:
-        way = PROMPT  # the provider refused to be forced
     roots = asked.schema is None or is_object(asked.schema)
-    return Form(asked, way, amends, way == PROMPT and roots and natively(Wanted(), chat, model, row, wire))
+    helps = way == PROMPT and roots and JSON not in refused and natively(Wanted(), chat, model, row, wire)
+    return Form(asked, way, amends, helps)
 
 
 def _by_words(form: Form, chat: Json) -> Json:

@@ -201,7 +201,7 @@ class Relay:
         began, row = self._clock(), self._row(call, candidate)
         translator, credential = self._translators[row.dialect], self._credential(row)
         form = call.form(candidate, row, translator, amends)
-        sent = call.sent(goes_on, form)
+        sent = call.sent(goes_on, form, candidate.model, amends)
         limits = limits_of(sent, candidate, now=began, deadline=deadline)
 
         async def asked(part: Call) -> Asked:
@@ -215,7 +215,7 @@ class Relay:
         parts = parts_of(sent, row, translator)
         asks, opened = [await asked(part) for part in parts], partial(self._opened, watch, limits, began)
         answer = await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
-        return retold(asks[0], form, answer) if form and call.chat.stream != sent.chat.stream else answer
+        return answer if call.chat.stream == sent.chat.stream else retold(asks[0], answer)
 
     async def _opened(self, watch: Watch, limits: Limits, began: float, asked: Asked) -> Upstream:
         response = await _within(watch, self._send(asked.order, limits), limits.first)

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from handler.errors import InvalidRequest, Json
 from handler.fields import checked
 from handler.fields import schema as bounded
 from handler.providers.base import Provider, Translator
+from handler.providers.schema_drafts import to_2020_12
 from handler.schema import BadSchema, Schema
 from handler.splice import dump
 from rules import Model
 
 NATIVE, TOOL, PROMPT = "native", "tool", "prompt"
+JSON = "json"  # beside words: the provider's own JSON mode, which it may refuse too
 # What would point elsewhere once the root is wrapped.
 _REFERENCES = re.compile(r'"\$(?:dynamicRef|recursiveRef|ref)":"(?!#/\$defs/|#/definitions/)')
 
@@ -54,6 +57,7 @@ def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
         case {"type": "json_schema", "json_schema": dict(said)}:
             schema = {"type": "object"} if said.get("schema") is None else said["schema"]
             checked(param, bounded, schema)
+            schema = to_2020_12(schema)
             try:
                 fits = Schema(schema)
             except BadSchema as error:
@@ -67,11 +71,19 @@ def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
 _THINKS_OR_CALLS = frozenset({"anthropic", "bedrock"})  # where a forced call and thinking exclude each other
 
 
-def way_of(asked: Wanted, chat: Json, model: Model, row: Provider, wire: Translator) -> str:
-    """How `model` is asked."""
-    if natively(asked, chat, model, row, wire):
+def way_of(
+    asked: Wanted,
+    chat: Json,
+    model: Model,
+    row: Provider,
+    wire: Translator,
+    refused: Collection[str] = (),
+) -> str:
+    """How `model` is asked; `refused`: the modes that it has refused."""
+    if NATIVE not in refused and natively(asked, chat, model, row, wire):
         return NATIVE
-    return TOOL if asked.schema is not None and _by_tool(asked.schema, chat, model, row) else PROMPT
+    forced = TOOL not in refused and asked.schema is not None and _by_tool(asked.schema, chat, model, row)
+    return TOOL if forced else PROMPT
 
 
 def natively(asked: Wanted, chat: Json, model: Model, row: Provider, wire: Translator) -> bool:

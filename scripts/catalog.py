@@ -105,6 +105,10 @@ def finish(rows: dict[str, Row], overlay: Row) -> None:
         row["auto"] = int(model in overlay["auto"])
         row["rules"] = rules_of(model, row["pool"], overlay)
     know(rows)
+    for feature, patterns in overlay["lacks"].items():
+        for model, row in rows.items():
+            if any(fnmatchcase(model, pattern) for pattern in patterns):
+                row["can"] = [one for one in row["can"] if one != feature]
     pools = {row["pool"] for row in rows.values()}
     if lost := {name for name in overlay["successors"].values() if name not in pools}:
         sys.exit(f"no model is pooled under these successors: {', '.join(sorted(lost))}")

@@ -374,6 +374,119 @@ async def test_who_cannot_be_forced_after_all_is_asked_in_words(upstream: Upstre
     )
 
 
+STRICT = [{"type": "function", "function": {"name": "look", "strict": True, "parameters": CITY}}]
+REFUSALS = [
+    pytest.param({}, ["native", "tool"], id="natively: by the tool"),
+    pytest.param({}, ["native", "tool", "json", "prompt"], id="every mode but words: in words"),
+    pytest.param({"tools": STRICT}, ["strict", "native"], id="strict tools: with plain ones"),
+    pytest.param(
+        {"tools": STRICT}, ["strict", "native", "json", "prompt"], id="and that: in words beside them"
+    ),
+]
+
+
+def mode_of(body: Json) -> str:
+    """The mode in which a provider was asked."""
+    functions = [tool["function"] for tool in body.get("tools", ())]
+    kind = body.get("response_format", {}).get("type")
+    if any("strict" in function for function in functions):
+        return "strict"
+    forced = [function["name"] for function in functions] == ["answer"]
+    return "tool" if forced else {"json_schema": "native", "json_object": "json"}.get(kind, "prompt")
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(("fields", "modes"), REFUSALS)
+async def test_where_a_mode_is_refused_the_next_one_is_asked(
+    upstream: Upstream, start: Start, fields: Json, modes: list[str], streams: bool, status: int
+) -> None:
+    refusal = whole({"error": {"message": "The compiled grammar is too large."}}, status=status)
+    last = calling(GOOD) if modes[-1] == "tool" else completion(GOOD)
+    live = streams and modes[-1] == "native"
+    answer = stream(role(), chunk(GOOD), finish(), usage()) if live else whole(last)
+    upstream.script("native", *[refusal] * (len(modes) - 1), answer)
+    gateway = start()
+    heard = await gateway.chat(model="up/native", response_format=schema(), stream=streams, **fields)
+    assert content(heard) == GOOD
+    assert [mode_of(request.json) for request in upstream.requests] == modes
+    assert not gateway.gateway.cooldown.cooling()
+
+
+@pytest.mark.parametrize("fields", [{}, {"tools": STRICT}], ids=["alone", "beside strict tools"])
+async def test_what_is_refused_in_every_mode_is_the_callers_to_mend(
+    upstream: Upstream, start: Start, fields: Json
+) -> None:
+    upstream.script("native", whole({"error": {"message": "no such parameter"}}, status=400))
+    upstream.script("other", whole(completion(GOOD)))
+    heard = await start().chat(
+        model="up/native", fallback_models=["up/other"], response_format=schema(), **fields
+    )
+    assert (heard.status, heard.error["type"]) == (400, "invalid_request_error")
+    assert "no such parameter" in heard.error["message"]
+    assert [one["class"] for one in heard.error["metadata"]["attempts"]] == [
+        *["schema"] * 3,
+        "invalid_request",
+    ]
+
+
+async def test_strict_tools_that_are_refused_go_without_it(upstream: Upstream, start: Start) -> None:
+    refusal = whole({"error": {"message": "Invalid schema for function"}}, status=400)
+    upstream.script("native", refusal, whole(completion("Hi")))
+    heard = await start().chat(model="up/native", tools=STRICT)
+    assert content(heard) == "Hi"
+    assert [mode_of(request.json) for request in upstream.requests] == ["strict", "prompt"]
+
+
+async def test_an_answer_is_still_mended_after_a_mode_was_refused(upstream: Upstream, start: Start) -> None:
+    refusal = whole({"error": {"message": "too many states"}}, status=400)
+    upstream.script("native", refusal, whole(calling(BAD)), whole(calling(GOOD)))
+    heard = await start().chat(model="up/native", response_format=schema())
+    assert content(heard) == GOOD
+    assert [mode_of(request.json) for request in upstream.requests] == ["native", "tool", "tool"]
+
+
+async def test_a_schema_of_draft_4_is_held_to(upstream: Upstream, start: Start) -> None:
+    old = {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "type": "object",
+        "properties": {"n": {"$ref": "#/definitions/n"}},
+        "definitions": {"n": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}},
+    }
+    upstream.script("native", whole(completion('{"n": 0}')), whole(completion('{"n": 1}')))
+    heard = await start().chat(model="up/native", response_format=schema(old))
+    assert content(heard) == '{"n": 1}'
+    assert upstream.requests[0].json["response_format"] == schema(old), "as the client wrote it"
+    assert "$.n: `exclusiveMinimum`" in upstream.requests[1].json["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+async def test_a_model_that_streams_no_tools_is_asked_whole(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    reply = {
+        "output": {
+            "message": {"content": [{"toolUse": {"toolUseId": "t", "name": "look", "input": {"a": 1}}}]}
+        },
+        "stopReason": "tool_use",
+        "usage": {"inputTokens": 1, "outputTokens": 1},
+    }
+    upstream.script("None", whole(reply))  # the model is in the path
+    llama = model("up/llama", like="bedrock/meta.llama4-maverick-17b-instruct-v1:0")
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    heard = await start(llama, dialect="bedrock").chat(model="up/llama", tools=tools, stream=streams)
+    assert heard.status == 200, heard.body
+    assert upstream.requests[0].path.endswith("/converse")
+    if streams:
+        told = [
+            call for one in heard.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())
+        ]
+        assert [(call["index"], call["id"], call["function"]["arguments"]) for call in told] == [
+            (0, "t", '{"a":1}')
+        ]
+        assert heard.events[-1] == "[DONE]"
+
+
 async def test_what_is_put_right_is_still_known_when_the_provider_fails_in_between(
     upstream: Upstream, start: Start
 ) -> None:

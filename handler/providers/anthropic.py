@@ -17,7 +17,7 @@ from handler.providers.anthropic_request import request
 from handler.providers.anthropic_stream import MessageStream
 from handler.providers.base import Json, Quirks, StreamDecoder
 from handler.providers.block_answer import message_of
-from handler.providers.compiled import compilable
+from handler.providers.grammar import compiles
 from rules import Model
 
 
@@ -34,7 +34,7 @@ class Anthropic:
         return "/messages"
 
     def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
-        return schema is not None and compilable(schema)
+        return compiles(schema)
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
         return request(chat, model)

@@ -14,11 +14,11 @@ from handler.legacy import modern
 from handler.providers.anthropic_content import PARTS
 from handler.providers.base import Json
 from handler.providers.blocks import limit_marks, unsupported
-from handler.providers.compiled import compiled
+from handler.providers.grammar import answer_schema, hold_tools
 from handler.providers.names import fitting
 from handler.providers.thinking import think, words_of
 from handler.providers.tools import choose
-from handler.providers.tuning import MOST, asked_tokens, format_of, is_neutral, stops_of
+from handler.providers.tuning import MOST, asked_tokens, is_neutral, stops_of
 from handler.providers.turns import Conversation, Manner
 from rules import Model
 
@@ -43,13 +43,18 @@ def request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
         "model": model.name,
         "max_tokens": asked_tokens(chat, model, dropped) or model.max_output or MOST,
     }
+    schema = answer_schema(chat.get("response_format"))
     forced = choose(modernised, body, talk, words, dropped)
+    hold_tools(body.get("tools", []), schema, dropped, able="json_schema" in model.can)
     think(chat, body, talk, words, forced, dropped)
     for name, value in modernised.items():
         if name in _FIELDS and value is not None:
             body |= _FIELDS[name](value, body, dropped)
         elif name not in _HANDLED and not is_neutral(name, value):
             dropped.append(name)
+    if schema:
+        held = {"format": {"type": "json_schema", "schema": schema.schema}}
+        body["output_config"] = {**body.get("output_config", {}), **held}
     _sampling(chat, body, words, dropped)
     if talk.system:
         body["system"] = talk.system
@@ -95,30 +100,17 @@ def _tier(value: Any, _: Json, dropped: list[str]) -> Json:
     return {}
 
 
-def _format(value: Any, body: Json, _: list[str]) -> Json:
-    if format_of(value) != "json_schema":
-        return {}
-    schema = compiled(value["json_schema"].get("schema") or {"type": "object"})
-    return {
-        "output_config": {
-            **body.get("output_config", {}),
-            "format": {"type": "json_schema", "schema": schema},
-        }
-    }
-
-
 _FIELDS: Mapping[str, Callable[[Any, Json, list[str]], Json]] = {
     "stream": lambda value, _, dropped: {"stream": True} if value else {},
     "stop": _stop,
     "safety_identifier": _user,
     "user": _user,
     "service_tier": _tier,
-    "response_format": _format,
     "cache_control": lambda value, _, dropped: {"cache_control": value},
 }
 _HANDLED = _UNSAID | {
     *("model", "messages", "max_tokens", "max_completion_tokens", "tools", "tool_choice"),
-    *("parallel_tool_calls", "reasoning_effort", *_SAMPLING),
+    *("parallel_tool_calls", "reasoning_effort", "response_format", *_SAMPLING),
 }
 
 

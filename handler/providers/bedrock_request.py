@@ -17,11 +17,12 @@ from handler.providers.base import Json
 from handler.providers.bedrock_content import PARTS
 from handler.providers.bedrock_turns import limit_marks, mark_of, messages_of, rendered
 from handler.providers.blocks import unsupported
-from handler.providers.compiled import compiled
+from handler.providers.compiled import Compiled
+from handler.providers.grammar import answer_schema, hold_tools
 from handler.providers.names import fitting, nine
 from handler.providers.thinking import think, words_of
 from handler.providers.tools import choose
-from handler.providers.tuning import MOST, asked_tokens, format_of, is_neutral, stops_of
+from handler.providers.tuning import MOST, asked_tokens, is_neutral, stops_of
 from handler.providers.turns import Conversation, Manner
 from rules import Model
 
@@ -47,20 +48,25 @@ def request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     talk = _talk(modernised["messages"], model, words)
     asked = asked_tokens(chat, model, dropped)
     plain: Json = {"max_tokens": asked or model.max_output or MOST}  # the request in Messages' form
-    think(chat, plain, talk, words, choose(modernised, plain, talk, words, dropped), dropped)
+    schema = answer_schema(chat.get("response_format"))
+    forced = choose(modernised, plain, talk, words, dropped)
+    hold_tools(plain.get("tools", []), schema, dropped, able="json_schema" in model.can)
+    think(chat, plain, talk, words, forced, dropped)
     _forbid(chat, plain, talk, dropped)
+    if "no_system" in words:
+        talk.turns[0].blocks[:0], talk.system = talk.system, []
     limit_marks(words.get("cache_points", ""), plain.get("tools", []), talk)
     parts = {
         "system": rendered(talk.system, set()),
         "inferenceConfig": _tuning(chat, asked, plain, words, dropped),
-        "toolConfig": _tool_config(plain, strict="json_schema" in model.can),
+        "toolConfig": _tool_config(plain),
         "additionalModelRequestFields": _added(chat, plain, words, dropped),
-        "outputConfig": _output(chat.get("response_format")),
+        "outputConfig": _output(schema, chat),
         "serviceTier": _tier(chat.get("service_tier"), dropped),
     }
     dropped += [name for name, value in chat.items() if name not in _READ and not is_neutral(name, value)]
     body = {"messages": messages_of(talk, words), **{name: part for name, part in parts.items() if part}}
-    return body, tuple(name for name in dict.fromkeys(dropped) if name in chat)
+    return body, tuple(name for name in dict.fromkeys(dropped) if name in chat or "." in name)
 
 
 def _talk(messages: list[Json], model: Model, words: Mapping[str, str]) -> Conversation:
@@ -82,8 +88,8 @@ def _forbid(chat: Json, plain: Json, talk: Conversation, dropped: list[str]) -> 
         dropped.append("parallel_tool_calls")
 
 
-def _tool_config(plain: Json, *, strict: bool) -> Json:
-    tools = [made for tool in plain.get("tools", ()) for made in (_tool(tool, strict), *mark_of(tool))]
+def _tool_config(plain: Json) -> Json:
+    tools = [made for tool in plain.get("tools", ()) for made in (_tool(tool), *mark_of(tool))]
     if not tools:
         return {}
     choice = plain.get("tool_choice", {})
@@ -91,11 +97,10 @@ def _tool_config(plain: Json, *, strict: bool) -> Json:
     return {"tools": tools, **({"toolChoice": forced} if forced else {})}
 
 
-def _tool(tool: Json, strict: bool) -> Json:
-    """`strict` goes where the model can be held to a schema at all."""
-    said = {"description": tool["description"]} if "description" in tool else {}
-    held = {"strict": True} if strict and tool.get("strict") else {}
-    return {"toolSpec": {"name": tool["name"], **said, "inputSchema": {"json": tool["input_schema"]}, **held}}
+def _tool(tool: Json) -> Json:
+    kept = {name: tool[name] for name in ("name", "description") if name in tool}
+    held = {"strict": True} if "strict" in tool else {}
+    return {"toolSpec": {**kept, "inputSchema": {"json": tool["input_schema"]}, **held}}
 
 
 def _tuning(chat: Json, asked: int | None, plain: Json, words: Mapping[str, str], dropped: list[str]) -> Json:
@@ -163,14 +168,13 @@ _ADDED: Mapping[str, Callable[[Json, str], Json]] = {
 }
 
 
-def _output(response_format: Any) -> Json:
+def _output(schema: Compiled | None, chat: Json) -> Json:
     """The schema goes as text. https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html"""
-    if format_of(response_format) != "json_schema":
+    if schema is None:
         return {}
-    given = response_format["json_schema"]
-    schema = json.dumps(compiled(given.get("schema") or {"type": "object"}), ensure_ascii=False)
+    given = chat["response_format"]["json_schema"]
     about = {name: given[name] for name in ("name", "description") if given.get(name)}
-    structure = {"jsonSchema": {"schema": schema, **about}}
+    structure = {"jsonSchema": {"schema": json.dumps(schema.schema, ensure_ascii=False), **about}}
     return {"textFormat": {"type": "json_schema", "structure": structure}}
 
 

@@ -11,16 +11,24 @@ from typing import Any
 
 from handler.providers.base import Json
 from handler.providers.blocks import thought
-from handler.providers.names import meant
+from handler.providers.names import has_spelled_arguments, meant, meant_arguments
 
 
 def call_of(block: Json, arguments: str) -> Json:
     """A tool call; `arguments` are the JSON text of its input."""
-    name, custom = meant(str(block.get("name", "")))
-    id = str(block.get("id", ""))
+    called, id = str(block.get("name", "")), str(block.get("id", ""))
+    name, custom = meant(called)
     if custom:
         return {"id": id, "type": "custom", "custom": {"name": name, "input": _text_of(arguments)}}
+    if has_spelled_arguments(called):
+        arguments = meant_arguments(arguments)
     return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def has_whole_arguments(block: Json) -> bool:
+    """Whether the arguments of a call have to be there before any of them can be read."""
+    name = str(block.get("name", ""))
+    return has_spelled_arguments(name) or meant(name)[1]
 
 
 def _text_of(arguments: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from handler.errors import UpstreamError
 from handler.legacy import legacy_chunk
 from handler.providers.base import Json
-from handler.providers.block_answer import arguments_of, call_of
+from handler.providers.block_answer import arguments_of, call_of, has_whole_arguments
 from handler.providers.blocks import thought
 from handler.providers.malformed import MalformedEvents, loads
 
@@ -93,10 +93,10 @@ class BlockStream:
             yield self._chunk({"content" if kind == "text" else "reasoning_content": text})
 
     def _argued(self, block: Block, piece: str) -> Iterator[Json]:
-        """A piece of a call's arguments; those of a custom tool are told whole."""
+        """A piece of a call's arguments, where they need not be told whole."""
         if piece and block.index is not None:
             block.pieces.append(piece)
-            if call_of(block.start, "")["type"] == "function":
+            if not has_whole_arguments(block.start):
                 yield self._call(block, {"function": {"arguments": piece}})
 
     def _stop(self, at: object) -> Iterator[Json]:
@@ -118,7 +118,7 @@ class BlockStream:
         call = call_of(block.start, arguments or arguments_of(block.start.get("input")))
         if call["type"] == "custom":
             yield self._call(block, call)
-        elif not arguments:
+        elif not arguments or has_whole_arguments(block.start):
             yield self._call(block, {"function": {"arguments": call["function"]["arguments"]}})
 
     def _call(self, block: Block, call: Json) -> Json:

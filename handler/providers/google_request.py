@@ -12,7 +12,7 @@ from handler.legacy import modern
 from handler.providers.base import Json, Quirks
 from handler.providers.blocks import unsupported
 from handler.providers.google_messages import conversation, spelled
-from handler.providers.google_schema import cleaned
+from handler.providers.google_schema import cleaned, limit_items
 from handler.providers.quirks import NEUTRAL, suited
 from rules import Model
 
@@ -102,6 +102,7 @@ def _format(body: Json, words: Mapping[str, str]) -> Json:
             config: Json = {"responseMimeType": "application/json"}
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
             config = {"responseMimeType": "application/json", "responseJsonSchema": cleaned(schema)}
+            limit_items([config["responseJsonSchema"]])
         case {"type": "json_schema"}:
             config = {"responseMimeType": "application/json"}
         case _:
@@ -143,6 +144,7 @@ def _thinking(body: Json, words: Mapping[str, str], dropped: list[str]) -> Json:
 
 def _tools(body: Json, words: Mapping[str, str]) -> Json:
     tools = [_declared(tool, f"tools[{place}]") for place, tool in enumerate(body.get("tools") or ())]
+    limit_items([tool["parametersJsonSchema"] for tool in tools if "parametersJsonSchema" in tool])
     mode, names = _mode(body), _allowed(body)
     if not tools and mode == "ANY":
         raise unsupported("tool_choice", "no tool was given that could be called")

@@ -1,15 +1,32 @@
 """A JSON Schema as Gemini takes it: the words it knows, and the others said with those where that can be.
 
+It accepts all that the client's own schema accepts, and more where a word cannot be said: an answer is held
+to the client's own. Schemas are walked, not names: a property that is called `default` or `$ref` stays.
 The words: `responseJsonSchema` in https://ai.google.dev/api/generate-content#GenerationConfig
-Schemas are walked, not names: a property that is called `default` or `$ref` stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import math
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple, TypeGuard
 
 from handler.providers.base import Json
+from handler.providers.schema_drafts import ANNOTATIONS, to_2020_12
+from handler.providers.schema_merging import (
+    Merger,
+    TooLarge,
+    items_of,
+    members_of,
+    objects,
+    patterns_of,
+    required_of,
+    types_of,
+    values_of,
+    weight,
+)
+
+MOST_ITEMS = 960  # the sum of all `maxItems`: https://github.com/googleapis/python-genai/issues/2170
 
 _PLAIN = frozenset(
     {
@@ -17,113 +34,196 @@ _PLAIN = frozenset(
         *("minItems", "maxItems", "minimum", "maximum"),
     }
 )
-_NAMES = {"definitions": "$defs", "oneOf": "anyOf"}
+_DEEPEST = 60
 
 
 def cleaned(schema: Any) -> Json:
     """The schema without what Gemini refuses. One that says nothing readable is an object."""
-    return _schema(schema) if isinstance(schema, dict) else {"type": "object"}
-
-
-def _schema(schema: Any) -> Any:
-    """One schema; `true` and `false` stay what they are."""
     if not isinstance(schema, dict):
-        return schema
-    schema = _merged(schema)
-    if isinstance(target := schema.get("$ref"), str):  # nothing but what begins with $ may stand beside it
-        known = {_NAMES.get(name, name): value for name, value in schema.items()}
-        beside = {"$defs": _named(known["$defs"])} if "$defs" in known else {}
-        return {"$ref": target.replace("#/definitions/", "#/$defs/"), **beside}
-    new: Json = {name: value for name, value in schema.items() if name in _PLAIN}
-    for name, value in schema.items():
-        known = _NAMES.get(name, name)
-        if known in _WORDS:
-            new[known] = _WORDS[known](value)
-    new.update(_typed(schema))
-    new.update(_bounds(schema))
-    properties = new.get("properties", {})
-    if "required" in schema:
-        new["required"] = [name for name in _required(schema) if name in properties]
-    if isinstance(items := new.get("items"), list):  # the older way to say prefixItems
-        del new["items"]
-        new["prefixItems"] = items
-    return {name: value for name, value in new.items() if value != [] and value is not None}
+        return {"type": "object"}
+    schema = to_2020_12(schema)
+    found = _Cleaner(Merger(schema)).schema(schema, 0)
+    new = found if isinstance(found, dict) else {}
+    _loosen_cycles(new)
+    return new
 
 
-def _merged(schema: Json) -> Json:
-    """`allOf`, which Gemini does not know, laid together: later ones win, properties and required add up."""
-    parts = schema.get("allOf")
-    if not isinstance(parts, list):
-        return schema
-    whole: Json = {}
-    properties: Json = {}
-    required: dict[str, None] = {}
-    rest = {name: value for name, value in schema.items() if name != "allOf"}
-    for part in (*filter(lambda one: isinstance(one, dict), parts), rest):
-        part = _merged(part)
-        whole |= part
-        properties |= _object(part, "properties")
-        required |= dict.fromkeys(_required(part))
-    whole |= {"properties": properties} if properties else {}
-    return whole | ({"required": list(required)} if required else {})
+def limit_items(schemas: Collection[Json]) -> None:
+    """Leaves out how long lists may be where that is more than Gemini takes in one request."""
+    bounded = [one for schema in schemas for one in objects(schema) if isinstance(one.get("maxItems"), int)]
+    if sum(one["maxItems"] for one in bounded) > MOST_ITEMS:
+        for one in bounded:
+            del one["maxItems"]
 
 
-def _typed(schema: Json) -> Json:
-    """`type` and `enum`: an enum holds texts and numbers, `const` is one of one, null is a type."""
-    kinds = schema.get("type")
-    kinds = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)]
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
-    said: Json = {}
-    if isinstance(values, list):
-        if kinds and None in values:
-            kinds.append("null")
-        said["enum"] = [value for value in values if isinstance(value, str | int | float)]
-        if any(isinstance(value, bool) for value in values):
-            said["enum"], kinds = [], kinds or ["boolean"]
-    if kinds and schema.get("nullable") is True:
-        kinds.append("null")
-    kinds = list(dict.fromkeys(kinds))
-    return said | ({"type": kinds[0] if len(kinds) == 1 else kinds} if kinds else {})
+class _Cleaner:
+    def __init__(self, merger: Merger) -> None:
+        self._merger = merger
+
+    def schema(self, schema: Any, depth: int) -> Any:
+        """One schema; `true` and `false` stay what they are."""
+        if not isinstance(schema, dict):
+            return schema
+        node = self._flat(schema, depth)
+        if not isinstance(node, dict):
+            return node
+        new: Json = {}
+        if isinstance(node.get("$ref"), str):  # nothing but what begins with $ may stand beside it
+            new["$ref"] = node["$ref"]
+        else:
+            new |= {word: value for word, value in node.items() if word in _PLAIN}
+            new |= _typed(node) | _bounds(node) | self._object(node, depth) | self._array(node, depth)
+            if alternatives := items_of(node, "anyOf") or items_of(node, "oneOf"):
+                new["anyOf"] = self._each(alternatives, depth)
+        if "$defs" in schema:
+            new["$defs"] = self._named(members_of(schema, "$defs"), depth)
+        return {word: value for word, value in new.items() if value != [] and value is not None}
+
+    def _flat(self, schema: Json, depth: int) -> Any:
+        """Its parts in one. Of what cannot be laid out, the reference or what stands beside the parts."""
+        schema = _lone(schema)
+        try:
+            node = self._merger.flat(schema)
+            self._merger.spend(
+                weight(node) if isinstance(node, dict) and depth <= _DEEPEST else weight(schema)
+            )
+        except TooLarge:
+            reference = {"$ref": schema["$ref"]} if isinstance(schema.get("$ref"), str) else None
+            return reference or {word: value for word, value in schema.items() if word != "allOf"}
+        return node
+
+    def _named(self, schemas: Json, depth: int) -> Json:
+        found = {name: self.schema(one, depth + 1) for name, one in schemas.items()}
+        return {name: one for name, one in found.items() if one is not False}
+
+    def _each(self, schemas: list[Any], depth: int) -> list[Any]:
+        return [one for each in schemas if (one := self.schema(each, depth + 1)) is not False]
+
+    def _object(self, node: Json, depth: int) -> Json:
+        """Patterns of names are left out, and with them what holds for all other names."""
+        new: Json = {}
+        if "properties" in node:
+            new["properties"] = self._named(members_of(node), depth)
+        if "additionalProperties" in node and not patterns_of(node):
+            new["additionalProperties"] = self.schema(node["additionalProperties"], depth + 1)
+        if "required" in node:
+            properties = new.get("properties", {})
+            new["required"] = [name for name in required_of(node) if name in properties]
+        return new
+
+    def _array(self, node: Json, depth: int) -> Json:
+        new: Json = {"prefixItems": self._each(items_of(node, "prefixItems"), depth)}
+        rest = self.schema(node.get("items"), depth + 1)
+        if rest is not False:
+            return {**new, "items": rest}
+        most = node.get("maxItems")
+        count = len(new["prefixItems"])
+        return {**new, "maxItems": min(most, count) if isinstance(most, int) else count}
 
 
-def _bounds(schema: Json) -> Json:
+def _lone(schema: Json) -> Json:
+    """A reference without what is only said about it, for laying it out would make the schema deeper."""
+    if schema.keys() - ANNOTATIONS == {"allOf"} and len(parts := items_of(schema, "allOf")) == 1:
+        beside = {"$defs": schema["$defs"]} if "$defs" in schema else {}
+        schema = {**parts[0], **beside} if isinstance(parts[0], dict) and "$ref" in parts[0] else schema
+    if "$ref" in schema and not schema.keys() - ANNOTATIONS - {"$ref", "$defs"}:
+        return {word: schema[word] for word in ("$ref", "$defs") if word in schema}
+    return schema
+
+
+def _typed(node: Json) -> Json:
+    """`type` and `enum`. An enum holds texts and numbers; of other values only the type can be said."""
+    kinds, values = types_of(node), values_of(node)
+    if kinds and node.get("nullable") is True:
+        kinds = list(dict.fromkeys([*kinds, "null"]))
+    if values is None:
+        return _type(kinds)
+    plain = [one for one in values if isinstance(one, str | int | float) and not isinstance(one, bool)]
+    others = dict.fromkeys(kind for one in values if (kind := _KINDS.get(type(one))))
+    said = [kind for kind in others if not kinds or kind in kinds]
+    if not plain or (said and ("anyOf" in node or "oneOf" in node)):
+        return _type(kinds if plain else said or kinds)
+    listed = {"enum": plain, **_type([kind for kind in kinds if kind not in others])}
+    return {"anyOf": [listed, *map(_type, ([kind] for kind in said))]} if said else listed
+
+
+def _type(kinds: list[str]) -> Json:
+    return {"type": kinds[0] if len(kinds) == 1 else kinds} if kinds else {}
+
+
+def _bounds(node: Json) -> Json:
     """Bounds that are not included, as the next whole number where numbers are whole."""
-    kind = schema.get("type")
-    step = 1 if kind == "integer" or (isinstance(kind, list) and "integer" in kind) else 0
+    kinds = types_of(node)
+    whole = "integer" in kinds and "number" not in kinds
     said: Json = {}
-    for name, bound, more in (("exclusiveMinimum", "minimum", step), ("exclusiveMaximum", "maximum", -step)):
-        value = schema.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and bound not in schema:
-            said[bound] = value + more
+    for word, bound, choose, up in (
+        ("exclusiveMinimum", "minimum", max, 1),
+        ("exclusiveMaximum", "maximum", min, -1),
+    ):
+        value, beside = node.get(word), node.get(bound)
+        if _is_number(value):
+            nearest = (math.floor(value) if up > 0 else math.ceil(value)) + up if whole else value
+            said[bound] = choose(nearest, beside) if _is_number(beside) else nearest
     return said
 
 
-def _object(schema: Json, name: str) -> Json:
-    value = schema.get(name)
-    return value if isinstance(value, dict) else {}
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _required(schema: Json) -> list[str]:
-    value = schema.get("required")
-    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+class Edge(NamedTuple):
+    """A reference that no value can do without, and the innermost required property that it stands in."""
+
+    reference: str
+    holder: Json | None  # the object that requires the property
+    name: str
 
 
-def _each(value: Any) -> Any:
-    """Schemas in a list, or one of them."""
-    return [_schema(one) for one in value] if isinstance(value, list) else _schema(value)
+def _loosen_cycles(root: Json) -> None:
+    """Makes a property optional by which a schema would have to contain itself: only so it may.
+
+    https://ai.google.dev/api/generate-content#GenerationConfig, `responseJsonSchema`
+    """
+    merger, edges, open_ = Merger(root), dict[str, Iterator[Edge]](), set[str]()
+    loose: dict[int, tuple[Json, set[str]]] = {}
+    for start in ("#", *(f"#/$defs/{name}" for name in members_of(root, "$defs"))):
+        path = [start]
+        while path:
+            here = path[-1]
+            if here not in edges:
+                edges[here] = _needed(merger, here)
+                open_.add(here)
+            edge = next(edges[here], None)
+            if edge is None:
+                open_.discard(path.pop())
+            elif edge.reference not in edges:
+                path.append(edge.reference)
+            elif edge.reference in open_ and edge.holder is not None:
+                loose.setdefault(id(edge.holder), (edge.holder, set()))[1].add(edge.name)
+    for holder, names in loose.values():
+        holder["required"] = [name for name in holder["required"] if name not in names]
+        if not holder["required"]:
+            del holder["required"]
 
 
-def _named(value: Any) -> Json:
-    """Schemas under names; PHP writes none of them as a list."""
-    return {name: _schema(one) for name, one in value.items()} if isinstance(value, dict) else {}
+def _needed(merger: Merger, reference: str) -> Iterator[Edge]:
+    """The references in a schema that no value can do without; a second alternative does not help."""
+    try:
+        left: list[tuple[Any, Json | None, str]] = [(merger.target(reference), None, "")]
+    except TooLarge:
+        return
+    while left:
+        node, holder, name = left.pop()
+        if not isinstance(node, dict):
+            continue
+        if isinstance(found := node.get("$ref"), str):
+            yield Edge(found, holder, name)
+        properties, least = members_of(node), node.get("minItems")
+        left += [(properties[one], node, one) for one in required_of(node) if one in properties]
+        left += [(one, holder, name) for one in items_of(node, "anyOf")]
+        if isinstance(least, int) and least > 0:
+            items = (*items_of(node, "prefixItems")[:least], node.get("items"))
+            left += [(one, holder, name) for one in items]
 
 
-# Words that hold schemas, and how to walk them.
-_WORDS: Mapping[str, Callable[[Any], Any]] = {
-    "properties": _named,
-    "$defs": _named,
-    "anyOf": _each,
-    "prefixItems": _each,
-    "items": _each,
-    "additionalProperties": _schema,
-}
+_KINDS = {bool: "boolean", type(None): "null", dict: "object", list: "array"}

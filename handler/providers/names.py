@@ -8,12 +8,14 @@ https://platform.claude.com/docs/en/agents-and-tools/tool-use
 
 from __future__ import annotations
 
+import json
 import re
 from hashlib import sha256
 
 _CUSTOM = "_xct_"  # before the name of a custom tool, which takes text and not an object
+_SPELLED = "_xan_"  # before that of a tool whose arguments have spelled names (argument_names.py)
 _ESCAPED = re.compile(r"_x([0-9a-f]{2,6})_")
-_TO_ESCAPE = re.compile(r"[^A-Za-z0-9_-]|_(?=x(?:[0-9a-f]{2,6}|ct)(?:_|[^A-Za-z0-9_-]))")
+_TO_ESCAPE = re.compile(r"[^A-Za-z0-9_-]|_(?=x(?:[0-9a-f]{2,6}|ct|an)(?:_|[^A-Za-z0-9_-]))")
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]")
 _NINE = re.compile(r"[A-Za-z0-9]{9}")
 
@@ -23,10 +25,30 @@ def spelled(name: str, *, custom: bool = False) -> str:
     return (_CUSTOM if custom else "") + _TO_ESCAPE.sub(lambda found: f"_x{ord(found[0]):02x}_", name)
 
 
+def with_spelled_arguments(name: str) -> str:
+    """A spelled name that says so of its tool's arguments."""
+    return _SPELLED + name
+
+
+def has_spelled_arguments(name: str) -> bool:
+    return name.startswith(_SPELLED)
+
+
 def meant(name: str) -> tuple[str, bool]:
     """The client's own name of a tool, and whether it is a custom one."""
+    name = name.removeprefix(_SPELLED)
     plain = name.removeprefix(_CUSTOM)
     return _ESCAPED.sub(lambda found: _character(found[1], found[0]), plain), plain != name
+
+
+def meant_arguments(arguments: str) -> str:
+    """The JSON text of spelled arguments with the names that the client gave them."""
+    try:
+        spelled = json.loads(arguments)
+        named = {meant(name)[0]: value for name, value in spelled.items()}
+        return json.dumps(named, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError, AttributeError):
+        return arguments
 
 
 def _character(code: str, otherwise: str) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from handler.providers.argument_names import spell_arguments
 from handler.providers.base import Json
 from handler.providers.blocks import marked, unsupported
-from handler.providers.compiled import compiled, of_object
+from handler.providers.compiled import of_object
 from handler.providers.names import spelled
 from handler.providers.turns import Conversation
 
@@ -37,12 +38,11 @@ def _tool(given: Json, where: str, longest: int) -> Json:
         raise unsupported(f"{where}.{kind}.name", "too long a name for the model")
     description = _described(said) if kind == "custom" else said.get("description")
     schema = _TEXT_INPUT if kind == "custom" else of_object(said.get("parameters"))
-    strict = said.get("strict") is True
     return {
         "name": name,
         **({"description": description} if description else {}),
-        "input_schema": compiled(schema) if strict else schema,
-        **({"strict": True} if strict else {}),
+        "input_schema": schema,
+        **({"strict": True} if said.get("strict") is True else {}),
         **(marked(given) or marked(said)),
     }
 
@@ -69,6 +69,7 @@ def choose(chat: Json, body: Json, talk: Conversation, words: Mapping[str, str],
     asked = chat.get("tool_choice") or "auto"
     kind = asked if isinstance(asked, str) else asked["type"]
     choice, tools = _CHOICES[kind](asked, tools)
+    spell_arguments(tools, choice, talk)
     if not chat.get("tools"):
         choice = {"type": "none"}  # they are declared only for the calls in the history
     if "no_forced_tool" in words and choice["type"] in _FORCING:

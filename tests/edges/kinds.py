@@ -165,7 +165,7 @@ def request_of(chat: Json, target: str) -> tuple[Json, tuple[str, ...]]:
     asked = call(model, body=chat)
     translator, before = TRANSLATORS[row.dialect], json.dumps(asked.chat.body)
     form = asked.form(asked.decision.candidates[0], row, translator, None)
-    body = parts_of(asked.sent(None, form), row, translator)[0].body
+    body = parts_of(asked.sent(None, form, model, None), row, translator)[0].body
     sent = translator.request(body, model, row.quirks)
     assert json.dumps(asked.chat.body) == before, "what the client sent is not changed"
     return sent

@@ -514,7 +514,6 @@ CASES: list[Case] = [
                 "outputConfig.textFormat.type": "json_schema",
                 "outputConfig.textFormat.structure.jsonSchema.name": "out",
             },
-            OPUS: {"output_config.format.type": "json_schema"},
             OSS: {"response_format": format_of(SCHEMA)},
             "groq": {"response_format": format_of(SCHEMA)},
             "mistral": {"response_format": format_of(SCHEMA)},
@@ -538,6 +537,8 @@ CASES: list[Case] = [
                 "toolConfig.toolChoice": {"any": {}},
             },
             LLAMA: {"outputConfig": GONE, "toolConfig": GONE, "system.1": GONE},
+            NOVA: {"outputConfig": GONE, "toolConfig.toolChoice": {"any": {}}},
+            OPUS: {"output_config": GONE, "tools": GONE, "system.1": GONE},
             "moonshot/kimi-k3": {"response_format": {"type": "json_object"}, "messages.0.role": "system"},
             "zai/glm-5.3": {"response_format": {"type": "json_object"}, "messages.0.role": "system"},
         },
@@ -574,10 +575,10 @@ CASES: list[Case] = [
         "what Claude's schemas cannot say, nor Bedrock's, is told in words, and objects are closed",
         asks(response_format=format_of(SCHEMA)),
         {
-            **{name: {"output_config.format.schema": CLOSED} for name in ("anthropic", OPUS)},
+            "anthropic": {"output_config.format.schema": CLOSED},
             **{
                 name: {"outputConfig.textFormat.structure.jsonSchema.schema": json.dumps(CLOSED)}
-                for name in ("bedrock", SONNET, NOVA)
+                for name in ("bedrock", SONNET)
             },
         },
     ),
@@ -599,7 +600,11 @@ CASES: list[Case] = [
         asks(response_format=format_of(NAMED_LIKE_WORDS)),
         {
             "gemini": {"generationConfig.responseJsonSchema": NAMED_LIKE_WORDS},
-            "anthropic": {"output_config.format.schema": {**NAMED_LIKE_WORDS, "additionalProperties": False}},
+            "anthropic": {
+                "output_config": GONE,
+                "tools.0.name": "_xan_answer",
+                "tools.0.input_schema.required": ["default", "_x24_ref"],
+            },
         },
     ),
     Sent(

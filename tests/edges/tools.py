@@ -517,14 +517,18 @@ CASES: list[Case] = [
         asks(tools=[STRICT]),
         {
             "openai": {"tools": [STRICT]},
+            "bedrock": {
+                "toolConfig.tools.0.toolSpec.strict": True,
+                "toolConfig.tools.0.toolSpec.inputSchema.json.additionalProperties": False,
+            },
             **{
                 name: {
-                    "toolConfig.tools.0.toolSpec.strict": True,
-                    "toolConfig.tools.0.toolSpec.inputSchema.json.additionalProperties": False,
+                    "toolConfig.tools.0.toolSpec.strict": GONE,
+                    "toolConfig.tools.0.toolSpec.inputSchema.json.additionalProperties": GONE,
+                    "dropped": ("tools.function.strict",),
                 }
-                for name in ("bedrock", NOVA)
+                for name in (NOVA, LLAMA)
             },
-            LLAMA: {"toolConfig.tools.0.toolSpec.strict": GONE},
             OSS: {"tools": [STRICT]},
             "anthropic": {"tools.0.strict": True, "tools.0.input_schema.additionalProperties": False},
             "gemini": {

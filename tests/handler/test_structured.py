@@ -245,10 +245,23 @@ def test_a_blank_answer_is_not_sent_back_blank() -> None:
     assert sent["messages"][-2]["content"].strip()
 
 
-def test_where_the_tool_was_refused_it_is_asked_for_in_words() -> None:
-    again = form(chat(), "tools", amends=SchemaMismatch("refused", said=None))
-    assert again.way == "prompt"
-    assert [message["role"] for message in again.request(chat())["messages"]] == ["system", "user"]
+REFUSED = [
+    pytest.param((), "native", False, id="nothing: natively"),
+    pytest.param(("native",), "tool", False, id="its own format: by a tool"),
+    pytest.param(("native", "tool"), "prompt", True, id="the tool too: in words, with its JSON mode"),
+    pytest.param(("native", "tool", "json"), "prompt", False, id="that too: in words alone"),
+    pytest.param(("strict",), "native", False, id="strict tools only"),
+]
+
+
+@pytest.mark.parametrize(("refused", "way", "helped"), REFUSED)
+def test_what_was_refused_is_not_asked_again(refused: tuple[str, ...], way: str, helped: bool) -> None:
+    again = form(chat(), *ALL, amends=SchemaMismatch("refused", said=None, refused=frozenset(refused)))
+    assert (again.way, again.natively_json) == (way, helped)
+    assert len(again.request(chat())["messages"]) == (2 if way == "prompt" else 1), "no answer is shown again"
+    with pytest.raises(SchemaMismatch) as found:
+        again.check({"content": "{}"}, "stop")
+    assert found.value.refused == frozenset(refused), "it is remembered when the answer does not fit"
 
 
 def completion(message: Json, finish: str = "stop") -> Json:

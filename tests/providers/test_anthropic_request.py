@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from handler.errors import UpstreamError
 from handler.providers.anthropic import Anthropic
 from handler.providers.base import Json, Quirks
-from handler.providers.compiled import compiled
 from handler.providers.names import fitting, meant, spelled
 from handler.splice import splice
 from rules import Model, load_catalog
@@ -649,76 +648,6 @@ def test_ids_fit_and_stay_apart(first: str, second: str) -> None:
     for id in (first, second):
         assert fitting(id).replace("_", "").replace("-", "").isalnum() or set(fitting(id)) <= {"_", "-"}
     assert (fitting(first) == fitting(second)) == (first == second)
-
-
-def test_a_schema_keeps_properties_that_are_called_like_its_words() -> None:
-    names = ("default", "title", "$ref", "minimum", "type", "not")
-    schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
-    assert compiled(schema) == {**schema, "additionalProperties": False}
-
-
-@pytest.mark.parametrize(
-    ("schema", "expected"),
-    [
-        pytest.param(
-            {"type": "string", "format": "regex"},
-            {"type": "string", "description": '(format: "regex")'},
-            id="a format it does not know",
-        ),
-        pytest.param(
-            {"not": {"type": "null"}},
-            {"description": '(not: {"type": "null"})'},
-            id="what it cannot hold to is told in words",
-        ),
-        pytest.param(
-            {"type": ["object", "null"]},
-            {"type": ["object", "null"], "additionalProperties": False},
-            id="an object or nothing",
-        ),
-        pytest.param(
-            {"$defs": {"a": {"type": "object"}}, "$ref": "#/$defs/a"},
-            {"$defs": {"a": {"type": "object", "additionalProperties": False}}, "$ref": "#/$defs/a"},
-            id="definitions",
-        ),
-        pytest.param(
-            {"type": "array", "items": {"oneOf": [{"const": 1}]}},
-            {"type": "array", "items": {"anyOf": [{"const": 1}]}},
-            id="one of",
-        ),
-    ],
-)
-def test_schemas(schema: Json, expected: Json) -> None:
-    assert compiled(schema) == expected
-
-
-A, B = {"type": "string"}, {"type": "integer"}
-
-
-@pytest.mark.parametrize(
-    ("parameters", "expected"),
-    [
-        pytest.param(None, {"type": "object", "properties": {}}, id="none"),
-        pytest.param(
-            {"properties": []}, {"type": "object", "properties": {}}, id="a list for an empty object"
-        ),
-        pytest.param(
-            {"anyOf": [{"properties": {"a": A}, "required": ["a"]}, {"properties": {"b": B}}]},
-            {"type": "object", "properties": {"a": A, "b": B}, "required": []},
-            id="alternatives",
-        ),
-        pytest.param(
-            {
-                "required": ["b"],
-                "allOf": [{"properties": {"a": A}, "required": ["a"]}, {"properties": {"b": B}}],
-            },
-            {"required": ["b", "a"], "type": "object", "properties": {"a": A, "b": B}},
-            id="parts of one",
-        ),
-    ],
-)
-def test_parameters_are_an_object(parameters: Any, expected: Json) -> None:
-    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
-    assert request({"tools": [tool]})[0]["tools"][0]["input_schema"] == expected
 
 
 def test_a_strict_tool_has_a_schema_that_can_be_held_to() -> None:

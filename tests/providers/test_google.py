@@ -736,10 +736,16 @@ def test_a_functions_name_comes_back_as_it_was(name: str) -> None:
         pytest.param({"const": "a"}, {"enum": ["a"]}, id="const"),
         pytest.param({"const": True}, {"type": "boolean"}, id="const of a truth value"),
         pytest.param(
-            {"type": "string", "enum": ["a", None]},
-            {"enum": ["a"], "type": ["string", "null"]},
+            {"type": ["string", "null"], "enum": ["a", None]},
+            {"anyOf": [{"enum": ["a"], "type": "string"}, {"type": "null"}]},
             id="null in enum",
         ),
+        pytest.param(
+            {"enum": ["a", 1, True, None]},
+            {"anyOf": [{"enum": ["a", 1]}, {"type": "boolean"}, {"type": "null"}]},
+            id="values of several types",
+        ),
+        pytest.param({"const": {"a": 1}}, {"type": "object"}, id="a value that is an object"),
         pytest.param(
             {"type": "string", "nullable": True},
             {"type": ["string", "null"]},

@@ -1,0 +1,46 @@
+"""Modes of asking that a provider refuses, and the plainer request that is made next (contract, section 6).
+
+A mode is one of handler/structured.py, or `strict`: tools whose arguments are held to their schemas.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from handler.errors import Json, SchemaMismatch, UpstreamError
+from handler.providers.base import Provider
+
+if TYPE_CHECKING:
+    from handler.call import Call
+    from handler.form import Form
+
+STRICT = "strict"
+
+_REFUSALS = frozenset({400, 422})  # statuses of a request that is not taken as it was made
+
+
+def refusal_of(error: UpstreamError, call: Call, row: Provider, form: Form | None) -> SchemaMismatch | None:
+    """The failure as that of the mode in which a provider was asked; None where there is no plainer one."""
+    if error.klass != "invalid_request" or error.upstream_status not in _REFUSALS:
+        return None
+    mode = form.refusable if form is not None else None
+    if STRICT not in row.quirks.tool_drop and any(map(_is_strict, call.body.get("tools") or ())):
+        mode = STRICT
+    if mode is None:
+        return None
+    refused, status = call.refused | {mode}, error.upstream_status
+    return SchemaMismatch("the mode is refused", said=None, refused=refused, upstream_status=status)
+
+
+def with_plain_tools(chat: Json) -> Json:
+    """The chat without `strict`; what does not change is shared."""
+    return {**chat, "tools": [_plain(tool) if _is_strict(tool) else tool for tool in chat.get("tools") or ()]}
+
+
+def _is_strict(tool: Any) -> bool:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return isinstance(function, dict) and function.get("strict") is True
+
+
+def _plain(tool: Json) -> Json:
+    return {**tool, "function": {name: one for name, one in tool["function"].items() if name != "strict"}}
