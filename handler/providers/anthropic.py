@@ -17,7 +17,6 @@ from handler.providers.anthropic_request import request
 from handler.providers.anthropic_stream import MessageStream
 from handler.providers.base import Json, Quirks, StreamDecoder
 from handler.providers.block_answer import message_of
-from handler.providers.grammar import compiles
 from rules import Model
 
 
@@ -34,6 +33,8 @@ class Anthropic:
         return "/messages"
 
     def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+        from handler.providers.grammar import compiles  # few requests need it: not part of a cold start
+
         return compiles(schema)
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:

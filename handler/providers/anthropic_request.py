@@ -14,10 +14,9 @@ from handler.legacy import modern
 from handler.providers.anthropic_content import PARTS
 from handler.providers.base import Json
 from handler.providers.blocks import limit_marks, unsupported
-from handler.providers.grammar import answer_schema, hold_tools
 from handler.providers.names import fitting
 from handler.providers.thinking import think, words_of
-from handler.providers.tools import choose
+from handler.providers.tools import choose, held_to
 from handler.providers.tuning import MOST, asked_tokens, is_neutral, stops_of
 from handler.providers.turns import Conversation, Manner
 from rules import Model
@@ -43,9 +42,8 @@ def request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
         "model": model.name,
         "max_tokens": asked_tokens(chat, model, dropped) or model.max_output or MOST,
     }
-    schema = answer_schema(chat.get("response_format"))
     forced = choose(modernised, body, talk, words, dropped)
-    hold_tools(body.get("tools", []), schema, dropped, able="json_schema" in model.can)
+    schema = held_to(chat, body, model, dropped)
     think(chat, body, talk, words, forced, dropped)
     for name, value in modernised.items():
         if name in _FIELDS and value is not None:
@@ -53,7 +51,7 @@ def request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
         elif name not in _HANDLED and not is_neutral(name, value):
             dropped.append(name)
     if schema:
-        held = {"format": {"type": "json_schema", "schema": schema.schema}}
+        held = {"format": {"type": "json_schema", "schema": schema}}
         body["output_config"] = {**body.get("output_config", {}), **held}
     _sampling(chat, body, words, dropped)
     if talk.system:

@@ -19,7 +19,6 @@ from handler.providers.bedrock_answer import blocks_of, failed, finish_of, tier_
 from handler.providers.bedrock_request import request
 from handler.providers.bedrock_stream import ConverseStream
 from handler.providers.block_answer import message_of
-from handler.providers.grammar import compiles
 from rules import Model
 
 
@@ -37,6 +36,8 @@ class Bedrock:
         return f"/model/{quote(model.name, safe='')}/{'converse-stream' if stream else 'converse'}"
 
     def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+        from handler.providers.grammar import compiles  # few requests need it: not part of a cold start
+
         return compiles(schema)
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:

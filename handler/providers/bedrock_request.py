@@ -17,11 +17,9 @@ from handler.providers.base import Json
 from handler.providers.bedrock_content import PARTS
 from handler.providers.bedrock_turns import limit_marks, mark_of, messages_of, rendered
 from handler.providers.blocks import unsupported
-from handler.providers.compiled import Compiled
-from handler.providers.grammar import answer_schema, hold_tools
 from handler.providers.names import fitting, nine
 from handler.providers.thinking import think, words_of
-from handler.providers.tools import choose
+from handler.providers.tools import choose, held_to
 from handler.providers.tuning import MOST, asked_tokens, is_neutral, stops_of
 from handler.providers.turns import Conversation, Manner
 from rules import Model
@@ -48,9 +46,8 @@ def request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     talk = _talk(modernised["messages"], model, words)
     asked = asked_tokens(chat, model, dropped)
     plain: Json = {"max_tokens": asked or model.max_output or MOST}  # the request in Messages' form
-    schema = answer_schema(chat.get("response_format"))
     forced = choose(modernised, plain, talk, words, dropped)
-    hold_tools(plain.get("tools", []), schema, dropped, able="json_schema" in model.can)
+    schema = held_to(chat, plain, model, dropped)
     think(chat, plain, talk, words, forced, dropped)
     _forbid(chat, plain, talk, dropped)
     if "no_system" in words:
@@ -168,13 +165,13 @@ _ADDED: Mapping[str, Callable[[Json, str], Json]] = {
 }
 
 
-def _output(schema: Compiled | None, chat: Json) -> Json:
+def _output(schema: Json | None, chat: Json) -> Json:
     """The schema goes as text. https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html"""
     if schema is None:
         return {}
     given = chat["response_format"]["json_schema"]
     about = {name: given[name] for name in ("name", "description") if given.get(name)}
-    structure = {"jsonSchema": {"schema": json.dumps(schema.schema, ensure_ascii=False), **about}}
+    structure = {"jsonSchema": {"schema": json.dumps(schema, ensure_ascii=False), **about}}
     return {"textFormat": {"type": "json_schema", "structure": structure}}
 
 

@@ -5,14 +5,13 @@ docs/providers.md says what becomes of each field.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from handler.legacy import modern
 from handler.providers.base import Json, Quirks
 from handler.providers.blocks import unsupported
 from handler.providers.google_messages import conversation, spelled
-from handler.providers.google_schema import cleaned, limit_items
 from handler.providers.quirks import NEUTRAL, suited
 from rules import Model
 
@@ -101,6 +100,8 @@ def _format(body: Json, words: Mapping[str, str]) -> Json:
         case {"type": "json_object"}:
             config: Json = {"responseMimeType": "application/json"}
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+            from handler.providers.google_schema import cleaned, limit_items  # not part of a cold start
+
             config = {"responseMimeType": "application/json", "responseJsonSchema": cleaned(schema)}
             limit_items([config["responseJsonSchema"]])
         case {"type": "json_schema"}:
@@ -143,8 +144,7 @@ def _thinking(body: Json, words: Mapping[str, str], dropped: list[str]) -> Json:
 
 
 def _tools(body: Json, words: Mapping[str, str]) -> Json:
-    tools = [_declared(tool, f"tools[{place}]") for place, tool in enumerate(body.get("tools") or ())]
-    limit_items([tool["parametersJsonSchema"] for tool in tools if "parametersJsonSchema" in tool])
+    tools = _declarations(body.get("tools") or ())
     mode, names = _mode(body), _allowed(body)
     if not tools and mode == "ANY":
         raise unsupported("tool_choice", "no tool was given that could be called")
@@ -196,6 +196,16 @@ def _allowed(body: Json) -> list[str]:
     return []
 
 
+def _declarations(tools: Sequence[Json]) -> list[Json]:
+    if not tools:
+        return []
+    from handler.providers.google_schema import limit_items  # not part of a cold start
+
+    declared = [_declared(tool, f"tools[{place}]") for place, tool in enumerate(tools)]
+    limit_items([tool["parametersJsonSchema"] for tool in declared if "parametersJsonSchema" in tool])
+    return declared
+
+
 def _declared(tool: Json, where: str) -> Json:
     function = tool.get("function")
     if not isinstance(function, dict):
@@ -203,6 +213,8 @@ def _declared(tool: Json, where: str) -> Json:
     new: Json = {"name": spelled(function["name"])}
     if function.get("description"):
         new["description"] = function["description"]
+    from handler.providers.google_schema import cleaned
+
     schema = cleaned(function.get("parameters"))
     if schema.keys() - {"type", "properties", "additionalProperties"} or schema.get("properties"):
         new["parametersJsonSchema"] = {"type": "object", **schema}

@@ -8,17 +8,16 @@ The words: `responseJsonSchema` in https://ai.google.dev/api/generate-content#Ge
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from handler.providers.base import Json
-from handler.providers.schema_drafts import ANNOTATIONS, to_2020_12
+from handler.providers.schema_drafts import ANNOTATIONS, objects, to_2020_12
 from handler.providers.schema_merging import (
     Merger,
     TooLarge,
     items_of,
     members_of,
-    objects,
     patterns_of,
     required_of,
     types_of,
@@ -42,9 +41,11 @@ def cleaned(schema: Any) -> Json:
     if not isinstance(schema, dict):
         return {"type": "object"}
     schema = to_2020_12(schema)
-    found = _Cleaner(Merger(schema)).schema(schema, 0)
+    laid_out = any("$ref" in one or "allOf" in one for one in objects(schema))
+    found = _Cleaner(Merger(schema) if laid_out else None).schema(schema, 0)
     new = found if isinstance(found, dict) else {}
-    _loosen_cycles(new)
+    if laid_out:
+        _loosen_cycles(new)
     return new
 
 
@@ -57,7 +58,9 @@ def limit_items(schemas: Collection[Json]) -> None:
 
 
 class _Cleaner:
-    def __init__(self, merger: Merger) -> None:
+    """Cleans one schema. `merger`: where it has references or parts, which most tools have not."""
+
+    def __init__(self, merger: Merger | None) -> None:
         self._merger = merger
 
     def schema(self, schema: Any, depth: int) -> Any:
@@ -71,22 +74,27 @@ class _Cleaner:
         if isinstance(node.get("$ref"), str):  # nothing but what begins with $ may stand beside it
             new["$ref"] = node["$ref"]
         else:
-            new |= {word: value for word, value in node.items() if word in _PLAIN}
-            new |= _typed(node) | _bounds(node) | self._object(node, depth) | self._array(node, depth)
-            if alternatives := items_of(node, "anyOf") or items_of(node, "oneOf"):
-                new["anyOf"] = self._each(alternatives, depth)
+            for word, value in node.items():
+                if word in _PLAIN:
+                    new[word] = value
+            new |= _typed(node)
+            for words, translate in _TRANSLATED:
+                if not words.isdisjoint(node):
+                    new |= translate(self, node, depth)
         if "$defs" in schema:
             new["$defs"] = self._named(members_of(schema, "$defs"), depth)
         return {word: value for word, value in new.items() if value != [] and value is not None}
 
     def _flat(self, schema: Json, depth: int) -> Any:
         """Its parts in one. Of what cannot be laid out, the reference or what stands beside the parts."""
+        if self._merger is None:
+            return schema
         schema = _lone(schema)
         try:
+            if depth > _DEEPEST:
+                raise TooLarge
             node = self._merger.flat(schema)
-            self._merger.spend(
-                weight(node) if isinstance(node, dict) and depth <= _DEEPEST else weight(schema)
-            )
+            self._merger.spend(weight(node if isinstance(node, dict) else schema))
         except TooLarge:
             reference = {"$ref": schema["$ref"]} if isinstance(schema.get("$ref"), str) else None
             return reference or {word: value for word, value in schema.items() if word != "allOf"}
@@ -98,6 +106,10 @@ class _Cleaner:
 
     def _each(self, schemas: list[Any], depth: int) -> list[Any]:
         return [one for each in schemas if (one := self.schema(each, depth + 1)) is not False]
+
+    def _union(self, node: Json, depth: int) -> Json:
+        alternatives = items_of(node, "anyOf") or items_of(node, "oneOf")
+        return {"anyOf": self._each(alternatives, depth)} if alternatives else {}
 
     def _object(self, node: Json, depth: int) -> Json:
         """Patterns of names are left out, and with them what holds for all other names."""
@@ -119,6 +131,15 @@ class _Cleaner:
         most = node.get("maxItems")
         count = len(new["prefixItems"])
         return {**new, "maxItems": min(most, count) if isinstance(most, int) else count}
+
+
+# Words that stand for others, and what is made of them.
+_TRANSLATED: Sequence[tuple[frozenset[str], Callable[[_Cleaner, Json, int], Json]]] = (
+    (frozenset({"anyOf", "oneOf"}), _Cleaner._union),
+    (frozenset({"exclusiveMinimum", "exclusiveMaximum"}), lambda _, node, depth: _bounds(node)),
+    (frozenset({"properties", "additionalProperties", "required"}), _Cleaner._object),
+    (frozenset({"items", "prefixItems"}), _Cleaner._array),
+)
 
 
 def _lone(schema: Json) -> Json:

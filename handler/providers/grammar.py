@@ -20,24 +20,28 @@ def compiles(schema: Json | None) -> bool:
     return schema is not None and compiled(schema) is not None
 
 
-def answer_schema(response_format: Any) -> Compiled | None:
-    """What the answer is held to. Raises UpstreamError for a schema that cannot be compiled."""
-    if format_of(response_format) != "json_schema":
-        return None
-    found = compiled(response_format["json_schema"].get("schema") or FREE)
-    if found is None:
-        raise unsupported("response_format", "this model's provider cannot compile the schema")
-    return found
+def hold(response_format: Any, tools: list[Json], dropped: list[str], *, able: bool) -> Json | None:
+    """The compiled schema of the answer, None for text; those of strict tools are compiled in place.
 
-
-def hold_tools(tools: list[Json], answer: Compiled | None, dropped: list[str], *, able: bool) -> None:
-    """Compiles the schemas of strict tools, in place. `able`: the model is held to schemas at all."""
+    `able`: the model is held to schemas at all. Raises UpstreamError for an answer's that cannot be compiled.
+    """
+    answer = _of_answer(response_format)
     used = answer.size if answer else Size()
-    strict = [tool for tool in tools if tool.pop("strict", False)]
-    for number, tool in enumerate(strict):
+    for number, tool in enumerate(tools):
+        del tool["strict"]
         found = compiled(tool["input_schema"]) if able and number < STRICT_TOOLS else None
         if found is not None and (size := used.plus(found.size)).fits:
             tool |= {"input_schema": found.schema, "strict": True}
             used = size
         else:
             dropped.append("tools.function.strict")
+    return answer.schema if answer else None
+
+
+def _of_answer(response_format: Any) -> Compiled | None:
+    if format_of(response_format) != "json_schema":
+        return None
+    found = compiled(response_format["json_schema"].get("schema") or FREE)
+    if found is None:
+        raise unsupported("response_format", "this model's provider cannot compile the schema")
+    return found

@@ -7,7 +7,7 @@ https://json-schema.org/draft-06/json-schema-release-notes
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -36,6 +36,7 @@ ANNOTATIONS = frozenset(
     }
 )
 
+_OLD = frozenset({"$schema", "definitions", "exclusiveMinimum", "exclusiveMaximum"})
 _DRAFT = re.compile(r"https?://json-schema\.org/(?:draft-0([467])|draft/(2019-09|2020-12))/schema#?")
 _BESIDE_REF = ANNOTATIONS | {"$ref", "$defs", "definitions", "id"}  # what counts beside it up to draft 7
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
@@ -47,6 +48,8 @@ def to_2020_12(schema: Json) -> Json:
     A `$schema` says the draft; without one it is 2020-12, and words that it cannot mean otherwise are read
     as older ones. A schema of another draft stays as it is, `$schema` too.
     """
+    if all(_OLD.isdisjoint(one) and not isinstance(one.get("items"), list) for one in objects(schema)):
+        return schema
     given = schema.get("$schema")
     found = _DRAFT.fullmatch(given) if isinstance(given, str) else None
     if given is not None and found is None:
@@ -128,6 +131,18 @@ class _Translation:
             at = found
         moved = "#/" + "/".join(steps)
         return reference if moved == reference else moved
+
+
+def objects(value: Any) -> Iterator[Json]:
+    """Every object in a JSON value, those that are no schemas too."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
 
 
 def step_name(step: str) -> str:

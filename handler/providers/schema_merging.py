@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 from handler.providers.base import Json
-from handler.providers.schema_drafts import step_into, step_name
+from handler.providers.schema_drafts import objects, step_into, step_name
 
 DEEPEST = 80  # schemas being laid out inside one another
 SPARE, EACH = 200, 8  # steps of work that any schema may take, and how many times its own weight more
@@ -163,18 +163,6 @@ class Merger:
     def _union(self, first: list[Any], second: list[Any]) -> list[Any]:
         self.spend(len(first) * len(second))
         return [one for pair in product(first, second) if (one := self.both(*pair)) is not False]
-
-
-def objects(value: Any) -> Iterator[Json]:
-    """Every object in a JSON value, those that are no schemas too."""
-    left = [value]
-    while left:
-        part = left.pop()
-        if isinstance(part, dict):
-            yield part
-            left += part.values()
-        elif isinstance(part, list):
-            left += part
 
 
 def weight(schema: Json) -> int:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handler.providers.argument_names import spell_arguments
 from handler.providers.base import Json
 from handler.providers.blocks import marked, unsupported
-from handler.providers.compiled import of_object
 from handler.providers.names import spelled
+from handler.providers.tuning import format_of
 from handler.providers.turns import Conversation
+from rules import Model
 
 _FORCING = frozenset({"any", "tool"})
 
@@ -25,7 +25,8 @@ def tools_of(chat: Json, talk: Conversation) -> list[Json]:
         tool = _tool(given, f"tools[{at}]", talk.manner.longest_name)
         if tools.setdefault(tool["name"], tool) != tool:
             raise unsupported(f"tools[{at}]", "another tool has this name")
-    return list(tools.values()) or [{"name": name, "input_schema": of_object(None)} for name in talk.names]
+    called = ({"name": name, "input_schema": {"type": "object", "properties": {}}} for name in talk.names)
+    return list(tools.values()) or list(called)
 
 
 def _tool(given: Json, where: str, longest: int) -> Json:
@@ -36,6 +37,8 @@ def _tool(given: Json, where: str, longest: int) -> Json:
     name = spelled(said["name"], custom=kind == "custom")
     if len(name) > longest:
         raise unsupported(f"{where}.{kind}.name", "too long a name for the model")
+    from handler.providers.compiled import of_object  # not part of a cold start
+
     description = _described(said) if kind == "custom" else said.get("description")
     schema = _TEXT_INPUT if kind == "custom" else of_object(said.get("parameters"))
     return {
@@ -69,6 +72,8 @@ def choose(chat: Json, body: Json, talk: Conversation, words: Mapping[str, str],
     asked = chat.get("tool_choice") or "auto"
     kind = asked if isinstance(asked, str) else asked["type"]
     choice, tools = _CHOICES[kind](asked, tools)
+    from handler.providers.argument_names import spell_arguments  # not part of a cold start
+
     spell_arguments(tools, choice, talk)
     if not chat.get("tools"):
         choice = {"type": "none"}  # they are declared only for the calls in the history
@@ -81,6 +86,17 @@ def choose(chat: Json, body: Json, talk: Conversation, words: Mapping[str, str],
     if choice != {"type": "auto"}:
         body["tool_choice"] = choice
     return choice["type"] in _FORCING
+
+
+def held_to(chat: Json, body: Json, model: Model, dropped: list[str]) -> Json | None:
+    """The schema that the answer is held to, as it is compiled, and that of strict tools, set in `body`."""
+    tools = [tool for tool in body.get("tools", ()) if "strict" in tool]
+    response_format = chat.get("response_format")
+    if not tools and format_of(response_format) != "json_schema":
+        return None
+    from handler.providers.grammar import hold  # few requests need it: not part of a cold start
+
+    return hold(response_format, tools, dropped, able="json_schema" in model.can)
 
 
 Chosen = tuple[Json, list[Json]]

@@ -349,6 +349,13 @@ def test_strict_goes_where_the_model_takes_schemas() -> None:
     assert "strict" not in request(strict, LLAMA)[0]["toolConfig"]["tools"][0]["toolSpec"]
 
 
+def test_a_model_without_system_messages_hears_them_from_the_user() -> None:
+    messages = [{"role": "system", "content": "Be brief."}, user("Hi")]
+    body = request({"messages": messages}, "mistral.mixtral-8x7b-instruct-v0:1")[0]
+    assert "system" not in body
+    assert body["messages"] == [{"role": "user", "content": [{"text": "Be brief."}, {"text": "Hi"}]}]
+
+
 def test_no_more_than_four_cache_marks_and_the_last_ones() -> None:
     marked = {"cache_control": {"type": "ephemeral"}}
     parts = [{"type": "text", "text": str(at), **marked} for at in range(6)]

@@ -799,6 +799,16 @@ def test_a_schema_is_cleaned(schema: Any, expected: Json) -> None:
     assert json.dumps(schema) == before
 
 
+@pytest.mark.parametrize(("most", "kept"), [(480, True), (481, False)])
+def test_bounds_of_lists_go_where_they_are_too_many_together(most: int, kept: bool) -> None:
+    bounded = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": most}
+    named = {"type": "object", "properties": {"a": bounded, "maxItems": {"type": "integer"}}}
+    tools = [{"type": "function", "function": {"name": name, "parameters": named}} for name in "ab"]
+    declared = asked({"tools": tools})[0]["tools"][0]["functionDeclarations"]
+    assert ["maxItems" in one["parametersJsonSchema"]["properties"]["a"] for one in declared] == [kept] * 2
+    assert "maxItems" in declared[0]["parametersJsonSchema"]["properties"], "a property is no bound"
+
+
 def answer(*parts: Json, finish: str | None = "STOP", **more: Any) -> Json:
     candidate = {"content": {"parts": list(parts), "role": "model"}, "finishReason": finish}
     return {"candidates": [candidate], "responseId": "r", "modelVersion": "m", **more}

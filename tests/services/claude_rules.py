@@ -16,6 +16,7 @@ from tests.services.call import Json, Refused
 from tests.services.sealed import fits
 
 TOOL = re.compile(r"[a-zA-Z0-9_-]{1,128}")  # https://platform.claude.com/docs/en/agents-and-tools/tool-use
+ARGUMENT = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 ID = re.compile(r"[a-zA-Z0-9_-]+")
 SAMPLING = ("temperature", "top_p", "top_k")
 THOUGHTS = ("thinking", "redacted_thinking")
@@ -232,6 +233,9 @@ def _tools(body: Json, family: Family) -> Iterator[Problem]:
                 f"tools.{at}.custom.input_schema",
                 "input_schema must be an object, without oneOf, allOf, or anyOf",
             )
+        if wrong := [name for name in schema.get("properties", ()) if not ARGUMENT.fullmatch(name)]:
+            where = f"tools.{at}.custom.input_schema.properties"
+            yield where, f"Property keys should match pattern '{ARGUMENT.pattern}', not {wrong[0]!r}"
         if tool.get("strict"):
             yield from _compiled(schema, f"tools.{at}.custom.input_schema")
     used = {"tool_use", "tool_result"} & {one["type"] for turn in body["messages"] for one in blocks_of(turn)}
