@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from handler.providers.base import Json
 from handler.providers.schema_drafts import step_name, to_2020_12
 from handler.providers.schema_merging import (
-    EACH,
+    TEXT,
     Merger,
     TooLarge,
     items_of,
@@ -124,7 +124,7 @@ class _Compiler:
     def _schema(self, schema: Any, where: str, depth: int) -> Json | None:
         """`where`: the definition that it stands in."""
         node = self._merger.flat(schema)
-        self._merger.spend(weight(node) if isinstance(node, dict) else 1)
+        self._merger.grow(weight(node) if isinstance(node, dict) else 1)
         if node is False:
             return None
         if node is True or depth > _DEEPEST:
@@ -178,7 +178,7 @@ class _Compiler:
         if not words:
             return new
         new["description"] = told(new.get("description"), words)
-        self._merger.spend(len(new["description"]) // EACH)
+        self._merger.grow(len(new["description"]) // TEXT)
         return new
 
     def _object(self, node: Json, words: Json, where: str, depth: int) -> Json | None:

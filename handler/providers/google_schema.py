@@ -94,7 +94,7 @@ class _Cleaner:
             if depth > _DEEPEST:
                 raise TooLarge
             node = self._merger.flat(schema)
-            self._merger.spend(weight(node if isinstance(node, dict) else schema))
+            self._merger.grow(weight(node if isinstance(node, dict) else schema))
         except TooLarge:
             reference = {"$ref": schema["$ref"]} if isinstance(schema.get("$ref"), str) else None
             return reference or {word: value for word, value in schema.items() if word != "allOf"}

@@ -18,7 +18,9 @@ from handler.providers.base import Json
 from handler.providers.schema_drafts import objects, step_into, step_name
 
 DEEPEST = 80  # schemas being laid out inside one another
-SPARE, EACH = 200, 8  # steps of work that any schema may take, and how many times its own weight more
+SPARE = 200  # what any schema may take of work and of room
+WORK, ROOM = 8, 3  # and how many times its own weight more
+TEXT = 8  # characters that weigh one
 
 
 class TooLarge(Exception):
@@ -30,7 +32,8 @@ class Merger:
 
     def __init__(self, root: Json) -> None:
         self.root = root
-        self._left = SPARE + EACH * sum(map(weight, objects(root)))
+        size = sum(map(weight, objects(root)))
+        self._work, self._room = SPARE + WORK * size, SPARE + ROOM * size
         self._inside: list[str | None] = []  # what is being laid out, references by their text
 
     def flat(self, schema: Any) -> Any:
@@ -43,10 +46,14 @@ class Merger:
             if not parts and not rest.keys() - {"$defs"}:
                 return schema
             parts.insert(0, {"$ref": reference})
-        whole: Any = True
-        for part in parts:
-            whole = self.both(whole, _seen_from_outside(self.resolved(part)))
-        return self.both(whole, rest) if parts else rest
+        if not parts:
+            return rest
+        # In pairs, since of many parts the whole would be copied for each of them.
+        parts = [*(_seen_from_outside(self.resolved(part)) for part in parts), rest]
+        while len(parts) > 1:
+            pairs = zip(parts[::2], parts[1::2], strict=False)
+            parts = [*(self.both(*pair) for pair in pairs), *parts[len(parts) // 2 * 2 :]]
+        return parts[0]
 
     def resolved(self, schema: Any) -> Any:
         """The same, with the schema that it points to in the place of a `$ref`. Raises TooLarge."""
@@ -56,7 +63,7 @@ class Merger:
             return schema
         if reference in self._inside:
             raise TooLarge
-        self.spend(1 + len(reference) // EACH)
+        self.spend(1 + len(reference) // TEXT)
         with self._deeper(reference):
             return self.resolved(self.target(reference))
 
@@ -91,8 +98,14 @@ class Merger:
 
     def spend(self, steps: int) -> None:
         """Counts work. Raises TooLarge."""
-        self._left -= steps
-        if self._left < 0:
+        self._work -= steps
+        if self._work < 0:
+            raise TooLarge
+
+    def grow(self, steps: int) -> None:
+        """Counts what is written of the schema laid out. Raises TooLarge."""
+        self._room -= steps
+        if self._room < 0:
             raise TooLarge
 
     @contextmanager
@@ -170,9 +183,9 @@ def weight(schema: Json) -> int:
     steps = 1 + len(schema)
     for value in schema.values():
         if isinstance(value, list):
-            steps += len(value) + sum(len(one) for one in value if isinstance(one, str)) // EACH
+            steps += len(value) + sum(len(one) for one in value if isinstance(one, str)) // TEXT
         elif isinstance(value, dict | str):
-            steps += len(value) // (EACH if isinstance(value, str) else 1)
+            steps += len(value) // (TEXT if isinstance(value, str) else 1)
     return steps
 
 
