@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 STRICT = "strict"
 
 _REFUSALS = frozenset({400, 422})  # statuses of a request that is not taken as it was made
+_HOLDING = frozenset(
+    {"response_format", "tools", "tool_choice"}
+)  # fields by which a model is held to schemas
 
 
 def refusal_of(error: UpstreamError, call: Call, row: Provider, form: Form | None) -> SchemaMismatch | None:
-    """The failure as that of the mode in which a provider was asked; None where there is no plainer one."""
+    """The failure as that of the mode in which a provider was asked; None where there is no plainer one.
+
+    One that names another field of the request is the client's to mend.
+    """
     if error.klass != "invalid_request" or error.upstream_status not in _REFUSALS:
+        return None
+    field = (error.param or "").partition(".")[0].partition("[")[0]
+    if field in call.body and field not in _HOLDING:
         return None
     mode = form.refusable if form is not None else None
     if STRICT not in row.quirks.tool_drop and any(map(_is_strict, call.body.get("tools") or ())):

@@ -73,7 +73,7 @@ def _validator(schema: Json) -> tuple[Any, bool]:
 
     draft = schema.get("$schema")
     if draft is not None and not (isinstance(draft, str) and _DRAFT.fullmatch(draft)):
-        raise BadSchema("`$schema` may be draft 6, 7, 2019-09 or 2020-12")
+        raise BadSchema("`$schema` may be draft 4, 6, 7, 2019-09 or 2020-12")
     linear = jsonschema_rs.RegexOptions(size_limit=PATTERN_SIZE)
     try:
         return _built(schema, linear), False

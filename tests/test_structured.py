@@ -430,6 +430,16 @@ async def test_what_is_refused_in_every_mode_is_the_callers_to_mend(
     ]
 
 
+async def test_a_refusal_that_names_another_field_is_the_callers_at_once(
+    upstream: Upstream, start: Start
+) -> None:
+    error = {"error": {"message": "Invalid 'messages[0].content'", "param": "messages[0].content"}}
+    upstream.script("native", whole(error, status=400))
+    heard = await start().chat(model="up/native", response_format=schema(), tools=STRICT)
+    assert (heard.status, heard.error["param"]) == (400, "messages[0].content")
+    assert len(upstream.requests) == 1
+
+
 async def test_strict_tools_that_are_refused_go_without_it(upstream: Upstream, start: Start) -> None:
     refusal = whole({"error": {"message": "Invalid schema for function"}}, status=400)
     upstream.script("native", refusal, whole(completion("Hi")))

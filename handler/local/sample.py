@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from handler.providers.schema_drafts import to_2020_12
+
 Schema = Mapping[str, Any]
 
 TEXT = "echo"
@@ -35,6 +37,7 @@ FORMATS = {
 
 def sample(schema: Any) -> Any:
     """A value valid for `schema`; for a schema without one (`false`, endless recursion) just a value."""
+    schema = to_2020_12(schema) if isinstance(schema, dict) else schema
     return _value(schema, root=schema, depth=0)
 
 
