@@ -24,7 +24,7 @@ from rules import InvalidRecord
 __all__ = ["Auth", "Key"]
 
 UNKNOWN_TTL = 10.0  # seconds that a hash without a usable key is remembered
-UNREADABLE_TOLD = 600.0  # seconds that /health tells of a record after its key was presented last
+UNREADABLE_TTL = 600.0  # seconds that /health names a record after its key was presented last
 MOST = 10_000  # keys remembered by one instance, and as many such hashes
 # What can be wrong, as /health and the log name it.
 NOT_READ = "keys not read"
@@ -93,7 +93,7 @@ class Auth:
         self._reads = {}
         self._known: dict[str, _Known] = {}
         self._unknown: dict[str, tuple[float, Key | None]] = {}  # hash -> until when, and whose it is
-        # hash -> until when it is told, and what is wrong with the record
+        # hash -> until when /health names it, and what is wrong with the record
         self._unreadable: dict[str, tuple[float, dict[str, Any]]] = {}
         self.problem: str | None = None  # why the last read failed
 
@@ -188,10 +188,10 @@ class Auth:
         except InvalidRecord as error:
             key = Key(id=shown_id(hash, record), enabled=False)
             found = {"id": key.id, "field": error.field, "problem": error.problem}
-            _, told = self._unreadable.pop(hash, (0.0, None))
-            if told != found:
+            _, last = self._unreadable.pop(hash, (0.0, None))
+            if last != found:
                 self._report(NOT_READABLE, found)
-            _remember(self._unreadable, hash, (self._clock() + UNREADABLE_TOLD, found))
+            _remember(self._unreadable, hash, (self._clock() + UNREADABLE_TTL, found))
         else:
             self._unreadable.pop(hash, None)
         return key

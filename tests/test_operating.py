@@ -69,16 +69,16 @@ async def test_every_end_of_a_request_tells_the_decision(
     answer = stream(chunk("Hello"), finish(), usage())
     upstream.script("m", *([answer] if streams and status == 200 else replies))
     heard = await gateway.chat(model="up/m", stream=streams, headers={"user-agent": "probe/1"})
-    told = gateway.lines[-1]
-    assert heard.status == told["status"] == status
+    logged = gateway.lines[-1]
+    assert heard.status == logged["status"] == status
     expected = {"model": "up/m", "reason": "requested", "rule": "ours"}
-    assert decided(heard) == {**expected, "attempts": str(len(told["attempts"]))}
-    assert {name: told[name] for name in expected} == expected
-    assert (told["asked_model"], told["key"], told["project"]) == ("up/m", "k1", "support")
-    assert (told["source_ip"], told["user_agent"], told["stream"]) == ("192.0.2.1", "probe/1", streams)
-    assert told["request_id"] == heard.headers["x-request-id"]
-    assert (told["error"] is None) is (status == 200)
-    assert told.keys() == FIELDS
+    assert decided(heard) == {**expected, "attempts": str(len(logged["attempts"]))}
+    assert {name: logged[name] for name in expected} == expected
+    assert (logged["asked_model"], logged["key"], logged["project"]) == ("up/m", "k1", "support")
+    assert (logged["source_ip"], logged["user_agent"], logged["stream"]) == ("192.0.2.1", "probe/1", streams)
+    assert logged["request_id"] == heard.headers["x-request-id"]
+    assert (logged["error"] is None) is (status == 200)
+    assert logged.keys() == FIELDS
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
@@ -129,7 +129,7 @@ async def test_whose_key_was_refused_is_in_the_log_and_nowhere_else(
         await gateway.chat(key=NARROW),
         await gateway.chat(key="sk-sluice-" + "u" * 43),
     )
-    assert [told["key"] for told in gateway.lines if told["message"] == "request"] == ["n1", None]
+    assert [logged["key"] for logged in gateway.lines if logged["message"] == "request"] == ["n1", None]
     assert known.body == unknown.body
     assert known.headers.keys() == unknown.headers.keys()
 
@@ -144,12 +144,12 @@ async def test_a_key_record_that_cannot_be_read_is_in_the_log_and_in_health(gate
     assert (problem["what"], problem["id"], problem["field"]) == ("key not readable", "n1", "models")
     assert anyone.json["status"] == manager.json["status"] == "degraded"
     assert "n1" not in anyone.body.decode()
-    assert [told["id"] for told in gateway.lines if told["level"] == "ERROR"] == ["n1"]
+    assert [logged["id"] for logged in gateway.lines if logged["level"] == "ERROR"] == ["n1"]
 
 
 async def test_a_health_check_is_a_line_for_debugging(gateway: Running) -> None:
     await gateway.get("/v1/health/", key=None)
-    assert [told["level"] for told in gateway.lines] == ["DEBUG"]
+    assert [logged["level"] for logged in gateway.lines] == ["DEBUG"]
 
 
 async def test_a_request_names_lambdas_own_id(gateway: Running) -> None:
@@ -162,10 +162,10 @@ async def test_a_request_names_lambdas_own_id(gateway: Running) -> None:
 async def test_a_stream_that_broke_off_is_not_told_as_an_answer(upstream: Upstream, gateway: Running) -> None:
     upstream.script("m", stream(chunk("Hel"), done=False))
     heard = await gateway.chat(model="up/m", stream=True)
-    told = gateway.lines[-1]
-    assert (told["status"], told["level"], told["error"]["code"]) == (200, "ERROR", "upstream_error")
-    assert told["attempts"][0]["class"] == told["error"]["metadata"]["class"] == "network"
-    shown = _shown(told)
+    logged = gateway.lines[-1]
+    assert (logged["status"], logged["level"], logged["error"]["code"]) == (200, "ERROR", "upstream_error")
+    assert logged["attempts"][0]["class"] == logged["error"]["metadata"]["class"] == "network"
+    shown = _shown(logged)
     assert shown.startswith("200 broke off  up/m  requested ours  1 attempt: up/m network 200")
     assert shown.endswith(heard.headers["x-request-id"])
 
@@ -203,15 +203,15 @@ async def test_the_console_names_model_and_provider_and_the_request(
     if replies:
         upstream.script("m", *replies)
     heard = await gateway.chat(**fields)
-    told = re.sub(r"\b\d+ ms", "N ms", _shown(gateway.lines[-1]))
-    assert told.startswith(shown)
-    assert told.endswith(heard.headers["x-request-id"])
-    assert "None" not in told
+    logged = re.sub(r"\b\d+ ms", "N ms", _shown(gateway.lines[-1]))
+    assert logged.startswith(shown)
+    assert logged.endswith(heard.headers["x-request-id"])
+    assert "None" not in logged
 
 
-def _shown(told: dict[str, Any]) -> str:
+def _shown(logged: dict[str, Any]) -> str:
     out = io.StringIO()
-    console(out, colour=False)(told)
+    console(out, colour=False)(logged)
     return out.getvalue()[9:].rstrip("\n")
 
 
@@ -237,7 +237,7 @@ async def test_credentials_that_cannot_be_read_are_told_everywhere(gateway: Runn
     health = await gateway.get("/health", key=MANAGE)
     problem = {"what": "credentials not read", "problem": "ssm: no AWS region is configured"}
     assert (health.json["status"], health.json["problems"]) == ("degraded", [problem])
-    errors = [told for told in gateway.lines if told["message"] == "credentials not read"]
+    errors = [logged for logged in gateway.lines if logged["message"] == "credentials not read"]
     assert len(errors) == 1
 
 

@@ -39,8 +39,9 @@ def find_records(tables: Tables, name: str, terminal: Terminal) -> list[Item]:
     ids = [shown_id(str(item["hash"]), item) for item in items]
     if found := [item for item, id in zip(items, ids, strict=True) if id == name]:
         return found
-    near = get_close_matches(name, ids, n=1)
-    raise Unusable(f"there is no key with the id {name}{f', did you mean {near[0]}?' if near else ''}")
+    suggestions = get_close_matches(name, ids, n=1)
+    hint = f", did you mean {suggestions[0]}?" if suggestions else ""
+    raise Unusable(f"there is no key with the id {name}{hint}")
 
 
 def current_record(items: list[Item]) -> Item:

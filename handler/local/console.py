@@ -27,8 +27,8 @@ def console(out: TextIO, *, colour: bool, level: str = "INFO") -> Log:
         if LEVELS.index(entry.get("level", "INFO")) < least:
             return
         parts = _request(entry) if entry.get("message") == "request" else _event(entry)
-        told = "  ".join(paint(text, code) for text, code in parts if text)
-        out.write(f"{paint(time.strftime('%H:%M:%S'), _DIM)} {told}\n")
+        shown = "  ".join(paint(text, code) for text, code in parts if text)
+        out.write(f"{paint(time.strftime('%H:%M:%S'), _DIM)} {shown}\n")
         out.flush()
 
     return log

@@ -42,10 +42,10 @@ def final(error: UpstreamError) -> UpstreamError:
     ],
 )
 def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) -> None:
-    logged, told = error_of(error), error.body()["error"]
+    logged, shown = error_of(error), error.body()["error"]
     assert "SECRET" not in str(logged)
-    assert logged["code"] == told["code"]
-    assert logged["param"] == told["param"]
+    assert logged["code"] == shown["code"]
+    assert logged["param"] == shown["param"]
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) 
     ],
 )
 def test_other_words_are_told_and_the_attempts_once(error: GatewayError) -> None:
-    told = error.body()["error"]
-    told.get("metadata", {}).pop("attempts", None)
-    assert error_of(error) == told
+    logged = error.body()["error"]
+    logged.get("metadata", {}).pop("attempts", None)
+    assert error_of(error) == logged
 
 
 LINES = {
@@ -85,17 +85,17 @@ def test_an_attempt_is_told_with_the_providers_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "logged"),
     [
         pytest.param("x" * 5_000, "x" * 299 + "…", id="long words are cut"),
         pytest.param("no: sk-abcdefghijklmnop", "no: [redacted]", id="a key in them is not told"),
     ],
 )
-def test_the_detail_of_an_attempt_is_short_and_redacted(words: str, told: str) -> None:
+def test_the_detail_of_an_attempt_is_short_and_redacted(words: str, logged: str) -> None:
     error = UpstreamError("It failed.", klass="server")
     assert error.detail == "It failed."
     error.add_note(words)
-    assert error.detail == told
+    assert error.detail == logged
 
 
 def test_what_a_caller_chose_is_bounded_and_on_one_line() -> None:
@@ -117,7 +117,7 @@ def test_what_a_caller_chose_is_bounded_and_on_one_line() -> None:
         pytest.param(entry_of(status=200), "INFO", id="an answer"),
         pytest.param(entry_of(status=404, failure=NotFound("no")), "INFO", id="the caller's fault"),
         pytest.param(entry_of(status=503, failure=Unavailable("no")), "ERROR", id="ours, or a provider's"),
-        pytest.param(entry_of(status=200, failure=Unavailable("no")), "ERROR", id="told in the stream"),
+        pytest.param(entry_of(status=200, failure=Unavailable("no")), "ERROR", id="logged in the stream"),
         pytest.param(entry_of(status=200, routine=True), "DEBUG", id="a health check"),
         pytest.param(
             entry_of(status=503, routine=True), "DEBUG", id="one that finds trouble: it has its own line"
@@ -129,5 +129,5 @@ def test_the_level_of_a_line(entry: Entry, level: str) -> None:
 
 
 def test_the_story_of_an_unexpected_failure_names_the_request_as_everybody_knows_it() -> None:
-    told = failure(ValueError("x"), request_id="ours", aws_request_id="lambda's")
-    assert (told["request_id"], told["aws_request_id"]) == ("ours", "lambda's")
+    logged = failure(ValueError("x"), request_id="ours", aws_request_id="lambda's")
+    assert (logged["request_id"], logged["aws_request_id"]) == ("ours", "lambda's")
