@@ -133,7 +133,12 @@ class Frames:
 
     def _closed(self, _: bytes, frames: list[bytes]) -> None:
         for event in self._events.close():
-            self._event(event.data, frames)
+            try:
+                self._event(event.data, frames)
+            except UpstreamError as error:
+                if error.klass != "protocol":
+                    raise
+                raise UpstreamError("The provider's answer ended too early.", klass="network") from error
         if not self.ended:
             self._last(frames)
 
