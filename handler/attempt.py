@@ -14,7 +14,8 @@ from handler.folded import Folded
 from handler.frames import Frames, whole
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, StreamDecoder, Translator
-from handler.refused_modes import refusal_of
+from handler.refused_modes import raise_if_mode_refused
+from handler.retold import Retold
 from handler.sse import DONE
 from handler.strict_json import decode
 from handler.told import Continuation, Told, resumable
@@ -95,8 +96,7 @@ async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> An
         asked.order.forget(error)
         if isinstance(error, SchemaMismatch):
             error.upstream_status = source.status
-        if (refusal := refusal_of(error, asked.call, asked.row, asked.form)) is not None:
-            raise refusal from error
+        raise_if_mode_refused(error, asked.call, asked.row, asked.form)
         raise
     finally:
         if answer is None or answer.stream is None:
@@ -156,8 +156,6 @@ async def _whole(asked: Asked, upstream: Upstream) -> Answer:
 
 def retold(asked: Asked, answer: Answer) -> Answer:
     """A whole answer for a client that streams, where it had to be known whole or is not streamed."""
-    from handler.retold import Retold  # few answers need it: not part of a cold start
-
     completion = json.loads(answer.body)
     completion.pop("sluice", None)
     answer.retold, answer.body = _frames(asked, Retold(completion)).close() + DONE, b""

@@ -222,23 +222,14 @@ class UpstreamError(GatewayError):
 class SchemaMismatch(UpstreamError):
     """An answer that is not what the request asked for. `problem` says where, and quotes nothing of it.
 
-    `said` is the answer's text; None where the mode of asking was refused, so that there is no answer.
-    `refused` names every mode that this candidate has refused for this call (handler/structured.py).
+    `said` is the answer's text, None where the mode of asking was refused; `refused` names all such modes.
     """
 
-    def __init__(
-        self,
-        problem: str,
-        *,
-        said: str | None,
-        refused: frozenset[str] = frozenset(),
-        upstream_status: int | None = None,
-    ) -> None:
+    def __init__(self, problem: str, *, said: str | None, upstream_status: int | None = None) -> None:
         message = f"The answer is not what was asked for: {problem}."
         super().__init__(message, klass="schema", upstream_status=upstream_status)
-        self.problem = problem
-        self.said = said
-        self.refused = refused
+        self.problem, self.said = problem, said
+        self.refused: frozenset[str] = frozenset()
 
     @property
     def detail(self) -> str:

@@ -86,7 +86,9 @@ class Form:
             return
         text = _text(message)
         if (problem := self.asked.problem(text)) is not None:
-            raise SchemaMismatch(problem, said=text, refused=self.refused)
+            mismatch = SchemaMismatch(problem, said=text)
+            mismatch.refused = self.refused
+            raise mismatch
 
 
 def form_of(

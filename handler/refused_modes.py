@@ -17,28 +17,27 @@ if TYPE_CHECKING:
 STRICT = "strict"
 
 _REFUSALS = frozenset({400, 422})  # statuses of a request that is not taken as it was made
-_HOLDING = frozenset(
-    {"response_format", "tools", "tool_choice"}
-)  # fields by which a model is held to schemas
+_HOLDING = frozenset({"response_format", "tools", "tool_choice"})  # what holds a model to schemas
 
 
-def refusal_of(error: UpstreamError, call: Call, row: Provider, form: Form | None) -> SchemaMismatch | None:
-    """The failure as that of the mode in which a provider was asked; None where there is no plainer one.
+def raise_if_mode_refused(error: UpstreamError, call: Call, row: Provider, form: Form | None) -> None:
+    """Raises SchemaMismatch for a failure that is the mode's, where there is a plainer one to ask in.
 
-    One that names another field of the request is the client's to mend.
+    A failure that names another field of the request is the client's to mend.
     """
     if error.klass != "invalid_request" or error.upstream_status not in _REFUSALS:
-        return None
+        return
     field = (error.param or "").partition(".")[0].partition("[")[0]
     if field in call.body and field not in _HOLDING:
-        return None
+        return
     mode = form.refusable if form is not None else None
     if STRICT not in row.quirks.tool_drop and any(map(_is_strict, call.body.get("tools") or ())):
         mode = STRICT
     if mode is None:
-        return None
-    refused, status = call.refused | {mode}, error.upstream_status
-    return SchemaMismatch("the mode is refused", said=None, refused=refused, upstream_status=status)
+        return
+    refusal = SchemaMismatch("the mode is refused", said=None, upstream_status=error.upstream_status)
+    refusal.refused = call.refused | {mode}
+    raise refusal from error
 
 
 def with_plain_tools(chat: Json) -> Json:

@@ -256,7 +256,9 @@ REFUSED = [
 
 @pytest.mark.parametrize(("refused", "way", "helped"), REFUSED)
 def test_what_was_refused_is_not_asked_again(refused: tuple[str, ...], way: str, helped: bool) -> None:
-    again = form(chat(), *ALL, amends=SchemaMismatch("refused", said=None, refused=frozenset(refused)))
+    refusal = SchemaMismatch("refused", said=None)
+    refusal.refused = frozenset(refused)
+    again = form(chat(), *ALL, amends=refusal)
     assert (again.way, again.natively_json) == (way, helped)
     assert len(again.request(chat())["messages"]) == (2 if way == "prompt" else 1), "no answer is shown again"
     with pytest.raises(SchemaMismatch) as found:
