@@ -28,7 +28,7 @@ from rules import Model
 from tests.providers.schemas import fits, schemas, values
 
 ABLE = frozenset({"tools", "json_object", "json_schema"})
-FEW, MANY = 20, 1500
+FEW, MANY = 20, 300
 CHECKS = list(HealthCheck)
 
 
