@@ -34,10 +34,11 @@ class Source(Protocol):
         """Milliseconds since this attempt began."""
         ...
 
-    async def read(self, *, begun: bool, patience: float | None) -> bytes:
+    async def read(self, *, begun: bool, brought: int, patience: float | None) -> bytes:
         """The next bytes, empty at the end. Raises UpstreamError, also when they are too long in coming.
 
-        `begun`: there was content. `patience`: seconds that the rest is worth, when that is not all the same.
+        `begun`: there was content, of `brought` bytes so far. `patience`: seconds that the rest is worth,
+        when that is limited.
         """
         ...
 
@@ -162,6 +163,7 @@ class Answer:
             klass=failure.klass if failure else klass,
             ms=source.ms,
             detail=failure.detail if failure else None,
+            cause=failure.cause if failure else None,
         )
         self.waited = source.waited
         self.used = frames.used(self.input_tokens)
@@ -185,7 +187,8 @@ def dollars_of(spent: Iterable[Spent]) -> float | None:
 async def more(source: Source, frames: Frames | Folded) -> bytes:
     """The frames of the next bytes, or of the end."""
     try:
-        data = await source.read(begun=frames.content, patience=frames.patience)
+        brought = frames.content_bytes
+        data = await source.read(begun=frames.content, brought=brought, patience=frames.patience)
     except UpstreamError as error:
         return frames.close(error)
     return frames.feed(data) if data else frames.close()

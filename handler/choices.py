@@ -123,7 +123,7 @@ class _Parts:
     def ms(self) -> int:
         return self._upstreams[0].ms
 
-    async def read(self, *, begun: bool, patience: float | None) -> bytes:
+    async def read(self, *, begun: bool, brought: int, patience: float | None) -> bytes:
         """The next frames of any part. Each part is read ahead by one piece, under time limits of its own."""
         frames = b""
         while not frames and self._failure is None and self._reading:

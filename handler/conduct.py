@@ -99,7 +99,9 @@ class Conduct:
             return await self._ask(candidate, goes_on, self._amiss.get(candidate.id))
         except UpstreamError as error:
             ms = self._watch.ms_since(began)
-            self._attempts.append(Attempt(candidate.id, error.klass, error.upstream_status, ms, error.detail))
+            self._attempts.append(
+                Attempt(candidate.id, error.klass, error.upstream_status, ms, error.detail, error.cause)
+            )
             self._observe(candidate.id, error.klass, error.retry_after)
             return Failed(candidate, error, goes_on)
         except asyncio.CancelledError:

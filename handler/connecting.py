@@ -1,42 +1,147 @@
-"""A connection while it comes about: who is at its other end, and its end when it is given up.
+"""How a connection comes about: the name looked up, the address judged, a proxy's tunnel, TLS.
 
-httpcore tells of both through its trace extension: https://www.encode.io/httpcore/extensions/#trace
+Python's own loop and uvloop both serve; only what they share is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
-from handler.address import public
+from handler.address import named_public, public
+from handler.connection import Connection, Origin, connection_failure, network_failure
 from handler.errors import UpstreamError
+from handler.proxies import Proxy
+
+HEAD_START = 0.25  # seconds that one address has before the next is tried as well (RFC 8305, section 5)
+MAX_ADDRESSES = 8
+
+Address = tuple[Any, ...]  # as socket.connect takes it
 
 
-class Connecting:
-    """Watches one attempt connect; of a connection that was kept from before it hears nothing."""
+async def connect(
+    origin: Origin, *, proxy: Proxy | None, tls: ssl.SSLContext, public_only: bool, seconds: float
+) -> Connection:
+    """An open connection, within so many seconds. Raises UpstreamError.
 
-    def __init__(self, *, private_ok: bool) -> None:
-        self._private_ok = private_ok
-        self._stream: Any = None  # while TLS does not stand on it: given up then, httpcore leaves it open
+    `public_only`: no byte, not even a SYN, goes to an address that no upstream may have. A proxy looks names
+    up by itself, so that of a host behind it no more can be judged than its name.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            if proxy is None:
+                connection = await _tcp(origin, origin, public_only=public_only)
+            else:
+                if public_only and not named_public(origin.host):
+                    raise _not_public()
+                connection = await _through(proxy, origin, tls)
+            return await _secured(connection, origin, tls) if origin.tls else connection
+    except TimeoutError as error:
+        raise UpstreamError("No connection came about in time.", klass="timeout_connect") from error
 
-    def matters(self, url: str) -> bool:
-        """Whether there is anything to watch for on the way to `url`: every event costs a call."""
-        return not self._private_ok or url.startswith("https:")
 
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Raises UpstreamError when the name has led to an address that no upstream may have.
+async def _through(proxy: Proxy, origin: Origin, tls: ssl.SSLContext) -> Connection:
+    """A connection to the proxy; where TLS has to follow, one that the proxy hands on unread."""
+    connection = await _tcp(proxy.origin, proxy.origin if origin.tls else origin, public_only=False)
+    if proxy.origin.tls:
+        connection = await _secured(connection, proxy.origin, tls)
+    if not origin.tls:
+        return connection
+    try:
+        host = f"[{origin.host}]" if ":" in origin.host else origin.host
+        target = f"{host}:{origin.port}".encode()
+        response = await connection.request("CONNECT", target, [(b"host", target), *proxy.headers], b"")
+        if not 200 <= response.status_code < 300:
+            raise network_failure("proxy", f"it answered {response.status_code}")
+        if not connection.is_clean_tunnel():
+            raise network_failure("proxy", "it spoke before the provider could")
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
 
-        It is the peer itself that is looked at, before TLS and before a byte of ours: a name that resolves to
-        something else the second time gains nothing.
-        """
-        if event == "connection.connect_tcp.complete":
-            self._stream = info["return_value"]
-            if not self._private_ok and not public(self._stream.get_extra_info("server_addr")[0]):
-                await self.aclose()
-                raise UpstreamError("The provider's address is not a public one.", klass="permission")
-        elif event == "connection.start_tls.complete":
-            self._stream = None
 
-    async def aclose(self) -> None:
-        if self._stream is not None:
-            await self._stream.aclose()
+async def _secured(connection: Connection, origin: Origin, tls: ssl.SSLContext) -> Connection:
+    """The connection with TLS on it; given up, nothing of it stays open."""
+    secured, loop = Connection(origin), asyncio.get_running_loop()
+    try:
+        transport = await loop.start_tls(connection.transport, secured, tls, server_hostname=origin.host)
+        if transport is None:
+            raise network_failure("reset")
+    except (OSError, ssl.SSLError) as error:
+        connection.abort()
+        raise connection_failure(error) from error
+    except BaseException:
+        connection.abort()
+        raise
+    secured.connection_made(transport)
+    return secured
+
+
+async def _tcp(to: Origin, origin: Origin, *, public_only: bool) -> Connection:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
+    except OSError as error:  # socket.gaierror is one
+        raise network_failure("dns") from error
+    addresses = _interleaved([one[4] for one in found])
+    if public_only:
+        addresses = [address for address in addresses if public(address[0])]
+        if not addresses:
+            raise _not_public()
+
+    try:
+        return await _first(addresses, origin)
+    except OSError as error:
+        raise connection_failure(error) from error
+
+
+async def _first(addresses: Sequence[Address], origin: Origin) -> Connection:
+    """A connection to the first address that takes one. Raises OSError: why the first one did not."""
+    attempts: list[asyncio.Task[Connection]] = []
+    winner = None
+    try:
+        for address in addresses:
+            attempts.append(asyncio.create_task(_open(address, origin)))
+            patience = HEAD_START if len(attempts) < len(addresses) else None
+            while winner is None and (pending := [one for one in attempts if not one.done()]):
+                done, _ = await asyncio.wait(pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                winner = next((one for one in done if not one.exception()), None)
+                if patience is not None:
+                    break  # it failed, or its head start is over
+            if winner is not None:
+                return winner.result()
+        return attempts[0].result()
+    finally:
+        await _give_up([one for one in attempts if one is not winner])
+
+
+async def _give_up(attempts: Sequence[asyncio.Task[Connection]]) -> None:
+    for attempt in attempts:
+        attempt.cancel()
+    for connection in await asyncio.gather(*attempts, return_exceptions=True):
+        if isinstance(connection, Connection):
+            connection.abort()
+
+
+async def _open(address: Address, origin: Origin) -> Connection:
+    host, port, *_ = address
+    if len(address) == 4 and address[3]:  # a link-local address of IPv6 names its interface
+        host = f"{host}%{address[3]}"
+    _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection(origin), host, port)
+    return connection
+
+
+def _not_public() -> UpstreamError:
+    return UpstreamError("The provider's address is not a public one.", klass="permission")
+
+
+def _interleaved(addresses: Sequence[Address]) -> list[Address]:
+    """Those of IPv6 and of IPv4 in turn, beginning as the system does: one of the two may be cut off."""
+    lengths = dict.fromkeys(len(one) for one in addresses)
+    mixed = chain.from_iterable(zip_longest(*([a for a in addresses if len(a) == n] for n in lengths)))
+    return list(dict.fromkeys(address for address in mixed if address))[:MAX_ADDRESSES]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.address import loopback
 from handler.settings import Settings
 
 # What an error of AWS or of botocore means to a person. Their own words may name accounts and addresses.
@@ -36,9 +37,6 @@ _PRIVATE = re.compile(r"arn:[^\s'\",]+|\b\d{12}\b")
 # What botocore's parser and ours die of when an answer is JSON, and still not DynamoDB's.
 GARBAGE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
-# https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html: where a local one is
-_LOOPBACK = re.compile(r"localhost|::1|127(\.\d+){3}")
-
 
 class StoreError(Exception):
     """The store gave no readable answer. The text is plain and names no account, role or address."""
@@ -49,7 +47,7 @@ class StoreError(Exception):
 
 
 def is_loopback(endpoint: str | None) -> bool:
-    return _LOOPBACK.fullmatch(urlsplit(endpoint or "").hostname or "") is not None
+    return loopback(urlsplit(endpoint or "").hostname or "")
 
 
 def client(
@@ -62,26 +60,39 @@ def client(
 ) -> Any:
     """A botocore client that gives up soon: a request waits. Raises StoreError when AWS is not configured.
 
-    One on loopback needs no region and no credentials: it gets dummies where none are configured.
+    One on loopback needs neither region nor credentials (it gets dummies), and is asked through no proxy.
     """
     import botocore.session
-    from botocore.config import Config
 
     session = session or botocore.session.get_session()
     endpoint = settings.dynamodb_endpoint if service == "dynamodb" else None
-    config = Config(
-        connect_timeout=1,
-        read_timeout=read_timeout,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        parameter_validation=False,
-    )
+    local = is_loopback(endpoint)
     try:
-        given = _dummies(session, settings) if is_loopback(endpoint) else {"region_name": settings.region}
+        given = _dummies(session, settings) if local else {"region_name": settings.region}
+        config = _config(attempts, read_timeout, direct=is_loopback(_named_endpoint(settings, service)))
         made = session.create_client(service, endpoint_url=endpoint, config=config, **given)
         made.meta.events.register("before-parse.dynamodb", _must_be_intact)
         return made
     except (BotoCoreError, ValueError) as error:
         raise StoreError(f"{service}: {_meaning(error)}") from error
+
+
+def _named_endpoint(settings: Settings, service: str) -> str | None:
+    names = (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
+    return next((given for name in names if (given := settings.environment.get(name))), None)
+
+
+def _config(attempts: int, read_timeout: float, *, direct: bool) -> Any:
+    """`direct`: through no proxy, not even through one that the environment names."""
+    from botocore.config import Config
+
+    return Config(
+        connect_timeout=1,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        parameter_validation=False,
+        proxies={} if direct else None,
+    )
 
 
 def _must_be_intact(response_dict: Mapping[str, Any], **_: Any) -> None:

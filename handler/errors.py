@@ -38,10 +38,12 @@ class Attempt(NamedTuple):
     status: int | None
     ms: int
     detail: str | None = None  # why it failed, the provider's own words where there are some; for the log
+    cause: str | None = None  # of a failure of class "network"
 
     def body(self) -> Json:
-        status = {} if self.status is None else {"status": self.status}
-        return {"model": self.model, "class": self.klass, **status, "ms": self.ms}
+        known = {"status": self.status, "cause": self.cause}
+        given = {name: value for name, value in known.items() if value is not None}
+        return {"model": self.model, "class": self.klass, **given, "ms": self.ms}
 
     def logged(self) -> Json:
         return self.body() if self.detail is None else {**self.body(), "detail": self.detail}
@@ -195,9 +197,11 @@ class UpstreamError(GatewayError):
         param: str | None = None,
         retry_after: float | None = None,
         metadata: Mapping[str, Any] | None = None,
+        cause: str | None = None,
     ) -> None:
         super().__init__(message, code=code, param=param, retry_after=retry_after, metadata=metadata)
         self.klass = klass
+        self.cause = cause  # of class `network`: a name of NETWORK_FAILURES in handler/connection.py
         self.upstream_status = upstream_status
         self.status = status or self.status
         self.type = type or self.type

@@ -177,7 +177,9 @@ def _verdict(failures: Sequence[UpstreamError], *, pinned: bool) -> tuple[int, s
         return 404, "invalid_request_error", "model_not_found", "The provider does not serve this model"
     if isinstance(last, SchemaMismatch):
         return 502, "upstream_error", "upstream_error", f"No answer is what was asked for ({last.problem})"
-    return 502, "upstream_error", "upstream_error", "No candidate gave an answer"
+    same = last.cause is not None and {failure.cause for failure in failures} == {last.cause}
+    message = last.message.removesuffix(".") if same else "No candidate gave an answer"
+    return 502, "upstream_error", "upstream_error", message
 
 
 def _metadata(last: UpstreamError, model: str, attempts: Sequence[Attempt]) -> Json:
@@ -190,4 +192,5 @@ def _metadata(last: UpstreamError, model: str, attempts: Sequence[Attempt]) -> J
 
 
 def _told(attempt: Attempt) -> str:
-    return f"{attempt.model} ({attempt.klass}{'' if attempt.status is None else f', {attempt.status}'})"
+    found = (attempt.klass, attempt.status, attempt.cause)
+    return f"{attempt.model} ({', '.join(str(one) for one in found if one is not None)})"

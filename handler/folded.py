@@ -57,6 +57,10 @@ class Folded:
         return any(frames.content for frames in self.streams)
 
     @property
+    def content_bytes(self) -> int:
+        return sum(frames.content_bytes for frames in self.streams)
+
+    @property
     def sent(self) -> bool:
         return any(frames.sent for frames in self.streams)
 

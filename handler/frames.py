@@ -90,7 +90,7 @@ class Frames:
         self._wording = Wording(model, steady=steady and told is None)
         self.told = told
         self.content = self.sent = False  # the upstream brought some; some of it was new to the client
-        self._bytes = 0  # of its text
+        self.content_bytes = 0  # of its text
         self.usage: Usage | None = None  # as last told
         self.ended = False  # the answer is complete, or there is a failure
         self.failure: UpstreamError | None = None
@@ -112,7 +112,7 @@ class Frames:
 
     def used(self, input_tokens: int) -> Usage:
         """As told, or else estimated: what was used so far."""
-        return self.usage or estimated(input_tokens=input_tokens, output_bytes=self._bytes)
+        return self.usage or estimated(input_tokens=input_tokens, output_bytes=self.content_bytes)
 
     def _framed(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
         frames: list[bytes] = []
@@ -157,7 +157,7 @@ class Frames:
                 self._last(frames)
         elif words := self._wording.words(text):
             self.content = self.sent = True
-            self._bytes += size_of(words)
+            self.content_bytes += size_of(words)
             frames.append(sse.encode(self._wording.edited(text) or text))
         else:
             self._chunks(self._decoder.feed(text), text, frames)
@@ -178,7 +178,7 @@ class Frames:
             said = content_of(chunk)
             if said is not None:
                 self.content = True
-                self._bytes += said
+                self.content_bytes += said
             usage = usage_of(chunk)
             if usage:
                 self.usage = usage

@@ -15,6 +15,7 @@ from handler.answer import dollars_of
 from handler.cost import Usage
 from handler.errors import Unauthenticated
 from handler.redact import redacted
+from handler.settings import InvalidSetting
 
 if TYPE_CHECKING:
     from handler.answer import Answer, Spent
@@ -217,6 +218,8 @@ def failure(error: BaseException, **ids: str | None) -> Json:
 
     `ids`: of the request, or the part of an instance's life, that it ended.
     """
+    if isinstance(error, InvalidSetting):  # whoever set it needs the words, not our frames
+        return {"level": "ERROR", "message": str(error), **ids}
     frames = traceback.extract_tb(error.__traceback__)[-12:]
     return {
         "level": "ERROR",

@@ -18,9 +18,10 @@ from handler.cooldown import Cooldown
 from handler.credentials import Credentials
 from handler.gateway import Gateway
 from handler.log import Log, json_lines, trouble
+from handler.pool import transport
 from handler.providers.base import Provider
 from handler.providers.registry import credential_allowed
-from handler.relay import Relay, transport
+from handler.relay import Relay
 from handler.settings import Settings, settings_from
 from handler.sharing import Sharing
 from handler.signing import Signer

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import certifi
 import httpx
 
 from handler.answer import Answer, Spent
@@ -23,36 +21,28 @@ from handler.attempt import Asked, Upstream, answered, retold
 from handler.call import Call, Limit, Limits, limits_of
 from handler.choices import parts_of, together
 from handler.conduct import Conduct, Observe
-from handler.connecting import Connecting
+from handler.connection import FREE_READS, PACE
 from handler.errors import Attempt, SchemaMismatch, UpstreamError
-from handler.outgoing import Outgoing, outgoing
+from handler.outgoing import outgoing
 from handler.providers.addressing import surfaced
 from handler.providers.base import Provider, Translator
 from handler.providers.registry import TRANSLATORS
-from handler.settings import Settings
 from handler.signing import Sign, unsigned
+from handler.sse import MAX_EVENT
 from handler.told import Continuation
 from handler.watch import Watch
 from rules import Candidate
 
-__all__ = ["Answer", "Call", "Relay", "transport"]
+__all__ = ["Answer", "Call", "Relay"]
 
 T = TypeVar("T")
 
-KEEP_ALIVE = 20.0  # seconds a connection may rest: networks drop a longer silence without a word
 # Seconds a response may take to end after its stream: read to the end, its connection can serve again.
 DRAIN = 0.1
 MOST_DRAINED = 100_000  # bytes
-
-
-def transport(settings: Settings) -> httpx.AsyncHTTPTransport:
-    """The pool of a process. A client around it would add redirects, cookies and proxies, all unwanted."""
-    roots = settings.environment.get("SSL_CERT_FILE") or certifi.where()
-    return httpx.AsyncHTTPTransport(
-        verify=ssl.create_default_context(cafile=roots),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE),
-        trust_env=False,
-    )
+# Bytes of a stream without content in them: one event, and heartbeats around it.
+MAX_WITHOUT_CONTENT = MAX_EVENT + 1_000_000
+SMALL = 1_000  # bytes of a read that costs more than they are worth
 
 
 async def _within(watch: Watch, awaitable: Awaitable[T], limit: Limit) -> T:
@@ -64,8 +54,6 @@ async def _within(watch: Watch, awaitable: Awaitable[T], limit: Limit) -> T:
             return await awaitable
     except TimeoutError as error:
         raise UpstreamError("The provider took too long.", klass=klass) from error
-    except httpx.TimeoutException as error:  # its only time limit is that of connecting
-        raise UpstreamError("No connection came about in time.", klass="timeout_connect") from error
     except (httpx.TransportError, httpx.InvalidURL) as error:
         raise UpstreamError("The connection failed.", klass="network") from error
     finally:
@@ -85,6 +73,8 @@ class _Open:
         self._limits = limits
         self._began = began
         self._ends = float("inf")  # when the rest is given up
+        self._brought = 0  # bytes of content, as of the last read that brought some
+        self._reads = self._idle_bytes = 0  # reads and bytes since then
 
     @property
     def waited(self) -> float:
@@ -94,19 +84,29 @@ class _Open:
     def ms(self) -> int:
         return self._watch.ms_since(self._began)
 
-    async def read(self, *, begun: bool, patience: float | None) -> bytes:
+    async def read(self, *, begun: bool, brought: int, patience: float | None) -> bytes:
         limits = self._limits
         limit = limits.first
         if begun:
-            limit = (self._watch.clock() + limits.idle, "timeout_idle")
-            if limit > limits.total:
-                limit = limits.total
+            limit = min((self._watch.clock() + limits.idle, "timeout_idle"), limits.total)
         if patience is None:
             self._ends = float("inf")
         else:
             self._ends = min(self._ends, self._watch.clock() + patience)
             limit = min(limit, (self._ends, "timeout_idle"))
-        return await _within(self._watch, anext(self._bytes, b""), limit)
+        if brought != self._brought:
+            self._brought, self._reads, self._idle_bytes = brought, 0, 0
+        self._reads += 1
+        coming = anext(self._bytes, b"") if self._reads <= FREE_READS else self._paced()
+        self._idle_bytes += len(data := await _within(self._watch, coming, limit))
+        if self._idle_bytes > MAX_WITHOUT_CONTENT:
+            raise UpstreamError("The provider's stream holds no content.", klass="protocol")
+        return data
+
+    async def _paced(self) -> bytes:
+        """The next bytes, not at once: by then more have come, and a flood of nothing costs little."""
+        await asyncio.sleep(PACE)
+        return await anext(self._bytes, b"")
 
     async def whole(self, most: int) -> bytes:
         return await _within(self._watch, self._gathered(most), self._limits.first)
@@ -120,11 +120,14 @@ class _Open:
         await self._response.aclose()
 
     async def _gathered(self, most: int) -> bytes:
-        body = bytearray()
+        body, reads = bytearray(), 0
         async for data in self._bytes:
             body += data
+            reads += 1
             if len(body) > most:
                 break
+            if reads > FREE_READS and len(body) < reads * SMALL:
+                await asyncio.sleep(PACE)
         return bytes(body)
 
 
@@ -218,7 +221,7 @@ class Relay:
         return answer if call.chat.stream == sent.chat.stream else retold(asks[0], answer)
 
     async def _opened(self, watch: Watch, limits: Limits, began: float, asked: Asked) -> Upstream:
-        response = await _within(watch, self._send(asked.order, limits), limits.first)
+        response = await _within(watch, self._send(asked, limits), limits.first)
         return _Open(response, watch, limits, began)
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:
@@ -227,22 +230,19 @@ class Relay:
             raise UpstreamError(f"{candidate.id} has no provider that is served.", klass="not_found")
         return surfaced(row, candidate.model)
 
-    async def _send(self, order: Outgoing, limits: Limits) -> httpx.Response:
-        connecting, response = Connecting(private_ok=self._private_ok), None
-        extensions: dict[str, Any] = {"timeout": {"connect": limits.connect, "pool": limits.connect}}
-        if connecting.matters(order.url):
-            extensions["trace"] = connecting.trace
+    async def _send(self, asked: Asked, limits: Limits) -> httpx.Response:
+        order = asked.order
+        extensions = {
+            "timeout": {"connect": limits.connect},
+            "public_only": not self._private_ok,
+            "caller": asked.call.decision.facts.key,
+        }
         url, length = _url(order.url), str(len(order.body)).encode()
         # Whole as it is: httpx looks for nothing more to put to a request whose body is a stream.
         headers = [(b"host", url.netloc), *order.headers, (b"content-length", length)]
         stream = httpx.ByteStream(order.body)
         request = httpx.Request("POST", url, headers=headers, stream=stream, extensions=extensions)
-        try:
-            response = await self._transport.handle_async_request(request)
-        finally:
-            if response is None:
-                await connecting.aclose()
-        return response
+        return await self._transport.handle_async_request(request)
 
 
 @lru_cache(maxsize=256)

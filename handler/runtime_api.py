@@ -137,6 +137,9 @@ class RuntimeApi:
         return reply
 
     async def _poll(self, path: str) -> Reply:
+        if self._polling is not None and not await _is_quiet(self._polling[0]):
+            self.close()
+            self._polling = None
         reader, writer = self._polling or await asyncio.open_connection(self._host, int(self._port))
         self._polling = reader, writer
         writer.write(f"GET {BASE}{path} HTTP/1.1\r\nHost: {self._address}\r\n\r\n".encode("latin-1"))
@@ -177,6 +180,18 @@ def _trailers(error: BaseException) -> bytes:
         _type(error).encode(),
         body,
     )
+
+
+async def _is_quiet(reader: asyncio.StreamReader) -> bool:
+    """Whether nothing has come since the last answer: it would be taken for the next one."""
+    for _ in range(2):  # the loop looks at the socket, and hands on what is there
+        await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(0):
+            await reader.read(1)
+    except TimeoutError:
+        return True
+    return False
 
 
 async def _read(reader: asyncio.StreamReader) -> Reply:

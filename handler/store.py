@@ -99,8 +99,10 @@ class Store:
 
     def _get(self, table: str, key: Mapping[str, Any], *, consistent: bool = False) -> Item | None:
         arguments = {"TableName": table, "Key": wire_item(key), "ConsistentRead": consistent}
-        item = ask(self._client, "get_item", arguments).get("Item")
-        return plain_item(item) if item else None
+        item = plain_item(ask(self._client, "get_item", arguments).get("Item") or {})
+        if item and any(item.get(name) != value for name, value in key.items()):
+            raise StoreError(f"get item {table}: an answer about another item")
+        return item or None
 
     def _state(self, id: str) -> Item | None:
         return self._get(self._settings.state_table, {"id": id}, consistent=True)

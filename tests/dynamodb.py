@@ -34,6 +34,7 @@ class Fault(Enum):
     IS_CHANGED = auto()  # a body that is not the one its checksum was made of
     IS_NO_OBJECT = auto()
     HAS_OTHER_SHAPES = auto()
+    ANSWERS_ANOTHER = auto()  # as on a connection that had one answer too many
 
 
 _ERRORS = {
@@ -47,6 +48,7 @@ _BODIES = {
     Fault.SAYS_HTML: b"<html>Please sign in</html>",
     Fault.IS_NO_OBJECT: b"[]",
     Fault.HAS_OTHER_SHAPES: b'{"Item": ["x"], "Items": {"a": 1}}',
+    Fault.ANSWERS_ANOTHER: json.dumps({"Item": wire_item({"hash": "another", "id": "k2"})}).encode(),
 }
 
 

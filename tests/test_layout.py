@@ -20,7 +20,8 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 # Who may import each library. A trailing dot means everything below.
 ONLY_IN = {
     "pydantic": ("rules.",),
-    "httpx": ("handler.relay", "handler.main"),
+    "httpx": ("handler.relay", "handler.pool", "handler.main"),
+    "h11": ("handler.connection",),
     "jsonschema_rs": ("handler.schema",),
     "botocore": (
         *("handler.dynamodb", "handler.ledger", "handler.credentials", "handler.cli.manage"),

@@ -420,3 +420,13 @@ async def test_key_reads_that_hang_leave_the_rules_and_the_loops_own_threads_alo
     failed = await asyncio.gather(*reads, return_exceptions=True)
     assert {str(error) for error in failed} == {"no answer within 0.5 s"}
     assert len([call for call in database.calls if call == "GetItem"]) <= 6, "the rest never left"
+
+
+async def test_a_store_on_loopback_is_asked_through_no_proxy(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert len(await database.store().rules()) == len(RECORDS)

@@ -84,7 +84,8 @@ def _attempts(attempts: Any) -> str:
     """Only what did not go straight: "3 attempts: local/echo-500 server 500"."""
     failed = [attempt for attempt in attempts if attempt.get("class") != "ok"]
     told = ", ".join(
-        f"{one.get('model')} {one.get('class')} {one.get('status', '')}".rstrip() for one in failed
+        f"{one.get('model')} {one.get('class')} {one.get('status') or one.get('cause') or ''}".rstrip()
+        for one in failed
     )
     counted = f"{len(attempts)} attempt{'' if len(attempts) == 1 else 's'}"
     return f"{counted}: {told}" if failed else ""

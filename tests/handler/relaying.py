@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 
 from handler.chat import parse, prepared
+from handler.pool import transport
 from handler.providers.base import Provider
-from handler.relay import Answer, Call, Relay, transport
+from handler.relay import Answer, Call, Relay
 from handler.settings import Settings
 from handler.structured import wanted
 from rules import Candidate, Decision, Effects, Facts, Model, Price, Reason
@@ -75,7 +76,7 @@ class Relaying:
     """A relay over real sockets. `slept`: how long it slept before it asked again."""
 
     upstream: Upstream
-    transport: httpx.AsyncHTTPTransport
+    transport: httpx.AsyncBaseTransport
     slept: list[float] = field(default_factory=list)
     rows: dict[str, Provider] = field(default_factory=dict)
     credentials: dict[str, str] = field(default_factory=dict)

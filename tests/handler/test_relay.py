@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +34,9 @@ from tests.upstream import (
     usage,
     whole,
 )
+from tests.wall.server import self_signed
 from tests.warp import clock
+from tests.wild import Wild
 
 SOON = 0.08  # seconds: a time limit that a test can wait for
 BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
@@ -318,6 +321,43 @@ async def test_a_provider_that_cannot_be_reached_is_passed_over(
     assert classes(answer) == [f"odd/a {klass}", "two/b ok"]
 
 
+_CLOSES = Reply(status=None, pieces=(Act.CUT,))
+
+
+@pytest.mark.parametrize(
+    ("url", "reply", "cause", "message"),
+    [
+        ("http://nobody.invalid/v1", _CLOSES, "dns", "The provider's host name could not be resolved"),
+        ("http://127.0.0.1:1/v1", _CLOSES, "refused", "The provider refused the connection"),
+        ("", Reply(status=None, pieces=(Act.RESET,)), "reset", "The provider reset the connection"),
+        ("", stream(role(), Act.RESET), "reset", "The provider reset the connection"),
+        ("", _CLOSES, "closed", "The provider closed the connection before its answer had ended"),
+        ("", stream(role(), Act.CUT), "closed", "The provider closed the connection before"),
+        ("", Reply(status=200, headers={"content-length": "x"}), "http", "The provider's answer is not HTTP"),
+    ],
+)
+@BOTH
+async def test_a_failure_of_the_network_says_which(
+    relay: Relaying, url: str, reply: Reply, cause: str, message: str, streamed: bool
+) -> None:
+    relay.rows["one"] = Provider(name="one", base_url=url or relay.upstream.url)
+    relay.upstream.script("a", reply)
+    failure = await refused(relay, call("one/a", stream=streamed, retries=0))
+    (attempt,) = failure.metadata["attempts"]
+    assert (attempt["class"], attempt["cause"]) == ("network", cause)
+    assert failure.message.startswith(message)
+    assert f"one/a (network, {cause})" in failure.message
+    assert "127.0.0.1" not in failure.message
+    assert "invalid" not in failure.message
+
+
+async def test_a_certificate_that_is_not_trusted_is_told(relay: Relaying, tmp_path: Path) -> None:
+    async with Wild(self_signed(tmp_path / "ca.pem")) as wild:
+        relay.rows["one"] = Provider(name="one", base_url=wild.url)
+        failure = await refused(relay, call("one/a", retries=0))
+    assert failure.message == "TLS with the provider failed: self-signed certificate: one/a (network, tls)."
+
+
 # Time.
 
 SILENT = Reply(status=None, pieces=(Act.STALL,))
@@ -599,28 +639,19 @@ async def test_cookies_are_neither_kept_nor_sent(relay: Relaying) -> None:
 # Addresses.
 
 
-async def test_a_private_address_is_refused_before_a_byte_is_sent(relay: Relaying) -> None:
+async def test_a_name_that_leads_to_a_private_address_is_refused_before_anything_is_sent(
+    relay: Relaying,
+) -> None:
     relay.private_ok = False
     relay.rows["one"] = Provider(name="one", base_url=f"https://localhost:{relay.upstream.port}")
-    failure = await refused(relay, call("one/a"))
-    assert tried(failure) == ["one/a permission"]
-    await relay.upstream.until("open", 0)
-    assert relay.upstream.connections == 1
-    assert relay.upstream.requests == []
+    assert tried(await refused(relay, call("one/a"))) == ["one/a permission"]
+    assert relay.upstream.connections == 0
 
 
 async def test_without_tls_nothing_is_even_connected(relay: Relaying) -> None:
     relay.private_ok = False
     assert tried(await refused(relay, call("one/a"))) == ["one/a permission"]
     assert relay.upstream.connections == 0
-
-
-async def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    async with relaying() as relay:
-        relay.upstream.script("a", whole())
-        assert (await relay(call("one/a"))).candidate.id == "one/a"
 
 
 async def test_calls_at_the_same_time_do_not_mix(relay: Relaying) -> None:

@@ -9,6 +9,7 @@ import ssl
 import tempfile
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,8 @@ from tests.upstream import Reply, Request, Upstream, whole
 from tests.wall.faults import FALLBACKS, FAULTS
 from tests.wall.replies import Ask
 from tests.warp import clock
+
+_NAMES = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("llm.corp.test")]
 
 
 class Wall(Upstream):
@@ -39,7 +42,8 @@ class Wall(Upstream):
         await super().__aenter__()
         closed = self._beside.enter_context(socket.socket())
         closed.bind(("127.0.0.1", 0))  # and nobody listens
-        tls = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self_signed())
+        pem = Path(self._beside.enter_context(tempfile.TemporaryDirectory()), "wall.pem")
+        tls = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self_signed(pem))
         self._beside.callback(tls.close)
         mute = await asyncio.start_server(self._muted, "127.0.0.1", 0)
         self._beside.callback(mute.close)
@@ -93,8 +97,8 @@ class Wall(Upstream):
         )
 
 
-def self_signed() -> ssl.SSLContext:
-    """A server's side of TLS with a certificate that no client trusts."""
+def self_signed(path: Path) -> ssl.SSLContext:
+    """A server's side of TLS on loopback; only a client trusts it that trusts the certificate in `path`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wall.invalid")])
     now = datetime.datetime.now(datetime.UTC)
@@ -102,18 +106,19 @@ def self_signed() -> ssl.SSLContext:
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(_NAMES), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "wall.pem")
-        path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
         )
-        context.load_cert_chain(path)
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context.load_cert_chain(path)
     return context
