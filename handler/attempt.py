@@ -12,6 +12,7 @@ from handler.cost import estimated, output_bytes, usage_of
 from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
 from handler.folded import Folded
 from handler.frames import Frames, whole
+from handler.json_weight import is_large
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, StreamDecoder, Translator
 from handler.refused_modes import raise_if_mode_refused
@@ -24,7 +25,7 @@ from rules import Candidate, Price
 if TYPE_CHECKING:
     from handler.form import Form
 
-MAX_ANSWER = 20_000_000  # bytes of a whole answer
+MAX_ANSWER = 10_000_000  # bytes of a whole answer
 MAX_HELD = 8_000_000  # bytes of a stream that the client has nothing of yet
 MAX_ERROR = 1_000_000  # bytes of an error
 
@@ -235,6 +236,8 @@ async def _parsed(asked: Asked, upstream: Upstream) -> tuple[str, Json]:
         raise _protocol("The provider's answer is too large.", upstream.status)
     try:
         text = data.decode("utf-8-sig")
+        if is_large(text):
+            raise _protocol("The provider's answer is too large.", upstream.status)
         body = decode(text)
     except (ValueError, RecursionError) as error:
         raise _protocol("The provider's answer is not JSON.", upstream.status) from error

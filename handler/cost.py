@@ -5,6 +5,7 @@ https://platform.openai.com/docs/api-reference/chat/object#chat/object-usage
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -123,3 +124,12 @@ def part_bytes(part: Mapping[str, Any]) -> int:
 _TEXTS = frozenset(
     ("content", "reasoning_content", "reasoning", "thinking", "refusal", "name", "arguments", "input")
 )
+
+
+def tells_usage(text: str) -> bool:
+    """Whether an event behind `[DONE]` is a usage chunk: nothing else counts there."""
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(event, dict) and usage_of(event) is not None and not event.get("choices")

@@ -10,10 +10,12 @@ import json
 import struct
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 from handler.errors import UpstreamError
 from handler.sse import MAX_EVENT, Event, EventTooLarge
 
+_PRELUDE, _SHORTEST = 12, 16  # bytes: both lengths and their checksum; with that of the message
 # Where a message says what it is, by `:message-type`.
 _TYPES = {"event": ":event-type", "exception": ":exception-type", "error": ":error-code"}
 
@@ -26,23 +28,37 @@ class Decoder:
 
         self._buffer: Any = EventStreamBuffer()
         self._max_event = max_event
-        self._held = 0  # bytes of the message that is not complete
+        self._held = bytearray()  # of the message that is not complete
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """The events that `data` completes. Raises EventTooLarge, and UpstreamError for what is damaged."""
         from botocore.eventstream import ParserError
 
-        self._buffer.add_data(data)
-        self._held += len(data)
+        self._held += data
         try:
-            for message in self._buffer:
-                self._held -= message.prelude.total_length
-                yield Event(_data(message))
+            while (length := self._length()) is not None and length <= len(self._held):
+                self._buffer.add_data(bytes(self._held[:length]))  # one by one: it copies what it has
+                del self._held[:length]
+                for message in self._buffer:
+                    yield Event(_data(message))
+        except EventTooLarge:
+            raise
         # A wrong checksum; a text that is no UTF-8; a header cut short, or of a type that nobody knows.
         except (ParserError, ValueError, struct.error, KeyError) as error:
             raise UpstreamError("The provider's stream is damaged.", klass="protocol") from error
-        if self._held > self._max_event:
+
+    def _length(self) -> int | None:
+        """Of the first message, as it says; None while that has not come."""
+        if len(self._held) < _PRELUDE:
+            return None
+        length = int.from_bytes(self._held[:4], "big")
+        if crc32(self._held[:8]) != int.from_bytes(self._held[8:_PRELUDE], "big"):
+            raise ValueError("wrong checksum")
+        if length < _SHORTEST:
+            raise ValueError("too short")
+        if length > self._max_event:
             raise EventTooLarge(f"a message is longer than {self._max_event} bytes")
+        return length
 
     def close(self) -> Iterator[Event]:
         """Nothing more. Raises UpstreamError when the bytes ended inside a message."""

@@ -6,17 +6,17 @@ usage chunk withheld from one that did not ask. No I/O: however the bytes are cu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from handler import sse
 from handler.alike import Wording
-from handler.cost import Usage, cost, dollars, estimated, part_bytes, size_of, usage_of
+from handler.cost import Usage, cost, dollars, estimated, part_bytes, size_of, tells_usage, usage_of
 from handler.errors import Json, UpstreamError
 from handler.framing import FRAMINGS
+from handler.json_weight import LIGHT, MAX_SILENT, is_large
 from handler.providers.base import StreamDecoder
-from handler.splice import dump, splice
+from handler.splice import dump, splice, splice_bytes
 from handler.told import CONTENT, Sent
 from rules import Price
 
@@ -28,7 +28,7 @@ GRACE, LATE = 5.0, 0.1
 
 def whole(text: str, body: Json, completion: Json, *, model: str, price: Price | None) -> bytes:
     """A whole answer as the client gets it. `text` parses to `body`; `price` is given to tell the cost."""
-    return splice(text, body, served(completion, model, price)).encode()
+    return splice_bytes(text, body, served(completion, model, price))
 
 
 def content_of(chunk: Mapping[str, Any]) -> int | None:
@@ -80,9 +80,9 @@ class Frames:
         self._decoder = decoder
         self._events = FRAMINGS[framing]()
         self._model = model
-        self._wants_usage = wants_usage
-        self._price = price
+        self._wants_usage, self._price = wants_usage, price
         self._explanation = explanation  # until it is told
+        self._silent = 0  # characters of events of which the client got nothing
         self._unfinished = set(range(choices))
         self._done = False  # `[DONE]` came
         self.patience: float | None = None  # seconds that the end is worth; None: the answer is not whole
@@ -129,7 +129,11 @@ class Frames:
 
     def _fed(self, data: bytes, frames: list[bytes]) -> None:
         for event in self._events.feed(data):
+            told = len(frames)
             self._event(event.data, frames)
+            self._silent += len(event.data) if len(frames) == told else 0
+            if self._silent > MAX_SILENT:
+                raise sse.EventTooLarge("too many events without content")
 
     def _closed(self, _: bytes, frames: list[bytes]) -> None:
         for event in self._events.close():
@@ -145,6 +149,8 @@ class Frames:
     def _event(self, text: str, frames: list[bytes]) -> None:
         if self.ended or not text.strip():
             return
+        if len(text) > LIGHT and is_large(text):
+            raise sse.EventTooLarge("an event has too many values")
         if "\n" in text:
             text = text.replace("\n", " ")  # many clients read one line per event
         if text.lstrip().startswith("[DONE]"):
@@ -152,7 +158,7 @@ class Frames:
             if again or self.usage is not None:
                 self._last(frames)
         elif self._done:
-            if _tells_usage(text):
+            if tells_usage(text):
                 self._chunks(self._decoder.feed(text), text, frames)
                 self._last(frames)
         elif words := self._wording.words(text):
@@ -228,15 +234,6 @@ class Frames:
         if as_it_came:
             self._wording.learn(text, chunk, edited)
         return edited
-
-
-def _tells_usage(text: str) -> bool:
-    """Whether an event behind `[DONE]` is a usage chunk: nothing else counts there."""
-    try:
-        event = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(event, dict) and usage_of(event) is not None and not event.get("choices")
 
 
 def served(answer: Json, model: str, price: Price | None) -> Json:

@@ -12,7 +12,7 @@ from handler.headers import header_text
 from handler.providers.addressing import address
 from handler.providers.base import Provider, Translator
 from handler.redact import without
-from handler.splice import anew, splice
+from handler.splice import anew, splice_bytes
 from rules import Model
 
 USER_AGENT = f"sluice/{__version__}"
@@ -59,7 +59,7 @@ def outgoing(
     return Outgoing(
         url=_url(row, model, translator.path(model, stream=call.chat.stream), private_ok=private_ok),
         headers=[(name.encode("ascii"), header_text(value).encode()) for name, value in headers],
-        body=(splice(call.chat.text, call.chat.body, body) if own else anew(body)).encode(),
+        body=splice_bytes(call.chat.text, call.chat.body, body) if own else anew(body).encode(),
         dropped=dropped,
         secrets=(credential,) if credential else (),
     )

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from handler.errors import Json, SchemaMismatch, UpstreamError
-from handler.providers.base import StreamDecoder
+from handler.providers.base import PIECE, StreamDecoder
 
 Check = Callable[[Json, str | None], None]  # of a message and its finish reason; raises SchemaMismatch
 
-MOST = 20_000_000  # characters of the answers that a stream is held against what it has to be
+MOST = 20_000_000  # bytes of the answers that a stream is held against what it has to be
 _HEAD = ("id", "created", "model", "system_fingerprint", "service_tier")
 _OTHER = ("refusal", "tool_calls", "function_call")  # than the answer
 
@@ -90,7 +90,7 @@ class Checked:
         message = self._messages.setdefault(index, {"content": []})
         if isinstance(text := delta.get("content"), str):
             message["content"].append(text)
-            self._left -= len(text)
+            self._left -= len(text) + PIECE
             if self._left < 0:
                 raise UpstreamError("The provider's answer is too large.", klass="protocol")
         message |= {name: delta[name] for name in _OTHER if delta.get(name)}

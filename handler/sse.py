@@ -29,10 +29,10 @@ class Decoder:
 
     def __init__(self, *, max_event: int = MAX_EVENT) -> None:
         self._max_event = max_event
-        self._line: list[bytes] = []  # pieces of the line that has not ended
-        self._line_size = 0
-        self._data: list[bytes] = []  # data lines of the event that has not ended
-        self._data_size = 0
+        self._line = bytearray()  # the line that has not ended
+        self._data: bytearray | None = (
+            None  # of the event that has not ended, its lines with a line end between
+        )
         self._event: str | None = None
         self._after_cr = False  # a LF that comes now belongs to the line end before it
         self._first = True  # no line has ended yet
@@ -46,13 +46,12 @@ class Decoder:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, rest = data.split(b"\n")
-        if lines:
-            lines[0] = b"".join((*self._line, lines[0]))
-            self._line, self._line_size = [], 0
+        if lines and self._line:
+            lines[0] = bytes(self._line + lines[0])
+            self._line = bytearray()
         events = self._events(lines)
         if rest:
-            self._line.append(rest)
-            self._line_size += len(rest)
+            self._line += rest
             self._check()
         return events
 
@@ -68,9 +67,9 @@ class Decoder:
             if line:
                 self._field(line)
                 continue
-            if self._data:
-                events.append(Event(b"\n".join(self._data).decode("utf-8", "replace"), self._event))
-                self._data, self._data_size = [], 0
+            if self._data is not None:
+                events.append(Event(self._data.decode("utf-8", "replace"), self._event))
+                self._data = None
             self._event = None
         return events
 
@@ -79,14 +78,17 @@ class Decoder:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            self._data.append(value)
-            self._data_size += len(value) + 1
+            if self._data is None:
+                self._data = bytearray(value)
+            else:
+                self._data += b"\n"
+                self._data += value
             self._check()
         elif name == b"event":
             self._event = value.decode("utf-8", "replace")
 
     def _check(self) -> None:
-        if self._line_size + self._data_size > self._max_event:
+        if len(self._line) + len(self._data or b"") > self._max_event:
             raise EventTooLarge(f"an event is longer than {self._max_event} bytes")
 
 

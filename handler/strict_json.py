@@ -13,15 +13,17 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from handler.errors import InvalidRequest
+from handler.errors import InvalidRequest, TooLarge
+from handler.json_weight import LIGHT, is_heavier
 
 MAX_DEPTH = 100
+MAX_VALUES = 24_000_000  # bytes of memory that the lists, objects, names and numbers of a body may take
 LONGEST_INTEGER = (
     4300  # digits; longer ones make Python's int() refuse, because reading them takes quadratic time
 )
 
 _TOKEN = re.compile(
-    r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")(?P<colon>[ \t\n\r]*:)?'
+    r'(?P<string>"(?:[^"\\]++|\\.)*+")(?P<colon>[ \t\n\r]*:)?'
     r"|(?P<open>[\[{])|(?P<close>[\]}])|(?P<constant>NaN|-?Infinity)|(?P<number>-?[0-9][0-9.eE+-]*)",
     re.DOTALL,
 )
@@ -35,13 +37,18 @@ def _constant(_name: str) -> Any:
     raise _Refused
 
 
-_ESCAPE = re.compile(r"\\.", re.DOTALL)
 _DECODER = json.JSONDecoder(parse_constant=_constant)
 
 
 def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
-    """The text of `body` and its value. Raises InvalidRequest `invalid_json`, with what is wrong where."""
+    """The text of `body` and its value.
+
+    Raises InvalidRequest `invalid_json`, with what is wrong where, and TooLarge for too many values.
+    """
     text = _text(body)
+    if is_heavier(text, MAX_VALUES):
+        too_many = TooLarge("The request has too many values for its size: objects, lists, names, numbers.")
+        raise _too_deep(text[:LIGHT], max_depth) or too_many
     try:
         return text, decode(text, max_depth=max_depth)
     except json.JSONDecodeError as error:
@@ -80,7 +87,7 @@ def _measured(value: Any) -> tuple[int, int]:
 
 def _texts(text: str) -> int:
     """How many there are in a JSON text: nothing else has quotation marks, two of them."""
-    escaped = _ESCAPE.findall(text).count(r"\"") if "\\" in text else 0
+    escaped = text.replace(r"\\", "").count(r"\"") if "\\" in text else 0
     return (text.count('"') - escaped) // 2
 
 
@@ -141,6 +148,16 @@ def _first_problem(text: str, max_depth: int) -> InvalidRequest:
         if problem:
             return _invalid(problem, text, token.start())
     return InvalidRequest("The body is nested too deep.", code="invalid_json")
+
+
+def _too_deep(text: str, max_depth: int) -> InvalidRequest | None:
+    """The place where a text that may be no JSON goes too deep; None where it does not."""
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        depth += (token.lastgroup == "open") - (token.lastgroup == "close")
+        if depth > max_depth:
+            return _invalid(f"nested more than {max_depth} deep", text, token.start())
+    return None
 
 
 def _repeated(names: set[str], literal: str) -> str | None:

@@ -6,6 +6,7 @@ from where the client's text ends, provided that it begins with that text (contr
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import NamedTuple
 
 from handler.cost import estimated
@@ -15,6 +16,7 @@ from handler.errors import Json, UpstreamError
 REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking"})
 CONTENT = REASONING | {"content", "refusal", "audio", "tool_calls", "function_call"}
 ECHO = 8  # characters of a prefill that nobody repeats by chance, but a provider that echoes it
+MOST_TOLD = 4_000_000  # characters of an answer that another candidate may go on with
 HEAD = ("id", "created")  # one for the whole stream, whoever goes on with it
 
 
@@ -103,7 +105,7 @@ class Told:
         self._goes_on = continuation
         self._head = continuation.sent.head if continuation else {}
         self._overlaps = continuation.overlaps() if continuation else ()
-        self._text: list[str] = []  # new to the client
+        self._text = StringIO()  # new to the client
         self._plain = True  # nothing but text, and more of it may come
 
     def chunk(self, chunk: Json) -> Json | None:
@@ -120,7 +122,7 @@ class Told:
         """What the client has now; None when nobody can go on with it."""
         if not self._plain:
             return None
-        text = "".join(self._text)
+        text = self._text.getvalue()
         if self._goes_on is None:
             return Sent(text, self._head, self._model, len(text))
         before = self._goes_on.sent
@@ -132,7 +134,8 @@ class Told:
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
             if text := delta.get("content"):
-                self._text.append(text)
+                self._text.write(text)
+                self._plain = self._plain and self._text.tell() <= MOST_TOLD
             other = any(value and name in CONTENT and name != "content" for name, value in delta.items())
             if other or choice.get("index") or choice.get("finish_reason"):
                 self._plain = False

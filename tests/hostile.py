@@ -300,6 +300,13 @@ APP = (
         by="app",
     ),
     Hostile(
+        id="a body that is small and would not be once it is read",
+        body=chat()[:-1] + b', "x": [' + b"{}," * 400_000 + b"{}]}",
+        status=413,
+        code="request_too_large",
+        by="parse",
+    ),
+    Hostile(
         id="a model's name with a line end",
         body=chat(model="gpt-5\r\nx-evil: 1"),
         param="model",

@@ -44,7 +44,7 @@ class MessageStream(BlockStream):
             case {"type": "thinking_delta", "thinking": str(text)}:
                 yield from self._said(block, "thinking", text)
             case {"type": "signature_delta", "signature": str(signature)}:
-                block.signature += signature
+                self._keep(block.signature, signature)
             case {"type": "input_json_delta", "partial_json": str(piece)}:
                 yield from self._argued(block, piece)
             case {"type": "text_delta" | "thinking_delta" | "signature_delta" | "input_json_delta"}:

@@ -10,6 +10,12 @@ from handler.errors import UpstreamError
 from rules import Model
 
 Json = dict[str, Any]
+PIECE = 60  # bytes that a short text takes beside its letters
+
+
+def too_large() -> UpstreamError:
+    """What a stream raises of which more would have to be kept than is allowed."""
+    return UpstreamError("The provider's answer is too large.", klass="protocol")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,9 +55,10 @@ class ConverseStream(BlockStream):
             case {"reasoningContent": {"text": str(text)}}:
                 yield from self._said(block, "thinking", text)
             case {"reasoningContent": {"signature": str(signature)}}:
-                block.signature += signature
+                self._keep(block.signature, signature)
             case {"reasoningContent": {"redactedContent": str(data)}}:
-                block.start = {"type": "redacted_thinking", "data": block.start.get("data", "") + data}
+                self._keep(block.signature, data)
+                block.start = {"type": "redacted_thinking"}
             case {"text": _} | {"toolUse": _} | {"reasoningContent": _}:
                 raise TypeError("the delta brings no text")
 

@@ -12,10 +12,13 @@ from typing import Any
 
 from handler.errors import UpstreamError
 from handler.legacy import legacy_chunk
-from handler.providers.base import Json
+from handler.providers.base import PIECE, Json, too_large
 from handler.providers.block_answer import arguments_of, call_of, has_whole_arguments
 from handler.providers.blocks import thought
 from handler.providers.malformed import MalformedEvents, loads
+
+MOST_BLOCKS = 10_000  # of one stream
+MOST_KEPT = 20_000_000  # bytes of what is kept of one stream
 
 
 @dataclass(slots=True)
@@ -25,7 +28,7 @@ class Block:
     start: Json
     index: int | None = None  # of a tool call: its number among the calls
     pieces: list[str] = field(default_factory=list)  # of thinking, or of a call's input
-    signature: str = ""
+    signature: list[str] = field(default_factory=list)  # its pieces, or those of redacted thinking
 
 
 class BlockStream:
@@ -36,6 +39,7 @@ class BlockStream:
         self._legacy = legacy
         self._head: Json = {"id": "", "object": "chat.completion.chunk", "created": created, "model": model}
         self._blocks: dict[object, Block] = {}
+        self._kept = 0
         self._calls = 0
         self._thoughts = 0
         self._spoken = False  # there is text
@@ -53,9 +57,12 @@ class BlockStream:
     def feed(self, data: str) -> Iterator[Json]:
         if self._done or not data.strip() or data.startswith("[DONE]"):
             return
+        blocks = len(self._blocks)
         try:
             event = loads(data)
             chunks = list(self._meant(event))
+            if len(self._blocks) > blocks:
+                self._count_kept(len(data))  # its start is kept
             self.event = event
         except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
             self._malformed.skip(data)
@@ -69,10 +76,22 @@ class BlockStream:
         if not self._done:
             yield from self._last()
 
+    def _keep(self, pieces: list[str], piece: str) -> None:
+        """For what is told whole when its block ends. A piece counts with what a text costs."""
+        self._count_kept(len(piece) + PIECE)
+        pieces.append(piece)
+
+    def _count_kept(self, size: int) -> None:
+        self._kept += size
+        if self._kept > MOST_KEPT:
+            raise too_large()
+
     def _chunk(self, delta: Json, finish: str | None = None) -> Json:
         return {**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
     def _start(self, at: object, start: Json) -> Iterator[Json]:
+        if len(self._blocks) >= MOST_BLOCKS:
+            raise too_large()
         block = self._blocks[at] = Block(start)
         kind = start["type"]
         if kind == "tool_use":
@@ -86,7 +105,7 @@ class BlockStream:
 
     def _said(self, block: Block, kind: str, text: str) -> Iterator[Json]:
         if kind == "thinking":
-            block.pieces.append(text)
+            self._keep(block.pieces, text)
         else:
             self._spoken = True
         if text:
@@ -95,7 +114,7 @@ class BlockStream:
     def _argued(self, block: Block, piece: str) -> Iterator[Json]:
         """A piece of a call's arguments, where they need not be told whole."""
         if piece and block.index is not None:
-            block.pieces.append(piece)
+            self._keep(block.pieces, piece)
             if not has_whole_arguments(block.start):
                 yield self._call(block, {"function": {"arguments": piece}})
 
@@ -105,8 +124,10 @@ class BlockStream:
             yield from self._call_end(block)
             return
         whole = block.start
-        if whole["type"] == "thinking":
-            signature = block.signature or whole.get("signature")
+        if whole["type"] == "redacted_thinking" and block.signature:
+            whole = {**whole, "data": "".join(block.signature)}
+        elif whole["type"] == "thinking":
+            signature = "".join(block.signature) or whole.get("signature")
             whole = {"type": "thinking", "thinking": "".join(block.pieces), "signature": signature}
         if detail := thought(whole, self._thoughts, str(self._head["model"])):
             self._thoughts += 1

@@ -77,9 +77,10 @@ def limit_marks(blocks: list[Json], most: int) -> None:
     https://platform.claude.com/docs/en/build-with-claude/prompt-caching
     """
     marked = [block for block in blocks if "cache_control" in block]
-    lasting = [at for at, block in enumerate(marked) if block["cache_control"].get("ttl") == "1h"]
+    lasting = [block["cache_control"].get("ttl") == "1h" for block in marked]
+    last = max((at for at, lasts in enumerate(lasting) if lasts), default=0)
     for at, block in enumerate(marked):
-        if at < len(marked) - most or (lasting and at < lasting[-1] and at not in lasting):
+        if at < len(marked) - most or (at < last and not lasting[at]):
             del block["cache_control"]
 
 
@@ -119,5 +120,5 @@ def _thoughts(carried: list[Any], model: str) -> Iterator[Json]:
 
 def _family(model: str) -> str:
     """A model without its date, its version and where it is served."""
-    found = _MODEL.search(model)
+    found = _MODEL.search(model[:200])  # from each place that it may begin at it looks to the end
     return found[0] if found else model

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from handler.errors import UpstreamError
 from handler.legacy import legacy_answer, legacy_chunk
-from handler.providers.base import Json, Quirks, StreamDecoder
+from handler.providers.base import PIECE, Json, Quirks, StreamDecoder, too_large
 from handler.providers.failure import failure, failure_in
 from handler.providers.google_messages import unspelled
 from handler.providers.google_request import asked, takes_format
@@ -54,6 +54,8 @@ _TYPES: Mapping[str, str] = {
     "CANCELLED": "server_is_overloaded",
     "ABORTED": "server_is_overloaded",
 }
+_LISTS = frozenset({"tool_calls", "images"})  # of a delta
+MOST_CHOICES, MOST_KEPT = 128, 10_000_000  # of one answer; bytes of what is kept of a choice of it
 _SERVED = ("models/", "tunedModels/")
 
 
@@ -106,7 +108,8 @@ class Said:
     content: bool = False  # a text, a call or an image
     characters: int = 0  # of its text
     images: int = 0
-    ids: list[str] = field(default_factory=list)  # of its calls
+    ids: dict[str, None] = field(default_factory=dict)  # of its calls
+    kept: int = 0  # bytes of ids and signatures
     signatures: list[Signed] = field(default_factory=list)  # of its text, images and thoughts
     finish: str | None = None  # Gemini's word
     note: str = ""  # and its explanation
@@ -161,6 +164,8 @@ class GoogleStream:
         choices = []
         for place, candidate in enumerate(_candidates(event)):
             index = candidate.get("index", place)
+            if index not in self._choices and len(self._choices) >= MOST_CHOICES:
+                raise too_large()
             said = self._choices.setdefault(index, Said(self._head["id"], index))
             delta, logprobs = _delta(candidate, said), _logprobs(candidate)
             if delta or logprobs:
@@ -254,10 +259,11 @@ def _delta(candidate: Json, said: Said) -> Json:
     """What one candidate brings; a whole answer is one delta."""
     said.finish = _text(candidate.get("finishReason")) or said.finish
     said.note = _text(candidate.get("finishMessage")) or said.note
-    delta: Json = {}
+    pieces: dict[str, list[Any]] = {}
     for part in (candidate.get("content") or {}).get("parts") or ():
         for name, piece in _pieces(part, said):
-            delta[name] = delta[name] + piece if name in delta else piece
+            pieces.setdefault(name, []).append(piece)
+    delta: Json = {name: found if name in _LISTS else "".join(found) for name, found in pieces.items()}
     if any(name in delta for name in ("content", "tool_calls", "images")):
         said.content = True
     return delta
@@ -267,7 +273,7 @@ def _pieces(part: Json, said: Said) -> Iterator[tuple[str, Any]]:
     """The pieces of a delta that a part is. A call carries its own signature; other signatures come last."""
     match part:
         case {"functionCall": dict(call)}:
-            yield "tool_calls", [_call(call, _text(part.get("thoughtSignature")), said)]
+            yield "tool_calls", _call(call, _text(part.get("thoughtSignature")), said)
             return
         case {"text": str(text), "thought": True} if text:
             yield "reasoning_content", text
@@ -276,10 +282,17 @@ def _pieces(part: Json, said: Said) -> Iterator[tuple[str, Any]]:
             yield "content", text
         case {"inlineData": {"mimeType": str(kind), "data": str(data)}} if not part.get("thought"):
             url = f"data:{kind};base64,{data}"
-            yield "images", [{"index": said.images, "type": "image_url", "image_url": {"url": url}}]
+            yield "images", {"index": said.images, "type": "image_url", "image_url": {"url": url}}
             said.images += 1
     if signature := _text(part.get("thoughtSignature")):
+        _keep(said, signature)
         said.signatures.append(Signed(said.characters, signature))
+
+
+def _keep(said: Said, text: str) -> None:
+    said.kept += len(text) + 10 * PIECE
+    if said.kept > MOST_KEPT:
+        raise too_large()
 
 
 def _call(call: Json, signature: str, said: Said) -> Json:
@@ -287,7 +300,8 @@ def _call(call: Json, signature: str, said: Said) -> Json:
     if not given or given in said.ids:
         own = f"{said.answer}/{said.index}/{place}".encode("utf-8", "surrogatepass")
         given = f"call_{sha256(own).hexdigest()[:24]}"
-    said.ids.append(given)
+    _keep(said, given)
+    said.ids[given] = None
     arguments = json.dumps(call.get("args") or {}, ensure_ascii=False, separators=(",", ":"))
     function = {"name": unspelled(_text(call.get("name"))), "arguments": arguments}
     made: Json = {"index": place, "id": given, "type": "function", "function": function}

@@ -55,15 +55,15 @@ def _message(message: Any, quirks: Quirks, dropped: list[str]) -> Any:
     return {name: value for name, value in new.items() if name not in gone} if gone else new
 
 
-def _unwanted(message: Json, quirks: Quirks) -> list[str]:
+def _unwanted(message: Json, quirks: Quirks) -> dict[str, None]:
     """The names of what has to go."""
-    gone = [name for name in message if name in quirks.message_drop] if quirks.message_drop else []
-    if "name" in gone and message.get("role") == "function":
-        gone.remove("name")
+    gone = dict.fromkeys(name for name in message if name in quirks.message_drop)
+    if message.get("role") == "function":
+        gone.pop("name", None)
     if quirks.drop_empty and message.get("tool_calls") == []:
-        gone.append("tool_calls")
+        gone["tool_calls"] = None
     if quirks.drop_null:
-        gone += [name for name, value in message.items() if value is None and name != "content"]
+        gone |= dict.fromkeys(name for name, value in message.items() if value is None and name != "content")
     return gone
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MOST_BLANK = 1000  # characters before a tag; each piece of them is looked at again
+
 
 class Inline:
     """Splits one answer. `tag`: `reasoning` for `<reasoning>...</reasoning>`."""
@@ -44,7 +46,7 @@ class Inline:
         begins = self._held.lstrip()
         if begins.startswith(self._opens):
             self._held, self._inside = begins[len(self._opens) :], True
-        elif not self._opens.startswith(begins):
+        elif not self._opens.startswith(begins) or len(self._held) > MOST_BLANK:
             self._inside = False
 
     def _unsure(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from handler.cost import usage_object
 from handler.errors import UpstreamError
 from handler.legacy import legacy_chunk
-from handler.providers.base import Json, Quirks
+from handler.providers.base import Json, Quirks, too_large
 from handler.providers.failure import failure_in
 from handler.providers.inline import Inline
 from handler.providers.malformed import MalformedEvents, loads
@@ -19,6 +19,9 @@ from handler.providers.openai_shape import call_id, completed, nameless
 
 _MOST_HELD = 1_000_000  # characters of a call whose name has not come
 _MOST_CHOICES = 128  # as OpenAI gives
+_MOST_CALLS = 1000  # of one choice
+_MOST_MEMBERS = 100  # of a call that is held back, and lists in the deltas of a choice
+_LONGEST_NAME = 10_000  # characters, of a call's id too
 _THOUGHTS = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking"})
 
 
@@ -230,7 +233,7 @@ def _numbered(name: str, items: list[Any], state: Choice) -> list[Any]:
     for item in items:
         if isinstance(item, dict) and not isinstance(item.get("index"), int):
             item = {**item, "index": state.counts.get(name, 0)}
-        if isinstance(item, dict):
+        if isinstance(item, dict) and (name in state.counts or len(state.counts) < _MOST_MEMBERS):
             state.counts[name] = max(state.counts.get(name, 0), item["index"] + 1)
         after.append(item)
     return after
@@ -260,6 +263,8 @@ def _known(call: Json, state: Choice) -> Call:
     """The call that this is a piece of. Another may begin under a known index: its id or name says so."""
     id_, number, function = call.get("id") or "", call.get("index"), call.get("function") or {}
     known, name, arguments = state.calls.get(number), function.get("name"), function.get("arguments")
+    if state.called > _MOST_CALLS or max(len(id_), len(str(name or ""))) > _LONGEST_NAME:
+        raise too_large()
     if known is not None and known.id:
         another = bool(id_) and id_ != known.id
     else:

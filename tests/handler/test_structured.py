@@ -403,8 +403,8 @@ def test_an_attempt_changes_nothing_of_the_chat() -> None:
 
 
 def test_a_stream_that_is_held_against_a_schema_has_an_end() -> None:
-    checked = Checked(TRANSLATORS["openai"].stream(Quirks()), lambda *_: None, most=100)
-    told = json.dumps(chunk("a" * 60))
+    checked = Checked(TRANSLATORS["openai"].stream(Quirks()), lambda *_: None, most=1000)
+    told = json.dumps(chunk("a" * 600))
     assert list(checked.feed(told))
     with pytest.raises(UpstreamError) as raised:
         list(checked.feed(told))

@@ -1,0 +1,477 @@
+"""How our work grows with what hostile senders send: `python -m bench.scaling [N]`.
+
+Every step runs over every shape at n, 2n and 4n. Printed is the Python work, counted and not timed: lines and
+calls, and the length of what a C method works on, since one call of `list.index` or `bytes.join` may look at
+everything. What grows faster than n log n is marked; tests/test_scaling.py holds it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any
+
+from handler.auth import Key
+from handler.chat import facts_of, parse
+from handler.errors import GatewayError
+from handler.frames import Frames, whole
+from handler.providers.base import Quirks
+from handler.providers.compiled import compiled, of_object
+from handler.providers.google_schema import cleaned
+from handler.providers.registry import TRANSLATORS
+from handler.schema import BadSchema, Schema
+from handler.settings import Settings
+from handler.splice import anew, splice_bytes
+from rules import Live, Model, RuleSet, decide, load_catalog
+
+Json = dict[str, Any]
+Step = Callable[[], object]
+
+N = 400
+GROWTH = 5.2  # of the work when n is four times as large: 4 is linear, 16 quadratic
+_CATALOG = load_catalog()
+_MODEL = Model(provider="p", name="m")
+_QUIRKS = Quirks(drop_null=True, drop_empty=True, alternate=True, call_id_length=9, reasoning_tag="think")
+_LOOKING = frozenset(
+    {
+        *("index", "count", "remove", "insert", "copy", "join", "replace", "split", "find", "rfind"),
+        *("encode", "decode", "strip", "lstrip", "rstrip", "partition", "rpartition", "lower", "format"),
+        *("update", "getvalue", "finditer", "findall", "sub", "search"),
+    }
+)
+
+
+def work_of(step: Step) -> int:
+    """The lines, calls and lengths of what `step` does."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal count
+        count += 1
+        return trace
+
+    def profile(frame: FrameType, event: str, arg: Any) -> None:
+        nonlocal count
+        if event == "c_call":
+            count += 1
+            if arg.__name__ in _LOOKING:
+                owner = getattr(arg, "__self__", None)
+                count += len(owner) // 16 if isinstance(owner, str | bytes | bytearray | list | dict) else 0
+
+    before = sys.gettrace(), sys.getprofile()
+    sys.settrace(trace)
+    sys.setprofile(profile)
+    try:
+        step()
+    except GatewayError:
+        pass
+    finally:
+        sys.settrace(before[0])
+        sys.setprofile(before[1])
+    return count
+
+
+# Shapes of a caller's body.
+
+IMAGE = "data:image/png;base64,aaaa"
+USER: Json = {"role": "user", "content": "hi"}
+
+
+def body(**fields: Any) -> bytes:
+    return json.dumps({"messages": [USER], **fields}).encode()
+
+
+def talk(*messages: Json) -> bytes:
+    return body(messages=[USER, *messages])
+
+
+def call(id: str) -> Json:
+    return {"id": id, "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+
+
+def tool(name: str, parameters: Json) -> Json:
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+def nested(depth: int, word: str) -> Json:
+    schema: Json = {"type": "string"}
+    for _ in range(min(depth, 28)):
+        schema = {word: [schema]} if word.endswith("Of") else {"type": "object", word: {"a": schema}}
+    return schema
+
+
+def calls_of(ids: Iterable[str]) -> bytes:
+    ids = list(ids)
+    results = [{"role": "tool", "tool_call_id": id, "content": "ok"} for id in ids]
+    return talk({"role": "assistant", "content": None, "tool_calls": [call(id) for id in ids]}, *results)
+
+
+def marks(n: int, ttl: str) -> bytes:
+    marked = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": ttl}}
+    return talk({"role": "user", "content": [marked] * n})
+
+
+IN_TURN: list[Json] = [{"role": "assistant", "content": "a"}, USER]
+LEGACY: list[Json] = [
+    {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+    {"role": "function", "name": "f", "content": "a"},
+]
+BODIES: Mapping[str, Callable[[int], bytes]] = {
+    "a long text": lambda n: talk({"role": "user", "content": "a" * 50 * n}),
+    "a text of quotes": lambda n: talk({"role": "user", "content": '"' * 20 * n}),
+    "a text of backslashes": lambda n: talk({"role": "user", "content": "\\" * 20 * n}),
+    "a text of escapes": lambda n: talk({"role": "user", "content": "\u20ac\ud83d" * 5 * n}),
+    "a text of blanks": lambda n: talk({"role": "user", "content": " " * 50 * n}),
+    "many messages": lambda n: talk(*[USER] * n),
+    "roles in turn": lambda n: talk(*IN_TURN * n),
+    "system messages": lambda n: talk(*[{"role": "system", "content": "a"}] * n),
+    "many parts": lambda n: talk({"role": "user", "content": [{"type": "text", "text": "a"}] * n}),
+    "many images": lambda n: talk(
+        {
+            "role": "user",
+            "content": [{"type": "image_url", "image_url": {"url": IMAGE}}] * n,
+        }
+    ),
+    "calls in one message": lambda n: calls_of(f"c{at}" for at in range(n)),
+    "calls of one id": lambda n: calls_of(["a"] * n),
+    "calls whose ids are taken": lambda n: calls_of([*(f"a_{at}" for at in range(2 * n)), *["a"] * n]),
+    "calls in turns": lambda n: talk(
+        *(
+            one
+            for at in range(n)
+            for one in (
+                {"role": "assistant", "content": None, "tool_calls": [call(f"c{at}")]},
+                {"role": "tool", "tool_call_id": f"c{at}", "content": "ok"},
+            )
+        )
+    ),
+    "results of no call": lambda n: talk(*[{"role": "tool", "tool_call_id": "x", "content": "ok"}] * n),
+    "cache marks": lambda n: marks(n, "5m"),
+    "cache marks that last": lambda n: marks(n, "1h"),
+    "null members": lambda n: talk({**USER, **{f"x{at}": None for at in range(n)}}),
+    "members nobody knows": lambda n: body(**{f"x{at}": at for at in range(n)}),
+    "one list in another": lambda n: body(x=[[[[[]]]]] * n),
+    "numbers": lambda n: body(x=list(range(n))),
+    "many tools": lambda n: body(tools=[tool(f"f{at}", {"type": "object"}) for at in range(n)]),
+    "allowed tools": lambda n: body(
+        tools=[tool(f"f{at}", {}) for at in range(n)],
+        tool_choice={
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": "auto", "tools": [tool(f"f{at}", {}) for at in range(n)]},
+        },
+    ),
+    "thoughts of a model with a long name": lambda n: talk(
+        {
+            "role": "assistant",
+            "content": "a",
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "a", "signature": "a", "model": "claude-" * n + "!"}
+            ],
+        }
+    ),
+    "a long legacy conversation": lambda n: talk(*LEGACY * n),
+}
+
+SCHEMAS: Mapping[str, Callable[[int], Json]] = {
+    "many allOf": lambda n: {"allOf": [{"required": [f"a{at}"]} for at in range(n)]},
+    "allOf with properties": lambda n: {"allOf": [{"properties": {f"a{at}": {}}} for at in range(n)]},
+    "many anyOf": lambda n: {"anyOf": [{"type": "string", "const": str(at)} for at in range(n)]},
+    "many required": lambda n: {
+        "type": "object",
+        "properties": {f"a{at}": {} for at in range(n)},
+        "required": [f"a{at}" for at in range(n)],
+    },
+    "a long enum": lambda n: {"enum": [str(at) for at in range(n)]},
+    "many definitions": lambda n: {
+        "$defs": {f"a{at}": {"items": {"$ref": f"#/$defs/a{at + 1}"}} for at in range(n)} | {f"a{n}": {}},
+        "$ref": "#/$defs/a0",
+    },
+    "many references to one": lambda n: {
+        "$defs": {"a": {"type": "string"}},
+        "properties": {f"a{at}": {"$ref": "#/$defs/a"} for at in range(n)},
+    },
+    "many anchors": lambda n: {"$defs": {f"a{at}": {"$anchor": f"b{at}"} for at in range(n)}},
+    "words nobody knows": lambda n: {f"x-{at}": at for at in range(n)},
+    "deep properties": lambda n: {"properties": {str(at): nested(28, "properties") for at in range(n // 20)}},
+    "deep allOf": lambda n: {"allOf": [nested(28, "allOf") for _ in range(n // 20)]},
+}
+
+# Shapes of a provider's answer: the openings, then what comes again and again.
+
+
+def sse(event: Any) -> bytes:
+    return b"data: " + (event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n\n"
+
+
+def delta(**said: Any) -> bytes:
+    return sse({"id": "a", "choices": [{"index": 0, "delta": said}]})
+
+
+def part(at: int, **said: Any) -> bytes:
+    return sse({"type": "content_block_delta", "index": at, "delta": said})
+
+
+def opened(**block: Any) -> bytes:
+    start = {"type": "message_start", "message": {"id": "a", "model": "m"}}
+    return sse(start) + begun(0, **block)
+
+
+def begun(at: int, **block: Any) -> bytes:
+    return sse({"type": "content_block_start", "index": at, "content_block": block})
+
+
+def calling(n: int) -> list[bytes]:
+    return [delta(tool_calls=[{"index": at, "id": f"a{at}", "function": {"name": "f"}}]) for at in range(n)]
+
+
+def asking(n: int) -> list[Json]:
+    return [{"functionCall": {"name": "f", "id": f"a{at}"}} for at in range(n)]
+
+
+def parts(*some: Json) -> bytes:
+    return sse({"responseId": "a", "candidates": [{"index": 0, "content": {"parts": list(some)}}]})
+
+
+def singly(data: bytes) -> list[bytes]:
+    return [data[at : at + 1] for at in range(len(data))]
+
+
+def message(name: str, payload: Json) -> bytes:
+    """One of an event stream."""
+    from binascii import crc32
+    from struct import pack
+
+    headers = b"".join(
+        bytes([len(key)]) + key + b"\x07" + pack("!H", len(value)) + value
+        for key, value in ((b":message-type", b"event"), (b":event-type", name.encode()))
+    )
+    data = json.dumps(payload).encode()
+    prelude = pack("!II", 16 + len(headers) + len(data), len(headers))
+    start = prelude + pack("!I", crc32(prelude)) + headers + data
+    return start + pack("!I", crc32(start))
+
+
+def said(delta: Json) -> bytes:
+    return message("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta})
+
+
+STREAMS: Mapping[str, tuple[str, Callable[[int], Iterable[bytes]]]] = {
+    "words": ("openai", lambda n: [delta(content="a")] * n),
+    "words in single bytes": ("openai", lambda n: singly(delta(content="a") * (n // 4))),
+    "one event in single bytes": ("openai", lambda n: singly(delta(content="a" * 10 * n))),
+    "empty events": ("openai", lambda n: [b"\n" * 10] * n),
+    "empty data lines": ("openai", lambda n: [b"data:\n"] * n),
+    "comments": ("openai", lambda n: [b": a\n\n"] * n),
+    "carriage returns": ("openai", lambda n: [b"\r"] * n),
+    "data lines of one event": ("openai", lambda n: [*[b"data: \n"] * n, b"\n"]),
+    "blanks before a thought": ("openai", lambda n: [delta(content=" ")] * n),
+    "a thought in the content": ("openai", lambda n: [delta(content="<think>"), *[delta(content="a<")] * n]),
+    "pieces of a call": (
+        "openai",
+        lambda n: [delta(tool_calls=[{"index": 0, "id": "a", "function": {"arguments": "a"}}])] * n,
+    ),
+    "calls": (
+        "openai",
+        lambda n: calling(n),
+    ),
+    "finish reasons behind calls": (
+        "openai",
+        lambda n: [
+            *calling(n),
+            *[sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})] * n,
+        ],
+    ),
+    "choices, then usage": (
+        "openai",
+        lambda n: [
+            *(sse({"choices": [{"index": at, "delta": {"content": "a"}}]}) for at in range(n)),
+            *[sse({"choices": [], "usage": {"prompt_tokens": 1}})] * n,
+        ],
+    ),
+    "thoughts": (
+        "anthropic",
+        lambda n: [opened(type="thinking"), *[part(0, type="thinking_delta", thinking="a")] * n],
+    ),
+    "pieces of a signature": (
+        "anthropic",
+        lambda n: [opened(type="thinking"), *[part(0, type="signature_delta", signature="a" * 40)] * n],
+    ),
+    "pieces of a call's input": (
+        "anthropic",
+        lambda n: [
+            opened(type="tool_use", id="a", name="f"),
+            *[part(0, type="input_json_delta", partial_json="a")] * n,
+        ],
+    ),
+    "blocks": (
+        "anthropic",
+        lambda n: [
+            opened(type="text"),
+            *(begun(at, type="text") for at in range(n)),
+        ],
+    ),
+    "calls in parts": (
+        "google",
+        lambda n: [parts(one) for one in asking(n)],
+    ),
+    "parts of one event": ("google", lambda n: [parts(*[{"text": "aaaa"}] * n)]),
+    "calls of one event": ("google", lambda n: [parts(*asking(n))]),
+    "signatures": ("google", lambda n: [parts({"text": "a", "thoughtSignature": "aaaa"})] * n),
+    "messages": (
+        "bedrock",
+        lambda n: [
+            message("messageStart", {}),
+            *[said({"text": "a"})] * n,
+        ],
+    ),
+    "messages in one piece": (
+        "bedrock",
+        lambda n: [said({"text": "a"}) * n],
+    ),
+    "a message in single bytes": (
+        "bedrock",
+        lambda n: singly(said({"text": "a" * 5 * n})),
+    ),
+    "redacted thoughts": (
+        "bedrock",
+        lambda n: [said({"reasoningContent": {"redactedContent": "a" * 40}})] * n,
+    ),
+}
+ANSWERS: Mapping[str, tuple[str, Callable[[int], Json]]] = {
+    "choices": (
+        "openai",
+        lambda n: {"choices": [{"index": at, "message": {"content": "a"}} for at in range(n)]},
+    ),
+    "calls": (
+        "openai",
+        lambda n: {"choices": [{"message": {"tool_calls": [call(f"a{at}") for at in range(n)]}}]},
+    ),
+    "blocks": (
+        "anthropic",
+        lambda n: {
+            "type": "message",
+            "id": "a",
+            "model": "m",
+            "role": "assistant",
+            "stop_reason": "tool_use",
+            "content": [{"type": "tool_use", "id": f"a{at}", "name": "f", "input": {}} for at in range(n)],
+            "usage": {"input_tokens": 1, "output_tokens": 1},
+        },
+    ),
+    "parts": (
+        "google",
+        lambda n: {"candidates": [{"content": {"parts": [{"text": "a"}] * n}, "finishReason": "STOP"}]},
+    ),
+    "calls in parts": (
+        "google",
+        lambda n: {"candidates": [{"content": {"parts": asking(n)}}]},
+    ),
+    "blocks of converse": (
+        "bedrock",
+        lambda n: {
+            "output": {"message": {"role": "assistant", "content": [{"text": "a"}] * n}},
+            "stopReason": "end_turn",
+            "usage": {"inputTokens": 1, "outputTokens": 1},
+        },
+    ),
+}
+
+
+def received(sent: bytes) -> Step:
+    """Read, and decided."""
+
+    def step() -> None:
+        chat = parse(sent, {}, Settings())
+        facts = facts_of(chat, key=Key(id="k", name="k"), headers={}, now=datetime.now(UTC), roll=0.5)
+        decide(facts, RuleSet.EMPTY, _CATALOG, Live())
+
+    return step
+
+
+def translated(dialect: str, sent: bytes) -> Step:
+    """On its way to a provider."""
+    try:
+        chat = parse(sent, {}, Settings())
+    except GatewayError:
+        return lambda: None
+
+    def step() -> None:
+        request, _ = TRANSLATORS[dialect].request(chat.body, _MODEL, _QUIRKS)
+        _ = splice_bytes(chat.text, chat.body, request) if dialect == "openai" else anew(request).encode()
+
+    return step
+
+
+def schemed(schema: Json) -> Step:
+    """Fitted to every compiler, and read to hold answers against."""
+
+    def step() -> None:
+        cleaned(schema)
+        compiled(of_object(schema))
+        try:
+            Schema(schema)
+        except BadSchema:
+            return
+
+    return step
+
+
+def answered(dialect: str, answer: Json) -> Step:
+    text = json.dumps(answer)
+
+    def step() -> None:
+        completion = TRANSLATORS[dialect].response(answer, _QUIRKS)
+        whole(text, answer, completion, model="p/m", price=None)
+
+    return step
+
+
+def streamed(dialect: str, pieces: Iterable[bytes]) -> Step:
+    pieces = list(pieces)
+
+    def step() -> None:
+        translator = TRANSLATORS[dialect]
+        frames = Frames(
+            translator.stream(_QUIRKS), model="p/m", wants_usage=True, framing=translator.framing, choices=1
+        )
+        for piece in pieces:
+            frames.feed(piece)
+        frames.close()
+
+    return step
+
+
+def steps(n: int) -> Iterable[tuple[str, Step]]:
+    """Every step over every shape of size n."""
+    for name, make in BODIES.items():
+        yield f"received: {name}", received(make(n))
+        for dialect in TRANSLATORS:
+            yield f"{dialect}: {name}", translated(dialect, make(n))
+    for name, schema in SCHEMAS.items():
+        yield f"schema: {name}", schemed(schema(n))
+    for name, (dialect, answer) in ANSWERS.items():
+        yield f"answer of {dialect}: {name}", answered(dialect, answer(n))
+    for name, (dialect, stream) in STREAMS.items():
+        yield f"stream of {dialect}: {name}", streamed(dialect, stream(n))
+
+
+def grown(n: int, times: tuple[int, ...] = (1, 4)) -> dict[str, list[int]]:
+    """The work of every step over every shape, at n and its multiples."""
+    found: dict[str, list[int]] = {}
+    for each in times:
+        for name, step in steps(n * each):
+            found.setdefault(name, []).append(work_of(step))
+    return found
+
+
+def main(n: int) -> None:
+    for name, work in grown(n, (1, 2, 4)).items():
+        ratio = work[-1] / max(work[0], 1)
+        print(f"{name:55} {work[0]:9} {work[1]:9} {work[2]:9} {ratio:5.1f} {'!' if ratio > GROWTH else ''}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else N)

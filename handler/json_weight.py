@@ -1,0 +1,59 @@
+"""The memory that a JSON text takes once it is parsed, estimated before that.
+
+`{},` is three bytes of text and ninety of memory, so the length of a text bounds nothing. The figures are
+those of CPython 3.11 to 3.13 on 64 bits, and on the safe side.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+LIGHT = 100_000  # characters that need no look: they cannot become much
+MOST_VALUES = 32_000_000  # bytes that the values of a provider's text may take
+MAX_SILENT = 32_000_000  # characters of a stream's events of which the client gets nothing
+WIDEST = 16_000_000  # bytes of a text in memory: one emoji makes four of each of its characters
+
+_OBJECT, _LIST, _ITEM, _NUMBER, _TEXT, _MEMBER, _NAME = 200, 100, 8, 32, 88, 20, 164
+_TOKEN = re.compile(
+    r'"(?:[^"\\]++|\\.)*+"(?P<name>[ \t\n\r]*+:)?'
+    r"|(?P<object>\{)|(?P<list>\[)|(?P<item>,)|(?P<number>-?[0-9][0-9.eE+-]++)",
+    re.DOTALL,
+)
+_WEIGHTS = {"object": _OBJECT, "list": _LIST, "item": _ITEM, "number": _NUMBER, None: _TEXT}
+
+
+def is_heavier(text: str, most: int) -> bool:
+    """Whether the values of a JSON text take more than `most` bytes, beside the letters of its texts."""
+    if len(text) < LIGHT:
+        return False
+    rough = (
+        text.count("{") * _OBJECT
+        + text.count("[") * (_LIST + _NUMBER)
+        + text.count(",") * (_ITEM + _NUMBER)
+        + text.count(":") * (_MEMBER + _NAME + _NUMBER)
+        + text.count('"') * _TEXT // 2
+    )
+    return rough > most and _weighs(text, most)
+
+
+def is_large(text: str) -> bool:
+    """Whether what a provider sent would take too much memory, as it is or parsed."""
+    return sys.getsizeof(text) > WIDEST or is_heavier(text, MOST_VALUES)
+
+
+def _weighs(text: str, most: int) -> bool:
+    """The same, token by token, and no further than needed. A name that comes again is kept once."""
+    weight, names = 0, set()
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup == "name":
+            weight += _MEMBER
+            name = hash(text[token.start() : token.end()])
+            if name not in names:
+                names.add(name)
+                weight += _NAME
+        else:
+            weight += _WEIGHTS[token.lastgroup]
+        if weight > most:
+            return True
+    return False
