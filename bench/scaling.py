@@ -16,8 +16,9 @@ from typing import Any
 
 from handler.auth import Key
 from handler.chat import facts_of, parse
+from handler.edits import whole
 from handler.errors import GatewayError
-from handler.frames import Frames, whole
+from handler.frames import Frames
 from handler.providers.base import Quirks
 from handler.providers.compiled import compiled, of_object
 from handler.providers.google_schema import cleaned

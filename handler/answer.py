@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from handler.cost import Usage, cost, dollars
+from handler.cost import Spent, Usage, dollars_of
 from handler.errors import Attempt, Json, UpstreamError
 from handler.failover import final_error
 from handler.folded import Folded
 from handler.frames import Frames
 from handler.sse import DONE, encode
 from rules import Candidate
-
-Spent = tuple[Candidate, Usage]  # what an attempt used that is not the answer
 
 
 class Source(Protocol):
@@ -145,10 +143,14 @@ class Answer:
             return None
         stream.forget(failure)
         await self.aclose()
-        following = await self.rescue(self, failure) if self.rescue else None
-        if following is None or self.used is None:
+        if self.rescue is None or self.used is None:
             return None
+        # Before anybody goes on with it: whose usage the client is told counts this attempt too.
         self.spent.append((self.candidate, self.used))
+        self.used = Usage()
+        following = await self.rescue(self, failure)
+        if following is None:
+            return None
         self.candidate, self.first_token = following.candidate, following.first_token
         self.stream, self.resumed = following.stream, following.resumed
         return self.stream
@@ -172,16 +174,6 @@ class Answer:
         error = final_error([failure], self.attempts, model=self.candidate.id, broke_off=True)
         self.failure = error
         return encode(json.dumps(error.body(), separators=(",", ":")))
-
-
-def dollars_of(spent: Iterable[Spent]) -> float | None:
-    """What all that cost; None when a price is unknown."""
-    nano = 0
-    for candidate, usage in spent:
-        if candidate.model.price is None:
-            return None
-        nano += cost(usage, candidate.model.price)
-    return dollars(nano)
 
 
 async def more(source: Source, frames: Frames | Folded) -> bytes:

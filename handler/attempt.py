@@ -6,12 +6,13 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from handler.answer import Answer, Source, Spent, Stream, more
+from handler.answer import Answer, Source, Stream, more
 from handler.call import Call
-from handler.cost import estimated, output_bytes, usage_of
+from handler.cost import Spent, estimated, output_bytes, usage_of
+from handler.edits import whole
 from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
 from handler.folded import Folded
-from handler.frames import Frames, whole
+from handler.frames import Frames
 from handler.json_weight import is_large
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, StreamDecoder, Translator
@@ -38,7 +39,6 @@ class Upstream(Source, Protocol):
 
     async def whole(self, most: int) -> bytes:
         """All of it; when that is more than `most` bytes, the beginning with more than `most`."""
-        ...
 
 
 class Asked(NamedTuple):
@@ -149,9 +149,9 @@ async def _whole(asked: Asked, upstream: Upstream) -> Answer:
         except SchemaMismatch:
             asked.spent.append((asked.candidate, answer.used))
             raise
-    explanation = asked.explanation
-    served = completion if explanation is None else {**completion, "sluice": explanation}
-    answer.body = whole(text, body, served, model=asked.candidate.id, price=asked.told_price)
+    spent = asked.spent if asked.parts == 1 else ()  # of several parts the sum is told
+    told = {**completion, **({"sluice": asked.explanation} if asked.explanation else {})}
+    answer.body = whole(text, body, told, model=asked.candidate.id, price=asked.told_price, spent=spent)
     return answer
 
 
@@ -192,7 +192,8 @@ def _frames(asked: Asked, heard: StreamDecoder) -> Frames:
         told=Told(asked.candidate.id, goes_on) if resume else None,
         choices=int(asked.call.body.get("n") or 1),
         framing=asked.translator.framing,
-        steady=asked.form is None,
+        steady=asked.form is None and goes_on is None,
+        spent=asked.spent,
     )
 
 
@@ -230,8 +231,7 @@ def _answer(asked: Asked, upstream: Source) -> Answer:
 
 async def _parsed(asked: Asked, upstream: Upstream) -> tuple[str, Json]:
     """The text of the body and the object that it parses to."""
-    most = MAX_ANSWER // asked.parts
-    data = await upstream.whole(most)
+    data = await upstream.whole(most := MAX_ANSWER // asked.parts)
     if len(data) > most:
         raise _protocol("The provider's answer is too large.", upstream.status)
     try:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from handler.chat import Chat
-from handler.errors import Json, SchemaMismatch
+from handler.errors import Json, SchemaMismatch, UpstreamError
 from handler.providers.base import Provider, Translator
 from handler.refused_modes import STRICT, with_plain_tools
-from rules import Candidate, Decision, Model
+from rules import USUAL_OUTPUT, Candidate, Decision, Model
 
 if TYPE_CHECKING:
     from handler.form import Form
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 # Seconds, where no rule says otherwise. A model that reasons is silent for long before its first word.
 CONNECT, FIRST_TOKEN, FIRST_TOKEN_REASONING, IDLE, TOTAL = 5.0, 30.0, 180.0, 30.0, 600.0
+SILENT = 10.0  # seconds of silence that make a timeout of a connection that closes
+# Where fallbacks are named: the silence after which one of them is started beside, and the tokens a second at
+# which a whole answer is expected to be made.
+HEDGE_AFTER, SPEED = 10.0, 75.0
 
+# How a request asks for reasoning, in the words of several providers, and how it asks for none.
+_THINKING = ("reasoning_effort", "reasoning", "thinking", "enable_thinking")
+_OFF = (None, False, "none", {"type": "disabled"}, {"effort": "none"}, {"enabled": False})
 _STREAMING = frozenset({"stream", "stream_options"})
 
 Limit = tuple[float, str]  # a moment on the relay's clock, and the failure class of passing it
@@ -105,7 +112,7 @@ def limits_of(call: Call, candidate: Candidate, *, now: float, deadline: float) 
     rule = call.decision.effects.timeouts
     first = rule.get("first_token")
     if first is None and call.chat.stream:
-        first = FIRST_TOKEN_REASONING if "reasoning" in candidate.model.can else FIRST_TOKEN
+        first = FIRST_TOKEN_REASONING if _reasons(call, candidate) else FIRST_TOKEN
     total = (deadline, "timeout_total")
     return Limits(
         connect=rule.get("connect", CONNECT),
@@ -113,3 +120,44 @@ def limits_of(call: Call, candidate: Candidate, *, now: float, deadline: float) 
         idle=rule.get("idle", IDLE),
         total=total,
     )
+
+
+def closed(klass: str, error: UpstreamError | None = None, *, silent: float) -> UpstreamError:
+    """The failure of a connection that closed after so many seconds, within a limit of class `klass`.
+
+    A long silence that ends so is a timeout: asked again, the provider would be silent for as long again.
+    """
+    failure = error or UpstreamError("The connection failed.", klass="network")
+    if silent < SILENT or failure.klass != "network":
+        return failure
+    klass = "timeout_idle" if klass == "timeout_total" else klass  # some of that time was left
+    return UpstreamError("The provider was silent for long, then closed the connection.", klass=klass)
+
+
+def hedge_after(call: Call, candidate: Candidate) -> float | None:
+    """Seconds of silence after which another candidate is started beside this one; None: never.
+
+    As the rule says. Where it says nothing and fallbacks are named, after a silence that is not usual:
+    `HEDGE_AFTER`, of a whole answer the time that one of its length takes. Who reasons may be silent longer.
+    """
+    effects = call.decision.effects
+    if effects.hedge_after is not None:
+        return effects.hedge_after
+    if not call.decision.fallbacks or "first_token" in effects.timeouts or _reasons(call, candidate):
+        return None
+    live = call.chat.stream and call.wanted is None  # what has to be of some form may come as a whole
+    return HEDGE_AFTER if live else max(HEDGE_AFTER, _usual_output(call, candidate) / SPEED)
+
+
+def _usual_output(call: Call, candidate: Candidate) -> int:
+    """Tokens."""
+    most, body = candidate.model.max_output, call.body
+    asked = body.get("max_completion_tokens") or body.get("max_tokens") or USUAL_OUTPUT
+    return min(asked, most) if most else int(asked)
+
+
+def _reasons(call: Call, candidate: Candidate) -> bool:
+    """Whether a long silence may be thought: the model is known to reason, or it is asked to."""
+    model = candidate.model
+    known = model.known and "reasoning" in model.can
+    return known or any(call.body.get(name) not in _OFF for name in _THINKING)

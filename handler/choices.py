@@ -16,9 +16,10 @@ from handler.answer import Answer, more
 from handler.attempt import Asked, Opened, Upstream, accepted, answered, begun, decoder, kept
 from handler.call import Call
 from handler.cost import Usage
+from handler.edits import whole
 from handler.errors import UpstreamError
 from handler.folded import Folded, folded
-from handler.frames import Frames, whole
+from handler.frames import Frames
 from handler.providers.base import Provider, Translator
 
 _ONE_CALLS = frozenset({"idempotency-key"})  # headers that name one call
@@ -47,6 +48,7 @@ async def together(asks: Sequence[Asked], opened: Opened) -> Answer:
         wants_usage=asked.wants_usage,
         price=asked.told_price,
         explanation=asked.explanation,
+        spent=asked.spent,
     )
     frames.streams = [_frames(each, frames, index) for index, each in enumerate(asks)]
     parts = [_Part(each, opened, own) for each, own in zip(asks, frames.streams, strict=True)]
@@ -66,7 +68,14 @@ async def _whole(asks: Sequence[Asked], opened: Opened) -> Answer:
     text = answers[0].body.decode()
     bodies = [json.loads(answer.body) for answer in answers]
     last, asked = max(answers, key=lambda answer: answer.attempts[-1].ms), asks[0]
-    body = whole(text, bodies[0], folded(bodies), model=asked.candidate.id, price=asked.told_price)
+    body = whole(
+        text,
+        bodies[0],
+        folded(bodies),
+        model=asked.candidate.id,
+        price=asked.told_price,
+        spent=asked.spent,
+    )
     used = sum((answer.used for answer in answers if answer.used), start=Usage())
     return replace(last, body=body, used=used)
 

@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from handler.answer import Answer, Spent
-from handler.call import Call
-from handler.errors import Attempt, SchemaMismatch, Unavailable, UpstreamError
-from handler.failover import Failover, Next, final_error
+from handler.answer import Answer
+from handler.call import SILENT, Call, hedge_after
+from handler.cost import Spent
+from handler.errors import Attempt, SchemaMismatch, Unavailable, Unsupported, UpstreamError
+from handler.failover import Next, failover_of, final_error
 from handler.told import Continuation, Sent
 from handler.watch import Watch
 from rules import Candidate
@@ -50,7 +51,6 @@ class Conduct:
         sleep: Callable[[float], Awaitable[None]],
         jitter: Callable[[], float],
     ) -> None:
-        effects = call.decision.effects
         self._call = call
         self._ask = ask
         self._watch = watch
@@ -58,10 +58,10 @@ class Conduct:
         self._spent = spent
         self._observe = observe
         self._sleep = sleep
-        self._failover = Failover(call.decision.candidates, retries=effects.retries, jitter=jitter)
+        self._failover = failover_of(call.decision, jitter)
         self._attempts = attempts
         self._failures: list[Failed] = []
-        self._hedge_after = effects.hedge_after  # None when there was a hedge, or time for one
+        self._hedged_once = False  # there was a hedge, or time for one
         self._sent: Sent | None = None  # what the client has of an answer that broke off
         self._refused: set[str] = set()  # who refused a prefill
         self._amiss: dict[str, SchemaMismatch] = {}  # whose answer was not what was asked for, by id
@@ -73,8 +73,10 @@ class Conduct:
             return answer
         if not self._failures:
             raise Unavailable("No candidate is left to be asked.")
-        last, pinned = self._failures[-1], self._call.decision.pinned
-        errors = [failed.error for failed in self._failures]
+        # Who was not even asked has nothing to say beside those that were.
+        failures = [each for each in self._failures if not isinstance(each.error, Unsupported)]
+        failures, pinned = failures or self._failures, self._call.decision.pinned
+        last, errors = failures[-1], [failed.error for failed in failures]
         told = final_error(errors, self._attempts, model=last.candidate.id, pinned=pinned)
         raise told from last.error
 
@@ -82,7 +84,8 @@ class Conduct:
         while step is not None:
             if step.delay:
                 await self._watch.pause(self._sleep(step.delay))
-            after, self._hedge_after = self._hedge_after, None
+            after = None if self._hedged_once else hedge_after(self._call, step.candidate)
+            self._hedged_once = True
             if after is None:
                 tried = await self._attempt(step.candidate)
             else:
@@ -97,6 +100,8 @@ class Conduct:
         began, goes_on = self._watch.clock(), self._continuation(candidate)
         try:
             return await self._ask(candidate, goes_on, self._amiss.get(candidate.id))
+        except Unsupported as error:
+            return Failed(candidate, error, goes_on)
         except UpstreamError as error:
             ms = self._watch.ms_since(began)
             self._attempts.append(
@@ -150,6 +155,7 @@ class Conduct:
 
     async def _hedged(self, candidate: Candidate, after: float) -> Answer | Failed:
         """What this candidate gives, or a second one that begins when the first is silent for that long."""
+        began = self._watch.clock()
         tasks: list[Tried] = [asyncio.create_task(self._attempt(candidate))]
         decisive: Tried | None = None
         try:
@@ -158,6 +164,8 @@ class Conduct:
             if other is not None:
                 tasks.append(asyncio.create_task(self._attempt(other)))
             decisive = await self._decisive(tasks)
+            if not tasks[0].done() and self._watch.clock() - began >= SILENT:
+                self._observe(candidate.id, "timeout_first_token", None)  # so long a silence is a failure
             return decisive.result()
         finally:
             await self._let_go([task for task in tasks if task is not decisive])
@@ -170,7 +178,9 @@ class Conduct:
             for task in [task for task in waiting if task.done()]:
                 waiting.remove(task)
                 tried = task.result()
-                if isinstance(tried, Answer) or not tried.error.action.failover or not waiting:
+                if isinstance(tried, Answer) or not waiting:
+                    return task
+                if self._failover.ends(tried.candidate, tried.error):
                     return task
                 self._failures.append(tried)
                 self._failover.note(tried.candidate, tried.error, self._watch.clock())

@@ -6,11 +6,11 @@ https://platform.openai.com/docs/api-reference/chat/object#chat/object-usage
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rules import Price
+from rules import Candidate, Price
 
 BYTES_PER_TOKEN = 4  # the same estimate as for the input (docs/rules.md)
 MILLION = 1_000_000
@@ -39,6 +39,9 @@ class Usage:
             reasoning=self.reasoning + other.reasoning,
             estimated=self.estimated or other.estimated,
         )
+
+
+Spent = tuple[Candidate, Usage]  # what an attempt used that is not the answer
 
 
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
@@ -89,6 +92,42 @@ def cost(usage: Usage, price: Price) -> int:
 
 def dollars(nano: int) -> float:
     return nano / 1_000_000_000
+
+
+def cost_of(spent: Iterable[Spent]) -> int | None:
+    """Nano-dollars that all of it cost; None when a price is unknown."""
+    nano = 0
+    for candidate, usage in spent:
+        if candidate.model.price is None:
+            return None
+        nano += cost(usage, candidate.model.price)
+    return nano
+
+
+def dollars_of(spent: Iterable[Spent]) -> float | None:
+    """The same in dollars."""
+    nano = cost_of(spent)
+    return None if nano is None else dollars(nano)
+
+
+def summed(usage: Mapping[str, Any], spent: Iterable[Spent]) -> dict[str, Any]:
+    """A completion's usage object with what earlier attempts of the call used, in the members that it has."""
+    more = sum((used for _, used in spent), start=Usage())
+    details = {
+        "prompt_tokens_details": {"cached_tokens": more.cached},
+        "completion_tokens_details": {"reasoning_tokens": more.reasoning},
+    }
+    inner = {
+        name: _plus(usage[name], counts)
+        for name, counts in details.items()
+        if isinstance(usage.get(name), dict)
+    }
+    total = {"prompt_tokens": more.input, "completion_tokens": more.output}
+    return {**_plus(usage, {**total, "total_tokens": more.input + more.output}), **inner}
+
+
+def _plus(counts: Mapping[str, Any], more: Mapping[str, int]) -> dict[str, Any]:
+    return {**counts, **{name: counts[name] + n for name, n in more.items() if type(counts.get(name)) is int}}
 
 
 def usage_object(body: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ GatewayError                  status, type, code; body() is the OpenAI error obj
 ├── Unavailable         503   no_candidate, store_unavailable, rule_unreadable
 ├── InternalError       500   internal_error
 └── UpstreamError             one failed attempt, or all of them; ACTIONS says what may follow it
-    └── SchemaMismatch        an answer that is not what the request asked for
+    ├── SchemaMismatch        an answer that is not what the request asked for
+    └── Unsupported           content that one candidate's format cannot carry; nobody was asked
 """
 
 from __future__ import annotations
@@ -158,10 +159,7 @@ ACTIONS: Mapping[str, Action] = {
     "invalid_request": Action(failover=False, blame=False),
     "content_policy": Action(failover=False, blame=False),
     "context_length": Action(blame=False),  # relay: only to a larger window
-    "auth": Action(),
-    "permission": Action(),
-    "not_found": Action(),
-    "quota": Action(),
+    **dict.fromkeys(("auth", "permission", "not_found", "quota"), Action()),
     "rate_limit": Action(),  # relay: waits when it is the last
     "server": Action(retry=True),
     "overloaded": Action(retry=True),
@@ -238,3 +236,9 @@ class SchemaMismatch(UpstreamError):
     @property
     def detail(self) -> str:
         return "The answer is not what was asked for."  # the problem names members of the caller's schema
+
+
+class Unsupported(UpstreamError):
+    """Content that one candidate's format cannot carry. Nothing was sent, so it is no attempt."""
+
+    status, type, code = 400, "invalid_request_error", "unsupported_parameter"

@@ -6,13 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
-from rules import Candidate
+from handler.errors import Attempt, Json, SchemaMismatch, Unsupported, UpstreamError
+from rules import Candidate, Decision
 
 BACKOFF = 0.25  # seconds before the first retry, doubling; times 0.5 to 1.5
-PATIENCE = (
-    5.0  # seconds a Retry-After may hold up a retry; asked for more, the next candidate is the better one
-)
+# Seconds a Retry-After may hold up a retry; asked for more, the next candidate is the better one.
+PATIENCE = 5.0
 RATE_LIMIT_WAITS = 2
 RATE_LIMIT_PATIENCE = 20.0  # seconds of one wait
 OWN_WORDS = (
@@ -31,14 +30,27 @@ class Next(NamedTuple):
 
 
 class Failover:
-    """The order of attempts of one call: the candidates in turn, retries, waits for a rate limit."""
+    """The order of attempts of one call: the candidates in turn, retries, waits for a rate limit.
 
-    def __init__(self, candidates: Sequence[Candidate], *, retries: int, jitter: Callable[[], float]) -> None:
+    `pinned`: the id of the one model that the request itself named.
+    """
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        retries: int,
+        retry_after_max: float,
+        jitter: Callable[[], float],
+        pinned: str | None = None,
+    ) -> None:
         self._queue = deque(candidates)
         self._retries = retries
+        self._retry_after_max = retry_after_max
         self._jitter = jitter
+        self._pinned = pinned
         self._retried: dict[str, int] = {}  # how often, by id
-        self._repaired: set[str] = set()  # who was asked again because of what the answer was
+        self._once: set[tuple[str, str]] = set()  # what may be asked again only once: the id, and after what
         self._window: int | None = None  # tokens of the largest window that was too small
         self._limited: dict[str, tuple[float, Candidate]] = {}  # by id: when it may be asked again
         self._waits = 0
@@ -54,8 +66,14 @@ class Failover:
                 return other
         return None
 
+    def ends(self, candidate: Candidate, error: UpstreamError) -> bool:
+        """Whether nothing may follow a failure. A model that the request names is never quietly replaced."""
+        if isinstance(error, Unsupported):
+            return candidate.id == self._pinned
+        return not error.action.failover
+
     def note(self, candidate: Candidate, error: UpstreamError, now: float) -> None:
-        """What a failure says about later attempts."""
+        """Notes what a failure says about later attempts."""
         if error.klass == "rate_limit":
             given = error.retry_after
             self._limited[candidate.id] = (now + (2.0**self._waits if given is None else given), candidate)
@@ -70,7 +88,7 @@ class Failover:
         `again`: it may be `candidate` once more.
         """
         self.note(candidate, error, now)
-        if not error.action.failover:
+        if self.ends(candidate, error):
             return None
         for step in self._steps(candidate, error, now, again=again):
             if step is not None and now + step.delay < deadline:
@@ -88,9 +106,10 @@ class Failover:
     def _again(self, candidate: Candidate, error: UpstreamError) -> Next | None:
         if isinstance(error, SchemaMismatch) and error.said is None:
             return Next(candidate)  # in the next mode: there are few, and each is refused once
-        if error.action.repair and candidate.id not in self._repaired:
-            self._repaired.add(candidate.id)
+        if error.action.repair and self._first_time(candidate, error):
             return Next(candidate)
+        if error.klass == "rate_limit":
+            return self._soon(candidate, error)
         retried = self._retried.get(candidate.id, 0)
         if not error.action.retry or retried >= self._retries:
             return None
@@ -100,11 +119,28 @@ class Failover:
         self._retried[candidate.id] = retried + 1
         return Next(candidate, delay) if delay <= PATIENCE else None
 
+    def _soon(self, candidate: Candidate, error: UpstreamError) -> Next | None:
+        """The same once more where its limit ends so soon that it is worth more than the next one."""
+        delay = error.retry_after
+        if not self._queue or delay is None or delay > self._retry_after_max:
+            return None
+        if not self._first_time(candidate, error):
+            return None
+        del self._limited[candidate.id]
+        return Next(candidate, delay)
+
+    def _first_time(self, candidate: Candidate, error: UpstreamError) -> bool:
+        after = (candidate.id, error.klass)
+        known = after in self._once
+        self._once.add(after)
+        return not known
+
     def _onward(self) -> Next | None:
         while self._queue:
             candidate = self._queue.popleft()
             self._retried.pop(candidate.id, None)  # the same one may be listed again
-            if self._window is None or (candidate.model.context or 0) > self._window:
+            window = candidate.model.context
+            if self._window is None or window is None or window > self._window:
                 return Next(candidate)
         return None
 
@@ -117,6 +153,18 @@ class Failover:
         self._waits += 1
         del self._limited[candidate.id]
         return Next(candidate, max(0.0, ready - now))
+
+
+def failover_of(decision: Decision, jitter: Callable[[], float]) -> Failover:
+    """As the decision orders the candidates, and as its rule has them asked."""
+    effects = decision.effects
+    return Failover(
+        decision.candidates,
+        retries=effects.retries,
+        retry_after_max=effects.retry_after_max,
+        jitter=jitter,
+        pinned=decision.pin,
+    )
 
 
 def final_error(

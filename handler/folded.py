@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from handler import sse
-from handler.cost import MOST, Usage, usage_of
+from handler.cost import MOST, Spent, Usage, usage_of
+from handler.edits import served
 from handler.errors import Json, UpstreamError
-from handler.frames import Frames, served
+from handler.frames import Frames
 from handler.splice import dump
 from handler.told import HEAD
 from rules import Price
@@ -36,12 +37,19 @@ class Folded:
     patience = None  # each stream has its own
 
     def __init__(
-        self, *, model: str, wants_usage: bool, price: Price | None, explanation: Json | None
+        self,
+        *,
+        model: str,
+        wants_usage: bool,
+        price: Price | None,
+        explanation: Json | None,
+        spent: Sequence[Spent] = (),
     ) -> None:
         self._model = model
         self._wants_usage = wants_usage
         self._price = price
         self._explanation = explanation
+        self._spent = spent  # by other attempts of the call
         self.streams: list[Frames] = []
         self.head: Json = {}  # of every chunk
         self.begun = 0  # how many choices the client knows of, the first ones
@@ -84,7 +92,7 @@ class Folded:
         if self._explanation is not None:
             last["sluice"] = self._explanation
         chunk = {**self.head, "choices": [], **last}
-        return sse.encode(dump(served(chunk, self._model, self._price))) if last else b""
+        return sse.encode(dump(served(chunk, self._model, self._price, self._spent))) if last else b""
 
 
 class Choice:
@@ -116,6 +124,9 @@ class Choice:
         whole.begun = self._index + 1
         begin = {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
         return [*({"index": index, **begin} for index in before), *told]
+
+    def text(self, words: str) -> None:
+        """Nothing is noted of it."""
 
     def sent(self) -> None:
         return None

@@ -6,17 +6,18 @@ usage chunk withheld from one that did not ask. No I/O: however the bytes are cu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from handler import sse
 from handler.alike import Wording
-from handler.cost import Usage, cost, dollars, estimated, part_bytes, size_of, tells_usage, usage_of
+from handler.cost import Spent, Usage, estimated, part_bytes, size_of, tells_usage, usage_of
+from handler.edits import served
 from handler.errors import Json, UpstreamError
 from handler.framing import FRAMINGS
 from handler.json_weight import LIGHT, MAX_SILENT, is_large
 from handler.providers.base import StreamDecoder
-from handler.splice import dump, splice, splice_bytes
+from handler.splice import dump, splice
 from handler.told import CONTENT, Sent
 from rules import Price
 
@@ -24,11 +25,6 @@ from rules import Price
 _LIKE_THE_LATEST = ("id", "object", "created", "usage")
 # Seconds in which an answer that is whole may still tell its usage and `[DONE]`; its usage behind `[DONE]`.
 GRACE, LATE = 5.0, 0.1
-
-
-def whole(text: str, body: Json, completion: Json, *, model: str, price: Price | None) -> bytes:
-    """A whole answer as the client gets it. `text` parses to `body`; `price` is given to tell the cost."""
-    return splice_bytes(text, body, served(completion, model, price))
 
 
 def content_of(chunk: Mapping[str, Any]) -> int | None:
@@ -53,6 +49,10 @@ class Edits(Protocol):
         """The client's chunk, None for nothing new. Raises UpstreamError when it cannot go on like that."""
         ...
 
+    def text(self, words: str) -> None:
+        """Notes plain text of a steady stream, which went to the client as it is."""
+        ...
+
     def sent(self) -> Sent | None:
         """What another candidate can go on with; None when nobody can."""
         ...
@@ -61,8 +61,14 @@ class Edits(Protocol):
 class Frames:
     """One upstream stream as the client's frames. `price` is given to tell the cost, `told` edits chunks.
 
-    `steady`: a piece of plain text leaves no trace in the decoder, so it need not be told of each.
+    `steady`: a piece of plain text leaves no trace in the decoder, and no edit changes it: it is not parsed.
+    `spent`: what other attempts of the call used.
     """
+
+    content = sent = False  # the upstream brought some; some of it was new to the client
+    usage: Usage | None = None  # as last told
+    ended = False  # the answer is complete, or there is a failure
+    failure: UpstreamError | None = None
 
     def __init__(
         self,
@@ -76,6 +82,7 @@ class Frames:
         choices: int = 1,
         framing: str = "sse",
         steady: bool = False,
+        spent: Sequence[Spent] = (),
     ) -> None:
         self._decoder = decoder
         self._events = FRAMINGS[framing]()
@@ -87,13 +94,10 @@ class Frames:
         self._done = False  # `[DONE]` came
         self.patience: float | None = None  # seconds that the end is worth; None: the answer is not whole
         self._latest: Json = {}  # the last chunk that went to the client
-        self._wording = Wording(model, steady=steady and told is None)
+        self._spent = spent
+        self._wording = Wording(model, steady=steady)
         self.told = told
-        self.content = self.sent = False  # the upstream brought some; some of it was new to the client
-        self.content_bytes = 0  # of its text
-        self.usage: Usage | None = None  # as last told
-        self.ended = False  # the answer is complete, or there is a failure
-        self.failure: UpstreamError | None = None
+        self.content_bytes = 0  # of the text that the upstream brought
 
     def feed(self, data: bytes) -> bytes:
         """The frames that `data` completes. Those before a failure count, so it is kept and not raised."""
@@ -164,6 +168,8 @@ class Frames:
         elif words := self._wording.words(text):
             self.content = self.sent = True
             self.content_bytes += size_of(words)
+            if self.told is not None:
+                self.told.text(words)
             frames.append(sse.encode(self._wording.edited(text) or text))
         else:
             self._chunks(self._decoder.feed(text), text, frames)
@@ -226,20 +232,13 @@ class Frames:
     def _text(self, chunk: Json, text: str | None) -> str:
         self._latest = chunk
         if text is None:
-            return dump(served(chunk, self._model, self._price))
-        as_it_came = chunk is self._decoder.event and not (self._price and chunk.get("usage"))
+            return dump(served(chunk, self._model, self._price, self._spent))
+        as_it_came = chunk is self._decoder.event
+        as_it_came = as_it_came and not ((self._price or self._spent) and chunk.get("usage"))
         edited = self._wording.edited(text) if as_it_came else None
         if edited is None:
-            edited = splice(text, self._decoder.event, served(chunk, self._model, self._price))
+            client = served(chunk, self._model, self._price, self._spent)
+            edited = splice(text, self._decoder.event, client)
         if as_it_came:
             self._wording.learn(text, chunk, edited)
         return edited
-
-
-def served(answer: Json, model: str, price: Price | None) -> Json:
-    """The answer under the id that served it, with what it cost where that was asked for."""
-    usage = answer.get("usage")
-    told = usage_of(answer) if price and isinstance(usage, dict) else None
-    if price is None or not told:
-        return {**answer, "model": model}
-    return {**answer, "model": model, "usage": {**answer["usage"], "cost": dollars(cost(told, price))}}

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from handler.answer import dollars_of
-from handler.cost import Usage
+from handler.cost import Spent, Usage, dollars_of
 from handler.errors import Unauthenticated
 from handler.redact import redacted
 from handler.settings import InvalidSetting
 
 if TYPE_CHECKING:
-    from handler.answer import Answer, Spent
+    from handler.answer import Answer
     from handler.errors import Attempt, GatewayError
     from handler.keys import Key
     from rules import Decision

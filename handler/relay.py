@@ -16,12 +16,13 @@ from typing import TypeVar
 
 import httpx
 
-from handler.answer import Answer, Spent
+from handler.answer import Answer
 from handler.attempt import Asked, Upstream, answered, retold
-from handler.call import Call, Limit, Limits, limits_of
+from handler.call import SILENT, Call, Limit, Limits, closed, limits_of
 from handler.choices import parts_of, together
 from handler.conduct import Conduct, Observe
 from handler.connection import FREE_READS, PACE
+from handler.cost import Spent
 from handler.errors import Attempt, SchemaMismatch, UpstreamError
 from handler.outgoing import outgoing
 from handler.providers.addressing import surfaced
@@ -47,15 +48,16 @@ SMALL = 1_000  # bytes of a read that costs more than they are worth
 
 async def _within(watch: Watch, awaitable: Awaitable[T], limit: Limit) -> T:
     """What it gives within the limit. Raises UpstreamError for the limit and for what httpx raises."""
-    at, klass = limit
-    began = watch.begin()
+    (at, klass), began = limit, watch.begin()
     try:
         async with asyncio.timeout(at - began):
             return await awaitable
     except TimeoutError as error:
         raise UpstreamError("The provider took too long.", klass=klass) from error
+    except UpstreamError as error:
+        raise closed(klass, error, silent=watch.clock() - began) from error.__cause__
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise UpstreamError("The connection failed.", klass="network") from error
+        raise closed(klass, silent=watch.clock() - began) from error
     finally:
         watch.end()
 
@@ -64,17 +66,13 @@ class _Open:
     """An open response: its bytes under time limits, and the way to let go of it."""
 
     def __init__(self, response: httpx.Response, watch: Watch, limits: Limits, began: float) -> None:
-        self.status = response.status_code
-        self.headers = response.headers
-        self._response = response
+        self._response, self.status, self.headers = response, response.status_code, response.headers
         assert isinstance(response.stream, httpx.AsyncByteStream)
         self._bytes = aiter(response.stream)  # not aiter_raw: one layer less for every chunk
-        self._watch = watch
-        self._limits = limits
-        self._began = began
+        self._watch, self._limits, self._began = watch, limits, began
         self._ends = float("inf")  # when the rest is given up
-        self._brought = 0  # bytes of content, as of the last read that brought some
-        self._reads = self._idle_bytes = 0  # reads and bytes since then
+        # Bytes of content as of the last read that brought some; reads and bytes since then.
+        self._brought = self._reads = self._idle_bytes = 0
 
     @property
     def waited(self) -> float:
@@ -85,10 +83,10 @@ class _Open:
         return self._watch.ms_since(self._began)
 
     async def read(self, *, begun: bool, brought: int, patience: float | None) -> bytes:
-        limits = self._limits
-        limit = limits.first
+        limits, limit, since = self._limits, self._limits.first, self._began
         if begun:
-            limit = min((self._watch.clock() + limits.idle, "timeout_idle"), limits.total)
+            since = self._watch.clock()
+            limit = min((since + limits.idle, "timeout_idle"), limits.total)
         if patience is None:
             self._ends = float("inf")
         else:
@@ -101,6 +99,8 @@ class _Open:
         self._idle_bytes += len(data := await _within(self._watch, coming, limit))
         if self._idle_bytes > MAX_WITHOUT_CONTENT:
             raise UpstreamError("The provider's stream holds no content.", klass="protocol")
+        if not data and (silent := self._watch.clock() - since) >= SILENT:
+            raise closed(limit[1], silent=silent)
         return data
 
     async def _paced(self) -> bytes:
@@ -112,9 +112,9 @@ class _Open:
         return await _within(self._watch, self._gathered(most), self._limits.first)
 
     async def drain(self) -> None:
-        limit = (self._watch.clock() + DRAIN, "timeout_idle")
         with suppress(UpstreamError):  # the answer is complete: only the connection is lost
-            await _within(self._watch, self._gathered(MOST_DRAINED), limit)
+            until = self._watch.clock() + DRAIN, "timeout_idle"
+            await _within(self._watch, self._gathered(MOST_DRAINED), until)
 
     async def aclose(self) -> None:
         await self._response.aclose()

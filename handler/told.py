@@ -9,7 +9,6 @@ from __future__ import annotations
 from io import StringIO
 from typing import NamedTuple
 
-from handler.cost import estimated
 from handler.errors import Json, UpstreamError
 
 # Fields of a delta that hold content: text, tool calls, reasoning in its several names, refusal, audio.
@@ -54,12 +53,6 @@ class Continuation(NamedTuple):
             return (Overlap(text, must=True),)
         echo = text if len(text) >= ECHO else ""
         return Overlap(echo), Overlap(text[len(text.rstrip()) :])
-
-    @property
-    def tokens(self) -> int:
-        """Of the answer's text, those that the new answer's usage does not count as output."""
-        said = self.sent.text if self.prefill else ""
-        return estimated(input_tokens=0, output_bytes=len(said.encode("utf-8", "replace"))).output
 
 
 class Overlap:
@@ -106,7 +99,7 @@ class Told:
         self._head = continuation.sent.head if continuation else {}
         self._overlaps = continuation.overlaps() if continuation else ()
         self._text = StringIO()  # new to the client
-        self._plain = True  # nothing but text, and more of it may come
+        self._plain = True  # nothing but text, not too much, and more of it may come
 
     def chunk(self, chunk: Json) -> Json | None:
         """The client's chunk, None for nothing new. Raises UpstreamError when the answer is another one."""
@@ -117,6 +110,12 @@ class Told:
             chunk = edited
         self._note(chunk)
         return chunk
+
+    def text(self, words: str) -> None:
+        """Notes text that went to the client."""
+        if self._plain:
+            self._text.write(words)
+            self._plain = self._text.tell() <= MOST_TOLD
 
     def sent(self) -> Sent | None:
         """What the client has now; None when nobody can go on with it."""
@@ -134,8 +133,7 @@ class Told:
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
             if text := delta.get("content"):
-                self._text.write(text)
-                self._plain = self._plain and self._text.tell() <= MOST_TOLD
+                self.text(text)
             other = any(value and name in CONTENT and name != "content" for name, value in delta.items())
             if other or choice.get("index") or choice.get("finish_reason"):
                 self._plain = False
@@ -143,10 +141,7 @@ class Told:
     def _continued(self, chunk: Json, goes_on: Continuation) -> Json | None:
         choices = [self._choice(choice) for choice in chunk.get("choices") or ()]
         edited = {**chunk, **self._head, "choices": choices}
-        usage = chunk.get("usage")
-        if isinstance(usage, dict):
-            edited["usage"] = _with_output(usage, goes_on.tokens)
-        news = usage or any(
+        news = chunk.get("usage") or any(
             choice.get("finish_reason") or any(choice["delta"].values()) for choice in choices
         )
         return edited if news else None
@@ -160,13 +155,3 @@ class Told:
         for overlap in self._overlaps:
             text = overlap.rest(text, last=other or bool(choice.get("finish_reason")))
         return {**choice, "delta": {"content": text, **delta} if text else delta}
-
-
-def _with_output(usage: Json, tokens: int) -> Json:
-    """The usage of the answer as it was delivered: `tokens` of it came from others."""
-    more = {
-        name: usage[name] + tokens
-        for name in ("completion_tokens", "total_tokens")
-        if isinstance(usage.get(name), int)
-    }
-    return {**usage, **more}

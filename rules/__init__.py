@@ -10,6 +10,7 @@ from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.facts import PREFERENCES, Facts, secret_header
 from rules.names import well_formed
 from rules.patterns import like
+from rules.preference import USUAL_OUTPUT
 from rules.provider_fields import QUIRKS
 from rules.reading import read_record
 from rules.record import Record
@@ -39,6 +40,7 @@ __all__ = [
     "PREFERENCES",
     "PROVIDERS",
     "QUIRKS",
+    "USUAL_OUTPUT",
     "AccessRecord",
     "AliasRecord",
     "BudgetRecord",

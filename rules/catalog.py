@@ -58,6 +58,7 @@ class Model:
     max_output: int | None = None  # tokens
     price: Price | None = None
     can: frozenset[str] = frozenset()  # of ABLE, and `prefill`
+    known: bool = True  # False: nobody says what it can do, so it is taken to be able
     quality: int | None = None  # 1..5
     speed: int | None = None  # 1..5, the static prior of `fast`
     auto: bool = False  # eligible when no model is named
@@ -118,6 +119,7 @@ class Catalog:
             max_output=record.max_output or (like.max_output if like else None),
             price=own or (like.price if like else None),
             can=frozenset(record.can) if record.can is not None else like.can if like else ABLE,
+            known=record.can is not None or (like is not None and like.known),
             quality=record.quality or (like.quality if like else None),
             speed=row.speed if row else None,
             auto=record.auto,
@@ -203,7 +205,7 @@ def undated(id: str) -> str:
 
 def unlisted(provider: str, name: str) -> Model:
     """A pin that the catalogue does not know: everything about it is unknown, so it is taken to be able."""
-    return Model(provider=provider, name=name, pool=bare(name), can=ABLE, listed=False)
+    return Model(provider=provider, name=name, pool=bare(name), can=ABLE, known=False, listed=False)
 
 
 COLUMNS = (
@@ -224,6 +226,7 @@ def _model(row: Sequence[Any]) -> Model:
         max_output=row[MAX_OUTPUT],
         price=Price(_nano(row[INPUT]), _nano(row[OUTPUT]), _cached(row[CACHED])) if priced else None,
         can=ABLE if row[CAN] == "*" else frozenset(row[CAN].split()),
+        known=row[CAN] != "*",
         quality=row[QUALITY],
         speed=row[SPEED],
         auto=bool(row[AUTO]),

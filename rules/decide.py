@@ -32,7 +32,7 @@ def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live) -> Deci
         steps=matched.steps,
         problems=ruleset.problems,
         refusal=refusal,
-        effects=effects_of(route),
+        effects=effects_of(route, facts),
         limits=_limits(plan, matched, candidates),
         prefer=plan.wanted,
         pinned=plan.pinned,
@@ -119,7 +119,7 @@ def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live, matche
         admission=admission,
         size=Size(
             facts.input_tokens,
-            _max_tokens(facts, effects_of(route)),
+            _max_tokens(facts, effects_of(route, facts)),
             facts.n,
             live.first_token,
             live.unable,
@@ -131,10 +131,14 @@ def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live, matche
 NO_EFFECTS = Effects()
 
 
-def effects_of(route: RouteRecord | None) -> Effects:
-    """What the applying rule asks of the request, whoever chose the model."""
+def effects_of(route: RouteRecord | None, facts: Facts) -> Effects:
+    """What the applying rule asks of the request, whoever chose the model.
+
+    An answer that breaks off is gone on with where there are fallbacks to do it.
+    """
+    recovery = "resume" if _fallbacks(facts, route) else "error"
     if route is None:
-        return NO_EFFECTS
+        return NO_EFFECTS._replace(recovery=recovery) if facts.fallbacks else NO_EFFECTS
     return Effects(
         set=route.set or {},
         defaults=route.defaults or {},
@@ -143,7 +147,10 @@ def effects_of(route: RouteRecord | None) -> Effects:
         timeouts=route.timeouts or {},
         retries=1 if route.retries is None else route.retries,
         hedge_after=route.hedge_after,
-        recovery=route.recovery or "error",
+        retry_after_max=NO_EFFECTS.retry_after_max
+        if route.retry_after_max is None
+        else route.retry_after_max,
+        recovery=route.recovery or recovery,
     )
 
 

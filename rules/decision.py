@@ -74,6 +74,7 @@ class Effects(NamedTuple):
     timeouts: Mapping[str, float] = NONE  # seconds: connect, first_token, idle, total
     retries: int = 1
     hedge_after: float | None = None  # seconds
+    retry_after_max: float = 3.0  # seconds of a Retry-After that the same candidate is worth
     recovery: str = "error"  # error | resume | buffer
 
 
@@ -96,6 +97,12 @@ class Decision:
     pinned: bool = False  # the request named exactly one provider/model
     revision: str = ""
     stale: bool = False
+
+    @property
+    def pin(self) -> str | None:
+        """The id of the one model that the request named."""
+        named = (candidate.id for candidate in self.candidates if candidate.id not in self.fallbacks)
+        return next(named, None) if self.pinned else None
 
     def explain(self, *, visible: frozenset[tuple[str, str]] | None = None) -> dict[str, Any]:
         """The JSON of contract section 8. `visible`: the (kind, id) of the records to show; None: all."""

@@ -48,6 +48,7 @@ class RouteRecord(Record):
     timeouts: Annotated[Mapping[str, float], Reads(fields.timeouts)] | None = None
     retries: Annotated[int, Reads(whole(0, 3))] | None = None
     hedge_after: Seconds | None = None
+    retry_after_max: Annotated[float, Reads(amount(0, 20))] | None = None
     recovery: Annotated[str, Reads(choice("error", "resume", "buffer"))] | None = None
     set: Parameters | None = None
 

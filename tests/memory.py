@@ -16,8 +16,9 @@ from typing import Any
 from handler.attempt import MAX_ANSWER
 from handler.auth import Key
 from handler.chat import facts_of, parse
+from handler.edits import whole
 from handler.errors import GatewayError
-from handler.frames import Frames, whole
+from handler.frames import Frames
 from handler.json_weight import is_large
 from handler.providers.base import Quirks
 from handler.providers.registry import TRANSLATORS

@@ -19,7 +19,7 @@ from tests.gateways import MANAGE
 from tests.wall import judge, scenarios
 from tests.wall.faults import FAULTS
 from tests.wall.front import CANARY, SPARE, Front, Seen, Setup, front, text
-from tests.wall.replies import ANSWER
+from tests.wall.replies import ANSWER, FAST, FULL, Profile
 from tests.wall.server import Wall
 
 HANGS = 700.0  # seconds: the default total and a little
@@ -135,19 +135,20 @@ async def test_neither_health_nor_explain_knows_a_credential() -> None:
         assert f"Bearer {CANARY}-wall" in sent, "the wall was given one"
 
 
-SINGLE = [pytest.param(one, id=f"{one.id}: {one.passing}") for one in scenarios.SCENARIOS if one.checks]
+SIXTEEN = [
+    pytest.param(one, times, id=f"{one.id} {times.name}: {one.passing}")
+    for one in scenarios.SCENARIOS
+    for times in (FULL, FAST)
+    if times is FULL or one.id in scenarios.TIMED
+]
 
 
 @pytest.mark.parametrize("stream", [pytest.param(True, id="streamed"), pytest.param(False, id="whole")])
-@pytest.mark.parametrize("scenario", SINGLE)
-async def test_failoverbench(scenario: scenarios.Scenario, stream: bool) -> None:
-    async with Wall() as wall:
-        assert await scenarios.wrong(scenario, wall, stream=stream) == []
-
-
-@pytest.mark.parametrize("stream", [pytest.param(True, id="streamed"), pytest.param(False, id="whole")])
-async def test_failoverbench_flapping(stream: bool) -> None:
-    assert await scenarios.flapping(stream=stream) == []
+@pytest.mark.parametrize(("scenario", "times"), SIXTEEN)
+async def test_failoverbench_passes_with_nothing_but_a_fallback(
+    scenario: scenarios.Scenario, times: Profile, stream: bool
+) -> None:
+    assert await scenarios.wrong(scenario, times, stream=stream) == []
 
 
 BROKEN = [name for name, fault in FAULTS.items() if fault.stream.committed and name != "endless-stream"]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from handler.errors import UpstreamError
+from handler.errors import Unsupported
 from handler.providers.base import Json
 
 Part = Callable[[Json, str], Json]  # a part of a message, and where it is, to a block
@@ -20,16 +20,9 @@ FORMAT = "anthropic-claude-v1"  # marks thoughts that only Claude can read
 _MODEL = re.compile(r"claude-[a-z0-9.-]+?(?=$|-20\d{6}|-v\d|-latest|[@:])")
 
 
-def unsupported(where: str, problem: str) -> UpstreamError:
+def unsupported(where: str, problem: str) -> Unsupported:
     """Content that the format has no place for."""
-    return UpstreamError(
-        f"{where}: {problem}",
-        klass="invalid_request",
-        status=400,
-        type="invalid_request_error",
-        code="unsupported_parameter",
-        param=where,
-    )
+    return Unsupported(f"{where}: {problem}", klass="invalid_request", param=where)
 
 
 def blocks_of(content: Any, where: str, parts: Mapping[str, Part]) -> list[Json]:

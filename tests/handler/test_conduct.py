@@ -175,7 +175,7 @@ def test_attempts_stay_within_the_plan_and_are_all_told(case: tuple[Call, dict[s
     heard_, transport = played(asked, scripts)
     effects, candidates = asked.decision.effects, asked.decision.candidates
     refusals = sum(bool(prefilled(body)) for name in scripts for body in transport.asked(name))
-    assert len(transport.requests) <= len(candidates) * (1 + effects.retries) + 2 + refusals
+    assert len(transport.requests) <= len(candidates) * (2 + effects.retries) + 2 + refusals
     assert heard_.seconds <= TOTAL
     told_ = Counter(one.split()[0].partition("/")[2] for one in heard_.classes)
     assert told_ == Counter(name for name, _, _ in transport.requests)

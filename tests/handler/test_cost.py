@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from handler.cost import Usage, cost, dollars, estimated, output_bytes, usage_of
-from rules import Price
+from handler.cost import Usage, cost, dollars, estimated, output_bytes, summed, usage_of
+from handler.errors import Json
+from rules import Candidate, Price
+from tests.handler.relaying import model
 
 
 def told(prompt: Any = 10, completion: Any = 4, **more: Any) -> dict[str, Any]:
@@ -165,3 +167,41 @@ def test_an_estimate_says_that_it_is_one() -> None:
 )
 def test_how_much_text_an_answer_brings(body: dict[str, Any], size: int) -> None:
     assert output_bytes(body) == size
+
+
+SPENT = [(Candidate(model("one/a")), Usage(input=5, output=3, cached=2, reasoning=1))]
+
+
+@pytest.mark.parametrize(
+    ("usage", "all_told"),
+    [
+        pytest.param(
+            {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+            {"prompt_tokens": 12, "completion_tokens": 6, "total_tokens": 18},
+            id="the three counts",
+        ),
+        pytest.param(
+            {"prompt_tokens": 7, "completion_tokens": 0},
+            {"prompt_tokens": 12, "completion_tokens": 3},
+            id="what is not there stays away",
+        ),
+        pytest.param(
+            {"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 4}},
+            {"prompt_tokens": 12, "prompt_tokens_details": {"cached_tokens": 2, "audio_tokens": 4}},
+            id="details that are there count too",
+        ),
+        pytest.param(
+            {"completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 8}, "cost_tier": "x"},
+            {"completion_tokens": 12, "completion_tokens_details": {"reasoning_tokens": 9}, "cost_tier": "x"},
+            id="a provider's own members stay",
+        ),
+        pytest.param(
+            {"prompt_tokens": None, "total_tokens": "9"},
+            {"prompt_tokens": None, "total_tokens": "9"},
+            id="what is no number stays",
+        ),
+    ],
+)
+def test_usage_is_told_with_what_earlier_attempts_used(usage: Json, all_told: Json) -> None:
+    assert summed(usage, SPENT) == all_told
+    assert summed(usage, []) == usage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handler.errors import ACTIONS, Attempt, UpstreamError
+from handler.errors import ACTIONS, Attempt, Unsupported, UpstreamError
 from handler.failover import Failover, Next, final_error
 from rules import Candidate
 from tests.handler.relaying import model
@@ -18,10 +18,21 @@ def failed(klass: str, retry_after: float | None = None, status: int | None = 50
 
 
 def played(
-    *candidates: Candidate, failures: list[UpstreamError], retries: int = 1, deadline: float = FOREVER
+    *candidates: Candidate,
+    failures: list[UpstreamError],
+    retries: int = 1,
+    retry_after_max: float = 3.0,
+    deadline: float = FOREVER,
+    pinned: str | None = None,
 ) -> list[tuple[str, float]]:
     """Who is tried, after which pause, when attempts fail like this, the last way again and again."""
-    failover = Failover(candidates, retries=retries, jitter=lambda: 0.5)
+    failover = Failover(
+        candidates,
+        retries=retries,
+        retry_after_max=retry_after_max,
+        jitter=lambda: 0.5,
+        pinned=pinned,
+    )
     now, steps, step = 0.0, [], failover.first()
     while step is not None:
         now += step.delay
@@ -74,6 +85,30 @@ CASES = [
     pytest.param(
         [A, A], [SERVER], [("a", 0), ("a", 0.25), ("a", 0), ("a", 0.25)], id="a candidate listed twice"
     ),
+    pytest.param(
+        [A, B],
+        [failed("rate_limit", 2), SILENT, failed("auth")],
+        [("a", 0), ("a", 2), ("b", 0)],
+        id="a limit that ends soon is waited for, and forgotten then",
+    ),
+    pytest.param(
+        [A, B],
+        [failed("rate_limit", 3), failed("rate_limit", 1), failed("auth"), failed("auth")],
+        [("a", 0), ("a", 3), ("b", 0), ("a", 1)],
+        id="but once: after a second one the next is asked now",
+    ),
+    pytest.param(
+        [A, B],
+        [failed("rate_limit", 3.1), failed("auth"), failed("auth")],
+        [("a", 0), ("b", 0), ("a", 3.1)],
+        id="one that ends later is not waited for while another can be asked",
+    ),
+    pytest.param(
+        [A, B],
+        [failed("rate_limit", 0), failed("auth")],
+        [("a", 0), ("a", 0), ("b", 0)],
+        id="at once is soon",
+    ),
 ]
 
 
@@ -82,6 +117,36 @@ def test_the_order_of_attempts(
     candidates: list[Candidate], failures: list[UpstreamError], steps: list[tuple[str, float]]
 ) -> None:
     assert played(*candidates, failures=failures) == steps
+
+
+@pytest.mark.parametrize(
+    ("retry_after_max", "after", "tried"),
+    [(0, 0.5, "ab"), (0, 0, "aab"), (5, 5, "aab"), (5, 5.5, "ab"), (20, 20, "aab"), (3, None, "ab")],
+)
+def test_a_rule_says_which_limit_is_waited_for(
+    retry_after_max: float, after: float | None, tried: str
+) -> None:
+    failures = [failed("rate_limit", after), *([failed("rate_limit", 60)] if len(tried) > 2 else [])]
+    steps = played(A, B, failures=[*failures, failed("content_policy")], retry_after_max=retry_after_max)
+    assert "".join(name for name, _ in steps) == tried
+
+
+NO_PLACE = Unsupported("There is no place for it.", klass="invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("failures", "pinned", "tried"),
+    [
+        pytest.param([NO_PLACE], None, "abc", id="the next candidate may have a place for it"),
+        pytest.param([NO_PLACE], "one/a", "a", id="but the one model that was named is not replaced"),
+        pytest.param([failed("auth"), NO_PLACE], "one/a", "abc", id="a fallback is no such model"),
+        pytest.param([NO_PLACE], "one/b", "ab", id="which may be cooling, and so be asked later"),
+    ],
+)
+def test_what_a_format_cannot_carry_is_the_candidates_problem(
+    failures: list[UpstreamError], pinned: str | None, tried: str
+) -> None:
+    assert "".join(name for name, _ in played(A, B, C, failures=failures, pinned=pinned)) == tried
 
 
 @pytest.mark.parametrize("klass", sorted(ACTIONS))
@@ -115,12 +180,13 @@ def test_retries_double_their_pause(retries: int) -> None:
         pytest.param([8, 8], "a", id="it is the same"),
         pytest.param([8, 4, 16], "ac", id="the smaller one is left out"),
         pytest.param([16, 8, 32], "ac", id="what is left out does not lower the bar"),
-        pytest.param([8, None], "a", id="it is not known"),
+        pytest.param([8, None], "ab", id="it is not known, so it may be larger"),
+        pytest.param([8, None, 8, 16], "abd", id="what is not known does not lower the bar"),
         pytest.param([None, 8], "ab", id="the first one's is not known"),
     ],
 )
 def test_a_prompt_that_is_too_long_goes_only_to_larger_windows(windows: list[int | None], tried: str) -> None:
-    candidates = [Candidate(model(f"one/{'abc'[at]}", context=window)) for at, window in enumerate(windows)]
+    candidates = [Candidate(model(f"one/{'abcd'[at]}", context=window)) for at, window in enumerate(windows)]
     assert "".join(name for name, _ in played(*candidates, failures=[failed("context_length")])) == tried
 
 
@@ -140,7 +206,7 @@ def test_nothing_begins_after_the_deadline(failure: UpstreamError, deadline: flo
 def test_jitter_spreads_the_retries() -> None:
     pauses = set()
     for draw in (0.0, 0.5, 0.999):
-        failover = Failover([], retries=1, jitter=iter([draw]).__next__)
+        failover = Failover([], retries=1, retry_after_max=3, jitter=iter([draw]).__next__)
         step = failover.after(A, SERVER, now=0, deadline=FOREVER)
         assert isinstance(step, Next)
         pauses.add(round(step.delay, 3))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.handler.relaying import call
+from handler.call import hedge_after
+from handler.errors import Json
+from rules import Model
+from tests.handler.relaying import ASKED, call, model
 from tests.handler.scripted import Heard, Script, Scripted, answering, breaking, heard, replying
 from tests.upstream import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
 from tests.warp import run
@@ -70,11 +74,62 @@ def test_whoever_commits_first_answers(
 
 
 @BOTH
+@pytest.mark.parametrize(
+    ("silent", "observed"),
+    [
+        pytest.param(9.0, ["one/a cancelled", "two/b ok"], id="but for a silence that is not unusual"),
+        pytest.param(11.0, ["one/a timeout_first_token", "one/a cancelled", "two/b ok"], id="for a long one"),
+    ],
+)
+def test_who_is_given_up_after_a_long_silence_goes_last_if_it_happens_again(
+    silent: float, observed: list[str], streamed: bool
+) -> None:
+    _, transport = hedged([SILENT], [good("second", streamed, after=silent - 2)], streamed=streamed)
+    assert [f"{id} {klass}" for id, klass, _ in transport.observed] == observed
+
+
+@BOTH
 def test_without_a_rule_nobody_is_hedged(streamed: bool) -> None:
     told, transport = hedged(
         [good("first", streamed, after=9)], [good("second", streamed)], streamed=streamed, hedge_after=None
     )
     assert (told.text, len(transport.requests)) == ("first", 1)
+
+
+REASONS = model("one/a", can=["reasoning"])
+SMALL = replace(model("one/a"), max_output=500)
+USUAL = [
+    pytest.param("one/a", {}, True, 10, id="of a stream ten seconds"),
+    pytest.param("one/a", {}, False, 1024 / 75, id="of a whole answer the time that a usual one takes"),
+    pytest.param("one/a", {"max_tokens": 3000}, False, 40, id="or that a long one takes"),
+    pytest.param("one/a", {"max_completion_tokens": 50}, False, 10, id="but never less than ten"),
+    pytest.param(SMALL, {"max_tokens": 3000}, False, 10, id="and no longer than the model can go on"),
+    pytest.param("one/a", {"max_tokens": 3000}, True, 10, id="a stream begins at once, however long it is"),
+    pytest.param(REASONS, {}, True, None, id="who reasons may think"),
+    pytest.param("one/a", {"reasoning_effort": "low"}, False, None, id="and who is asked to"),
+]
+
+
+@pytest.mark.parametrize(("who", "body", "streamed", "after"), USUAL)
+def test_where_fallbacks_are_named_an_unusual_silence_starts_one(
+    who: str | Model, body: Json, streamed: bool, after: float | None
+) -> None:
+    asked = call(who, "two/b", body={**ASKED, **body}, stream=streamed)
+    first = asked.decision.candidates[0]
+    named = replace(asked, decision=replace(asked.decision, fallbacks=frozenset({"two/b"})))
+    assert hedge_after(named, first) == after
+    assert hedge_after(asked, first) is None, "a pool's others are no fallbacks that anybody named"
+
+
+@pytest.mark.parametrize(
+    ("effects", "after"),
+    [({"hedge_after": 3.0}, 3), ({"timeouts": {"first_token": 20.0}}, None), ({"timeouts": {"idle": 9}}, 10)],
+    ids=["its own time", "a limit of the first token", "anything else"],
+)
+def test_a_rule_has_the_say_about_silence(effects: Json, after: float | None) -> None:
+    asked = call("one/a", "two/b", stream=True, **effects)
+    named = replace(asked, decision=replace(asked.decision, fallbacks=frozenset({"two/b"})))
+    assert hedge_after(named, asked.decision.candidates[0]) == after
 
 
 @BOTH

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ import pytest
 
 from handler import __version__
 from handler.attempt import MAX_ANSWER
-from handler.errors import GatewayError, Unavailable
+from handler.call import limits_of
+from handler.errors import GatewayError, Json, Unavailable
 from handler.outgoing import USER_AGENT
 from handler.providers.base import Provider
 from handler.relay import Answer, Call
-from tests.handler.relaying import Relaying, call, classes, frames_of, model, relaying
+from rules import Model
+from tests.handler.relaying import ASKED, Relaying, call, classes, frames_of, model, relaying
 from tests.upstream import (
     Act,
     Piece,
@@ -251,14 +253,62 @@ async def test_a_prompt_that_is_too_long_goes_on_only_to_a_larger_window(
     assert classes(answer) == ["one/a context_length", "three/b ok"]
 
 
+ELSEWHERE: Json = {
+    "messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-abc"}}]}]
+}
+FILE = "messages[0].content[0].file"
+NO_PLACE = {
+    "message": f"{FILE}: Claude needs its data; a file kept at OpenAI is out of its reach",
+    "type": "invalid_request_error",
+    "param": FILE,
+    "code": "unsupported_parameter",
+    "metadata": {"origin": "gateway", "class": "invalid_request", "provider": "claude", "attempts": []},
+}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("models", "pinned", "outcome"),
+    [
+        pytest.param(("claude/a", "two/b"), False, ["two/b ok"], id="the next one is asked"),
+        pytest.param(("claude/a", "two/b"), True, NO_PLACE, id="the model was named"),
+        pytest.param(("claude/a", "claude/b"), False, NO_PLACE, id="nobody is left"),
+        pytest.param(("two/down", "claude/a"), False, 502, id="one who was asked failed"),
+        pytest.param(("two/down", "claude/a"), True, 502, id="as did the one that was named"),
+    ],
+)
+async def test_what_a_format_cannot_carry_is_no_answer_of_a_provider(
+    relay: Relaying, models: tuple[str, ...], pinned: bool, outcome: Any, streamed: bool
+) -> None:
+    relay.rows["claude"] = Provider(name="claude", base_url=relay.upstream.url, dialect="anthropic")
+    relay.upstream.script("b", good(streamed))
+    relay.upstream.script("down", error(503))
+    asked = call(*models, body=ELSEWHERE, stream=streamed, pinned=pinned, retries=0)
+    if isinstance(outcome, list):
+        assert classes(await answered(relay, asked)) == outcome
+    else:
+        failure = await refused(relay, asked)
+        assert failure.body()["error"] == outcome if outcome == NO_PLACE else failure.status == outcome
+
+
 @BOTH
 async def test_a_limit_is_waited_for_when_nobody_else_is_left(relay: Relaying, streamed: bool) -> None:
-    relay.upstream.script("a", whole(status=429, headers={"retry-after": "2"}), good(streamed))
+    relay.upstream.script("a", whole(status=429, headers={"retry-after": "4"}), good(streamed))
     relay.upstream.script("b", error(401))
     answer = await answered(relay, call("one/a", "two/b", stream=streamed))
     assert classes(answer) == ["one/a rate_limit", "two/b auth", "one/a ok"]
-    assert relay.slept == [pytest.approx(2, abs=0.1)]
-    assert answer.waited > 1.9
+    assert relay.slept == [pytest.approx(4, abs=0.1)]
+    assert answer.waited > 3.9
+
+
+@BOTH
+async def test_a_limit_that_ends_soon_is_waited_for_before_anybody_else_is_asked(
+    relay: Relaying, streamed: bool
+) -> None:
+    relay.upstream.script("a", whole(status=429, headers={"retry-after": "2"}), good(streamed))
+    answer = await answered(relay, call("one/a", "two/b", stream=streamed))
+    assert classes(answer) == ["one/a rate_limit", "one/a ok"]
+    assert relay.slept == [2]
 
 
 @BOTH
@@ -416,16 +466,27 @@ async def test_a_whole_answer_may_be_slow_where_no_rule_says_otherwise(relay: Re
     assert classes(await answered(relay, call("one/a", timeouts={"idle": SOON}))) == ["one/a ok"]
 
 
-@pytest.mark.parametrize(
-    ("can", "stream_", "seconds"),
-    [((), True, 30), (("reasoning",), True, 180), ((), False, 600), (("reasoning",), False, 600)],
-)
-async def test_how_long_a_first_token_may_take(
-    relay: Relaying, can: Sequence[str], stream_: bool, seconds: float
-) -> None:
-    from handler.call import limits_of
+ANY = replace(model("one/a", can=["reasoning"]), known=False)  # taken to be able, as of a pin
+REASONS, OTHER = model("one/a", can=["reasoning", "tools"]), model("one/a", can=["tools"])
 
-    asked = call(model("one/a", can=can), stream=stream_)
+
+@pytest.mark.parametrize(
+    ("who", "body", "stream_", "seconds"),
+    [
+        pytest.param(OTHER, {}, True, 30, id="no reasoning"),
+        pytest.param(REASONS, {}, True, 180, id="a model that is known to reason"),
+        pytest.param(ANY, {}, True, 30, id="one of which nobody knows"),
+        pytest.param(ANY, {"reasoning_effort": "high"}, True, 180, id="reasoning is asked for"),
+        pytest.param(ANY, {"thinking": {"type": "enabled"}}, True, 180, id="in another provider's words"),
+        pytest.param(ANY, {"reasoning": {"max_tokens": 9}}, True, 180, id="in a third one's"),
+        pytest.param(ANY, {"reasoning_effort": "none"}, True, 30, id="no reasoning is asked for"),
+        pytest.param(ANY, {"thinking": {"type": "disabled"}}, True, 30, id="nor in another's words"),
+        pytest.param(OTHER, {}, False, 600, id="a whole answer has no first token"),
+        pytest.param(REASONS, {}, False, 600, id="nor has one that is thought over"),
+    ],
+)
+async def test_how_long_a_first_token_may_take(who: Model, body: Json, stream_: bool, seconds: float) -> None:
+    asked = call(who, body={**ASKED, **body}, stream=stream_)
     limits = limits_of(asked, asked.decision.candidates[0], now=100, deadline=asked.deadline_from(100))
     assert limits.first[0] - 100 == seconds
     assert (limits.connect, limits.idle, limits.total) == (5, 30, (700, "timeout_total"))

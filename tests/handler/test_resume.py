@@ -9,7 +9,7 @@ import pytest
 
 from handler.attempt import MAX_HELD
 from handler.errors import Json
-from handler.told import Continuation, Sent, Told
+from handler.told import MOST_TOLD, Continuation, Sent, Told
 from rules import Model
 from tests.handler.relaying import ASKED, call, model
 from tests.handler.scripted import (
@@ -123,6 +123,23 @@ def test_a_restart_says_nothing_twice_however_it_is_cut(size: int) -> None:
     assert told.text == TEXT
     assert told.done
     assert not [one for one in told.choices if one["delta"].get("content") == ""][1:]
+
+
+@pytest.mark.parametrize(
+    ("characters", "rescued"),
+    [
+        pytest.param(MOST_TOLD, True, id="as much as is kept"),
+        pytest.param(MOST_TOLD + 1, False, id="more than is kept"),
+    ],
+)
+def test_a_long_answer_is_gone_on_with_up_to_a_size(characters: int, rescued: bool) -> None:
+    """Its chunks are alike, so most of them are never parsed."""
+    text = "word " * (MOST_TOLD // 5)
+    pieces = [chunk(text[at : at + 50_000]) for at in range(0, MOST_TOLD, 50_000)]
+    broken = stream(role(), *pieces, *[chunk("!")] * (characters - MOST_TOLD), Act.CUT, done=False)
+    again = stream(role(), *pieces, chunk("And so on."), finish())
+    told, _ = resumed([lambda _: broken], [lambda _: again])
+    assert (told.done, told.text == f"{text}And so on.") == (rescued, rescued)
 
 
 def test_an_answer_of_which_only_the_end_was_missing_is_finished() -> None:
@@ -268,17 +285,17 @@ def test_a_long_text_said_again_is_bounded_by_its_silences_and_not_by_the_first_
 
 
 @HOWS
-def test_usage_is_that_of_the_answer_as_delivered_and_the_log_has_all_of_it(able: bool) -> None:
-    asked = {**ASKED, "stream_options": {"include_usage": True}}
+def test_usage_and_cost_count_every_attempt_as_the_log_does(able: bool) -> None:
+    asked = {**ASKED, "stream_options": {"include_usage": True}, "usage": {"include": True}}
     second = ABLE if able else "two/b"
     told, _ = resumed([breaking(HALF, Act.CUT)], [answering(TEXT)], models=("one/a", second), body=asked)
     last = told.chunks[-1]
-    before = len(HALF) // 4 if able else 0  # a new answer's own count has all of it
     assert last["choices"] == []
     assert last["usage"] == {
-        "prompt_tokens": 7,
-        "completion_tokens": 3 + before,
-        "total_tokens": 10 + before,
+        "prompt_tokens": 5 + 7,
+        "completion_tokens": len(HALF) // 4 + 3,
+        "total_tokens": 20,
+        "cost": pytest.approx((12 * 1 + 8 * 2) / 1e6),
     }
     assert last["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
     assert told.answer is not None

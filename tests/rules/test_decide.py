@@ -259,6 +259,7 @@ def test_the_rules_effects_hold_whoever_chose_the_model() -> None:
         timeouts={"total": 9},
         retries=2,
         hedge_after=3,
+        retry_after_max=7,
         recovery="buffer",
         allow_fields=["plugins"],
     )
@@ -273,11 +274,36 @@ def test_the_rules_effects_hold_whoever_chose_the_model() -> None:
     )
     assert (effects.timeouts, effects.retries, effects.hedge_after) == ({"total": 9}, 2, 3)
     assert (effects.recovery, effects.allow_fields) == ("buffer", ("plugins",))
+    assert effects.retry_after_max == 7
 
 
 def test_without_a_rule_the_effects_are_the_usual_ones() -> None:
     effects = decided("openai/mid").effects
     assert (effects.retries, effects.recovery, effects.cap) == (1, "error", {})
+    assert (effects.hedge_after, effects.retry_after_max) == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "recovery"),
+    [
+        pytest.param(None, {}, "error", id="nobody is named who could go on"),
+        pytest.param(None, {"fallbacks": ("gemini/pro",)}, "resume", id="the request names fallbacks"),
+        pytest.param({"fallbacks": ["gemini/pro"]}, {}, "resume", id="the rule names fallbacks"),
+        pytest.param({"retries": 0, "fallbacks": []}, {}, "error", id="the rule names none"),
+        pytest.param(
+            {"retries": 0}, {"fallbacks": ("gemini/pro",)}, "resume", id="the rule says nothing of it"
+        ),
+        pytest.param({"recovery": "resume"}, {}, "resume", id="the rule says so"),
+        pytest.param(
+            {"recovery": "error", "fallbacks": ["gemini/pro"]}, {}, "error", id="the rule says not to"
+        ),
+    ],
+)
+def test_an_answer_that_breaks_off_is_gone_on_with_where_fallbacks_are_named(
+    rule: dict[str, Any] | None, facts: dict[str, Any], recovery: str
+) -> None:
+    records = [] if rule is None else [route(**rule)]
+    assert decided("openai/mid", records, **facts).effects.recovery == recovery
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,8 @@ def test_kinds_that_are_not_served_yet_say_so() -> None:
             "route", "timeouts", {"total": "30", "idle": 0.5}, {"idle": 0.5, "total": 30}, id="times"
         ),
         pytest.param("route", "hedge_after", Decimal("0.5"), 0.5, id="a time to hedge after"),
+        pytest.param("route", "retry_after_max", "20", 20, id="the longest limit that is waited for"),
+        pytest.param("route", "retry_after_max", 0, 0, id="no limit is waited for"),
         pytest.param("route", "recovery", "buffer", "buffer", id="recovery"),
         pytest.param(
             "route", "set", {"temperature": "0.2"}, {"temperature": 0.2}, id="a known parameter as a text"
@@ -316,6 +318,9 @@ MISTAKES = [
     pytest.param("route", {"retries": 4}, "retries", "from 0 to 3, got 4", id="too many retries"),
     pytest.param("route", {"retries": -1}, "retries", "from 0 to 3", id="too few retries"),
     pytest.param("route", {"hedge_after": 0}, "hedge_after", "greater than 0", id="hedging at once"),
+    pytest.param(
+        "route", {"retry_after_max": 21}, "retry_after_max", "from 0 to 20, got 21", id="too long a wait"
+    ),
     pytest.param(
         "route", {"recovery": "retry"}, "recovery", "error | resume | buffer", id="an unknown recovery"
     ),

@@ -22,6 +22,7 @@ class End:
     rescue: bool = True  # what was sent may be continued by another model
     waited: float = 0.0  # seconds that the provider asked to be left alone, where it is the only one
     ruled: str | None = None  # its class where a rule limits the first token
+    silent: bool = False  # so long that a fallback is started beside, where no rule limits it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +41,25 @@ def fault(what: str, answers: Answers, end: End, stream: End | None = None, **mo
 
 OK = End()
 TWICE = End(alone=2)
-NEXT_OK = End(alone=2, beside=1, waited=1.5)
+SOON = End(alone=2, waited=1.5)
 SERVER, OVERLOADED, NETWORK = End("server", 2), End("overloaded", 2), End("network", 2)
 PROTOCOL, UNSEEN = End("protocol"), End("network", 0)
-NO_END = End("timeout_total", ruled="timeout_first_token")
-LATE = End(ruled="timeout_first_token")
-NO_TOKEN, CUT = End("timeout_first_token"), End("network", committed=True)
+NO_END = End("timeout_total", ruled="timeout_first_token", silent=True)
+LATE = End(ruled="timeout_first_token", silent=True)
+CLOSED = End("timeout_idle", ruled="timeout_first_token", silent=True)
+NO_TOKEN, CUT = End("timeout_first_token", silent=True), End("network", committed=True)
 
 FAULTS: Mapping[str, Fault] = {
     "ok": fault("answers", good, OK),
-    "429-first-2": fault("429 with Retry-After: 2, once", first(limited(retry_after="2")), NEXT_OK),
+    "429-first-2": fault("429 with Retry-After: 2, once", first(limited(retry_after="2")), SOON),
     "429-for-ever": fault("429 without Retry-After, always", limited(), End("rate_limit", 3, 1)),
     "429-for-60": fault("429 with Retry-After: 60, always", limited(retry_after="60"), End("rate_limit", 1)),
-    "429-date": fault("429 with a date two seconds ahead, once", first(ways.date_limited), NEXT_OK),
-    "429-ms": fault("429 with retry-after-ms: 1500, once", first(limited(retry_after_ms="1500")), NEXT_OK),
+    "429-date": fault("429 with a date two seconds ahead, once", first(ways.date_limited), SOON),
+    "429-ms": fault("429 with retry-after-ms: 1500, once", first(limited(retry_after_ms="1500")), SOON),
     "429-body": fault(
         "429 with 'try again in 1.5s' in its body, once",
         first(status(429, "Rate limit reached. Please try again in 1.5s.")),
-        NEXT_OK,
+        SOON,
     ),
     "500-once": fault("500, then answers", first(status(500)), TWICE),
     "503-for-ever": fault("503, always", status(503, "The engine is overloaded."), OVERLOADED),
@@ -67,6 +69,9 @@ FAULTS: Mapping[str, Fault] = {
     "refused": fault("nobody listens there", ways.silent, UNSEEN, provider="refused"),
     "never-answers": fault("takes the request and says nothing", ways.silent, NO_END, NO_TOKEN),
     "headers-then-silence": fault("sends its headers and nothing more", ways.headers_only, NO_END, NO_TOKEN),
+    "silent-then-closes": fault(
+        "takes the request, says nothing for two minutes and closes", ways.silent_then_cut, CLOSED, NO_TOKEN
+    ),
     "first-token-slow": fault("the first token comes late", ways.slow, LATE),
     "cut-after-text": fault("closes in the middle of the text", ways.cut, NETWORK, CUT),
     "cut-in-tool-call": fault(
@@ -77,6 +82,12 @@ FAULTS: Mapping[str, Fault] = {
         "goes silent in the middle of the text",
         ways.stalled,
         NO_END,
+        End("timeout_idle", committed=True),
+    ),
+    "stall-then-closes": fault(
+        "goes silent in the middle of the text, and closes after half a minute",
+        ways.stalled_then_cut,
+        CLOSED,
         End("timeout_idle", committed=True),
     ),
     "malformed-event": fault("one event is no JSON", ways.malformed, PROTOCOL, OK),
@@ -118,7 +129,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "multi-line-data": fault("one event over several data lines", ways.multi_line, OK),
     "10mb-event": fault(
-        "an event of 10 MB before any content (whole: an answer of 10 MB)", ways.huge, OK, PROTOCOL
+        "an event of 10 MB before any content (whole: an answer of 10 MB)", ways.huge, PROTOCOL
     ),
     "context-too-long": fault(
         "400, the prompt is longer than the window",

@@ -25,15 +25,31 @@ SPARE = "spare/spare"
 NOON = 1_763_640_000.0
 
 
+WINDOWS = {f"{fault.provider}/{name}": 8192 for name, fault in FAULTS.items()} | {
+    f"spare/{name}": 200_000 for name in FALLBACKS
+}
+PREFILLED = {id: [*CAN, "prefill"] for id in (SPARE, f"{SPARE}-lies")}
+MODELS = [
+    model(id, context=context, price=PRICE, can=PREFILLED.get(id, CAN)) for id, context in WINDOWS.items()
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """One way to set up the gateway: by its defaults, or by one rule. Times are those of failoverbench."""
+    """One way to set up the gateway: by its defaults, or by one rule. Times are those of failoverbench.
+
+    `listed`: the gateway is told of the models, with their windows, prices and abilities.
+    """
 
     ruled: bool
+    listed: bool = True
     recovery: str = "resume"
     fallback: str | None = SPARE
 
     def records(self) -> list[Json]:
+        return [*(MODELS if self.listed else ()), *self._rule()]
+
+    def _rule(self) -> list[Json]:
         if not self.ruled:
             return []
         rule: Json = {
@@ -114,15 +130,11 @@ class Front:
 @asynccontextmanager
 async def front(wall: Wall, setup: Setup) -> AsyncIterator[Front]:
     """A gateway that knows the wall's models, and nothing else; closed at the end."""
-    names = {f"{fault.provider}/{name}": 8192 for name, fault in FAULTS.items()}
-    names |= {f"spare/{name}": 200_000 for name in FALLBACKS}
-    can = {id: [*CAN, "prefill"] for id in (SPARE, f"{SPARE}-lies")}
-    models = [model(id, context=context, price=PRICE, can=can.get(id, CAN)) for id, context in names.items()]
     keys = {name: f"{name.upper()}_API_KEY" for name in wall.urls}
     rows = [provider(url, name, credential=keys[name]) for name, url in wall.urls.items()]
     canaries = {key: f"{CANARY}-{name}" for name, key in keys.items()}
     settings = settings_from({"SLUICE_PRIVATE_UPSTREAMS": "1", **canaries})
-    tables, lines = Tables([*rows, *models, *setup.records()]), list[Json]()
+    tables, lines = Tables([*rows, *setup.records()]), list[Json]()
     log = lambda fields: lines.append(dict(fields))  # noqa: E731
     app, gateway = build(settings, store=tables, log=log, clock=clock, now=now)
     made = Running(app, gateway, tables, lines)

@@ -42,10 +42,12 @@ def expected(name: str, setup: Setup, *, stream: bool) -> Expected:
     primary, spare = f"{fault.provider}/{name}", setup.fallback
     klass = end.ruled if setup.ruled and end.ruled else end.klass
     attempts = end.alone if spare is None or end.beside is None else end.beside
+    if end.silent and spare is not None and not setup.ruled:
+        return Expected(models=(spare,), attempts=1)
     if klass == "ok" and (end.beside is None or spare is None):
         return Expected(models=(primary,), attempts=attempts, waited=end.waited)
     if end.committed:
-        rescued = setup.ruled and spare is not None and end.rescue and klass != "timeout_total"
+        rescued = spare is not None and end.rescue and klass != "timeout_total"
         both = (primary, str(spare)) if rescued else ()
         return Expected(models=both, klass=klass, attempts=attempts, in_band=not rescued)
     onward = klass == "ok" or (ACTIONS[klass].failover and klass != "timeout_total")

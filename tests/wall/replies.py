@@ -33,6 +33,23 @@ WORDS_PER_CHUNK = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """The times of failoverbench's faults, in seconds. `stall`, `silence`: then the connection closes."""
+
+    name: str
+    slow: float  # the first token
+    stall: float
+    silence: float
+    outage: float
+    requests: int  # of S15, and the time between them
+    interval: float
+
+
+FULL = Profile("full", slow=20.0, stall=30.0, silence=120.0, outage=60.0, requests=20, interval=4.0)
+FAST = Profile("fast", slow=3.0, stall=4.0, silence=15.0, outage=6.0, requests=10, interval=1.2)
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One request that reached the wall."""
 
@@ -40,6 +57,7 @@ class Ask:
     attempt: int  # 1 for the first of its `user`
     since: float  # seconds since the wall was started
     credential: str  # as it was presented
+    times: Profile
 
     @property
     def stream(self) -> bool:

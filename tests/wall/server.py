@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.upstream import Reply, Request, Upstream, whole
 from tests.wall.faults import FALLBACKS, FAULTS
-from tests.wall.replies import Ask
+from tests.wall.replies import FULL, Ask, Profile
 from tests.warp import clock
 
 _NAMES = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("llm.corp.test")]
@@ -30,8 +30,9 @@ _NAMES = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("llm.corp.test")
 class Wall(Upstream):
     """`port`: 0 takes any."""
 
-    def __init__(self, *, port: int = 0) -> None:
+    def __init__(self, *, port: int = 0, times: Profile = FULL) -> None:
         super().__init__(port=port)
+        self._times = times
         self._began = clock()
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._beside = AsyncExitStack()
@@ -93,6 +94,7 @@ class Wall(Upstream):
                 attempt=self._attempts[name, user],
                 since=clock() - self._began,
                 credential=request.header("authorization") or "",
+                times=self._times,
             )
         )
 

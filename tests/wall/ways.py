@@ -23,7 +23,6 @@ from tests.wall.replies import Ask, broken, bytes_of, ending, events, good, raw,
 
 MANY, EVERY = 200, 5.0  # times and seconds: longer than anybody waits
 DRIPS = 1500  # bytes
-SLOW, OUTAGE = 20.0, 60.0  # seconds, of failoverbench's full profile
 Answers = Callable[[Ask], Reply]
 
 
@@ -63,7 +62,8 @@ def headers_only(ask: Ask) -> Reply:
 
 
 def slow(ask: Ask) -> Reply:
-    return stream(SLOW, *events(ask)) if ask.stream else raw(ask, SLOW, _body(ask))
+    pause = ask.times.slow
+    return stream(pause, *events(ask)) if ask.stream else raw(ask, pause, _body(ask))
 
 
 def cut(ask: Ask) -> Reply:
@@ -85,6 +85,17 @@ def cut_in_character(ask: Ask) -> Reply:
 
 def stalled(ask: Ask) -> Reply:
     return broken(ask, Act.STALL)
+
+
+def stalled_then_cut(ask: Ask) -> Reply:
+    """Of a whole answer the head alone has come when it stalls."""
+    if ask.stream:
+        return broken(ask, ask.times.stall, Act.CUT)
+    return Reply(headers={"content-length": "1000"}, pieces=(ask.times.stall, Act.CUT))
+
+
+def silent_then_cut(ask: Ask) -> Reply:
+    return Reply(status=None, pieces=(ask.times.silence, Act.CUT))
 
 
 def malformed(ask: Ask, *, times: int = 1) -> Reply:
@@ -204,7 +215,7 @@ def redirect(ask: Ask) -> Reply:
 
 
 def flapping(ask: Ask) -> Reply:
-    return status(503, "The engine is overloaded.")(ask) if ask.since < OUTAGE else good(ask)
+    return status(503, "The engine is overloaded.")(ask) if ask.since < ask.times.outage else good(ask)
 
 
 def _body(ask: Ask) -> bytes:
