@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from handler.answer import Answer, Source, Stream, more
 from handler.call import Call
@@ -13,32 +13,20 @@ from handler.edits import whole
 from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
 from handler.folded import Folded
 from handler.frames import Frames
-from handler.json_weight import is_large
+from handler.offered_tools import check_calls, offered_only
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, StreamDecoder, Translator
 from handler.refused_modes import raise_if_mode_refused
 from handler.retold import Retold
 from handler.sse import DONE
-from handler.strict_json import decode
 from handler.told import Continuation, Told, resumable
+from handler.upstream_response import Upstream, accepted, parsed, protocol_error
 from rules import Candidate, Price
 
 if TYPE_CHECKING:
     from handler.form import Form
 
-MAX_ANSWER = 10_000_000  # bytes of a whole answer
 MAX_HELD = 8_000_000  # bytes of a stream that the client has nothing of yet
-MAX_ERROR = 1_000_000  # bytes of an error
-
-
-class Upstream(Source, Protocol):
-    """An open response."""
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-    async def whole(self, most: int) -> bytes:
-        """All of it; when that is more than `most` bytes, the beginning with more than `most`."""
 
 
 class Asked(NamedTuple):
@@ -96,7 +84,7 @@ async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> An
     except UpstreamError as error:
         asked.order.forget(error)
         if isinstance(error, SchemaMismatch):
-            error.upstream_status = source.status
+            error.upstream_status, error.refused = source.status, asked.call.refused
         raise_if_mode_refused(error, asked.call, asked.row, asked.form)
         raise
     finally:
@@ -111,31 +99,8 @@ async def _answered(asked: Asked, upstream: Upstream) -> Answer:
     return await _whole(asked, upstream)
 
 
-async def accepted(asked: Asked, upstream: Upstream) -> None:
-    """Raises UpstreamError for a response that holds no answer of the form that was asked for."""
-    if upstream.status >= 400:
-        body = (await upstream.whole(MAX_ERROR))[:MAX_ERROR]
-        raise asked.translator.error(upstream.status, upstream.headers, body)
-    if not 200 <= upstream.status < 300:
-        raise _protocol("The provider pointed elsewhere.", upstream.status)
-    if upstream.headers.get("content-encoding", "identity") != "identity":
-        raise _protocol("The provider packed its answer though it was asked not to.", upstream.status)
-    if asked.call.chat.stream:
-        await _streams(asked, upstream)
-
-
-async def _streams(asked: Asked, upstream: Upstream) -> None:
-    kind = upstream.headers.get("content-type", "")
-    if "html" in kind:
-        raise _protocol("The provider sent a page.", upstream.status)
-    if "json" in kind:
-        _, body = await _parsed(asked, upstream)
-        asked.translator.response(body, asked.row.quirks)  # an error in disguise has its own class
-        raise _protocol("The provider did not stream its answer.", upstream.status)
-
-
 async def _whole(asked: Asked, upstream: Upstream) -> Answer:
-    text, body = await _parsed(asked, upstream)
+    text, body = await parsed(asked, upstream)
     completion = asked.translator.response(
         body, asked.row.quirks, legacy=asked.legacy, model=asked.candidate.model.name
     )
@@ -143,12 +108,13 @@ async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     answer.used = usage_of(completion) or estimated(
         input_tokens=answer.input_tokens, output_bytes=output_bytes(completion)
     )
-    if asked.form is not None:
-        try:
+    try:
+        check_calls(completion, asked.call.body)
+        if asked.form is not None:
             completion = asked.form.completion(completion)
-        except SchemaMismatch:
-            asked.spent.append((asked.candidate, answer.used))
-            raise
+    except SchemaMismatch:
+        asked.spent.append((asked.candidate, answer.used))
+        raise
     spent = asked.spent if asked.parts == 1 else ()  # of several parts the sum is told
     told = {**completion, **({"sluice": asked.explanation} if asked.explanation else {})}
     answer.body = whole(text, body, told, model=asked.candidate.id, price=asked.told_price, spent=spent)
@@ -176,7 +142,8 @@ async def begun(asked: Asked, source: Source, frames: Frames | Folded) -> Answer
 
 def decoder(asked: Asked) -> StreamDecoder:
     """What hears the events of one stream, and holds its answer against what it has to be."""
-    heard = asked.translator.stream(asked.row.quirks, legacy=asked.legacy, model=asked.candidate.model.name)
+    wire, model = asked.translator, asked.candidate.model.name
+    heard = offered_only(wire.stream(asked.row.quirks, legacy=asked.legacy, model=model), asked.call.body)
     return heard if asked.form is None else asked.form.checked(heard)
 
 
@@ -206,11 +173,11 @@ async def _begun(asked: Asked, upstream: Source, frames: Frames | Folded) -> Ans
         if frames.content and first_token is None:
             first_token = upstream.ms / 1000
         if not frames.sent and len(held) > MAX_HELD:
-            raise _protocol("The provider's stream holds no content.", upstream.status)
+            raise protocol_error("The provider's stream holds no content.", upstream.status)
     if frames.failure and (not frames.sent or len(held) <= most):
         raise frames.failure
     if not held:
-        raise _protocol("The provider's stream is empty.", upstream.status)
+        raise protocol_error("The provider's stream is empty.", upstream.status)
     answer = _answer(asked, upstream)
     answer.first_token = upstream.ms / 1000 if first_token is None else first_token
     answer.resumed = asked.goes_on.note if asked.goes_on else None
@@ -227,24 +194,3 @@ def _answer(asked: Asked, upstream: Source) -> Answer:
         dropped=asked.order.dropped,
         schema=asked.form.way if asked.form else None,
     )
-
-
-async def _parsed(asked: Asked, upstream: Upstream) -> tuple[str, Json]:
-    """The text of the body and the object that it parses to."""
-    data = await upstream.whole(most := MAX_ANSWER // asked.parts)
-    if len(data) > most:
-        raise _protocol("The provider's answer is too large.", upstream.status)
-    try:
-        text = data.decode("utf-8-sig")
-        if is_large(text):
-            raise _protocol("The provider's answer is too large.", upstream.status)
-        body = decode(text)
-    except (ValueError, RecursionError) as error:
-        raise _protocol("The provider's answer is not JSON.", upstream.status) from error
-    if not isinstance(body, dict):
-        raise _protocol("The provider's answer is not an object.", upstream.status)
-    return text, body
-
-
-def _protocol(message: str, status: int) -> UpstreamError:
-    return UpstreamError(message, klass="protocol", upstream_status=status)

@@ -67,7 +67,7 @@ class Call:
         body, chat = self.body, self.chat
         refused = amends.refused if amends is not None else self.refused
         whole = chat.stream and (form.whole if form is not None and form.whole else not _streams(body, model))
-        if goes_on is None and form is None and not refused and not whole:
+        if goes_on is None and form is None and amends is None and not refused and not whole:
             return self
         if goes_on is not None:
             body = goes_on.body(body)
@@ -75,6 +75,10 @@ class Call:
             body = with_plain_tools(body)
         if form is not None:
             body = form.request(body)
+        if amends is not None and amends.said is not None:
+            from handler.correction import with_correction  # few answers need it: not part of a cold start
+
+            body = with_correction(body, amends)
         if whole:
             body = {name: value for name, value in body.items() if name not in _STREAMING}
             chat = replace(chat, stream=False)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from handler.answer import Answer, more
-from handler.attempt import Asked, Opened, Upstream, accepted, answered, begun, decoder, kept
+from handler.attempt import Asked, Opened, answered, begun, decoder, kept
 from handler.call import Call
 from handler.cost import Usage
 from handler.edits import whole
@@ -21,6 +21,7 @@ from handler.errors import UpstreamError
 from handler.folded import Folded, folded
 from handler.frames import Frames
 from handler.providers.base import Provider, Translator
+from handler.upstream_response import Upstream, accepted
 
 _ONE_CALLS = frozenset({"idempotency-key"})  # headers that name one call
 

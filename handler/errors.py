@@ -149,7 +149,6 @@ class Action(NamedTuple):
     """What may follow a failed attempt of one class."""
 
     retry: bool = False  # the same candidate again, `retries` times
-    repair: bool = False  # the same candidate once more, told what was wrong
     failover: bool = True  # the next candidate
     blame: bool = True  # counts against the candidate (cooldown)
 
@@ -169,7 +168,7 @@ ACTIONS: Mapping[str, Action] = {
     "timeout_idle": Action(),
     "timeout_total": Action(),
     "protocol": Action(),
-    "schema": Action(repair=True, blame=False),
+    "schema": Action(blame=False),
     "cancelled": Action(failover=False, blame=False),
 }
 
@@ -227,9 +226,16 @@ class SchemaMismatch(UpstreamError):
     `said` is the answer's text, None where the mode of asking was refused; `refused` names all such modes.
     """
 
-    def __init__(self, problem: str, *, said: str | None, upstream_status: int | None = None) -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        said: str | None,
+        failure_class: str = "schema",
+        upstream_status: int | None = None,
+    ) -> None:
         message = f"The answer is not what was asked for: {problem}."
-        super().__init__(message, klass="schema", upstream_status=upstream_status)
+        super().__init__(message, klass=failure_class, upstream_status=upstream_status)
         self.problem, self.said = problem, said
         self.refused: frozenset[str] = frozenset()
 

@@ -104,10 +104,10 @@ class Failover:
         yield self._once_the_limit_allows(now)
 
     def _again(self, candidate: Candidate, error: UpstreamError) -> Next | None:
-        if isinstance(error, SchemaMismatch) and error.said is None:
-            return Next(candidate)  # in the next mode: there are few, and each is refused once
-        if error.action.repair and self._first_time(candidate, error):
-            return Next(candidate)
+        if isinstance(error, SchemaMismatch):
+            # In the next mode (there are few, and each is refused once), or shown what is wrong, once.
+            again = error.said is None or self._first_time(candidate, error)
+            return Next(candidate) if again else None
         if error.klass == "rate_limit":
             return self._soon(candidate, error)
         retried = self._retried.get(candidate.id, 0)

@@ -20,7 +20,6 @@ from rules import Model
 
 ANSWER = "answer"  # the tool that is forced
 WRAPPED = "value"  # a tool's arguments are an object, so any other root stands in one under this name
-MOST_QUOTED = 50_000  # characters of an answer that is shown to its model again
 
 _HOISTED = frozenset({"$defs", "definitions", "$schema"})  # they stay at the head when a root is wrapped
 _INSTEAD_OF_TOOL = frozenset(  # what the forced tool takes the place of
@@ -45,10 +44,6 @@ class Form:
         return self.way if self.way != PROMPT else JSON if self.natively_json else None
 
     @property
-    def refused(self) -> frozenset[str]:
-        return self.amends.refused if self.amends else frozenset()
-
-    @property
     def whole(self) -> bool:
         """Whether the answer is waited for: it may have to be changed, or asked for again."""
         return self.way != NATIVE or (self.amends is not None and self.amends.said is not None)
@@ -59,13 +54,7 @@ class Form:
 
     def request(self, chat: Json) -> Json:
         """The chat to send; what does not change is shared."""
-        chat = _ASKED[self.way](self, chat)
-        if self.amends is None or self.amends.said is None:
-            return chat
-        said = self.amends.said[:MOST_QUOTED].strip() or "(nothing)"
-        again = _AGAIN.format(problem=self.amends.problem)
-        turns = [{"role": "assistant", "content": said}, {"role": "user", "content": again}]
-        return {**chat, "messages": [*chat["messages"], *turns]}
+        return _ASKED[self.way](self, chat)
 
     def completion(self, completion: Json) -> Json:
         """The completion with the answer as its content. Raises SchemaMismatch."""
@@ -86,9 +75,7 @@ class Form:
             return
         text = _text(message)
         if (problem := self.asked.problem(text)) is not None:
-            mismatch = SchemaMismatch(problem, said=text)
-            mismatch.refused = self.refused
-            raise mismatch
+            raise SchemaMismatch(problem, said=text)
 
 
 def form_of(
@@ -199,4 +186,3 @@ _SCHEMA = (
     "Answer with one JSON value that fits this JSON Schema, and nothing else: no other text, no code fence.\n"
     "{schema}"
 )
-_AGAIN = "That was not what was asked for: {problem}. Give the whole answer again, put right."

@@ -17,7 +17,7 @@ from typing import TypeVar
 import httpx
 
 from handler.answer import Answer
-from handler.attempt import Asked, Upstream, answered, retold
+from handler.attempt import Asked, answered, retold
 from handler.call import SILENT, Call, Limit, Limits, closed, limits_of
 from handler.choices import parts_of, together
 from handler.conduct import Conduct, Observe
@@ -31,6 +31,7 @@ from handler.providers.registry import TRANSLATORS
 from handler.signing import Sign, unsigned
 from handler.sse import MAX_EVENT
 from handler.told import Continuation
+from handler.upstream_response import Upstream
 from handler.watch import Watch
 from rules import Candidate
 
@@ -38,9 +39,8 @@ __all__ = ["Answer", "Call", "Relay"]
 
 T = TypeVar("T")
 
-# Seconds a response may take to end after its stream: read to the end, its connection can serve again.
-DRAIN = 0.1
-MOST_DRAINED = 100_000  # bytes
+# Seconds and bytes that a response may take to end after its stream: then its connection can serve again.
+DRAIN, MOST_DRAINED = 0.1, 100_000
 # Bytes of a stream without content in them: one event, and heartbeats around it.
 MAX_WITHOUT_CONTENT = MAX_EVENT + 1_000_000
 SMALL = 1_000  # bytes of a read that costs more than they are worth

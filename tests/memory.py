@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from handler.attempt import MAX_ANSWER
 from handler.auth import Key
 from handler.chat import facts_of, parse
 from handler.edits import whole
@@ -24,6 +23,7 @@ from handler.providers.base import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
 from handler.splice import anew, splice_bytes
+from handler.upstream_response import MAX_ANSWER
 from rules import Model
 
 MB = 1_000_000

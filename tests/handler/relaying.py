@@ -26,6 +26,7 @@ Json = dict[str, Any]
 PRICE = Price(input=1_000_000_000, output=2_000_000_000)  # $1 and $2 per million tokens
 ROWS = {name: Provider(name=name, base_url="http://up/v1") for name in ("one", "two", "three")}
 ASKED: Json = {"messages": [{"role": "user", "content": "Hi"}]}
+OFFERING: Json = {**ASKED, "tools": [{"type": "function", "function": {"name": "f"}}]}
 
 
 def model(id: str, *, context: int | None = 8000, can: Sequence[str] = ()) -> Model:

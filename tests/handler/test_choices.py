@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from handler.answer import Answer
-from handler.attempt import MAX_ANSWER, MAX_HELD
+from handler.attempt import MAX_HELD
 from handler.providers.base import Provider, Quirks
 from handler.providers.registry import PROVIDERS
 from handler.relay import Call
-from tests.handler.relaying import ASKED, PRICE, ROWS, Json, Relaying, call, frames_of, relaying
+from handler.upstream_response import MAX_ANSWER
+from tests.handler.relaying import ASKED, OFFERING, PRICE, ROWS, Json, Relaying, call, frames_of, relaying
 from tests.handler.scripted import Heard, Script, Scripted, heard, replying
 from tests.providers.test_contract import CASES, about, essence, folded, read, stream_of
 from tests.providers.test_contract import whole as whole_of
@@ -171,6 +172,16 @@ async def relay() -> AsyncIterator[Relaying]:
 SINGLE = [case for case in CASES if len(whole_of(case)["choices"]) == 1]
 
 
+def offering(completion: Json, *, legacy: bool) -> Json:
+    """The fields of a chat that offers every tool which the completion calls."""
+    message = completion["choices"][0]["message"]
+    if legacy:
+        return {"functions": [{"name": (message.get("function_call") or {}).get("name", "f")}]}
+    calls = message.get("tool_calls") or ()
+    tools = [{"type": call["type"], call["type"]: {"name": call[call["type"]]["name"]}} for call in calls]
+    return {"tools": tools} if tools else {}
+
+
 @pytest.mark.parametrize("case", SINGLE, ids=lambda case: case.name)
 async def test_folding_the_stream_gives_the_whole_answer_of_every_format(relay: Relaying, case: Path) -> None:
     dialect, quirks, legacy = about(case)
@@ -183,7 +194,7 @@ async def test_folding_the_stream_gives_the_whole_answer_of_every_format(relay: 
         quirks=replace(quirks, unable=quirks.unable | {"n"}),
     )
     name = "None" if dialect in ("google", "bedrock") else "a"  # their model is in the path
-    body = {"functions": [{"name": "f"}]} if legacy else {}
+    body = offering(whole_of(case), legacy=legacy)
     relay.upstream.script(name, whole((case / "whole.json").read_bytes()))
     answer = json.loads((await relay(several(body=body))).body)
     streaming = {"stream_options": {"include_usage": True}}
@@ -243,7 +254,7 @@ def test_tool_calls_are_numbered_within_their_choice() -> None:
             stream(role(), chunk(None, tool_calls=calls), chunk(None, tool_calls=more), finish("tool_calls"))
         )
 
-    heard = told([calling("x"), calling("y")], stream=True)
+    heard = told([calling("x"), calling("y")], stream=True, body=OFFERING)
     choices = folded(heard.chunks)["choices"]
     assert [one["message"]["tool_calls"][0]["id"] for one in choices] == ["x", "y"]
     assert [one["finish_reason"] for one in choices] == ["tool_calls"] * 2

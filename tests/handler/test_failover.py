@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handler.errors import ACTIONS, Attempt, Unsupported, UpstreamError
+from handler.errors import ACTIONS, Attempt, SchemaMismatch, Unsupported, UpstreamError
 from handler.failover import Failover, Next, final_error
 from rules import Candidate
 from tests.handler.relaying import model
@@ -14,6 +14,8 @@ FOREVER = 1e9
 
 
 def failed(klass: str, retry_after: float | None = None, status: int | None = 500) -> UpstreamError:
+    if klass == "schema":
+        return SchemaMismatch("$: expected object", said="[]", upstream_status=status)
     return UpstreamError(f"It is {klass}.", klass=klass, retry_after=retry_after, upstream_status=status)
 
 

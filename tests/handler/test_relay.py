@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from handler import __version__
-from handler.attempt import MAX_ANSWER
 from handler.call import limits_of
 from handler.errors import GatewayError, Json, Unavailable
 from handler.outgoing import USER_AGENT
 from handler.providers.base import Provider
 from handler.relay import Answer, Call
+from handler.upstream_response import MAX_ANSWER
 from rules import Model
 from tests.handler.relaying import ASKED, Relaying, call, classes, frames_of, model, relaying
 from tests.upstream import (

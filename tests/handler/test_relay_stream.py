@@ -15,7 +15,7 @@ from handler.frames import GRACE, Frames, content_of
 from handler.providers.base import Quirks
 from handler.providers.openai import OpenAI
 from handler.relay import Answer
-from tests.handler.relaying import PRICE, Relaying, call, classes, frames_of, relaying
+from tests.handler.relaying import ASKED, OFFERING, PRICE, Relaying, call, classes, frames_of, relaying
 from tests.upstream import (
     HEAD,
     USAGE,
@@ -98,7 +98,9 @@ NO_CONTENT = [
 async def test_content_commits(relay: Relaying, first: dict[str, Any]) -> None:
     """After it a failure is told in band: the next candidate is not asked."""
     relay.upstream.script("a", stream(role(), first, Act.CUT))
-    answer = await relay(call("one/a", "two/b", stream=True))
+    legacy = "function_call" in first["choices"][0]["delta"]
+    body = {**ASKED, "functions": [{"name": "f"}]} if legacy else OFFERING
+    answer = await relay(call("one/a", "two/b", body=body, stream=True))
     events = await read(answer)
     said, heard = first["choices"][0]["delta"], events[1]["choices"][0]["delta"]
     assert heard == {SPELLED.get(name, name): value for name, value in said.items()}

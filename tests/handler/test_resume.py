@@ -11,7 +11,7 @@ from handler.attempt import MAX_HELD
 from handler.errors import Json
 from handler.told import MOST_TOLD, Continuation, Sent, Told
 from rules import Model
-from tests.handler.relaying import ASKED, call, model
+from tests.handler.relaying import ASKED, OFFERING, call, model
 from tests.handler.scripted import (
     Heard,
     Script,
@@ -217,8 +217,10 @@ def test_when_nobody_can_go_on_the_break_itself_is_told(last: Script, able: bool
 
 TOOL = chunk(None, tool_calls=[{"index": 0, "id": "c", "type": "function", "function": {"name": "f"}}])
 NEVER = [
-    pytest.param({}, [TOOL], id="after a tool call"),
-    pytest.param({}, [chunk(None, function_call={"name": "f"})], id="after a legacy call"),
+    pytest.param(OFFERING, [TOOL], id="after a tool call"),
+    pytest.param(
+        {"functions": [{"name": "f"}]}, [chunk(None, function_call={"name": "f"})], id="after a legacy call"
+    ),
     pytest.param({}, [chunk(None, reasoning_content="Hm")], id="after reasoning"),
     pytest.param({}, [chunk(None, refusal="I")], id="after a refusal"),
     pytest.param({}, [chunk(None, audio={"id": "x"})], id="after audio"),
@@ -324,14 +326,18 @@ def test_reasoning_of_the_new_model_is_not_told_in_the_middle() -> None:
 
 
 def test_a_tool_call_instead_of_the_text_is_another_answer() -> None:
-    told, _ = resumed([breaking(HALF, Act.CUT)], [lambda _: stream(role(), TOOL, finish("tool_calls"))])
+    told, _ = resumed(
+        [breaking(HALF, Act.CUT)], [lambda _: stream(role(), TOOL, finish("tool_calls"))], body=OFFERING
+    )
     assert (told.text, told.done) == (HALF, False)
     assert told.classes == ["one/a network", "two/b cancelled"]
 
 
 def test_a_tool_call_after_the_text_is_a_part_of_the_answer() -> None:
     told, _ = resumed(
-        [breaking(HALF, Act.CUT)], [lambda _: stream(role(), chunk(HALF), TOOL, finish("tool_calls"))]
+        [breaking(HALF, Act.CUT)],
+        [lambda _: stream(role(), chunk(HALF), TOOL, finish("tool_calls"))],
+        body=OFFERING,
     )
     assert told.done
     assert told.choices[-2]["delta"]["tool_calls"][0]["id"] == "c"
@@ -387,7 +393,7 @@ def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
 @pytest.mark.parametrize(("ending", "klass"), BREAKS)
 def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], klass: str) -> None:
     told, transport = resumed(
-        [breaking(HALF, TOOL, *ending)], [answering(OTHER)], recovery="buffer", body={**ASKED, "n": 1}
+        [breaking(HALF, TOOL, *ending)], [answering(OTHER)], recovery="buffer", body={**OFFERING, "n": 1}
     )
     assert (told.text, told.done) == (OTHER, True)
     assert told.classes == [f"one/a {klass}", "two/b ok"]

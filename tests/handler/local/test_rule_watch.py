@@ -11,7 +11,7 @@ TYPO = {"kind": "access", "id": "typo", "deny": ["opneai/*"]}
 
 
 async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> None:
-    gateway = running([TYPO], SLUICE_RULES_TTL="0")
+    gateway = running([TYPO], SLUICE_RULES_TTL="60")
     watching = asyncio.ensure_future(watch_rules(gateway.gateway))
     for records, logged in (([TYPO], 1), ([], 1), ([TYPO], 2)):
         gateway.tables.records[:] = records

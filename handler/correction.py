@@ -1,0 +1,16 @@
+"""An answer that is not what was asked for, shown to its model, with what is wrong with it. No I/O."""
+
+from __future__ import annotations
+
+from handler.errors import Json, SchemaMismatch
+
+MOST_QUOTED = 50_000  # characters of the answer
+_AGAIN = "That was not what was asked for: {problem}. Give the whole answer again, put right."
+
+
+def with_correction(chat: Json, mismatch: SchemaMismatch) -> Json:
+    """The chat that asks for the answer again; what does not change is shared."""
+    answer = (mismatch.said or "")[:MOST_QUOTED].strip() or "(nothing)"
+    again = _AGAIN.format(problem=mismatch.problem)
+    turns = [{"role": "assistant", "content": answer}, {"role": "user", "content": again}]
+    return {**chat, "messages": [*chat["messages"], *turns]}
