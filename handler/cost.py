@@ -44,6 +44,9 @@ class Usage:
 Spent = tuple[Candidate, Usage]  # what an attempt used that is not the answer
 
 
+_COUNTS = frozenset({"prompt_tokens", "completion_tokens"})
+
+
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
     """The usage that a chat completion or a chunk tells of, if any. The body itself stays as it is."""
     usage = usage_object(body)
@@ -131,15 +134,20 @@ def _plus(counts: Mapping[str, Any], more: Mapping[str, int]) -> dict[str, Any]:
 
 
 def usage_object(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The usage as it was given, wherever a host of the OpenAI format puts it."""
+    """The usage as it was given, wherever a host of the OpenAI format puts it.
+
+    A total alone is none: nobody could say what it costs.
+    """
     match body:
         case {"usage": dict(usage)} if usage:
-            return usage
+            pass
         case {"x_groq": {"usage": dict(usage)}}:  # https://console.groq.com/docs/text-chat
-            return usage
+            pass
         case {"choices": [{"usage": dict(usage)}, *_]}:  # Moonshot's last chunk
-            return usage
-    return None
+            pass
+        case _:
+            return None
+    return None if _COUNTS.isdisjoint(usage) else usage
 
 
 def _count(usage: object, name: str) -> int:

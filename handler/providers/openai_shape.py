@@ -47,7 +47,7 @@ def _no_name(_: Json) -> str:
 
 def _tokens(usage: Json, name: str) -> int:
     count = usage.get(name)
-    return count if isinstance(count, int) else 0
+    return int(count) if isinstance(count, int | float) else 0
 
 
 # What has each member, the member, and where its value comes from; in this order, the later from the earlier.

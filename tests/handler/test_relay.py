@@ -608,7 +608,9 @@ async def test_usage_that_is_not_told_is_estimated(relay: Relaying) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("told", [{"total_tokens": 0}, {"prompt_tokens": -1, "completion_tokens": 0}])
+@pytest.mark.parametrize(
+    "told", [{"total_tokens": 5}, {"total_tokens": 0}, {"prompt_tokens": -1, "completion_tokens": 0}]
+)
 async def test_usage_that_tells_of_no_tokens_is_estimated(
     relay: Relaying, told: dict[str, int], streamed: bool
 ) -> None:
