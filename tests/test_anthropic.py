@@ -17,6 +17,7 @@ TOOL = {
     "type": "function",
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
 }
+TIME = {"type": "function", "function": {"name": "time"}}
 ABLE = {"can": ["tools", "images", "json_schema", "reasoning"], "price": {"input": 3, "output": 15}}
 OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 
@@ -70,7 +71,7 @@ async def test_an_answer(upstream: Upstream, gateway: Running) -> None:
 async def test_a_stream(upstream: Upstream, gateway: Running) -> None:
     upstream.script("claude-opus-5-5", streamed("tools"))
     heard = await gateway.chat(
-        model="ant/claude-opus-5-5", stream=True, stream_options={"include_usage": True}, tools=[TOOL]
+        model="ant/claude-opus-5-5", stream=True, stream_options={"include_usage": True}, tools=[TOOL, TIME]
     )
     told = events(heard.body)
     calls = [

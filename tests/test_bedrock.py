@@ -266,6 +266,7 @@ async def test_claude_on_its_own_surface_is_asked_once_for_each_choice(
     assert len(bedrock.asked) == 2
 
 
+NOW = {"type": "function", "function": {"name": "now"}}
 TOLD = completion(
     "<reasoning>Hm.</reasoning>Hi",
     choices=[
@@ -288,7 +289,9 @@ async def test_gpt_oss_on_its_own_surface_is_spoken_to_as_by_openai(
     gateway: Running, bedrock: Bedrock
 ) -> None:
     bedrock.answer = lambda _: httpx.Response(200, json=TOLD)
-    heard = await gateway.chat(model=OSS, max_tokens=9, reasoning_effort="minimal", logit_bias={"1": 1})
+    heard = await gateway.chat(
+        model=OSS, tools=[NOW], max_tokens=9, reasoning_effort="minimal", logit_bias={"1": 1}
+    )
     message = heard.json["choices"][0]["message"]
     assert (message["content"], message["reasoning_content"]) == ("Hi", "Hm.")
     assert re.fullmatch(r"call_[0-9a-f]{24}", message["tool_calls"][0]["id"])
@@ -334,7 +337,7 @@ async def test_what_gpt_oss_thinks_is_told_apart_in_a_stream_too(gateway: Runnin
     data = b"".join(f"data: {text_of(event)}\n\n".encode() for event in events) + b"data: [DONE]\n\n"
     kind = {"content-type": "text/event-stream"}
     bedrock.answer = lambda _: httpx.Response(200, headers=kind, content=data)
-    heard = await gateway.chat(model=OSS, stream=True)
+    heard = await gateway.chat(model=OSS, stream=True, tools=[NOW])
     deltas = [choice["delta"] for event in heard.events[:-1] for choice in event["choices"]]
     assert said(heard) == "Hello <b>you"
     assert "".join(delta.get("reasoning_content", "") for delta in deltas) == "Let me see."

@@ -178,6 +178,7 @@ async def test_a_rule_is_named_in_a_legal_header_whatever_its_id(gateway: Runnin
 async def test_usage_that_no_provider_told_is_estimated_alike_whole_and_streamed(
     text: str, tokens: int
 ) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
     called = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     said = completion(text) | {"usage": None}
     thought = completion("") | {"usage": None}
@@ -192,7 +193,7 @@ async def test_usage_that_no_provider_told_is_estimated_alike_whole_and_streamed
         gateway = running([provider(upstream.url)])
         for name in ("m", "c"):
             for streamed in (False, True):
-                await gateway.chat(model=f"up/{name}", stream=streamed)
+                await gateway.chat(model=f"up/{name}", stream=streamed, tools=tools)
         await gateway.gateway.aclose()
     used = [line["usage"]["output"] for line in gateway.lines]
     assert used == [tokens, tokens, tokens + 1, tokens + 1]

@@ -1037,7 +1037,8 @@ WIRE = Path(__file__).parent / "wire" / "google"
 
 async def test_a_whole_answer_through_the_gateway(upstream: Upstream, gateway: Running) -> None:
     upstream.script(NAMELESS, whole((WIRE / "tools" / "whole.json").read_bytes()))
-    heard = await gateway.chat(model="up/gemini-x", seed=3, tools=[TOOL])
+    tool = {"type": "function", "function": {"name": "weather"}}
+    heard = await gateway.chat(model="up/gemini-x", seed=3, tools=[tool])
     answer_ = json.loads(heard.body)
     assert upstream.requests[0].path == "/v1/models/gemini-x:generateContent"
     assert upstream.requests[0].json["generationConfig"] == {"seed": 3}

@@ -33,6 +33,7 @@ class Fault:
     stream: End
     provider: str = "wall"  # the row that leads to it
     usage: bool = True  # the provider tells it where it can be seen
+    tools: tuple[str, ...] = ()  # the functions that the request offers
 
 
 def fault(what: str, answers: Answers, end: End, stream: End | None = None, **more: object) -> Fault:
@@ -75,7 +76,11 @@ FAULTS: Mapping[str, Fault] = {
     "first-token-slow": fault("the first token comes late", ways.slow, LATE),
     "cut-after-text": fault("closes in the middle of the text", ways.cut, NETWORK, CUT),
     "cut-in-tool-call": fault(
-        "closes inside a tool call", ways.cut_in_call, NETWORK, End("network", committed=True, rescue=False)
+        "closes inside a tool call",
+        ways.cut_in_call,
+        NETWORK,
+        End("network", committed=True, rescue=False),
+        tools=("look",),
     ),
     "cut-in-character": fault("closes inside a UTF-8 character", ways.cut_in_character, NETWORK, CUT),
     "stall-mid-answer": fault(

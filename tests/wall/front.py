@@ -122,6 +122,9 @@ class Front:
         began = clock()
         how: Json = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
         id = f"{FAULTS[name].provider if name in FAULTS else 'spare'}/{name}"
+        offered = FAULTS[name].tools if name in FAULTS else ()
+        if offered:
+            how["tools"] = [{"type": "function", "function": {"name": each}} for each in offered]
         asked = {"model": id, "user": user, **how, **self.setup.asked(), **fields}
         heard = await self.running.chat(headers={"x-sluice-explain": "1"}, **asked)
         return Seen(heard, clock() - began, stream).read()
