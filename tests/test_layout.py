@@ -20,13 +20,10 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 # Who may import each library. A trailing dot means everything below.
 ONLY_IN = {
     "pydantic": ("rules.",),
-    "httpx": ("handler.relay", "handler.pool", "handler.main"),
+    "httpx": ("handler.relay", "handler.pool"),
     "h11": ("handler.connection",),
     "jsonschema_rs": ("handler.schema",),
-    "botocore": (
-        *("handler.dynamodb", "handler.ledger", "handler.credentials", "handler.cli.manage"),
-        *("handler.signing", "handler.eventstream"),
-    ),
+    "botocore": ("handler.dynamodb", "handler.signing", "handler.eventstream"),
     "starlette": ("handler.app", "handler.endpoints."),
     "mangum": ("handler.main", "handler.event"),
     "moto": ("handler.local.serve",),
