@@ -147,7 +147,8 @@ async def test_a_client_that_leaves_while_it_is_asked_again_leaves_nothing_behin
 ) -> None:
     silent = whole("{").but(Act.STALL)
     silent = replace(silent, headers={**silent.headers, "content-length": "99"})
-    upstream.script("tools", *[whole(calling(BAD))] * n, silent)
+    all_asked, bad = asyncio.Event(), whole(calling(BAD))
+    upstream.script("tools", *[replace(bad, pieces=(all_asked, *bad.pieces))] * n, silent)
     alone = provider(upstream.url, "one", quirks={"unable": ["n"]})
     gateway, leave = start(alone, model("one/tools", can=["tools"])), asyncio.Event()
     hi = {"role": "user", "content": "hi"}
@@ -161,6 +162,8 @@ async def test_a_client_that_leaves_while_it_is_asked_again_leaves_nothing_behin
         leave=leave,
     )
     task = asyncio.create_task(asking)
+    await upstream.until("requests", n)
+    all_asked.set()
     await upstream.until("requests", 2 * n)
     leave.set()
     await task
