@@ -86,7 +86,10 @@ async def _tcp(to: Origin, origin: Origin, *, public_only: bool) -> Connection:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
-    except OSError as error:  # socket.gaierror is one
+    except (
+        OSError,
+        UnicodeError,
+    ) as error:  # socket.gaierror is an OSError; a label may be empty or too long
         raise network_failure("dns") from error
     addresses = _interleaved([one[4] for one in found])
     if public_only:
@@ -117,15 +120,20 @@ async def _first(addresses: Sequence[Address], origin: Origin) -> Connection:
                 return winner.result()
         return attempts[0].result()
     finally:
-        await _give_up([one for one in attempts if one is not winner])
+        for attempt in attempts:
+            if attempt is not winner:
+                _drop(attempt)
 
 
-async def _give_up(attempts: Sequence[asyncio.Task[Connection]]) -> None:
-    for attempt in attempts:
-        attempt.cancel()
-    for connection in await asyncio.gather(*attempts, return_exceptions=True):
-        if isinstance(connection, Connection):
-            connection.abort()
+def _drop(attempt: asyncio.Task[Connection]) -> None:
+    """Cancels an attempt. Nothing is awaited: a cancellation could come in between and lose a connection."""
+    attempt.add_done_callback(_abort)
+    attempt.cancel()
+
+
+def _abort(attempt: asyncio.Task[Connection]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().abort()
 
 
 async def _open(address: Address, origin: Origin) -> Connection:

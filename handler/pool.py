@@ -98,6 +98,8 @@ class Pool(httpx.AsyncBaseTransport):
         if connection not in self._serving:
             return
         self._serving.discard(connection)
+        if connection.closed:  # what was on its way was nobody's
+            return
         connection.rested = asyncio.get_running_loop().time()
         self._resting.append(connection)
         while len(self._resting) > MAX_RESTING or self._is_tired(self._resting[0], connection.rested):

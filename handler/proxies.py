@@ -71,8 +71,8 @@ def _proxy(name: str, text: str) -> Proxy | None:
     try:
         url = urlsplit(text if "://" in text else f"http://{text}")
         usual, port = _PORTS[url.scheme], url.port
-    except (KeyError, ValueError) as error:
-        raise InvalidSetting(f"{name}: no http:// or https:// address of a proxy") from error
+    except (KeyError, ValueError):  # whose words may quote a part of the password
+        raise InvalidSetting(f"{name}: no http:// or https:// address of a proxy") from None
     if not url.hostname:
         raise InvalidSetting(f"{name}: names no host")
     headers = []

@@ -8,9 +8,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from handler.pool import transport
+from handler.settings import Settings
 from tests.asgi import Heard
 from tests.gateways import KEY, MANAGE, Running, provider, running
 from tests.wall.server import self_signed
@@ -87,6 +91,27 @@ async def test_a_connection_serves_another_caller_only_after_a_silence(pem: Path
         wild.fault = EXACT["a length"]
         assert not foreign(await ask(gateway, "bob", "question", stream=False), "bob", "question")
         assert wild.connections == 2
+
+
+async def test_what_comes_while_an_answer_is_still_read_closes_its_connection(pem: Path) -> None:
+    """TLS holds it back from a reader who is slow, and hands it on once the answer has ended."""
+    troubles: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
+    context, asked = self_signed(pem), b'{"messages":[{"content":"question"}]}'
+    async with Wild(context) as wild, transport(Settings(environment={"SSL_CERT_FILE": str(pem)})) as http:
+        wild.fault = lambda reply: [reply.http[:99], 0.01, reply.http[99:], 0.01, b"x"]
+        headers = {"host": "wild", "content-length": str(len(asked))}
+        stream, extensions = httpx.ByteStream(asked), {"public_only": False}
+        for _ in range(2):
+            request = httpx.Request("POST", wild.url, headers=headers, stream=stream, extensions=extensions)
+            response = await http.handle_async_request(request)
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            async for _ in response.stream:
+                await asyncio.sleep(0.1)
+            await response.aclose()
+            await asyncio.sleep(SETTLED)
+        assert wild.connections == 2
+    assert not troubles
 
 
 @pytest.mark.parametrize(

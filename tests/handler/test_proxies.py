@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -76,10 +77,13 @@ def test_who_is_asked_through_which_proxy(
     assert (None if found is None else str(found)) == proxy
 
 
-@pytest.mark.parametrize("address", ["socks5://a:1", "http://", "http://a:port", "ftp://a"])
+@pytest.mark.parametrize(
+    "address", ["socks5://a:1", "http://", "http://a:port", "ftp://a", "http://me:secret/word@a", "http://[a"]
+)
 def test_a_proxy_that_is_none_is_said_at_the_start(address: str) -> None:
-    with pytest.raises(InvalidSetting, match="HTTPS_PROXY: "):
+    with pytest.raises(InvalidSetting, match="HTTPS_PROXY: ") as caught:
         transport(settings_from({"HTTPS_PROXY": address}))
+    assert "secret" not in "".join(traceback.format_exception(caught.value)).replace(address, "")
 
 
 def test_a_proxys_password_is_not_shown() -> None:
