@@ -15,7 +15,7 @@ from handler.cost import Spent, Usage, estimated, part_bytes, size_of, tells_usa
 from handler.edits import served
 from handler.errors import Json, UpstreamError
 from handler.framing import FRAMINGS
-from handler.json_weight import LIGHT, MAX_SILENT, is_large
+from handler.json_weight import LIGHT, MAX_SILENT, is_large, narrowed
 from handler.providers.base import StreamDecoder
 from handler.splice import dump, splice
 from handler.told import CONTENT, Sent
@@ -153,7 +153,7 @@ class Frames:
     def _event(self, text: str, frames: list[bytes]) -> None:
         if self.ended or not text.strip():
             return
-        if len(text) > LIGHT and is_large(text):
+        if len(text) > LIGHT and is_large(text := narrowed(text)):
             raise sse.EventTooLarge("an event has too many values")
         if "\n" in text:
             text = text.replace("\n", " ")  # many clients read one line per event

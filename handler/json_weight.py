@@ -6,13 +6,15 @@ those of CPython 3.11 to 3.13 on 64 bits, and on the safe side.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 
 LIGHT = 100_000  # characters that need no look: they cannot become much
 MOST_VALUES = 32_000_000  # bytes that the values of a provider's text may take
 MAX_SILENT = 32_000_000  # characters of a stream's events of which the client gets nothing
-WIDEST = 16_000_000  # bytes of a text in memory: one emoji makes four of each of its characters
+WIDEST = 20_100_000  # bytes of a text in memory: one emoji makes four of each of its characters
+MAX_ESCAPED = 10_000  # emoji of a text that is too wide: beside an image there are few
 
 _OBJECT, _LIST, _ITEM, _NUMBER, _TEXT, _MEMBER, _NAME = 200, 100, 8, 32, 88, 20, 164
 _TOKEN = re.compile(
@@ -20,6 +22,7 @@ _TOKEN = re.compile(
     r"|(?P<object>\{)|(?P<list>\[)|(?P<item>,)|(?P<number>-?[0-9][0-9.eE+-]++)",
     re.DOTALL,
 )
+_EMOJI = re.compile("[\U00010000-\U0010ffff]")
 _WEIGHTS = {"object": _OBJECT, "list": _LIST, "item": _ITEM, "number": _NUMBER, None: _TEXT}
 
 
@@ -35,6 +38,13 @@ def is_heavier(text: str, most: int) -> bool:
         + text.count('"') * _TEXT // 2
     )
     return rough > most and _weighs(text, most)
+
+
+def narrowed(text: str) -> str:
+    """The same JSON; its emoji are escapes where they make it wider than `WIDEST`, as one beside an image."""
+    if sys.getsizeof(text) <= WIDEST:
+        return text
+    return _EMOJI.sub(lambda found: json.dumps(found[0])[1:-1], text, count=MAX_ESCAPED)
 
 
 def is_large(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from handler.answer import Source
 from handler.errors import Json, UpstreamError
-from handler.json_weight import is_large
+from handler.json_weight import is_large, narrowed
 from handler.strict_json import decode
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def parsed(asked: Asked, upstream: Upstream) -> tuple[str, Json]:
     if len(data) > most:
         raise protocol_error("The provider's answer is too large.", upstream.status)
     try:
-        text = data.decode("utf-8-sig")
+        text = narrowed(data.decode("utf-8-sig"))
         if is_large(text):
             raise protocol_error("The provider's answer is too large.", upstream.status)
         body = decode(text)

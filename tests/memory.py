@@ -18,7 +18,7 @@ from handler.chat import facts_of, parse
 from handler.edits import whole
 from handler.errors import GatewayError
 from handler.frames import Frames
-from handler.json_weight import is_large
+from handler.json_weight import is_large, narrowed
 from handler.providers.base import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
@@ -92,7 +92,7 @@ def answered(dialect: str, piece: str) -> Work:
     data = (begin + repeated(piece, MAX_ANSWER) + end).encode()
 
     def work() -> None:
-        text = data.decode()
+        text = narrowed(data.decode())
         if is_large(text):
             return
         answer = json.loads(text)
@@ -194,6 +194,9 @@ PROVIDERS: Mapping[str, Callable[[], Work]] = {
     "an answer of one image": lambda: answered(
         "google", '{"inlineData":{"mimeType":"image/png","data":"%s"}}' % ("a" * 7 * MB)
     ),
+    "an answer of one image beside an emoji": lambda: answered(
+        "google", '{"text":"\U0001f642"},{"inlineData":{"mimeType":"image/png","data":"%s"}}' % ("a" * 9 * MB)
+    ),
     "an answer of many converse blocks": lambda: answered(
         "bedrock", '{"toolUse":{"toolUseId":"a","name":"b"}}'
     ),
@@ -212,6 +215,13 @@ PROVIDERS: Mapping[str, Callable[[], Work]] = {
             + b'"}}]}}]}\n\n'
         ],
     ),
+    "an event of one image beside an emoji": lambda: streamed(
+        "google",
+        [
+            b'data: {"candidates":[{"content":{"parts":[{"text":"\xf0\x9f\x99\x82"},'
+            b'{"inlineData":{"mimeType":"image/png","data":"' + b"a" * 7 * MB + b'"}}]}}]}\n\n'
+        ],
+    ),
     "blocks without end": lambda: streamed("anthropic", blocks()),
     "thoughts without end": lambda: streamed("anthropic", thoughts()),
     "calls without end": lambda: streamed("openai", calls()),
@@ -227,7 +237,7 @@ def measured(case: str) -> tuple[int, int]:
     if case in CALLERS:
         sent = CALLERS[case]()
         return growth(lambda: called(sent)), 12 * max(len(sent), BODY)
-    return growth(PROVIDERS[case]()), 64 * 2**20
+    return growth(PROVIDERS[case]()), (128 if case.endswith("image beside an emoji") else 64) * 2**20
 
 
 if __name__ == "__main__":

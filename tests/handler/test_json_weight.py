@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from handler.json_weight import LIGHT, is_heavier, is_large
+from handler.json_weight import LIGHT, is_heavier, is_large, narrowed
 
 PIECES = [
     pytest.param("{}", id="empty objects"),
@@ -51,7 +51,8 @@ def test_ever_new_names_count_and_known_ones_do_not() -> None:
     ("text", "large"),
     [
         pytest.param('"' + "a" * 15_000_000 + '"', False, id="a long text"),
-        pytest.param('"\U0001f642' + "a" * 4_000_000 + '"', True, id="a text that one letter widens"),
+        pytest.param('"\U0001f642' + "a" * 9_000_000 + '"', False, id="an image beside an emoji"),
+        pytest.param('"\U0001f642' * 20_000 + "a" * 6_000_000 + '"', True, id="a long text of many emoji"),
         pytest.param('"' + "{}[],:" * 1_000_000 + '"', False, id="a text of brackets"),
         pytest.param('"' + '\\"' * 1_000_000 + '"', False, id="a text of quotes"),
         pytest.param("[" + "{}," * 400_000 + "0]", True, id="many objects"),
@@ -59,4 +60,11 @@ def test_ever_new_names_count_and_known_ones_do_not() -> None:
     ],
 )
 def test_what_a_provider_sends_is_large_or_not(text: str, large: bool) -> None:
-    assert is_large(text) is large
+    assert is_large(narrowed(text)) is large
+
+
+def test_an_emoji_beside_an_image_is_escaped() -> None:
+    text = json.dumps(["\U0001f642", "a" * 9_000_000], ensure_ascii=False)
+    assert narrowed(text).isascii()
+    assert json.loads(narrowed(text)) == json.loads(text)
+    assert narrowed(text[:99]) == text[:99]

@@ -166,6 +166,16 @@ async def test_a_byte_order_mark_is_no_fault(relay: Relaying) -> None:
     assert classes(await answered(relay, call("one/a"))) == ["one/a ok"]
 
 
+@BOTH
+async def test_an_emoji_beside_an_image_is_no_fault(relay: Relaying, streamed: bool) -> None:
+    more = {"caption": "\U0001f642", "image": "a" * 7_500_000}
+    made = {**(chunk("Hello") if streamed else completion()), **more}
+    text = json.dumps(made, ensure_ascii=False).encode()
+    event = b"data: " + text + b"\n\n"
+    relay.upstream.script("a", stream(role(), event, finish(), usage()) if streamed else whole(text))
+    assert classes(await answered(relay, call("one/a", stream=streamed))) == ["one/a ok"]
+
+
 async def test_a_whole_answer_is_bounded(relay: Relaying) -> None:
     relay.upstream.script("a", whole(b" " * (MAX_ANSWER + 1)))
     assert tried(await refused(relay, call("one/a"))) == ["one/a protocol"]
