@@ -1,4 +1,4 @@
-"""How our work grows with what hostile senders send: `python -m bench.scaling [N]`.
+"""Measures how our work grows with hostile input: `python -m bench.scaling [N]`.
 
 Every step runs over every shape at n, 2n and 4n. Printed is the Python work, counted and not timed: lines and
 calls, and the length of what a C method works on, since one call of `list.index` or `bytes.join` may look at

@@ -1,4 +1,4 @@
-"""Which addresses an upstream may have: those of the public internet (contract, section 6); and loopback.
+"""Judges addresses: an upstream's must be on the public internet (contract, section 6).
 
 https://www.iana.org/assignments/iana-ipv6-special-registry
 """
@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 _METADATA = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"))
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Names that by definition lead into a private network or to this machine (RFC 6761, 6762, 8375, 9476).
+# Names that by definition are in a private network or mean this machine (RFC 6761, 6762, 8375, 9476).
 _PRIVATE_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
 
 
@@ -37,7 +37,7 @@ def _carried(address: IPv6Address) -> IPv4Address | None:
 
 
 def named_public(host: str) -> bool:
-    """Whether a host may be public as far as its name tells, where nothing looks it up: most names may."""
+    """True unless the name alone says that the host is private; for names that a proxy will look up."""
     if is_address(host):
         return public(host)
     name = host.rstrip(".").lower()
@@ -45,7 +45,7 @@ def named_public(host: str) -> bool:
 
 
 def loopback(host: str) -> bool:
-    """Whether a host is this machine: an address of its own, or a name that always means one (RFC 6761)."""
+    """True for this machine: a loopback address, or a name that always means one (RFC 6761)."""
     if is_address(host):
         return ip_address(host.partition("%")[0]).is_loopback
     return f".{host.rstrip('.').lower()}".endswith(".localhost")

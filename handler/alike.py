@@ -76,7 +76,7 @@ class Wording:
             self._lesson = text, event  # not now: somebody waits for these words
 
     def forget(self) -> None:
-        """What events have in common beside the model is learned anew."""
+        """Forgets what events have in common, except the model; it is learned again."""
         self._alike = self._lesson = None
 
     def _study(self, text: str, event: Mapping[str, Any]) -> None:

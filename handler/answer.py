@@ -145,7 +145,7 @@ class Answer:
         await self.aclose()
         if self.rescue is None or self.used is None:
             return None
-        # Before anybody goes on with it: whose usage the client is told counts this attempt too.
+        # Before another candidate continues: the usage that the client gets counts this attempt too.
         self.spent.append((self.candidate, self.used))
         self.used = Usage()
         following = await self.rescue(self, failure)

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from handler import last_use
 from handler.attributes import Item
 from handler.errors import Unauthenticated, Unavailable
-from handler.keys import Key, hash_of, misformed, read_key, shown_id, well_formed
+from handler.keys import Key, hash_of, read_key, shown_id, well_formed, why_malformed
 from handler.last_use import LastUse, written_until
 from handler.settings import Settings
 from handler.store import StoreError
@@ -114,7 +114,7 @@ class Auth:
         return known.key
 
     def problems(self) -> list[dict[str, Any]]:
-        """What /health tells: why keys cannot be read, and which records of keys presented here cannot."""
+        """Lists for /health why keys cannot be read, and the unreadable records of keys presented here."""
         unread = [] if self.problem is None else [{"what": NOT_READ, "problem": self.problem}]
         now = self._clock()
         bad = [{"what": NOT_READABLE, **found} for until, found in self._unreadable.values() if now < until]
@@ -126,7 +126,7 @@ class Auth:
         return self.problem is None or bool(self._known)
 
     async def settle(self, patience: float = 1.0) -> None:
-        """Waits at most `patience` seconds for what no request waits for: before a freeze, or at exit."""
+        """Waits at most `patience` seconds for background work: before a freeze, or at exit."""
         writing = asyncio.create_task(self._last_use.settle(patience))
         await asyncio.wait({writing, *self._reads.values()}, timeout=patience)
 
@@ -206,23 +206,23 @@ def _presented(headers: Mapping[str, str]) -> str:
         if well_formed(key):
             return key
     if given:
-        raise _invalid(None, f"The API key is not valid: {misformed(given[0])}.")
+        raise _invalid(None, f"The API key is not valid: {why_malformed(given[0])}.")
     raise Unauthenticated(
-        f"No API key was given{_instead(headers)}."
+        f"No API key was given{_found_instead(headers)}."
         " Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.",
         code="missing_api_key",
         headers=_CHALLENGE,
     )
 
 
-def _instead(headers: Mapping[str, str]) -> str:
-    """What is there in the place of a key, and cannot be read as one. None of it is repeated."""
+def _found_instead(headers: Mapping[str, str]) -> str:
+    """Says what the headers hold in place of a key, without repeating any of it."""
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
     found = {
         "`authorization` is empty": "authorization" in headers and not scheme,
-        "`authorization` has nothing behind `Bearer`": scheme.lower() == "bearer",
+        "`authorization` has nothing after `Bearer`": scheme.lower() == "bearer",
         "`authorization` has no scheme before the key": bool(scheme) and not token,
-        "`authorization` is of another scheme than `Bearer`": bool(scheme),
+        "`authorization` has another scheme than `Bearer`": bool(scheme),
         "`x-api-key` is empty": "x-api-key" in headers,
         "`api-key` is not read": "api-key" in headers,
         "`x-goog-api-key` is not read": "x-goog-api-key" in headers,
@@ -231,7 +231,7 @@ def _instead(headers: Mapping[str, str]) -> str:
 
 
 def _invalid(key: Key | None, message: str = "The API key is not valid.") -> Unauthenticated:
-    """One answer for unknown, disabled and expired: which of them it was is the log's alone."""
+    """The one error for unknown, disabled and expired keys; only the log says which it was."""
     error = Unauthenticated(message, code="invalid_api_key", headers=_CHALLENGE)
     error.key = key
     return error

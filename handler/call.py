@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from handler.structured import Wanted
     from handler.told import Continuation
 
-# Seconds, where no rule says otherwise. A model that reasons is silent for long before its first word.
+# Seconds, where no rule says otherwise. A model that reasons is silent for long before its first content.
 CONNECT, FIRST_TOKEN, FIRST_TOKEN_REASONING, IDLE, TOTAL = 5.0, 30.0, 180.0, 30.0, 600.0
 SILENT = 10.0  # seconds of silence that make a timeout of a connection that closes
-# Where fallbacks are named: the silence after which one of them is started beside, and the tokens a second at
-# which a whole answer is expected to be made.
+# Where fallbacks are named: the silence after which a hedge starts, and the tokens a second at which a whole
+# answer is expected.
 HEDGE_AFTER, SPEED = 10.0, 75.0
 
 # How a request asks for reasoning, in the words of several providers, and how it asks for none.
@@ -44,7 +44,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format
     explanation: Json | None = None  # goes into the answer as `sluice`
     wanted: Wanted | None = None  # what the answer has to be; None: text
-    refused: frozenset[str] = frozenset()  # the modes of asking for it that this candidate has refused
+    refused: frozenset[str] = frozenset()  # the modes that this candidate has refused
 
     def deadline_from(self, now: float) -> float:
         """When the last attempt must have ended."""
@@ -63,7 +63,7 @@ class Call:
     def sent(
         self, goes_on: Continuation | None, form: Form | None, model: Model, amends: SchemaMismatch | None
     ) -> Call:
-        """The call as one attempt makes it. `amends`: what its candidate has refused, or answered amiss."""
+        """The call as one attempt sends it. `amends`: the refused mode, or the answer that did not fit."""
         body, chat = self.body, self.chat
         refused = amends.refused if amends is not None else self.refused
         whole = chat.stream and (form.whole if form is not None and form.whole else not _streams(body, model))
@@ -86,7 +86,7 @@ class Call:
 
 
 def _streams(body: Json, model: Model) -> bool:
-    """Whether the model streams its answer. Some of Bedrock's do not where there are tools."""
+    """True where the model can stream its answer. Some of Bedrock's cannot where there are tools."""
     if "whole_tools" not in model.rules:
         return True
     called = any(message.get("tool_calls") for message in body["messages"])
@@ -127,41 +127,41 @@ def limits_of(call: Call, candidate: Candidate, *, now: float, deadline: float) 
 
 
 def closed(klass: str, error: UpstreamError | None = None, *, silent: float) -> UpstreamError:
-    """The failure of a connection that closed after so many seconds, within a limit of class `klass`.
+    """The failure of a connection that closed after `silent` seconds, within a limit of class `klass`.
 
-    A long silence that ends so is a timeout: asked again, the provider would be silent for as long again.
+    After a long silence it is a timeout: asked again, the provider would be silent for as long again.
     """
     failure = error or UpstreamError("The connection failed.", klass="network")
     if silent < SILENT or failure.klass != "network":
         return failure
     klass = "timeout_idle" if klass == "timeout_total" else klass  # some of that time was left
-    return UpstreamError("The provider was silent for long, then closed the connection.", klass=klass)
+    return UpstreamError("The provider was silent for a long time, then closed the connection.", klass=klass)
 
 
 def hedge_after(call: Call, candidate: Candidate) -> float | None:
     """Seconds of silence after which another candidate is started beside this one; None: never.
 
-    As the rule says. Where it says nothing and fallbacks are named, after a silence that is not usual:
-    `HEDGE_AFTER`, of a whole answer the time that one of its length takes. Who reasons may be silent longer.
+    A rule's own value comes first. Otherwise, where fallbacks are named: `HEDGE_AFTER` on a stream, and for a
+    whole answer the time that one of its length takes. A model that reasons is never hedged by default.
     """
     effects = call.decision.effects
     if effects.hedge_after is not None:
         return effects.hedge_after
     if not call.decision.fallbacks or "first_token" in effects.timeouts or _reasons(call, candidate):
         return None
-    live = call.chat.stream and call.wanted is None  # what has to be of some form may come as a whole
+    live = call.chat.stream and call.wanted is None  # an answer that has to fit a schema may come whole
     return HEDGE_AFTER if live else max(HEDGE_AFTER, _usual_output(call, candidate) / SPEED)
 
 
 def _usual_output(call: Call, candidate: Candidate) -> int:
-    """Tokens."""
+    """The tokens that a whole answer is expected to have."""
     most, body = candidate.model.max_output, call.body
     asked = body.get("max_completion_tokens") or body.get("max_tokens") or USUAL_OUTPUT
     return min(asked, most) if most else int(asked)
 
 
 def _reasons(call: Call, candidate: Candidate) -> bool:
-    """Whether a long silence may be thought: the model is known to reason, or it is asked to."""
+    """True where a silence may be thinking: the model is known to reason, or is asked to."""
     model = candidate.model
     known = model.known and "reasoning" in model.can
     return known or any(call.body.get(name) not in _OFF for name in _THINKING)

@@ -1,4 +1,4 @@
-"""A JSON Schema in one canonical form, which our count of the work and the validating library read alike.
+"""Rewrites a JSON Schema into one canonical form, which our work count and the validating library read alike.
 
 Readers of JSON Schema differ on `#/items/+1`, on anchors inside data, on a base that changes half way. So the
 library is given only the words that it knows, and every `$ref` as a pointer that is spelled in one way; what
@@ -44,7 +44,7 @@ _NOT_DATA = _UNSERVED | {"$id", "$ref", "$schema", *_ANCHORS}
 
 
 class BadSchema(Exception):
-    """What is given for a schema is none, or none that can be held to. The text says why."""
+    """The value is not a schema, or no answer can be checked against it. The text says why."""
 
 
 class Canonical(NamedTuple):
@@ -53,7 +53,7 @@ class Canonical(NamedTuple):
 
 
 def canonical(schema: Json) -> Canonical:
-    """The schema in that form. Raises BadSchema."""
+    """Rewrites the schema into canonical form. Raises BadSchema."""
     anchors = _anchors(schema)
     references: dict[Any, Steps] = {}
     pointed = 0
@@ -73,7 +73,7 @@ def canonical(schema: Json) -> Canonical:
 
 
 def parts(schema: Any, at: Steps = ()) -> Iterator[tuple[Steps, Json]]:
-    """Every part of the schema that is a schema itself, and an object; the whole first."""
+    """Yields every subschema that is an object, the root first."""
     left = [(at, schema)]
     while left:
         at, part = left.pop()
@@ -93,7 +93,7 @@ def _inside(schema: Json) -> Iterator[tuple[Steps, Any]]:
 
 
 def _rewritten(part: Any, pointers: Mapping[str, str]) -> Any:
-    """The part without words that say nothing, its references as pointers."""
+    """The subschema without unknown words, its references as pointers."""
     if not isinstance(part, dict):
         return part
     new: Json = {}
@@ -137,7 +137,7 @@ def _anchors(schema: Json) -> dict[str, Steps]:
 
 
 def _steps(reference: Any, anchors: Mapping[str, Steps]) -> Steps:
-    """Where a reference leads. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
+    """Resolves a reference to its path. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise BadSchema("`$ref` may point only into the schema itself (#...)")
     try:
@@ -153,7 +153,7 @@ def _steps(reference: Any, anchors: Mapping[str, Steps]) -> Steps:
 
 
 def _located(root: Json, steps: Steps) -> Any:
-    """The part that is there. Raises BadSchema where none is: data and unknown words hold no schemas."""
+    """The subschema at that path. Raises BadSchema where there is none; data and unknown words have none."""
     found: Any = root
     inside = False  # a list of schemas, or some under names
     for step in steps:

@@ -73,7 +73,7 @@ class Conduct:
             return answer
         if not self._failures:
             raise Unavailable("No candidate is left to be asked.")
-        # Who was not even asked has nothing to say beside those that were.
+        # A candidate that was not asked explains nothing when another one was.
         failures = [each for each in self._failures if not isinstance(each.error, Unsupported)]
         failures, pinned = failures or self._failures, self._call.decision.pinned
         last, errors = failures[-1], [failed.error for failed in failures]

@@ -1,4 +1,4 @@
-"""How a connection comes about: the name looked up, the address judged, a proxy's tunnel, TLS.
+"""Opens a connection: looks the name up, checks the address, tunnels through a proxy, starts TLS.
 
 Python's own loop and uvloop both serve; only what they share is used.
 """
@@ -26,7 +26,7 @@ Address = tuple[Any, ...]  # as socket.connect takes it
 async def connect(
     origin: Origin, *, proxy: Proxy | None, tls: ssl.SSLContext, public_only: bool, seconds: float
 ) -> Connection:
-    """An open connection, within so many seconds. Raises UpstreamError.
+    """Opens a connection within that many seconds. Raises UpstreamError.
 
     `public_only`: no byte, not even a SYN, goes to an address that no upstream may have. A proxy looks names
     up by itself, so that of a host behind it no more can be judged than its name.
@@ -41,11 +41,11 @@ async def connect(
                 connection = await _through(proxy, origin, tls)
             return await _secured(connection, origin, tls) if origin.tls else connection
     except TimeoutError as error:
-        raise UpstreamError("No connection came about in time.", klass="timeout_connect") from error
+        raise UpstreamError("No connection was made in time.", klass="timeout_connect") from error
 
 
 async def _through(proxy: Proxy, origin: Origin, tls: ssl.SSLContext) -> Connection:
-    """A connection to the proxy; where TLS has to follow, one that the proxy hands on unread."""
+    """Connects to the proxy; for an https origin it opens a tunnel (CONNECT)."""
     connection = await _tcp(proxy.origin, proxy.origin if origin.tls else origin, public_only=False)
     if proxy.origin.tls:
         connection = await _secured(connection, proxy.origin, tls)
@@ -58,7 +58,7 @@ async def _through(proxy: Proxy, origin: Origin, tls: ssl.SSLContext) -> Connect
         if not 200 <= response.status_code < 300:
             raise network_failure("proxy", f"it answered {response.status_code}")
         if not connection.is_clean_tunnel():
-            raise network_failure("proxy", "it spoke before the provider could")
+            raise network_failure("proxy", "it sent data before the provider could")
     except BaseException:
         connection.abort()
         raise
@@ -66,7 +66,7 @@ async def _through(proxy: Proxy, origin: Origin, tls: ssl.SSLContext) -> Connect
 
 
 async def _secured(connection: Connection, origin: Origin, tls: ssl.SSLContext) -> Connection:
-    """The connection with TLS on it; given up, nothing of it stays open."""
+    """Starts TLS on the connection, and closes it when that fails or is cancelled."""
     secured, loop = Connection(origin), asyncio.get_running_loop()
     try:
         transport = await loop.start_tls(connection.transport, secured, tls, server_hostname=origin.host)
@@ -104,7 +104,7 @@ async def _tcp(to: Origin, origin: Origin, *, public_only: bool) -> Connection:
 
 
 async def _first(addresses: Sequence[Address], origin: Origin) -> Connection:
-    """A connection to the first address that takes one. Raises OSError: why the first one did not."""
+    """Connects to the first address that accepts. Raises the OSError of the first address that failed."""
     attempts: list[asyncio.Task[Connection]] = []
     winner = None
     try:
@@ -145,11 +145,11 @@ async def _open(address: Address, origin: Origin) -> Connection:
 
 
 def _not_public() -> UpstreamError:
-    return UpstreamError("The provider's address is not a public one.", klass="permission")
+    return UpstreamError("The provider's address is not public.", klass="permission")
 
 
 def _interleaved(addresses: Sequence[Address]) -> list[Address]:
-    """Those of IPv6 and of IPv4 in turn, beginning as the system does: one of the two may be cut off."""
+    """Alternates IPv6 and IPv4, beginning as the system does: one of the two may be unreachable."""
     lengths = dict.fromkeys(len(one) for one in addresses)
     mixed = chain.from_iterable(zip_longest(*([a for a in addresses if len(a) == n] for n in lengths)))
     return list(dict.fromkeys(address for address in mixed if address))[:MAX_ADDRESSES]

@@ -1,8 +1,8 @@
-"""One HTTP/1.1 connection to an upstream: a request, its response, and whether another request may follow.
+"""One HTTP/1.1 connection to an upstream: sends requests, reads responses, and tells when it can be reused.
 
-asyncio brings the bytes and h11 (https://h11.readthedocs.io) cuts them. Whatever was received lies in h11's
-buffer and nowhere else, so it is known when a response has ended whether anything stands behind it. Bytes
-that nobody asked for close the connection: one response too many would answer the next caller.
+asyncio reads the bytes and h11 (https://h11.readthedocs.io) parses them. All received bytes are in h11's
+buffer and nowhere else, so at the end of a response it is known whether anything follows it. Bytes that no
+request asked for close the connection: a surplus response would answer the next caller.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from handler.errors import UpstreamError
 
 MAX_HEAD = 65_536  # bytes of a response's head, or of the line before a chunk
 MAX_INTERIM = 100  # 1xx heads before a response: one every few seconds is a heartbeat, a flood is not
-FREE_READS, PACE = 64, 0.005  # so many short reads in a row are free; from then on one in so many seconds
-MAX_PIECES = 500  # chunks that one read hands on together: the loop has others to serve
-# A response may come in so many chunks, and in one more for so many bytes: each costs as much as a KB does.
+FREE_READS, PACE = 64, 0.005  # free reads for one event; each further one waits so many seconds
+MAX_PIECES = 500  # chunks that one read returns together: the loop serves others too
+# Chunks that a response may have, and bytes for each further one: a chunk costs as much as a KB.
 FREE_CHUNKS, BYTES_A_CHUNK = 20_000, 64
 
 NETWORK_FAILURES: Mapping[str, str] = {
@@ -43,7 +43,7 @@ def network_failure(cause: str, detail: str | None = None) -> UpstreamError:
 
 
 def connection_failure(error: Exception | None) -> UpstreamError:
-    """The failure that an exception of a socket or of TLS stands for; None: the other side has closed."""
+    """The failure for an exception of a socket or of TLS; None means that the other side closed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return network_failure("tls", error.verify_message.partition(",")[0])  # behind it are host names
     if isinstance(error, ssl.SSLError):
@@ -56,7 +56,7 @@ def connection_failure(error: Exception | None) -> UpstreamError:
 
 
 class Origin(NamedTuple):
-    """Where a connection leads to."""
+    """The scheme, host and port of a connection."""
 
     tls: bool
     host: str
@@ -69,8 +69,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.transport: asyncio.Transport
-        self.rested = 0.0  # since when it has served nobody, on the loop's clock
-        self.caller: str | None = None  # for whom it served last
+        self.rested = 0.0  # since when it is idle, on the loop's clock
+        self.caller: str | None = None  # the caller that it served last
         self.closed = False
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._asked = False  # a request was sent whose response has not ended
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._http.receive_data(data)
-        if self._received is None and not self._paused:  # nobody is ready for more
+        if self._received is None and not self._paused:  # no reader waits
             self.transport.pause_reading()
             self._paused = True
         self._wake()
@@ -108,9 +108,9 @@ class Connection(asyncio.Protocol):
     async def request(
         self, method: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
     ) -> h11.Response:
-        """Sends a request; the head of its response. Raises UpstreamError.
+        """Sends a request and returns the head of its response. Raises UpstreamError.
 
-        Nothing is awaited between the look at the socket and the request: no byte comes in unseen.
+        Nothing is awaited between the check of the socket and the request, so no byte comes in unseen.
         """
         if self.closed or self._is_answered_unasked():
             raise connection_failure(self._failure)
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         return bytes(data)
 
     def is_reusable(self) -> bool:
-        """Whether the response that was read ended exactly where the bytes did. The next may follow then."""
+        """True when the response ended exactly where the bytes did, so another request may follow."""
         http = self._http
         done = http.our_state is h11.DONE and http.their_state is h11.DONE
         exact = done and http.trailing_data == (b"", False) and not self._ambiguous
@@ -161,18 +161,18 @@ class Connection(asyncio.Protocol):
         return True
 
     def resume(self) -> bool:
-        """Lets bytes in again. True where some may be on their way: TLS hands on what it held back soon."""
+        """Resumes reading. True where bytes may follow soon: TLS may still deliver what it had buffered."""
         paused, self._paused = self._paused, False
         if paused:
             self.transport.resume_reading()
         return paused
 
     def is_quiet(self) -> bool:
-        """Whether nothing has come since the last response ended, not even the end of the connection."""
+        """True when nothing has come since the last response ended, not even the end of the connection."""
         return not self.closed and not _is_readable(self.transport)
 
     def is_clean_tunnel(self) -> bool:
-        """Whether nothing has come behind the head that answered a CONNECT."""
+        """True when nothing has come after the head that answered a CONNECT."""
         return not self.closed and self._http.trailing_data == (b"", False)
 
     async def _event(self) -> Any:

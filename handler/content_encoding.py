@@ -20,7 +20,7 @@ ACCEPTED = "gzip, deflate, identity"
 
 
 def decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    """The plain body of one in this encoding. Raises TooLarge, InvalidRequest, UnsupportedEncoding."""
+    """Decodes a body. Raises TooLarge, InvalidRequest, UnsupportedEncoding."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return body
@@ -31,7 +31,7 @@ def decoded(body: bytes, encoding: str, limit: int) -> bytes:
         if (plain := _inflated(body, format, limit)) is not None:
             return plain
     raise InvalidRequest(
-        f"The body is not {encoding}, or not all of it, or there is more behind it.", param="content-encoding"
+        f"The body is not complete {encoding} data, or something follows it.", param="content-encoding"
     )
 
 
@@ -40,7 +40,7 @@ def too_large(limit: int) -> TooLarge:
 
 
 def _inflated(body: bytes, format: int, limit: int) -> bytes | None:
-    """None where it is not one whole body of that format. No more is unpacked than the limit allows."""
+    """Unpacks a body, no further than the limit; None where it is not exactly one body of that format."""
     import zlib  # few requests need it
 
     stream = zlib.decompressobj(format)

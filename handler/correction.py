@@ -1,4 +1,4 @@
-"""An answer that is not what was asked for, shown to its model, with what is wrong with it. No I/O."""
+"""Shows an unfit answer to its model again, with what is wrong with it. No I/O."""
 
 from __future__ import annotations
 

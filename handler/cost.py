@@ -41,7 +41,7 @@ class Usage:
         )
 
 
-Spent = tuple[Candidate, Usage]  # what an attempt used that is not the answer
+Spent = tuple[Candidate, Usage]  # the usage of an attempt that did not give the answer
 
 
 _COUNTS = frozenset({"prompt_tokens", "completion_tokens"})
@@ -81,7 +81,7 @@ def output_bytes(body: Mapping[str, Any]) -> int:
 
 
 def size_of(text: str) -> int:
-    """In UTF-8 bytes."""
+    """The length of a text in UTF-8 bytes."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
@@ -98,7 +98,7 @@ def dollars(nano: int) -> float:
 
 
 def cost_of(spent: Iterable[Spent]) -> int | None:
-    """Nano-dollars that all of it cost; None when a price is unknown."""
+    """The cost of all of it in nano-dollars; None when a price is unknown."""
     nano = 0
     for candidate, usage in spent:
         if candidate.model.price is None:
@@ -108,13 +108,13 @@ def cost_of(spent: Iterable[Spent]) -> int | None:
 
 
 def dollars_of(spent: Iterable[Spent]) -> float | None:
-    """The same in dollars."""
+    """The cost of all of it in dollars; None when a price is unknown."""
     nano = cost_of(spent)
     return None if nano is None else dollars(nano)
 
 
 def summed(usage: Mapping[str, Any], spent: Iterable[Spent]) -> dict[str, Any]:
-    """A completion's usage object with what earlier attempts of the call used, in the members that it has."""
+    """Adds the usage of earlier attempts to a completion's usage object, in the members that it has."""
     more = sum((used for _, used in spent), start=Usage())
     details = {
         "prompt_tokens_details": {"cached_tokens": more.cached},
@@ -156,7 +156,7 @@ def _count(usage: object, name: str) -> int:
 
 
 def part_bytes(part: Mapping[str, Any]) -> int:
-    """How much text a message or a delta brings, in UTF-8 bytes."""
+    """Counts the text of a message or a delta, in UTF-8 bytes."""
     calls = part.get("tool_calls")
     made = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     called = (call.get(kind) for call in made for kind in ("function", "custom"))
@@ -174,7 +174,7 @@ _TEXTS = frozenset(
 
 
 def tells_usage(text: str) -> bool:
-    """Whether an event behind `[DONE]` is a usage chunk: nothing else counts there."""
+    """True for a usage chunk after `[DONE]`, the only event that counts there."""
     try:
         event = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What the gateway presents to providers: by name from the environment, else from SSM Parameter Store.
+"""Finds the credentials for providers by name: in the environment, else in SSM Parameter Store.
 
 The parameters lie under SLUICE_CREDENTIALS_PATH, at any depth, as SecureStrings whose last segment is the
 credential's name. All are read at once, and again beside a request: every REFRESH seconds, and after a
@@ -65,7 +65,7 @@ class Credentials:
         return _usable(self._environment.get(name)) or (self._values or {}).get(name)
 
     def missing(self, name: str) -> str:
-        """Why `get` gives nothing for that name."""
+        """Says why `get` finds no credential of that name."""
         if (self._environment.get(name) or "").strip() or name in (self._values or {}):
             return f"credential {name} is there, but no header can hold its characters"
         if self._unread:
@@ -74,7 +74,7 @@ class Credentials:
 
     @property
     def held(self) -> object:
-        """Another one after every change: what was made of the credentials before is out of date."""
+        """Differs after every change, so that results made from older credentials are dropped."""
         return self._values, self.problem
 
     @property
@@ -87,7 +87,7 @@ class Credentials:
         return self._values is None and self._tried is not None
 
     def problems(self) -> list[dict[str, Any]]:
-        """What /health tells: why the last reading failed."""
+        """Lists for /health why the last reading failed."""
         return [] if self.problem is None else [{"what": NOT_READ, "problem": self.problem}]
 
     async def fresh(self, rows: Mapping[str, Provider], settings: Settings) -> None:

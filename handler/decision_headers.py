@@ -1,4 +1,4 @@
-"""The headers that tell a decision and its attempts, on answers and on errors (contract, section 8)."""
+"""Makes the headers that tell a decision and its attempts, on answers and errors (contract, section 8)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from handler.log import Entry, reason_of
 
 
 def decision_headers(entry: Entry) -> dict[str, str]:
-    """None before there is a decision. Without an answer the model is the one that was asked last."""
+    """The headers of a decision, if there is one. Without an answer the model is the last one asked."""
     decision, answer = entry.decision, entry.answer
     if decision is None:
         return {}

@@ -22,7 +22,7 @@ def whole(
     price: Price | None,
     spent: Sequence[Spent] = (),
 ) -> bytes:
-    """A whole answer as the client gets it. `text` parses to `body`; `price` is given to tell the cost."""
+    """Edits a whole answer for the client. `text` parses to `body`; `price` is given to tell the cost."""
     return splice_bytes(text, body, served(completion, model, price, spent))
 
 

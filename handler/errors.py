@@ -91,7 +91,7 @@ class InvalidRequest(GatewayError):
 
 
 class Unauthenticated(GatewayError):
-    """`key`: whose record it is that may not call, where there is one; for the log alone."""
+    """`key`: the key that was refused, where it is known; only for the log."""
 
     status, type, code = 401, "authentication_error", "invalid_api_key"
     key: Key | None = None
@@ -209,13 +209,13 @@ class UpstreamError(GatewayError):
 
     @property
     def origin(self) -> str:
-        """Whose failure it is: `gateway` for a refusal of ours, before any provider was asked."""
+        """`gateway` for a refusal of ours, before any provider was asked; else `provider`."""
         ours = self.klass == "timeout_total" or (self.upstream_status is None and self.klass in _REFUSALS)
         return "gateway" if ours else "provider"
 
     @property
     def detail(self) -> str:
-        """Why, for the log: the provider's own words where it gave some, else ours."""
+        """The reason for the log: the provider's own words where it gave some, else ours."""
         own, *_ = getattr(self, "__notes__", None) or [self.message]
         return redacted(own, limit=LONGEST_DETAIL)
 

@@ -27,7 +27,7 @@ _UNREADABLE = (
 
 
 def parsed(event: bytes) -> Any:
-    """The event as Lambda's own client hands it over; None for what is not JSON."""
+    """Parses an event like Lambda's own client; None for what is not JSON."""
     try:
         return json.loads(event)
     except (ValueError, RecursionError):
@@ -50,7 +50,7 @@ def request_of(event: Any, context: Any) -> tuple[MutableMapping[str, Any], byte
 
 
 def http_only(entry: Entry, settle: Callable[[], Coroutine[Any, Any, None]]) -> Entry:
-    """A buffered entry that answers any other event as the streaming loop does, and not with a failure.
+    """Wraps a buffered entry so that an event that is no HTTP request is answered, not failed.
 
     A schedule that keeps an instance warm would fail, be retried and be counted as an error. `settle` ends
     what runs beside requests: once the answer is returned the instance may be frozen.

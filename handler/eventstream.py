@@ -48,7 +48,7 @@ class Decoder:
             raise UpstreamError("The provider's stream is damaged.", klass="protocol") from error
 
     def _length(self) -> int | None:
-        """Of the first message, as it says; None while that has not come."""
+        """The length that the first message declares; None while it has not come."""
         if len(self._held) < _PRELUDE:
             return None
         length = int.from_bytes(self._held[:4], "big")

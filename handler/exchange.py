@@ -35,7 +35,7 @@ class ClientLeft(Exception):
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """The whole body, decoded. Raises GatewayError for one that is too large or cannot be, ClientLeft."""
+    """Reads and decodes the whole body. Raises GatewayError (too large, malformed), ClientLeft."""
     declared = headers.get("content-length", "").lstrip("0")
     if declared.isdecimal() and (len(declared) > LONGEST_LENGTH or int(declared) > limit):
         raise too_large(limit)

@@ -67,7 +67,7 @@ class Failover:
         return None
 
     def ends(self, candidate: Candidate, error: UpstreamError) -> bool:
-        """Whether nothing may follow a failure. A model that the request names is never quietly replaced."""
+        """True when no other candidate may follow: a model that the request names is never replaced."""
         if isinstance(error, Unsupported):
             return candidate.id == self._pinned
         return not error.action.failover
@@ -120,7 +120,7 @@ class Failover:
         return Next(candidate, delay) if delay <= PATIENCE else None
 
     def _soon(self, candidate: Candidate, error: UpstreamError) -> Next | None:
-        """The same once more where its limit ends so soon that it is worth more than the next one."""
+        """Retries a rate-limited candidate once, where its limit ends soon: it may have the prompt cached."""
         delay = error.retry_after
         if not self._queue or delay is None or delay > self._retry_after_max:
             return None
@@ -156,7 +156,7 @@ class Failover:
 
 
 def failover_of(decision: Decision, jitter: Callable[[], float]) -> Failover:
-    """As the decision orders the candidates, and as its rule has them asked."""
+    """Makes the failover of a decision, with the settings of its rule."""
     effects = decision.effects
     return Failover(
         decision.candidates,

@@ -126,7 +126,7 @@ class Choice:
         return [*({"index": index, **begin} for index in before), *told]
 
     def text(self, words: str) -> None:
-        """Nothing is noted of it."""
+        """Does nothing."""
 
     def sent(self) -> None:
         return None

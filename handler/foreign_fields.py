@@ -1,6 +1,6 @@
-"""What only Opper, OpenPipe or OpenTools know of a request, and what becomes of it here, as tables.
+"""Tables of the fields that only Opper, OpenPipe or OpenTools know, and what happens to each.
 
-None of it goes on to a provider, which would refuse it. A field is taken off where the answer is the same
+No provider gets them, since it would refuse them. A field is removed where the answer is the same
 without it, and refused with what to say instead where it is not (docs/api.md).
 """
 
@@ -23,7 +23,7 @@ def _refused(instead: str) -> Check:
     return check
 
 
-# Fields of the body. All of them are taken off; a null is absent.
+# Fields of the body. All of them are removed; a null is absent.
 BODY: Mapping[str, Check] = {
     "span_uuid": anything,  # Opper: the span that a call belongs to
     "evaluate": anything,  # Opper: whether the answer is scored
@@ -42,7 +42,7 @@ TOOLS: Mapping[str, str] = {
 
 
 def tool(value: Any) -> None:
-    """A tool of a type that is not OpenAI's: a provider's own, which goes on, or one of these services'."""
+    """Checks a tool whose type is not OpenAI's: a provider's own passes, these services' are refused."""
     type_ = value["type"]
     for begins, instead in TOOLS.items():
         if type_.startswith(begins) and (begins != "mcp" or "ref" in value):  # with `ref` it is OpenTools'
@@ -57,7 +57,7 @@ HEADERS: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 
 def check_headers(headers: Headers) -> None:
-    """Raises InvalidRequest for a header that asks for what nobody does here."""
+    """Raises InvalidRequest for a header that asks for something that Sluice does not do."""
     for name, (nothing, instead) in HEADERS.items():
         if name in headers and headers[name].strip().lower() not in nothing:
             raise InvalidRequest(f"{name}: {instead}", code=_REFUSED, param=name)

@@ -28,7 +28,7 @@ GRACE, LATE = 5.0, 0.1
 
 
 def content_of(chunk: Mapping[str, Any]) -> int | None:
-    """How much text a chunk's content has, in UTF-8 bytes; None for a chunk without content.
+    """Counts the text in a chunk's content, in UTF-8 bytes; None for a chunk without content.
 
     Any content at all, a text or not, commits the gateway to its provider.
     """
@@ -50,7 +50,7 @@ class Edits(Protocol):
         ...
 
     def text(self, words: str) -> None:
-        """Notes plain text of a steady stream, which went to the client as it is."""
+        """Records plain text of a steady stream, which went to the client unchanged."""
         ...
 
     def sent(self) -> Sent | None:
@@ -210,7 +210,7 @@ class Frames:
             frames.append(sse.encode(self._text(chunk, text)))
 
     def _heed_end(self, choice: Json, *, content: bool) -> None:
-        """When all choices have a finish reason the rest is worth less patience, unless they go on."""
+        """Waits less for the rest once all choices have a finish reason, unless they continue."""
         index = choice["index"]
         if content and index not in self._unfinished:
             self._unfinished.add(index)

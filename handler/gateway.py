@@ -44,7 +44,7 @@ class Policy(NamedTuple):
     retry_after: float | None  # seconds until there may be more of them; None: these are all
 
     def unavailable(self, settings: Settings) -> Mapping[str, str]:
-        """Why each provider that a record or a setting turned on cannot be used."""
+        """The reason why each provider that a record or a setting turned on cannot be used, by its name."""
         on = {record.id for record in self.ruleset.of("provider")} | settings.providers
         return {name: why for name, why in self.live.unavailable.items() if name in on}
 

@@ -60,7 +60,7 @@ def raw_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 
 
 def legal(raw: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """The same headers, each value made legal: some of those for browsers repeat what the client sent."""
+    """Makes every header value legal: some of the headers for browsers repeat what the client sent."""
     return ((name, header_text(value.decode("latin-1")).encode()) for name, value in raw)
 
 

@@ -1,7 +1,7 @@
-"""The memory that a JSON text takes once it is parsed, estimated before that.
+"""Estimates the memory that a JSON text will take once it is parsed.
 
-`{},` is three bytes of text and ninety of memory, so the length of a text bounds nothing. The figures are
-those of CPython 3.11 to 3.13 on 64 bits, and on the safe side.
+`{},` is three bytes of text and ninety of memory, so the length of a text is no bound. The figures are those
+of CPython 3.11 to 3.13 on 64 bits, rounded up.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 import sys
 
-LIGHT = 100_000  # characters that need no look: they cannot become much
+LIGHT = 100_000  # characters below which a text is not examined
 MOST_VALUES = 32_000_000  # bytes that the values of a provider's text may take
 MAX_SILENT = 32_000_000  # characters of a stream's events of which the client gets nothing
 WIDEST = 20_100_000  # bytes of a text in memory: one emoji makes four of each of its characters
@@ -27,7 +27,7 @@ _WEIGHTS = {"object": _OBJECT, "list": _LIST, "item": _ITEM, "number": _NUMBER, 
 
 
 def is_heavier(text: str, most: int) -> bool:
-    """Whether the values of a JSON text take more than `most` bytes, beside the letters of its texts."""
+    """True when the values of a JSON text take more than `most` bytes, its strings' letters not counted."""
     if len(text) < LIGHT:
         return False
     rough = (
@@ -48,12 +48,12 @@ def narrowed(text: str) -> str:
 
 
 def is_large(text: str) -> bool:
-    """Whether what a provider sent would take too much memory, as it is or parsed."""
+    """True when a provider's text takes too much memory, as it is or parsed."""
     return sys.getsizeof(text) > WIDEST or is_heavier(text, MOST_VALUES)
 
 
 def _weighs(text: str, most: int) -> bool:
-    """The same, token by token, and no further than needed. A name that comes again is kept once."""
+    """Adds up the weight token by token, no further than needed. CPython keeps a repeated name once."""
     weight, names = 0, set()
     for token in _TOKEN.finditer(text):
         if token.lastgroup == "name":

@@ -58,14 +58,14 @@ def well_formed(key: str) -> bool:
     return _FORM.fullmatch(key) is not None
 
 
-def misformed(key: str) -> str:
-    """Why a text is no key, without a word of it."""
+def why_malformed(key: str) -> str:
+    """Says why a text is no key, without quoting it."""
     body = key.removeprefix(PREFIX)
     if body == key:
         return f"a key begins with `{PREFIX}`"
     if not (body.isascii() and body.replace("-", "").replace("_", "").isalnum()):
-        return f"behind `{PREFIX}` it holds what no key holds: letters, digits, `-` and `_`"
-    return f"behind `{PREFIX}` it has {len(body)} characters instead of 43"
+        return f"after `{PREFIX}` it may hold only letters, digits, `-` and `_`"
+    return f"after `{PREFIX}` it has {len(body)} characters instead of 43"
 
 
 def hash_of(key: str) -> str:
@@ -107,7 +107,7 @@ def read_key(item: Mapping[str, Any]) -> Key:
 
 
 def shown_id(hash: str, item: Mapping[str, Any]) -> str:
-    """What to call a record that cannot be read: its id, or one made of its hash as new keys have it."""
+    """The id to show for a record that cannot be read: its own, or the one that a new key would get."""
     id = item.get("id")
     return id if isinstance(id, str) and id.strip() else new_id(hash)
 
@@ -144,11 +144,11 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _word(name: str, value: Any) -> str:
-    """One text of a list. No pattern and no scope has a comma or a space: several were typed as one text."""
+    """Checks one text of a list: a comma or a space means that several were typed as one."""
     text = _text(name, value).strip()
     words = re.findall(r"[^\s,;\[\]\"']+", text)
     if words != [text]:
-        raise InvalidRecord(name, f"is one text where a list is meant: {json.dumps(words)}")
+        raise InvalidRecord(name, f"is one text, but has to be a list: {json.dumps(words)}")
     return text
 
 

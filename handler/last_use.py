@@ -1,4 +1,4 @@
-"""The day on which a key was last used, in its record: written once a day for each key, beside requests.
+"""Writes the day of last use into a key's record, once a day for each key, in the background.
 
 The day is text like 2026-11-29, in UTC. Nothing depends on it, so a failed write is reported and not repeated
 until the record is read again.
@@ -19,7 +19,7 @@ DAY = 86_400  # seconds
 
 
 class Keys(Protocol):
-    """What is asked of the store."""
+    """The part of the store that this module needs."""
 
     async def save_last_used(self, hash: str, day: str) -> None: ...
 
@@ -37,7 +37,7 @@ class LastUse:
         self._problem: str | None = None
 
     def note(self, hash: str, written_until: float) -> float:
-        """Starts a write if the day that ends at `written_until` is over; the end of the day now written."""
+        """Starts a write once `written_until`, the end of a day, has passed; the new end."""
         now = self._now()
         if now < written_until:
             return written_until

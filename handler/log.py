@@ -47,7 +47,7 @@ class Entry:
     trace: Mapping[str, str] = field(default_factory=dict)
     aws_request_id: str | None = None  # Lambda's own, to find the lines that Lambda writes
     source_ip: str | None = None
-    routine: bool = False  # a health check: nobody reads its line but for debugging
+    routine: bool = False  # a health check, logged for debugging only
     status: int = 0
     key: Key | None = None
     decision: Decision | None = None
@@ -85,7 +85,7 @@ class Entry:
 def line(entry: Entry, now: float) -> Json:
     """The log line of a finished request: never a prompt, an answer, a key or an upstream's address.
 
-    It has the same fields whatever became of the request, null where there is nothing to tell
+    It has the same fields however the request ended, null where there is no value
     (docs/operating.md).
     """
     failure = entry.failure or (entry.answer.failure if entry.answer else None)
@@ -153,7 +153,7 @@ def _decided(entry: Entry) -> Json:
 
 
 def _served(entry: Entry) -> Json:
-    """The attempts and what they used; without an answer that is to be paid all the same.
+    """The attempts and their usage, which is paid for without an answer too.
 
     Of a client that left, what had just been asked may have to be, too.
     """
@@ -217,7 +217,7 @@ def failure(error: BaseException, **ids: str | None) -> Json:
 
     `ids`: of the request, or the part of an instance's life, that it ended.
     """
-    if isinstance(error, InvalidSetting):  # whoever set it needs the words, not our frames
+    if isinstance(error, InvalidSetting):  # the person who set it needs the message, not our frames
         return {"level": "ERROR", "message": str(error), **ids}
     frames = traceback.extract_tb(error.__traceback__)[-12:]
     return {

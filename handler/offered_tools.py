@@ -1,7 +1,7 @@
-"""Calls of tools that the request did not offer: no answer holds one, because its client could not run it.
+"""Rejects calls of tools that the request did not offer: a client could not run them.
 
-A model makes one up at times, or repeats one from the history: Bedrock's Converse wants the tools of the
-history declared, and takes no `tool_choice` that forbids calling them.
+A model sometimes invents one, or repeats one from the history: Bedrock's Converse requires the tools of the
+history to be declared, and has no `tool_choice` that forbids calling them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def check_calls(completion: Json, chat: Json) -> None:
 
 
 def offered_only(decoder: StreamDecoder, chat: Json) -> StreamDecoder:
-    """The decoder, up to a call of a tool that the chat did not offer."""
+    """Wraps a decoder; it raises at a call of a tool that the chat did not offer."""
     offered = offered_tools(chat)
     return decoder if offered is None else _OfferedOnly(decoder, offered)
 
@@ -45,7 +45,7 @@ def offered_tools(chat: Json) -> frozenset[str] | None:
 
 
 class _OfferedOnly:
-    """The stream of another decoder, each call of which is checked; see StreamDecoder."""
+    """Checks each call in another decoder's stream; see StreamDecoder."""
 
     def __init__(self, decoder: StreamDecoder, offered: frozenset[str]) -> None:
         self._decoder = decoder
@@ -81,5 +81,5 @@ def _check(part: Json, offered: frozenset[str] | None) -> None:
 
 
 def _spelling(name: str) -> str:
-    """The name in letters that every format takes: some spell it otherwise, or cut it."""
+    """The name in characters that every format keeps: some encode it, or cut it off."""
     return _SPELLING.sub("_", name)[:_LONGEST]

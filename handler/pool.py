@@ -1,4 +1,4 @@
-"""The connections of a process: who is asked over which, and which of them rest.
+"""The pool of connections to providers: opens, reuses and closes them.
 
 httpx gives the shapes of request and response. Its own pool is not used: it looks at the socket alone before
 a connection serves again, and so takes bytes that it has read already for the next caller's answer.
@@ -20,8 +20,8 @@ from handler.proxies import Proxies, Proxy, proxies_from
 from handler.settings import InvalidSetting, Settings
 
 KEEP_ALIVE = 20.0  # seconds a connection may rest: networks drop a longer silence without a word
-# Seconds of silence before the request of another caller follows: an answer too many closes the connection
-# when it comes before that request, and would be taken for its answer when it comes behind it.
+# Seconds that a connection idles before it serves another caller. A surplus answer that comes in this time
+# closes the connection; later it would be taken for the answer to the next request.
 SETTLE = 0.05
 MAX_RESTING = 100
 CONNECT = 5.0  # seconds, where the request does not say
@@ -48,7 +48,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
 
 
 class Pool(httpx.AsyncBaseTransport):
-    """Sends requests; each over a connection of its own while it lasts."""
+    """Sends each request over a connection that it has to itself meanwhile."""
 
     def __init__(self, tls: ssl.SSLContext, proxies: Proxies) -> None:
         self._tls = tls
@@ -57,7 +57,7 @@ class Pool(httpx.AsyncBaseTransport):
         self._serving: set[Connection] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response, its body still to come. Raises UpstreamError.
+        """Sends a request and returns its response, whose body is still to come. Raises UpstreamError.
 
         Extensions of the request: `timeout` `{"connect": seconds}`, `public_only`, as in connect(), and
         `caller`: whose request it is.
@@ -84,7 +84,7 @@ class Pool(httpx.AsyncBaseTransport):
         return httpx.Response(head.status_code, headers=list(head.headers), stream=_Body(connection, self))
 
     async def release(self, connection: Connection) -> None:
-        """Takes a connection back. It rests, or, unless its response ended exactly, is closed."""
+        """Takes a connection back: keeps it if its response ended exactly, else closes it."""
         if connection not in self._serving:
             return
         if not connection.is_reusable():
@@ -112,7 +112,7 @@ class Pool(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)  # the loop closes the sockets now
 
     def _take(self, origin: Origin, caller: str | None) -> Connection | None:
-        """The connection that has rested for the shortest time, of those on which nothing has come."""
+        """Takes the most recently used idle connection on which nothing has come."""
         now = asyncio.get_running_loop().time()
         for connection in self._resting[::-1]:
             settled = connection.caller == caller or now - connection.rested >= SETTLE
@@ -140,7 +140,7 @@ _DIRECTLY = Proxies()
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of a response; closing it gives the connection back."""
+    """The body of a response; closing it returns the connection to the pool."""
 
     def __init__(self, connection: Connection, pool: Pool) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Which proxy stands before a provider: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as curl and botocore read them.
+"""Reads HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and finds a provider's proxy as curl and botocore do.
 
 https://everything.curl.dev/usingcurl/proxies/env.html; networks in NO_PROXY (10.0.0.0/8) as curl has them.
 What stands on loopback is never asked through a proxy.
@@ -39,10 +39,10 @@ class Proxies:
     direct: tuple[str, ...] = ()  # NO_PROXY
 
     def __str__(self) -> str:
-        """As the banner of a local run has it; empty without a proxy."""
+        """The line for the banner of a local run; empty without a proxy."""
         named = [f"{name} through {one}" for name, one in (("https", self.https), ("http", self.http)) if one]
         direct = ", ".join(("loopback", *self.direct))
-        return f"providers by {' and '.join(named)}, but for {direct}" if named else ""
+        return f"providers by {' and '.join(named)}, except {direct}" if named else ""
 
     def before(self, origin: Origin) -> Proxy | None:
         """The proxy through which the origin is asked; None: it is asked directly."""
@@ -53,7 +53,7 @@ class Proxies:
 
 
 def proxies_from(environment: Mapping[str, str]) -> Proxies:
-    """Raises InvalidSetting. The names in small letters win, as everywhere."""
+    """Reads the proxies; lower-case names come first. Raises InvalidSetting."""
 
     def given(name: str) -> str:
         return (environment.get(name.lower()) or environment.get(name) or "").strip()
@@ -72,7 +72,7 @@ def _proxy(name: str, text: str) -> Proxy | None:
         url = urlsplit(text if "://" in text else f"http://{text}")
         usual, port = _PORTS[url.scheme], url.port
     except (KeyError, ValueError):  # whose words may quote a part of the password
-        raise InvalidSetting(f"{name}: no http:// or https:// address of a proxy") from None
+        raise InvalidSetting(f"{name}: has to be the http:// or https:// address of a proxy") from None
     if not url.hostname:
         raise InvalidSetting(f"{name}: names no host")
     headers = []
@@ -83,7 +83,7 @@ def _proxy(name: str, text: str) -> Proxy | None:
 
 
 def _matches(entry: str, origin: Origin) -> bool:
-    """Whether an entry of NO_PROXY means the origin: `*`, a domain, an address, a network; or with a port."""
+    """True when an entry of NO_PROXY matches: `*`, a domain, an address, a network; also with a port."""
     host = origin.host.rstrip(".").lower()
     if entry == "*":
         return True

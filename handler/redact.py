@@ -48,7 +48,7 @@ _CHARACTER = re.compile(
 
 
 def _cut(text: str, secret: str) -> str:
-    """`text` without what has LEAST letters and digits in a row that the secret has, in some disguise."""
+    """`text` without any LEAST letters and digits in a row of the secret, in any disguise."""
     pieces = _pieces(secret)
     letters, places = _letters(text)
     hits = [at for at in range(len(letters) - LEAST + 1) if letters[at : at + LEAST] in pieces]
@@ -62,7 +62,7 @@ def _cut(text: str, secret: str) -> str:
 
 
 def _short_cut(text: str, secret: str) -> str:
-    """The same of a secret that is too short to be known by a part, unless it may be an ordinary word."""
+    """`text` without a secret too short to be matched by a part, unless it may be an ordinary word."""
     if len(secret) < SHORTEST or secret.isalpha() or secret.isdigit():
         return text
     return _no_beginning(re.sub(re.escape(secret), _GONE, text, flags=re.IGNORECASE), secret)

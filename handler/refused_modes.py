@@ -1,4 +1,4 @@
-"""Modes of asking that a provider refuses, and the plainer request that is made next (contract, section 6).
+"""Recognises a refused mode, and makes the plainer request that comes next (contract, section 6).
 
 A mode is one of handler/structured.py, or `strict`: tools whose arguments are held to their schemas.
 """
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 STRICT = "strict"
 
-_REFUSALS = frozenset({400, 422})  # statuses of a request that is not taken as it was made
-_HOLDING = frozenset({"response_format", "tools", "tool_choice"})  # what holds a model to schemas
+_REFUSALS = frozenset({400, 422})  # the statuses with which providers refuse a mode
+_HOLDING = frozenset({"response_format", "tools", "tool_choice"})  # the fields that enforce a schema
 
 
 def raise_if_mode_refused(error: UpstreamError, call: Call, row: Provider, form: Form | None) -> None:
-    """Raises SchemaMismatch for a failure that is the mode's, where there is a plainer one to ask in.
+    """Raises SchemaMismatch when the failure is due to the mode and a plainer mode is left.
 
-    A failure that names another field of the request is the client's to mend.
+    A failure that names another field of the request is the client's own.
     """
     if error.klass != "invalid_request" or error.upstream_status not in _REFUSALS:
         return

@@ -41,9 +41,9 @@ T = TypeVar("T")
 
 # Seconds and bytes that a response may take to end after its stream: then its connection can serve again.
 DRAIN, MOST_DRAINED = 0.1, 100_000
-# Bytes of a stream without content in them: one event, and heartbeats around it.
+# The most bytes of a stream without content: one event, and heartbeats around it.
 MAX_WITHOUT_CONTENT = MAX_EVENT + 1_000_000
-SMALL = 1_000  # bytes of a read that costs more than they are worth
+SMALL = 1_000  # bytes; a read of fewer counts as one of a flood
 
 
 async def _within(watch: Watch, awaitable: Awaitable[T], limit: Limit) -> T:
@@ -71,7 +71,7 @@ class _Open:
         self._bytes = aiter(response.stream)  # not aiter_raw: one layer less for every chunk
         self._watch, self._limits, self._began = watch, limits, began
         self._ends = float("inf")  # when the rest is given up
-        # Bytes of content as of the last read that brought some; reads and bytes since then.
+        # Bytes of content so far; reads and bytes since content last came.
         self._brought = self._reads = self._idle_bytes = 0
 
     @property
@@ -104,7 +104,7 @@ class _Open:
         return data
 
     async def _paced(self) -> bytes:
-        """The next bytes, not at once: by then more have come, and a flood of nothing costs little."""
+        """Reads the next bytes after a pause, so that a flood without content costs few reads."""
         await asyncio.sleep(PACE)
         return await anext(self._bytes, b"")
 

@@ -11,7 +11,7 @@ from handler.splice import dump
 
 
 class Response:
-    """A body that is there already, as an ASGI response."""
+    """An ASGI response with a known body."""
 
     def __init__(self, body: bytes, status: int = 200, *, headers: Mapping[str, str] | None = None) -> None:
         own = {"content-type": "application/json", "content-length": str(len(body))}

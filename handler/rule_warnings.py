@@ -1,4 +1,4 @@
-"""The warnings of the rules in force, for an operator who asks /health and for the console of a local run."""
+"""Computes the warnings of the rules in force, for /health and for the console of a local run."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def _trailers(error: BaseException) -> bytes:
 
 
 async def _is_quiet(reader: asyncio.StreamReader) -> bool:
-    """Whether nothing has come since the last answer: it would be taken for the next one."""
+    """True when nothing has come since the last answer; it would be taken for the next one."""
     for _ in range(2):  # the loop looks at the socket, and hands on what is there
         await asyncio.sleep(0)
     try:

@@ -43,7 +43,7 @@ class Schema:
         self._validator, self._work.backtracks = _validator(read.schema)
 
     def work(self, value: Any) -> int:
-        """What holding `value` against it costs, in about microseconds."""
+        """The work of checking `value` against the schema, in about microseconds."""
         return self._work.count(value)
 
     def mismatch(self, value: Any) -> str | None:
@@ -65,7 +65,7 @@ def _patterns(part: tuple[Any, Json]) -> int:
 
 
 def _validator(schema: Json) -> tuple[Any, bool]:
-    """What the library makes of it, and whether its patterns need an engine that goes back.
+    """The library's validator, and whether its patterns need a backtracking engine.
 
     Its import takes some 20 ms, so it happens when a schema first comes.
     """

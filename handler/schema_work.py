@@ -1,8 +1,8 @@
-"""The work of holding an answer against a schema, counted before it is done, in about microseconds.
+"""Counts the work of checking an answer against a schema before it is done, in about microseconds.
 
-Every meeting of a part of the schema with a part of the answer counts. Without references they are no more
-than the product of both sizes; with them they can double at each step: nothing remembers what was compared.
-A meeting counts as several where the library looks at more: long texts, patterns, choices, distinct items.
+Every comparison of a part of the schema with a part of the answer counts. Without references there are at
+most as many as the product of both sizes; references can double them at each step, since the library does not
+remember what it compared. Long texts, patterns, choices and distinct items count as several.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _REPEATED = re.compile(r"\{(\d{1,6})(?:,(\d{0,6}))?\}")
 
 
 class Work:
-    """Counts for one schema."""
+    """Counts the work for one schema."""
 
     def __init__(self, schema: Canonical) -> None:
-        """Raises BadSchema for one that the library would read for too long."""
+        """Raises BadSchema for a schema that would take the library too long to read."""
         self._root, self._targets = schema
-        self.backtracks = True  # whether its patterns need an engine that goes back
+        self.backtracks = True  # its patterns need a backtracking engine
         nodes = [part for _, part in parts(self._root)]
         self._own = {id(node): _own(node) for node in nodes}
         self._simple = all(_COSTLY.isdisjoint(node) for node in nodes)
@@ -50,7 +50,7 @@ class Work:
         return not few and self.count(value) >= MOST_WORK
 
     def count(self, value: Any) -> int:
-        """All of it, or some number from MOST_WORK on."""
+        """Counts all work, up to some number of at least MOST_WORK."""
         left, count, deep = [(self._root, value)], 0, _deep(value)
         while left and count + len(left) < MOST_WORK:
             schema, at = left.pop()
@@ -69,7 +69,7 @@ class Work:
                 yield from _MEETS[word](said, at)
 
     def _looks(self, schema: Json, at: Any, deep: Mapping[int, int]) -> int:
-        """What is looked at in this part of the answer."""
+        """Counts the extra work of this part of the answer."""
         if isinstance(at, str):
             return _bytes(at) // 1000 + self._matching(schema.get("pattern"), _bytes(at))
         if not isinstance(at, dict | list):
@@ -81,7 +81,7 @@ class Work:
         return distinct + len(at) * sum(1 + self._matching(one, longest) for one in patterns)
 
     def _matching(self, pattern: Any, length: int) -> int:
-        """A pattern and a text of so many bytes."""
+        """Counts the work of matching a text of that many bytes."""
         if not isinstance(pattern, str):
             return 0
         repeated = prod(int(found[2] or found[1]) or 1 for found in _REPEATED.finditer(pattern))
@@ -89,7 +89,7 @@ class Work:
         return length * states * (max(length, BACKTRACKS) if self.backtracks else 25) // 10_000
 
     def _inside(self, node: Json) -> list[Any]:
-        """The schemas in it that meet the same part of the answer as it does."""
+        """The subschemas that apply to the same part of the answer."""
         return [part for part, _ in self._meetings(_in_place(node), None)]
 
     def _check_circles(self, nodes: list[Json]) -> None:
@@ -117,7 +117,7 @@ def _in_place(schema: Json) -> Json:
 
 
 def _own(schema: Json) -> int:
-    """What is looked at in the schema itself, whatever it meets."""
+    """Counts the extra work of the schema itself, for any answer."""
     names = sum(len(schema[word]) for word in ("required", "dependentRequired") if _sized(schema.get(word)))
     values = schema["enum"] if isinstance(schema.get("enum"), list) else []
     choices = sum(isinstance(value, dict | list) for value in values) // 4
@@ -129,7 +129,7 @@ def _sized(value: Any) -> bool:
 
 
 def _size(value: Any) -> int:
-    """How many parts it has; a long text has several."""
+    """Counts the parts of a value; a long text has several."""
     size = 1 + (len(value) // 1000 if isinstance(value, str) else 0)
     for level in levels(value):
         for part in level:
@@ -157,7 +157,7 @@ def _bytes(text: str) -> int:
 
 
 def _here(said: Any, at: Any) -> Meetings:
-    """One schema, or several in a list, for the same part of the value."""
+    """Pairs one schema, or a list of them, with the same part of the value."""
     yield from ((one, at) for one in (said if isinstance(said, list) else [said]))
 
 
@@ -171,7 +171,7 @@ def _by_name(said: Any, at: Any) -> Meetings:
 
 
 def _each(said: Any, at: Any) -> Meetings:
-    """One schema for every member or item; a list of them meets them one by one, and counts as all."""
+    """Pairs one schema with every member or item; a list of schemas is counted as if each met all."""
     for one in said if isinstance(said, list) else [said]:
         yield from ((one, child) for child in _children(at))
 

@@ -84,5 +84,5 @@ class Signer:
 
 
 def _signature(request: Any) -> str:
-    """What the request was signed with: good for minutes, for this very request."""
+    """The signature of a request; it is valid for minutes, and only for this request."""
     return str(request.headers["Authorization"]).rpartition("Signature=")[2]

@@ -40,7 +40,7 @@ def splice(text: str, old: Any, new: Any) -> str:
 
 
 def splice_bytes(text: str, old: Any, new: Any) -> bytes:
-    """The same in UTF-8, without a second copy of the whole text on the way."""
+    """Splices into UTF-8 bytes, without a second copy of the whole text."""
     return b"".join(_encoded(text, _pieces(text, old, new)))
 
 
@@ -52,7 +52,7 @@ def _encoded(text: str, pieces: Edits) -> Iterator[bytes]:
 
 
 def _pieces(text: str, old: Any, new: Any) -> Edits:
-    """What of the text stays, from and to, and what comes behind it."""
+    """Yields the ranges of the text that stay, each with the text to insert after it."""
     if (edited := _renamed(text, old, new)) is not None:
         return edited
     edits: Edits = []

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
 
 
 class _Refused(ValueError):
-    """A text holds what RFC 8259 or we forbid; it cannot be said where."""
+    """A text holds what RFC 8259 or Sluice forbids, at an unknown place."""
 
 
 def _constant(_name: str) -> Any:
@@ -58,7 +58,7 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
 
 
 def decode(text: str, *, max_depth: int = MAX_DEPTH) -> Any:
-    """The value of a JSON text. Raises ValueError or RecursionError, and mostly cannot say for what."""
+    """The value of a JSON text. Raises ValueError or RecursionError, mostly without the place."""
     value = _DECODER.decode(text)  # ValueError: of int() too, which has a limit
     depth, texts = _measured(value)
     if depth > max_depth or texts != _texts(text):

@@ -22,7 +22,7 @@ from handler.splice import dump
 from rules import Model
 
 NATIVE, TOOL, PROMPT = "native", "tool", "prompt"
-JSON = "json"  # beside words: the provider's own JSON mode, which it may refuse too
+JSON = "json"  # the provider's JSON mode, which goes with PROMPT and may be refused too
 # What would point elsewhere once the root is wrapped.
 _REFERENCES = re.compile(r'"\$(?:dynamicRef|recursiveRef|ref)":"(?!#/\$defs/|#/definitions/)')
 
@@ -79,7 +79,7 @@ def way_of(
     wire: Translator,
     refused: Collection[str] = (),
 ) -> str:
-    """How `model` is asked; `refused`: the modes that it has refused."""
+    """Chooses the mode for a model. `refused`: the modes that it has refused."""
     if NATIVE not in refused and natively(asked, chat, model, row, wire):
         return NATIVE
     forced = TOOL not in refused and asked.schema is not None and _by_tool(asked.schema, chat, model, row)

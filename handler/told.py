@@ -112,7 +112,7 @@ class Told:
         return chunk
 
     def text(self, words: str) -> None:
-        """Notes text that went to the client."""
+        """Records text that went to the client."""
         if self._plain:
             self._text.write(words)
             self._plain = self._text.tell() <= MOST_TOLD

@@ -24,7 +24,7 @@ class Upstream(Source, Protocol):
     def headers(self) -> Mapping[str, str]: ...
 
     async def whole(self, most: int) -> bytes:
-        """All of it; when that is more than `most` bytes, the beginning with more than `most`."""
+        """Reads the whole body; of a body over `most` bytes only a beginning that is longer than `most`."""
 
 
 async def accepted(asked: Asked, upstream: Upstream) -> None:

@@ -92,7 +92,7 @@ class Admission(NamedTuple):
         yield from (pattern for record in self.access for pattern in record.models or ())
 
     def admits_by_name(self, id: str) -> bool:
-        """True where a pattern without `*` is this id."""
+        """True when a pattern without `*` is this id."""
         return any(pattern.lower() == id.lower() for pattern in self.allow_patterns())
 
     def second_best(self, model: Model) -> str | None:
@@ -145,7 +145,7 @@ def not_admitted(admission: Admission, model: Model, asked: tuple[str, ...] = ()
 
 
 def _not_admitted_unlisted(admission: Admission, names: ModelNames) -> str | None:
-    """Nobody can say what a record meant by it or what it costs: only a pattern that is its id helps."""
+    """Refuses an unlisted model where a record may mean it or its cost counts, unless a pattern is its id."""
     if names.named_by(admission.allow_patterns()):
         return None
     barring = (

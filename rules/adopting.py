@@ -21,7 +21,7 @@ MOST_RECORDS, MOST_BYTES = 1_000, 1_048_576
 MOST = f"{MOST_RECORDS} records of {MOST_BYTES} bytes in all"
 SCOPED = frozenset(kind for kind, record in KINDS.items() if record.scoped)
 LAST, SKIPPED, REFUSES = "last readable version", "skipped", "refuses its scope"
-OPEN = "skipped: it restricts nobody"  # for records that were to restrict somebody
+OPEN = "skipped: it restricts nobody"  # of a record that was meant to restrict somebody
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _scope(item: Any) -> Scope | None:
 
 
 def _names_somebody(scope: Scope | None) -> bool:
-    """True for a scope with a project or a key: one typo must not stop an organisation."""
+    """True for a scope with a project or a key; without one a typo would stop the whole organisation."""
     return scope is not None and bool(scope.project or scope.key)
 
 

@@ -70,7 +70,7 @@ def warnings(ruleset: RuleSet, known: Keys | None = None) -> Iterator[Finding]:
 def _not_compared(ruleset: RuleSet, known: Keys | None) -> Iterator[str]:
     if known is None and any(record.scope.key or record.scope.project for record in ruleset.records):
         where = "`sluice rules check FILE` with --stack NAME or --keys FILE"
-        yield f"nobody looked whether the keys and projects in scopes exist: {where} does"
+        yield f"the keys and projects in scopes were not checked: {where} does that"
 
 
 def _not_active(ruleset: RuleSet) -> Iterator[str]:

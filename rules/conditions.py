@@ -61,7 +61,7 @@ class Condition:
         return self.test(fact) if fact is not None else self.op == "exists" and not self.value
 
     def holds_of_any(self, facts: Iterable[Any]) -> bool:
-        """True where it holds of a fact that is all of these at once: `not` means none of them."""
+        """True when it holds for a fact that has all of these values at once; `not` means none of them."""
         return (all if self.op == "not" else any)(self.test(fact) for fact in facts)
 
     def failed(self, fact: Any) -> str:

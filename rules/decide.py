@@ -132,9 +132,9 @@ NO_EFFECTS = Effects()
 
 
 def effects_of(route: RouteRecord | None, facts: Facts) -> Effects:
-    """What the applying rule asks of the request, whoever chose the model.
+    """The effects of the rule that applies, whoever chose the model.
 
-    An answer that breaks off is gone on with where there are fallbacks to do it.
+    By default a stream that breaks off is resumed where there are fallbacks.
     """
     recovery = "resume" if _fallbacks(facts, route) else "error"
     if route is None:

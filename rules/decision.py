@@ -47,7 +47,7 @@ class Rejection(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What became of one record: "applied", "matched, but route/x goes first (its priority is higher)",
+    """The outcome of one record: "applied", "matched, but route/x goes first (its priority is higher)",
     "disabled", "out of scope", "failed: hour gt 18, got 12".
     """
 

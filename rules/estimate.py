@@ -1,8 +1,8 @@
-"""How many tokens the input of a chat request has: an estimate, in which no text can be hidden.
+"""Estimates the input tokens of a chat request; no text can be hidden from the estimate.
 
 It is the UTF-8 bytes of text / 4, 4 for each message, 1000 for each image, audio part, video and file, and
-the bytes of what a file holds / 4. What is not known to be anything else counts as text, names included, so
-that no rule about `input_tokens` is escaped by writing a text in an odd place. More text never makes it less.
+the bytes of a file's content / 4. What is not known to be anything else counts as text, names included, so a
+text in an odd place cannot evade a rule about `input_tokens`. More text never lowers the estimate.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
-TOKENS_PER_PART = 1000  # an image, an audio part, a video, a file: beside what a file holds
+TOKENS_PER_PART = 1000  # an image, an audio part, a video, a file; a file's content counts too
 
 # Where in a content part, under the name of its type, the bytes of a medium stand.
 DATA = {"image_url": "url", "video_url": "url", "input_audio": "data", "file": "file_data"}
-# Bytes that are no text, by what they say they are; a PDF under such a name is sent on as the PDF it is.
+# Images, audio and video by their declared type; a PDF under such a type is sent on as the PDF it is.
 SEEN = re.compile(
     r"[\x00-\x20]*data:(?:image|audio|video)/(?!svg)[^,]*;[\x00-\x20]*base64[\x00-\x20]*,"
     r"(?!JVBER)(?=[\w+/=-]{24}|[\w+/=-]*\Z)",
@@ -41,7 +41,7 @@ NO_TEXT = frozenset(
         *("span_uuid", "evaluate"),  # Opper's
     )
 )
-# Fields that it does read, and whose own name is no part of that.
+# Fields that a model reads; their own names do not count.
 TEXTS = frozenset(
     (
         *("tools", "functions", "tool_choice", "function_call", "response_format", "output_schema"),
@@ -65,7 +65,7 @@ class Medium(NamedTuple):
 
     size: int = 0  # what they count for
     written: int = 0  # the size of the text that they stand in
-    pages: int = 0  # of `size`: what only a provider can tell the tokens of, a PDF
+    pages: int = 0  # of `size`: what only a provider can count, a PDF
 
 
 class Estimate(NamedTuple):
@@ -132,5 +132,5 @@ def _json_size(value: Any) -> int:
 
 
 def _size(text: str) -> int:
-    """In UTF-8 bytes."""
+    """The length of a text in UTF-8 bytes."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -1,4 +1,4 @@
-"""What models want that others do not, by the family that a bare name tells: for those that are not listed.
+"""Finds the family rules of a model that the catalogue does not list, by its bare name.
 
 scripts/catalog_overlay.toml explains the words, and makes the table, `families` of catalog.json.
 """

@@ -1,6 +1,6 @@
-"""Warnings of a rule set that reads well: records that never apply, names of no model, scopes of nobody.
+"""Warns of readable records that do nothing: they never apply, or name no model or no key.
 
-No warning makes a set bad. `rules check` and `rules push` print them, /health and a local run show them.
+A set with warnings is valid. `rules check` and `rules push` print them, /health and a local run show them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """The keys there are: what a scope may name."""
+    """The keys and projects that exist, which a scope may name."""
 
     ids: frozenset[str]
     projects: frozenset[str]
@@ -44,19 +44,19 @@ class Keys(NamedTuple):
 def findings(ruleset: RuleSet, catalog: Catalog, keys: Keys | None = None) -> tuple[Finding, ...]:
     """Warns of the enabled records. `catalog`: with the set's records; `keys`: None where nobody knows."""
     known = _Known(ruleset.names(catalog))
-    found = [*_behind(ruleset)]
+    found = [*_hidden(ruleset)]
     for record in (each for each in ruleset.records if each.enabled):
-        lines = [*_never(record), *_models(record, known), *_patterns(record, known)]
+        lines = [*_contradictions(record), *_models(record, known), *_patterns(record, known)]
         lines += _scope(record, keys) if keys else ()
         found += [Finding(record.kind, record.id, field, problem) for field, problem in lines]
     return tuple(found)
 
 
-Line = tuple[str, str]  # a field and what is the matter with it
+Line = tuple[str, str]  # a field and its problem
 
 
-def _behind(ruleset: RuleSet) -> Iterator[Finding]:
-    """The records of which the most specific one applies, where another one always goes first."""
+def _hidden(ruleset: RuleSet) -> Iterator[Finding]:
+    """Finds records of which only the most specific one applies, and that another one always precedes."""
     numbers: dict[Condition, int] = {}  # sets of numbers are compared faster
     for kind in ("route", "log", "cache"):
         records = [
@@ -71,7 +71,7 @@ def _behind(ruleset: RuleSet) -> Iterator[Finding]:
                     break
 
 
-def _never(record: Record) -> Iterator[Line]:
+def _contradictions(record: Record) -> Iterator[Line]:
     """Finds what is wrong with a record by itself."""
     if isinstance(record, AccessRecord) and record.models is None and record.deny is None:
         yield "record", "says nothing: give it `models` or `deny`"
@@ -179,7 +179,7 @@ class _Known:
         return self._gathered
 
     def lists_nothing(self, pattern: str) -> bool:
-        """True for a provider whose models the catalogue does not know, such as a local server."""
+        """True for a provider without models in the catalogue, such as a local server."""
         provider, slash, _ = pattern.partition("/")
         known = SYNONYMS.get(provider, provider)
         return (
@@ -192,18 +192,18 @@ class _Known:
 def _patterns(record: Record, known: _Known) -> Iterator[Line]:
     if isinstance(record, AccessRecord):
         for pattern in record.models or ():
-            yield from (("models", why) for why in _of_nobody(pattern, known, known.admitted))
+            yield from (("models", why) for why in _without_match(pattern, known, known.admitted))
         for pattern in record.deny or ():
-            yield from (("deny", why) for why in _of_nobody(pattern, known, known.every))
+            yield from (("deny", why) for why in _without_match(pattern, known, known.every))
     for condition in record.when:
         for text in (
             _listed(condition.value) if condition.fact == "model" and condition.op != "contains" else ()
         ):
             if isinstance(text, str):
-                yield from (("when.model", why) for why in _of_nobody(text, known, known.every))
+                yield from (("when.model", why) for why in _without_match(text, known, known.every))
 
 
-def _of_nobody(pattern: str, known: _Known, among: Callable[[], frozenset[str]]) -> Iterator[str]:
+def _without_match(pattern: str, known: _Known, among: Callable[[], frozenset[str]]) -> Iterator[str]:
     low, names = pattern.lower(), known.names
     if _matching(low, among()) or known.lists_nothing(low):
         return

@@ -1,4 +1,4 @@
-"""Every name that a model answers to, and the patterns of records compared with them (contract, section 5).
+"""Lists every name that a model answers to, and compares patterns with them (contract, section 5).
 
 `deny` and `when: {model}` see all of them, so that no spelling leads around a record. A pattern that admits
 sees fewer: what stands behind a `:` or `@` may be another product at another price (OpenRouter's `:online`
@@ -22,11 +22,11 @@ REVISION = re.compile(r"-v\d+:\d+$")  # Bedrock's: nova-lite-v1:0
 OWNER = re.compile(r"^[a-z][a-z0-9-]*\.(?=[a-z])")  # Bedrock's: us. and anthropic. of us.anthropic.claude-...
 EVERY_ENDING = (VERSION, VARIANT, REVISION)
 
-MOST_REMEMBERED = 4096  # models; of those that the catalogue does not list there is no end
+MOST_REMEMBERED = 4096  # models; those that the catalogue does not list are without number
 
 
 class ModelNames(NamedTuple):
-    """In lower case. Those with a `/` are ids, those without are bare names."""
+    """The names of one model, in lower case. Those with a `/` are ids, those without are bare names."""
 
     sent: frozenset[str]  # the id that is asked for upstream, under each name of the provider
     versions: frozenset[str]  # that, and the same without a date, `-latest` or `-001`
@@ -39,7 +39,7 @@ class ModelNames(NamedTuple):
         return self.ids | self.pools
 
     def named_by(self, patterns: Iterable[str]) -> bool:
-        """True where one of `patterns` is this very id, without any `*`."""
+        """True when one of `patterns` is exactly this id, without `*`."""
         return any(pattern.lower() in self.sent for pattern in patterns)
 
     def admitted_by(self, patterns: tuple[str, ...]) -> bool:
@@ -50,7 +50,7 @@ class ModelNames(NamedTuple):
 
 
 def names_of(model: Model, catalog: Catalog, asked: tuple[str, ...] = ()) -> ModelNames:
-    """`asked`: other names by which the request came to it, as an alias or a retired model's."""
+    """All names of a model. `asked`: others that led to it, such as an alias or a retired model's."""
     found = catalog.model_names.get(model.id)
     if found is None:
         if len(catalog.model_names) >= MOST_REMEMBERED:
@@ -98,7 +98,7 @@ def _pools_of(names: Iterable[str], model: Model, catalog: Catalog) -> Iterator[
 
 
 def without(name: str, endings: Iterable[re.Pattern[str]]) -> dict[str, None]:
-    """`name`, and what is left of it as each ending is taken off, again and again."""
+    """`name`, and every shorter name that is left as endings are removed."""
     found, left = {name: None}, [name]
     for each in left:  # it grows on the way
         for ending in endings:

@@ -22,7 +22,7 @@ class Group(NamedTuple):
 
 
 class Named(NamedTuple):
-    """What a name means: groups of models, tried in this order."""
+    """The meaning of a name: groups of models, tried in this order."""
 
     sort: str  # auto | alias | pin | pool
     groups: tuple[Group, ...] = ()
@@ -36,7 +36,7 @@ class Named(NamedTuple):
 
 
 class Names(NamedTuple):
-    """All there is to know of names: the catalogue, the aliases, and which pins that are not listed pass."""
+    """Resolves names: with the catalogue, the aliases, and the unlisted pins that pass."""
 
     catalog: Catalog
     aliases: Mapping[str, tuple[str, ...]]  # lower-case name -> members
@@ -95,7 +95,7 @@ def _pool(names: Names, name: str) -> Named | None:
 
 
 def _with_colon(names: Names, name: str) -> Named | None:
-    """A pin only of a listed model, or where a pattern names it: `mistral:7b` is a local server's tag."""
+    """Resolves `provider:rest`, only for a listed or admitted model: `mistral:7b` is a local server's tag."""
     found = _at(names, *name.partition(":"))
     known = found and all(model.listed or names.admitted(model.id) for model in found.models)
     return found if known else None

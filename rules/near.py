@@ -9,7 +9,7 @@ from rules.catalog import Model
 # Names that only another service knows, by how they begin, and what there is here instead.
 FOREIGN: Mapping[str, str] = {
     "openpipe:": "Only OpenPipe serves its fine-tunes; an alias record of this name can stand for one",
-    "dynamic/": "Opper's dynamic routes are not served; a route rule or an alias record does what one did",
+    "dynamic/": "Opper's dynamic routes are not served; a route rule or an alias record does the same",
 }
 MOST = 3
 LONGEST = 100  # characters looked at: comparing takes time

@@ -1,4 +1,4 @@
-"""Standard output of the command lines, which somebody may stop reading."""
+"""Ends the command lines quietly when their output is closed, as by `| head`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CLOSED = 128 + 13  # what a shell says of a program that SIGPIPE ended
 
 
 def until_closed(run: Callable[[], int]) -> int:
-    """`run()`; the code CLOSED, and not a word, once nobody reads on: `rules list | head`."""
+    """Runs a command and returns its status; CLOSED, without a message, when standard output is closed."""
     try:
         code = run()
         sys.stdout.flush()

@@ -78,7 +78,7 @@ class Enforced(Record):
         return any(condition.fact == "model" for condition in self.when)
 
     def holds_for(self, facts: Facts, names: Collection[str]) -> bool:
-        """True where `when` holds of the candidate with these names: `model` means all of them here."""
+        """True when `when` holds for the candidate with these names; `model` means all of them here."""
         return all(
             condition.holds_of_any(names) if condition.fact == "model" else condition.holds(facts)
             for condition in self.when

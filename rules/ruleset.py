@@ -91,7 +91,7 @@ PRECEDENCE: tuple[tuple[Callable[[Record], Any], str], ...] = (
 
 
 def goes_first(first: Record, other: Record) -> str:
-    """Why `first` goes before `other`: "route/a goes first (its priority is higher)"."""
+    """Says why `first` precedes `other`: "route/a goes first (its priority is higher)"."""
     why = next(words for key, words in PRECEDENCE if key(first) != key(other))
     return f"{first.kind}/{first.id} goes first ({why})"
 
@@ -144,7 +144,7 @@ class RuleSet:
         return self._enabled.get(kind, ())
 
     def names(self, catalog: Catalog, admitted: Callable[[str], bool] = lambda id: False) -> Names:
-        """`admitted`: whether a pattern without `*` admits the pin of this id to the request."""
+        """`admitted`: True for an id that a pattern without `*` admits to the request."""
         return Names(catalog, self._aliases, self._refusing, admitted)
 
     def matching(self, facts: Facts) -> Matched:

@@ -26,7 +26,7 @@ class Scope:
         )
 
     def includes(self, other: Scope) -> bool:
-        """True where it covers all that the other one covers."""
+        """True when it covers everything that the other one covers."""
         return all(
             mine is None or (theirs is not None and set(theirs) <= set(mine))
             for mine, theirs in zip(self.names, other.names, strict=True)

@@ -118,7 +118,7 @@ def finish(rows: dict[str, Row], overlay: Row) -> None:
 
 
 def rules_of(model: str, pool: str, overlay: Row) -> list[str]:
-    """What its host says of it, else what its family wants wherever it is served."""
+    """The rules of a model: those of its host, else those of its family at any host."""
     bare = model.rsplit("/", 1)[-1].lower()
     named = ((one, (model,)) for one in overlay["hosts"])
     families = ((one, (pool, bare)) for one in overlay["families"])

@@ -1,4 +1,4 @@
-"""How much hostile senders make the process grow: `python -m tests.memory CASE` says it in bytes.
+"""Measures how much hostile input makes the process grow: `python -m tests.memory CASE` prints bytes.
 
 One case a process, since memory that was freed is not given back. Linux tells the peak in /proc.
 """
@@ -233,7 +233,7 @@ PROVIDERS: Mapping[str, Callable[[], Work]] = {
 
 
 def measured(case: str) -> tuple[int, int]:
-    """What the process grew by, and the most that it may."""
+    """Measures the growth of the process; returns it and the limit."""
     if case in CALLERS:
         sent = CALLERS[case]()
         return growth(lambda: called(sent)), 12 * max(len(sent), BODY)

@@ -122,7 +122,7 @@ def answer(random: Random) -> Any:
 
 
 def hold(seed: int) -> str:
-    """What became of one case."""
+    """Runs one case and returns its outcome."""
     random = Random(seed)
     schema, value = Maker(random, random.choice([1, 2, 4, 8, 30])).schema(), answer(random)
     try:

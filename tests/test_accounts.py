@@ -35,7 +35,7 @@ CASES = {"openai": "openai-text"}
 
 
 class Service(httpx.AsyncBaseTransport):
-    """One provider. It takes one credential, in one header, or a signature, or nobody's word at all."""
+    """One provider. It takes one credential, in one header, or a signature, or nothing at all."""
 
     def __init__(self, case: Path, auth: str) -> None:
         self.case, self.auth = case, auth

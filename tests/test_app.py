@@ -219,7 +219,7 @@ async def test_no_models_are_listed_where_an_unreadable_record_refuses() -> None
     ],
     ids=["a budget of everybody", "an access of everybody", "a scope that cannot be read"],
 )
-async def test_one_typo_stops_nobody_and_is_told_loudly(bad: dict[str, Any]) -> None:
+async def test_one_typo_stops_nobody_and_is_reported(bad: dict[str, Any]) -> None:
     gateway = running([*RECORDS, bad])
     assert (await gateway.get("/v1/models")).status == 200
     explained = (await gateway.post("/v1/explain", CHAT, key=MANAGE)).json

@@ -100,7 +100,7 @@ def body(more: str) -> bytes:
 
 
 def written(gateway: Running) -> str:
-    """What a console and a log show of all the requests."""
+    """Collects what a console and a log show of all the requests."""
     screen, lines = io.StringIO(), list[str]()
     shown, log = console(screen, colour=False), json_lines(lines.append)
     for line in gateway.lines:

@@ -1,4 +1,4 @@
-"""Nobody ever gets another's answer, however wrongly a provider frames its own."""
+"""No caller ever gets another caller's answer, however wrongly a provider frames its own."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def ask(gateway: Running, who: str, text: str, *, stream: bool) -> Heard:
 
 
 def foreign(heard: Heard, who: str, text: str) -> bool:
-    """Whether there is more of an answer than that to one's own question."""
+    """True when a text has more than the answer to one's own question."""
     return b"answer to" in heard.body.replace(f"an answer to {who}'s {text}".encode(), b"")
 
 

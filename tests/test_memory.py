@@ -1,4 +1,4 @@
-"""What a provider or a caller sends makes the process grow by no more than docs/api.md says.
+"""Input of a provider or a caller makes the process grow by no more than docs/api.md says.
 
 A peak is that of a whole process, so each case has its own; they take seconds, and the two fast ones are of
 those that once took most.

@@ -1,4 +1,4 @@
-"""What an operator sees of requests and of trouble: log lines, headers of errors, health, and their page."""
+"""Tests the operator's view: log lines, headers of errors, health, and docs/operating.md."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_every_end_of_a_request_tells_the_decision(
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
-async def test_a_providers_words_name_the_provider_to_the_caller_whose_business_they_are(
+async def test_a_caller_gets_the_providers_words_only_about_the_request(
     upstream: Upstream, gateway: Running, streams: bool
 ) -> None:
     upstream.script("m", refusal(400))

@@ -380,10 +380,12 @@ async def test_who_cannot_be_forced_after_all_is_asked_in_words(upstream: Upstre
 STRICT = [{"type": "function", "function": {"name": "look", "strict": True, "parameters": CITY}}]
 REFUSALS = [
     pytest.param({}, ["native", "tool"], id="natively: by the tool"),
-    pytest.param({}, ["native", "tool", "json", "prompt"], id="every mode but words: in words"),
+    pytest.param({}, ["native", "tool", "json", "prompt"], id="every mode but the prompt: by the prompt"),
     pytest.param({"tools": STRICT}, ["strict", "native"], id="strict tools: with plain ones"),
     pytest.param(
-        {"tools": STRICT}, ["strict", "native", "json", "prompt"], id="and that: in words beside them"
+        {"tools": STRICT},
+        ["strict", "native", "json", "prompt"],
+        id="and strict tools too: by the prompt beside them",
     ),
 ]
 

@@ -31,7 +31,7 @@ class Reply(NamedTuple):
 
     @property
     def http(self) -> bytes:
-        """As it should be."""
+        """A correct HTTP response."""
         return self.head + b"content-length: %d\r\n\r\n%b" % (len(self.body), self.body)
 
     def chunked(self, trailers: bytes = b"") -> bytes:

@@ -86,7 +86,7 @@ def check_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 
 def _keys_of(tables: Tables | None) -> Keys | None:
-    """None where they may not be read: who writes rules needs no right to see keys."""
+    """Reads the keys for warnings; None where the person may write rules but not read keys."""
     try:
         return _known(tables.read_keys()) if tables else None
     except StoreError:
@@ -94,7 +94,7 @@ def _keys_of(tables: Tables | None) -> Keys | None:
 
 
 def _known(entries: Any) -> Keys:
-    """Of records, or of the entries of a file with keys. Raises Unusable."""
+    """The ids and projects of key records, or of a file's entries. Raises Unusable."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Unusable("--keys: this is not a JSON list of keys")
     now = datetime.now(UTC)
@@ -119,7 +119,7 @@ def push_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     emptied = given.prune and not new
     if emptied and before and not given.yes_delete_everything:
         everything = count(before, "record")
-        raise Unusable(f"{given.file} is empty: to remove all {everything} say --yes-delete-everything")
+        raise Unusable(f"{given.file} is empty: to remove all {everything} add --yes-delete-everything")
     _refuse_failing([*(() if given.prune else before), *new], tables, terminal)
     if not found.count:
         terminal.say("nothing to change")

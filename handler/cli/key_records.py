@@ -45,7 +45,7 @@ def find_records(tables: Tables, name: str, terminal: Terminal) -> list[Item]:
 
 
 def current_record(items: list[Item]) -> Item:
-    """The one that is in use; one that was replaced is left to end. Raises Unusable."""
+    """The record in use, not one that `keys rotate` replaced. Raises Unusable."""
     current = [item for item in items if REPLACED not in item] or items
     if len(current) > 1:
         raise Unusable(f"{len(current)} keys have this id: give the key itself")
@@ -53,14 +53,14 @@ def current_record(items: list[Item]) -> Item:
 
 
 def with_fields(item: Item, fields: Mapping[str, Any]) -> Item:
-    """The record as an update leaves it; None removes a field."""
+    """The record after an update; None removes a field."""
     return {name: value for name, value in {**item, **fields}.items() if value is not None}
 
 
 def update_record(
     tables: Tables, item: Item, fields: Mapping[str, Any], terminal: Terminal, *, within: float
 ) -> None:
-    """Writes the fields, and says what the key is now. `within`: seconds until every instance knows."""
+    """Writes the fields and prints the key's new state. `within`: seconds until every instance knows."""
     ask(tables.client, "update_item", update_request(tables.settings.keys_table, item, fields))
     now = describe(with_fields(item, fields), datetime.now(UTC))
     terminal.say(f"{now['id']}: {_state(now)}; in force within {within:g} seconds")
@@ -89,7 +89,7 @@ def date_text(moment: datetime) -> str:
 
 
 def describe(item: Item, now: datetime) -> dict[str, Any]:
-    """What there is to know of a record, without what would let anyone use it."""
+    """Describes a key's record for display, without the hash or the key."""
     found: dict[str, Any] = {
         "id": shown_id(str(item.get("hash")), item),
         "name": item.get("name"),
@@ -124,7 +124,7 @@ def sort_key(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def table_row(record: Mapping[str, Any]) -> Row:
-    """The cells of HEAD."""
+    """One row of `keys list`, with the cells of HEAD."""
     cells = {**record, "state": _state(record)}
     return tuple(cell_text(cells[_FIELDS.get(name, name.lower())]) for name in HEAD)
 

@@ -1,6 +1,6 @@
 """`keys ...`: the Keys table from the command line (docs/deploying.md).
 
-A key is named by its id, or by itself: then it is hashed at once and never printed.
+A key is named by its id or given itself: then it is hashed at once and never printed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from handler.store import ask
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(rf"(\d{{1,5}})([{''.join(_UNITS)}])")
-_OF_ONE_RECORD = frozenset({"hash", "created_at", LAST_USED, REPLACED})  # what a new key does not take over
+_OF_ONE_RECORD = frozenset({"hash", "created_at", LAST_USED, REPLACED})  # not inherited by a new key
 
 
 def duration(text: str) -> timedelta:
-    """For argparse: "90m", "24h", "30d", "2w"."""
+    """Parses "90m", "24h", "30d" or "2w" for argparse."""
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise ValueError(text)
@@ -45,8 +45,8 @@ def duration(text: str) -> timedelta:
 
 
 def create_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--name", required=True, help="whose it is, for people")
-    parser.add_argument("--project", default="default", help="what it is for, as rules know it (%(default)s)")
+    parser.add_argument("--name", required=True, help="the owner, for people")
+    parser.add_argument("--project", default="default", help="as in the scope of a rule (%(default)s)")
     parser.add_argument("--models", nargs="+", metavar="PATTERN", help="only these, as in 'openai/*' (all)")
     parser.add_argument(
         "--scope", choices=list(SCOPES), default="chat", help="manage includes chat (%(default)s)"
@@ -76,22 +76,22 @@ def rotate_arguments(parser: ArgumentParser) -> None:
         metavar="TIME",
         type=duration,
         default=duration("24h"),
-        help="how long the old key goes on: 90m, 24h, 7d (24h)",
+        help="how long the old key still works: 90m, 24h, 7d (24h)",
     )
-    parser.add_argument("--expires", metavar="WHEN", help="of the new key (as the old one)")
+    parser.add_argument("--expires", metavar="WHEN", help="when the new key expires (as the old one)")
 
 
 def update_arguments(parser: ArgumentParser) -> None:
     key_arguments(parser)
-    parser.add_argument("--name", help="whose it is, for people")
+    parser.add_argument("--name", help="the owner, for people")
     models = parser.add_mutually_exclusive_group()
     models.add_argument("--models", nargs="+", metavar="PATTERN", help="only these, as in 'openai/*'")
-    models.add_argument("--all-models", action="store_true", help="no list of its own")
+    models.add_argument("--all-models", action="store_true", help="remove the list of models")
     parser.add_argument("--expires", metavar="WHEN", help="30d, 12h, like 2027-01-31T12:00:00Z, or never")
 
 
 def create_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    """The key alone goes to standard output, so that a script can keep it."""
+    """Makes a key. Only the key goes to standard output, so that a script can keep it."""
     now, key = datetime.now(UTC), new_key()
     fields = {name: getattr(given, name) for name in ("name", "project", "models")}
     expires = _expiry(given.expires, now)
@@ -130,7 +130,7 @@ def show_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 
 def disable_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    """Every record of the key, whatever else is wrong with it."""
+    """Disables every record of the key, also those that cannot be read."""
     tables = connect()
     for item in find_records(tables, given.key, terminal):
         update_record(tables, item, {"enabled": False}, terminal, within=tables.settings.key_ttl)
@@ -153,7 +153,7 @@ def update_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     if given.expires is not None:
         fields["expires_at"] = _expiry(given.expires, now)
     if not fields:
-        raise Unusable("nothing to change: say --name, --models, --all-models or --expires")
+        raise Unusable("nothing to change: give --name, --models, --all-models or --expires")
     tables = connect()
     item = current_record(find_records(tables, given.key, terminal))
     _refuse_past(fields if "expires_at" in fields else {}, given.expires, now)
@@ -163,14 +163,14 @@ def update_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 
 def rotate_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    """A new key beside the old one, with the same id and rights, in one transaction."""
+    """Makes a new key with the id and rights of the old one, in one transaction."""
     now, key, tables = datetime.now(UTC), new_key(), connect()
     item = current_record(find_records(tables, given.key, terminal))
     old, table = read_key(item), tables.settings.keys_table
     expires = item.get("expires_at") if given.expires is None else _expiry(given.expires, now)
     taken = {name: value for name, value in item.items() if name not in _OF_ONE_RECORD}
     record = key_record({**taken, "expires_at": expires, "key": key, "enabled": True}, now=now)
-    _refuse_past(record, given.expires or "what the old key has", now)
+    _refuse_past(record, given.expires or "the old key's date", now)
     ends = now + given.overlap
     if old.expires_at is not None:
         ends = min(ends, datetime.fromtimestamp(old.expires_at, UTC))
@@ -185,7 +185,7 @@ def rotate_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 
 def _expiry(text: str | None, now: datetime) -> str | None:
-    """A date; of a duration the one that it leads to. `never` and None are no date."""
+    """The date of a `--expires` argument, a date or a duration from now; None for `never` and None."""
     if text is None or text == "never":
         return None
     try:
@@ -196,17 +196,17 @@ def _expiry(text: str | None, now: datetime) -> str | None:
 
 def _refuse_past(record: Mapping[str, Any], text: str | None, now: datetime) -> None:
     if read_key({"id": "new", **record}).expired(now.timestamp()):
-        raise Unusable(f"--expires: {text} is past")
+        raise Unusable(f"--expires: {text} is in the past")
 
 
 Command = Callable[[Namespace, Connect, Terminal], int]
 VERBS: Mapping[str, tuple[str, Command, Callable[[ArgumentParser], object]]] = {
     "create": ("make a key; it is shown once", create_key, create_arguments),
-    "list": ("every key, without what would let anyone use it", list_keys, list_arguments),
-    "show": ("all there is to know of a key", show_key, show_arguments),
+    "list": ("list every key's state, models and last use", list_keys, list_arguments),
+    "show": ("show everything about one key", show_key, show_arguments),
     "revoke": ("disable a key", disable_key, key_arguments),
-    "disable": ("the same", disable_key, key_arguments),
-    "enable": ("let a disabled key in again", enable_key, key_arguments),
-    "update": ("change a key's name, models or end", update_key, update_arguments),
-    "rotate": ("a new key beside the old one, which ends a little later", rotate_key, rotate_arguments),
+    "disable": ("disable a key, like revoke", disable_key, key_arguments),
+    "enable": ("enable a disabled key", enable_key, key_arguments),
+    "update": ("change a key's name, models or expiry", update_key, update_arguments),
+    "rotate": ("make a new key with the same id; the old one ends later", rotate_key, rotate_arguments),
 }

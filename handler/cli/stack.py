@@ -29,7 +29,7 @@ def chosen_settings(given: Namespace, settings: Settings) -> Settings:
 
 
 def _of_stack(stack: str, settings: Settings) -> Settings:
-    """The settings with the tables of a stack, and the times that its function goes by."""
+    """The settings with the tables and the times of a stack."""
     client = aws_client(settings, service="cloudformation", attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)
     resources = ask(client, "describe_stack_resources", {"StackName": stack})["StackResources"]
     found = {one["LogicalResourceId"]: one.get("PhysicalResourceId") for one in resources}
@@ -46,7 +46,7 @@ def _of_stack(stack: str, settings: Settings) -> Settings:
 
 
 def _environment_of(function: str | None, settings: Settings) -> dict[str, str]:
-    """TIMES as a Lambda function has them; none where they may not be read: then the defaults are named."""
+    """The TIMES of a Lambda function; empty where they may not be read, and the defaults are shown."""
     if not function:
         return {}
     client = aws_client(settings, service="lambda", attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)

@@ -12,7 +12,7 @@ SHORTEST = 1.0  # seconds between two looks
 
 
 async def watch_rules(gateway: Gateway) -> None:
-    """Logs each new warning, until it is cancelled: it reads the rules as often as requests would."""
+    """Logs each new warning until it is cancelled. Reads the rules as often as requests would."""
     known: frozenset[str] = frozenset()
     while True:
         with suppress(GatewayError):  # the rules cannot be read: the snapshot has logged that

@@ -1,7 +1,7 @@
-"""Names of arguments that Anthropic refuses, spelled on the way out and meant again on the way back.
+"""Encodes the names of arguments that Anthropic refuses, and decodes them in answers.
 
-The names at the top of a tool's schema match `[a-zA-Z0-9_.-]{1,64}` there. A tool with others goes under a
-name that says that its arguments are spelled, so that an answer can be read without its request.
+Anthropic wants the names at the top of a tool's schema to match `[a-zA-Z0-9_.-]{1,64}`. A tool with others
+gets a name that marks its arguments as encoded, so that an answer can be decoded without its request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from handler.providers.turns import Conversation
 
 
 def spell_arguments(tools: list[Json], choice: Json, talk: Conversation) -> None:
-    """Spells them in the tools and in the conversation's calls. Raises UpstreamError for one too long."""
+    """Encodes the names in tools and in the conversation's calls. Raises UpstreamError for one too long."""
     names: dict[str, str] = {}
     for tool in tools:
         if not all(map(KEY.fullmatch, tool["input_schema"]["properties"])):

@@ -10,11 +10,11 @@ from handler.errors import UpstreamError
 from rules import Model
 
 Json = dict[str, Any]
-PIECE = 60  # bytes that a short text takes beside its letters
+PIECE = 60  # bytes that a short string takes besides its characters
 
 
 def too_large() -> UpstreamError:
-    """What a stream raises of which more would have to be kept than is allowed."""
+    """The failure of a stream that would need more memory than is allowed."""
     return UpstreamError("The provider's answer is too large.", klass="protocol")
 
 

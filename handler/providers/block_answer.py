@@ -26,7 +26,7 @@ def call_of(block: Json, arguments: str) -> Json:
 
 
 def has_whole_arguments(block: Json) -> bool:
-    """Whether the arguments of a call have to be there before any of them can be read."""
+    """True when a call's arguments can be read only once all have come."""
     name = str(block.get("name", ""))
     return has_spelled_arguments(name) or meant(name)[1]
 

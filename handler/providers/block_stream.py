@@ -77,7 +77,7 @@ class BlockStream:
             yield from self._last()
 
     def _keep(self, pieces: list[str], piece: str) -> None:
-        """For what is told whole when its block ends. A piece counts with what a text costs."""
+        """Counts what is kept until its block ends; each piece adds the memory of a string object."""
         self._count_kept(len(piece) + PIECE)
         pieces.append(piece)
 

@@ -1,7 +1,7 @@
-"""A JSON Schema as Anthropic and Bedrock compile it, or none: it is never made into one that means less.
+"""Translates a JSON Schema for the compilers of Anthropic and Bedrock, or not at all: it is never weakened.
 
 An object that lists its properties is closed, as both demand. A map, a free object, a value of any kind and
-what contains itself cannot be compiled. What only narrows a value further is told in its description.
+a recursive schema cannot be compiled. What only narrows a value further goes into its description.
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations
 https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html
 """
@@ -31,7 +31,7 @@ from handler.providers.schema_merging import (
 
 
 class Size(NamedTuple):
-    """What the compilers count."""
+    """The counts that the compilers limit."""
 
     optional: int = 0  # properties
     unions: int = 0  # properties of several types
@@ -57,7 +57,7 @@ _FORMATS = frozenset(
 )
 _KEPT = frozenset({"type", "enum", "const", "title", "description", "default"})
 _ABOUT = frozenset({"title", "description", "default"})
-# What is said without words of its own, or need not be said.
+# Words that are translated, or need no translation.
 _SAID = _KEPT | {
     *("properties", "required", "additionalProperties", "unevaluatedProperties", "items", "$defs"),
     *("$schema", "$id", "$anchor", "$comment", "examples", "discriminator"),
@@ -66,7 +66,7 @@ _SAID = _KEPT | {
 _BESIDE_UNION = frozenset(
     {*_ABOUT, *_UNIONS, "$defs", "$schema", "$id", "$anchor", "$comment", "examples", "discriminator"}
 )
-# Words by which a property may be asked for that the object does not list.
+# Words that may require a property that the object does not list.
 _ASKING = frozenset({"if", "then", "else", "dependentSchemas", "dependentRequired"})
 
 
@@ -76,7 +76,7 @@ class Compiled(NamedTuple):
 
 
 def compiled(schema: Json) -> Compiled | None:
-    """The schema as they compile it; None where it cannot be said to them, or is more than they take."""
+    """Translates the schema; None where it has no equal there, or exceeds their limits."""
     try:
         found = _Compiler(to_2020_12(schema)).run()
     except TooLarge:
@@ -85,13 +85,13 @@ def compiled(schema: Json) -> Compiled | None:
 
 
 def told(description: Any, words: Mapping[str, Any]) -> str:
-    """A description that tells the words that could not be said otherwise."""
+    """Appends to a description the words that the compilers do not know."""
     text = "; ".join(f"{word}: {json.dumps(value, ensure_ascii=False)}" for word, value in words.items())
     return f"{description or ''} ({text})".strip()
 
 
 class _Compiler:
-    """Compiles one schema. Its methods raise TooLarge for what cannot be said, and give None for `False`."""
+    """Compiles one schema. Its methods raise TooLarge for what has no equal, and return None for `False`."""
 
     def __init__(self, root: Json) -> None:
         self._root = root
@@ -122,7 +122,7 @@ class _Compiler:
             raise TooLarge from error
 
     def _schema(self, schema: Any, where: str, depth: int) -> Json | None:
-        """`where`: the definition that it stands in."""
+        """Translates one subschema. `where`: the definition that it is in."""
         node = self._merger.flat(schema)
         self._merger.grow(weight(node) if isinstance(node, dict) else 1)
         if node is False:
@@ -146,7 +146,7 @@ class _Compiler:
         return {"$ref": reference}
 
     def _union(self, node: Json, where: str, depth: int) -> Json | None:
-        """What stands beside a union holds for each of its alternatives. `oneOf` is told as `anyOf`."""
+        """Merges the words beside a union into each alternative. `oneOf` becomes `anyOf`."""
         beside = {word: value for word, value in node.items() if word not in _BESIDE_UNION}
         alternatives: list[Any] = [beside]
         for word in _UNIONS:
@@ -202,7 +202,7 @@ class _Compiler:
         return {**listed, **({"required": required} if required else {}), "additionalProperties": False}
 
     def _array(self, node: Json, words: Json, where: str, depth: int) -> Json | None:
-        """A tuple is a list of any of its items, in any order: which stands where is told in words."""
+        """Translates an array. A tuple becomes a list of any of its items, its order goes into words."""
         first, rest = items_of(node, "prefixItems"), node.get("items", True)
         if rest is True or rest == {}:
             words.pop("items", None)
@@ -214,7 +214,7 @@ class _Compiler:
         return {"items": unique[0] if len(unique) == 1 else {"anyOf": unique}} if unique else {}
 
 
-# What is said of a value of that type by the words that hold schemas.
+# Translates the words that hold schemas, by the type of the value.
 _PARTS: Mapping[str, Callable[[_Compiler, Json, Json, str, int], Json | None]] = {
     "object": _Compiler._object,
     "array": _Compiler._array,
@@ -224,9 +224,9 @@ _PARTS: Mapping[str, Callable[[_Compiler, Json, Json, str, int], Json | None]] =
 def of_object(parameters: Any) -> Json:
     """The parameters of a tool: an object in any case. PHP says `[]` for an empty one.
 
-    A reference, parts and alternatives are refused at the top. References and parts are laid out. Of
-    alternatives each property is what it is in any of them, required is what all require, and the rest is
-    told in words.
+    References, `allOf` and unions are refused at the top. References and `allOf` are inlined. A union becomes
+    one object: a property accepts what any alternative accepts, what all require is required, and the rest
+    goes into the description.
     """
     schema = to_2020_12(parameters) if isinstance(parameters, dict) else {}
     fixed = {word: value for word, value in schema.items() if word not in _COMBINING} | {"type": "object"}
@@ -246,7 +246,7 @@ def of_object(parameters: Any) -> Json:
 
 
 def _alternatives(merger: Merger, schema: Any, depth: int) -> list[Json]:
-    """The objects that it may be, none of them a reference, of parts or of alternatives."""
+    """The alternatives of a schema, each a plain object without `$ref`, `allOf` or unions."""
     if depth > _DEEPEST:
         raise TooLarge
     whole = merger.both({"type": "object"}, merger.resolved(schema))
@@ -261,7 +261,7 @@ def _alternatives(merger: Merger, schema: Any, depth: int) -> list[Json]:
 
 
 def _united(objects: list[Json]) -> Json:
-    """Of several objects one that accepts what each of them does."""
+    """Unites several objects into one that accepts what any of them accepts."""
     if not objects:
         return {}
     found: dict[str, list[Any]] = {}
@@ -279,7 +279,7 @@ def _united(objects: list[Json]) -> Json:
 
 
 def _any(schemas: list[Any]) -> Any:
-    """One schema that accepts what each of them does."""
+    """Unites several schemas into one that accepts what any of them accepts."""
     unique = list({json.dumps(one, sort_keys=True): one for one in schemas if one is not False}.values())
     if len(unique) < 2 or not all(isinstance(one, dict) and one for one in unique):
         return unique[0] if len(unique) == 1 else bool(unique)

@@ -217,7 +217,7 @@ _CONTENT = {"text": str, "functionCall": dict, "inlineData": dict}
 
 
 def _is_part(part: Any) -> bool:
-    """Whether what a part brings can be read; of a sort that nobody knows it brings nothing."""
+    """True when a part is readable; a part of an unknown kind counts as empty."""
     if not isinstance(part, dict):
         return False
     return all(isinstance(part.get(name), kind | None) for name, kind in _CONTENT.items())
@@ -270,7 +270,7 @@ def _delta(candidate: Json, said: Said) -> Json:
 
 
 def _pieces(part: Json, said: Said) -> Iterator[tuple[str, Any]]:
-    """The pieces of a delta that a part is. A call carries its own signature; other signatures come last."""
+    """Yields a part's pieces of the delta. A call carries its own signature; other signatures come last."""
     match part:
         case {"functionCall": dict(call)}:
             yield "tool_calls", _call(call, _text(part.get("thoughtSignature")), said)

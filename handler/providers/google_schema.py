@@ -1,7 +1,7 @@
-"""A JSON Schema as Gemini takes it: the words it knows, and the others said with those where that can be.
+"""Translates a JSON Schema into the words that Gemini knows.
 
-It accepts all that the client's own schema accepts, and more where a word cannot be said: an answer is held
-to the client's own. Schemas are walked, not names: a property that is called `default` or `$ref` stays.
+The result accepts all that the client's schema accepts, and more where Gemini lacks a word; answers are
+checked against the client's own. Only schemas are walked, so a property called `default` or `$ref` stays.
 The words: `responseJsonSchema` in https://ai.google.dev/api/generate-content#GenerationConfig
 """
 
@@ -50,7 +50,7 @@ def cleaned(schema: Any) -> Json:
 
 
 def limit_items(schemas: Collection[Json]) -> None:
-    """Leaves out how long lists may be where that is more than Gemini takes in one request."""
+    """Removes `maxItems` where their sum is more than Gemini takes in one request."""
     bounded = [one for schema in schemas for one in objects(schema) if isinstance(one.get("maxItems"), int)]
     if sum(one["maxItems"] for one in bounded) > MOST_ITEMS:
         for one in bounded:
@@ -86,7 +86,7 @@ class _Cleaner:
         return {word: value for word, value in new.items() if value != [] and value is not None}
 
     def _flat(self, schema: Json, depth: int) -> Any:
-        """Its parts in one. Of what cannot be laid out, the reference or what stands beside the parts."""
+        """Inlines `$ref` and `allOf`; where that fails, keeps the reference or the words beside `allOf`."""
         if self._merger is None:
             return schema
         schema = _lone(schema)
@@ -112,7 +112,7 @@ class _Cleaner:
         return {"anyOf": self._each(alternatives, depth)} if alternatives else {}
 
     def _object(self, node: Json, depth: int) -> Json:
-        """Patterns of names are left out, and with them what holds for all other names."""
+        """Translates `properties`. Drops `patternProperties`, and with it the rule for all other names."""
         new: Json = {}
         if "properties" in node:
             new["properties"] = self._named(members_of(node), depth)
@@ -143,7 +143,7 @@ _TRANSLATED: Sequence[tuple[frozenset[str], Callable[[_Cleaner, Json, int], Json
 
 
 def _lone(schema: Json) -> Json:
-    """A reference without what is only said about it, for laying it out would make the schema deeper."""
+    """A reference without its annotations, so that it need not be inlined."""
     if schema.keys() - ANNOTATIONS == {"allOf"} and len(parts := items_of(schema, "allOf")) == 1:
         beside = {"$defs": schema["$defs"]} if "$defs" in schema else {}
         schema = {**parts[0], **beside} if isinstance(parts[0], dict) and "$ref" in parts[0] else schema
@@ -153,7 +153,7 @@ def _lone(schema: Json) -> Json:
 
 
 def _typed(node: Json) -> Json:
-    """`type` and `enum`. An enum holds texts and numbers; of other values only the type can be said."""
+    """Translates `type` and `enum`. Gemini's enum holds texts and numbers; other values leave their type."""
     kinds, values = types_of(node), values_of(node)
     if kinds and node.get("nullable") is True:
         kinds = list(dict.fromkeys([*kinds, "null"]))
@@ -173,7 +173,7 @@ def _type(kinds: list[str]) -> Json:
 
 
 def _bounds(node: Json) -> Json:
-    """Bounds that are not included, as the next whole number where numbers are whole."""
+    """Translates exclusive bounds to inclusive ones, the next whole number for integers."""
     kinds = types_of(node)
     whole = "integer" in kinds and "number" not in kinds
     said: Json = {}
@@ -193,7 +193,7 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 
 class Edge(NamedTuple):
-    """A reference that no value can do without, and the innermost required property that it stands in."""
+    """A reference that every value needs, and the innermost required property that holds it."""
 
     reference: str
     holder: Json | None  # the object that requires the property
@@ -201,7 +201,7 @@ class Edge(NamedTuple):
 
 
 def _loosen_cycles(root: Json) -> None:
-    """Makes a property optional by which a schema would have to contain itself: only so it may.
+    """Makes a required property optional where it would make the schema contain itself for ever.
 
     https://ai.google.dev/api/generate-content#GenerationConfig, `responseJsonSchema`
     """
@@ -228,7 +228,7 @@ def _loosen_cycles(root: Json) -> None:
 
 
 def _needed(merger: Merger, reference: str) -> Iterator[Edge]:
-    """The references in a schema that no value can do without; a second alternative does not help."""
+    """Lists the references in a schema that every value needs; a second alternative is not considered."""
     try:
         left: list[tuple[Any, Json | None, str]] = [(merger.target(reference), None, "")]
     except TooLarge:

@@ -1,4 +1,4 @@
-"""Gemini's thought signatures: as a client keeps them, and as Gemini wants them back, each at its own part.
+"""Gives Gemini's thought signatures to clients, and puts each back at its own part.
 
 A call carries its own signature. Those of text, images and thoughts come together at the end of an answer:
 `extra_content.google.thought_signature` is the last one. Where there are several, `thought_signatures` lists
@@ -18,7 +18,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
 
 
 class Signed(NamedTuple):
-    """A signature, and how many characters of the answer's text end with its part."""
+    """A signature, and the number of characters of the answer's text up to the end of its part."""
 
     characters: int
     signature: str
@@ -41,7 +41,7 @@ def signatures_of(found: Sequence[Signed]) -> Json:
 
 
 def signature_of(holder: Json) -> str | None:
-    """The signature of a call, from where clients keep it; None where it is no base64: another provider's."""
+    """The signature of a call, from where clients keep it; None for one that is not base64."""
     match holder:
         case {"thought_signature": str(found)}:
             return base64_text(found)
@@ -70,7 +70,7 @@ def signed(parts: list[Json], message: Json) -> list[Json]:
 
 
 def _listed(message: Json) -> list[Signed]:
-    """The list of `signatures_of`, in order; empty where any of it is not as it was made."""
+    """Reads the list of `signatures_of`, in order; empty where a client changed any of it."""
     match message.get("extra_content"):
         case {"google": {"thought_signatures": list(entries)}}:
             found = [_entry(entry) for entry in entries]
@@ -86,7 +86,7 @@ def _entry(entry: Any) -> Signed | None:
 
 
 def _cut(text: str, signatures: Sequence[Signed]) -> Iterator[Json]:
-    """One part for each signature, and one for the text behind the last."""
+    """Yields one part for each signature, and one for the text after the last."""
     begin = 0
     for characters, signature in signatures:
         yield {"text": text[begin:characters], "thoughtSignature": signature}

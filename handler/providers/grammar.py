@@ -1,4 +1,4 @@
-"""The schemas that a request of blocks has compiled: of its answer and of strict tools, within their limits.
+"""Compiles the schemas of one request, of its answer and of strict tools, within the provider's limits.
 
 A tool over the limits, or whose schema cannot be compiled, is a plain one.
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations

@@ -1,4 +1,4 @@
-"""Events of a stream that cannot be read: one without content is skipped, any other ends the stream.
+"""Skips an unreadable event of a stream if it has no content; any other ends the stream.
 
 An answer must never look complete when a part of it was thrown away.
 """
@@ -35,9 +35,9 @@ class MalformedEvents:
         self._skipped = False
 
     def skip(self, data: str) -> None:
-        """Passes over one event. Raises UpstreamError where it may bring content, and at a second.
+        """Skips one event. Raises UpstreamError where it may hold content, and at a second one.
 
-        A remark in plain words, which is no JSON at all, is nothing but passed over.
+        A remark in plain text, which is not JSON at all, is always skipped.
         """
         if not _JSON.search(data):
             return

@@ -26,7 +26,7 @@ def spelled(name: str, *, custom: bool = False) -> str:
 
 
 def with_spelled_arguments(name: str) -> str:
-    """A spelled name that says so of its tool's arguments."""
+    """The encoded name of a tool that marks its arguments' names as encoded."""
     return _SPELLED + name
 
 
@@ -42,7 +42,7 @@ def meant(name: str) -> tuple[str, bool]:
 
 
 def meant_arguments(arguments: str) -> str:
-    """The JSON text of spelled arguments with the names that the client gave them."""
+    """The JSON text of a call's arguments, with the client's own names again."""
     try:
         spelled = json.loads(arguments)
         named = {meant(name)[0]: value for name, value in spelled.items()}

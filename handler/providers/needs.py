@@ -1,7 +1,7 @@
-"""What a family of models needs of a conversation, whichever host of the OpenAI format serves it.
+"""Supplies what a family of models needs in a conversation, at any host of the OpenAI format.
 
-A need is a word of the model's rules (scripts/catalog_overlay.toml). It goes before what the row of the
-host leaves out of messages: without it the model refuses. docs/providers.md says what is done about each.
+A need is a word of the model's rules (scripts/catalog_overlay.toml). It overrides the host's `message_drop`,
+since the model refuses without it. docs/providers.md lists what is done for each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNSIGNED = "skip_thought_signature_validator"
 
 
 def _thoughts_back(messages: list[Any]) -> list[Any]:
-    """Once tools were called each answer must come back with its thoughts; a blank stands for lost ones."""
+    """Adds a blank `reasoning_content` to answers without one, once tools were called."""
     if not any(map(_calls, messages)):
         return messages
     lost = [_is_answer(one) and not one.get("reasoning_content") for one in messages]
@@ -59,7 +59,7 @@ def _is_answer(message: Any) -> bool:
 
 
 def _calls(message: Any) -> bool:
-    """Whether it is an answer that called tools."""
+    """True for an answer that called tools."""
     calls = message.get("tool_calls") if _is_answer(message) else None
     return isinstance(calls, list) and bool(calls) and all(isinstance(call, dict) for call in calls)
 
@@ -76,7 +76,7 @@ NEEDS: Mapping[str, Need] = {
 
 
 def needed(chat: Json, quirks: Quirks, rules: Collection[str]) -> tuple[Json, Quirks]:
-    """The chat with what the model needs, and the row's quirks without what would leave that out again."""
+    """The chat with the fields that the model needs, and the row's quirks that no longer drop them."""
     needs = [NEEDS[rule] for rule in rules if rule in NEEDS]
     messages = chat.get("messages")
     if not needs or not isinstance(messages, list):

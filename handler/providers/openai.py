@@ -60,7 +60,7 @@ class OpenAI:
 
 
 def _with_usage(body: Json) -> Json:
-    """The answer with its usage where OpenAI has it, wherever the host puts it; without one that is empty."""
+    """Moves an answer's usage to where OpenAI has it; an empty one is removed."""
     usage, given = usage_object(body), body.get("usage")
     new = completed("usage", usage) if usage else None
     if new is given or (new is None and "usage" not in body):

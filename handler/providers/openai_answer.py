@@ -1,7 +1,7 @@
-"""What the answers of the `openai` dialect, whole and streamed, have in common: words, thoughts, functions.
+"""Normalises answers of the `openai` dialect, whole and streamed: finish reasons, thoughts, functions.
 
-What compatible providers answer beside the specification is put right here, each with where it is seen. A
-part that needs nothing is passed on as the object it was.
+Corrects what compatible providers do outside the specification, each with its source. A part that needs no
+correction is returned as the same object.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from handler.errors import UpstreamError
 from handler.providers.base import Json, Quirks
 from handler.providers.inline import Inline
 
-# What others say for OpenAI's words, in lower case. A word that nobody knows counts as none.
+# Other providers' finish reasons, in lower case. An unknown one counts as none.
 _FINISH: Mapping[str, str] = {
     **{word: word for word in ("stop", "length", "tool_calls", "content_filter", "function_call")},
     **dict.fromkeys(("eos", "stop_sequence", "end_turn"), "stop"),  # Together, and Claude behind others
@@ -30,7 +30,7 @@ _THOUGHTS = {"reasoning": "reasoning_content"}
 
 
 def finish_of(finish: Any, called: bool, quirks: Quirks) -> str:
-    """OpenAI's word for why an answer ended; where there is none, what it holds decides."""
+    """OpenAI's finish reason for a provider's; without one it follows from the answer's content."""
     word = finish if isinstance(finish, str) else ""
     meant = _FINISH.get(quirks.finish_reasons.get(word, word).lower())
     if meant == "error":
@@ -68,7 +68,7 @@ def _text(part: Any) -> str:
 
 
 def without_tag(part: Json, inline: Inline, *, last: bool) -> Json:
-    """A delta or a message with the thoughts in its content where thoughts belong."""
+    """Moves tagged thoughts from the content of a delta or a message to `reasoning_content`."""
     content = part.get("content")
     said = [inline.feed(content if isinstance(content, str) else ""), *([inline.rest()] if last else [])]
     thought, text = ("".join(pieces) for pieces in zip(*said, strict=True))
@@ -77,7 +77,7 @@ def without_tag(part: Json, inline: Inline, *, last: bool) -> Json:
 
 
 def function_of(given: Json, *, named: bool) -> Json:
-    """The function of a call, without its name where that was told. Cloudflare's arguments are an object."""
+    """The function of a call, without its name if `named`. Cloudflare's arguments are an object."""
     function = {name: value for name, value in given.items() if not (named and name == "name")}
     arguments = function.get("arguments")
     if arguments is not None and not isinstance(arguments, str):
@@ -86,7 +86,7 @@ def function_of(given: Json, *, named: bool) -> Json:
 
 
 def fit(choices: Any, part: str) -> bool:
-    """Whether choices have the shape that is relied on here. `part`: message, or delta, which may lack."""
+    """True when choices have the expected shape. `part`: `message`, or `delta`, which may be absent."""
     return isinstance(choices, list) and all(_is_choice(choice, part) for choice in choices)
 
 

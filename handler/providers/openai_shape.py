@@ -1,4 +1,4 @@
-"""The members that OpenAI's own answers always have, and what is supplied where a host leaves one out.
+"""Supplies the members that OpenAI's own answers always have, where a host leaves one out.
 
 The official clients rely on them: without one they throw, or return calls without a name. A member is left
 out when it is absent, null or an empty text. All else of an answer keeps its bytes (handler/splice.py).
@@ -20,7 +20,7 @@ _ABSENT = object()
 
 
 def call_id(_: Json | None = None) -> str:
-    """The id of a call that no other has, in this answer or in another."""
+    """A unique id for a call."""
     return f"call_{uuid.uuid4().hex[:24]}"
 
 
@@ -37,7 +37,7 @@ def _just(value: Any) -> Supply:
 
 
 def nameless() -> UpstreamError:
-    """For the one member that nobody can supply."""
+    """The failure for the one member that cannot be supplied."""
     return UpstreamError("The provider called a tool without its name.", klass="protocol")
 
 
@@ -50,7 +50,7 @@ def _tokens(usage: Json, name: str) -> int:
     return int(count) if isinstance(count, int | float) else 0
 
 
-# What has each member, the member, and where its value comes from; in this order, the later from the earlier.
+# By kind: each required member and what computes it, in this order; later ones may use earlier ones.
 REQUIRED: Mapping[str, Mapping[str, Supply]] = {
     "completion": {"id": _answer_id, "object": _just("chat.completion"), "created": _now},
     "chunk": {"id": _answer_id, "object": _just("chat.completion.chunk"), "created": _now},
@@ -72,9 +72,9 @@ REQUIRED: Mapping[str, Mapping[str, Supply]] = {
 
 
 def completed(kind: str, value: Json, **known: Any) -> Json:
-    """The value with every member that its kind requires; the value itself where it has them all.
+    """The value with every member that its kind requires; the same object where it has them all.
 
-    `known`: members whose value the caller knows. Raises UpstreamError where nobody can know it.
+    `known`: members whose value the caller knows. Raises UpstreamError where one cannot be supplied.
     """
     for name, supply in REQUIRED[kind].items():
         given = value.get(name, _ABSENT)

@@ -1,4 +1,4 @@
-"""The streams of the `openai` dialect: what has been sent of each choice and of each of its tool calls."""
+"""Decodes streams of the `openai` dialect, and tracks each choice and each of its tool calls."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ class Call:
 
 @dataclass(slots=True)
 class Choice:
-    """What has been streamed of one choice."""
+    """The state of one choice."""
 
     inline: Inline | None = None  # tells thoughts in the content apart
     own_ids: bool = False  # its calls get ids of ours
     role: bool = False
     thought: bool = False
-    spoken: bool = False  # something else than thoughts came
+    spoken: bool = False  # something other than thoughts came
     finished: bool = False
-    finish: str | None = None  # one that came beside nothing but thoughts: kept for the end
+    finish: str | None = None  # one that came with only thoughts: kept for the end
     calls: dict[int | None, Call] = field(
         default_factory=dict
     )  # the latest by the upstream's index, and of all
     called: int = 0  # how many calls there are
     begun: int = 0  # how many of them the client knows of
-    bare: set[int] = field(default_factory=set)  # which of these have no arguments yet
+    bare: set[int] = field(default_factory=set)  # those without arguments yet
     counts: dict[str, int] = field(default_factory=dict)  # the items so far of a list in its deltas
 
 
@@ -69,7 +69,7 @@ class ChatStream:
         self._legacy = legacy
         self._head: Json = {}  # id, created, object and model of the first chunk
         self._choices: dict[int, Choice] = {}
-        self._usage: Json | None = None  # given beside content, to go out last
+        self._usage: Json | None = None  # it came with content, and goes out last
         self._malformed = MalformedEvents()
         self._done = False
 
@@ -106,7 +106,7 @@ class ChatStream:
         return [index for index, choice in self._choices.items() if not choice.finished]
 
     def _parsed(self, data: str) -> Json | None:
-        """The event; None if it is none."""
+        """Parses an event; None for one that cannot be read."""
         try:
             event = loads(data)
         except (ValueError, RecursionError):
@@ -120,7 +120,7 @@ class ChatStream:
         return self.event
 
     def _chunk(self, event: Json) -> Json | None:
-        """The chunk that an event is; None if it is none that a client wants."""
+        """The chunk of an event; None for one that a client does not need."""
         given = event.get("choices")
         choices, usage = given or [], usage_object(event)
         if not (choices or usage or event.get("id")):
@@ -139,7 +139,7 @@ class ChatStream:
         return chunk if isinstance(given, list) and identical(given, after) else {**chunk, "choices": after}
 
     def _headed(self, event: Json) -> Json:
-        """One id and one time for the whole stream."""
+        """Gives every chunk the id and the time of the first one."""
         if not self._head:
             event = completed("chunk", event)
             self._head = {name: event[name] for name in ("id", "object", "created", "model") if name in event}
@@ -167,7 +167,7 @@ class ChatStream:
         if state.inline is not None:
             new = without_tag(new, state.inline, last=bool(finish))
         if not state.spoken or state.finished:
-            _heed(new, state)
+            _observe(new, state)
         if finish is not None:
             meant = self._finish(finish, state) if finish else None
             state.finished = state.finished or meant is not None
@@ -176,7 +176,7 @@ class ChatStream:
         return choice if new == delta else {**choice, "delta": new}
 
     def _finish(self, finish: str, state: Choice) -> str | None:
-        """OpenAI's word; None while nothing but thoughts came: some hosts give one with them, and go on."""
+        """OpenAI's finish reason; None while only thoughts came: some hosts send one and then continue."""
         meant = finish_of(finish, state.called > 0, self._quirks)
         if state.thought and not state.spoken:
             state.finish = meant
@@ -184,8 +184,8 @@ class ChatStream:
         return meant
 
 
-def _heed(delta: Json, state: Choice) -> None:
-    """Notes what the delta brings. What looked like the end before it was none."""
+def _observe(delta: Json, state: Choice) -> None:
+    """Records what the delta brings, and that an earlier finish reason was not the end."""
     brought = {name for name, value in delta.items() if value and name != "role"}
     state.thought = state.thought or not brought.isdisjoint(_THOUGHTS)
     if brought - _THOUGHTS or state.called:
@@ -198,7 +198,7 @@ def _fresh(quirks: Quirks) -> Choice:
 
 
 def _with_arguments(delta: Json, state: Choice) -> Json:
-    """The last delta of a choice. vLLM and others tell nothing of a call without arguments; `{}` is JSON."""
+    """Adds `{}` to calls without arguments in the last delta of a choice; vLLM and others send nothing."""
     if state.begun < state.called:
         raise nameless()
     if not state.bare:
@@ -228,7 +228,7 @@ def _delta(delta: Json, state: Choice) -> Json:
 
 
 def _numbered(name: str, items: list[Any], state: Choice) -> list[Any]:
-    """The items of a list, such as images: OpenAI's library puts them together by their `index`."""
+    """Numbers the items of a list, such as images: OpenAI's library merges them by `index`."""
     after = []
     for item in items:
         if isinstance(item, dict) and not isinstance(item.get("index"), int):
@@ -244,10 +244,10 @@ def _calls(calls: list[Json], state: Choice) -> list[Json]:
 
 
 def _call_delta(call: Json, state: Choice) -> Json | None:
-    """A piece of a tool call: its index counts from 0, its id, type and name are told once, and first.
+    """A piece of a tool call as OpenAI sends it: numbered from 0; id, type and name once, in the first piece.
 
-    Compatible providers number every call 0 or none, and repeat id and name, or send them late or empty.
-    None: its name has not come.
+    Compatible providers number every call 0 or not at all, repeat id and name, or send them late or empty.
+    Returns None while the name has not come.
     """
     known = _known(call, state)
     new = _first(call, known, state) if known.place is None else _later(call)
@@ -260,7 +260,7 @@ def _call_delta(call: Json, state: Choice) -> Json | None:
 
 
 def _known(call: Json, state: Choice) -> Call:
-    """The call that this is a piece of. Another may begin under a known index: its id or name says so."""
+    """Finds the call of a piece. A new id or name under a known index begins another call."""
     id_, number, function = call.get("id") or "", call.get("index"), call.get("function") or {}
     known, name, arguments = state.calls.get(number), function.get("name"), function.get("arguments")
     if state.called > _MOST_CALLS or max(len(id_), len(str(name or ""))) > _LONGEST_NAME:
@@ -298,7 +298,7 @@ def _later(call: Json) -> Json:
 
 
 def _first(call: Json, known: Call, state: Choice) -> Json | None:
-    """What begins a call, with all that was held of it; None, and held too, while its name is lacking."""
+    """The first piece of a call, with all that was held back; None while its name has not come."""
     function = function_of(call.get("function") or {}, named=False)
     known.pieces.append(function.pop("arguments", None) or "")
     known.held.update(_filled(call) if known.held else call)
@@ -319,5 +319,5 @@ def _first(call: Json, known: Call, state: Choice) -> Json | None:
 
 
 def _filled(part: Json) -> Json:
-    """The members that say something."""
+    """The members that are neither null nor empty."""
     return {name: value for name, value in part.items() if value not in (None, "")}

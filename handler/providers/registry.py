@@ -41,7 +41,7 @@ class Held(Protocol):
     def get(self, name: str) -> str | None: ...
 
     def missing(self, name: str) -> str:
-        """Why there is none of that name."""
+        """Says why there is no credential of that name."""
         ...
 
 

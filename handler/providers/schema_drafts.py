@@ -1,4 +1,4 @@
-"""A JSON Schema of any draft from 4 on in the words of 2020-12, so that it accepts the same.
+"""Translates a JSON Schema of draft 4 or newer into 2020-12; it accepts the same values.
 
 https://json-schema.org/draft/2020-12/release-notes, https://json-schema.org/draft/2019-09/release-notes,
 https://json-schema.org/draft-06/json-schema-release-notes
@@ -43,10 +43,10 @@ _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
 
 def to_2020_12(schema: Json) -> Json:
-    """The schema in the words of 2020-12, the same object where nothing changes.
+    """Translates the schema into 2020-12; the same object where nothing changes.
 
-    A `$schema` says the draft; without one it is 2020-12, and words that it cannot mean otherwise are read
-    as older ones. A schema of another draft stays as it is, `$schema` too.
+    `$schema` names the draft; without it that is 2020-12, and older words without another meaning there are
+    read as such. A schema of another draft stays as it is, `$schema` too.
     """
     if all(_OLD.isdisjoint(one) and not isinstance(one.get("items"), list) for one in objects(schema)):
         return schema
@@ -60,7 +60,7 @@ def to_2020_12(schema: Json) -> Json:
 
 
 class _Translation:
-    """Of one schema, whose draft is 4, 6, 7, 2019 or 2020."""
+    """Translates one schema of draft 4, 6, 7, 2019 or 2020."""
 
     def __init__(self, root: Json, draft: int) -> None:
         self._root = root
@@ -94,13 +94,13 @@ class _Translation:
         return self.schema(value) if word in ONE else value
 
     def _bounds(self, new: Json) -> None:
-        """`exclusiveMinimum: true`, as draft 4 has it, makes an exclusive bound of the other one."""
+        """Translates draft 4's `exclusiveMinimum: true`, which makes `minimum` exclusive."""
         for exclusive, bound in _BOUNDS.items():
             if isinstance(new.get(exclusive), bool) and new.pop(exclusive) and bound in new:
                 new[exclusive] = new.pop(bound)
 
     def _identity(self, new: Json) -> None:
-        """Ids that are anchors, and draft 4's word for ids. A schema is one resource (handler/schema.py)."""
+        """Translates draft 4's `id`, and ids that are anchors; a schema is one resource (schema.py)."""
         if self._draft == 4 and isinstance(new.get("id"), str):
             new["$id"] = new.pop("id")
         anchor = new.get("$id")
@@ -119,7 +119,7 @@ class _Translation:
         return {word: part for word, part in parts.items() if part}
 
     def _moved(self, reference: str) -> str:
-        """The reference to where its target is now."""
+        """Translates a reference: its target may have moved."""
         if not reference.startswith("#/"):
             return reference
         at, in_schema, steps = self._root, True, []
@@ -134,7 +134,7 @@ class _Translation:
 
 
 def objects(value: Any) -> Iterator[Json]:
-    """Every object in a JSON value, those that are no schemas too."""
+    """Yields every object in a JSON value, also those that are no schemas."""
     left = [value]
     while left:
         part = left.pop()
@@ -151,7 +151,7 @@ def step_name(step: str) -> str:
 
 
 def step_into(value: Any, name: str) -> Any:
-    """What stands under that name, or under that number; None where nothing does."""
+    """The member of that name, or the item of that number; None where there is none."""
     if isinstance(value, list):
         place = int(name) if name.isascii() and name.isdigit() and len(name) < 9 else len(value)
         return value[place] if place < len(value) else None

@@ -1,7 +1,7 @@
-"""One JSON Schema of several: what `allOf` and words beside a `$ref` say, for compilers that know neither.
+"""Merges `allOf` and the words beside a `$ref` into one JSON Schema, for compilers that know neither.
 
 Schemas are of 2020-12 (schema_drafts.py); `True` and `False` are schemas too. A merged schema accepts what
-all of its parts accept, and more only where a word cannot be said twice.
+all of its parts accept, and more only where two values of a word cannot be combined.
 https://json-schema.org/draft/2020-12/json-schema-core#name-keywords-for-applying-subschemas
 """
 
@@ -17,27 +17,27 @@ from typing import Any
 from handler.providers.base import Json
 from handler.providers.schema_drafts import objects, step_into, step_name
 
-DEEPEST = 80  # schemas being laid out inside one another
+DEEPEST = 80  # schemas being inlined inside one another
 SPARE = 200  # what any schema may take of work and of room
 WORK, ROOM = 8, 3  # and how many times its own weight more
 TEXT = 8  # characters that weigh one
 
 
 class TooLarge(Exception):
-    """A schema cannot be laid out: it contains itself, refers to nothing, or would be far larger."""
+    """A schema cannot be inlined: it contains itself, refers to nothing, or would be far larger."""
 
 
 class Merger:
-    """Lays out the parts of one schema. All of its work is at most proportional to the schema's size."""
+    """Inlines the parts of one schema. All of its work is at most proportional to the schema's size."""
 
     def __init__(self, root: Json) -> None:
         self.root = root
         size = sum(map(weight, objects(root)))
         self._work, self._room = SPARE + WORK * size, SPARE + ROOM * size
-        self._inside: list[str | None] = []  # what is being laid out, references by their text
+        self._inside: list[str | None] = []  # what is being inlined, references by their text
 
     def flat(self, schema: Any) -> Any:
-        """The schema as one without `allOf`, whose `$ref` stands alone. Raises TooLarge."""
+        """The schema without `allOf`, and without words beside a `$ref`. Raises TooLarge."""
         if not isinstance(schema, dict):
             return schema is not False
         rest = {word: value for word, value in schema.items() if word not in ("$ref", "allOf")}
@@ -56,7 +56,7 @@ class Merger:
         return parts[0]
 
     def resolved(self, schema: Any) -> Any:
-        """The same, with the schema that it points to in the place of a `$ref`. Raises TooLarge."""
+        """The flat schema, with a `$ref` replaced by its target. Raises TooLarge."""
         schema = self.flat(schema)
         reference = schema.get("$ref") if isinstance(schema, dict) else None
         if reference is None:
@@ -80,7 +80,7 @@ class Merger:
         return found
 
     def both(self, one: Any, other: Any) -> Any:
-        """What both accept. Raises TooLarge."""
+        """Merges two schemas into one that accepts what both accept. Raises TooLarge."""
         if one is False or other is False:
             return False
         if one is True or other is True:
@@ -103,7 +103,7 @@ class Merger:
             raise TooLarge
 
     def grow(self, steps: int) -> None:
-        """Counts what is written of the schema laid out. Raises TooLarge."""
+        """Counts the size of the result. Raises TooLarge."""
         self._room -= steps
         if self._room < 0:
             raise TooLarge
@@ -123,7 +123,7 @@ class Merger:
         return {one["$anchor"]: one for one in objects(self.root) if isinstance(one.get("$anchor"), str)}
 
     def _merged(self, one: Json, other: Json) -> Any:
-        """Of a word that cannot be said twice the later one counts: that is looser, never tighter."""
+        """Merges word by word. Of values that cannot be combined the later counts: looser, never tighter."""
         new: Json = {**one, **other}
         for group in _GROUPS:
             given = other if group[0] in other else one
@@ -143,7 +143,7 @@ class Merger:
         return False if [] in (new.get("anyOf"), new.get("oneOf")) else new
 
     def _members(self, one: Json, other: Json) -> Json:
-        """What says which properties an object may have. A pattern counts for no property that is named."""
+        """Merges the words for properties. A pattern is not applied to a property that is named."""
         if _OBJECT.isdisjoint(one) or _OBJECT.isdisjoint(other):
             return {}
         named, other_named = members_of(one), members_of(other)
@@ -179,7 +179,7 @@ class Merger:
 
 
 def weight(schema: Json) -> int:
-    """Steps of work that a schema is, without what is in it: its words, its names and values, its texts."""
+    """The work of one schema without its subschemas: its words, names, values and texts."""
     steps = 1 + len(schema)
     for value in schema.values():
         if isinstance(value, list):
@@ -210,7 +210,7 @@ def required_of(schema: Json) -> list[str]:
 
 
 def types_of(schema: Json) -> list[str]:
-    """The types that a schema names, none where it names none."""
+    """The types that a schema names, empty where it names none."""
     kinds = schema.get("type")
     return [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)]
 
@@ -246,7 +246,7 @@ def _rest_of(schema: Json) -> Any:
 
 
 def _seen_from_outside(part: Any) -> Any:
-    """A part of `allOf` without the words that look only at what the part itself has looked at."""
+    """A part of `allOf` without `unevaluated...`, which sees only what the part itself evaluates."""
     if not isinstance(part, dict) or _UNEVALUATED.isdisjoint(part):
         return part
     return {word: value for word, value in part.items() if word not in _UNEVALUATED}

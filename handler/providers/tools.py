@@ -89,7 +89,7 @@ def choose(chat: Json, body: Json, talk: Conversation, words: Mapping[str, str],
 
 
 def held_to(chat: Json, body: Json, model: Model, dropped: list[str]) -> Json | None:
-    """The schema that the answer is held to, as it is compiled, and that of strict tools, set in `body`."""
+    """Compiles the schema of the answer, and sets those of strict tools in `body`."""
     tools = [tool for tool in body.get("tools", ()) if "strict" in tool]
     response_format = chat.get("response_format")
     if not tools and format_of(response_format) != "json_schema":

@@ -138,8 +138,8 @@ async def test_without_a_well_formed_key_nobody_asks_the_store(
     [
         pytest.param({}, "No API key was given. Send", id="nothing"),
         pytest.param({"authorization": " "}, "`authorization` is empty", id="an empty header"),
-        pytest.param({"authorization": "Bearer"}, "nothing behind `Bearer`", id="a scheme alone"),
-        pytest.param({"authorization": "bearer  "}, "nothing behind `Bearer`", id="a scheme and a blank"),
+        pytest.param({"authorization": "Bearer"}, "nothing after `Bearer`", id="a scheme alone"),
+        pytest.param({"authorization": "bearer  "}, "nothing after `Bearer`", id="a scheme and a blank"),
         pytest.param({"authorization": KEY}, "no scheme before the key", id="a key alone"),
         pytest.param({"authorization": f"Basic {KEY}"}, "another scheme than `Bearer`", id="another scheme"),
         pytest.param({"x-api-key": ""}, "`x-api-key` is empty", id="an empty x-api-key"),
@@ -147,13 +147,13 @@ async def test_without_a_well_formed_key_nobody_asks_the_store(
         pytest.param({"x-goog-api-key": KEY}, "`x-goog-api-key` is not read", id="Google's header"),
         pytest.param({"x-api-key": "sk-proj-1"}, "begins with `sk-sluice-`", id="another service's key"),
         pytest.param({"x-api-key": f'"{KEY}"'}, "begins with `sk-sluice-`", id="a key in quotes"),
-        pytest.param({"x-api-key": f"{KEY[:-1]}é"}, "holds what no key holds", id="a letter with an accent"),
-        pytest.param({"x-api-key": f"{KEY},{KEY}"}, "holds what no key holds", id="two keys"),
+        pytest.param({"x-api-key": f"{KEY[:-1]}é"}, "may hold only", id="a letter with an accent"),
+        pytest.param({"x-api-key": f"{KEY},{KEY}"}, "may hold only", id="two keys"),
         pytest.param({"x-api-key": KEY[:-1]}, "has 42 characters instead of 43", id="a key cut off"),
-        pytest.param({"x-api-key": "sk-sluice-"}, "holds what no key holds", id="a beginning alone"),
+        pytest.param({"x-api-key": "sk-sluice-"}, "may hold only", id="a beginning alone"),
     ],
 )
-async def test_a_key_that_is_there_but_unusable_is_told_so_and_never_repeated(
+async def test_an_unusable_key_gets_the_reason_and_is_never_repeated(
     headers: dict[str, str], says: str
 ) -> None:
     with pytest.raises(Unauthenticated) as failure:
@@ -402,7 +402,7 @@ async def test_the_day_of_use_is_written_once_a_day() -> None:
 
 
 @pytest.mark.parametrize("last", ["yesterday", "", None, 7, "2027-13-01", "2027-01-14"])
-async def test_whatever_stands_in_the_record_the_day_of_use_is_written(last: Any) -> None:
+async def test_the_day_of_use_is_written_whatever_the_record_holds(last: Any) -> None:
     world = World({**RECORD, "last_used": last})
     await world.call()
     await world.auth.settle()
@@ -417,7 +417,7 @@ async def test_a_key_that_may_not_call_is_not_used(fields: Item) -> None:
     assert world.store.days == []
 
 
-async def test_a_day_that_cannot_be_written_holds_nobody_up_and_is_told_once() -> None:
+async def test_a_day_that_cannot_be_written_delays_no_request_and_is_logged_once() -> None:
     world = World(RECORD)
     await world.call()
     world.store.error = down("update item t: access denied")
@@ -442,7 +442,7 @@ async def test_a_day_that_cannot_be_written_holds_nobody_up_and_is_told_once() -
         pytest.param({"id": 7}, (f"key-{hash_of(KEY)[:10]}", "default"), id="without an id that can be read"),
     ],
 )
-async def test_whose_key_is_refused_is_known_to_the_log(fields: Item, known: tuple[str, str]) -> None:
+async def test_the_log_names_the_key_that_is_refused(fields: Item, known: tuple[str, str]) -> None:
     world = World({**RECORD, **fields})
     for _ in range(2):
         refusal = await world.refusal()
@@ -457,7 +457,7 @@ async def test_a_record_that_cannot_be_read_is_reported_once_and_told_until_it_i
     for _ in range(3):
         await world.refusal()
         world.time += 11
-    words = 'is one text where a list is meant: ["openai/*", "local/*"]'
+    words = 'is one text, but has to be a list: ["openai/*", "local/*"]'
     found = {"id": "k1", "field": "models", "problem": words}
     assert world.lines == [("key not readable", found)]
     assert world.auth.problems() == [{"what": "key not readable", **found}]

@@ -202,6 +202,6 @@ SPENT = [(Candidate(model("one/a")), Usage(input=5, output=3, cached=2, reasonin
         ),
     ],
 )
-def test_usage_is_told_with_what_earlier_attempts_used(usage: Json, all_told: Json) -> None:
+def test_usage_includes_that_of_earlier_attempts(usage: Json, all_told: Json) -> None:
     assert summed(usage, SPENT) == all_told
     assert summed(usage, []) == usage

@@ -321,7 +321,7 @@ async def test_one_refusal_is_one_reading() -> None:
     assert len(client.asked) == 2
 
 
-async def test_what_is_held_is_another_thing_after_every_change() -> None:
+async def test_the_held_credentials_differ_after_every_change() -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
     credentials = made(client, clock=clock)
     seen = [credentials.held]

@@ -125,7 +125,7 @@ def test_the_order_of_attempts(
     ("retry_after_max", "after", "tried"),
     [(0, 0.5, "ab"), (0, 0, "aab"), (5, 5, "aab"), (5, 5.5, "ab"), (20, 20, "aab"), (3, None, "ab")],
 )
-def test_a_rule_says_which_limit_is_waited_for(
+def test_a_rule_sets_the_limit_that_is_waited_for(
     retry_after_max: float, after: float | None, tried: str
 ) -> None:
     failures = [failed("rate_limit", after), *([failed("rate_limit", 60)] if len(tried) > 2 else [])]

@@ -15,13 +15,13 @@ from tests.handler.scripted import Scripted
 from tests.upstream import Act, Reply, chunk, completion, finish, sse
 from tests.warp import clock
 
-MANY = 100_000  # pieces; nobody may read so many
+MANY = 100_000  # pieces; reading all of them fails the test
 SECONDS = 10.0  # until the first token
 EVENT = json.dumps({"id": "c", "choices": []}).encode()
 
 
 class Flood(Sequence[bytes]):
-    """The same piece again and again. `read`: how many were."""
+    """Sends the same piece again and again. `read`: the number that was read."""
 
     def __init__(self, piece: bytes, *, first: Sequence[bytes] = ()) -> None:
         self._piece = piece
@@ -54,7 +54,7 @@ SILENCE = [
 
 @pytest.mark.parametrize("piece", SILENCE)
 @pytest.mark.parametrize("begun", [False, True], ids=["before content", "after content"])
-async def test_a_stream_of_nothing_is_read_seldom(piece: bytes, begun: bool) -> None:
+async def test_a_stream_without_content_is_read_seldom(piece: bytes, begun: bool) -> None:
     first = [sse(chunk("Hello"))] if begun else []
     flood = Flood(piece, first=first)
     relay = Scripted({"a": [lambda _: streaming(flood)]}).relay()

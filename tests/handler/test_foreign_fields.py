@@ -1,4 +1,4 @@
-"""What only Opper, OpenPipe or OpenTools know of a request: taken off or refused, and never relayed."""
+"""Fields that only Opper, OpenPipe or OpenTools know are removed or refused, and never relayed."""
 
 from __future__ import annotations
 
@@ -33,20 +33,24 @@ def parsed(headers: dict[str, str] | None = None, **fields: Any) -> Any:
         pytest.param(dict.fromkeys(BODY), id="nulls"),
     ],
 )
-def test_what_changes_no_answer_is_taken_off(fields: dict[str, Any]) -> None:
+def test_a_field_that_changes_no_answer_is_removed(fields: dict[str, Any]) -> None:
     assert prepared(parsed(**fields), Effects()) == {"messages": MESSAGES}
 
 
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        pytest.param({"openpipe": {"tags": {}}}, "openpipe", id="what OpenPipe's client takes off itself"),
+        pytest.param(
+            {"openpipe": {"tags": {}}}, "openpipe", id="a field that OpenPipe's client removes itself"
+        ),
         pytest.param({"reqPayload": {"messages": MESSAGES}}, "reqPayload", id="OpenPipe's wrapper"),
         pytest.param({"tools": [SEARCH]}, "tools[0].type", id="a tool that Opper runs"),
         pytest.param({"tools": [{"type": "mcp", "ref": "exa"}]}, "tools[0].type", id="a tool of OpenTools"),
     ],
 )
-def test_what_would_change_the_answer_is_refused_in_a_sentence(fields: dict[str, Any], param: str) -> None:
+def test_a_field_that_would_change_the_answer_is_refused_with_a_reason(
+    fields: dict[str, Any], param: str
+) -> None:
     with pytest.raises(InvalidRequest) as raised:
         parsed(**fields)
     assert (raised.value.code, raised.value.param) == ("unsupported_parameter", param)
@@ -66,7 +70,7 @@ def test_what_would_change_the_answer_is_refused_in_a_sentence(fields: dict[str,
         pytest.param("op-cache", "readWrite", True, id="OpenPipe's cache"),
     ],
 )
-def test_headers_that_ask_for_what_nobody_does_here(name: str, value: str, taken: bool) -> None:
+def test_headers_that_ask_for_something_not_served(name: str, value: str, taken: bool) -> None:
     if taken:
         parsed({name: value})
         return
@@ -93,7 +97,7 @@ async def test_none_of_it_reaches_a_provider_that_refuses_what_it_does_not_know(
 
 
 @pytest.mark.parametrize("name", ["openpipe:support-bot", "OpenPipe:a", "dynamic/triage"])
-async def test_a_name_of_another_service_is_a_404_that_says_what_there_is_instead(name: str) -> None:
+async def test_a_name_of_another_service_is_a_404_with_an_alternative(name: str) -> None:
     gateway = running([])
     error = (await gateway.chat(model=name)).error
     assert error["code"] == "model_not_found"

@@ -81,7 +81,7 @@ def test_whoever_commits_first_answers(
         pytest.param(11.0, ["one/a timeout_first_token", "one/a cancelled", "two/b ok"], id="for a long one"),
     ],
 )
-def test_who_is_given_up_after_a_long_silence_goes_last_if_it_happens_again(
+def test_a_candidate_that_is_silent_twice_goes_last(
     silent: float, observed: list[str], streamed: bool
 ) -> None:
     _, transport = hedged([SILENT], [good("second", streamed, after=silent - 2)], streamed=streamed)
@@ -105,13 +105,13 @@ USUAL = [
     pytest.param("one/a", {"max_completion_tokens": 50}, False, 10, id="but never less than ten"),
     pytest.param(SMALL, {"max_tokens": 3000}, False, 10, id="and no longer than the model can go on"),
     pytest.param("one/a", {"max_tokens": 3000}, True, 10, id="a stream begins at once, however long it is"),
-    pytest.param(REASONS, {}, True, None, id="who reasons may think"),
-    pytest.param("one/a", {"reasoning_effort": "low"}, False, None, id="and who is asked to"),
+    pytest.param(REASONS, {}, True, None, id="a model that reasons is not hedged"),
+    pytest.param("one/a", {"reasoning_effort": "low"}, False, None, id="nor one that is asked to reason"),
 ]
 
 
 @pytest.mark.parametrize(("who", "body", "streamed", "after"), USUAL)
-def test_where_fallbacks_are_named_an_unusual_silence_starts_one(
+def test_where_fallbacks_are_named_an_unusual_silence_starts_a_hedge(
     who: str | Model, body: Json, streamed: bool, after: float | None
 ) -> None:
     asked = call(who, "two/b", body={**ASKED, **body}, stream=streamed)
@@ -126,7 +126,7 @@ def test_where_fallbacks_are_named_an_unusual_silence_starts_one(
     [({"hedge_after": 3.0}, 3), ({"timeouts": {"first_token": 20.0}}, None), ({"timeouts": {"idle": 9}}, 10)],
     ids=["its own time", "a limit of the first token", "anything else"],
 )
-def test_a_rule_has_the_say_about_silence(effects: Json, after: float | None) -> None:
+def test_a_rule_overrides_the_default_hedge(effects: Json, after: float | None) -> None:
     asked = call("one/a", "two/b", stream=True, **effects)
     named = replace(asked, decision=replace(asked.decision, fallbacks=frozenset({"two/b"})))
     assert hedge_after(named, asked.decision.candidates[0]) == after

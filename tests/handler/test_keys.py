@@ -129,7 +129,7 @@ def test_a_list_typed_as_one_text_says_so(field: str, typed: Any, meant: list[st
     with pytest.raises(InvalidRecord, match=r"`(models|scopes)`: ") as failure:
         read_key({"id": "k", field: typed})
     if not isinstance(typed, list):
-        assert failure.value.problem == f"is one text where a list is meant: {json.dumps(meant)}"
+        assert failure.value.problem == f"is one text, but has to be a list: {json.dumps(meant)}"
 
 
 def test_a_record_without_an_id_cannot_be_read() -> None:

@@ -60,7 +60,7 @@ def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) 
         ),
     ],
 )
-def test_other_words_are_told_and_the_attempts_once(error: GatewayError) -> None:
+def test_other_messages_are_logged_and_the_attempts_once(error: GatewayError) -> None:
     logged = error.body()["error"]
     logged.get("metadata", {}).pop("attempts", None)
     assert error_of(error) == logged
@@ -78,7 +78,7 @@ def test_every_line_has_the_same_fields(entry: Entry) -> None:
     assert line(entry, 1.0).keys() == line(entry_of(), 1.0).keys()
 
 
-def test_an_attempt_is_told_with_the_providers_words() -> None:
+def test_an_attempt_is_logged_with_the_providers_words() -> None:
     (attempt,) = line(LINES["a failure"], 1.0)["attempts"]
     assert attempt == {"model": "up/m", "class": "server", "status": 500, "ms": 3, "detail": "It is 500."}
     assert "detail" not in LINES["a failure"].attempts[0].body(), "that one goes to callers"
@@ -128,6 +128,6 @@ def test_the_level_of_a_line(entry: Entry, level: str) -> None:
     assert line(entry, 1.0)["level"] == level
 
 
-def test_the_story_of_an_unexpected_failure_names_the_request_as_everybody_knows_it() -> None:
+def test_the_line_of_an_unexpected_failure_has_both_ids_of_the_request() -> None:
     logged = failure(ValueError("x"), request_id="ours", aws_request_id="lambda's")
     assert (logged["request_id"], logged["aws_request_id"]) == ("ours", "lambda's")

@@ -1,4 +1,4 @@
-"""Which proxy a provider is asked through, and that it is asked through that one."""
+"""Proxies: the right one is chosen for a provider, and its requests go through it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BOTH = {"HTTPS_PROXY": "http://tls.proxy:1", "HTTP_PROXY": "http://plain.proxy:2
         pytest.param({}, "https://api.openai.com", None, id="no proxy is named"),
         pytest.param(BOTH, "https://api.openai.com", "tls.proxy:1", id="HTTPS_PROXY is for https"),
         pytest.param(BOTH, "http://llm.corp", "plain.proxy:2", id="HTTP_PROXY is for http"),
-        pytest.param({"https_proxy": "http://a:3"}, "https://x.org", "a:3", id="small letters do as well"),
+        pytest.param({"https_proxy": "http://a:3"}, "https://x.org", "a:3", id="lower-case names work too"),
         pytest.param({**BOTH, "https_proxy": "http://a:3"}, "https://x.org", "a:3", id="and they win"),
         pytest.param({"HTTPS_PROXY": "a:3"}, "https://x.org", "a:3", id="a proxy without a scheme"),
         pytest.param({"HTTPS_PROXY": "https://a"}, "https://x.org", "a:443", id="a proxy with TLS"),
@@ -67,9 +67,7 @@ BOTH = {"HTTPS_PROXY": "http://tls.proxy:1", "HTTP_PROXY": "http://plain.proxy:2
         ],
     ],
 )
-def test_who_is_asked_through_which_proxy(
-    environment: Mapping[str, str], url: str, proxy: str | None
-) -> None:
+def test_the_proxy_of_a_provider(environment: Mapping[str, str], url: str, proxy: str | None) -> None:
     parts = urlsplit(url)
     tls = parts.scheme == "https"
     origin = Origin(tls, parts.hostname or "", parts.port or (443 if tls else 80))
@@ -80,7 +78,7 @@ def test_who_is_asked_through_which_proxy(
 @pytest.mark.parametrize(
     "address", ["socks5://a:1", "http://", "http://a:port", "ftp://a", "http://me:secret/word@a", "http://[a"]
 )
-def test_a_proxy_that_is_none_is_said_at_the_start(address: str) -> None:
+def test_an_invalid_proxy_fails_the_start(address: str) -> None:
     with pytest.raises(InvalidSetting, match="HTTPS_PROXY: ") as caught:
         transport(settings_from({"HTTPS_PROXY": address}))
     assert "secret" not in "".join(traceback.format_exception(caught.value)).replace(address, "")
@@ -123,7 +121,7 @@ async def asked(environment: Mapping[str, str], url: str, *, private_ok: bool = 
         assert b"an answer to Hi" in answer.body
 
 
-@pytest.mark.parametrize("user", ["", "me:a%20word@"], ids=["anybody", "who knows the password"])
+@pytest.mark.parametrize("user", ["", "me:a%20word@"], ids=["without a password", "with a password"])
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 async def test_a_provider_is_asked_through_the_proxy(tls: bool, user: str, tmp_path: Path) -> None:
     pem = tmp_path / "ca.pem"

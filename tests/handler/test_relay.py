@@ -122,7 +122,7 @@ FAULTS = [
     pytest.param(whole(b"\xff\xfe{}"), "protocol", 1, id="broken UTF-8"),
     pytest.param(whole("[" * 100_000), "protocol", 1, id="a body too deep"),
     pytest.param(whole("[]"), "protocol", 1, id="a list"),
-    pytest.param(whole(odd('"x":NaN')), "protocol", 1, id="NaN in a field that nobody reads"),
+    pytest.param(whole(odd('"x":NaN')), "protocol", 1, id="NaN in an unused field"),
     pytest.param(whole(odd('"x":[-Infinity]')), "protocol", 1, id="minus Infinity"),
     pytest.param(whole(odd('"choices":[]')), "protocol", 1, id="choices twice"),
     pytest.param(whole(odd('"x":{"a":1,"\\u0061":2}')), "protocol", 1, id="a name twice, once escaped"),
@@ -282,9 +282,11 @@ NO_PLACE = {
     [
         pytest.param(("claude/a", "two/b"), False, ["two/b ok"], id="the next one is asked"),
         pytest.param(("claude/a", "two/b"), True, NO_PLACE, id="the model was named"),
-        pytest.param(("claude/a", "claude/b"), False, NO_PLACE, id="nobody is left"),
-        pytest.param(("two/down", "claude/a"), False, 502, id="one who was asked failed"),
-        pytest.param(("two/down", "claude/a"), True, 502, id="as did the one that was named"),
+        pytest.param(("claude/a", "claude/b"), False, NO_PLACE, id="no candidate is left"),
+        pytest.param(("two/down", "claude/a"), False, 502, id="the other candidate failed"),
+        pytest.param(
+            ("two/down", "claude/a"), True, 502, id="the other candidate failed, and the model was named"
+        ),
     ],
 )
 async def test_what_a_format_cannot_carry_is_no_answer_of_a_provider(
@@ -312,7 +314,7 @@ async def test_a_limit_is_waited_for_when_nobody_else_is_left(relay: Relaying, s
 
 
 @BOTH
-async def test_a_limit_that_ends_soon_is_waited_for_before_anybody_else_is_asked(
+async def test_a_limit_that_ends_soon_is_waited_for_before_another_candidate_is_asked(
     relay: Relaying, streamed: bool
 ) -> None:
     relay.upstream.script("a", whole(status=429, headers={"retry-after": "2"}), good(streamed))
@@ -397,7 +399,7 @@ _CLOSES = Reply(status=None, pieces=(Act.CUT,))
     ],
 )
 @BOTH
-async def test_a_failure_of_the_network_says_which(
+async def test_a_failure_of_the_network_has_a_cause(
     relay: Relaying, url: str, reply: Reply, cause: str, message: str, streamed: bool
 ) -> None:
     relay.rows["one"] = Provider(name="one", base_url=url or relay.upstream.url)
@@ -485,7 +487,7 @@ REASONS, OTHER = model("one/a", can=["reasoning", "tools"]), model("one/a", can=
     [
         pytest.param(OTHER, {}, True, 30, id="no reasoning"),
         pytest.param(REASONS, {}, True, 180, id="a model that is known to reason"),
-        pytest.param(ANY, {}, True, 30, id="one of which nobody knows"),
+        pytest.param(ANY, {}, True, 30, id="a model that is not known to reason"),
         pytest.param(ANY, {"reasoning_effort": "high"}, True, 180, id="reasoning is asked for"),
         pytest.param(ANY, {"thinking": {"type": "enabled"}}, True, 180, id="in another provider's words"),
         pytest.param(ANY, {"reasoning": {"max_tokens": 9}}, True, 180, id="in a third one's"),

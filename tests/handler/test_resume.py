@@ -132,7 +132,7 @@ def test_a_restart_says_nothing_twice_however_it_is_cut(size: int) -> None:
         pytest.param(MOST_TOLD + 1, False, id="more than is kept"),
     ],
 )
-def test_a_long_answer_is_gone_on_with_up_to_a_size(characters: int, rescued: bool) -> None:
+def test_a_long_answer_is_resumed_up_to_a_size(characters: int, rescued: bool) -> None:
     """Its chunks are alike, so most of them are never parsed."""
     text = "word " * (MOST_TOLD // 5)
     pieces = [chunk(text[at : at + 50_000]) for at in range(0, MOST_TOLD, 50_000)]

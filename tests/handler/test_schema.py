@@ -63,7 +63,7 @@ FITS = [
     ),
     pytest.param({"$defs": {"s": {"$anchor": "s", "type": "string"}}, "$ref": "#s"}, "a", id="an anchor"),
     pytest.param({"items": {"$ref": "#/$defs/a~1b%25"}, "$defs": {"a/b%": {}}}, [1], id="an escaped pointer"),
-    pytest.param({"items": {"$ref": "#/%24defs/%73"}, "$defs": {"s": {}}}, [1], id="escapes nobody needs"),
+    pytest.param({"items": {"$ref": "#/%24defs/%73"}, "$defs": {"s": {}}}, [1], id="needless escapes"),
     pytest.param(
         {"items": {"$ref": "#/$defs/t/anyOf/1"}, "$defs": {"t": {"anyOf": [False, {"type": "integer"}]}}},
         [1],
@@ -137,7 +137,7 @@ BAD = [
     pytest.param(spelled("#/prefixItems"), "points to nothing", id="a list of schemas"),
     pytest.param(spelled("#/const/0"), "points to nothing", id="a reference into data"),
     pytest.param(spelled("#/examples/0"), "points to nothing", id="a reference into examples"),
-    pytest.param(spelled("#/x-mine/a"), "points to nothing", id="a reference into a word nobody knows"),
+    pytest.param(spelled("#/x-mine/a"), "points to nothing", id="a reference into an unknown word"),
     pytest.param(spelled("#here"), "points to nothing", id="an anchor inside examples"),
     pytest.param(spelled("prefixItems/0"), "only into", id="a reference without its sign"),
     pytest.param({"enum": [{"$anchor": "a"}]}, "may not stand in `enum`", id="an anchor inside a choice"),

@@ -249,14 +249,14 @@ def test_a_blank_answer_is_not_sent_back_blank() -> None:
 REFUSED = [
     pytest.param((), "native", False, id="nothing: natively"),
     pytest.param(("native",), "tool", False, id="its own format: by a tool"),
-    pytest.param(("native", "tool"), "prompt", True, id="the tool too: in words, with its JSON mode"),
-    pytest.param(("native", "tool", "json"), "prompt", False, id="that too: in words alone"),
+    pytest.param(("native", "tool"), "prompt", True, id="the tool too: by the prompt, with its JSON mode"),
+    pytest.param(("native", "tool", "json"), "prompt", False, id="the JSON mode too: by the prompt alone"),
     pytest.param(("strict",), "native", False, id="strict tools only"),
 ]
 
 
 @pytest.mark.parametrize(("refused", "way", "helped"), REFUSED)
-def test_what_was_refused_is_not_asked_again(refused: tuple[str, ...], way: str, helped: bool) -> None:
+def test_a_refused_mode_is_not_tried_again(refused: tuple[str, ...], way: str, helped: bool) -> None:
     refusal = SchemaMismatch("refused", said=None)
     refusal.refused = frozenset(refused)
     again = form(chat(), *ALL, amends=refusal)

@@ -33,7 +33,7 @@ class Shape(NamedTuple):
 
     @property
     def expected(self) -> Json:
-        """What a client is to make of it; arguments are compared as values."""
+        """The result that a client must get; arguments are compared as values."""
         finish = "tool_calls" if self.calls else "stop"
         return {"text": self.text, "calls": self.calls, "usage": self.usage, "finish": finish}
 

@@ -83,7 +83,7 @@ def test_an_answer_has_the_clients_own_names_whole_and_streamed(dialect: str) ->
 
 
 @given(st.integers(1, 9))
-def test_a_stream_tells_them_once_they_are_whole(cut: int) -> None:
+def test_a_stream_sends_them_once_they_are_whole(cut: int) -> None:
     text = json.dumps({spelled(name): value for name, value in GIVEN.items()})
     start = {"type": "tool_use", "id": "1", "name": with_spelled_arguments("query"), "input": {}}
     pieces = [text[at : at + cut] for at in range(0, len(text), cut)]

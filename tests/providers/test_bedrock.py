@@ -349,7 +349,7 @@ def test_strict_goes_where_the_model_takes_schemas() -> None:
     assert "strict" not in request(strict, LLAMA)[0]["toolConfig"]["tools"][0]["toolSpec"]
 
 
-def test_a_model_without_system_messages_hears_them_from_the_user() -> None:
+def test_a_model_without_system_messages_gets_them_from_the_user() -> None:
     messages = [{"role": "system", "content": "Be brief."}, user("Hi")]
     body = request({"messages": messages}, "mistral.mixtral-8x7b-instruct-v0:1")[0]
     assert "system" not in body

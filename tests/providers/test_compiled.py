@@ -1,4 +1,4 @@
-"""Schemas as Anthropic and Bedrock compile them: said as they are, closed, told in words, or not at all."""
+"""Schemas for the compilers of Anthropic and Bedrock: equal, closed, moved into a description, or refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SAID = [
     pytest.param(
         {"type": "string", "not": {"const": "a"}},
         {"type": "string", "description": '(not: {"const": "a"})'},
-        id="what only narrows a value is told in words",
+        id="what only narrows a value goes into the description",
     ),
     pytest.param(
         {"type": ["object", "null"], "properties": {"a": TEXT}},
@@ -156,7 +156,7 @@ UNSAID = [
 
 
 @pytest.mark.parametrize("schema", UNSAID)
-def test_a_schema_that_cannot_be_said_is_not_said_otherwise(schema: Json) -> None:
+def test_a_schema_without_an_equal_is_not_compiled(schema: Json) -> None:
     assert compiled(schema) is None
 
 
@@ -222,6 +222,6 @@ def test_parameters_are_an_object(parameters: Any, expected: Json) -> None:
     assert found == expected
 
 
-def test_alternatives_are_told_in_words_too() -> None:
+def test_alternatives_go_into_the_description_too() -> None:
     told = of_object({"oneOf": [ADD, DELETE], "description": "Edits."})["description"]
     assert told == f"Edits. (oneOf: {json.dumps([ADD, DELETE])})"

@@ -1,4 +1,4 @@
-"""What one request has compiled: the answer's schema and strict tools, as many as are taken together."""
+"""One request compiles the answer's schema and its strict tools, within the limits of both together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tool(name: str, *optional: str, **parameters: Any) -> Json:
 def strict(
     dialect: str, tools: list[Json], schema: Json | None = None, **model: Any
 ) -> tuple[list[bool], tuple[str, ...]]:
-    """Which tools go as strict ones, and what is named as left out."""
+    """Lists the tools that are sent as strict, and the fields named as dropped."""
     body: Json = {"messages": [{"role": "user", "content": "Hi"}], "tools": tools}
     if schema is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}

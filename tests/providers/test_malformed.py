@@ -116,7 +116,7 @@ def test_one_event_without_content_is_skipped_and_a_second_ends_the_stream(diale
 
 
 @DIALECTS
-def test_remarks_in_plain_words_are_passed_over(dialect: str) -> None:
+def test_remarks_in_plain_text_are_skipped(dialect: str) -> None:
     remarks = ["OPENROUTER PROCESSING", "ping", "7", "null"] * 10
     assert said(feed(dialect, [*remarks, json.dumps(CONTENT[dialect])])).endswith("there")
 

@@ -105,7 +105,7 @@ def test_a_stream_has_all_that_openais_has(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("events", [TEXT_EVENTS, CALL_EVENTS], ids=["a text", "calls"])
-def test_what_lacks_nothing_is_the_object_it_was(events: list[Json]) -> None:
+def test_a_complete_event_is_the_same_object(events: list[Json]) -> None:
     decoder = OpenAI().stream(Quirks())
     for event in events:
         assert [chunk is decoder.event for chunk in decoder.feed(json.dumps(event))] == [True]
@@ -118,7 +118,7 @@ def test_what_lacks_nothing_is_the_object_it_was(events: list[Json]) -> None:
         pytest.param({"completion_tokens": 2, "total_tokens": 5}, (3, 2, 5), id="the prompt's"),
         pytest.param({"prompt_tokens": 3, "completion_tokens": 2}, (3, 2, 5), id="the sum"),
         pytest.param({"total_tokens": 5}, (5, 0, 5), id="all but the sum"),
-        pytest.param({"prompt_tokens": None, "completion_tokens": 2}, (0, 2, 2), id="what nobody knows is 0"),
+        pytest.param({"prompt_tokens": None, "completion_tokens": 2}, (0, 2, 2), id="an unknown count is 0"),
     ],
 )
 def test_where_the_counts_of_usage_come_from(usage: Json, whole: tuple[int, int, int]) -> None:

@@ -163,7 +163,7 @@ OLD = [
 
 
 @pytest.mark.parametrize(("old", "new", "told"), OLD)
-def test_a_schema_of_an_older_draft_is_said_in_todays_words(old: Json, new: Json, told: list[Any]) -> None:
+def test_a_schema_of_an_older_draft_is_translated(old: Json, new: Json, told: list[Any]) -> None:
     assert to_2020_12(old) == new
     validator = jsonschema_rs.validator_for(old)
     assert [fits(new, value) for value in told] == [validator.is_valid(value) for value in told]
@@ -220,7 +220,7 @@ def cyclic(count: int) -> Json:
 
 
 def work(schema: Json) -> int:
-    """How many functions are called, and generators gone on with, to translate it for everybody."""
+    """Counts the function calls and generator steps of translating it for every provider."""
     count = 0
 
     def note(*_: object) -> None:

@@ -286,12 +286,12 @@ def test_without_a_rule_the_effects_are_the_usual_ones() -> None:
 @pytest.mark.parametrize(
     ("rule", "facts", "recovery"),
     [
-        pytest.param(None, {}, "error", id="nobody is named who could go on"),
+        pytest.param(None, {}, "error", id="no fallback is named"),
         pytest.param(None, {"fallbacks": ("gemini/pro",)}, "resume", id="the request names fallbacks"),
         pytest.param({"fallbacks": ["gemini/pro"]}, {}, "resume", id="the rule names fallbacks"),
         pytest.param({"retries": 0, "fallbacks": []}, {}, "error", id="the rule names none"),
         pytest.param(
-            {"retries": 0}, {"fallbacks": ("gemini/pro",)}, "resume", id="the rule says nothing of it"
+            {"retries": 0}, {"fallbacks": ("gemini/pro",)}, "resume", id="the rule names no recovery"
         ),
         pytest.param({"recovery": "resume"}, {}, "resume", id="the rule says so"),
         pytest.param(
@@ -299,7 +299,7 @@ def test_without_a_rule_the_effects_are_the_usual_ones() -> None:
         ),
     ],
 )
-def test_an_answer_that_breaks_off_is_gone_on_with_where_fallbacks_are_named(
+def test_an_answer_that_breaks_off_is_resumed_where_fallbacks_are_named(
     rule: dict[str, Any] | None, facts: dict[str, Any], recovery: str
 ) -> None:
     records = [] if rule is None else [route(**rule)]

@@ -1,4 +1,4 @@
-"""Warnings of a set that reads well: what never applies, what matches no model, scopes of nobody."""
+"""Warnings of readable records: those that never apply, match no model, or name no key."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_what_is_warned_of(records: list[Item], line: str) -> None:
         ),
         pytest.param([access("a", deny=["mid"]), access("b", deny=["mid"])], id="of access all apply"),
         pytest.param([route(when={"hour": {"gte": 22}, "weekday": "sat"})], id="what can hold"),
-        pytest.param([route(when={"user": {"like": "a*", "not": "ann"}})], id="what nobody can tell"),
+        pytest.param([route(when={"user": {"like": "a*", "not": "ann"}})], id="values that cannot be listed"),
         pytest.param([route(when={"max_tokens": {"exists": False}})], id="an absent number"),
         pytest.param(
             [access(models=[], when={"model": {"is": "mid", "like": "openai/*"}})], id="two names of one"
@@ -147,7 +147,7 @@ def test_what_is_not_warned_of(records: list[Item]) -> None:
     assert warned(records) == []
 
 
-def test_a_scope_of_nobody_is_warned_of_where_the_keys_are_known() -> None:
+def test_a_scope_without_a_key_is_warned_of_where_the_keys_are_known() -> None:
     records = [route(scope={"project": ["support", "suport"], "key": "k9"})]
     assert warned(records) == []
     assert warned(records, Keys(ids=frozenset({"k1"}), projects=frozenset({"support"}))) == [

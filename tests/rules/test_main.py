@@ -290,7 +290,7 @@ def test_it_runs_as_a_program(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_it_ends_quietly_when_nobody_reads_on(tmp_path: Path) -> None:
+def test_it_ends_quietly_when_its_output_is_closed(tmp_path: Path) -> None:
     many = [{"kind": "log", "id": f"l{n:04}", "sample": 1, "days": 1} for n in range(1_000)]
     for module, arguments in (("rules", ["check"]), ("handler", ["rules", "check"])):
         ran = subprocess.Popen(

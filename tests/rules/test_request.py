@@ -256,7 +256,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def grown(body: Any, data: st.DataObject) -> Any:
-    """The same body with a text more somewhere: behind another, as an element, as a new member."""
+    """Draws a body with one more text somewhere: appended to another, as an element, or as a new member."""
     longer = copy.deepcopy(body)
     holder, key = data.draw(st.sampled_from(list(places(longer))))
     text = data.draw(TEXT)

@@ -183,7 +183,7 @@ TIMED = frozenset({"S06", "S07", "S09", "S15"})
 
 
 async def wrong(scenario: Scenario, times: Profile, *, stream: bool) -> list[str]:
-    """What is not as passing means; empty when all is well."""
+    """Lists what differs from a pass; empty when nothing does."""
     if scenario.fault == "flapping":
         return await _flapping(times, stream=stream)
     async with Wall(times=times) as wall:

@@ -88,7 +88,7 @@ def stalled(ask: Ask) -> Reply:
 
 
 def stalled_then_cut(ask: Ask) -> Reply:
-    """Of a whole answer the head alone has come when it stalls."""
+    """Sends only the head of a whole answer, then stalls."""
     if ask.stream:
         return broken(ask, ask.times.stall, Act.CUT)
     return Reply(headers={"content-length": "1000"}, pieces=(ask.times.stall, Act.CUT))

@@ -50,7 +50,7 @@ def records(person: Person) -> dict[str, dict[str, Any]]:
 
 
 async def admitted(person: Person, key: str) -> Key | None:
-    """What a gateway makes of the key, that has not seen it before."""
+    """Presents the key to a gateway that has not seen it before."""
     try:
         return await Auth(Store(person.database, SETTINGS), SETTINGS)({"x-api-key": key})
     except Unauthenticated:
@@ -107,7 +107,7 @@ def test_a_key_may_manage_and_end(person: Person) -> None:
     [
         pytest.param(("--expires", "soon"), "`expires_at`: is neither a date", id="a word for a date"),
         pytest.param(
-            ("--expires", "2020-01-01T00:00:00Z"), "--expires: 2020-01-01T00:00:00Z is past", id="past"
+            ("--expires", "2020-01-01T00:00:00Z"), "--expires: 2020-01-01T00:00:00Z is in the past", id="past"
         ),
         pytest.param(("--project", ""), "`project`: is not a text", id="an empty project"),
         pytest.param(("--models", ""), "`models`: is not a text", id="an empty pattern"),
@@ -179,7 +179,7 @@ def test_a_record_that_cannot_be_read_is_disabled_all_the_same_and_not_enabled(p
     stores(person, models="a, b")
     assert person.does("keys", "revoke", "k") == 0
     assert person.does("keys", "enable", "k") == 2
-    assert person.warned == ['sluice: `models`: is one text where a list is meant: ["a", "b"]']
+    assert person.warned == ['sluice: `models`: is one text, but has to be a list: ["a", "b"]']
     assert person.does("keys", "update", "k", "--models", "a", "b") == 0
     assert person.does("keys", "enable", "k") == 0
 
@@ -233,7 +233,7 @@ async def test_after_a_rotation_the_id_means_the_new_key_and_revoking_it_both(pe
         pytest.param({"expires_at": "2099-01-01T00:00:00Z"}, (), "replaced", "on", id="an end is taken over"),
     ],
 )
-def test_what_a_rotation_makes_of_the_old_key(
+def test_a_rotation_changes_the_old_key(
     person: Person, fields: dict[str, Any], arguments: tuple[str, ...], old: str, new: str
 ) -> None:
     first = stores(person, **fields)
@@ -250,7 +250,9 @@ def test_what_a_rotation_makes_of_the_old_key(
 @pytest.mark.parametrize(
     ("fields", "arguments", "why"),
     [
-        pytest.param({"expires_at": 1}, (), "--expires: what the old key has is past", id="an expired key"),
+        pytest.param(
+            {"expires_at": 1}, (), "--expires: the old key's date is in the past", id="an expired key"
+        ),
         pytest.param({"models": "a, b"}, (), "`models`: is one text", id="a record that cannot be read"),
         pytest.param({}, ("--expires", "soon"), "`expires_at`: is neither a date", id="a word for a date"),
     ],
@@ -287,7 +289,7 @@ def test_of_two_keys_with_one_id_none_is_guessed(person: Person) -> None:
         ),
     ],
 )
-def test_a_key_is_changed_in_what_is_said_and_nothing_else(
+def test_an_update_changes_only_the_given_fields(
     person: Person, arguments: tuple[str, ...], fields: dict[str, Any]
 ) -> None:
     key = stores(person, name="a", models=["a"], expires_at="2098-01-01", team="mine")
@@ -297,7 +299,7 @@ def test_a_key_is_changed_in_what_is_said_and_nothing_else(
     assert records(person)[hash_of(key)] == expected
 
 
-def test_an_end_may_be_so_far_away(person: Person) -> None:
+def test_a_duration_may_be_very_long(person: Person) -> None:
     key = stores(person)
     for text, days in (("30d", 30), ("2w", 14), ("48h", 2)):
         assert person.does("keys", "update", "k", "--expires", text) == 0
@@ -309,9 +311,11 @@ def test_an_end_may_be_so_far_away(person: Person) -> None:
     ("arguments", "why"),
     [
         pytest.param((), "nothing to change", id="nothing"),
-        pytest.param(("--expires", "2020-01-01"), "--expires: 2020-01-01 is past", id="a date that is past"),
-        pytest.param(("--expires", "30"), "--expires: 30 is past", id="a number without its unit"),
-        pytest.param(("--models", "a,b"), 'is one text where a list is meant: ["a", "b"]', id="commas"),
+        pytest.param(
+            ("--expires", "2020-01-01"), "--expires: 2020-01-01 is in the past", id="a date that is past"
+        ),
+        pytest.param(("--expires", "30"), "--expires: 30 is in the past", id="a number without its unit"),
+        pytest.param(("--models", "a,b"), 'is one text, but has to be a list: ["a", "b"]', id="commas"),
         pytest.param(("--name", " "), "`name`: is not a text", id="an empty name"),
     ],
 )
@@ -369,7 +373,7 @@ def test_a_list_shows_models_and_the_day_of_last_use(person: Person) -> None:
     assert rows[1][-1] == "2026-11-28"
 
 
-def test_all_there_is_to_know_of_a_key(person: Person) -> None:
+def test_everything_about_a_key_is_shown(person: Person) -> None:
     stores(person, name="a", metadata={"team": "x"}, models=["x/*"])
     assert person.does("keys", "show", "k") == 0
     logged = dict(re.split("  +", line, maxsplit=1) for line in person.said if "  " in line)

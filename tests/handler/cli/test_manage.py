@@ -95,7 +95,7 @@ def test_emptying_the_table_needs_a_yes_of_its_own_and_names_its_true_time(
 ) -> None:
     person.puts(GOOD, TEST)
     assert person.does("rules", "push", "--prune", "--yes", file(tmp_path)) == 2
-    assert "to remove all 2 records say --yes-delete-everything" in person.text
+    assert "to remove all 2 records add --yes-delete-everything" in person.text
     assert len(person.finds()) == 2
     assert person.does("rules", "push", file(tmp_path), "--yes") == 0
     assert person.said == ["nothing to change"]
@@ -105,7 +105,9 @@ def test_emptying_the_table_needs_a_yes_of_its_own_and_names_its_true_time(
     assert person.does("rules", "push", "--prune", file(tmp_path)) == 0, "there is nothing left to protect"
 
 
-def test_a_push_warns_of_scopes_of_nobody_and_of_what_never_applies(person: Person, tmp_path: Path) -> None:
+def test_a_push_warns_of_scopes_without_a_key_and_of_what_never_applies(
+    person: Person, tmp_path: Path
+) -> None:
     person.does("keys", "create", "--name", "x", "--project", "support")
     other = {**GOOD, "id": "worse", "scope": {"project": ["support", "suport"]}}
     assert person.does("rules", "push", file(tmp_path, GOOD, other, {**other, "id": "x"}), "--yes") == 0
@@ -122,7 +124,7 @@ def test_a_check_compares_scopes_with_the_keys_it_is_given(person: Person, tmp_p
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps([{"id": "k1", "key": "sk-sluice-" + "k" * 43}]))
     assert person.does("rules", "check", rules) == 0
-    assert person.said[0].startswith("note: nobody looked whether the keys and projects in scopes exist")
+    assert person.said[0].startswith("note: the keys and projects in scopes were not checked")
     assert person.does("rules", "check", rules, "--keys", str(keys)) == 0
     assert person.said[:-1] == ["warning: route/good: `scope.project`: there is no key of project 'suport'"]
     person.does("keys", "create", "--name", "x", "--project", "suport")
@@ -132,7 +134,7 @@ def test_a_check_compares_scopes_with_the_keys_it_is_given(person: Person, tmp_p
     assert person.does("rules", "check", rules, "--keys", str(keys)) == 2
 
 
-def test_who_may_not_read_keys_may_push_all_the_same(person: Person, tmp_path: Path) -> None:
+def test_a_push_needs_no_right_to_read_keys(person: Person, tmp_path: Path) -> None:
     assert person.does("rules", "push", file(tmp_path, GOOD), "--yes", "--keys-table", "nowhere") == 0
     assert len(person.finds()) == 1
 
@@ -390,7 +392,7 @@ FUNCTION: dict[str, Any] = {
 }
 
 
-def test_the_times_that_are_named_are_those_of_the_deployed_function(aws: Any) -> None:
+def test_the_times_shown_are_those_of_the_deployed_function(aws: Any) -> None:
     tables = json.loads(resources("RulesTable", "KeysTable", "StateTable"))["Resources"]
     for name, more, expected in (("with", FUNCTION, (5, 30)), ("without", {}, (15, 60))):
         aws.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**tables, **more}}))

@@ -62,7 +62,7 @@ def test_the_banner_names_live_providers_and_no_credential() -> None:
 def test_the_banner_names_the_proxies_and_no_password() -> None:
     proxies = {"HTTPS_PROXY": "http://me:canary@proxy.corp:3128", "NO_PROXY": ".corp, 10.0.0.0/8"}
     told = banner(run_of(environment=proxies))
-    assert "providers by https through proxy.corp:3128, but for loopback, .corp, 10.0.0.0/8\n" in told
+    assert "providers by https through proxy.corp:3128, except loopback, .corp, 10.0.0.0/8\n" in told
     assert "canary" not in told
     assert "proxy" not in banner(run_of())
 
