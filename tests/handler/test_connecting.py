@@ -1,4 +1,4 @@
-"""How a connection comes about when a name has several addresses, and what is left when it does not."""
+"""Opens connections to a name with several addresses, and leaves nothing open when that fails."""
 
 from __future__ import annotations
 
