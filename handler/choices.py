@@ -21,6 +21,7 @@ from handler.errors import UpstreamError
 from handler.folded import Folded, folded
 from handler.frames import Frames
 from handler.providers.base import Provider, Translator
+from handler.sse import MAX_EVENT
 from handler.upstream_response import Upstream, accepted
 
 _ONE_CALLS = frozenset({"idempotency-key"})  # headers that name one call
@@ -85,9 +86,10 @@ def _frames(asked: Asked, folded: Folded, index: int) -> Frames:
     return Frames(
         decoder(asked),
         model=asked.candidate.id,
-        wants_usage=False,  # it is told of all parts at once
+        wants_usage=asked.wants_usage,
         told=folded.choice(index),
         framing=asked.translator.framing,
+        max_event=MAX_EVENT // asked.parts,
     )
 
 

@@ -23,8 +23,9 @@ from rules import Price
 
 # What a chunk of our own takes from the one before it: SDKs believe the usage of the last chunk.
 _LIKE_THE_LATEST = ("id", "object", "created", "usage")
-# Seconds in which an answer that is whole may still tell its usage and `[DONE]`; its usage behind `[DONE]`.
-GRACE, LATE = 5.0, 0.1
+# Seconds in which an answer that is whole may still tell its usage, where that is asked for and not yet told;
+# in which it may end; in which its usage may come behind `[DONE]`.
+COUNTING, GRACE, LATE = 20.0, 5.0, 0.1
 
 
 def content_of(chunk: Mapping[str, Any]) -> int | None:
@@ -81,11 +82,12 @@ class Frames:
         told: Edits | None = None,
         choices: int = 1,
         framing: str = "sse",
+        max_event: int = sse.MAX_EVENT,
         steady: bool = False,
         spent: Sequence[Spent] = (),
     ) -> None:
         self._decoder = decoder
-        self._events = FRAMINGS[framing]()
+        self._events = FRAMINGS[framing](max_event=max_event)
         self._model = model
         self._wants_usage, self._price = wants_usage, price
         self._explanation = explanation  # until it is told
@@ -194,6 +196,7 @@ class Frames:
             usage = usage_of(chunk)
             if usage:
                 self.usage = usage
+                self.patience = self.patience and min(self.patience, GRACE)
             if self.told is not None:
                 edited = self.told.chunk(chunk)
                 if edited is None:
@@ -219,7 +222,7 @@ class Frames:
             self._unfinished.discard(index)
             self._wording.forget()  # the decoder must see what comes now
             if not self._unfinished and not self._done:
-                self.patience = GRACE
+                self.patience = COUNTING if self._wants_usage and self.usage is None else GRACE
 
     def _explained(self, usage_chunk: Json) -> Json:
         """The usage chunk is the last one, so it tells the explanation where one was asked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from handler import eventstream, sse
@@ -20,5 +20,11 @@ class Framing(Protocol):
         ...
 
 
+class Cutting(Protocol):
+    def __call__(self, *, max_event: int = sse.MAX_EVENT) -> Framing:
+        """`max_event`: bytes of one event."""
+        ...
+
+
 # How a stream is cut into events.
-FRAMINGS: Mapping[str, Callable[[], Framing]] = {"sse": sse.Decoder, "eventstream": eventstream.Decoder}
+FRAMINGS: Mapping[str, Cutting] = {"sse": sse.Decoder, "eventstream": eventstream.Decoder}

@@ -18,6 +18,7 @@ from handler.attempt import MAX_HELD
 from handler.providers.base import Provider, Quirks
 from handler.providers.registry import PROVIDERS
 from handler.relay import Call
+from handler.sse import MAX_EVENT
 from handler.upstream_response import MAX_ANSWER
 from tests.handler.relaying import ASKED, OFFERING, PRICE, ROWS, Json, Relaying, call, frames_of, relaying
 from tests.handler.scripted import Heard, Script, Scripted, heard, replying
@@ -477,6 +478,14 @@ def test_the_parts_of_a_whole_answer_share_what_one_may_be_long() -> None:
     long = replying(whole(json.dumps(completion("x" * (MAX_ANSWER // 2)))))
     assert told([long], n=1).classes == ["one/a ok"]
     error = told([long], n=2).error
+    assert error is not None
+    assert "too large" in str(error.__cause__)
+
+
+def test_the_parts_of_a_stream_share_what_its_events_may_be_long() -> None:
+    long = replying(stream(chunk("x" * (MAX_EVENT // 2)), finish()))
+    assert told([long], n=1, stream=True).classes == ["one/a ok"]
+    error = told([long], n=2, stream=True).error
     assert error is not None
     assert "too large" in str(error.__cause__)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from handler.frames import GRACE, Frames, content_of
+from handler.frames import COUNTING, GRACE, Frames, content_of
 from handler.providers.base import Quirks
 from handler.providers.openai import OpenAI
 from handler.relay import Answer
@@ -413,6 +413,28 @@ async def test_the_usage_chunk_is_for_who_asked(relay: Relaying) -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "stream_options": {"include_usage": True}}
     told = await asked(relay, *pieces, body=body)
     assert told[-2] == {**usage(), "model": "one/a"}
+
+
+@pytest.mark.parametrize(
+    ("after", "there"),
+    [
+        pytest.param(GRACE + 1, True, id="later than an end may come"),
+        pytest.param(COUNTING - 1, True, id="very late"),
+        pytest.param(COUNTING + 1, False, id="never, as far as anybody can tell"),
+    ],
+)
+@pytest.mark.parametrize("n", [1, 2])
+async def test_the_usage_of_a_whole_answer_is_waited_for_where_it_is_asked_for(
+    relay: Relaying, after: float, there: bool, n: int
+) -> None:
+    relay.rows["one"] = replace(relay.rows["one"], quirks=Quirks(unable=frozenset({"n"})))
+    body = {**ASKED, "n": n, "stream_options": {"include_usage": True}}
+    events = await asked(
+        relay, chunk("Hello"), finish(), after, sse(usage()), Act.STALL, done=False, body=body
+    )
+    assert events[-1] == "[DONE]"
+    told = [event["usage"]["prompt_tokens"] for event in events[:-1] if event.get("usage")]
+    assert told == ([7 * n] if there else [])
 
 
 async def test_usage_is_known_although_the_client_is_not_told(relay: Relaying) -> None:
