@@ -25,7 +25,15 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON value")
 
 
-loads = json.JSONDecoder(parse_constant=_no_constant).decode  # NaN in an event would go on to the client
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+# Either in an event would go on to the client, and readers differ in what it means.
+loads = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_members).decode
 
 
 class MalformedEvents:

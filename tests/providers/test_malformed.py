@@ -85,6 +85,9 @@ DIALECTS = pytest.mark.parametrize("dialect", START)
         pytest.param(deep, id="nested too deep"),
         pytest.param(lambda event: json.dumps(event)[:-1] + ', "x": NaN}', id="with NaN in it"),
         pytest.param(
+            lambda event: json.dumps(event)[:-1] + ', "x": {"y": 1, "y": 2}}', id="with a name twice"
+        ),
+        pytest.param(
             lambda event: json.dumps(event)[:-1].replace('"content"', '"cont\\u0065nt"'),
             id="truncated, its names escaped",
         ),
@@ -107,7 +110,9 @@ def test_content_of_another_shape_ends_the_stream(dialect: str, event: Json) -> 
 
 
 @DIALECTS
-@pytest.mark.parametrize("event", ["{", '{"choices":[{"delta":', "[]", '"x"', '{"id": NaN}'])
+@pytest.mark.parametrize(
+    "event", ["{", '{"choices":[{"delta":', "[]", '"x"', '{"id": NaN}', '{"id": 1, "id": 2}']
+)
 def test_one_event_without_content_is_skipped_and_a_second_ends_the_stream(dialect: str, event: str) -> None:
     assert said(feed(dialect, [event, json.dumps(CONTENT[dialect])])).endswith("there")
     with pytest.raises(UpstreamError) as raised:
