@@ -6,7 +6,6 @@ history to be declared, and has no `tool_choice` that forbids calling them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from handler.errors import Json, SchemaMismatch
@@ -14,8 +13,6 @@ from handler.providers.base import StreamDecoder
 
 _OWN = frozenset({"function", "custom"})  # types of tools that a client runs
 _PROBLEM = "it calls a tool that was not offered"
-_SPELLING = re.compile(r"[^A-Za-z0-9]")
-_LONGEST = 64  # characters of a name that every format keeps
 
 
 def check_calls(completion: Json, chat: Json) -> None:
@@ -41,7 +38,7 @@ def offered_tools(chat: Json) -> frozenset[str] | None:
     names = [tool[tool["type"]]["name"] for tool in tools] if chat.get("tool_choice") != "none" else []
     if chat.get("function_call") != "none":
         names += [function["name"] for function in chat.get("functions") or ()]
-    return frozenset(map(_spelling, names))
+    return frozenset(names)
 
 
 class _OfferedOnly:
@@ -74,12 +71,7 @@ def _check(part: Json, offered: frozenset[str] | None) -> None:
     calls = [call.get(call.get("type") or "function") for call in part.get("tool_calls") or ()]
     for called in (*calls, part.get("function_call")):
         name = called.get("name") if isinstance(called, dict) else None
-        if offered is not None and isinstance(name, str) and name and _spelling(name) not in offered:
+        if offered is not None and isinstance(name, str) and name and name not in offered:
             content = part.get("content")
             answer = content if isinstance(content, str) else ""
             raise SchemaMismatch(_PROBLEM, said=answer, failure_class="protocol")
-
-
-def _spelling(name: str) -> str:
-    """The name in characters that every format keeps: some encode it, or cut it off."""
-    return _SPELLING.sub("_", name)[:_LONGEST]
