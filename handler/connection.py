@@ -70,7 +70,6 @@ class Connection(asyncio.Protocol):
         self.origin = origin
         self.transport: asyncio.Transport
         self.rested = 0.0  # since when it is idle, on the loop's clock
-        self.caller: str | None = None  # the caller that it served last
         self.closed = False
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._asked = False  # a request was sent whose response has not ended

@@ -20,8 +20,8 @@ from handler.proxies import Proxies, Proxy, proxies_from
 from handler.settings import InvalidSetting, Settings
 
 KEEP_ALIVE = 20.0  # seconds a connection may rest: networks drop a longer silence without a word
-# Seconds that a connection idles before it serves another caller. A surplus answer that comes in this time
-# closes the connection; later it would be taken for the answer to the next request.
+# Seconds that a connection idles before it serves another request: one key may have many users. A surplus
+# answer that comes in this time closes the connection; later it would be taken for the next request's answer.
 SETTLE = 0.05
 MAX_RESTING = 100
 CONNECT = 5.0  # seconds, where the request does not say
@@ -59,8 +59,7 @@ class Pool(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends a request and returns its response, whose body is still to come. Raises UpstreamError.
 
-        Extensions of the request: `timeout` `{"connect": seconds}`, `public_only`, as in connect(), and
-        `caller`: whose request it is.
+        Extensions of the request: `timeout` `{"connect": seconds}`, and `public_only`, as in connect().
         """
         assert isinstance(request.stream, httpx.ByteStream)
         url, proxy = request.url, None
@@ -72,9 +71,7 @@ class Pool(httpx.AsyncBaseTransport):
             proxy = self._proxies.before(origin)
             if proxy is not None and not origin.tls:
                 target, headers = str(url).encode(), [*headers, *proxy.headers]
-        caller = request.extensions.get("caller")
-        connection = self._take(origin, caller) or await self._connect(origin, proxy, request.extensions)
-        connection.caller = caller
+        connection = self._take(origin) or await self._connect(origin, proxy, request.extensions)
         self._serving.add(connection)
         try:
             head = await connection.request(request.method, target, headers, b"".join(request.stream))
@@ -111,12 +108,11 @@ class Pool(httpx.AsyncBaseTransport):
         self._resting, self._serving = [], set()
         await asyncio.sleep(0)  # the loop closes the sockets now
 
-    def _take(self, origin: Origin, caller: str | None) -> Connection | None:
+    def _take(self, origin: Origin) -> Connection | None:
         """Takes the most recently used idle connection on which nothing has come."""
         now = asyncio.get_running_loop().time()
         for connection in self._resting[::-1]:
-            settled = connection.caller == caller or now - connection.rested >= SETTLE
-            if connection.origin == origin and settled:
+            if connection.origin == origin and now - connection.rested >= SETTLE:
                 self._resting.remove(connection)
                 if not self._is_tired(connection, now) and connection.is_quiet():
                     return connection

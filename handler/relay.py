@@ -235,7 +235,6 @@ class Relay:
         extensions = {
             "timeout": {"connect": limits.connect},
             "public_only": not self._private_ok,
-            "caller": asked.call.decision.facts.key,
         }
         url, length = _url(order.url), str(len(order.body)).encode()
         # Whole as it is: httpx looks for nothing more to put to a request whose body is a stream.

@@ -15,6 +15,7 @@ import pytest
 
 from handler.answer import Answer
 from handler.attempt import MAX_HELD
+from handler.pool import SETTLE
 from handler.providers.base import Provider, Quirks
 from handler.providers.registry import PROVIDERS
 from handler.relay import Call
@@ -597,6 +598,7 @@ async def test_connections_serve_again(relay: Relaying) -> None:
     for _ in range(3):
         relay.upstream.script("a", stream(role(), chunk("Hello"), finish(), told_usage()))
         assert (await read_all(await relay(several(stream=True))))[-1] == "[DONE]"
+        await asyncio.sleep(2 * SETTLE)
     assert relay.upstream.connections == 3
 
 

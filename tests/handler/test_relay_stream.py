@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from handler.frames import COUNTING, GRACE, Frames, content_of
+from handler.pool import SETTLE
 from handler.providers.base import Quirks
 from handler.providers.openai import OpenAI
 from handler.relay import Answer
@@ -308,6 +309,7 @@ async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: Relaying,
 async def test_a_connection_serves_again_after_a_stream(relay: Relaying) -> None:
     for _ in range(5):
         await asked(relay, role(), chunk("Hello"), finish(), usage())
+        await asyncio.sleep(2 * SETTLE)
     assert relay.upstream.connections == 1
 
 
