@@ -1,6 +1,6 @@
 """DynamoDB throttled, slow, refusing, in another region, half unreadable: what callers and /health are told.
 
-docs/design.md, section 5, points 5 and 6. The first stories run over hours that nobody waits (warp.py); the
+docs/design.md, "What holds", points 5 and 6. The first stories run over hours of jumped time (warp.py); the
 others against a DynamoDB on loopback that is really bad (dynamodb.py).
 """
 
