@@ -12,7 +12,7 @@ from handler.headers import header_text
 from handler.providers.addressing import address
 from handler.providers.base import Provider, Translator
 from handler.redact import without
-from handler.splice import anew, splice_bytes
+from handler.splice import anew_bytes, splice_bytes
 from rules import Model
 
 USER_AGENT = f"sluice/{__version__}"
@@ -55,11 +55,11 @@ def outgoing(
     """Raises UpstreamError where the row does not allow the call at all."""
     body, dropped = translator.request(call.body, model, row.quirks)
     headers = _headers(call, row, credential, _ACCEPTS[translator.framing]).items()
-    own = row.dialect == call.decision.facts.dialect
+    own, text = row.dialect == call.decision.facts.dialect, call.chat.text
     return Outgoing(
         url=_url(row, model, translator.path(model, stream=call.chat.stream), private_ok=private_ok),
         headers=[(name.encode("ascii"), header_text(value).encode()) for name, value in headers],
-        body=splice_bytes(call.chat.text, call.chat.body, body) if own else anew(body).encode(),
+        body=splice_bytes(text, call.chat.body, body) if own else anew_bytes(text, body),
         dropped=dropped,
         secrets=(credential,) if credential else (),
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
+from itertools import chain, count, repeat
 from typing import Any
 
 Members = Mapping[Any, Any]
@@ -27,7 +28,8 @@ _encode_ascii = json.JSONEncoder(separators=(",", ":")).encode
 _INFINITY = re.compile(r'("(?:[^"\\]|\\.)*")|Infinity')
 _HALF = re.compile("[\ud800-\udfff]")
 _ABSENT = object()
-_COPIED = 1_000_000  # characters that are encoded at a time
+_COPIED = 100_000  # characters that are encoded at a time
+_WIDE = 8_000_000  # bytes of a text in memory, of which there should be few copies
 
 
 def splice(text: str, old: Any, new: Any) -> str:
@@ -95,6 +97,34 @@ def anew(value: Any) -> str:
     return _finite(text if text.isascii() else _HALF.sub("\ufffd", text))
 
 
+def anew_bytes(text: str, value: Any) -> bytes:
+    """The same in UTF-8, without a copy of any long string on the way where the sender's `text` is wide.
+
+    One emoji makes every letter of its string, and of each copy, take four bytes.
+    """
+    return b"".join(_written(value)) if sys.getsizeof(text) > _WIDE else anew(value).encode()
+
+
+def _written(value: Any) -> Iterator[bytes]:
+    if type(value) is dict and value:
+        for before, (name, member) in zip(chain(b"{", repeat(ord(","))), value.items(), strict=False):
+            yield b"%c%b:" % (before, anew(name).encode())
+            yield from _written(member)
+        yield b"}"
+    elif type(value) is list and value:
+        for before, item in zip(chain(b"[", repeat(ord(","))), value, strict=False):
+            yield b"%c" % before
+            yield from _written(item)
+        yield b"]"
+    elif type(value) is str and len(value) > _COPIED:
+        yield b'"'
+        for at in range(0, len(value), _COPIED):
+            yield anew(value[at : at + _COPIED])[1:-1].encode()
+        yield b'"'
+    else:
+        yield anew(value).encode()
+
+
 def _finite(text: str) -> str:
     if "Infinity" in text:  # what 1e400 is read as; other readers than Python's refuse the word
         text = _INFINITY.sub(lambda found: found[1] or "1e999", text)
@@ -129,7 +159,7 @@ def _members(text: str, at: int, old: Members, new: Members, edits: Edits, whole
         if text[at] in "]}":
             break
         if gone is None and not (whole or left):  # what follows stays as it is
-            end = tail = len(text.rstrip(_BLANK)[:-1].rstrip(_BLANK))
+            end = tail = _stripped(text, text.rindex("}" if keyed else "]"))
             break
         start, (name, at) = at, _name(text, at) if keyed else (position, at)
         if name in new:
@@ -156,6 +186,13 @@ def _name(text: str, at: int) -> tuple[str, int]:
 def _end(text: str, at: int) -> int:
     """Where the value here ends."""
     return _scan(text, at)[1]
+
+
+def _stripped(text: str, end: int) -> int:
+    """Where the blanks before `end` begin. All of a long text is copied only where they are many."""
+    start = max(0, end - _COPIED)
+    last = text[start:end].rstrip(_BLANK)
+    return start + len(last) if last else len(text[:end].rstrip(_BLANK))
 
 
 def _behind(what: re.Pattern[str], text: str, at: int) -> int:

@@ -22,7 +22,7 @@ from handler.json_weight import is_large, narrowed
 from handler.providers.base import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
-from handler.splice import anew, splice_bytes
+from handler.splice import anew_bytes, splice_bytes
 from handler.upstream_response import MAX_ANSWER
 from rules import Model
 
@@ -79,7 +79,8 @@ def called(sent: bytes) -> None:
             request, _ = translator.request(chat.body, Model(provider="p", name="m"), Quirks())
         except GatewayError:
             continue
-        _ = splice_bytes(chat.text, chat.body, request) if name == "openai" else anew(request).encode()
+        own = name == "openai"
+        _ = splice_bytes(chat.text, chat.body, request) if own else anew_bytes(chat.text, request)
         del request, _
 
 
@@ -168,6 +169,7 @@ CALLERS: Mapping[str, Callable[[], bytes]] = {
     "escapes": lambda: text('\\"'),
     "backslashes": lambda: text("\\\\"),
     "emoji": lambda: text("\U0001f642"),
+    "a long text beside an emoji": lambda: text("a", BODY - 100).replace(b'"a', '"\U0001f642a'.encode(), 1),
     "escaped emoji": lambda: text("\\ud83d\\ude42"),
     "empty objects": lambda: body(repeated("{}", BODY)),
     "empty lists": lambda: body(repeated("[]", BODY)),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.splice import anew, dump, splice
+from handler.splice import anew, anew_bytes, dump, splice
 
 NAMES = st.sampled_from(["model", "messages", "tools", "usage", "a", "b", "\ud800", 'quote"', "é", ""])
 SCALARS = st.one_of(
@@ -230,6 +230,21 @@ def test_deep_nesting_is_walked() -> None:
 
 def test_dump_is_compact() -> None:
     assert dump({"a": [1, "é"]}) == '{"a":[1,"é"]}'
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        pytest.param("a" * 250_000, id="letters"),
+        pytest.param('"\\\n' * 70_000, id="escapes"),
+        pytest.param("\U0001f642" + "a" * 100_000, id="an emoji"),
+        pytest.param("a" * 99_999 + "\ud83d" + "\ude42" * 9, id="halves where it is cut"),
+        pytest.param("Infinity" * 20_000, id="a word that looks like a number"),
+    ],
+)
+def test_what_is_written_anew_in_pieces_is_the_same(long: str) -> None:
+    value = {"a": [], "b": {}, "c": [1e400, None, {"é\ud83d": long}, "x"], long: [[long], True], "d": (long,)}
+    assert anew_bytes("\U0001f642" * 3_000_000, value) == anew_bytes("", value) == anew(value).encode()
 
 
 def test_what_is_written_anew_has_no_half_letters_and_keeps_the_whole_ones() -> None:
