@@ -20,7 +20,7 @@ help:
 	@echo "make key       a key of the deployed stack: make key NAME=first"
 	@echo "make update    builds and deploys this checkout with the parameters of the last deployment"
 
-# A run needs 43 small packages; style, types and tests need more than twice that.
+# A run needs some forty small packages; style, types and tests need more than twice that.
 $(RUN): requirements/local.txt
 	@$(PYTHON) -c '$(CHECK_PYTHON)'
 	@echo "Making $(VENV) for a local run, once: a quarter of a minute with a warm package cache."
