@@ -5,7 +5,7 @@ from __future__ import annotations
 from handler.errors import Json, SchemaMismatch
 
 MOST_QUOTED = 50_000  # characters of the answer
-_AGAIN = "That was not what was asked for: {problem}. Give the whole answer again, put right."
+_AGAIN = "That is not what was asked for: {problem}. Give the whole answer again, corrected."
 
 
 def with_correction(chat: Json, mismatch: SchemaMismatch) -> Json:

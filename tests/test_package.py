@@ -116,7 +116,7 @@ from handler.eventstream import Decoder
 from handler.outgoing import Outgoing
 from handler.signing import Signer
 url = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/m/converse"
-order = Outgoing(url=url, headers=[], body=b"{}", dropped=(), credential=None)
+order = Outgoing(url=url, headers=[], body=b"{}", dropped=(), secrets=())
 print(dict(asyncio.run(Signer()(order)).headers)[b"authorization"].decode())
 print(list(Decoder().feed(bytes.fromhex("%s"))))
 """
