@@ -42,6 +42,8 @@ async def connect(
             return await _secured(connection, origin, tls) if origin.tls else connection
     except TimeoutError as error:
         raise UpstreamError("No connection was made in time.", klass="timeout_connect") from error
+    except UnicodeError as error:  # of the resolver or of TLS: a label is empty or has over 63 characters
+        raise network_failure("dns") from error
 
 
 async def _through(proxy: Proxy, origin: Origin, tls: ssl.SSLContext) -> Connection:
@@ -86,10 +88,7 @@ async def _tcp(to: Origin, origin: Origin, *, public_only: bool) -> Connection:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
-    except (
-        OSError,
-        UnicodeError,
-    ) as error:  # socket.gaierror is an OSError; a label may be empty or too long
+    except OSError as error:  # socket.gaierror is one
         raise network_failure("dns") from error
     addresses = _interleaved([one[4] for one in found])
     if public_only:

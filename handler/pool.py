@@ -76,7 +76,7 @@ class Pool(httpx.AsyncBaseTransport):
         try:
             head = await connection.request(request.method, target, headers, b"".join(request.stream))
         except BaseException:
-            self._close(connection)
+            self.drop(connection)
             raise
         return httpx.Response(head.status_code, headers=list(head.headers), stream=_Body(connection, self))
 
@@ -85,7 +85,7 @@ class Pool(httpx.AsyncBaseTransport):
         if connection not in self._serving:
             return
         if not connection.is_reusable():
-            self._close(connection)
+            self.drop(connection)
         elif connection.resume():
             asyncio.get_running_loop().call_soon(self._rest, connection)  # behind what is on its way
         else:
@@ -127,7 +127,8 @@ class Pool(httpx.AsyncBaseTransport):
         public_only = extensions.get("public_only", True)
         return await connect(origin, proxy=proxy, tls=self._tls, public_only=public_only, seconds=seconds)
 
-    def _close(self, connection: Connection) -> None:
+    def drop(self, connection: Connection) -> None:
+        """Closes a connection that serves."""
         self._serving.discard(connection)
         connection.abort()
 
@@ -136,11 +137,13 @@ _DIRECTLY = Proxies()
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of a response; closing it returns the connection to the pool."""
+    """The body of a response. Closing it returns the connection to the pool; dropping it unread closes it."""
 
     def __init__(self, connection: Connection, pool: Pool) -> None:
         self._connection = connection
         self._pool = pool
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -152,4 +155,10 @@ class _Body(httpx.AsyncByteStream):
         return data
 
     async def aclose(self) -> None:
+        self._closed = True
         await self._pool.release(self._connection)
+
+    def __del__(self) -> None:
+        """A second cancellation can interrupt a caller before its aclose. Any thread may collect garbage."""
+        if not self._closed and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._pool.drop, self._connection)

@@ -88,8 +88,11 @@ def _matches(entry: str, origin: Origin) -> bool:
     if entry == "*":
         return True
     if is_address(host):
-        address, _, port = entry.rpartition("]:") if entry.startswith("[") else ("", "", "")
-        return _is_in(host, entry) or (_is_in(host, address[1:]) and port == str(origin.port))
+        if entry.startswith("[") or entry.count(":") == 1:  # else its colons are those of IPv6
+            address, _, port = entry.rpartition(":")
+            if port == str(origin.port) and _is_in(host, address):
+                return True
+        return _is_in(host, entry)
     domain, _, port = entry.partition(":")
     domain = domain.removeprefix("*").strip(".")
     named = bool(domain) and (host == domain or host.endswith(f".{domain}"))

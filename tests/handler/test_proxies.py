@@ -60,7 +60,10 @@ BOTH = {"HTTPS_PROXY": "http://tls.proxy:1", "HTTP_PROXY": "http://plain.proxy:2
                 ("10.0.0.0/8", "http://10.1.2.3", None),
                 ("10.0.0.0/8", "http://11.1.2.3", "plain.proxy:2"),
                 ("10.1.2.3", "http://10.1.2.3", None),
+                ("10.1.2.3:80", "http://10.1.2.3", None),
+                ("10.1.2.3:81", "http://10.1.2.3", "plain.proxy:2"),
                 ("fd00::/8", "http://[fd00::1]", None),
+                ("fd00::1:80", "http://[fd00::1]", "plain.proxy:2"),
                 ("[fd00::1]:80", "http://[fd00::1]", None),
                 (",", "https://x.org", "tls.proxy:1"),
             )
@@ -139,6 +142,13 @@ async def test_a_provider_is_asked_through_the_proxy(tls: bool, user: str, tmp_p
         assert proxy.lines == [f"{line} HTTP/1.1"]
         await asked(environment, wild.url)
         assert len(proxy.lines) == 1, "loopback is asked directly"
+
+
+async def test_behind_a_proxy_a_name_that_cannot_exist_is_class_network() -> None:
+    async with Wild() as wild, ForwardProxy(wild.port) as proxy:
+        with pytest.raises(UpstreamError) as caught:
+            await _connected({"HTTPS_PROXY": proxy.address}, f"https://{'a' * 64}.test/v1")
+    assert (caught.value.klass, caught.value.cause) == ("network", "dns")
 
 
 @pytest.mark.parametrize("user", ["", "me:wrong@"])

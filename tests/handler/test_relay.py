@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from handler import __version__
@@ -543,6 +544,17 @@ async def test_a_caller_who_leaves_takes_the_upstream_along(
         await task
     await relay.upstream.until("gone", 1)
     assert len(relay.upstream.requests) == 1
+
+
+async def test_a_response_that_is_dropped_unread_closes_its_connection(relay: Relaying) -> None:
+    relay.upstream.script("a", stream(role(), Act.STALL))
+    body = b'{"model":"a"}'
+    headers, content = {"host": "up", "content-length": str(len(body))}, httpx.ByteStream(body)
+    request = httpx.Request(
+        "POST", relay.upstream.url, headers=headers, stream=content, extensions={"public_only": False}
+    )
+    await relay.transport.handle_async_request(request)
+    await relay.upstream.until("gone", 1)
 
 
 @BOTH
