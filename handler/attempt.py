@@ -71,8 +71,12 @@ Opened = Callable[[Asked], Awaitable[Upstream]]  # sends the order; raises Upstr
 
 async def answered(asked: Asked, opened: Opened) -> Answer:
     """The answer: whole, or a stream at its commit point, the first content. Raises UpstreamError."""
-    upstream = await opened(asked)
-    return await kept(asked, upstream, _answered(asked, upstream))
+    try:
+        upstream = await opened(asked)
+        return await kept(asked, upstream, _answered(asked, upstream))
+    except UpstreamError as error:
+        error.dropped, error.schema = asked.order.dropped, asked.form.way if asked.form else None
+        raise
 
 
 async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> Answer:

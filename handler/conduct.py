@@ -103,9 +103,11 @@ class Conduct:
         except Unsupported as error:
             return Failed(candidate, error, goes_on)
         except UpstreamError as error:
-            ms = self._watch.ms_since(began)
+            failed = Attempt(candidate.id, error.klass, error.upstream_status, self._watch.ms_since(began))
             self._attempts.append(
-                Attempt(candidate.id, error.klass, error.upstream_status, ms, error.detail, error.cause)
+                failed._replace(
+                    detail=error.detail, cause=error.cause, dropped=error.dropped, schema=error.schema
+                )
             )
             self._observe(candidate.id, error.klass, error.retry_after)
             return Failed(candidate, error, goes_on)

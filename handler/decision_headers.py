@@ -9,7 +9,7 @@ from handler.log import Entry, reason_of
 
 def decision_headers(entry: Entry) -> dict[str, str]:
     """The headers of a decision, if there is one. Without an answer the model is the last one asked."""
-    decision, answer = entry.decision, entry.answer
+    decision, answer, served = entry.decision, entry.answer, entry.served
     if decision is None:
         return {}
     found: Mapping[str, str | None] = {
@@ -17,7 +17,7 @@ def decision_headers(entry: Entry) -> dict[str, str]:
         "x-sluice-reason": reason_of(decision, answer),
         "x-sluice-rule": decision.rule,
         "x-sluice-attempts": str(len(entry.attempts)),
-        "x-sluice-schema": answer.schema if answer else None,
-        "x-sluice-dropped": ", ".join(answer.dropped) or None if answer else None,
+        "x-sluice-schema": served.schema if served else None,
+        "x-sluice-dropped": ", ".join(served.dropped) or None if served else None,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -40,6 +40,8 @@ class Attempt(NamedTuple):
     ms: int
     detail: str | None = None  # why it failed, the provider's own words where there are some; for the log
     cause: str | None = None  # of a failure of class "network"
+    dropped: tuple[str, ...] = ()  # as of an Answer
+    schema: str | None = None
 
     def body(self) -> Json:
         known = {"status": self.status, "cause": self.cause}
@@ -160,13 +162,8 @@ ACTIONS: Mapping[str, Action] = {
     "context_length": Action(blame=False),  # relay: only to a larger window
     **dict.fromkeys(("auth", "permission", "not_found", "quota"), Action()),
     "rate_limit": Action(),  # relay: waits when it is the last
-    "server": Action(retry=True),
-    "overloaded": Action(retry=True),
-    "network": Action(retry=True),
-    "timeout_connect": Action(),
-    "timeout_first_token": Action(),
-    "timeout_idle": Action(),
-    "timeout_total": Action(),
+    **dict.fromkeys(("server", "overloaded", "network"), Action(retry=True)),
+    **dict.fromkeys(("timeout_connect", "timeout_first_token", "timeout_idle", "timeout_total"), Action()),
     "protocol": Action(),
     "schema": Action(blame=False),
     "cancelled": Action(failover=False, blame=False),
@@ -181,6 +178,8 @@ class UpstreamError(GatewayError):
     """A provider failed. `klass` is one of ACTIONS; status, type and code count if it ends here."""
 
     status, type, code = 502, "upstream_error", "upstream_error"
+    dropped: tuple[str, ...] = ()  # as of an Answer, where a request was made
+    schema: str | None = None
 
     def __init__(
         self,
@@ -241,7 +240,8 @@ class SchemaMismatch(UpstreamError):
 
     @property
     def detail(self) -> str:
-        return "The answer is not what was asked for."  # the problem names members of the caller's schema
+        # The problem names members of the caller's schema; of a refused mode the provider's words are noted.
+        return super().detail if self.said is None else "The answer is not what was asked for."
 
 
 class Unsupported(UpstreamError):

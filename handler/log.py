@@ -73,6 +73,11 @@ class Entry:
             return self.answer.candidate.id
         return self.attempts[-1].model if self.attempts else None
 
+    @property
+    def served(self) -> Answer | Attempt | None:
+        """What tells `dropped` and `schema`: the answer, or without one the last attempt."""
+        return self.answer or (self.attempts[-1] if self.attempts else None)
+
     def failed(self, error: GatewayError) -> None:
         self.failure = error
 
@@ -167,18 +172,15 @@ def _served(entry: Entry) -> Json:
     return {
         "attempts": attempts,
         "resumed": answer.resumed if answer else None,
-        "dropped": list(answer.dropped) if answer else [],
-        "schema": answer.schema if answer else None,
+        "dropped": list(entry.served.dropped) if entry.served else [],
+        "schema": entry.served.schema if entry.served else None,
         "usage": _tokens(usage) if usage else None,
         "cost": cost,
     }
 
 
 def error_of(error: GatewayError) -> Json:
-    """The error object that the client was given, but for what quotes the request: our words about a value.
-
-    The attempts are a field of their own.
-    """
+    """The error that the client was given, without the attempts and our own words about a value."""
     found = dict(error.body()["error"])
     metadata = found.get("metadata", {})
     metadata.pop("attempts", None)

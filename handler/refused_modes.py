@@ -37,6 +37,7 @@ def raise_if_mode_refused(error: UpstreamError, call: Call, row: Provider, form:
         return
     refusal = SchemaMismatch("the mode is refused", said=None, upstream_status=error.upstream_status)
     refusal.refused = call.refused | {mode}
+    refusal.add_note(error.detail)
     raise refusal from error
 
 

@@ -119,6 +119,31 @@ async def test_a_refusal_tells_what_was_decided(
     assert gateway.lines[-1].keys() == FIELDS
 
 
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_a_failure_tells_as_an_answer_does_what_was_left_out_and_how_it_was_held(
+    upstream: Upstream, status: int
+) -> None:
+    made = running([provider(upstream.url, quirks={"drop": ["seed"]}), ROUTE, model("up/m")])
+    refused = whole({"error": {"message": "Odd.", "param": "seed"}}, status=status)
+    upstream.script("m", whole(completion("{}")) if status == 200 else refused)
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
+    heard = await made.chat(model="up/m", seed=1, response_format=schema)
+    logged = made.lines[-1]
+    assert (logged["dropped"], logged["schema"]) == (["seed"], heard.headers["x-sluice-schema"])
+    assert heard.headers["x-sluice-dropped"] == "seed"
+    await made.gateway.aclose()
+
+
+async def test_a_refused_mode_is_logged_in_the_providers_words(upstream: Upstream) -> None:
+    made = running([provider(upstream.url), ROUTE, model("up/m")])
+    upstream.script("m", refusal(400), whole(completion("{}")))
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
+    await made.chat(model="up/m", response_format=schema)
+    first = made.lines[-1]["attempts"][0]
+    assert (first["class"], first["detail"]) == ("schema", "The parameter is odd.")
+    await made.gateway.aclose()
+
+
 @pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": 1}, {"enabled": "maybe"}])
 async def test_whose_key_was_refused_is_in_the_log_and_nowhere_else(
     gateway: Running, fields: dict[str, Any]
@@ -185,7 +210,7 @@ CONSOLE: dict[str, tuple[dict[str, Any], list[Reply], str]] = {
     "a value of the request": (
         {"model": "up/m", "n": 0},
         [],
-        "400  POST /v1/chat/completions  N ms  invalid_value",
+        "400  POST /v1/chat/completions  N ms  invalid_value: n",
     ),
     "a model that is not there": (
         {"model": "nothing"},

@@ -77,7 +77,8 @@ def _why(entry: Mapping[str, Any]) -> str:
 def _failure(error: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> str:
     """Its code, and why: of the last attempt in its own words, since the line has the attempts already."""
     why = attempts[-1].get("detail") if attempts else None
-    return ": ".join(str(one) for one in (error.get("code"), why or error.get("message")) if one)
+    told = why or error.get("message") or error.get("param")  # what quotes a value has no message here
+    return ": ".join(str(one) for one in (error.get("code"), told) if one)
 
 
 def _attempts(attempts: Any) -> str:
