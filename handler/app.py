@@ -210,7 +210,7 @@ class Failures:
 def _of_status(error: HTTPException, scope: Scope) -> GatewayError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "")
-        message = f"{scope['method']} is not served at {_asked(scope)}, but: {allowed}."
+        message = f"{_asked(scope)} takes {allowed}, not {scope['method']}."
         return MethodNotAllowed(message, headers={"allow": allowed})
     return _nothing_at(scope)
 

@@ -30,6 +30,7 @@ from handler.store import StoreError, ask, client, is_loopback
 
 LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that running requests have after a signal
+START_TIMEOUT = 30  # seconds for an answer of DynamoDB: on a busy machine the embedded one starts slowly
 KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that none closes under a request
 
 
@@ -80,7 +81,7 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
 
 def _prepared(settings: Settings, seeds: Seeds, *, embedded: bool) -> tuple[Seeded, str]:
     """The tables made and filled as the contract (section 10) has it; and the region they are in."""
-    dynamodb = client(settings)
+    dynamodb = client(settings, read_timeout=START_TIMEOUT)
     ask(dynamodb, "list_tables", {"Limit": 1})  # says it in one line when nobody is there
     if is_loopback(settings.dynamodb_endpoint):
         create_tables(dynamodb, settings)
