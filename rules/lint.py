@@ -217,6 +217,13 @@ def _without_match(pattern: str, known: _Known, among: Callable[[], frozenset[st
         yield f"no model of the catalogue is like {pattern!r}{known.hint(pattern)}"
 
 
+def admits_nothing(patterns: Iterable[str], ruleset: RuleSet, catalog: Catalog) -> Iterator[str]:
+    """A problem for each pattern of a key that matches no model. `catalog`: with the set's records."""
+    known = _Known(ruleset.names(catalog))
+    for pattern in patterns:
+        yield from _without_match(pattern, known, known.admitted)
+
+
 def _matching(pattern: str, names: frozenset[str]) -> bool:
     if "*" not in pattern:
         return pattern in names

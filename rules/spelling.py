@@ -6,6 +6,7 @@ value ("" is the value itself). `within` puts the path together, so that readers
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -162,10 +163,21 @@ def in_order(read: Reader[T]) -> Reader[tuple[T, ...]]:
         if isinstance(value, set | frozenset):
             raise wrong("must be a list: order matters here, and a set has none")
         if not isinstance(value, list | tuple):
-            return (read(value),)
+            return (_only(read, value),)
         return tuple(within(f"[{at}]", read, each) for at, each in enumerate(value))
 
     return read_all
+
+
+def _only(read: Reader[T], value: Any) -> T:
+    """The one value of a list; of several that were typed as one text the error gives the list."""
+    try:
+        return read(value)
+    except InvalidRecord:
+        words = re.findall(r"[^\s,;\[\]\"']+", value) if isinstance(value, str) else []
+        if len(words) < 2 or "," not in value:
+            raise
+        raise wrong(f"is one text where a list is meant: {json.dumps(words)}") from None
 
 
 def any_order(read: Reader[T]) -> Reader[tuple[T, ...]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +20,14 @@ from handler.settings import Settings
 from handler.snapshot import EMPTY, STALE
 from handler.store import StoreError, scan
 from rules import Record, RuleSet, RuleSetTooLarge
-from rules.checking import count, failures, report, warnings  # not in the front door: no request needs these
-from rules.lint import Keys
+from rules.checking import (
+    at_hand,
+    count,
+    failures,
+    report,
+    warnings,
+)  # not in the front door: no request needs these
+from rules.lint import Keys, admits_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,19 @@ def _keys_of(tables: Tables | None) -> Keys | None:
         return _known(tables.read_keys()) if tables else None
     except StoreError:
         return None
+
+
+def pattern_warnings(tables: Tables, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Warnings of patterns that match no model; none if the rules cannot be read."""
+    listed = {record["id"]: record["models"] for record in records if isinstance(record["models"], list)}
+    try:
+        ruleset = read_set(tables.read_rules() if listed else ())
+    except (StoreError, Unusable):
+        return
+    catalog, _ = at_hand(ruleset)
+    for id, patterns in listed.items():
+        for why in admits_nothing(patterns, ruleset, catalog):
+            yield f"warning: {id}: `models`: {why}"
 
 
 def _known(entries: Any) -> Keys:

@@ -6,14 +6,14 @@ A key is named by its id or given itself: then it is hashed at once and never pr
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from handler.attributes import wire_item
 from handler.auth import UNKNOWN_TTL
-from handler.cli.editing import Connect
+from handler.cli.editing import Connect, pattern_warnings
 from handler.cli.key_records import (
     HEAD,
     cell_text,
@@ -30,6 +30,7 @@ from handler.cli.key_records import (
 from handler.cli.terminal import Terminal, Unusable, columns, json_text
 from handler.keys import LAST_USED, REPLACED, SCOPES, key_record, new_key, read_key
 from handler.store import ask
+from rules import InvalidRecord
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(rf"(\d{{1,5}})([{''.join(_UNITS)}])")
@@ -40,7 +41,7 @@ def duration(text: str) -> timedelta:
     """Parses "90m", "24h", "30d" or "2w" for argparse."""
     found = _DURATION.fullmatch(text.strip())
     if found is None:
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text!r} is not a length of time like 90m, 24h, 30d or 2w")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -105,11 +106,13 @@ def create_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 
 def list_keys(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    now = datetime.now(UTC)
-    found = sorted((describe(item, now) for item in connect().read_keys()), key=sort_key)
+    now, tables = datetime.now(UTC), connect()
+    found = sorted((describe(item, now) for item in tables.read_keys()), key=sort_key)
     if given.json:
         terminal.say(json_text(found))
         return 0
+    for line in pattern_warnings(tables, found):
+        terminal.warn(line)
     for line in columns(HEAD, map(table_row, found)):
         terminal.say(line)
     return 0
@@ -122,7 +125,9 @@ def show_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     if given.json:
         terminal.say(json_text(found))
         return 0
-    for one in found:
+    for number, one in enumerate(found):
+        if number:
+            terminal.say("")
         known = ((name, cell_text(value)) for name, value in one.items() if value is not None)
         for line in columns(("FIELD", "VALUE"), known):
             terminal.say(line)
@@ -190,8 +195,13 @@ def _expiry(text: str | None, now: datetime) -> str | None:
         return None
     try:
         return date_text(now + duration(text))
-    except ValueError:
-        return text
+    except ArgumentTypeError:
+        pass
+    try:
+        read_key({"id": "new", "expires_at": text})
+    except InvalidRecord:
+        raise Unusable(f"--expires: {text!r} is neither 90m, 12h or 30d nor a date like 2027-01-31") from None
+    return text
 
 
 def _refuse_past(record: Mapping[str, Any], text: str | None, now: datetime) -> None:

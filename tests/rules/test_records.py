@@ -289,7 +289,7 @@ MISTAKES = [
         "route", {"fallbacks": {"a/b"}}, "fallbacks", "order matters", id="a set where order matters"
     ),
     pytest.param("route", {"fallbacks": ["a/b", "c d"]}, "fallbacks[1]", NAME, id="the second fallback"),
-    pytest.param("route", {"fallbacks": "a/b, c/d"}, "fallbacks", NAME, id="a list as one text"),
+    pytest.param("route", {"fallbacks": "a/b, c/d"}, "fallbacks", '["a/b", "c/d"]', id="a list as one text"),
     pytest.param("route", {"split": []}, "split", EMPTY, id="a split of nothing"),
     pytest.param("route", {"split": "a/b"}, "split", "must be a map", id="a split without weights"),
     pytest.param(
@@ -362,7 +362,14 @@ MISTAKES = [
     pytest.param(
         "access", {"models": ["openai/*", "a b"]}, "models[1]", "no pattern", id="a blank in a pattern"
     ),
-    pytest.param("access", {"models": "openai/*,groq/*"}, "models", "no pattern", id="patterns as one text"),
+    pytest.param(
+        "access",
+        {"models": "openai/*, groq/*"},
+        "models",
+        '["openai/*", "groq/*"]',
+        id="patterns as one text",
+    ),
+    pytest.param("alias", {"models": "a/b,c/d"}, "models", '["a/b", "c/d"]', id="names as one text"),
     pytest.param("access", {"models": [""]}, "models[0]", EMPTY, id="an empty pattern"),
     pytest.param("access", {"models": [5]}, "models[0]", "must be a text", id="a number for a pattern"),
     pytest.param(

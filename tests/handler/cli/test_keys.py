@@ -105,7 +105,7 @@ def test_a_key_may_manage_and_end(person: Person) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        pytest.param(("--expires", "soon"), "`expires_at`: is neither a date", id="a word for a date"),
+        pytest.param(("--expires", "soon"), "--expires: 'soon' is neither 90m", id="a word for a date"),
         pytest.param(
             ("--expires", "2020-01-01T00:00:00Z"), "--expires: 2020-01-01T00:00:00Z is in the past", id="past"
         ),
@@ -254,7 +254,7 @@ def test_a_rotation_changes_the_old_key(
             {"expires_at": 1}, (), "--expires: the old key's date is in the past", id="an expired key"
         ),
         pytest.param({"models": "a, b"}, (), "`models`: is one text", id="a record that cannot be read"),
-        pytest.param({}, ("--expires", "soon"), "`expires_at`: is neither a date", id="a word for a date"),
+        pytest.param({}, ("--expires", "soon"), "--expires: 'soon' is neither 90m", id="a word for a date"),
     ],
 )
 def test_a_key_that_is_not_rotated(
@@ -327,6 +327,14 @@ def test_a_change_that_would_lock_the_key_out_is_not_written(
     assert person.does("keys", "update", "k", *arguments) == 2
     assert why in person.text
     assert records(person) == before
+
+
+def test_a_listing_warns_of_patterns_that_admit_no_model(person: Person) -> None:
+    stores(person, models=["openai/*", "opneai/*", "openai/mine"])
+    person.puts({"kind": "model", "id": "openai/mine", "provider": "openai", "name": "mine"})
+    assert person.does("keys", "list") == 0
+    (warning,) = person.warned
+    assert warning.startswith("warning: k: `models`: no model of the catalogue is like 'opneai/*'")
 
 
 def test_every_listing_comes_as_json_too(person: Person) -> None:
