@@ -17,8 +17,9 @@ from handler.offered_tools import check_calls, offered_only
 from handler.outgoing import Outgoing
 from handler.providers.base import Provider, StreamDecoder, Translator
 from handler.refused_modes import raise_if_mode_refused
-from handler.retold import Retold
+from handler.retold import Checked, Retold
 from handler.sse import DONE
+from handler.strict_tools import StrictTools, strict_tools
 from handler.told import Continuation, Told, resumable
 from handler.upstream_response import Upstream, accepted, parsed, protocol_error
 from rules import Candidate, Price
@@ -45,6 +46,11 @@ class Asked(NamedTuple):
     @property
     def recovery(self) -> str:
         return self.call.decision.effects.recovery
+
+    @property
+    def strict(self) -> StrictTools | None:
+        """The strict tools that the provider does not enforce as they are."""
+        return strict_tools(self.call, self.row, self.order.dropped)
 
     @property
     def wants_usage(self) -> bool:
@@ -114,6 +120,9 @@ async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     )
     try:
         check_calls(completion, asked.call.body)
+        if (strict := asked.strict) is not None:
+            for choice in completion["choices"]:
+                strict.check(choice["message"], choice.get("finish_reason"))
         if asked.form is not None:
             completion = asked.form.completion(completion)
     except SchemaMismatch:
@@ -148,6 +157,8 @@ def decoder(asked: Asked) -> StreamDecoder:
     """What hears the events of one stream, and holds its answer against what it has to be."""
     wire, model = asked.translator, asked.candidate.model.name
     heard = offered_only(wire.stream(asked.row.quirks, legacy=asked.legacy, model=model), asked.call.body)
+    if (strict := asked.strict) is not None:
+        heard = Checked(heard, strict.check)
     return heard if asked.form is None else asked.form.checked(heard)
 
 

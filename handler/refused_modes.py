@@ -31,7 +31,7 @@ def raise_if_mode_refused(error: UpstreamError, call: Call, row: Provider, form:
     if field in call.body and field not in _HOLDING:
         return
     mode = form.refusable if form is not None else None
-    if STRICT not in row.quirks.tool_drop and any(map(_is_strict, call.body.get("tools") or ())):
+    if STRICT not in row.quirks.tool_drop and any(map(is_strict, call.body.get("tools") or ())):
         mode = STRICT
     if mode is None:
         return
@@ -43,10 +43,11 @@ def raise_if_mode_refused(error: UpstreamError, call: Call, row: Provider, form:
 
 def with_plain_tools(chat: Json) -> Json:
     """The chat without `strict`; what does not change is shared."""
-    return {**chat, "tools": [_plain(tool) if _is_strict(tool) else tool for tool in chat.get("tools") or ()]}
+    return {**chat, "tools": [_plain(tool) if is_strict(tool) else tool for tool in chat.get("tools") or ()]}
 
 
-def _is_strict(tool: Any) -> bool:
+def is_strict(tool: Any) -> bool:
+    """Whether the arguments of a tool of the chat are to be held to its schema."""
     function = tool.get("function") if isinstance(tool, dict) else None
     return isinstance(function, dict) and function.get("strict") is True
 

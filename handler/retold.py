@@ -15,7 +15,7 @@ Check = Callable[[Json, str | None], None]  # of a message and its finish reason
 
 MOST = 20_000_000  # bytes of the answers that a stream is held against what it has to be
 _HEAD = ("id", "created", "model", "system_fingerprint", "service_tier")
-_OTHER = ("refusal", "tool_calls", "function_call")  # than the answer
+_OTHER = ("refusal", "function_call")  # than the answer
 
 
 class Retold:
@@ -87,19 +87,39 @@ class Checked:
 
     def _note(self, choice: Json) -> None:
         index, delta = choice.get("index") or 0, choice.get("delta") or {}
-        message = self._messages.setdefault(index, {"content": []})
+        message = self._messages.setdefault(index, {"content": [], "calls": {}})
         if isinstance(text := delta.get("content"), str):
             message["content"].append(text)
-            self._left -= len(text) + PIECE
-            if self._left < 0:
-                raise UpstreamError("The provider's answer is too large.", klass="protocol")
+            self._spend(text)
+        for call in delta.get("tool_calls") or ():
+            self._note_call(message["calls"], call)
         message |= {name: delta[name] for name in _OTHER if delta.get(name)}
         if finish := choice.get("finish_reason"):
             self._ended(index, finish)
 
+    def _note_call(self, calls: dict[int, Json], call: Json) -> None:
+        noted = calls.setdefault(call.get("index") or 0, {"arguments": []})
+        function = call.get("function") or {}
+        if name := function.get("name"):
+            noted["name"] = name
+        if isinstance(text := function.get("arguments"), str):
+            noted["arguments"].append(text)
+            self._spend(text)
+
+    def _spend(self, text: str) -> None:
+        self._left -= len(text) + PIECE
+        if self._left < 0:
+            raise UpstreamError("The provider's answer is too large.", klass="protocol")
+
     def _ended(self, index: int, finish: str | None) -> None:
         message = self._messages.pop(index)
+        calls = [
+            {"function": {**noted, "arguments": "".join(noted["arguments"])}}
+            for noted in message.pop("calls").values()
+        ]
         try:
-            self._check({**message, "content": "".join(message["content"])}, finish)
+            self._check(
+                {**message, "content": "".join(message["content"]), "tool_calls": calls or None}, finish
+            )
         except SchemaMismatch as mismatch:
             self._amiss = self._amiss or mismatch

@@ -50,10 +50,10 @@ class OpenAI:
         after = [_choice(choice, place, quirks) for place, choice in enumerate(choices)]
         body = _with_usage(completed("completion", body))
         body = body if identical(choices, after) else {**body, "choices": after}
-        return legacy_answer(body) if legacy and not quirks.legacy else body
+        return legacy_answer(body) if legacy else body
 
     def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
-        return ChatStream(quirks, legacy=legacy and not quirks.legacy)
+        return ChatStream(quirks, legacy=legacy)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         return failure(status, headers, body)

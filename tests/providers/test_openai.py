@@ -174,3 +174,17 @@ def test_no_answer_of_whatever_shape_is_more_than_a_failure(events: list[Any], l
                 output_bytes(OpenAI().response(event, quirks, legacy=legacy))
         except UpstreamError:
             continue
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["a host with functions", "a host with tools alone"])
+def test_a_client_of_functions_gets_no_tool_calls(native: bool) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    body = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    quirks = Quirks(legacy=native)
+    (whole,) = OpenAI().response(body, quirks, legacy=True)["choices"]
+    assert "tool_calls" not in whole["message"]
+    assert (whole["message"]["function_call"], whole["finish_reason"]) == (call["function"], "function_call")
+    event = {"id": "1", "choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, **call}]}}]}
+    chunks = list(OpenAI().stream(quirks, legacy=True).feed(json.dumps(event)))
+    assert [chunk["choices"][0]["delta"].get("function_call") for chunk in chunks] == [call["function"]]
