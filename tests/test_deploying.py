@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -35,10 +36,21 @@ def of_the_page(first: str) -> list[list[str]]:
     return [shlex.split(part.partition(" > ")[0]) for part in parts if part.startswith(first)]
 
 
+def printed_by_make(folder: Path, *arguments: str) -> str:
+    """What make would run, as from a shell: these tests may be run by make themselves."""
+    environment = {
+        name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"
+    }
+    result = subprocess.run(
+        ["make", "-n", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
 @pytest.mark.parametrize("words", of_the_page("make"), ids=" ".join)
 def test_make_knows_the_target(words: list[str]) -> None:
-    result = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    printed_by_make(ROOT, *words[1:])
 
 
 @pytest.mark.parametrize("words", of_the_page(".venv/bin/python -m handler"), ids=" ".join)
@@ -61,8 +73,7 @@ def test_make_key_finds_the_stack(saved: str, words: list[str], tmp_path: Path) 
     for name in ("Makefile", "scripts", "requirements", "pyproject.toml"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "samconfig.toml").write_text(saved, encoding="utf-8")
-    command = ["make", "-n", "key", "NAME=first"]
-    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    printed = printed_by_make(tmp_path, "key", "NAME=first")
     assert shlex.split(printed.splitlines()[-1])[1:] == ["-m", "handler", "keys", "create", *words]
 
 
