@@ -23,7 +23,7 @@ help:
 # A run needs some forty small packages; style, types and tests need more than twice that.
 $(RUN): requirements/local.txt
 	@$(PYTHON) -c '$(CHECK_PYTHON)'
-	@echo "Making $(VENV) for a local run, once: a quarter of a minute with a warm package cache."
+	@echo "Making $(VENV) for a local run, once: about half a minute."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --no-compile --no-deps -r $<
 	@touch $@
