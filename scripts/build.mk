@@ -11,10 +11,9 @@ deployed = $(shell sed -n 's/^$(1) = "\(.*\)"/\1/p' samconfig.toml 2>/dev/null)
 
 .PHONY: sam validate build deploy update delete key
 
-# --no-deps: the lock is complete, and pip finds no hash for the extras that packages in it ask of one another.
-.venvs/sam/bin/sam: requirements/sam.txt
+.venvs/sam/bin/sam: requirements/sam.txt | $(RUN)
 	$(PYTHON) -m venv --clear .venvs/sam
-	.venvs/sam/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	$(call install,.venvs/sam/bin/python,$<)
 	@touch $@
 
 sam: $(filter .venvs/sam/bin/sam,$(SAM))

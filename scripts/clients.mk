@@ -9,9 +9,9 @@ PYTHON ?= python3
 .PHONY: clients story slow
 clients: $(CLIENTS:%=.venvs/%/.stamp) $(NODE)/node_modules/.stamp
 
-.venvs/%/.stamp: requirements/%.txt
+.venvs/%/.stamp: requirements/%.txt | $(RUN)
 	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(call install,$(@D)/bin/python,$<)
 	@touch $@
 
 # It says that it wants a newer Node than 20, on which it runs.
