@@ -5,15 +5,15 @@ A set with warnings is valid. `rules check` and `rules push` print them, /health
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from rules.catalog import SYNONYMS, Catalog, load_catalog
+from rules.catalog import PROVIDERS, SYNONYMS, Catalog, Model, load_catalog
 from rules.conditions import Condition
 from rules.facts import sort_of
 from rules.model_names import names_of
 from rules.names import Names, well_formed
-from rules.near import near
+from rules.near import misspelt, near
 from rules.patterns import like
 from rules.record import Enforced, Record
 from rules.records import AccessRecord, AliasRecord, BudgetRecord, ModelRecord, RouteRecord
@@ -40,10 +40,19 @@ class Keys(NamedTuple):
     ids: frozenset[str]
     projects: frozenset[str]
 
+    @classmethod
+    def of(cls, records: Iterable[Mapping[str, Any]]) -> Keys:
+        """Collects them from key records."""
+        items = list(records)
+        return cls(
+            ids=frozenset(str(item.get("id")) for item in items),
+            projects=frozenset(str(item.get("project", "default")) for item in items),
+        )
+
 
 def findings(ruleset: RuleSet, catalog: Catalog, keys: Keys | None = None) -> tuple[Finding, ...]:
     """Warns of the enabled records. `catalog`: with the set's records; `keys`: None where nobody knows."""
-    known = _Known(ruleset.names(catalog))
+    known = _Known(ruleset.names(catalog), frozenset(record.id for record in ruleset.of("provider")))
     found = [*_hidden(ruleset)]
     for record in (each for each in ruleset.records if each.enabled):
         lines = [*_contradictions(record), *_models(record, known), *_patterns(record, known)]
@@ -142,18 +151,23 @@ def _models(record: Record, known: _Known) -> Iterator[Line]:
     names = known.names
     if isinstance(record, ModelRecord) and record.like and load_catalog().find(record.like) is None:
         yield "like", f"the catalogue has no model {record.like!r}"
+    if isinstance(record, ModelRecord) and record.provider not in PROVIDERS | known.own:
+        yield "provider", f"no provider is built in or has a record under the name {record.provider!r}"
     meant = names.member if isinstance(record, AliasRecord) else names.resolve
     for field, name in models_named(record):
-        if well_formed(name) and meant(name) is None:
+        found = meant(name) if well_formed(name) else None
+        if found and (close := known.misspelt(found.models)):
+            yield field, f"the catalogue does not list {name!r}, did you mean {close}?"
+        elif found is None and well_formed(name):
             deep = ", and an alias may not name another" if name.lower() in names.aliases else ""
             yield field, f"there is no model {name!r}{deep or known.hint(name)}"
 
 
 class _Known:
-    """The names that patterns are compared with, gathered when the first one is."""
+    """The names that patterns are compared with, gathered when needed. `own`: providers with a record."""
 
-    def __init__(self, names: Names) -> None:
-        self.names = names
+    def __init__(self, names: Names, own: frozenset[str] = frozenset()) -> None:
+        self.names, self.own = names, own
         self._gathered: tuple[frozenset[str], frozenset[str]] | None = None
         self._hints = MOST_HINTS
 
@@ -162,6 +176,13 @@ class _Known:
         self._hints -= 1
         close = near(name, self.names.catalog.all(), self.names.aliases) if self._hints >= 0 else ()
         return f", did you mean {' or '.join(close)}?" if close else ""
+
+    def misspelt(self, models: Iterable[Model]) -> str:
+        """The listed id that an unlisted one of these differs from by its letters alone, or ""."""
+        unlisted = [model for model in models if not model.listed]
+        self._hints -= len(unlisted)
+        catalog = self.names.catalog.all() if self._hints >= 0 else ()
+        return next((close for model in unlisted if (close := misspelt(model, catalog))), "")
 
     def admitted(self) -> frozenset[str]:
         return self._all()[0]
@@ -213,6 +234,8 @@ def _without_match(pattern: str, known: _Known, among: Callable[[], frozenset[st
     elif meant and all(model.listed for model in meant.models):  # as asked for, a retired name counts
         if admits:
             yield f"{pattern!r} is retired: a pattern admits what answers for it, {meant.models[0].id}"
+    elif meant and admits and (close := known.misspelt(meant.models)):
+        yield f"the catalogue does not list {pattern!r}, did you mean {close}?"
     elif meant is None or not admits:
         yield f"no model of the catalogue is like {pattern!r}{known.hint(pattern)}"
 

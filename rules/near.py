@@ -23,3 +23,23 @@ def near(name: str, models: Iterable[Model], aliases: Iterable[str]) -> list[str
     known = {model.id if "/" in name else model.pool: None for model in models}
     names = {each.lower(): each for each in (*aliases, *known) if each}
     return [names[close] for close in get_close_matches(low, names, n=MOST, cutoff=0.6)]
+
+
+def misspelt(unlisted: Model, models: Iterable[Model]) -> str:
+    """The id of the listed model that was probably meant, or "".
+
+    Other digits make another model, which may be newer than the catalogue: `gpt-5.6` beside `gpt-5.5`.
+    """
+    from difflib import get_close_matches  # no request needs it
+
+    name = unlisted.name.lower()[:LONGEST]
+    ids = {
+        model.name.lower(): model.id
+        for model in models
+        if model.provider == unlisted.provider and _digits(model.name) == _digits(name)
+    }
+    return next((ids[close] for close in get_close_matches(name, ids, n=1, cutoff=0.85)), "")
+
+
+def _digits(name: str) -> list[str]:
+    return [letter for letter in name if letter.isdigit()]

@@ -30,7 +30,7 @@ ONLY_IN = {
     "uvicorn": ("handler.local.serve",),
     "yaml": ("handler.local.tables",),
 }
-LONGEST_FILE = 250
+LONGEST_FILE = 300
 LONGEST_WIRE_FORMAT = 400
 LONGEST_FUNCTION = 30
 DIALECTS = ("anthropic", "bedrock", "google", "openai")

@@ -117,11 +117,7 @@ def _known(entries: Any) -> Keys:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Unusable("--keys: this is not a JSON list of keys")
     now = datetime.now(UTC)
-    items = [key_record(entry, now=now) if "key" in entry else entry for entry in entries]
-    return Keys(
-        ids=frozenset(str(item.get("id")) for item in items),
-        projects=frozenset(str(item.get("project", "default")) for item in items),
-    )
+    return Keys.of(key_record(entry, now=now) if "key" in entry else entry for entry in entries)
 
 
 def pull_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:

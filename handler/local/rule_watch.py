@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from handler.errors import GatewayError
 from handler.gateway import Gateway
+from handler.store import StoreError
+from rules import lint
 
 SHORTEST = 1.0  # seconds between two looks
 
 
-async def watch_rules(gateway: Gateway) -> None:
-    """Logs each new warning until it is cancelled. Reads the rules as often as requests would."""
-    known: frozenset[str] = frozenset()
+async def watch_rules(gateway: Gateway, read_keys: Callable[[], lint.Keys], *, known: bool = False) -> None:
+    """Logs each new warning until it is cancelled. Reads the rules as often as requests would.
+
+    `read_keys` blocks. `known`: the warnings of the first reading are not logged, as of the example rules.
+    """
+    logged: frozenset[str] = frozenset()
     while True:
-        with suppress(GatewayError):  # the rules cannot be read: the snapshot has logged that
+        with suppress(GatewayError, StoreError):  # the rules cannot be read: the snapshot has logged that
             policy = await gateway.policy()
-            found = gateway.warnings(policy.ruleset, policy.catalog)
-            lines = ["{kind}/{id}: `{field}`: {problem}".format(**each) for each in found]
-            for line in (line for line in lines if line not in known):
+            keys = await asyncio.to_thread(read_keys)
+            lines = [str(finding) for finding in lint.findings(policy.ruleset, policy.catalog, keys)]
+            for line in (line for line in lines if line not in logged and not known):
                 gateway.log({"level": "WARNING", "message": line})
-            known = frozenset(lines)
+            logged, known = frozenset(lines), False
         await asyncio.sleep(max(gateway.settings.rules_ttl, SHORTEST))

@@ -11,12 +11,14 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
 
+from handler.attributes import plain_item
+from handler.dynamodb import scan
 from handler.local.banner import Run, banner, base_url
 from handler.local.console import console
 from handler.local.echo import create_echo
@@ -27,6 +29,7 @@ from handler.main import build
 from handler.providers.base import Provider
 from handler.settings import InvalidSetting, Settings, settings_from
 from handler.store import StoreError, ask, client, is_loopback
+from rules import lint
 
 LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that running requests have after a signal
@@ -73,10 +76,17 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
             async with _running(app, listener, grace=GRACE):
                 sys.stdout.write(banner(run))
                 sys.stdout.flush()
-                watching = asyncio.ensure_future(watch_rules(gateway))
+                examples = embedded and seeds.rules is None
+                watching = asyncio.ensure_future(watch_rules(gateway, keys_of(settings), known=examples))
                 await stopped.wait()
                 watching.cancel()
             await gateway.aclose()
+
+
+def keys_of(settings: Settings) -> Callable[[], lint.Keys]:
+    """Returns a function that reads which keys and projects there are. It raises StoreError."""
+    dynamodb = client(settings)
+    return lambda: lint.Keys.of(plain_item(item) for item in scan(dynamodb, settings.keys_table))
 
 
 def _prepared(settings: Settings, seeds: Seeds, *, embedded: bool) -> tuple[Seeded, str]:

@@ -107,6 +107,26 @@ BEHIND = "`record`: never applies: route/a goes first"
         ),
         pytest.param([route(model="mdi")], "`model`: there is no model 'mdi', did you mean mid", id="a name"),
         pytest.param([route(fallbacks=["xai:7b"])], "no model 'xai:7b'", id="a tag of a local server"),
+        pytest.param(
+            [route(model="groq/org/open-7c")],
+            "`model`: the catalogue does not list 'groq/org/open-7c', did you mean groq/org/Open-7B?",
+            id="a letter of a pin",
+        ),
+        pytest.param(
+            [{"kind": "alias", "id": "team", "models": ["groq/org/opne-7b"]}],
+            "`models`: the catalogue does not list 'groq/org/opne-7b', did you mean groq/org/Open-7B?",
+            id="two letters of an alias's member",
+        ),
+        pytest.param(
+            [access(models=["groq/org/opne-7b"])],
+            "did you mean groq/org/Open-7B?",
+            id="and of what is admitted",
+        ),
+        pytest.param(
+            [{"kind": "model", "id": "corp/chat", "provider": "corp", "name": "chat"}],
+            "`provider`: no provider is built in or has a record under the name 'corp'",
+            id="a model of no provider",
+        ),
     ],
 )
 def test_what_is_warned_of(records: list[Item], line: str) -> None:
@@ -136,6 +156,12 @@ def test_what_is_warned_of(records: list[Item], line: str) -> None:
         pytest.param([access(models=["openai/mid", "open-7b"])], id="what is admitted"),
         pytest.param(
             [access(models=["openai/new"]), route(model="openai/new")], id="a pin that is not listed"
+        ),
+        pytest.param([route(model="groq/org/open-8b")], id="another number: a newer model"),
+        pytest.param([route(model="own/open-7c"), OWN], id="a letter of another provider's model"),
+        pytest.param(
+            [OWN, {"kind": "model", "id": "own/chat", "provider": "own", "name": "chat"}],
+            id="a model of one's own",
         ),
         pytest.param(
             [OWN, access(models=["own/*"], deny=["own/x"])], id="a provider of which nothing is listed"

@@ -5,18 +5,32 @@ from __future__ import annotations
 import asyncio
 
 from handler.local.rule_watch import watch_rules
+from rules.lint import Keys
 from tests.gateways import running
 
 TYPO = {"kind": "access", "id": "typo", "deny": ["opneai/*"]}
+NOBODY = {"kind": "access", "id": "nobody", "scope": {"project": "suport"}, "deny": ["openai/*"]}
+KEYS = Keys(ids=frozenset({"k"}), projects=frozenset({"support"}))
 
 
 async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> None:
     gateway = running([TYPO], SLUICE_RULES_TTL="60")
-    watching = asyncio.ensure_future(watch_rules(gateway.gateway))
+    watching = asyncio.ensure_future(watch_rules(gateway.gateway, lambda: KEYS))
     for records, logged in (([TYPO], 1), ([], 1), ([TYPO], 2)):
         gateway.tables.records[:] = records
         await asyncio.sleep(400)  # longer than an emptied table is not believed
         lines = [one["message"] for one in gateway.lines if one["level"] == "WARNING"]
         assert len(lines) == logged
         assert all(line.startswith("access/typo: `deny`: no model of the catalogue") for line in lines)
+    watching.cancel()
+
+
+async def test_a_scope_without_a_key_is_warned_of_but_for_what_a_run_begins_with() -> None:
+    gateway = running([NOBODY], SLUICE_RULES_TTL="60")
+    watching = asyncio.ensure_future(watch_rules(gateway.gateway, lambda: KEYS, known=True))
+    for records, logged in (([NOBODY], 0), ([NOBODY, {**NOBODY, "id": "b", "scope": {"key": "k2"}}], 1)):
+        gateway.tables.records[:] = records
+        await asyncio.sleep(400)
+        lines = [one["message"] for one in gateway.lines if one["level"] == "WARNING"]
+        assert lines == ["access/b: `scope.key`: there is no key with the id 'k2'"][:logged]
     watching.cancel()
