@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from tests.gateways import model, provider, running
-from tests.upstream import completion
+from tests.support.gateways import model, provider, running
+from tests.support.upstream import completion
 
 ROUNDS = 200
 TOOL = {"name": "look", "description": "Looks.", "parameters": {"type": "object", "properties": {"q": {}}}}

@@ -14,7 +14,7 @@ cold)
 	package=$(mktemp -d)
 	"$root/.venv/bin/python" "$root/scripts/package.py" --python 3.13 --machine "$(uname -m)" --out "$package"
 	python3 coldstart.py compare --rounds "${ROUNDS:-9}" --only naive,naive_boto "${@:2}" \
-		--ours "name=sluice,task_root=$package,bootstrap=$PYTHON -m handler.streaming,key=$key,model=up/fake" \
+		--ours "name=sluice,task_root=$package,bootstrap=$PYTHON -m handler.runtime.loop,key=$key,model=up/fake" \
 		--ours-env AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:9100 --ours-env UP_API_KEY=sk-upstream \
 		--ours-env SLUICE_PRIVATE_UPSTREAMS=1 --ours-env PYTHONPATH="$package"
 	rm -rf "$package"

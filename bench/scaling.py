@@ -2,7 +2,7 @@
 
 Every step runs over every shape at n, 2n and 4n. Printed is the Python work, counted and not timed: lines and
 calls, and the length of what a C method works on, since one call of `list.index` or `bytes.join` may look at
-everything. What grows faster than n log n is marked; tests/test_scaling.py holds it.
+everything. What grows faster than n log n is marked; tests/stories/test_scaling.py holds it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from handler.auth import Key
-from handler.chat import facts_of, parse
-from handler.edits import whole
+from handler.access.auth import Key
+from handler.answers.client_stream import Frames
+from handler.answers.edits import whole
 from handler.errors import GatewayError
-from handler.frames import Frames
-from handler.providers.base import Quirks
-from handler.providers.compiled import compiled, of_object
-from handler.providers.google_schema import cleaned
+from handler.formats.chat.request import facts_of, parse
+from handler.providers.content_blocks.schema import compiled, of_object
+from handler.providers.google.schema import cleaned
 from handler.providers.registry import TRANSLATORS
-from handler.schema import BadSchema, Schema
+from handler.providers.translator import Quirks
 from handler.settings import Settings
-from handler.splice import anew, splice_bytes
+from handler.structured.schema import BadSchema, Schema
+from handler.wire.splice import anew, splice_bytes
 from rules import Live, Model, RuleSet, decide, load_catalog
 
 Json = dict[str, Any]

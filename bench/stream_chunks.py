@@ -21,9 +21,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.deployed import Around, around, bare_python, package
-from tests.lambda_url import event_of, runtime
-from tests.runtime_api import FakeRuntimeApi, Invocation, listening
+from tests.support.deployed import Around, around, bare_python, package
+from tests.support.lambda_url import event_of, runtime
+from tests.support.runtime_api import FakeRuntimeApi, Invocation, listening
 
 GOAL = 0.002  # seconds
 SHOWN = 4  # chunks of the last stream that are printed, from its beginning

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from handler import __version__
-from handler.cli import manage
-from rules.output import until_closed  # not in the front door: no request needs it
+from handler.cli import commands as manage
+from rules.facts.output import until_closed  # not in the front door: no request needs it
 
 NOT_INSTALLED = (
     "serve needs the package {}, which the extra `local` of sluice-gateway brings; "

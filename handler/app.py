@@ -15,18 +15,18 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from handler import __version__
-from handler.decision_headers import decision_headers
 from handler.endpoints.chat import chat_completions
+from handler.endpoints.decision_headers import decision_headers
 from handler.endpoints.explain import explain
 from handler.endpoints.health import health
 from handler.endpoints.models import model, models
 from handler.endpoints.report import report
+from handler.endpoints.response import Response, json_response
+from handler.endpoints.streaming import ClientLeft, Message, Receive, Scope, Send
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
-from handler.exchange import ClientLeft, Message, Receive, Scope, Send
-from handler.gateway import Gateway
-from handler.headers import joined, legal, raw_headers, request_id, trace_headers
+from handler.formats.options import joined, legal, raw_headers, request_id, trace_headers
+from handler.gateway.gateway import Gateway
 from handler.log import Entry, failure
-from handler.response import Response, json_response
 
 # A base URL written for any of these services works unchanged (contract, section 1). Longest first.
 PREFIXES = ("/v3/compat/v1", "/v3/compat", "/api/v1", "/v1", "")

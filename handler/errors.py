@@ -20,10 +20,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from handler.redact import redacted
+from handler.wire.redact import redacted
 
 if TYPE_CHECKING:
-    from handler.keys import Key
+    from handler.access.keys import Key
     from rules import Refusal
 
 Json = dict[str, Any]
@@ -197,7 +197,7 @@ class UpstreamError(GatewayError):
     ) -> None:
         super().__init__(message, code=code, param=param, retry_after=retry_after, metadata=metadata)
         self.klass = klass
-        self.cause = cause  # of class `network`: a name of NETWORK_FAILURES in handler/connection.py
+        self.cause = cause  # of class `network`: a name of NETWORK_FAILURES in handler/upstream/connection.py
         self.upstream_status = upstream_status
         self.status = status or self.status
         self.type = type or self.type

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from handler.cost import Spent, Usage, dollars_of
+from handler.answers.usage import Spent, Usage, dollars_of
 from handler.errors import Unauthenticated
-from handler.redact import redacted
 from handler.settings import InvalidSetting
+from handler.wire.redact import redacted
 
 if TYPE_CHECKING:
-    from handler.answer import Answer
+    from handler.access.keys import Key
+    from handler.answers.answer import Answer
     from handler.errors import Attempt, GatewayError
-    from handler.keys import Key
     from rules import Decision
 
 Json = dict[str, Any]

@@ -12,21 +12,21 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from handler.access.auth import Auth
 from handler.app import create_app
-from handler.auth import Auth
-from handler.cooldown import Cooldown
-from handler.credentials import Credentials
-from handler.gateway import Gateway
+from handler.gateway.gateway import Gateway
 from handler.log import Log, json_lines, trouble
-from handler.pool import transport
-from handler.providers.base import Provider
 from handler.providers.registry import credential_allowed
-from handler.relay import Relay
+from handler.providers.translator import Provider
+from handler.relay.cooldown import Cooldown
+from handler.relay.relay import Relay
+from handler.relay.shared_cooldown import Sharing
 from handler.settings import Settings, settings_from
-from handler.sharing import Sharing
-from handler.signing import Signer
-from handler.snapshot import Snapshot
-from handler.store import Store, client
+from handler.store.snapshot import Snapshot
+from handler.store.tables import Store, client
+from handler.upstream.credentials import Credentials
+from handler.upstream.pool import transport
+from handler.upstream.signing import Signer
 
 
 def build(
@@ -105,7 +105,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     from mangum import Mangum
 
-    from handler.event import http_only
+    from handler.runtime.event import http_only
 
     logging.getLogger("mangum").setLevel(logging.WARNING)  # a line per request is written already
     app, gateway = build()

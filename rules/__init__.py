@@ -1,20 +1,20 @@
 """The front door of the deciding half: everything `handler` may use, and nothing that touches the world."""
 
 from rules.admission import Live
-from rules.adopting import Problem
-from rules.catalog import PROVIDERS, Catalog, Model, Price, load_catalog
-from rules.conditions import OPERATORS, Condition
+from rules.adoption import Problem
+from rules.catalog.catalog import PROVIDERS, Catalog, Model, Price, load_catalog
+from rules.catalog.names import well_formed
 from rules.decide import decide
 from rules.decision import Candidate, Decision, Effects, Reason, Refusal, Rejection, Step
 from rules.errors import InvalidRecord, RuleSetTooLarge
-from rules.facts import PREFERENCES, Facts, secret_header
-from rules.names import well_formed
-from rules.patterns import like
+from rules.facts.chat import facts_of_request
+from rules.facts.facts import PREFERENCES, Facts, secret_header
+from rules.listing import usable
 from rules.preference import USUAL_OUTPUT
-from rules.provider_fields import QUIRKS
-from rules.reading import read_record
-from rules.record import Record
-from rules.records import (
+from rules.records.base import Record
+from rules.records.coercion import on_or_off
+from rules.records.conditions import OPERATORS, Condition
+from rules.records.kinds import (
     KINDS,
     AccessRecord,
     AliasRecord,
@@ -28,11 +28,11 @@ from rules.records import (
     RouteRecord,
     TestRecord,
 )
-from rules.request import facts_of_request
+from rules.records.patterns import like
+from rules.records.provider_fields import QUIRKS
+from rules.records.reading import read_record
+from rules.records.scope import Scope
 from rules.ruleset import Matched, RuleSet
-from rules.scope import Scope
-from rules.spelling import on_or_off
-from rules.usable import usable
 
 __all__ = [
     "KINDS",

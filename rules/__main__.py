@@ -14,12 +14,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from rules.checking import at_hand, report
 from rules.decide import decide
 from rules.errors import InvalidRecord, RuleSetTooLarge
-from rules.fields import moment
-from rules.output import until_closed
-from rules.request import facts_of_request
+from rules.facts.chat import facts_of_request
+from rules.facts.output import until_closed
+from rules.records.fields import moment
+from rules.review.check import at_hand, report
 from rules.ruleset import RuleSet
 
 

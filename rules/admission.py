@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rules.catalog import Catalog, Model
-from rules.facts import Facts
-from rules.model_names import ModelNames, names_of
-from rules.records import AccessRecord, BudgetRecord, LimitRecord
+from rules.catalog.catalog import Catalog, Model
+from rules.catalog.model_names import ModelNames, names_of
+from rules.facts.facts import Facts
+from rules.records.kinds import AccessRecord, BudgetRecord, LimitRecord
 
 ACCESS, ABLE, AVAILABLE = "access", "able", "available"  # what a model was refused for
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from rules.admission import Admission, Live, needs_of
-from rules.catalog import Catalog, Model
+from rules.catalog.catalog import Catalog, Model
+from rules.catalog.names import Named, well_formed
 from rules.decision import Candidate, Decision, Effects, Reason, Refusal
-from rules.facts import PREFERENCES, Facts
-from rules.names import Named, well_formed
+from rules.facts.facts import PREFERENCES, Facts
 from rules.plan import Plan, Refused
 from rules.preference import Size
-from rules.records import BudgetRecord, LimitRecord, RouteRecord
+from rules.records.kinds import BudgetRecord, LimitRecord, RouteRecord
 from rules.ruleset import Matched, RuleSet
 
 

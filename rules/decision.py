@@ -8,9 +8,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from rules.adopting import Problem
-from rules.catalog import NANO, Model
-from rules.facts import FAMILIES, VOCABULARY, Facts, value_of
+from rules.adoption import Problem
+from rules.catalog.catalog import NANO, Model
+from rules.facts.facts import FAMILIES, VOCABULARY, Facts, value_of
 
 MOST_REJECTIONS = 20  # that an explanation lists
 

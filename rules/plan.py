@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rules.admission import ABLE, ACCESS, Admission, Obstacle
-from rules.catalog import Model
+from rules.catalog.catalog import Model
+from rules.catalog.model_names import ModelNames, names_of
+from rules.catalog.names import Named, Names
+from rules.catalog.suggestions import FOREIGN, near
 from rules.decision import Candidate, Refusal, Rejection
-from rules.model_names import ModelNames, names_of
-from rules.names import Named, Names
-from rules.near import FOREIGN, near
 from rules.preference import Size, cost_range, rank
-from rules.records import RouteRecord
+from rules.records.kinds import RouteRecord
 from rules.split import pick
 
 MOST_CANDIDATES = 5

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from rules.catalog import Model
+from rules.catalog.catalog import Model
 
 USUAL_OUTPUT = 1024  # tokens expected when no maximum is given
 RESERVED_OUTPUT = 4096  # tokens that may come when no maximum is given

@@ -12,14 +12,14 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
-from rules.adopting import Name, Problem, adopt
-from rules.catalog import Catalog
-from rules.conditions import Condition
+from rules.adoption import Name, Problem, adopt
+from rules.catalog.catalog import Catalog
+from rules.catalog.names import Names
 from rules.decision import Step
-from rules.facts import Facts
-from rules.names import Names
-from rules.record import Enforced, Record
-from rules.records import (
+from rules.facts.facts import Facts
+from rules.records.base import Enforced, Record
+from rules.records.conditions import Condition
+from rules.records.kinds import (
     KINDS,
     AccessRecord,
     AliasRecord,

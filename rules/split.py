@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from rules.facts import Facts
-from rules.fields import Arm
-from rules.records import RouteRecord
+from rules.facts.facts import Facts
+from rules.records.fields import Arm
+from rules.records.kinds import RouteRecord
 
 POINTS = 2**64
 

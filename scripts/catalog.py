@@ -1,4 +1,4 @@
-"""Makes rules/catalog.json from two published price lists; catalog_overlay.toml decides where they disagree.
+"""Makes rules/catalog/catalog.json from two published price lists; catalog_overlay.toml settles differences.
 
     python scripts/catalog.py            write it, and report what to look at
     python scripts/catalog.py --check    write nothing; exit 1 when it would change
@@ -24,7 +24,7 @@ from catalog_sources import GENAI, LITELLM, UNKNOWN, dollars, genai_prices, lite
 Row = dict[str, Any]
 
 HERE = Path(__file__).parent
-OUTPUT = HERE.parent / "rules" / "catalog.json"
+OUTPUT = HERE.parent / "rules" / "catalog" / "catalog.json"
 OVERLAY = HERE / "catalog_overlay.toml"
 
 COLUMNS = [

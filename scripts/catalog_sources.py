@@ -1,4 +1,4 @@
-"""Reads the two price lists that rules/catalog.json is made of, as data: nothing of the packages is run.
+"""Reads the two price lists that rules/catalog/catalog.json is made of, as data: no package is run.
 
 https://pypi.org/project/litellm (MIT outside enterprise/) has windows, features and prices;
 https://pypi.org/project/genai-prices (MIT) has prices, and knows newer models. NOTICE carries their licences.

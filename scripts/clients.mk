@@ -19,8 +19,8 @@ $(NODE)/node_modules/.stamp: $(NODE)/package-lock.json
 	npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# The conversations of tests/clients/conversations.json, with every client, against tests/services.
+# The conversations of tests/clients/conversations.json, with every client, against tests/provider_fakes.
 story: $(READY) clients sdks
-	$(BIN)/pytest -q -m slow tests/clients/test_conversations.py tests/services
+	$(BIN)/pytest -q -m slow tests/clients/test_conversations.py tests/provider_fakes
 
 slow: clients

@@ -3,7 +3,7 @@
 
 .PHONY: faults wall
 faults: $(READY)
-	@$(BIN)/python -m tests.wall.scorecard $(ARGS)
+	@$(BIN)/python -m tests.fault_injection.scorecard $(ARGS)
 
 wall: $(READY)
-	@$(BIN)/python -m tests.wall $(ARGS)
+	@$(BIN)/python -m tests.fault_injection $(ARGS)

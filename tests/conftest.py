@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from hypothesis import settings
 
-from tests.warp import Loop
+from tests.support.virtual_clock import Loop
 
 settings.register_profile("same", derandomize=True)
 settings.register_profile("long", max_examples=5000, deadline=None)

@@ -16,18 +16,18 @@ import pytest
 
 from handler.app import EXPOSED, PREFIXES
 from handler.errors import ACTIONS
-from handler.providers.base import Provider
-from handler.providers.compatible import compatible
 from handler.providers.registry import TRANSLATORS
-from handler.relay import Relay
+from handler.providers.rows.compatible import compatible
+from handler.providers.translator import Provider
+from handler.relay.relay import Relay
 from handler.settings import Settings
 from rules import PREFERENCES, PROVIDERS, RuleSet, read_record
-from rules.conditions import OPERATORS
-from rules.facts import VOCABULARY
-from rules.records import KINDS
-from tests.handler.relaying import call, frames_of
-from tests.providers.test_contract import folded
-from tests.upstream import texts
+from rules.facts.facts import VOCABULARY
+from rules.records.conditions import OPERATORS
+from rules.records.kinds import KINDS
+from tests.handler.providers.test_contract import folded
+from tests.support.relaying import call, frames_of
+from tests.support.upstream import texts
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.name: path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}

@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from tests.deployed import bare_python, package
-from tests.framing import framed
+from tests.support.deployed import bare_python, package
+from tests.support.event_stream import framed
 
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
@@ -136,7 +136,7 @@ print(list(Decoder().feed(bytes.fromhex("%s"))))
 @pytest.mark.parametrize("service", ["dynamodb", "ssm"])
 def test_the_pruned_botocore_still_makes_a_client(service: str) -> None:
     make = (
-        "from handler.settings import settings_from; from handler.store import client;"
+        "from handler.settings import settings_from; from handler.store.tables import client;"
         f"print(client(settings_from(), service={service!r}).meta.endpoint_url)"
     )
     told = subprocess.run(

@@ -18,21 +18,21 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from handler.keys import LAST_USED
-from handler.local.tables import TABLES, template
-from handler.providers.bedrock import Bedrock
+from handler.access.keys import LAST_USED
+from handler.local.create_tables import TABLES, template
+from handler.providers.bedrock.translator import Bedrock
 from handler.settings import Settings, settings_from
-from rules.catalog import unlisted
+from rules.catalog.catalog import unlisted
 
 ROOT = Path(__file__).parent.parent
 
 # What the function itself runs, and the AWS service each of these files calls.
 CALLERS = {
-    "handler/dynamodb.py": "dynamodb",
-    "handler/store.py": "dynamodb",
-    "handler/snapshot.py": "dynamodb",
+    "handler/store/dynamodb.py": "dynamodb",
+    "handler/store/tables.py": "dynamodb",
+    "handler/store/snapshot.py": "dynamodb",
     "handler/ledger.py": "dynamodb",
-    "handler/credentials.py": "ssm",
+    "handler/upstream/credentials.py": "ssm",
 }
 SAM = ROOT / ".venvs" / "sam" / "bin"
 
@@ -220,7 +220,7 @@ def test_the_entries_exist() -> None:
     wrapper = variables()["AWS_LAMBDA_EXEC_WRAPPER"]["!If"][1].removeprefix("/var/task/")
     assert attribute in source
     assert (ROOT / wrapper).stat().st_mode & 0o777 == 0o755
-    assert 'exec "$1" -m handler.streaming' in (ROOT / wrapper).read_text(encoding="utf-8")
+    assert 'exec "$1" -m handler.runtime.loop' in (ROOT / wrapper).read_text(encoding="utf-8")
 
 
 def test_streams_and_the_wrapper_go_together() -> None:
@@ -285,7 +285,7 @@ def test_sam_builds_the_function_without_docker(tmp_path: Path) -> None:
     assert "Build Succeeded" in sam("sam", "build", "--build-dir", str(tmp_path))
     built = tmp_path / "Gateway"
     assert (built / "handler" / "bootstrap").stat().st_mode & 0o111
-    assert (built / "rules" / "catalog.json").exists()
+    assert (built / "rules" / "catalog" / "catalog.json").exists()
     assert not (built / "tests").exists()
 
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
-from handler.attributes import Item, plain_item, wire_item
-from handler.cli.editing import Tables
+from handler.access.keys import LAST_USED, PREFIX, REPLACED, hash_of, read_key, shown_id, well_formed
+from handler.cli.rules import Tables
 from handler.cli.terminal import Row, Terminal, Unusable
-from handler.keys import LAST_USED, PREFIX, REPLACED, hash_of, read_key, shown_id, well_formed
-from handler.store import ask
+from handler.store.attributes import Item, plain_item, wire_item
+from handler.store.tables import ask
 from rules import InvalidRecord
 
 HEAD = ("ID", "NAME", "PROJECT", "STATE", "SCOPES", "MODELS", "CREATED", "EXPIRES", "LAST USED")

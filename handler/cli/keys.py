@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from handler.attributes import wire_item
-from handler.auth import UNKNOWN_TTL
-from handler.cli.editing import Connect, pattern_warnings
+from handler.access.auth import UNKNOWN_TTL
+from handler.access.keys import LAST_USED, REPLACED, SCOPES, key_record, new_key, read_key
 from handler.cli.key_records import (
     HEAD,
     cell_text,
@@ -27,9 +26,10 @@ from handler.cli.key_records import (
     update_request,
     with_fields,
 )
+from handler.cli.rules import Connect, pattern_warnings
 from handler.cli.terminal import Terminal, Unusable, columns, json_text
-from handler.keys import LAST_USED, REPLACED, SCOPES, key_record, new_key, read_key
-from handler.store import ask
+from handler.store.attributes import wire_item
+from handler.store.tables import ask
 from rules import InvalidRecord
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

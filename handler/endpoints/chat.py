@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from handler.decision_headers import decision_headers
-from handler.exchange import Streamed, deadline_of, unless_left
-from handler.gateway import Gateway
+from handler.endpoints.decision_headers import decision_headers
+from handler.endpoints.response import Response
+from handler.endpoints.streaming import Streamed, deadline_of, unless_left
+from handler.gateway.gateway import Gateway
 from handler.log import Entry
-from handler.response import Response
 
 
 async def chat_completions(gateway: Gateway, request: Request) -> Response | Streamed:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from handler.gateway import Gateway
-from handler.response import Response, json_response
+from handler.endpoints.response import Response, json_response
+from handler.gateway.gateway import Gateway
 
 
 async def explain(gateway: Gateway, request: Request) -> Response:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from handler.endpoints.response import Response, json_response
 from handler.errors import GatewayError
-from handler.gateway import Gateway
+from handler.gateway.gateway import Gateway
 from handler.log import Entry
-from handler.response import Response, json_response
 
 
 async def health(gateway: Gateway, request: Request) -> Response:

@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.requests import Request
 
+from handler.endpoints.response import Response, json_response
 from handler.errors import NotFound
-from handler.gateway import Gateway
-from handler.response import Response, json_response
+from handler.gateway.gateway import Gateway
 
 Json = dict[str, Any]
 

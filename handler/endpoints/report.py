@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from handler.endpoints.response import Response, json_response
+from handler.endpoints.streaming import read_body
 from handler.errors import InvalidRequest
-from handler.exchange import read_body
-from handler.gateway import Gateway
+from handler.gateway.gateway import Gateway
 from handler.log import Entry
-from handler.response import Response, json_response
-from handler.strict_json import loads
+from handler.wire.strict_json import loads
 
 
 async def report(gateway: Gateway, request: Request) -> Response:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handler.local.seeding import Seeded
-from handler.proxies import proxies_from
 from handler.settings import Settings
+from handler.upstream.proxies import proxies_from
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # a place to listen on, and one to call
 _HELLO = {"messages": [{"role": "user", "content": "hello"}]}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from handler.errors import GatewayError
-from handler.gateway import Gateway
-from handler.store import StoreError
-from rules import lint
+from handler.gateway.gateway import Gateway
+from handler.store.tables import StoreError
+from rules.review import lint
 
 SHORTEST = 1.0  # seconds between two looks
 

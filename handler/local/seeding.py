@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from handler.attributes import wire_item
-from handler.keys import key_record, new_key
+from handler.access.keys import key_record, new_key
 from handler.settings import Settings
-from handler.store import StoreError, ask
+from handler.store.attributes import wire_item
+from handler.store.tables import StoreError, ask
 from rules import InvalidRecord, read_record
 
 EXAMPLES = Path(__file__).with_name("examples.json")

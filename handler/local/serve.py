@@ -17,19 +17,19 @@ from typing import Any
 
 import uvicorn
 
-from handler.attributes import plain_item
-from handler.dynamodb import scan
 from handler.local.banner import Run, banner, base_url
-from handler.local.console import console
-from handler.local.echo import create_echo
+from handler.local.create_tables import create_tables
+from handler.local.demo.server import create_echo
 from handler.local.rule_watch import watch_rules
 from handler.local.seeding import Seeded, Seeds, Unusable, read_seeds, seed
-from handler.local.tables import create_tables
+from handler.local.terminal_log import console
 from handler.main import build
-from handler.providers.base import Provider
+from handler.providers.translator import Provider
 from handler.settings import InvalidSetting, Settings, settings_from
-from handler.store import StoreError, ask, client, is_loopback
-from rules import lint
+from handler.store.attributes import plain_item
+from handler.store.dynamodb import scan
+from handler.store.tables import StoreError, ask, client, is_loopback
+from rules.review import lint
 
 LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that running requests have after a signal

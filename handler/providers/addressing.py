@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
-from handler.providers.base import Provider
+from handler.providers.translator import Provider
 from rules import Model
 
 _SURFACE = "surface:"  # before a surface's name in a model's rules

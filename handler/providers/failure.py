@@ -14,8 +14,8 @@ from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
 from handler.errors import LONGEST_DETAIL, UpstreamError
-from handler.redact import redacted
-from handler.retry import reset_after, retry_after
+from handler.providers.retry_after import reset_after, retry_after
+from handler.wire.redact import redacted
 
 Json = dict[str, Any]
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from handler.providers.anthropic import Anthropic
-from handler.providers.base import Provider, Translator
-from handler.providers.bedrock import Bedrock
-from handler.providers.builtin import PROVIDERS
-from handler.providers.google import Google
-from handler.providers.openai import OpenAI
+from handler.providers.anthropic.translator import Anthropic
+from handler.providers.bedrock.translator import Bedrock
+from handler.providers.google.translator import Google
+from handler.providers.openai.translator import OpenAI
+from handler.providers.rows.builtin import PROVIDERS
+from handler.providers.translator import Provider, Translator
 
 __all__ = ["PROVIDERS", "TRANSLATORS", "available", "credential_allowed", "rows"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from handler.keys import new_key
-from tests.serving import ROOT, Served, served
+from handler.access.keys import new_key
+from tests.support.serving import ROOT, Served, served
 
 KEY, RESTRICTED = new_key(), new_key()
 KEYS = [

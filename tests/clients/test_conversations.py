@@ -1,7 +1,7 @@
 """The conversations of conversations.json: every client holds them all, with services that refuse mistakes.
 
 The clients are the newest 2.x and 3.x of the official openai one and the AI SDK (`make clients`), the
-services are those of tests/services (`make sdks`).
+services are those of tests/provider_fakes (`make sdks`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from handler.keys import new_key
-from tests.services.call import KEY as CREDENTIAL
-from tests.services.serving import records, services
-from tests.serving import ROOT, Served, served
+from handler.access.keys import new_key
+from tests.provider_fakes.call import KEY as CREDENTIAL
+from tests.provider_fakes.serving import records, services
+from tests.support.serving import ROOT, Served, served
 
 KEY = new_key()
 TABLE = Path(__file__).with_name("conversations.json")

@@ -1,6 +1,6 @@
 """The answers of odd hosts through a gateway: the official clients of OpenAI's and the AI SDK read every one.
 
-tests/providers/openai_shapes.py has the answers; `make clients` makes the environments.
+tests/handler/providers/openai/openai_shapes.py has the answers; `make clients` makes the environments.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from handler.keys import new_key
-from tests.providers.openai_shapes import SHAPES, TOOLS
-from tests.serving import ROOT, Served, served
+from handler.access.keys import new_key
+from tests.handler.providers.openai.openai_shapes import SHAPES, TOOLS
+from tests.support.serving import ROOT, Served, served
 
 KEY = new_key()
 NODE = Path(__file__).with_name("node")

@@ -16,8 +16,8 @@ from handler.errors import (
     Unavailable,
     UpstreamError,
 )
-from handler.failover import final_error
 from handler.log import LONGEST, Entry, error_of, failure, json_lines, line
+from handler.relay.failover import final_error
 
 
 def entry_of(**fields: Any) -> Entry:

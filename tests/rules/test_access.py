@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import Catalog, Facts, Live, Model, RuleSet, decide
-from tests.rules.small import EVERYBODY, MODELS, model
+from tests.support.small_catalog import EVERYBODY, MODELS, model
 
 Item = dict[str, Any]
 

@@ -10,9 +10,9 @@ import pytest
 
 from rules import Catalog, Model, Reason, Refusal, decide, usable
 from rules.admission import Live
-from rules.facts import Facts
+from rules.facts.facts import Facts
 from rules.ruleset import RuleSet
-from tests.rules.small import CATALOG, EVERYBODY, decided, ids, model, whys
+from tests.support.small_catalog import CATALOG, EVERYBODY, decided, ids, model, whys
 
 Item = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rules import Decision, Rejection
-from tests.rules.small import decided
+from tests.support.small_catalog import decided
 
 RECORDS: list[dict[str, Any]] = [
     {"kind": "route", "id": "long-prompts", "when": {"input_tokens": {"gt": 8000}}, "model": "gemini/pro"},

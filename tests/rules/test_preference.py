@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rules.catalog import Model
-from rules.facts import PREFERENCES
+from rules.catalog.catalog import Model
+from rules.facts.facts import PREFERENCES
 from rules.preference import SCORES, Size, cost_range, expected_cost, rank
-from tests.rules.small import model
+from tests.support.small_catalog import model
 
 SMALL, MIDDLE = model("a/small", (1, 2), quality=2, speed=5), model("a/middle", (2, 4), quality=3, speed=4)
 LARGE, HUGE = model("a/large", (3, 12), quality=4), model("a/huge", (10, 50), quality=5, speed=1)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.errors import RuleSetTooLarge
-from rules.facts import Facts
-from rules.records import KINDS
+from rules.facts.facts import Facts
+from rules.records.kinds import KINDS
+from rules.records.scope import Scope
 from rules.ruleset import RuleSet
-from rules.scope import Scope
-from tests.rules.test_records import VALUES, WORDS
+from tests.rules.records.test_kinds import VALUES, WORDS
 
 LAST, SKIPPED, REFUSES = "last readable version", "skipped", "refuses its scope"
 OPEN = "skipped: it restricts nobody"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.handler.cli.person import Person
-from tests.tables import dynamodb
+from tests.support.tables import dynamodb
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from handler.attributes import plain_item, wire_item
-from handler.cli.manage import add_arguments, run
+from handler.cli.commands import add_arguments, run
 from handler.cli.terminal import Terminal
-from handler.store import scan
-from tests.tables import SETTINGS
+from handler.store.attributes import plain_item, wire_item
+from handler.store.tables import scan
+from tests.support.tables import SETTINGS
 
 
 class Person:

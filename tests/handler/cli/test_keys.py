@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from handler.attributes import wire_item
-from handler.auth import Auth
+from handler.access.auth import Auth
+from handler.access.keys import Key, hash_of, new_key
 from handler.errors import Unauthenticated
-from handler.keys import Key, hash_of, new_key
-from handler.store import Store, scan
+from handler.store.attributes import wire_item
+from handler.store.tables import Store, scan
 from tests.handler.cli.person import Person
-from tests.tables import SETTINGS, dynamodb
+from tests.support.tables import SETTINGS, dynamodb
 
 
 @pytest.fixture(scope="module")

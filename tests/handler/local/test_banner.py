@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.keys import new_key
+from handler.access.keys import new_key
 from handler.local.banner import Run, banner, base_url
 from handler.local.seeding import Seeded
 from handler.settings import Settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from handler.local.rule_watch import watch_rules
-from rules.lint import Keys
-from tests.gateways import running
+from rules.review.lint import Keys
+from tests.support.gateways import running
 
 TYPO = {"kind": "access", "id": "typo", "deny": ["opneai/*"]}
 NOBODY = {"kind": "access", "id": "nobody", "scope": {"project": "suport"}, "deny": ["openai/*"]}

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from handler.attributes import plain_item
-from handler.keys import hash_of, new_key
+from handler.access.keys import hash_of, new_key
 from handler.local.seeding import EXAMPLES, Seeded, Seeds, Unusable, read_seeds, seed
 from handler.settings import Settings
-from handler.store import StoreError, scan
+from handler.store.attributes import plain_item
+from handler.store.tables import StoreError, scan
 from rules import KINDS, read_record
 from rules.__main__ import main as check_and_explain
-from tests.tables import dynamodb
+from tests.support.tables import dynamodb
 
 Json = dict[str, Any]
 SETTINGS = Settings()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving import Served, begun, served
+from tests.support.serving import Served, begun, served
 
 Json = dict[str, Any]
 ROUTE = {"kind": "route", "id": "a", "model": "local/echo"}

@@ -1,0 +1,1 @@
+"""An answer, whole or streamed, on its way to the client."""

@@ -1,0 +1,247 @@
+"""What a client gets of an upstream's bytes: the provider's own JSON with the declared edits.
+
+The edits (contract, sections 3 and 8): `model`; `cost` and `sluice` for a client that asked for them; the
+usage chunk withheld from one that did not ask. No I/O: however the bytes are cut, the frames are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from handler.answers.edits import served
+from handler.answers.event_template import Wording
+from handler.answers.resume import CONTENT, Sent
+from handler.answers.usage import Spent, Usage, estimated, part_bytes, size_of, tells_usage, usage_of
+from handler.errors import Json, UpstreamError
+from handler.providers.translator import StreamDecoder
+from handler.wire import sse
+from handler.wire.framing import FRAMINGS
+from handler.wire.json_weight import LIGHT, MAX_SILENT, is_large, narrowed
+from handler.wire.splice import dump, splice
+from rules import Price
+
+# What a chunk of our own takes from the one before it: SDKs believe the usage of the last chunk.
+_LIKE_THE_LATEST = ("id", "object", "created", "usage")
+# Seconds in which an answer that is whole may still tell its usage, where that is asked for and not yet told;
+# in which it may end; in which its usage may come behind `[DONE]`.
+COUNTING, GRACE, LATE = 20.0, 5.0, 0.1
+
+
+def content_of(chunk: Mapping[str, Any]) -> int | None:
+    """Counts the text in a chunk's content, in UTF-8 bytes; None for a chunk without content.
+
+    Any content at all, a text or not, commits the gateway to its provider.
+    """
+    size = None
+    for choice in chunk.get("choices") or ():
+        delta = choice.get("delta") if isinstance(choice, dict) else None
+        for name, value in delta.items() if isinstance(delta, dict) else ():
+            if value and name in CONTENT:
+                more = size_of(value) if type(value) is str else part_bytes({name: value})
+                size = more if size is None else size + more
+    return size
+
+
+class Edits(Protocol):
+    """What else is done to a stream's chunks: those of a resumed answer, or of one choice among several."""
+
+    def chunk(self, chunk: Json) -> Json | None:
+        """The client's chunk, None for nothing new. Raises UpstreamError when it cannot go on like that."""
+        ...
+
+    def text(self, words: str) -> None:
+        """Records plain text of a steady stream, which went to the client unchanged."""
+        ...
+
+    def sent(self) -> Sent | None:
+        """What another candidate can go on with; None when nobody can."""
+        ...
+
+
+class Frames:
+    """One upstream stream as the client's frames. `price` is given to tell the cost, `told` edits chunks.
+
+    `steady`: a piece of plain text leaves no trace in the decoder, and no edit changes it: it is not parsed.
+    `spent`: what other attempts of the call used.
+    """
+
+    content = sent = False  # the upstream brought some; some of it was new to the client
+    usage: Usage | None = None  # as last told
+    ended = False  # the answer is complete, or there is a failure
+    failure: UpstreamError | None = None
+
+    def __init__(
+        self,
+        decoder: StreamDecoder,
+        *,
+        model: str,
+        wants_usage: bool,
+        price: Price | None = None,
+        explanation: Json | None = None,
+        told: Edits | None = None,
+        choices: int = 1,
+        framing: str = "sse",
+        max_event: int = sse.MAX_EVENT,
+        steady: bool = False,
+        spent: Sequence[Spent] = (),
+    ) -> None:
+        self._decoder = decoder
+        self._events = FRAMINGS[framing](max_event=max_event)
+        self._model = model
+        self._wants_usage, self._price = wants_usage, price
+        self._explanation = explanation  # until it is told
+        self._silent = 0  # characters of events of which the client got nothing
+        self._unfinished = set(range(choices))
+        self._done = False  # `[DONE]` came
+        self.patience: float | None = None  # seconds that the end is worth; None: the answer is not whole
+        self._latest: Json = {}  # the last chunk that went to the client
+        self._spent = spent
+        self._wording = Wording(model, steady=steady)
+        self.told = told
+        self.content_bytes = 0  # of the text that the upstream brought
+
+    def feed(self, data: bytes) -> bytes:
+        """The frames that `data` completes. Those before a failure count, so it is kept and not raised."""
+        return self._framed(self._fed, data)
+
+    def close(self, why: UpstreamError | None = None) -> bytes:
+        """The last frames, when the upstream has ended. `why` does not matter if all had been said."""
+        frames = self._framed(self._closed, b"")
+        if self.failure is None or self.failure.klass == "schema":  # all has been said, rightly or not
+            return frames
+        if why is not None:
+            self.failure = why
+        elif not self._decoder.event:
+            self.failure = UpstreamError("The provider's stream holds no event.", klass="protocol")
+        return frames
+
+    def used(self, input_tokens: int) -> Usage:
+        """As told, or else estimated: what was used so far."""
+        return self.usage or estimated(input_tokens=input_tokens, output_bytes=self.content_bytes)
+
+    def _framed(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
+        frames: list[bytes] = []
+        try:
+            step(data, frames)
+        except sse.EventTooLarge:
+            self._fail(UpstreamError("The provider sent an event that is too large.", klass="protocol"))
+        except UpstreamError as error:
+            self._fail(error)
+        return b"".join(frames)
+
+    def _fail(self, failure: UpstreamError) -> None:
+        self.failure, self.ended = failure, True
+
+    def _fed(self, data: bytes, frames: list[bytes]) -> None:
+        for event in self._events.feed(data):
+            told = len(frames)
+            self._event(event.data, frames)
+            self._silent += len(event.data) if len(frames) == told else 0
+            if self._silent > MAX_SILENT:
+                raise sse.EventTooLarge("too many events without content")
+
+    def _closed(self, _: bytes, frames: list[bytes]) -> None:
+        for event in self._events.close():
+            try:
+                self._event(event.data, frames)
+            except UpstreamError as error:
+                if error.klass != "protocol":
+                    raise
+                raise UpstreamError("The provider's answer ended too early.", klass="network") from error
+        if not self.ended:
+            self._last(frames)
+
+    def _event(self, text: str, frames: list[bytes]) -> None:
+        if self.ended or not text.strip():
+            return
+        if len(text) > LIGHT and is_large(text := narrowed(text)):
+            raise sse.EventTooLarge("an event has too many values")
+        if "\n" in text:
+            text = text.replace("\n", " ")  # many clients read one line per event
+        if text.lstrip().startswith("[DONE]"):
+            again, self._done, self.patience = self._done, True, LATE
+            if again or self.usage is not None:
+                self._last(frames)
+        elif self._done:
+            if tells_usage(text):
+                self._chunks(self._decoder.feed(text), text, frames)
+                self._last(frames)
+        elif words := self._wording.words(text):
+            self.content = self.sent = True
+            self.content_bytes += size_of(words)
+            if self.told is not None:
+                self.told.text(words)
+            frames.append(sse.encode(self._wording.edited(text) or text))
+        else:
+            self._chunks(self._decoder.feed(text), text, frames)
+
+    def _last(self, frames: list[bytes]) -> None:
+        if self._done:
+            self._chunks(self._decoder.feed("[DONE]"), None, frames)
+        self._chunks(self._decoder.close(), None, frames)
+        if self._explanation is not None:
+            head = {name: self._latest[name] for name in _LIKE_THE_LATEST if name in self._latest}
+            explained = {**head, "choices": [], "sluice": self._explanation}
+            frames.append(sse.encode(self._text(explained, None)))
+        self.ended = True
+
+    def _chunks(self, chunks: Iterable[Json], text: str | None, frames: list[bytes]) -> None:
+        """A frame for each chunk, made of the event's `text` where there is one."""
+        for chunk in chunks:
+            said = content_of(chunk)
+            if said is not None:
+                self.content = True
+                self.content_bytes += said
+            usage = usage_of(chunk)
+            if usage:
+                self.usage = usage
+                self.patience = self.patience and min(self.patience, GRACE)
+            if self.told is not None:
+                edited = self.told.chunk(chunk)
+                if edited is None:
+                    continue
+                chunk, said = edited, content_of(edited)
+            self.sent = self.sent or said is not None
+            choices = chunk.get("choices") or ()
+            for choice in choices:
+                self._heed_end(choice, content=said is not None)
+            if usage is not None and not choices:
+                if not self._wants_usage:
+                    continue
+                chunk = self._explained(chunk)
+            frames.append(sse.encode(self._text(chunk, text)))
+
+    def _heed_end(self, choice: Json, *, content: bool) -> None:
+        """Waits less for the rest once all choices have a finish reason, unless they continue."""
+        index = choice["index"]
+        if content and index not in self._unfinished:
+            self._unfinished.add(index)
+            self.patience = None
+        elif choice.get("finish_reason"):
+            self._unfinished.discard(index)
+            self._wording.forget()  # the decoder must see what comes now
+            if not self._unfinished and not self._done:
+                self.patience = COUNTING if self._wants_usage and self.usage is None else GRACE
+
+    def _explained(self, usage_chunk: Json) -> Json:
+        """The usage chunk is the last one, so it tells the explanation where one was asked for."""
+        if self._explanation is None:
+            return usage_chunk
+        explained = {**usage_chunk, "sluice": self._explanation}
+        self._explanation = None
+        return explained
+
+    def _text(self, chunk: Json, text: str | None) -> str:
+        self._latest = chunk
+        if text is None:
+            return dump(served(chunk, self._model, self._price, self._spent))
+        as_it_came = chunk is self._decoder.event
+        as_it_came = as_it_came and not ((self._price or self._spent) and chunk.get("usage"))
+        edited = self._wording.edited(text) if as_it_came else None
+        if edited is None:
+            client = served(chunk, self._model, self._price, self._spent)
+            edited = splice(text, self._decoder.event, client)
+        if as_it_came:
+            self._wording.learn(text, chunk, edited)
+        return edited

@@ -1,0 +1,1 @@
+"""What a client may send, by format, and how it says its options."""

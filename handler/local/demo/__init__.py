@@ -1,0 +1,1 @@
+"""The demo model of a local run, a provider of its own."""

@@ -1,0 +1,1 @@
+"""Anthropic's content blocks, of which Bedrock's Converse format is made, too."""

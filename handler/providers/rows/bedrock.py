@@ -1,0 +1,53 @@
+"""The row of Bedrock, which has three surfaces under one address and one role.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html
+"""
+
+from __future__ import annotations
+
+from handler.providers.rows.compatible import FOREIGN, compatible
+from handler.providers.translator import Provider, Quirks, Surface
+
+_CONVERSE = Quirks(
+    unable=frozenset({"n", "urls"}),
+    legacy=False,
+    # Dearer than the catalogue says: https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html
+    refuse=frozenset({"service_tier=priority", "service_tier=reserved", "web_search_options"}),
+)
+# https://docs.aws.amazon.com/bedrock/latest/userguide/inference-messages-api.html
+_MESSAGES = Surface(
+    path="/anthropic/v1",
+    dialect="anthropic",
+    headers={"anthropic-version": "2023-06-01"},
+    quirks=Quirks(unable=frozenset({"n", "urls"}), legacy=False),
+)
+# https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html
+_COMPLETIONS = Surface(
+    path="/openai/v1",
+    dialect="openai",
+    quirks=compatible(
+        rename={"max_tokens": "max_completion_tokens"},
+        drop=frozenset({"logit_bias", "frequency_penalty", "presence_penalty"}),
+        unable=frozenset({"n", "urls"}),
+        # https://hexdocs.pm/req_llm/ReqLLM.Providers.AmazonBedrock.OpenAI.html
+        message_drop=FOREIGN | {"name"},
+        call_ids=False,  # call_0 in every turn
+        reasoning_tag="reasoning",  # of gpt-oss
+    ),
+)
+
+BEDROCK = Provider(
+    name="bedrock",
+    dialect="bedrock",
+    base_url="https://bedrock-runtime.{region}.amazonaws.com",
+    credential="AWS_BEARER_TOKEN_BEDROCK",
+    auth="sigv4",
+    hosts=(
+        "bedrock-runtime.*.amazonaws.com",
+        "bedrock-runtime-fips.*.amazonaws.com",
+        "*.bedrock-runtime.*.vpce.amazonaws.com",  # by an interface endpoint
+    ),
+    on=False,
+    quirks=_CONVERSE,
+    surfaces={"anthropic": _MESSAGES, "openai": _COMPLETIONS},
+)

@@ -1,0 +1,1 @@
+"""Equal translations of JSON Schemas."""

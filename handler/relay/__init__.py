@@ -1,0 +1,1 @@
+"""The attempt loop and its decisions."""

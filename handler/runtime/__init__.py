@@ -1,0 +1,1 @@
+"""Lambda's runtime: the loop that streams answers out of a function."""

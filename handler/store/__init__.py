@@ -1,0 +1,1 @@
+"""DynamoDB, and what is remembered of it."""

@@ -1,0 +1,77 @@
+"""Rejects calls of tools that the request did not offer: a client could not run them.
+
+A model sometimes invents one, or repeats one from the history: Bedrock's Converse requires the tools of the
+history to be declared, and has no `tool_choice` that forbids calling them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from handler.errors import Json, SchemaMismatch
+from handler.providers.translator import StreamDecoder
+
+_OWN = frozenset({"function", "custom"})  # types of tools that a client runs
+_PROBLEM = "it calls a tool that was not offered"
+
+
+def check_calls(completion: Json, chat: Json) -> None:
+    """Raises SchemaMismatch for a completion that calls a tool that the chat did not offer."""
+    messages = [choice["message"] for choice in completion["choices"]]
+    if any(message.get("tool_calls") or message.get("function_call") for message in messages):
+        offered = offered_tools(chat)
+        for message in messages:
+            _check(message, offered)
+
+
+def offered_only(decoder: StreamDecoder, chat: Json) -> StreamDecoder:
+    """Wraps a decoder; it raises at a call of a tool that the chat did not offer."""
+    offered = offered_tools(chat)
+    return decoder if offered is None else _OfferedOnly(decoder, offered)
+
+
+def offered_tools(chat: Json) -> frozenset[str] | None:
+    """The names of the tools that a model may call; None where a provider's own tools are among them."""
+    tools = chat.get("tools") or ()
+    if any(tool.get("type") not in _OWN for tool in tools):
+        return None
+    names = [tool[tool["type"]]["name"] for tool in tools] if chat.get("tool_choice") != "none" else []
+    if chat.get("function_call") != "none":
+        names += [function["name"] for function in chat.get("functions") or ()]
+    return frozenset(names)
+
+
+class _OfferedOnly:
+    """Checks each call in another decoder's stream; see StreamDecoder."""
+
+    def __init__(self, decoder: StreamDecoder, offered: frozenset[str]) -> None:
+        self._decoder = decoder
+        self._offered = offered
+
+    @property
+    def event(self) -> Json:
+        return self._decoder.event
+
+    def feed(self, data: str) -> Iterator[Json]:
+        return self._checked(self._decoder.feed(data))
+
+    def close(self) -> Iterator[Json]:
+        return self._checked(self._decoder.close())
+
+    def _checked(self, chunks: Iterator[Json]) -> Iterator[Json]:
+        for chunk in chunks:
+            for choice in chunk.get("choices") or ():
+                if delta := choice.get("delta"):
+                    _check(delta, self._offered)
+            yield chunk
+
+
+def _check(part: Json, offered: frozenset[str] | None) -> None:
+    """Raises SchemaMismatch for a message or a delta that calls any other tool."""
+    calls = [call.get(call.get("type") or "function") for call in part.get("tool_calls") or ()]
+    for called in (*calls, part.get("function_call")):
+        name = called.get("name") if isinstance(called, dict) else None
+        if offered is not None and isinstance(name, str) and name and name not in offered:
+            content = part.get("content")
+            answer = content if isinstance(content, str) else ""
+            raise SchemaMismatch(_PROBLEM, said=answer, failure_class="protocol")

@@ -1,0 +1,56 @@
+"""Recognises a refused mode, and makes the plainer request that comes next (contract, section 6).
+
+A mode is one of handler/structured/modes.py, or `strict`: tools whose arguments are held to their schemas.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from handler.errors import Json, SchemaMismatch, UpstreamError
+from handler.providers.translator import Provider
+
+if TYPE_CHECKING:
+    from handler.relay.call import Call
+    from handler.structured.schema_attempt import Form
+
+STRICT = "strict"
+
+_REFUSALS = frozenset({400, 422})  # the statuses with which providers refuse a mode
+_HOLDING = frozenset({"response_format", "tools", "tool_choice"})  # the fields that enforce a schema
+
+
+def raise_if_mode_refused(error: UpstreamError, call: Call, row: Provider, form: Form | None) -> None:
+    """Raises SchemaMismatch when the failure is due to the mode and a plainer mode is left.
+
+    A failure that names another field of the request is the client's own.
+    """
+    if error.klass != "invalid_request" or error.upstream_status not in _REFUSALS:
+        return
+    field = (error.param or "").partition(".")[0].partition("[")[0]
+    if field in call.body and field not in _HOLDING:
+        return
+    mode = form.refusable if form is not None else None
+    if STRICT not in row.quirks.tool_drop and any(map(is_strict, call.body.get("tools") or ())):
+        mode = STRICT
+    if mode is None:
+        return
+    refusal = SchemaMismatch("the mode is refused", said=None, upstream_status=error.upstream_status)
+    refusal.refused = call.refused | {mode}
+    refusal.add_note(error.detail)
+    raise refusal from error
+
+
+def with_plain_tools(chat: Json) -> Json:
+    """The chat without `strict`; what does not change is shared."""
+    return {**chat, "tools": [_plain(tool) if is_strict(tool) else tool for tool in chat.get("tools") or ()]}
+
+
+def is_strict(tool: Any) -> bool:
+    """Whether the arguments of a tool of the chat are to be held to its schema."""
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return isinstance(function, dict) and function.get("strict") is True
+
+
+def _plain(tool: Json) -> Json:
+    return {**tool, "function": {name: one for name, one in tool["function"].items() if name != "strict"}}

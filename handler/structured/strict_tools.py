@@ -1,0 +1,68 @@
+"""Holds the arguments of strict tools to the tools' own schemas, where the provider does not promise it.
+
+OpenAI's format promises it for the schema as it is. Other formats are sent a compiled one, which may accept
+more, and where a schema cannot be compiled, or strict tools are refused, the tool is sent without `strict`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from functools import cached_property
+from typing import Any
+
+from handler.errors import Json, SchemaMismatch
+from handler.providers.translator import Provider
+from handler.relay.call import Call
+from handler.structured.refused_modes import STRICT, is_strict
+
+_DROPPED = "tools.function.strict"
+_UNFINISHED = frozenset({"length", "content_filter"})  # an answer that was cut off promises nothing
+
+
+class StrictTools:
+    """The strict tools of one request."""
+
+    def __init__(self, tools: Collection[Json]) -> None:
+        self._tools = tools
+
+    def check(self, message: Json, finish: str | None) -> None:
+        """Raises SchemaMismatch for a call whose arguments do not fit its tool's schema."""
+        if finish in _UNFINISHED:
+            return
+        for call in message.get("tool_calls") or ():
+            function = call.get("function") or {}
+            schema = self._schemas.get(str(function.get("name")))
+            if schema is not None and (problem := _problem(schema, function.get("arguments"))):
+                raise SchemaMismatch(f"the arguments of {function['name']}: {problem}", said="")
+
+    @cached_property
+    def _schemas(self) -> dict[str, Any]:
+        """By name; made when the first call comes. A schema that cannot be checked is none."""
+        from handler.providers.schemas.drafts import to_2020_12
+        from handler.structured.schema import BadSchema, Schema
+
+        found = {}
+        for tool in self._tools:
+            try:
+                schema = Schema(to_2020_12(tool["function"].get("parameters") or {}))
+            except BadSchema:
+                continue
+            found[tool["function"]["name"]] = schema
+        return found
+
+
+def strict_tools(call: Call, row: Provider, dropped: Collection[str]) -> StrictTools | None:
+    """The strict tools whose arguments are to be checked here. `dropped`: the fields that were left out."""
+    tools = [tool for tool in call.chat.body.get("tools") or () if is_strict(tool)]
+    promised = row.dialect == "openai" and STRICT not in call.refused and _DROPPED not in dropped
+    return StrictTools(tools) if tools and not promised else None
+
+
+def _problem(schema: Any, arguments: object) -> str | None:
+    try:
+        value = json.loads(arguments) if isinstance(arguments, str) and arguments.strip() else {}
+    except (ValueError, RecursionError):
+        return "they are not JSON"
+    found: str | None = schema.mismatch(value)
+    return found

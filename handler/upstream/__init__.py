@@ -1,0 +1,1 @@
+"""HTTP to providers, without any policy."""

@@ -1,0 +1,1 @@
+"""Bytes and texts: JSON, server-sent events, event streams. Nothing here knows what a model is."""

@@ -1,0 +1,250 @@
+"""The models that are known: pins, pools, dated names and successors. scripts/catalog.py makes catalog.json.
+
+A row becomes a Model when it is first asked for, so that a cold start pays for reading the file and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rules.catalog.families import Families
+
+if TYPE_CHECKING:
+    from rules.catalog.model_names import ModelNames
+    from rules.records.kinds import ModelRecord
+
+# Every built-in provider (contract, section 9); handler/providers/registry.py has one row for each.
+PROVIDERS = frozenset(
+    {
+        "openai", "anthropic", "gemini", "bedrock", "azure", "mistral", "groq", "xai", "deepseek",
+        "together", "fireworks", "openrouter", "cerebras", "perplexity", "nvidia", "cohere", "sambanova",
+        "moonshot", "zai", "qwen", "minimax", "ollama", "vllm", "lmstudio", "cloudflare", "huggingface",
+        "local",
+    }
+)  # fmt: skip
+
+SYNONYMS = {"google": "gemini"}  # other names of providers
+
+# What a model is taken to be able to do when nobody says: everything but going on from a prefill.
+ABLE = frozenset({"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning"})
+NANO = 10**9
+
+_DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Nano-dollars per million tokens: $0.15 per million is 150_000_000."""
+
+    input: int
+    output: int
+    cached_input: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One entry of the catalogue. `name` is what the provider calls it; `id` is `provider/name`."""
+
+    provider: str
+    name: str
+    pool: str = ""  # the bare name it is pooled under
+    context: int | None = None  # tokens; None: unknown
+    max_output: int | None = None  # tokens
+    price: Price | None = None
+    can: frozenset[str] = frozenset()  # of ABLE, and `prefill`
+    known: bool = True  # False: nobody says what it can do, so it is taken to be able
+    quality: int | None = None  # 1..5
+    speed: int | None = None  # 1..5, the static prior of `fast`
+    auto: bool = False  # eligible when no model is named
+    listed: bool = True  # False: a pin the catalogue does not know, relayed as it is
+    rules: tuple[str, ...] = ()  # what its family refuses: the words are in scripts/catalog_overlay.toml
+    id: str = field(init=False, repr=False, compare=False)  # made once: a request asks for it twenty times
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.provider}/{self.name}")
+
+
+class Catalog:
+    """Models by id and by bare name, capitals not counting. What model records say replaces a row."""
+
+    def __init__(
+        self,
+        rows: Mapping[str, Sequence[Any]],
+        *,
+        successors: Mapping[str, str] | None = None,
+        providers: frozenset[str] = PROVIDERS,
+        own: Mapping[str, Model] | None = None,
+        families: Families = Families(),  # noqa: B008  (it never changes)
+    ) -> None:
+        self.providers = providers
+        self._families = families
+        self._rows = rows
+        self._successors = successors or {}
+        self._own = own or {}
+        self._models: dict[str, Model] = dict(self._own)
+        self._pools: dict[str, list[str]] | None = None
+        self._auto: tuple[Model, ...] | None = None
+        self.model_names: dict[str, ModelNames] = {}  # by id, as far as they were asked for
+
+    def with_records(
+        self, records: Iterable[ModelRecord], dialects: Mapping[str, str] | None = None
+    ) -> Catalog:
+        """This catalogue with those models put in, and the providers known whose dialects these are."""
+        families = self._families._replace(dialects=dialects or {})
+        own = {record.id.lower(): self._of_record(record, families) for record in records}
+        known = self.providers | families.dialects.keys() | {model.provider for model in own.values()}
+        mine = {**self._own, **own}
+        return Catalog(self._rows, successors=self._successors, providers=known, own=mine, families=families)
+
+    def unlisted(self, provider: str, name: str) -> Model:
+        """A pin that the catalogue does not know, with what its family wants."""
+        return replace(unlisted(provider, name), rules=self._families.rules_of(provider, name, self.find))
+
+    def _of_record(self, record: ModelRecord, families: Families) -> Model:
+        like = self.find(record.like) if record.like else None
+        row, price = like or self.get(record.provider, record.name), record.price
+        family = families.rules_of(record.provider, record.name, self.find, record.pool)
+        own = Price(price["input"], price["output"], price.get("cached_input")) if price else None
+        return Model(
+            provider=record.provider,
+            name=record.name,
+            pool=(record.pool or (row.pool if row else record.name.rsplit("/", 1)[-1])).lower(),
+            context=record.context or (like.context if like else None),
+            max_output=record.max_output or (like.max_output if like else None),
+            price=own or (like.price if like else None),
+            can=frozenset(record.can) if record.can is not None else like.can if like else ABLE,
+            known=record.can is not None or (like is not None and like.known),
+            quality=record.quality or (like.quality if like else None),
+            speed=row.speed if row else None,
+            auto=record.auto,
+            rules=row.rules if row else family,
+        )
+
+    def get(self, provider: str, name: str) -> Model | None:
+        return self.find(f"{provider}/{name}")
+
+    def find(self, id: str) -> Model | None:
+        """The model of this id, as the catalogue spells it."""
+        low = id.lower()
+        model = self._models.get(low)
+        if model is None and low in self._rows:
+            model = self._models[low] = _model(self._rows[low])
+        return model
+
+    def pin(self, provider: str, name: str) -> Model | None:
+        """`find`, else what a dated name is a date of, under that name, else a retired one's successor."""
+        found = self.get(provider, name)
+        if found is None and undated(name) != name and (row := self.get(provider, undated(name))):
+            found = replace(row, name=name, auto=False)
+        successor = self.successor(bare(name))
+        if found is None and successor:
+            found = next((model for model in self.pool(successor) if model.provider == provider), None)
+        return found
+
+    def successor(self, name: str) -> str | None:
+        """The pool that a retired bare name means."""
+        return self._successors.get(name)
+
+    def pool(self, name: str) -> tuple[Model, ...]:
+        """Every model pooled under this bare name, in order of their ids."""
+        if self._pools is None:
+            self._pools = {}
+            for low, pool in self._pooled():
+                self._pools.setdefault(pool, []).append(low)
+        return tuple(model for low in sorted(self._pools.get(name.lower(), ())) if (model := self.find(low)))
+
+    def _pooled(self) -> Iterator[tuple[str, str]]:
+        yield from ((low, row[1]) for low, row in self._rows.items() if row[1] and low not in self._own)
+        yield from ((low, model.pool) for low, model in self._own.items())
+
+    def named(self, name: str) -> tuple[Model, ...]:
+        """The pool that a bare name means, or the one model that goes by it."""
+        low = name.lower()
+        meant = low if self._is_own(low) else self._successors.get(low, low)
+        if found := self.pool(meant):
+            return found
+        called = next((id for id in self._ids() if id.endswith("/" + low)), None)
+        if called and (model := self.find(called)):
+            return self.pool(model.pool) or (model,)
+        return self.pool(undated(low))
+
+    def _is_own(self, pool: str) -> bool:
+        return any(model.pool == pool for model in self._own.values())
+
+    def all(self) -> tuple[Model, ...]:
+        return tuple(model for id in sorted(self._ids()) if (model := self.find(id)))
+
+    def auto(self) -> tuple[Model, ...]:
+        """Those that may answer when no model is named, in order of their ids."""
+        if self._auto is None:
+            listed = (low for low, row in self._rows.items() if row[AUTO] and low not in self._own)
+            chosen = (*listed, *(low for low, model in self._own.items() if model.auto))
+            self._auto = tuple(model for low in sorted(chosen) if (model := self.find(low)))
+        return self._auto
+
+    def _ids(self) -> Iterator[str]:
+        yield from self._own
+        yield from (low for low in self._rows if low not in self._own)
+
+
+def bare(name: str) -> str:
+    """What is left of a name without its owner: `Llama-3.3` of `meta-llama/Llama-3.3`, in lower case."""
+    return name.rsplit("/", 1)[-1].lower()
+
+
+def undated(id: str) -> str:
+    """A dated name without its date."""
+    return _DATE.sub("", id)
+
+
+def unlisted(provider: str, name: str) -> Model:
+    """A pin that the catalogue does not know: everything about it is unknown, so it is taken to be able."""
+    return Model(provider=provider, name=name, pool=bare(name), can=ABLE, known=False, listed=False)
+
+
+COLUMNS = (
+    "id", "pool", "context", "max_output", "input", "output", "cached_input",
+    "can", "quality", "speed", "auto", "rules",
+)  # fmt: skip
+ID, POOL, CONTEXT, MAX_OUTPUT, INPUT, OUTPUT, CACHED, CAN, QUALITY, SPEED, AUTO, RULES = range(len(COLUMNS))
+
+
+def _model(row: Sequence[Any]) -> Model:
+    provider, name = row[ID].split("/", 1)
+    priced = row[INPUT] is not None and row[OUTPUT] is not None
+    return Model(
+        provider=provider,
+        name=name,
+        pool=row[POOL],
+        context=row[CONTEXT],
+        max_output=row[MAX_OUTPUT],
+        price=Price(_nano(row[INPUT]), _nano(row[OUTPUT]), _cached(row[CACHED])) if priced else None,
+        can=ABLE if row[CAN] == "*" else frozenset(row[CAN].split()),
+        known=row[CAN] != "*",
+        quality=row[QUALITY],
+        speed=row[SPEED],
+        auto=bool(row[AUTO]),
+        rules=tuple(row[RULES].split()),
+    )
+
+
+def _nano(dollars: float) -> int:
+    return round(dollars * NANO)
+
+
+def _cached(dollars: float | None) -> int | None:
+    return None if dollars is None else _nano(dollars)
+
+
+@cache
+def load_catalog() -> Catalog:
+    """The catalogue that comes with the code."""
+    read = json.loads(Path(__file__).with_name("catalog.json").read_bytes())
+    rows = {row[ID].lower(): row for row in read["models"]}
+    return Catalog(rows, successors=read["successors"], families=Families(read["families"]))

@@ -1,0 +1,1 @@
+"""The facts of a request that rules may ask for."""

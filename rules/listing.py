@@ -1,0 +1,55 @@
+"""What a key may use, as GET /models lists it: models with a credential, pools, aliases and `auto`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from rules.admission import Live
+from rules.catalog.catalog import Catalog, Model
+from rules.decide import plan_of, unreadable
+from rules.decision import Refusal
+from rules.facts.facts import PREFERENCES, Facts
+from rules.ruleset import RuleSet
+
+Json = dict[str, Any]
+
+
+def usable(ruleset: RuleSet, catalog: Catalog, live: Live, facts: Facts) -> list[Json] | Refusal:
+    """OpenAI's model objects, each with `context_length` and `pricing` (dollars per token, as text).
+
+    A pool and an alias have those of the first model that would answer; `auto` has neither. A Refusal when
+    an unreadable record refuses the key's scope: nobody can say then what it may use.
+    """
+    if refusal := unreadable(facts, ruleset):
+        return refusal
+    plan = plan_of(facts, ruleset, catalog, live, ruleset.matching(facts))
+    models = [model for model in catalog.all() if plan.may_use(model)]
+    pools: dict[str, Model] = {}
+    for model in models:
+        if model.pool and model.pool not in plan.names.aliases:
+            pools.setdefault(model.pool, model)
+    autos = (
+        ["auto", *(f"auto:{prefer}" for prefer in PREFERENCES)] if any(model.auto for model in models) else []
+    )
+    return [
+        *(_listed(name, "sluice") for name in autos),
+        *(_listed(name, "sluice", first) for name, first in plan.aliases()),
+        *(_listed(name, "sluice", first) for name, first in sorted(pools.items())),
+        *(_listed(model.id, model.provider, model) for model in models),
+    ]
+
+
+def _listed(id: str, owner: str, model: Model | None = None) -> Json:
+    item: Json = {"id": id, "object": "model", "created": 0, "owned_by": owner}
+    if model is not None and model.context is not None:
+        item["context_length"] = model.context
+    if model is not None and model.price is not None:
+        price = {"prompt": model.price.input, "completion": model.price.output}
+        item["pricing"] = {name: _per_token(nano) for name, nano in price.items()}
+    return item
+
+
+def _per_token(nano_per_million: int) -> str:
+    """Dollars: 150_000_000 is 0.00000015."""
+    return format(Decimal(nano_per_million).scaleb(-15).normalize(), "f")

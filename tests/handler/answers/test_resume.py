@@ -1,0 +1,450 @@
+"""`recovery: resume` and `buffer`: a stream that breaks off is finished by another candidate, or an error."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from handler.answers.resume import MOST_TOLD, Continuation, Sent, Told
+from handler.errors import Json
+from handler.relay.attempt import MAX_HELD
+from rules import Model
+from tests.support.relaying import ASKED, OFFERING, call, model
+from tests.support.scripted_transport import (
+    Heard,
+    Script,
+    Scripted,
+    answering,
+    breaking,
+    heard,
+    prefilled,
+    replying,
+)
+from tests.support.upstream import HEAD, Act, chunk, finish, role, stream, usage, whole
+from tests.support.virtual_clock import clock, run
+
+TEXT = "The quick brown fox jumps over the lazy dog."
+HALF = TEXT[:20]
+ABLE = model("two/b", can=["prefill"])
+OTHER = "Something else altogether, and longer."
+
+
+def resumed(
+    *scripts: list[Script], models: tuple[str | Model, ...] = ("one/a", "two/b", "three/c"), **how: Any
+) -> tuple[Heard, Scripted]:
+    """One stream under `recovery: resume`; each candidate in turn does as its script says."""
+    transport = Scripted(dict(zip("abc", scripts, strict=False)))
+    asked = call(*models[: len(scripts)], stream=True, **{"recovery": "resume", "retries": 0, **how})
+    return run(heard(transport, asked)), transport
+
+
+BREAKS = [
+    pytest.param([Act.CUT], "network", id="cut"),
+    pytest.param([], "network", id="ended"),
+    pytest.param(
+        [b'data: {"choices":[{"delta":{"content":"\xe2\x82', Act.CUT], "network", id="inside a letter"
+    ),
+    pytest.param([Act.STALL], "timeout_idle", id="silence"),
+    pytest.param(["{not", "json}"], "protocol", id="nonsense"),
+    pytest.param(["x" * 8_100_000], "protocol", id="an endless event"),
+    pytest.param([{"error": {"message": "No.", "code": 500}}], "server", id="an error event"),
+    pytest.param([{"error": {"message": "No.", "code": 429}}], "rate_limit", id="a limit as an event"),
+    pytest.param([{"error": {"message": "No.", "code": 401}}], "auth", id="our credential"),
+]
+HOWS = pytest.mark.parametrize("able", [True, False], ids=["from a prefill", "by starting over"])
+
+
+@HOWS
+@pytest.mark.parametrize(("ending", "klass"), BREAKS)
+def test_the_next_candidate_finishes_what_broke_off(ending: list[Any], klass: str, able: bool) -> None:
+    told, transport = resumed(
+        [breaking(HALF, *ending)],
+        [answering(TEXT, id="chatcmpl-2")],
+        models=("one/a", ABLE if able else "two/b"),
+    )
+    assert told.text == TEXT
+    assert told.done
+    assert told.classes == [f"one/a {klass}", "two/b ok"]
+    assert [prefilled(body) for body in transport.asked("b")] == [HALF.rstrip() if able else ""]
+    assert {(one["id"], one["created"]) for one in told.chunks} == {(HEAD["id"], HEAD["created"])}
+    assert [one["delta"]["role"] for one in told.choices if "role" in one["delta"]] == ["assistant"]
+    assert [one["finish_reason"] for one in told.choices if one["finish_reason"]] == ["stop"]
+    served = [one["model"] for one in told.chunks]
+    assert served == sorted(served), "from the break on, the new model's id"
+    assert set(served) == {"one/a", "two/b"}
+    assert [one.get("sluice") for one in told.chunks if "sluice" in one] == [told.chunks[-1]["sluice"]]
+    assert told.chunks[-1]["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
+
+
+def test_a_prefill_is_the_only_difference_from_a_fresh_request() -> None:
+    _, transport = resumed([breaking(HALF, Act.CUT)], [answering(TEXT)], models=("one/a", ABLE))
+    fresh = Scripted({"b": [answering(TEXT)]})
+    run(heard(fresh, call(ABLE, stream=True, recovery="resume")))
+    (asked,), (plain,) = transport.asked("b"), fresh.asked("b")
+    assert asked.pop("messages") == [*plain.pop("messages"), {"role": "assistant", "content": HALF.rstrip()}]
+    assert asked == plain
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "text"),
+    [
+        pytest.param("    return", "def f():\n    return", id="nothing"),
+        pytest.param("\n    return", "def f():\n    return", id="it again"),
+        pytest.param("\n\n    return", "def f():\n\n    return", id="more of it"),
+        pytest.param("def f():\n    return", "def f():\n    return", id="all from the start, as an echo"),
+        pytest.param("def g", "def f():\ndef g", id="what only begins like an echo"),
+        pytest.param("def", "def f():\ndef", id="what ends while it may still be one"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 5, 99])
+def test_what_a_prefill_leaves_open_is_not_said_twice(goes_on: str, text: str, size: int) -> None:
+    """White space at its end is left out of it, and a model may say it again. Some give the prefill back."""
+    said = [chunk(goes_on[at : at + size]) for at in range(0, len(goes_on), size)]
+    told, _ = resumed(
+        [breaking("def f():\n", Act.CUT)],
+        [lambda _: stream(role(), *said, finish())],
+        models=("one/a", ABLE),
+    )
+    assert (told.text, told.done) == (text, True)
+
+
+def test_white_space_alone_is_no_prefill() -> None:
+    told, transport = resumed([breaking(" \n", Act.CUT)], [answering(" \nHello")], models=("one/a", ABLE))
+    assert (told.text, told.done) == (" \nHello", True)
+    assert prefilled(transport.asked("b")[0]) == ""
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 20, 21, 1000])
+def test_a_restart_says_nothing_twice_however_it_is_cut(size: int) -> None:
+    cut = [chunk(TEXT[at : at + size]) for at in range(0, len(TEXT), size)]
+    told, _ = resumed([breaking(HALF, Act.CUT)], [lambda _: stream(role(), *cut, finish())])
+    assert told.text == TEXT
+    assert told.done
+    assert not [one for one in told.choices if one["delta"].get("content") == ""][1:]
+
+
+@pytest.mark.parametrize(
+    ("characters", "rescued"),
+    [
+        pytest.param(MOST_TOLD, True, id="as much as is kept"),
+        pytest.param(MOST_TOLD + 1, False, id="more than is kept"),
+    ],
+)
+def test_a_long_answer_is_resumed_up_to_a_size(characters: int, rescued: bool) -> None:
+    """Its chunks are alike, so most of them are never parsed."""
+    text = "word " * (MOST_TOLD // 5)
+    pieces = [chunk(text[at : at + 50_000]) for at in range(0, MOST_TOLD, 50_000)]
+    broken = stream(role(), *pieces, *[chunk("!")] * (characters - MOST_TOLD), Act.CUT, done=False)
+    again = stream(role(), *pieces, chunk("And so on."), finish())
+    told, _ = resumed([lambda _: broken], [lambda _: again])
+    assert (told.done, told.text == f"{text}And so on.") == (rescued, rescued)
+
+
+def test_an_answer_of_which_only_the_end_was_missing_is_finished() -> None:
+    told, _ = resumed([breaking(TEXT, Act.CUT)], [answering(TEXT)])
+    assert (told.text, told.done) == (TEXT, True)
+
+
+def test_it_goes_on_as_often_as_there_are_candidates() -> None:
+    told, transport = resumed(
+        [breaking(HALF, Act.CUT)],
+        [breaking(TEXT[20:30], Act.STALL)],
+        [answering(TEXT)],
+        models=("one/a", ABLE, "three/c"),
+    )
+    assert (told.text, told.done) == (TEXT, True)
+    assert told.classes == ["one/a network", "two/b timeout_idle", "three/c ok"]
+    assert told.chunks[-1]["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
+    assert transport.observed == [
+        ("one/a", "ok", None),
+        ("one/a", "network", None),
+        ("two/b", "ok", None),
+        ("two/b", "timeout_idle", None),
+        ("three/c", "ok", None),
+    ]
+
+
+def test_what_fails_before_it_brings_anything_new_is_passed_over() -> None:
+    told, _ = resumed([breaking(HALF, Act.CUT)], [breaking(TEXT[:9], Act.CUT)], [answering(TEXT)])
+    assert (told.text, told.done) == (TEXT, True)
+    assert told.classes == ["one/a network", "two/b network", "three/c ok"]
+
+
+REFUSED = whole({"error": {"message": "Prefill is not supported."}}, status=400)
+
+
+def unwilling(text: str) -> Script:
+    return lambda asked: REFUSED if prefilled(asked) else answering(text)(asked)
+
+
+def test_a_candidate_that_refuses_the_prefill_starts_over() -> None:
+    told, transport = resumed([breaking(HALF, Act.CUT)], [unwilling(TEXT)], models=("one/a", ABLE))
+    assert (told.text, told.done) == (TEXT, True)
+    assert [prefilled(body) for body in transport.asked("b")] == [HALF.rstrip(), ""]
+    assert told.classes == ["one/a network", "two/b invalid_request", "two/b ok"]
+
+
+LOST = [
+    pytest.param(replying(REFUSED), True, id="refuses everything"),
+    pytest.param(unwilling(OTHER), True, id="refuses the prefill and gives another answer"),
+    pytest.param(answering(OTHER), False, id="gives another answer"),
+    pytest.param(answering(HALF[:5]), False, id="gives a shorter answer"),
+    pytest.param(replying(whole(status=500)), True, id="is down"),
+    pytest.param(replying(whole(status=429, headers={"retry-after": "60"})), True, id="is limited"),
+    pytest.param(
+        replying(whole({"error": {"message": "No.", "code": "content_filter"}}, status=400)),
+        True,
+        id="filters",
+    ),
+]
+
+
+@pytest.mark.parametrize(("last", "able"), LOST)
+def test_when_nobody_can_go_on_the_break_itself_is_told(last: Script, able: bool) -> None:
+    told, transport = resumed([breaking(HALF, Act.CUT)], [last], models=("one/a", ABLE if able else "two/b"))
+    assert told.text == HALF
+    assert not told.done
+    assert told.failure["metadata"]["class"] == "network"
+    assert told.failure["metadata"]["provider"] == "one"
+    assert told.failure["code"] == "upstream_error"
+    assert told.failure["message"].startswith("The answer broke off: one/a (network, 200), two/b (")
+    assert len(told.failure["metadata"]["attempts"]) == 1 + len(transport.asked("b"))
+    assert told.answer is not None
+    assert told.answer.failure
+
+
+TOOL = chunk(None, tool_calls=[{"index": 0, "id": "c", "type": "function", "function": {"name": "f"}}])
+NEVER = [
+    pytest.param(OFFERING, [TOOL], id="after a tool call"),
+    pytest.param(
+        {"functions": [{"name": "f"}]}, [chunk(None, function_call={"name": "f"})], id="after a legacy call"
+    ),
+    pytest.param({}, [chunk(None, reasoning_content="Hm")], id="after reasoning"),
+    pytest.param({}, [chunk(None, refusal="I")], id="after a refusal"),
+    pytest.param({}, [chunk(None, audio={"id": "x"})], id="after audio"),
+    pytest.param({}, [chunk("x", index=1)], id="after another choice"),
+    pytest.param({}, [finish(), {"error": {"message": "No.", "code": 500}}], id="after the finish reason"),
+    pytest.param({}, [{"error": {"message": "No.", "code": "content_filter"}}], id="round a content filter"),
+    pytest.param({"response_format": {"type": "json_object"}}, [], id="with a JSON answer"),
+    pytest.param({"output_schema": {"type": "object"}}, [], id="with a schema"),
+    pytest.param({"n": 2}, [], id="with two choices"),
+    pytest.param({"logprobs": True}, [], id="with logprobs"),
+    pytest.param(
+        {"modalities": ["text", "audio"], "audio": {"voice": "x", "format": "wav"}}, [], id="with audio"
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "events"), NEVER)
+def test_what_is_not_one_text_is_not_gone_on_with(fields: Json, events: list[Json]) -> None:
+    native = [model(id, can=["json_object", "json_schema"]) for id in ("one/a", "two/b")]
+    told, transport = resumed(
+        [breaking("Hello", *events, Act.CUT)],
+        [answering(TEXT)],
+        models=tuple(native),
+        body={**ASKED, **fields},
+    )
+    assert not told.done
+    assert "error" in told.events[-1]
+    assert transport.asked("b") == []
+
+
+def test_a_text_format_is_one_text() -> None:
+    body = {**ASKED, "response_format": {"type": "text"}, "n": 1, "logprobs": False}
+    told, _ = resumed([breaking(HALF, Act.CUT)], [answering(TEXT)], body=body)
+    assert told.done
+
+
+@pytest.mark.parametrize("recovery", ["error", "resume"])
+def test_without_another_candidate_or_the_rule_it_ends_in_an_error(recovery: str) -> None:
+    scripts = [[breaking(HALF, Act.CUT)], [answering(TEXT)]][: 1 if recovery == "resume" else 2]
+    told, transport = resumed(*scripts, recovery=recovery)
+    assert (told.text, told.done) == (HALF, False)
+    assert len(transport.requests) == 1
+
+
+def test_one_deadline_bounds_it_all() -> None:
+    told, transport = resumed(
+        [breaking(HALF, Act.STALL)], [answering(TEXT)], timeouts={"idle": 20.0, "total": 15.0}
+    )
+    assert told.seconds == pytest.approx(15)
+    assert told.failure["metadata"]["class"] == "timeout_total"
+    assert len(transport.requests) == 1
+
+
+def test_a_long_text_said_again_is_bounded_by_its_silences_and_not_by_the_first_token() -> None:
+    slow = [piece for at in range(0, len(TEXT), 4) for piece in (2.0, chunk(TEXT[at : at + 4]))]
+    told, _ = resumed(
+        [breaking(HALF, Act.CUT)],
+        [lambda _: stream(role(), *slow, finish())],
+        timeouts={"first_token": 3.0, "idle": 3.0},
+    )
+    assert (told.text, told.done) == (TEXT, True)
+    assert told.answer is not None
+    assert told.answer.first_token == pytest.approx(2)
+
+
+@HOWS
+def test_usage_and_cost_count_every_attempt_as_the_log_does(able: bool) -> None:
+    asked = {**ASKED, "stream_options": {"include_usage": True}, "usage": {"include": True}}
+    second = ABLE if able else "two/b"
+    told, _ = resumed([breaking(HALF, Act.CUT)], [answering(TEXT)], models=("one/a", second), body=asked)
+    last = told.chunks[-1]
+    assert last["choices"] == []
+    assert last["usage"] == {
+        "prompt_tokens": 5 + 7,
+        "completion_tokens": len(HALF) // 4 + 3,
+        "total_tokens": 20,
+        "cost": pytest.approx((12 * 1 + 8 * 2) / 1e6),
+    }
+    assert last["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
+    assert told.answer is not None
+    used = told.answer.usage
+    assert used is not None
+    assert (used.input, used.output, used.estimated) == (5 + 7, len(HALF) // 4 + 3, True)
+    assert told.answer.cost_dollars == pytest.approx((12 * 1 + 8 * 2) / 1e6)
+    assert told.answer.candidate.id == "two/b"
+    assert told.answer.resumed == last["sluice"]
+
+
+def test_an_explanation_is_told_beside_it() -> None:
+    told, _ = resumed([breaking(HALF, Act.CUT)], [answering(TEXT)], explanation={"reason": "rule"})
+    assert told.chunks[-1]["sluice"] == {
+        "reason": "rule",
+        "resumed_from": "one/a",
+        "at_chars": len(HALF),
+    }
+
+
+def test_reasoning_of_the_new_model_is_not_told_in_the_middle() -> None:
+    thinking = [chunk(None, reasoning_content="Hm"), *(chunk(one) for one in TEXT), finish()]
+    told, _ = resumed([breaking(HALF, Act.CUT)], [lambda _: stream(role(), *thinking)])
+    assert (told.text, told.done) == (TEXT, True)
+    assert not any("reasoning_content" in one["delta"] for one in told.choices)
+
+
+def test_a_tool_call_instead_of_the_text_is_another_answer() -> None:
+    told, _ = resumed(
+        [breaking(HALF, Act.CUT)], [lambda _: stream(role(), TOOL, finish("tool_calls"))], body=OFFERING
+    )
+    assert (told.text, told.done) == (HALF, False)
+    assert told.classes == ["one/a network", "two/b cancelled"]
+
+
+def test_a_tool_call_after_the_text_is_a_part_of_the_answer() -> None:
+    told, _ = resumed(
+        [breaking(HALF, Act.CUT)],
+        [lambda _: stream(role(), chunk(HALF), TOOL, finish("tool_calls"))],
+        body=OFFERING,
+    )
+    assert told.done
+    assert told.choices[-2]["delta"]["tool_calls"][0]["id"] == "c"
+
+
+def test_the_rest_of_a_chunk_keeps_the_providers_own_text() -> None:
+    odd = (
+        '{"x": 1.50, "choices":[{"index":0,"delta":{"content":"%s"},"e":"\\u00e9"}],'
+        '"id":"q","created":1,"model":"m"}'
+    )
+    transport = Scripted(
+        {
+            "a": [breaking("Hel", Act.CUT)],
+            "b": [lambda _: stream(odd % "Hello", odd % "!", finish())],
+        }
+    )
+
+    async def frames() -> bytes:
+        answer = await transport.relay()(call("one/a", "two/b", stream=True, recovery="resume", retries=0))
+        return b"".join([frame async for frame in answer.frames()])
+
+    text = run(frames()).decode()
+    assert (
+        f'{{"x": 1.50, "choices":[{{"index":0,"delta":{{"content":"lo"}},"e":"\\u00e9"}}],"id":"{HEAD["id"]}"'
+        in text
+    )
+    assert text.count('"x": 1.50') == 2
+
+
+def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
+    transport = Scripted({"a": [breaking(HALF, Act.CUT)], "b": [replying(stream(role(), Act.STALL))]})
+
+    async def left() -> list[str]:
+        answer = await transport.relay()(call("one/a", "two/b", stream=True, recovery="resume", retries=0))
+
+        async def read() -> None:
+            async for _ in answer.frames():
+                pass
+
+        reading = asyncio.ensure_future(read())
+        await asyncio.sleep(5)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        return [f"{one.model} {one.klass}" for one in answer.attempts]
+
+    assert run(left()) == ["one/a network", "two/b cancelled"]
+    assert transport.open == 0
+
+
+# buffer
+
+
+@pytest.mark.parametrize(("ending", "klass"), BREAKS)
+def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], klass: str) -> None:
+    told, transport = resumed(
+        [breaking(HALF, TOOL, *ending)], [answering(OTHER)], recovery="buffer", body={**OFFERING, "n": 1}
+    )
+    assert (told.text, told.done) == (OTHER, True)
+    assert told.classes == [f"one/a {klass}", "two/b ok"]
+    assert told.answer is not None
+    assert told.answer.usage is not None
+    assert told.answer.usage.input == 5 + 7, "the failed attempt cost something"
+    assert transport.observed == [("one/a", klass, None), ("two/b", "ok", None)]
+
+
+def test_a_buffered_stream_is_whole_before_any_of_it_is_sent() -> None:
+    transport = Scripted({"a": [lambda _: stream(role(), chunk("Hel"), 7.0, chunk("lo"), finish(), usage())]})
+
+    async def begun() -> tuple[float, float, str]:
+        answer = await transport.relay()(call("one/a", stream=True, recovery="buffer"))
+        assert transport.open == 1
+        at = clock()
+        frames = [frame async for frame in answer.frames()]
+        return at, answer.first_token or 0, b"".join(frames).decode()
+
+    at, first_token, text = run(begun())
+    assert (at, first_token) == (7, 0)
+    assert text.endswith("data: [DONE]\n\n")
+
+
+def test_when_all_buffered_streams_break_the_status_is_still_true() -> None:
+    told, _ = resumed([breaking(HALF, Act.CUT)], [breaking(HALF, Act.STALL)], recovery="buffer")
+    assert told.error is not None
+    assert (told.error.status, told.error.code) == (504, "deadline_exceeded")
+    assert told.classes == ["one/a network", "two/b timeout_idle"]
+
+
+def test_what_is_too_large_to_hold_goes_out_and_ends_as_an_error() -> None:
+    large = ["x" * 1_000_000] * (MAX_HELD // 1_000_000 + 1)
+    told, transport = resumed(
+        [lambda _: stream(*map(chunk, large), chunk("y"), Act.CUT, done=False)],
+        [answering(OTHER)],
+        recovery="buffer",
+    )
+    assert not told.done
+    assert told.text == "".join(large) + "y"
+    assert told.failure["metadata"]["class"] == "network"
+    assert transport.asked("b") == []
+
+
+def test_what_one_attempt_was_told_another_does_not_know() -> None:
+    goes_on = Continuation(Sent("Hi", {"id": "1", "created": 1}, "one/a", 2), prefill=False)
+    first, second = Told("two/b", goes_on), Told("three/c", goes_on)
+    assert first.chunk(chunk("Hi there")) == {**HEAD, "id": "1", "created": 1, **_choices(" there")}
+    assert second.chunk(chunk("Hi there")) == {**HEAD, "id": "1", "created": 1, **_choices(" there")}
+    assert first.sent() == Sent("Hi there", {"id": "1", "created": 1}, "one/a", 2)
+
+
+def _choices(text: str) -> Json:
+    return {"choices": chunk(text)["choices"]}

@@ -1,0 +1,114 @@
+"""Fields that only Opper, OpenPipe or OpenTools know are removed or refused, and never relayed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from handler.errors import InvalidRequest
+from handler.formats.chat.foreign_fields import BODY, HEADERS
+from handler.formats.chat.request import parse, prepared
+from handler.settings import Settings
+from rules import Effects
+from tests.support.gateways import provider, running
+from tests.support.upstream import Upstream, completion, whole
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+SEARCH = {"type": "opper:web_search", "max_results": 3}
+
+
+def parsed(headers: dict[str, str] | None = None, **fields: Any) -> Any:
+    body = json.dumps({"messages": MESSAGES, **fields}).encode()
+    return parse(body, headers or {}, Settings())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"span_uuid": "5f0c3a52-8f7e-4e2a-9a1b-1c2d3e4f5a6b"}, id="a span"),
+        pytest.param({"evaluate": False}, id="no scoring"),
+        pytest.param({"evaluate": True, "span_uuid": 7}, id="both, whatever they hold"),
+        pytest.param(dict.fromkeys(BODY), id="nulls"),
+    ],
+)
+def test_a_field_that_changes_no_answer_is_removed(fields: dict[str, Any]) -> None:
+    assert prepared(parsed(**fields), Effects()) == {"messages": MESSAGES}
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        pytest.param(
+            {"openpipe": {"tags": {}}}, "openpipe", id="a field that OpenPipe's client removes itself"
+        ),
+        pytest.param({"reqPayload": {"messages": MESSAGES}}, "reqPayload", id="OpenPipe's wrapper"),
+        pytest.param({"tools": [SEARCH]}, "tools[0].type", id="a tool that Opper runs"),
+        pytest.param({"tools": [{"type": "mcp", "ref": "exa"}]}, "tools[0].type", id="a tool of OpenTools"),
+    ],
+)
+def test_a_field_that_would_change_the_answer_is_refused_with_a_reason(
+    fields: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        parsed(**fields)
+    assert (raised.value.code, raised.value.param) == ("unsupported_parameter", param)
+    assert len(raised.value.message) > 40
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        pytest.param("op-criteria", '["tone@v1"]', False, id="criteria"),
+        pytest.param("op-criteria", "[]", True, id="no criteria"),
+        pytest.param("x-opper-guard-action", "block", False, id="a guard that blocks"),
+        pytest.param("x-opper-guard-action", "redact", False, id="a guard that redacts"),
+        pytest.param("x-opper-guard-action", "flag", True, id="a guard that only notes"),
+        pytest.param("x-opper-guard-input", "pii", True, id="a guard without an action, which only notes"),
+        pytest.param("x-opper-parent-span-id", "5f0c", True, id="a parent span"),
+        pytest.param("op-cache", "readWrite", True, id="OpenPipe's cache"),
+    ],
+)
+def test_headers_that_ask_for_something_not_served(name: str, value: str, taken: bool) -> None:
+    if taken:
+        parsed({name: value})
+        return
+    assert name in HEADERS
+    with pytest.raises(InvalidRequest) as raised:
+        parsed({name: value})
+    assert (raised.value.code, raised.value.param) == ("unsupported_parameter", name)
+
+
+def test_a_tool_of_a_providers_own_still_passes() -> None:
+    tools = [{"type": "web_search"}, {"type": "mcp", "server_label": "x"}, {"type": "operate"}]
+    assert prepared(parsed(tools=tools), Effects())["tools"] == tools
+
+
+async def test_none_of_it_reaches_a_provider_that_refuses_what_it_does_not_know() -> None:
+    async with Upstream() as upstream:
+        upstream.script("m", whole(completion()))
+        gateway = running([provider(upstream.url)])
+        heard = await gateway.chat(model="up/m", span_uuid="5f0c", evaluate=False)
+        await gateway.gateway.aclose()
+        (sent,) = upstream.asked("m")
+    assert heard.status == 200
+    assert sent.json == {"messages": MESSAGES, "model": "m"}
+
+
+@pytest.mark.parametrize("name", ["openpipe:support-bot", "OpenPipe:a", "dynamic/triage"])
+async def test_a_name_of_another_service_is_a_404_with_an_alternative(name: str) -> None:
+    gateway = running([])
+    error = (await gateway.chat(model=name)).error
+    assert error["code"] == "model_not_found"
+    assert "alias record" in error["message"]
+
+
+async def test_an_alias_serves_a_name_of_another_service() -> None:
+    async with Upstream() as upstream:
+        upstream.script("m", whole(completion()))
+        alias = {"kind": "alias", "id": "openpipe:support-bot", "models": ["up/m"]}
+        gateway = running([provider(upstream.url), alias])
+        heard = await gateway.chat(model="openpipe:support-bot")
+        await gateway.gateway.aclose()
+    assert (heard.status, heard.headers["x-sluice-model"]) == (200, "up/m")

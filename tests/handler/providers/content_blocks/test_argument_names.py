@@ -1,0 +1,129 @@
+"""Arguments whose names Claude refuses: spelled in tools and in the history, and meant again in answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.errors import Json, UpstreamError
+from handler.providers.anthropic.translator import Anthropic
+from handler.providers.content_blocks.names import meant, meant_arguments, spelled, with_spelled_arguments
+from handler.providers.content_blocks.schema import KEY
+from handler.providers.registry import TRANSLATORS
+from handler.providers.translator import Quirks
+from rules import Model
+from tests.handler.providers.test_contract import folded
+
+ODD = {"$filter": {"type": "string"}, "first name": {"type": "string"}, "ü_x2e_": {"type": "null"}}
+QUERY = {
+    "type": "function",
+    "function": {
+        "name": "query",
+        "parameters": {"type": "object", "properties": ODD, "required": ["$filter"]},
+    },
+}
+PLAIN = {"type": "function", "function": {"name": "look", "parameters": {"properties": {"a.b-c": {}}}}}
+GIVEN = {"$filter": "a_x2e_b", "first name": "$filter", "other": {"$filter": 1}}
+MODEL = Model(provider="anthropic", name="claude-haiku-4-5", can=frozenset({"tools", "json_schema"}))
+
+
+def sent(**fields: Any) -> Json:
+    body: Json = {"messages": [{"role": "user", "content": "Hi"}], "tools": [QUERY, PLAIN], **fields}
+    return Anthropic().request(body, MODEL, Quirks())[0]
+
+
+def test_only_the_tools_that_need_it_are_spelled() -> None:
+    query, look = sent()["tools"]
+    assert query["name"] == "_xan_query"
+    assert [meant(name)[0] for name in query["input_schema"]["properties"]] == list(ODD)
+    assert all(map(KEY.fullmatch, query["input_schema"]["properties"]))
+    assert [meant(name)[0] for name in query["input_schema"]["required"]] == ["$filter"]
+    assert (look["name"], look["input_schema"]["properties"]) == ("look", {"a.b-c": {}})
+
+
+def test_a_choice_and_the_history_use_the_same_names() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "query", "arguments": json.dumps(GIVEN)}}
+    history = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "ok"},
+    ]
+    body = sent(messages=history, tool_choice={"type": "function", "function": {"name": "query"}})
+    assert body["tool_choice"] == {"type": "tool", "name": "_xan_query"}
+    (use,) = body["messages"][1]["content"]
+    assert use["name"] == "_xan_query"
+    assert use["input"] == {spelled(name): value for name, value in GIVEN.items()}
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "bedrock"])
+def test_an_answer_has_the_clients_own_names_whole_and_streamed(dialect: str) -> None:
+    name, input = with_spelled_arguments("query"), {spelled(name): value for name, value in GIVEN.items()}
+    whole: dict[str, Json] = {
+        "anthropic": {
+            "id": "m",
+            "model": "m",
+            "content": [{"type": "tool_use", "id": "1", "name": name, "input": input}],
+            "stop_reason": "tool_use",
+        },
+        "bedrock": {
+            "output": {
+                "message": {"content": [{"toolUse": {"toolUseId": "1", "name": name, "input": input}}]}
+            },
+            "stopReason": "tool_use",
+        },
+    }
+    (choice,) = TRANSLATORS[dialect].response(whole[dialect], Quirks())["choices"]
+    (call,) = choice["message"]["tool_calls"]
+    assert call["function"]["name"] == "query"
+    assert json.loads(call["function"]["arguments"]) == GIVEN
+
+
+@given(st.integers(1, 9))
+def test_a_stream_sends_them_once_they_are_whole(cut: int) -> None:
+    text = json.dumps({spelled(name): value for name, value in GIVEN.items()})
+    start = {"type": "tool_use", "id": "1", "name": with_spelled_arguments("query"), "input": {}}
+    pieces = [text[at : at + cut] for at in range(0, len(text), cut)]
+    events: list[Json] = [
+        {"type": "message_start", "message": {"id": "m", "model": "m", "usage": {}}},
+        {"type": "content_block_start", "index": 0, "content_block": start},
+        *(
+            {
+                "type": "content_block_delta",
+                "index": 0,
+                "delta": {"type": "input_json_delta", "partial_json": piece},
+            }
+            for piece in pieces
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {}},
+        {"type": "message_stop"},
+    ]
+    decoder = Anthropic().stream(Quirks())
+    chunks = [chunk for event in events for chunk in decoder.feed(json.dumps(event))] + list(decoder.close())
+    (call,) = folded(chunks)["choices"][0]["message"]["tool_calls"].values()
+    assert call["function"]["name"] == "query"
+    assert json.loads(call["function"]["arguments"]) == GIVEN
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.text()))
+def test_every_name_comes_back(arguments: Json) -> None:
+    told = json.dumps({spelled(name): value for name, value in arguments.items()})
+    assert json.loads(meant_arguments(told)) == arguments
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3", '{"a": 1e999}'])
+def test_what_is_no_object_stays_as_it_is(text: str) -> None:
+    assert meant_arguments(text) == text
+
+
+@pytest.mark.parametrize("name", ["", "$" * 20, "a" * 65])
+def test_a_name_that_cannot_be_spelled_makes_the_model_no_candidate(name: str) -> None:
+    parameters = {"type": "object", "properties": {name: {}}}
+    tool = {"type": "function", "function": {"name": "query", "parameters": parameters}}
+    with pytest.raises(UpstreamError) as refused:
+        sent(tools=[tool])
+    assert refused.value.code == "unsupported_parameter"

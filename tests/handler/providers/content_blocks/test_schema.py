@@ -1,0 +1,227 @@
+"""Schemas for the compilers of Anthropic and Bedrock: equal, closed, moved into a description, or refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from handler.errors import Json
+from handler.providers.content_blocks.schema import MOST, compiled, of_object
+
+TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
+NAMED = {"type": "object", "properties": {"a": TEXT}, "required": ["a"]}
+TREE = {"type": "object", "properties": {"left": {"$ref": "#/$defs/tree"}}}
+CLOSED = {"additionalProperties": False}
+
+
+def objects(*fields: str, **more: Any) -> Json:
+    return {"type": "object", "properties": dict.fromkeys(fields, TEXT), **more}
+
+
+SAID = [
+    pytest.param(
+        objects("default", "title", "not", "type", "minimum"),
+        {**objects("default", "title", "not", "type", "minimum"), **CLOSED},
+        id="properties that are called like words",
+    ),
+    pytest.param(
+        {"type": "string", "format": "regex"},
+        {"type": "string", "description": '(format: "regex")'},
+        id="a format that it does not know",
+    ),
+    pytest.param(
+        {"type": "string", "not": {"const": "a"}},
+        {"type": "string", "description": '(not: {"const": "a"})'},
+        id="what only narrows a value goes into the description",
+    ),
+    pytest.param(
+        {"type": ["object", "null"], "properties": {"a": TEXT}},
+        {"type": ["object", "null"], "properties": {"a": TEXT}, **CLOSED},
+        id="an object or nothing",
+    ),
+    pytest.param(
+        {"$defs": {"a": NAMED, "b": TREE}, "$ref": "#/$defs/a"},
+        {"$defs": {"a": {**NAMED, **CLOSED}}, "$ref": "#/$defs/a"},
+        id="the definitions that are used",
+    ),
+    pytest.param(
+        {"definitions": {"a": NAMED}, "type": "array", "items": {"$ref": "#/definitions/a"}},
+        {"$defs": {"a": {**NAMED, **CLOSED}}, "type": "array", "items": {"$ref": "#/$defs/a"}},
+        id="definitions as they were once called",
+    ),
+    pytest.param(
+        {"type": "array", "items": {"oneOf": [{"const": 1}]}},
+        {"type": "array", "items": {"anyOf": [{"const": 1}]}},
+        id="one of",
+    ),
+    pytest.param(
+        {"allOf": [objects("a", required=["a"]), objects("b", required=["b"])]},
+        {**objects("a", "b", required=["a", "b"]), **CLOSED},
+        id="parts of one object",
+    ),
+    pytest.param(
+        {"$ref": "#/$defs/a", "description": "D", "$defs": {"a": {"type": "string", "description": "a"}}},
+        {"type": "string", "description": "D"},
+        id="a description beside a reference",
+    ),
+    pytest.param(
+        {"allOf": [{"$ref": "#/$defs/a"}, objects("b")], "$defs": {"a": NAMED}},
+        {**objects("a", "b", required=["a"]), **CLOSED},
+        id="a reference and what is added to it",
+    ),
+    pytest.param(
+        {**objects("a", "b"), "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
+        {
+            "anyOf": [
+                {**objects("a", "b", required=["a"]), **CLOSED},
+                {**objects("a", "b", required=["b"]), **CLOSED},
+            ]
+        },
+        id="what stands beside alternatives holds for each",
+    ),
+    pytest.param(
+        {"type": "array", "items": [TEXT, NUMBER], "additionalItems": False},
+        {
+            "type": "array",
+            "items": {"anyOf": [TEXT, NUMBER]},
+            "description": "(prefixItems: " + json.dumps([TEXT, NUMBER]) + "; items: false)",
+        },
+        id="a tuple",
+    ),
+    pytest.param(objects(), {**objects(), **CLOSED}, id="an object that lists no property"),
+    pytest.param(
+        {**objects("a"), "properties": {"a": TEXT, "b": False}}, {**objects("a"), **CLOSED}, id="never"
+    ),
+    pytest.param(
+        {"type": "integer", "minimum": 0, "exclusiveMinimum": True},
+        {"type": "integer", "description": "(exclusiveMinimum: 0)"},
+        id="a bound of draft 4",
+    ),
+    pytest.param(
+        {"allOf": [{"type": "number", "minimum": 1}, {"type": "integer", "minimum": 3, "maximum": 9}]},
+        {"type": "integer", "description": "(minimum: 3; maximum: 9)"},
+        id="the narrower bound",
+    ),
+    pytest.param(
+        {"allOf": [{"enum": ["a", "b"]}, {"type": "string", "enum": ["b", "c"]}]},
+        {"enum": ["b"], "type": "string"},
+        id="the values of both",
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "expected"), SAID)
+def test_a_schema_is_compiled(schema: Json, expected: Json) -> None:
+    before = repr(schema)
+    found = compiled(schema)
+    assert found is not None
+    assert found.schema == expected
+    assert repr(schema) == before
+
+
+UNSAID = [
+    pytest.param({"type": "object"}, id="a free object"),
+    pytest.param({**NAMED, "additionalProperties": TEXT}, id="a map beside properties"),
+    pytest.param({"type": "object", "additionalProperties": TEXT}, id="a map"),
+    pytest.param({**NAMED, "additionalProperties": True}, id="an object that is said to be open"),
+    pytest.param({**NAMED, "patternProperties": {"^x": TEXT}}, id="properties by a pattern"),
+    pytest.param({**NAMED, "if": {"required": ["b"]}}, id="a condition on what is not listed"),
+    pytest.param({**NAMED, "required": ["b"]}, id="a required property that is not listed"),
+    pytest.param({}, id="any value"),
+    pytest.param({"type": "array", "items": {"type": "object"}}, id="free objects in a list"),
+    pytest.param({"properties": {"a": {}}}, id="an object or anything else"),
+    pytest.param({"not": {"type": "null"}}, id="all but something"),
+    pytest.param({"const": {"a": 1}}, id="a value that is an object"),
+    pytest.param({"allOf": [{"type": "string"}, {"type": "null"}]}, id="what nothing fits"),
+    pytest.param({"$ref": "#/$defs/tree", "$defs": {"tree": TREE}}, id="what contains itself"),
+    pytest.param({"type": "object", "properties": {"a": {"$ref": "#"}}}, id="and by its head"),
+    pytest.param({"$ref": "#/$defs/none"}, id="a reference to nothing"),
+    pytest.param(objects("first name"), id="a name that is refused"),
+    pytest.param(objects("a" * 65), id="a name that is too long"),
+    pytest.param(objects(*map(str, range(12))), id="very many optional properties in one object"),
+    pytest.param(
+        {**objects(), "properties": {str(at): objects("a", "b", "c") for at in range(7)}, "required": ["0"]},
+        id="or in all of them",
+    ),
+    pytest.param(
+        {
+            **objects(required=[str(at) for at in range(17)]),
+            "properties": {str(at): {"type": ["string", "null"]} for at in range(17)},
+        },
+        id="very many properties that may be null",
+    ),
+]
+
+
+@pytest.mark.parametrize("schema", UNSAID)
+def test_a_schema_without_an_equal_is_not_compiled(schema: Json) -> None:
+    assert compiled(schema) is None
+
+
+def test_what_fits_the_limits_exactly_is_compiled() -> None:
+    names = [str(at) for at in range(MOST.unions)]
+    schema = {**objects(required=names), "properties": {name: {"type": ["string", "null"]} for name in names}}
+    found = compiled(schema)
+    assert found is not None
+    assert found.size.unions == MOST.unions
+
+
+ADD = {"properties": {"op": {"const": "add"}, "text": TEXT}, "required": ["op", "text"]}
+DELETE = {"properties": {"op": {"const": "del"}, "line": NUMBER}, "required": ["op", "line"]}
+EDIT = {
+    "type": "object",
+    "properties": {"op": {"enum": ["add", "del"]}, "text": TEXT, "line": NUMBER},
+    "required": ["op"],
+}
+PARAMETERS = [
+    pytest.param(None, objects(), id="none"),
+    pytest.param({"properties": []}, objects(), id="a list for an empty object"),
+    pytest.param({"type": "object", "oneOf": [ADD, DELETE]}, EDIT, id="alternatives"),
+    pytest.param(
+        {"oneOf": [{"$ref": "#/$defs/add"}, {"$ref": "#/$defs/del"}], "$defs": {"add": ADD, "del": DELETE}},
+        {**EDIT, "$defs": {"add": ADD, "del": DELETE}},
+        id="alternatives by reference",
+    ),
+    pytest.param(
+        {"$ref": "#/$defs/edit", "$defs": {"edit": {"anyOf": [ADD, {"anyOf": [DELETE]}]}}},
+        {**EDIT, "$defs": {"edit": {"anyOf": [ADD, {"anyOf": [DELETE]}]}}},
+        id="alternatives inside a reference",
+    ),
+    pytest.param(
+        {"anyOf": [{"properties": {"a": TEXT}}, {"properties": {"a": NUMBER}}, {"type": "string"}]},
+        {"type": "object", "properties": {"a": {"anyOf": [TEXT, NUMBER]}}},
+        id="properties of several types, and what is no object",
+    ),
+    pytest.param(
+        {"required": ["b"], "allOf": [objects("a", required=["a"]), {"properties": {"b": NUMBER}}]},
+        {"type": "object", "properties": {"a": TEXT, "b": NUMBER}, "required": ["a", "b"]},
+        id="parts of one",
+    ),
+    pytest.param(
+        {"anyOf": [{**NAMED, **CLOSED}, {**objects("b"), **CLOSED}]},
+        {**objects("a", "b"), **CLOSED},
+        id="closed alternatives",
+    ),
+    pytest.param(
+        {"$ref": "#/$defs/tree", "$defs": {"tree": TREE}},
+        {**TREE, "$defs": {"tree": TREE}},
+        id="what contains itself",
+    ),
+    pytest.param({"$ref": "#/$defs/none"}, objects(), id="a reference to nothing"),
+    pytest.param({"anyOf": [{"$ref": "#"}]}, objects(), id="alternatives of themselves"),
+    pytest.param({"type": "string"}, objects(), id="what is no object at all"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "expected"), PARAMETERS)
+def test_parameters_are_an_object(parameters: Any, expected: Json) -> None:
+    found = of_object(parameters)
+    found.pop("description", None)
+    assert found == expected
+
+
+def test_alternatives_go_into_the_description_too() -> None:
+    told = of_object({"oneOf": [ADD, DELETE], "description": "Edits."})["description"]
+    assert told == f"Edits. (oneOf: {json.dumps([ADD, DELETE])})"

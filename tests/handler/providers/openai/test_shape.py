@@ -1,0 +1,166 @@
+"""The members that OpenAI's shape requires: whatever a host leaves out, the client has them all."""
+
+from __future__ import annotations
+
+import collections
+import json
+from typing import Any
+
+import pytest
+
+from handler.answers.client_stream import Frames
+from handler.answers.usage import Usage, usage_of
+from handler.errors import UpstreamError
+from handler.providers.openai.shape import REQUIRED, completed
+from handler.providers.openai.translator import OpenAI
+from handler.providers.translator import Json, Quirks
+from tests.handler.providers.openai.openai_shapes import CALL_EVENTS, SHAPES, TEXT_EVENTS, Shape, call, piece
+
+PARTS = {"call": {"id", "type"}, "function": {"name", "arguments"}}
+
+
+def frames_of(events: list[Json], *, wants_usage: bool = True) -> tuple[list[Json], Frames]:
+    """The chunks that a client gets, and where they come from."""
+    frames = Frames(OpenAI().stream(Quirks()), model="host/m", wants_usage=wants_usage, steady=True)
+    data = [f"data: {json.dumps(event)}\n\n".encode() for event in events] + [b"data: [DONE]\n\n"]
+    sent = b"".join([*map(frames.feed, data), b"" if frames.ended else frames.close()])
+    assert frames.failure is None, frames.failure
+    return [json.loads(line[6:]) for line in sent.decode().split("\n\n") if line], frames
+
+
+def put_together(chunks: list[Json]) -> Json:
+    """One choice as the official clients make it; every required member is looked at on the way."""
+    message: Json = {"content": "", "calls": []}
+    for chunk in chunks:
+        assert all(chunk[name] for name in REQUIRED["chunk"])
+        assert (chunk["id"], chunk["created"]) == (chunks[0]["id"], chunks[0]["created"])
+        for choice in chunk["choices"]:
+            assert (choice["index"], type(choice["delta"])) == (0, dict)
+            add(choice["delta"], message)
+            message["finish"] = choice.get("finish_reason") or message.get("finish")
+    return message
+
+
+def add(delta: Json, message: Json) -> None:
+    message["content"] += delta.get("content") or ""
+    if "role" in delta:
+        assert "role" not in message, "it is told once"
+        message["role"] = delta["role"]
+    for one in delta.get("tool_calls") or ():
+        if one["index"] == len(message["calls"]):
+            assert PARTS["call"] < one.keys()
+            assert one["function"].keys() >= PARTS["function"]
+            message["calls"].append({**one, "arguments": ""})
+        else:
+            assert not {"id", "type", "name"} & (one.keys() | one["function"].keys()), "they are told once"
+        message["calls"][one["index"]]["arguments"] += one["function"].get("arguments") or ""
+    for name in ("images", "annotations"):
+        assert all(isinstance(item["index"], int) for item in delta.get(name) or ())
+
+
+def told(calls: list[Json]) -> tuple[tuple[str, Any], ...]:
+    ids = [one["id"] for one in calls]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+    assert all(one["type"] == "function" for one in calls)
+    return tuple((one["function"]["name"], json.loads(one["arguments"])) for one in calls)
+
+
+def tokens(body: Json) -> tuple[int, int, int] | None:
+    usage = body.get("usage")
+    return usage and tuple(usage[name] for name in REQUIRED["usage"])
+
+
+@pytest.mark.parametrize("shape", [one for one in SHAPES if one.whole], ids=lambda one: one.name)
+def test_a_whole_answer_has_all_that_openais_has(shape: Shape) -> None:
+    assert shape.whole is not None
+    body = OpenAI().response(shape.whole, Quirks())
+    (choice,) = body["choices"]
+    message = choice["message"]
+    assert all(body[name] for name in REQUIRED["completion"])
+    assert (choice["index"], message["role"]) == (0, "assistant")
+    assert message["content"] == shape.text if shape.text else not message["content"]
+    calls = [{**one, "arguments": one["function"]["arguments"]} for one in message.get("tool_calls", [])]
+    assert (told(calls), tokens(body)) == (shape.calls, shape.usage)
+    assert choice["finish_reason"] == shape.expected["finish"]
+
+
+@pytest.mark.parametrize("shape", [one for one in SHAPES if one.events], ids=lambda one: one.name)
+def test_a_stream_has_all_that_openais_has(shape: Shape) -> None:
+    assert shape.events is not None
+    chunks, frames = frames_of(shape.events)
+    message = put_together(chunks)
+    assert (message["role"], message["content"], told(message["calls"])) == (
+        "assistant",
+        shape.text,
+        shape.calls,
+    )
+    assert message["finish"] == shape.expected["finish"]
+    assert tokens(chunks[-1]) == shape.usage
+    assert [chunk for chunk in chunks[:-1] if chunk.get("usage")] == []
+    assert bool(frames.usage) is (shape.usage is not None)
+    without, _ = frames_of(shape.events, wants_usage=False)
+    assert len(without) == len(chunks) - bool(shape.usage)
+    assert not any(chunk.get("usage") for chunk in without)
+
+
+@pytest.mark.parametrize("events", [TEXT_EVENTS, CALL_EVENTS], ids=["a text", "calls"])
+def test_a_complete_event_is_the_same_object(events: list[Json]) -> None:
+    decoder = OpenAI().stream(Quirks())
+    for event in events:
+        assert [chunk is decoder.event for chunk in decoder.feed(json.dumps(event))] == [True]
+
+
+@pytest.mark.parametrize(
+    ("usage", "whole"),
+    [
+        pytest.param({"prompt_tokens": 3, "total_tokens": 5}, (3, 2, 5), id="the answer's tokens"),
+        pytest.param({"completion_tokens": 2, "total_tokens": 5}, (3, 2, 5), id="the prompt's"),
+        pytest.param({"prompt_tokens": 3, "completion_tokens": 2}, (3, 2, 5), id="the sum"),
+        pytest.param({"total_tokens": 5}, (5, 0, 5), id="all but the sum"),
+        pytest.param({"prompt_tokens": None, "completion_tokens": 2}, (0, 2, 2), id="an unknown count is 0"),
+    ],
+)
+def test_where_the_counts_of_usage_come_from(usage: Json, whole: tuple[int, int, int]) -> None:
+    made = completed("usage", usage)
+    assert tuple(made.values()) == whole or tokens({"usage": made}) == whole
+    assert isinstance(usage_of({"usage": made}), Usage)
+
+
+@pytest.mark.parametrize("name", [None, ""])
+@pytest.mark.parametrize("finish", ["stop", "tool_calls"])
+def test_a_call_whose_name_never_comes_is_a_failure(name: str | None, finish: str) -> None:
+    nameless = [{**call(None, "{}", "c1", 0), "function": {"name": name, "arguments": "{}"}}]
+    decoder = OpenAI().stream(Quirks())
+    assert all(
+        not chunk["choices"][0]["delta"].get("tool_calls")
+        for chunk in decoder.feed(json.dumps(piece({"tool_calls": nameless})))
+    )
+    with pytest.raises(UpstreamError) as raised:
+        list(decoder.feed(json.dumps(piece({}, finish))))
+    assert raised.value.klass == "protocol"
+    with pytest.raises(UpstreamError):
+        OpenAI().response({"choices": [{"message": {"tool_calls": nameless}}]}, Quirks())
+
+
+def test_a_call_that_is_cut_off_before_its_name_is_no_call() -> None:
+    chunks, _ = frames_of([piece({"tool_calls": [call(None, "{", "c1", 0)]}), piece({}, "length")])
+    assert put_together(chunks)["calls"] == []
+
+
+def test_arguments_without_a_name_are_held_up_to_a_bound() -> None:
+    decoder = OpenAI().stream(Quirks())
+    data = json.dumps(piece({"tool_calls": [call(None, "x" * 10_000, "c1", 0)]}))
+    assert [list(decoder.feed(data)) for _ in range(50)]
+    with pytest.raises(UpstreamError) as raised:
+        collections.deque((list(decoder.feed(data)) for _ in range(150)), maxlen=0)
+    assert raised.value.klass == "protocol"
+
+
+def test_a_stream_that_goes_on_after_an_end_and_breaks_off_is_a_failure() -> None:
+    decoder = OpenAI().stream(Quirks())
+    for event in (piece({"content": "a"}, "stop"), piece({"content": "b"})):
+        list(decoder.feed(json.dumps(event)))
+    with pytest.raises(UpstreamError) as raised:
+        list(decoder.close())
+    assert raised.value.klass == "network"

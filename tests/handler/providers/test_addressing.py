@@ -1,0 +1,103 @@
+"""Where a request goes, by the row's address and the model's surface."""
+
+from __future__ import annotations
+
+import pytest
+
+from handler.providers.addressing import address, surfaced, unable
+from handler.providers.registry import PROVIDERS, TRANSLATORS, rows
+from handler.providers.translator import Provider
+from rules import Model, load_catalog, read_record
+from rules.catalog.catalog import unlisted
+
+RESOURCE = "https://name.openai.azure.com"
+
+
+def recorded(provider: str, base_url: str) -> Provider:
+    return rows([read_record({"kind": "provider", "id": provider, "base_url": base_url})])[provider]
+
+
+def url(row: Provider, model: Model) -> str:
+    row = surfaced(row, model)
+    return address(row, model, TRANSLATORS[row.dialect].path(model, stream=True))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "expected"),
+    [
+        pytest.param(RESOURCE, f"{RESOURCE}/openai/v1/chat/completions", id="the resource alone"),
+        pytest.param(f"{RESOURCE}/", f"{RESOURCE}/openai/v1/chat/completions", id="with a slash"),
+        pytest.param(f"{RESOURCE}/openai/v1", f"{RESOURCE}/openai/v1/chat/completions", id="with its path"),
+        pytest.param(f"{RESOURCE}/openai/v1/", f"{RESOURCE}/openai/v1/chat/completions", id="and a slash"),
+        pytest.param(
+            f"{RESOURCE}?api-version=2024-10-21",
+            f"{RESOURCE}/openai/deployments/team%20chat/chat/completions?api-version=2024-10-21",
+            id="an api-version: the deployment is in the path",
+        ),
+        pytest.param(
+            f"{RESOURCE}/openai/v1?api-version=preview",
+            f"{RESOURCE}/openai/v1/chat/completions?api-version=preview",
+            id="an api-version behind a path",
+        ),
+    ],
+)
+def test_azure(base_url: str, expected: str) -> None:
+    assert url(recorded("azure", base_url), unlisted("azure", "team chat")) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        pytest.param("amazon.nova-lite-v1:0", "/model/amazon.nova-lite-v1%3A0/converse-stream", id="Nova"),
+        pytest.param(
+            "us.anthropic.claude-sonnet-4-6",
+            "/model/us.anthropic.claude-sonnet-4-6/converse-stream",
+            id="Claude",
+        ),
+        pytest.param("global.anthropic.claude-haiku-5-5", "/anthropic/v1/messages", id="a newer Claude"),
+        pytest.param("openai.gpt-oss-120b-1:0", "/openai/v1/chat/completions", id="gpt-oss"),
+        pytest.param("global.xai.grok-4.7", "/openai/v1/chat/completions", id="Grok"),
+        pytest.param("new.model-v1:0", "/model/new.model-v1%3A0/converse-stream", id="one nobody knows"),
+    ],
+)
+@pytest.mark.parametrize(
+    "base_url", ["https://bedrock-runtime.us-east-1.amazonaws.com", "https://b.example/x/"]
+)
+def test_bedrock(base_url: str, model: str, expected: str) -> None:
+    known = load_catalog().pin("bedrock", model) or unlisted("bedrock", model)
+    assert url(recorded("bedrock", base_url), known) == base_url.rstrip("/") + expected
+
+
+def test_a_record_of_another_dialect_has_no_surfaces() -> None:
+    record = read_record(
+        {"kind": "provider", "id": "bedrock", "dialect": "openai", "base_url": "https://b.example/v1"}
+    )
+    known = load_catalog().pin("bedrock", "global.anthropic.claude-haiku-5-5")
+    assert known is not None
+    assert url(rows([record])["bedrock"], known) == "https://b.example/v1/chat/completions"
+
+
+@pytest.mark.parametrize("name", sorted(PROVIDERS))
+def test_no_other_row_is_touched(name: str) -> None:
+    row = PROVIDERS[name]
+    if row.base_url and name != "bedrock":
+        assert surfaced(row, unlisted(name, "m")) is row
+        assert address(row, unlisted(name, "m"), "/p?alt=sse") == f"{row.base_url}/p?alt=sse"
+
+
+def test_every_surface_that_the_catalogue_names_is_one_of_the_row() -> None:
+    for model in load_catalog().all():
+        for rule in model.rules:
+            word, _, surface = rule.partition(":")
+            if word == "surface":
+                assert surface in PROVIDERS[model.provider].surfaces, model.id
+
+
+def test_each_surface_tells_itself_what_it_cannot_represent() -> None:
+    told = unable(PROVIDERS.values())
+    assert "custom_tools" not in told["bedrock"]
+    assert "custom_tools" not in told["bedrock surface:anthropic"]
+    assert "custom_tools" in told["bedrock surface:openai"]
+    for name, row in PROVIDERS.items():
+        assert told[name] == row.quirks.lacking
+    assert all({"n", "urls"} <= told[wire] for wire in told if wire.startswith("bedrock"))

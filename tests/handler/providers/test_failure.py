@@ -1,0 +1,411 @@
+"""What an upstream's refusal means, whatever its shape, and what of it a caller sees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from handler.errors import ACTIONS, UpstreamError
+from handler.providers.failure import CODES, failure_in
+from handler.providers.openai.translator import OpenAI
+from handler.providers.translator import Json, Quirks
+
+
+def error(status: int, body: object, headers: Mapping[str, str] | None = None) -> UpstreamError:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return OpenAI().error(status, headers or {}, raw)
+
+
+def oai(message: str = "no", **more: Any) -> Json:
+    return {
+        "error": {"message": message, "type": "invalid_request_error", "param": None, "code": None, **more}
+    }
+
+
+def flat(message: object, **more: Any) -> Json:
+    return {"object": "error", "message": message, "type": "BadRequestError", "param": None, **more}
+
+
+BY_STATUS = {
+    **dict.fromkeys((400, 405, 409, 413, 418, 422, 424, 451, 499), "invalid_request"),
+    401: "auth",
+    402: "quota",
+    403: "permission",
+    **dict.fromkeys((404, 410), "not_found"),
+    429: "rate_limit",
+    **dict.fromkeys((408, 425, 500, 501, 502, 504, 520, 524), "server"),
+    **dict.fromkeys((503, 529), "overloaded"),
+    **dict.fromkeys((300, 301, 304, 308), "protocol"),
+}
+
+
+@pytest.mark.parametrize(
+    "body", [oai(), flat("no"), {"error": "no"}, b"", b"<html>no</html>", b"\xff", b"[]", b"null"]
+)
+@pytest.mark.parametrize(("status", "klass"), BY_STATUS.items())
+def test_the_status_decides_where_the_body_tells_nothing(status: int, klass: str, body: object) -> None:
+    failed = error(status, body)
+    assert (failed.klass, failed.upstream_status) == (klass, status)
+    assert failed.message
+
+
+CONTEXT = "context_length"
+POLICY = "content_policy"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "klass"),
+    [
+        pytest.param(400, oai(code="context_length_exceeded"), CONTEXT, id="OpenAI: too long, by code"),
+        pytest.param(
+            400,
+            oai("This model's maximum context length is 8192 tokens."),
+            CONTEXT,
+            id="OpenAI: too long, in words",
+        ),
+        pytest.param(
+            400,
+            flat("'max_tokens' is too large: 9. This model's maximum context length is 4 tokens", code=400),
+            CONTEXT,
+            id="vLLM: too long",
+        ),
+        pytest.param(
+            400, oai("prompt is too long: 210000 tokens > 200000 maximum"), CONTEXT, id="Anthropic's words"
+        ),
+        pytest.param(400, oai("Input is too long for requested model."), CONTEXT, id="Bedrock's words"),
+        pytest.param(
+            400,
+            oai("The input token count (9) exceeds the maximum number of tokens"),
+            CONTEXT,
+            id="Gemini's words",
+        ),
+        pytest.param(
+            400, oai("Please reduce the length of the messages or completion."), CONTEXT, id="Groq's words"
+        ),
+        pytest.param(
+            400,
+            oai("This model's maximum prompt length is 131072 but the request contains 2"),
+            CONTEXT,
+            id="xAI's",
+        ),
+        pytest.param(
+            400, oai("Your request exceeded model token limit: 8192"), CONTEXT, id="Moonshot's words"
+        ),
+        pytest.param(400, oai("Range of input length should be [1, 98304]"), CONTEXT, id="Qwen's words"),
+        pytest.param(
+            500, {"error": "the request exceeds the available context size"}, CONTEXT, id="llama.cpp's words"
+        ),
+        pytest.param(
+            400,
+            {"error": {"code": "1261", "message": "Prompt exceeds max length"}},
+            CONTEXT,
+            id="Z.ai's code",
+        ),
+        pytest.param(
+            413,
+            oai("Request too large on tokens per minute (TPM)", code="rate_limit_exceeded"),
+            "rate_limit",
+            id="Groq: too large for the minute is a rate limit",
+        ),
+        pytest.param(
+            400,
+            oai(code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}),
+            POLICY,
+            id="Azure's filter",
+        ),
+        pytest.param(400, oai(code="content_policy_violation"), POLICY, id="OpenAI's policy"),
+        pytest.param(400, oai("Content Exists Risk"), POLICY, id="DeepSeek's filter"),
+        pytest.param(
+            400,
+            flat("Input data may contain inappropriate content.", code="DataInspectionFailed"),
+            POLICY,
+            id="Qwen's filter",
+        ),
+        pytest.param(
+            403,
+            {
+                "error": {
+                    "code": 403,
+                    "message": "Your chosen model requires moderation and your input was flagged",
+                }
+            },
+            POLICY,
+            id="OpenRouter's moderation",
+        ),
+        pytest.param(
+            403,
+            {"code": "The caller does not have permission", "error": "Content violates usage guidelines."},
+            POLICY,
+            id="xAI's filter",
+        ),
+        pytest.param(500, oai("The content filter failed"), "server", id="a filter that fails is a failure"),
+        pytest.param(
+            429,
+            oai("You exceeded your current quota", code="insufficient_quota", type="insufficient_quota"),
+            "quota",
+            id="OpenAI: no money, by code",
+        ),
+        pytest.param(429, oai(type="insufficient_quota"), "quota", id="OpenAI: no money, by type"),
+        pytest.param(
+            429,
+            oai("Rate limit reached. Add a payment method under billing.", code="rate_limit_exceeded"),
+            "rate_limit",
+            id="OpenAI: a rate limit that speaks of money",
+        ),
+        pytest.param(402, oai("Insufficient Balance"), "quota", id="DeepSeek: no money"),
+        pytest.param(400, flat("Access denied", code="Arrearage"), "quota", id="Qwen: no money"),
+        pytest.param(
+            429,
+            {"error": {"code": "1113", "message": "Your account is in arrears"}},
+            "quota",
+            id="Z.ai: no money",
+        ),
+        pytest.param(403, {"error": "Your team has used all available credits"}, "quota", id="xAI: no money"),
+        pytest.param(
+            400,
+            {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***"},
+            "auth",
+            id="xAI: a wrong key is a 400",
+        ),
+        pytest.param(
+            400,
+            [
+                {
+                    "error": {
+                        "code": 400,
+                        "message": "API key not valid. Please pass a valid API key.",
+                        "status": "INVALID_ARGUMENT",
+                        "details": [{"reason": "API_KEY_INVALID"}],
+                    }
+                }
+            ],
+            "auth",
+            id="Gemini: a wrong key is a 400",
+        ),
+        pytest.param(
+            403,
+            {"success": False, "errors": [{"code": 10000, "message": "Authentication error"}]},
+            "permission",
+            id="Cloudflare's envelope",
+        ),
+        pytest.param(
+            400,
+            {"success": False, "errors": [{"code": 5007, "message": "No such model @cf/x"}]},
+            "not_found",
+            id="Cloudflare: no such model",
+        ),
+        pytest.param(400, oai("Model Not Exist"), "not_found", id="DeepSeek: no such model"),
+        pytest.param(
+            400,
+            flat("Invalid model: x", type="invalid_model", code="1500"),
+            "not_found",
+            id="Mistral: no such model",
+        ),
+        pytest.param(400, oai(code="model_decommissioned"), "not_found", id="Groq: no more such model"),
+        pytest.param(503, oai(code="server_is_overloaded"), "overloaded", id="OpenAI: overloaded"),
+        pytest.param(
+            400,
+            oai("messages[0]: the text 'invalid api key' is odd"),
+            "invalid_request",
+            id="a quoted request does not choose the class",
+        ),
+    ],
+)
+def test_what_the_body_tells_goes_before_the_status(status: int, body: object, klass: str) -> None:
+    assert error(status, body).klass == klass
+
+
+def test_every_class_that_a_code_gives_has_an_action() -> None:
+    assert set(CODES.values()) <= ACTIONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "shown"),
+    [
+        pytest.param(
+            422,
+            oai("bad", code="invalid_type", param="messages[0].content"),
+            (422, "invalid_request_error", "invalid_type", "messages[0].content", "bad"),
+            id="an invalid request keeps status, message, code and param",
+        ),
+        pytest.param(
+            400,
+            flat({"detail": [{"type": "extra_forbidden", "loc": ["body", "x"], "msg": "Extra inputs"}]}),
+            (400, "invalid_request_error", "invalid_value", None, "body.x: Extra inputs"),
+            id="Mistral's list of problems becomes a sentence",
+        ),
+        pytest.param(
+            422,
+            flat('{"detail":[{"loc":["body","seed"],"msg":"Extra inputs"}]}', code="1000"),
+            (422, "invalid_request_error", "1000", None, "body.seed: Extra inputs"),
+            id="Mistral's list of problems in a text too",
+        ),
+        pytest.param(
+            422,
+            {"detail": [{"loc": ["body"], "msg": "a"}, {"loc": ["body"], "msg": "b"}]},
+            (422, "invalid_request_error", "invalid_value", None, "body: a; body: b"),
+            id="FastAPI's list of problems",
+        ),
+        pytest.param(
+            400,
+            oai("way too long", code="context_length_exceeded", param="x"),
+            (400, "invalid_request_error", "context_length_exceeded", "messages", "way too long"),
+            id="too long has one code",
+        ),
+        pytest.param(
+            403,
+            oai("requires moderation"),
+            (400, "invalid_request_error", "content_policy_violation", None, "requires moderation"),
+            id="a policy's refusal has one code",
+        ),
+        pytest.param(
+            429,
+            oai("org-123 is over its limit"),
+            (429, "rate_limit_error", "rate_limit_exceeded", None, "The provider is over its rate limit."),
+            id="a rate limit does not say whose",
+        ),
+        pytest.param(
+            401,
+            oai("Incorrect API key provided"),
+            (502, "upstream_error", "upstream_error", None, "The provider refused the gateway's credential."),
+            id="a refused credential is not the caller's",
+        ),
+        pytest.param(
+            400,
+            b"<html><body>Bad Request</body></html>",
+            (400, "invalid_request_error", "invalid_value", None, "The provider refused the request."),
+            id="a page of HTML is not passed on",
+        ),
+        pytest.param(
+            400,
+            b"upstream says no",
+            (400, "invalid_request_error", "invalid_value", None, "upstream says no"),
+            id="plain text is",
+        ),
+        pytest.param(
+            400,
+            oai("x", code="a code with spaces", param=7),
+            (400, "invalid_request_error", "invalid_value", None, "x"),
+            id="a code that is a sentence is none",
+        ),
+        pytest.param(
+            400,
+            {
+                "error": {
+                    "code": 400,
+                    "message": "Provider returned error",
+                    "metadata": {"raw": '{"error":{"message":"n is 9","param":"n"}}'},
+                }
+            },
+            (400, "invalid_request_error", "invalid_value", "n", "n is 9"),
+            id="OpenRouter's inner error is the one that counts",
+        ),
+    ],
+)
+def test_what_a_caller_sees(status: int, body: object, shown: tuple[Any, ...]) -> None:
+    failed = error(status, body)
+    assert (failed.status, failed.type, failed.code, failed.param, failed.message) == shown
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-abcdefghijklmnopqrstuvwxyz012345",
+        "Bearer abcdefghijklmnopqrstuvwxyz",
+        "https://internal.example.net/v1/chat?key=1",
+    ],
+)
+def test_keys_and_addresses_are_not_in_the_message(secret: str) -> None:
+    failed = error(400, oai(f"You sent {secret} to us"))
+    assert secret not in failed.message
+    assert secret not in str(failed.body())
+
+
+def test_keys_are_not_in_code_or_param_either() -> None:
+    failed = error(400, oai("no", code="sk-proj-abcdefghijklmnop", param="Bearer abcdefghijklmnop"))
+    assert (failed.code, failed.param) == ("invalid_value", "[redacted]")
+
+
+def test_a_message_is_not_longer_than_500_characters() -> None:
+    assert len(error(400, oai("x" * 10_000)).message) <= 500
+
+
+def test_what_the_provider_said_is_kept_for_the_log() -> None:
+    assert error(403, oai("Your organisation must be verified")).__notes__ == [
+        "Your organisation must be verified"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [
+        pytest.param({"retry-after": "7"}, oai(), 7, id="as a header"),
+        pytest.param({}, oai("Please try again in 6s."), 6, id="in words"),
+        pytest.param({}, oai(), None, id="not at all"),
+        pytest.param({"x-ratelimit-reset-requests": "6m0s"}, oai(), 360, id="by a limit's reset"),
+        pytest.param(
+            {"x-ratelimit-reset-requests": "6m0s"}, oai("Try again in 6s."), 6, id="in words that are nearer"
+        ),
+        pytest.param(
+            {}, oai(metadata={"headers": {"X-RateLimit-Reset": "12"}}), 12, id="by OpenRouter's provider"
+        ),
+        pytest.param({}, oai(metadata={"headers": {"Retry-After": 3}}), 3, id="as a header in the body"),
+        pytest.param({}, oai(metadata={"headers": "none"}), None, id="no headers in the body"),
+    ],
+)
+def test_when_it_may_be_tried_again(headers: Mapping[str, str], body: Json, seconds: float | None) -> None:
+    assert error(429, body, headers).retry_after == seconds
+
+
+def test_a_failure_of_another_kind_waits_for_no_limits_reset() -> None:
+    assert error(500, oai(), {"x-ratelimit-reset-requests": "6m0s"}).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("body", "klass"),
+    [
+        pytest.param(
+            {"error": {"code": 502, "message": "down"}}, "server", id="OpenRouter: a number for a code"
+        ),
+        pytest.param(
+            {"error": {"code": 429, "message": "slow"}}, "rate_limit", id="OpenRouter: a rate limit"
+        ),
+        pytest.param({"error": {"code": 402, "message": "money"}}, "quota", id="OpenRouter: no money"),
+        pytest.param({"error": {"message": "x"}}, "server", id="an error without a code is the provider's"),
+        pytest.param({"error": "x"}, "server", id="an error that is a text"),
+        pytest.param(
+            {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "limit"}},
+            "rate_limit",
+            id="MiniMax: a rate limit",
+        ),
+        pytest.param(
+            {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+            "quota",
+            id="MiniMax: no money",
+        ),
+        pytest.param(
+            {"base_resp": {"status_code": 1039, "status_msg": "token limit"}}, CONTEXT, id="MiniMax: too long"
+        ),
+        pytest.param({"success": False, "errors": [{"message": "x"}]}, "server", id="Cloudflare's envelope"),
+        pytest.param({"code": "InternalError", "message": "x"}, "server", id="Qwen's flat form"),
+        pytest.param(
+            {"object": "error", "message": "x", "code": 400}, "invalid_request", id="vLLM's flat form"
+        ),
+        pytest.param({"detail": "x"}, "server", id="FastAPI's form"),
+        pytest.param([{"error": {"code": 503, "message": "x"}}], "overloaded", id="Gemini's list"),
+    ],
+)
+def test_an_error_in_a_200_is_an_error(body: Any, klass: str) -> None:
+    failed = failure_in(body)
+    assert failed is not None
+    assert failed.klass == klass
+    if isinstance(body, dict):
+        with pytest.raises(UpstreamError) as raised:
+            OpenAI().response(body, Quirks())
+        assert raised.value.klass == klass
+    with pytest.raises(UpstreamError) as raised:
+        list(OpenAI().stream(Quirks()).feed(json.dumps(body)))
+    assert raised.value.klass == klass

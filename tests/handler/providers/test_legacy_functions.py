@@ -1,0 +1,146 @@
+"""functions and function_call, for providers that know only tools."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from handler.providers.legacy_functions import legacy_answer, legacy_chunk, modern
+
+F = {"name": "f", "description": "d", "parameters": {"type": "object"}}
+TOOL = {"type": "function", "function": F}
+USER = {"role": "user", "content": "Hi"}
+CALL = {"name": "f", "arguments": "{}"}
+ONE_ONLY = {"parallel_tool_calls": False}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        pytest.param(
+            {"functions": [F]}, {"tools": [TOOL], **ONE_ONLY}, id="functions are tools, called one at a time"
+        ),
+        pytest.param(
+            {"functions": [F], "function_call": "auto"},
+            {"tools": [TOOL], "tool_choice": "auto", **ONE_ONLY},
+            id="a word for the choice stays",
+        ),
+        pytest.param(
+            {"functions": [F], "function_call": {"name": "f"}},
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}, **ONE_ONLY},
+            id="a named function is a named tool",
+        ),
+        pytest.param({"functions": [], "function_call": "none"}, {}, id="no function, no tool and no choice"),
+        pytest.param({"functions": None, "function_call": None}, {}, id="null is absent"),
+        pytest.param(
+            {"functions": [F], "tools": [{"x": 1}]}, {"tools": [{"x": 1}]}, id="tools go before functions"
+        ),
+    ],
+)
+def test_a_request_in_the_present_form(asked: dict[str, Any], expected: dict[str, Any]) -> None:
+    body = {"model": "m", "messages": [USER], **asked}
+    before = copy.deepcopy(body)
+    assert modern(body) == {"model": "m", "messages": [USER], **expected}
+    assert body == before
+
+
+def test_a_request_without_the_legacy_form_is_the_object_it_was() -> None:
+    body = {"model": "m", "messages": [USER], "tools": [TOOL]}
+    assert modern(body) is body
+
+
+def test_the_history_keeps_calls_and_results_together() -> None:
+    said = {"role": "assistant", "content": None}
+    history = [
+        USER,
+        {**said, "function_call": CALL},
+        {"role": "function", "name": "f", "content": "1"},
+        {**said, "function_call": {**CALL, "name": "g"}},
+        {"role": "function", "name": "g", "content": None},
+        {**said, "function_call": CALL},
+        {"role": "function", "name": "f", "content": "2"},
+    ]
+    new = modern({"messages": history})["messages"]
+    assert new[0] is USER
+    assert [message["tool_calls"][0]["id"] for message in new[1::2]] == ["call_1", "call_3", "call_5"]
+    assert [message["tool_call_id"] for message in new[2::2]] == ["call_1", "call_3", "call_5"]
+    assert [message["content"] for message in new[2::2]] == ["1", "", "2"]
+    assert new[1] == {**said, "tool_calls": [{"id": "call_1", "type": "function", "function": CALL}]}
+    assert not any("name" in message for message in new)
+
+
+def test_a_result_without_a_call_still_has_an_id() -> None:
+    message = {"role": "function", "name": "f", "content": "1"}
+    assert modern({"messages": [message]})["messages"] == [
+        {"role": "tool", "tool_call_id": "call_0", "content": "1"}
+    ]
+
+
+def test_a_call_that_is_null_is_none() -> None:
+    message = {"role": "assistant", "content": "Hi", "function_call": None}
+    assert modern({"messages": [message]})["messages"] == [{"role": "assistant", "content": "Hi"}]
+
+
+def calling(id_: str, **more: Any) -> dict[str, Any]:
+    return {"id": id_, "type": "function", "function": CALL, **more}
+
+
+def test_an_answer_in_the_legacy_form() -> None:
+    message = {"role": "assistant", "content": None, "tool_calls": [calling("a"), calling("b")]}
+    answer = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    said = {"role": "assistant", "content": None, "function_call": CALL}
+    choice = {"index": 0, "message": said, "finish_reason": "function_call"}
+    assert legacy_answer(answer) == {"id": "1", "choices": [choice]}
+
+
+@pytest.mark.parametrize("calls", [{}, {"tool_calls": None}, {"tool_calls": []}])
+def test_an_answer_without_a_call_is_the_object_it_was(calls: dict[str, Any]) -> None:
+    answer = {"choices": [{"message": {"content": "Hi", **calls}, "finish_reason": "stop"}]}
+    assert legacy_answer(answer) is answer
+
+
+def test_an_answer_that_was_cut_off_stays_cut_off() -> None:
+    answer = {"choices": [{"message": {"tool_calls": [calling("a")]}, "finish_reason": "length"}]}
+    assert legacy_answer(answer)["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("delta", "finish", "expected", "ending"),
+    [
+        pytest.param(
+            {"role": "assistant", "tool_calls": [calling("a", index=0)]},
+            None,
+            {"role": "assistant", "function_call": CALL},
+            None,
+            id="the beginning of a call",
+        ),
+        pytest.param(
+            {"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]},
+            None,
+            {"function_call": {"arguments": "{"}},
+            None,
+            id="a piece of its arguments",
+        ),
+        pytest.param(
+            {"tool_calls": [calling("b", index=1)]}, None, {}, None, id="another call is not told of"
+        ),
+        pytest.param({}, "tool_calls", {}, "function_call", id="the end"),
+    ],
+)
+def test_a_chunk_in_the_legacy_form(
+    delta: dict[str, Any], finish: str | None, expected: dict[str, Any], ending: str | None
+) -> None:
+    chunk = {"id": "1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+    assert legacy_chunk(chunk) == {
+        "id": "1",
+        "choices": [{"index": 0, "delta": expected, "finish_reason": ending}],
+    }
+
+
+@pytest.mark.parametrize(
+    "chunk", [{"choices": []}, {"choices": [{"delta": {"content": "x"}, "finish_reason": None}]}, {}]
+)
+def test_a_chunk_without_a_call_is_the_object_it_was(chunk: dict[str, Any]) -> None:
+    assert legacy_chunk(chunk) is chunk

@@ -1,0 +1,371 @@
+"""The rows: that they are whole, what records make of them, which can be used and where credentials go."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+import rules
+from handler.providers.registry import PROVIDERS, TRANSLATORS, available, credential_allowed, rows
+from handler.providers.rows import builtin
+from handler.providers.translator import Provider, Quirks
+from handler.settings import Settings
+from handler.upstream.credentials import is_credential
+from rules import read_record
+from rules.admission import WIRE_ONLY
+from rules.records.provider_fields import AUTH
+
+DOCS = Path(__file__).parents[3] / "docs" / "providers.md"
+EVERY = [pytest.param(row, id=name) for name, row in PROVIDERS.items()]
+OFF = {"bedrock", "azure", "ollama", "vllm", "lmstudio", "cloudflare", "local"}
+FEATURES = {"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "n"} | WIRE_ONLY
+OWN_FIELDS = {"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage"}
+
+
+class Held(dict[str, str]):
+    """Credentials by name."""
+
+    def missing(self, name: str) -> str:
+        return f"no credential {name}"
+
+
+def test_there_is_one_row_for_every_provider_that_the_rules_know() -> None:
+    assert PROVIDERS.keys() == rules.PROVIDERS
+    assert all(name == row.name for name, row in PROVIDERS.items())
+
+
+@pytest.mark.parametrize("row", EVERY)
+def test_a_row_is_whole(row: Provider) -> None:
+    assert row.dialect in {"openai", "anthropic", "google", "bedrock"}
+    assert row.auth in AUTH
+    assert row.credential is None or is_credential(row.credential)
+    assert all(surface.dialect in TRANSLATORS for surface in row.surfaces.values())
+    assert row.quirks.unable <= FEATURES
+    assert not row.quirks.refuse & OWN_FIELDS, "what Sluice takes out is never refused"
+    assert row.base_url or row.name in OFF
+
+
+@pytest.mark.parametrize("row", [row for row in PROVIDERS.values() if row.base_url], ids=lambda row: row.name)
+def test_an_address_is_https_and_ends_without_a_slash(row: Provider) -> None:
+    parts = urlsplit(row.base_url or "")
+    assert parts.scheme == "https" or parts.hostname == "localhost"
+    assert not (row.base_url or "").endswith("/")
+    assert not parts.query
+
+
+def test_each_credential_is_one_rows() -> None:
+    names = [row.credential for row in PROVIDERS.values() if row.credential]
+    assert len(names) == len(set(names))
+
+
+def test_every_quirk_of_a_row_has_its_source_beside_it() -> None:
+    source = Path(builtin.__file__).read_text(encoding="utf-8")
+    for entry in source.split("    Provider(\n")[1:]:
+        if "quirks=" in entry and "compatible()" not in entry and 'name="openai"' not in entry:
+            assert "https://" in entry.replace('base_url="https://', ""), entry.splitlines()[0]
+
+
+def usable(
+    table: Mapping[str, Provider], *providers: str, **held: str
+) -> tuple[frozenset[str], dict[str, str]]:
+    return available(table, Held(held), Settings(providers=frozenset(providers), private_upstreams=True))
+
+
+def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
+    names, why = usable(PROVIDERS)
+    assert names == frozenset()
+    assert why.keys() == PROVIDERS.keys()
+    assert why["mistral"] == "no credential MISTRAL_API_KEY"
+    assert why["anthropic"] == "no credential ANTHROPIC_API_KEY"
+    assert why["gemini"] == "no credential GEMINI_API_KEY"
+    assert why["bedrock"] == "not turned on: by SLUICE_PROVIDERS or a provider record"
+    assert why["azure"] == "no base_url: a provider record gives one"
+    assert why["ollama"] == "not turned on: by SLUICE_PROVIDERS or a provider record"
+
+
+def test_what_has_its_credential_is_available() -> None:
+    names, why = usable(PROVIDERS, MISTRAL_API_KEY="x", OPENAI_API_KEY="y", ANTHROPIC_API_KEY="z")
+    assert names == {"anthropic", "mistral", "openai"}
+    assert names.isdisjoint(why)
+    assert names | why.keys() == PROVIDERS.keys()
+
+
+def test_a_setting_turns_on_what_needs_no_credential() -> None:
+    names, why = usable(PROVIDERS, "ollama", "vllm")
+    assert names == {"ollama"}
+    assert why["vllm"] == "no base_url: a provider record gives one"
+
+
+@pytest.mark.parametrize("credential", [None, "ACME_API_KEY"])
+def test_an_address_is_https_where_upstreams_are_not_private(credential: str | None) -> None:
+    table = {"acme": Provider(name="acme", base_url="http://acme.example/v1", credential=credential)}
+    held = Held(ACME_API_KEY="x")
+    assert available(table, held, Settings()) == (frozenset(), {"acme": "its base_url is not https"})
+    assert available(table, held, Settings(private_upstreams=True)) == (frozenset({"acme"}), {})
+
+
+def record(id: str, **fields: Any) -> Any:
+    return read_record({"kind": "provider", "id": id, **fields})
+
+
+@pytest.mark.parametrize(
+    ("region", "signs", "held", "why"),
+    [
+        pytest.param("eu-west-1", True, {}, None, id="signed by the gateway's own role"),
+        pytest.param("eu-west-1", False, {"AWS_BEARER_TOKEN_BEDROCK": "x"}, None, id="by its own credential"),
+        pytest.param(None, True, {}, "no region: AWS_REGION says it", id="no region"),
+        pytest.param(
+            "eu-west-1",
+            False,
+            {},
+            "no AWS credentials, and no credential AWS_BEARER_TOKEN_BEDROCK",
+            id="neither",
+        ),
+    ],
+)
+def test_what_bedrock_needs(region: str | None, signs: bool, held: dict[str, str], why: str | None) -> None:
+    table = rows([], region=region)
+    settings = Settings(providers=frozenset({"bedrock"}))
+    assert available(table, Held(held), settings, lambda: signs)[1].get("bedrock") == why
+
+
+@pytest.mark.parametrize(
+    ("base_url", "allowed"),
+    [
+        pytest.param("https://bedrock-runtime.us-east-1.amazonaws.com", True, id="a region"),
+        pytest.param("https://bedrock-runtime-fips.us-east-1.amazonaws.com", True, id="a FIPS endpoint"),
+        pytest.param(
+            "https://vpce-1a-2b.bedrock-runtime.us-east-1.vpce.amazonaws.com",
+            True,
+            id="an interface endpoint",
+        ),
+        pytest.param("https://x.execute-api.us-east-1.amazonaws.com", False, id="somebody's API at AWS"),
+        pytest.param("https://bedrock-runtime.x.y.amazonaws.com", False, id="a label too many"),
+        pytest.param(
+            "https://bedrock-runtime.us-east-1.amazonaws.com.evil.example", False, id="begins alike"
+        ),
+        pytest.param("http://bedrock-runtime.us-east-1.amazonaws.com", False, id="without encryption"),
+        pytest.param("https://evil.example", False, id="another host"),
+    ],
+)
+def test_where_a_signature_may_go(base_url: str, allowed: bool) -> None:
+    table = rows([record("bedrock", base_url=base_url)])
+    names, why = available(table, Held(), Settings(), lambda: True)
+    assert ("bedrock" in names) is allowed
+    assert allowed or "AWS_BEARER_TOKEN_BEDROCK may only go to" in why["bedrock"] or "https" in why["bedrock"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        pytest.param(
+            {"credential": "PROXY_KEY"}, None, id="with a credential of its own it is bearer, and not signed"
+        ),
+        pytest.param(
+            {"credential": "GONE_KEY"}, "no credential GONE_KEY", id="and not signed for want of it either"
+        ),
+        pytest.param(
+            {"credential": "PROXY_KEY", "auth": "sigv4"},
+            "credential PROXY_KEY may only go to bedrock-runtime.",
+            id="unless the record says so: then it goes where a signature may",
+        ),
+        pytest.param({}, "credential AWS_BEARER_TOKEN_BEDROCK may only go to", id="with the row's own"),
+        pytest.param({"auth": "none"}, None, id="with none at all"),
+    ],
+)
+@pytest.mark.parametrize("id", ["bedrock", "second"])
+def test_nothing_is_signed_for_another_host(id: str, fields: Any, why: str | None) -> None:
+    moved = record(id, dialect="bedrock", base_url="https://proxy.example", **fields)
+    if id == "second" and why:
+        why = why.replace("credential AWS_BEARER_TOKEN_BEDROCK", "AWS's signature")
+    found = available(rows([moved]), Held(PROXY_KEY="x"), Settings(), lambda: True)[1].get(id)
+    assert found is None if why is None else (found or "").startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "auth", "headers"),
+    [
+        pytest.param("openai", "bearer", {}, id="openai"),
+        pytest.param("anthropic", "x-api-key", {"anthropic-version": "2023-06-01"}, id="anthropic"),
+        pytest.param("google", "x-goog-api-key", {}, id="google"),
+        pytest.param("bedrock", "sigv4", {}, id="bedrock"),
+    ],
+)
+@pytest.mark.parametrize("id", ["second", "mistral", "anthropic", "gemini", "bedrock", "azure"])
+def test_a_provider_authenticates_as_its_dialect_does_under_any_id(
+    id: str, dialect: str, auth: str, headers: dict[str, str]
+) -> None:
+    row = rows([record(id, dialect=dialect, base_url="https://x.example/v1")])[id]
+    built = PROVIDERS.get(id)
+    if built is not None and built.dialect == dialect:
+        assert row == dataclasses.replace(built, base_url="https://x.example/v1", on=True)
+        return
+    assert (row.name, row.dialect, row.auth, row.headers) == (id, dialect, auth, headers)
+    assert row.surfaces.keys() == ({"anthropic", "openai"} if dialect == "bedrock" else set())
+    assert row.credential == (built.credential if built else None), "another vendor's is not taken over"
+    for said in AUTH:
+        assert rows([record(id, dialect=dialect, auth=said)])[id].auth == said
+
+
+@pytest.mark.parametrize(
+    ("base_url", "region", "placed"),
+    [
+        pytest.param(
+            "https://bedrock-runtime.{region}.amazonaws.com",
+            "eu-west-1",
+            "https://bedrock-runtime.eu-west-1.amazonaws.com",
+            id="the gateway's own",
+        ),
+        pytest.param(
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+            "eu-west-1",
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+            id="one of its own",
+        ),
+    ],
+)
+def test_the_address_says_the_region(base_url: str, region: str, placed: str) -> None:
+    table = rows([record("second", dialect="bedrock", base_url=base_url)], region=region)
+    assert table["second"].base_url == placed
+    assert "second" in available(table, Held(), Settings(), lambda: True)[0]
+    assert available(table, Held(), Settings(), lambda: False)[1]["second"] == "no AWS credentials"
+
+
+def test_a_record_turns_its_provider_on() -> None:
+    names, _ = usable(rows([record("vllm", base_url="https://gpu.example/v1"), record("ollama")]))
+    assert names == {"vllm", "ollama"}
+
+
+def test_a_new_compatible_provider_is_one_record() -> None:
+    table = rows(
+        [record("acme", dialect="openai", base_url="https://api.acme.example/v1", credential="ACME_API_KEY")]
+    )
+    assert table["acme"] == Provider(
+        name="acme", base_url="https://api.acme.example/v1", credential="ACME_API_KEY"
+    )
+    assert "acme" in usable(table, ACME_API_KEY="x")[0]
+    assert usable(table)[1]["acme"] == "no credential ACME_API_KEY"
+    assert PROVIDERS.keys() | {"acme"} == table.keys()
+
+
+def test_what_a_record_does_not_say_stays_as_it_was_built_in() -> None:
+    table = rows([record("mistral", unlisted="refuse", headers={"X-Team": "a"}, quirks={"drop": ["user"]})])
+    built, row = PROVIDERS["mistral"], table["mistral"]
+    assert (row.base_url, row.credential, row.dialect) == (built.base_url, built.credential, built.dialect)
+    assert (row.unlisted, row.headers) == ("refuse", {"x-team": "a"})
+    assert row.quirks == dataclasses.replace(built.quirks, drop=frozenset({"user"}))
+
+
+def test_a_records_headers_stand_beside_those_of_the_row() -> None:
+    row = rows([record("anthropic", headers={"X-Team": "a"})])["anthropic"]
+    assert row.headers == {"anthropic-version": "2023-06-01", "x-team": "a"}
+
+
+def test_a_record_can_say_every_quirk() -> None:
+    quirks = {
+        **dict.fromkeys(("drop_null", "drop_empty", "text_content", "alternate", "allowed_tools"), True),
+        **dict.fromkeys(("legacy", "stream_usage", "finish_by_calls", "call_ids"), True),
+        **dict.fromkeys(("call_id_length", "temperature_least", "temperature_most"), 1),
+        "reasoning_tag": "think",
+        **{name: ["n"] for name in ("drop", "unable", "refuse", "message_drop", "tool_drop")},
+        **{name: {"a": "b"} for name in ("rename", "roles", "tool_choice", "service_tier", "finish_reasons")},
+    }
+    assert quirks.keys() == {field.name for field in dataclasses.fields(Quirks)}
+    row = rows([record("acme", base_url="https://x.example", quirks=quirks)])["acme"]
+    assert row.quirks.drop == {"n"}
+    assert row.quirks.rename == {"a": "b"}
+    assert row.quirks.drop_null is True
+
+
+def test_rows_of_this_process_come_before_records() -> None:
+    local = Provider(name="local", base_url="http://127.0.0.1:1/v1")
+    table = rows([record("local", base_url="http://127.0.0.1:2/v1")], {"local": local})
+    assert table["local"].base_url == "http://127.0.0.1:2/v1"
+    assert rows([], {"local": local})["local"] is local
+    assert "local" in usable(rows([], {"local": local}))[0]
+
+
+@pytest.mark.parametrize("row", [row for row in PROVIDERS.values() if row.base_url], ids=lambda row: row.name)
+def test_a_built_in_row_may_use_its_own_credential(row: Provider) -> None:
+    assert credential_allowed(row)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "credential", "allowed"),
+    [
+        pytest.param("https://api.openai.com/v1", "OPENAI_API_KEY", True, id="the row's own host"),
+        pytest.param("https://eu.api.openai.com/v1", "OPENAI_API_KEY", True, id="another of the row's hosts"),
+        pytest.param("https://api.openai.com:443/v1", "OPENAI_API_KEY", True, id="with the port written out"),
+        pytest.param("https://API.OpenAI.com/v1", "OPENAI_API_KEY", True, id="in capitals"),
+        pytest.param(
+            "https://x.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", True, id="a customer's host"
+        ),
+        pytest.param(
+            "https://evil.example/v1", "ACME_API_KEY", True, id="a credential of the operator's own"
+        ),
+        pytest.param("https://evil.example/v1", None, True, id="no credential"),
+        pytest.param("https://evil.example/v1", "OPENAI_API_KEY", False, id="another host"),
+        pytest.param(
+            "https://api.openai.com.evil.example/v1", "OPENAI_API_KEY", False, id="a host that begins alike"
+        ),
+        pytest.param("https://evilapi.openai.com/v1", "OPENAI_API_KEY", False, id="a host that ends alike"),
+        pytest.param(
+            "https://api.openai.com@evil.example/v1", "OPENAI_API_KEY", False, id="the host as a user's name"
+        ),
+        pytest.param(
+            "https://evil.example/https://api.openai.com", "OPENAI_API_KEY", False, id="the host in the path"
+        ),
+        pytest.param("http://api.openai.com/v1", "OPENAI_API_KEY", False, id="without encryption"),
+        pytest.param("https://api.openai.com:8443/v1", "OPENAI_API_KEY", False, id="another port"),
+        pytest.param("https://api.openai.com:x/v1", "OPENAI_API_KEY", False, id="a port that is none"),
+        pytest.param("https://api.openai.com./v1", "OPENAI_API_KEY", False, id="with a dot at its end"),
+        pytest.param("https://api.mistral.ai/v1", "OPENAI_API_KEY", False, id="another provider's host"),
+        pytest.param("https://openai.azure.com/v1", "AZURE_OPENAI_API_KEY", False, id="no customer's host"),
+        pytest.param("https://[::1/v1", "OPENAI_API_KEY", False, id="no address at all"),
+        pytest.param(None, "OPENAI_API_KEY", False, id="nowhere"),
+    ],
+)
+def test_where_a_credential_may_go(base_url: str | None, credential: str | None, allowed: bool) -> None:
+    row = Provider(name="acme", base_url=base_url, credential=credential)
+    assert credential_allowed(row) is allowed
+
+
+def test_a_record_cannot_carry_a_credential_off() -> None:
+    stolen = record("acme", base_url="https://evil.example/v1", credential="OPENAI_API_KEY")
+    moved = record("openai", base_url="https://evil.example/v1")
+    for name, table in (("acme", rows([stolen])), ("openai", rows([moved]))):
+        names, why = usable(table, OPENAI_API_KEY="x")
+        assert name not in names
+        assert why[name] == "credential OPENAI_API_KEY may only go to api.openai.com, *.api.openai.com"
+
+
+def test_the_documentation_has_every_row() -> None:
+    """| provider | base_url | credential | authenticated by | dialect |"""
+    found = re.findall(
+        r"^\| `([a-z]+)` \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", DOCS.read_text(encoding="utf-8"), re.M
+    )
+    table = {name: tuple(cell.strip("`") for cell in cells) for name, *cells in found}
+    assert table == {name: documented(row) for name, row in PROVIDERS.items()}
+
+
+def documented(row: Provider) -> tuple[str, ...]:
+    return row.base_url or "a record's", row.credential or "none", row.auth, _dialect(row)
+
+
+def _dialect(row: Provider) -> str:
+    return row.dialect if row.dialect in TRANSLATORS else f"{row.dialect}, not served yet"
+
+
+def test_the_documentation_names_every_quirk_and_every_refused_field() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    for name in (field.name for field in dataclasses.fields(Quirks)):
+        assert f"`{name}`" in text, name
+    for row in PROVIDERS.values():
+        for field in row.quirks.refuse:
+            assert f"`{field}`" in text, field

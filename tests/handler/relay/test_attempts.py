@@ -1,0 +1,414 @@
+"""Whatever the faults: no attempt knows of another, none is beyond the plan, nothing is told wrongly."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handler.errors import ACTIONS, Json
+from handler.providers.openai.translator import OpenAI
+from handler.providers.translator import Provider
+from handler.relay.relay import Call
+from handler.upstream.request import outgoing
+from rules import Model
+from tests.support.relaying import call, model
+from tests.support.scripted_transport import (
+    Heard,
+    Script,
+    Scripted,
+    answering,
+    breaking,
+    heard,
+    prefilled,
+    replying,
+)
+from tests.support.upstream import (
+    USAGE,
+    Act,
+    Reply,
+    chunk,
+    completion,
+    finish,
+    role,
+    sse,
+    stream,
+    usage,
+    whole,
+)
+from tests.support.virtual_clock import run
+
+TEXT = "The quick brown fox jumps over the lazy dog."
+OTHER = "No. Something else."
+TOTAL = 300.0
+
+
+def limited(**headers: str) -> Script:
+    return replying(
+        whole(status=429, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    )
+
+
+def told(status: int, **fields: Any) -> Script:
+    return replying(whole({"error": {"message": "No.", **fields}}, status=status))
+
+
+def unwilling(asked: Json) -> Reply:
+    return whole(status=400) if prefilled(asked) else answering(TEXT)(asked)
+
+
+def unended(asked: Json) -> Reply:
+    reply = answering(TEXT)(asked)
+    return replace(reply, pieces=reply.pieces[:-1])
+
+
+# What a provider does, and the class that its attempt has; "ok" may be followed by the class of a break.
+EITHER: dict[str, tuple[Script, str]] = {
+    "500": (told(500), "server"),
+    "408": (told(408), "server"),
+    "529": (told(529), "overloaded"),
+    "429": (limited(), "rate_limit"),
+    "429, in 2 s": (limited(retry_after="2"), "rate_limit"),
+    "429, in 60 s": (limited(retry_after="60"), "rate_limit"),
+    "429, in 40 ms": (limited(retry_after_ms="40"), "rate_limit"),
+    "401": (told(401), "auth"),
+    "403": (told(403), "permission"),
+    "402": (told(402), "quota"),
+    "404": (told(404), "not_found"),
+    "400": (told(400), "invalid_request"),
+    "409": (told(409), "invalid_request"),
+    "filter": (told(400, code="content_filter"), "content_policy"),
+    "too long": (told(400, code="context_length_exceeded"), "context_length"),
+    "reset": (replying(Reply(status=None, pieces=(Act.RESET,))), "network"),
+    "silence": (replying(Reply(status=None, pieces=(Act.STALL,))), "timeout_first_token"),
+    "empty": (replying(whole(b"")), "protocol"),
+    "page": (replying(whole("<html>")), "protocol"),
+    "gzip": (replying(whole(b"x", headers={"content-encoding": "gzip"})), "protocol"),
+    "redirect": (replying(whole("", status=302)), "protocol"),
+    "error in a 200": (told(200, code=500), "server"),
+}
+WHOLE: dict[str, tuple[Script, str]] = {
+    **EITHER,
+    "answer": (replying(whole(completion(TEXT))), "ok"),
+    "truncated": (replying(whole(json.dumps(completion(TEXT))[:-9])), "protocol"),
+    "cut": (replying(Reply(chunked=True, pieces=(b'{"id', Act.CUT))), "network"),
+}
+STREAM: dict[str, tuple[Script, str]] = {
+    **EITHER,
+    "answer": (answering(TEXT), "ok"),
+    "another answer": (answering(OTHER, goes_on=False), "ok"),
+    "no [DONE]": (unended, "ok"),
+    "role, then cut": (breaking("", Act.CUT), "network"),
+    "role, then silence": (breaking("", Act.STALL), "timeout_first_token"),
+    "early error event": (breaking("", {"error": {"message": "No.", "code": 503}}), "overloaded"),
+    "cut": (breaking(TEXT[:20], Act.CUT), "network"),
+    "cut later": (breaking(TEXT[:30], Act.CUT), "network"),
+    "stall": (breaking(TEXT[:10], Act.STALL), "timeout_idle"),
+    "nonsense": (breaking(TEXT[:10], "{not", "json}"), "protocol"),
+    "error event": (breaking(TEXT[:10], {"error": {"message": "No.", "code": 500}}), "server"),
+    "limit event": (breaking(TEXT[:10], {"error": {"message": "No.", "code": 429}}), "rate_limit"),
+    "cut in a tool call": (
+        breaking(TEXT[:10], chunk(None, tool_calls=[{"index": 0, "id": "c"}]), Act.CUT),
+        "network",
+    ),
+    "no prefill": (unwilling, "ok"),
+}
+TABLES = {False: WHOLE, True: STREAM}
+RESCUES = ["cut", "cut later", "stall", "answer", "another answer", "no prefill"]
+
+
+@st.composite
+def calls(draw: st.DrawFn, *, rescued: bool = False) -> tuple[Call, dict[str, list[str]]]:
+    """A call, and by model the names of what it does about each request. `rescued`: streams break off."""
+    streamed = rescued or draw(st.booleans())
+    names = draw(st.sampled_from(["a", "ab", "abc"]))
+    faults = st.lists(
+        st.sampled_from(RESCUES if rescued else sorted(TABLES[streamed])), min_size=1, max_size=4
+    )
+    scripts = {name: draw(faults) for name in names}
+    candidates: list[str | Model] = [
+        model(
+            f"{provider}/{name}",
+            context=draw(st.sampled_from([8000, 9000])),
+            can=["prefill"] if draw(st.booleans()) else [],
+        )
+        for provider, name in zip(("one", "two", "three"), names, strict=False)
+    ]
+    asked = call(
+        *candidates,
+        stream=streamed,
+        retries=draw(st.integers(0, 3)),
+        recovery=draw(st.sampled_from(["resume"] if rescued else ["error", "resume", "buffer"])),
+        hedge_after=draw(st.sampled_from([None, None, 1.0, 40.0])),
+        timeouts={"first_token": 10.0, "idle": 10.0, "total": TOTAL},
+    )
+    return asked, scripts
+
+
+def played(asked: Call, scripts: dict[str, list[str]]) -> tuple[Heard, Scripted]:
+    table = TABLES[asked.chat.stream]
+    transport = Scripted({name: [table[fault][0] for fault in faults] for name, faults in scripts.items()})
+    return run(heard(transport, asked)), transport
+
+
+def fresh(asked: Call, candidate: Model, said: str) -> bytes:
+    """The request that this candidate gets when nobody else was asked before."""
+    body = asked.body
+    if said:
+        body = {**body, "messages": [*body["messages"], {"role": "assistant", "content": said}]}
+    row = Provider(name=candidate.provider, base_url="http://up/v1")
+    return outgoing(
+        replace(asked, body=body), candidate, row, OpenAI(), credential=None, private_ok=True
+    ).body
+
+
+@settings(max_examples=400, deadline=None)
+@given(calls() | calls(rescued=True))
+def test_no_attempt_knows_of_another_but_by_a_prefill(case: tuple[Call, dict[str, list[str]]]) -> None:
+    asked, scripts = case
+    heard_, transport = played(asked, scripts)
+    models = {one.model.name: one.model for one in asked.decision.candidates}
+    for name, body, _ in transport.requests:
+        said = prefilled(json.loads(body))
+        assert body == fresh(asked, models[name], said)
+        assert not said or (asked.decision.effects.recovery == "resume" and "prefill" in models[name].can)
+        assert heard_.text.startswith(said)
+
+
+@settings(max_examples=400, deadline=None)
+@given(calls() | calls(rescued=True))
+def test_attempts_stay_within_the_plan_and_are_all_told(case: tuple[Call, dict[str, list[str]]]) -> None:
+    asked, scripts = case
+    heard_, transport = played(asked, scripts)
+    effects, candidates = asked.decision.effects, asked.decision.candidates
+    refusals = sum(bool(prefilled(body)) for name in scripts for body in transport.asked(name))
+    assert len(transport.requests) <= len(candidates) * (2 + effects.retries) + 2 + refusals
+    assert heard_.seconds <= TOTAL
+    told_ = Counter(one.split()[0].partition("/")[2] for one in heard_.classes)
+    assert told_ == Counter(name for name, _, _ in transport.requests)
+    assert {one.split()[1] for one in heard_.classes} <= {"ok", *ACTIONS}
+    _classes_are_true(heard_, transport, asked, scripts)
+
+
+def _classes_are_true(heard_: Heard, transport: Scripted, asked: Call, scripts: dict[str, list[str]]) -> None:
+    """Each attempt has its fault's class; a hedge's loser and what was of no use were left."""
+    table = TABLES[asked.chat.stream]
+    for name, faults in scripts.items():
+        got = [one.split()[1] for one in heard_.classes if one.split()[0].endswith(f"/{name}")]
+        requests = transport.asked(name)
+        for at, (klass, request) in enumerate(zip(got, requests, strict=True)):
+            fault = faults[min(at, len(faults) - 1)]
+            expected = {table[fault][1], "cancelled"}
+            if fault == "no prefill" and prefilled(request):
+                expected = {"invalid_request"}
+            assert klass in expected, (fault, heard_.classes)
+
+
+@settings(max_examples=400, deadline=None)
+@given(calls() | calls(rescued=True))
+def test_an_answer_is_whole_or_an_error_says_that_it_is_not(case: tuple[Call, dict[str, list[str]]]) -> None:
+    asked, scripts = case
+    heard_, transport = played(asked, scripts)
+    if heard_.error is not None:
+        assert heard_.failure["metadata"]["class"] in {one.split()[1] for one in heard_.classes}
+        return
+    if not asked.chat.stream:
+        assert heard_.text == TEXT
+        return
+    whole_ = [TEXT, OTHER]
+    if any(prefilled(body) for name in scripts for body in transport.asked(name)):
+        whole_ = [heard_.text]  # another answer may go on from the text of the first
+    if heard_.done:
+        assert heard_.text in whole_
+        assert [one["finish_reason"] for one in heard_.choices if one["finish_reason"]] == ["stop"]
+    else:
+        assert "error" in heard_.events[-1]
+        assert any(text.startswith(heard_.text) for text in whole_)
+    assert len({(one["id"], one["created"]) for one in heard_.chunks}) == 1
+    assert sum("role" in one["delta"] for one in heard_.choices) == 1
+    resumed = [one["sluice"] for one in heard_.chunks if "sluice" in one]
+    assert heard_.answer is not None
+    assert resumed == ([heard_.answer.resumed] if heard_.answer.resumed and heard_.done else [])
+
+
+@settings(max_examples=400, deadline=None)
+@given(calls() | calls(rescued=True))
+def test_every_attempt_is_observed_once_and_a_break_again(case: tuple[Call, dict[str, list[str]]]) -> None:
+    asked, scripts = case
+    heard_, transport = played(asked, scripts)
+    observed = Counter(f"{id} {klass}" for id, klass, _ in transport.observed)
+    classes = Counter(heard_.classes)
+    breaks = observed - classes  # each was "ok" when it began
+    assert not classes - observed
+    assert {one.split()[1] for one in breaks} <= {"ok"}
+    assert len(transport.observed) == len(transport.requests) + sum(breaks.values())
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("header", "at"),
+    [({}, [0, 1, 3]), ({"retry_after": "2"}, [0, 2, 4]), ({"retry_after_ms": "2000"}, [0, 2, 4])],
+    ids=["as it pleases", "after two seconds", "in milliseconds"],
+)
+def test_a_limit_that_lasts_is_asked_three_times(
+    header: dict[str, str], at: list[int], streamed: bool
+) -> None:
+    transport = Scripted({"a": [limited(**header)]})
+    told_ = run(heard(transport, call("one/a", stream=streamed, retries=3)))
+    assert told_.error is not None
+    assert (told_.error.status, told_.error.headers) == (429, {})
+    assert [round(when, 3) for _, _, when in transport.requests] == at
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param([Act.STALL], id="nothing"),
+        pytest.param([usage(), Act.STALL], id="usage"),
+        pytest.param([b": wait\n\n", 1.0] * 100, id="comments"),
+    ],
+)
+def test_an_answer_that_is_whole_ends_soon_whatever_the_connection_does(ending: list[Any]) -> None:
+    transport = Scripted({"a": [replying(stream(role(), chunk("Hello"), finish(), *ending, done=False))]})
+    told_ = run(heard(transport, call("one/a", stream=True)))
+    assert (told_.text, told_.done) == ("Hello", True)
+    assert told_.seconds <= 5.2
+    assert told_.classes == ["one/a ok"]
+
+
+def test_one_of_two_choices_that_is_whole_does_not_hurry_the_other() -> None:
+    slow: list[Any] = [chunk("x"), finish(), 9.0, chunk("y", index=1), finish(index=1)]
+    transport = Scripted({"a": [replying(stream(role(), *slow))]})
+    body = {"messages": [{"role": "user", "content": "Hi"}], "n": 2}
+    told_ = run(heard(transport, call("one/a", stream=True, body=body)))
+    assert (told_.text, told_.done) == ("xy", True)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param([usage()], id="usage"),
+        pytest.param([0.05, usage(), Act.STALL], id="usage, a little later"),
+        pytest.param(
+            [{"error": {"message": "x"}}, chunk("more"), "{not", "[]", usage()], id="other things first"
+        ),
+        pytest.param(["[DONE]", usage()], id="another [DONE]"),
+        pytest.param([1.0, usage()], id="usage, much later"),
+        pytest.param([Act.STALL], id="nothing"),
+        pytest.param([Act.CUT], id="a cut"),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False], ids=["with a finish reason", "without"])
+def test_behind_done_only_usage_counts_and_only_for_a_moment(late: list[Any], finished: bool) -> None:
+    said: list[Any] = [role(), chunk("Hello"), *([finish()] if finished else []), "[DONE]"]
+    transport = Scripted({"a": [replying(stream(*said, *late, done=False))]})
+    body = {"messages": [{"role": "user", "content": "Hi"}], "stream_options": {"include_usage": True}}
+    told_ = run(heard(transport, call("one/a", stream=True, body=body)))
+    assert (told_.text, told_.done) == ("Hello", True)
+    assert [one["finish_reason"] for one in told_.choices if one["finish_reason"]] == ["stop"]
+    assert told_.events.count("[DONE]") == 1
+    assert told_.seconds <= 0.31
+    in_time = late[0] in (usage(), 0.05) or "{not" in late
+    assert [one["usage"] for one in told_.chunks if one.get("usage")] == ([USAGE] if in_time else [])
+    assert told_.answer is not None
+    assert told_.answer.usage is not None
+    assert told_.answer.usage.estimated is not in_time
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+def test_an_answer_without_end_is_bounded(streamed: bool) -> None:
+    endless: list[Any] = [sse(chunk("x" * 1000)), 0.1] * 6000 if streamed else [b" " * 1_000_000] * 30
+    script = replying(
+        Reply(headers={"content-type": "text/event-stream"} if streamed else {}, pieces=endless)
+    )
+    told_ = run(heard(Scripted({"a": [script]}), call("one/a", stream=streamed, timeouts={"total": 50.0})))
+    assert told_.seconds <= 50.001
+    assert told_.failure["metadata"]["class"] == ("timeout_total" if streamed else "protocol")
+
+
+SHAPED = {
+    "messages": [{"role": "user", "content": "Hi"}],
+    "output_schema": {"type": "object", "required": ["city"]},
+}
+FITTING = '{"city": "Paris"}'
+
+
+def shaped(text: str, after: float = 0.0) -> Script:
+    answer = whole(completion(text))
+    return replying(replace(answer, pieces=(after, *answer.pieces)))
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("scripts", "classes"),
+    [
+        pytest.param(
+            {"a": [shaped("No."), shaped(FITTING)]}, ["one/a schema", "one/a ok"], id="put right at once"
+        ),
+        pytest.param(
+            {"a": [shaped("No.")], "b": [shaped(FITTING)]},
+            ["one/a schema", "one/a schema", "two/b ok"],
+            id="not put right",
+        ),
+        pytest.param(
+            {"a": [shaped("No."), told(500), shaped("No.")], "b": [shaped("No."), shaped(FITTING)]},
+            ["one/a schema", "one/a server", "one/a schema", "two/b schema", "two/b ok"],
+            id="each once, whatever else goes wrong",
+        ),
+        pytest.param(
+            {"a": [shaped("No.", 3.0)], "b": [shaped(FITTING, 1.0)]},
+            ["one/a schema", "two/b ok"],
+            id="the first amiss while a second is asked",
+        ),
+        pytest.param(
+            {"a": [shaped("No.", 3.0)], "b": [shaped("No.", 2.0)]},
+            ["one/a schema", "two/b schema", "two/b schema"],
+            id="both amiss: the last to fail is told what was wrong",
+        ),
+    ],
+)
+def test_who_gives_what_does_not_fit_is_asked_once_more(
+    scripts: dict[str, list[Script]], classes: list[str], streamed: bool
+) -> None:
+    transport = Scripted(scripts)
+    asked = call("one/a", "two/b", body=SHAPED, stream=streamed, hedge_after=2.0)
+    told_ = run(heard(transport, asked if "b" in scripts else call("one/a", body=SHAPED, stream=streamed)))
+    assert told_.classes == classes
+    assert told_.text == FITTING if classes[-1].endswith("ok") else told_.failure["code"] == "upstream_error"
+    assert told_.done is (streamed and classes[-1].endswith("ok"))
+
+
+def test_a_page_instead_of_a_stream_is_not_asked_for_again() -> None:
+    page = replying(whole("<html>Hello</html>", headers={"content-type": "text/html; charset=utf-8"}))
+    told_ = run(heard(Scripted({"a": [page], "b": [answering(TEXT)]}), call("one/a", "two/b", stream=True)))
+    assert told_.classes == ["one/a protocol", "two/b ok"]
+
+
+ODD = [
+    pytest.param(lambda data: data.replace(b"\n", b"\r\n"), id="CRLF"),
+    pytest.param(lambda data: data.replace(b"\n", b"\r"), id="CR"),
+    pytest.param(lambda data: b"\xef\xbb\xbf" + data, id="BOM"),
+    pytest.param(
+        lambda data: data.replace(b"data: {", b": hi\nevent: x\nid: 7\ndata: {"), id="comments and fields"
+    ),
+    pytest.param(lambda data: data.replace(b',"choices"', b'\ndata: ,"choices"'), id="data of several lines"),
+    pytest.param(lambda data: data.replace(b"data: ", b"data:"), id="no space"),
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("size", [1, 2, 1000])
+@pytest.mark.parametrize("recovery", ["error", "resume", "buffer"])
+def test_events_are_read_however_they_are_written(odd: Any, size: int, recovery: str) -> None:
+    data = odd(
+        b"".join(p for p in answering(TEXT)({"messages": [{"role": "user"}]}).pieces if isinstance(p, bytes))
+    )
+    cut = [data[at : at + size] for at in range(0, len(data), size)]
+    transport = Scripted({"a": [replying(stream(*cut, done=False))]})
+    told_ = run(heard(transport, call("one/a", stream=True, recovery=recovery)))
+    assert (told_.text, told_.done) == (TEXT, True)

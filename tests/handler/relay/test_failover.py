@@ -1,0 +1,298 @@
+"""handler/relay/failover.py: what follows a failed attempt, asked without any network."""
+
+from __future__ import annotations
+
+import pytest
+
+from handler.errors import ACTIONS, Attempt, SchemaMismatch, Unsupported, UpstreamError
+from handler.relay.failover import Failover, Next, final_error
+from rules import Candidate
+from tests.support.relaying import model
+
+A, B, C = (Candidate(model(f"one/{name}")) for name in "abc")
+FOREVER = 1e9
+
+
+def failed(klass: str, retry_after: float | None = None, status: int | None = 500) -> UpstreamError:
+    if klass == "schema":
+        return SchemaMismatch("$: expected object", said="[]", upstream_status=status)
+    return UpstreamError(f"It is {klass}.", klass=klass, retry_after=retry_after, upstream_status=status)
+
+
+def played(
+    *candidates: Candidate,
+    failures: list[UpstreamError],
+    retries: int = 1,
+    retry_after_max: float = 3.0,
+    deadline: float = FOREVER,
+    pinned: str | None = None,
+) -> list[tuple[str, float]]:
+    """Who is tried, after which pause, when attempts fail like this, the last way again and again."""
+    failover = Failover(
+        candidates,
+        retries=retries,
+        retry_after_max=retry_after_max,
+        jitter=lambda: 0.5,
+        pinned=pinned,
+    )
+    now, steps, step = 0.0, [], failover.first()
+    while step is not None:
+        now += step.delay
+        steps.append((step.candidate.model.name, step.delay))
+        error = failures[min(len(steps), len(failures)) - 1]
+        step = failover.after(step.candidate, error, now=now, deadline=deadline)
+    return steps
+
+
+SERVER, LIMITED, SILENT = failed("server"), failed("rate_limit"), failed("timeout_first_token")
+CASES = [
+    pytest.param([A, B], [SERVER], [("a", 0), ("a", 0.25), ("b", 0), ("b", 0.25)], id="a retry each"),
+    pytest.param([A, B], [SILENT], [("a", 0), ("b", 0)], id="a silent route is never retried"),
+    pytest.param([A], [SERVER, SILENT], [("a", 0), ("a", 0.25)], id="nor after a retry"),
+    pytest.param([A, B], [failed("invalid_request")], [("a", 0)], id="the caller's fault ends it"),
+    pytest.param(
+        [A, B], [failed("overloaded", 3)], [("a", 0), ("a", 3), ("b", 0), ("b", 3)], id="Retry-After"
+    ),
+    pytest.param(
+        [A, B], [failed("overloaded", 6)], [("a", 0), ("b", 0)], id="a retry does not wait for long"
+    ),
+    pytest.param(
+        [A, B],
+        [LIMITED],
+        [("a", 0), ("b", 0), ("a", 1), ("b", 0)],
+        id="limits: next at once, then who is ready",
+    ),
+    pytest.param([A], [LIMITED], [("a", 0), ("a", 1), ("a", 2)], id="a second, then two, then no more"),
+    pytest.param([A], [failed("rate_limit", 2)], [("a", 0), ("a", 2), ("a", 2)], id="as long as it says"),
+    pytest.param([A], [failed("rate_limit", 20)], [("a", 0), ("a", 20), ("a", 20)], id="up to 20 s"),
+    pytest.param([A], [failed("rate_limit", 21)], [("a", 0)], id="longer is the caller's to wait"),
+    pytest.param(
+        [A, B],
+        [failed("rate_limit", 9), failed("rate_limit", 3), failed("auth")],
+        [("a", 0), ("b", 0), ("b", 3), ("a", 6)],
+        id="whoever is ready first, and the other one's time has been running",
+    ),
+    pytest.param(
+        [A, B],
+        [LIMITED, failed("auth"), failed("auth")],
+        [("a", 0), ("b", 0), ("a", 1)],
+        id="one of two limited",
+    ),
+    pytest.param(
+        [A],
+        [SERVER, LIMITED, LIMITED, SERVER],
+        [("a", 0), ("a", 0.25), ("a", 1), ("a", 2)],
+        id="waits renew no retry",
+    ),
+    pytest.param(
+        [A, A], [SERVER], [("a", 0), ("a", 0.25), ("a", 0), ("a", 0.25)], id="a candidate listed twice"
+    ),
+    pytest.param(
+        [A, B],
+        [failed("rate_limit", 2), SILENT, failed("auth")],
+        [("a", 0), ("a", 2), ("b", 0)],
+        id="a limit that ends soon is waited for, and forgotten then",
+    ),
+    pytest.param(
+        [A, B],
+        [failed("rate_limit", 3), failed("rate_limit", 1), failed("auth"), failed("auth")],
+        [("a", 0), ("a", 3), ("b", 0), ("a", 1)],
+        id="but once: after a second one the next is asked now",
+    ),
+    pytest.param(
+        [A, B],
+        [failed("rate_limit", 3.1), failed("auth"), failed("auth")],
+        [("a", 0), ("b", 0), ("a", 3.1)],
+        id="one that ends later is not waited for while another can be asked",
+    ),
+    pytest.param(
+        [A, B],
+        [failed("rate_limit", 0), failed("auth")],
+        [("a", 0), ("a", 0), ("b", 0)],
+        id="at once is soon",
+    ),
+]
+
+
+@pytest.mark.parametrize(("candidates", "failures", "steps"), CASES)
+def test_the_order_of_attempts(
+    candidates: list[Candidate], failures: list[UpstreamError], steps: list[tuple[str, float]]
+) -> None:
+    assert played(*candidates, failures=failures) == steps
+
+
+@pytest.mark.parametrize(
+    ("retry_after_max", "after", "tried"),
+    [(0, 0.5, "ab"), (0, 0, "aab"), (5, 5, "aab"), (5, 5.5, "ab"), (20, 20, "aab"), (3, None, "ab")],
+)
+def test_a_rule_sets_the_limit_that_is_waited_for(
+    retry_after_max: float, after: float | None, tried: str
+) -> None:
+    failures = [failed("rate_limit", after), *([failed("rate_limit", 60)] if len(tried) > 2 else [])]
+    steps = played(A, B, failures=[*failures, failed("content_policy")], retry_after_max=retry_after_max)
+    assert "".join(name for name, _ in steps) == tried
+
+
+NO_PLACE = Unsupported("There is no place for it.", klass="invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("failures", "pinned", "tried"),
+    [
+        pytest.param([NO_PLACE], None, "abc", id="the next candidate may have a place for it"),
+        pytest.param([NO_PLACE], "one/a", "a", id="but the one model that was named is not replaced"),
+        pytest.param([failed("auth"), NO_PLACE], "one/a", "abc", id="a fallback is no such model"),
+        pytest.param([NO_PLACE], "one/b", "ab", id="which may be cooling, and so be asked later"),
+    ],
+)
+def test_what_a_format_cannot_carry_is_the_candidates_problem(
+    failures: list[UpstreamError], pinned: str | None, tried: str
+) -> None:
+    assert "".join(name for name, _ in played(A, B, C, failures=failures, pinned=pinned)) == tried
+
+
+@pytest.mark.parametrize("klass", sorted(ACTIONS))
+def test_every_class_does_what_its_row_says(klass: str) -> None:
+    """With three retries allowed and no candidate that could do better."""
+    action = ACTIONS[klass]
+    tried = [name for name, _ in played(A, B, failures=[failed(klass)], retries=3)]
+    expected = ["a"] * (4 if action.retry else 1) + ["b"] * (4 if action.retry else 1)
+    match klass:
+        case "rate_limit":
+            expected += ["a", "b"]
+        case "context_length":
+            expected = ["a"]
+        case "schema":
+            expected = ["a", "a", "b", "b"]
+    assert tried == (expected if action.failover else ["a"])
+
+
+@pytest.mark.parametrize("retries", range(4))
+def test_retries_double_their_pause(retries: int) -> None:
+    assert played(A, failures=[SERVER], retries=retries) == [
+        ("a", 0),
+        *(("a", 0.25 * 2**count) for count in range(retries)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("windows", "tried"),
+    [
+        pytest.param([8, 16], "ab", id="the next one's window is larger"),
+        pytest.param([8, 8], "a", id="it is the same"),
+        pytest.param([8, 4, 16], "ac", id="the smaller one is left out"),
+        pytest.param([16, 8, 32], "ac", id="what is left out does not lower the bar"),
+        pytest.param([8, None], "ab", id="it is not known, so it may be larger"),
+        pytest.param([8, None, 8, 16], "abd", id="what is not known does not lower the bar"),
+        pytest.param([None, 8], "ab", id="the first one's is not known"),
+    ],
+)
+def test_a_prompt_that_is_too_long_goes_only_to_larger_windows(windows: list[int | None], tried: str) -> None:
+    candidates = [Candidate(model(f"one/{'abcd'[at]}", context=window)) for at, window in enumerate(windows)]
+    assert "".join(name for name, _ in played(*candidates, failures=[failed("context_length")])) == tried
+
+
+@pytest.mark.parametrize(
+    ("failure", "deadline", "tried"),
+    [
+        pytest.param(SERVER, 0.2, "ab", id="no time for the pause before a retry: the next one"),
+        pytest.param(LIMITED, 0.5, "ab", id="no time to wait for the limit"),
+        pytest.param(failed("timeout_total"), 0.0, "a", id="the time is up"),
+        pytest.param(SERVER, 0.0, "a", id="no time at all"),
+    ],
+)
+def test_nothing_begins_after_the_deadline(failure: UpstreamError, deadline: float, tried: str) -> None:
+    assert "".join(name for name, _ in played(A, B, failures=[failure], deadline=deadline)) == tried
+
+
+def test_jitter_spreads_the_retries() -> None:
+    pauses = set()
+    for draw in (0.0, 0.5, 0.999):
+        failover = Failover([], retries=1, retry_after_max=3, jitter=iter([draw]).__next__)
+        step = failover.after(A, SERVER, now=0, deadline=FOREVER)
+        assert isinstance(step, Next)
+        pauses.add(round(step.delay, 3))
+    assert pauses == {0.125, 0.25, 0.375}
+
+
+FINAL = [
+    pytest.param(["rate_limit"], 429, "rate_limit_error", "rate_limit_exceeded", id="all limited"),
+    pytest.param(["rate_limit", "server"], 502, "upstream_error", "upstream_error", id="limited, then down"),
+    pytest.param(["server", "rate_limit"], 502, "upstream_error", "upstream_error", id="down, then limited"),
+    pytest.param(
+        ["server", "timeout_first_token"], 504, "timeout_error", "deadline_exceeded", id="silent last"
+    ),
+    pytest.param(["timeout_connect"], 504, "timeout_error", "deadline_exceeded", id="no connection in time"),
+    pytest.param(["timeout_total"], 504, "timeout_error", "deadline_exceeded", id="the time was up"),
+    pytest.param(
+        ["timeout_first_token", "server"], 502, "upstream_error", "upstream_error", id="silent first"
+    ),
+    pytest.param(["auth"], 502, "upstream_error", "upstream_error", id="our credential is not the caller's"),
+    pytest.param(["permission"], 502, "upstream_error", "upstream_error", id="nor is our permission"),
+    pytest.param(["quota"], 502, "upstream_error", "upstream_error", id="nor our account"),
+    pytest.param(["network"], 502, "upstream_error", "upstream_error", id="no connection"),
+    pytest.param(["protocol"], 502, "upstream_error", "upstream_error", id="nonsense"),
+    pytest.param(["not_found", "server"], 502, "upstream_error", "upstream_error", id="one of two not found"),
+]
+
+
+@pytest.mark.parametrize(("classes", "status", "type_", "code"), FINAL)
+def test_what_the_caller_is_told(classes: list[str], status: int, type_: str, code: str) -> None:
+    failures = [failed(klass, retry_after=9 - at) for at, klass in enumerate(classes)]
+    attempts = [Attempt(f"p{at}/m", klass, 500 + at, at) for at, klass in enumerate(classes)]
+    error = final_error(failures, attempts)
+    assert (error.status, error.type, error.code) == (status, type_, code)
+    assert error.headers == ({} if status == 429 else {"x-should-retry": "false"})
+    assert error.retry_after == (10 - len(classes) if status == 429 else None)
+    assert all(f"p{at}/m ({klass}, {500 + at})" in error.message for at, klass in enumerate(classes))
+    assert error.body()["error"]["metadata"] == {
+        "origin": failures[-1].origin,
+        "class": classes[-1],
+        "provider": f"p{len(classes) - 1}",
+        "attempts": [attempt.body() for attempt in attempts],
+        **({"retry_after": error.retry_after} if status == 429 else {}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("pinned", "status", "code"), [(True, 404, "model_not_found"), (False, 502, "upstream_error")]
+)
+def test_only_a_pin_is_not_found(pinned: bool, status: int, code: str) -> None:
+    error = final_error([failed("not_found")], [Attempt("one/a", "not_found", 404, 1)], pinned=pinned)
+    assert (error.status, error.code) == (status, code)
+
+
+@pytest.mark.parametrize("klass", ["invalid_request", "content_policy", "context_length"])
+def test_what_is_the_callers_to_mend_is_told_in_the_providers_words(klass: str) -> None:
+    failure = UpstreamError(
+        "Shorter.", klass=klass, status=422, type="t", code="c", param="messages", upstream_status=422
+    )
+    error = final_error(
+        [failed("server"), failure], [Attempt("one/a", "server", 500, 1), Attempt("two/a", klass, 422, 1)]
+    )
+    assert (error.message, error.status, error.type, error.code, error.param) == (
+        "two/a: Shorter.",
+        422,
+        "t",
+        "c",
+        "messages",
+    )
+    assert error.headers == {"x-should-retry": "false"}
+    assert len(error.metadata["attempts"]) == 2
+
+
+# Of each class the one whose failure it is, with a response and without one.
+ORIGINS = {
+    **dict.fromkeys(ACTIONS, ("provider", "provider")),
+    **dict.fromkeys(("invalid_request", "auth", "permission", "not_found"), ("provider", "gateway")),
+    "timeout_total": ("gateway", "gateway"),
+}
+
+
+@pytest.mark.parametrize("klass", sorted(ACTIONS))
+@pytest.mark.parametrize("answered", [True, False], ids=["the provider answered", "no provider answered"])
+def test_a_refusal_of_ours_is_never_a_providers(klass: str, answered: bool) -> None:
+    failure = failed(klass, status=404 if answered else None)
+    error = final_error([failure], [Attempt("one/a", klass, failure.upstream_status, 1)], pinned=True)
+    assert error.metadata["origin"] == ORIGINS[klass][0 if answered else 1]
+    assert (error.message == "It is invalid_request.") is (klass == "invalid_request" and not answered)

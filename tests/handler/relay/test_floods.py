@@ -1,0 +1,110 @@
+"""A provider that sends much and says nothing costs a bounded number of reads, not a processor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from handler.errors import UpstreamError
+from handler.relay.relay import MAX_WITHOUT_CONTENT, SMALL
+from handler.upstream.connection import FREE_CHUNKS, FREE_READS, PACE
+from tests.support.relaying import call, frames_of, relaying
+from tests.support.scripted_transport import Scripted
+from tests.support.upstream import Act, Reply, chunk, completion, finish, sse
+from tests.support.virtual_clock import clock
+
+MANY = 100_000  # pieces; reading all of them fails the test
+SECONDS = 10.0  # until the first token
+EVENT = json.dumps({"id": "c", "choices": []}).encode()
+
+
+class Flood(Sequence[bytes]):
+    """Sends the same piece again and again. `read`: the number that was read."""
+
+    def __init__(self, piece: bytes, *, first: Sequence[bytes] = ()) -> None:
+        self._piece = piece
+        self._first = first
+        self.read = 0
+
+    def __len__(self) -> int:
+        return MANY
+
+    def __getitem__(self, at: int) -> bytes:  # type: ignore[override]
+        if at >= MANY:
+            raise IndexError
+        self.read = at
+        return self._first[at] if at < len(self._first) else self._piece
+
+
+def streaming(pieces: Sequence[bytes]) -> Reply:
+    return Reply(headers={"content-type": "text/event-stream"}, pieces=pieces)
+
+
+SILENCE = [
+    pytest.param(b": keep-alive\n\n", id="comments"),
+    pytest.param(b"\n", id="line ends"),
+    pytest.param(b"data:\n\n", id="empty events"),
+    pytest.param(b"event: ping\n\n", id="events without data"),
+    pytest.param(b"data: %b\n\n" % EVENT, id="chunks without a choice"),
+    pytest.param(b"x", id="a line a byte at a time"),
+]
+
+
+@pytest.mark.parametrize("piece", SILENCE)
+@pytest.mark.parametrize("begun", [False, True], ids=["before content", "after content"])
+async def test_a_stream_without_content_is_read_seldom(piece: bytes, begun: bool) -> None:
+    first = [sse(chunk("Hello"))] if begun else []
+    flood = Flood(piece, first=first)
+    relay = Scripted({"a": [lambda _: streaming(flood)]}).relay()
+    asked = call("one/a", stream=True, timeouts={"first_token": SECONDS, "total": SECONDS}, retries=0)
+    began = clock()
+    if begun:
+        assert b'"error"' in b"".join(await frames_of(await relay(asked)))
+    else:
+        with pytest.raises(UpstreamError):
+            await relay(asked)
+    assert flood.read <= 2 * FREE_READS + (clock() - began) / PACE
+    assert clock() - began <= SECONDS + 1
+
+
+async def test_a_stream_of_long_comments_is_given_up_early() -> None:
+    flood = Flood(b": " + b"-" * 65_000 + b"\n\n")
+    relay = Scripted({"a": [lambda _: streaming(flood)]}).relay()
+    with pytest.raises(UpstreamError) as caught:
+        await relay(call("one/a", stream=True, retries=0))
+    assert caught.value.klass == "protocol"
+    assert flood.read < MAX_WITHOUT_CONTENT / 65_000 + 2
+
+
+async def test_a_heartbeat_may_go_on_as_long_as_it_likes() -> None:
+    beats = [piece for _ in range(300) for piece in (b": processing\n\n", 0.5)]
+    reply = Reply(
+        headers={"content-type": "text/event-stream"},
+        pieces=[*beats, sse(chunk("Hello")), sse(finish()), b"data: [DONE]\n\n"],
+    )
+    relay = Scripted({"a": [lambda _: reply]}).relay()
+    answer = await relay(call("one/a", stream=True, timeouts={"first_token": 180}))
+    assert b"Hello" in b"".join(await frames_of(answer))
+
+
+async def test_a_whole_answer_in_single_bytes_is_read_seldom() -> None:
+    body = b" " * 2_000 + json.dumps(completion()).encode()
+    pieces = [body[at : at + 1] for at in range(len(body))]
+    reply = Reply(headers={"content-type": "application/json"}, pieces=pieces)
+    relay = Scripted({"a": [lambda _: reply]}).relay()
+    began = clock()
+    await relay(call("one/a"))
+    assert len(body) < FREE_READS * SMALL
+    assert clock() - began >= (len(body) - FREE_READS - 1) * PACE
+
+
+async def test_one_byte_chunks_are_given_up() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    flood = Reply(status=None, pieces=(head + b"1\r\n \r\n" * (FREE_CHUNKS + 2_000), Act.STALL))
+    async with relaying() as relay:
+        relay.upstream.script("a", flood)
+        with pytest.raises(UpstreamError) as caught:
+            await relay(call("one/a", retries=0))
+    assert "its chunks are too small" in caught.value.message

@@ -1,0 +1,247 @@
+"""`hedge_after`: a second candidate is started when the first is silent that long; one of them is let go."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from handler.errors import Json
+from handler.relay.call import hedge_after
+from rules import Model
+from tests.support.relaying import ASKED, call, model
+from tests.support.scripted_transport import Heard, Script, Scripted, answering, breaking, heard, replying
+from tests.support.upstream import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
+from tests.support.virtual_clock import run
+
+BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+
+
+def good(text: str, streamed: bool, *, after: float = 0.0) -> Script:
+    """Begins to answer `after` that many seconds, having sent its head and, streaming, its role."""
+    silence: list[Piece] = [float(after)] if after else []
+    if streamed:
+        return replying(stream(role(), *silence, chunk(text), finish()))
+    said = whole(completion(text))
+    return replying(Reply(headers=said.headers, chunked=True, pieces=(*silence, *said.pieces)))
+
+
+def failing(status: int, *, after: float = 0.0) -> Script:
+    return replying(Reply(status=status, chunked=True, pieces=(after, b"{}") if after else (b"{}",)))
+
+
+def hedged(
+    *scripts: list[Script], streamed: bool, models: tuple[str, ...] = (), **how: Any
+) -> tuple[Heard, Scripted]:
+    transport = Scripted(dict(zip("abc", scripts, strict=False)))
+    names = models or ("one/a", "two/b", "three/c")[: len(scripts)]
+    asked = call(*names, stream=streamed, **{"hedge_after": 2.0, "retries": 0, **how})
+    return run(heard(transport, asked)), transport
+
+
+def begun(transport: Scripted) -> list[tuple[str, float]]:
+    return [(name, round(at, 3)) for name, _, at in transport.requests]
+
+
+SILENT = replying(Reply(status=None, pieces=(Act.STALL,)))
+RACES: list[Any] = [
+    pytest.param(1.9, 0.0, "first", ["one/a ok"], [0], id="the first is in time: nobody else is asked"),
+    pytest.param(9.0, 1.0, "second", ["one/a cancelled", "two/b ok"], [0, 2], id="the second is faster"),
+    pytest.param(
+        4.0, 9.0, "first", ["two/b cancelled", "one/a ok"], [0, 2], id="the first is faster after all"
+    ),
+    pytest.param(3.0, 1.0, "first", ["two/b cancelled", "one/a ok"], [0, 2], id="both at once: the first"),
+]
+
+
+@BOTH
+@pytest.mark.parametrize(("first", "second", "text", "classes", "at"), RACES)
+def test_whoever_commits_first_answers(
+    first: float, second: float, text: str, classes: list[str], at: list[float], streamed: bool
+) -> None:
+    told, transport = hedged(
+        [good("first", streamed, after=first)], [good("second", streamed, after=second)], streamed=streamed
+    )
+    assert told.text == text
+    assert told.classes == classes
+    assert begun(transport) == list(zip("ab", at, strict=False))
+    assert told.seconds == pytest.approx(min(first, 2 + second) if len(at) > 1 else first)
+    assert transport.observed == [(*one.split(), None) for one in classes]
+    assert told.answer is not None
+    assert told.answer.waited == pytest.approx(told.seconds), "two waits at a time count once"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("silent", "observed"),
+    [
+        pytest.param(9.0, ["one/a cancelled", "two/b ok"], id="but for a silence that is not unusual"),
+        pytest.param(11.0, ["one/a timeout_first_token", "one/a cancelled", "two/b ok"], id="for a long one"),
+    ],
+)
+def test_a_candidate_that_is_silent_twice_goes_last(
+    silent: float, observed: list[str], streamed: bool
+) -> None:
+    _, transport = hedged([SILENT], [good("second", streamed, after=silent - 2)], streamed=streamed)
+    assert [f"{id} {klass}" for id, klass, _ in transport.observed] == observed
+
+
+@BOTH
+def test_without_a_rule_nobody_is_hedged(streamed: bool) -> None:
+    told, transport = hedged(
+        [good("first", streamed, after=9)], [good("second", streamed)], streamed=streamed, hedge_after=None
+    )
+    assert (told.text, len(transport.requests)) == ("first", 1)
+
+
+REASONS = model("one/a", can=["reasoning"])
+SMALL = replace(model("one/a"), max_output=500)
+USUAL = [
+    pytest.param("one/a", {}, True, 10, id="of a stream ten seconds"),
+    pytest.param("one/a", {}, False, 1024 / 75, id="of a whole answer the time that a usual one takes"),
+    pytest.param("one/a", {"max_tokens": 3000}, False, 40, id="or that a long one takes"),
+    pytest.param("one/a", {"max_completion_tokens": 50}, False, 10, id="but never less than ten"),
+    pytest.param(SMALL, {"max_tokens": 3000}, False, 10, id="and no longer than the model can go on"),
+    pytest.param("one/a", {"max_tokens": 3000}, True, 10, id="a stream begins at once, however long it is"),
+    pytest.param(REASONS, {}, True, None, id="a model that reasons is not hedged"),
+    pytest.param("one/a", {"reasoning_effort": "low"}, False, None, id="nor one that is asked to reason"),
+]
+
+
+@pytest.mark.parametrize(("who", "body", "streamed", "after"), USUAL)
+def test_where_fallbacks_are_named_an_unusual_silence_starts_a_hedge(
+    who: str | Model, body: Json, streamed: bool, after: float | None
+) -> None:
+    asked = call(who, "two/b", body={**ASKED, **body}, stream=streamed)
+    first = asked.decision.candidates[0]
+    named = replace(asked, decision=replace(asked.decision, fallbacks=frozenset({"two/b"})))
+    assert hedge_after(named, first) == after
+    assert hedge_after(asked, first) is None, "a pool's others are no fallbacks that anybody named"
+
+
+@pytest.mark.parametrize(
+    ("effects", "after"),
+    [({"hedge_after": 3.0}, 3), ({"timeouts": {"first_token": 20.0}}, None), ({"timeouts": {"idle": 9}}, 10)],
+    ids=["its own time", "a limit of the first token", "anything else"],
+)
+def test_a_rule_overrides_the_default_hedge(effects: Json, after: float | None) -> None:
+    asked = call("one/a", "two/b", stream=True, **effects)
+    named = replace(asked, decision=replace(asked.decision, fallbacks=frozenset({"two/b"})))
+    assert hedge_after(named, asked.decision.candidates[0]) == after
+
+
+@BOTH
+@pytest.mark.parametrize("models", [("one/a",), ("one/a", "one/a")], ids=["alone", "listed twice"])
+def test_nobody_is_hedged_with_itself(models: tuple[str, ...], streamed: bool) -> None:
+    told, transport = hedged([good("first", streamed, after=9)], streamed=streamed, models=models)
+    assert (told.text, len(transport.requests)) == ("first", 1)
+
+
+@BOTH
+def test_there_is_one_hedge_in_a_call(streamed: bool) -> None:
+    told, transport = hedged(
+        [SILENT],
+        [SILENT],
+        [good("third", streamed, after=9)],
+        streamed=streamed,
+        timeouts={"first_token": 20.0},
+    )
+    assert told.text == "third"
+    assert begun(transport) == [("a", 0), ("b", 2), ("c", 22)]
+    assert told.classes == ["one/a timeout_first_token", "two/b timeout_first_token", "three/c ok"]
+
+
+@BOTH
+def test_a_first_attempt_that_fails_before_has_no_hedge(streamed: bool) -> None:
+    told, transport = hedged(
+        [failing(500)], [good("second", streamed, after=9)], [good("third", streamed)], streamed=streamed
+    )
+    assert told.text == "second"
+    assert begun(transport) == [("a", 0), ("b", 0)]
+
+
+@BOTH
+def test_when_one_fails_the_other_is_waited_for(streamed: bool) -> None:
+    told, transport = hedged(
+        [failing(500, after=3)], [good("second", streamed, after=9)], streamed=streamed, retries=1
+    )
+    assert told.text == "second"
+    assert told.classes == ["one/a server", "two/b ok"]
+    told, transport = hedged(
+        [good("first", streamed, after=9)], [failing(429)], [SILENT], streamed=streamed, retries=1
+    )
+    assert told.text == "first"
+    assert told.classes == ["two/b rate_limit", "one/a ok"]
+    assert begun(transport) == [("a", 0), ("b", 2)]
+
+
+@BOTH
+def test_when_both_fail_it_goes_on_as_ever(streamed: bool) -> None:
+    told, _ = hedged(
+        [failing(401, after=3)],
+        [failing(503, after=4)],
+        [good("third", streamed)],
+        streamed=streamed,
+        retries=1,
+    )
+    assert told.text == "third"
+    assert told.classes == ["one/a auth", "two/b overloaded", "two/b overloaded", "three/c ok"]
+
+
+@BOTH
+def test_what_is_the_callers_fault_ends_it_for_both(streamed: bool) -> None:
+    told, _ = hedged([failing(400, after=3)], [SILENT], streamed=streamed)
+    assert told.error is not None
+    assert told.error.status == 400
+    assert told.classes == ["one/a invalid_request", "two/b cancelled"]
+    assert told.failure["metadata"]["provider"] == "one"
+    assert told.seconds == pytest.approx(3)
+
+
+@BOTH
+def test_all_that_failed_is_told(streamed: bool) -> None:
+    told, _ = hedged([SILENT], [failing(500)], streamed=streamed, timeouts={"first_token": 5.0})
+    assert told.classes == ["two/b server", "one/a timeout_first_token"]
+    assert told.error is not None
+    assert told.error.status == 504
+
+
+@BOTH
+def test_the_deadline_bounds_both(streamed: bool) -> None:
+    told, _ = hedged([SILENT], [SILENT], streamed=streamed, timeouts={"total": 5.0})
+    assert told.seconds == pytest.approx(5)
+    assert told.failure["code"] == "deadline_exceeded"
+
+
+@BOTH
+@pytest.mark.parametrize("at", [1.0, 3.0], ids=["before the hedge", "during it"])
+def test_a_caller_who_leaves_takes_both_along(at: float, streamed: bool) -> None:
+    transport = Scripted({"a": [SILENT], "b": [good("x", streamed, after=9)]})
+
+    async def left() -> None:
+        asked = call("one/a", "two/b", stream=streamed, hedge_after=2.0)
+        task = asyncio.create_task(transport.relay()(asked))
+        await asyncio.sleep(at)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(asyncio.all_tasks()) == 1
+
+    run(left())
+    assert transport.open == 0
+    assert [klass for _, klass, _ in transport.observed] == ["cancelled"] * len(transport.requests)
+
+
+def test_a_stream_that_a_hedge_won_goes_on_like_any() -> None:
+    told, _ = hedged(
+        [SILENT],
+        [breaking("Hello ", Act.CUT)],
+        [answering("Hello there")],
+        streamed=True,
+        recovery="resume",
+    )
+    assert (told.text, told.done) == ("Hello there", True)
+    assert told.classes == ["one/a cancelled", "two/b network", "three/c ok"]
+    assert told.chunks[-1]["sluice"]["resumed_from"] == "two/b"

@@ -1,0 +1,612 @@
+"""`n` of a provider that gives one answer to a call: parts asked at once, one answer or one stream."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler.answers.answer import Answer
+from handler.providers.registry import PROVIDERS
+from handler.providers.translator import Provider, Quirks
+from handler.relay.attempt import MAX_HELD
+from handler.relay.relay import Call
+from handler.upstream.pool import SETTLE
+from handler.upstream.response import MAX_ANSWER
+from handler.wire.sse import MAX_EVENT
+from tests.handler.providers.test_contract import CASES, about, essence, folded, read, stream_of
+from tests.handler.providers.test_contract import whole as whole_of
+from tests.support.relaying import ASKED, OFFERING, PRICE, ROWS, Json, Relaying, call, frames_of, relaying
+from tests.support.scripted_transport import Heard, Script, Scripted, heard, replying
+from tests.support.upstream import (
+    HEAD,
+    USAGE,
+    Act,
+    Piece,
+    Reply,
+    chunk,
+    completion,
+    finish,
+    role,
+    sse,
+    stream,
+    texts,
+    whole,
+)
+from tests.support.upstream import usage as told_usage
+from tests.support.virtual_clock import clock, run
+
+ALONE = Quirks(unable=frozenset({"n"}))
+ONE = {**ROWS, "one": Provider(name="one", base_url="http://up/v1", quirks=ALONE)}  # `two` takes n itself
+ORDERS = list(permutations((0.0, 1.0, 2.5)))
+BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+
+
+def several(*models: str, n: int = 3, body: Json | None = None, **how: Any) -> Call:
+    asked = call(*(models or ("one/a",)), body={**ASKED, "n": n, **(body or {})}, **how)
+    return replace(asked, rows=ONE)
+
+
+def part(number: int, *, streamed: bool, after: float = 0.0, usage: bool = True) -> Script:
+    """An answer `<number>-<number>`, begun `after` seconds and ended after as many."""
+    text, id = f"{number}-{number}", f"id-{number}"
+    pause: list[Piece] = [after] if after else []
+    if not streamed:
+        told = whole(
+            {key: value for key, value in completion(text, id=id).items() if usage or key != "usage"}
+        )
+        return replying(Reply(headers=told.headers, chunked=True, pieces=(*pause, *told.pieces)))
+    events = [role(), chunk(f"{number}-"), chunk(f"{number}"), finish(), *([told_usage()] if usage else [])]
+    first, *rest = ({**event, "id": id, "created": number} for event in events)
+    return replying(stream(first, *pause, rest[0], *pause, *rest[1:]))
+
+
+def parts(*after: float, streamed: bool) -> list[Script]:
+    return [part(number, streamed=streamed, after=each) for number, each in enumerate(after)]
+
+
+def broken(*how: Any) -> Script:
+    """A part that says `Hel` and goes no further."""
+    return lambda _: stream(role(), chunk("Hel"), *how, done=False)
+
+
+def refusing(status: int, **headers: str) -> Script:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return replying(whole({"error": {"message": "No."}}, status=status, headers=names))
+
+
+def told(scripts: Sequence[Script], *models: str, b: Script | None = None, **how: Any) -> Heard:
+    transport = Scripted({"a": scripts, **({"b": [b]} if b else {})})
+    return run(heard(transport, several(*models, n=how.pop("n", len(scripts)), **how)))
+
+
+def said(told: Heard) -> list[str]:
+    """The text of each choice."""
+    if told.answer is not None and told.answer.body:
+        return [one["message"]["content"] for one in json.loads(told.answer.body)["choices"]]
+    by_index: dict[int, str] = {}
+    for choice in told.choices:
+        by_index[choice["index"]] = by_index.get(choice["index"], "") + (choice["delta"].get("content") or "")
+    return [by_index[index] for index in sorted(by_index)]
+
+
+# What comes back.
+
+
+@BOTH
+@pytest.mark.parametrize("after", ORDERS, ids=str)
+def test_the_answers_become_one_in_whatever_order_they_come(after: tuple[float, ...], streamed: bool) -> None:
+    heard = told(parts(*after, streamed=streamed), stream=streamed)
+    assert said(heard) == ["0-0", "1-1", "2-2"]
+    assert heard.classes == ["one/a ok"], "one attempt"
+    assert heard.answer is not None
+    assert heard.answer.usage is not None
+    assert (heard.answer.usage.input, heard.answer.usage.output) == (21, 9)
+    assert not heard.answer.usage.estimated
+    assert heard.seconds == pytest.approx(5 if streamed else 2.5), "nobody waits for another"
+
+
+@pytest.mark.parametrize("after", ORDERS, ids=str)
+def test_a_stream_is_one_as_any(after: tuple[float, ...]) -> None:
+    heard = told(parts(*after, streamed=True), stream=True, body={"stream_options": {"include_usage": True}})
+    *chunks, last = heard.chunks
+    assert len({(one["id"], one["created"], one["model"]) for one in heard.chunks}) == 1
+    assert heard.events.count("[DONE]") == 1
+    assert heard.done
+    for index in range(3):
+        mine = [choice for one in chunks for choice in one["choices"] if choice["index"] == index]
+        assert [choice["delta"].get("role") for choice in mine] == ["assistant", None, None, None]
+        assert [choice["finish_reason"] for choice in mine] == [None, None, None, "stop"]
+    assert last.keys() == {"id", "object", "created", "model", "choices", "usage"}
+    assert last["choices"] == []
+    assert last["usage"] == {"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30}
+    assert not any(one.get("usage") for one in chunks)
+
+
+@pytest.mark.parametrize("after", ORDERS, ids=str)
+def test_choices_begin_in_their_order_whoever_speaks_first(after: tuple[float, ...]) -> None:
+    """OpenAI's own library takes the first piece of choice 1 only behind that of choice 0."""
+    scripts = [replying(stream(wait, role(), chunk(f"{at}"), finish())) for at, wait in enumerate(after)]
+    heard = told(scripts, stream=True)
+    pieces = [choice for one in heard.chunks for choice in one["choices"]]
+    assert list(dict.fromkeys(choice["index"] for choice in pieces)) == [0, 1, 2]
+    for index in range(3):
+        mine = [choice["delta"] for choice in pieces if choice["index"] == index]
+        assert [delta["role"] for delta in mine if "role" in delta] == ["assistant"]
+        assert "role" in mine[0]
+        assert "".join(delta.get("content") or "" for delta in mine) == f"{index}"
+    assert heard.seconds == pytest.approx(max(after)), "nobody waits for another"
+
+
+def test_a_stream_is_live() -> None:
+    """Each word goes out when it is said, whoever else is silent."""
+
+    async def timed() -> list[tuple[float, int, str]]:
+        transport = Scripted({"a": parts(4.0, 1.0, 2.5, streamed=True)})
+        answer, seen = await transport.relay()(several(stream=True)), []
+        assert clock() == 1.0, "the first content of any part commits"
+        async for frame in answer.frames():
+            for text in texts([frame]):
+                for choice in [] if text == "[DONE]" else json.loads(text)["choices"]:
+                    if content := choice["delta"].get("content"):
+                        seen.append((clock(), choice["index"], content))
+        return seen
+
+    assert run(timed()) == [
+        *((1.0, 1, "1-"), (2.0, 1, "1"), (2.5, 2, "2-")),
+        *((4.0, 0, "0-"), (5.0, 2, "2"), (8.0, 0, "0")),
+    ]
+
+
+@pytest.fixture
+async def relay() -> AsyncIterator[Relaying]:
+    async with relaying() as made:
+        yield made
+
+
+SINGLE = [case for case in CASES if len(whole_of(case)["choices"]) == 1]
+
+
+def offering(completion: Json, *, legacy: bool) -> Json:
+    """The fields of a chat that offers every tool which the completion calls."""
+    message = completion["choices"][0]["message"]
+    if legacy:
+        return {"functions": [{"name": (message.get("function_call") or {}).get("name", "f")}]}
+    calls = message.get("tool_calls") or ()
+    tools = [{"type": call["type"], call["type"]: {"name": call[call["type"]]["name"]}} for call in calls]
+    return {"tools": tools} if tools else {}
+
+
+@pytest.mark.parametrize("case", SINGLE, ids=lambda case: case.name)
+async def test_folding_the_stream_gives_the_whole_answer_of_every_format(relay: Relaying, case: Path) -> None:
+    dialect, quirks, legacy = about(case)
+    row = PROVIDERS[read(case, "about.json")["provider"]]
+    relay.rows["one"] = replace(
+        row,
+        base_url=relay.upstream.url,
+        credential=None,
+        auth="none",
+        quirks=replace(quirks, unable=quirks.unable | {"n"}),
+    )
+    name = "None" if dialect in ("google", "bedrock") else "a"  # their model is in the path
+    body = offering(whole_of(case), legacy=legacy)
+    relay.upstream.script(name, whole((case / "whole.json").read_bytes()))
+    answer = json.loads((await relay(several(body=body))).body)
+    streaming = {"stream_options": {"include_usage": True}}
+    relay.upstream.script(name, stream(stream_of(case), done=False, cut_every=64))
+    events = await read_all(await relay(several(body={**body, **streaming}, stream=True)))
+    assert events.pop() == "[DONE]"
+    single, each = essence(folded(events)), essence(answer)
+    assert len(single["choices"]) == 3
+    assert single["choices"] == each["choices"]
+    assert (single["usage"], single["model"]) == (each["usage"], each["model"])
+    assert len(relay.upstream.requests) == 6
+    assert not any("n" in request.json for request in relay.upstream.requests)
+
+
+async def read_all(answer: Answer) -> list[Any]:
+    return [text if text == "[DONE]" else json.loads(text) for text in texts(await frames_of(answer))]
+
+
+def test_an_upstreams_own_text_stays_but_for_the_edits() -> None:
+    """White space, order, escapes and number text of every part's events."""
+    text = (
+        '{ "choices":[{"index": %s, "delta":{"role":"assistant","content":"\\u00e9"},"x":1.50}],'
+        '"model" : "%s","object":"chat.completion.chunk","id":"%s","created":7}'
+    )
+    scripts = [replying(stream(text % (0, "m", f"id-{one}"), finish())) for one in range(2)]
+
+    async def bytes_of() -> list[str]:
+        answer = await Scripted({"a": scripts}).relay()(several(n=2, stream=True))
+        return texts([frame async for frame in answer.frames()])
+
+    events = run(bytes_of())
+    assert sorted(events[:2]) == [text % (index, "one/a", "id-0") for index in range(2)]
+
+
+def test_a_whole_answer_is_the_first_with_the_others_choices() -> None:
+    first = (
+        '{ "zeta":1.50, "id":"x","object":"chat.completion","created":7,'
+        '"choices":[{"message":{"role":"assistant","content":"\\u00e9"},"index":0}],"model":"m" }'
+    )
+    second = completion("Hello", id="y", system_fingerprint="f")
+    heard = told([replying(whole(first)), replying(whole(second))])
+    assert heard.answer is not None
+    choice = json.dumps({**second["choices"][0], "index": 1}, separators=(",", ":"))
+    want = first.replace("0}]", f'0,"finish_reason":"stop"}},{choice}]').replace('"m"', '"one/a"')
+    assert digest(heard.answer.body.decode()) == digest(want), heard.answer.body
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_tool_calls_are_numbered_within_their_choice() -> None:
+    def calling(id: str) -> Script:
+        calls = [{"index": 0, "id": id, "type": "function", "function": {"name": "f", "arguments": ""}}]
+        more = [{"index": 0, "function": {"arguments": "{}"}}]
+        return replying(
+            stream(role(), chunk(None, tool_calls=calls), chunk(None, tool_calls=more), finish("tool_calls"))
+        )
+
+    heard = told([calling("x"), calling("y")], stream=True, body=OFFERING)
+    choices = folded(heard.chunks)["choices"]
+    assert [one["message"]["tool_calls"][0]["id"] for one in choices] == ["x", "y"]
+    assert [one["finish_reason"] for one in choices] == ["tool_calls"] * 2
+
+
+# Usage, cost, explanation.
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["not asked", "asked"])
+@pytest.mark.parametrize("explanation", [None, {"reason": "rule"}], ids=["unexplained", "explained"])
+def test_usage_and_explanation_come_once_and_last(asked: bool, explanation: Json | None) -> None:
+    heard = told(
+        parts(2.0, 0.0, 1.0, streamed=True),
+        stream=True,
+        body={"stream_options": {"include_usage": asked}},
+        explanation=explanation,
+    )
+    last = [one for one in heard.chunks if one.get("usage") or "sluice" in one]
+    assert last == (heard.chunks[-1:] if asked or explanation else [])
+    assert [one.get("sluice") for one in last] == [explanation] * len(last)
+    assert [one.get("usage", {}).get("total_tokens") for one in last] == [30 if asked else None] * len(last)
+
+
+@BOTH
+def test_the_cost_is_that_of_the_sum(streamed: bool) -> None:
+    heard = told(parts(0.0, 0.0, streamed=streamed), stream=streamed, body={"usage": {"include": True}})
+    assert heard.answer is not None
+    body = heard.chunks[-1] if streamed else json.loads(heard.answer.body)
+    assert body["usage"]["cost"] == heard.answer.cost_dollars == (14 * PRICE.input + 6 * PRICE.output) / 1e15
+
+
+@BOTH
+def test_when_a_part_tells_no_usage_none_is_told(streamed: bool) -> None:
+    scripts = [part(0, streamed=streamed), part(1, streamed=streamed, usage=False)]
+    options = {"stream_options": {"include_usage": True}} if streamed else {}
+    heard = told(scripts, stream=streamed, body=options)
+    assert heard.answer is not None
+    bodies = heard.chunks if streamed else [json.loads(heard.answer.body)]
+    assert not any("usage" in body for body in bodies)
+    assert heard.answer.usage is not None
+    assert heard.answer.usage.estimated
+    assert (heard.answer.usage.input, heard.answer.usage.output) == (7 + 5, 3 + 1)
+
+
+def test_numbers_in_usage_are_added_and_the_rest_is_the_firsts() -> None:
+    usages: list[Json] = [
+        {**USAGE, "details": {"cached": 1, "kind": "x"}, "queue_time": 0, "tier": None, "nonsense": 10**4000},
+        {**USAGE, "details": {"cached": 2, "audio": 3}, "queue_time": 0.5, "tier": "on", "nonsense": 1.5},
+    ]
+    heard = told([replying(whole(completion(usage=usage))) for usage in usages])
+    assert heard.answer is not None
+    added = {"prompt_tokens": 14, "completion_tokens": 6, "total_tokens": 20, "queue_time": 0.5}
+    rest = {"details": {"cached": 3, "kind": "x", "audio": 3}, "tier": "on", "nonsense": 10**4000}
+    assert json.loads(heard.answer.body)["usage"] == added | rest
+
+
+# What is asked.
+
+
+def sent(n: int, row: str = "one", **how: Any) -> list[Json]:
+    transport = Scripted({"a": [part(0, streamed=False)]})
+    run(heard(transport, several(f"{row}/a", n=n, **how)))
+    return transport.asked("a")
+
+
+SEEDS = [
+    pytest.param(0, [0, 1, 2], id="nought"),
+    pytest.param(7, [7, 6, 5], id="any"),
+    pytest.param(2**63 - 1, [2**63 - 1, 2**63 - 2, 2**63 - 3], id="the largest"),
+    pytest.param(-(2**63), [-(2**63), -(2**63) + 1, -(2**63) + 2], id="the smallest"),
+    pytest.param(None, [None] * 3, id="none"),
+]
+
+
+@pytest.mark.parametrize(("seed", "seeds"), SEEDS)
+def test_each_part_is_asked_for_one_answer_with_a_seed_of_its_own(
+    seed: int | None, seeds: list[int | None]
+) -> None:
+    bodies = sent(3, body={"seed": seed})
+    assert [body["seed"] for body in bodies] == seeds
+    assert all(body == {**ASKED, "model": "a", "seed": body["seed"]} for body in bodies)
+
+
+@pytest.mark.parametrize(
+    ("n", "row", "asks"),
+    [
+        pytest.param(1, "one", [1], id="one: as the client wrote it"),
+        pytest.param(8, "one", [None] * 8, id="as many as may be asked for"),
+        pytest.param(2.0, "one", [None] * 2, id="an integral float"),
+        pytest.param(3, "two", [3], id="a provider that takes n"),
+    ],
+)
+def test_how_many_calls_it_takes(n: int, row: str, asks: list[int | None]) -> None:
+    assert [body.get("n") for body in sent(n, row)] == asks
+
+
+def test_a_rules_cap_counts() -> None:
+    assert len(sent(8, cap={"n": 2})) == 2
+    ended = replying(stream(chunk("Hello"), finish(), finish(index=1), Act.STALL))
+    transport = Scripted({"b": [ended]})
+    answered = run(heard(transport, several("two/b", n=8, cap={"n": 2}, stream=True)))
+    assert answered.done
+    assert answered.seconds == pytest.approx(5), "two choices are all: more is not waited for"
+
+
+def test_a_key_of_one_call_is_not_sent_with_several() -> None:
+    async def headers(n: int) -> list[str | None]:
+        async with relaying() as relay:
+            relay.rows["one"] = replace(relay.rows["one"], quirks=ALONE)
+            relay.upstream.script("a", whole(completion()))
+            await relay(several(n=n, headers={"idempotency-key": "k", "openai-beta": "b"}))
+            assert {request.header("openai-beta") for request in relay.upstream.requests} == {"b"}
+            return [request.header("idempotency-key") for request in relay.upstream.requests]
+
+    assert asyncio.run(headers(1)) == ["k"]
+    assert asyncio.run(headers(2)) == [None, None]
+
+
+# When a part fails.
+
+SILENT = replying(Reply(status=None, pieces=(Act.STALL,)))
+EARLY = [
+    pytest.param(refusing(429), "rate_limit", id="a limit"),
+    pytest.param(refusing(401), "auth", id="our credential"),
+    pytest.param(refusing(503), "overloaded", id="overload"),
+    pytest.param(replying(Reply(status=None, pieces=(Act.RESET,))), "network", id="a reset"),
+    pytest.param(replying(whole("<html>")), "protocol", id="a page"),
+    pytest.param(SILENT, "timeout_first_token", id="silence"),
+]
+
+
+@BOTH
+@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize(("failing", "klass"), EARLY)
+def test_one_that_fails_before_any_content_fails_the_attempt(
+    failing: Script, klass: str, at: int, streamed: bool
+) -> None:
+    scripts: list[Script] = [part(one, streamed=streamed, after=9.0) for one in range(2)]
+    scripts.insert(at, failing)
+    other = part(7, streamed=streamed)
+    heard = told(
+        scripts, "one/a", "two/b", b=other, stream=streamed, retries=0, timeouts={"first_token": 4.0}
+    )
+    assert heard.classes == [f"one/a {klass}", "two/b ok"]
+    assert said(heard) == ["7-7"]
+    assert heard.seconds == pytest.approx(4 if failing is SILENT else 0), "the others are not waited for"
+
+
+@BOTH
+def test_its_class_and_retry_after_are_kept_when_nobody_else_is_left(streamed: bool) -> None:
+    scripts = [part(0, streamed=streamed, after=9.0), refusing(429, retry_after="40")]
+    heard = told(scripts, stream=streamed)
+    assert heard.error is not None
+    assert (heard.error.status, heard.error.retry_after) == (429, 40)
+    refused = told([part(0, streamed=streamed, after=9.0), refusing(400)], "one/a", "two/b", stream=streamed)
+    assert refused.error is not None
+    assert (refused.error.status, refused.error.message) == (400, "one/a: No.")
+
+
+@BOTH
+def test_all_parts_are_asked_again(streamed: bool) -> None:
+    scripts = [part(0, streamed=streamed, after=9.0), refusing(500), *parts(0, 0, streamed=streamed)]
+    heard = told(scripts, n=2, stream=streamed, retries=1)
+    assert heard.classes == ["one/a server", "one/a ok"]
+    assert said(heard) == ["0-0", "1-1"]
+
+
+def test_what_whole_answers_used_is_counted_when_another_fails() -> None:
+    late = replying(Reply(status=500, chunked=True, pieces=(3.0, b"{}")))
+    scripts = [part(0, streamed=False), late, part(2, streamed=False, after=9.0)]
+    heard = told(scripts, "one/a", "two/b", b=part(7, streamed=False), retries=0)
+    assert heard.answer is not None
+    assert [(candidate.id, usage.input) for candidate, usage in heard.answer.spent] == [("one/a", 7)]
+    assert heard.answer.usage is not None
+    assert heard.answer.usage.input == 14
+    assert heard.answer.cost_dollars == (14 * PRICE.input + 6 * PRICE.output) / 1e15
+
+
+LATE: list[Any] = [
+    pytest.param([Act.CUT], "network", id="cut"),
+    pytest.param([Act.STALL], "timeout_idle", id="silence"),
+    pytest.param(["{not", "{json}"], "protocol", id="nonsense"),
+    pytest.param([{"error": {"message": "No.", "code": 429}}], "rate_limit", id="a limit as an event"),
+    pytest.param([], "network", id="no more"),
+]
+
+
+@pytest.mark.parametrize("recovery", ["error", "resume"])
+@pytest.mark.parametrize(("how", "klass"), LATE)
+def test_one_that_fails_after_content_ends_the_stream_in_an_error(
+    how: list[Any], klass: str, recovery: str
+) -> None:
+    """`resume` is for one text: nobody could go on with several choices."""
+    scripts = [part(0, streamed=True, after=1.0), broken(3.0, *how), part(2, streamed=True, after=90.0)]
+    limits = {"idle": 20.0, "first_token": 100.0}
+    other = part(7, streamed=True)
+    heard = told(scripts, "one/a", "two/b", b=other, stream=True, recovery=recovery, timeouts=limits)
+    assert said(replace(heard, events=heard.events[:-1])) == ["0-0", "Hel", ""]
+    assert "[DONE]" not in heard.events
+    assert heard.failure["metadata"]["class"] == klass
+    assert heard.classes == [f"one/a {klass}"]
+    assert heard.seconds == pytest.approx(20 if klass == "timeout_idle" else 3)
+    assert heard.answer is not None
+    assert heard.answer.failure
+    assert heard.answer.usage is not None
+    assert heard.answer.usage.estimated
+    assert heard.answer.usage.input == 7 + 5, "as told by the one that had ended; the last had said nothing"
+
+
+def test_what_came_with_a_failure_is_told_before_it() -> None:
+    """The last word of a part and its error in one piece of bytes."""
+    error = sse({"error": {"message": "No.", "code": 500}})
+    scripts = [part(0, streamed=True, after=9.0), broken(3.0, sse(chunk("lo")) + error)]
+    heard = told(scripts, stream=True)
+    assert said(replace(heard, events=heard.events[:-1])) == ["", "Hello"]
+    assert heard.failure["metadata"]["class"] == "server"
+
+
+def test_the_parts_of_a_whole_answer_share_what_one_may_be_long() -> None:
+    long = replying(whole(json.dumps(completion("x" * (MAX_ANSWER // 2)))))
+    assert told([long], n=1).classes == ["one/a ok"]
+    error = told([long], n=2).error
+    assert error is not None
+    assert "too large" in str(error.__cause__)
+
+
+def test_the_parts_of_a_stream_share_what_its_events_may_be_long() -> None:
+    long = replying(stream(chunk("x" * (MAX_EVENT // 2)), finish()))
+    assert told([long], n=1, stream=True).classes == ["one/a ok"]
+    error = told([long], n=2, stream=True).error
+    assert error is not None
+    assert "too large" in str(error.__cause__)
+
+
+LATE_LIMIT = replying(Reply(status=429, chunked=True, pieces=(3.0, b"{}")))
+
+
+@pytest.mark.parametrize(
+    ("failing", "klass"),
+    [(LATE_LIMIT, "rate_limit"), (SILENT, "timeout_first_token")],
+    ids=["429", "silence"],
+)
+def test_one_that_never_begins_ends_a_stream_that_has(failing: Script, klass: str) -> None:
+    heard = told([part(0, streamed=True), failing], stream=True, timeouts={"first_token": 5.0})
+    assert "[DONE]" not in heard.events
+    assert heard.classes == [f"one/a {klass}"]
+    assert said(replace(heard, events=heard.events[:-1])) == ["0-0"]
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_a_buffered_stream_is_held_until_all_parts_are_whole(n: int) -> None:
+    scripts = [*parts(*(1.0,) * (n - 1), streamed=True), broken(3.0, Act.CUT)]
+    heard = told(
+        scripts, "one/a", "two/b", b=part(7, streamed=True), stream=True, recovery="buffer", retries=0
+    )
+    assert heard.classes == ["one/a network", "two/b ok"]
+    assert said(heard) == ["7-7"]
+    assert heard.answer is not None
+    assert [(candidate.id, usage.input) for candidate, usage in heard.answer.spent] == [
+        ("one/a", 7 * (n - 1) + 5)
+    ]
+
+
+def test_a_buffered_stream_is_held_no_longer_than_it_may_be() -> None:
+    large = "x" * (MAX_HELD // 4)
+
+    async def committed() -> tuple[float, list[str]]:
+        wordy = replying(stream(role(), *(chunk(large) for _ in range(3)), 5.0, finish()))
+        answer = await Scripted({"a": [wordy]}).relay()(several(n=2, stream=True, recovery="buffer"))
+        at = clock()
+        return at, texts([frame async for frame in answer.frames()])
+
+    at, events = run(committed())
+    assert at == 0
+    assert events[-1] == "[DONE]"
+
+
+# Leaving.
+
+
+@BOTH
+@pytest.mark.parametrize("at", [0.5, 1.5, 3.0], ids=["before any content", "after the first", "after two"])
+def test_a_caller_who_leaves_takes_all_along(at: float, streamed: bool) -> None:
+    transport = Scripted({"a": parts(1.0, 2.0, 90.0, streamed=streamed)})
+
+    async def left() -> Answer | None:
+        answer = None
+
+        async def reads() -> None:
+            nonlocal answer
+            answer = await transport.relay()(several(stream=streamed))
+            await frames_of(answer)
+
+        task = asyncio.create_task(reads())
+        await asyncio.sleep(at)
+        assert transport.open == (3 if streamed else 3 - min(int(at), 2))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(asyncio.all_tasks()) == 1, "no task is left behind"
+        return answer
+
+    answer = run(left())
+    assert transport.open == 0
+    if answer is not None:
+        assert [attempt.klass for attempt in answer.attempts] == ["cancelled"]
+        assert answer.usage is not None
+        assert answer.usage.input >= 5
+
+
+def test_an_answer_that_is_closed_before_it_is_read_lets_go_of_all() -> None:
+    transport = Scripted({"a": parts(1.0, 2.0, 90.0, streamed=True)})
+
+    async def closed() -> None:
+        answer = await transport.relay()(several(stream=True))
+        await answer.aclose()
+        await answer.aclose()
+        assert len(asyncio.all_tasks()) == 1
+
+    run(closed())
+    assert transport.open == 0
+
+
+@BOTH
+def test_the_loser_of_a_hedge_takes_all_its_parts_along(streamed: bool) -> None:
+    heard = told(
+        parts(90.0, 90.0, 90.0, streamed=streamed),
+        *("one/a", "two/b"),
+        b=part(7, streamed=streamed),
+        stream=streamed,
+        hedge_after=2.0,
+    )
+    assert heard.classes == ["one/a cancelled", "two/b ok"]
+    assert heard.seconds == pytest.approx(2)
+
+
+async def test_connections_serve_again(relay: Relaying) -> None:
+    relay.rows["one"] = replace(relay.rows["one"], quirks=ALONE)
+    for _ in range(3):
+        relay.upstream.script("a", stream(role(), chunk("Hello"), finish(), told_usage()))
+        assert (await read_all(await relay(several(stream=True))))[-1] == "[DONE]"
+        await asyncio.sleep(2 * SETTLE)
+    assert relay.upstream.connections == 3
+
+
+async def test_a_credential_in_a_parts_failure_is_taken_out(relay: Relaying) -> None:
+    relay.rows["one"] = replace(relay.rows["one"], quirks=ALONE, credential="ONE_KEY")
+    relay.credentials["ONE_KEY"] = "canary value"
+    refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
+    relay.upstream.script("a", stream(chunk("Hello"), 0.05, refusal))
+    events = await read_all(await relay(several(stream=True)))
+    assert events[-1]["error"]["message"] == "one/a: Not with [redacted]."
+    assert HEAD["id"] == events[0]["id"]

@@ -1,0 +1,373 @@
+"""The store against moto, and against a client that fails in every way."""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.parsers import ResponseParserError
+from botocore.session import Session
+
+from handler.settings import Settings
+from handler.store.attributes import wire_item
+from handler.store.tables import ADOPTED, Store, StoreError, ask, client, is_loopback, scan
+from tests.support.tables import SETTINGS, dynamodb
+
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@pytest.fixture
+def database() -> Iterator[Any]:
+    with dynamodb() as client:
+        yield client
+
+
+@pytest.fixture
+def store(database: Any) -> Store:
+    return Store(database, SETTINGS)
+
+
+class Fake:
+    """A client whose every operation answers by one function of its arguments."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.calls: list[dict[str, Any]] = []
+
+    def _call(self, **arguments: Any) -> dict[str, Any]:
+        self.calls.append(arguments)
+        return self.answer(arguments)
+
+    scan = get_item = put_item = update_item = delete_item = _call
+
+
+def failing(error: Exception) -> Fake:
+    def answer(_: dict[str, Any]) -> dict[str, Any]:
+        raise error
+
+    return Fake(answer)
+
+
+def refused(code: str, message: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Scan")
+
+
+def put(database: Any, table: str, **item: Any) -> None:
+    database.put_item(TableName=table, Item=wire_item(item))
+
+
+async def test_rules_come_as_plain_values(database: Any, store: Store) -> None:
+    record = {
+        "kind": "route",
+        "id": "a",
+        "priority": 3,
+        "models": {"x", "y"},
+        "on": True,
+        "share": Decimal("0.5"),
+    }
+    put(database, SETTINGS.rules_table, **record)
+    assert await store.rules() == [record]
+
+
+async def test_an_unchanged_table_gives_the_same_list(database: Any, store: Store) -> None:
+    put(database, SETTINGS.rules_table, kind="route", id="a", enabled=True)
+    first = await store.rules()
+    assert await store.rules() is first
+    put(database, SETTINGS.rules_table, kind="route", id="a", enabled=1)
+    assert await store.rules() is not first, "true and 1 are not the same"
+
+
+async def test_a_key_is_found_by_its_hash_only(database: Any, store: Store) -> None:
+    put(database, SETTINGS.keys_table, hash="h", id="k", enabled=True)
+    assert await store.key("h") == {"hash": "h", "id": "k", "enabled": True}
+    assert await store.key("other") is None
+
+
+async def test_the_day_of_use_goes_into_a_record_that_is_there_and_nothing_else_of_it_changes(
+    database: Any, store: Store
+) -> None:
+    record = {"hash": "h", "id": "k", "enabled": False}
+    put(database, SETTINGS.keys_table, **record)
+    for day in ("2026-11-29", "2026-11-29", "2026-11-30"):
+        await store.save_last_used("h", day)
+        assert await store.key("h") == {**record, "last_used": day}
+    await store.save_last_used("none", "2026-11-29")
+    assert await store.key("none") is None
+
+
+async def test_every_page_is_read() -> None:
+    def answer(arguments: dict[str, Any]) -> dict[str, Any]:
+        page = int(arguments.get("ExclusiveStartKey", {"id": {"S": "0"}})["id"]["S"])
+        last = {} if page == 3 else {"LastEvaluatedKey": {"id": {"S": str(page + 1)}}}
+        return {"Items": [wire_item({"kind": "route", "id": str(page)})], **last}
+
+    assert [item["id"] for item in await Store(Fake(answer), SETTINGS).rules()] == ["0", "1", "2", "3"]
+
+
+async def test_a_page_that_fails_fails_the_whole_read() -> None:
+    def answer(arguments: dict[str, Any]) -> dict[str, Any]:
+        if "ExclusiveStartKey" in arguments:
+            raise refused("ThrottlingException")
+        return {"Items": [wire_item({"kind": "route", "id": "a"})], "LastEvaluatedKey": {"id": {"S": "a"}}}
+
+    with pytest.raises(StoreError, match="throttled"):
+        await Store(Fake(answer), SETTINGS).rules()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param([{"id": {"S": str(n)}} for n in range(1_001)], id="1,001 records"),
+        pytest.param([{"note": {"S": "x" * 5_000_000}}], id="a page of 5 MB"),
+        pytest.param([{"note": {"B": b"x" * 400_000}}] * 3, id="1.2 MB of binary"),
+    ],
+)
+async def test_a_set_that_is_too_large_is_not_read_to_its_end(page: list[dict[str, Any]]) -> None:
+    endless = Fake(lambda _: {"Items": page, "LastEvaluatedKey": {"id": {"S": "more"}}})
+    with pytest.raises(StoreError, match="more than 1,000 records or 1,048,576 bytes"):
+        await Store(endless, SETTINGS).rules()
+    assert len(endless.calls) == 1
+
+
+ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/sluice-rules"
+
+FAILURES = [
+    pytest.param(refused("ThrottlingException", "Rate exceeded"), "scan t: throttled", id="throttled"),
+    pytest.param(
+        refused("ProvisionedThroughputExceededException"), "scan t: throttled", id="throttled by size"
+    ),
+    pytest.param(
+        refused("AccessDeniedException", f"User: {ARN} is not authorized"),
+        "scan t: access denied",
+        id="denied",
+    ),
+    pytest.param(refused("ResourceNotFoundException", ARN), "scan t: there is no such table", id="no table"),
+    pytest.param(refused("ExpiredTokenException"), "scan t: the AWS credentials have expired", id="expired"),
+    pytest.param(refused("SomethingNew", "secret words"), "scan t: SomethingNew", id="an unknown code"),
+    pytest.param(
+        refused("ValidationException", f"{ARN} of 123456789012: wrong key"),
+        "scan t: ... of ...: wrong key",
+        id="our own mistake, without the account",
+    ),
+    pytest.param(
+        ReadTimeoutError(endpoint_url="https://dynamodb.internal"),
+        "scan t: no answer (read timeout)",
+        id="slow",
+    ),
+    pytest.param(
+        ConnectTimeoutError(endpoint_url="https://dynamodb.internal"),
+        "scan t: no answer (connect timeout)",
+        id="black hole",
+    ),
+    pytest.param(
+        EndpointConnectionError(endpoint_url="https://dynamodb.internal"),
+        "scan t: no answer (endpoint connection)",
+        id="refused",
+    ),
+    pytest.param(NoCredentialsError(), "scan t: no AWS credentials were found", id="no credentials"),
+    pytest.param(ResponseParserError("<html>"), "scan t: no answer (response parser)", id="not DynamoDB"),
+    pytest.param(ConnectionResetError("peer"), "scan t: no answer (connection reset)", id="reset"),
+]
+
+
+@pytest.mark.parametrize(("error", "text"), FAILURES)
+def test_a_failure_is_said_plainly(error: Exception, text: str) -> None:
+    with pytest.raises(StoreError) as failure:
+        list(scan(failing(error), "t"))
+    assert str(failure.value) == text
+    assert failure.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        pytest.param(lambda store: store.rules(), id="rules"),
+        pytest.param(lambda store: store.key("h"), id="key"),
+        pytest.param(lambda store: store.save_last_used("h", "2026-11-29"), id="last used"),
+        pytest.param(lambda store: store.adopted(), id="adopted"),
+        pytest.param(lambda store: store.save_adopted("r", []), id="save"),
+    ],
+)
+async def test_every_method_raises_store_errors(read: Callable[[Store], Any]) -> None:
+    with pytest.raises(StoreError, match="throttled"):
+        await read(Store(failing(refused("ThrottlingException")), SETTINGS))
+
+
+async def test_a_missing_table_is_a_store_error(database: Any) -> None:
+    with pytest.raises(StoreError, match="scan nowhere: there is no such table"):
+        await Store(database, Settings(rules_table="nowhere")).rules()
+
+
+async def test_nothing_was_ever_adopted(store: Store) -> None:
+    assert await store.adopted() is None
+
+
+RECORD = {
+    "kind": "access",
+    "id": "é",
+    "models": {"b", "a"},
+    "price": Decimal("0.10"),
+    "raw": b"\x00",
+    "when": {"hour": [1, None, True]},
+}
+
+
+async def test_adopted_rules_come_back_as_they_were(store: Store) -> None:
+    await store.save_adopted("r1", [RECORD])
+    assert await store.adopted() == ("r1", [RECORD])
+
+
+async def test_an_adopted_empty_set_comes_back(store: Store) -> None:
+    await store.save_adopted("r1", [RECORD])
+    await store.save_adopted("r0", [])
+    assert await store.adopted() == ("r0", [])
+
+
+def noise(count: int) -> list[dict[str, Any]]:
+    """Records that gzip cannot make small."""
+    letters = random.Random(7)
+    return [
+        {"kind": "route", "id": str(n), "note": "".join(letters.choices(string.printable, k=5_000))}
+        for n in range(count)
+    ]
+
+
+def states(database: Any) -> set[str]:
+    return {item["id"]["S"] for item in scan(database, SETTINGS.state_table)}
+
+
+async def test_a_large_set_takes_several_items_and_leaves_none_behind(database: Any, store: Store) -> None:
+    large = noise(200)
+    await store.save_adopted("r1", large)
+    assert states(database) == {ADOPTED, f"{ADOPTED}#r1#1", f"{ADOPTED}#r1#2"}
+    assert all(len(item["part"]["B"]) <= 380_000 for item in scan(database, SETTINGS.state_table))
+    found = await store.adopted()
+    assert found is not None
+    assert sorted(found[1], key=lambda item: int(item["id"])) == large
+    await store.save_adopted("r2", [RECORD])
+    assert states(database) == {ADOPTED}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param({"part": b"no gzip"}, id="not gzip"),
+        pytest.param({"parts": 2}, id="a part is missing"),
+        pytest.param({"part": "text"}, id="text instead of bytes"),
+        pytest.param({"parts": "two"}, id="a count that is none"),
+    ],
+)
+async def test_damaged_adopted_rules_are_a_store_error(
+    database: Any, store: Store, damage: dict[str, Any]
+) -> None:
+    await store.save_adopted("r1", [RECORD])
+    (head,) = scan(database, SETTINGS.state_table)
+    database.put_item(TableName=SETTINGS.state_table, Item=head | wire_item(damage))
+    with pytest.raises(StoreError, match="the adopted rules in State cannot be read"):
+        await store.adopted()
+
+
+async def test_a_revision_that_is_stored_is_not_written_again() -> None:
+    stored = {"Item": wire_item({"id": ADOPTED, "revision": "r1", "parts": 1, "part": b""})}
+    fake = Fake(lambda _: stored)
+    await Store(fake, SETTINGS).save_adopted("r1", [RECORD])
+    assert len(fake.calls) == 1
+
+
+def losing(code: str) -> Fake:
+    """A State table that takes no new head."""
+
+    def answer(arguments: dict[str, Any]) -> dict[str, Any]:
+        if "ConditionExpression" in arguments:
+            raise refused(code)
+        return {}
+
+    return Fake(answer)
+
+
+async def test_the_slower_of_two_instances_gives_way() -> None:
+    fake = losing("ConditionalCheckFailedException")
+    await Store(fake, SETTINGS).save_adopted("r1", [RECORD])
+    assert len(fake.calls) == 2
+
+
+async def test_a_head_that_cannot_be_written_is_a_store_error() -> None:
+    with pytest.raises(StoreError, match="access denied"):
+        await Store(losing("AccessDeniedException"), SETTINGS).save_adopted("r1", [RECORD])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "local"),
+    [
+        ("http://localhost:8000", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://[::1]:8000", True),
+        ("http://127.0.0.1.example.com", False),
+        ("https://dynamodb.eu-west-1.amazonaws.com", False),
+        ("http://dynamodb:8000", False),
+        (None, False),
+    ],
+)
+def test_what_is_loopback(endpoint: str | None, local: bool) -> None:
+    assert is_loopback(endpoint) is local
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Session:
+    """A session on a machine where nothing is configured."""
+    for name in (
+        "AWS_PROFILE",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    return Session()
+
+
+@pytest.mark.parametrize(
+    ("environment", "region"), [({}, "us-east-1"), ({"AWS_REGION": "eu-west-1"}, "eu-west-1")]
+)
+def test_a_client_for_loopback_needs_nothing_configured(
+    bare: Session, environment: dict[str, str], region: str
+) -> None:
+    settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1", **environment})
+    made = client(settings, session=bare)
+    assert made.meta.region_name == region
+    with pytest.raises(StoreError, match=r"no answer \(endpoint connection\)"):
+        ask(made, "scan", {"TableName": "t"})
+
+
+def test_credentials_that_are_configured_are_used_on_loopback_too(
+    bare: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+    settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"})
+    made = client(settings, session=bare)
+    assert made._request_signer._credentials.access_key == "mine"
+
+
+def test_a_client_for_aws_without_a_region_says_so(bare: Session) -> None:
+    with pytest.raises(StoreError, match="dynamodb: no AWS region is configured"):
+        client(Settings(), session=bare)
+
+
+def test_a_client_gives_up_soon(bare: Session) -> None:
+    config = client(Settings(environment={"AWS_REGION": "eu-west-1"}), session=bare).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (1, 2)
+    assert config.retries["total_max_attempts"] == 2

@@ -1,0 +1,52 @@
+"""handler/upstream/address.py: which addresses an upstream may have."""
+
+from __future__ import annotations
+
+import pytest
+
+from handler.upstream.address import public
+
+PUBLIC = [
+    "1.1.1.1",
+    "104.18.7.192",
+    "162.159.140.245",
+    "2606:4700::6812:7c0",
+    "64:ff9b::101:101",
+    "2002:101:101::1",
+]
+REFUSED = {
+    "loopback": ["127.0.0.1", "127.8.8.8", "::1"],
+    "unspecified": ["0.0.0.0", "::"],
+    "private": ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "fc00::1", "fd12:3456::1"],
+    "link-local": ["169.254.1.1", "fe80::1", "fe80::1%eth0"],
+    "metadata": ["169.254.169.254", "fd00:ec2::254", "168.63.129.16", "100.100.100.200", "192.0.0.192"],
+    "carrier-grade NAT": ["100.64.0.1"],
+    "multicast": ["224.0.0.1", "239.1.1.1", "ff02::1", "ff0e::1"],
+    "broadcast and reserved": ["255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1", "2001:db8::1"],
+    "IPv4 inside IPv6": [
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::a00:1",
+        "2002:a00:1::1",
+        "2002:7f00:1::",
+        "2001::7f00:1",
+        "::10.0.0.1",
+        "::7f00:1",
+    ],
+    "no address": ["", "localhost", "1.2.3", "0x7f000001", "2130706433", "1.2.3.4.5", "[::1]"],
+}
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_an_address_of_the_public_internet_may_be_an_upstreams(address: str) -> None:
+    assert public(address)
+
+
+@pytest.mark.parametrize(
+    ("why", "address"), [(why, address) for why, all_ in REFUSED.items() for address in all_]
+)
+def test_any_other_address_may_not(why: str, address: str) -> None:
+    assert not public(address), why

@@ -1,0 +1,55 @@
+"""The services as a process of their own, in the environment of `make sdks`, and the records that name it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.serving import END, ROOT
+
+PYTHON = ROOT / ".venvs" / "sdks" / "bin" / "python"
+PLAIN = {"unable": ["json_schema", "json_object"]}  # of a provider that has no structured output of its own
+# Of Bedrock; the catalogue knows them there.
+MODELS = (
+    "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+    "us.amazon.nova-lite-v1:0",
+    "meta.llama4-scout-17b-instruct-v1:0",
+)
+PATHS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}  # by provider
+
+
+@contextmanager
+def services(said: Path) -> Iterator[str]:
+    """Their address, while they run; what they refuse is written to `said`."""
+    assert PYTHON.exists(), f"there is no {PYTHON.relative_to(ROOT)}: make sdks"
+    command = [str(PYTHON), "-m", "tests.services"]
+    with (
+        said.open("wb") as errors,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors) as run,
+    ):
+        assert run.stdout is not None
+        try:
+            yield run.stdout.readline().decode().strip()
+        finally:
+            run.terminate()
+            run.wait(END)
+
+
+def records(address: str, credential: str) -> list[dict[str, Any]]:
+    """A provider record for each service at this address, and one that can do less."""
+    known = {"kind": "provider", "credential": credential}
+    plain = {**known, "id": "plain", "dialect": "openai", "base_url": f"{address}/openai/v1", "quirks": PLAIN}
+    named = [{**known, "id": id, "base_url": f"{address}/{id}/{path}"} for id, path in PATHS.items()]
+    return [*named, plain, *converse(address, credential)]
+
+
+def converse(address: str, credential: str) -> Iterator[dict[str, Any]]:
+    """Bedrock's Converse at this address, by a key: for Bedrock's own row nothing is signed but for AWS."""
+    known = {"kind": "provider", "id": "converse", "dialect": "bedrock"}
+    yield {**known, "base_url": f"{address}/bedrock", "credential": credential}
+    for name in MODELS:
+        known = {"kind": "model", "id": f"converse/{name}", "provider": "converse", "name": name}
+        yield {**known, "like": f"bedrock/{name}"}

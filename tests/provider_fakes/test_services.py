@@ -1,0 +1,18 @@
+"""That the services refuse what the real ones would (`make sdks`)."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.provider_fakes.serving import PYTHON
+from tests.support.serving import ROOT
+
+
+@pytest.mark.slow
+def test_the_services_refuse_what_the_real_ones_would() -> None:
+    assert PYTHON.exists(), f"there is no {PYTHON.relative_to(ROOT)}: make sdks"
+    command = [str(PYTHON), "-m", "tests.provider_fakes.rejections"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert told.returncode == 0, f"{told.stdout}{told.stderr}"

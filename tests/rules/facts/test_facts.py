@@ -1,0 +1,80 @@
+"""The vocabulary: what a rule may ask about, what each fact is, and that it cannot drift from `Facts`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from rules.facts.facts import FAMILIES, VOCABULARY, Facts, sort_of, value_of
+
+NOT_ASKED = {
+    "prefer",
+    "fallbacks",
+    "n",
+    "custom_tools",
+    "pages",
+    "url",
+    "roll",
+    "key_models",
+}  # of the decision, not of the request
+
+
+def test_the_vocabulary_is_what_facts_hold() -> None:
+    assert set(VOCABULARY) | set(FAMILIES) | NOT_ASKED == {field.name for field in fields(Facts)}
+
+
+@pytest.mark.parametrize(
+    ("name", "type"),
+    [
+        pytest.param("model", "text", id="the model is a text"),
+        pytest.param("stream", "flag", id="stream is true or false"),
+        pytest.param("tools", "count", id="tools are counted"),
+        pytest.param("input_tokens", "number", id="tokens are a number"),
+        pytest.param("reasoning", "effort", id="reasoning is an effort"),
+        pytest.param("tags.team", "text", id="a tag is a text"),
+        pytest.param("metadata.a.b", "text", id="a name may itself have dots"),
+        pytest.param("header.x-team", "text", id="a header is a text"),
+    ],
+)
+def test_a_fact_has_a_sort(name: str, type: str) -> None:
+    sort = sort_of(name)
+    assert sort is not None
+    assert sort.type == type
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("temperature", id="what is no fact"),
+        pytest.param("prefer", id="what is of the decision"),
+        pytest.param("tags", id="a family without a name"),
+        pytest.param("tags.", id="a family with an empty name"),
+        pytest.param("model.name", id="a fact that is no family"),
+        pytest.param("header.Authorization", id="a header in capitals"),
+        pytest.param("header.authorization", id="the credential"),
+        pytest.param("header.x-api-key", id="the key"),
+        pytest.param("header.cookie", id="the cookie"),
+        pytest.param("header.proxy-authorization", id="what proxies ask"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_a_rule_may_not_ask_for(name: str) -> None:
+    assert sort_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("input_tokens", 10, id="a plain fact"),
+        pytest.param("user", None, id="an absent fact"),
+        pytest.param("tags.team", "red", id="a tag"),
+        pytest.param("tags.tier", None, id="a tag that was not sent"),
+        pytest.param("metadata.a.b", "c", id="a name with a dot"),
+        pytest.param("header.x-team", "blue", id="a header"),
+    ],
+)
+def test_value_of(name: str, value: Any) -> None:
+    facts = Facts(input_tokens=10, tags={"team": "red"}, metadata={"a.b": "c"}, header={"x-team": "blue"})
+    assert value_of(facts, name) == value

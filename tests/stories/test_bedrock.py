@@ -1,0 +1,370 @@
+"""Whole requests through the gateway to a Bedrock in this process, which checks every signature itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import pytest
+
+from tests.handler.providers.test_contract import WIRE, read, stream_of
+from tests.support.asgi import Heard
+from tests.support.event_stream import frames
+from tests.support.gateways import Json, Running, running
+from tests.support.signatures import signature_of
+from tests.support.upstream import chunk, completion, finish, text_of, usage
+
+REGION, SECRET = "eu-central-1", "secret-canary"
+HOST = f"bedrock-runtime.{REGION}.amazonaws.com"
+NOVA, SONNET = "bedrock/amazon.nova-lite-v1:0", "bedrock/us.anthropic.claude-sonnet-4-6"
+OPUS, OSS = "bedrock/global.anthropic.claude-opus-5-5", "bedrock/openai.gpt-oss-20b-1:0"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "AKIDCANARY",
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_SESSION_TOKEN": "token-canary",
+}
+
+
+class Bedrock(httpx.AsyncBaseTransport):
+    """Answers by path. It refuses what is not signed as it should be, as the real one does."""
+
+    def __init__(self) -> None:
+        self.asked: list[httpx.Request] = []
+        self.answer: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(500)
+        self.bearer = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        assert request.url.host == HOST
+        if not (self.bearer or self._signed(request)):
+            kind = {"x-amzn-errortype": "InvalidSignatureException"}
+            return httpx.Response(403, headers=kind, json={"message": "The request signature is wrong."})
+        return self.answer(request)
+
+    def _signed(self, request: httpx.Request) -> bool:
+        given = request.headers.get("authorization", "")
+        url = f"https://{HOST}{request.url.raw_path.decode()}"
+        found = re.search(r"Signature=([0-9a-f]{64})$", given)
+        return found is not None and found[1] == signature_of(url, request.headers, request.read(), SECRET)
+
+
+def whole(case: str) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _: httpx.Response(200, json=read(WIRE / "bedrock" / case, "whole.json"))
+
+
+def stream(data: bytes, cut: int = 7) -> Callable[[httpx.Request], httpx.Response]:
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, len(data), cut):
+            yield data[at : at + cut]
+
+    kind = {"content-type": "application/vnd.amazon.eventstream"}
+    return lambda _: httpx.Response(200, headers=kind, content=pieces())
+
+
+@pytest.fixture
+def bedrock() -> Bedrock:
+    return Bedrock()
+
+
+@pytest.fixture
+async def gateway(bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch) -> Running:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return served(bedrock)
+
+
+def served(bedrock: Bedrock, *records: Any, **settings: Any) -> Running:
+    on: Json = {"SLUICE_PROVIDERS": "bedrock", "SLUICE_PRIVATE_UPSTREAMS": "0", "AWS_REGION": REGION}
+    made = running(records, **{**on, **settings})
+    made.gateway.relay._transport = bedrock
+    return made
+
+
+def said(heard: Heard) -> str:
+    return "".join(
+        choice["delta"].get("content") or "" for event in heard.events[:-1] for choice in event["choices"]
+    )
+
+
+async def test_a_whole_answer_is_asked_for_with_a_signature(gateway: Running, bedrock: Bedrock) -> None:
+    bedrock.answer = whole("text")
+    heard = await gateway.chat(model=NOVA, max_tokens=5)
+    assert heard.status == 200, heard.json
+    assert heard.json["model"] == NOVA
+    assert heard.json["choices"][0]["message"]["content"].startswith("Grüße")
+    assert heard.json["usage"]["total_tokens"] == 21
+    (asked,) = bedrock.asked
+    assert asked.url.raw_path == b"/model/amazon.nova-lite-v1%3A0/converse"
+    assert json.loads(asked.content)["inferenceConfig"] == {"maxTokens": 5}
+    assert asked.headers["x-amz-security-token"] == "token-canary"
+
+
+async def test_a_stream_comes_in_frames_and_leaves_as_events(gateway: Running, bedrock: Bedrock) -> None:
+    bedrock.answer = stream(stream_of(WIRE / "bedrock" / "text"))
+    heard = await gateway.chat(model=NOVA, stream=True, stream_options={"include_usage": True})
+    assert said(heard) == "Grüße, 世界 👋\u2028."
+    assert heard.events[-1] == "[DONE]"
+    assert heard.events[-2]["usage"]["total_tokens"] == 21
+    assert {event["model"] for event in heard.events[:-1]} == {NOVA}
+    (asked,) = bedrock.asked
+    assert asked.url.raw_path.endswith(b"/converse-stream")
+    assert asked.headers["accept"] == "application/vnd.amazon.eventstream"
+
+
+async def test_a_thought_is_marked_with_the_model_that_may_have_it_back(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    bedrock.answer = whole("thinking")
+    first = (await gateway.chat(model=SONNET)).json["choices"][0]["message"]
+    bedrock.answer = stream(stream_of(WIRE / "bedrock" / "thinking"))
+    heard = await gateway.chat(model=SONNET, stream=True)
+    details = [
+        one
+        for event in heard.events[:-1]
+        for choice in event["choices"]
+        for one in choice["delta"].get("reasoning_details", ())
+    ]
+    assert details == first["reasoning_details"]
+    assert {one["model"] for one in details} == {"us.anthropic.claude-sonnet-4-6"}
+
+
+async def test_a_stream_that_fails_at_once_is_a_failure_with_its_own_status(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    exception = {"validationException": {"message": "Input is too long for requested model."}}
+    bedrock.answer = stream(frames([exception]))
+    heard = await gateway.chat(model=NOVA, stream=True)
+    assert heard.status == 400
+    assert heard.error["code"] == "context_length_exceeded"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda data: data[:-3], id="inside a message"),
+        pytest.param(lambda data: data[:-1] + bytes([data[-1] ^ 1]), id="with a damaged one"),
+    ],
+)
+async def test_a_stream_that_breaks_off_ends_in_an_error(
+    gateway: Running, bedrock: Bedrock, end: Callable[[bytes], bytes]
+) -> None:
+    events: list[Json] = [
+        {"messageStart": {"role": "assistant"}},
+        {"contentBlockDelta": {"delta": {"text": "Hi"}, "contentBlockIndex": 0}},
+        {"contentBlockStop": {"contentBlockIndex": 0}},
+    ]
+    bedrock.answer = stream(end(frames(events)))
+    heard = await gateway.chat(model=NOVA, stream=True)
+    assert heard.status == 200
+    assert heard.events[0]["choices"][0]["delta"]["content"] == ""
+    assert heard.events[-1]["error"]["code"] == "upstream_error"
+
+
+async def test_no_key_and_no_signature_is_ever_logged(gateway: Running, bedrock: Bedrock) -> None:
+    canonical = "\n".join(["It does not match.", "", "x-amz-security-token:token-canary", SECRET])
+    kind = {"x-amzn-errortype": "InvalidSignatureException"}
+    bedrock.answer = lambda _: httpx.Response(403, headers=kind, json={"message": canonical})
+    heard = await gateway.chat(model=NOVA)
+    assert heard.status == 502
+    assert heard.error["metadata"]["class"] == "auth"
+    told = json.dumps([gateway.lines, heard.json])
+    assert not [word for word in ("canary", "Signature=", "AKIDCANARY") if word in told]
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+async def test_the_security_token_is_taken_out_of_what_bedrock_says_to_the_caller(
+    gateway: Running, bedrock: Bedrock, streams: bool
+) -> None:
+    kind = {"x-amzn-errortype": "ValidationException"}
+    bedrock.answer = lambda _: httpx.Response(400, headers=kind, json={"message": "Odd: token-canary."})
+    heard = await gateway.chat(model=NOVA, stream=streams)
+    assert (heard.status, heard.error["message"]) == (400, f"{NOVA}: Odd: [redacted].")
+
+
+async def test_the_security_token_is_taken_out_of_what_ends_a_stream(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    said: Json = {"contentBlockDelta": {"delta": {"text": "Hi"}, "contentBlockIndex": 0}}
+    ends: Json = {"validationException": {"message": "Odd: token-canary."}}
+    bedrock.answer = stream(frames([{"messageStart": {"role": "assistant"}}, said, ends]))
+    for n in (1, 2):
+        heard = await gateway.chat(model=NOVA, stream=True, n=n)
+        assert heard.events[-1]["error"]["message"] == f"{NOVA}: Odd: [redacted]."
+
+
+async def test_its_own_credential_is_used_instead_of_the_role(
+    bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDCANARY")
+    gateway = served(bedrock, AWS_BEARER_TOKEN_BEDROCK="bedrock-api-key")
+    bedrock.bearer, bedrock.answer = True, whole("text")
+    assert (await gateway.chat(model=NOVA)).status == 200
+    assert bedrock.asked[0].headers["authorization"] == "Bearer bedrock-api-key"
+    assert "x-amz-date" not in bedrock.asked[0].headers
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}
+
+
+async def test_an_image_by_its_address_is_refused_where_the_model_is_named(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    asked = [{"role": "user", "content": [{"type": "text", "text": "What?"}, IMAGE]}]
+    heard = await gateway.chat(model=NOVA, messages=asked)
+    assert heard.status == 400
+    assert heard.error["code"] == "unsupported_parameter"
+    assert heard.error["param"] == "messages[0].content[1].image_url"
+    assert bedrock.asked == []
+
+
+async def test_an_address_in_s3_reaches_no_surface_however_it_is_written(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    """It would be read with the gateway's own role."""
+    bedrock.answer = lambda _: httpx.Response(200, json=completion())
+    for url in ("s3://bucket/a.png", " s3://bucket/a.png", "\nS3://bucket/a.png"):
+        asked = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
+        heard = await gateway.chat(model="bedrock/us.openai.gpt-5.6-luna", messages=asked)
+        assert (heard.status, heard.error["code"]) == (400, "unsupported_parameter")
+    assert bedrock.asked == []
+
+
+async def test_an_image_by_its_address_goes_to_the_next_of_a_list(bedrock: Bedrock) -> None:
+    gateway = served(bedrock, {"kind": "alias", "id": "eyes", "models": [NOVA, "anthropic/claude-haiku-5-5"]})
+    heard = await gateway.post(
+        "/v1/explain", {"model": "eyes", "messages": [{"role": "user", "content": [IMAGE]}]}
+    )
+    assert {"model": NOVA, "why": "does not support content by its address"} in heard.json["rejections"]
+
+
+async def test_claude_on_its_own_surface_is_spoken_to_as_by_anthropic(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    message = read(WIRE / "anthropic" / "text", "whole.json")
+    bedrock.answer = lambda _: httpx.Response(200, json=message)
+    heard = await gateway.chat(model=OPUS)
+    assert heard.status == 200, heard.json
+    assert heard.json["model"] == OPUS
+    (asked,) = bedrock.asked
+    assert asked.url.raw_path == b"/anthropic/v1/messages"
+    assert asked.headers["anthropic-version"] == "2023-06-01"
+    assert json.loads(asked.content)["model"] == "global.anthropic.claude-opus-5-5"
+
+
+async def test_claude_on_its_own_surface_is_asked_once_for_each_choice(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    message = read(WIRE / "anthropic" / "text", "whole.json")
+    bedrock.answer = lambda _: httpx.Response(200, json=message)
+    heard = await gateway.chat(model=OPUS, n=2)
+    assert [choice["index"] for choice in heard.json["choices"]] == [0, 1]
+    assert "x-sluice-dropped" not in heard.headers
+    assert len(bedrock.asked) == 2
+
+
+NOW = {"type": "function", "function": {"name": "now"}}
+TOLD = completion(
+    "<reasoning>Hm.</reasoning>Hi",
+    choices=[
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": "<reasoning>Hm.</reasoning>Hi",
+                "tool_calls": [
+                    {"id": "call_0", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+                ],
+            },
+            "finish_reason": "tool_calls",
+        }
+    ],
+)
+
+
+async def test_gpt_oss_on_its_own_surface_is_spoken_to_as_by_openai(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    bedrock.answer = lambda _: httpx.Response(200, json=TOLD)
+    heard = await gateway.chat(
+        model=OSS, tools=[NOW], max_tokens=9, reasoning_effort="minimal", logit_bias={"1": 1}
+    )
+    message = heard.json["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == ("Hi", "Hm.")
+    assert re.fullmatch(r"call_[0-9a-f]{24}", message["tool_calls"][0]["id"])
+    (asked,) = bedrock.asked
+    assert asked.url.raw_path == b"/openai/v1/chat/completions"
+    sent = json.loads(asked.content)
+    assert (sent["model"], sent["max_completion_tokens"]) == ("openai.gpt-oss-20b-1:0", 9)
+    assert sent["reasoning_effort"] == "low"
+    assert "logit_bias" not in sent
+
+
+async def test_a_custom_tool_is_not_for_the_surface_of_openais_format(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    tools = [{"type": "custom", "custom": {"name": "shell"}}]
+    heard = await gateway.chat(model=OSS, tools=tools)
+    assert (heard.status, heard.error["param"]) == (400, "tools")
+    assert heard.error["code"] == "unsupported_parameter"
+    bedrock.answer = whole("text")
+    assert (await gateway.chat(model=NOVA, tools=tools)).status == 200
+    assert len(bedrock.asked) == 1
+
+
+@pytest.mark.parametrize("model", [NOVA, OPUS, OSS], ids=["converse", "messages", "completions"])
+async def test_several_choices_are_several_calls_on_every_surface(
+    gateway: Running, bedrock: Bedrock, model: str
+) -> None:
+    answers = {
+        NOVA: read(WIRE / "bedrock" / "text", "whole.json"),
+        OPUS: read(WIRE / "anthropic" / "text", "whole.json"),
+        OSS: completion("Hi"),
+    }
+    bedrock.answer = lambda _: httpx.Response(200, json=answers[model])
+    heard = await gateway.chat(model=model, n=2)
+    assert [choice["index"] for choice in heard.json["choices"]] == [0, 1]
+    assert len(bedrock.asked) == 2
+    assert all("n" not in json.loads(asked.content) for asked in bedrock.asked)
+
+
+async def test_what_gpt_oss_thinks_is_told_apart_in_a_stream_too(gateway: Running, bedrock: Bedrock) -> None:
+    pieces = ["\n<reas", "oning>Let me", " see.</reaso", "ning>", "Hel", "lo <b>", "you"]
+    events = [*map(chunk, pieces), chunk(tool_calls=[CALL]), finish("tool_calls"), usage()]
+    data = b"".join(f"data: {text_of(event)}\n\n".encode() for event in events) + b"data: [DONE]\n\n"
+    kind = {"content-type": "text/event-stream"}
+    bedrock.answer = lambda _: httpx.Response(200, headers=kind, content=data)
+    heard = await gateway.chat(model=OSS, stream=True, tools=[NOW])
+    deltas = [choice["delta"] for event in heard.events[:-1] for choice in event["choices"]]
+    assert said(heard) == "Hello <b>you"
+    assert "".join(delta.get("reasoning_content", "") for delta in deltas) == "Let me see."
+    (call,) = [one for delta in deltas for one in delta.get("tool_calls", ())]
+    assert call["id"] != "call_0"
+
+
+CALL = {"index": 0, "id": "call_0", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+
+
+async def test_an_id_that_the_catalogue_does_not_know_is_asked_by_converse(
+    gateway: Running, bedrock: Bedrock
+) -> None:
+    bedrock.answer = whole("text")
+    assert (await gateway.chat(model="bedrock/anthropic.claude-opus-9")).status == 200
+    assert unquote(bedrock.asked[0].url.raw_path.decode()) == "/model/anthropic.claude-opus-9/converse"
+
+
+async def test_without_credentials_the_provider_says_so(
+    bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*ENVIRONMENT, "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    heard = await served(bedrock).chat(model=NOVA)
+    assert heard.status == 503
+    assert "no AWS credentials, and no credential AWS_BEARER_TOKEN_BEDROCK" in heard.error["message"]
+    assert bedrock.asked == []

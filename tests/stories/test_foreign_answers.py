@@ -1,0 +1,144 @@
+"""No caller ever gets another caller's answer, however wrongly a provider frames its own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from handler.settings import Settings
+from handler.upstream.pool import transport
+from tests.fault_injection.provider import self_signed
+from tests.support.asgi import Heard
+from tests.support.gateways import KEY, MANAGE, Running, provider, running
+from tests.support.wild import EXACT, FAULTS, Wild
+
+CALLERS = {"alice": KEY, "bob": MANAGE}
+QUICK = {"kind": "route", "id": "quick", "timeouts": {"total": 3, "first_token": 3, "idle": 3}, "retries": 0}
+LATER = "it answers a second time a little later"
+SETTLED = 0.3  # seconds: whatever a provider has sent too much of is there
+
+TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tls") / "wild.pem"
+
+
+@asynccontextmanager
+async def wilderness(pem: Path, *, tls: bool) -> AsyncIterator[tuple[Wild, Running]]:
+    context = self_signed(pem) if tls else None
+    async with Wild(context) as wild:
+        gateway = running([provider(wild.url), QUICK], SSL_CERT_FILE=str(pem) if tls else "")
+        yield wild, gateway
+        await gateway.gateway.aclose()
+
+
+async def ask(gateway: Running, who: str, text: str, *, stream: bool) -> Heard:
+    asked = [{"role": "user", "content": f"{who}'s {text}"}]
+    return await gateway.chat(key=CALLERS[who], model="up/m", messages=asked, stream=stream)
+
+
+def foreign(heard: Heard, who: str, text: str) -> bool:
+    """True when a text has more than the answer to one's own question."""
+    return b"answer to" in heard.body.replace(f"an answer to {who}'s {text}".encode(), b"")
+
+
+def answered(heard: Heard) -> bool:
+    return heard.status == 200 and b"an answer to" in heard.body and b'"error"' not in heard.body
+
+
+@TLS
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_after_a_wrong_answer_the_next_caller_gets_his_own(fault: str, tls: bool, pem: Path) -> None:
+    async with wilderness(pem, tls=tls) as (wild, gateway):
+        for stream in (False, True):
+            wild.fault = FAULTS[fault]
+            assert not foreign(await ask(gateway, "alice", "first", stream=stream), "alice", "first")
+            wild.fault = EXACT["a length"]
+            await asyncio.sleep(SETTLED)
+            heard = await ask(gateway, "bob", "second", stream=stream)
+            assert answered(heard), heard.body
+            assert not foreign(heard, "bob", "second")
+            await asyncio.sleep(SETTLED)
+        assert wild.connections == 3, "each wrong answer has cost its connection"
+
+
+@TLS
+@pytest.mark.parametrize("framing", EXACT)
+async def test_after_a_right_answer_the_connection_serves_on(framing: str, tls: bool, pem: Path) -> None:
+    async with wilderness(pem, tls=tls) as (wild, gateway):
+        wild.fault = EXACT[framing]
+        for who, stream in (("alice", False), ("bob", True), ("alice", False)):
+            assert answered(await ask(gateway, who, "question", stream=stream))
+            await asyncio.sleep(SETTLED)
+        assert wild.connections == 1
+
+
+@pytest.mark.parametrize("who", CALLERS)
+async def test_a_connection_serves_again_only_after_a_silence(who: str, pem: Path) -> None:
+    """The same caller's question too: many people may have one key."""
+    async with wilderness(pem, tls=False) as (wild, gateway):
+        wild.fault = FAULTS[LATER]
+        await ask(gateway, "alice", "question", stream=False)
+        wild.fault = EXACT["a length"]
+        assert not foreign(await ask(gateway, who, "second", stream=False), who, "second")
+        assert wild.connections == 2
+
+
+async def test_what_comes_while_an_answer_is_still_read_closes_its_connection(pem: Path) -> None:
+    """TLS holds it back from a reader who is slow, and hands it on once the answer has ended."""
+    troubles: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
+    context, asked = self_signed(pem), b'{"messages":[{"content":"question"}]}'
+    async with Wild(context) as wild, transport(Settings(environment={"SSL_CERT_FILE": str(pem)})) as http:
+        wild.fault = lambda reply: [reply.http[:99], 0.01, reply.http[99:], 0.01, b"x"]
+        headers = {"host": "wild", "content-length": str(len(asked))}
+        stream, extensions = httpx.ByteStream(asked), {"public_only": False}
+        for _ in range(2):
+            request = httpx.Request("POST", wild.url, headers=headers, stream=stream, extensions=extensions)
+            response = await http.handle_async_request(request)
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            async for _ in response.stream:
+                await asyncio.sleep(0.1)
+            await response.aclose()
+            await asyncio.sleep(SETTLED)
+        assert wild.connections == 2
+    assert not troubles
+
+
+@pytest.mark.parametrize(
+    ("requests", "tls"),
+    [
+        pytest.param(100, False, id="100 requests"),
+        pytest.param(10_000, False, id="10,000 requests", marks=pytest.mark.slow),
+        pytest.param(2_000, True, id="2,000 requests over TLS", marks=pytest.mark.slow),
+    ],
+)
+async def test_many_requests_of_two_callers_at_once_never_mix(requests: int, tls: bool, pem: Path) -> None:
+    dice = random.Random(requests)
+    kinds = [*FAULTS.values(), *[EXACT["a length"], EXACT["chunks"], EXACT["chunks and trailers"]] * 20]
+    found: Counter[str] = Counter()
+
+    async def caller(who: str, gateway: Running, questions: range) -> None:
+        for number in questions:
+            heard = await ask(gateway, who, f"question {number}.", stream=bool(number % 3))
+            found["foreign"] += foreign(heard, who, f"question {number}.")
+            found["answered"] += answered(heard)
+
+    async with wilderness(pem, tls=tls) as (wild, gateway):
+        wild.choose = lambda: dice.choice(kinds)
+        shares = [range(first, requests, 8) for first in range(8)]
+        await asyncio.gather(
+            *(caller(("alice", "bob")[at % 2], gateway, share) for at, share in enumerate(shares))
+        )
+    assert found["foreign"] == 0
+    assert found["answered"] > requests / 2

@@ -1,0 +1,342 @@
+"""Stories of whole requests: a client on one side, a provider on loopback on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.asgi import call
+from tests.support.gateways import KEY, Running, model, provider, running
+from tests.support.upstream import Act, Reply, Upstream, chunk, completion, finish, stream, usage, whole
+
+PATH = "/v1/chat/completions"
+PRICE = {"input": 1, "output": 2}
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as server:
+        yield server
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+async def start(upstream: Upstream) -> AsyncIterator[Start]:
+    """Starts gateways in front of `upstream`; they are closed at the end."""
+    started: list[Running] = []
+
+    def begin(*records: Any, **settings: Any) -> Running:
+        priced = model("up/priced", price=PRICE, quality=3)
+        started.append(running([provider(upstream.url), priced, *records], **settings))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        await one.gateway.aclose()
+
+
+def digest(text: str | bytes) -> str:
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+# Requests as no library would write them: odd order, escapes, unknown fields, large integers, nulls, white space.
+ODD = [
+    pytest.param('{"messages":[{"content":"hi","role":"user"}],"model":"up/m"}', id="the model last"),
+    pytest.param(
+        '{ "zeta" : [1 , 2.50, 1e2, -0, 1E+05] ,\n "model":"up/m", "messages":[{"role":"user","content":"\\u00e9\\u2028\\ud83d\\ude00/\\/"}]}',
+        id="white space, number text and escapes",
+    ),
+    pytest.param(
+        '{"model":"up/m","user":null,"temperature":null,"messages":[{"role":"user","content":"é😀","name":null}],"x":{"b":null,"a":[]}}',
+        id="nulls and unknown objects",
+    ),
+    pytest.param(
+        '{"nonce":12345678901234567890123456789,"model":"up/m","messages":[{"role":"user","content":"n"}],"big":0.1000000000000000055511151231257827}',
+        id="large integers and long fractions",
+    ),
+    pytest.param(
+        '{"model":"up/m","messages":[{"role":"user","content":"\\ud800 alone"}],"logit_bias":{"50256":-100}}',
+        id="half a surrogate pair",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+async def test_what_arrives_upstream_is_what_the_client_sent_but_for_the_model(
+    upstream: Upstream, start: Start, text: str
+) -> None:
+    upstream.script("m", whole(completion()))
+    heard = await start().post(PATH, text.encode())
+    assert heard.status == 200
+    assert digest(upstream.asked("m")[0].body) == digest(text.replace('"up/m"', '"m"'))
+
+
+@pytest.mark.parametrize("text", ODD)
+async def test_a_streamed_request_is_the_same_plus_the_usage_asked_for(
+    upstream: Upstream, start: Start, text: str
+) -> None:
+    upstream.script("m", stream(chunk("Hello"), finish(), usage()))
+    streamed = text.rstrip()[:-1] + ', "stream" : true}'
+    await start().post(PATH, streamed.encode())
+    sent = upstream.asked("m")[0].body.decode()
+    expected = streamed.replace('"up/m"', '"m"')[:-1] + ',"stream_options":{"include_usage":true}}'
+    assert digest(sent) == digest(expected)
+
+
+ODD_ANSWERS = [
+    pytest.param(
+        '{"choices":[{"message":{"content":"a","role":"assistant"},"index":0,"finish_reason":"stop"}],"model":"m","x":[1.0,2E3],'
+        '"created":1,"object":"chat.completion","id":"1"}',
+        id="the model late",
+    ),
+    pytest.param(
+        '{\n  "id":"1", "created" : 1,"object":"chat.completion", "model" : "m-2026" , "choices":[{"index":0,"message":{"role":"assistant","content":"\\u00e9\\/ é","refusal":null},"finish_reason":"stop"}],\n "n":123456789012345678901234567890 }',
+        id="white space, escapes, large integers",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", ODD_ANSWERS)
+async def test_what_the_client_gets_is_what_the_provider_sent_but_for_the_model(
+    upstream: Upstream, start: Start, text: str
+) -> None:
+    upstream.script("m", whole(text))
+    heard = await start().chat(model="up/m")
+    named = json.loads(text)["model"]
+    assert digest(heard.body) == digest(text.replace(f'"{named}"', '"up/m"'))
+
+
+async def test_a_streams_events_are_the_providers_own_but_for_the_model(
+    upstream: Upstream, start: Start
+) -> None:
+    events = [
+        '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"obfuscation":"xY"}',
+        '{ "choices":[{"delta":{"content":"\\u00e9\\u2028 é"},"index":0}], "model":"m" ,"id":"c1","object":"chat.completion.chunk","created":1,"z":1.50}',
+        '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}',
+    ]
+    upstream.script("m", stream(*events, cut_every=7))
+    gateway = start()
+    heard = await gateway.chat(model="up/m", stream=True)
+    assert not gateway.lines[-1]["left"], "the end of the answer is not the client's leaving"
+    expected = "".join(f"data: {event}\n\n" for event in events).replace('"model":"m"', '"model":"up/m"')
+    assert digest(heard.body) == digest(expected + "data: [DONE]\n\n")
+
+
+async def test_the_usage_chunk_is_for_those_who_asked(upstream: Upstream, start: Start) -> None:
+    for asked, wanted in [(False, 0), (True, 1)]:
+        upstream.script("priced", stream(chunk("Hello"), finish(), usage()))
+        options = {"include_usage": asked}
+        heard = await start().chat(model="up/priced", stream=True, stream_options=options)
+        assert heard.events[-1] == "[DONE]"
+        assert sum("usage" in event and bool(event["usage"]) for event in heard.events[:-1]) == wanted
+    heard = await _costed(upstream, start)
+    assert heard.events[-2]["usage"]["cost"] > 0
+
+
+async def _costed(upstream: Upstream, start: Start) -> Any:
+    upstream.script("priced", stream(chunk("Hello"), finish(), usage()))
+    return await start().chat(model="up/priced", stream=True, usage={"include": True})
+
+
+async def test_the_headers_tell_the_decision(upstream: Upstream, start: Start) -> None:
+    upstream.script("priced", whole(completion()))
+    route = {"kind": "route", "id": "all", "model": "up/priced"}
+    heard = await start(route).chat(usage={"include": True})
+    told = {name: value for name, value in heard.headers.items() if name.startswith("x-sluice")}
+    assert told["x-sluice-model"] == "up/priced"
+    assert (told["x-sluice-reason"], told["x-sluice-rule"], told["x-sluice-attempts"]) == ("rule", "all", "1")
+    assert float(told["x-sluice-cost"]) == heard.json["usage"]["cost"] > 0
+    assert heard.json["model"] == "up/priced"
+
+
+async def test_an_explanation_comes_with_the_answer_when_it_is_asked_for(
+    upstream: Upstream, start: Start
+) -> None:
+    headers = {"x-sluice-explain": "1"}
+    upstream.script("m", whole(completion()))
+    whole_answer = await start().chat(model="up/m", headers=headers)
+    assert whole_answer.json["sluice"]["reason"] == "requested"
+    upstream.script("m", stream(chunk("Hello"), finish()))
+    streamed = await start().chat(model="up/m", headers=headers, stream=True)
+    assert [event["sluice"]["reason"] for event in streamed.events[:-1] if "sluice" in event] == ["requested"]
+    assert "sluice" in streamed.events[-2], "in the last chunk"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_second_provider_answers_when_the_first_is_down(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    good = stream(chunk("Hello"), finish()) if streams else whole(completion())
+    upstream.script("down", whole(status=503))
+    upstream.script("m", good)
+    heard = await start().chat(model="up/down", fallback_models=["up/m"], stream=streams)
+    assert heard.status == 200
+    assert (heard.headers["x-sluice-model"], heard.headers["x-sluice-reason"]) == ("up/m", "fallback")
+    assert heard.headers["x-sluice-attempts"] == "3", "one retry, then the next"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_fallback_that_is_asked_first_is_a_fallback_all_the_same(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    upstream.script("m", stream(chunk("Hello"), finish()) if streams else whole(completion()))
+    gateway = start()
+    heard = await gateway.chat(model="openai/gpt-4o", fallback_models=["up/m"], stream=streams)
+    assert (heard.headers["x-sluice-model"], heard.headers["x-sluice-reason"]) == ("up/m", "fallback")
+    assert heard.headers["x-sluice-attempts"] == "1", "the model asked for has no credential"
+    assert gateway.lines[-1]["reason"] == "fallback"
+
+
+async def test_a_failure_before_the_first_content_has_a_true_status(upstream: Upstream, start: Start) -> None:
+    upstream.script("m", whole(status=429, headers={"retry-after": "60"}))
+    heard = await start().chat(model="up/m", stream=True)
+    assert (heard.status, heard.error["code"], heard.headers["retry-after"]) == (
+        429,
+        "rate_limit_exceeded",
+        "60",
+    )
+    assert "x-should-retry" not in heard.headers
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds", "milliseconds"),
+    [
+        pytest.param({"retry-after": "25.25"}, "26", "25250", id="a fraction is rounded up"),
+        pytest.param(
+            {"retry-after": "1234567"}, "1234567", "1234567000", id="a large one is no power of ten"
+        ),
+        pytest.param({"retry-after-ms": "21500"}, "22", "21500", id="milliseconds"),
+    ],
+)
+async def test_retry_after_goes_on_in_whole_seconds(
+    upstream: Upstream, start: Start, told: dict[str, str], seconds: str, milliseconds: str
+) -> None:
+    upstream.script("m", whole(status=429, headers=told))
+    heard = await start().chat(model="up/m")
+    assert (heard.headers["retry-after"], heard.headers["retry-after-ms"]) == (seconds, milliseconds)
+
+
+async def test_a_credential_goes_only_where_it_went_when_the_request_was_decided(
+    upstream: Upstream, start: Start
+) -> None:
+    """Somebody who may write rules, but not credentials, edits a provider while a request waits for its retry."""
+    gateway = start(UP_API_KEY="up-canary", OPENAI_API_KEY="openai-canary", SLUICE_RULES_TTL="0")
+    carried_off = provider(upstream.url, credential="OPENAI_API_KEY")
+    upstream.script("m", whole(status=503), whole(completion()))
+    asking = asyncio.create_task(gateway.chat(model="up/m"))
+    await upstream.until("requests", 1)
+    gateway.tables.records = [carried_off]
+    for _ in range(3):
+        await gateway.get("/v1/models")
+    assert (await asking).status == 200
+    assert [one.header("authorization") for one in upstream.asked("m")] == ["Bearer up-canary"] * 2
+    assert (await gateway.chat(model="up/m")).error["code"] == "no_candidate"
+
+
+async def test_a_stream_that_breaks_off_never_looks_whole(upstream: Upstream, start: Start) -> None:
+    upstream.script("m", stream(chunk("Hel"), done=False))
+    heard = await start().chat(model="up/m", stream=True)
+    assert heard.status == 200
+    assert "[DONE]" not in heard.events
+    assert heard.events[-1]["error"]["metadata"]["attempts"][0]["model"] == "up/m"
+
+
+async def test_silence_is_filled_with_keep_alives_and_failure_comes_in_band(
+    upstream: Upstream, start: Start
+) -> None:
+    gateway = start()
+    gateway.gateway.head_after = 0.02
+    upstream.script("m", stream(0.05, chunk("Hello"), finish()))
+    heard = await gateway.chat(model="up/m", stream=True)
+    assert heard.status == 200
+    assert heard.body.startswith(b": keep-alive\n\n")
+    assert heard.events[-1] == "[DONE]"
+    assert "x-sluice-model" not in heard.headers
+    refusal = whole(status=400)
+    upstream.script("m", replace(refusal, pieces=(0.05, *refusal.pieces)))
+    heard = await gateway.chat(model="up/m", stream=True)
+    assert heard.status == 200
+    assert heard.events[-1]["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_the_provider_is_hung_up_on_when_the_client_leaves(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    upstream.script(
+        "m", stream(chunk("Hel"), Act.STALL) if streams else Reply(pieces=(Act.STALL,), chunked=True)
+    )
+    gateway, leave = start(), asyncio.Event()
+    body = json.dumps(
+        {"model": "up/m", "stream": streams, "messages": [{"role": "user", "content": "hi"}]}
+    ).encode()
+    headers = {"authorization": f"Bearer {KEY}"}
+    asking = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
+    await upstream.until("requests", 1)
+    await asyncio.sleep(1)
+    leave.set()
+    await asking
+    await upstream.until("gone", 1)
+    line = gateway.lines[-1]
+    assert line["left"] is True
+    assert line["status"] in (200, 499), "499 where no head had left"
+    assert line["usage"]["estimated"] is True, "what was used so far, for who pays"
+
+
+async def test_nothing_secret_leaves(upstream: Upstream, start: Start) -> None:
+    gateway = start(UP_API_KEY="up-canary-0123456789")
+    upstream.script("m", whole('{"error":{"message":"bad key up-canary-0123456789"}}', status=401))
+    heard = await gateway.chat(model="up/m")
+    assert heard.status == 502
+    assert upstream.asked("m")[0].header("authorization") == "Bearer up-canary-0123456789"
+    for text in [heard.body.decode(), str(heard.headers), str(gateway.lines)]:
+        assert "canary" not in text
+        assert KEY not in text
+        assert "127.0.0.1" not in text
+
+
+def lone(upstream: Upstream) -> list[Any]:
+    """A provider that gives one answer to a call, and a model of it."""
+    quirks = {"unable": ["n"]}
+    return [provider(upstream.url, "lone", quirks=quirks), model("lone/m", price=PRICE)]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_several_choices_of_a_provider_that_gives_one(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    upstream.script("m", stream(chunk("Hello"), finish(), usage()) if streams else whole(completion()))
+    gateway = start(*lone(upstream))
+    heard = await gateway.chat(model="lone/m", n=3, stream=streams)
+    assert (heard.status, heard.headers["x-sluice-attempts"]) == (200, "1")
+    bodies = heard.events[:-1] if streams else [heard.json]
+    assert {choice["index"] for body in bodies for choice in body["choices"]} == {0, 1, 2}
+    assert gateway.lines[-1]["usage"] == {**gateway.lines[-1]["usage"], "input": 21, "output": 9}
+    assert gateway.lines[-1]["cost"] == pytest.approx((21 * 1 + 9 * 2) / 1e6)
+    assert len(upstream.asked("m")) == 3
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_every_part_is_hung_up_on_when_the_client_leaves(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    silent = stream(chunk("Hel"), Act.STALL) if streams else Reply(pieces=(Act.STALL,), chunked=True)
+    upstream.script("m", silent)
+    gateway, leave = start(*lone(upstream)), asyncio.Event()
+    asked = {"model": "lone/m", "stream": streams, "n": 3, "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"authorization": f"Bearer {KEY}"}
+    body = json.dumps(asked).encode()
+    asking = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
+    await upstream.until("requests", 3)
+    leave.set()
+    await asking
+    await upstream.until("gone", 3)
+    assert gateway.lines[-1]["left"] is True

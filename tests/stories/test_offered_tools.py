@@ -1,0 +1,138 @@
+"""No answer holds a call of a tool that its request did not offer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from handler.errors import SchemaMismatch
+from handler.structured.offered_tools import check_calls
+from tests.support.asgi import Heard
+from tests.support.gateways import Running, model, provider, running
+from tests.support.upstream import Reply, Upstream, chunk, completion, finish, role, stream, whole
+
+Json = dict[str, Any]
+LOOK: Json = {"type": "function", "function": {"name": "look"}}
+RUN: Json = {"type": "custom", "custom": {"name": "run"}}
+SEARCH: Json = {"type": "web_search"}
+
+
+def called(name: str, *, content: str | None = None) -> Reply:
+    """A whole answer that calls the tool of this name."""
+    message = {"role": "assistant", "content": content, "tool_calls": [a_call(name)]}
+    return whole(completion(choices=[{"index": 0, "message": message, "finish_reason": "tool_calls"}]))
+
+
+def a_call(name: str, kind: str = "function") -> Json:
+    fields: Json = {"name": name, "arguments": "{}"} if kind == "function" else {"name": name, "input": "x"}
+    return {"id": "c1", "type": kind, kind: fields}
+
+
+def streamed_call(name: str, *before: Json) -> Reply:
+    return stream(role(), *before, chunk(tool_calls=[{"index": 0, **a_call(name)}]), finish("tool_calls"))
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as server:
+        yield server
+
+
+@pytest.fixture
+async def gateway(upstream: Upstream) -> AsyncIterator[Running]:
+    row = provider(upstream.url)
+    run = running([row, *(model(f"up/{name}", can=["tools"]) for name in ("a", "b"))])
+    yield run
+    await run.gateway.aclose()
+
+
+@pytest.mark.parametrize(
+    ("chat", "call", "offers"),
+    [
+        pytest.param({"tools": [LOOK]}, a_call("look"), True, id="a function that is offered"),
+        pytest.param({"tools": [LOOK]}, a_call("peek"), False, id="a function of another name"),
+        pytest.param({"tools": [RUN]}, a_call("run", "custom"), True, id="a custom tool that is offered"),
+        pytest.param({"tools": [RUN]}, a_call("walk", "custom"), False, id="a custom tool of another name"),
+        pytest.param({}, a_call("look"), False, id="a call where no tool is offered"),
+        pytest.param({"tools": []}, a_call("look"), False, id="a call where the list of tools is empty"),
+        pytest.param(
+            {"tools": [LOOK], "tool_choice": "none"}, a_call("look"), False, id="a call where none is wanted"
+        ),
+        pytest.param(
+            {"tools": [LOOK, SEARCH]}, a_call("peek"), True, id="anything beside a tool that a provider runs"
+        ),
+        pytest.param({"functions": [{"name": "look"}]}, a_call("look"), True, id="a legacy function"),
+        pytest.param({"functions": [{"name": "look"}]}, a_call("peek"), False, id="another legacy function"),
+        pytest.param(
+            {"tools": [{"type": "function", "function": {"name": "a.b"}}]},
+            a_call("a_b"),
+            False,
+            id="a function whose name is spelled nearly like that",
+        ),
+        pytest.param(
+            {"tools": [LOOK]}, {"index": 0, "function": {"arguments": "{}"}}, True, id="a later delta"
+        ),
+    ],
+)
+def test_an_offered_call(chat: Json, call: Json, offers: bool) -> None:
+    legacy = {"function_call": call["function"]} if "functions" in chat else {"tool_calls": [call]}
+    with nullcontext() if offers else pytest.raises(SchemaMismatch, match="not offered") as raised:
+        check_calls({"choices": [{"message": legacy}]}, chat)
+    assert raised is None or raised.value.klass == "protocol"
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+async def test_it_is_asked_for_once_more_in_words(
+    upstream: Upstream, gateway: Running, streams: bool
+) -> None:
+    upstream.script(
+        "a",
+        streamed_call("peek") if streams else called("peek", content="Let me see."),
+        stream(role(), chunk("Sunny"), finish()) if streams else whole(completion("Sunny")),
+    )
+    heard = await gateway.chat(model="up/a", tools=[LOOK], stream=streams)
+    assert "Sunny" in content(heard)
+    assert heard.headers["x-sluice-attempts"] == "2"
+    again = upstream.requests[1].json["messages"]
+    assert again[-2]["role"] == "assistant"
+    assert "a tool that was not offered" in again[-1]["content"]
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+async def test_then_the_next_candidate_is_asked(upstream: Upstream, gateway: Running, streams: bool) -> None:
+    upstream.script("a", streamed_call("peek") if streams else called("peek"))
+    upstream.script("b", stream(role(), chunk("Sunny"), finish()) if streams else whole(completion("Sunny")))
+    heard = await gateway.chat(model="up/a", fallback_models=["up/b"], stream=streams)
+    assert "Sunny" in content(heard)
+    assert (heard.headers["x-sluice-model"], heard.headers["x-sluice-attempts"]) == ("up/b", "3")
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+async def test_then_it_is_a_failure_of_class_protocol(
+    upstream: Upstream, gateway: Running, streams: bool
+) -> None:
+    upstream.script("a", streamed_call("peek") if streams else called("peek"))
+    heard = await gateway.chat(model="up/a", stream=streams)
+    assert heard.status == 502
+    assert heard.json["error"]["metadata"]["class"] == "protocol"
+    assert [one["class"] for one in heard.json["error"]["metadata"]["attempts"]] == ["protocol"] * 2
+
+
+async def test_behind_content_it_ends_the_stream_with_an_error(upstream: Upstream, gateway: Running) -> None:
+    upstream.script("a", streamed_call("peek", chunk("Let me see.")))
+    heard = await gateway.chat(model="up/a", stream=True)
+    assert (heard.status, "peek" in json.dumps(heard.events)) == (200, False)
+    assert heard.events[-1]["error"]["metadata"]["class"] == "protocol"
+
+
+def content(heard: Heard) -> str:
+    """The text of a whole answer or of a stream."""
+    assert heard.status == 200, heard.body
+    if heard.headers["content-type"].startswith("application/json"):
+        return str(heard.json["choices"][0]["message"]["content"])
+    chunks = [event for event in heard.events if isinstance(event, dict)]
+    return "".join(c["delta"].get("content") or "" for one in chunks for c in one.get("choices", ()))

@@ -1,0 +1,326 @@
+"""Tests the operator's view: log lines, headers of errors, health, and docs/operating.md."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mangum import Mangum
+
+from handler.local.terminal_log import console
+from handler.log import Entry, line
+from handler.runtime.event import http_only
+from handler.settings import Settings
+from handler.store.tables import StoreError
+from handler.upstream.credentials import Credentials
+from tests.support.asgi import Heard, call
+from tests.support.gateways import KEY, MANAGE, NARROW, Running, key_item, model, provider, running
+from tests.support.lambda_url import event_of
+from tests.support.upstream import Reply, Upstream, chunk, completion, finish, stream, usage, whole
+
+PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
+ROUTE = {"kind": "route", "id": "ours", "retries": 0}
+FIELDS = line(Entry("id", "GET", "/", 0.0), 0.0).keys()
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as server:
+        yield server
+
+
+@pytest.fixture
+async def gateway(upstream: Upstream) -> AsyncIterator[Running]:
+    made = running([provider(upstream.url), ROUTE, model("up/m", price={"input": 1, "output": 2})])
+    yield made
+    await made.gateway.aclose()
+
+
+def refusal(status: int, **headers: str) -> Reply:
+    return whole({"error": {"message": "The parameter is odd."}}, status=status, headers=headers)
+
+
+ENDINGS: dict[str, tuple[list[Reply], int]] = {
+    "a whole answer": ([whole(completion())], 200),
+    "invalid": ([refusal(400)], 400),
+    "unauthorized": ([refusal(401)], 502),
+    "over its limit": ([refusal(429, **{"retry-after": "60"})], 429),
+    "down": ([refusal(500)], 502),
+    "an answer that is none": ([whole("<html>")], 502),
+}
+
+
+def decided(heard: Heard) -> dict[str, str]:
+    names = ("model", "reason", "rule", "attempts")
+    return {name: heard.headers.get(f"x-sluice-{name}", "") for name in names}
+
+
+@pytest.mark.parametrize(("replies", "status"), ENDINGS.values(), ids=ENDINGS)
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+async def test_every_end_of_a_request_tells_the_decision(
+    upstream: Upstream, gateway: Running, replies: list[Reply], status: int, streams: bool
+) -> None:
+    answer = stream(chunk("Hello"), finish(), usage())
+    upstream.script("m", *([answer] if streams and status == 200 else replies))
+    heard = await gateway.chat(model="up/m", stream=streams, headers={"user-agent": "probe/1"})
+    logged = gateway.lines[-1]
+    assert heard.status == logged["status"] == status
+    expected = {"model": "up/m", "reason": "requested", "rule": "ours"}
+    assert decided(heard) == {**expected, "attempts": str(len(logged["attempts"]))}
+    assert {name: logged[name] for name in expected} == expected
+    assert (logged["asked_model"], logged["key"], logged["project"]) == ("up/m", "k1", "support")
+    assert (logged["source_ip"], logged["user_agent"], logged["stream"]) == ("192.0.2.1", "probe/1", streams)
+    assert logged["request_id"] == heard.headers["x-request-id"]
+    assert (logged["error"] is None) is (status == 200)
+    assert logged.keys() == FIELDS
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+async def test_a_caller_gets_the_providers_words_only_about_the_request(
+    upstream: Upstream, gateway: Running, streams: bool
+) -> None:
+    upstream.script("m", refusal(400))
+    heard = await gateway.chat(model="up/m", stream=streams)
+    assert heard.error["message"] == "up/m: The parameter is odd."
+    upstream.script("m", refusal(500))
+    heard = await gateway.chat(model="up/m", stream=streams)
+    assert "odd" not in heard.error["message"], "not the caller's business"
+    assert gateway.lines[-1]["attempts"][-1]["detail"] == "The parameter is odd.", "but the operator's"
+
+
+REFUSED: dict[str, tuple[dict[str, Any], int, dict[str, str]]] = {
+    "not admitted": (
+        {"model": "up/m", "key": NARROW},
+        403,
+        {"model": "", "reason": "requested", "rule": "ours", "attempts": "0"},
+    ),
+    "a model that is not there": (
+        {"model": "nothing"},
+        404,
+        {"model": "", "reason": "requested", "rule": "ours", "attempts": "0"},
+    ),
+    "no key": ({"key": None}, 401, dict.fromkeys(("model", "reason", "rule", "attempts"), "")),
+    "nothing asked": ({"messages": []}, 400, dict.fromkeys(("model", "reason", "rule", "attempts"), "")),
+}
+
+
+@pytest.mark.parametrize(("fields", "status", "headers"), REFUSED.values(), ids=REFUSED)
+async def test_a_refusal_tells_what_was_decided(
+    gateway: Running, fields: dict[str, Any], status: int, headers: dict[str, str]
+) -> None:
+    heard = await gateway.chat(**fields)
+    assert (heard.status, decided(heard)) == (status, headers)
+    assert gateway.lines[-1].keys() == FIELDS
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_a_failure_tells_as_an_answer_does_what_was_left_out_and_how_it_was_held(
+    upstream: Upstream, status: int
+) -> None:
+    made = running([provider(upstream.url, quirks={"drop": ["seed"]}), ROUTE, model("up/m")])
+    refused = whole({"error": {"message": "Odd.", "param": "seed"}}, status=status)
+    upstream.script("m", whole(completion("{}")) if status == 200 else refused)
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
+    heard = await made.chat(model="up/m", seed=1, response_format=schema)
+    logged = made.lines[-1]
+    assert (logged["dropped"], logged["schema"]) == (["seed"], heard.headers["x-sluice-schema"])
+    assert heard.headers["x-sluice-dropped"] == "seed"
+    await made.gateway.aclose()
+
+
+async def test_a_refused_mode_is_logged_in_the_providers_words(upstream: Upstream) -> None:
+    made = running([provider(upstream.url), ROUTE, model("up/m")])
+    upstream.script("m", refusal(400), whole(completion("{}")))
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
+    await made.chat(model="up/m", response_format=schema)
+    first = made.lines[-1]["attempts"][0]
+    assert (first["class"], first["detail"]) == ("schema", "The parameter is odd.")
+    await made.gateway.aclose()
+
+
+@pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": 1}, {"enabled": "maybe"}])
+async def test_whose_key_was_refused_is_in_the_log_and_nowhere_else(
+    gateway: Running, fields: dict[str, Any]
+) -> None:
+    item = key_item(NARROW, id="n1", project="support", **fields)
+    gateway.tables.keys[item["hash"]] = item
+    known, unknown = (
+        await gateway.chat(key=NARROW),
+        await gateway.chat(key="sk-sluice-" + "u" * 43),
+    )
+    assert [logged["key"] for logged in gateway.lines if logged["message"] == "request"] == ["n1", None]
+    assert known.body == unknown.body
+    assert known.headers.keys() == unknown.headers.keys()
+
+
+async def test_a_key_record_that_cannot_be_read_is_in_the_log_and_in_health(gateway: Running) -> None:
+    item = key_item(NARROW, id="n1", models="openai/*, local/*")
+    gateway.tables.keys[item["hash"]] = item
+    await gateway.chat(key=NARROW)
+    await gateway.get("/v1/models", key=MANAGE)
+    anyone, manager = await gateway.get("/health", key=None), await gateway.get("/health", key=MANAGE)
+    (problem,) = manager.json["problems"]
+    assert (problem["what"], problem["id"], problem["field"]) == ("key not readable", "n1", "models")
+    assert anyone.json["status"] == manager.json["status"] == "degraded"
+    assert "n1" not in anyone.body.decode()
+    assert [logged["id"] for logged in gateway.lines if logged["level"] == "ERROR"] == ["n1"]
+
+
+async def test_a_health_check_is_a_line_for_debugging(gateway: Running) -> None:
+    await gateway.get("/v1/health/", key=None)
+    assert [logged["level"] for logged in gateway.lines] == ["DEBUG"]
+
+
+async def test_a_request_names_lambdas_own_id(gateway: Running) -> None:
+    context = SimpleNamespace(aws_request_id="7f3a", get_remaining_time_in_millis=lambda: 60_000)
+    headers = {"authorization": f"Bearer {KEY}"}
+    await call(gateway.app, "GET", "/v1/models", headers=headers, extra={"aws.context": context})
+    assert gateway.lines[-1]["aws_request_id"] == "7f3a"
+
+
+async def test_a_stream_that_broke_off_is_not_told_as_an_answer(upstream: Upstream, gateway: Running) -> None:
+    upstream.script("m", stream(chunk("Hel"), done=False))
+    heard = await gateway.chat(model="up/m", stream=True)
+    logged = gateway.lines[-1]
+    assert (logged["status"], logged["level"], logged["error"]["code"]) == (200, "ERROR", "upstream_error")
+    assert logged["attempts"][0]["class"] == logged["error"]["metadata"]["class"] == "network"
+    shown = _shown(logged)
+    assert shown.startswith("200 broke off  up/m  requested ours  1 attempt: up/m network 200")
+    assert shown.endswith(heard.headers["x-request-id"])
+
+
+CONSOLE: dict[str, tuple[dict[str, Any], list[Reply], str]] = {
+    "a provider's refusal": (
+        {"model": "up/m"},
+        [refusal(400)],
+        "400  up/m  requested ours  1 attempt: up/m invalid_request 400  N ms"
+        "  invalid_value: The parameter is odd.",
+    ),
+    "a provider that is down": (
+        {"model": "up/m"},
+        [refusal(500)],
+        "502  up/m  requested ours  1 attempt: up/m server 500  N ms  upstream_error: The parameter is odd.",
+    ),
+    "a value of the request": (
+        {"model": "up/m", "n": 0},
+        [],
+        "400  POST /v1/chat/completions  N ms  invalid_value: n",
+    ),
+    "a model that is not there": (
+        {"model": "nothing"},
+        [],
+        "404  nothing  requested ours  N ms  model_not_found: There is no model 'nothing'.",
+    ),
+    "no key": ({"key": None}, [], "401  POST /v1/chat/completions  N ms  missing_api_key: No API key was"),
+}
+
+
+@pytest.mark.parametrize(("fields", "replies", "shown"), CONSOLE.values(), ids=CONSOLE)
+async def test_the_console_names_model_and_provider_and_the_request(
+    upstream: Upstream, gateway: Running, fields: dict[str, Any], replies: list[Reply], shown: str
+) -> None:
+    if replies:
+        upstream.script("m", *replies)
+    heard = await gateway.chat(**fields)
+    logged = re.sub(r"\b\d+ ms", "N ms", _shown(gateway.lines[-1]))
+    assert logged.startswith(shown)
+    assert logged.endswith(heard.headers["x-request-id"])
+    assert "None" not in logged
+
+
+def _shown(logged: dict[str, Any]) -> str:
+    out = io.StringIO()
+    console(out, colour=False)(logged)
+    return out.getvalue()[9:].rstrip("\n")
+
+
+def unread(gateway: Running, client: Callable[[], Any]) -> None:
+    """The gateway with credentials in Parameter Store, whose client this is."""
+    settings = Settings(credentials_path="/sluice", environment=gateway.gateway.settings.environment)
+    gateway.gateway.credentials = Credentials(
+        settings, client, report=lambda what, found: gateway.lines.append({"message": what, **found})
+    )
+
+
+def no_client() -> Any:
+    raise StoreError("ssm: no AWS region is configured")
+
+
+async def test_credentials_that_cannot_be_read_are_told_everywhere(gateway: Running) -> None:
+    unread(gateway, no_client)
+    heard = await gateway.chat(model="openai/gpt-4o-mini")
+    why = "openai/gpt-4o-mini: OPENAI_API_KEY: Parameter Store did not answer"
+    assert (heard.status, why in heard.error["message"]) == (503, True)
+    assert (heard.headers["retry-after"], "x-should-retry" in heard.headers) == ("5", False), "it may answer"
+    await gateway.get("/v1/models", key=MANAGE)
+    health = await gateway.get("/health", key=MANAGE)
+    problem = {"what": "credentials not read", "problem": "ssm: no AWS region is configured"}
+    assert (health.json["status"], health.json["problems"]) == ("degraded", [problem])
+    errors = [logged for logged in gateway.lines if logged["message"] == "credentials not read"]
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
+async def test_a_missing_credential_is_not_asked_for_again(gateway: Running, streams: bool) -> None:
+    heard = await gateway.chat(model="openai/gpt-4o-mini", stream=streams)
+    assert (heard.status, heard.error["code"]) == (503, "no_candidate")
+    assert (heard.headers["x-should-retry"], "retry-after" in heard.headers) == ("false", False)
+    assert "metadata" not in heard.error
+
+
+EVENTS = [
+    pytest.param({"key1": "value1"}, id="the console's test event"),
+    pytest.param({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}, id="a schedule"),
+    pytest.param({"Records": [{"eventSource": "aws:sqs"}]}, id="a queue"),
+    pytest.param({"warmer": True}, id="a warmer"),
+    pytest.param([], id="a list"),
+    pytest.param(None, id="nothing"),
+]
+
+
+@pytest.fixture
+def loop() -> Iterator[None]:
+    """The event loop of the main thread, as Mangum finds or makes it."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    asyncio.set_event_loop(None)
+    made.close()
+
+
+@pytest.mark.usefixtures("loop")
+@pytest.mark.parametrize("event", EVENTS)
+def test_an_event_that_is_no_request_is_answered_by_the_buffered_entry_too(event: Any) -> None:
+    """tests/handler/runtime/test_loop.py has the same of the streaming loop."""
+    made = running()
+    entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
+    answer = entry(event, SimpleNamespace(aws_request_id="7f3a"))
+    assert answer["statusCode"] == 400
+    assert "This function answers HTTP requests" in answer["body"]
+    assert made.lines == []
+
+
+@pytest.mark.usefixtures("loop")
+def test_the_buffered_entry_ends_what_runs_beside_a_request_before_it_answers() -> None:
+    made = running()
+    entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
+    event = event_of("GET", "/v1/models", headers={"authorization": f"Bearer {KEY}"})
+    answer = entry(event, SimpleNamespace(aws_request_id="7f3a"))
+    assert answer["statusCode"] == 200
+    assert made.lines[-1]["aws_request_id"] == "7f3a"
+    assert "save_last_used" in made.tables.asked
+    assert next(key for key in made.tables.keys.values() if key["id"] == "k1")["last_used"]
+
+
+def test_every_field_of_the_line_is_documented_and_no_other() -> None:
+    table = PAGE[PAGE.index("| field |") :].partition("\n\n")[0]
+    documented = [
+        name for row in table.splitlines()[2:] for name in re.findall(r"`([^`]+)`", row.split("|")[1])
+    ]
+    assert sorted(documented) == sorted({"timestamp", *FIELDS})

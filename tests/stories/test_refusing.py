@@ -1,0 +1,83 @@
+"""Stories of what providers and callers get round nowhere: secrets, refused models, a record typed wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.support.gateways import Running, provider, running
+from tests.support.upstream import Upstream, chunk, completion, finish, stream, whole
+
+CANARY = "canary-SECRET-value-12345"
+REFUSE = {"refuse": ["model=*:online", "model=@preset/*"]}
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as server:
+        yield server
+
+
+async def heard(upstream: Upstream, *records: Any, **fields: Any) -> tuple[int, Any, Running]:
+    """Status and body of the answer to a chat with `fields`, and the gateway that gave it."""
+    gateway = running([provider(upstream.url, quirks=REFUSE), *records], UP_API_KEY=CANARY)
+    try:
+        answer = await gateway.chat(**{"model": "up/m", **fields})
+        return answer.status, answer.body if fields.get("stream") else answer.json, gateway
+    finally:
+        await gateway.gateway.aclose()
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500])
+async def test_no_part_of_a_providers_error_tells_the_credential(upstream: Upstream, status: int) -> None:
+    error = {"message": f"Bearer {CANARY} no", "type": CANARY, "code": CANARY, "param": CANARY}
+    upstream.script("m", *[whole(json.dumps({"error": error}), status=status)] * 2)
+    _, body, gateway = await heard(upstream, {"kind": "route", "id": "once", "retries": 0})
+    assert upstream.asked("m")[0].header("authorization") == f"Bearer {CANARY}"
+    assert "SECRET" not in f"{body} {gateway.lines}"
+
+
+async def test_the_log_holds_a_providers_words_and_none_of_ours_about_the_request(upstream: Upstream) -> None:
+    upstream.script("m", whole('{"error":{"message":"The value is bad.","param":"n"}}', status=400))
+    _, body, gateway = await heard(upstream)
+    told = gateway.lines[-1]
+    assert body["error"]["message"] == told["error"]["message"] == "up/m: The value is bad."
+    assert (told["attempts"][0]["detail"], told["error"]["param"]) == ("The value is bad.", "n")
+    _, body, other = await heard(upstream, messages=[{"role": "my prompt", "content": "my prompt"}])
+    assert other.lines[-1]["error"]["code"] == "invalid_value"
+    assert "my prompt" not in str(other.lines)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"model": "up/a:online"}, id="asked for"),
+        pytest.param({"model": "up/A:ONLINE"}, id="in capitals"),
+        pytest.param({"model": "up/@preset/mine"}, id="a preset"),
+        pytest.param({"fallback_models": ["up/a:online"]}, id="as a fallback"),
+        pytest.param({"models": ["up/m", "up/a:online"]}, id="among several"),
+    ],
+)
+async def test_a_model_that_a_row_refuses(upstream: Upstream, fields: dict[str, Any]) -> None:
+    status, body, _ = await heard(upstream, **fields)
+    assert (status, body["error"]["code"], body["error"]["param"]) == (400, "unsupported_parameter", "model")
+    assert not upstream.requests
+
+
+async def test_a_rule_can_allow_the_models_that_a_row_refuses(upstream: Upstream) -> None:
+    upstream.script("a:online", whole(completion()))
+    rule = {"kind": "route", "id": "searching", "allow_fields": ["model"]}
+    status, *_ = await heard(upstream, rule, model="up/a:online")
+    assert status == 200
+
+
+@pytest.mark.parametrize("wrong", ["x", 5, [1]])
+async def test_a_wrong_record_of_stream_options_stops_no_stream(upstream: Upstream, wrong: Any) -> None:
+    upstream.script("m", stream(chunk("Hello"), finish()))
+    status, body, _ = await heard(
+        upstream, {"kind": "route", "id": "r", "set": {"stream_options": wrong}}, stream=True
+    )
+    assert (status, b"Hello" in body) == (200, True)

@@ -1,0 +1,443 @@
+"""DynamoDB throttled, slow, refusing, in another region, half unreadable: what callers and /health are told.
+
+docs/design.md, "What holds", points 5 and 6. The first stories run over hours of jumped time (warp.py); the
+others against a DynamoDB on loopback that is really bad (dynamodb.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from handler.store.dynamodb import StoreError
+from tests.support.asgi import Heard
+from tests.support.dynamodb import Database, Fault
+from tests.support.gateways import (
+    KEY,
+    KEYS,
+    MANAGE,
+    NARROW,
+    Json,
+    Running,
+    key_item,
+    model,
+    provider,
+    running,
+)
+from tests.support.virtual_clock import clock, run, timed
+
+NOBODY = "sk-sluice-" + "z" * 43
+NOON = 1_763_640_000.0
+CHAT = {"messages": [{"role": "user", "content": "hi"}], "model": "up/m"}
+RECORDS = [
+    provider("http://127.0.0.1:9"),
+    model("up/m", price={"input": 1, "output": 2}),
+    {"kind": "route", "id": "first", "fallbacks": ["up/other"]},
+    {"kind": "access", "id": "some", "models": ["up/*"]},
+]
+PATIENT = 0.601  # seconds that a known key may wait: 0.3 for news of the key, as much for the rules
+MOST = 2.001  # seconds that any caller may
+
+
+def begin(*records: Json) -> Running:
+    """A gateway on the time of the warped loop."""
+    return running(records or RECORDS, clock=clock, now=lambda: NOON + clock())
+
+
+async def ask(gateway: Running, key: str = KEY) -> tuple[float, Heard]:
+    took, heard = await timed(gateway.post("/v1/explain", CHAT, key=key))
+    return took, heard
+
+
+async def health(gateway: Running) -> Json:
+    """Nobody's view, which asks nobody: at once and from memory."""
+    asked = len(gateway.tables.asked)
+    took, heard = await timed(gateway.get("/health", key=None))
+    assert (took, len(gateway.tables.asked)) == (0, asked)
+    return {**heard.json, "code": heard.status}
+
+
+def told_to_come_back(heard: Heard) -> bool:
+    assert heard.status != 401, "store trouble is never a 401"
+    return heard.status == 503 and heard.error["code"] == "store_unavailable" and _seconds(heard) > 0
+
+
+def _seconds(heard: Heard) -> float:
+    return float(heard.headers["retry-after"])
+
+
+Break = Callable[[Running], None]
+
+
+def fails(text: str, *calls: str) -> Break:
+    def act(gateway: Running) -> None:
+        gateway.tables.down = StoreError(text)
+        gateway.tables.hit = calls or gateway.tables.hit
+
+    return act
+
+
+def waits(seconds: float, *calls: str) -> Break:
+    """What answers after so long, and then, as the store gives up after 8 s, with trouble."""
+
+    async def pause() -> None:
+        await asyncio.sleep(min(seconds, 8))
+        raise StoreError("no answer within 8 s")
+
+    def act(gateway: Running) -> None:
+        gateway.tables.pause = pause
+        gateway.tables.hit = calls or gateway.tables.hit
+
+    return act
+
+
+def mend(gateway: Running) -> None:
+    gateway.tables.down = None
+    gateway.tables.pause = _at_once
+
+
+async def _at_once() -> None:
+    pass
+
+
+FAULTS = [
+    pytest.param(fails("scan t: throttled"), id="throttled"),
+    pytest.param(fails("scan t: access denied"), id="refusing"),
+    pytest.param(fails("scan t: there is no such table"), id="table missing, or the wrong region"),
+    pytest.param(fails("scan t: no answer (endpoint connection)"), id="nobody there"),
+    pytest.param(waits(30), id="slow: 30 s"),
+    pytest.param(waits(float("inf")), id="silent for ever"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_known_goes_on_from_memory_for_an_hour_and_recovery_is_noticed(fault: Break) -> None:
+    async def story() -> None:
+        gateway = begin()
+        assert (await ask(gateway))[1].json["stale"] is False
+        assert (await health(gateway))["status"] == "ok"
+        fault(gateway)
+        began = clock()
+        for later in (1, 20, 59, 61, 70, 200, 1000, 3000, 3590):
+            await asyncio.sleep(began + later - clock())
+            took, heard = await ask(gateway)
+            assert (heard.status, took <= PATIENT) == (200, True), later
+            assert heard.json["candidates"][0]["model"] == "up/m"
+            assert heard.json["stale"] is (later > 60)
+        now = await health(gateway)
+        assert (now["code"], now["status"], now["rules"]["stale"]) == (200, "degraded", True)
+        assert now["rules"]["age_s"] > 3500
+        await asyncio.sleep(20)
+        took, heard = await ask(gateway)
+        assert told_to_come_back(heard), "a key that nobody could check for an hour"
+        assert took <= MOST
+        mend(gateway)
+        await asyncio.sleep(16)
+        assert (await ask(gateway))[1].status == 200
+        await gateway.gateway.settle()
+        assert (await ask(gateway))[1].json["stale"] is False
+        assert (await health(gateway))["status"] == "ok"
+        await gateway.gateway.aclose()
+
+    run(story())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_key_that_was_never_seen_is_told_to_come_back_and_then_served(fault: Break) -> None:
+    async def story() -> None:
+        gateway = begin()
+        await ask(gateway)
+        fault(gateway)
+        for key in (NARROW, NOBODY, NARROW):
+            took, heard = await ask(gateway, key)
+            assert told_to_come_back(heard)
+            assert took <= MOST
+        mend(gateway)
+        await asyncio.sleep(8.1)
+        assert (await ask(gateway, NARROW))[1].status == 200
+        assert (await ask(gateway, NOBODY))[1].status == 401
+        await gateway.gateway.aclose()
+
+    run(story())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_new_instance_that_can_read_nothing_says_so_and_asks_again(fault: Break) -> None:
+    async def story() -> None:
+        gateway = begin()
+        fault(gateway)
+        await gateway.gateway.start()
+        for _ in range(3):
+            took, heard = await ask(gateway)
+            assert told_to_come_back(heard)
+            assert took <= MOST
+        await asyncio.sleep(20)
+        now = await health(gateway)
+        assert (now["code"], now["status"], now["rules"]["revision"]) == (503, "degraded", None)
+        await ask(gateway)
+        mend(gateway)
+        await asyncio.sleep(8.1)
+        await ask(gateway)
+        assert (await ask(gateway))[1].status == 200
+        now = await health(gateway)
+        assert (now["code"], now["status"]) == (200, "ok")
+        await gateway.gateway.aclose()
+
+    run(story())
+
+
+RULES_ONLY = [
+    pytest.param(fails("scan t: throttled", "rules"), id="throttled"),
+    pytest.param(waits(30, "rules"), id="slow: 30 s"),
+]
+
+
+@pytest.mark.parametrize("fault", RULES_ONLY)
+def test_a_new_instance_whose_rules_cannot_be_read_goes_by_what_others_adopted(fault: Break) -> None:
+    async def story() -> None:
+        old, new = begin(), begin()
+        await ask(old)
+        await old.gateway.settle()
+        new.tables.saved = old.tables.saved
+        fault(new)
+        took, heard = await ask(new)
+        assert (heard.status, heard.json["stale"]) == (200, True)
+        assert heard.json["candidates"][0]["model"] == "up/m"
+        assert took <= MOST
+        took, heard = await ask(new)
+        assert (heard.status, took <= PATIENT) == (200, True)
+        await asyncio.sleep(10)
+        now = await health(new)
+        assert (now["code"], now["status"], now["rules"]["stale"]) == (200, "degraded", True)
+        mend(new)
+        await asyncio.sleep(16)
+        await ask(new)
+        await new.gateway.settle()
+        assert (await ask(new))[1].json["stale"] is False
+        for one in (old, new):
+            await one.gateway.aclose()
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fails("get item t: access denied", "adopted", "save_adopted", "cooling"), id="refusing"),
+        pytest.param(waits(30, "adopted", "save_adopted", "cooling"), id="slow: 30 s"),
+    ],
+)
+def test_without_state_nobody_waits_and_nothing_changes(fault: Break) -> None:
+    async def story() -> None:
+        gateway = begin()
+        fault(gateway)
+        for _ in range(5):
+            took, heard = await ask(gateway)
+            assert (heard.status, heard.json["stale"], took) == (200, False, 0)
+            await asyncio.sleep(20)
+        told = [line["message"] for line in gateway.lines if line.get("level") == "ERROR"]
+        assert sorted(told) == ["cooldowns not shared", "rules not saved for new instances"], "once each"
+        await gateway.gateway.aclose()
+
+    run(story())
+
+
+def test_keys_that_cannot_be_read_are_told_as_such() -> None:
+    async def story() -> None:
+        known, new = begin(), begin()
+        await ask(known)
+        for gateway in (known, new):
+            fails("get item t: there is no such table", "key")(gateway)
+            assert told_to_come_back((await ask(gateway, NARROW))[1])
+        assert (await ask(known))[1].status == 200
+        await asyncio.sleep(10)
+        assert [(now := await health(gateway))["code"] for gateway in (known, new)] == [200, 503]
+        assert now["status"] == "degraded"
+        heard = await known.get("/health", key=KEY)
+        assert (heard.status, heard.json["status"]) == (200, "degraded")
+        told = [line for line in known.lines if line["message"] == "keys not read"]
+        assert [line["problem"] for line in told] == ["get item t: there is no such table"]
+        for gateway in (known, new):
+            mend(gateway)
+            assert (await ask(gateway, NARROW))[1].status == 200
+            await gateway.gateway.settle()
+            assert (await health(gateway))["code"] == 200
+            assert (await health(gateway))["status"] == "ok"
+            await gateway.gateway.aclose()
+
+    run(story())
+
+
+def test_half_of_the_items_unreadable_changes_nothing_but_health() -> None:
+    async def story() -> None:
+        gateway = begin()
+        before = (await ask(gateway))[1].json
+        gateway.tables.records = [
+            provider("http://127.0.0.1:9"),
+            model("up/m", price={"input": "a lot"}),
+            {"kind": "route", "id": "first", "fallbacks": 5},
+            {"kind": "access", "id": "some", "modles": ["up/*"]},
+            {"kind": "rout", "id": "new"},
+            {"id": "no kind"},
+            {},
+        ]
+        await asyncio.sleep(20)
+        await ask(gateway)
+        await gateway.gateway.settle()
+        after = (await ask(gateway))[1].json
+        assert after["candidates"] == before["candidates"]
+        now = await health(gateway)
+        assert (now["code"], now["status"], now["rules"]["stale"]) == (200, "degraded", False)
+        assert now["rules"]["skipped"] == 6
+        await gateway.get("/v1/models", key=MANAGE)  # health asks nobody who a key is
+        heard = await gateway.get("/health", key=MANAGE)
+        assert {"first", "some", "up/m"} <= {problem["id"] for problem in heard.json["problems"]}
+        await gateway.gateway.aclose()
+
+    run(story())
+
+
+def test_a_key_record_that_cannot_be_read_is_a_disabled_one_and_the_others_go_on() -> None:
+    async def story() -> None:
+        gateway = begin()
+        broken = key_item(NARROW, id="n1", models={"a": 1})
+        gateway.tables.keys[broken["hash"]] = broken
+        assert (await ask(gateway, NARROW))[1].status == 401
+        assert (await ask(gateway, KEY))[1].status == 200
+        await gateway.gateway.aclose()
+
+    run(story())
+
+
+def test_an_emptied_table_leaves_the_rules_in_force_for_five_minutes() -> None:
+    async def story() -> None:
+        gateway = begin()
+        await ask(gateway)
+        gateway.tables.records = []
+        for _ in range(15):
+            await asyncio.sleep(20)
+            assert (await ask(gateway))[1].status == 200
+            await gateway.gateway.settle()
+        assert (await health(gateway))["status"] == "degraded"
+        for _ in range(3):
+            await asyncio.sleep(20)
+            await ask(gateway)
+            await gateway.gateway.settle()
+        assert (await ask(gateway))[1].json["error"]["code"] == "model_not_found"
+        assert (await health(gateway))["status"] == "ok"
+        await gateway.gateway.aclose()
+
+    run(story())
+
+
+def test_key_and_rules_are_read_at_once_and_only_for_a_key_that_may_be_one() -> None:
+    async def story() -> None:
+        gateway = begin()
+        gateway.tables.pause = _a_second
+        for key in (None, "sk-openai"):
+            assert (await gateway.post("/v1/explain", CHAT, key=key)).status == 401
+        assert gateway.tables.asked == []
+        took, heard = await ask(gateway)
+        assert (heard.status, took) == (200, 1)
+        for number in range(20):
+            await ask(gateway, "sk-sluice-" + f"{number:043}")
+        await gateway.gateway.settle()
+        assert gateway.tables.asked.count("rules") <= 3, "no more often than their time to live"
+        await gateway.gateway.aclose()
+
+    run(story())
+
+
+async def _a_second() -> None:
+    await asyncio.sleep(1)
+
+
+# Over a real connection, with the client that really asks.
+
+
+@pytest.fixture
+async def database() -> AsyncIterator[Database]:
+    async with Database(RECORDS, KEYS) as database:
+        yield database
+
+
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower().replace("_", " "))
+async def test_a_bad_dynamodb_is_never_a_wrong_answer(database: Database, fault: Fault) -> None:
+    gateway = running(store=database.store(), SLUICE_RULES_TTL="0", SLUICE_KEY_TTL="0")
+    assert (await gateway.post("/v1/explain", CHAT)).status == 200
+    await gateway.gateway.settle()
+    database.fault = fault
+    for _ in range(2):
+        known = await gateway.post("/v1/explain", CHAT)
+        assert (known.status, known.json["candidates"][0]["model"]) == (200, "up/m")
+        await gateway.gateway.settle()
+    for key in (NARROW, NOBODY):
+        assert told_to_come_back(await gateway.post("/v1/explain", CHAT, key=key))
+    heard = await gateway.get("/health", key=None)
+    assert (heard.status, heard.json["status"]) == (200, "degraded")
+    assert not [line for line in gateway.lines if line["message"] == "internal error"]
+    assert "127.0.0.1" not in str(gateway.lines)
+    database.fault = None
+    assert (await gateway.post("/v1/explain", CHAT, key=NARROW)).status == 200
+    assert (await gateway.post("/v1/explain", CHAT, key=NOBODY)).status == 401
+    await _until(lambda: _is_well(gateway))
+    await gateway.gateway.aclose()
+
+
+async def _is_well(gateway: Running) -> bool:
+    await gateway.post("/v1/explain", CHAT)
+    await gateway.gateway.settle()
+    return bool((await gateway.get("/health", key=None)).json["status"] == "ok")
+
+
+async def _until(holds: Callable[[], Awaitable[Any]]) -> None:
+    for _ in range(100):
+        if await holds():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it does not come about")
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.HANGS, Fault.HAS_NO_SUCH_TABLE, Fault.SAYS_HTML], ids=lambda fault: fault.name.lower()
+)
+async def test_a_new_instance_before_a_bad_dynamodb_says_so_and_recovers(
+    database: Database, fault: Fault
+) -> None:
+    database.fault = fault
+    gateway = running(store=database.store(), SLUICE_RULES_TTL="0.1")
+    assert told_to_come_back(await gateway.post("/v1/explain", CHAT))
+    await gateway.gateway.settle()
+    assert (await gateway.get("/health", key=None)).status == 503
+    database.fault = None
+    await _until(lambda: _is_well(gateway))
+    assert (await gateway.post("/v1/explain", CHAT)).status == 200
+    await gateway.gateway.aclose()
+
+
+async def test_key_reads_that_hang_leave_the_rules_and_the_loops_own_threads_alone(
+    database: Database,
+) -> None:
+    database.fault = Fault.HANGS
+    store = database.store(timeout=3, budget=0.5)
+    reads = [asyncio.ensure_future(store.key(f"{number:064}")) for number in range(50)]
+    await asyncio.sleep(0.1)
+    database.fault = None
+    assert len(await store.rules()) == len(RECORDS)
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 0.5) == "free"
+    failed = await asyncio.gather(*reads, return_exceptions=True)
+    assert {str(error) for error in failed} == {"no answer within 0.5 s"}
+    assert len([call for call in database.calls if call == "GetItem"]) <= 6, "the rest never left"
+
+
+async def test_a_store_on_loopback_is_asked_through_no_proxy(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert len(await database.store().rules()) == len(RECORDS)

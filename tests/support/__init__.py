@@ -1,0 +1,1 @@
+"""Fakes at the seams and helpers that tests share."""

@@ -1,0 +1,149 @@
+"""The function as it is deployed: the built package for this machine under a bare interpreter.
+
+Around it are the tables of a local run, and the demo provider.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from handler.access.keys import new_key
+from handler.local.seeding import EXAMPLES
+from tests.support.lambda_url import free_port
+from tests.support.serving import ROOT, served
+
+RIE = "aws-lambda-rie-arm64" if platform.machine() in ("arm64", "aarch64") else "aws-lambda-rie-x86_64"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@cache
+def folder() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="sluice-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+@cache
+def package(machine: str = platform.machine(), python: str = PYTHON) -> Path:
+    """The folder that scripts/package.py makes."""
+    out = folder() / f"{machine}-{python}"
+    command = [
+        sys.executable,
+        "scripts/package.py",
+        "--out",
+        str(out),
+        "--machine",
+        machine,
+        "--python",
+        python,
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return out
+
+
+@cache
+def bare_python() -> Path:
+    """An interpreter without any packages."""
+    made = folder() / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+    return made / "bin" / "python"
+
+
+@cache
+def lambdas_client() -> Path:
+    """A folder with Lambda's own client, which comes with Lambda and not with the package."""
+    made = folder() / "client"
+    made.mkdir()
+    for name in ("awslambdaric", "snapshot_restore_py", "simplejson", "runtime_client"):
+        found = importlib.util.find_spec(name)
+        assert found is not None, name
+        origin = Path(str(found.origin))
+        part = origin.parent if origin.name == "__init__.py" else origin
+        (made / part.name).symlink_to(part)
+    return made
+
+
+def emulator_binary() -> Path:
+    (found,) = ROOT.glob(f".venvs/sam/lib/python*/site-packages/samcli/local/rapid/{RIE}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a deployed function finds in its account. `environment` is what Lambda would set."""
+
+    key: str
+    restricted_key: str
+    dynamodb: str
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def around(where: Path, upstream: str | None = None) -> Iterator[Around]:
+    """The tables, filled with the examples and two keys, and the upstream that serves `local/...`.
+
+    upstream: its base URL; None is the demo provider.
+    """
+    key, restricted = new_key(), new_key()
+    keys = [{"key": key, "scopes": ["manage"]}, {"key": restricted, "models": ["openai/*"]}]
+    with nullcontext(upstream) if upstream else _echo() as echo:
+        local = {"kind": "provider", "id": "local", "dialect": "openai", "base_url": echo}
+        rules = [*json.loads(EXAMPLES.read_text()), {**local, "credential": "LOCAL_API_KEY"}]
+        (where / "rules.json").write_text(json.dumps(rules))
+        (where / "keys.json").write_text(json.dumps(keys))
+        files = ("--rules", str(where / "rules.json"), "--keys", str(where / "keys.json"))
+        with served(where, *files) as run:
+            yield Around(key, restricted, run.dynamodb, _environment(run.dynamodb))
+
+
+def _environment(dynamodb: str) -> dict[str, str]:
+    """As on Lambda, but for the endpoint of DynamoDB and the demo provider on loopback."""
+    return {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb,
+        "AWS_LAMBDA_FUNCTION_NAME": "sluice",
+        "AWS_REGION": "us-east-1",
+        "LAMBDA_TASK_ROOT": str(package()),
+        "LANG": "en_US.UTF-8",
+        "LOCAL_API_KEY": "none-is-needed",
+        "PATH": os.environ["PATH"],
+        "SLUICE_PRIVATE_UPSTREAMS": "1",
+        "SLUICE_RULES_TTL": "1",
+        "TZ": ":UTC",
+    }
+
+
+@contextmanager
+def _echo() -> Iterator[str]:
+    """The base URL of the demo provider, in a process of its own."""
+    port = free_port()
+    server = [
+        "uvicorn",
+        "--factory",
+        "handler.local.demo.server:create_echo",
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+    ]
+    server += ["--timeout-graceful-shutdown", "1"]
+    process = subprocess.Popen([sys.executable, "-m", *server], cwd=ROOT)
+    try:
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(10)

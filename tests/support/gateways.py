@@ -1,0 +1,167 @@
+"""A whole gateway in this process: real in all but DynamoDB, whose items are lists here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from handler.gateway.gateway import Gateway
+from handler.main import build
+from handler.settings import settings_from
+from handler.store.tables import Store, StoreError
+from tests.support.asgi import Heard, call
+from tests.support.virtual_clock import clock
+
+KEY = "sk-sluice-" + "k" * 43
+MANAGE = "sk-sluice-" + "m" * 43
+NARROW = "sk-sluice-" + "n" * 43
+
+Json = dict[str, Any]
+
+
+def key_item(key: str, **fields: Any) -> Json:
+    return {"hash": hashlib.sha256(key.encode()).hexdigest(), "enabled": True, "created_at": 0, **fields}
+
+
+KEYS = (
+    key_item(KEY, id="k1", project="support"),
+    key_item(MANAGE, id="m1", project="ops", scopes=["manage"]),
+    key_item(NARROW, id="n1", project="support", models=["up/small*"]),
+)
+
+
+async def _at_once() -> None:
+    pass
+
+
+class Tables(Store):
+    """The store, over lists. `down`: what calls raise instead; `pause`: what they wait for; `hit`: which."""
+
+    def __init__(self, records: Iterable[Json] = (), keys: Iterable[Json] = KEYS) -> None:
+        self.records = list(records)
+        self.keys = {key["hash"]: dict(key) for key in keys}
+        self.state: Json = {}  # the openings of candidates that cool down
+        self.down: StoreError | None = None
+        self.hit: tuple[str, ...] = (
+            "rules",
+            "key",
+            "save_last_used",
+            "adopted",
+            "save_adopted",
+            "cooling",
+            "save_cooling",
+        )  # which calls
+        self.saved: tuple[str, list[Json]] | None = None  # the adopted rules
+        self.pause: Callable[[], Awaitable[object]] = _at_once
+        self.asked: list[str] = []
+
+    async def rules(self) -> list[Any]:
+        await self._asked("rules")
+        return list(self.records)
+
+    async def key(self, hash: str) -> Any:
+        await self._asked("key")
+        return self.keys.get(hash)
+
+    async def save_last_used(self, hash: str, day: str) -> None:
+        await self._asked("save_last_used")
+        self.keys[hash]["last_used"] = day
+
+    async def adopted(self) -> tuple[str, list[Any]] | None:
+        await self._asked("adopted")
+        return self.saved
+
+    async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
+        await self._asked("save_adopted")
+        self.saved = revision, [dict(item) for item in items]
+
+    async def cooling(self) -> Any:
+        await self._asked("cooling")
+        return dict(self.state)
+
+    async def save_cooling(
+        self, id: str, opening: Json | None, *, gone: Iterable[str], expires_at: int
+    ) -> None:
+        await self._asked("save_cooling")
+        for one in (*gone, id):
+            self.state.pop(one, None)
+        if opening:
+            self.state[id] = opening
+
+    async def _asked(self, what: str) -> None:
+        self.asked.append(what)
+        if what not in self.hit:
+            return
+        await self.pause()
+        if self.down is not None:
+            raise self.down
+
+
+@dataclass(slots=True)
+class Running:
+    """A gateway, its tables and what it logged."""
+
+    app: Any
+    gateway: Gateway
+    tables: Tables
+    lines: list[Json] = field(default_factory=list)
+
+    async def post(self, path: str, body: Any, *, key: str | None = KEY, **headers: str) -> Heard:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await call(self.app, "POST", path, headers=_headers(key, headers), body=data)
+
+    async def get(self, path: str, *, key: str | None = KEY, **headers: str) -> Heard:
+        return await call(self.app, "GET", path, headers=_headers(key, headers))
+
+    async def chat(
+        self, *, key: str | None = KEY, headers: Mapping[str, str] | None = None, **fields: Any
+    ) -> Heard:
+        body = {"messages": [{"role": "user", "content": "hi"}], **fields}
+        return await self.post("/v1/chat/completions", body, key=key, **(headers or {}))
+
+
+def _headers(key: str | None, more: Mapping[str, str]) -> dict[str, str]:
+    named = {name.replace("_", "-"): value for name, value in more.items()}
+    return {**({"authorization": f"Bearer {key}"} if key else {}), **named}
+
+
+def running(
+    records: Iterable[Json] = (),
+    *,
+    clock: Callable[[], float] = clock,
+    now: Callable[[], float] = time.time,
+    store: Store | None = None,
+    **settings: str,
+) -> Running:
+    """A gateway with these records. `settings`: environment variables. `store`: instead of the tables."""
+    environment = {"SLUICE_PRIVATE_UPSTREAMS": "1", "UP_API_KEY": "up-secret", **settings}
+    tables, lines = Tables(records), list[Json]()
+    app, gateway = build(
+        settings_from(environment),
+        store=store or tables,
+        log=lambda fields: lines.append(dict(fields)),
+        clock=clock,
+        now=now,
+    )
+    return Running(app, gateway, tables, lines)
+
+
+def provider(base_url: str, id: str = "up", **fields: Any) -> Json:
+    """A provider record for an upstream on loopback."""
+    return {
+        "kind": "provider",
+        "id": id,
+        "dialect": "openai",
+        "base_url": base_url,
+        "credential": "UP_API_KEY",
+        **fields,
+    }
+
+
+def model(id: str, **fields: Any) -> Json:
+    provider, _, name = id.partition("/")
+    return {"kind": "model", "id": id, "provider": provider, "name": name, **fields}

@@ -1,0 +1,246 @@
+"""Measures how much hostile input makes the process grow: `python -m tests.support.memory CASE` prints bytes.
+
+One case a process, since memory that was freed is not given back. Linux tells the peak in /proc.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from handler.access.auth import Key
+from handler.answers.client_stream import Frames
+from handler.answers.edits import whole
+from handler.errors import GatewayError
+from handler.formats.chat.request import facts_of, parse
+from handler.providers.registry import TRANSLATORS
+from handler.providers.translator import Quirks
+from handler.settings import Settings
+from handler.upstream.response import MAX_ANSWER
+from handler.wire.json_weight import is_large, narrowed
+from handler.wire.splice import anew_bytes, splice_bytes
+from rules import Model
+
+MB = 1_000_000
+BODY = 5_900_000  # bytes of a caller's, a little under the limit
+_ANSWERS: Mapping[str, tuple[str, str]] = {  # around what a hostile answer holds, by dialect
+    "openai": ('{"id":"a","choices":[{"message":{"content":"a"}}],"x":', "}"),
+    "anthropic": ('{"type":"message","id":"a","model":"m","content":', ',"usage":{}}'),
+    "google": ('{"candidates":[{"content":{"parts":', "}}]}"),
+    "bedrock": ('{"output":{"message":{"role":"assistant","content":', '}},"stopReason":"end_turn"}'),
+}
+
+
+def peak() -> int:
+    """Bytes of memory in use at their peak, since it was last asked for."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    found = next(line for line in lines if line.startswith("VmHWM:"))
+    return int(found.split()[1]) * 1024
+
+
+def growth(work: Callable[[], object]) -> int:
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = peak()
+    with suppress(GatewayError):
+        work()
+    return peak() - before
+
+
+def repeated(piece: str, size: int, around: tuple[str, str] = ("[", "]")) -> str:
+    """A list of so many bytes."""
+    return around[0] + ",".join([piece] * ((size - 100) // (len(piece) + 1))) + around[1]
+
+
+def body(piece: str) -> bytes:
+    return f'{{"messages":[{{"role":"user","content":"hi"}}],"x":{piece}}}'.encode()
+
+
+def text(piece: str, size: int = BODY) -> bytes:
+    content = (piece * (size // len(piece.encode())))[:size]
+    return f'{{"messages":[{{"role":"user","content":"{content}"}}],"stream":true}}'.encode()
+
+
+def messages(message: str, many: int | None = None) -> bytes:
+    size = BODY if many is None else many * (len(message) + 1)
+    return f'{{"messages":{repeated(message, size)},"stream":true}}'.encode()
+
+
+def called(sent: bytes) -> None:
+    """A caller's body on its way, as far as to every kind of provider."""
+    chat = parse(sent, {}, Settings())
+    facts_of(chat, key=Key(id="k", name="k"), headers={}, now=datetime.now(UTC), roll=0.5)
+    for name, translator in TRANSLATORS.items():
+        try:
+            request, _ = translator.request(chat.body, Model(provider="p", name="m"), Quirks())
+        except GatewayError:
+            continue
+        own = name == "openai"
+        _ = splice_bytes(chat.text, chat.body, request) if own else anew_bytes(chat.text, request)
+        del request, _
+
+
+Work = Callable[[], None]
+
+
+def answered(dialect: str, piece: str) -> Work:
+    """A whole answer on its way to the client, from when it is here."""
+    begin, end = _ANSWERS[dialect]
+    data = (begin + repeated(piece, MAX_ANSWER) + end).encode()
+
+    def work() -> None:
+        text = narrowed(data.decode())
+        if is_large(text):
+            return
+        answer = json.loads(text)
+        completion = TRANSLATORS[dialect].response(answer, Quirks())
+        whole(text, answer, completion, model="p/m", price=None)
+
+    return work
+
+
+def streamed(dialect: str, pieces: Iterable[bytes]) -> Work:
+    """A stream until it is given up."""
+    translator = TRANSLATORS[dialect]
+
+    def work() -> None:
+        frames = Frames(
+            translator.stream(Quirks()), model="p/m", wants_usage=False, framing=translator.framing
+        )
+        for piece in pieces:
+            frames.feed(piece)
+            if frames.ended:
+                return
+
+    return work
+
+
+def endless(line: bytes, *, first: bytes = b"", most: int = 200 * MB) -> Iterable[bytes]:
+    """A stream that says one thing again and again, in pieces as the network brings them."""
+    piece = line * (65_536 // len(line) or 1)
+    yield first
+    for _ in range(most // len(piece)):
+        yield piece
+
+
+def sse(event: Any) -> bytes:
+    return b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
+
+
+BEGIN = sse({"type": "message_start", "message": {"id": "a", "model": "m"}})
+
+
+def blocks() -> Iterable[bytes]:
+    yield BEGIN
+    for at in range(300_000):
+        block = {"type": "text", "text": "", "x": "x" * 1000}
+        yield sse({"type": "content_block_start", "index": at, "content_block": block})
+
+
+def thoughts() -> Iterable[bytes]:
+    yield BEGIN + sse({"type": "content_block_start", "index": 0, "content_block": {"type": "thinking"}})
+    delta = {"type": "thinking_delta", "thinking": "ab"}
+    yield from endless(sse({"type": "content_block_delta", "index": 0, "delta": delta}))
+
+
+def calls() -> Iterable[bytes]:
+    for at in range(300_000):
+        call = {"index": at, "id": f"c{at}", "function": {"name": "f", "arguments": ""}}
+        yield sse({"id": "a", "choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
+
+
+def choices() -> Iterable[bytes]:
+    for at in range(300_000):
+        yield sse({"id": "a", "choices": [{"index": at, "delta": {"content": "a"}}]})
+
+
+def names() -> Iterable[bytes]:
+    for at in range(300_000):
+        yield sse({"type": "message_delta", "delta": {}, "usage": {f"x{at}": "x" * 1000}})
+
+
+PART = '{"type":"text","text":"ab"}'
+TOOL = '{"type":"function","function":{"name":"f","parameters":{"properties":{"a":{"type":"string"}}}}}'
+CALLERS: Mapping[str, Callable[[], bytes]] = {
+    "escapes": lambda: text('\\"'),
+    "backslashes": lambda: text("\\\\"),
+    "emoji": lambda: text("\U0001f642"),
+    "a long text beside an emoji": lambda: text("a", BODY - 100).replace(b'"a', '"\U0001f642a'.encode(), 1),
+    "escaped emoji": lambda: text("\\ud83d\\ude42"),
+    "empty objects": lambda: body(repeated("{}", BODY)),
+    "empty lists": lambda: body(repeated("[]", BODY)),
+    "one name each": lambda: body(repeated('{"a":0}', BODY)),
+    "chains": lambda: body(repeated("[" * 90 + "]" * 90, BODY)),
+    "chains of objects": lambda: body(repeated('{"":' * 90 + "0" + "}" * 90, BODY)),
+    "numbers": lambda: body(repeated("1.5", BODY)),
+    "short texts": lambda: body(repeated('"ab"', BODY)),
+    "many names": lambda: body("{" + ",".join(f'"{at}":0' for at in range(500_000)) + "}"),
+    "many messages": lambda: messages('{"role":"user","content":"ab"}'),
+    "fewer messages": lambda: messages('{"role":"user","content":"ab"}', 60_000),
+    "parts": lambda: messages(f'{{"role":"user","content":{repeated(PART, 60_000)}}}', 30),
+    "tools": lambda: body("0")[:-1] + f',"tools":{repeated(TOOL, 2 * MB)}}}'.encode(),
+}
+PROVIDERS: Mapping[str, Callable[[], Work]] = {
+    "an answer of empty objects": lambda: answered("openai", "{}"),
+    "an answer of one name each": lambda: answered("openai", '{"a":0}'),
+    "an answer of a long text": lambda: answered("openai", '"' + "a" * (MAX_ANSWER - 500) + '"'),
+    "an answer of a long text beside an emoji": lambda: answered(
+        "openai", '"\U0001f642' + "a" * (MAX_ANSWER // 3) + '"'
+    ),
+    "an answer of many blocks": lambda: answered("anthropic", '{"type":"tool_use","id":"a","name":"b"}'),
+    "an answer of many parts": lambda: answered("google", '{"functionCall":{"name":"a"}}'),
+    "an answer of one image": lambda: answered(
+        "google", '{"inlineData":{"mimeType":"image/png","data":"%s"}}' % ("a" * 7 * MB)
+    ),
+    "an answer of one image beside an emoji": lambda: answered(
+        "google", '{"text":"\U0001f642"},{"inlineData":{"mimeType":"image/png","data":"%s"}}' % ("a" * 9 * MB)
+    ),
+    "an answer of many converse blocks": lambda: answered(
+        "bedrock", '{"toolUse":{"toolUseId":"a","name":"b"}}'
+    ),
+    "an event that never ends": lambda: streamed("openai", endless(b"data:\n")),
+    "an event of short lines": lambda: streamed("openai", endless(b"data:ab\n")),
+    "a line that never ends": lambda: streamed("openai", endless(b"ab")),
+    "a line in small pieces": lambda: streamed("openai", (b"ab" for _ in range(5 * MB))),
+    "an event of empty objects": lambda: streamed(
+        "openai", [b'data: {"choices":[],"x":' + repeated("{}", 7 * MB).encode() + b"}\n\n"]
+    ),
+    "an event of one image": lambda: streamed(
+        "google",
+        [
+            b'data: {"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"'
+            + b"a" * 7 * MB
+            + b'"}}]}}]}\n\n'
+        ],
+    ),
+    "an event of one image beside an emoji": lambda: streamed(
+        "google",
+        [
+            b'data: {"candidates":[{"content":{"parts":[{"text":"\xf0\x9f\x99\x82"},'
+            b'{"inlineData":{"mimeType":"image/png","data":"' + b"a" * 7 * MB + b'"}}]}}]}\n\n'
+        ],
+    ),
+    "blocks without end": lambda: streamed("anthropic", blocks()),
+    "thoughts without end": lambda: streamed("anthropic", thoughts()),
+    "calls without end": lambda: streamed("openai", calls()),
+    "choices without end": lambda: streamed("openai", choices()),
+    "usage of ever more names": lambda: streamed("anthropic", names()),
+    "empty events without end": lambda: streamed("openai", endless(b"\n")),
+    "comments without end": lambda: streamed("openai", endless(b": a\n\n")),
+}
+
+
+def measured(case: str) -> tuple[int, int]:
+    """Measures the growth of the process; returns it and the limit."""
+    if case in CALLERS:
+        sent = CALLERS[case]()
+        return growth(lambda: called(sent)), 12 * max(len(sent), BODY)
+    return growth(PROVIDERS[case]()), (128 if case.endswith("image beside an emoji") else 64) * 2**20
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measured(sys.argv[1])))

@@ -1,0 +1,117 @@
+"""Calls to relay, and a relay whose providers are the scripted upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+
+from handler.formats.chat.request import parse, prepared
+from handler.providers.translator import Provider
+from handler.relay.relay import Answer, Call, Relay
+from handler.settings import Settings
+from handler.structured.modes import wanted
+from handler.upstream.pool import transport
+from rules import Candidate, Decision, Effects, Facts, Model, Price, Reason
+from tests.support.upstream import Upstream
+from tests.support.virtual_clock import clock
+
+Json = dict[str, Any]
+
+PRICE = Price(input=1_000_000_000, output=2_000_000_000)  # $1 and $2 per million tokens
+ROWS = {name: Provider(name=name, base_url="http://up/v1") for name in ("one", "two", "three")}
+ASKED: Json = {"messages": [{"role": "user", "content": "Hi"}]}
+OFFERING: Json = {**ASKED, "tools": [{"type": "function", "function": {"name": "f"}}]}
+
+
+def model(id: str, *, context: int | None = 8000, can: Sequence[str] = ()) -> Model:
+    provider, _, name = id.partition("/")
+    return Model(provider=provider, name=name, context=context, price=PRICE, can=frozenset(can))
+
+
+def call(
+    *models: str | Model,
+    body: Json | str | None = None,
+    stream: bool = False,
+    pinned: bool = False,
+    deadline: float = float("inf"),
+    headers: Mapping[str, str] | None = None,
+    explanation: Json | None = None,
+    **effects: Any,
+) -> Call:
+    """A call of a chat request to these candidates. `effects`: what the route rule asks."""
+    text = (
+        body
+        if isinstance(body, str)
+        else json.dumps({**(body or ASKED), **({"stream": True} if stream else {})})
+    )
+    chat = parse(text.encode(), {}, Settings())
+    candidates = tuple(Candidate(one if isinstance(one, Model) else model(one)) for one in models)
+    decision = Decision(
+        facts=Facts(stream=stream, input_tokens=5),
+        reason=Reason.REQUESTED,
+        candidates=candidates,
+        effects=Effects(**effects),
+        pinned=pinned,
+    )
+    sent = prepared(chat, decision.effects)
+    return Call(
+        chat=chat,
+        decision=decision,
+        body=sent,
+        wanted=wanted(sent),
+        rows=ROWS,
+        deadline=deadline,
+        headers=headers or {},
+        explanation=explanation,
+    )
+
+
+@dataclass
+class Relaying:
+    """A relay over real sockets. `slept`: how long it slept before it asked again."""
+
+    upstream: Upstream
+    transport: httpx.AsyncBaseTransport
+    slept: list[float] = field(default_factory=list)
+    rows: dict[str, Provider] = field(default_factory=dict)
+    credentials: dict[str, str] = field(default_factory=dict)
+    private_ok: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("one", "two", "three"):
+            self.rows[name] = Provider(name=name, base_url=self.upstream.url)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(seconds)
+
+    async def __call__(self, asked: Call) -> Answer:
+        relay = Relay(
+            self.transport,
+            credential=lambda row: self.credentials.get(row.credential or ""),
+            private_ok=self.private_ok,
+            clock=clock,
+            sleep=self.sleep,
+            jitter=lambda: 0.5,
+        )
+        return await relay(replace(asked, rows=self.rows))
+
+
+@asynccontextmanager
+async def relaying() -> AsyncIterator[Relaying]:
+    async with Upstream() as upstream, transport(Settings()) as http:
+        yield Relaying(upstream, http)
+
+
+async def frames_of(answer: Answer) -> list[bytes]:
+    return [frame async for frame in answer.frames()]
+
+
+def classes(answer: Answer) -> list[str]:
+    return [f"{attempt.model} {attempt.klass}" for attempt in answer.attempts]

@@ -1,0 +1,52 @@
+"""A DynamoDB in this process with the three tables of template.yaml: what store tests run against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+from botocore.session import Session
+from moto import mock_aws
+
+from handler.local.create_tables import create_tables
+from handler.settings import Settings
+
+SETTINGS = Settings()
+
+
+@contextmanager
+def dynamodb(settings: Settings = SETTINGS) -> Iterator[Any]:
+    """A botocore DynamoDB client whose tables exist and are empty; they are gone at exit.
+
+    @pytest.fixture
+    def client() -> Iterator[Any]:
+        with dynamodb() as client:
+            yield client
+    """
+    with mock_aws():
+        client = Session().create_client(
+            "dynamodb",
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+        _serialize(client)
+        create_tables(client, settings)
+        yield client
+
+
+def _serialize(client: Any) -> None:
+    """Runs the calls of `client` one at a time.
+
+    DynamoDB checks a write's condition and writes in one step. moto does not: two threads that write the
+    same item could both find their condition true.
+    """
+    lock, call = Lock(), client._make_api_call
+
+    def one_at_a_time(operation: str, arguments: Any) -> Any:
+        with lock:
+            return call(operation, arguments)
+
+    client._make_api_call = one_at_a_time

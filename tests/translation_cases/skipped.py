@@ -1,0 +1,32 @@
+"""The numbers without a case here: tested elsewhere, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+# number -> the tests that hold it
+ELSEWHERE: Mapping[int, Sequence[str]] = {
+    140: (
+        "tests/stories/test_gateway.py::test_the_provider_is_hung_up_on_when_the_client_leaves",
+        "tests/handler/relay/test_relay_stream.py::test_a_client_who_leaves_takes_the_upstream_along",
+    ),
+    141: (
+        "tests/stories/test_gateway.py::test_silence_is_filled_with_keep_alives_and_failure_comes_in_band",
+        "tests/handler/relay/test_relay.py::test_how_long_a_first_token_may_take",
+        "tests/handler/relay/test_relay_stream.py::test_bytes_of_any_kind_keep_a_stream_alive",
+    ),
+    142: (
+        "tests/handler/relay/test_relay_stream.py::test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done",
+        "tests/handler/relay/test_failover.py::test_what_the_caller_is_told",
+    ),
+}
+
+_NOT_SERVED = "POST /messages is not served yet: no client speaks Anthropic's format here."
+REASONS: Mapping[int, str] = {
+    30: f"{_NOT_SERVED} Results would be tool messages, what the user says beside them one after.",
+    31: f"{_NOT_SERVED} A tool without a type would be the client's own, a typed one the provider's.",
+    32: f"{_NOT_SERVED} tool_use_id would be kept as it is.",
+    120: f"{_NOT_SERVED} Its message_delta would wait for usage that comes behind the end.",
+    149: f"{_NOT_SERVED} Its events, ids and block numbers would have to be Anthropic's.",
+    150: "POST /messages/count_tokens is not served yet.",
+}
