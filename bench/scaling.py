@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from handler.access.auth import Key
-from handler.answers.client_stream import Frames
+from handler.answers.client_stream import ClientStream
 from handler.answers.edits import whole
 from handler.errors import GatewayError
 from handler.formats.chat.request import facts_of, parse
@@ -435,7 +435,7 @@ def streamed(dialect: str, pieces: Iterable[bytes]) -> Step:
 
     def step() -> None:
         translator = TRANSLATORS[dialect]
-        frames = Frames(
+        frames = ClientStream(
             translator.stream(_QUIRKS), model="p/m", wants_usage=True, framing=translator.framing, choices=1
         )
         for piece in pieces:

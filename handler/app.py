@@ -22,11 +22,11 @@ from handler.endpoints.health import health
 from handler.endpoints.models import model, models
 from handler.endpoints.report import report
 from handler.endpoints.response import Response, json_response
-from handler.endpoints.streaming import ClientLeft, Message, Receive, Scope, Send
+from handler.endpoints.streaming import ClientDisconnected, Message, Receive, Scope, Send
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from handler.formats.options import joined, legal, raw_headers, request_id, trace_headers
 from handler.gateway.gateway import Gateway
-from handler.log import Entry, failure
+from handler.log import RequestLog, failure
 
 # A base URL written for any of these services works unchanged (contract, section 1). Longest first.
 PREFIXES = ("/v3/compat/v1", "/v3/compat", "/api/v1", "/v1", "")
@@ -139,7 +139,7 @@ class Requests:
         if scope["type"] != "http":
             return await self._served(scope, receive, send)
         headers = joined(scope["headers"])
-        entry = Entry(
+        entry = RequestLog(
             request_id=request_id(headers) or secrets.token_hex(16),
             method=scope["method"],
             path=scope["path"],
@@ -156,7 +156,7 @@ class Requests:
         finally:
             await self._gateway.after(entry)
 
-    def _outward(self, entry: Entry, send: Send) -> Send:
+    def _outward(self, entry: RequestLog, send: Send) -> Send:
         """`send`, adding the headers that every answer has."""
 
         async def outward(message: Message) -> None:
@@ -168,7 +168,7 @@ class Requests:
 
         return outward
 
-    def _common(self, entry: Entry) -> list[tuple[bytes, bytes]]:
+    def _common(self, entry: RequestLog) -> list[tuple[bytes, bytes]]:
         overhead = f"{entry.overhead_ms(self._gateway.clock()):.2f}"
         headers = {
             "x-request-id": entry.request_id,
@@ -191,11 +191,11 @@ class Failures:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._router(scope, receive, send)
-        entry: Entry = scope["sluice.entry"]
+        entry: RequestLog = scope["sluice.entry"]
         scope["app"] = self  # or a wrong method would be answered by the router, in its own words
         try:
             await self._router(scope, receive, send)
-        except ClientLeft:
+        except ClientDisconnected:
             entry.left, entry.status = True, entry.status or 499
         except GatewayError as error:
             await _respond(error, scope, receive, send)
@@ -230,12 +230,12 @@ LONGEST_SHOWN = 200  # characters of a path
 
 def _asked(scope: Scope) -> str:
     """The path as it was asked for."""
-    entry: Entry = scope["sluice.entry"]
+    entry: RequestLog = scope["sluice.entry"]
     return entry.path
 
 
 async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
-    entry: Entry = scope["sluice.entry"]
+    entry: RequestLog = scope["sluice.entry"]
     entry.failed(error)
     if entry.status:  # the head has left: all that can be done is to end
         return
@@ -243,7 +243,7 @@ async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Se
     await response(scope, receive, send)
 
 
-def _headers(error: GatewayError, entry: Entry) -> Mapping[str, str]:
+def _headers(error: GatewayError, entry: RequestLog) -> Mapping[str, str]:
     headers, wait = {**decision_headers(entry), **error.headers}, error.retry_after
     if wait is None:
         return headers

@@ -31,11 +31,11 @@ Json = dict[str, Any]
 LONGEST_DETAIL = 300  # characters of a provider's own words, in answers and in the log
 
 
-class Attempt(NamedTuple):
+class AttemptRecord(NamedTuple):
     """One call to one candidate, as the error body, the headers and the log tell it."""
 
     model: str
-    klass: str  # "ok", or a failure class of contract section 6
+    failure_class: str  # "ok", or a failure class of contract section 6
     status: int | None
     ms: int
     detail: str | None = None  # why it failed, the provider's own words where there are some; for the log
@@ -46,7 +46,7 @@ class Attempt(NamedTuple):
     def body(self) -> Json:
         known = {"status": self.status, "cause": self.cause}
         given = {name: value for name, value in known.items() if value is not None}
-        return {"model": self.model, "class": self.klass, **given, "ms": self.ms}
+        return {"model": self.model, "class": self.failure_class, **given, "ms": self.ms}
 
     def logged(self) -> Json:
         return self.body() if self.detail is None else {**self.body(), "detail": self.detail}
@@ -175,7 +175,7 @@ _REFUSALS = frozenset({"invalid_request", "auth", "permission", "not_found"})
 
 
 class UpstreamError(GatewayError):
-    """A provider failed. `klass` is one of ACTIONS; status, type and code count if it ends here."""
+    """A provider failed. `failure_class` is one of ACTIONS; status, type and code count if it ends here."""
 
     status, type, code = 502, "upstream_error", "upstream_error"
     dropped: tuple[str, ...] = ()  # as of an Answer, where a request was made
@@ -185,7 +185,7 @@ class UpstreamError(GatewayError):
         self,
         message: str,
         *,
-        klass: str,
+        failure_class: str,
         upstream_status: int | None = None,
         status: int | None = None,
         type: str | None = None,
@@ -196,7 +196,7 @@ class UpstreamError(GatewayError):
         cause: str | None = None,
     ) -> None:
         super().__init__(message, code=code, param=param, retry_after=retry_after, metadata=metadata)
-        self.klass = klass
+        self.failure_class = failure_class
         self.cause = cause  # of class `network`: a name of NETWORK_FAILURES in handler/upstream/connection.py
         self.upstream_status = upstream_status
         self.status = status or self.status
@@ -204,12 +204,14 @@ class UpstreamError(GatewayError):
 
     @property
     def action(self) -> Action:
-        return ACTIONS[self.klass]
+        return ACTIONS[self.failure_class]
 
     @property
     def origin(self) -> str:
         """`gateway` for a refusal of ours, before any provider was asked; else `provider`."""
-        ours = self.klass == "timeout_total" or (self.upstream_status is None and self.klass in _REFUSALS)
+        ours = self.failure_class == "timeout_total" or (
+            self.upstream_status is None and self.failure_class in _REFUSALS
+        )
         return "gateway" if ours else "provider"
 
     @property
@@ -234,7 +236,7 @@ class SchemaMismatch(UpstreamError):
         upstream_status: int | None = None,
     ) -> None:
         message = f"The answer is not what was asked for: {problem}."
-        super().__init__(message, klass=failure_class, upstream_status=upstream_status)
+        super().__init__(message, failure_class=failure_class, upstream_status=upstream_status)
         self.problem, self.said = problem, said
         self.refused: frozenset[str] = frozenset()
 

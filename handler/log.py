@@ -19,7 +19,7 @@ from handler.wire.redact import redacted
 if TYPE_CHECKING:
     from handler.access.keys import Key
     from handler.answers.answer import Answer
-    from handler.errors import Attempt, GatewayError
+    from handler.errors import AttemptRecord, GatewayError
     from rules import Decision
 
 Json = dict[str, Any]
@@ -36,7 +36,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(slots=True)
-class Entry:
+class RequestLog:
     """What is known of one request as it goes along; `line` is what remains of it in the log."""
 
     request_id: str
@@ -52,7 +52,7 @@ class Entry:
     key: Key | None = None
     decision: Decision | None = None
     answer: Answer | None = None
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[AttemptRecord] = field(default_factory=list)
     spent: list[Spent] = field(default_factory=list)  # what attempts without an answer used
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Entry:
         return self.attempts[-1].model if self.attempts else None
 
     @property
-    def served(self) -> Answer | Attempt | None:
+    def served(self) -> Answer | AttemptRecord | None:
         """What tells `dropped` and `schema`: the answer, or without one the last attempt."""
         return self.answer or (self.attempts[-1] if self.attempts else None)
 
@@ -87,7 +87,7 @@ class Entry:
         return max(0.0, (now - self.started - self.waited - waiting) * 1000)
 
 
-def line(entry: Entry, now: float) -> Json:
+def line(entry: RequestLog, now: float) -> Json:
     """The log line of a finished request: never a prompt, an answer, a key or an upstream's address.
 
     It has the same fields however the request ended, null where there is no value
@@ -110,14 +110,14 @@ def line(entry: Entry, now: float) -> Json:
     }
 
 
-def _level(entry: Entry, failure: GatewayError | None) -> str:
+def _level(entry: RequestLog, failure: GatewayError | None) -> str:
     if entry.routine:
         return "DEBUG"
     in_band = failure is not None and entry.status < 400  # the status had left: it says nothing of that
     return "ERROR" if entry.status >= 500 or in_band else "INFO"
 
 
-def _request(entry: Entry) -> Json:
+def _request(entry: RequestLog) -> Json:
     return {
         **entry.ids,
         "traceparent": entry.trace.get("traceparent"),
@@ -129,7 +129,7 @@ def _request(entry: Entry) -> Json:
     }
 
 
-def _caller(entry: Entry) -> Json:
+def _caller(entry: RequestLog) -> Json:
     facts, key = entry.decision.facts if entry.decision else None, entry.key
     if isinstance(entry.failure, Unauthenticated):
         key = entry.failure.key  # one that is known, and disabled, expired or unreadable
@@ -144,7 +144,7 @@ def _caller(entry: Entry) -> Json:
     }
 
 
-def _decided(entry: Entry) -> Json:
+def _decided(entry: RequestLog) -> Json:
     decision = entry.decision
     asked = decision.facts.model if decision else None
     return {
@@ -157,7 +157,7 @@ def _decided(entry: Entry) -> Json:
     }
 
 
-def _served(entry: Entry) -> Json:
+def _served(entry: RequestLog) -> Json:
     """The attempts and their usage, which is paid for without an answer too.
 
     Of a client that left, what had just been asked may have to be, too.

@@ -143,9 +143,9 @@ def test_every_error_code_is_documented(code: str) -> None:
     assert f"`{code}`" in PAGES["api.md"]
 
 
-@pytest.mark.parametrize("klass", ACTIONS)
-def test_every_failure_class_is_documented(klass: str) -> None:
-    assert f"`{klass}`" in PAGES["api.md"]
+@pytest.mark.parametrize("failure_class", ACTIONS)
+def test_every_failure_class_is_documented(failure_class: str) -> None:
+    assert f"`{failure_class}`" in PAGES["api.md"]
 
 
 @pytest.mark.parametrize("name", PAGES)

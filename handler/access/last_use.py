@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
 from handler.access.keys import LAST_USED
-from handler.store.background import Beside, words_of
+from handler.store.background import BackgroundTasks, words_of
 from handler.store.tables import StoreError
 
 NOT_WRITTEN = "last use of keys not written"  # as the log names it
@@ -33,7 +33,7 @@ class LastUse:
         self._store = store
         self._now = now
         self._report = report
-        self._writes = Beside()
+        self._writes = BackgroundTasks()
         self._problem: str | None = None
 
     def note(self, hash: str, written_until: float) -> float:

@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from handler.answers.client_stream import Frames
-from handler.answers.merge import Folded
+from handler.answers.client_stream import ClientStream
+from handler.answers.merge import MergedStream
 from handler.answers.usage import Spent, Usage, dollars_of
-from handler.errors import Attempt, Json, UpstreamError
+from handler.errors import AttemptRecord, Json, UpstreamError
 from handler.relay.failover import final_error
 from handler.wire.sse import DONE, encode
 from rules import Candidate
@@ -52,7 +52,7 @@ class Stream:
     """A stream at its commit point: what came so far is in `held`."""
 
     source: Source
-    frames: Frames | Folded
+    frames: ClientStream | MergedStream
     held: bytes
     forget: Callable[[UpstreamError], None]  # takes the credential out of a failure
     settled: bool = False
@@ -70,7 +70,7 @@ class Answer:
     """
 
     candidate: Candidate  # that answers, of a stream the one at hand
-    attempts: list[Attempt]  # of the call
+    attempts: list[AttemptRecord]  # of the call
     waited: float  # seconds spent waiting on providers
     input_tokens: int = 0  # the estimate, for a provider that tells of no usage
     dropped: tuple[str, ...] = ()  # tuning the provider does not take
@@ -160,9 +160,12 @@ class Answer:
         if stream.settled:
             return
         stream.settled, source, frames = True, stream.source, stream.frames
-        klass, failure = "ok" if frames.ended else "cancelled", frames.failure if frames.ended else None
+        failure_class, failure = (
+            "ok" if frames.ended else "cancelled",
+            frames.failure if frames.ended else None,
+        )
         self.attempts[-1] = self.attempts[-1]._replace(
-            klass=failure.klass if failure else klass,
+            failure_class=failure.failure_class if failure else failure_class,
             ms=source.ms,
             detail=failure.detail if failure else None,
             cause=failure.cause if failure else None,
@@ -176,7 +179,7 @@ class Answer:
         return encode(json.dumps(error.body(), separators=(",", ":")))
 
 
-async def more(source: Source, frames: Frames | Folded) -> bytes:
+async def more(source: Source, frames: ClientStream | MergedStream) -> bytes:
     """The frames of the next bytes, or of the end."""
     try:
         brought = frames.content_bytes

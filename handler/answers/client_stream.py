@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from handler.answers.edits import served
-from handler.answers.event_template import Wording
+from handler.answers.event_template import EventTemplate
 from handler.answers.resume import CONTENT, Sent
 from handler.answers.usage import Spent, Usage, estimated, part_bytes, size_of, tells_usage, usage_of
 from handler.errors import Json, UpstreamError
@@ -59,7 +59,7 @@ class Edits(Protocol):
         ...
 
 
-class Frames:
+class ClientStream:
     """One upstream stream as the client's frames. `price` is given to tell the cost, `told` edits chunks.
 
     `steady`: a piece of plain text leaves no trace in the decoder, and no edit changes it: it is not parsed.
@@ -97,7 +97,7 @@ class Frames:
         self.patience: float | None = None  # seconds that the end is worth; None: the answer is not whole
         self._latest: Json = {}  # the last chunk that went to the client
         self._spent = spent
-        self._wording = Wording(model, steady=steady)
+        self._wording = EventTemplate(model, steady=steady)
         self.told = told
         self.content_bytes = 0  # of the text that the upstream brought
 
@@ -108,12 +108,14 @@ class Frames:
     def close(self, why: UpstreamError | None = None) -> bytes:
         """The last frames, when the upstream has ended. `why` does not matter if all had been said."""
         frames = self._framed(self._closed, b"")
-        if self.failure is None or self.failure.klass == "schema":  # all has been said, rightly or not
+        if (
+            self.failure is None or self.failure.failure_class == "schema"
+        ):  # all has been said, rightly or not
             return frames
         if why is not None:
             self.failure = why
         elif not self._decoder.event:
-            self.failure = UpstreamError("The provider's stream holds no event.", klass="protocol")
+            self.failure = UpstreamError("The provider's stream holds no event.", failure_class="protocol")
         return frames
 
     def used(self, input_tokens: int) -> Usage:
@@ -125,7 +127,9 @@ class Frames:
         try:
             step(data, frames)
         except sse.EventTooLarge:
-            self._fail(UpstreamError("The provider sent an event that is too large.", klass="protocol"))
+            self._fail(
+                UpstreamError("The provider sent an event that is too large.", failure_class="protocol")
+            )
         except UpstreamError as error:
             self._fail(error)
         return b"".join(frames)
@@ -146,9 +150,11 @@ class Frames:
             try:
                 self._event(event.data, frames)
             except UpstreamError as error:
-                if error.klass != "protocol":
+                if error.failure_class != "protocol":
                     raise
-                raise UpstreamError("The provider's answer ended too early.", klass="network") from error
+                raise UpstreamError(
+                    "The provider's answer ended too early.", failure_class="network"
+                ) from error
         if not self.ended:
             self._last(frames)
 

@@ -45,7 +45,7 @@ def alike(text: str, event: Mapping[str, Any]) -> Alike | None:
     return None
 
 
-class Wording:
+class EventTemplate:
     """The texts of one stream. `steady`: plain words leave no trace in its decoder: it need not hear them."""
 
     def __init__(self, model: str, *, steady: bool) -> None:

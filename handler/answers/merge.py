@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from handler.answers.client_stream import Frames
+from handler.answers.client_stream import ClientStream
 from handler.answers.edits import served
 from handler.answers.resume import HEAD
 from handler.answers.usage import MOST, Spent, Usage, usage_of
@@ -27,7 +27,7 @@ def folded(answers: Sequence[Json]) -> Json:
     return {**rest, "choices": choices, **({"usage": _total(usages)} if all(usages) else {})}
 
 
-class Folded:
+class MergedStream:
     """The frames of several streams as those of one; the bytes that it is fed are frames already.
 
     A stream's frames are made with `choice` as its `told`.
@@ -50,7 +50,7 @@ class Folded:
         self._price = price
         self._explanation = explanation
         self._spent = spent  # by other attempts of the call
-        self.streams: list[Frames] = []
+        self.streams: list[ClientStream] = []
         self.head: Json = {}  # of every chunk
         self.begun = 0  # how many choices the client knows of, the first ones
         self.usages: dict[int, Json] = {}  # as told, by choice
@@ -98,7 +98,7 @@ class Folded:
 class Choice:
     """The chunks of one of the streams; see Edits."""
 
-    def __init__(self, index: int, whole: Folded) -> None:
+    def __init__(self, index: int, whole: MergedStream) -> None:
         self._index = index
         self._whole = whole
         self._begun = False

@@ -18,7 +18,7 @@ _HEAD = ("id", "created", "model", "system_fingerprint", "service_tier")
 _OTHER = ("refusal", "function_call")  # than the answer
 
 
-class Retold:
+class ReplayDecoder:
     """The stream of a completion that is there already; see StreamDecoder."""
 
     def __init__(self, completion: Json) -> None:
@@ -109,7 +109,7 @@ class Checked:
     def _spend(self, text: str) -> None:
         self._left -= len(text) + PIECE
         if self._left < 0:
-            raise UpstreamError("The provider's answer is too large.", klass="protocol")
+            raise UpstreamError("The provider's answer is too large.", failure_class="protocol")
 
     def _ended(self, index: int, finish: str | None) -> None:
         message = self._messages.pop(index)

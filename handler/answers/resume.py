@@ -73,7 +73,9 @@ class Overlap:
             return ""
         again = text.startswith(known[self._at :])
         if self._must and not again:
-            raise UpstreamError("The new answer does not begin with what was said.", klass="cancelled")
+            raise UpstreamError(
+                "The new answer does not begin with what was said.", failure_class="cancelled"
+            )
         held, self._at = known[: self._at], len(known)
         return text[left:] if again else held + text
 
@@ -90,7 +92,7 @@ def resumable(chat: Json) -> bool:
     )
 
 
-class Told:
+class SentText:
     """The chunks of one attempt as they go to the client, after what it was told by others before."""
 
     def __init__(self, model: str, continuation: Continuation | None = None) -> None:

@@ -6,25 +6,25 @@ from starlette.requests import Request
 
 from handler.endpoints.decision_headers import decision_headers
 from handler.endpoints.response import Response
-from handler.endpoints.streaming import Streamed, deadline_of, unless_left
+from handler.endpoints.streaming import StreamingAnswer, cancel_on_disconnect, deadline_of
 from handler.gateway.gateway import Gateway
-from handler.log import Entry
+from handler.log import RequestLog
 
 
-async def chat_completions(gateway: Gateway, request: Request) -> Response | Streamed:
+async def chat_completions(gateway: Gateway, request: Request) -> Response | StreamingAnswer:
     """An OpenAI chat completion from the model that the rules decide on, whole or streamed."""
-    entry: Entry = request.scope["sluice.entry"]
+    entry: RequestLog = request.scope["sluice.entry"]
     asked = await gateway.asked(request.receive, entry)
-    asked.must_be_served()
+    asked.raise_if_refused()
     call = gateway.call(asked, deadline_of(request.scope, gateway.clock()))
     if asked.chat.stream:
-        return Streamed(
+        return StreamingAnswer(
             gateway.relayed(call, entry),
             lambda answer: decision_headers(entry) if answer else {},  # else it may still become another
             entry.failed,
             head_after=gateway.head_after,
         )
-    answer = await unless_left(gateway.relayed(call, entry), request.receive)
+    answer = await cancel_on_disconnect(gateway.relayed(call, entry), request.receive)
     headers = decision_headers(entry)
     if answer.cost_dollars is not None:
         headers["x-sluice-cost"] = f"{answer.cost_dollars:.9f}".rstrip("0").rstrip(".")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from handler.log import Entry, reason_of
+from handler.log import RequestLog, reason_of
 
 
-def decision_headers(entry: Entry) -> dict[str, str]:
+def decision_headers(entry: RequestLog) -> dict[str, str]:
     """The headers of a decision, if there is one. Without an answer the model is the last one asked."""
     decision, answer, served = entry.decision, entry.answer, entry.served
     if decision is None:

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from handler.endpoints.response import Response, json_response
 from handler.errors import GatewayError
 from handler.gateway.gateway import Gateway
-from handler.log import Entry
+from handler.log import RequestLog
 
 
 async def health(gateway: Gateway, request: Request) -> Response:
     """The rules' state, to a `manage` key also which records cannot be read. 503: nothing can be served."""
-    entry: Entry = request.scope["sluice.entry"]
+    entry: RequestLog = request.scope["sluice.entry"]
     entry.routine = True
     status, body = gateway.health(detailed=_manages(gateway, request))
     return json_response(body, status, headers={"cache-control": "no-store"})

@@ -11,12 +11,12 @@ from handler.endpoints.response import Response, json_response
 from handler.endpoints.streaming import read_body
 from handler.errors import InvalidRequest
 from handler.gateway.gateway import Gateway
-from handler.log import Entry
+from handler.log import RequestLog
 from handler.wire.strict_json import loads
 
 
 async def report(gateway: Gateway, request: Request) -> Response:
-    entry: Entry = request.scope["sluice.entry"]
+    entry: RequestLog = request.scope["sluice.entry"]
     await gateway.admitted(entry)
     _, told = loads(await read_body(request.receive, entry.headers, gateway.settings.max_body))
     if not isinstance(told, dict):

@@ -30,12 +30,12 @@ LONGEST_LENGTH = 18  # digits of a declared length that are read at all
 DEADLINE_MARGIN = 1.0  # seconds kept back of what Lambda leaves us, to end the answer properly
 
 
-class ClientLeft(Exception):
+class ClientDisconnected(Exception):
     """The client went away; nobody is there to be answered."""
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """Reads and decodes the whole body. Raises GatewayError (too large, malformed), ClientLeft."""
+    """Reads and decodes the whole body. Raises GatewayError (too large, malformed), ClientDisconnected."""
     declared = headers.get("content-length", "").lstrip("0")
     if declared.isdecimal() and (len(declared) > LONGEST_LENGTH or int(declared) > limit):
         raise too_large(limit)
@@ -43,7 +43,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientLeft
+            raise ClientDisconnected
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > limit:
@@ -59,8 +59,8 @@ def deadline_of(scope: Scope, now: float) -> float:
     return now + float(context.get_remaining_time_in_millis()) / 1000 - DEADLINE_MARGIN
 
 
-async def unless_left(work: Coroutine[Any, Any, T], receive: Receive) -> T:
-    """What `work` gives; cancelled at once, with ClientLeft, when the client goes first."""
+async def cancel_on_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
+    """What `work` gives; cancelled at once, with ClientDisconnected, when the client goes first."""
     working, left = asyncio.current_task(), False
     assert working is not None
 
@@ -76,13 +76,13 @@ async def unless_left(work: Coroutine[Any, Any, T], receive: Receive) -> T:
         return await work
     except asyncio.CancelledError:
         if left and working.uncancel() == 0:
-            raise ClientLeft from None
+            raise ClientDisconnected from None
         raise
     finally:
         watching.cancel()
 
 
-class Streamed:
+class StreamingAnswer:
     """A streamed answer as an ASGI response.
 
     `relaying` gives the Answer at its first content; `headers` makes the head's of it (None: no content yet);
@@ -103,12 +103,12 @@ class Streamed:
         self._head_after = head_after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await unless_left(self._run(send), receive)
+        await cancel_on_disconnect(self._run(send), receive)
         # Behind the watch: a server says "disconnect" as well once it has the last piece.
         await send(_body(b"", more=False))
 
     async def _run(self, send: Send) -> None:
-        early = _Early(partial(self._head, send, None), send, self._head_after)
+        early = KeepAlive(partial(self._head, send, None), send, self._head_after)
         try:
             await self._answered(send, early)
         except asyncio.CancelledError:
@@ -118,7 +118,7 @@ class Streamed:
         finally:
             await early.aclose()
 
-    async def _answered(self, send: Send, early: _Early) -> None:
+    async def _answered(self, send: Send, early: KeepAlive) -> None:
         try:
             answer = await self._relaying
             try:
@@ -138,7 +138,7 @@ class Streamed:
         await send({"type": "http.response.start", "status": 200, "headers": raw_headers(headers)})
 
 
-class _Early:
+class KeepAlive:
     """The head of a stream whose content is long in coming, and the keep-alives behind it.
 
     When they cannot be sent, the task that answers is cancelled: on Lambda nothing else tells that nobody

@@ -16,7 +16,7 @@ from handler.errors import GatewayError, Json, refused
 from handler.formats.chat.request import Chat, facts_of, parse, prepared, refused_fields
 from handler.formats.options import upstream_headers, wants_explanation
 from handler.gateway.rule_warnings import RuleWarnings
-from handler.log import Entry, Log, line
+from handler.log import Log, RequestLog, line
 from handler.providers.addressing import unable
 from handler.providers.registry import available, rows
 from handler.providers.translator import Provider
@@ -49,7 +49,7 @@ class Policy(NamedTuple):
         return {name: why for name, why in self.live.unavailable.items() if name in on}
 
 
-class Asked(NamedTuple):
+class AdmittedRequest(NamedTuple):
     """One chat request, and what was decided about it."""
 
     chat: Chat
@@ -67,7 +67,7 @@ class Asked(NamedTuple):
         )
         return self.decision.explain(visible=frozenset((record.kind, record.id) for record in covering))
 
-    def must_be_served(self) -> None:
+    def raise_if_refused(self) -> None:
         """Raises what the caller of a refused request is told."""
         if self.decision.refusal is not None:
             raise refused(self.decision.refusal, retry_after=self.policy.retry_after)
@@ -99,7 +99,7 @@ class Gateway:
     head_after: float = HEAD_AFTER  # seconds
     _policy: Policy | None = None
 
-    async def admitted(self, entry: Entry) -> Key:
+    async def admitted(self, entry: RequestLog) -> Key:
         """The caller's key, with the scope that every endpoint asks for."""
         entry.key = key = await self.auth(entry.headers)
         key.require("chat")
@@ -130,7 +130,7 @@ class Gateway:
         """The providers that can be called, those of the rules too; none before the rules were read."""
         return self._policy.live.available if self._policy else frozenset()
 
-    async def asked(self, receive: Receive, entry: Entry) -> Asked:
+    async def asked(self, receive: Receive, entry: RequestLog) -> AdmittedRequest:
         """Who asks, what, and which model is to answer. Raises GatewayError."""
         key, headers = await self.admitted(entry), entry.headers
         chat = parse(await read_body(receive, headers, self.settings.max_body), headers, self.settings)
@@ -140,9 +140,9 @@ class Gateway:
         live = replace(policy.live, cooling=cooling) if cooling else policy.live
         decision = decide(facts, policy.ruleset, policy.catalog, live)
         entry.stream, entry.tags, entry.decision = chat.stream, chat.tags, decision
-        return Asked(chat, key, policy, decision, headers)
+        return AdmittedRequest(chat, key, policy, decision, headers)
 
-    def call(self, asked: Asked, deadline: float) -> Call:
+    def call(self, asked: AdmittedRequest, deadline: float) -> Call:
         """What the relay is asked to do, right after it was decided. `deadline`: on the gateway's clock.
 
         Raises InvalidRequest for a schema that no answer can be held to.
@@ -162,13 +162,13 @@ class Gateway:
             explanation=asked.explanation() if wants_explanation(asked.headers) else None,
         )
 
-    async def relayed(self, call: Call, entry: Entry) -> Answer:
+    async def relayed(self, call: Call, entry: RequestLog) -> Answer:
         """The answer, with the time it took on the entry: waiting on providers is not our overhead."""
         entry.waiting_since = self.clock()
         try:
             entry.answer = answer = await self.relay(call, entry.spent, entry.attempts)
         finally:
-            if any(attempt.klass == "auth" for attempt in entry.attempts):
+            if any(attempt.failure_class == "auth" for attempt in entry.attempts):
                 self.credentials.refused()  # the provider may have been given a new one
             entry.waited, entry.waiting_since = self.clock() - entry.waiting_since, None
             self.cooldown.release(call.decision)
@@ -208,7 +208,7 @@ class Gateway:
                 status["cooling"] = {id: round(left, 1) for id, left in cooling.items()}
         return (200 if self.snapshot.ready and self.auth.ready else 503), status
 
-    async def after(self, entry: Entry) -> None:
+    async def after(self, entry: RequestLog) -> None:
         """What remains to be done once the client has its answer."""
         answer = entry.answer
         self.cooldown.release(entry.decision)

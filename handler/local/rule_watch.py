@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from handler.errors import GatewayError
@@ -14,16 +14,18 @@ from rules.review import lint
 SHORTEST = 1.0  # seconds between two looks
 
 
-async def watch_rules(gateway: Gateway, read_keys: Callable[[], lint.Keys], *, known: bool = False) -> None:
+async def watch_rules(
+    gateway: Gateway, read_keys: Callable[[], Awaitable[lint.Keys]], *, known: bool = False
+) -> None:
     """Logs each new warning until it is cancelled. Reads the rules as often as requests would.
 
-    `read_keys` blocks. `known`: the warnings of the first reading are not logged, as of the example rules.
+    `known`: the warnings of the first reading are not logged, as of the example rules.
     """
     logged: frozenset[str] = frozenset()
     while True:
         with suppress(GatewayError, StoreError):  # the rules cannot be read: the snapshot has logged that
             policy = await gateway.policy()
-            keys = await asyncio.to_thread(read_keys)
+            keys = await read_keys()
             lines = [str(finding) for finding in lint.findings(policy.ruleset, policy.catalog, keys)]
             for line in (line for line in lines if line not in logged and not known):
                 gateway.log({"level": "WARNING", "message": line})

@@ -11,7 +11,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -77,16 +77,20 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
                 sys.stdout.write(banner(run))
                 sys.stdout.flush()
                 examples = embedded and seeds.rules is None
-                watching = asyncio.ensure_future(watch_rules(gateway, keys_of(settings), known=examples))
+                watching = asyncio.ensure_future(watch_rules(gateway, keys_reader(settings), known=examples))
                 await stopped.wait()
                 watching.cancel()
             await gateway.aclose()
 
 
-def keys_of(settings: Settings) -> Callable[[], lint.Keys]:
+def keys_reader(settings: Settings) -> Callable[[], Awaitable[lint.Keys]]:
     """Returns a function that reads which keys and projects there are. It raises StoreError."""
     dynamodb = client(settings)
-    return lambda: lint.Keys.of(plain_item(item) for item in scan(dynamodb, settings.keys_table))
+
+    def read() -> lint.Keys:
+        return lint.Keys.of(plain_item(item) for item in scan(dynamodb, settings.keys_table))
+
+    return lambda: asyncio.to_thread(read)
 
 
 def _prepared(settings: Settings, seeds: Seeds, *, embedded: bool) -> tuple[Seeded, str]:

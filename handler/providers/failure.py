@@ -136,7 +136,7 @@ _MESSAGES: Mapping[str, str] = {
 }
 
 
-class Told(NamedTuple):
+class ErrorDetails(NamedTuple):
     """What an error body says, whatever its shape."""
 
     message: str = ""
@@ -161,14 +161,14 @@ def failure_in(body: object) -> UpstreamError | None:
     return _error(told.status or 500, told, {}, json.dumps(body).encode())
 
 
-def classify(status: int, told: Told) -> str:
+def classify(status: int, told: ErrorDetails) -> str:
     """The class, by code, by words, by status; in this order because a status says least."""
     for code in told.codes:
         if code in CODES:
             return CODES[code]
-    for klass, statuses, words in _WORDS:
+    for failure_class, statuses, words in _WORDS:
         if status in statuses and re.search(words, told.message[:_LOOKED_AT], re.IGNORECASE):
-            return klass
+            return failure_class
     return _by_status(status)
 
 
@@ -189,41 +189,41 @@ _SHOWN: Mapping[str, tuple[int, str, str]] = {
 }
 
 
-def _error(status: int, told: Told, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    klass = classify(status, told)
-    shown, type_, code = _SHOWN.get(klass, (None, None, None))
-    param = "messages" if klass == "context_length" else None
-    if klass == "invalid_request":
+def _error(status: int, told: ErrorDetails, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    failure_class = classify(status, told)
+    shown, type_, code = _SHOWN.get(failure_class, (None, None, None))
+    param = "messages" if failure_class == "context_length" else None
+    if failure_class == "invalid_request":
         shown = status if 400 <= status < 500 else shown
         code = told.code if told.code and redacted(told.code) == told.code else code
         param = told.param and redacted(told.param)
     own = redacted(told.message.strip(), limit=LONGEST_DETAIL)
-    theirs = own if klass in ("invalid_request", "context_length", "content_policy") else ""
+    theirs = own if failure_class in ("invalid_request", "context_length", "content_policy") else ""
     error = UpstreamError(
-        theirs or _MESSAGES[klass],
-        klass=klass,
+        theirs or _MESSAGES[failure_class],
+        failure_class=failure_class,
         upstream_status=status,
         status=shown,
         type=type_,
         code=code,
         param=param,
-        retry_after=_wait(klass, told, headers, body),
+        retry_after=_wait(failure_class, told, headers, body),
     )
     if own and not theirs:
         error.add_note(own)  # what the provider said, for the log
     return error
 
 
-def _wait(klass: str, told: Told, headers: Mapping[str, str], body: bytes) -> float | None:
+def _wait(failure_class: str, told: ErrorDetails, headers: Mapping[str, str], body: bytes) -> float | None:
     """Seconds until it may be asked again: as the provider asks, else when its limits are reset."""
     now = time.time()
     waits = [retry_after(headers, body, now), retry_after(told.headers, b"", now)]
-    if klass in ("rate_limit", "quota"):  # any other answer tells when limits are reset, too
+    if failure_class in ("rate_limit", "quota"):  # any other answer tells when limits are reset, too
         waits += [reset_after(headers, now), reset_after(told.headers, now)]
     return next((wait for wait in waits if wait is not None), None)
 
 
-def told_by(body: Any) -> Told:
+def told_by(body: Any) -> ErrorDetails:
     """What the body of an error says."""
     match body:
         case [first, *_]:  # Gemini's compatible API, https://ai.google.dev/gemini-api/docs/openai
@@ -233,23 +233,23 @@ def told_by(body: Any) -> Told:
         case {"error": str(message)}:  # xAI, SambaNova
             return _object(body, message)
         case {"base_resp": {"status_code": code, "status_msg": message}}:  # MiniMax
-            return Told(message=_text(message), codes=(f"base_resp {code}",))
+            return ErrorDetails(message=_text(message), codes=(f"base_resp {code}",))
         case {"message": message} | {"detail": message}:  # vLLM, Mistral, DashScope | FastAPI
             return _object(body, message)
         case str(message):  # plain text
-            return Told(message=message)
-    return Told()
+            return ErrorDetails(message=message)
+    return ErrorDetails()
 
 
-def _object(error: Mapping[str, Any], said: Any = None) -> Told:
+def _object(error: Mapping[str, Any], said: Any = None) -> ErrorDetails:
     code, param, metadata = error.get("code"), error.get("param"), error.get("metadata")
     inner = error.get("innererror")
     names = (code, error.get("type"), inner.get("code") if isinstance(inner, Mapping) else None)
     message = _text(said or error.get("message"))
     metadata = metadata if isinstance(metadata, Mapping) else {}
     raw, sent = metadata.get("raw"), metadata.get("headers")
-    told = told_by(_parsed(raw.encode("utf-8", "replace"))) if isinstance(raw, str) else Told()
-    return Told(
+    told = told_by(_parsed(raw.encode("utf-8", "replace"))) if isinstance(raw, str) else ErrorDetails()
+    return ErrorDetails(
         message=told.message or message,  # OpenRouter's own is "Provider returned error"
         codes=(*(str(name).lower() for name in names if name is not None), *told.codes),
         code=code if isinstance(code, str) and _NAME.fullmatch(code) else told.code,

@@ -50,5 +50,5 @@ class MalformedEvents:
         if not _JSON.search(data):
             return
         if self._skipped or _CONTENT.search(data):
-            raise UpstreamError("The provider's stream could not be understood.", klass="protocol")
+            raise UpstreamError("The provider's stream could not be understood.", failure_class="protocol")
         self._skipped = True

@@ -15,7 +15,7 @@ PIECE = 60  # bytes that a short string takes besides its characters
 
 def too_large() -> UpstreamError:
     """The failure of a stream that would need more memory than is allowed."""
-    return UpstreamError("The provider's answer is too large.", klass="protocol")
+    return UpstreamError("The provider's answer is too large.", failure_class="protocol")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

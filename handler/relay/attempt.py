@@ -7,39 +7,39 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from handler.answers.answer import Answer, Source, Stream, more
-from handler.answers.client_stream import Frames
+from handler.answers.client_stream import ClientStream
 from handler.answers.edits import whole
-from handler.answers.merge import Folded
-from handler.answers.replay import Checked, Retold
-from handler.answers.resume import Continuation, Told, resumable
+from handler.answers.merge import MergedStream
+from handler.answers.replay import Checked, ReplayDecoder
+from handler.answers.resume import Continuation, SentText, resumable
 from handler.answers.usage import Spent, estimated, output_bytes, usage_of
-from handler.errors import Attempt, Json, SchemaMismatch, UpstreamError
+from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
 from handler.providers.translator import Provider, StreamDecoder, Translator
 from handler.relay.call import Call
 from handler.structured.offered_tools import check_calls, offered_only
 from handler.structured.refused_modes import raise_if_mode_refused
 from handler.structured.strict_tools import StrictTools, strict_tools
-from handler.upstream.request import Outgoing
+from handler.upstream.request import UpstreamRequest
 from handler.upstream.response import Upstream, accepted, parsed, protocol_error
 from handler.wire.sse import DONE
 from rules import Candidate, Price
 
 if TYPE_CHECKING:
-    from handler.structured.schema_attempt import Form
+    from handler.structured.schema_attempt import SchemaAttempt
 
 MAX_HELD = 8_000_000  # bytes of a stream that the client has nothing of yet
 
 
-class Asked(NamedTuple):
+class Attempt(NamedTuple):
     """One attempt: who was asked, for what, in which words."""
 
     call: Call
     candidate: Candidate
     row: Provider
     translator: Translator
-    order: Outgoing
+    order: UpstreamRequest
     goes_on: Continuation | None  # of an answer that another began
-    form: Form | None  # of structured output
+    form: SchemaAttempt | None  # of structured output
     spent: list[Spent]  # where it is noted what failed attempts used
     parts: int = 1  # how many are asked at the same time, for one choice each
 
@@ -72,10 +72,10 @@ class Asked(NamedTuple):
         return self.candidate.model.price if self.call.chat.include_cost else None
 
 
-Opened = Callable[[Asked], Awaitable[Upstream]]  # sends the order; raises UpstreamError
+Opened = Callable[[Attempt], Awaitable[Upstream]]  # sends the order; raises UpstreamError
 
 
-async def answered(asked: Asked, opened: Opened) -> Answer:
+async def answered(asked: Attempt, opened: Opened) -> Answer:
     """The answer: whole, or a stream at its commit point, the first content. Raises UpstreamError."""
     try:
         upstream = await opened(asked)
@@ -85,7 +85,7 @@ async def answered(asked: Asked, opened: Opened) -> Answer:
         raise
 
 
-async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> Answer:
+async def kept(asked: Attempt, source: Source, answering: Awaitable[Answer]) -> Answer:
     """The answer. Unless it is a stream, nothing of its source stays open."""
     answer = None
     try:
@@ -102,14 +102,14 @@ async def kept(asked: Asked, source: Source, answering: Awaitable[Answer]) -> An
             await source.aclose()
 
 
-async def _answered(asked: Asked, upstream: Upstream) -> Answer:
+async def _answered(asked: Attempt, upstream: Upstream) -> Answer:
     await accepted(asked, upstream)
     if asked.call.chat.stream:
         return await begun(asked, upstream, _frames(asked, decoder(asked)))
     return await _whole(asked, upstream)
 
 
-async def _whole(asked: Asked, upstream: Upstream) -> Answer:
+async def _whole(asked: Attempt, upstream: Upstream) -> Answer:
     text, body = await parsed(asked, upstream)
     completion = asked.translator.response(
         body, asked.row.quirks, legacy=asked.legacy, model=asked.candidate.model.name
@@ -134,15 +134,15 @@ async def _whole(asked: Asked, upstream: Upstream) -> Answer:
     return answer
 
 
-def retold(asked: Asked, answer: Answer) -> Answer:
+def retold(asked: Attempt, answer: Answer) -> Answer:
     """A whole answer for a client that streams, where it had to be known whole or is not streamed."""
     completion = json.loads(answer.body)
     completion.pop("sluice", None)
-    answer.retold, answer.body = _frames(asked, Retold(completion)).close() + DONE, b""
+    answer.retold, answer.body = _frames(asked, ReplayDecoder(completion)).close() + DONE, b""
     return answer
 
 
-async def begun(asked: Asked, source: Source, frames: Frames | Folded) -> Answer:
+async def begun(asked: Attempt, source: Source, frames: ClientStream | MergedStream) -> Answer:
     """A stream at its commit point. What one that never gets there has used is noted."""
     answer = None
     try:
@@ -153,7 +153,7 @@ async def begun(asked: Asked, source: Source, frames: Frames | Folded) -> Answer
             asked.spent.append((asked.candidate, frames.used(asked.call.decision.facts.input_tokens)))
 
 
-def decoder(asked: Asked) -> StreamDecoder:
+def decoder(asked: Attempt) -> StreamDecoder:
     """What hears the events of one stream, and holds its answer against what it has to be."""
     wire, model = asked.translator, asked.candidate.model.name
     heard = offered_only(wire.stream(asked.row.quirks, legacy=asked.legacy, model=model), asked.call.body)
@@ -162,16 +162,16 @@ def decoder(asked: Asked) -> StreamDecoder:
     return heard if asked.form is None else asked.form.checked(heard)
 
 
-def _frames(asked: Asked, heard: StreamDecoder) -> Frames:
+def _frames(asked: Attempt, heard: StreamDecoder) -> ClientStream:
     goes_on, explanation = asked.goes_on, asked.explanation
     resume = asked.recovery == "resume" and resumable(asked.call.body)
-    return Frames(
+    return ClientStream(
         heard,
         model=asked.candidate.id,
         wants_usage=asked.wants_usage,
         price=asked.told_price,
         explanation={**(explanation or {}), **goes_on.note} if goes_on else explanation,
-        told=Told(asked.candidate.id, goes_on) if resume else None,
+        told=SentText(asked.candidate.id, goes_on) if resume else None,
         choices=int(asked.call.body.get("n") or 1),
         framing=asked.translator.framing,
         steady=asked.form is None and goes_on is None,
@@ -179,7 +179,7 @@ def _frames(asked: Asked, heard: StreamDecoder) -> Frames:
     )
 
 
-async def _begun(asked: Asked, upstream: Source, frames: Frames | Folded) -> Answer:
+async def _begun(asked: Attempt, upstream: Source, frames: ClientStream | MergedStream) -> Answer:
     """The stream at its commit point: content that is new to the client; its end, where a rule buffers."""
     held, first_token = bytearray(), None
     most = MAX_HELD if asked.recovery == "buffer" else 0
@@ -200,10 +200,10 @@ async def _begun(asked: Asked, upstream: Source, frames: Frames | Folded) -> Ans
     return answer
 
 
-def _answer(asked: Asked, upstream: Source) -> Answer:
+def _answer(asked: Attempt, upstream: Source) -> Answer:
     return Answer(
         candidate=asked.candidate,
-        attempts=[Attempt(asked.candidate.id, "ok", upstream.status, upstream.ms)],
+        attempts=[AttemptRecord(asked.candidate.id, "ok", upstream.status, upstream.ms)],
         waited=upstream.waited,
         input_tokens=asked.call.decision.facts.input_tokens,
         dropped=asked.order.dropped,

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from handler.answers.answer import Answer
 from handler.answers.resume import Continuation, Sent
 from handler.answers.usage import Spent
-from handler.errors import Attempt, SchemaMismatch, Unavailable, Unsupported, UpstreamError
+from handler.errors import AttemptRecord, SchemaMismatch, Unavailable, Unsupported, UpstreamError
 from handler.relay.call import SILENT, Call, hedge_after
 from handler.relay.failover import Next, failover_of, final_error
-from handler.upstream.stopwatch import Watch
+from handler.upstream.stopwatch import Stopwatch
 from rules import Candidate
 
 # One attempt; raises UpstreamError. The mismatch is that of the candidate's answer before.
@@ -35,18 +35,18 @@ class Failed(NamedTuple):
 Tried = asyncio.Task[Answer | Failed]
 
 
-class Conduct:
+class AttemptLoop:
     """One call, from its first attempt to its last."""
 
     def __init__(
         self,
         call: Call,
         ask: Ask,
-        watch: Watch,
+        watch: Stopwatch,
         *,
         deadline: float,
         spent: list[Spent],
-        attempts: list[Attempt],
+        attempts: list[AttemptRecord],
         observe: Observe,
         sleep: Callable[[float], Awaitable[None]],
         jitter: Callable[[], float],
@@ -103,16 +103,18 @@ class Conduct:
         except Unsupported as error:
             return Failed(candidate, error, goes_on)
         except UpstreamError as error:
-            failed = Attempt(candidate.id, error.klass, error.upstream_status, self._watch.ms_since(began))
+            failed = AttemptRecord(
+                candidate.id, error.failure_class, error.upstream_status, self._watch.ms_since(began)
+            )
             self._attempts.append(
                 failed._replace(
                     detail=error.detail, cause=error.cause, dropped=error.dropped, schema=error.schema
                 )
             )
-            self._observe(candidate.id, error.klass, error.retry_after)
+            self._observe(candidate.id, error.failure_class, error.retry_after)
             return Failed(candidate, error, goes_on)
         except asyncio.CancelledError:
-            self._attempts.append(Attempt(candidate.id, "cancelled", None, self._watch.ms_since(began)))
+            self._attempts.append(AttemptRecord(candidate.id, "cancelled", None, self._watch.ms_since(began)))
             self._observe(candidate.id, "cancelled", None)
             raise
 
@@ -128,7 +130,7 @@ class Conduct:
         if isinstance(error, SchemaMismatch):
             self._amiss[candidate.id] = error
         now = self._watch.clock()
-        if goes_on is not None and goes_on.prefill and error.klass == "invalid_request":
+        if goes_on is not None and goes_on.prefill and error.failure_class == "invalid_request":
             self._refused.add(candidate.id)  # it is asked anew, without
             return Next(candidate) if now < self._deadline else None
         return self._failover.after(candidate, error, now=now, deadline=self._deadline, again=again)
@@ -137,7 +139,7 @@ class Conduct:
 
     async def _rescued(self, broken: Answer, failure: UpstreamError) -> Answer | None:
         """The answer that goes on with it, None when nobody can."""
-        self._observe(broken.candidate.id, failure.klass, failure.retry_after)
+        self._observe(broken.candidate.id, failure.failure_class, failure.retry_after)
         told = broken.stream.frames.told if broken.stream else None
         self._sent = told.sent() if told else None
         if self._sent is None:
@@ -170,7 +172,7 @@ class Conduct:
                 self._observe(candidate.id, "timeout_first_token", None)  # so long a silence is a failure
             return decisive.result()
         finally:
-            await self._let_go([task for task in tasks if task is not decisive])
+            await self._cancel_all([task for task in tasks if task is not decisive])
 
     async def _decisive(self, tasks: Sequence[Tried]) -> Tried:
         """The first that answers, or whose failure ends the call, or else the last to fail."""
@@ -187,13 +189,13 @@ class Conduct:
                 self._failures.append(tried)
                 self._failover.note(tried.candidate, tried.error, self._watch.clock())
 
-    async def _let_go(self, tasks: Sequence[Tried]) -> None:
+    async def _cancel_all(self, tasks: Sequence[Tried]) -> None:
         for task in tasks:
             task.cancel()
         for tried in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(tried, Answer):  # it came together with the one that was taken
                 await tried.aclose()
-                self._attempts.append(tried.attempts[-1]._replace(klass="cancelled"))
+                self._attempts.append(tried.attempts[-1]._replace(failure_class="cancelled"))
                 self._observe(tried.candidate.id, "cancelled", None)
                 if tried.used is not None:
                     self._spent.append((tried.candidate, tried.used))

@@ -14,8 +14,8 @@ from rules import USUAL_OUTPUT, Candidate, Decision, Model
 
 if TYPE_CHECKING:
     from handler.answers.resume import Continuation
-    from handler.structured.modes import Wanted
-    from handler.structured.schema_attempt import Form
+    from handler.structured.modes import OutputContract
+    from handler.structured.schema_attempt import SchemaAttempt
 
 # Seconds, where no rule says otherwise. A model that reasons is silent for long before its first content.
 CONNECT, FIRST_TOKEN, FIRST_TOKEN_REASONING, IDLE, TOTAL = 5.0, 30.0, 180.0, 30.0, 600.0
@@ -43,7 +43,7 @@ class Call:
     deadline: float = float("inf")  # on the relay's clock
     headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format
     explanation: Json | None = None  # goes into the answer as `sluice`
-    wanted: Wanted | None = None  # what the answer has to be; None: text
+    wanted: OutputContract | None = None  # what the answer has to be; None: text
     refused: frozenset[str] = frozenset()  # the modes that this candidate has refused
 
     def deadline_from(self, now: float) -> float:
@@ -52,7 +52,7 @@ class Call:
 
     def form(
         self, candidate: Candidate, row: Provider, wire: Translator, amends: SchemaMismatch | None
-    ) -> Form | None:
+    ) -> SchemaAttempt | None:
         """How this candidate is held to what is wanted; `amends`: its answer before was not that."""
         if self.wanted is None:
             return None
@@ -63,7 +63,11 @@ class Call:
         return form_of(self.wanted, self.body, candidate.model, row, wire, amends)
 
     def sent(
-        self, goes_on: Continuation | None, form: Form | None, model: Model, amends: SchemaMismatch | None
+        self,
+        goes_on: Continuation | None,
+        form: SchemaAttempt | None,
+        model: Model,
+        amends: SchemaMismatch | None,
     ) -> Call:
         """The call as one attempt sends it. `amends`: the refused mode, or the answer that did not fit."""
         body, chat = self.body, self.chat
@@ -97,7 +101,7 @@ def _streams(body: Json, model: Model) -> bool:
     return not (body.get("tools") or body.get("functions") or called)
 
 
-def wanted_of(body: Json, chat: Chat) -> Wanted | None:
+def wanted_of(body: Json, chat: Chat) -> OutputContract | None:
     """What the body that `chat` became asks for. Raises InvalidRequest."""
     if body.get("response_format") is None:
         return None
@@ -130,16 +134,20 @@ def limits_of(call: Call, candidate: Candidate, *, now: float, deadline: float) 
     )
 
 
-def closed(klass: str, error: UpstreamError | None = None, *, silent: float) -> UpstreamError:
-    """The failure of a connection that closed after `silent` seconds, within a limit of class `klass`.
+def closed(failure_class: str, error: UpstreamError | None = None, *, silent: float) -> UpstreamError:
+    """The failure of a connection that closed after `silent` seconds, within a limit of that class.
 
     After a long silence it is a timeout: asked again, the provider would be silent for as long again.
     """
-    failure = error or UpstreamError("The connection failed.", klass="network")
-    if silent < SILENT or failure.klass != "network":
+    failure = error or UpstreamError("The connection failed.", failure_class="network")
+    if silent < SILENT or failure.failure_class != "network":
         return failure
-    klass = "timeout_idle" if klass == "timeout_total" else klass  # some of that time was left
-    return UpstreamError("The provider was silent for a long time, then closed the connection.", klass=klass)
+    failure_class = (
+        "timeout_idle" if failure_class == "timeout_total" else failure_class
+    )  # some of that time was left
+    return UpstreamError(
+        "The provider was silent for a long time, then closed the connection.", failure_class=failure_class
+    )
 
 
 def hedge_after(call: Call, candidate: Candidate) -> float | None:

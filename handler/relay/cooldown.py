@@ -84,13 +84,13 @@ class Cooldown:
         self._seen: dict[str, _Candidate] = {}
         self._open: dict[str, _Candidate] = {}  # those of them that do not work
 
-    def observe(self, id: str, klass: str, retry_after: float | None = None) -> None:
+    def observe(self, id: str, failure_class: str, retry_after: float | None = None) -> None:
         """What became of an attempt: "ok" or its class of failure, and the seconds the provider asked for."""
         now = self._now()
-        if klass == "ok":
+        if failure_class == "ok":
             self._succeeded(id, now)
-        elif ACTIONS[klass].blame:
-            self._failed(id, now, klass, retry_after)
+        elif ACTIONS[failure_class].blame:
+            self._failed(id, now, failure_class, retry_after)
         elif id in self._open:
             self._open[id].probe = None
 
@@ -141,19 +141,19 @@ class Cooldown:
             one.points = OPENS - FAILURE  # one more failure soon, as of a stream that began and breaks off
             self.on_change(id, None)
 
-    def _failed(self, id: str, now: float, klass: str, retry_after: float | None) -> None:
+    def _failed(self, id: str, now: float, failure_class: str, retry_after: float | None) -> None:
         one = self._of(id)
         one.points = FAILURE + (one.points if now - one.failed_at <= IN_A_ROW else 0)
         one.failed_at = now
         last = one.opening
-        enough = one.points >= OPENS or klass in AT_ONCE or bool(retry_after)
+        enough = one.points >= OPENS or failure_class in AT_ONCE or bool(retry_after)
         if last is None and not enough:
             return
         under_way = (
             last is not None and now < last.until
         )  # it was asked before it began to cool, or as the last
         level = last.level + (0 if under_way else 1) if last else 1
-        until = now + _seconds(klass, level, retry_after)
+        until = now + _seconds(failure_class, level, retry_after)
         if under_way and last and (not retry_after or until < last.until + BEGIN):
             return
         opening = Opening(now, until, level)
@@ -179,8 +179,8 @@ class Cooldown:
         return one
 
 
-def _seconds(klass: str, level: int, retry_after: float | None) -> float:
+def _seconds(failure_class: str, level: int, retry_after: float | None) -> float:
     """How long to cool, for the `level`th time in a row."""
     if retry_after:
         return min(max(retry_after, ASKED_LEAST), ASKED_MOST)
-    return float(min(BEGIN * 2 ** min(level - 1, 10), LONGEST_BY_CLASS.get(klass, LONGEST)))
+    return float(min(BEGIN * 2 ** min(level - 1, 10), LONGEST_BY_CLASS.get(failure_class, LONGEST)))

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from handler.errors import Attempt, Json, SchemaMismatch, Unsupported, UpstreamError
+from handler.errors import AttemptRecord, Json, SchemaMismatch, Unsupported, UpstreamError
 from rules import Candidate, Decision
 
 BACKOFF = 0.25  # seconds before the first retry, doubling; times 0.5 to 1.5
@@ -74,10 +74,10 @@ class Failover:
 
     def note(self, candidate: Candidate, error: UpstreamError, now: float) -> None:
         """Notes what a failure says about later attempts."""
-        if error.klass == "rate_limit":
+        if error.failure_class == "rate_limit":
             given = error.retry_after
             self._limited[candidate.id] = (now + (2.0**self._waits if given is None else given), candidate)
-        if error.klass == "context_length":
+        if error.failure_class == "context_length":
             self._window = max(self._window or 0, candidate.model.context or 0)
 
     def after(
@@ -108,7 +108,7 @@ class Failover:
             # In the next mode (there are few, and each is refused once), or shown what is wrong, once.
             again = error.said is None or self._first_time(candidate, error)
             return Next(candidate) if again else None
-        if error.klass == "rate_limit":
+        if error.failure_class == "rate_limit":
             return self._soon(candidate, error)
         retried = self._retried.get(candidate.id, 0)
         if not error.action.retry or retried >= self._retries:
@@ -130,7 +130,7 @@ class Failover:
         return Next(candidate, delay)
 
     def _first_time(self, candidate: Candidate, error: UpstreamError) -> bool:
-        after = (candidate.id, error.klass)
+        after = (candidate.id, error.failure_class)
         known = after in self._once
         self._once.add(after)
         return not known
@@ -169,7 +169,7 @@ def failover_of(decision: Decision, jitter: Callable[[], float]) -> Failover:
 
 def final_error(
     failures: Sequence[UpstreamError],
-    attempts: Sequence[Attempt],
+    attempts: Sequence[AttemptRecord],
     *,
     model: str | None = None,
     pinned: bool = False,
@@ -184,12 +184,12 @@ def final_error(
     status, type_, code, message = _verdict(failures, pinned=pinned)
     error = UpstreamError(
         _message(last, message, model, attempts, broke_off=broke_off),
-        klass=last.klass,
+        failure_class=last.failure_class,
         upstream_status=last.upstream_status,
         status=status,
         type=type_,
         code=code,
-        param=last.param if last.klass in OWN_WORDS else None,
+        param=last.param if last.failure_class in OWN_WORDS else None,
         retry_after=_shortest(failures) if status == 429 else None,
         metadata=_metadata(last, model, attempts),
     )
@@ -199,12 +199,12 @@ def final_error(
 
 
 def _message(
-    last: UpstreamError, verdict: str, model: str, attempts: Sequence[Attempt], *, broke_off: bool
+    last: UpstreamError, verdict: str, model: str, attempts: Sequence[AttemptRecord], *, broke_off: bool
 ) -> str:
     """A provider's own words behind its name, or our summary of all attempts."""
-    if last.klass in OWN_WORDS:
+    if last.failure_class in OWN_WORDS:
         return f"{model}: {verdict}" if last.origin == "provider" else verdict
-    summary = _BROKE_OFF if broke_off and last.klass != "schema" else verdict
+    summary = _BROKE_OFF if broke_off and last.failure_class != "schema" else verdict
     return f"{summary}: {', '.join(map(_told, attempts))}."
 
 
@@ -214,12 +214,12 @@ def _shortest(failures: Sequence[UpstreamError]) -> float | None:
 
 def _verdict(failures: Sequence[UpstreamError], *, pinned: bool) -> tuple[int, str, str, str]:
     """Status, type, code, message."""
-    last, classes = failures[-1], {failure.klass for failure in failures}
-    if last.klass in OWN_WORDS:
+    last, classes = failures[-1], {failure.failure_class for failure in failures}
+    if last.failure_class in OWN_WORDS:
         return last.status, last.type, last.code, last.message
     if classes == {"rate_limit"}:
         return 429, "rate_limit_error", "rate_limit_exceeded", "Every candidate is over its rate limit"
-    if last.klass.startswith("timeout"):
+    if last.failure_class.startswith("timeout"):
         return 504, "timeout_error", "deadline_exceeded", "No answer came in time"
     if classes == {"not_found"} and pinned:
         return 404, "invalid_request_error", "model_not_found", "The provider does not serve this model"
@@ -230,15 +230,15 @@ def _verdict(failures: Sequence[UpstreamError], *, pinned: bool) -> tuple[int, s
     return 502, "upstream_error", "upstream_error", message
 
 
-def _metadata(last: UpstreamError, model: str, attempts: Sequence[Attempt]) -> Json:
+def _metadata(last: UpstreamError, model: str, attempts: Sequence[AttemptRecord]) -> Json:
     return {
         "origin": last.origin,
-        "class": last.klass,
+        "class": last.failure_class,
         "provider": model.partition("/")[0],
         "attempts": [attempt.body() for attempt in attempts],
     }
 
 
-def _told(attempt: Attempt) -> str:
-    found = (attempt.klass, attempt.status, attempt.cause)
+def _told(attempt: AttemptRecord) -> str:
+    found = (attempt.failure_class, attempt.status, attempt.cause)
     return f"{attempt.model} ({', '.join(str(one) for one in found if one is not None)})"

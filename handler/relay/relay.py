@@ -19,19 +19,19 @@ import httpx
 from handler.answers.answer import Answer
 from handler.answers.resume import Continuation
 from handler.answers.usage import Spent
-from handler.errors import Attempt, SchemaMismatch, UpstreamError
+from handler.errors import AttemptRecord, SchemaMismatch, UpstreamError
 from handler.providers.addressing import surfaced
 from handler.providers.registry import TRANSLATORS
 from handler.providers.translator import Provider, Translator
-from handler.relay.attempt import Asked, answered, retold
-from handler.relay.attempts import Conduct, Observe
+from handler.relay.attempt import Attempt, answered, retold
+from handler.relay.attempts import AttemptLoop, Observe
 from handler.relay.call import SILENT, Call, Limit, Limits, closed, limits_of
 from handler.relay.subcalls import parts_of, together
 from handler.upstream.connection import FREE_READS, PACE
 from handler.upstream.request import outgoing
 from handler.upstream.response import Upstream
 from handler.upstream.signing import Sign, unsigned
-from handler.upstream.stopwatch import Watch
+from handler.upstream.stopwatch import Stopwatch
 from handler.wire.sse import MAX_EVENT
 from rules import Candidate
 
@@ -46,18 +46,18 @@ MAX_WITHOUT_CONTENT = MAX_EVENT + 1_000_000
 SMALL = 1_000  # bytes; a read of fewer counts as one of a flood
 
 
-async def _within(watch: Watch, awaitable: Awaitable[T], limit: Limit) -> T:
+async def _within(watch: Stopwatch, awaitable: Awaitable[T], limit: Limit) -> T:
     """What it gives within the limit. Raises UpstreamError for the limit and for what httpx raises."""
-    (at, klass), began = limit, watch.begin()
+    (at, failure_class), began = limit, watch.begin()
     try:
         async with asyncio.timeout(at - began):
             return await awaitable
     except TimeoutError as error:
-        raise UpstreamError("The provider took too long.", klass=klass) from error
+        raise UpstreamError("The provider took too long.", failure_class=failure_class) from error
     except UpstreamError as error:
-        raise closed(klass, error, silent=watch.clock() - began) from error.__cause__
+        raise closed(failure_class, error, silent=watch.clock() - began) from error.__cause__
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise closed(klass, silent=watch.clock() - began) from error
+        raise closed(failure_class, silent=watch.clock() - began) from error
     finally:
         watch.end()
 
@@ -65,7 +65,7 @@ async def _within(watch: Watch, awaitable: Awaitable[T], limit: Limit) -> T:
 class _Open:
     """An open response: its bytes under time limits, and the way to let go of it."""
 
-    def __init__(self, response: httpx.Response, watch: Watch, limits: Limits, began: float) -> None:
+    def __init__(self, response: httpx.Response, watch: Stopwatch, limits: Limits, began: float) -> None:
         self._response, self.status, self.headers = response, response.status_code, response.headers
         assert isinstance(response.stream, httpx.AsyncByteStream)
         self._bytes = aiter(response.stream)  # not aiter_raw: one layer less for every chunk
@@ -98,7 +98,7 @@ class _Open:
         coming = anext(self._bytes, b"") if self._reads <= FREE_READS else self._paced()
         self._idle_bytes += len(data := await _within(self._watch, coming, limit))
         if self._idle_bytes > MAX_WITHOUT_CONTENT:
-            raise UpstreamError("The provider's stream holds no content.", klass="protocol")
+            raise UpstreamError("The provider's stream holds no content.", failure_class="protocol")
         if not data and (silent := self._watch.clock() - since) >= SILENT:
             raise closed(limit[1], silent=silent)
         return data
@@ -158,14 +158,14 @@ class Relay:
         self._observe = observe  # told of every attempt, and of a stream that breaks off again
 
     async def __call__(
-        self, call: Call, spent: list[Spent] | None = None, attempts: list[Attempt] | None = None
+        self, call: Call, spent: list[Spent] | None = None, attempts: list[AttemptRecord] | None = None
     ) -> Answer:
         """The answer: whole, or a stream at its first content. Raises UpstreamError when all attempts failed.
 
         Cancelling it closes the upstream at once. `attempts` gets every attempt and `spent` what the failed
         ones used, for whoever gets no answer to ask.
         """
-        watch, deadline = Watch(self._clock), call.deadline_from(self._clock())
+        watch, deadline = Stopwatch(self._clock), call.deadline_from(self._clock())
         spent = [] if spent is None else spent
 
         async def ask(
@@ -173,7 +173,7 @@ class Relay:
         ) -> Answer:
             return await self._attempt(call, candidate, goes_on, amends, watch, deadline, spent)
 
-        conduct = Conduct(
+        conduct = AttemptLoop(
             call,
             ask,
             watch,
@@ -196,7 +196,7 @@ class Relay:
         candidate: Candidate,
         goes_on: Continuation | None,
         amends: SchemaMismatch | None,
-        watch: Watch,
+        watch: Stopwatch,
         deadline: float,
         spent: list[Spent],
     ) -> Answer:
@@ -207,30 +207,30 @@ class Relay:
         sent = call.sent(goes_on, form, candidate.model, amends)
         limits = limits_of(sent, candidate, now=began, deadline=deadline)
 
-        async def asked(part: Call) -> Asked:
+        async def asked(part: Call) -> Attempt:
             order = outgoing(
                 part, candidate.model, row, translator, credential=credential, private_ok=self._private_ok
             )
             if row.auth == "sigv4" and credential is None:
                 order = await _within(watch, self._sign(order), limits.first)
-            return Asked(part, candidate, row, translator, order, goes_on, form, spent, len(parts))
+            return Attempt(part, candidate, row, translator, order, goes_on, form, spent, len(parts))
 
         parts = parts_of(sent, row, translator)
         asks, opened = [await asked(part) for part in parts], partial(self._opened, watch, limits, began)
         answer = await (answered(asks[0], opened) if len(asks) == 1 else together(asks, opened))
         return answer if call.chat.stream == sent.chat.stream else retold(asks[0], answer)
 
-    async def _opened(self, watch: Watch, limits: Limits, began: float, asked: Asked) -> Upstream:
+    async def _opened(self, watch: Stopwatch, limits: Limits, began: float, asked: Attempt) -> Upstream:
         response = await _within(watch, self._send(asked, limits), limits.first)
         return _Open(response, watch, limits, began)
 
     def _row(self, call: Call, candidate: Candidate) -> Provider:
         row = call.rows.get(candidate.model.provider)
         if row is None or row.dialect not in self._translators:
-            raise UpstreamError(f"{candidate.id} has no provider that is served.", klass="not_found")
+            raise UpstreamError(f"{candidate.id} has no provider that is served.", failure_class="not_found")
         return surfaced(row, candidate.model)
 
-    async def _send(self, asked: Asked, limits: Limits) -> httpx.Response:
+    async def _send(self, asked: Attempt, limits: Limits) -> httpx.Response:
         order = asked.order
         extensions = {
             "timeout": {"connect": limits.connect},

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from handler.relay.cooldown import IN_A_ROW, Cooldown, Opening
 from handler.store.attributes import Item
-from handler.store.background import Beside, words_of
+from handler.store.background import BackgroundTasks, words_of
 from handler.store.tables import StoreError
 
 MOST = 100  # candidates in the item
@@ -49,7 +49,7 @@ class Sharing:
         self._store = store
         self._report = report
         self._now = now
-        self._beside = Beside()
+        self._beside = BackgroundTasks()
         self._told = False
         self._known: dict[str, float] = {}  # by candidate in State: when it expires
         cooldown.on_change = self._changed

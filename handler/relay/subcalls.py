@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from handler.answers.answer import Answer, more
-from handler.answers.client_stream import Frames
+from handler.answers.client_stream import ClientStream
 from handler.answers.edits import whole
-from handler.answers.merge import Folded, folded
+from handler.answers.merge import MergedStream, folded
 from handler.answers.usage import Usage
 from handler.errors import UpstreamError
 from handler.providers.translator import Provider, Translator
-from handler.relay.attempt import Asked, Opened, answered, begun, decoder, kept
+from handler.relay.attempt import Attempt, Opened, answered, begun, decoder, kept
 from handler.relay.call import Call
 from handler.upstream.response import Upstream, accepted
 from handler.wire.sse import MAX_EVENT
@@ -40,12 +40,12 @@ def parts_of(call: Call, row: Provider, wire: Translator) -> Sequence[Call]:
     return [replace(call, headers=headers, body={**body, **each}) for each in seeds]
 
 
-async def together(asks: Sequence[Asked], opened: Opened) -> Answer:
+async def together(asks: Sequence[Attempt], opened: Opened) -> Answer:
     """The one answer of several asks of a candidate. Raises UpstreamError when one of them fails."""
     if not asks[0].call.chat.stream:
         return await _whole(asks, opened)
     asked = asks[0]
-    frames = Folded(
+    frames = MergedStream(
         model=asked.candidate.id,
         wants_usage=asked.wants_usage,
         price=asked.told_price,
@@ -58,12 +58,12 @@ async def together(asks: Sequence[Asked], opened: Opened) -> Answer:
     return await kept(asked, source, begun(asked, source, frames))
 
 
-async def _whole(asks: Sequence[Asked], opened: Opened) -> Answer:
+async def _whole(asks: Sequence[Attempt], opened: Opened) -> Answer:
     tasks = [asyncio.create_task(answered(asked, opened)) for asked in asks]
     try:
         answers = await asyncio.gather(*tasks)
     except BaseException:
-        await _let_go(tasks)
+        await _cancel_all(tasks)
         done = [task.result() for task in tasks if not (task.cancelled() or task.exception())]
         asks[0].spent.extend((answer.candidate, answer.used) for answer in done if answer.used)
         raise
@@ -82,8 +82,8 @@ async def _whole(asks: Sequence[Asked], opened: Opened) -> Answer:
     return replace(last, body=body, used=used)
 
 
-def _frames(asked: Asked, folded: Folded, index: int) -> Frames:
-    return Frames(
+def _frames(asked: Attempt, folded: MergedStream, index: int) -> ClientStream:
+    return ClientStream(
         decoder(asked),
         model=asked.candidate.id,
         wants_usage=asked.wants_usage,
@@ -97,9 +97,9 @@ def _frames(asked: Asked, folded: Folded, index: int) -> Frames:
 class _Part:
     """One of the asks."""
 
-    asked: Asked
+    asked: Attempt
     opened: Opened
-    frames: Frames
+    frames: ClientStream
     upstream: Upstream | None = None
 
     async def more(self) -> bytes:
@@ -154,7 +154,7 @@ class _Parts:
         await asyncio.gather(*(upstream.drain() for upstream in self._upstreams))
 
     async def aclose(self) -> None:
-        await _let_go(self._reading)
+        await _cancel_all(self._reading)
         await asyncio.gather(*(upstream.aclose() for upstream in self._upstreams))
 
     @property
@@ -166,7 +166,7 @@ class _Parts:
         self._reading[asyncio.create_task(part.more())] = part
 
 
-async def _let_go(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def _cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

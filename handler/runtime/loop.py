@@ -220,7 +220,7 @@ def _error(failed: BaseException | None, request_id: str) -> GatewayError:
     if isinstance(failed, TimeoutError):
         return UpstreamError(
             "The request ran into the function's own time limit.",
-            klass="timeout_total",
+            failure_class="timeout_total",
             status=504,
             type="timeout_error",
             code="deadline_exceeded",

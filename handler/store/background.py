@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 
-class Beside:
+class BackgroundTasks:
     """The tasks of one owner that are under way."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from handler.errors import Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
-from handler.store.background import Beside, words_of
+from handler.store.background import BackgroundTasks, words_of
 from handler.store.tables import StoreError
 from rules import Problem, RuleSet, RuleSetTooLarge
 
@@ -76,7 +76,7 @@ class Snapshot:
         self._jitter = jitter
         self._patience, self._first_patience = patience, first_patience
         self._also = beside
-        self._beside = Beside()
+        self._beside = BackgroundTasks()
         self.invalidate()
 
     def invalidate(self) -> None:

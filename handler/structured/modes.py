@@ -28,7 +28,7 @@ JSON = "json"  # the provider's JSON mode, which goes with PROMPT and may be ref
 _REFERENCES = re.compile(r'"\$(?:dynamicRef|recursiveRef|ref)":"(?!#/\$defs/|#/definitions/)')
 
 
-class Wanted(NamedTuple):
+class OutputContract(NamedTuple):
     """What an answer has to be: what fits the schema, or any JSON object where there is none."""
 
     description: str | None = None
@@ -46,7 +46,7 @@ class Wanted(NamedTuple):
         return None if isinstance(value, dict) else "$: expected object"
 
 
-def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
+def wanted(body: Json, *, ours: bool = False) -> OutputContract | None:
     """What a chat with a `response_format` asks for; None for text. `ours`: it was given as `output_schema`.
 
     Raises InvalidRequest for a schema that no answer can be held to.
@@ -54,7 +54,7 @@ def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
     param = "output_schema" if ours else "response_format.json_schema.schema"
     match body.get("response_format"):
         case {"type": "json_object"}:
-            return Wanted()
+            return OutputContract()
         case {"type": "json_schema", "json_schema": dict(said)}:
             schema = {"type": "object"} if said.get("schema") is None else said["schema"]
             checked(param, bounded, schema)
@@ -63,7 +63,7 @@ def wanted(body: Json, *, ours: bool = False) -> Wanted | None:
                 fits = Schema(schema)
             except BadSchema as error:
                 raise InvalidRequest(f"{param}: {error}", param=param) from None
-            return Wanted(said.get("description"), schema, fits)
+            return OutputContract(said.get("description"), schema, fits)
     return None
 
 
@@ -73,7 +73,7 @@ _THINKS_OR_CALLS = frozenset({"anthropic", "bedrock"})  # where a forced call an
 
 
 def way_of(
-    asked: Wanted,
+    asked: OutputContract,
     chat: Json,
     model: Model,
     row: Provider,
@@ -87,7 +87,7 @@ def way_of(
     return TOOL if forced else PROMPT
 
 
-def natively(asked: Wanted, chat: Json, model: Model, row: Provider, wire: Translator) -> bool:
+def natively(asked: OutputContract, chat: Json, model: Model, row: Provider, wire: Translator) -> bool:
     """Whether its own `response_format` does it. Who can do schemas can do objects."""
     feature = "json_object" if asked.schema is None else "json_schema"
     return (

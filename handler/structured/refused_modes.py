@@ -12,7 +12,7 @@ from handler.providers.translator import Provider
 
 if TYPE_CHECKING:
     from handler.relay.call import Call
-    from handler.structured.schema_attempt import Form
+    from handler.structured.schema_attempt import SchemaAttempt
 
 STRICT = "strict"
 
@@ -20,12 +20,14 @@ _REFUSALS = frozenset({400, 422})  # the statuses with which providers refuse a 
 _HOLDING = frozenset({"response_format", "tools", "tool_choice"})  # the fields that enforce a schema
 
 
-def raise_if_mode_refused(error: UpstreamError, call: Call, row: Provider, form: Form | None) -> None:
+def raise_if_mode_refused(
+    error: UpstreamError, call: Call, row: Provider, form: SchemaAttempt | None
+) -> None:
     """Raises SchemaMismatch when the failure is due to the mode and a plainer mode is left.
 
     A failure that names another field of the request is the client's own.
     """
-    if error.klass != "invalid_request" or error.upstream_status not in _REFUSALS:
+    if error.failure_class != "invalid_request" or error.upstream_status not in _REFUSALS:
         return
     field = (error.param or "").partition(".")[0].partition("[")[0]
     if field in call.body and field not in _HOLDING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from handler.answers.replay import Checked
 from handler.errors import Json, SchemaMismatch
 from handler.providers.translator import Provider, StreamDecoder, Translator
-from handler.structured.modes import JSON, NATIVE, PROMPT, TOOL, Wanted, is_object, natively, way_of
+from handler.structured.modes import JSON, NATIVE, PROMPT, TOOL, OutputContract, is_object, natively, way_of
 from handler.wire.splice import dump
 from rules import Model
 
@@ -30,10 +30,10 @@ _UNFINISHED = frozenset({"length", "content_filter"})
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class SchemaAttempt:
     """How one attempt is asked for it, and what becomes of its answer."""
 
-    asked: Wanted
+    asked: OutputContract
     way: str
     amends: SchemaMismatch | None = None  # the answer before, which did not fit
     natively_json: bool = False  # on the way of words: the provider at least holds it to some JSON object
@@ -79,24 +79,26 @@ class Form:
 
 
 def form_of(
-    asked: Wanted,
+    asked: OutputContract,
     chat: Json,
     model: Model,
     row: Provider,
     wire: Translator,
     amends: SchemaMismatch | None = None,
-) -> Form | None:
+) -> SchemaAttempt | None:
     """How this model is asked for it; None where that is left to it: its own JSON mode."""
     refused = amends.refused if amends else frozenset()
     way = way_of(asked, chat, model, row, wire, refused)
     if way == NATIVE and asked.schema is None:
         return None
     roots = asked.schema is None or is_object(asked.schema)
-    helps = way == PROMPT and roots and JSON not in refused and natively(Wanted(), chat, model, row, wire)
-    return Form(asked, way, amends, helps)
+    helps = (
+        way == PROMPT and roots and JSON not in refused and natively(OutputContract(), chat, model, row, wire)
+    )
+    return SchemaAttempt(asked, way, amends, helps)
 
 
-def _by_words(form: Form, chat: Json) -> Json:
+def _by_words(form: SchemaAttempt, chat: Json) -> Json:
     kept = {name: value for name, value in chat.items() if name != "response_format"}
     if form.natively_json:
         kept["response_format"] = {"type": "json_object"}
@@ -116,7 +118,7 @@ def _instructed(messages: list[Json], text: str) -> list[Json]:
     return [{**first, "content": [*content, {"type": "text", "text": text}]}, *messages[1:]]
 
 
-def _with_tool(form: Form, chat: Json) -> Json:
+def _with_tool(form: SchemaAttempt, chat: Json) -> Json:
     kept = {name: value for name, value in chat.items() if name not in _INSTEAD_OF_TOOL}
     schema = form.asked.schema or {}
     function: Json = {
@@ -134,7 +136,7 @@ def _wrapped(schema: Json) -> Json:
     return {"type": "object", "properties": {WRAPPED: inner}, **closed, **head}
 
 
-def _from_tool(form: Form, choice: Json) -> Json:
+def _from_tool(form: SchemaAttempt, choice: Json) -> Json:
     """The arguments of the call as content. One who wrote instead of calling is taken at his word."""
     message = choice["message"]
     calls = message.get("tool_calls") or []
@@ -148,7 +150,7 @@ def _from_tool(form: Form, choice: Json) -> Json:
     return {**choice, "message": {**rest, "content": _unwrapped(form, text)}, "finish_reason": finish}
 
 
-def _unwrapped(form: Form, text: str) -> str:
+def _unwrapped(form: SchemaAttempt, text: str) -> str:
     if is_object(form.asked.schema or {}):
         return text
     try:
@@ -157,7 +159,7 @@ def _unwrapped(form: Form, text: str) -> str:
         return text
 
 
-def _unfenced(form: Form, choice: Json) -> Json:
+def _unfenced(form: SchemaAttempt, choice: Json) -> Json:
     """Without the code fence that many models cannot leave out."""
     message = choice["message"]
     text = _text(message).strip()
@@ -171,12 +173,12 @@ def _text(message: Json) -> str:
     return content if isinstance(content, str) else ""
 
 
-_ASKED: Mapping[str, Callable[[Form, Json], Json]] = {
+_ASKED: Mapping[str, Callable[[SchemaAttempt, Json], Json]] = {
     NATIVE: lambda form, chat: chat,
     TOOL: _with_tool,
     PROMPT: _by_words,
 }
-_BACK: Mapping[str, Callable[[Form, Json], Json]] = {
+_BACK: Mapping[str, Callable[[SchemaAttempt, Json], Json]] = {
     NATIVE: lambda form, choice: choice,
     TOOL: _from_tool,
     PROMPT: _unfenced,

@@ -39,7 +39,7 @@ NETWORK_FAILURES: Mapping[str, str] = {
 def network_failure(cause: str, detail: str | None = None) -> UpstreamError:
     """A failure of class `network`. `cause` is a name of NETWORK_FAILURES; `detail` names no address."""
     message = NETWORK_FAILURES[cause] + (f": {detail}" if detail else "") + "."
-    return UpstreamError(message, klass="network", cause=cause)
+    return UpstreamError(message, failure_class="network", cause=cause)
 
 
 def connection_failure(error: Exception | None) -> UpstreamError:

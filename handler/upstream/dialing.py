@@ -41,7 +41,7 @@ async def connect(
                 connection = await _through(proxy, origin, tls)
             return await _secured(connection, origin, tls) if origin.tls else connection
     except TimeoutError as error:
-        raise UpstreamError("No connection was made in time.", klass="timeout_connect") from error
+        raise UpstreamError("No connection was made in time.", failure_class="timeout_connect") from error
     except UnicodeError as error:  # of the resolver or of TLS: a label is empty or has over 63 characters
         raise network_failure("dns") from error
 
@@ -144,7 +144,7 @@ async def _open(address: Address, origin: Origin) -> Connection:
 
 
 def _not_public() -> UpstreamError:
-    return UpstreamError("The provider's address is not public.", klass="permission")
+    return UpstreamError("The provider's address is not public.", failure_class="permission")
 
 
 def _interleaved(addresses: Sequence[Address]) -> list[Address]:

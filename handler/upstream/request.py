@@ -24,7 +24,7 @@ _ACCEPTS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class UpstreamRequest:
     """One POST. It holds the credential, so it is never shown."""
 
     url: str
@@ -51,12 +51,12 @@ def outgoing(
     *,
     credential: str | None,
     private_ok: bool,
-) -> Outgoing:
+) -> UpstreamRequest:
     """Raises UpstreamError where the row does not allow the call at all."""
     body, dropped = translator.request(call.body, model, row.quirks)
     headers = _headers(call, row, credential, _ACCEPTS[translator.framing]).items()
     own, text = row.dialect == call.decision.facts.dialect, call.chat.text
-    return Outgoing(
+    return UpstreamRequest(
         url=_url(row, model, translator.path(model, stream=call.chat.stream), private_ok=private_ok),
         headers=[(name.encode("ascii"), header_text(value).encode()) for name, value in headers],
         body=splice_bytes(text, call.chat.body, body) if own else anew_bytes(text, body),
@@ -67,9 +67,9 @@ def outgoing(
 
 def _url(row: Provider, model: Model, path: str, *, private_ok: bool) -> str:
     if row.base_url is None:
-        raise UpstreamError(f"The provider {row.name} has no base_url.", klass="permission")
+        raise UpstreamError(f"The provider {row.name} has no base_url.", failure_class="permission")
     if not private_ok and not row.base_url.lower().startswith("https://"):
-        raise UpstreamError(f"The base_url of {row.name} is not https.", klass="permission")
+        raise UpstreamError(f"The base_url of {row.name} is not https.", failure_class="permission")
     return address(row, model, path)
 
 
@@ -92,7 +92,7 @@ def _authorization(row: Provider, credential: str | None) -> dict[str, str]:
     if row.credential is None or row.auth == "none" or (row.auth == "sigv4" and credential is None):
         return {}  # what is signed is signed by handler/relay/relay.py, when it is complete
     if credential is None:
-        raise UpstreamError(f"There is no credential {row.credential}.", klass="auth")
+        raise UpstreamError(f"There is no credential {row.credential}.", failure_class="auth")
     if row.auth in ("bearer", "sigv4"):
         return {"authorization": f"Bearer {credential}"}
     return {row.auth: credential}

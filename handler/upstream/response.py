@@ -11,7 +11,7 @@ from handler.wire.json_weight import is_large, narrowed
 from handler.wire.strict_json import decode
 
 if TYPE_CHECKING:
-    from handler.relay.attempt import Asked
+    from handler.relay.attempt import Attempt
 
 MAX_ANSWER = 10_000_000  # bytes of a whole answer
 MAX_ERROR = 1_000_000  # bytes of an error
@@ -27,7 +27,7 @@ class Upstream(Source, Protocol):
         """Reads the whole body; of a body over `most` bytes only a beginning that is longer than `most`."""
 
 
-async def accepted(asked: Asked, upstream: Upstream) -> None:
+async def accepted(asked: Attempt, upstream: Upstream) -> None:
     """Raises UpstreamError for a response that holds no answer of the form that was asked for."""
     if upstream.status >= 400:
         body = (await upstream.whole(MAX_ERROR))[:MAX_ERROR]
@@ -40,7 +40,7 @@ async def accepted(asked: Asked, upstream: Upstream) -> None:
         await _check_stream(asked, upstream)
 
 
-async def _check_stream(asked: Asked, upstream: Upstream) -> None:
+async def _check_stream(asked: Attempt, upstream: Upstream) -> None:
     kind = upstream.headers.get("content-type", "")
     if "html" in kind:
         raise protocol_error("The provider sent a page.", upstream.status)
@@ -50,7 +50,7 @@ async def _check_stream(asked: Asked, upstream: Upstream) -> None:
         raise protocol_error("The provider did not stream its answer.", upstream.status)
 
 
-async def parsed(asked: Asked, upstream: Upstream) -> tuple[str, Json]:
+async def parsed(asked: Attempt, upstream: Upstream) -> tuple[str, Json]:
     """The text of the body and the object that it parses to."""
     data = await upstream.whole(most := MAX_ANSWER // asked.parts)
     if len(data) > most:
@@ -68,4 +68,4 @@ async def parsed(asked: Asked, upstream: Upstream) -> tuple[str, Json]:
 
 
 def protocol_error(message: str, status: int) -> UpstreamError:
-    return UpstreamError(message, klass="protocol", upstream_status=status)
+    return UpstreamError(message, failure_class="protocol", upstream_status=status)

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from handler.errors import UpstreamError
-from handler.upstream.request import Outgoing
+from handler.upstream.request import UpstreamRequest
 
-Sign = Callable[[Outgoing], Awaitable[Outgoing]]
+Sign = Callable[[UpstreamRequest], Awaitable[UpstreamRequest]]
 
 SERVICE = "bedrock"
 # Nothing else is signed for; the host says its region, which a record may choose.
@@ -25,9 +25,9 @@ _HOST = re.compile(
 _SIGNED = frozenset({b"content-type"})  # beside the host and what AWS adds
 
 
-async def unsigned(order: Outgoing) -> Outgoing:
+async def unsigned(order: UpstreamRequest) -> UpstreamRequest:
     """For a process that signs nothing."""
-    raise UpstreamError("There are no AWS credentials to sign with.", klass="auth")
+    raise UpstreamError("There are no AWS credentials to sign with.", failure_class="auth")
 
 
 def found() -> Any:
@@ -54,26 +54,26 @@ class Signer:
             self._credentials = self._find()
         return self._credentials is not None
 
-    async def __call__(self, order: Outgoing) -> Outgoing:
+    async def __call__(self, order: UpstreamRequest) -> UpstreamRequest:
         """The order with its signature. Raises UpstreamError without credentials.
 
         In a thread: credentials that are renewed are asked for over the network.
         """
         return await asyncio.to_thread(self._sign, order)
 
-    def _sign(self, order: Outgoing) -> Outgoing:
+    def _sign(self, order: UpstreamRequest) -> UpstreamRequest:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.exceptions import BotoCoreError, ClientError
 
         if (host := _HOST.match(order.url)) is None:
-            raise UpstreamError("Nothing is signed for this address.", klass="auth")
+            raise UpstreamError("Nothing is signed for this address.", failure_class="auth")
         if not self.able():
-            raise UpstreamError("There are no AWS credentials to sign with.", klass="auth")
+            raise UpstreamError("There are no AWS credentials to sign with.", failure_class="auth")
         try:
             credentials = self._credentials.get_frozen_credentials()
         except (BotoCoreError, ClientError, RuntimeError) as error:  # the last: what came is too old again
-            raise UpstreamError("The AWS credentials could not be renewed.", klass="auth") from error
+            raise UpstreamError("The AWS credentials could not be renewed.", failure_class="auth") from error
         given = {name.decode(): value.decode("latin-1") for name, value in order.headers if name in _SIGNED}
         request = AWSRequest("POST", order.url, headers=given, data=order.body)
         SigV4Auth(credentials, SERVICE, host[1]).add_auth(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 
-class Watch:
+class Stopwatch:
     """Times are seconds on `clock`. Waits that overlap, as those of a hedge do, count once."""
 
     __slots__ = ("_since", "_waited", "_waits", "clock")

@@ -45,7 +45,7 @@ class Decoder:
             raise
         # A wrong checksum; a text that is no UTF-8; a header cut short, or of a type that nobody knows.
         except (ParserError, ValueError, struct.error, KeyError) as error:
-            raise UpstreamError("The provider's stream is damaged.", klass="protocol") from error
+            raise UpstreamError("The provider's stream is damaged.", failure_class="protocol") from error
 
     def _length(self) -> int | None:
         """The length that the first message declares; None while it has not come."""
@@ -63,7 +63,7 @@ class Decoder:
     def close(self) -> Iterator[Event]:
         """Nothing more. Raises UpstreamError when the bytes ended inside a message."""
         if self._held:
-            raise UpstreamError("The provider's answer ended too early.", klass="network")
+            raise UpstreamError("The provider's answer ended too early.", failure_class="network")
         return iter(())
 
 

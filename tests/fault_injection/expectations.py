@@ -19,7 +19,10 @@ ENDS: Mapping[str, tuple[int, str | None]] = {
     "context_length": (400, "context_length_exceeded"),
     "content_policy": (400, "content_policy_violation"),
     "invalid_request": (400, None),
-    **dict.fromkeys([klass for klass in ACTIONS if klass.startswith("timeout")], (504, "deadline_exceeded")),
+    **dict.fromkeys(
+        [failure_class for failure_class in ACTIONS if failure_class.startswith("timeout")],
+        (504, "deadline_exceeded"),
+    ),
 }
 OTHERWISE = (502, "upstream_error")
 
@@ -29,7 +32,7 @@ class Expected:
     """`models`: who says so, in turn, of a complete answer; empty where there is none."""
 
     models: tuple[str, ...] = ()
-    klass: str = "ok"  # of the last attempt on the fault
+    failure_class: str = "ok"  # of the last attempt on the fault
     attempts: int
     in_band: bool = False
     waited: float = 0.0
@@ -40,19 +43,19 @@ def expected(name: str, setup: Setup, *, stream: bool) -> Expected:
     fault = FAULTS[name]
     end = fault.stream if stream else fault.whole
     primary, spare = f"{fault.provider}/{name}", setup.fallback
-    klass = end.ruled if setup.ruled and end.ruled else end.klass
+    failure_class = end.ruled if setup.ruled and end.ruled else end.failure_class
     attempts = end.alone if spare is None or end.beside is None else end.beside
     if end.silent and spare is not None and not setup.ruled:
         return Expected(models=(spare,), attempts=1)
-    if klass == "ok" and (end.beside is None or spare is None):
+    if failure_class == "ok" and (end.beside is None or spare is None):
         return Expected(models=(primary,), attempts=attempts, waited=end.waited)
     if end.committed:
-        rescued = spare is not None and end.rescue and klass != "timeout_total"
+        rescued = spare is not None and end.rescue and failure_class != "timeout_total"
         both = (primary, str(spare)) if rescued else ()
-        return Expected(models=both, klass=klass, attempts=attempts, in_band=not rescued)
-    onward = klass == "ok" or (ACTIONS[klass].failover and klass != "timeout_total")
+        return Expected(models=both, failure_class=failure_class, attempts=attempts, in_band=not rescued)
+    onward = failure_class == "ok" or (ACTIONS[failure_class].failover and failure_class != "timeout_total")
     models = (spare,) if spare is not None and onward else ()
-    return Expected(models=models, klass=klass, attempts=attempts)
+    return Expected(models=models, failure_class=failure_class, attempts=attempts)
 
 
 def wrong(seen: Seen, name: str, setup: Setup, attempts: list[Request]) -> list[str]:
@@ -86,7 +89,7 @@ def _rescued(seen: Seen, want: Expected, name: str) -> Iterator[str]:
 
 
 def _refused(seen: Seen, want: Expected) -> Iterator[str]:
-    status, code = ENDS.get(want.klass, OTHERWISE)
+    status, code = ENDS.get(want.failure_class, OTHERWISE)
     late = seen.stream and seen.seconds >= HEAD_AFTER  # the head had left
     status = 200 if want.in_band or late else status
     if seen.looks_whole:
@@ -100,8 +103,8 @@ def _refused(seen: Seen, want: Expected) -> Iterator[str]:
     if code is not None and error["code"] != code:
         yield f"code {error['code']}, not {code}"
     metadata = error.get("metadata", {})
-    if metadata.get("class") != want.klass:
-        yield f"class {metadata.get('class')}, not {want.klass}"
+    if metadata.get("class") != want.failure_class:
+        yield f"class {metadata.get('class')}, not {want.failure_class}"
     if status >= 500 and seen.heard.headers.get("x-should-retry") != "false":
         yield "the client is not told to leave it at that"
 
@@ -127,5 +130,5 @@ def shown(seen: Seen) -> str:
     if seen.error is None:
         return f"{seen.heard.status}, {'no end' if not seen.heard.ended else 'no error'}"
     where = f"{len(seen.text)} characters, then " if seen.text else ""
-    klass = seen.error.get("metadata", {}).get("class")
-    return f"{where}{seen.heard.status} {seen.error['code'] or seen.error['type']} ({klass})"
+    failure_class = seen.error.get("metadata", {}).get("class")
+    return f"{where}{seen.heard.status} {seen.error['code'] or seen.error['type']} ({failure_class})"

@@ -15,7 +15,7 @@ from tests.support.upstream import whole
 class End:
     """How the last attempt on a fault ends, and how many there are."""
 
-    klass: str = "ok"
+    failure_class: str = "ok"
     alone: int = 1  # attempts, without a fallback
     beside: int | None = None  # attempts, with one; None: as many
     committed: bool = False  # content has gone to the client

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handler.errors import (
-    Attempt,
+    AttemptRecord,
     GatewayError,
     InvalidRequest,
     NotFound,
@@ -16,16 +16,16 @@ from handler.errors import (
     Unavailable,
     UpstreamError,
 )
-from handler.log import LONGEST, Entry, error_of, failure, json_lines, line
+from handler.log import LONGEST, RequestLog, error_of, failure, json_lines, line
 from handler.relay.failover import final_error
 
 
-def entry_of(**fields: Any) -> Entry:
-    return Entry("id", "POST", "/chat/completions", 0.0, **fields)
+def entry_of(**fields: Any) -> RequestLog:
+    return RequestLog("id", "POST", "/chat/completions", 0.0, **fields)
 
 
 def final(error: UpstreamError) -> UpstreamError:
-    return final_error([error], [Attempt("up/m", error.klass, error.upstream_status, 1)])
+    return final_error([error], [AttemptRecord("up/m", error.failure_class, error.upstream_status, 1)])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,11 @@ def final(error: UpstreamError) -> UpstreamError:
         pytest.param(InvalidRequest("SECRET", code="invalid_json", param="n"), id="a piece of its JSON"),
         pytest.param(InvalidRequest("SECRET", code="unsupported_parameter", param="n"), id="a field"),
         pytest.param(
-            final(UpstreamError("SECRET", klass="invalid_request", code="unsupported_parameter", param="n")),
+            final(
+                UpstreamError(
+                    "SECRET", failure_class="invalid_request", code="unsupported_parameter", param="n"
+                )
+            ),
             id="a field that a provider's format has no place for",
         ),
         pytest.param(final(SchemaMismatch("SECRET", said=None)), id="where an answer does not fit"),
@@ -53,9 +57,9 @@ def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) 
     [
         pytest.param(NotFound("There is no model 'a'."), id="a model that is not there"),
         pytest.param(Unavailable("No model can take this request."), id="nobody who can answer"),
-        pytest.param(final(UpstreamError("It failed.", klass="server")), id="our own summary"),
+        pytest.param(final(UpstreamError("It failed.", failure_class="server")), id="our own summary"),
         pytest.param(
-            final(UpstreamError("Too long.", klass="invalid_request", upstream_status=400)),
+            final(UpstreamError("Too long.", failure_class="invalid_request", upstream_status=400)),
             id="a provider's own words",
         ),
     ],
@@ -69,12 +73,12 @@ def test_other_messages_are_logged_and_the_attempts_once(error: GatewayError) ->
 LINES = {
     "nothing known": entry_of(),
     "a refused key": entry_of(status=401, failure=InvalidRequest("no")),
-    "a failure": entry_of(status=502, attempts=[Attempt("up/m", "server", 500, 3, "It is 500.")]),
+    "a failure": entry_of(status=502, attempts=[AttemptRecord("up/m", "server", 500, 3, "It is 500.")]),
 }
 
 
 @pytest.mark.parametrize("entry", LINES.values(), ids=LINES)
-def test_every_line_has_the_same_fields(entry: Entry) -> None:
+def test_every_line_has_the_same_fields(entry: RequestLog) -> None:
     assert line(entry, 1.0).keys() == line(entry_of(), 1.0).keys()
 
 
@@ -92,7 +96,7 @@ def test_an_attempt_is_logged_with_the_providers_words() -> None:
     ],
 )
 def test_the_detail_of_an_attempt_is_short_and_redacted(words: str, logged: str) -> None:
-    error = UpstreamError("It failed.", klass="server")
+    error = UpstreamError("It failed.", failure_class="server")
     assert error.detail == "It failed."
     error.add_note(words)
     assert error.detail == logged
@@ -124,7 +128,7 @@ def test_what_a_caller_chose_is_bounded_and_on_one_line() -> None:
         ),
     ],
 )
-def test_the_level_of_a_line(entry: Entry, level: str) -> None:
+def test_the_level_of_a_line(entry: RequestLog, level: str) -> None:
     assert line(entry, 1.0)["level"] == level
 
 

@@ -38,18 +38,18 @@ _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", 
 def serve(call: Call) -> Reply:
     try:
         if call.headers.get("x-api-key") != KEY and call.headers.get("authorization") != f"Bearer {KEY}":
-            raise Refused("invalid x-api-key", klass="auth")
+            raise Refused("invalid x-api-key", failure_class="auth")
         if call.path != "v1/messages":
-            raise Refused("Not found", klass="not_found")
+            raise Refused("Not found", failure_class="not_found")
         if call.headers.get("anthropic-version") != "2023-06-01":
             raise Refused("anthropic-version: header is required")
         _check(call.body)
         return _answered(call.body, script.answer(_asked(call.body)))
     except Refused as refused:
-        status, kind = _ERRORS[refused.klass]
+        status, kind = _ERRORS[refused.failure_class]
         said = f"{refused.where}: {refused.message}" if refused.where else refused.message
-        error = {"type": kind, "message": _LONG if refused.klass == "context_length" else said}
-        headers = {"retry-after": "25"} if refused.klass == "rate_limit" else {}
+        error = {"type": kind, "message": _LONG if refused.failure_class == "context_length" else said}
+        headers = {"retry-after": "25"} if refused.failure_class == "rate_limit" else {}
         return whole({"type": "error", "error": error, "request_id": "req_1"}, status, headers)
 
 

@@ -54,20 +54,22 @@ def serve(call: Call) -> Reply:
     try:
         found = _PATH.fullmatch(call.path)
         if call.headers.get("authorization") != f"Bearer {KEY}":
-            raise Refused("The security token included in the request is invalid.", klass="auth")
+            raise Refused("The security token included in the request is invalid.", failure_class="auth")
         if found is None:
-            raise Refused("Not found", klass="not_found")
+            raise Refused("Not found", failure_class="not_found")
         model = unquote(found[1])
         _typed(call.body)
         bedrock_rules.check(model, call.body)
         said = script.answer(_asked(call.body))
         return _streamed(call.body, said) if found[2] == "converse-stream" else _whole(call.body, said)
     except Refused as refused:
-        status, exception = _ERRORS[refused.klass]
+        status, exception = _ERRORS[refused.failure_class]
         told = f"{refused.where}: {refused.message}" if refused.where else refused.message
-        message = "Input is too long for requested model." if refused.klass == "context_length" else told
+        message = (
+            "Input is too long for requested model." if refused.failure_class == "context_length" else told
+        )
         soon = (
-            {"retry-after": "25"} if status == 429 or refused.klass == "quota" else {}
+            {"retry-after": "25"} if status == 429 or refused.failure_class == "quota" else {}
         )  # nobody waits so long
         headers = {"x-amzn-errortype": f"{exception}:http://amazon.com/", **soon}
         return whole({"message": message}, status, headers)

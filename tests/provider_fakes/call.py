@@ -34,11 +34,11 @@ class Reply:
 class Refused(Exception):
     """What the service says no with. `where` is the field's path in the service's own way of writing it."""
 
-    def __init__(self, message: str, *, where: str = "", klass: str = "invalid_request") -> None:
+    def __init__(self, message: str, *, where: str = "", failure_class: str = "invalid_request") -> None:
         super().__init__(message)
         self.message = message
         self.where = where
-        self.klass = klass
+        self.failure_class = failure_class
 
 
 def whole(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:

@@ -58,9 +58,9 @@ def serve(call: Call) -> Reply:
     try:
         found = _PATH.fullmatch(call.path)
         if call.headers.get("x-goog-api-key") != KEY:
-            raise Refused("API key not valid. Please pass a valid API key.", klass="auth")
+            raise Refused("API key not valid. Please pass a valid API key.", failure_class="auth")
         if found is None:
-            raise Refused("Not found", klass="not_found")
+            raise Refused("Not found", failure_class="not_found")
         model, stream = found[1], found[2].startswith("stream")
         _typed(call.body)
         gemini_rules.check(model, call.body, stream=stream)
@@ -69,10 +69,10 @@ def serve(call: Call) -> Reply:
             return streamed(f"data: {json.dumps(event, ensure_ascii=False)}\r\n\r\n" for event in events)
         return whole(_folded(events))
     except Refused as refused:
-        status, word = _ERRORS[refused.klass]
+        status, word = _ERRORS[refused.failure_class]
         said = f"{refused.where}: {refused.message}" if refused.where else refused.message
-        message = _LONG if refused.klass == "context_length" else said
-        details = [_DETAILS[refused.klass]] if refused.klass in _DETAILS else []
+        message = _LONG if refused.failure_class == "context_length" else said
+        details = [_DETAILS[refused.failure_class]] if refused.failure_class in _DETAILS else []
         return whole(
             {"error": {"code": status, "message": message, "status": word, "details": details}}, status
         )

@@ -69,7 +69,7 @@ def check(model: str, body: Json, *, stream: bool) -> None:
 def family_of(model: str) -> Family:
     found = next((family for name, family in FAMILIES.items() if model.startswith(name)), None)
     if found is None:
-        raise Refused(f"models/{model} is not found for API version v1beta.", klass="not_found")
+        raise Refused(f"models/{model} is not found for API version v1beta.", failure_class="not_found")
     return found
 
 

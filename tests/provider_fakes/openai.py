@@ -43,15 +43,15 @@ _ERRORS: Mapping[str, tuple[int, str, str | None]] = {
 def serve(call: Call) -> Reply:
     try:
         if call.headers.get("authorization") != f"Bearer {KEY}":
-            raise Refused("Incorrect API key provided.", klass="auth")
+            raise Refused("Incorrect API key provided.", failure_class="auth")
         if call.path != "v1/chat/completions":
-            raise Refused(f"Invalid URL (POST /{call.path})", klass="not_found")
+            raise Refused(f"Invalid URL (POST /{call.path})", failure_class="not_found")
         _check(call.body)
         return _answered(call.body, script.answer(_asked(call.body)))
     except Refused as refused:
-        status, kind, code = _ERRORS[refused.klass]
+        status, kind, code = _ERRORS[refused.failure_class]
         error = {"message": refused.message, "type": kind, "param": refused.where or None, "code": code}
-        headers = {"retry-after": "25"} if refused.klass == "rate_limit" else {}
+        headers = {"retry-after": "25"} if refused.failure_class == "rate_limit" else {}
         return whole({"error": error}, status, headers)
 
 
@@ -59,7 +59,9 @@ def _check(body: Json) -> None:
     typed = {**body, "messages": [_plain(message) for message in body.get("messages", ())]}
     if found := misfit(_REQUEST, typed):
         where, problem = found
-        raise Refused(f"Unknown or invalid parameter: '{where}': {problem}", where=where, klass="unknown")
+        raise Refused(
+            f"Unknown or invalid parameter: '{where}': {problem}", where=where, failure_class="unknown"
+        )
     openai_rules.check(typed)
 
 

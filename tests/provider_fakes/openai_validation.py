@@ -54,7 +54,7 @@ def check(body: Json) -> None:
 def family_of(model: str) -> Family:
     found = next((family for name, family in FAMILIES.items() if model.startswith(name)), None)
     if found is None:
-        raise Refused(f"The model `{model}` does not exist.", where="model", klass="not_found")
+        raise Refused(f"The model `{model}` does not exist.", where="model", failure_class="not_found")
     return found
 
 

@@ -67,9 +67,9 @@ def answer(asked: Asked) -> Said:
     said = " ".join(item.text for item in turn if item.role == "user")
     told = dict(_WORDS.findall(said))
     if "fail" in told:
-        raise Refused("It failed as it was asked to.", klass=told["fail"])
+        raise Refused("It failed as it was asked to.", failure_class=told["fail"])
     if _is_down(asked):
-        raise Refused("It is down.", klass="overloaded")
+        raise Refused("It is down.", failure_class="overloaded")
     if "refuse" in told:
         return Said(refusal=REFUSAL, finish="content_filter")
     reasoning = f"After {len(asked.items)} items I think." if asked.thinks else ""

@@ -82,7 +82,7 @@ def test_an_offered_call(chat: Json, call: Json, offers: bool) -> None:
     legacy = {"function_call": call["function"]} if "functions" in chat else {"tool_calls": [call]}
     with nullcontext() if offers else pytest.raises(SchemaMismatch, match="not offered") as raised:
         check_calls({"choices": [{"message": legacy}]}, chat)
-    assert raised is None or raised.value.klass == "protocol"
+    assert raised is None or raised.value.failure_class == "protocol"
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])

@@ -14,7 +14,7 @@ import pytest
 from mangum import Mangum
 
 from handler.local.terminal_log import console
-from handler.log import Entry, line
+from handler.log import RequestLog, line
 from handler.runtime.event import http_only
 from handler.settings import Settings
 from handler.store.tables import StoreError
@@ -26,7 +26,7 @@ from tests.support.upstream import Reply, Upstream, chunk, completion, finish, s
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
 ROUTE = {"kind": "route", "id": "ours", "retries": 0}
-FIELDS = line(Entry("id", "GET", "/", 0.0), 0.0).keys()
+FIELDS = line(RequestLog("id", "GET", "/", 0.0), 0.0).keys()
 
 
 @pytest.fixture

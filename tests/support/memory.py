@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.access.auth import Key
-from handler.answers.client_stream import Frames
+from handler.answers.client_stream import ClientStream
 from handler.answers.edits import whole
 from handler.errors import GatewayError
 from handler.formats.chat.request import facts_of, parse
@@ -108,7 +108,7 @@ def streamed(dialect: str, pieces: Iterable[bytes]) -> Work:
     translator = TRANSLATORS[dialect]
 
     def work() -> None:
-        frames = Frames(
+        frames = ClientStream(
             translator.stream(Quirks()), model="p/m", wants_usage=False, framing=translator.framing
         )
         for piece in pieces:

@@ -114,4 +114,4 @@ async def frames_of(answer: Answer) -> list[bytes]:
 
 
 def classes(answer: Answer) -> list[str]:
-    return [f"{attempt.model} {attempt.klass}" for attempt in answer.attempts]
+    return [f"{attempt.model} {attempt.failure_class}" for attempt in answer.attempts]

@@ -127,7 +127,7 @@ class Heard:
     @property
     def classes(self) -> list[str]:
         if self.answer is not None:
-            return [f"{one.model} {one.klass}" for one in self.answer.attempts]
+            return [f"{one.model} {one.failure_class}" for one in self.answer.attempts]
         return [f"{one['model']} {one['class']}" for one in self.failure["metadata"]["attempts"]]
 
 

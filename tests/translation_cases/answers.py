@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from handler.answers.client_stream import Frames
+from handler.answers.client_stream import ClientStream
 from handler.answers.usage import estimated, usage_of
-from handler.errors import Attempt
+from handler.errors import AttemptRecord
 from handler.providers.failure import failure
 from handler.providers.registry import PROVIDERS, TRANSLATORS
 from handler.relay.failover import final_error
@@ -135,7 +135,7 @@ def estimated_none() -> Any:
 def a_stream_has_one_head() -> None:
     """The model is the one that served, whatever the provider calls it."""
     row = PROVIDERS["azure"]
-    frames = Frames(TRANSLATORS["openai"].stream(row.quirks), model="azure/gpt", wants_usage=False)
+    frames = ClientStream(TRANSLATORS["openai"].stream(row.quirks), model="azure/gpt", wants_usage=False)
     first = {"choices": [], "prompt_filter_results": [{}], "id": "", "model": "", "created": 0}
     later = [
         {**chunk(content=word), "id": id, "created": made}
@@ -154,7 +154,9 @@ def a_caller_sees(body: Json | bytes, status: int, shown: tuple[int, str]) -> An
     def run() -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         error = failure(status, {}, data)
-        told = final_error([error], [Attempt("up/m", error.klass, status, 1)], model="up/m", pinned=True)
+        told = final_error(
+            [error], [AttemptRecord("up/m", error.failure_class, status, 1)], model="up/m", pinned=True
+        )
         assert (told.status, told.code) == shown
 
     return run
@@ -889,8 +891,8 @@ CASES: list[Case] = [
         ],
     ),
     *(
-        Fails(123, f"a 200 that is {whose} error", target, klass, body=body)
-        for whose, target, klass, body in (
+        Fails(123, f"a 200 that is {whose} error", target, failure_class, body=body)
+        for whose, target, failure_class, body in (
             ("OpenRouter's", "openrouter", "rate_limit", {"error": {"code": 429, "message": "slow"}}),
             (
                 "MiniMax's",
@@ -916,8 +918,8 @@ CASES: list[Case] = [
         )
     ),
     *(
-        Fails(124, f"an error that is {how}", target, klass, status=status, body=body, shown=shown)
-        for how, target, status, body, klass, shown in (
+        Fails(124, f"an error that is {how}", target, failure_class, status=status, body=body, shown=shown)
+        for how, target, status, body, failure_class, shown in (
             (
                 "a page",
                 "openai",

@@ -121,7 +121,7 @@ class Fails:
     number: int
     says: str
     target: str
-    klass: str
+    failure_class: str
     body: Any = None
     status: int | None = None
     events: Sequence[Json | str] | bytes | None = None
@@ -285,6 +285,6 @@ def _fails(case: Fails) -> None:
         with pytest.raises(UpstreamError) as raised:
             _answers(case)
         error = raised.value
-    assert error.klass == case.klass
+    assert error.failure_class == case.failure_class
     shown = {name: getattr(error, name) for name in case.shown or {}}
     assert shown == dict(case.shown or {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from handler.answers.client_stream import Frames
+from handler.answers.client_stream import ClientStream
 from handler.providers.quirks.request import refused
 from handler.providers.registry import PROVIDERS, TRANSLATORS
 from tests.support.upstream import chunk, finish, sse, usage
@@ -78,7 +78,9 @@ def format_of(schema: Json) -> Json:
 
 def stream_asks_for_usage_and_keeps_it() -> None:
     """The usage chunk is for the meter, and for a client that asked."""
-    frames = Frames(TRANSLATORS["openai"].stream(PROVIDERS["openai"].quirks), model="m", wants_usage=False)
+    frames = ClientStream(
+        TRANSLATORS["openai"].stream(PROVIDERS["openai"].quirks), model="m", wants_usage=False
+    )
     told = frames.feed(b"".join(map(sse, (chunk("Hi"), finish(), usage()))) + b"data: [DONE]\n\n")
     assert b"prompt_tokens" not in told
     assert frames.usage is not None

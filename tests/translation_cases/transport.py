@@ -85,7 +85,7 @@ async def converse_fails_before_content(relay: Relaying) -> None:
     relay.upstream.script("b", stream(HI, END))
     answer = await relay(call("one/a", "two/b", stream=True))
     assert answer.candidate.id == "two/b"
-    assert [attempt.klass for attempt in answer.attempts] == ["rate_limit", "ok"]
+    assert [attempt.failure_class for attempt in answer.attempts] == ["rate_limit", "ok"]
 
 
 async def converse_fails_behind_content(relay: Relaying) -> None:
@@ -105,15 +105,15 @@ async def a_failure_behind_content_is_told(relay: Relaying) -> None:
     assert b"[DONE]" not in b"".join(frames)
 
 
-async def fails_with(relay: Relaying, reply: Reply, klass: str, *, streamed: bool) -> None:
+async def fails_with(relay: Relaying, reply: Reply, failure_class: str, *, streamed: bool) -> None:
     relay.upstream.script("a", reply)
     with pytest.raises(UpstreamError) as raised:
         await relay(call("one/a", stream=streamed))
-    assert raised.value.metadata["attempts"][-1]["class"] == klass
+    assert raised.value.metadata["attempts"][-1]["class"] == failure_class
 
 
-def answers_otherwise(reply: Reply, klass: str, *, streamed: bool) -> Run:
-    return relays(lambda relay: fails_with(relay, reply, klass, streamed=streamed))
+def answers_otherwise(reply: Reply, failure_class: str, *, streamed: bool) -> Run:
+    return relays(lambda relay: fails_with(relay, reply, failure_class, streamed=streamed))
 
 
 async def nothing_is_packed(relay: Relaying) -> None:
@@ -221,12 +221,12 @@ CASES: list[Case] = [
     *(
         Fails(
             134,
-            f"{name} in a stream is {klass}, whatever was said before",
+            f"{name} in a stream is {failure_class}, whatever was said before",
             "bedrock",
-            klass,
+            failure_class,
             events=[*converse_events([words("Hi")])[:-2], {name: {"message": "x"}}],
         )
-        for name, klass in (
+        for name, failure_class in (
             ("throttlingException", "rate_limit"),
             ("serviceUnavailableException", "overloaded"),
             ("modelStreamErrorException", "server"),

@@ -85,7 +85,7 @@ def failed(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamErro
             if str(said.get("message")).startswith(_NO_MONEY) or _code(said) in _SPENT:
                 status = 402
     error = failure(status, headers, body)
-    if status == 413 and error.klass == "invalid_request":
+    if status == 413 and error.failure_class == "invalid_request":
         error.code = "request_too_large"
     return error
 

@@ -47,7 +47,7 @@ class Anthropic:
             raise failed(500, {}, json.dumps(body).encode())
         blocks = body.get("content")
         if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
-            raise UpstreamError("The provider's answer is no message.", klass="protocol")
+            raise UpstreamError("The provider's answer is no message.", failure_class="protocol")
         message = message_of(blocks, str(body.get("model")), refusal_of(body))
         usage = told if isinstance(told := body.get("usage"), dict) else {}
         finish = finish_of(body.get("stop_reason"), called="tool_calls" in message)

@@ -91,7 +91,7 @@ def finish_of(reason: Any, *, called: bool, spoken: bool) -> str:
     """OpenAI's word for why an answer ended; for a new one what it holds decides."""
     reason = str(reason)
     if reason in _BROKEN and not spoken and not called:
-        raise UpstreamError("The provider's model made no readable answer.", klass="server")
+        raise UpstreamError("The provider's model made no readable answer.", failure_class="server")
     return _FINISH.get(reason) or ("tool_calls" if called else "stop")
 
 

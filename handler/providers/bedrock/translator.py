@@ -52,7 +52,7 @@ class Bedrock:
             case {"message": str()} | {"Message": str()}:
                 raise failed(500, {}, json.dumps(body).encode())
             case _:
-                raise UpstreamError("The provider's answer is no message.", klass="protocol")
+                raise UpstreamError("The provider's answer is no message.", failure_class="protocol")
         message, usage = message_of(blocks, model, None), body.get("usage")
         called, spoken = "tool_calls" in message, bool(message["content"])
         finish = finish_of(body.get("stopReason"), called=called, spoken=spoken)

@@ -22,7 +22,7 @@ _MODEL = re.compile(r"claude-[a-z0-9.-]+?(?=$|-20\d{6}|-v\d|-latest|[@:])")
 
 def unsupported(where: str, problem: str) -> Unsupported:
     """Content that the format has no place for."""
-    return Unsupported(f"{where}: {problem}", klass="invalid_request", param=where)
+    return Unsupported(f"{where}: {problem}", failure_class="invalid_request", param=where)
 
 
 def blocks_of(content: Any, where: str, parts: Mapping[str, Part]) -> list[Json]:

@@ -72,7 +72,7 @@ class BlockStream:
 
     def close(self) -> Iterator[Json]:
         if not self._begun or not (self._finished or self._done):
-            raise UpstreamError("The provider's answer ended too early.", klass="network")
+            raise UpstreamError("The provider's answer ended too early.", failure_class="network")
         if not self._done:
             yield from self._last()
 

@@ -302,7 +302,7 @@ def _inline(url: str, where: str, *, otherwise: str = "application/octet-stream"
     except ValueError as error:
         raise UpstreamError(
             f"{where}: {error}",
-            klass="invalid_request",
+            failure_class="invalid_request",
             status=400,
             type="invalid_request_error",
             code="invalid_value",

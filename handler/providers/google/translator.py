@@ -79,11 +79,13 @@ class Google:
         if (failed := failure_in(_told(body))) is not None:
             raise failed
         if not _fit(body):
-            raise UpstreamError("The provider's answer is no GenerateContentResponse.", klass="protocol")
+            raise UpstreamError(
+                "The provider's answer is no GenerateContentResponse.", failure_class="protocol"
+            )
         head = _head(body, "chat.completion")
         choices = [_whole(one, place, head["id"]) for place, one in enumerate(_candidates(body))]
         if not choices:
-            raise UpstreamError("The provider's answer is empty.", klass="server")
+            raise UpstreamError("The provider's answer is empty.", failure_class="server")
         answer = {**head, "choices": choices, "usage": _usage(body.get("usageMetadata") or {})}
         return legacy_answer(answer) if legacy else answer
 
@@ -144,7 +146,7 @@ class GoogleStream:
 
     def close(self) -> Iterator[Json]:
         if not self._choices or any(said.finish is None for said in self._choices.values()):
-            raise UpstreamError("The provider's answer ended too early.", klass="network")
+            raise UpstreamError("The provider's answer ended too early.", failure_class="network")
         for index, said in self._choices.items():
             finish, refusal = _ended(said)
             delta = {
@@ -315,7 +317,7 @@ def _ended(said: Said) -> tuple[str, str | None]:
     """OpenAI's finish reason, and the refusal of an answer that was not let out."""
     if said.finish in _BROKEN and not said.content:
         why = redacted(said.note) or f"The provider could not answer: {said.finish}."
-        raise UpstreamError(why, klass="server")
+        raise UpstreamError(why, failure_class="server")
     finish = _FINISH.get(said.finish or "", "stop")
     if finish == "content_filter" and not said.content:
         return finish, redacted(said.note) or f"The provider withheld the answer: {said.finish}."

@@ -34,7 +34,7 @@ def finish_of(finish: Any, called: bool, quirks: Quirks) -> str:
     word = finish if isinstance(finish, str) else ""
     meant = _FINISH.get(quirks.finish_reasons.get(word, word).lower())
     if meant == "error":
-        raise UpstreamError("The provider failed while it answered.", klass="server")
+        raise UpstreamError("The provider failed while it answered.", failure_class="server")
     if meant is None or (meant == "stop" and called and quirks.finish_by_calls):
         return "tool_calls" if called else "stop"
     return meant

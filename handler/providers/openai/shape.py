@@ -38,7 +38,7 @@ def _just(value: Any) -> Supply:
 
 def nameless() -> UpstreamError:
     """The failure for the one member that cannot be supplied."""
-    return UpstreamError("The provider called a tool without its name.", klass="protocol")
+    return UpstreamError("The provider called a tool without its name.", failure_class="protocol")
 
 
 def _no_name(_: Json) -> str:

@@ -92,7 +92,7 @@ class ChatStream:
     def close(self) -> Iterator[Json]:
         left = {index: self._choices[index] for index in self._open()}
         if not self._choices or not (self._done or all(state.finish for state in left.values())):
-            raise UpstreamError("The provider's answer ended too early.", klass="network")
+            raise UpstreamError("The provider's answer ended too early.", failure_class="network")
         for index, state in left.items():  # [DONE] came, but no finish reason, or one too early to believe
             finish = state.finish or ("tool_calls" if state.called else "stop")
             late = {} if state.inline is None else without_tag({}, state.inline, last=True)
@@ -161,7 +161,7 @@ class ChatStream:
         if state is None:
             state = self._choices[choice["index"]] = _fresh(self._quirks)
             if len(self._choices) > _MOST_CHOICES:
-                raise UpstreamError("The provider gave too many choices.", klass="protocol")
+                raise UpstreamError("The provider gave too many choices.", failure_class="protocol")
         delta, finish = choice.get("delta"), choice.get("finish_reason")
         new = _delta(delta or {}, state)
         if state.inline is not None:

@@ -46,7 +46,7 @@ class OpenAI:
             body = body["result"]  # https://developers.cloudflare.com/workers-ai/
         choices = body.get("choices")
         if not choices or not fit(choices, "message"):
-            raise UpstreamError("The provider's answer is no chat completion.", klass="protocol")
+            raise UpstreamError("The provider's answer is no chat completion.", failure_class="protocol")
         after = [_choice(choice, place, quirks) for place, choice in enumerate(choices)]
         body = _with_usage(completed("completion", body))
         body = body if identical(choices, after) else {**body, "choices": after}

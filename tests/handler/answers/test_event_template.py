@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.answers.client_stream import Frames
+from handler.answers.client_stream import ClientStream
 from handler.answers.event_template import Alike, alike
 from handler.providers.openai.translator import OpenAI
 from handler.providers.translator import Quirks
@@ -102,10 +102,10 @@ TEXTS = st.one_of(
 
 
 def heard(texts: Sequence[str], *, steady: bool) -> tuple[list[bytes], int, int, str | None]:
-    frames = Frames(OpenAI().stream(Quirks()), model="p/m", wants_usage=True, steady=steady)
+    frames = ClientStream(OpenAI().stream(Quirks()), model="p/m", wants_usage=True, steady=steady)
     out = [frames.feed(f"data: {text}\n\n".encode("utf-8", "replace")) for text in texts]
     out.append(frames.close())
-    return out, frames.content, frames.sent, frames.failure.klass if frames.failure else None
+    return out, frames.content, frames.sent, frames.failure.failure_class if frames.failure else None
 
 
 @given(st.lists(TEXTS, max_size=12))
@@ -140,7 +140,7 @@ def test_words_alike_are_not_parsed() -> None:
         def close(self) -> Any:
             return self._decoder.close()
 
-    frames = Frames(Counting(), model="p/m", wants_usage=False, steady=True)
+    frames = ClientStream(Counting(), model="p/m", wants_usage=False, steady=True)
     for at in range(100):
         frames.feed(f"data: {json.dumps(event(f'word {at}'))}\n\n".encode())
     assert len(fed) == 3, "the first lacks its role, which is supplied"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.answers.resume import MOST_TOLD, Continuation, Sent, Told
+from handler.answers.resume import MOST_TOLD, Continuation, Sent, SentText
 from handler.errors import Json
 from handler.relay.attempt import MAX_HELD
 from rules import Model
@@ -57,8 +57,10 @@ HOWS = pytest.mark.parametrize("able", [True, False], ids=["from a prefill", "by
 
 
 @HOWS
-@pytest.mark.parametrize(("ending", "klass"), BREAKS)
-def test_the_next_candidate_finishes_what_broke_off(ending: list[Any], klass: str, able: bool) -> None:
+@pytest.mark.parametrize(("ending", "failure_class"), BREAKS)
+def test_the_next_candidate_finishes_what_broke_off(
+    ending: list[Any], failure_class: str, able: bool
+) -> None:
     told, transport = resumed(
         [breaking(HALF, *ending)],
         [answering(TEXT, id="chatcmpl-2")],
@@ -66,7 +68,7 @@ def test_the_next_candidate_finishes_what_broke_off(ending: list[Any], klass: st
     )
     assert told.text == TEXT
     assert told.done
-    assert told.classes == [f"one/a {klass}", "two/b ok"]
+    assert told.classes == [f"one/a {failure_class}", "two/b ok"]
     assert [prefilled(body) for body in transport.asked("b")] == [HALF.rstrip() if able else ""]
     assert {(one["id"], one["created"]) for one in told.chunks} == {(HEAD["id"], HEAD["created"])}
     assert [one["delta"]["role"] for one in told.choices if "role" in one["delta"]] == ["assistant"]
@@ -381,7 +383,7 @@ def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
         await asyncio.sleep(5)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        return [f"{one.model} {one.klass}" for one in answer.attempts]
+        return [f"{one.model} {one.failure_class}" for one in answer.attempts]
 
     assert run(left()) == ["one/a network", "two/b cancelled"]
     assert transport.open == 0
@@ -390,17 +392,17 @@ def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
 # buffer
 
 
-@pytest.mark.parametrize(("ending", "klass"), BREAKS)
-def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], klass: str) -> None:
+@pytest.mark.parametrize(("ending", "failure_class"), BREAKS)
+def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], failure_class: str) -> None:
     told, transport = resumed(
         [breaking(HALF, TOOL, *ending)], [answering(OTHER)], recovery="buffer", body={**OFFERING, "n": 1}
     )
     assert (told.text, told.done) == (OTHER, True)
-    assert told.classes == [f"one/a {klass}", "two/b ok"]
+    assert told.classes == [f"one/a {failure_class}", "two/b ok"]
     assert told.answer is not None
     assert told.answer.usage is not None
     assert told.answer.usage.input == 5 + 7, "the failed attempt cost something"
-    assert transport.observed == [("one/a", klass, None), ("two/b", "ok", None)]
+    assert transport.observed == [("one/a", failure_class, None), ("two/b", "ok", None)]
 
 
 def test_a_buffered_stream_is_whole_before_any_of_it_is_sent() -> None:
@@ -440,7 +442,7 @@ def test_what_is_too_large_to_hold_goes_out_and_ends_as_an_error() -> None:
 
 def test_what_one_attempt_was_told_another_does_not_know() -> None:
     goes_on = Continuation(Sent("Hi", {"id": "1", "created": 1}, "one/a", 2), prefill=False)
-    first, second = Told("two/b", goes_on), Told("three/c", goes_on)
+    first, second = SentText("two/b", goes_on), SentText("three/c", goes_on)
     assert first.chunk(chunk("Hi there")) == {**HEAD, "id": "1", "created": 1, **_choices(" there")}
     assert second.chunk(chunk("Hi there")) == {**HEAD, "id": "1", "created": 1, **_choices(" there")}
     assert first.sent() == Sent("Hi there", {"id": "1", "created": 1}, "one/a", 2)

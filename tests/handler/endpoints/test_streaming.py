@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.endpoints.streaming import ClientLeft, Streamed
+from handler.endpoints.streaming import ClientDisconnected, StreamingAnswer
 from handler.errors import GatewayError, InvalidRequest
 from handler.wire.sse import KEEP_ALIVE
 from tests.support.asgi import Json
@@ -58,7 +58,7 @@ class Client:
                 raise error
             return self.answer
 
-        streamed = Streamed(relaying(), lambda answer: {}, self.failures.append, head_after=WAIT)
+        streamed = StreamingAnswer(relaying(), lambda answer: {}, self.failures.append, head_after=WAIT)
         await streamed({}, self.receive, self.send)
 
     @property
@@ -113,7 +113,7 @@ async def test_a_failure_behind_the_head_goes_in_band() -> None:
 async def test_nothing_is_left_of_a_client_that_leaves(at: float) -> None:
     client = Client(slow=1.0)
     asyncio.get_running_loop().call_later(at, client.left.set)
-    with pytest.raises(ClientLeft):
+    with pytest.raises(ClientDisconnected):
         await client.given(60)
     assert clock() == at
     assert len(asyncio.all_tasks()) == 1

@@ -13,9 +13,13 @@ NOBODY = {"kind": "access", "id": "nobody", "scope": {"project": "suport"}, "den
 KEYS = Keys(ids=frozenset({"k"}), projects=frozenset({"support"}))
 
 
+async def read_keys() -> Keys:
+    return KEYS
+
+
 async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> None:
     gateway = running([TYPO], SLUICE_RULES_TTL="60")
-    watching = asyncio.ensure_future(watch_rules(gateway.gateway, lambda: KEYS))
+    watching = asyncio.ensure_future(watch_rules(gateway.gateway, read_keys))
     for records, logged in (([TYPO], 1), ([], 1), ([TYPO], 2)):
         gateway.tables.records[:] = records
         await asyncio.sleep(400)  # longer than an emptied table is not believed
@@ -27,7 +31,7 @@ async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> Non
 
 async def test_a_scope_without_a_key_is_warned_of_but_for_what_a_run_begins_with() -> None:
     gateway = running([NOBODY], SLUICE_RULES_TTL="60")
-    watching = asyncio.ensure_future(watch_rules(gateway.gateway, lambda: KEYS, known=True))
+    watching = asyncio.ensure_future(watch_rules(gateway.gateway, read_keys, known=True))
     for records, logged in (([NOBODY], 0), ([NOBODY, {**NOBODY, "id": "b", "scope": {"key": "k2"}}], 1)):
         gateway.tables.records[:] = records
         await asyncio.sleep(400)

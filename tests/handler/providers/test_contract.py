@@ -203,7 +203,7 @@ def test_a_refusal_has_the_class_that_is_documented(case: Path) -> None:
     told = read(case, "error.json")
     body = json.dumps(told["body"]).encode()
     error = TRANSLATORS[case.parent.name].error(told["status"], told.get("headers", {}), body)
-    assert error.klass == read(case, "about.json")["fails"]
+    assert error.failure_class == read(case, "about.json")["fails"]
     assert error.retry_after == read(case, "about.json").get("retry_after")
 
 
@@ -214,7 +214,7 @@ def test_a_refusal_has_the_class_that_is_documented(case: Path) -> None:
 def test_a_stream_that_breaks_off_fails_with_the_class_that_is_documented(case: Path, cut: int) -> None:
     with pytest.raises(UpstreamError) as raised:
         streamed(case, cut)
-    assert raised.value.klass == read(case, "about.json")["fails"]
+    assert raised.value.failure_class == read(case, "about.json")["fails"]
 
 
 @pytest.mark.parametrize("cut", CUTS)

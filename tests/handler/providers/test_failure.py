@@ -45,10 +45,12 @@ BY_STATUS = {
 @pytest.mark.parametrize(
     "body", [oai(), flat("no"), {"error": "no"}, b"", b"<html>no</html>", b"\xff", b"[]", b"null"]
 )
-@pytest.mark.parametrize(("status", "klass"), BY_STATUS.items())
-def test_the_status_decides_where_the_body_tells_nothing(status: int, klass: str, body: object) -> None:
+@pytest.mark.parametrize(("status", "failure_class"), BY_STATUS.items())
+def test_the_status_decides_where_the_body_tells_nothing(
+    status: int, failure_class: str, body: object
+) -> None:
     failed = error(status, body)
-    assert (failed.klass, failed.upstream_status) == (klass, status)
+    assert (failed.failure_class, failed.upstream_status) == (failure_class, status)
     assert failed.message
 
 
@@ -57,7 +59,7 @@ POLICY = "content_policy"
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "klass"),
+    ("status", "body", "failure_class"),
     [
         pytest.param(400, oai(code="context_length_exceeded"), CONTEXT, id="OpenAI: too long, by code"),
         pytest.param(
@@ -214,8 +216,8 @@ POLICY = "content_policy"
         ),
     ],
 )
-def test_what_the_body_tells_goes_before_the_status(status: int, body: object, klass: str) -> None:
-    assert error(status, body).klass == klass
+def test_what_the_body_tells_goes_before_the_status(status: int, body: object, failure_class: str) -> None:
+    assert error(status, body).failure_class == failure_class
 
 
 def test_every_class_that_a_code_gives_has_an_action() -> None:
@@ -365,7 +367,7 @@ def test_a_failure_of_another_kind_waits_for_no_limits_reset() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "klass"),
+    ("body", "failure_class"),
     [
         pytest.param(
             {"error": {"code": 502, "message": "down"}}, "server", id="OpenRouter: a number for a code"
@@ -398,14 +400,14 @@ def test_a_failure_of_another_kind_waits_for_no_limits_reset() -> None:
         pytest.param([{"error": {"code": 503, "message": "x"}}], "overloaded", id="Gemini's list"),
     ],
 )
-def test_an_error_in_a_200_is_an_error(body: Any, klass: str) -> None:
+def test_an_error_in_a_200_is_an_error(body: Any, failure_class: str) -> None:
     failed = failure_in(body)
     assert failed is not None
-    assert failed.klass == klass
+    assert failed.failure_class == failure_class
     if isinstance(body, dict):
         with pytest.raises(UpstreamError) as raised:
             OpenAI().response(body, Quirks())
-        assert raised.value.klass == klass
+        assert raised.value.failure_class == failure_class
     with pytest.raises(UpstreamError) as raised:
         list(OpenAI().stream(Quirks()).feed(json.dumps(body)))
-    assert raised.value.klass == klass
+    assert raised.value.failure_class == failure_class

@@ -97,7 +97,7 @@ DIALECTS = pytest.mark.parametrize("dialect", START)
 def test_content_that_cannot_be_read_ends_the_stream(dialect: str, spoil: Any) -> None:
     with pytest.raises(UpstreamError) as raised:
         feed(dialect, [spoil(CONTENT[dialect])])
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_content_that_cannot_be_read_ends_the_stream(dialect: str, spoil: Any) -
 def test_content_of_another_shape_ends_the_stream(dialect: str, event: Json) -> None:
     with pytest.raises(UpstreamError) as raised:
         feed(dialect, [json.dumps(event)])
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
 
 
 @DIALECTS
@@ -117,7 +117,7 @@ def test_one_event_without_content_is_skipped_and_a_second_ends_the_stream(diale
     assert said(feed(dialect, [event, json.dumps(CONTENT[dialect])])).endswith("there")
     with pytest.raises(UpstreamError) as raised:
         feed(dialect, [event, event])
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
 
 
 @DIALECTS

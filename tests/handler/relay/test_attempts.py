@@ -201,12 +201,12 @@ def _classes_are_true(heard_: Heard, transport: Scripted, asked: Call, scripts: 
     for name, faults in scripts.items():
         got = [one.split()[1] for one in heard_.classes if one.split()[0].endswith(f"/{name}")]
         requests = transport.asked(name)
-        for at, (klass, request) in enumerate(zip(got, requests, strict=True)):
+        for at, (failure_class, request) in enumerate(zip(got, requests, strict=True)):
             fault = faults[min(at, len(faults) - 1)]
             expected = {table[fault][1], "cancelled"}
             if fault == "no prefill" and prefilled(request):
                 expected = {"invalid_request"}
-            assert klass in expected, (fault, heard_.classes)
+            assert failure_class in expected, (fault, heard_.classes)
 
 
 @settings(max_examples=400, deadline=None)
@@ -241,7 +241,7 @@ def test_an_answer_is_whole_or_an_error_says_that_it_is_not(case: tuple[Call, di
 def test_every_attempt_is_observed_once_and_a_break_again(case: tuple[Call, dict[str, list[str]]]) -> None:
     asked, scripts = case
     heard_, transport = played(asked, scripts)
-    observed = Counter(f"{id} {klass}" for id, klass, _ in transport.observed)
+    observed = Counter(f"{id} {failure_class}" for id, failure_class, _ in transport.observed)
     classes = Counter(heard_.classes)
     breaks = observed - classes  # each was "ok" when it began
     assert not classes - observed

@@ -22,8 +22,8 @@ class World:
     def see(self, *classes: str | tuple[str, float], id: str = A, every: float = 0.0) -> None:
         for one in classes:
             self.now += every
-            klass, retry_after = (one, None) if isinstance(one, str) else one
-            self.cooldown.observe(id, klass, retry_after)
+            failure_class, retry_after = (one, None) if isinstance(one, str) else one
+            self.cooldown.observe(id, failure_class, retry_after)
 
     @property
     def left(self) -> float | None:
@@ -37,26 +37,28 @@ class World:
         return self.cooldown._open[id].probe is holder
 
 
-BLAMED = [klass for klass, action in ACTIONS.items() if action.blame]
+BLAMED = [failure_class for failure_class, action in ACTIONS.items() if action.blame]
 
 
-@pytest.mark.parametrize("klass", BLAMED)
-def test_three_failures_in_a_row_open_it_and_two_do_not(klass: str) -> None:
+@pytest.mark.parametrize("failure_class", BLAMED)
+def test_three_failures_in_a_row_open_it_and_two_do_not(failure_class: str) -> None:
     world = World()
-    world.see(klass)
-    at_once = klass in ("auth", "quota")
+    world.see(failure_class)
+    at_once = failure_class in ("auth", "quota")
     assert world.left == (5 if at_once else None)
     if not at_once:
-        world.see(klass)
+        world.see(failure_class)
         assert world.left is None
-        world.see(klass)
+        world.see(failure_class)
         assert world.left == 5
 
 
-@pytest.mark.parametrize("klass", [klass for klass, action in ACTIONS.items() if not action.blame])
-def test_what_is_not_the_candidates_fault_never_opens_it(klass: str) -> None:
+@pytest.mark.parametrize(
+    "failure_class", [failure_class for failure_class, action in ACTIONS.items() if not action.blame]
+)
+def test_what_is_not_the_candidates_fault_never_opens_it(failure_class: str) -> None:
     world = World()
-    world.see(*[klass] * 20)
+    world.see(*[failure_class] * 20)
     assert world.left is None
     assert world.news == []
 
@@ -91,7 +93,7 @@ def test_what_opens_it(seen: list[str | tuple[str, float]], every: float, left: 
 
 
 @pytest.mark.parametrize(
-    ("klass", "lengths"),
+    ("failure_class", "lengths"),
     [
         pytest.param("server", [5, 10, 20, 20, 20], id="it may be over at any moment"),
         pytest.param("timeout_first_token", [5, 10, 20, 20, 20], id="silence may be over, too"),
@@ -99,9 +101,9 @@ def test_what_opens_it(seen: list[str | tuple[str, float]], every: float, left: 
         pytest.param("not_found", [5, 10, 20, 40, 60, 60], id="a model that is gone"),
     ],
 )
-def test_each_failed_probe_doubles_it(klass: str, lengths: list[float]) -> None:
+def test_each_failed_probe_doubles_it(failure_class: str, lengths: list[float]) -> None:
     world, seen = World(), []
-    world.see(*[klass] * 3)
+    world.see(*[failure_class] * 3)
     for _ in lengths:
         left = world.left
         assert left is not None
@@ -109,7 +111,7 @@ def test_each_failed_probe_doubles_it(klass: str, lengths: list[float]) -> None:
         world.now += left
         assert world.left is None, "it is in its own place again"
         assert world.probe()
-        world.see(klass)
+        world.see(failure_class)
     assert seen == lengths
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handler.errors import ACTIONS, Attempt, SchemaMismatch, Unsupported, UpstreamError
+from handler.errors import ACTIONS, AttemptRecord, SchemaMismatch, Unsupported, UpstreamError
 from handler.relay.failover import Failover, Next, final_error
 from rules import Candidate
 from tests.support.relaying import model
@@ -13,10 +13,15 @@ A, B, C = (Candidate(model(f"one/{name}")) for name in "abc")
 FOREVER = 1e9
 
 
-def failed(klass: str, retry_after: float | None = None, status: int | None = 500) -> UpstreamError:
-    if klass == "schema":
+def failed(failure_class: str, retry_after: float | None = None, status: int | None = 500) -> UpstreamError:
+    if failure_class == "schema":
         return SchemaMismatch("$: expected object", said="[]", upstream_status=status)
-    return UpstreamError(f"It is {klass}.", klass=klass, retry_after=retry_after, upstream_status=status)
+    return UpstreamError(
+        f"It is {failure_class}.",
+        failure_class=failure_class,
+        retry_after=retry_after,
+        upstream_status=status,
+    )
 
 
 def played(
@@ -133,7 +138,7 @@ def test_a_rule_sets_the_limit_that_is_waited_for(
     assert "".join(name for name, _ in steps) == tried
 
 
-NO_PLACE = Unsupported("There is no place for it.", klass="invalid_request")
+NO_PLACE = Unsupported("There is no place for it.", failure_class="invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -151,13 +156,13 @@ def test_what_a_format_cannot_carry_is_the_candidates_problem(
     assert "".join(name for name, _ in played(A, B, C, failures=failures, pinned=pinned)) == tried
 
 
-@pytest.mark.parametrize("klass", sorted(ACTIONS))
-def test_every_class_does_what_its_row_says(klass: str) -> None:
+@pytest.mark.parametrize("failure_class", sorted(ACTIONS))
+def test_every_class_does_what_its_row_says(failure_class: str) -> None:
     """With three retries allowed and no candidate that could do better."""
-    action = ACTIONS[klass]
-    tried = [name for name, _ in played(A, B, failures=[failed(klass)], retries=3)]
+    action = ACTIONS[failure_class]
+    tried = [name for name, _ in played(A, B, failures=[failed(failure_class)], retries=3)]
     expected = ["a"] * (4 if action.retry else 1) + ["b"] * (4 if action.retry else 1)
-    match klass:
+    match failure_class:
         case "rate_limit":
             expected += ["a", "b"]
         case "context_length":
@@ -238,13 +243,17 @@ FINAL = [
 
 @pytest.mark.parametrize(("classes", "status", "type_", "code"), FINAL)
 def test_what_the_caller_is_told(classes: list[str], status: int, type_: str, code: str) -> None:
-    failures = [failed(klass, retry_after=9 - at) for at, klass in enumerate(classes)]
-    attempts = [Attempt(f"p{at}/m", klass, 500 + at, at) for at, klass in enumerate(classes)]
+    failures = [failed(failure_class, retry_after=9 - at) for at, failure_class in enumerate(classes)]
+    attempts = [
+        AttemptRecord(f"p{at}/m", failure_class, 500 + at, at) for at, failure_class in enumerate(classes)
+    ]
     error = final_error(failures, attempts)
     assert (error.status, error.type, error.code) == (status, type_, code)
     assert error.headers == ({} if status == 429 else {"x-should-retry": "false"})
     assert error.retry_after == (10 - len(classes) if status == 429 else None)
-    assert all(f"p{at}/m ({klass}, {500 + at})" in error.message for at, klass in enumerate(classes))
+    assert all(
+        f"p{at}/m ({failure_class}, {500 + at})" in error.message for at, failure_class in enumerate(classes)
+    )
     assert error.body()["error"]["metadata"] == {
         "origin": failures[-1].origin,
         "class": classes[-1],
@@ -258,17 +267,24 @@ def test_what_the_caller_is_told(classes: list[str], status: int, type_: str, co
     ("pinned", "status", "code"), [(True, 404, "model_not_found"), (False, 502, "upstream_error")]
 )
 def test_only_a_pin_is_not_found(pinned: bool, status: int, code: str) -> None:
-    error = final_error([failed("not_found")], [Attempt("one/a", "not_found", 404, 1)], pinned=pinned)
+    error = final_error([failed("not_found")], [AttemptRecord("one/a", "not_found", 404, 1)], pinned=pinned)
     assert (error.status, error.code) == (status, code)
 
 
-@pytest.mark.parametrize("klass", ["invalid_request", "content_policy", "context_length"])
-def test_what_is_the_callers_to_mend_is_told_in_the_providers_words(klass: str) -> None:
+@pytest.mark.parametrize("failure_class", ["invalid_request", "content_policy", "context_length"])
+def test_what_is_the_callers_to_mend_is_told_in_the_providers_words(failure_class: str) -> None:
     failure = UpstreamError(
-        "Shorter.", klass=klass, status=422, type="t", code="c", param="messages", upstream_status=422
+        "Shorter.",
+        failure_class=failure_class,
+        status=422,
+        type="t",
+        code="c",
+        param="messages",
+        upstream_status=422,
     )
     error = final_error(
-        [failed("server"), failure], [Attempt("one/a", "server", 500, 1), Attempt("two/a", klass, 422, 1)]
+        [failed("server"), failure],
+        [AttemptRecord("one/a", "server", 500, 1), AttemptRecord("two/a", failure_class, 422, 1)],
     )
     assert (error.message, error.status, error.type, error.code, error.param) == (
         "two/a: Shorter.",
@@ -289,10 +305,14 @@ ORIGINS = {
 }
 
 
-@pytest.mark.parametrize("klass", sorted(ACTIONS))
+@pytest.mark.parametrize("failure_class", sorted(ACTIONS))
 @pytest.mark.parametrize("answered", [True, False], ids=["the provider answered", "no provider answered"])
-def test_a_refusal_of_ours_is_never_a_providers(klass: str, answered: bool) -> None:
-    failure = failed(klass, status=404 if answered else None)
-    error = final_error([failure], [Attempt("one/a", klass, failure.upstream_status, 1)], pinned=True)
-    assert error.metadata["origin"] == ORIGINS[klass][0 if answered else 1]
-    assert (error.message == "It is invalid_request.") is (klass == "invalid_request" and not answered)
+def test_a_refusal_of_ours_is_never_a_providers(failure_class: str, answered: bool) -> None:
+    failure = failed(failure_class, status=404 if answered else None)
+    error = final_error(
+        [failure], [AttemptRecord("one/a", failure_class, failure.upstream_status, 1)], pinned=True
+    )
+    assert error.metadata["origin"] == ORIGINS[failure_class][0 if answered else 1]
+    assert (error.message == "It is invalid_request.") is (
+        failure_class == "invalid_request" and not answered
+    )

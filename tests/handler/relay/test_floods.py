@@ -74,7 +74,7 @@ async def test_a_stream_of_long_comments_is_given_up_early() -> None:
     relay = Scripted({"a": [lambda _: streaming(flood)]}).relay()
     with pytest.raises(UpstreamError) as caught:
         await relay(call("one/a", stream=True, retries=0))
-    assert caught.value.klass == "protocol"
+    assert caught.value.failure_class == "protocol"
     assert flood.read < MAX_WITHOUT_CONTENT / 65_000 + 2
 
 

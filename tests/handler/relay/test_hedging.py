@@ -85,7 +85,7 @@ def test_a_candidate_that_is_silent_twice_goes_last(
     silent: float, observed: list[str], streamed: bool
 ) -> None:
     _, transport = hedged([SILENT], [good("second", streamed, after=silent - 2)], streamed=streamed)
-    assert [f"{id} {klass}" for id, klass, _ in transport.observed] == observed
+    assert [f"{id} {failure_class}" for id, failure_class, _ in transport.observed] == observed
 
 
 @BOTH
@@ -231,7 +231,9 @@ def test_a_caller_who_leaves_takes_both_along(at: float, streamed: bool) -> None
 
     run(left())
     assert transport.open == 0
-    assert [klass for _, klass, _ in transport.observed] == ["cancelled"] * len(transport.requests)
+    assert [failure_class for _, failure_class, _ in transport.observed] == ["cancelled"] * len(
+        transport.requests
+    )
 
 
 def test_a_stream_that_a_hedge_won_goes_on_like_any() -> None:

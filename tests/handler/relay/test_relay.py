@@ -137,30 +137,30 @@ FAULTS = [
 
 
 @BOTH
-@pytest.mark.parametrize(("fault", "klass", "times"), FAULTS)
+@pytest.mark.parametrize(("fault", "failure_class", "times"), FAULTS)
 async def test_a_fault_is_retried_as_its_class_says_and_then_the_next_candidate_answers(
-    relay: Relaying, fault: Reply, klass: str, times: int, streamed: bool
+    relay: Relaying, fault: Reply, failure_class: str, times: int, streamed: bool
 ) -> None:
     relay.upstream.script("a", fault)
     relay.upstream.script("b", good(streamed))
     answer = await answered(relay, call("one/a", "two/b", stream=streamed))
     assert answer.candidate.id == "two/b"
-    assert classes(answer) == [f"one/a {klass}"] * times + ["two/b ok"]
+    assert classes(answer) == [f"one/a {failure_class}"] * times + ["two/b ok"]
     assert len(relay.upstream.asked("a")) == times
     assert relay.slept == [0.25] * (times - 1)
 
 
 @BOTH
-@pytest.mark.parametrize(("fault", "klass", "times"), FAULTS)
+@pytest.mark.parametrize(("fault", "failure_class", "times"), FAULTS)
 async def test_a_fault_that_does_not_come_again_costs_a_retry(
-    relay: Relaying, fault: Reply, klass: str, times: int, streamed: bool
+    relay: Relaying, fault: Reply, failure_class: str, times: int, streamed: bool
 ) -> None:
     relay.upstream.script("a", fault, good(streamed))
     asked = call("one/a", stream=streamed)
-    if times == 1 and klass != "rate_limit":
-        assert tried(await refused(relay, asked)) == [f"one/a {klass}"]
+    if times == 1 and failure_class != "rate_limit":
+        assert tried(await refused(relay, asked)) == [f"one/a {failure_class}"]
     else:
-        assert classes(await answered(relay, asked)) == [f"one/a {klass}", "one/a ok"]
+        assert classes(await answered(relay, asked)) == [f"one/a {failure_class}", "one/a ok"]
 
 
 async def test_a_byte_order_mark_is_no_fault(relay: Relaying) -> None:
@@ -217,14 +217,14 @@ STREAM_FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "klass", "times"), STREAM_FAULTS)
+@pytest.mark.parametrize(("fault", "failure_class", "times"), STREAM_FAULTS)
 async def test_before_its_first_content_a_stream_fails_over_like_any_answer(
-    relay: Relaying, fault: Reply, klass: str, times: int
+    relay: Relaying, fault: Reply, failure_class: str, times: int
 ) -> None:
     relay.upstream.script("a", fault)
     relay.upstream.script("b", good(True))
     answer = await answered(relay, call("one/a", "two/b", stream=True))
-    assert classes(answer) == [f"one/a {klass}"] * times + ["two/b ok"]
+    assert classes(answer) == [f"one/a {failure_class}"] * times + ["two/b ok"]
 
 
 @BOTH
@@ -356,7 +356,7 @@ async def test_nobody_to_ask(relay: Relaying) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "klass"),
+    ("row", "failure_class"),
     [
         pytest.param(None, "not_found", id="no such provider"),
         pytest.param(Provider(name="odd"), "permission", id="no base_url"),
@@ -376,13 +376,13 @@ async def test_nobody_to_ask(relay: Relaying) -> None:
     ],
 )
 async def test_a_provider_that_cannot_be_reached_is_passed_over(
-    relay: Relaying, row: Provider | None, klass: str
+    relay: Relaying, row: Provider | None, failure_class: str
 ) -> None:
     if row:
         relay.rows["odd"] = row
     relay.upstream.script("b", good(False))
     answer = await answered(relay, call("odd/a", "two/b", retries=0))
-    assert classes(answer) == [f"odd/a {klass}", "two/b ok"]
+    assert classes(answer) == [f"odd/a {failure_class}", "two/b ok"]
 
 
 _CLOSES = Reply(status=None, pieces=(Act.CUT,))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from handler.answers.client_stream import COUNTING, GRACE, Frames, content_of
+from handler.answers.client_stream import COUNTING, GRACE, ClientStream, content_of
 from handler.providers.openai.translator import OpenAI
 from handler.providers.translator import Quirks
 from handler.relay.relay import Answer
@@ -230,9 +230,9 @@ BREAKS: list[Any] = [
 TYPES = {502: "upstream_error", 504: "timeout_error", 429: "rate_limit_error", 400: "invalid_request_error"}
 
 
-@pytest.mark.parametrize(("ending", "klass", "status"), BREAKS)
+@pytest.mark.parametrize(("ending", "failure_class", "status"), BREAKS)
 async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
-    relay: Relaying, ending: list[Any], klass: str, status: int
+    relay: Relaying, ending: list[Any], failure_class: str, status: int
 ) -> None:
     relay.upstream.script("z", whole(status=401))
     relay.upstream.script("a", stream(role(), chunk("Hel"), chunk("lo"), *ending, done=False))
@@ -244,8 +244,8 @@ async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
     assert error["type"] == TYPES[status]
     assert error["metadata"]["origin"] == "provider"
     assert error["metadata"]["provider"] == "one"
-    assert [one["class"] for one in error["metadata"]["attempts"]] == ["auth", klass]
-    assert classes(answer) == ["two/z auth", f"one/a {klass}"]
+    assert [one["class"] for one in error["metadata"]["attempts"]] == ["auth", failure_class]
+    assert classes(answer) == ["two/z auth", f"one/a {failure_class}"]
     assert len(relay.upstream.requests) == 2
     assert answer.usage is not None
     assert (answer.usage.estimated, answer.usage.output) == (True, 2)
@@ -384,8 +384,8 @@ async def test_only_the_model_is_another_however_the_bytes_are_cut(relay: Relayi
     assert hashlib.sha256(got).hexdigest() == hashlib.sha256(want).hexdigest(), (got, want)
 
 
-def fed(data: bytes, cut: int, *, wants_usage: bool = True) -> tuple[bytes, Frames]:
-    frames = Frames(OpenAI().stream(Quirks()), model="one/a", wants_usage=wants_usage)
+def fed(data: bytes, cut: int, *, wants_usage: bool = True) -> tuple[bytes, ClientStream]:
+    frames = ClientStream(OpenAI().stream(Quirks()), model="one/a", wants_usage=wants_usage)
     out = b"".join(frames.feed(data[at : at + cut]) for at in range(0, len(data), cut))
     return out + (b"" if frames.ended else frames.close()), frames
 
@@ -488,7 +488,7 @@ async def test_a_stream_without_end_that_holds_nothing_is_bounded(relay: Relayin
 
 
 def test_a_price_is_given_only_to_tell_the_cost() -> None:
-    frames = Frames(OpenAI().stream(Quirks()), model="one/a", wants_usage=True, price=PRICE)
+    frames = ClientStream(OpenAI().stream(Quirks()), model="one/a", wants_usage=True, price=PRICE)
     out = frames.feed(sse(chunk("x")) + sse(finish()) + sse(usage()))
     assert texts([out])[-1].endswith('"cost":1.3e-05}}')
 

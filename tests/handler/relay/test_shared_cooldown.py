@@ -38,8 +38,8 @@ class Instance:
         )
 
     async def see(self, *classes: str, id: str = A) -> None:
-        for klass in classes:
-            self.cooldown.observe(id, klass)
+        for failure_class in classes:
+            self.cooldown.observe(id, failure_class)
         await self.sharing.settle(5)
 
     async def refresh(self) -> None:

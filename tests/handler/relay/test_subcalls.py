@@ -390,9 +390,9 @@ EARLY = [
 
 @BOTH
 @pytest.mark.parametrize("at", range(3))
-@pytest.mark.parametrize(("failing", "klass"), EARLY)
+@pytest.mark.parametrize(("failing", "failure_class"), EARLY)
 def test_one_that_fails_before_any_content_fails_the_attempt(
-    failing: Script, klass: str, at: int, streamed: bool
+    failing: Script, failure_class: str, at: int, streamed: bool
 ) -> None:
     scripts: list[Script] = [part(one, streamed=streamed, after=9.0) for one in range(2)]
     scripts.insert(at, failing)
@@ -400,7 +400,7 @@ def test_one_that_fails_before_any_content_fails_the_attempt(
     heard = told(
         scripts, "one/a", "two/b", b=other, stream=streamed, retries=0, timeouts={"first_token": 4.0}
     )
-    assert heard.classes == [f"one/a {klass}", "two/b ok"]
+    assert heard.classes == [f"one/a {failure_class}", "two/b ok"]
     assert said(heard) == ["7-7"]
     assert heard.seconds == pytest.approx(4 if failing is SILENT else 0), "the others are not waited for"
 
@@ -445,9 +445,9 @@ LATE: list[Any] = [
 
 
 @pytest.mark.parametrize("recovery", ["error", "resume"])
-@pytest.mark.parametrize(("how", "klass"), LATE)
+@pytest.mark.parametrize(("how", "failure_class"), LATE)
 def test_one_that_fails_after_content_ends_the_stream_in_an_error(
-    how: list[Any], klass: str, recovery: str
+    how: list[Any], failure_class: str, recovery: str
 ) -> None:
     """`resume` is for one text: nobody could go on with several choices."""
     scripts = [part(0, streamed=True, after=1.0), broken(3.0, *how), part(2, streamed=True, after=90.0)]
@@ -456,9 +456,9 @@ def test_one_that_fails_after_content_ends_the_stream_in_an_error(
     heard = told(scripts, "one/a", "two/b", b=other, stream=True, recovery=recovery, timeouts=limits)
     assert said(replace(heard, events=heard.events[:-1])) == ["0-0", "Hel", ""]
     assert "[DONE]" not in heard.events
-    assert heard.failure["metadata"]["class"] == klass
-    assert heard.classes == [f"one/a {klass}"]
-    assert heard.seconds == pytest.approx(20 if klass == "timeout_idle" else 3)
+    assert heard.failure["metadata"]["class"] == failure_class
+    assert heard.classes == [f"one/a {failure_class}"]
+    assert heard.seconds == pytest.approx(20 if failure_class == "timeout_idle" else 3)
     assert heard.answer is not None
     assert heard.answer.failure
     assert heard.answer.usage is not None
@@ -495,14 +495,14 @@ LATE_LIMIT = replying(Reply(status=429, chunked=True, pieces=(3.0, b"{}")))
 
 
 @pytest.mark.parametrize(
-    ("failing", "klass"),
+    ("failing", "failure_class"),
     [(LATE_LIMIT, "rate_limit"), (SILENT, "timeout_first_token")],
     ids=["429", "silence"],
 )
-def test_one_that_never_begins_ends_a_stream_that_has(failing: Script, klass: str) -> None:
+def test_one_that_never_begins_ends_a_stream_that_has(failing: Script, failure_class: str) -> None:
     heard = told([part(0, streamed=True), failing], stream=True, timeouts={"first_token": 5.0})
     assert "[DONE]" not in heard.events
-    assert heard.classes == [f"one/a {klass}"]
+    assert heard.classes == [f"one/a {failure_class}"]
     assert said(replace(heard, events=heard.events[:-1])) == ["0-0"]
 
 
@@ -562,7 +562,7 @@ def test_a_caller_who_leaves_takes_all_along(at: float, streamed: bool) -> None:
     answer = run(left())
     assert transport.open == 0
     if answer is not None:
-        assert [attempt.klass for attempt in answer.attempts] == ["cancelled"]
+        assert [attempt.failure_class for attempt in answer.attempts] == ["cancelled"]
         assert answer.usage is not None
         assert answer.usage.input >= 5
 

@@ -14,8 +14,8 @@ from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
 from handler.providers.translator import Provider, Quirks
 from handler.structured.correction import with_correction
-from handler.structured.modes import Wanted, wanted, way_of
-from handler.structured.schema_attempt import Form, form_of
+from handler.structured.modes import OutputContract, wanted, way_of
+from handler.structured.schema_attempt import SchemaAttempt, form_of
 from rules import Model
 from tests.support.upstream import chunk
 
@@ -45,7 +45,7 @@ def row(dialect: str = "openai", **quirks: Any) -> Provider:
     return Provider(name="up", dialect=dialect, quirks=Quirks(**quirks))
 
 
-def asked(body: Json) -> Wanted:
+def asked(body: Json) -> OutputContract:
     found = wanted(body)
     assert found is not None
     return found
@@ -167,7 +167,9 @@ def test_what_the_provider_does_itself_is_left_to_it() -> None:
     assert form_of(asked(body), body, model(*ALL), row(), TRANSLATORS["openai"]) is None
 
 
-def form(body: Json, *can: str, amends: SchemaMismatch | None = None, at: Provider | None = None) -> Form:
+def form(
+    body: Json, *can: str, amends: SchemaMismatch | None = None, at: Provider | None = None
+) -> SchemaAttempt:
     at = at or row()
     found = form_of(asked(body), body, model(*can), at, TRANSLATORS[at.dialect], amends)
     assert found is not None
@@ -406,4 +408,4 @@ def test_a_stream_that_is_held_against_a_schema_has_an_end() -> None:
     assert list(checked.feed(told))
     with pytest.raises(UpstreamError) as raised:
         list(checked.feed(told))
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"

@@ -88,14 +88,14 @@ async def test_no_address_answers(
     resolve(monkeypatch, [{"silent": silent, "closed": closed}[one] for one in ports])
     with pytest.raises(UpstreamError) as caught:
         await connected()
-    assert (caught.value.klass, caught.value.cause) == failure
+    assert (caught.value.failure_class, caught.value.cause) == failure
 
 
 @pytest.mark.parametrize("host", ["a..test", f"{'a' * 64}.test"], ids=["an empty label", "a long label"])
 async def test_a_name_that_cannot_exist_is_not_resolved(host: str) -> None:
     with pytest.raises(UpstreamError) as caught:
         await connected(host)
-    assert (caught.value.klass, caught.value.cause) == ("network", "dns")
+    assert (caught.value.failure_class, caught.value.cause) == ("network", "dns")
 
 
 @pytest.mark.parametrize("cancellations", [1, 2])

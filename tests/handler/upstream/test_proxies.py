@@ -148,7 +148,7 @@ async def test_behind_a_proxy_a_name_that_cannot_exist_is_class_network() -> Non
     async with Wild() as wild, ForwardProxy(wild.port) as proxy:
         with pytest.raises(UpstreamError) as caught:
             await _connected({"HTTPS_PROXY": proxy.address}, f"https://{'a' * 64}.test/v1")
-    assert (caught.value.klass, caught.value.cause) == ("network", "dns")
+    assert (caught.value.failure_class, caught.value.cause) == ("network", "dns")
 
 
 @pytest.mark.parametrize("user", ["", "me:wrong@"])
@@ -156,7 +156,7 @@ async def test_a_proxy_that_refuses_is_a_failure_of_the_network(user: str) -> No
     async with ForwardProxy(1, password="a word") as proxy:
         with pytest.raises(UpstreamError) as caught:
             await _connected({"HTTPS_PROXY": f"http://{user}{proxy.address}"}, "https://llm.corp.test/v1")
-    assert (caught.value.klass, caught.value.cause) == ("network", "proxy")
+    assert (caught.value.failure_class, caught.value.cause) == ("network", "proxy")
     assert caught.value.message.endswith("it answered 407.")
 
 
@@ -167,5 +167,5 @@ async def test_behind_a_proxy_a_host_that_names_a_private_place_is_refused(host:
     async with ForwardProxy(1) as proxy:
         with pytest.raises(UpstreamError) as caught:
             await _connected({"HTTPS_PROXY": proxy.address}, f"https://{host}/v1", public_only=True)
-        assert caught.value.klass == "permission"
+        assert caught.value.failure_class == "permission"
         assert proxy.lines == []

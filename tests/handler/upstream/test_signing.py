@@ -13,7 +13,7 @@ from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
 from handler.errors import UpstreamError
-from handler.upstream.request import Outgoing
+from handler.upstream.request import UpstreamRequest
 from handler.upstream.signing import Signer, found
 from tests.support.signatures import signature_of
 
@@ -21,12 +21,12 @@ URL = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.nova-lite-v1
 OURS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "canary-token")
 
 
-def order(url: str = URL, body: bytes = b'{"messages": []}', *more: tuple[bytes, bytes]) -> Outgoing:
+def order(url: str = URL, body: bytes = b'{"messages": []}', *more: tuple[bytes, bytes]) -> UpstreamRequest:
     headers = [(b"content-type", b"application/json"), (b"accept", b"application/json"), *more]
-    return Outgoing(url=url, headers=headers, body=body, dropped=(), secrets=())
+    return UpstreamRequest(url=url, headers=headers, body=body, dropped=(), secrets=())
 
 
-async def signed(asked: Outgoing, credentials: Any = OURS) -> dict[str, str]:
+async def signed(asked: UpstreamRequest, credentials: Any = OURS) -> dict[str, str]:
     sent = await Signer(lambda: credentials)(asked)
     return {name.decode(): value.decode() for name, value in sent.headers}
 
@@ -36,7 +36,7 @@ async def test_nothing_that_it_signs_with_is_repeated_from_a_provider() -> None:
     sent = await Signer(lambda: ours)(order())
     signature = dict(sent.headers)[b"authorization"].decode()[-64:]
     error = UpstreamError(
-        f"Not {ours.access_key}, {ours.secret_key}, {ours.token} or {signature}.", klass="auth"
+        f"Not {ours.access_key}, {ours.secret_key}, {ours.token} or {signature}.", failure_class="auth"
     )
     sent.forget(error)
     assert error.message == "Not [redacted], [redacted], [redacted] or [redacted]."
@@ -104,13 +104,13 @@ async def test_an_id_that_is_encoded_in_the_path_is_encoded_again_to_be_signed()
 async def test_nothing_else_is_signed_for(url: str) -> None:
     with pytest.raises(UpstreamError) as raised:
         await signed(order(url))
-    assert raised.value.klass == "auth"
+    assert raised.value.failure_class == "auth"
 
 
 async def test_without_credentials_it_is_a_failure_of_class_auth() -> None:
     with pytest.raises(UpstreamError) as raised:
         await signed(order(), None)
-    assert raised.value.klass == "auth"
+    assert raised.value.failure_class == "auth"
 
 
 async def test_credentials_are_looked_for_once_and_renewed_when_they_run_out() -> None:
@@ -160,7 +160,7 @@ async def test_credentials_that_cannot_be_renewed_are_a_failure_of_class_auth() 
 
     with pytest.raises(UpstreamError) as raised:
         await signed(order(), Broken())
-    assert raised.value.klass == "auth"
+    assert raised.value.failure_class == "auth"
     assert "canary" not in str(raised.value)
 
 
@@ -172,12 +172,12 @@ async def test_credentials_that_are_too_old_when_they_come_are_a_failure_of_clas
     old = RefreshableCredentials.create_from_metadata(renewed(), renewed, method="test")
     with pytest.raises(UpstreamError) as raised:
         await signed(order(), old)
-    assert raised.value.klass == "auth"
+    assert raised.value.failure_class == "auth"
 
 
 async def test_the_token_is_taken_out_of_what_a_provider_says_and_is_not_shown() -> None:
     sent = await Signer(lambda: OURS)(order())
-    error = UpstreamError("it said canary-token to us", klass="auth")
+    error = UpstreamError("it said canary-token to us", failure_class="auth")
     sent.forget(error)
     assert "canary" not in str(error)
     assert "canary" not in repr(sent)

@@ -55,7 +55,7 @@ def raw(head: bytes) -> bytes:
 def test_headers_that_nobody_can_read_are_damage(head: bytes) -> None:
     with pytest.raises(UpstreamError) as raised:
         read(raw(head))
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_byte_that_changed_on_the_way_is_noticed(at: int) -> None:
     broken[at] ^= 1
     with pytest.raises((UpstreamError, EventTooLarge)) as raised:
         read(bytes(broken))
-    assert getattr(raised.value, "klass", "protocol") == "protocol"
+    assert getattr(raised.value, "failure_class", "protocol") == "protocol"
 
 
 def test_what_came_before_the_damage_counts() -> None:
@@ -110,7 +110,7 @@ def test_an_end_inside_a_message_is_an_early_end(left: int) -> None:
     assert read(DATA[:-left], decoder=decoder) == EVENTS[:2]
     with pytest.raises(UpstreamError) as raised:
         decoder.close()
-    assert raised.value.klass == "network"
+    assert raised.value.failure_class == "network"
 
 
 def test_a_message_is_bounded_before_it_is_complete() -> None:

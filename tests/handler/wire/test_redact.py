@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import UpstreamError
-from handler.upstream.request import Outgoing
+from handler.upstream.request import UpstreamRequest
 from handler.wire.redact import redacted, without
 
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz"
@@ -51,9 +51,9 @@ def test_no_text_takes_long(text: str) -> None:
 
 
 def forgotten(*secrets: str, **said: str) -> UpstreamError:
-    error = UpstreamError(**{"message": "No.", "klass": "invalid_request", **said})  # type: ignore[arg-type]
+    error = UpstreamError(**{"message": "No.", "failure_class": "invalid_request", **said})  # type: ignore[arg-type]
     error.add_note(f"said {CANARY}")
-    Outgoing(url="", headers=[], body=b"", dropped=(), secrets=secrets).forget(error)
+    UpstreamRequest(url="", headers=[], body=b"", dropped=(), secrets=secrets).forget(error)
     return error
 
 

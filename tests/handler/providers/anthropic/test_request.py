@@ -316,7 +316,7 @@ def test_what_has_no_place_there_is_refused_by_name(chat: Json, param: str) -> N
     with pytest.raises(UpstreamError) as raised:
         request(chat)
     error = raised.value
-    assert (error.klass, error.status, error.code, error.param) == (
+    assert (error.failure_class, error.status, error.code, error.param) == (
         "invalid_request",
         400,
         "unsupported_parameter",

@@ -61,7 +61,7 @@ def test_finish_reasons(stop: Any, blocks: list[Json], expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "klass"),
+    ("body", "failure_class"),
     [
         pytest.param(
             {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
@@ -72,10 +72,10 @@ def test_finish_reasons(stop: Any, blocks: list[Json], expected: str) -> None:
         pytest.param({"content": [1]}, "protocol", id="blocks of another type"),
     ],
 )
-def test_an_answer_that_is_none(body: Json, klass: str) -> None:
+def test_an_answer_that_is_none(body: Json, failure_class: str) -> None:
     with pytest.raises(UpstreamError) as raised:
         response(body)
-    assert raised.value.klass == klass
+    assert raised.value.failure_class == failure_class
 
 
 def test_the_cost_knows_what_came_from_the_cache() -> None:
@@ -156,7 +156,7 @@ def test_one_event_that_cannot_be_read_is_skipped_and_a_second_is_a_failure() ->
     )
     with pytest.raises(UpstreamError) as raised:
         chunks(START, "{", json.dumps({"type": "content_block_stop", "index": 7}), STOP)
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
 
 
 def test_an_error_in_a_stream_has_the_class_of_its_type() -> None:
@@ -168,7 +168,7 @@ def test_an_error_in_a_stream_has_the_class_of_its_type() -> None:
                 "error": {"type": "invalid_request_error", "message": "prompt is too long: 2 > 1"},
             },
         )
-    assert raised.value.klass == "context_length"
+    assert raised.value.failure_class == "context_length"
 
 
 def test_thoughts_of_a_stream_are_those_of_the_whole_answer() -> None:

@@ -64,7 +64,7 @@ def tool(name: str = "look", **more: Any) -> Json:
 def refused(chat: Json, name: str = NOVA) -> UpstreamError:
     with pytest.raises(UpstreamError) as raised:
         request(chat, name)
-    assert (raised.value.klass, raised.value.status) == ("invalid_request", 400)
+    assert (raised.value.failure_class, raised.value.status) == ("invalid_request", 400)
     assert raised.value.code == "unsupported_parameter"
     return raised.value
 
@@ -407,7 +407,7 @@ def test_stop_reasons(reason: str | None, content: list[Json], finish: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("body", "klass"),
+    ("body", "failure_class"),
     [
         pytest.param({}, "protocol", id="nothing"),
         pytest.param({"output": {"message": {"content": None}}}, "protocol", id="no content"),
@@ -419,10 +419,10 @@ def test_stop_reasons(reason: str | None, content: list[Json], finish: str) -> N
         ),
     ],
 )
-def test_a_whole_answer_that_is_none(body: Json, klass: str) -> None:
+def test_a_whole_answer_that_is_none(body: Json, failure_class: str) -> None:
     with pytest.raises(UpstreamError) as raised:
         Bedrock().response(body, Quirks())
-    assert raised.value.klass == klass
+    assert raised.value.failure_class == failure_class
 
 
 @pytest.mark.parametrize("event", ["[]", "{}", '{"contentBlockStart": {}}', '{"messageStop"'])
@@ -432,7 +432,7 @@ def test_one_event_that_is_none_is_skipped_and_a_second_is_a_failure(event: str)
     assert list(decoder.feed(event)) == []
     with pytest.raises(UpstreamError) as raised:
         list(decoder.feed(event))
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
 
 
 def test_every_model_of_bedrock_gets_a_request_that_the_service_knows() -> None:
@@ -480,7 +480,7 @@ def test_a_custom_tool_takes_text_and_comes_back_as_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "body", "klass"),
+    ("status", "headers", "body", "failure_class"),
     [
         pytest.param(502, {}, b"<html>Bad gateway</html>", "server", id="a page"),
         pytest.param(429, {}, b"", "rate_limit", id="nothing but a status"),
@@ -499,5 +499,5 @@ def test_a_custom_tool_takes_text_and_comes_back_as_one() -> None:
         ),
     ],
 )
-def test_errors_of_odd_shapes(status: int, headers: dict[str, str], body: bytes, klass: str) -> None:
-    assert Bedrock().error(status, headers, body).klass == klass
+def test_errors_of_odd_shapes(status: int, headers: dict[str, str], body: bytes, failure_class: str) -> None:
+    assert Bedrock().error(status, headers, body).failure_class == failure_class

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.answers.client_stream import Frames, content_of
+from handler.answers.client_stream import ClientStream, content_of
 from handler.answers.usage import usage_of
 from handler.errors import UpstreamError
 from handler.providers.data_urls import media_of
@@ -55,7 +55,7 @@ def contents(*messages: Json, name: str = "gemini-3.5-flash") -> list[Json]:
 def refused(chat: Json, name: str = "gemini-3.5-flash") -> UpstreamError:
     with pytest.raises(UpstreamError) as raised:
         asked(chat, name)
-    assert raised.value.klass == "invalid_request"
+    assert raised.value.failure_class == "invalid_request"
     assert raised.value.status == 400
     return raised.value
 
@@ -876,7 +876,7 @@ def test_an_answer_without_an_id_gets_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "klass"),
+    ("body", "failure_class"),
     [
         pytest.param({}, "protocol", id="nothing"),
         pytest.param({"candidates": []}, "server", id="no candidate"),
@@ -892,10 +892,10 @@ def test_an_answer_without_an_id_gets_one() -> None:
         ),
     ],
 )
-def test_an_answer_that_is_none(body: Json, klass: str) -> None:
+def test_an_answer_that_is_none(body: Json, failure_class: str) -> None:
     with pytest.raises(UpstreamError) as raised:
         Google().response(body, QUIRKS)
-    assert raised.value.klass == klass
+    assert raised.value.failure_class == failure_class
 
 
 @pytest.mark.parametrize(
@@ -909,7 +909,7 @@ def test_an_answer_that_is_none(body: Json, klass: str) -> None:
     ],
 )
 def test_an_error_in_any_shape_has_the_class_of_its_status(body: bytes) -> None:
-    assert Google().error(502, {}, body).klass == "server"
+    assert Google().error(502, {}, body).failure_class == "server"
 
 
 def test_an_error_does_not_tell_the_key() -> None:
@@ -961,7 +961,7 @@ def test_a_refusal_is_the_first_content_of_a_stream() -> None:
 
 
 def test_frames_of_a_stream_are_the_clients() -> None:
-    frames = Frames(Google().stream(QUIRKS), model="gemini/m", wants_usage=True)
+    frames = ClientStream(Google().stream(QUIRKS), model="gemini/m", wants_usage=True)
     event = answer(text("Hi"), usageMetadata={"promptTokenCount": 1, "candidatesTokenCount": 1})
     sent = frames.feed(f"data: {json.dumps(event)}\r\n\r\n".encode()) + frames.close()
     chunks = [json.loads(line.removeprefix("data: ")) for line in sent.decode().split("\n\n") if line]
@@ -996,7 +996,7 @@ def spoilt(value: Any) -> Iterator[Any]:
 
 def test_nothing_in_an_answer_breaks_it_otherwise_than_as_a_failure() -> None:
     for body in (*spoilt(FULL), *spoilt(FAILED)):
-        assert Google().error(500, {}, json.dumps(body).encode()).klass
+        assert Google().error(500, {}, json.dumps(body).encode()).failure_class
         with suppress(UpstreamError):
             fed(body)
         if isinstance(body, dict):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.answers.client_stream import Frames
+from handler.answers.client_stream import ClientStream
 from handler.answers.usage import Usage, usage_of
 from handler.errors import UpstreamError
 from handler.providers.openai.shape import REQUIRED, completed
@@ -19,9 +19,9 @@ from tests.handler.providers.openai.openai_shapes import CALL_EVENTS, SHAPES, TE
 PARTS = {"call": {"id", "type"}, "function": {"name", "arguments"}}
 
 
-def frames_of(events: list[Json], *, wants_usage: bool = True) -> tuple[list[Json], Frames]:
+def frames_of(events: list[Json], *, wants_usage: bool = True) -> tuple[list[Json], ClientStream]:
     """The chunks that a client gets, and where they come from."""
-    frames = Frames(OpenAI().stream(Quirks()), model="host/m", wants_usage=wants_usage, steady=True)
+    frames = ClientStream(OpenAI().stream(Quirks()), model="host/m", wants_usage=wants_usage, steady=True)
     data = [f"data: {json.dumps(event)}\n\n".encode() for event in events] + [b"data: [DONE]\n\n"]
     sent = b"".join([*map(frames.feed, data), b"" if frames.ended else frames.close()])
     assert frames.failure is None, frames.failure
@@ -138,7 +138,7 @@ def test_a_call_whose_name_never_comes_is_a_failure(name: str | None, finish: st
     )
     with pytest.raises(UpstreamError) as raised:
         list(decoder.feed(json.dumps(piece({}, finish))))
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
     with pytest.raises(UpstreamError):
         OpenAI().response({"choices": [{"message": {"tool_calls": nameless}}]}, Quirks())
 
@@ -154,7 +154,7 @@ def test_arguments_without_a_name_are_held_up_to_a_bound() -> None:
     assert [list(decoder.feed(data)) for _ in range(50)]
     with pytest.raises(UpstreamError) as raised:
         collections.deque((list(decoder.feed(data)) for _ in range(150)), maxlen=0)
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
 
 
 def test_a_stream_that_goes_on_after_an_end_and_breaks_off_is_a_failure() -> None:
@@ -163,4 +163,4 @@ def test_a_stream_that_goes_on_after_an_end_and_breaks_off_is_a_failure() -> Non
         list(decoder.feed(json.dumps(event)))
     with pytest.raises(UpstreamError) as raised:
         list(decoder.close())
-    assert raised.value.klass == "network"
+    assert raised.value.failure_class == "network"

@@ -43,7 +43,7 @@ def test_an_answer_that_needs_nothing_is_the_object_it_was() -> None:
 def test_an_answer_that_is_none_is_a_protocol_failure(body: Json) -> None:
     with pytest.raises(UpstreamError) as raised:
         OpenAI().response(body, Quirks())
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_finish_reasons(quirks: Quirks, finish: Any, calls: list[Json], expected
 def test_an_answer_that_ends_in_error_is_a_failure() -> None:
     with pytest.raises(UpstreamError) as raised:
         OpenAI().response(whole(finish="network_error"), Quirks(finish_reasons={"network_error": "error"}))
-    assert raised.value.klass == "server"
+    assert raised.value.failure_class == "server"
 
 
 def chunk(delta: Any = None, finish: Any = None, **more: Any) -> str:
@@ -96,7 +96,7 @@ def test_one_event_that_cannot_be_parsed_is_skipped() -> None:
 def test_a_second_one_is_a_failure(event: str) -> None:
     with pytest.raises(UpstreamError) as raised:
         told(chunk(), event, event)
-    assert raised.value.klass == "protocol"
+    assert raised.value.failure_class == "protocol"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_second_one_is_a_failure(event: str) -> None:
 def test_a_stream_that_ends_too_early_is_a_failure(data: tuple[str, ...]) -> None:
     with pytest.raises(UpstreamError) as raised:
         told(*data)
-    assert raised.value.klass == "network"
+    assert raised.value.failure_class == "network"
 
 
 def test_a_stream_with_a_finish_reason_needs_no_done() -> None:
@@ -127,7 +127,7 @@ def test_an_error_within_a_stream_is_raised_when_it_comes() -> None:
     assert len(list(decoder.feed(chunk()))) == 1
     with pytest.raises(UpstreamError) as raised:
         list(decoder.feed('{"error": {"message": "Overloaded", "code": "server_is_overloaded"}}'))
-    assert raised.value.klass == "overloaded"
+    assert raised.value.failure_class == "overloaded"
 
 
 def test_an_event_without_choices_or_id_is_no_chunk() -> None:
@@ -165,7 +165,7 @@ def test_no_answer_of_whatever_shape_is_more_than_a_failure(events: list[Any], l
     quirks = Quirks(legacy=not legacy, finish_by_calls=True)
     decoder = OpenAI().stream(quirks, legacy=legacy)
     for event in events:
-        assert OpenAI().error(400, {}, json.dumps(event).encode()).klass in ACTIONS
+        assert OpenAI().error(400, {}, json.dumps(event).encode()).failure_class in ACTIONS
         try:
             for one in decoder.feed(json.dumps(event)):
                 usage_of(one)
