@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from handler.providers.content_blocks.blocks import Part, unsupported
+from handler.providers.content_blocks.blocks import Part
 from handler.providers.data_urls import media_of, type_of_name
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _TEXTS = ("text/", "application/json", "application/xml", "application/yaml")

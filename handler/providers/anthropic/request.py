@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handler.providers.anthropic.media import PARTS
-from handler.providers.content_blocks.blocks import limit_marks, unsupported
+from handler.providers.content_blocks.blocks import limit_marks
 from handler.providers.content_blocks.conversation import Conversation, Manner
 from handler.providers.content_blocks.names import fitting
 from handler.providers.content_blocks.thinking import think, words_of
@@ -19,6 +19,7 @@ from handler.providers.content_blocks.tools import choose, held_to
 from handler.providers.legacy_functions import modern
 from handler.providers.quirks.parameters import MOST, asked_tokens, is_neutral, stops_of
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 from rules import Model
 
 _MANNER = Manner(parts=PARTS, fitting=fitting, longest_name=128)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from handler.providers.content_blocks.blocks import Part, unsupported
+from handler.providers.content_blocks.blocks import Part
 from handler.providers.data_urls import media_of, type_of_name
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 # A type of MIME -> the sort of block, and what Converse calls the format.

@@ -14,7 +14,6 @@ from typing import Any
 
 from handler.providers.bedrock.media import PARTS
 from handler.providers.bedrock.messages import limit_marks, mark_of, messages_of, rendered
-from handler.providers.content_blocks.blocks import unsupported
 from handler.providers.content_blocks.conversation import Conversation, Manner
 from handler.providers.content_blocks.names import fitting, nine
 from handler.providers.content_blocks.thinking import think, words_of
@@ -22,6 +21,7 @@ from handler.providers.content_blocks.tools import choose, held_to
 from handler.providers.legacy_functions import modern
 from handler.providers.quirks.parameters import MOST, asked_tokens, is_neutral, stops_of
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 from rules import Model
 
 _MANNER = Manner(parts=PARTS, fitting=partial(fitting, longest=64), longest_name=64)

@@ -6,11 +6,11 @@ gets a name that marks its arguments as encoded, so that an answer can be decode
 
 from __future__ import annotations
 
-from handler.providers.content_blocks.blocks import unsupported
 from handler.providers.content_blocks.conversation import Conversation
 from handler.providers.content_blocks.names import meant, spelled, with_spelled_arguments
 from handler.providers.content_blocks.schema import KEY
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 
 
 def spell_arguments(tools: list[Json], choice: Json, talk: Conversation) -> None:

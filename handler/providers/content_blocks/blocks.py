@@ -10,19 +10,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from handler.errors import Unsupported
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 
 Part = Callable[[Json, str], Json]  # a part of a message, and where it is, to a block
 
 FORMAT = "anthropic-claude-v1"  # marks thoughts that only Claude can read
 
 _MODEL = re.compile(r"claude-[a-z0-9.-]+?(?=$|-20\d{6}|-v\d|-latest|[@:])")
-
-
-def unsupported(where: str, problem: str) -> Unsupported:
-    """Content that the format has no place for."""
-    return Unsupported(f"{where}: {problem}", failure_class="invalid_request", param=where)
 
 
 def blocks_of(content: Any, where: str, parts: Mapping[str, Part]) -> list[Json]:

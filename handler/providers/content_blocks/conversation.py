@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from handler.providers.content_blocks.blocks import Part, blocks_of, marked, thoughts_of, unsupported
+from handler.providers.content_blocks.blocks import Part, blocks_of, marked, thoughts_of
 from handler.providers.content_blocks.names import spelled
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 
 THINKING = frozenset({"thinking", "redacted_thinking"})
 _NOTHING = {"type": "text", "text": "."}  # where a turn must be and nothing was said

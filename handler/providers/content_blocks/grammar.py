@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from handler.providers.content_blocks.blocks import unsupported
 from handler.providers.content_blocks.schema import STRICT_TOOLS, Compiled, Size, compiled
 from handler.providers.quirks.parameters import format_of
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 
 FREE = {"type": "object"}  # where a response format names no schema
 

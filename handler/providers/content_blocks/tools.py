@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handler.providers.content_blocks.blocks import marked, unsupported
+from handler.providers.content_blocks.blocks import marked
 from handler.providers.content_blocks.conversation import Conversation
 from handler.providers.content_blocks.names import spelled
 from handler.providers.quirks.parameters import format_of
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 from rules import Model
 
 _FORCING = frozenset({"any", "tool"})

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from handler.errors import UpstreamError
-from handler.providers.content_blocks.blocks import unsupported
 from handler.providers.data_urls import Media, media_of, type_of_name
 from handler.providers.google.signatures import base64_text, signature_of, signed
 from handler.providers.quirks.needs import UNSIGNED
 from handler.providers.translator import Json
+from handler.providers.unsupported import unsupported
 
 PACKED = "__thought__"  # where some gateways carry a signature: in the id of the call
 _SYSTEM = ("system", "developer")

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from handler.providers.content_blocks.blocks import unsupported
 from handler.providers.google.messages import conversation, spelled
 from handler.providers.legacy_functions import modern
 from handler.providers.quirks.request import NEUTRAL, suited
 from handler.providers.translator import Json, Quirks
+from handler.providers.unsupported import unsupported
 from rules import Model
 
 # What other functions than `_config` look at, or what says nothing to Gemini.

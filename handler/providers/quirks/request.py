@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from handler.providers.content_blocks.blocks import unsupported
 from handler.providers.legacy_functions import modern
 from handler.providers.quirks.messages import retold, shared
 from handler.providers.translator import Json, Quirks
+from handler.providers.unsupported import unsupported
 from rules import Model, like
 
 SAMPLING = frozenset({"temperature", "top_p", "top_k", "logprobs", "top_logprobs"})
