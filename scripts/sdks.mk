@@ -1,6 +1,6 @@
-# The environment of tests/providers/sdk_*.py and tests/provider_fakes: the providers' own libraries, which check our
-# captures of their formats, and what conversations send. Included by the Makefile; `make sdks` makes it, the lock
-# is requirements/sdks.txt. How a lock becomes an environment is said in clients.mk.
+# The environment of tests/handler/providers/sdk_*.py and tests/provider_fakes: the providers' own libraries. They
+# check our captures of their formats and the requests of our conversations. Included by the Makefile; `make sdks`
+# makes it from requirements/sdks.txt, as clients.mk makes its own.
 
 .PHONY: sdks slow
 sdks: .venvs/sdks/.stamp

@@ -1,8 +1,9 @@
-"""The fault wall: a provider that fails in every way there is, and what a gateway must make of it.
+"""A provider that fails in every known way, and what a gateway must make of it.
 
-faults.py      the faults, by model name          server.py     the wall: a real upstream that injects them
-front.py       a gateway in front of the wall     judge.py      what a caller must see under each fault
-scenarios.py   failoverbench's sixteen            scorecard.py  `make faults`: every fault, a verdict each
+faults.py        the faults, by model name      failure_modes.py  what the provider does for each fault
+provider.py      the provider on loopback       expectations.py   what a caller must see under each fault
+gateway.py       a gateway in front of it       scorecard.py      `make faults`: a verdict on every fault
+scenarios.py     the sixteen of failoverbench   replies.py        the answer, and parts of it
 
-`python -m tests.wall` starts the wall by hand; docs/failures.md says what to expect.
+`python -m tests.fault_injection` serves the provider alone; docs/failures.md says what to expect.
 """

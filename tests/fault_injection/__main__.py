@@ -1,4 +1,4 @@
-"""`python -m tests.wall`: the wall by hand. It prints its faults, how to reach them, and what it sees."""
+"""`python -m tests.fault_injection`: the wall by hand. It prints its faults, how to reach them, and what it sees."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def serve(port: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.wall", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.fault_injection", description=__doc__)
     parser.add_argument("--port", type=int, default=8401)
     try:
         asyncio.run(serve(parser.parse_args().port))

@@ -1,6 +1,6 @@
 """The services on one port of loopback, in the environment of `make sdks`: prints their address, then serves.
 
-.venvs/sdks/bin/python -m tests.services
+.venvs/sdks/bin/python -m tests.provider_fakes
 """
 
 from __future__ import annotations

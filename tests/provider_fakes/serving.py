@@ -25,7 +25,7 @@ PATHS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}  # by provider
 def services(said: Path) -> Iterator[str]:
     """Their address, while they run; what they refuse is written to `said`."""
     assert PYTHON.exists(), f"there is no {PYTHON.relative_to(ROOT)}: make sdks"
-    command = [str(PYTHON), "-m", "tests.services"]
+    command = [str(PYTHON), "-m", "tests.provider_fakes"]
     with (
         said.open("wb") as errors,
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors) as run,
