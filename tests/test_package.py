@@ -112,12 +112,12 @@ def test_the_package_is_small_and_holds_no_tests_and_no_metadata() -> None:
 def test_the_pruned_botocore_still_signs_and_reads_event_streams() -> None:
     program = """
 import asyncio
-from handler.eventstream import Decoder
-from handler.outgoing import Outgoing
-from handler.signing import Signer
+from handler.upstream.request import UpstreamRequest
+from handler.upstream.signing import Signer
+from handler.wire.eventstream import Decoder
 url = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/m/converse"
-order = Outgoing(url=url, headers=[], body=b"{}", dropped=(), secrets=())
-print(dict(asyncio.run(Signer()(order)).headers)[b"authorization"].decode())
+request = UpstreamRequest(url=url, headers=[], body=b"{}", dropped=(), secrets=())
+print(dict(asyncio.run(Signer()(request)).headers)[b"authorization"].decode())
 print(list(Decoder().feed(bytes.fromhex("%s"))))
 """
     told = subprocess.run(

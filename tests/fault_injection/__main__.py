@@ -1,4 +1,4 @@
-"""`python -m tests.fault_injection`: the wall by hand. It prints its faults, how to reach them, and what it sees."""
+"""`python -m tests.fault_injection` serves the faulty provider alone, and prints its faults and requests."""
 
 from __future__ import annotations
 
