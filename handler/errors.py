@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from handler.wire.redact import redacted
+from handler.redact import redacted
 
 if TYPE_CHECKING:
     from handler.access.keys import Key

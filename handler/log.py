@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from handler.answers.usage import Spent, Usage, dollars_of
 from handler.errors import Unauthenticated
+from handler.redact import redacted
 from handler.settings import InvalidSetting
-from handler.wire.redact import redacted
 
 if TYPE_CHECKING:
     from handler.access.keys import Key

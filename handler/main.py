@@ -1,11 +1,10 @@
-"""Where everything is made: settings to clients to the app, and the buffered Lambda entry.
+"""Builds the gateway: settings, clients, gateway and app.
 
-`build` is called once per process: by the streaming loop, by a local run, or by the first look at `handler`.
+`build` is called once per process: by one of Lambda's entries (handler/runtime) or by a local run.
 """
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -97,17 +96,3 @@ def _relay(
         observe=cooldown.observe,
         clock=clock,
     )
-
-
-def __getattr__(name: str) -> Any:
-    """`handler`, the buffered entry for Lambda's own client: made when it is asked for, still in init."""
-    if name != "handler":
-        raise AttributeError(name)
-    from mangum import Mangum
-
-    from handler.runtime.event import http_only
-
-    logging.getLogger("mangum").setLevel(logging.WARNING)  # a line per request is written already
-    app, gateway = build()
-    globals()["handler"] = entry = http_only(Mangum(app, lifespan="off"), gateway.settle)
-    return entry

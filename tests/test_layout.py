@@ -25,7 +25,7 @@ ONLY_IN = {
     "jsonschema_rs": ("handler.structured.schema",),
     "botocore": ("handler.store.dynamodb", "handler.upstream.signing", "handler.wire.eventstream"),
     "starlette": ("handler.app", "handler.endpoints."),
-    "mangum": ("handler.main", "handler.runtime.event"),
+    "mangum": ("handler.runtime.",),
     "moto": ("handler.local.serve",),
     "uvicorn": ("handler.local.serve",),
     "yaml": ("handler.local.create_tables",),
@@ -55,7 +55,8 @@ ROOMS = """
     handler.upstream handler.answers handler.cli
     handler.access handler.formats handler.providers
     handler.store handler.wire
-    handler.settings handler.errors
+    handler.errors
+    handler.settings handler.redact
     handler
     rules
 """
@@ -66,7 +67,6 @@ STILL_UP = {
     "handler.errors",
     "handler.formats.chat.request",
     "handler.gateway.gateway",
-    "handler.main",
     "handler.providers.openai.stream",
     "handler.providers.openai.translator",
     "handler.store.dynamodb",
@@ -252,6 +252,7 @@ UNREAD = {
     *(f"handler.providers.{name}" for name in ("openai", "quirks", "rows", "addressing", "data_urls")),
     *(f"handler.providers.{name}" for name in ("failure", "legacy_functions", "malformed", "registry")),
     *(f"handler.providers.{name}" for name in ("retry_after", "translator")),
+    "handler.redact",
     "handler.relay",
     "handler.runtime",
     "handler.settings",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from handler.errors import LONGEST_DETAIL, UpstreamError
 from handler.providers.retry_after import reset_after, retry_after
-from handler.wire.redact import redacted
+from handler.redact import redacted
 
 Json = dict[str, Any]
 

@@ -5,9 +5,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 from mangum.handlers import APIGateway, HTTPGateway
@@ -17,8 +16,6 @@ from handler.errors import InvalidRequest
 
 # Lambda sets these itself; `content-length` would come out under another name.
 NOT_OURS = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
-
-Entry = Callable[[Any, Any], dict[str, Any]]  # of Lambda's own client: event and context to answer
 
 _CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=[], exclude_headers=[])
 _UNREADABLE = (
@@ -47,27 +44,6 @@ def request_of(event: Any, context: Any) -> tuple[MutableMapping[str, Any], byte
     # 2.4: `send` raises OSError when the client is gone, so Starlette starts no task to watch for that.
     scope.update(asgi={"version": "3.0", "spec_version": "2.4"}, raw_path=raw_path)
     return scope, body
-
-
-def http_only(entry: Entry, settle: Callable[[], Coroutine[Any, Any, None]]) -> Entry:
-    """Wraps a buffered entry so that an event that is no HTTP request is answered, not failed.
-
-    A schedule that keeps an instance warm would fail, be retried and be counted as an error. `settle` ends
-    what runs beside requests: once the answer is returned the instance may be frozen.
-    """
-
-    def handler(event: Any, context: Any) -> dict[str, Any]:
-        try:
-            request_of(event, context)
-        except InvalidRequest as error:
-            headers = {"content-type": "application/json", "x-request-id": context.aws_request_id}
-            return {"statusCode": error.status, "headers": headers, "body": json.dumps(error.body())}
-        answer = entry(event, context)
-        loop = asyncio.get_event_loop()  # on which Mangum runs requests
-        loop.run_until_complete(settle())
-        return answer
-
-    return handler
 
 
 def prelude(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from handler.wire.redact import redacted
+from handler.redact import redacted
 
 BASE = "/2018-06-01/runtime"
 ACCEPTED, GONE = 202, 410

@@ -10,8 +10,8 @@ from handler.errors import InvalidRequest, UpstreamError
 from handler.formats.options import header_text
 from handler.providers.addressing import address
 from handler.providers.translator import Provider, Translator
+from handler.redact import without
 from handler.relay.call import Call
-from handler.wire.redact import without
 from handler.wire.splice import anew_bytes, splice_bytes
 from rules import Model
 

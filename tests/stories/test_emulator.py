@@ -40,7 +40,7 @@ def streaming() -> list[str]:
 
 def buffered() -> list[str]:
     """As Lambda starts it without a wrapper: its own client, with the handler of the template."""
-    return [str(bare_python()), "-P", "-m", "awslambdaric", "handler.main.handler"]
+    return [str(bare_python()), "-P", "-m", "awslambdaric", "handler.runtime.buffered.handler"]
 
 
 @asynccontextmanager
@@ -66,7 +66,7 @@ async def under_the_fake_api(account: Around) -> AsyncIterator[str]:
 @asynccontextmanager
 async def under_awslambdaric(account: Around) -> AsyncIterator[str]:
     paths = f"{package()}:{lambdas_client()}"
-    environment = {**account.environment, "_HANDLER": "handler.main.handler", "PYTHONPATH": paths}
+    environment = {**account.environment, "_HANDLER": "handler.runtime.buffered.handler", "PYTHONPATH": paths}
     async with (
         FakeRuntimeApi().serving() as api,
         runtime(buffered(), api=api, environment=environment, cwd=package()),

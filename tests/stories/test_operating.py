@@ -15,7 +15,7 @@ from mangum import Mangum
 
 from handler.local.terminal_log import console
 from handler.log import RequestLog, line
-from handler.runtime.event import http_only
+from handler.runtime.buffered import http_only
 from handler.settings import Settings
 from handler.store.tables import StoreError
 from handler.upstream.credentials import Credentials

@@ -23,7 +23,7 @@ from handler.providers.google.signatures import Signed, signatures_of
 from handler.providers.legacy_functions import legacy_answer, legacy_chunk
 from handler.providers.malformed import MalformedEvents, loads
 from handler.providers.translator import PIECE, Json, Quirks, StreamDecoder, too_large
-from handler.wire.redact import redacted
+from handler.redact import redacted
 from rules import Model
 
 # Gemini's word for why it ended -> OpenAI's. https://ai.google.dev/api/generate-content#FinishReason

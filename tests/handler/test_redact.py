@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import UpstreamError
+from handler.redact import redacted, without
 from handler.upstream.request import UpstreamRequest
-from handler.wire.redact import redacted, without
 
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz"
 CANARY = "canary-SECRET-value-12345"
