@@ -20,7 +20,7 @@ from handler.answers.edits import whole
 from handler.errors import GatewayError
 from handler.formats.chat.request import facts_of, parse
 from handler.providers.content_blocks.schema import compiled, of_object
-from handler.providers.google.schema import cleaned
+from handler.providers.google.schema import gemini_schema
 from handler.providers.registry import TRANSLATORS
 from handler.providers.translator import Quirks
 from handler.settings import Settings
@@ -410,7 +410,7 @@ def schemed(schema: Json) -> Step:
     """Fitted to every compiler, and read to hold answers against."""
 
     def step() -> None:
-        cleaned(schema)
+        gemini_schema(schema)
         compiled(of_object(schema))
         try:
             Schema(schema)

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
-from handler.providers.schemas.drafts import step_name, to_2020_12
+from handler.providers.schemas.drafts import to_2020_12, unescape_step
 from handler.providers.schemas.merging import (
-    TEXT,
+    UNIT_CHARACTERS,
+    CannotTranslate,
     Merger,
-    TooLarge,
     items_of,
     members_of,
     patterns_of,
@@ -79,7 +79,7 @@ def compiled(schema: Json) -> Compiled | None:
     """Translates the schema; None where it has no equal there, or exceeds their limits."""
     try:
         found = _Compiler(to_2020_12(schema)).run()
-    except TooLarge:
+    except CannotTranslate:
         return None
     return found if found is not None and found.size.fits else None
 
@@ -91,7 +91,7 @@ def told(description: Any, words: Mapping[str, Any]) -> str:
 
 
 class _Compiler:
-    """Compiles one schema. Its methods raise TooLarge for what has no equal, and return None for `False`."""
+    """Compiles one schema. Its methods raise CannotTranslate, and return None for `False`."""
 
     def __init__(self, root: Json) -> None:
         self._root = root
@@ -107,7 +107,7 @@ class _Compiler:
             self._references[name] = set()
             schema = self._schema(members_of(self._root, "$defs")[name] if name else self._root, name, 0)
             if schema is None:
-                raise TooLarge
+                raise CannotTranslate
             made[name] = schema
         self._refuse_cycles()
         head = made.pop("")
@@ -119,16 +119,16 @@ class _Compiler:
         try:
             TopologicalSorter(self._references).prepare()
         except CycleError as error:
-            raise TooLarge from error
+            raise CannotTranslate from error
 
     def _schema(self, schema: Any, where: str, depth: int) -> Json | None:
         """Translates one subschema. `where`: the definition that it is in."""
-        node = self._merger.flat(schema)
-        self._merger.grow(weight(node) if isinstance(node, dict) else 1)
+        node = self._merger.inline(schema)
+        self._merger.spend_size(weight(node) if isinstance(node, dict) else 1)
         if node is False:
             return None
         if node is True or depth > _DEEPEST:
-            raise TooLarge
+            raise CannotTranslate
         if isinstance(reference := node.get("$ref"), str):
             return self._reference(reference, where, depth)
         if any(isinstance(node.get(word), list) for word in _UNIONS):
@@ -137,9 +137,9 @@ class _Compiler:
 
     def _reference(self, reference: str, where: str, depth: int) -> Json | None:
         _, *steps = reference.split("/")
-        name = step_name(steps[-1]) if steps else ""
+        name = unescape_step(steps[-1]) if steps else ""
         if steps[:-1] != ["$defs"] or not isinstance(members_of(self._root, "$defs").get(name), dict):
-            return self._schema(self._merger.resolved({"$ref": reference}), where, depth + 1)
+            return self._schema(self._merger.resolve({"$ref": reference}), where, depth + 1)
         self._references[where].add(name)
         if name not in self._references and name not in self._waiting:
             self._waiting.append(name)
@@ -151,9 +151,9 @@ class _Compiler:
         alternatives: list[Any] = [beside]
         for word in _UNIONS:
             if isinstance(node.get(word), list):
-                self._merger.spend(len(alternatives) * len(node[word]))
+                self._merger.spend_work(len(alternatives) * len(node[word]))
                 pairs = product(alternatives, node[word])
-                alternatives = [self._merger.both(*pair) for pair in pairs]
+                alternatives = [self._merger.intersect(*pair) for pair in pairs]
         made = [one for each in alternatives if (one := self._schema(each, where, depth + 1)) is not None]
         about = {word: node[word] for word in _ABOUT if word in node}
         return {**about, "anyOf": made} if made else None
@@ -162,7 +162,7 @@ class _Compiler:
         values, kinds = values_of(node), types_of(node)
         held = values is not None and all(isinstance(one, str | int | float | None) for one in values)
         if not held and not kinds:
-            raise TooLarge
+            raise CannotTranslate
         parts: list[Json | None] = [{}]
         words = {word: value for word, value in node.items() if word not in _SAID}
         if not held:
@@ -178,7 +178,7 @@ class _Compiler:
         if not words:
             return new
         new["description"] = told(new.get("description"), words)
-        self._merger.grow(len(new["description"]) // TEXT)
+        self._merger.spend_size(len(new["description"]) // UNIT_CHARACTERS)
         return new
 
     def _object(self, node: Json, words: Json, where: str, depth: int) -> Json | None:
@@ -187,12 +187,12 @@ class _Compiler:
         free = opened and ("properties" not in node or not _ASKING.isdisjoint(node))
         maps = opened and "additionalProperties" in node
         if free or maps or patterns_of(node) or not all(map(KEY.fullmatch, named)):
-            raise TooLarge
+            raise CannotTranslate
         found = {name: self._schema(one, where, depth + 1) for name, one in named.items()}
         properties = {name: one for name, one in found.items() if one is not None}
         if not properties.keys() >= set(required):
             if opened and not named.keys() >= set(required):
-                raise TooLarge
+                raise CannotTranslate
             return None
         optional = len(properties) - len(set(required))
         unions = sum("anyOf" in one or isinstance(one.get("type"), list) for one in properties.values())
@@ -234,7 +234,7 @@ def of_object(parameters: Any) -> Json:
         return {**fixed, "properties": members_of(schema)}
     try:
         found = _alternatives(Merger(schema), schema, 0)
-    except TooLarge:
+    except CannotTranslate:
         found = []
     one = found[0] if len(found) == 1 else {**fixed, **_united(found)}
     head = {"$defs": schema["$defs"]} if "$defs" in schema else {}
@@ -248,15 +248,15 @@ def of_object(parameters: Any) -> Json:
 def _alternatives(merger: Merger, schema: Any, depth: int) -> list[Json]:
     """The alternatives of a schema, each a plain object without `$ref`, `allOf` or unions."""
     if depth > _DEEPEST:
-        raise TooLarge
-    whole = merger.both({"type": "object"}, merger.resolved(schema))
+        raise CannotTranslate
+    whole = merger.intersect({"type": "object"}, merger.resolve(schema))
     if not isinstance(whole, dict):
         return []
     word = next((word for word in _UNIONS if isinstance(whole.get(word), list)), None)
     if word is None:
         return [whole]
     beside = {name: value for name, value in whole.items() if name != word}
-    both = (merger.both(beside, one) for one in whole[word])
+    both = (merger.intersect(beside, one) for one in whole[word])
     return [one for each in both for one in _alternatives(merger, each, depth + 1)]
 
 

@@ -100,9 +100,9 @@ def _format(body: Json, words: Mapping[str, str]) -> Json:
         case {"type": "json_object"}:
             config: Json = {"responseMimeType": "application/json"}
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
-            from handler.providers.google.schema import cleaned, limit_items  # not part of a cold start
+            from handler.providers.google.schema import gemini_schema, limit_items  # not part of a cold start
 
-            config = {"responseMimeType": "application/json", "responseJsonSchema": cleaned(schema)}
+            config = {"responseMimeType": "application/json", "responseJsonSchema": gemini_schema(schema)}
             limit_items([config["responseJsonSchema"]])
         case {"type": "json_schema"}:
             config = {"responseMimeType": "application/json"}
@@ -213,9 +213,9 @@ def _declared(tool: Json, where: str) -> Json:
     new: Json = {"name": spelled(function["name"])}
     if function.get("description"):
         new["description"] = function["description"]
-    from handler.providers.google.schema import cleaned
+    from handler.providers.google.schema import gemini_schema
 
-    schema = cleaned(function.get("parameters"))
+    schema = gemini_schema(function.get("parameters"))
     if schema.keys() - {"type", "properties", "additionalProperties"} or schema.get("properties"):
         new["parametersJsonSchema"] = {"type": "object", **schema}
     return new

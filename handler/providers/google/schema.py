@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeGuard
 
 from handler.providers.schemas.drafts import ANNOTATIONS, objects, to_2020_12
 from handler.providers.schemas.merging import (
+    CannotTranslate,
     Merger,
-    TooLarge,
     items_of,
     members_of,
     patterns_of,
@@ -36,7 +36,7 @@ _PLAIN = frozenset(
 _DEEPEST = 60
 
 
-def cleaned(schema: Any) -> Json:
+def gemini_schema(schema: Any) -> Json:
     """The schema without what Gemini refuses. One that says nothing readable is an object."""
     if not isinstance(schema, dict):
         return {"type": "object"}
@@ -92,10 +92,10 @@ class _Cleaner:
         schema = _lone(schema)
         try:
             if depth > _DEEPEST:
-                raise TooLarge
-            node = self._merger.flat(schema)
-            self._merger.grow(weight(node if isinstance(node, dict) else schema))
-        except TooLarge:
+                raise CannotTranslate
+            node = self._merger.inline(schema)
+            self._merger.spend_size(weight(node if isinstance(node, dict) else schema))
+        except CannotTranslate:
             reference = {"$ref": schema["$ref"]} if isinstance(schema.get("$ref"), str) else None
             return reference or {word: value for word, value in schema.items() if word != "allOf"}
         return node
@@ -231,7 +231,7 @@ def _needed(merger: Merger, reference: str) -> Iterator[Edge]:
     """Lists the references in a schema that every value needs; a second alternative is not considered."""
     try:
         left: list[tuple[Any, Json | None, str]] = [(merger.target(reference), None, "")]
-    except TooLarge:
+    except CannotTranslate:
         return
     while left:
         node, holder, name = left.pop()

@@ -124,9 +124,9 @@ class _Translation:
             return reference
         at, in_schema, steps = self._root, True, []
         for step in reference[2:].split("/"):
-            name = step_name(step)
+            name = unescape_step(step)
             steps.append(_renamed(name, at) if in_schema and isinstance(at, dict) else step)
-            found = step_into(at, name)
+            found = follow_step(at, name)
             in_schema = not in_schema or (name in ONE and not isinstance(found, list))
             at = found
         moved = "#/" + "/".join(steps)
@@ -145,12 +145,12 @@ def objects(value: Any) -> Iterator[Json]:
             left += part
 
 
-def step_name(step: str) -> str:
+def unescape_step(step: str) -> str:
     """The name that a step of a pointer means: https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
     return unquote(step).replace("~1", "/").replace("~0", "~")
 
 
-def step_into(value: Any, name: str) -> Any:
+def follow_step(value: Any, name: str) -> Any:
     """The member of that name, or the item of that number; None where there is none."""
     if isinstance(value, list):
         place = int(name) if name.isascii() and name.isdigit() and len(name) < 9 else len(value)

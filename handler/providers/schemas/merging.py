@@ -14,16 +14,16 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from handler.providers.schemas.drafts import objects, step_into, step_name
+from handler.providers.schemas.drafts import follow_step, objects, unescape_step
 from handler.providers.translator import Json
 
 DEEPEST = 80  # schemas being inlined inside one another
 SPARE = 200  # what any schema may take of work and of room
 WORK, ROOM = 8, 3  # and how many times its own weight more
-TEXT = 8  # characters that weigh one
+UNIT_CHARACTERS = 8  # characters that weigh one
 
 
-class TooLarge(Exception):
+class CannotTranslate(Exception):
     """A schema cannot be inlined: it contains itself, refers to nothing, or would be far larger."""
 
 
@@ -36,8 +36,8 @@ class Merger:
         self._work, self._room = SPARE + WORK * size, SPARE + ROOM * size
         self._inside: list[str | None] = []  # what is being inlined, references by their text
 
-    def flat(self, schema: Any) -> Any:
-        """The schema without `allOf`, and without words beside a `$ref`. Raises TooLarge."""
+    def inline(self, schema: Any) -> Any:
+        """The schema without `allOf`, and without words beside a `$ref`. Raises CannotTranslate."""
         if not isinstance(schema, dict):
             return schema is not False
         rest = {word: value for word, value in schema.items() if word not in ("$ref", "allOf")}
@@ -49,69 +49,69 @@ class Merger:
         if not parts:
             return rest
         # In pairs, since of many parts the whole would be copied for each of them.
-        parts = [*(_seen_from_outside(self.resolved(part)) for part in parts), rest]
+        parts = [*(_seen_from_outside(self.resolve(part)) for part in parts), rest]
         while len(parts) > 1:
             pairs = zip(parts[::2], parts[1::2], strict=False)
-            parts = [*(self.both(*pair) for pair in pairs), *parts[len(parts) // 2 * 2 :]]
+            parts = [*(self.intersect(*pair) for pair in pairs), *parts[len(parts) // 2 * 2 :]]
         return parts[0]
 
-    def resolved(self, schema: Any) -> Any:
-        """The flat schema, with a `$ref` replaced by its target. Raises TooLarge."""
-        schema = self.flat(schema)
+    def resolve(self, schema: Any) -> Any:
+        """The flat schema, with a `$ref` replaced by its target. Raises CannotTranslate."""
+        schema = self.inline(schema)
         reference = schema.get("$ref") if isinstance(schema, dict) else None
         if reference is None:
             return schema
         if reference in self._inside:
-            raise TooLarge
-        self.spend(1 + len(reference) // TEXT)
+            raise CannotTranslate
+        self.spend_work(1 + len(reference) // UNIT_CHARACTERS)
         with self._deeper(reference):
-            return self.resolved(self.target(reference))
+            return self.resolve(self.target(reference))
 
     def target(self, reference: str) -> Any:
-        """The schema that a reference points to. Raises TooLarge where there is none."""
+        """The schema that a reference points to. Raises CannotTranslate where there is none."""
         found: Any = self.root
         if reference.startswith("#/"):
             for step in reference.split("/")[1:]:
-                found = step_into(found, step_name(step))
+                found = follow_step(found, unescape_step(step))
         elif reference != "#":
             found = self._anchors.get(reference[1:])
         if not isinstance(found, dict | bool):
-            raise TooLarge
+            raise CannotTranslate
         return found
 
-    def both(self, one: Any, other: Any) -> Any:
-        """Merges two schemas into one that accepts what both accept. Raises TooLarge."""
+    def intersect(self, one: Any, other: Any) -> Any:
+        """Merges two schemas into one that accepts what both accept. Raises CannotTranslate."""
         if one is False or other is False:
             return False
         if one is True or other is True:
             return one if other is True else other
         if not isinstance(one, dict) or not one:
             return other
-        self.spend(weight(one))
+        self.spend_work(weight(one))
         if not isinstance(other, dict) or not other or one == other:
             return one
-        self.spend(weight(other))
+        self.spend_work(weight(other))
         with self._deeper():
             if {"$ref", "allOf"}.isdisjoint(one.keys() | other.keys()):
                 return self._merged(one, other)
-            return self.both(self.resolved(one), self.resolved(other))
+            return self.intersect(self.resolve(one), self.resolve(other))
 
-    def spend(self, steps: int) -> None:
-        """Counts work. Raises TooLarge."""
+    def spend_work(self, steps: int) -> None:
+        """Counts work. Raises CannotTranslate."""
         self._work -= steps
         if self._work < 0:
-            raise TooLarge
+            raise CannotTranslate
 
-    def grow(self, steps: int) -> None:
-        """Counts the size of the result. Raises TooLarge."""
+    def spend_size(self, steps: int) -> None:
+        """Counts the size of the result. Raises CannotTranslate."""
         self._room -= steps
         if self._room < 0:
-            raise TooLarge
+            raise CannotTranslate
 
     @contextmanager
     def _deeper(self, reference: str | None = None) -> Iterator[None]:
         if len(self._inside) == DEEPEST:
-            raise TooLarge
+            raise CannotTranslate
         self._inside.append(reference)
         try:
             yield
@@ -150,7 +150,7 @@ class Merger:
         rest, other_rest = _rest_of(one), _rest_of(other)
         new: Json = {
             "properties": {
-                name: self.both(named.get(name, rest), other_named.get(name, other_rest))
+                name: self.intersect(named.get(name, rest), other_named.get(name, other_rest))
                 for name in {**named, **other_named}
             }
         }
@@ -158,7 +158,7 @@ class Merger:
         if patterns:
             return {**new, "patternProperties": patterns, "additionalProperties": True}
         if "additionalProperties" in one or "additionalProperties" in other:
-            new["additionalProperties"] = self.both(rest, other_rest)
+            new["additionalProperties"] = self.intersect(rest, other_rest)
         return new
 
     def _items(self, one: Json, other: Json) -> Json:
@@ -170,12 +170,12 @@ class Merger:
         pairs = zip(
             first + [rest] * (count - len(first)), second + [other_rest] * (count - len(second)), strict=True
         )
-        prefix = {"prefixItems": [self.both(*pair) for pair in pairs]} if count else {}
-        return {**prefix, "items": self.both(rest, other_rest)}
+        prefix = {"prefixItems": [self.intersect(*pair) for pair in pairs]} if count else {}
+        return {**prefix, "items": self.intersect(rest, other_rest)}
 
     def _union(self, first: list[Any], second: list[Any]) -> list[Any]:
-        self.spend(len(first) * len(second))
-        return [one for pair in product(first, second) if (one := self.both(*pair)) is not False]
+        self.spend_work(len(first) * len(second))
+        return [one for pair in product(first, second) if (one := self.intersect(*pair)) is not False]
 
 
 def weight(schema: Json) -> int:
@@ -183,9 +183,9 @@ def weight(schema: Json) -> int:
     steps = 1 + len(schema)
     for value in schema.values():
         if isinstance(value, list):
-            steps += len(value) + sum(len(one) for one in value if isinstance(one, str)) // TEXT
+            steps += len(value) + sum(len(one) for one in value if isinstance(one, str)) // UNIT_CHARACTERS
         elif isinstance(value, dict | str):
-            steps += len(value) // (TEXT if isinstance(value, str) else 1)
+            steps += len(value) // (UNIT_CHARACTERS if isinstance(value, str) else 1)
     return steps
 
 

@@ -18,7 +18,7 @@ from handler.answers.usage import usage_of
 from handler.errors import UpstreamError
 from handler.providers.data_urls import media_of
 from handler.providers.google.messages import spelled, unspelled
-from handler.providers.google.schema import cleaned
+from handler.providers.google.schema import gemini_schema
 from handler.providers.google.translator import Google
 from handler.providers.openai.translator import OpenAI
 from handler.providers.quirks.needs import UNSIGNED
@@ -795,7 +795,7 @@ def test_a_functions_name_comes_back_as_it_was(name: str) -> None:
 )
 def test_a_schema_is_cleaned(schema: Any, expected: Json) -> None:
     before = json.dumps(schema)
-    assert cleaned(schema) == expected
+    assert gemini_schema(schema) == expected
     assert json.dumps(schema) == before
 
 

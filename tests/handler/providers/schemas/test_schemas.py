@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from handler.errors import Json, SchemaMismatch
 from handler.providers.content_blocks.schema import compiled, of_object
-from handler.providers.google.schema import cleaned
+from handler.providers.google.schema import gemini_schema
 from handler.providers.registry import TRANSLATORS
 from handler.providers.schemas.drafts import to_2020_12
 from handler.providers.translator import Provider
@@ -36,7 +36,7 @@ def translations(schema: Json) -> dict[str, Json]:
     """The schema as each provider gets it, where it gets one."""
     found = compiled(schema)
     native = {} if found is None else {"Claude's and Bedrock's": found.schema}
-    return {**native, "Gemini's": cleaned(schema), "Claude's and Bedrock's tools": of_object(schema)}
+    return {**native, "Gemini's": gemini_schema(schema), "Claude's and Bedrock's tools": of_object(schema)}
 
 
 def nothing_is_lost(schema: Json, data: st.DataObject) -> None:
@@ -246,10 +246,10 @@ def test_the_work_grows_with_a_schema_and_not_with_what_it_would_be_laid_out(
 
 
 def test_a_cycle_of_required_properties_is_loosened_for_gemini() -> None:
-    found = cleaned(cyclic(3))
+    found = gemini_schema(cyclic(3))
     left = [len(one.get("required", ())) for one in found["$defs"].values()]
     assert sum(left) == 3, "those that lead on to the next, and none that leads back"
-    assert cleaned({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}) == {
+    assert gemini_schema({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}) == {
         "type": "object",
         "properties": {"a": {"$ref": "#"}},
     }
@@ -258,4 +258,4 @@ def test_a_cycle_of_required_properties_is_loosened_for_gemini() -> None:
         "properties": {"a": {"type": "array", "items": {"$ref": "#"}}},
         "required": ["a"],
     }
-    assert cleaned(finite) == finite
+    assert gemini_schema(finite) == finite
