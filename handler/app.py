@@ -19,12 +19,18 @@ from handler.endpoints.chat import chat_completions
 from handler.endpoints.decision_headers import decision_headers
 from handler.endpoints.explain import explain
 from handler.endpoints.health import health
+from handler.endpoints.http import (
+    decode_headers,
+    encode_headers,
+    request_id,
+    sanitize_headers,
+    trace_headers,
+)
 from handler.endpoints.models import model, models
 from handler.endpoints.report import report
 from handler.endpoints.response import Response, json_response
 from handler.endpoints.streaming import ClientDisconnected, Message, Receive, Scope, Send
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
-from handler.formats.options import joined, legal, raw_headers, request_id, trace_headers
 from handler.gateway.gateway import Gateway
 from handler.log import RequestLog, failure
 
@@ -138,7 +144,7 @@ class Requests:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._served(scope, receive, send)
-        headers = joined(scope["headers"])
+        headers = decode_headers(scope["headers"])
         entry = RequestLog(
             request_id=request_id(headers) or secrets.token_hex(16),
             method=scope["method"],
@@ -162,7 +168,7 @@ class Requests:
         async def outward(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
-                headers = (*legal(message.get("headers", ())), *self._common(entry))
+                headers = (*sanitize_headers(message.get("headers", ())), *self._common(entry))
                 message = {**message, "headers": headers}
             await send(message)
 
@@ -178,7 +184,7 @@ class Requests:
         }
         if entry.key is not None:
             headers["cache-control"] = "no-store"
-        return raw_headers(headers)
+        return encode_headers(headers)
 
 
 class Failures:

@@ -24,7 +24,6 @@ from handler.redact import redacted
 
 if TYPE_CHECKING:
     from handler.access.keys import Key
-    from rules import Refusal
 
 Json = dict[str, Any]
 
@@ -125,26 +124,6 @@ class Unavailable(GatewayError):
 
 class InternalError(GatewayError):
     status, type, code = 500, "server_error", "internal_error"
-
-
-# What each code of a refusal is to a caller; the rest are faults of the request itself.
-REFUSALS: Mapping[str, type[GatewayError]] = {
-    "model_not_found": NotFound,
-    "model_not_allowed": Forbidden,
-    "no_candidate": Unavailable,
-    "rule_unreadable": Unavailable,
-}
-
-
-def refused(refusal: Refusal, *, retry_after: float | None = None) -> GatewayError:
-    """The error of a refused decision. `retry_after`: seconds after which there may be a candidate."""
-    kind = REFUSALS.get(refusal.code, InvalidRequest)
-    error = kind(refusal.message, code=refusal.code, param=refusal.param)
-    if refusal.code == "no_candidate":
-        error.retry_after = retry_after
-        if retry_after is None:  # a credential or a record is missing: the SDKs would ask in vain
-            error.headers["x-should-retry"] = "false"
-    return error
 
 
 class Action(NamedTuple):

@@ -65,7 +65,6 @@ STILL_UP = {
     "handler.answers.answer",
     "handler.cli.tables",
     "handler.errors",
-    "handler.formats.chat.request",
     "handler.gateway.gateway",
     "handler.providers.openai.stream",
     "handler.providers.openai.translator",

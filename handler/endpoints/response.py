@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from handler.endpoints.http import encode_headers
 from handler.endpoints.streaming import Receive, Scope, Send
-from handler.formats.options import raw_headers
 from handler.wire.splice import dump
 
 
@@ -17,7 +17,7 @@ class Response:
         own = {"content-type": "application/json", "content-length": str(len(body))}
         self._body = body
         self._status = status
-        self._headers = raw_headers({**own, **(headers or {})})
+        self._headers = encode_headers({**own, **(headers or {})})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self._status, "headers": self._headers})

@@ -13,8 +13,8 @@ from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from handler.endpoints.http import encode_headers
 from handler.errors import GatewayError
-from handler.formats.options import raw_headers
 from handler.relay.relay import Answer
 from handler.wire.content_encoding import decoded, too_large
 from handler.wire.sse import KEEP_ALIVE, encode
@@ -135,7 +135,7 @@ class StreamingAnswer:
 
     async def _head(self, send: Send, answer: Answer | None) -> None:
         headers = {"content-type": "text/event-stream; charset=utf-8", **self._headers(answer)}
-        await send({"type": "http.response.start", "status": 200, "headers": raw_headers(headers)})
+        await send({"type": "http.response.start", "status": 200, "headers": encode_headers(headers)})
 
 
 class KeepAlive:

@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from handler.access.auth import Auth, Key
 from handler.endpoints.streaming import HEAD_AFTER, Receive, read_body
-from handler.errors import GatewayError, Json, refused
-from handler.formats.chat.request import Chat, facts_of, parse, prepared, refused_fields
-from handler.formats.options import upstream_headers, wants_explanation
+from handler.errors import GatewayError, Json
+from handler.formats.chat.effects import prepare_body
+from handler.formats.chat.request import Chat, parse
+from handler.formats.options import wants_explanation
+from handler.gateway.admission import facts_of, refusal_error, refused_field_error
 from handler.gateway.rule_warnings import RuleWarnings
 from handler.log import Log, RequestLog, line
 from handler.providers.addressing import unable
@@ -27,6 +29,7 @@ from handler.relay.shared_cooldown import Sharing
 from handler.settings import Settings
 from handler.store.snapshot import Snapshot
 from handler.upstream.credentials import Credentials
+from handler.upstream.headers import forwarded_headers
 from rules import Catalog, Decision, Facts, Live, ModelRecord, Refusal, RuleSet, decide, load_catalog, usable
 
 SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first token
@@ -70,11 +73,11 @@ class AdmittedRequest(NamedTuple):
     def raise_if_refused(self) -> None:
         """Raises what the caller of a refused request is told."""
         if self.decision.refusal is not None:
-            raise refused(self.decision.refusal, retry_after=self.policy.retry_after)
+            raise refusal_error(self.decision.refusal, retry_after=self.policy.retry_after)
         for candidate in self.decision.candidates:
             model, allow = candidate.model, self.decision.effects.allow_fields
             refuse = self.policy.rows[model.provider].quirks.refuse
-            if error := refused_fields(self.chat, refuse, allow, model=model.name):
+            if error := refused_field_error(self.chat, refuse, allow, model=model.name):
                 raise error
 
 
@@ -147,7 +150,7 @@ class Gateway:
 
         Raises InvalidRequest for a schema that no answer can be held to.
         """
-        body = prepared(asked.chat, asked.decision.effects)
+        body = prepare_body(asked.chat, asked.decision.effects)
         asks = wanted_of(body, asked.chat)
         if asked.decision.candidates:
             self.cooldown.probe(asked.decision.candidates[0].id, asked.decision)
@@ -158,7 +161,7 @@ class Gateway:
             wanted=asks,
             rows=asked.policy.rows,
             deadline=deadline,
-            headers=upstream_headers(asked.headers, asked.key.id),
+            headers=forwarded_headers(asked.headers, asked.key.id),
             explanation=asked.explanation() if wants_explanation(asked.headers) else None,
         )
 
@@ -181,7 +184,7 @@ class Gateway:
         facts = Facts(key=key.id, project=key.project, key_models=key.models)
         found = usable(policy.ruleset, policy.catalog, policy.live, facts)
         if isinstance(found, Refusal):
-            raise refused(found, retry_after=policy.retry_after)
+            raise refusal_error(found, retry_after=policy.retry_after)
         return found
 
     def _live(self, table: Mapping[str, Provider], *, stale: bool) -> Live:

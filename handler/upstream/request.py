@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from handler import __version__
 from handler.errors import InvalidRequest, UpstreamError
-from handler.formats.options import header_text
 from handler.providers.addressing import address
 from handler.providers.translator import Provider, Translator
 from handler.redact import without
 from handler.relay.call import Call
+from handler.wire.header_values import encode_header_value
 from handler.wire.splice import anew_bytes, splice_bytes
 from rules import Model
 
@@ -58,7 +58,7 @@ def outgoing(
     own, text = row.dialect == call.decision.facts.dialect, call.chat.text
     return UpstreamRequest(
         url=_url(row, model, translator.path(model, stream=call.chat.stream), private_ok=private_ok),
-        headers=[(name.encode("ascii"), header_text(value).encode()) for name, value in headers],
+        headers=[(name.encode("ascii"), encode_header_value(value).encode()) for name, value in headers],
         body=splice_bytes(text, call.chat.body, body) if own else anew_bytes(text, body),
         dropped=dropped,
         secrets=(credential,) if credential else (),

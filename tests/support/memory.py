@@ -17,7 +17,8 @@ from handler.access.auth import Key
 from handler.answers.client_stream import ClientStream
 from handler.answers.edits import whole
 from handler.errors import GatewayError
-from handler.formats.chat.request import facts_of, parse
+from handler.formats.chat.request import parse
+from handler.gateway.admission import facts_of
 from handler.providers.registry import TRANSLATORS
 from handler.providers.translator import Quirks
 from handler.settings import Settings

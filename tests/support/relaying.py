@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 
-from handler.formats.chat.request import parse, prepared
+from handler.formats.chat.effects import prepare_body
+from handler.formats.chat.request import parse
 from handler.providers.translator import Provider
 from handler.relay.relay import Answer, Call, Relay
 from handler.settings import Settings
@@ -59,7 +60,7 @@ def call(
         effects=Effects(**effects),
         pinned=pinned,
     )
-    sent = prepared(chat, decision.effects)
+    sent = prepare_body(chat, decision.effects)
     return Call(
         chat=chat,
         decision=decision,

@@ -12,23 +12,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from handler.endpoints.http import LONGEST_VALUE, decode_headers, encode_headers, request_id, trace_headers
 from handler.errors import InvalidRequest
 from handler.formats.options import (
-    LONGEST_VALUE,
-    UPSTREAM,
     forbids_content_log,
     function_of,
     header_facts,
-    header_text,
-    joined,
     prefer_of,
-    raw_headers,
-    request_id,
     tags_of,
-    trace_headers,
-    upstream_headers,
     wants_explanation,
 )
+from handler.upstream.headers import FORWARDED, forwarded_headers
+from handler.wire.header_values import encode_header_value
 from rules import InvalidRecord, read_record
 from rules.facts.facts import SECRET_HEADERS
 
@@ -47,14 +42,14 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     ],
 )
 def test_text_is_made_fit_for_a_header(text: str, safe: str) -> None:
-    assert header_text(text) == safe
+    assert encode_header_value(text) == safe
 
 
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="%")))
 def test_text_in_a_header_is_printable_ascii_and_can_be_read_back(text: str) -> None:
-    assert re.fullmatch(r"[\x20-\x7e]*", header_text(text))
-    assert unquote(header_text(text), errors="surrogatepass") == text
+    assert re.fullmatch(r"[\x20-\x7e]*", encode_header_value(text))
+    assert unquote(encode_header_value(text), errors="surrogatepass") == text
 
 
 @pytest.mark.parametrize(
@@ -100,16 +95,16 @@ def test_only_the_listed_headers_go_upstream() -> None:
         "user-agent": "x",
         "host": "h",
     }
-    theirs = dict.fromkeys(UPSTREAM, "v1")
-    sent = upstream_headers({**ours, **theirs}, "k1")
+    theirs = dict.fromkeys(FORWARDED, "v1")
+    sent = forwarded_headers({**ours, **theirs}, "k1")
     assert sent.keys() == theirs.keys()
     assert {value for name, value in sent.items() if name != "idempotency-key"} == {"v1"}
-    assert upstream_headers({"openai-beta": "a\r\nhost: b", "accept-language": "é"}, "k1") == {}
+    assert forwarded_headers({"openai-beta": "a\r\nhost: b", "accept-language": "é"}, "k1") == {}
 
 
 def test_two_callers_never_share_an_idempotency_key() -> None:
     def sent(text: str, key: str) -> str:
-        return upstream_headers({"idempotency-key": text}, key)["idempotency-key"]
+        return forwarded_headers({"idempotency-key": text}, key)["idempotency-key"]
 
     assert sent("order-1", "k1") == sent("order-1", "k1")
     assert len({sent("order-1", "k1"), sent("order-1", "k2"), sent("order-2", "k1")}) == 3
@@ -123,7 +118,7 @@ def test_two_callers_never_share_an_idempotency_key() -> None:
 @example("é" * 400)
 def test_no_text_makes_an_illegal_header(text: str) -> None:
     """https://www.rfc-editor.org/rfc/rfc9110#section-5.5"""
-    ((_, value),) = raw_headers({"x-sluice-rule": text})
+    ((_, value),) = encode_headers({"x-sluice-rule": text})
     assert re.fullmatch(rb"(?:[!-~](?:[ -~]*[!-~])?)?", value)
     assert len(value) <= LONGEST_VALUE
     if "%" not in text and "..." not in value.decode():
@@ -167,7 +162,7 @@ TAGS = [
         {"op-tags": '{"a": "漢"}'.encode().decode("latin-1")}, {"a": "漢"}, id="UTF-8 in JSON read as Latin-1"
     ),
     pytest.param(
-        joined([(b"x-opper-tags", b"a:1"), (b"accept", b"*/*"), (b"x-opper-tags", b"b:2")]),
+        decode_headers([(b"x-opper-tags", b"a:1"), (b"accept", b"*/*"), (b"x-opper-tags", b"b:2")]),
         {"a": "1", "b": "2"},
         id="a repeated header adds up",
     ),
@@ -236,6 +231,6 @@ def test_what_a_header_says(
     )
 )
 def test_whatever_headers_hold_is_read_or_refused(headers: dict[str, str]) -> None:
-    for read in (tags_of, prefer_of, function_of, header_facts, lambda given: upstream_headers(given, "k1")):
+    for read in (tags_of, prefer_of, function_of, header_facts, lambda given: forwarded_headers(given, "k1")):
         with suppress(InvalidRequest):
             read(headers)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from handler.errors import InvalidRequest
+from handler.formats.chat.effects import prepare_body
 from handler.formats.chat.foreign_fields import BODY, HEADERS
-from handler.formats.chat.request import parse, prepared
+from handler.formats.chat.request import parse
 from handler.settings import Settings
 from rules import Effects
 from tests.support.gateways import provider, running
@@ -34,7 +35,7 @@ def parsed(headers: dict[str, str] | None = None, **fields: Any) -> Any:
     ],
 )
 def test_a_field_that_changes_no_answer_is_removed(fields: dict[str, Any]) -> None:
-    assert prepared(parsed(**fields), Effects()) == {"messages": MESSAGES}
+    assert prepare_body(parsed(**fields), Effects()) == {"messages": MESSAGES}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_headers_that_ask_for_something_not_served(name: str, value: str, taken:
 
 def test_a_tool_of_a_providers_own_still_passes() -> None:
     tools = [{"type": "web_search"}, {"type": "mcp", "server_label": "x"}, {"type": "operate"}]
-    assert prepared(parsed(tools=tools), Effects())["tools"] == tools
+    assert prepare_body(parsed(tools=tools), Effects())["tools"] == tools
 
 
 async def test_none_of_it_reaches_a_provider_that_refuses_what_it_does_not_know() -> None:

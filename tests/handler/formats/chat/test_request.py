@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.errors import GatewayError, InvalidRequest
-from handler.formats.chat.request import OWN, Chat, facts_of, parse, prepared, refused_fields
+from handler.formats.chat.effects import OWN, prepare_body
+from handler.formats.chat.request import Chat, parse
+from handler.gateway.admission import facts_of, refused_field_error
 from handler.settings import Settings
 from rules import Effects
 
@@ -124,13 +126,13 @@ ACCEPTED: list[tuple[str, list[Any]]] = [
 def test_a_field_is_accepted_and_goes_on_as_it_came(field: str, value: Any) -> None:
     accepted = chat(**{field: value})
     assert accepted.body[field] == value
-    assert field in OWN or prepared(accepted, Effects()).get(field) is accepted.body[field]
+    assert field in OWN or prepare_body(accepted, Effects()).get(field) is accepted.body[field]
 
 
 @pytest.mark.parametrize("field", [name for name, _ in ACCEPTED])
 def test_null_is_absent_in_every_field_and_goes_on_as_null(field: str) -> None:
     accepted = chat(**{field: None})
-    assert field in OWN or prepared(accepted, Effects()) == {"messages": [USER], field: None}
+    assert field in OWN or prepare_body(accepted, Effects()) == {"messages": [USER], field: None}
     assert accepted == Chat(**{**attributes(chat()), "text": accepted.text, "body": accepted.body})
 
 
@@ -224,7 +226,7 @@ MESSAGES = [
 @pytest.mark.parametrize("message", MESSAGES)
 def test_a_message_is_accepted_and_goes_on_as_it_came(message: dict[str, Any]) -> None:
     accepted = chat(messages=[USER, message])
-    assert prepared(accepted, Effects())["messages"] is accepted.body["messages"]
+    assert prepare_body(accepted, Effects())["messages"] is accepted.body["messages"]
     assert accepted.body["messages"][1] == message
 
 
@@ -596,13 +598,13 @@ PREPARED = [
 def test_the_body_that_goes_on(fields: dict[str, Any], effects: Effects, expected: dict[str, Any]) -> None:
     accepted = chat(**fields)
     before = json.dumps(accepted.body)
-    assert prepared(accepted, effects) == {"messages": [USER], **expected}
+    assert prepare_body(accepted, effects) == {"messages": [USER], **expected}
     assert json.dumps(accepted.body) == before, "the client's body is never changed"
 
 
 def test_the_order_of_members_is_kept() -> None:
     accepted = chat(top_p=None, tags={"a": "b"}, seed=1, model="m", hints={"top_p": 0.5, "max_tokens": 3})
-    body = prepared(accepted, Effects(set={"seed": 2}))
+    body = prepare_body(accepted, Effects(set={"seed": 2}))
     assert list(body) == ["messages", "top_p", "seed", "model", "max_tokens"]
 
 
@@ -615,7 +617,7 @@ def test_the_order_of_members_is_kept() -> None:
     ],
 )
 def test_fields_that_a_provider_refuses(allowed: tuple[str, ...], value: Any, refused: bool) -> None:
-    error = refused_fields(
+    error = refused_field_error(
         chat(provider=value, seed=1), frozenset({"provider", "plugins"}), allowed, model="a"
     )
     assert (error is not None) is refused
@@ -693,7 +695,7 @@ def test_a_body_is_refused_properly_or_goes_on_as_it_came_without_our_fields(bod
         *(body.get("hints") or {}),
         *(["response_format"] if body.get("output_schema") is not None else []),
     }
-    found = {name: value for name, value in prepared(accepted, Effects()).items() if name not in added}
+    found = {name: value for name, value in prepare_body(accepted, Effects()).items() if name not in added}
     without = {name: value for name, value in accepted.body.items() if name not in OWN | added}
     assert list(found) == list(without)
     assert all(found[name] is value for name, value in without.items())

@@ -1,0 +1,81 @@
+"""Prepare the body of a chat request: remove Sluice's own fields, apply hints and the effects of a rule.
+
+The result shares every part that does not change with the client's body, so that the client's bytes can be
+relayed as they are (handler/wire/splice.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from handler.errors import Json
+from handler.formats.chat import foreign_fields
+from handler.formats.chat.request import Chat
+from rules import Effects
+
+# Sluice's own fields: no provider receives them.
+OWN = frozenset(
+    {"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage", *foreign_fields.BODY}
+)
+MAX_TOKENS = ("max_tokens", "max_completion_tokens")  # two names of one field
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+def prepare_body(chat: Chat, effects: Effects) -> Json:
+    """Return the body to send, in chat format. `chat.body` is not changed."""
+    body = {name: value for name, value in chat.body.items() if name not in OWN}
+    if (schema := chat.body.get("output_schema")) is not None:
+        json_schema = {"name": "output", "schema": schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": json_schema}
+    hints = {name: value for name, value in (chat.body.get("hints") or {}).items() if name != "prefer"}
+    _fill(body, hints)
+    _fill(body, effects.defaults)
+    _set(body, effects.set)
+    _cap(body, effects.cap)
+    return body
+
+
+def _fill(body: Json, values: Mapping[str, Any]) -> None:
+    """Put `values` where the body has none."""
+    has_limit = any(body.get(name) is not None for name in MAX_TOKENS)
+    for name, value in values.items():
+        if value is not None and body.get(name) is None and not (has_limit and name in MAX_TOKENS):
+            body[name] = value
+
+
+def _set(body: Json, values: Mapping[str, Any]) -> None:
+    """Put `values` in place of the body's own; null removes a field."""
+    limits = dict.fromkeys(MAX_TOKENS) if not values.keys().isdisjoint(MAX_TOKENS) else {}
+    for name, value in {**limits, **values}.items():
+        if value is None:
+            body.pop(name, None)
+        else:
+            body[name] = value
+
+
+def _cap(body: Json, cap: Mapping[str, Any]) -> None:
+    """Lower values that are over a cap. Unlimited output is over it; an absent `n` or effort is not."""
+    if (most := cap.get("max_tokens")) is not None:
+        _fill(body, {"max_tokens": most})
+        for name in MAX_TOKENS:
+            _lower(body, name, most)
+    if (most := cap.get("n")) is not None:
+        _lower(body, "n", most)
+    effort = body.get("reasoning_effort")
+    if (
+        (most := cap.get("reasoning_effort")) is not None
+        and effort is not None
+        and _rank(effort) > _rank(most)
+    ):
+        body["reasoning_effort"] = most
+
+
+def _lower(body: Json, name: str, most: float) -> None:
+    if body.get(name) is not None and body[name] > most:
+        body[name] = most
+
+
+def _rank(effort: str) -> int:
+    """Return the effort's rank; an unknown effort is over every cap."""
+    return EFFORTS.index(effort) if effort in EFFORTS else len(EFFORTS)
