@@ -22,8 +22,8 @@ from handler.formats.chat.request import parse
 from handler.gateway.admission import facts_of
 from handler.providers.content_blocks.schema import compiled, of_object
 from handler.providers.google.schema import gemini_schema
+from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
-from handler.providers.translator import Quirks
 from handler.settings import Settings
 from handler.structured.schema import BadSchema, Schema
 from handler.wire.splice import anew, splice_bytes

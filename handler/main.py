@@ -15,8 +15,8 @@ from handler.access.auth import Auth
 from handler.app import create_app
 from handler.gateway.gateway import Gateway
 from handler.log import Log, json_lines, trouble
-from handler.providers.registry import credential_allowed
-from handler.providers.translator import Provider
+from handler.providers.credential_hosts import credential_allowed
+from handler.providers.provider import Provider
 from handler.relay.cooldown import Cooldown
 from handler.relay.relay import Relay
 from handler.relay.shared_cooldown import Sharing

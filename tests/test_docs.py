@@ -16,9 +16,9 @@ import pytest
 
 from handler.app import EXPOSED, PREFIXES
 from handler.errors import ACTIONS
+from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.compatible import compatible
-from handler.providers.translator import Provider
 from handler.relay.relay import Relay
 from handler.settings import Settings
 from rules import PREFERENCES, PROVIDERS, RuleSet, read_record

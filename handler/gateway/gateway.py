@@ -20,8 +20,8 @@ from handler.gateway.admission import facts_of, refusal_error, refused_field_err
 from handler.gateway.rule_warnings import RuleWarnings
 from handler.log import Log, RequestLog, line
 from handler.providers.addressing import unable
+from handler.providers.provider import Provider
 from handler.providers.registry import available, rows
-from handler.providers.translator import Provider
 from handler.relay.call import wanted_of
 from handler.relay.cooldown import Cooldown
 from handler.relay.relay import Answer, Call, Relay

@@ -24,7 +24,7 @@ from handler.local.rule_watch import watch_rules
 from handler.local.seeding import Seeded, Seeds, Unusable, read_seeds, seed
 from handler.local.terminal_log import console
 from handler.main import build
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from handler.settings import InvalidSetting, Settings, settings_from
 from handler.store.attributes import plain_item
 from handler.store.dynamodb import scan

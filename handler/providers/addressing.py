@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from rules import Model
 
 _SURFACE = "surface:"  # before a surface's name in a model's rules
@@ -49,3 +49,12 @@ def address(row: Provider, model: Model, path: str) -> str:
         base += root.replace("{model}", quote(model.name, safe=""))
     url = f"{base}{path}"
     return f"{url}{'&' if '?' in path else '?'}{query}" if query else url
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of a URL; empty if it is invalid. The port is None where the URL gives none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        return "", "", None

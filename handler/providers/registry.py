@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
+from handler.providers.addressing import origin
 from handler.providers.anthropic.translator import Anthropic
 from handler.providers.bedrock.translator import Bedrock
+from handler.providers.credential_hosts import allowed_hosts, credential_allowed
 from handler.providers.google.translator import Google
 from handler.providers.openai.translator import OpenAI
+from handler.providers.provider import REGION, Provider
 from handler.providers.rows.builtin import PROVIDERS
-from handler.providers.translator import Provider, Translator
-
-__all__ = ["PROVIDERS", "TRANSLATORS", "available", "credential_allowed", "rows"]
+from handler.providers.translator import Translator
 
 # By dialect. A provider of a dialect that is not here is not available, and says so.
 TRANSLATORS: Mapping[str, Translator] = {
@@ -24,7 +24,6 @@ TRANSLATORS: Mapping[str, Translator] = {
     "openai": OpenAI(),
 }
 
-_REGION = "{region}"
 _RECORDED = ("base_url", "credential", "auth", "unlisted")
 # A provider of a dialect is like the dialect's own vendor, under another name and at another address.
 _LIKE: Mapping[str, Provider] = {
@@ -67,9 +66,9 @@ def rows(
 
 def _placed(row: Provider, region: str) -> Provider:
     """The row with its address in this region, where it has one in each."""
-    if _REGION not in (row.base_url or ""):
+    if REGION not in (row.base_url or ""):
         return row
-    return replace(row, base_url=(row.base_url or "").replace(_REGION, region))
+    return replace(row, base_url=(row.base_url or "").replace(REGION, region))
 
 
 def _recorded(known: Provider | None, record: Any) -> Provider:
@@ -109,14 +108,14 @@ def _why_not(row: Provider, credentials: Held, settings: TurnedOn, signs: Callab
         return "not turned on: by SLUICE_PROVIDERS or a provider record"
     if row.base_url is None:
         return "no base_url: a provider record gives one"
-    if _REGION in row.base_url:
+    if REGION in row.base_url:
         return "no region: AWS_REGION says it"
-    if not settings.private_upstreams and _address(row.base_url)[0] != "https":
+    if not settings.private_upstreams and origin(row.base_url)[0] != "https":
         return "its base_url is not https"
     if row.auth == "none":
         return None
     if not credential_allowed(row):
-        return f"{_what_goes(row)} may only go to {', '.join(_HOSTS[_keyed(row)])}"
+        return f"{_what_goes(row)} may only go to {', '.join(allowed_hosts(row) or ())}"
     if row.credential is not None and credentials.get(row.credential):
         return None
     missing = [credentials.missing(row.credential)] if row.credential is not None else []
@@ -127,51 +126,3 @@ def _why_not(row: Provider, credentials: Held, settings: TurnedOn, signs: Callab
 
 def _what_goes(row: Provider) -> str:
     return f"credential {row.credential}" if row.credential else "AWS's signature"
-
-
-def credential_allowed(row: Provider) -> bool:
-    """Whether the row's credential may go where its base_url leads.
-
-    What a built-in row uses goes to that row's hosts only: a record must not carry it off, nor what signs.
-    """
-    hosts = _HOSTS.get(_keyed(row))
-    if hosts is None:
-        return True
-    scheme, host, port = _address(row.base_url or "")
-    return scheme == "https" and port in (None, 443) and any(_under(host, pattern) for pattern in hosts)
-
-
-def _keyed(row: Provider) -> str:
-    """The credential by which the row's hosts are known: what it signs goes where Bedrock's own may."""
-    return _SIGNED if row.auth == "sigv4" else row.credential or ""
-
-
-def _under(host: str, pattern: str) -> bool:
-    """`*.` at the start is anything below, `*` further on one label."""
-    below = pattern.startswith("*.")
-    labels, wanted = host.split("."), pattern.removeprefix("*.").split(".")
-    if len(labels) <= len(wanted) if below else len(labels) != len(wanted):
-        return False
-    return all(want in ("*", label) for want, label in zip(wanted, labels[-len(wanted) :], strict=True))
-
-
-def _own_host(row: Provider) -> tuple[str, ...]:
-    if row.base_url is None or _REGION in row.base_url:
-        return ()
-    return (_address(row.base_url)[1],)
-
-
-def _address(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port; nothing of what is no address."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname or "", parts.port
-    except ValueError:
-        return "", "", None
-
-
-_SIGNED = "AWS_BEARER_TOKEN_BEDROCK"  # where it may go, a signature may
-# A built-in row's credential -> the hosts it may go to.
-_HOSTS: Mapping[str, tuple[str, ...]] = {
-    row.credential: (*_own_host(row), *row.hosts) for row in PROVIDERS.values() if row.credential
-}

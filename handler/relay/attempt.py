@@ -14,7 +14,8 @@ from handler.answers.replay import Checked, ReplayDecoder
 from handler.answers.resume import Continuation, SentText, resumable
 from handler.answers.usage import Spent, estimated, output_bytes, usage_of
 from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
-from handler.providers.translator import Provider, StreamDecoder, Translator
+from handler.providers.provider import Provider
+from handler.providers.translator import StreamDecoder, Translator
 from handler.relay.call import Call
 from handler.structured.offered_tools import check_calls, offered_only
 from handler.structured.refused_modes import raise_if_mode_refused

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from handler.errors import Json, SchemaMismatch, UpstreamError
 from handler.formats.chat.request import Chat
-from handler.providers.translator import Provider, Translator
+from handler.providers.provider import Provider
+from handler.providers.translator import Translator
 from handler.structured.refused_modes import STRICT, with_plain_tools
 from rules import USUAL_OUTPUT, Candidate, Decision, Model
 

@@ -21,8 +21,9 @@ from handler.answers.resume import Continuation
 from handler.answers.usage import Spent
 from handler.errors import AttemptRecord, SchemaMismatch, UpstreamError
 from handler.providers.addressing import surfaced
+from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
-from handler.providers.translator import Provider, Translator
+from handler.providers.translator import Translator
 from handler.relay.attempt import Attempt, answered, retold
 from handler.relay.attempts import AttemptLoop, Observe
 from handler.relay.call import SILENT, Call, Limit, Limits, closed, limits_of

@@ -18,7 +18,8 @@ from handler.answers.edits import whole
 from handler.answers.merge import MergedStream, folded
 from handler.answers.usage import Usage
 from handler.errors import UpstreamError
-from handler.providers.translator import Provider, Translator
+from handler.providers.provider import Provider
+from handler.providers.translator import Translator
 from handler.relay.attempt import Attempt, Opened, answered, begun, decoder, kept
 from handler.relay.call import Call
 from handler.upstream.response import Upstream, accepted

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 from handler.errors import InvalidRequest, Json
 from handler.formats.chat.fields import checked
 from handler.formats.chat.fields import schema as bounded
+from handler.providers.provider import Provider
 from handler.providers.schemas.drafts import to_2020_12
-from handler.providers.translator import Provider, Translator
+from handler.providers.translator import Translator
 from handler.structured.schema import BadSchema, Schema
 from handler.wire.splice import dump
 from rules import Model

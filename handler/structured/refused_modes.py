@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from handler.errors import Json, SchemaMismatch, UpstreamError
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 
 if TYPE_CHECKING:
     from handler.relay.call import Call

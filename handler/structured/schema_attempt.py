@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from handler.answers.replay import Checked
 from handler.errors import Json, SchemaMismatch
-from handler.providers.translator import Provider, StreamDecoder, Translator
+from handler.providers.provider import Provider
+from handler.providers.translator import StreamDecoder, Translator
 from handler.structured.modes import JSON, NATIVE, PROMPT, TOOL, OutputContract, is_object, natively, way_of
 from handler.wire.splice import dump
 from rules import Model

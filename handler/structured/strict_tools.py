@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from handler.errors import Json, SchemaMismatch
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from handler.relay.call import Call
 from handler.structured.refused_modes import STRICT, is_strict
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from handler.settings import Settings
 from handler.store.background import words_of
 from handler.store.dynamodb import StoreError, ask

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from handler import __version__
 from handler.errors import InvalidRequest, UpstreamError
 from handler.providers.addressing import address
-from handler.providers.translator import Provider, Translator
+from handler.providers.provider import Provider
+from handler.providers.translator import Translator
 from handler.redact import without
 from handler.relay.call import Call
 from handler.wire.header_values import encode_header_value

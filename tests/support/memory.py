@@ -19,8 +19,8 @@ from handler.answers.edits import whole
 from handler.errors import GatewayError
 from handler.formats.chat.request import parse
 from handler.gateway.admission import facts_of
+from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
-from handler.providers.translator import Quirks
 from handler.settings import Settings
 from handler.upstream.response import MAX_ANSWER
 from handler.wire.json_weight import is_large, narrowed

@@ -13,7 +13,7 @@ import httpx
 
 from handler.formats.chat.effects import prepare_body
 from handler.formats.chat.request import parse
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from handler.relay.relay import Answer, Call, Relay
 from handler.settings import Settings
 from handler.structured.modes import wanted

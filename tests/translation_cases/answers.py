@@ -9,7 +9,8 @@ from handler.answers.client_stream import ClientStream
 from handler.answers.usage import estimated, usage_of
 from handler.errors import AttemptRecord
 from handler.providers.failure import failure
-from handler.providers.registry import PROVIDERS, TRANSLATORS
+from handler.providers.registry import TRANSLATORS
+from handler.providers.rows.builtin import PROVIDERS
 from handler.relay.failover import final_error
 from tests.support.upstream import sse
 from tests.translation_cases.case_types import GONE, Case, Fails, Heard, Holds

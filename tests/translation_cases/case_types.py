@@ -14,8 +14,10 @@ from botocore.validate import ParamValidator
 from handler.errors import GatewayError, InvalidRequest, UpstreamError
 from handler.formats.chat.fields import check_chat
 from handler.providers.addressing import surfaced, unable
-from handler.providers.registry import PROVIDERS, TRANSLATORS
-from handler.providers.translator import Provider, Translator
+from handler.providers.provider import Provider
+from handler.providers.registry import TRANSLATORS
+from handler.providers.rows.builtin import PROVIDERS
+from handler.providers.translator import Translator
 from handler.relay.subcalls import parts_of
 from handler.wire import sse
 from handler.wire.framing import FRAMINGS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handler.providers.registry import PROVIDERS
+from handler.providers.rows.builtin import PROVIDERS
 from tests.translation_cases.case_types import GONE, AtTheDoor, Case, NoCandidate, Refused, Sent
 from tests.translation_cases.vocabulary import (
     JPEG,

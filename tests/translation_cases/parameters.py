@@ -7,7 +7,8 @@ from typing import Any
 
 from handler.answers.client_stream import ClientStream
 from handler.providers.quirks.request import refused
-from handler.providers.registry import PROVIDERS, TRANSLATORS
+from handler.providers.registry import TRANSLATORS
+from handler.providers.rows.builtin import PROVIDERS
 from tests.support.upstream import chunk, finish, sse, usage
 from tests.translation_cases.case_types import GONE, AtTheDoor, Case, Holds, Refused, Sent
 from tests.translation_cases.messages import OTHERS

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handler.errors import UpstreamError
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from handler.wire import sse
 from handler.wire.strict_json import loads
 from rules import Model

@@ -16,7 +16,8 @@ from handler.providers.anthropic.request import request
 from handler.providers.anthropic.stream import MessageStream
 from handler.providers.content_blocks.answer import message_of
 from handler.providers.legacy_functions import legacy_answer
-from handler.providers.translator import Json, Quirks, StreamDecoder
+from handler.providers.provider import Quirks
+from handler.providers.translator import Json, StreamDecoder
 from rules import Model
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from handler.providers.google.messages import conversation, spelled
 from handler.providers.legacy_functions import modern
+from handler.providers.provider import Quirks
 from handler.providers.quirks.request import NEUTRAL, suited
-from handler.providers.translator import Json, Quirks
+from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 from rules import Model
 

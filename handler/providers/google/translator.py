@@ -22,7 +22,8 @@ from handler.providers.google.request import asked, takes_format
 from handler.providers.google.signatures import Signed, signatures_of
 from handler.providers.legacy_functions import legacy_answer, legacy_chunk
 from handler.providers.malformed import MalformedEvents, loads
-from handler.providers.translator import PIECE, Json, Quirks, StreamDecoder, too_large
+from handler.providers.provider import Quirks
+from handler.providers.translator import PIECE, Json, StreamDecoder, too_large
 from handler.redact import redacted
 from rules import Model
 

@@ -13,7 +13,10 @@ from typing import Any
 
 from handler.errors import UpstreamError
 from handler.providers.openai.thought_tags import Inline
-from handler.providers.translator import Json, Quirks
+
+# Other providers' finish reasons, in lower case. An unknown one counts as none.
+from handler.providers.provider import Quirks
+from handler.providers.translator import Json
 
 # Other providers' finish reasons, in lower case. An unknown one counts as none.
 _FINISH: Mapping[str, str] = {

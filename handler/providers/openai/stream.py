@@ -15,7 +15,8 @@ from handler.providers.malformed import MalformedEvents, loads
 from handler.providers.openai.answer import WHOLE, finish_of, fit, function_of, identical, plain, without_tag
 from handler.providers.openai.shape import call_id, completed, nameless
 from handler.providers.openai.thought_tags import Inline
-from handler.providers.translator import Json, Quirks, too_large
+from handler.providers.provider import Quirks
+from handler.providers.translator import Json, too_large
 
 _MOST_HELD = 1_000_000  # characters of a call whose name has not come
 _MOST_CHOICES = 128  # as OpenAI gives

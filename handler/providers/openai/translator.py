@@ -17,9 +17,10 @@ from handler.providers.openai.answer import WHOLE, finish_of, fit, function_of, 
 from handler.providers.openai.shape import call_id, completed
 from handler.providers.openai.stream import ChatStream
 from handler.providers.openai.thought_tags import Inline
+from handler.providers.provider import Quirks
 from handler.providers.quirks.needs import needed
 from handler.providers.quirks.request import suited
-from handler.providers.translator import Json, Quirks, StreamDecoder
+from handler.providers.translator import Json, StreamDecoder
 from rules import Model
 
 

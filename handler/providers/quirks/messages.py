@@ -12,7 +12,8 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
-from handler.providers.translator import Json, Quirks
+from handler.providers.provider import Quirks
+from handler.providers.translator import Json
 
 _TURNS = ("user", "assistant")
 # The quirks that are about messages.

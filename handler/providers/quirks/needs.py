@@ -11,8 +11,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from handler.providers.legacy_functions import modern
+
+# Stands for a signature that is not known: https://ai.google.dev/gemini-api/docs/thought-signatures
+from handler.providers.provider import Quirks
 from handler.providers.quirks.messages import shared
-from handler.providers.translator import Json, Quirks
+from handler.providers.translator import Json
 
 # Stands for a signature that is not known: https://ai.google.dev/gemini-api/docs/thought-signatures
 UNSIGNED = "skip_thought_signature_validator"

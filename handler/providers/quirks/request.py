@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from handler.providers.legacy_functions import modern
+from handler.providers.provider import Quirks
 from handler.providers.quirks.messages import retold, shared
-from handler.providers.translator import Json, Quirks
+from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 from rules import Model, like
 

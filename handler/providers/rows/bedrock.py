@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html
 
 from __future__ import annotations
 
+from handler.providers.provider import Provider, Quirks, Surface
 from handler.providers.rows.compatible import FOREIGN, compatible
-from handler.providers.translator import Provider, Quirks, Surface
 
 _CONVERSE = Quirks(
     unable=frozenset({"n", "urls"}),

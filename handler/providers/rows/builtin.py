@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from handler.providers.provider import Provider, Quirks
 from handler.providers.rows.bedrock import BEDROCK
 from handler.providers.rows.compatible import FOREIGN, MARKS, NO_DEVELOPER, SIGNED, THOUGHTS, compatible
-from handler.providers.translator import Provider, Quirks
 
 _AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 # Fields of OpenAI's that are refused or mean nothing elsewhere, and that no answer depends on.

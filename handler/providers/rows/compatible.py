@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handler.providers.translator import Quirks
+from handler.providers.provider import Quirks
 
 NO_DEVELOPER = {"developer": "system"}  # only OpenAI's models know the role
 # What Gemini's and Claude's thoughts are signed with: nobody else can read it.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from handler.answers.client_stream import ClientStream
 from handler.answers.event_template import Alike, alike
 from handler.providers.openai.translator import OpenAI
-from handler.providers.translator import Quirks
+from handler.providers.provider import Quirks
 
 Json = dict[str, Any]
 

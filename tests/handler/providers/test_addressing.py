@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from handler.providers.addressing import address, surfaced, unable
-from handler.providers.registry import PROVIDERS, TRANSLATORS, rows
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
+from handler.providers.registry import TRANSLATORS, rows
+from handler.providers.rows.builtin import PROVIDERS
 from rules import Model, load_catalog, read_record
 from rules.catalog.catalog import unlisted
 

@@ -11,7 +11,8 @@ import pytest
 from handler.errors import ACTIONS, UpstreamError
 from handler.providers.failure import CODES, failure_in
 from handler.providers.openai.translator import OpenAI
-from handler.providers.translator import Json, Quirks
+from handler.providers.provider import Quirks
+from handler.providers.translator import Json
 
 
 def error(status: int, body: object, headers: Mapping[str, str] | None = None) -> UpstreamError:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from handler.errors import UpstreamError
+from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
-from handler.providers.translator import Quirks
 
 Json = dict[str, Any]
 

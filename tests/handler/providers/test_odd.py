@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from handler.errors import UpstreamError
 from handler.formats.chat.request import parse
-from handler.providers.registry import PROVIDERS, TRANSLATORS
-from handler.providers.translator import Json, Quirks
+from handler.providers.provider import Quirks
+from handler.providers.registry import TRANSLATORS
+from handler.providers.rows.builtin import PROVIDERS
+from handler.providers.translator import Json
 from handler.settings import settings_from
 from handler.wire.splice import dump
 from rules.catalog.catalog import unlisted

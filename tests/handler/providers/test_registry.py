@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 import rules
-from handler.providers.registry import PROVIDERS, TRANSLATORS, available, credential_allowed, rows
+from handler.providers.credential_hosts import credential_allowed
+from handler.providers.provider import Provider, Quirks
+from handler.providers.registry import TRANSLATORS, available, rows
 from handler.providers.rows import builtin
-from handler.providers.translator import Provider, Quirks
+from handler.providers.rows.builtin import PROVIDERS
 from handler.settings import Settings
 from handler.upstream.credentials import is_credential
 from rules import read_record

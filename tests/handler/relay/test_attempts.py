@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from handler.errors import ACTIONS, Json
 from handler.providers.openai.translator import OpenAI
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from handler.relay.relay import Call
 from handler.upstream.request import outgoing
 from rules import Model

@@ -16,7 +16,7 @@ import pytest
 
 from handler import __version__
 from handler.errors import GatewayError, Json, Unavailable
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from handler.relay.call import limits_of
 from handler.relay.relay import Answer, Call
 from handler.upstream.pool import SETTLE

@@ -13,7 +13,7 @@ import pytest
 
 from handler.answers.client_stream import COUNTING, GRACE, ClientStream, content_of
 from handler.providers.openai.translator import OpenAI
-from handler.providers.translator import Quirks
+from handler.providers.provider import Quirks
 from handler.relay.relay import Answer
 from handler.upstream.pool import SETTLE
 from tests.support.relaying import ASKED, OFFERING, PRICE, Relaying, call, classes, frames_of, relaying

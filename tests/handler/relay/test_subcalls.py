@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from handler.answers.answer import Answer
-from handler.providers.registry import PROVIDERS
-from handler.providers.translator import Provider, Quirks
+from handler.providers.provider import Provider, Quirks
+from handler.providers.rows.builtin import PROVIDERS
 from handler.relay.attempt import MAX_HELD
 from handler.relay.relay import Call
 from handler.upstream.pool import SETTLE

@@ -10,9 +10,9 @@ import pytest
 
 from handler.answers.replay import Checked
 from handler.errors import InvalidRequest, Json, SchemaMismatch, UpstreamError
+from handler.providers.provider import Provider, Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
-from handler.providers.translator import Provider, Quirks
 from handler.structured.correction import with_correction
 from handler.structured.modes import OutputContract, wanted, way_of
 from handler.structured.schema_attempt import SchemaAttempt, form_of

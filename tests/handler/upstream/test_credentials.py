@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from handler.settings import Settings
 from handler.store.tables import StoreError
 from handler.upstream.credentials import AFTER_FAILURE, AFTER_REFUSAL, REFRESH, Credentials

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from handler.errors import UpstreamError
-from handler.providers.translator import Provider
+from handler.providers.provider import Provider
 from handler.relay.relay import Relay
 from handler.settings import InvalidSetting, Settings, settings_from
 from handler.upstream.connection import Origin

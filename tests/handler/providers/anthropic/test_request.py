@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from handler.errors import UpstreamError
 from handler.providers.anthropic.translator import Anthropic
 from handler.providers.content_blocks.names import fitting, meant, spelled
-from handler.providers.translator import Json, Quirks
+from handler.providers.provider import Quirks
+from handler.providers.translator import Json
 from handler.wire.splice import splice
 from rules import Model, load_catalog
 from rules.catalog.catalog import unlisted

@@ -12,7 +12,8 @@ from handler.answers.usage import usage_of
 from handler.errors import UpstreamError
 from handler.providers.anthropic.translator import Anthropic
 from handler.providers.content_blocks.names import spelled
-from handler.providers.translator import Json, Quirks
+from handler.providers.provider import Quirks
+from handler.providers.translator import Json
 from tests.handler.providers.anthropic.test_request import NEWEST, TOOL, request, text, use, user
 from tests.handler.providers.test_contract import WIRE, events, folded, read, streamed, whole
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from handler.errors import UpstreamError
 from handler.providers.bedrock.translator import Bedrock
-from handler.providers.translator import Json, Quirks
+from handler.providers.provider import Quirks
+from handler.providers.translator import Json
 from rules import Model, load_catalog
 from rules.catalog.catalog import unlisted
 from tests.handler.providers.bedrock.test_botocore import operation, strays

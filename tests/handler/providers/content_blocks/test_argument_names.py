@@ -13,8 +13,8 @@ from handler.errors import Json, UpstreamError
 from handler.providers.anthropic.translator import Anthropic
 from handler.providers.content_blocks.names import meant, meant_arguments, spelled, with_spelled_arguments
 from handler.providers.content_blocks.schema import KEY
+from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
-from handler.providers.translator import Quirks
 from rules import Model
 from tests.handler.providers.test_contract import folded
 

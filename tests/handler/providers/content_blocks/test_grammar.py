@@ -8,8 +8,8 @@ import pytest
 
 from handler.errors import Json, UpstreamError
 from handler.providers.content_blocks.schema import MOST, STRICT_TOOLS
+from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
-from handler.providers.translator import Quirks
 from rules import Model
 
 TEXT = {"type": "string"}

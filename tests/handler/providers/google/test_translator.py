@@ -21,9 +21,10 @@ from handler.providers.google.messages import spelled, unspelled
 from handler.providers.google.schema import gemini_schema
 from handler.providers.google.translator import Google
 from handler.providers.openai.translator import OpenAI
+from handler.providers.provider import Quirks
 from handler.providers.quirks.needs import UNSIGNED
-from handler.providers.registry import PROVIDERS
-from handler.providers.translator import Json, Quirks
+from handler.providers.rows.builtin import PROVIDERS
+from handler.providers.translator import Json
 from handler.wire.splice import splice
 from rules import Model, load_catalog
 from rules.catalog.catalog import unlisted

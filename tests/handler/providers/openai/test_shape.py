@@ -13,7 +13,8 @@ from handler.answers.usage import Usage, usage_of
 from handler.errors import UpstreamError
 from handler.providers.openai.shape import REQUIRED, completed
 from handler.providers.openai.translator import OpenAI
-from handler.providers.translator import Json, Quirks
+from handler.providers.provider import Quirks
+from handler.providers.translator import Json
 from tests.handler.providers.openai.openai_shapes import CALL_EVENTS, SHAPES, TEXT_EVENTS, Shape, call, piece
 
 PARTS = {"call": {"id", "type"}, "function": {"name", "arguments"}}

@@ -11,10 +11,12 @@ import pytest
 
 from handler.errors import UpstreamError
 from handler.providers.openai.translator import OpenAI
+from handler.providers.provider import Quirks
 from handler.providers.quirks.needs import NEEDS
 from handler.providers.quirks.request import ELSEWHERE, RULES, refused
-from handler.providers.registry import PROVIDERS, TRANSLATORS
-from handler.providers.translator import Json, Quirks
+from handler.providers.registry import TRANSLATORS
+from handler.providers.rows.builtin import PROVIDERS
+from handler.providers.translator import Json
 from handler.wire.splice import splice
 from rules import Model, load_catalog
 

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from handler.errors import Json, SchemaMismatch
 from handler.providers.content_blocks.schema import compiled, of_object
 from handler.providers.google.schema import gemini_schema
+from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
 from handler.providers.schemas.drafts import to_2020_12
-from handler.providers.translator import Provider
 from handler.structured.modes import NATIVE, wanted
 from handler.structured.schema_attempt import form_of
 from rules import Model

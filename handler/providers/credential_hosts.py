@@ -1,0 +1,51 @@
+"""The hosts that a credential may be sent to.
+
+A `provider` record can name any credential and any address. Therefore a credential that a built-in row uses
+is sent to the hosts of that row only, and only over https.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from handler.providers.addressing import origin
+from handler.providers.provider import REGION, Provider
+from handler.providers.rows.builtin import PROVIDERS
+
+_SIGNATURE = "AWS_BEARER_TOKEN_BEDROCK"  # a signature may go where this credential may
+
+
+def credential_allowed(row: Provider) -> bool:
+    """True if the row's credential, or its signature, may be sent to its base_url."""
+    hosts = allowed_hosts(row)
+    if hosts is None:
+        return True
+    scheme, host, port = origin(row.base_url or "")
+    return scheme == "https" and port in (None, 443) and any(_matches(host, pattern) for pattern in hosts)
+
+
+def allowed_hosts(row: Provider) -> tuple[str, ...] | None:
+    """Patterns of the hosts that the row's credential may be sent to; None if it may be sent anywhere."""
+    return _HOSTS.get(_SIGNATURE if row.auth == "sigv4" else row.credential or "")
+
+
+def _matches(host: str, pattern: str) -> bool:
+    """Compare label by label: a leading `*.` stands for one or more labels, a later `*` for exactly one."""
+    any_depth = pattern.startswith("*.")
+    labels, expected = host.split("."), pattern.removeprefix("*.").split(".")
+    if len(labels) <= len(expected) if any_depth else len(labels) != len(expected):
+        return False
+    tail = labels[-len(expected) :]
+    return all(want in ("*", label) for want, label in zip(expected, tail, strict=True))
+
+
+def _own_host(row: Provider) -> tuple[str, ...]:
+    if row.base_url is None or REGION in row.base_url:
+        return ()
+    return (origin(row.base_url)[1],)
+
+
+# The credential of each built-in row -> the hosts it may be sent to.
+_HOSTS: Mapping[str, tuple[str, ...]] = {
+    row.credential: (*_own_host(row), *row.hosts) for row in PROVIDERS.values() if row.credential
+}
