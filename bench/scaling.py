@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from handler.access.auth import Key
+from handler.access.keys import Key
 from handler.answers.client_stream import ClientStream
 from handler.answers.edits import whole
 from handler.errors import GatewayError

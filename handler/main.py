@@ -21,8 +21,9 @@ from handler.relay.cooldown import Cooldown
 from handler.relay.relay import Relay
 from handler.relay.shared_cooldown import Sharing
 from handler.settings import Settings, settings_from
+from handler.store.dynamodb import client
 from handler.store.snapshot import Snapshot
-from handler.store.tables import Store, client
+from handler.store.tables import Store
 from handler.upstream.credentials import Credentials
 from handler.upstream.pool import transport
 from handler.upstream.signing import Signer

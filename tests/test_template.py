@@ -18,10 +18,10 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from handler.access.keys import LAST_USED
-from handler.local.create_tables import TABLES, template
+from handler.local.create_tables import template
 from handler.providers.bedrock.translator import Bedrock
 from handler.settings import Settings, settings_from
+from handler.store.tables import LAST_USED, TABLES
 from rules.catalog.catalog import unlisted
 
 ROOT = Path(__file__).parent.parent

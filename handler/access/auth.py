@@ -18,10 +18,8 @@ from handler.access.last_use import LastUse, written_until
 from handler.errors import Unauthenticated, Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
 from rules import InvalidRecord
-
-__all__ = ["Auth", "Key"]
 
 UNKNOWN_TTL = 10.0  # seconds that a hash without a usable key is remembered
 UNREADABLE_TTL = 600.0  # seconds that /health names a record after its key was presented last

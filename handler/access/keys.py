@@ -17,6 +17,7 @@ from typing import Any
 
 from handler.errors import Forbidden
 from handler.store.attributes import Item
+from handler.store.tables import LAST_USED
 from rules import InvalidRecord, on_or_off
 
 PREFIX = "sk-sluice-"
@@ -27,7 +28,6 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "chat": frozenset({"chat"}),
     "manage": frozenset({"manage", "chat"}),
 }
-LAST_USED = "last_used"  # the one attribute of a record that the gateway writes
 REPLACED = "replaced_at"  # when `keys rotate` put another record beside this one
 LATEST = 253_402_300_799  # the last second of the year 9999; a later one was meant as milliseconds
 

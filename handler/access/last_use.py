@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-from handler.access.keys import LAST_USED
 from handler.store.background import BackgroundTasks, words_of
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
+from handler.store.tables import LAST_USED
 
 NOT_WRITTEN = "last use of keys not written"  # as the log names it
 DAY = 86_400  # seconds

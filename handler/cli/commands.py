@@ -20,8 +20,8 @@ from handler.cli.rules import Connect, Tables, check_rules, list_rules, pull_rul
 from handler.cli.tables import ATTEMPTS, READ_TIMEOUT, chosen_settings
 from handler.cli.terminal import Terminal, Unusable, read_json, this_terminal
 from handler.settings import InvalidSetting, Settings, settings_from
-from handler.store.tables import StoreError
-from handler.store.tables import client as aws_client
+from handler.store.dynamodb import StoreError
+from handler.store.dynamodb import client as aws_client
 from rules import InvalidRecord, decide, facts_of_request
 from rules.records.coercion import within
 from rules.records.fields import moment

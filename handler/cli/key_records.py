@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
-from handler.access.keys import LAST_USED, PREFIX, REPLACED, hash_of, read_key, shown_id, well_formed
+from handler.access.keys import PREFIX, REPLACED, hash_of, read_key, shown_id, well_formed
 from handler.cli.rules import Tables
 from handler.cli.terminal import Row, Terminal, Unusable
 from handler.store.attributes import Item, plain_item, wire_item
-from handler.store.tables import ask
+from handler.store.dynamodb import ask
+from handler.store.tables import LAST_USED
 from rules import InvalidRecord
 
 HEAD = ("ID", "NAME", "PROJECT", "STATE", "SCOPES", "MODELS", "CREATED", "EXPIRES", "LAST USED")

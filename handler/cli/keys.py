@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from handler.access.auth import UNKNOWN_TTL
-from handler.access.keys import LAST_USED, REPLACED, SCOPES, key_record, new_key, read_key
+from handler.access.keys import REPLACED, SCOPES, key_record, new_key, read_key
 from handler.cli.key_records import (
     HEAD,
     cell_text,
@@ -29,7 +29,8 @@ from handler.cli.key_records import (
 from handler.cli.rules import Connect, pattern_warnings
 from handler.cli.terminal import Terminal, Unusable, columns, json_text
 from handler.store.attributes import wire_item
-from handler.store.tables import ask
+from handler.store.dynamodb import ask
+from handler.store.tables import LAST_USED
 from rules import InvalidRecord
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -17,8 +17,8 @@ from handler.cli.rules_diff import changes, name_of, records_text, write
 from handler.cli.terminal import Terminal, Unusable, columns, json_text, read_json
 from handler.settings import Settings
 from handler.store.attributes import Item, plain_item, wire_item
+from handler.store.dynamodb import StoreError, scan
 from handler.store.snapshot import EMPTY, STALE
-from handler.store.tables import StoreError, scan
 from rules import Record, RuleSet, RuleSetTooLarge
 from rules.review.check import (  # not in the front door: no request needs these
     at_hand,

@@ -14,7 +14,7 @@ from typing import Any
 
 from handler.cli.terminal import bare, shown
 from handler.store.attributes import Item, number_text, wire_item
-from handler.store.tables import StoreError, ask
+from handler.store.dynamodb import StoreError, ask
 
 FIRST = ("kind", "id", "enabled", "note", "scope", "when", "priority")  # of a record's fields, in its text
 WIDTH = 100  # columns a value may take on its line

@@ -6,10 +6,10 @@ from argparse import Namespace
 from dataclasses import replace
 
 from handler.cli.terminal import Unusable
-from handler.local.create_tables import TABLES
 from handler.settings import Settings, settings_from
-from handler.store.tables import StoreError, ask
-from handler.store.tables import client as aws_client
+from handler.store.dynamodb import StoreError, ask
+from handler.store.dynamodb import client as aws_client
+from handler.store.tables import TABLES
 
 ATTEMPTS, READ_TIMEOUT = 5, 20  # a person waits longer than a request does
 TIMES = ("SLUICE_RULES_TTL", "SLUICE_KEY_TTL")

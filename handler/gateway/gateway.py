@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from handler.access.auth import Auth, Key
+from handler.access.auth import Auth
+from handler.access.keys import Key
 from handler.endpoints.streaming import HEAD_AFTER, Receive, read_body
 from handler.errors import GatewayError, Json
 from handler.formats.chat.effects import prepare_body

@@ -11,19 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from handler.settings import Settings
+from handler.store.tables import TABLES
 
 _HERE = Path(__file__).resolve().parent
 # In a checkout it lies beside the packages; a wheel carries a copy within this one.
 TEMPLATE = next(
     path for path in (_HERE / "template.yaml", _HERE.parent.parent / "template.yaml") if path.exists()
 )
-
-# logical id in the template -> the setting that names the table
-TABLES: Mapping[str, str] = {
-    "RulesTable": "rules_table",
-    "KeysTable": "keys_table",
-    "StateTable": "state_table",
-}
 
 # What CreateTable takes; the rest of a definition (backups, expiry, tags) has calls of its own.
 _CREATE = ("AttributeDefinitions", "KeySchema", "BillingMode", "DeletionProtectionEnabled")

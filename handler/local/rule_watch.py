@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from handler.errors import GatewayError
 from handler.gateway.gateway import Gateway
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
 from rules.review import lint
 
 SHORTEST = 1.0  # seconds between two looks

@@ -15,7 +15,7 @@ from typing import Any
 from handler.access.keys import key_record, new_key
 from handler.settings import Settings
 from handler.store.attributes import wire_item
-from handler.store.tables import StoreError, ask
+from handler.store.dynamodb import StoreError, ask
 from rules import InvalidRecord, read_record
 
 EXAMPLES = Path(__file__).with_name("examples.json")

@@ -27,8 +27,7 @@ from handler.main import build
 from handler.providers.provider import Provider
 from handler.settings import InvalidSetting, Settings, settings_from
 from handler.store.attributes import plain_item
-from handler.store.dynamodb import scan
-from handler.store.tables import StoreError, ask, client, is_loopback
+from handler.store.dynamodb import StoreError, ask, client, is_loopback, scan
 from rules.review import lint
 
 LOOPBACK = "127.0.0.1"

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from handler.relay.cooldown import IN_A_ROW, Cooldown, Opening
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, words_of
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
 
 MOST = 100  # candidates in the item
 MOST_REMOVED = 20  # expired ones that go with one write

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.settings import Settings
-from handler.upstream.address import loopback
+from handler.wire.address import loopback
 
 # What an error of AWS or of botocore means to a person. Their own words may name accounts and addresses.
 _MEANINGS = {

@@ -17,7 +17,7 @@ from handler.errors import Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, words_of
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
 from rules import Problem, RuleSet, RuleSetTooLarge
 
 STALE = 4  # times the time to live: older than that, a request waits for the refresh

@@ -10,15 +10,20 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from handler.access.keys import LAST_USED
 from handler.settings import Settings
 from handler.store.attributes import Item, item_size, plain_item, wire_item
 from handler.store.compressed import packed, unpacked
-from handler.store.dynamodb import GARBAGE, StoreError, ask, client, is_loopback, scan
-
-__all__ = ["Store", "StoreError", "ask", "client", "is_loopback", "scan"]
+from handler.store.dynamodb import GARBAGE, StoreError, ask, scan
 
 T = TypeVar("T")
+
+# Logical id of each table in template.yaml -> the setting that names the table.
+TABLES: Mapping[str, str] = {
+    "RulesTable": "rules_table",
+    "KeysTable": "keys_table",
+    "StateTable": "state_table",
+}
+LAST_USED = "last_used"  # the only attribute of a key's record that the gateway writes
 
 RECORDS = 1_000  # most rules adopted
 BYTES = 1_048_576  # most bytes of rules adopted

@@ -13,9 +13,9 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from handler.errors import UpstreamError
-from handler.upstream.address import named_public, public
 from handler.upstream.connection import Connection, Origin, connection_failure, network_failure
 from handler.upstream.proxies import Proxy
+from handler.wire.address import named_public, public
 
 HEAD_START = 0.25  # seconds that one address has before the next is tried as well (RFC 8305, section 5)
 MAX_ADDRESSES = 8

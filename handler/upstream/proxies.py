@@ -13,8 +13,8 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from handler.settings import InvalidSetting
-from handler.upstream.address import is_address, loopback
 from handler.upstream.connection import Origin
+from handler.wire.address import is_address, loopback
 
 _PORTS = {"http": 80, "https": 443}
 

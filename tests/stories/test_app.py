@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handler import __version__
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
 from tests.support.asgi import call
 from tests.support.gateways import KEY, MANAGE, NARROW, Running, model, provider, running
 from tests.support.hostile_requests import HOSTILE, Hostile

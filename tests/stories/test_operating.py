@@ -17,7 +17,7 @@ from handler.local.terminal_log import console
 from handler.log import RequestLog, line
 from handler.runtime.buffered import http_only
 from handler.settings import Settings
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
 from handler.upstream.credentials import Credentials
 from tests.support.asgi import Heard, call
 from tests.support.gateways import KEY, MANAGE, NARROW, Running, key_item, model, provider, running

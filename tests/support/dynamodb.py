@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from handler.settings import Settings
 from handler.store.attributes import wire_item
-from handler.store.tables import Store, client
+from handler.store.dynamodb import client
+from handler.store.tables import Store
 
 Json = dict[str, Any]
 

@@ -12,7 +12,8 @@ from typing import Any
 from handler.gateway.gateway import Gateway
 from handler.main import build
 from handler.settings import settings_from
-from handler.store.tables import Store, StoreError
+from handler.store.dynamodb import StoreError
+from handler.store.tables import Store
 from tests.support.asgi import Heard, call
 from tests.support.virtual_clock import clock
 

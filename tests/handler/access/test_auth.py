@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from handler.access import auth as module
-from handler.access.auth import Auth, Key
-from handler.access.keys import hash_of, new_key
+from handler.access.auth import Auth
+from handler.access.keys import Key, hash_of, new_key
 from handler.errors import GatewayError, Unauthenticated, Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
 
 KEY = new_key()
 OTHER = new_key()

@@ -8,7 +8,7 @@ from typing import Any
 from handler.cli.commands import add_arguments, run
 from handler.cli.terminal import Terminal
 from handler.store.attributes import plain_item, wire_item
-from handler.store.tables import scan
+from handler.store.dynamodb import scan
 from tests.support.tables import SETTINGS
 
 

@@ -17,7 +17,7 @@ from moto import mock_aws
 
 from handler.cli.tables import chosen_settings
 from handler.settings import Settings
-from handler.store.tables import client as aws_client
+from handler.store.dynamodb import client as aws_client
 from tests.handler.cli.person import Person
 from tests.support.tables import SETTINGS
 

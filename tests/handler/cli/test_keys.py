@@ -14,7 +14,8 @@ from handler.access.auth import Auth
 from handler.access.keys import Key, hash_of, new_key
 from handler.errors import Unauthenticated
 from handler.store.attributes import wire_item
-from handler.store.tables import Store, scan
+from handler.store.dynamodb import scan
+from handler.store.tables import Store
 from tests.handler.cli.person import Person
 from tests.support.tables import SETTINGS, dynamodb
 

@@ -10,7 +10,7 @@ import pytest
 
 from handler.cli.rules_diff import Changes, changes, compact, pretty, records_text, write
 from handler.store.attributes import wire_item
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
 
 
 @pytest.mark.parametrize(

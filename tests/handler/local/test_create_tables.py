@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from handler.local.create_tables import TABLES, create_tables, definitions, template
+from handler.local.create_tables import create_tables, definitions, template
 from handler.settings import Settings
+from handler.store.tables import TABLES
 from tests.support.tables import SETTINGS, dynamodb
 
 

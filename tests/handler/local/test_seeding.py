@@ -12,7 +12,7 @@ from handler.access.keys import hash_of, new_key
 from handler.local.seeding import EXAMPLES, Seeded, Seeds, Unusable, read_seeds, seed
 from handler.settings import Settings
 from handler.store.attributes import plain_item
-from handler.store.tables import StoreError, scan
+from handler.store.dynamodb import StoreError, scan
 from rules import KINDS, read_record
 from rules.__main__ import main as check_and_explain
 from tests.support.tables import dynamodb

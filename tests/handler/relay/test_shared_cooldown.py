@@ -11,7 +11,8 @@ import pytest
 
 from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import KEPT, MOST, TROUBLE, UNDER_WAY, Sharing
-from handler.store.tables import Store, StoreError
+from handler.store.dynamodb import StoreError
+from handler.store.tables import Store
 from tests.support.gateways import Tables
 from tests.support.tables import SETTINGS, dynamodb
 

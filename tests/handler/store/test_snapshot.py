@@ -12,8 +12,9 @@ import pytest
 from handler.errors import Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item, wire_item
+from handler.store.dynamodb import StoreError
 from handler.store.snapshot import EMPTY, Snapshot
-from handler.store.tables import Store, StoreError
+from handler.store.tables import Store
 from tests.support.tables import SETTINGS, dynamodb
 
 GOOD: Item = {"kind": "route", "id": "good", "model": "openai/gpt-5"}

@@ -21,7 +21,8 @@ from botocore.session import Session
 
 from handler.settings import Settings
 from handler.store.attributes import wire_item
-from handler.store.tables import ADOPTED, Store, StoreError, ask, client, is_loopback, scan
+from handler.store.dynamodb import StoreError, ask, client, is_loopback, scan
+from handler.store.tables import ADOPTED, Store
 from tests.support.tables import SETTINGS, dynamodb
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]

@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from handler.providers.provider import Provider
 from handler.settings import Settings
-from handler.store.tables import StoreError
+from handler.store.dynamodb import StoreError
 from handler.upstream.credentials import AFTER_FAILURE, AFTER_REFUSAL, REFRESH, Credentials
 
 PATH = "/sluice/keys"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handler.upstream.address import public
+from handler.wire.address import public
 
 PUBLIC = [
     "1.1.1.1",
