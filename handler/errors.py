@@ -18,12 +18,9 @@ GatewayError                  status, type, code; body() is the OpenAI error obj
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from handler.redact import redacted
-
-if TYPE_CHECKING:
-    from handler.access.keys import Key
 
 Json = dict[str, Any]
 
@@ -92,10 +89,9 @@ class InvalidRequest(GatewayError):
 
 
 class Unauthenticated(GatewayError):
-    """`key`: the key that was refused, where it is known; only for the log."""
-
     status, type, code = 401, "authentication_error", "invalid_api_key"
-    key: Key | None = None
+    key_id: str | None = None  # of a known key that is disabled, expired or unreadable; for the log only
+    project: str | None = None
 
 
 class Forbidden(GatewayError):
@@ -203,26 +199,26 @@ class UpstreamError(GatewayError):
 class SchemaMismatch(UpstreamError):
     """An answer that is not what the request asked for. `problem` says where, and quotes nothing of it.
 
-    `said` is the answer's text, None where the mode of asking was refused; `refused` names all such modes.
+    `answer_text` is None where the provider refused the mode; `refused_modes` names all such modes.
     """
 
     def __init__(
         self,
         problem: str,
         *,
-        said: str | None,
+        answer_text: str | None,
         failure_class: str = "schema",
         upstream_status: int | None = None,
     ) -> None:
         message = f"The answer is not what was asked for: {problem}."
         super().__init__(message, failure_class=failure_class, upstream_status=upstream_status)
-        self.problem, self.said = problem, said
-        self.refused: frozenset[str] = frozenset()
+        self.problem, self.answer_text = problem, answer_text
+        self.refused_modes: frozenset[str] = frozenset()
 
     @property
     def detail(self) -> str:
         # The problem names members of the caller's schema; of a refused mode the provider's words are noted.
-        return super().detail if self.said is None else "The answer is not what was asked for."
+        return super().detail if self.answer_text is None else "The answer is not what was asked for."
 
 
 class Unsupported(UpstreamError):

@@ -131,13 +131,14 @@ def _request(entry: RequestLog) -> Json:
 
 def _caller(entry: RequestLog) -> Json:
     facts, key = entry.decision.facts if entry.decision else None, entry.key
-    if isinstance(entry.failure, Unauthenticated):
-        key = entry.failure.key  # one that is known, and disabled, expired or unreadable
+    key_id, project = (key.id, key.project) if key else (None, None)
+    if isinstance(entry.failure, Unauthenticated):  # the key may be known, and disabled or expired
+        key_id, project = entry.failure.key_id, entry.failure.project
     return {
         "source_ip": entry.source_ip,
         "user_agent": redacted(entry.headers.get("user-agent", ""), limit=LONGEST) or None,
-        "key": key.id if key else None,
-        "project": key.project if key else None,
+        "key": key_id,
+        "project": project,
         "function": facts.function if facts else None,
         "user": facts.user[:LONGEST] if facts and facts.user else None,
         "tags": {name[:LONGEST]: value[:LONGEST] for name, value in entry.tags.items()},

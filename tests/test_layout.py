@@ -64,7 +64,6 @@ ROOMS = """
 # Arrows that still run up, to be cut.
 STILL_UP = {
     "handler.answers.answer",
-    "handler.errors",
     "handler.gateway.gateway",
     "handler.providers.openai.stream",
     "handler.providers.openai.translator",

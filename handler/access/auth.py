@@ -231,7 +231,8 @@ def _found_instead(headers: Mapping[str, str]) -> str:
 def _invalid(key: Key | None, message: str = "The API key is not valid.") -> Unauthenticated:
     """The one error for unknown, disabled and expired keys; only the log says which it was."""
     error = Unauthenticated(message, code="invalid_api_key", headers=_CHALLENGE)
-    error.key = key
+    if key is not None:
+        error.key_id, error.project = key.id, key.project
     return error
 
 

@@ -95,7 +95,7 @@ async def kept(asked: Attempt, source: Source, answering: Awaitable[Answer]) -> 
     except UpstreamError as error:
         asked.order.forget(error)
         if isinstance(error, SchemaMismatch):
-            error.upstream_status, error.refused = source.status, asked.call.refused
+            error.upstream_status, error.refused_modes = source.status, asked.call.refused
         raise_if_mode_refused(error, asked.call, asked.row, asked.form)
         raise
     finally:

@@ -72,7 +72,7 @@ class Call:
     ) -> Call:
         """The call as one attempt sends it. `amends`: the refused mode, or the answer that did not fit."""
         body, chat = self.body, self.chat
-        refused = amends.refused if amends is not None else self.refused
+        refused = amends.refused_modes if amends is not None else self.refused
         whole = chat.stream and (form.whole if form is not None and form.whole else not _streams(body, model))
         if goes_on is None and form is None and amends is None and not refused and not whole:
             return self
@@ -82,7 +82,7 @@ class Call:
             body = with_plain_tools(body)
         if form is not None:
             body = form.request(body)
-        if amends is not None and amends.said is not None:
+        if amends is not None and amends.answer_text is not None:
             from handler.structured.correction import (
                 with_correction,  # few answers need it: not part of a cold start
             )

@@ -106,7 +106,7 @@ class Failover:
     def _again(self, candidate: Candidate, error: UpstreamError) -> Next | None:
         if isinstance(error, SchemaMismatch):
             # In the next mode (there are few, and each is refused once), or shown what is wrong, once.
-            again = error.said is None or self._first_time(candidate, error)
+            again = error.answer_text is None or self._first_time(candidate, error)
             return Next(candidate) if again else None
         if error.failure_class == "rate_limit":
             return self._soon(candidate, error)

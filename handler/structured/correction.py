@@ -10,7 +10,7 @@ _AGAIN = "That is not what was asked for: {problem}. Give the whole answer again
 
 def with_correction(chat: Json, mismatch: SchemaMismatch) -> Json:
     """The chat that asks for the answer again; what does not change is shared."""
-    answer = (mismatch.said or "")[:MOST_QUOTED].strip() or "(nothing)"
+    answer = (mismatch.answer_text or "")[:MOST_QUOTED].strip() or "(nothing)"
     again = _AGAIN.format(problem=mismatch.problem)
     turns = [{"role": "assistant", "content": answer}, {"role": "user", "content": again}]
     return {**chat, "messages": [*chat["messages"], *turns]}

@@ -74,4 +74,4 @@ def _check(part: Json, offered: frozenset[str] | None) -> None:
         if offered is not None and isinstance(name, str) and name and name not in offered:
             content = part.get("content")
             answer = content if isinstance(content, str) else ""
-            raise SchemaMismatch(_PROBLEM, said=answer, failure_class="protocol")
+            raise SchemaMismatch(_PROBLEM, answer_text=answer, failure_class="protocol")

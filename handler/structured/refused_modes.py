@@ -37,8 +37,8 @@ def raise_if_mode_refused(
         mode = STRICT
     if mode is None:
         return
-    refusal = SchemaMismatch("the mode is refused", said=None, upstream_status=error.upstream_status)
-    refusal.refused = call.refused | {mode}
+    refusal = SchemaMismatch("the mode is refused", answer_text=None, upstream_status=error.upstream_status)
+    refusal.refused_modes = call.refused | {mode}
     refusal.add_note(error.detail)
     raise refusal from error
 

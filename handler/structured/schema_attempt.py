@@ -47,7 +47,7 @@ class SchemaAttempt:
     @property
     def whole(self) -> bool:
         """Whether the answer is waited for: it may have to be changed, or asked for again."""
-        return self.way != NATIVE or (self.amends is not None and self.amends.said is not None)
+        return self.way != NATIVE or (self.amends is not None and self.amends.answer_text is not None)
 
     @property
     def by_tool(self) -> bool:
@@ -76,7 +76,7 @@ class SchemaAttempt:
             return
         text = _text(message)
         if (problem := self.asked.problem(text)) is not None:
-            raise SchemaMismatch(problem, said=text)
+            raise SchemaMismatch(problem, answer_text=text)
 
 
 def form_of(
@@ -88,7 +88,7 @@ def form_of(
     amends: SchemaMismatch | None = None,
 ) -> SchemaAttempt | None:
     """How this model is asked for it; None where that is left to it: its own JSON mode."""
-    refused = amends.refused if amends else frozenset()
+    refused = amends.refused_modes if amends else frozenset()
     way = way_of(asked, chat, model, row, wire, refused)
     if way == NATIVE and asked.schema is None:
         return None

@@ -34,7 +34,7 @@ class StrictTools:
             function = call.get("function") or {}
             schema = self._schemas.get(str(function.get("name")))
             if schema is not None and (problem := _problem(schema, function.get("arguments"))):
-                raise SchemaMismatch(f"the arguments of {function['name']}: {problem}", said="")
+                raise SchemaMismatch(f"the arguments of {function['name']}: {problem}", answer_text="")
 
     @cached_property
     def _schemas(self) -> dict[str, Any]:

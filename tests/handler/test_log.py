@@ -42,7 +42,7 @@ def final(error: UpstreamError) -> UpstreamError:
             ),
             id="a field that a provider's format has no place for",
         ),
-        pytest.param(final(SchemaMismatch("SECRET", said=None)), id="where an answer does not fit"),
+        pytest.param(final(SchemaMismatch("SECRET", answer_text=None)), id="where an answer does not fit"),
     ],
 )
 def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) -> None:

@@ -15,7 +15,7 @@ FOREVER = 1e9
 
 def failed(failure_class: str, retry_after: float | None = None, status: int | None = 500) -> UpstreamError:
     if failure_class == "schema":
-        return SchemaMismatch("$: expected object", said="[]", upstream_status=status)
+        return SchemaMismatch("$: expected object", answer_text="[]", upstream_status=status)
     return UpstreamError(
         f"It is {failure_class}.",
         failure_class=failure_class,

@@ -235,7 +235,7 @@ def test_in_words_the_providers_own_json_mode_helps() -> None:
 
 
 def test_a_second_round_says_what_was_wrong_with_the_first() -> None:
-    mismatch = SchemaMismatch("$.city: expected string", said='{"city":3}')
+    mismatch = SchemaMismatch("$.city: expected string", answer_text='{"city":3}')
     sent = with_correction(form(chat(), *ALL, amends=mismatch).request(chat()), mismatch)
     assert [message["role"] for message in sent["messages"]] == ["user", "assistant", "user"]
     assert sent["messages"][1]["content"] == '{"city":3}'
@@ -244,7 +244,7 @@ def test_a_second_round_says_what_was_wrong_with_the_first() -> None:
 
 
 def test_a_blank_answer_is_not_sent_back_blank() -> None:
-    sent = with_correction(chat(), SchemaMismatch("it is not JSON", said=" "))
+    sent = with_correction(chat(), SchemaMismatch("it is not JSON", answer_text=" "))
     assert sent["messages"][-2]["content"].strip()
 
 
@@ -259,8 +259,8 @@ REFUSED = [
 
 @pytest.mark.parametrize(("refused", "way", "helped"), REFUSED)
 def test_a_refused_mode_is_not_tried_again(refused: tuple[str, ...], way: str, helped: bool) -> None:
-    refusal = SchemaMismatch("refused", said=None)
-    refusal.refused = frozenset(refused)
+    refusal = SchemaMismatch("refused", answer_text=None)
+    refusal.refused_modes = frozenset(refused)
     again = form(chat(), *ALL, amends=refusal)
     assert (again.way, again.natively_json) == (way, helped)
     assert len(again.request(chat())["messages"]) == (2 if way == "prompt" else 1), "no answer is shown again"
@@ -354,7 +354,7 @@ def test_every_choice_is_looked_at() -> None:
     both = {**good, "choices": [*good["choices"], *bad["choices"]]}
     with pytest.raises(SchemaMismatch) as found:
         form(chat(n=2), *ALL).completion(both)
-    assert found.value.said == "Paris"
+    assert found.value.answer_text == "Paris"
 
 
 def replace_index(whole: Json, index: int) -> Json:
@@ -398,7 +398,7 @@ def test_an_attempt_changes_nothing_of_the_chat() -> None:
     for can in ((), ("tools",), ALL):
         held = form(body, *can)
         held.request(body)
-        replace(held, amends=SchemaMismatch("x", said="y")).request(body)
+        replace(held, amends=SchemaMismatch("x", answer_text="y")).request(body)
     assert json.dumps(body) == before
 
 
