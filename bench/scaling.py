@@ -27,7 +27,7 @@ from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
 from handler.structured.schema import BadSchema, Schema
 from handler.wire.splice import anew, splice_bytes
-from rules import Live, Model, RuleSet, decide, load_catalog
+from rules import LiveState, Model, RuleSet, decide, load_catalog
 
 Json = dict[str, Any]
 Step = Callable[[], object]
@@ -388,7 +388,7 @@ def received(sent: bytes) -> Step:
     def step() -> None:
         chat = parse(sent, {}, Settings())
         facts = facts_of(chat, key=Key(id="k", name="k"), headers={}, now=datetime.now(UTC), roll=0.5)
-        decide(facts, RuleSet.EMPTY, _CATALOG, Live())
+        decide(facts, RuleSet.EMPTY, _CATALOG, LiveState())
 
     return step
 

@@ -15,12 +15,12 @@ from handler.answers.usage import Spent, Usage, dollars_of
 from handler.errors import Unauthenticated
 from handler.redact import redacted
 from handler.settings import InvalidSetting
+from rules import Decision, Reason
 
 if TYPE_CHECKING:
     from handler.access.keys import Key
     from handler.answers.answer import Answer
     from handler.errors import AttemptRecord, GatewayError
-    from rules import Decision
 
 Json = dict[str, Any]
 Log = Callable[[Mapping[str, Any]], None]
@@ -207,7 +207,7 @@ def reason_of(decision: Decision | None, answer: Answer | None) -> str | None:
         return None
     first = decision.candidates[0].id if decision.candidates else None
     fell_back = answer and (answer.candidate.id != first or first in decision.fallbacks)
-    return "fallback" if fell_back else str(decision.reason)
+    return str(Reason.FALLBACK if fell_back else decision.reason)
 
 
 def trouble(what: str, found: Mapping[str, Any]) -> Json:

@@ -1,19 +1,21 @@
 """The front door of the deciding half: everything `handler` may use, and nothing that touches the world."""
 
-from rules.admission import Live
-from rules.adoption import Problem
+from rules.admission import LiveState
+from rules.adoption import MAX_BYTES, MAX_RECORDS, Problem
 from rules.catalog.catalog import PROVIDERS, Catalog, Model, Price, load_catalog
-from rules.catalog.names import well_formed
+from rules.catalog.names import is_valid_name
 from rules.decide import decide
 from rules.decision import Candidate, Decision, Effects, Reason, Refusal, Rejection, Step
 from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.facts.chat import facts_of_request
-from rules.facts.facts import PREFERENCES, Facts, secret_header
-from rules.listing import usable
+from rules.facts.estimate import BYTES_PER_TOKEN
+from rules.facts.facts import EFFORTS, PREFERENCES, Facts, is_secret_header
+from rules.listing import list_models
 from rules.preference import USUAL_OUTPUT
 from rules.records.base import Record
-from rules.records.coercion import on_or_off
+from rules.records.coercion import read_switch
 from rules.records.conditions import OPERATORS, Condition
+from rules.records.fields import NANO
 from rules.records.kinds import (
     KINDS,
     AccessRecord,
@@ -28,14 +30,19 @@ from rules.records.kinds import (
     RouteRecord,
     TestRecord,
 )
-from rules.records.patterns import like
+from rules.records.patterns import compile_pattern
 from rules.records.provider_fields import QUIRKS
 from rules.records.reading import read_record
 from rules.records.scope import Scope
 from rules.ruleset import Matched, RuleSet
 
 __all__ = [
+    "BYTES_PER_TOKEN",
+    "EFFORTS",
     "KINDS",
+    "MAX_BYTES",
+    "MAX_RECORDS",
+    "NANO",
     "OPERATORS",
     "PREFERENCES",
     "PROVIDERS",
@@ -53,7 +60,7 @@ __all__ = [
     "Facts",
     "InvalidRecord",
     "LimitRecord",
-    "Live",
+    "LiveState",
     "LogRecord",
     "Matched",
     "McpRecord",
@@ -72,13 +79,13 @@ __all__ = [
     "Scope",
     "Step",
     "TestRecord",
+    "compile_pattern",
     "decide",
     "facts_of_request",
-    "like",
+    "is_secret_header",
+    "is_valid_name",
+    "list_models",
     "load_catalog",
-    "on_or_off",
     "read_record",
-    "secret_header",
-    "usable",
-    "well_formed",
+    "read_switch",
 ]

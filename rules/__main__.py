@@ -19,7 +19,7 @@ from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.facts.chat import facts_of_request
 from rules.facts.output import until_closed
 from rules.records.fields import moment
-from rules.review.check import at_hand, report
+from rules.review.check import assume_all_available, report
 from rules.ruleset import RuleSet
 
 
@@ -70,7 +70,7 @@ def _explain(options: argparse.Namespace) -> int:
     except InvalidRecord as error:
         raise Unusable(f"--at: {error.problem}") from error
     facts = facts_of_request(request, project=options.project, key=options.key, function=options.function)
-    catalog, live = at_hand(ruleset)
+    catalog, live = assume_all_available(ruleset)
     decision = decide(replace(facts, weekday=weekday, hour=hour), ruleset, catalog, live)
     print(json.dumps(decision.explain(), indent=2, ensure_ascii=False))
     for problem in ruleset.problems:

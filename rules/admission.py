@@ -15,7 +15,7 @@ ACCESS, ABLE, AVAILABLE = "access", "able", "available"  # what a model was refu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class LiveState:
     """What changes by the minute and what was measured: the only thing a decision knows of the world."""
 
     available: frozenset[str] = frozenset()  # providers that can be called
@@ -28,14 +28,14 @@ class Live:
     default_access: str = "allow"  # allow | deny: where no access record applies
     # Features a wire cannot represent, by provider, or by `provider surface:name` where models have a surface
     # of their own; with `n`, several choices are several calls.
-    unable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unsupported: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def lacking(self, model: Model) -> frozenset[str]:
+    def unsupported_by(self, model: Model) -> frozenset[str]:
         """What the wire to this model cannot represent."""
         surface = next((rule for rule in model.rules if rule.startswith("surface:")), None)
-        if surface and (own := self.unable.get(f"{model.provider} {surface}")) is not None:
+        if surface and (own := self.unsupported.get(f"{model.provider} {surface}")) is not None:
             return own
-        return self.unable.get(model.provider, frozenset())
+        return self.unsupported.get(model.provider, frozenset())
 
 
 class Need(NamedTuple):
@@ -78,7 +78,7 @@ class Admission(NamedTuple):
     access: tuple[AccessRecord, ...]
     limits: tuple[LimitRecord, ...]
     budgets: tuple[BudgetRecord, ...]
-    live: Live
+    live: LiveState
     needs: tuple[str, ...]
     catalog: Catalog
 
@@ -175,7 +175,7 @@ def _lacking(facts: Facts, feature: str) -> Obstacle:
 
 
 def _has(admission: Admission, model: Model, feature: str) -> bool:
-    if feature in admission.live.lacking(model):
+    if feature in admission.live.unsupported_by(model):
         return False
     return feature in model.can or feature in WIRE_ONLY or _implied(feature, model)
 
@@ -186,7 +186,7 @@ def _implied(feature: str, model: Model) -> bool:
 
 def _forced(admission: Admission, model: Model) -> bool:
     """Whether it can be forced to call a tool of ours."""
-    wire = admission.live.lacking(model)
+    wire = admission.live.unsupported_by(model)
     rules = {rule.partition(":")[0] for rule in model.rules}
     able = (
         "tools" in model.can and wire.isdisjoint({"tools", "forced_tool"}) and "no_forced_tool" not in rules

@@ -9,7 +9,7 @@ from typing import Any
 from rules.catalog.catalog import PROVIDERS
 from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.facts.facts import Facts
-from rules.records.coercion import on_or_off
+from rules.records.coercion import read_switch
 from rules.records.kinds import KINDS, BudgetRecord, LimitRecord, ProviderRecord
 from rules.records.reading import Reading, canonical, named, read
 from rules.records.scope import ORGANISATION, Scope, read_scope
@@ -17,8 +17,8 @@ from rules.records.scope import ORGANISATION, Scope, read_scope
 Name = tuple[str, str]  # kind and id
 Adopted = dict[Name, Reading]
 
-MOST_RECORDS, MOST_BYTES = 1_000, 1_048_576
-MOST = f"{MOST_RECORDS} records of {MOST_BYTES} bytes in all"
+MAX_RECORDS, MAX_BYTES = 1_000, 1_048_576
+MOST = f"{MAX_RECORDS} records of {MAX_BYTES} bytes in all"
 SCOPED = frozenset(kind for kind, record in KINDS.items() if record.scoped)
 LAST, SKIPPED, REFUSES = "last readable version", "skipped", "refuses its scope"
 OPEN = "skipped: it restricts nobody"  # of a record that was meant to restrict somebody
@@ -44,22 +44,22 @@ class Problem:
     def refuses(self, facts: Facts) -> bool:
         return self.instead == REFUSES and self.covers(facts)
 
-    def told(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, str]:
         names = ("kind", "id", "field", "problem", "instead")
         return {name: getattr(self, name) for name in names}
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         return f"{self.kind}/{self.id}: `{self.field}`: {self.problem}"
 
     def __str__(self) -> str:
-        return f"{self.words} ({self.instead})"
+        return f"{self.message} ({self.instead})"
 
 
 def adopt(items: Iterable[Any], previous: Mapping[Name, Mapping[str, Any]]) -> tuple[Adopted, list[Problem]]:
     """What is in force, by name, and a problem for every bad item. Raises RuleSetTooLarge."""
     listed = list(items)
-    if len(listed) > MOST_RECORDS:
+    if len(listed) > MAX_RECORDS:
         raise RuleSetTooLarge(records=len(listed), bytes=sum(map(_size, listed)), most=MOST)
     size = 0
     adopted: Adopted = {}
@@ -73,7 +73,7 @@ def adopt(items: Iterable[Any], previous: Mapping[Name, Mapping[str, Any]]) -> t
         except InvalidRecord as error:
             size += _size(item)
             bad.append((item, error))
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise RuleSetTooLarge(records=len(listed), bytes=size, most=MOST)
     problems = [_stand_in(item, error, adopted, previous) for item, error in bad]
     for name, misplaced in _misplaced(adopted):
@@ -125,7 +125,7 @@ def _names_somebody(scope: Scope | None) -> bool:
 
 def _enabled(item: Mapping[str, Any]) -> bool:
     try:
-        return on_or_off(item.get("enabled", True))
+        return read_switch(item.get("enabled", True))
     except InvalidRecord:
         return True
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rules.admission import Admission, Live, needs_of
+from rules.admission import Admission, LiveState, needs_of
 from rules.catalog.catalog import Catalog, Model
-from rules.catalog.names import Named, well_formed
+from rules.catalog.names import Named, is_valid_name
 from rules.decision import Candidate, Decision, Effects, Reason, Refusal
 from rules.facts.facts import PREFERENCES, Facts
 from rules.plan import Plan, Refused
@@ -16,7 +16,7 @@ from rules.records.kinds import BudgetRecord, LimitRecord, RouteRecord
 from rules.ruleset import Matched, RuleSet
 
 
-def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live) -> Decision:
+def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState) -> Decision:
     """Which models may answer, in order. A caller's fault is not raised: it is the decision's refusal."""
     matched = ruleset.matching(facts)
     route = next(iter(matched.routes), None)
@@ -93,7 +93,7 @@ def unreadable(facts: Facts, ruleset: RuleSet) -> Refusal | None:
 def _resolved(plan: Plan, name: str) -> Named:
     if named := plan.names.resolve(name):
         return named
-    if not well_formed(name):
+    if not is_valid_name(name):
         raise Refused(Refusal("invalid_value", f"{name[:100]!r} is no name of a model.", "model"))
     raise Refused(plan.not_found(name))
 
@@ -102,7 +102,7 @@ def _fallbacks(facts: Facts, route: RouteRecord | None) -> tuple[str, ...]:
     return (*facts.fallbacks, *(route.fallbacks or () if route else ()))
 
 
-def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live, matched: Matched) -> Plan:
+def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState, matched: Matched) -> Plan:
     """An empty plan for this request."""
     route = next(iter(matched.routes), None)
     admission = Admission(
@@ -122,7 +122,7 @@ def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: Live, matche
             _max_tokens(facts, effects_of(route, facts)),
             facts.n,
             live.first_token,
-            live.unable,
+            live.unsupported,
         ),
         wanted=facts.prefer or (route.prefer if route else None),
     )

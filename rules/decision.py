@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rules.adoption import Problem
-from rules.catalog.catalog import NANO, Model
+from rules.catalog.catalog import Model
 from rules.facts.facts import FAMILIES, VOCABULARY, Facts, value_of
+from rules.records.fields import NANO
 
 MOST_REJECTIONS = 20  # that an explanation lists
 
@@ -122,7 +123,7 @@ class Decision:
             "facts": _facts(self.facts),
         }
         if problems := [each for each in self.problems if visible is None or each.covers(self.facts)]:
-            explained["problems"] = [each.told() for each in problems]
+            explained["problems"] = [each.as_json() for each in problems]
         if len(self.rejections) > MOST_REJECTIONS:
             explained["more_rejections"] = len(self.rejections) - MOST_REJECTIONS
         if self.refusal:

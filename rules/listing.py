@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from rules.admission import Live
+from rules.admission import LiveState
 from rules.catalog.catalog import Catalog, Model
 from rules.decide import plan_of, unreadable
 from rules.decision import Refusal
@@ -15,7 +15,7 @@ from rules.ruleset import RuleSet
 Json = dict[str, Any]
 
 
-def usable(ruleset: RuleSet, catalog: Catalog, live: Live, facts: Facts) -> list[Json] | Refusal:
+def list_models(ruleset: RuleSet, catalog: Catalog, live: LiveState, facts: Facts) -> list[Json] | Refusal:
     """OpenAI's model objects, each with `context_length` and `pricing` (dollars per token, as text).
 
     A pool and an alias have those of the first model that would answer; `auto` has neither. A Refusal when

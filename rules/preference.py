@@ -26,11 +26,11 @@ class Size(NamedTuple):
     max_tokens: int | None = None
     n: int = 1
     first_token: Mapping[str, float] = MappingProxyType({})  # measured seconds, by model id
-    unable: Mapping[str, frozenset[str]] = MappingProxyType({})  # by provider, as in Live
+    unsupported: Mapping[str, frozenset[str]] = MappingProxyType({})  # by provider, as in LiveState
 
     def input(self, model: Model) -> int:
         """A provider with one answer to a call is sent the prompt for each choice."""
-        calls = self.n if "n" in self.unable.get(model.provider, ()) else 1
+        calls = self.n if "n" in self.unsupported.get(model.provider, ()) else 1
         return calls * self.input_tokens
 
     def output(self, model: Model, *, usual: int) -> int:

@@ -120,8 +120,10 @@ class RuleSet:
             if record.enabled:
                 enabled.setdefault(record.kind, []).append(record)
         object.__setattr__(self, "_enabled", {kind: tuple(listed) for kind, listed in enabled.items()})
-        aliases = {each.id.lower(): each.models for each in self.of("alias") if isinstance(each, AliasRecord)}
-        providers = (each for each in self.of("provider") if isinstance(each, ProviderRecord))
+        aliases = {
+            each.id.lower(): each.models for each in self.enabled("alias") if isinstance(each, AliasRecord)
+        }
+        providers = (each for each in self.enabled("provider") if isinstance(each, ProviderRecord))
         refusing = frozenset(each.id for each in providers if each.unlisted == "refuse")
         object.__setattr__(self, "_aliases", aliases)
         object.__setattr__(self, "_refusing", refusing)
@@ -139,7 +141,7 @@ class RuleSet:
             items=MappingProxyType({name: reading.item for name, reading in adopted.items()}),
         )
 
-    def of(self, kind: str) -> tuple[Record, ...]:
+    def enabled(self, kind: str) -> tuple[Record, ...]:
         """The enabled records of one kind, the most specific first."""
         return self._enabled.get(kind, ())
 

@@ -19,7 +19,7 @@ def pick(record: RouteRecord, facts: Facts, arms: Sequence[Arm]) -> Arm:
     among the rest: so who was on another arm stays there.
     """
     value, left, draw = sticky_value(record, facts), list(record.split or arms), 0
-    while (chosen := _at(left, _point(record.id, value, facts.roll, draw))) not in arms:
+    while (chosen := _at(left, _point(record.id, value, facts.random, draw))) not in arms:
         left.remove(chosen)
         draw += 1
     return chosen
@@ -33,10 +33,10 @@ def sticky_value(record: RouteRecord, facts: Facts) -> str | None:
     return {"user": facts.user, "key": facts.key, "request": None}[sort]
 
 
-def _point(id: str, value: str | None, roll: float, draw: int) -> float:
+def _point(id: str, value: str | None, random: float, draw: int) -> float:
     if value is None and draw == 0:
-        return roll
-    text = "\0".join((id, repr(roll) if value is None else value, str(draw)))
+        return random
+    text = "\0".join((id, repr(random) if value is None else value, str(draw)))
     return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") / POINTS
 
 

@@ -22,7 +22,7 @@ from handler.local.create_tables import template
 from handler.providers.bedrock.translator import Bedrock
 from handler.settings import Settings, settings_from
 from handler.store.tables import LAST_USED, TABLES
-from rules.catalog.catalog import unlisted
+from rules.catalog.catalog import unlisted_model
 
 ROOT = Path(__file__).parent.parent
 
@@ -106,7 +106,7 @@ def signed() -> set[str]:
             r"requires permission for the <code>(bedrock:\w+)</code>", operation.documentation
         )
         needs[operation.http["requestUri"].partition("?")[0]] = allowed and allowed[1]
-    paths = {Bedrock().path(unlisted("bedrock", "m"), stream=stream) for stream in (False, True)}
+    paths = {Bedrock().path(unlisted_model("bedrock", "m"), stream=stream) for stream in (False, True)}
     found = {needs[path.replace("/m/", "/{modelId}/")] for path in paths}
     assert None not in found
     return {action for action in found if action}

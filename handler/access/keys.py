@@ -18,7 +18,7 @@ from typing import Any
 from handler.errors import Forbidden
 from handler.store.attributes import Item
 from handler.store.tables import LAST_USED
-from rules import InvalidRecord, on_or_off
+from rules import InvalidRecord, read_switch
 
 PREFIX = "sk-sluice-"
 _FORM = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")  # 256 random bits
@@ -132,7 +132,7 @@ def _text(name: str, value: Any) -> str:
 
 def _flag(name: str, value: Any) -> bool:
     try:
-        return on_or_off(value)
+        return read_switch(value)
     except InvalidRecord:
         raise InvalidRecord(name, "is neither true nor false") from None
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rules import Candidate, Price
+from rules import BYTES_PER_TOKEN, NANO, Candidate, Price
 
-BYTES_PER_TOKEN = 4  # the same estimate as for the input (docs/rules.md)
 MILLION = 1_000_000
 MOST = 10**12  # tokens that a provider may claim
 
@@ -94,7 +93,7 @@ def cost(usage: Usage, price: Price) -> int:
 
 
 def dollars(nano: int) -> float:
-    return nano / 1_000_000_000
+    return nano / NANO
 
 
 def cost_of(spent: Iterable[Spent]) -> int | None:

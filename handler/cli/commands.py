@@ -25,7 +25,7 @@ from handler.store.dynamodb import client as aws_client
 from rules import InvalidRecord, decide, facts_of_request
 from rules.records.coercion import within
 from rules.records.fields import moment
-from rules.review.check import at_hand  # not in the front door: no request needs these
+from rules.review.check import assume_all_available  # not in the front door: no request needs these
 
 
 def add_arguments(commands: Any) -> None:
@@ -111,7 +111,7 @@ def explain(given: Namespace, connect: Connect, terminal: Terminal) -> int:
         function=given.function,
     )
     facts = replace(facts, weekday=weekday, hour=hour)
-    catalog, live = at_hand(ruleset)
+    catalog, live = assume_all_available(ruleset)
     terminal.say(json.dumps(decide(facts, ruleset, catalog, live).explain(), indent=2, ensure_ascii=False))
     for problem in ruleset.problems:
         terminal.warn(str(problem))

@@ -21,13 +21,13 @@ from handler.store.dynamodb import StoreError, scan
 from handler.store.snapshot import EMPTY, STALE
 from rules import Record, RuleSet, RuleSetTooLarge
 from rules.review.check import (  # not in the front door: no request needs these
-    at_hand,
+    assume_all_available,
     count,
     failures,
     report,
     warnings,
 )
-from rules.review.lint import Keys, admits_nothing
+from rules.review.lint import KnownKeys, check_patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def check_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     return 0 if found.good else 2
 
 
-def _keys_of(tables: Tables | None) -> Keys | None:
+def _keys_of(tables: Tables | None) -> KnownKeys | None:
     """Reads the keys for warnings; None where the person may write rules but not read keys."""
     try:
         return _known(tables.read_keys()) if tables else None
@@ -106,18 +106,18 @@ def pattern_warnings(tables: Tables, records: Iterable[Mapping[str, Any]]) -> It
         ruleset = read_set(tables.read_rules() if listed else ())
     except (StoreError, Unusable):
         return
-    catalog, _ = at_hand(ruleset)
+    catalog, _ = assume_all_available(ruleset)
     for id, patterns in listed.items():
-        for why in admits_nothing(patterns, ruleset, catalog):
+        for why in check_patterns(patterns, ruleset, catalog):
             yield f"warning: {id}: `models`: {why}"
 
 
-def _known(entries: Any) -> Keys:
+def _known(entries: Any) -> KnownKeys:
     """The ids and projects of key records, or of a file's entries. Raises Unusable."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Unusable("--keys: this is not a JSON list of keys")
     now = datetime.now(UTC)
-    return Keys.of(key_record(entry, now=now) if "key" in entry else entry for entry in entries)
+    return KnownKeys.of(key_record(entry, now=now) if "key" in entry else entry for entry in entries)
 
 
 def pull_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
@@ -170,7 +170,7 @@ def _records(path: str, terminal: Terminal) -> list[Any]:
 
 def _refuse_bad(items: list[Any], terminal: Terminal) -> None:
     """What is pushed must be readable, each record of it."""
-    problems = [problem.words for problem in read_set(items).problems] or _unstorable(items)
+    problems = [problem.message for problem in read_set(items).problems] or _unstorable(items)
     for line in problems:
         terminal.warn(line)
     if problems:
@@ -191,14 +191,14 @@ def _refuse_failing(after: list[Item], tables: Tables, terminal: Terminal) -> No
     """The table as it will be must keep its own tests; what was bad in it before is named, and stays."""
     ruleset = read_set({name_of(item): item for item in after}.values())
     for problem in ruleset.problems:
-        terminal.warn(f"note: in the table already: {problem.words}")
+        terminal.warn(f"note: in the table already: {problem.message}")
     for finding in warnings(ruleset, _keys_of(tables)):
         terminal.warn(f"warning: {finding}")
     failed = failures(ruleset)
     for failure in failed:
         terminal.say(str(failure))
     if failed:
-        tests, bad = len(ruleset.of("test")), len({failure.id for failure in failed})
+        tests, bad = len(ruleset.enabled("test")), len({failure.id for failure in failed})
         raise Unusable(f"{bad} of {tests} tests do not hold: nothing was written")
 
 

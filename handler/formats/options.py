@@ -11,7 +11,7 @@ from typing import Any
 from handler.errors import InvalidRequest
 from handler.wire.header_values import decode_header_value
 from handler.wire.strict_json import loads
-from rules import PREFERENCES, secret_header
+from rules import PREFERENCES, is_secret_header
 
 Headers = Mapping[str, str]
 
@@ -21,7 +21,9 @@ LONGEST_NAME = 128  # characters of a function's name
 def header_facts(headers: Headers) -> dict[str, str]:
     """The headers that a rule may ask about."""
     return {
-        name.lower(): decode_header_value(value) for name, value in headers.items() if not secret_header(name)
+        name.lower(): decode_header_value(value)
+        for name, value in headers.items()
+        if not is_secret_header(name)
     }
 
 

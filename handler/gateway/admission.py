@@ -33,7 +33,7 @@ def facts_of(chat: Chat, *, key: Key, headers: Headers, now: datetime, roll: flo
         tags=chat.tags,
         prefer=chat.prefer,
         at=now,
-        roll=roll,
+        random=roll,
     )
 
 

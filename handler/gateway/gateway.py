@@ -31,7 +31,18 @@ from handler.settings import Settings
 from handler.store.snapshot import Snapshot
 from handler.upstream.credentials import Credentials
 from handler.upstream.headers import forwarded_headers
-from rules import Catalog, Decision, Facts, Live, ModelRecord, Refusal, RuleSet, decide, load_catalog, usable
+from rules import (
+    Catalog,
+    Decision,
+    Facts,
+    LiveState,
+    ModelRecord,
+    Refusal,
+    RuleSet,
+    decide,
+    list_models,
+    load_catalog,
+)
 
 SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first token
 SETTLING = 1.0  # seconds that work beside requests may take before the instance is frozen
@@ -43,13 +54,13 @@ class Policy(NamedTuple):
     ruleset: RuleSet
     catalog: Catalog
     rows: Mapping[str, Provider]
-    live: Live
+    live: LiveState
     held: object  # the credentials that `live` was made with
     retry_after: float | None  # seconds until there may be more of them; None: these are all
 
     def unavailable(self, settings: Settings) -> Mapping[str, str]:
         """The reason why each provider that a record or a setting turned on cannot be used, by its name."""
-        on = {record.id for record in self.ruleset.of("provider")} | settings.providers
+        on = {record.id for record in self.ruleset.enabled("provider")} | settings.providers
         return {name: why for name, why in self.live.unavailable.items() if name in on}
 
 
@@ -113,8 +124,8 @@ class Gateway:
         """The rules in force, what they make of the catalogue, and the providers that can be used."""
         view, last = await self.snapshot(), self._policy
         if last is None or last.ruleset is not view.ruleset:
-            table = rows(view.ruleset.of("provider"), self.extra_rows, region=self.settings.region)
-            models = (record for record in view.ruleset.of("model") if isinstance(record, ModelRecord))
+            table = rows(view.ruleset.enabled("provider"), self.extra_rows, region=self.settings.region)
+            models = (record for record in view.ruleset.enabled("model") if isinstance(record, ModelRecord))
             catalog = load_catalog().with_records(models, {name: row.dialect for name, row in table.items()})
         else:
             table, catalog = last.rows, last.catalog
@@ -183,20 +194,20 @@ class Gateway:
         """What `key` may use, in OpenAI's shape."""
         policy = await self.policy()
         facts = Facts(key=key.id, project=key.project, key_models=key.models)
-        found = usable(policy.ruleset, policy.catalog, policy.live, facts)
+        found = list_models(policy.ruleset, policy.catalog, policy.live, facts)
         if isinstance(found, Refusal):
             raise refusal_error(found, retry_after=policy.retry_after)
         return found
 
-    def _live(self, table: Mapping[str, Provider], *, stale: bool) -> Live:
+    def _live(self, table: Mapping[str, Provider], *, stale: bool) -> LiveState:
         names, why = available(table, self.credentials, self.settings, self.credentials.signs)
-        return Live(
+        return LiveState(
             available=names,
             unavailable=why,
             first_token=self.first_token,
             stale=stale,
             default_access=self.settings.default_access,
-            unable=unable(table.values()),
+            unsupported=unable(table.values()),
         )
 
     def health(self, *, detailed: bool) -> tuple[int, Json]:

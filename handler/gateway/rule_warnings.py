@@ -19,6 +19,6 @@ class RuleWarnings:
         from rules.review import lint  # no request needs it
 
         if ruleset is not self._ruleset:
-            self._found = tuple(finding._asdict() for finding in lint.findings(ruleset, catalog))
+            self._found = tuple(finding._asdict() for finding in lint.find_warnings(ruleset, catalog))
             self._ruleset = ruleset
         return self._found

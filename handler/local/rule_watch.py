@@ -15,7 +15,7 @@ SHORTEST = 1.0  # seconds between two looks
 
 
 async def watch_rules(
-    gateway: Gateway, read_keys: Callable[[], Awaitable[lint.Keys]], *, known: bool = False
+    gateway: Gateway, read_keys: Callable[[], Awaitable[lint.KnownKeys]], *, known: bool = False
 ) -> None:
     """Logs each new warning until it is cancelled. Reads the rules as often as requests would.
 
@@ -26,7 +26,7 @@ async def watch_rules(
         with suppress(GatewayError, StoreError):  # the rules cannot be read: the snapshot has logged that
             policy = await gateway.policy()
             keys = await read_keys()
-            lines = [str(finding) for finding in lint.findings(policy.ruleset, policy.catalog, keys)]
+            lines = [str(finding) for finding in lint.find_warnings(policy.ruleset, policy.catalog, keys)]
             for line in (line for line in lines if line not in logged and not known):
                 gateway.log({"level": "WARNING", "message": line})
             logged, known = frozenset(lines), False

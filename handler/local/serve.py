@@ -82,12 +82,12 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
             await gateway.aclose()
 
 
-def keys_reader(settings: Settings) -> Callable[[], Awaitable[lint.Keys]]:
+def keys_reader(settings: Settings) -> Callable[[], Awaitable[lint.KnownKeys]]:
     """Returns a function that reads which keys and projects there are. It raises StoreError."""
     dynamodb = client(settings)
 
-    def read() -> lint.Keys:
-        return lint.Keys.of(plain_item(item) for item in scan(dynamodb, settings.keys_table))
+    def read() -> lint.KnownKeys:
+        return lint.KnownKeys.of(plain_item(item) for item in scan(dynamodb, settings.keys_table))
 
     return lambda: asyncio.to_thread(read)
 

@@ -30,7 +30,7 @@ def surfaced(row: Provider, model: Model) -> Provider:
 
 
 def unable(rows: Collection[Provider]) -> Mapping[str, frozenset[str]]:
-    """What each wire cannot represent, by the row and by each of its surfaces; see Live in the rules."""
+    """What each wire cannot represent, by the row and by each of its surfaces; see LiveState in the rules."""
     wires = {row.name: row.quirks for row in rows}
     own = {
         f"{row.name} {_SURFACE}{name}": surface.quirks

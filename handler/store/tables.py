@@ -14,6 +14,7 @@ from handler.settings import Settings
 from handler.store.attributes import Item, item_size, plain_item, wire_item
 from handler.store.compressed import packed, unpacked
 from handler.store.dynamodb import GARBAGE, StoreError, ask, scan
+from rules import MAX_BYTES, MAX_RECORDS
 
 T = TypeVar("T")
 
@@ -25,8 +26,6 @@ TABLES: Mapping[str, str] = {
 }
 LAST_USED = "last_used"  # the only attribute of a key's record that the gateway writes
 
-RECORDS = 1_000  # most rules adopted
-BYTES = 1_048_576  # most bytes of rules adopted
 ADOPTED, COOLING = "adopted", "cooling"  # what they are called in State: the adopted rules, the cooling ones
 BUDGET = 8.0  # seconds of one call here: more than two attempts of the client take
 KEY_READS, OTHERS = 6, 3  # at once; together no more than the client keeps connections
@@ -96,8 +95,10 @@ class Store:
         for item in scan(self._client, self._settings.rules_table):
             found.append(item)
             total += item_size(item)
-            if len(found) > RECORDS or total > BYTES:
-                raise StoreError(f"the rules table holds more than {RECORDS:,} records or {BYTES:,} bytes")
+            if len(found) > MAX_RECORDS or total > MAX_BYTES:
+                raise StoreError(
+                    f"the rules table holds more than {MAX_RECORDS:,} records or {MAX_BYTES:,} bytes"
+                )
         if found != self._seen[0]:
             self._seen = found, [plain_item(item) for item in found]
         return self._seen[1]

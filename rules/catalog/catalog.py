@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rules.catalog.families import Families
+from rules.records.fields import NANO
 
 if TYPE_CHECKING:
     from rules.catalog.model_names import ModelNames
@@ -33,7 +34,6 @@ SYNONYMS = {"google": "gemini"}  # other names of providers
 
 # What a model is taken to be able to do when nobody says: everything but going on from a prefill.
 ABLE = frozenset({"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning"})
-NANO = 10**9
 
 _DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
 
@@ -104,7 +104,9 @@ class Catalog:
 
     def unlisted(self, provider: str, name: str) -> Model:
         """A pin that the catalogue does not know, with what its family wants."""
-        return replace(unlisted(provider, name), rules=self._families.rules_of(provider, name, self.find))
+        return replace(
+            unlisted_model(provider, name), rules=self._families.rules_of(provider, name, self.find)
+        )
 
     def _of_record(self, record: ModelRecord, families: Families) -> Model:
         like = self.find(record.like) if record.like else None
@@ -203,7 +205,7 @@ def undated(id: str) -> str:
     return _DATE.sub("", id)
 
 
-def unlisted(provider: str, name: str) -> Model:
+def unlisted_model(provider: str, name: str) -> Model:
     """A pin that the catalogue does not know: everything about it is unknown, so it is taken to be able."""
     return Model(provider=provider, name=name, pool=bare(name), can=ABLE, known=False, listed=False)
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from rules.catalog.catalog import SYNONYMS, Catalog, Model, bare
-from rules.records.patterns import like
+from rules.records.patterns import compile_pattern
 
 VERSION = re.compile(r"-(?:20\d\d-?\d\d-?\d\d|\d\d-\d\d|\d{4}|00\d|latest)$")  # -2025-01-31, -0613, -001
 VARIANT = re.compile(r"(?<=[^/])[:@][^/:@]*$")  # o1-pro:nitro, claude@20240229
@@ -119,4 +119,4 @@ def _any_matches(patterns: tuple[str, ...], ids: frozenset[str], pools: frozense
 
 @lru_cache(maxsize=2048)
 def _compiled(pattern: str) -> Callable[[str], bool]:
-    return like(pattern.lower())
+    return compile_pattern(pattern.lower())

@@ -45,14 +45,14 @@ class Names(NamedTuple):
 
     def resolve(self, name: str) -> Named | None:
         """Nothing when the name is not well formed: what is sent on to a provider has been looked at."""
-        return (_auto(name) or _alias(self, name) or self.member(name)) if well_formed(name) else None
+        return (_auto(name) or _alias(self, name) or self.member(name)) if is_valid_name(name) else None
 
     def member(self, name: str) -> Named | None:
         """The same, but for `auto` and aliases: an alias reaches one level."""
         return next((found for reading in READINGS if (found := reading(self, name))), None)
 
 
-def well_formed(name: str) -> bool:
+def is_valid_name(name: str) -> bool:
     """Whether it may be a name at all; `auto:best` may not, as there is no such preference."""
     word, _, prefer = name.lower().partition(":")
     try:

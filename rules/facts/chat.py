@@ -39,7 +39,7 @@ def facts_of_request(
     prefer: str | None = None,
     key_models: tuple[str, ...] | None = None,
     at: datetime = MONDAY_NOON,
-    roll: float = 0.0,
+    random: float = 0.0,
 ) -> Facts:
     said = _of_body(body, prefer)
     return Facts(
@@ -53,7 +53,7 @@ def facts_of_request(
         hour=at.hour,
         weekday=WEEKDAYS[at.weekday()],
         bucket=bucket_of(said["user"] or key),
-        roll=roll,
+        random=random,
         key_models=key_models,
     )
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 Scalar = str | int | float | bool
 
 PREFERENCES = ("cheap", "fast", "quality", "balanced")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # of reasoning, in ascending order
 DIALECTS = ("openai", "anthropic")  # the formats that clients speak
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -49,7 +50,7 @@ class Facts:
     url: str | None = None  # the first part that is given by its address: `messages[0].content[1]`
     custom_tools: int = 0  # tools that take a text
     pages: int = 0  # of input_tokens: those of documents, which only a provider can count
-    roll: float = 0.0  # 0 <= roll < 1, drawn by the handler: what `split` uses per request
+    random: float = 0.0  # 0 <= random < 1, drawn by the handler: what `split` uses per request
     key_models: tuple[str, ...] | None = None  # the key record's own patterns; None: no limit
 
 
@@ -59,7 +60,7 @@ class Sort(NamedTuple):
     type: str  # text | effort | flag | count | number
     choices: tuple[str, ...] = ()  # the only texts it can be
     high: int | None = None  # the largest number it can be; the smallest is 0
-    fold: bool = False  # capitals do not count
+    ignore_case: bool = False  # capitals do not count
     scalars: bool = False  # sent as numbers or booleans too, which count as their text
 
 
@@ -67,7 +68,7 @@ TEXT, COUNT, NUMBER = Sort(type="text"), Sort(type="count"), Sort(type="number")
 SENT = Sort(type="text", scalars=True)
 
 VOCABULARY: Mapping[str, Sort] = {
-    "model": Sort(type="text", fold=True),
+    "model": Sort(type="text", ignore_case=True),
     "dialect": Sort(type="text", choices=DIALECTS),
     "project": TEXT,
     "key": TEXT,
@@ -97,7 +98,7 @@ SECRET_HEADERS = frozenset(
 )
 
 
-def secret_header(name: str) -> bool:
+def is_secret_header(name: str) -> bool:
     low = name.lower()
     return low in SECRET_HEADERS or low.startswith("proxy-")
 
@@ -113,7 +114,7 @@ def sort_of(name: str) -> Sort | None:
 
 
 def _askable(header: str) -> bool:
-    return header == header.lower() and not secret_header(header)
+    return header == header.lower() and not is_secret_header(header)
 
 
 def getter(name: str) -> Callable[[Facts], Any]:

@@ -11,7 +11,7 @@ from pydantic_core import core_schema
 
 from rules.errors import InvalidRecord
 from rules.facts.facts import Facts
-from rules.records.coercion import flag, on_or_off, text, whole
+from rules.records.coercion import flag, read_switch, text, whole
 from rules.records.conditions import Condition, conditions
 from rules.records.scope import ORGANISATION, Scope, read_scope
 
@@ -45,7 +45,7 @@ class Record(BaseModel):
 
     kind: Text
     id: Text
-    enabled: Annotated[bool, Reads(on_or_off)] = True
+    enabled: Annotated[bool, Reads(read_switch)] = True
     scope: Annotated[Scope, Reads(read_scope)] = ORGANISATION
     when: Annotated[tuple[Condition, ...], Reads(conditions)] = ()
     priority: Annotated[int, Reads(whole(None))] = 0

@@ -78,7 +78,7 @@ _SWITCHED: Mapping[object, bool] = {
 }
 
 
-def on_or_off(value: Any) -> bool:
+def read_switch(value: Any) -> bool:
     """A flag in every spelling that a person uses in a hurry."""
     word = value.strip().lower() if isinstance(value, str) else _number_or_none(value)
     return _SWITCHED[word] if word in _SWITCHED else flag(value)

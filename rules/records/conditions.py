@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from rules.errors import InvalidRecord
-from rules.facts.facts import FAMILIES, VOCABULARY, Facts, Sort, getter, secret_header, sort_of
+from rules.facts.facts import FAMILIES, VOCABULARY, Facts, Sort, getter, is_secret_header, sort_of
 from rules.records.coercion import (
     Reader,
     any_order,
@@ -26,7 +26,7 @@ from rules.records.coercion import (
     within,
     wrong,
 )
-from rules.records.patterns import like
+from rules.records.patterns import compile_pattern
 
 Test = Callable[[Any], bool]
 Compiled = tuple[Any, Test]  # the value as understood, and the test for the fact
@@ -114,7 +114,7 @@ def _unknown(fact: str) -> str:
     if family in FAMILIES and not member:
         return f"name one of them: `{family}.<name>`"
     if family == "header":
-        if secret_header(member):
+        if is_secret_header(member):
             return "no rule may ask for a header that holds a secret"
         return f"header names are lower-case, did you mean `{fact.lower()}`?"
     if member:
@@ -134,7 +134,7 @@ def _is(sort: Sort, value: Any) -> Compiled:
     if truth is not None and value in (True, False, "true", "false") and not _is_number(value):
         return flag(value), truth(flag(value))
     wanted = read(sort)(value)
-    if sort.fold:
+    if sort.ignore_case:
         folded = wanted.lower()
         return wanted, lambda fact: fact.lower() == folded
     return wanted, partial(operator.eq, wanted)
@@ -157,7 +157,7 @@ def _like(sort: Sort, value: Any) -> Compiled:
         raise wrong(f"patterns are for texts, and this fact is a {sort.type}")
     if isinstance(value, list | tuple | set | frozenset):
         return _in(sort, value)
-    test = like(text(value), fold=sort.fold)
+    test = compile_pattern(text(value), ignore_case=sort.ignore_case)
     if sort.choices and not any(test(known) for known in sort.choices):
         raise wrong(f"matches none of {' | '.join(sort.choices)}")
     return value, test
@@ -179,7 +179,7 @@ def _contains(sort: Sort, value: Any) -> Compiled:
     if sort.type not in ("text", "effort"):
         raise wrong(f"`contains` is for texts, and this fact is a {sort.type}")
     part = text(value)
-    if sort.fold:
+    if sort.ignore_case:
         folded = part.lower()
         return part, lambda fact: folded in fact.lower()
     return part, lambda fact: part in fact

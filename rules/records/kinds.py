@@ -198,7 +198,7 @@ class CacheRecord(Record):
 
 
 class McpRecord(Record):
-    """By id, usable within its scope."""
+    """By id, list_models within its scope."""
 
     active = False
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-def like(pattern: str, *, fold: bool = False) -> Callable[[str], bool]:
-    """The test for `pattern`; `fold`: capitals do not count, as in model ids.
+def compile_pattern(pattern: str, *, ignore_case: bool = False) -> Callable[[str], bool]:
+    """The test for `pattern`; `ignore_case`: capitals do not count, as in model ids.
 
     Split on `*` and searched from left to right, never made into a regular expression: no record may cost
     exponential time.
     """
-    first, *rest = (pattern.lower() if fold else pattern).split("*")
+    first, *rest = (pattern.lower() if ignore_case else pattern).split("*")
     if not rest:
-        return (lambda text: text.lower() == first) if fold else (lambda text: text == first)
+        return (lambda text: text.lower() == first) if ignore_case else (lambda text: text == first)
     *middle, last = rest
 
     def holds(text: str) -> bool:
-        text = text.lower() if fold else text
+        text = text.lower() if ignore_case else text
         end = len(text) - len(last)
         at = len(first)
         if at > end or not (text.startswith(first) and text.endswith(last)):

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
 
-from rules.admission import Live
+from rules.admission import LiveState
 from rules.catalog.catalog import Catalog, load_catalog
 from rules.decide import decide
 from rules.decision import Decision
 from rules.facts.chat import facts_of_request
 from rules.facts.facts import Facts
 from rules.records.kinds import ModelRecord, ProviderRecord, TestRecord
-from rules.review.lint import Finding, Keys, findings, models_named
+from rules.review.lint import KnownKeys, RuleWarning, find_warnings, models_named
 from rules.ruleset import RuleSet
 
 # Without a record these count as not set up: they have no address, or nobody has asked for them.
@@ -43,13 +43,13 @@ class Report:
     good: bool
 
 
-def report(ruleset: RuleSet, known: Keys | None = None) -> Report:
+def report(ruleset: RuleSet, known: KnownKeys | None = None) -> Report:
     """Every problem, every warning, what is not active, every failed test, and the counts."""
     failed = failures(ruleset)
-    tests, bad = len(ruleset.of("test")), len({failure.id for failure in failed})
+    tests, bad = len(ruleset.enabled("test")), len({failure.id for failure in failed})
     sizes = f"{count(ruleset.records, 'record')}, {count(ruleset.problems, 'problem')}"
     lines = (
-        *(problem.words for problem in ruleset.problems),
+        *(problem.message for problem in ruleset.problems),
         *(f"warning: {finding}" for finding in warnings(ruleset, known)),
         *(f"note: {line}" for line in (*_not_compared(ruleset, known), *_not_active(ruleset))),
         *map(str, failed),
@@ -62,12 +62,12 @@ def count(things: Sized, name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
-def warnings(ruleset: RuleSet, known: Keys | None = None) -> Iterator[Finding]:
-    catalog, _ = at_hand(ruleset)
-    yield from findings(ruleset, catalog, known)
+def warnings(ruleset: RuleSet, known: KnownKeys | None = None) -> Iterator[RuleWarning]:
+    catalog, _ = assume_all_available(ruleset)
+    yield from find_warnings(ruleset, catalog, known)
 
 
-def _not_compared(ruleset: RuleSet, known: Keys | None) -> Iterator[str]:
+def _not_compared(ruleset: RuleSet, known: KnownKeys | None) -> Iterator[str]:
     if known is None and any(record.scope.key or record.scope.project for record in ruleset.records):
         where = "`sluice rules check FILE` with --stack NAME or --keys FILE"
         yield f"the keys and projects in scopes were not checked: {where} does that"
@@ -79,22 +79,22 @@ def _not_active(ruleset: RuleSet) -> Iterator[str]:
             yield f"{record.kind}/{record.id}: not active: this version does not serve the kind yet"
 
 
-def at_hand(ruleset: RuleSet) -> tuple[Catalog, Live]:
+def assume_all_available(ruleset: RuleSet) -> tuple[Catalog, LiveState]:
     """The catalogue with the records of the set, and a world in which every provider can be called."""
-    ids = frozenset(record.id for record in ruleset.of("provider"))
-    models = [record for record in ruleset.of("model") if isinstance(record, ModelRecord)]
+    ids = frozenset(record.id for record in ruleset.enabled("provider"))
+    models = [record for record in ruleset.enabled("model") if isinstance(record, ModelRecord)]
     dialects = {
-        one.id: one.dialect or "" for one in ruleset.of("provider") if isinstance(one, ProviderRecord)
+        one.id: one.dialect or "" for one in ruleset.enabled("provider") if isinstance(one, ProviderRecord)
     }
     catalog = load_catalog().with_records(models, dialects)
     available = catalog.providers - OFF | ids | {record.provider for record in models}
-    return catalog, Live(available=available, unavailable=dict.fromkeys(OFF, "needs a provider record"))
+    return catalog, LiveState(available=available, unavailable=dict.fromkeys(OFF, "needs a provider record"))
 
 
 def failures(ruleset: RuleSet) -> list[Failure]:
     """What each test record of the set that does not hold expected, and what it got."""
-    catalog, live = at_hand(ruleset)
-    tests = [record for record in ruleset.of("test") if isinstance(record, TestRecord)]
+    catalog, live = assume_all_available(ruleset)
+    tests = [record for record in ruleset.enabled("test") if isinstance(record, TestRecord)]
     decisions = ((test, decide(facts_of_test(test), ruleset, catalog, live)) for test in tests)
     return [
         Failure(test.id, f"{field} {wanted}", _got(decision, field), _step(decision, ruleset, field, wanted))
@@ -154,7 +154,7 @@ def _step(decision: Decision, ruleset: RuleSet, field: str, wanted: str) -> str:
         return f"{wanted} was refused: {refused.why}"
     expected = {
         record.id
-        for record in ruleset.of("route")
+        for record in ruleset.enabled("route")
         if (field, wanted) in {*models_named(record), ("rule", record.id)}
     }
     for step in decision.steps:

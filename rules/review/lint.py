@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 
 from rules.catalog.catalog import PROVIDERS, SYNONYMS, Catalog, Model, load_catalog
 from rules.catalog.model_names import names_of
-from rules.catalog.names import Names, well_formed
+from rules.catalog.names import Names, is_valid_name
 from rules.catalog.suggestions import misspelt, near
 from rules.facts.facts import sort_of
 from rules.records.base import Enforced, Record
 from rules.records.conditions import Condition
 from rules.records.kinds import AccessRecord, AliasRecord, BudgetRecord, ModelRecord, RouteRecord
-from rules.records.patterns import like
+from rules.records.patterns import compile_pattern
 from rules.ruleset import RuleSet, goes_first
 
 MOST_HINTS = 20
 
 
-class Finding(NamedTuple):
+class RuleWarning(NamedTuple):
     """`str(finding)`: "access/eu: `deny`: no model is like 'opneai/*'"."""
 
     kind: str
@@ -34,14 +34,14 @@ class Finding(NamedTuple):
         return f"{self.kind}/{self.id}: `{self.field}`: {self.problem}"
 
 
-class Keys(NamedTuple):
+class KnownKeys(NamedTuple):
     """The keys and projects that exist, which a scope may name."""
 
     ids: frozenset[str]
     projects: frozenset[str]
 
     @classmethod
-    def of(cls, records: Iterable[Mapping[str, Any]]) -> Keys:
+    def of(cls, records: Iterable[Mapping[str, Any]]) -> KnownKeys:
         """Collects them from key records."""
         items = list(records)
         return cls(
@@ -50,33 +50,35 @@ class Keys(NamedTuple):
         )
 
 
-def findings(ruleset: RuleSet, catalog: Catalog, keys: Keys | None = None) -> tuple[Finding, ...]:
+def find_warnings(
+    ruleset: RuleSet, catalog: Catalog, keys: KnownKeys | None = None
+) -> tuple[RuleWarning, ...]:
     """Warns of the enabled records. `catalog`: with the set's records; `keys`: None where nobody knows."""
-    known = _Known(ruleset.names(catalog), frozenset(record.id for record in ruleset.of("provider")))
+    known = _Known(ruleset.names(catalog), frozenset(record.id for record in ruleset.enabled("provider")))
     found = [*_hidden(ruleset)]
     for record in (each for each in ruleset.records if each.enabled):
         lines = [*_contradictions(record), *_models(record, known), *_patterns(record, known)]
         lines += _scope(record, keys) if keys else ()
-        found += [Finding(record.kind, record.id, field, problem) for field, problem in lines]
+        found += [RuleWarning(record.kind, record.id, field, problem) for field, problem in lines]
     return tuple(found)
 
 
 Line = tuple[str, str]  # a field and its problem
 
 
-def _hidden(ruleset: RuleSet) -> Iterator[Finding]:
+def _hidden(ruleset: RuleSet) -> Iterator[RuleWarning]:
     """Finds records of which only the most specific one applies, and that another one always precedes."""
     numbers: dict[Condition, int] = {}  # sets of numbers are compared faster
     for kind in ("route", "log", "cache"):
         records = [
             (record, frozenset(numbers.setdefault(each, len(numbers)) for each in record.when))
-            for record in ruleset.of(kind)
+            for record in ruleset.enabled(kind)
         ]
         for place, (record, asked) in enumerate(records):
             for first, less in records[:place]:
                 if less <= asked and first.scope.includes(record.scope):
                     why = f"never applies: {goes_first(first, record)} and applies wherever this one does"
-                    yield Finding(kind, record.id, "record", why)
+                    yield RuleWarning(kind, record.id, "record", why)
                     break
 
 
@@ -155,10 +157,10 @@ def _models(record: Record, known: _Known) -> Iterator[Line]:
         yield "provider", f"no provider is built in or has a record under the name {record.provider!r}"
     meant = names.member if isinstance(record, AliasRecord) else names.resolve
     for field, name in models_named(record):
-        found = meant(name) if well_formed(name) else None
+        found = meant(name) if is_valid_name(name) else None
         if found and (close := known.misspelt(found.models)):
             yield field, f"the catalogue does not list {name!r}, did you mean {close}?"
-        elif found is None and well_formed(name):
+        elif found is None and is_valid_name(name):
             deep = ", and an alias may not name another" if name.lower() in names.aliases else ""
             yield field, f"there is no model {name!r}{deep or known.hint(name)}"
 
@@ -240,7 +242,7 @@ def _without_match(pattern: str, known: _Known, among: Callable[[], frozenset[st
         yield f"no model of the catalogue is like {pattern!r}{known.hint(pattern)}"
 
 
-def admits_nothing(patterns: Iterable[str], ruleset: RuleSet, catalog: Catalog) -> Iterator[str]:
+def check_patterns(patterns: Iterable[str], ruleset: RuleSet, catalog: Catalog) -> Iterator[str]:
     """A problem for each pattern of a key that matches no model. `catalog`: with the set's records."""
     known = _Known(ruleset.names(catalog))
     for pattern in patterns:
@@ -250,11 +252,11 @@ def admits_nothing(patterns: Iterable[str], ruleset: RuleSet, catalog: Catalog) 
 def _matching(pattern: str, names: frozenset[str]) -> bool:
     if "*" not in pattern:
         return pattern in names
-    test, full = like(pattern), "/" in pattern
+    test, full = compile_pattern(pattern), "/" in pattern
     return any(test(name) for name in names if ("/" in name) is full)
 
 
-def _scope(record: Record, keys: Keys) -> Iterator[Line]:
+def _scope(record: Record, keys: KnownKeys) -> Iterator[Line]:
     for field, there in (("key", keys.ids), ("project", keys.projects)):
         for name in getattr(record.scope, field) or ():
             if name not in there:

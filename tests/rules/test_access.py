@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import Catalog, Facts, Live, Model, RuleSet, decide
+from rules import Catalog, Facts, LiveState, Model, RuleSet, decide
 from tests.support.small_catalog import EVERYBODY, MODELS, model
 
 Item = dict[str, Any]
@@ -156,7 +156,9 @@ TABLE: list[tuple[str, list[Item], str, str]] = [
     ],
 )
 def test_access_holds_for_every_spelling(records: list[Item], name: str, served: bool) -> None:
-    decision = decide(Facts(model=name), RuleSet.read([NICK, *records]), CATALOG, Live(available=AVAILABLE))
+    decision = decide(
+        Facts(model=name), RuleSet.read([NICK, *records]), CATALOG, LiveState(available=AVAILABLE)
+    )
     assert bool(decision.candidates) is served, (decision.candidates, decision.refusal)
 
 
@@ -177,19 +179,19 @@ def test_no_ending_leads_around_a_deny(
     pattern = denied.pool or denied.id if pool else denied.id
     asked = Facts(model=spelled(denied.id + endings))
     records = [access("deny", deny=[pattern]), beside]
-    decision = decide(asked, RuleSet.read(records), CATALOG, Live(available=AVAILABLE))
+    decision = decide(asked, RuleSet.read(records), CATALOG, LiveState(available=AVAILABLE))
     assert not decision.candidates
 
 
 def test_a_limit_of_a_model_applies_under_every_name_of_it() -> None:
     records = [{"kind": "limit", "id": "l", "requests": 5, "per": "day", "when": {"model": "old"}}, NICK]
     for name, applies in (("openai/old", True), ("old", True), ("openai/mid", False), ("gemini/pro", False)):
-        decision = decide(Facts(model=name), RuleSet.read(records), CATALOG, Live(available=AVAILABLE))
+        decision = decide(Facts(model=name), RuleSet.read(records), CATALOG, LiveState(available=AVAILABLE))
         assert [limit["id"] for limit in decision.limits] == (["l"] if applies else [])
 
 
 def test_the_names_of_pins_that_nobody_lists_are_not_remembered_without_end() -> None:
-    ruleset, live = RuleSet.read([access(deny=["x"])]), Live(available=AVAILABLE)
+    ruleset, live = RuleSet.read([access(deny=["x"])]), LiveState(available=AVAILABLE)
     for number in range(4_200):
         decide(Facts(model=f"openai/new-{number}x"), ruleset, CATALOG, live)
     assert len(CATALOG.model_names) <= 4_096

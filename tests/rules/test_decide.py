@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from rules import Catalog, Model, Reason, Refusal, decide, usable
-from rules.admission import Live
+from rules import Catalog, Model, Reason, Refusal, decide, list_models
+from rules.admission import LiveState
 from rules.facts.facts import Facts
 from rules.ruleset import RuleSet
 from tests.support.small_catalog import CATALOG, EVERYBODY, decided, ids, model, whys
@@ -514,14 +514,14 @@ HELD = [
     pytest.param(
         {},
         [],
-        {"unable": {"xai": frozenset({"forced_tool"})}},
+        {"unsupported": {"xai": frozenset({"forced_tool"})}},
         ["openai/mini"],
         id="nor where none is forced",
     ),
     pytest.param(
         {},
         [],
-        {"unable": {"openai": frozenset({"json_schema"})}},
+        {"unsupported": {"openai": frozenset({"json_schema"})}},
         ["openai/mini", "xai/forced"],
         id="a wire that cannot say it may have tools",
     ),
@@ -537,7 +537,7 @@ def test_for_a_schema_preference_takes_whom_something_holds_to_it(
     models = (model("openai/mini", (1, 1)), forced, model("groq/text", (0.1, 0.1), can=frozenset()))
     catalog = Catalog({}, own={each.id: each for each in models})
     asked = Facts(json="schema", prefer="cheap", **facts)
-    decision = decide(asked, RuleSet.read([]), catalog, Live(available=EVERYBODY, **live))
+    decision = decide(asked, RuleSet.read([]), catalog, LiveState(available=EVERYBODY, **live))
     assert ids(decision) == held
     assert "groq/text" in whys(decision)
 
@@ -561,7 +561,7 @@ TEXT_ONLY: Item = {"id": "groq/text", "provider": "groq", "name": "text", "can":
 
 
 def test_what_a_providers_wire_cannot_represent() -> None:
-    live = {"unable": {"openai": frozenset({"n", "tools"})}}
+    live = {"unsupported": {"openai": frozenset({"n", "tools"})}}
     refusal = decided("openai/brand-new", live=live, tools=1).refusal
     assert refusal is not None
     assert (refusal.code, refusal.param) == ("unsupported_parameter", "tools")
@@ -569,7 +569,7 @@ def test_what_a_providers_wire_cannot_represent() -> None:
 
 
 def test_content_by_its_address_is_refused_with_its_place_where_nobody_would_fetch_it() -> None:
-    live, url = {"unable": {"openai": frozenset({"urls"})}}, "messages[1].content[0].image_url"
+    live, url = {"unsupported": {"openai": frozenset({"urls"})}}, "messages[1].content[0].image_url"
     refusal = decided("openai/brand-new", live=live, url=url).refusal
     assert refusal is not None
     assert (refusal.code, refusal.param) == ("unsupported_parameter", url)
@@ -776,13 +776,13 @@ def test_an_arm_gives_its_weight_to_the_others(gone: Item) -> None:
 @pytest.mark.parametrize(
     ("sticky", "facts", "other", "same"),
     [
-        pytest.param("user", {"user": "u"}, {"roll": 0.99}, True, id="by user"),
-        pytest.param(None, {"user": "u"}, {"roll": 0.99}, True, id="by user, where there is one"),
-        pytest.param(None, {}, {"roll": 0.99}, False, id="else by request"),
-        pytest.param("request", {"user": "u"}, {"roll": 0.99}, False, id="by request"),
-        pytest.param("key", {"key": "k"}, {"roll": 0.99, "user": "other"}, True, id="by key"),
-        pytest.param("tag.team", {"tags": {"team": "t"}}, {"roll": 0.99}, True, id="by a tag"),
-        pytest.param("tag.team", {}, {"roll": 0.99}, False, id="by a tag that is absent, so by request"),
+        pytest.param("user", {"user": "u"}, {"random": 0.99}, True, id="by user"),
+        pytest.param(None, {"user": "u"}, {"random": 0.99}, True, id="by user, where there is one"),
+        pytest.param(None, {}, {"random": 0.99}, False, id="else by request"),
+        pytest.param("request", {"user": "u"}, {"random": 0.99}, False, id="by request"),
+        pytest.param("key", {"key": "k"}, {"random": 0.99, "user": "other"}, True, id="by key"),
+        pytest.param("tag.team", {"tags": {"team": "t"}}, {"random": 0.99}, True, id="by a tag"),
+        pytest.param("tag.team", {}, {"random": 0.99}, False, id="by a tag that is absent, so by request"),
     ],
 )
 def test_what_a_split_sticks_to(sticky: str | None, facts: Item, other: Item, same: bool) -> None:
@@ -868,7 +868,7 @@ def test_which_candidates_are_fallbacks(name: str | None, asked: dict[str, Any],
 def items(
     records: list[Item], *, available: frozenset[str] = EVERYBODY, **facts: Any
 ) -> list[dict[str, Any]]:
-    found = usable(RuleSet.read(records), CATALOG, Live(available=available), Facts(**facts))
+    found = list_models(RuleSet.read(records), CATALOG, LiveState(available=available), Facts(**facts))
     assert not isinstance(found, Refusal)
     return found
 
@@ -893,11 +893,11 @@ def test_an_alias_stands_for_a_pool_of_its_name() -> None:
 
 def test_nothing_is_listed_where_an_unreadable_record_refuses() -> None:
     ruleset = RuleSet.read([access(modls=[], scope={"project": "theirs"})])
-    world = Live(available=EVERYBODY)
-    found = usable(ruleset, CATALOG, world, Facts(project="theirs"))
+    world = LiveState(available=EVERYBODY)
+    found = list_models(ruleset, CATALOG, world, Facts(project="theirs"))
     assert isinstance(found, Refusal)
     assert found.code == "rule_unreadable"
-    assert isinstance(usable(ruleset, CATALOG, world, Facts(project="ours")), list)
+    assert isinstance(list_models(ruleset, CATALOG, world, Facts(project="ours")), list)
 
 
 def test_what_has_no_credential_is_not_listed() -> None:
@@ -934,6 +934,6 @@ def test_a_listed_model_has_its_window_and_its_price() -> None:
 )
 def test_what_the_wire_to_a_model_cannot_represent(rules: tuple[str, ...], lacking: set[str]) -> None:
     told = {"up": {"urls"}, "up surface:own": {"custom_tools"}, "up surface:free": set[str]()}
-    world = Live(unable={wire: frozenset(each) for wire, each in told.items()})
-    assert world.lacking(Model(provider="up", name="m", rules=rules)) == lacking
-    assert world.lacking(Model(provider="else", name="m", rules=rules)) == set()
+    world = LiveState(unsupported={wire: frozenset(each) for wire, each in told.items()})
+    assert world.unsupported_by(Model(provider="up", name="m", rules=rules)) == lacking
+    assert world.unsupported_by(Model(provider="else", name="m", rules=rules)) == set()

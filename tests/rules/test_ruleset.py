@@ -165,7 +165,7 @@ def test_a_step_tells_the_route_that_applied_from_those_behind_it(
 
 def test_of_gives_the_enabled_records_of_a_kind() -> None:
     ruleset = RuleSet.read([route("b"), route("a"), route("c", enabled=False), access("a")])
-    assert [record.id for record in ruleset.of("route")] == ["a", "b"]
+    assert [record.id for record in ruleset.enabled("route")] == ["a", "b"]
     assert [(record.kind, record.id) for record in ruleset.records] == [
         *(("route", id) for id in "abc"),
         ("access", "a"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rules import Catalog, Decision, Facts, Live, Model, Price, RuleSet, decide
+from rules import Catalog, Decision, Facts, LiveState, Model, Price, RuleSet, decide
 
 DOLLAR = 10**9  # nano-dollars
 ALL = frozenset({"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning"})
@@ -66,10 +66,10 @@ def decided(
     """The decision for a request with these facts under these records."""
     ruleset = RuleSet.read(records)
     catalog = CATALOG.with_records(
-        ruleset.of("model"),  # type: ignore[arg-type]
-        {record.id: "openai" for record in ruleset.of("provider")},
+        ruleset.enabled("model"),  # type: ignore[arg-type]
+        {record.id: "openai" for record in ruleset.enabled("provider")},
     )
-    world = Live(available=available, **(live or {}))
+    world = LiveState(available=available, **(live or {}))
     return decide(Facts(model=model, **facts), ruleset, catalog, world)
 
 

@@ -21,8 +21,8 @@ from handler.providers.translator import Translator
 from handler.relay.subcalls import parts_of
 from handler.wire import sse
 from handler.wire.framing import FRAMINGS
-from rules import Live, Model, RuleSet, decide, facts_of_request, load_catalog
-from rules.catalog.catalog import unlisted
+from rules import LiveState, Model, RuleSet, decide, facts_of_request, load_catalog
+from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.bedrock.test_botocore import operation, strays, typed
 from tests.handler.providers.test_contract import folded
 from tests.support.event_stream import frames
@@ -152,7 +152,7 @@ def row_and_model(target: str) -> tuple[Provider, Model]:
     """The row as it is for the model: some are served on a surface of their own."""
     provider, _, name = target.partition("/")
     name = name or MODELS.get(provider, "a-model")
-    model = load_catalog().pin(provider, name) or unlisted(provider, name)
+    model = load_catalog().pin(provider, name) or unlisted_model(provider, name)
     return surfaced(PROVIDERS[provider], model), model
 
 
@@ -214,9 +214,9 @@ def _refuses(run: Callable[[], object], wanted: Refused) -> None:
 def _decides(chat: Json, target: str, refused: Refused | None) -> None:
     check_chat(chat, max_n=8)
     _, model = row_and_model(target)
-    live = Live(
+    live = LiveState(
         available=frozenset(PROVIDERS),
-        unable=unable(PROVIDERS.values()),
+        unsupported=unable(PROVIDERS.values()),
     )
     facts = facts_of_request({**chat, "model": model.id})
     decision = decide(facts, RuleSet.read([]), load_catalog(), live)

@@ -12,14 +12,13 @@ from typing import Any
 from handler.errors import Json
 from handler.formats.chat import foreign_fields
 from handler.formats.chat.request import Chat
-from rules import Effects
+from rules import EFFORTS, Effects
 
 # Sluice's own fields: no provider receives them.
 OWN = frozenset(
     {"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage", *foreign_fields.BODY}
 )
 MAX_TOKENS = ("max_tokens", "max_completion_tokens")  # two names of one field
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def prepare_body(chat: Chat, effects: Effects) -> Json:

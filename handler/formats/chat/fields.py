@@ -32,7 +32,7 @@ from handler.formats.validators import (
     unlike,
 )
 from handler.wire.strict_json import is_deeper, levels
-from rules import PREFERENCES, well_formed
+from rules import PREFERENCES, is_valid_name
 
 MAX_TAGS = 16
 SCHEMA_BYTES = 64 * 1024  # as compact JSON
@@ -72,7 +72,7 @@ def model(value: Any) -> None:
 
 def model_name(value: Any) -> None:
     text(value)
-    if not well_formed(value):
+    if not is_valid_name(value):
         raise Wrong("expected the name of a model")
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from handler.providers.content_blocks.conversation import Conversation
-from handler.providers.quirks.request import EFFORTS
 from handler.providers.translator import Json
-from rules import Model
+from rules import EFFORTS, Model
 
 # Claude models that the catalogue does not know are taken to be like the newest but for forced tools.
 _NEWEST = ("efforts:low,medium,high,xhigh,max", "no_sampling", "adaptive")

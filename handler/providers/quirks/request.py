@@ -14,12 +14,11 @@ from handler.providers.provider import Quirks
 from handler.providers.quirks.messages import retold, shared
 from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
-from rules import Model, like
+from rules import EFFORTS, Model, compile_pattern
 
 SAMPLING = frozenset({"temperature", "top_p", "top_k", "logprobs", "top_logprobs"})
 PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
 _MODEL = "model="  # before a pattern of names that a row refuses
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 # What does nothing when it is said, so that leaving it out is not worth a word.
 NEUTRAL: Mapping[str, Any] = {
@@ -121,7 +120,9 @@ def refused(chat: Json, refuse: Collection[str], allow: Collection[str] = (), *,
     a pattern for `model`, the name the provider would be sent (`model=*:online`).
     """
     patterns = [entry.removeprefix(_MODEL) for entry in refuse if entry.startswith(_MODEL)]
-    if "model" not in allow and any(like(pattern, fold=True)(model) for pattern in patterns):
+    if "model" not in allow and any(
+        compile_pattern(pattern, ignore_case=True)(model) for pattern in patterns
+    ):
         return "model"
     for name, value in chat.items():
         if value is not None and name not in allow:

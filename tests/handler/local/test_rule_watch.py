@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from handler.local.rule_watch import watch_rules
-from rules.review.lint import Keys
+from rules.review.lint import KnownKeys
 from tests.support.gateways import running
 
 TYPO = {"kind": "access", "id": "typo", "deny": ["opneai/*"]}
 NOBODY = {"kind": "access", "id": "nobody", "scope": {"project": "suport"}, "deny": ["openai/*"]}
-KEYS = Keys(ids=frozenset({"k"}), projects=frozenset({"support"}))
+KEYS = KnownKeys(ids=frozenset({"k"}), projects=frozenset({"support"}))
 
 
-async def read_keys() -> Keys:
+async def read_keys() -> KnownKeys:
     return KEYS
 
 

@@ -9,7 +9,7 @@ from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS, rows
 from handler.providers.rows.builtin import PROVIDERS
 from rules import Model, load_catalog, read_record
-from rules.catalog.catalog import unlisted
+from rules.catalog.catalog import unlisted_model
 
 RESOURCE = "https://name.openai.azure.com"
 
@@ -43,7 +43,7 @@ def url(row: Provider, model: Model) -> str:
     ],
 )
 def test_azure(base_url: str, expected: str) -> None:
-    assert url(recorded("azure", base_url), unlisted("azure", "team chat")) == expected
+    assert url(recorded("azure", base_url), unlisted_model("azure", "team chat")) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_azure(base_url: str, expected: str) -> None:
     "base_url", ["https://bedrock-runtime.us-east-1.amazonaws.com", "https://b.example/x/"]
 )
 def test_bedrock(base_url: str, model: str, expected: str) -> None:
-    known = load_catalog().pin("bedrock", model) or unlisted("bedrock", model)
+    known = load_catalog().pin("bedrock", model) or unlisted_model("bedrock", model)
     assert url(recorded("bedrock", base_url), known) == base_url.rstrip("/") + expected
 
 
@@ -82,8 +82,8 @@ def test_a_record_of_another_dialect_has_no_surfaces() -> None:
 def test_no_other_row_is_touched(name: str) -> None:
     row = PROVIDERS[name]
     if row.base_url and name != "bedrock":
-        assert surfaced(row, unlisted(name, "m")) is row
-        assert address(row, unlisted(name, "m"), "/p?alt=sse") == f"{row.base_url}/p?alt=sse"
+        assert surfaced(row, unlisted_model(name, "m")) is row
+        assert address(row, unlisted_model(name, "m"), "/p?alt=sse") == f"{row.base_url}/p?alt=sse"
 
 
 def test_every_surface_that_the_catalogue_names_is_one_of_the_row() -> None:

@@ -28,7 +28,7 @@ from handler.providers.translator import Json
 from handler.wire.framing import FRAMINGS
 from handler.wire.splice import splice
 from rules import load_catalog
-from rules.catalog.catalog import unlisted
+from rules.catalog.catalog import unlisted_model
 from tests.support.event_stream import frames
 
 WIRE = Path(__file__).parent / "wire"
@@ -188,7 +188,7 @@ def test_every_dialect_has_a_case_of(what: str, dialect: str) -> None:
 def test_the_request_is_as_documented(case: Path) -> None:
     dialect, quirks, _ = about(case)
     provider, name = read(case, "about.json")["model"].split("/", 1)
-    model = load_catalog().pin(provider, name) or unlisted(provider, name)
+    model = load_catalog().pin(provider, name) or unlisted_model(provider, name)
     chat = read(case, "chat.json")
     assert TRANSLATORS[dialect].request(chat, model, quirks)[0] == read(case, "request.json")
     assert chat == read(case, "chat.json"), "what the client sent is not changed"

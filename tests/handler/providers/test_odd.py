@@ -20,7 +20,7 @@ from handler.providers.rows.builtin import PROVIDERS
 from handler.providers.translator import Json
 from handler.settings import settings_from
 from handler.wire.splice import dump
-from rules.catalog.catalog import unlisted
+from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.test_contract import CASES, events, read
 
 ODD: list[Any] = [
@@ -111,7 +111,7 @@ def test_a_choice_of_odd_tools_goes_on_or_is_refused(provider: str, tool: Json) 
 
 def sent(fields: Json, provider: str) -> None:
     row = PROVIDERS[provider]
-    body, model = chat(fields), unlisted(provider, "claude-sonnet-4-6")
+    body, model = chat(fields), unlisted_model(provider, "claude-sonnet-4-6")
     with suppress(UpstreamError):
         TRANSLATORS[row.dialect].request(body, model, row.quirks)
 
@@ -133,7 +133,7 @@ def work(provider: str, calls: int) -> int:
 
     sys.setprofile(note)
     try:
-        TRANSLATORS[row.dialect].request(body, unlisted(provider, "claude-sonnet-4-6"), row.quirks)
+        TRANSLATORS[row.dialect].request(body, unlisted_model(provider, "claude-sonnet-4-6"), row.quirks)
     finally:
         sys.setprofile(None)
     return count

@@ -356,7 +356,7 @@ async def test_a_bad_record_leaves_its_last_readable_version_in_force() -> None:
     world.store.items = [BAD, {**ACCESS, "note": "edited"}]
     await world.after(16)
     view = await world.snapshot()
-    (route,) = view.ruleset.of("route")
+    (route,) = view.ruleset.enabled("route")
     assert getattr(route, "model", None) == "openai/gpt-5"
     assert view.ruleset.revision != revision, "everything else goes on"
     assert world.status["status"] == "degraded"

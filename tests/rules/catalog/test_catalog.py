@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rules.catalog.catalog import ABLE, COLUMNS, PROVIDERS, Catalog, Price, load_catalog, unlisted
+from rules.catalog.catalog import ABLE, COLUMNS, PROVIDERS, Catalog, Price, load_catalog, unlisted_model
 from rules.records.kinds import ModelRecord
 from rules.ruleset import RuleSet
 from tests.support.small_catalog import CATALOG
@@ -116,7 +116,7 @@ def test_a_retired_pin_has_no_successor_at_another_provider() -> None:
 def record(id: str, **fields: object) -> ModelRecord:
     provider, name = id.split("/", 1)
     item = {"kind": "model", "id": id, "provider": provider, "name": name, **fields}
-    (read,) = RuleSet.read([item]).of("model")
+    (read,) = RuleSet.read([item]).enabled("model")
     assert isinstance(read, ModelRecord)
     return read
 
@@ -182,7 +182,7 @@ def test_a_record_for_a_retired_name_comes_before_its_successor() -> None:
 
 
 def test_what_is_not_listed_is_taken_to_be_able() -> None:
-    model = unlisted("openai", "Brand/New")
+    model = unlisted_model("openai", "Brand/New")
     assert (model.id, model.pool, model.can, model.listed) == ("openai/Brand/New", "new", ABLE, False)
 
 

@@ -329,10 +329,10 @@ def test_who_asks_and_when() -> None:
         prefer="cheap",
         key_models=("openai/*",),
         at=at,
-        roll=0.5,
+        random=0.5,
     )
     assert (facts.project, facts.key, facts.function, facts.header) == ("p", "k", "f", {"x-team": "t"})
-    assert (facts.tags, facts.prefer, facts.key_models, facts.roll) == (
+    assert (facts.tags, facts.prefer, facts.key_models, facts.random) == (
         {"a": "merged"},
         "cheap",
         ("openai/*",),

@@ -16,7 +16,7 @@ NOT_ASKED = {
     "custom_tools",
     "pages",
     "url",
-    "roll",
+    "random",
     "key_models",
 }  # of the decision, not of the request
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rules.errors import InvalidRecord
 from rules.facts.facts import Facts
 from rules.records.conditions import OPERATORS, Condition, conditions
-from rules.records.patterns import like
+from rules.records.patterns import compile_pattern
 
 FACTS = Facts(
     model="OpenAI/GPT-5",
@@ -241,14 +241,14 @@ def test_every_operator_of_the_contract_is_there() -> None:
     ],
 )
 def test_patterns(pattern: str, text: str, expected: bool) -> None:
-    assert like(pattern)(text) is expected
+    assert compile_pattern(pattern)(text) is expected
 
 
 def test_patterns_fold_capitals_where_asked() -> None:
-    assert like("A*C", fold=True)("aBc")
-    assert like("ABC", fold=True)("abc")
+    assert compile_pattern("A*C", ignore_case=True)("aBc")
+    assert compile_pattern("ABC", ignore_case=True)("abc")
 
 
 @given(st.lists(st.text("ab", max_size=3), min_size=1, max_size=4), st.text("ab", max_size=3))
 def test_a_pattern_matches_what_it_was_made_from(parts: list[str], between: str) -> None:
-    assert like("*".join(parts))(between.join(parts))
+    assert compile_pattern("*".join(parts))(between.join(parts))

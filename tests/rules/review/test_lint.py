@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rules import RuleSet
-from rules.review.lint import Keys, findings
+from rules.review.lint import KnownKeys, find_warnings
 from tests.support.small_catalog import CATALOG
 
 Item = dict[str, Any]
@@ -21,14 +21,14 @@ def access(id: str = "a", **fields: Any) -> Item:
     return {"kind": "access", "id": id, **fields}
 
 
-def warned(records: list[Item], keys: Keys | None = None) -> list[str]:
+def warned(records: list[Item], keys: KnownKeys | None = None) -> list[str]:
     ruleset = RuleSet.read(records)
     assert not ruleset.problems
     catalog = CATALOG.with_records(
-        ruleset.of("model"),  # type: ignore[arg-type]
-        {record.id: "openai" for record in ruleset.of("provider")},
+        ruleset.enabled("model"),  # type: ignore[arg-type]
+        {record.id: "openai" for record in ruleset.enabled("provider")},
     )
-    return [str(finding) for finding in findings(ruleset, catalog, keys)]
+    return [str(finding) for finding in find_warnings(ruleset, catalog, keys)]
 
 
 OWN: Item = {"kind": "provider", "id": "own", "base_url": "https://own.example/v1"}
@@ -176,7 +176,7 @@ def test_what_is_not_warned_of(records: list[Item]) -> None:
 def test_a_scope_without_a_key_is_warned_of_where_the_keys_are_known() -> None:
     records = [route(scope={"project": ["support", "suport"], "key": "k9"})]
     assert warned(records) == []
-    assert warned(records, Keys(ids=frozenset({"k1"}), projects=frozenset({"support"}))) == [
+    assert warned(records, KnownKeys(ids=frozenset({"k1"}), projects=frozenset({"support"}))) == [
         "route/r: `scope.key`: there is no key with the id 'k9'",
         "route/r: `scope.project`: there is no key of project 'suport'",
     ]

@@ -642,7 +642,12 @@ def facts(headers: Mapping[str, str] | None = None, **fields: Any) -> Any:
 
 def test_the_facts_say_who_asks_and_when() -> None:
     found = facts({"x-sluice-function": "f", "X-Team": "a", "authorization": "s"}, tags={"t": 1}, user="u")
-    assert (found.key, found.project, found.key_models, found.roll) == ("k1", "support", ("openai/*",), 0.25)
+    assert (found.key, found.project, found.key_models, found.random) == (
+        "k1",
+        "support",
+        ("openai/*",),
+        0.25,
+    )
     assert (found.hour, found.weekday, found.function, found.user) == (23, "fri", "f", "u")
     assert found.header == {"x-sluice-function": "f", "x-team": "a"}
     assert found.tags == {"t": "1"}

@@ -16,7 +16,7 @@ from handler.providers.provider import Quirks
 from handler.providers.translator import Json
 from handler.wire.splice import splice
 from rules import Model, load_catalog
-from rules.catalog.catalog import unlisted
+from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.test_contract import WIRE
 
 NEWEST, FORCIBLE, SUMMARY = "claude-opus-5-5", "claude-haiku-5-5", "claude-opus-4-6"
@@ -30,7 +30,7 @@ FORCED = {"type": "function", "function": {"name": "look"}}
 
 
 def model(name: str) -> Model:
-    return load_catalog().pin("anthropic", name) or unlisted("anthropic", name)
+    return load_catalog().pin("anthropic", name) or unlisted_model("anthropic", name)
 
 
 def request(chat: Json, name: str = FORCIBLE) -> tuple[Json, tuple[str, ...]]:

@@ -23,7 +23,7 @@ from botocore.validate import ParamValidator
 
 from handler.errors import UpstreamError
 from handler.providers.bedrock.translator import Bedrock
-from rules.catalog.catalog import unlisted
+from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.test_contract import WIRE, case_id, read
 from tests.support.event_stream import frames
 
@@ -101,13 +101,13 @@ def test_botocore_would_send_the_same_bytes_to_the_same_path(case: Path) -> None
     made = create_serializer("rest-json").serialize_to_request(given, asked)
     assert json.loads(made["body"]) == read(case, "request.json")
     stream = asked.name == "ConverseStream"
-    assert made["url_path"] == Bedrock().path(unlisted("bedrock", model), stream=stream)
+    assert made["url_path"] == Bedrock().path(unlisted_model("bedrock", model), stream=stream)
 
 
 def test_an_arn_is_encoded_as_a_whole() -> None:
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"
     made = create_serializer("rest-json").serialize_to_request({"modelId": arn}, operation("Converse"))
-    assert made["url_path"] == Bedrock().path(unlisted("bedrock", arn), stream=False)
+    assert made["url_path"] == Bedrock().path(unlisted_model("bedrock", arn), stream=False)
     assert "%2F" in made["url_path"]
 
 

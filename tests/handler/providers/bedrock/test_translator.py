@@ -14,7 +14,7 @@ from handler.providers.bedrock.translator import Bedrock
 from handler.providers.provider import Quirks
 from handler.providers.translator import Json
 from rules import Model, load_catalog
-from rules.catalog.catalog import unlisted
+from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.bedrock.test_botocore import operation, strays
 
 NOVA, NOVA2 = "amazon.nova-lite-v1:0", "us.amazon.nova-2-lite-v1:0"
@@ -28,7 +28,7 @@ PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
 
 
 def model(name: str) -> Model:
-    return load_catalog().pin("bedrock", name) or unlisted("bedrock", name)
+    return load_catalog().pin("bedrock", name) or unlisted_model("bedrock", name)
 
 
 def request(chat: Json, name: str = NOVA) -> tuple[Json, tuple[str, ...]]:

@@ -27,7 +27,7 @@ from handler.providers.rows.builtin import PROVIDERS
 from handler.providers.translator import Json
 from handler.wire.splice import splice
 from rules import Model, load_catalog
-from rules.catalog.catalog import unlisted
+from rules.catalog.catalog import unlisted_model
 from tests.support.gateways import Running, provider, running
 from tests.support.upstream import Reply, Upstream, whole
 
@@ -38,7 +38,7 @@ HELLO: list[Json] = [{"role": "user", "content": "Hello"}]
 
 
 def model(name: str = "gemini-3.5-flash") -> Model:
-    return load_catalog().get("gemini", name) or unlisted("gemini", name)
+    return load_catalog().get("gemini", name) or unlisted_model("gemini", name)
 
 
 def asked(chat: Json, name: str = "gemini-3.5-flash", quirks: Quirks = QUIRKS) -> tuple[Json, list[str]]:
@@ -100,7 +100,7 @@ def result(id: str, content: Any = "ok") -> Json:
     ],
 )
 def test_the_path_names_the_model(name: str, stream: bool, path: str) -> None:
-    assert Google().path(unlisted("gemini", name), stream=stream) == path
+    assert Google().path(unlisted_model("gemini", name), stream=stream) == path
 
 
 @pytest.mark.parametrize(
@@ -1068,7 +1068,7 @@ def test_a_conversation_goes_on_where_nobody_knows_of_signatures_and_comes_back(
     answered = choice(body)["message"]
     messages = [*HELLO, answered, result(answered["tool_calls"][0]["id"])]
     row = PROVIDERS[provider_]
-    elsewhere, _ = OpenAI().request({"messages": messages}, unlisted(provider_, "m"), row.quirks)
+    elsewhere, _ = OpenAI().request({"messages": messages}, unlisted_model(provider_, "m"), row.quirks)
     assert "signature" not in json.dumps(elsewhere)
     back = contents(*messages)
     assert back[1]["parts"] == body["candidates"][0]["content"]["parts"]
