@@ -26,7 +26,7 @@ from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
 from handler.structured.schema import BadSchema, Schema
-from handler.wire.splice import anew, splice_bytes
+from handler.wire.splice import dump_unicode, splice_bytes
 from rules import LiveState, Model, RuleSet, decide, load_catalog
 
 Json = dict[str, Any]
@@ -402,7 +402,11 @@ def translated(dialect: str, sent: bytes) -> Step:
 
     def step() -> None:
         request, _ = TRANSLATORS[dialect].request(chat.body, _MODEL, _QUIRKS)
-        _ = splice_bytes(chat.text, chat.body, request) if dialect == "openai" else anew(request).encode()
+        _ = (
+            splice_bytes(chat.text, chat.body, request)
+            if dialect == "openai"
+            else dump_unicode(request).encode()
+        )
 
     return step
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from handler.redact import redacted
+from handler.redact import redact
 
 Json = dict[str, Any]
 
@@ -193,7 +193,7 @@ class UpstreamError(GatewayError):
     def detail(self) -> str:
         """The reason for the log: the provider's own words where it gave some, else ours."""
         own, *_ = getattr(self, "__notes__", None) or [self.message]
-        return redacted(own, limit=LONGEST_DETAIL)
+        return redact(own, limit=LONGEST_DETAIL)
 
 
 class SchemaMismatch(UpstreamError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from handler.answers.usage import Spent, Usage, dollars_of
 from handler.errors import Unauthenticated
-from handler.redact import redacted
+from handler.redact import redact
 from handler.settings import InvalidSetting
 from rules import Decision, Reason
 
@@ -136,7 +136,7 @@ def _caller(entry: RequestLog) -> Json:
         key_id, project = entry.failure.key_id, entry.failure.project
     return {
         "source_ip": entry.source_ip,
-        "user_agent": redacted(entry.headers.get("user-agent", ""), limit=LONGEST) or None,
+        "user_agent": redact(entry.headers.get("user-agent", ""), limit=LONGEST) or None,
         "key": key_id,
         "project": project,
         "function": facts.function if facts else None,
@@ -228,7 +228,7 @@ def failure(error: BaseException, **ids: str | None) -> Json:
         "message": "internal error",
         **ids,
         "exception": type(error).__name__,
-        "detail": redacted(str(error)),
+        "detail": redact(str(error)),
         "frames": [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames],
     }
 

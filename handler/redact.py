@@ -16,7 +16,7 @@ _SECRETS = re.compile(
 _ADDRESSES = re.compile(r"\bhttps?://[^\s'\"<>)\]}]+")
 
 
-def redacted(text: str, *, limit: int = 500) -> str:
+def redact(text: str, *, limit: int = 500) -> str:
     """`text` with keys and URLs replaced, at most `limit` characters."""
     most = limit + _LOOKED_AT
     if len(text) > most:
@@ -25,7 +25,7 @@ def redacted(text: str, *, limit: int = 500) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def without(text: str, secrets: Iterable[str]) -> str:
+def remove_secrets(text: str, secrets: Iterable[str]) -> str:
     """`text` without these credentials, in any simple disguise.
 
     That is other capitals; escapes of a URL, of JSON or of HTML; base64 or hexadecimal; blanks, line ends or

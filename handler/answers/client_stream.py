@@ -17,7 +17,7 @@ from handler.errors import Json, UpstreamError
 from handler.providers.translator import StreamDecoder
 from handler.wire import sse
 from handler.wire.framing import FRAMINGS
-from handler.wire.json_weight import LIGHT, MAX_SILENT, is_large, narrowed
+from handler.wire.json_memory import LIGHT, MAX_SILENT, escape_emoji, is_too_large
 from handler.wire.splice import dump, splice
 from rules import Price
 
@@ -161,7 +161,7 @@ class ClientStream:
     def _event(self, text: str, frames: list[bytes]) -> None:
         if self.ended or not text.strip():
             return
-        if len(text) > LIGHT and is_large(text := narrowed(text)):
+        if len(text) > LIGHT and is_too_large(text := escape_emoji(text)):
             raise sse.EventTooLarge("an event has too many values")
         if "\n" in text:
             text = text.replace("\n", " ")  # many clients read one line per event

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from handler.endpoints.http import encode_headers
 from handler.errors import GatewayError
 from handler.relay.relay import Answer
-from handler.wire.content_encoding import decoded, too_large
+from handler.wire.content_encoding import body_too_large, decode_body
 from handler.wire.sse import KEEP_ALIVE, encode
 
 Scope = MutableMapping[str, Any]
@@ -38,7 +38,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
     """Reads and decodes the whole body. Raises GatewayError (too large, malformed), ClientDisconnected."""
     declared = headers.get("content-length", "").lstrip("0")
     if declared.isdecimal() and (len(declared) > LONGEST_LENGTH or int(declared) > limit):
-        raise too_large(limit)
+        raise body_too_large(limit)
     body, more = bytearray(), True
     while more:
         message = await receive()
@@ -47,8 +47,8 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > limit:
-            raise too_large(limit)
-    return decoded(bytes(body), headers.get("content-encoding", ""), limit)
+            raise body_too_large(limit)
+    return decode_body(bytes(body), headers.get("content-encoding", ""), limit)
 
 
 def deadline_of(scope: Scope, now: float) -> float:

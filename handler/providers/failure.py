@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from handler.errors import LONGEST_DETAIL, UpstreamError
 from handler.providers.retry_after import reset_after, retry_after
-from handler.redact import redacted
+from handler.redact import redact
 
 Json = dict[str, Any]
 
@@ -195,9 +195,9 @@ def _error(status: int, told: ErrorDetails, headers: Mapping[str, str], body: by
     param = "messages" if failure_class == "context_length" else None
     if failure_class == "invalid_request":
         shown = status if 400 <= status < 500 else shown
-        code = told.code if told.code and redacted(told.code) == told.code else code
-        param = told.param and redacted(told.param)
-    own = redacted(told.message.strip(), limit=LONGEST_DETAIL)
+        code = told.code if told.code and redact(told.code) == told.code else code
+        param = told.param and redact(told.param)
+    own = redact(told.message.strip(), limit=LONGEST_DETAIL)
     theirs = own if failure_class in ("invalid_request", "context_length", "content_policy") else ""
     error = UpstreamError(
         theirs or _MESSAGES[failure_class],

@@ -28,7 +28,7 @@ from handler.relay.attempt import Attempt, answered, retold
 from handler.relay.attempts import AttemptLoop, Observe
 from handler.relay.call import SILENT, Call, Limit, Limits, closed, limits_of
 from handler.relay.subcalls import parts_of, together
-from handler.upstream.connection import FREE_READS, PACE
+from handler.upstream.connection import READ_PAUSE, UNPACED_READS
 from handler.upstream.request import outgoing
 from handler.upstream.response import Upstream
 from handler.upstream.signing import Sign, unsigned
@@ -96,7 +96,7 @@ class _Open:
         if brought != self._brought:
             self._brought, self._reads, self._idle_bytes = brought, 0, 0
         self._reads += 1
-        coming = anext(self._bytes, b"") if self._reads <= FREE_READS else self._paced()
+        coming = anext(self._bytes, b"") if self._reads <= UNPACED_READS else self._paced()
         self._idle_bytes += len(data := await _within(self._watch, coming, limit))
         if self._idle_bytes > MAX_WITHOUT_CONTENT:
             raise UpstreamError("The provider's stream holds no content.", failure_class="protocol")
@@ -106,7 +106,7 @@ class _Open:
 
     async def _paced(self) -> bytes:
         """Reads the next bytes after a pause, so that a flood without content costs few reads."""
-        await asyncio.sleep(PACE)
+        await asyncio.sleep(READ_PAUSE)
         return await anext(self._bytes, b"")
 
     async def whole(self, most: int) -> bytes:
@@ -127,8 +127,8 @@ class _Open:
             reads += 1
             if len(body) > most:
                 break
-            if reads > FREE_READS and len(body) < reads * SMALL:
-                await asyncio.sleep(PACE)
+            if reads > UNPACED_READS and len(body) < reads * SMALL:
+                await asyncio.sleep(READ_PAUSE)
         return bytes(body)
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from handler.redact import redacted
+from handler.redact import redact
 
 BASE = "/2018-06-01/runtime"
 ACCEPTED, GONE = 202, 410
@@ -169,7 +169,7 @@ def _type(error: BaseException) -> str:
 
 
 def _body(error: BaseException) -> bytes:
-    told = {"errorMessage": redacted(str(error)), "errorType": type(error).__name__, "stackTrace": []}
+    told = {"errorMessage": redact(str(error)), "errorType": type(error).__name__, "stackTrace": []}
     return json.dumps(told).encode()
 
 

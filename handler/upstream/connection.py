@@ -19,7 +19,7 @@ from handler.errors import UpstreamError
 
 MAX_HEAD = 65_536  # bytes of a response's head, or of the line before a chunk
 MAX_INTERIM = 100  # 1xx heads before a response: one every few seconds is a heartbeat, a flood is not
-FREE_READS, PACE = 64, 0.005  # free reads for one event; each further one waits so many seconds
+UNPACED_READS, READ_PAUSE = 64, 0.005  # free reads for one event; each further one waits so many seconds
 MAX_PIECES = 500  # chunks that one read returns together: the loop serves others too
 # Chunks that a response may have, and bytes for each further one: a chunk costs as much as a KB.
 FREE_CHUNKS, BYTES_A_CHUNK = 20_000, 64
@@ -181,8 +181,8 @@ class Connection(asyncio.Protocol):
                 if self.closed:
                     raise connection_failure(self._failure)
                 waits += 1
-                if waits > FREE_READS:
-                    await asyncio.sleep(PACE)
+                if waits > UNPACED_READS:
+                    await asyncio.sleep(READ_PAUSE)
                 await self._more()
         except h11.RemoteProtocolError as error:
             raise (network_failure("closed" if self.closed else "http")) from error

@@ -10,10 +10,10 @@ from handler.errors import InvalidRequest, UpstreamError
 from handler.providers.addressing import address
 from handler.providers.provider import Provider
 from handler.providers.translator import Translator
-from handler.redact import without
+from handler.redact import remove_secrets
 from handler.relay.call import Call
 from handler.wire.header_values import encode_header_value
-from handler.wire.splice import anew_bytes, splice_bytes
+from handler.wire.splice import dump_unicode_bytes, splice_bytes
 from rules import Model
 
 USER_AGENT = f"sluice/{__version__}"
@@ -36,11 +36,11 @@ class UpstreamRequest:
 
     def forget(self, error: UpstreamError) -> None:
         """Takes the credentials out of what a provider said."""
-        error.message = without(error.message, self.secrets)
+        error.message = remove_secrets(error.message, self.secrets)
         error.args = (error.message,)
-        error.param = error.param and without(error.param, self.secrets)
-        error.__notes__ = [without(note, self.secrets) for note in getattr(error, "__notes__", ())]
-        if without(error.code, self.secrets) != error.code:
+        error.param = error.param and remove_secrets(error.param, self.secrets)
+        error.__notes__ = [remove_secrets(note, self.secrets) for note in getattr(error, "__notes__", ())]
+        if remove_secrets(error.code, self.secrets) != error.code:
             error.code = InvalidRequest.code
 
 
@@ -60,7 +60,7 @@ def outgoing(
     return UpstreamRequest(
         url=_url(row, model, translator.path(model, stream=call.chat.stream), private_ok=private_ok),
         headers=[(name.encode("ascii"), encode_header_value(value).encode()) for name, value in headers],
-        body=splice_bytes(text, call.chat.body, body) if own else anew_bytes(text, body),
+        body=splice_bytes(text, call.chat.body, body) if own else dump_unicode_bytes(text, body),
         dropped=dropped,
         secrets=(credential,) if credential else (),
     )

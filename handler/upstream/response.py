@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from handler.answers.answer import Source
 from handler.errors import Json, UpstreamError
-from handler.wire.json_weight import is_large, narrowed
+from handler.wire.json_memory import escape_emoji, is_too_large
 from handler.wire.strict_json import decode
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ async def parsed(asked: Attempt, upstream: Upstream) -> tuple[str, Json]:
     if len(data) > most:
         raise protocol_error("The provider's answer is too large.", upstream.status)
     try:
-        text = narrowed(data.decode("utf-8-sig"))
-        if is_large(text):
+        text = escape_emoji(data.decode("utf-8-sig"))
+        if is_too_large(text):
             raise protocol_error("The provider's answer is too large.", upstream.status)
         body = decode(text)
     except (ValueError, RecursionError) as error:

@@ -19,7 +19,7 @@ ENCODINGS: Mapping[str, tuple[int, ...]] = {
 ACCEPTED = "gzip, deflate, identity"
 
 
-def decoded(body: bytes, encoding: str, limit: int) -> bytes:
+def decode_body(body: bytes, encoding: str, limit: int) -> bytes:
     """Decodes a body. Raises TooLarge, InvalidRequest, UnsupportedEncoding."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
@@ -35,7 +35,7 @@ def decoded(body: bytes, encoding: str, limit: int) -> bytes:
     )
 
 
-def too_large(limit: int) -> TooLarge:
+def body_too_large(limit: int) -> TooLarge:
     return TooLarge(f"The request body is larger than {limit} bytes.")
 
 
@@ -49,5 +49,5 @@ def _inflated(body: bytes, format: int, limit: int) -> bytes | None:
     except zlib.error:
         return None
     if len(plain) > limit:
-        raise too_large(limit)
+        raise body_too_large(limit)
     return plain if stream.eof and not stream.unused_data else None

@@ -91,24 +91,24 @@ def dump(value: Any) -> str:
     return _finite(text)
 
 
-def anew(value: Any) -> str:
+def dump_unicode(value: Any) -> str:
     """Compact JSON in another format than the sender's. Half a surrogate pair is no letter: it is U+FFFD."""
     text = _encode(value)
     return _finite(text if text.isascii() else _HALF.sub("\ufffd", text))
 
 
-def anew_bytes(text: str, value: Any) -> bytes:
+def dump_unicode_bytes(text: str, value: Any) -> bytes:
     """The same in UTF-8, without a copy of any long string on the way where the sender's `text` is wide.
 
     One emoji makes every letter of its string, and of each copy, take four bytes.
     """
-    return b"".join(_written(value)) if sys.getsizeof(text) > _WIDE else anew(value).encode()
+    return b"".join(_written(value)) if sys.getsizeof(text) > _WIDE else dump_unicode(value).encode()
 
 
 def _written(value: Any) -> Iterator[bytes]:
     if type(value) is dict and value:
         for before, (name, member) in zip(chain(b"{", repeat(ord(","))), value.items(), strict=False):
-            yield b"%c%b:" % (before, anew(name).encode())
+            yield b"%c%b:" % (before, dump_unicode(name).encode())
             yield from _written(member)
         yield b"}"
     elif type(value) is list and value:
@@ -119,10 +119,10 @@ def _written(value: Any) -> Iterator[bytes]:
     elif type(value) is str and len(value) > _COPIED:
         yield b'"'
         for at in range(0, len(value), _COPIED):
-            yield anew(value[at : at + _COPIED])[1:-1].encode()
+            yield dump_unicode(value[at : at + _COPIED])[1:-1].encode()
         yield b'"'
     else:
-        yield anew(value).encode()
+        yield dump_unicode(value).encode()
 
 
 def _finite(text: str) -> str:

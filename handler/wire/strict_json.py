@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from handler.errors import InvalidRequest, TooLarge
-from handler.wire.json_weight import LIGHT, is_heavier
+from handler.wire.json_memory import LIGHT, takes_more_memory
 
 MAX_DEPTH = 100
 MAX_VALUES = 24_000_000  # bytes of memory that the lists, objects, names and numbers of a body may take
@@ -46,7 +46,7 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
     Raises InvalidRequest `invalid_json`, with what is wrong where, and TooLarge for too many values.
     """
     text = _text(body)
-    if is_heavier(text, MAX_VALUES):
+    if takes_more_memory(text, MAX_VALUES):
         too_many = TooLarge("The request has too many values for its size: objects, lists, names, numbers.")
         raise _too_deep(text[:LIGHT], max_depth) or too_many
     try:

@@ -23,8 +23,8 @@ from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.settings import Settings
 from handler.upstream.response import MAX_ANSWER
-from handler.wire.json_weight import is_large, narrowed
-from handler.wire.splice import anew_bytes, splice_bytes
+from handler.wire.json_memory import escape_emoji, is_too_large
+from handler.wire.splice import dump_unicode_bytes, splice_bytes
 from rules import Model
 
 MB = 1_000_000
@@ -81,7 +81,7 @@ def called(sent: bytes) -> None:
         except GatewayError:
             continue
         own = name == "openai"
-        _ = splice_bytes(chat.text, chat.body, request) if own else anew_bytes(chat.text, request)
+        _ = splice_bytes(chat.text, chat.body, request) if own else dump_unicode_bytes(chat.text, request)
         del request, _
 
 
@@ -94,8 +94,8 @@ def answered(dialect: str, piece: str) -> Work:
     data = (begin + repeated(piece, MAX_ANSWER) + end).encode()
 
     def work() -> None:
-        text = narrowed(data.decode())
-        if is_large(text):
+        text = escape_emoji(data.decode())
+        if is_too_large(text):
             return
         answer = json.loads(text)
         completion = TRANSLATORS[dialect].response(answer, Quirks())

@@ -24,7 +24,7 @@ from handler.providers.legacy_functions import legacy_answer, legacy_chunk
 from handler.providers.malformed import MalformedEvents, loads
 from handler.providers.provider import Quirks
 from handler.providers.translator import PIECE, Json, StreamDecoder, too_large
-from handler.redact import redacted
+from handler.redact import redact
 from rules import Model
 
 # Gemini's word for why it ended -> OpenAI's. https://ai.google.dev/api/generate-content#FinishReason
@@ -317,11 +317,11 @@ def _call(call: Json, signature: str, said: Said) -> Json:
 def _ended(said: Said) -> tuple[str, str | None]:
     """OpenAI's finish reason, and the refusal of an answer that was not let out."""
     if said.finish in _BROKEN and not said.content:
-        why = redacted(said.note) or f"The provider could not answer: {said.finish}."
+        why = redact(said.note) or f"The provider could not answer: {said.finish}."
         raise UpstreamError(why, failure_class="server")
     finish = _FINISH.get(said.finish or "", "stop")
     if finish == "content_filter" and not said.content:
-        return finish, redacted(said.note) or f"The provider withheld the answer: {said.finish}."
+        return finish, redact(said.note) or f"The provider withheld the answer: {said.finish}."
     return "tool_calls" if finish == "stop" and said.ids else finish, None
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from handler.errors import UpstreamError
 from handler.relay.relay import MAX_WITHOUT_CONTENT, SMALL
-from handler.upstream.connection import FREE_CHUNKS, FREE_READS, PACE
+from handler.upstream.connection import FREE_CHUNKS, READ_PAUSE, UNPACED_READS
 from tests.support.relaying import call, frames_of, relaying
 from tests.support.scripted_transport import Scripted
 from tests.support.upstream import Act, Reply, chunk, completion, finish, sse
@@ -65,7 +65,7 @@ async def test_a_stream_without_content_is_read_seldom(piece: bytes, begun: bool
     else:
         with pytest.raises(UpstreamError):
             await relay(asked)
-    assert flood.read <= 2 * FREE_READS + (clock() - began) / PACE
+    assert flood.read <= 2 * UNPACED_READS + (clock() - began) / READ_PAUSE
     assert clock() - began <= SECONDS + 1
 
 
@@ -96,8 +96,8 @@ async def test_a_whole_answer_in_single_bytes_is_read_seldom() -> None:
     relay = Scripted({"a": [lambda _: reply]}).relay()
     began = clock()
     await relay(call("one/a"))
-    assert len(body) < FREE_READS * SMALL
-    assert clock() - began >= (len(body) - FREE_READS - 1) * PACE
+    assert len(body) < UNPACED_READS * SMALL
+    assert clock() - began >= (len(body) - UNPACED_READS - 1) * READ_PAUSE
 
 
 async def test_one_byte_chunks_are_given_up() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import GatewayError, TooLarge
-from handler.wire.content_encoding import decoded
+from handler.wire.content_encoding import decode_body
 
 BODY = b'{"messages": [{"role": "user", "content": "hi"}]}'
 
@@ -35,7 +35,7 @@ def raw(body: bytes) -> bytes:
     ],
 )
 def test_a_body_is_decoded(body: bytes, encoding: str) -> None:
-    assert decoded(body, encoding, 1000) == BODY
+    assert decode_body(body, encoding, 1000) == BODY
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_body_is_decoded(body: bytes, encoding: str) -> None:
 )
 def test_a_body_that_cannot_be_decoded_is_refused(body: bytes, encoding: str, status: int, code: str) -> None:
     with pytest.raises(GatewayError) as raised:
-        decoded(body, encoding, 1000)
+        decode_body(body, encoding, 1000)
     assert (raised.value.status, raised.value.code) == (status, code)
     assert raised.value.headers.get("accept-encoding") == (
         "gzip, deflate, identity" if status == 415 else None
@@ -67,9 +67,9 @@ def test_any_body_survives_or_is_too_large(body: bytes, encoding: str) -> None:
     packed = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
     if len(body) > 1000:
         with pytest.raises(TooLarge):
-            decoded(packed, encoding, 1000)
+            decode_body(packed, encoding, 1000)
     else:
-        assert decoded(packed, encoding, 1000) == body
+        assert decode_body(packed, encoding, 1000) == body
 
 
 def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
@@ -77,7 +77,7 @@ def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
     for limit in (100_000, 1_000_000):
         tracemalloc.start()
         with pytest.raises(TooLarge):
-            decoded(bomb, "gzip", limit)
+            decode_body(bomb, "gzip", limit)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert all(small < large < 5_000_000 for small, large in pairwise(peaks))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.wire.splice import anew, anew_bytes, dump, splice
+from handler.wire.splice import dump, dump_unicode, dump_unicode_bytes, splice
 
 NAMES = st.sampled_from(["model", "messages", "tools", "usage", "a", "b", "\ud800", 'quote"', "é", ""])
 SCALARS = st.one_of(
@@ -244,11 +244,15 @@ def test_dump_is_compact() -> None:
 )
 def test_what_is_written_anew_in_pieces_is_the_same(long: str) -> None:
     value = {"a": [], "b": {}, "c": [1e400, None, {"é\ud83d": long}, "x"], long: [[long], True], "d": (long,)}
-    assert anew_bytes("\U0001f642" * 3_000_000, value) == anew_bytes("", value) == anew(value).encode()
+    assert (
+        dump_unicode_bytes("\U0001f642" * 3_000_000, value)
+        == dump_unicode_bytes("", value)
+        == dump_unicode(value).encode()
+    )
 
 
 def test_what_is_written_anew_has_no_half_letters_and_keeps_the_whole_ones() -> None:
-    assert anew({"a": "x\ud83d é😀", "b": 1e400}) == '{"a":"x\ufffd é😀","b":1e999}'
+    assert dump_unicode({"a": "x\ud83d é😀", "b": 1e400}) == '{"a":"x\ufffd é😀","b":1e999}'
 
 
 def test_replacing_the_model_looks_at_no_message_of_a_large_body() -> None:

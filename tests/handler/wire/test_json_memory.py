@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from handler.wire.json_weight import LIGHT, is_heavier, is_large, narrowed
+from handler.wire.json_memory import LIGHT, escape_emoji, is_too_large, takes_more_memory
 
 PIECES = [
     pytest.param("{}", id="empty objects"),
@@ -37,14 +37,14 @@ def memory(text: str) -> int:
 @pytest.mark.parametrize("piece", PIECES)
 def test_what_is_let_through_takes_no_more_than_that(piece: str) -> None:
     text = f"[{','.join([piece] * (2 * LIGHT // (len(piece) + 1)))}]"
-    assert is_heavier(text, int(memory(text) - len(text)) - 1)
+    assert takes_more_memory(text, int(memory(text) - len(text)) - 1)
 
 
 def test_ever_new_names_count_and_known_ones_do_not() -> None:
     new = "{" + ",".join(f'"name{at}":0' for at in range(20_000)) + "}"
-    assert is_heavier(new, memory(new) - len(new))
+    assert takes_more_memory(new, memory(new) - len(new))
     known = "[" + ",".join(['{"name":0}'] * 20_000) + "]"
-    assert not is_heavier(known, 2 * memory(known))
+    assert not takes_more_memory(known, 2 * memory(known))
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_ever_new_names_count_and_known_ones_do_not() -> None:
     ],
 )
 def test_what_a_provider_sends_is_large_or_not(text: str, large: bool) -> None:
-    assert is_large(narrowed(text)) is large
+    assert is_too_large(escape_emoji(text)) is large
 
 
 def test_an_emoji_beside_an_image_is_escaped() -> None:
     text = json.dumps(["\U0001f642", "a" * 9_000_000], ensure_ascii=False)
-    assert narrowed(text).isascii()
-    assert json.loads(narrowed(text)) == json.loads(text)
-    assert narrowed(text[:99]) == text[:99]
+    assert escape_emoji(text).isascii()
+    assert json.loads(escape_emoji(text)) == json.loads(text)
+    assert escape_emoji(text[:99]) == text[:99]

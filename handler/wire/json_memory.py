@@ -26,7 +26,7 @@ _EMOJI = re.compile("[\U00010000-\U0010ffff]")
 _WEIGHTS = {"object": _OBJECT, "list": _LIST, "item": _ITEM, "number": _NUMBER, None: _TEXT}
 
 
-def is_heavier(text: str, most: int) -> bool:
+def takes_more_memory(text: str, most: int) -> bool:
     """True when the values of a JSON text take more than `most` bytes, its strings' letters not counted."""
     if len(text) < LIGHT:
         return False
@@ -40,16 +40,16 @@ def is_heavier(text: str, most: int) -> bool:
     return rough > most and _weighs(text, most)
 
 
-def narrowed(text: str) -> str:
+def escape_emoji(text: str) -> str:
     """The same JSON; its emoji are escapes where they make it wider than `WIDEST`, as one beside an image."""
     if sys.getsizeof(text) <= WIDEST:
         return text
     return _EMOJI.sub(lambda found: json.dumps(found[0])[1:-1], text, count=MAX_ESCAPED)
 
 
-def is_large(text: str) -> bool:
+def is_too_large(text: str) -> bool:
     """True when a provider's text takes too much memory, as it is or parsed."""
-    return sys.getsizeof(text) > WIDEST or is_heavier(text, MOST_VALUES)
+    return sys.getsizeof(text) > WIDEST or takes_more_memory(text, MOST_VALUES)
 
 
 def _weighs(text: str, most: int) -> bool:
