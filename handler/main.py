@@ -21,7 +21,7 @@ from handler.relay.cooldown import Cooldown
 from handler.relay.relay import Relay
 from handler.relay.shared_cooldown import Sharing
 from handler.settings import Settings, settings_from
-from handler.store.dynamodb import client
+from handler.store.dynamodb import create_client
 from handler.store.snapshot import Snapshot
 from handler.store.tables import Store
 from handler.upstream.credentials import Credentials
@@ -44,7 +44,7 @@ def build(
     """
     settings = settings or settings_from()
     log = log or json_lines(level=settings.log_level)
-    store = store or Store(client(settings), settings)
+    store = store or Store(create_client(settings), settings)
     gateway = _gateway(settings, store, log, clock, now)
     gateway.extra_rows = extra_rows or {}
     return create_app(gateway), gateway
@@ -58,14 +58,18 @@ def _gateway(
 
     signer = Signer()
     credentials = Credentials(
-        settings, lambda: client(settings, service="ssm"), signs=signer.able, clock=clock, report=report
+        settings,
+        lambda: create_client(settings, service="ssm"),
+        signs=signer.able,
+        clock=clock,
+        report=report,
     )
     cooldown = Cooldown(now)
     sharing = Sharing(cooldown, store, report=report, now=now)
-    snapshot = Snapshot(store, settings, report=report, clock=clock, beside=sharing.refresh)
+    snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=sharing.refresh)
     return Gateway(
         settings=settings,
-        auth=Auth(store, settings, clock=clock, now=now, beside=snapshot.begin, report=report),
+        auth=Auth(store, settings, clock=clock, now=now, on_read=snapshot.start_refresh, report=report),
         snapshot=snapshot,
         credentials=credentials,
         cooldown=cooldown,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from handler.access import last_use
-from handler.access.keys import Key, hash_of, read_key, shown_id, well_formed, why_malformed
+from handler.access.keys import Key, display_id, hash_key, is_well_formed, malformed_reason, read_key
 from handler.access.last_use import LastUse, written_until
 from handler.errors import Unauthenticated, Unavailable
 from handler.settings import Settings
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class Keys(last_use.Keys, Protocol):
     """What authentication asks of the store."""
 
-    async def key(self, hash: str) -> Item | None: ...
+    async def load_key(self, hash: str) -> Item | None: ...
 
 
 @dataclass(slots=True)
@@ -54,8 +54,8 @@ class _Known:
 class Auth:
     """`await auth(headers)` gives the caller's Key; raises Unauthenticated, or Unavailable in store trouble.
 
-    `clock`: monotonic seconds; `now`: epoch seconds. A request waits `patience` seconds for news of a known
-    key, `first_patience` for the first read of one. `beside` is called when one begins: it may start others.
+    `clock`: monotonic seconds; `now`: epoch seconds. A request waits `timeout` seconds for news of a known
+    key, `first_timeout` for the first read of one. `beside` is called when one begins: it may start others.
     `report` gets one message with fields when trouble with the store begins.
     """
 
@@ -66,20 +66,20 @@ class Auth:
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
-        patience: float = 0.3,
-        first_patience: float = 2.0,
-        beside: Callable[[], None] = lambda: None,
+        timeout: float = 0.3,
+        first_timeout: float = 2.0,
+        on_read: Callable[[], None] = lambda: None,
         report: Callable[[str, dict[str, Any]], None] = lambda what, found: None,
     ) -> None:
         self._store = store
         self._report = report
-        self._beside = beside
+        self._on_read = on_read
         self._ttl = settings.key_ttl
         self._max_stale = settings.key_max_stale
         self._clock = clock
         self._now = now
-        self._patience = patience
-        self._first_patience = first_patience
+        self._timeout = timeout
+        self._first_timeout = first_timeout
         self._reads: dict[str, asyncio.Task[Key | None]] = {}
         self._last_use = LastUse(store, now=now, report=report)
         self.invalidate()
@@ -95,19 +95,19 @@ class Auth:
         self._unreadable: dict[str, tuple[float, dict[str, Any]]] = {}
         self.problem: str | None = None  # why the last read failed
 
-    async def __call__(self, headers: Mapping[str, str]) -> Key:
-        hash = hash_of(_presented(headers))
+    async def authenticate(self, headers: Mapping[str, str]) -> Key:
+        hash = hash_key(_presented(headers))
         key = await self._find(hash)
-        if key is None or not key.enabled or key.expired(self._now()):
+        if key is None or not key.enabled or key.is_expired(self._now()):
             raise _invalid(key)
         if known := self._known.get(hash):
             known.used_until = self._last_use.note(hash, known.used_until)
         return key
 
-    def remembered(self, headers: Mapping[str, str]) -> Key:
+    def cached_key(self, headers: Mapping[str, str]) -> Key:
         """The caller's Key as this instance has it, without asking the store; else raises Unauthenticated."""
-        known = self._known.get(hash_of(_presented(headers)))
-        if known is None or self._clock() >= known.due or known.key.expired(self._now()):
+        known = self._known.get(hash_key(_presented(headers)))
+        if known is None or self._clock() >= known.due or known.key.is_expired(self._now()):
             raise _invalid(None)
         return known.key
 
@@ -123,10 +123,10 @@ class Auth:
         """False when no key can be read and none is known from before: nobody can be served."""
         return self.problem is None or bool(self._known)
 
-    async def settle(self, patience: float = 1.0) -> None:
-        """Waits at most `patience` seconds for background work: before a freeze, or at exit."""
-        writing = asyncio.create_task(self._last_use.settle(patience))
-        await asyncio.wait({writing, *self._reads.values()}, timeout=patience)
+    async def settle(self, seconds: float = 1.0) -> None:
+        """Waits at most `seconds` for background work: before a freeze, or at exit."""
+        writing = asyncio.create_task(self._last_use.settle(seconds))
+        await asyncio.wait({writing, *self._reads.values()}, timeout=seconds)
 
     async def _find(self, hash: str) -> Key | None:
         now, known = self._clock(), self._known.get(hash)
@@ -136,7 +136,7 @@ class Auth:
         if now < until:
             return refused
         task = self._reading(hash)
-        await asyncio.wait({task}, timeout=self._patience if known else self._first_patience)
+        await asyncio.wait({task}, timeout=self._timeout if known else self._first_timeout)
         if _answered(task):
             return task.result()
         last = known.read_at + self._max_stale if known else now
@@ -154,7 +154,7 @@ class Auth:
         if hash not in self._reads:
             task = self._reads[hash] = asyncio.get_running_loop().create_task(self._read(hash))
             task.add_done_callback(lambda done: self._done(hash, done))
-            self._beside()
+            self._on_read()
         return self._reads[hash]
 
     def _done(self, hash: str, task: asyncio.Task[Key | None]) -> None:
@@ -168,7 +168,7 @@ class Auth:
 
     async def _read(self, hash: str) -> Key | None:
         began = self._clock()
-        record = await self._store.key(hash)
+        record = await self._store.load_key(hash)
         self.problem = None
         key = self._read_record(hash, record) if record else None
         self._known.pop(hash, None)
@@ -184,7 +184,7 @@ class Auth:
         try:
             key = read_key(record)
         except InvalidRecord as error:
-            key = Key(id=shown_id(hash, record), enabled=False)
+            key = Key(id=display_id(hash, record), enabled=False)
             found = {"id": key.id, "field": error.field, "problem": error.problem}
             _, last = self._unreadable.pop(hash, (0.0, None))
             if last != found:
@@ -201,10 +201,10 @@ def _presented(headers: Mapping[str, str]) -> str:
     bearer = token if scheme.lower() == "bearer" else ""
     given = [key for text in (bearer, headers.get("x-api-key", "")) if (key := text.strip())]
     for key in given:
-        if well_formed(key):
+        if is_well_formed(key):
             return key
     if given:
-        raise _invalid(None, f"The API key is not valid: {why_malformed(given[0])}.")
+        raise _invalid(None, f"The API key is not valid: {malformed_reason(given[0])}.")
     raise Unauthenticated(
         f"No API key was given{_found_instead(headers)}."
         " Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.",

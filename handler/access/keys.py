@@ -50,15 +50,15 @@ class Key:
         if scope not in self.scopes:
             raise Forbidden(f"This needs an API key with scope `{scope}`.", code="scope_required")
 
-    def expired(self, now: float) -> bool:
+    def is_expired(self, now: float) -> bool:
         return self.expires_at is not None and now >= self.expires_at
 
 
-def well_formed(key: str) -> bool:
+def is_well_formed(key: str) -> bool:
     return _FORM.fullmatch(key) is not None
 
 
-def why_malformed(key: str) -> str:
+def malformed_reason(key: str) -> str:
     """Says why a text is no key, without quoting it."""
     body = key.removeprefix(PREFIX)
     if body == key:
@@ -68,24 +68,24 @@ def why_malformed(key: str) -> str:
     return f"after `{PREFIX}` it has {len(body)} characters instead of 43"
 
 
-def hash_of(key: str) -> str:
+def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def new_key() -> str:
+def generate_key() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def key_record(entry: Mapping[str, Any], *, now: datetime) -> Item:
+def make_key_record(entry: Mapping[str, Any], *, now: datetime) -> Item:
     """The record to store for {"key": ..., "name": ..., ...}: the key hashed, id and date added if missing.
 
     Raises InvalidRecord; its text never holds the key.
     """
     key = entry.get("key")
-    if not isinstance(key, str) or not well_formed(key):
+    if not isinstance(key, str) or not is_well_formed(key):
         raise InvalidRecord("key", f"is not `{PREFIX}` and 43 url-safe characters")
-    hash = hash_of(key)
-    defaults = {"id": new_id(hash), "enabled": True, "created_at": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+    hash = hash_key(key)
+    defaults = {"id": default_id(hash), "enabled": True, "created_at": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
     given = {name: value for name, value in entry.items() if name != "key" and value is not None}
     record = {**defaults, **given, "hash": hash}
     read_key(record)
@@ -106,13 +106,13 @@ def read_key(item: Mapping[str, Any]) -> Key:
     return Key(**found)
 
 
-def shown_id(hash: str, item: Mapping[str, Any]) -> str:
+def display_id(hash: str, item: Mapping[str, Any]) -> str:
     """The id to show for a record that cannot be read: its own, or the one that a new key would get."""
     id = item.get("id")
-    return id if isinstance(id, str) and id.strip() else new_id(hash)
+    return id if isinstance(id, str) and id.strip() else default_id(hash)
 
 
-def new_id(hash: str) -> str:
+def default_id(hash: str) -> str:
     return f"key-{hash[:10]}"
 
 

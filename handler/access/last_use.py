@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-from handler.store.background import BackgroundTasks, words_of
+from handler.store.background import BackgroundTasks, safe_message
 from handler.store.dynamodb import StoreError
 from handler.store.tables import LAST_USED
 
@@ -44,15 +44,15 @@ class LastUse:
         self._writes.start(self._write(hash, f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"), self._failed)
         return now - now % DAY + DAY
 
-    async def settle(self, patience: float) -> None:
-        await self._writes.settle(patience)
+    async def settle(self, seconds: float) -> None:
+        await self._writes.settle(seconds)
 
     async def _write(self, hash: str, day: str) -> None:
         await self._store.save_last_used(hash, day)
         self._problem = None
 
     def _failed(self, error: BaseException) -> None:
-        problem = words_of(error, StoreError)
+        problem = safe_message(error, StoreError)
         if problem != self._problem:
             self._report(NOT_WRITTEN, {"problem": problem})
         self._problem = problem

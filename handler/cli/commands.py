@@ -20,8 +20,7 @@ from handler.cli.rules import Connect, Tables, check_rules, list_rules, pull_rul
 from handler.cli.tables import ATTEMPTS, READ_TIMEOUT, chosen_settings
 from handler.cli.terminal import Terminal, Unusable, read_json, this_terminal
 from handler.settings import InvalidSetting, Settings, settings_from
-from handler.store.dynamodb import StoreError
-from handler.store.dynamodb import client as aws_client
+from handler.store.dynamodb import StoreError, create_client
 from rules import InvalidRecord, decide, facts_of_request
 from rules.records.coercion import within
 from rules.records.fields import moment
@@ -81,7 +80,7 @@ def run(
 
     def connect() -> Tables:
         chosen = chosen_settings(given, settings or settings_from())
-        return Tables(client or aws_client(chosen, attempts=ATTEMPTS, read_timeout=READ_TIMEOUT), chosen)
+        return Tables(client or create_client(chosen, attempts=ATTEMPTS, read_timeout=READ_TIMEOUT), chosen)
 
     try:
         act: Command = given.act

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
-from handler.access.keys import PREFIX, REPLACED, hash_of, read_key, shown_id, well_formed
+from handler.access.keys import PREFIX, REPLACED, display_id, hash_key, is_well_formed, read_key
 from handler.cli.rules import Tables
 from handler.cli.terminal import Row, Terminal, Unusable
-from handler.store.attributes import Item, plain_item, wire_item
-from handler.store.dynamodb import ask
+from handler.store.attributes import Item, deserialize_item, serialize_item
+from handler.store.dynamodb import call_aws
 from handler.store.tables import LAST_USED
 from rules import InvalidRecord
 
@@ -28,16 +28,16 @@ def find_records(tables: Tables, name: str, terminal: Terminal) -> list[Item]:
     Raises Unusable; its text never holds a key.
     """
     name = (terminal.read().decode("utf-8", "replace") if name == "-" else name).strip()
-    if well_formed(name):
-        key = wire_item({"hash": hash_of(name)})
+    if is_well_formed(name):
+        key = serialize_item({"hash": hash_key(name)})
         asked = {"TableName": tables.settings.keys_table, "Key": key, "ConsistentRead": True}
-        if item := ask(tables.client, "get_item", asked).get("Item"):
-            return [plain_item(item)]
+        if item := call_aws(tables.client, "get_item", asked).get("Item"):
+            return [deserialize_item(item)]
         raise Unusable("that key is not in the table")
     if PREFIX in name:
         raise Unusable(f"a key is `{PREFIX}` and 43 characters: give all of it, or its id")
     items = tables.read_keys()
-    ids = [shown_id(str(item["hash"]), item) for item in items]
+    ids = [display_id(str(item["hash"]), item) for item in items]
     if found := [item for item, id in zip(items, ids, strict=True) if id == name]:
         return found
     suggestions = get_close_matches(name, ids, n=1)
@@ -62,7 +62,7 @@ def update_record(
     tables: Tables, item: Item, fields: Mapping[str, Any], terminal: Terminal, *, within: float
 ) -> None:
     """Writes the fields and prints the key's new state. `within`: seconds until every instance knows."""
-    ask(tables.client, "update_item", update_request(tables.settings.keys_table, item, fields))
+    call_aws(tables.client, "update_item", update_request(tables.settings.keys_table, item, fields))
     now = describe(with_fields(item, fields), datetime.now(UTC))
     terminal.say(f"{now['id']}: {_state(now)}; in force within {within:g} seconds")
 
@@ -77,11 +77,11 @@ def update_request(
     condition = f" AND attribute_not_exists(#{unless})" if unless else ""
     return {
         "TableName": table,
-        "Key": wire_item({"hash": item["hash"]}),
+        "Key": serialize_item({"hash": item["hash"]}),
         "UpdateExpression": f"{sets} {'REMOVE ' + ', '.join(removed) if removed else ''}".strip(),
         "ConditionExpression": f"attribute_exists(#hash){condition}",
         "ExpressionAttributeNames": {"#hash": "hash", **{f"#{name}": name for name in fields}},
-        **({"ExpressionAttributeValues": wire_item(values)} if values else {}),
+        **({"ExpressionAttributeValues": serialize_item(values)} if values else {}),
     }
 
 
@@ -92,7 +92,7 @@ def date_text(moment: datetime) -> str:
 def describe(item: Item, now: datetime) -> dict[str, Any]:
     """Describes a key's record for display, without the hash or the key."""
     found: dict[str, Any] = {
-        "id": shown_id(str(item.get("hash")), item),
+        "id": display_id(str(item.get("hash")), item),
         "name": item.get("name"),
         "project": item.get("project"),
         "state": "disabled",
@@ -113,7 +113,7 @@ def describe(item: Item, now: datetime) -> dict[str, Any]:
     return {
         **found,
         "project": key.project,
-        "state": "disabled" if not key.enabled else "expired" if key.expired(now.timestamp()) else on,
+        "state": "disabled" if not key.enabled else "expired" if key.is_expired(now.timestamp()) else on,
         "scopes": sorted(key.scopes),
         "models": "all" if key.models is None else list(key.models),
         "expires_at": key.expires_at and date_text(datetime.fromtimestamp(key.expires_at, UTC)),

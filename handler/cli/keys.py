@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from handler.access.auth import UNKNOWN_TTL
-from handler.access.keys import REPLACED, SCOPES, key_record, new_key, read_key
+from handler.access.keys import REPLACED, SCOPES, generate_key, make_key_record, read_key
 from handler.cli.key_records import (
     HEAD,
     cell_text,
@@ -28,8 +28,8 @@ from handler.cli.key_records import (
 )
 from handler.cli.rules import Connect, pattern_warnings
 from handler.cli.terminal import Terminal, Unusable, columns, json_text
-from handler.store.attributes import wire_item
-from handler.store.dynamodb import ask
+from handler.store.attributes import serialize_item
+from handler.store.dynamodb import call_aws
 from handler.store.tables import LAST_USED
 from rules import InvalidRecord
 
@@ -94,13 +94,14 @@ def update_arguments(parser: ArgumentParser) -> None:
 
 def create_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Makes a key. Only the key goes to standard output, so that a script can keep it."""
-    now, key = datetime.now(UTC), new_key()
+    now, key = datetime.now(UTC), generate_key()
     fields = {name: getattr(given, name) for name in ("name", "project", "models")}
     expires = _expiry(given.expires, now)
-    record = key_record({"key": key, **fields, "scopes": [given.scope], "expires_at": expires}, now=now)
+    record = make_key_record({"key": key, **fields, "scopes": [given.scope], "expires_at": expires}, now=now)
     _refuse_past(record, given.expires, now)
     tables = connect()
-    ask(tables.client, "put_item", {"TableName": tables.settings.keys_table, "Item": wire_item(record)})
+    put = {"TableName": tables.settings.keys_table, "Item": serialize_item(record)}
+    call_aws(tables.client, "put_item", put)
     terminal.say(key)
     terminal.warn(f"{record['id']}: this is the only time the key is shown; the table holds its hash")
     return 0
@@ -170,20 +171,20 @@ def update_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 def rotate_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Makes a new key with the id and rights of the old one, in one transaction."""
-    now, key, tables = datetime.now(UTC), new_key(), connect()
+    now, key, tables = datetime.now(UTC), generate_key(), connect()
     item = current_record(find_records(tables, given.key, terminal))
     old, table = read_key(item), tables.settings.keys_table
     expires = item.get("expires_at") if given.expires is None else _expiry(given.expires, now)
     taken = {name: value for name, value in item.items() if name not in _OF_ONE_RECORD}
-    record = key_record({**taken, "expires_at": expires, "key": key, "enabled": True}, now=now)
+    record = make_key_record({**taken, "expires_at": expires, "key": key, "enabled": True}, now=now)
     _refuse_past(record, given.expires or "the old key's date", now)
     ends = now + given.overlap
     if old.expires_at is not None:
         ends = min(ends, datetime.fromtimestamp(old.expires_at, UTC))
     fields = {"expires_at": date_text(ends), REPLACED: date_text(now)}
     update = update_request(table, item, fields, unless=REPLACED)
-    put = {"TableName": table, "Item": wire_item(record)}
-    ask(tables.client, "transact_write_items", {"TransactItems": [{"Put": put}, {"Update": update}]})
+    put = {"TableName": table, "Item": serialize_item(record)}
+    call_aws(tables.client, "transact_write_items", {"TransactItems": [{"Put": put}, {"Update": update}]})
     terminal.say(key)
     until = f"is good until {date_text(ends)}" if old.enabled else "stays disabled"
     terminal.warn(f"{record['id']}: this is the only time the new key is shown; the old one {until}")
@@ -206,7 +207,7 @@ def _expiry(text: str | None, now: datetime) -> str | None:
 
 
 def _refuse_past(record: Mapping[str, Any], text: str | None, now: datetime) -> None:
-    if read_key({"id": "new", **record}).expired(now.timestamp()):
+    if read_key({"id": "new", **record}).is_expired(now.timestamp()):
         raise Unusable(f"--expires: {text} is in the past")
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from handler.access.keys import key_record
+from handler.access.keys import make_key_record
 from handler.cli.rules_diff import changes, name_of, records_text, write
 from handler.cli.terminal import Terminal, Unusable, columns, json_text, read_json
 from handler.settings import Settings
-from handler.store.attributes import Item, plain_item, wire_item
+from handler.store.attributes import Item, deserialize_item, serialize_item
 from handler.store.dynamodb import StoreError, scan
 from handler.store.snapshot import EMPTY, STALE
 from rules import Record, RuleSet, RuleSetTooLarge
@@ -44,7 +44,7 @@ class Tables:
         return self._items(self.settings.keys_table)
 
     def _items(self, table: str) -> list[Item]:
-        return [plain_item(item) for item in scan(self.client, table, consistent=True)]
+        return [deserialize_item(item) for item in scan(self.client, table, consistent=True)]
 
 
 Connect = Callable[[], Tables]  # only when it is needed: a file can be checked without AWS
@@ -117,7 +117,7 @@ def _known(entries: Any) -> KnownKeys:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Unusable("--keys: this is not a JSON list of keys")
     now = datetime.now(UTC)
-    return KnownKeys.of(key_record(entry, now=now) if "key" in entry else entry for entry in entries)
+    return KnownKeys.of(make_key_record(entry, now=now) if "key" in entry else entry for entry in entries)
 
 
 def pull_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
@@ -181,7 +181,7 @@ def _unstorable(items: list[Item]) -> list[str]:
     lines = []
     for item in items:
         try:
-            wire_item(item)
+            serialize_item(item)
         except ValueError as error:
             lines.append(f"{'/'.join(name_of(item))}: {error}")
     return lines

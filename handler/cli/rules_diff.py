@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from handler.cli.terminal import bare, shown
-from handler.store.attributes import Item, number_text, wire_item
-from handler.store.dynamodb import StoreError, ask
+from handler.store.attributes import Item, number_text, serialize_item
+from handler.store.dynamodb import StoreError, call_aws
 
 FIRST = ("kind", "id", "enabled", "note", "scope", "when", "priority")  # of a record's fields, in its text
 WIDTH = 100  # columns a value may take on its line
@@ -144,16 +144,16 @@ def _short(text: str | None) -> str:
 def write(client: Any, table: str, found: Changes, *, sleep: Callable[[float], None]) -> None:
     """One transaction where it fits; else additions, then changes, then removals. Raises StoreError."""
     steps: list[list[Write]] = [
-        [("Put", {"Item": wire_item(item)}) for item in found.added],
-        [("Put", {"Item": wire_item(item)}) for _, item in found.changed],
+        [("Put", {"Item": serialize_item(item)}) for item in found.added],
+        [("Put", {"Item": serialize_item(item)}) for _, item in found.changed],
         [
-            ("Delete", {"Key": wire_item({"kind": kind, "id": id})})
+            ("Delete", {"Key": serialize_item({"kind": kind, "id": id})})
             for kind, id in map(name_of, found.removed)
         ],
     ]
     if found.count <= TRANSACTION:
         writes = [{verb: {**what, "TableName": table}} for step in steps for verb, what in step]
-        ask(client, "transact_write_items", {"TransactItems": writes})
+        call_aws(client, "transact_write_items", {"TransactItems": writes})
         return
     for step in steps:
         requests = [{f"{verb}Request": what} for verb, what in step]
@@ -163,7 +163,7 @@ def write(client: Any, table: str, found: Changes, *, sleep: Callable[[float], N
 
 def _write_batch(client: Any, table: str, requests: list[Any], sleep: Callable[[float], None]) -> None:
     for attempt in range(TRIES):
-        answer = ask(client, "batch_write_item", {"RequestItems": {table: requests}})
+        answer = call_aws(client, "batch_write_item", {"RequestItems": {table: requests}})
         requests = answer.get("UnprocessedItems", {}).get(table, [])
         if not requests:
             return

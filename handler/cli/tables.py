@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from handler.cli.terminal import Unusable
 from handler.settings import Settings, settings_from
-from handler.store.dynamodb import StoreError, ask
-from handler.store.dynamodb import client as aws_client
+from handler.store.dynamodb import StoreError, call_aws, create_client
 from handler.store.tables import TABLES
 
 ATTEMPTS, READ_TIMEOUT = 5, 20  # a person waits longer than a request does
@@ -30,8 +29,8 @@ def chosen_settings(given: Namespace, settings: Settings) -> Settings:
 
 def _of_stack(stack: str, settings: Settings) -> Settings:
     """The settings with the tables and the times of a stack."""
-    client = aws_client(settings, service="cloudformation", attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)
-    resources = ask(client, "describe_stack_resources", {"StackName": stack})["StackResources"]
+    client = create_client(settings, service="cloudformation", attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)
+    resources = call_aws(client, "describe_stack_resources", {"StackName": stack})["StackResources"]
     found = {one["LogicalResourceId"]: one.get("PhysicalResourceId") for one in resources}
     if missing := [name for name in TABLES if not found.get(name)]:
         raise Unusable(f"the stack {stack} is no gateway: it has no {', '.join(missing)}")
@@ -49,9 +48,9 @@ def _environment_of(function: str | None, settings: Settings) -> dict[str, str]:
     """The TIMES of a Lambda function; empty where they may not be read, and the defaults are shown."""
     if not function:
         return {}
-    client = aws_client(settings, service="lambda", attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)
+    client = create_client(settings, service="lambda", attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)
     try:
-        found = ask(client, "get_function_configuration", {"FunctionName": function})
+        found = call_aws(client, "get_function_configuration", {"FunctionName": function})
     except StoreError:
         return {}
     variables = found.get("Environment", {}).get("Variables", {})

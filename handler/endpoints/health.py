@@ -20,6 +20,6 @@ async def health(gateway: Gateway, request: Request) -> Response:
 
 def _manages(gateway: Gateway, request: Request) -> bool:
     try:
-        return "manage" in gateway.auth.remembered(request.headers).scopes
+        return "manage" in gateway.auth.cached_key(request.headers).scopes
     except GatewayError:
         return False

@@ -116,13 +116,13 @@ class Gateway:
 
     async def admitted(self, entry: RequestLog) -> Key:
         """The caller's key, with the scope that every endpoint asks for."""
-        entry.key = key = await self.auth(entry.headers)
+        entry.key = key = await self.auth.authenticate(entry.headers)
         key.require("chat")
         return key
 
     async def policy(self) -> Policy:
         """The rules in force, what they make of the catalogue, and the providers that can be used."""
-        view, last = await self.snapshot(), self._policy
+        view, last = await self.snapshot.current(), self._policy
         if last is None or last.ruleset is not view.ruleset:
             table = rows(view.ruleset.enabled("provider"), self.extra_rows, region=self.settings.region)
             models = (record for record in view.ruleset.enabled("model") if isinstance(record, ModelRecord))

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from handler.access.keys import key_record, new_key
+from handler.access.keys import generate_key, make_key_record
 from handler.settings import Settings
-from handler.store.attributes import wire_item
-from handler.store.dynamodb import StoreError, ask
+from handler.store.attributes import serialize_item
+from handler.store.dynamodb import StoreError, call_aws
 from rules import InvalidRecord, read_record
 
 EXAMPLES = Path(__file__).with_name("examples.json")
@@ -69,7 +69,7 @@ def seed(client: Any, settings: Settings, seeds: Seeds, *, examples: bool, repor
     if examples and rules is None:
         rules = _entries(str(EXAMPLES))
     if examples and keys is None:
-        made = new_key()
+        made = generate_key()
         keys = [{"key": made, "id": "local", "name": "made for this run", "scopes": ["manage"]}]
     return Seeded(
         rules=sum(_put(client, settings.rules_table, item, report) for item in _rules(rules or [], report)),
@@ -98,7 +98,7 @@ def _keys(entries: list[Any], report: Report) -> Iterator[Mapping[str, Any]]:
             report(f"key {number}: this is no record")
             continue
         try:
-            yield key_record(entry, now=datetime.now(UTC))
+            yield make_key_record(entry, now=datetime.now(UTC))
         except InvalidRecord as error:
             report(f"key {number}: {error}")
 
@@ -106,7 +106,7 @@ def _keys(entries: list[Any], report: Report) -> Iterator[Mapping[str, Any]]:
 def _put(client: Any, table: str, item: Mapping[str, Any], report: Report) -> bool:
     """Whether the item was stored: one that DynamoDB cannot hold is reported."""
     try:
-        ask(client, "put_item", {"TableName": table, "Item": wire_item(item)})
+        call_aws(client, "put_item", {"TableName": table, "Item": serialize_item(item)})
     except ValueError as error:
         report(f"{table}{_named(item)}: {error}")
         return False

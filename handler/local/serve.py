@@ -19,15 +19,15 @@ import uvicorn
 
 from handler.local.banner import Run, banner, base_url
 from handler.local.create_tables import create_tables
-from handler.local.demo.server import create_echo
+from handler.local.demo.server import create_demo
 from handler.local.rule_watch import watch_rules
 from handler.local.seeding import Seeded, Seeds, Unusable, read_seeds, seed
-from handler.local.terminal_log import console
+from handler.local.terminal_log import terminal_log
 from handler.main import build
 from handler.providers.provider import Provider
 from handler.settings import InvalidSetting, Settings, settings_from
-from handler.store.attributes import plain_item
-from handler.store.dynamodb import StoreError, ask, client, is_loopback, scan
+from handler.store.attributes import deserialize_item
+from handler.store.dynamodb import StoreError, call_aws, create_client, is_loopback, scan
 from rules.review import lint
 
 LOOPBACK = "127.0.0.1"
@@ -61,7 +61,7 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
         seeded, region = await asyncio.to_thread(_prepared, settings, seeds, embedded=embedded)
         async with _echo() as row:
             colour = sys.stdout.isatty() and not settings.environment.get("NO_COLOR")
-            log = console(sys.stdout, colour=colour, level=settings.log_level)
+            log = terminal_log(sys.stdout, colour=colour, level=settings.log_level)
             app, gateway = build(settings, extra_rows={row.name: row}, log=log)
             await gateway.start()
             run = Run(
@@ -84,18 +84,18 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
 
 def keys_reader(settings: Settings) -> Callable[[], Awaitable[lint.KnownKeys]]:
     """Returns a function that reads which keys and projects there are. It raises StoreError."""
-    dynamodb = client(settings)
+    dynamodb = create_client(settings)
 
     def read() -> lint.KnownKeys:
-        return lint.KnownKeys.of(plain_item(item) for item in scan(dynamodb, settings.keys_table))
+        return lint.KnownKeys.of(deserialize_item(item) for item in scan(dynamodb, settings.keys_table))
 
     return lambda: asyncio.to_thread(read)
 
 
 def _prepared(settings: Settings, seeds: Seeds, *, embedded: bool) -> tuple[Seeded, str]:
     """The tables made and filled as the contract (section 10) has it; and the region they are in."""
-    dynamodb = client(settings, read_timeout=START_TIMEOUT)
-    ask(dynamodb, "list_tables", {"Limit": 1})  # says it in one line when nobody is there
+    dynamodb = create_client(settings, read_timeout=START_TIMEOUT)
+    call_aws(dynamodb, "list_tables", {"Limit": 1})  # says it in one line when nobody is there
     if is_loopback(settings.dynamodb_endpoint):
         create_tables(dynamodb, settings)
     seeded = seed(dynamodb, settings, seeds, examples=embedded, report=_complain)
@@ -124,7 +124,7 @@ def _dynamodb(given: str | None) -> Iterator[str]:
 async def _echo() -> AsyncIterator[Provider]:
     """The demo provider on a port of its own: the gateway reaches it over HTTP, as it reaches any other."""
     with _listener(LOOPBACK, 0) as listener:
-        async with _running(create_echo(), listener, grace=1):
+        async with _running(create_demo(), listener, grace=1):
             yield Provider(name="local", base_url=base_url(listener), auth="none")
 
 

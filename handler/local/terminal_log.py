@@ -18,7 +18,7 @@ _LEVEL = {"ERROR": "31", "WARNING": "33"}
 _SHOWN_ELSEWHERE = frozenset({"level", "message", "timestamp"})
 
 
-def console(out: TextIO, *, colour: bool, level: str = "INFO") -> Log:
+def terminal_log(out: TextIO, *, colour: bool, level: str = "INFO") -> Log:
     """A log that writes a line for people to `out` for each entry of at least `level`."""
     paint = _painted if colour else _unpainted
     least = LEVELS.index(level)

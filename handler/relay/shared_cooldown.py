@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from handler.relay.cooldown import IN_A_ROW, Cooldown, Opening
 from handler.store.attributes import Item
-from handler.store.background import BackgroundTasks, words_of
+from handler.store.background import BackgroundTasks, safe_message
 from handler.store.dynamodb import StoreError
 
 MOST = 100  # candidates in the item
@@ -35,8 +35,8 @@ Report = Callable[[str, dict[str, Any]], None]
 class State(Protocol):
     """What sharing asks of the store."""
 
-    async def cooling(self) -> Item: ...
-    async def save_cooling(
+    async def load_cooldowns(self) -> Item: ...
+    async def save_cooldown(
         self, id: str, opening: Item | None, *, gone: Iterable[str], expires_at: int
     ) -> None: ...
 
@@ -59,8 +59,8 @@ class Sharing:
         if len(self._beside) < UNDER_WAY:
             self._beside.start(self._read(), self._failed)
 
-    async def settle(self, patience: float) -> None:
-        await self._beside.settle(patience)
+    async def settle(self, seconds: float) -> None:
+        await self._beside.settle(seconds)
 
     def invalidate(self) -> None:
         """Forgets everything, as after a restore."""
@@ -70,7 +70,7 @@ class Sharing:
 
     async def _read(self) -> None:
         before = set(self._known)
-        found = await self._store.cooling()
+        found = await self._store.load_cooldowns()
         openings = {id: _opening(value) for id, value in found.items() if "/" in id}
         for id, opening in openings.items():
             if opening is not None:
@@ -89,7 +89,7 @@ class Sharing:
         gone = [one for one, until in self._known.items() if one != id and until + IN_A_ROW < now]
         gone = gone[:MOST_REMOVED]
         item = opening._asdict() if opening else None
-        await self._store.save_cooling(id, item, gone=gone, expires_at=int(now) + KEPT)
+        await self._store.save_cooldown(id, item, gone=gone, expires_at=int(now) + KEPT)
         for one in (*gone, id):
             self._known.pop(one, None)
         if opening:
@@ -98,7 +98,7 @@ class Sharing:
 
     def _failed(self, error: BaseException) -> None:
         if not self._told:
-            self._report(TROUBLE, {"problem": words_of(error, StoreError)})
+            self._report(TROUBLE, {"problem": safe_message(error, StoreError)})
         self._told = True
 
 

@@ -40,12 +40,12 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "SS": set,
     "NS": lambda values: {_number(value) for value in values},
     "BS": lambda values: {_binary(value) for value in values},
-    "L": lambda values: [plain(value) for value in values],
-    "M": lambda values: plain_item(values),
+    "L": lambda values: [deserialize(value) for value in values],
+    "M": lambda values: deserialize_item(values),
 }
 
 
-def plain(attribute: Any) -> Any:
+def deserialize(attribute: Any) -> Any:
     """Text, int, Decimal (only when it is no whole number), bool, None, bytes, set, list or dict."""
     match attribute:
         case dict() if len(attribute) == 1:
@@ -55,8 +55,8 @@ def plain(attribute: Any) -> Any:
             return attribute
 
 
-def plain_item(item: Mapping[str, Any]) -> Item:
-    return {name: plain(attribute) for name, attribute in item.items()}
+def deserialize_item(item: Mapping[str, Any]) -> Item:
+    return {name: deserialize(attribute) for name, attribute in item.items()}
 
 
 def number_text(number: int | float | Decimal) -> str:
@@ -71,7 +71,7 @@ def number_text(number: int | float | Decimal) -> str:
     return text
 
 
-def wire(value: Any) -> dict[str, Any]:
+def serialize(value: Any) -> dict[str, Any]:
     """The typed form of a plain value. Raises ValueError for what DynamoDB cannot keep."""
     match value:
         case None:
@@ -87,15 +87,15 @@ def wire(value: Any) -> dict[str, Any]:
         case set() | frozenset():
             return _wire_set(value)
         case list() | tuple():
-            return {"L": [wire(one) for one in value]}
+            return {"L": [serialize(one) for one in value]}
         case Mapping():
-            return {"M": wire_item(value)}
+            return {"M": serialize_item(value)}
         case _:
             raise ValueError(f"a {type(value).__name__} cannot be stored")
 
 
 def _wire_set(values: set[Any] | frozenset[Any]) -> dict[str, Any]:
-    members = [wire(value) for value in values]
+    members = [serialize(value) for value in values]
     tags = {tag for member in members for tag in member}
     if len(tags) != 1 or not tags <= {"S", "N", "B"}:
         raise ValueError("a set holds texts, numbers or binaries, of one sort and at least one")
@@ -103,8 +103,8 @@ def _wire_set(values: set[Any] | frozenset[Any]) -> dict[str, Any]:
     return {f"{tag}S": sorted(member[tag] for member in members)}
 
 
-def wire_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(name): wire(value) for name, value in item.items()}
+def serialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name): serialize(value) for name, value in item.items()}
 
 
 def item_size(item: Mapping[str, Any]) -> int:

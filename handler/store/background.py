@@ -30,10 +30,10 @@ class BackgroundTasks:
         for task in self._tasks:
             task.cancel()
 
-    async def settle(self, patience: float) -> None:
-        """Waits at most `patience` seconds for all of it: before a freeze, or at exit."""
+    async def settle(self, seconds: float) -> None:
+        """Waits at most `seconds` for all of it: before a freeze, or at exit."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 while self._tasks:
                     await asyncio.wait(self._tasks)
 
@@ -44,6 +44,6 @@ class BackgroundTasks:
             failed(error)
 
 
-def words_of(error: BaseException, *expected: type[Exception]) -> str:
+def safe_message(error: BaseException, *expected: type[Exception]) -> str:
     """What may be said of a failure: the words of those that are made for it, of any other its name."""
     return str(error) if isinstance(error, expected) else f"internal error ({type(error).__name__})"

@@ -9,14 +9,14 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from handler.store.attributes import Item, plain_item, wire_item
+from handler.store.attributes import Item, deserialize_item, serialize_item
 
 PART = 380_000  # bytes of a piece; DynamoDB takes 400 KB
 
 
 def packed(items: Iterable[Mapping[str, Any]]) -> list[bytes]:
     """The pieces; the same records give the same bytes."""
-    typed = sorted((wire_item(item) for item in items), key=_json)
+    typed = sorted((serialize_item(item) for item in items), key=_json)
     whole = gzip.compress(_json(typed).encode(), mtime=0)
     return [whole[start : start + PART] for start in range(0, len(whole), PART)]
 
@@ -25,7 +25,7 @@ def unpacked(parts: Iterable[bytes]) -> list[Item]:
     """The records again. Raises ValueError for what is none of ours."""
     try:
         text = zlib.decompress(b"".join(parts), wbits=31)
-        return [plain_item(item) for item in json.loads(text)]
+        return [deserialize_item(item) for item in json.loads(text)]
     except (AttributeError, TypeError, zlib.error) as error:
         raise ValueError("no packed records") from error
 

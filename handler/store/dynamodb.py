@@ -50,7 +50,7 @@ def is_loopback(endpoint: str | None) -> bool:
     return loopback(urlsplit(endpoint or "").hostname or "")
 
 
-def client(
+def create_client(
     settings: Settings,
     *,
     service: str = "dynamodb",
@@ -135,7 +135,7 @@ def _meaning(error: Exception) -> str:
     return _MEANINGS.get(code, code)
 
 
-def ask(client: Any, operation: str, arguments: Mapping[str, Any]) -> Any:
+def call_aws(client: Any, operation: str, arguments: Mapping[str, Any]) -> Any:
     """One call. Every failure, of AWS or of the way there, is a StoreError naming operation and table."""
     from botocore.parsers import ResponseParserError  # heavy, but whoever has a client has loaded it
 
@@ -151,7 +151,7 @@ def scan(client: Any, table: str, *, consistent: bool = False) -> Iterator[dict[
     """Every item of a table in DynamoDB's typed form, page after page."""
     start: dict[str, Any] = {}
     while True:
-        page = ask(client, "scan", {"TableName": table, "ConsistentRead": consistent, **start})
+        page = call_aws(client, "scan", {"TableName": table, "ConsistentRead": consistent, **start})
         yield from page.get("Items", ())
         if not page.get("LastEvaluatedKey"):
             return

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from handler.errors import Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
-from handler.store.background import BackgroundTasks, words_of
+from handler.store.background import BackgroundTasks, safe_message
 from handler.store.dynamodb import StoreError
 from rules import Problem, RuleSet, RuleSetTooLarge
 
@@ -37,8 +37,8 @@ Report = Callable[[str, dict[str, Any]], None]
 class Rules(Protocol):
     """What a snapshot asks of the store."""
 
-    async def rules(self) -> list[Item]: ...
-    async def adopted(self) -> tuple[str, list[Item]] | None: ...
+    async def load_rules(self) -> list[Item]: ...
+    async def load_adopted(self) -> tuple[str, list[Item]] | None: ...
     async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None: ...
 
 
@@ -53,8 +53,8 @@ class View(NamedTuple):
 class Snapshot:
     """`await snapshot()` gives the View of this moment; raises Unavailable while no rules were ever read.
 
-    `report` gets one message with fields for each newly seen problem. A request waits `patience` seconds for
-    a refresh, `first_patience` for the first read of all. `beside` is called when one begins.
+    `report` gets one message with fields for each newly seen problem. A request waits `timeout` seconds for
+    a refresh, `first_timeout` for the first read of all. `beside` is called when one begins.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class Snapshot:
         report: Report,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
-        patience: float = 0.3,
-        first_patience: float = 2.0,
-        beside: Callable[[], None] = lambda: None,
+        timeout: float = 0.3,
+        first_timeout: float = 2.0,
+        on_refresh: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._ttl = settings.rules_ttl
         self._report = report
         self._clock = clock
         self._jitter = jitter
-        self._patience, self._first_patience = patience, first_patience
-        self._also = beside
+        self._timeout, self._first_timeout = timeout, first_timeout
+        self._on_refresh = on_refresh
         self._beside = BackgroundTasks()
         self.invalidate()
 
@@ -95,12 +95,12 @@ class Snapshot:
         self._reading: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
 
-    async def __call__(self) -> View:
+    async def current(self) -> View:
         asked = self._clock()
-        self.begin()
+        self.start_refresh()
         if self._reading and self._old():
-            patience = self._patience if self._ruleset else self._first_patience
-            await asyncio.wait({self._reading}, timeout=patience)
+            timeout = self._timeout if self._ruleset else self._first_timeout
+            await asyncio.wait({self._reading}, timeout=timeout)
         if self._ruleset is None:
             raise Unavailable(
                 "The routing rules could not be read yet; try again shortly.",
@@ -110,15 +110,15 @@ class Snapshot:
         self._stale = self._old() and (self._read_at is None or self._read_at < asked)
         return View(self._ruleset, self._stale, self._age())
 
-    def begin(self) -> None:
+    def start_refresh(self) -> None:
         """Starts the refresh if it is due: it may run while the request waits for something else."""
         if self._clock() >= self._due and (self._reading is None or self._reading.done()):
             self._reading = self._beside.start(self._refresh(), self._not_read)
-            self._also()
+            self._on_refresh()
 
-    async def settle(self, patience: float = 1.0) -> None:
-        """Waits at most `patience` seconds for what runs beside requests: before a freeze, or at exit."""
-        await self._beside.settle(patience)
+    async def settle(self, seconds: float = 1.0) -> None:
+        """Waits at most `seconds` for what runs beside requests: before a freeze, or at exit."""
+        await self._beside.settle(seconds)
 
     @property
     def ready(self) -> bool:
@@ -154,7 +154,7 @@ class Snapshot:
         self._failures += 1
         longest = RETRY if self._ruleset is None else self._ttl
         self._due = self._clock() + min(longest, RETRY * 2 ** min(self._failures - 1, 10))
-        self._tell(NOT_READ, words_of(error, StoreError, RuleSetTooLarge))
+        self._tell(NOT_READ, safe_message(error, StoreError, RuleSetTooLarge))
 
     async def _refresh(self) -> None:
         began = self._clock()
@@ -176,8 +176,8 @@ class Snapshot:
     async def _read(self) -> list[Item]:
         """The table's records. While there are none at all and it is slow, those that State holds must do."""
         if self._ruleset is not None:
-            return await self._store.rules()
-        reading = asyncio.ensure_future(self._store.rules())
+            return await self._store.load_rules()
+        reading = asyncio.ensure_future(self._store.load_rules())
         late = asyncio.ensure_future(self._adopt_stored(after=SLOW))
         try:
             return await reading
@@ -200,7 +200,7 @@ class Snapshot:
         """What other instances had in force, for one that has read nothing yet."""
         await asyncio.sleep(after)
         with contextlib.suppress(StoreError):  # then there is nothing to go by, and the caller says so
-            if found := await self._store.adopted():
+            if found := await self._store.load_adopted():
                 self._stored, items = found
                 self._ruleset = RuleSet.read(items)
 
@@ -209,7 +209,7 @@ class Snapshot:
         ruleset, final = RuleSet.read(items, previous=known), True
         if any(problem.instead != KEPT for problem in ruleset.problems):
             try:
-                found = await self._store.adopted()
+                found = await self._store.load_adopted()
             except StoreError:
                 final = False
             else:
@@ -229,7 +229,8 @@ class Snapshot:
         something = ruleset.items or self._stored is not None
         if something and (self._saving is None or self._saving.done()):
             self._saving = self._beside.start(
-                self._save_adopted(ruleset), lambda error: self._tell(NOT_SAVED, words_of(error, StoreError))
+                self._save_adopted(ruleset),
+                lambda error: self._tell(NOT_SAVED, safe_message(error, StoreError)),
             )
 
     async def _save_adopted(self, ruleset: RuleSet) -> None:

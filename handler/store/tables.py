@@ -11,9 +11,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from handler.settings import Settings
-from handler.store.attributes import Item, item_size, plain_item, wire_item
+from handler.store.attributes import Item, deserialize_item, item_size, serialize_item
 from handler.store.compressed import packed, unpacked
-from handler.store.dynamodb import GARBAGE, StoreError, ask, scan
+from handler.store.dynamodb import GARBAGE, StoreError, call_aws, scan
 from rules import MAX_BYTES, MAX_RECORDS
 
 T = TypeVar("T")
@@ -46,14 +46,14 @@ class Store:
         self._others = ThreadPoolExecutor(OTHERS, "rules")
         self._seen: tuple[list[dict[str, Any]], list[Item]] = ([], [])
 
-    async def rules(self) -> list[Item]:
+    async def load_rules(self) -> list[Item]:
         """Every record of the Rules table, or StoreError: never a part of them.
 
         The same list again when the table has not changed: `is` tells, and nobody changes it.
         """
         return await self._in(self._others, self._rules)
 
-    async def key(self, hash: str) -> Item | None:
+    async def load_key(self, hash: str) -> Item | None:
         """The item of one key, None when there is none."""
         return await self._in(self._key_reads, lambda: self._get(self._settings.keys_table, {"hash": hash}))
 
@@ -61,7 +61,7 @@ class Store:
         """Writes the day into the record of a key, unless it is there already."""
         await self._in(self._others, lambda: self._save_last_used(hash, day))
 
-    async def adopted(self) -> tuple[str, list[Item]] | None:
+    async def load_adopted(self) -> tuple[str, list[Item]] | None:
         """Revision and records of the rules last saved as adopted; None when none ever were."""
         return await self._in(self._others, self._adopted)
 
@@ -69,12 +69,12 @@ class Store:
         """Saves the rules in force for instances to come, unless State holds this revision already."""
         await self._in(self._others, lambda: self._save_adopted(revision, list(items)))
 
-    async def cooling(self) -> Item:
+    async def load_cooldowns(self) -> Item:
         """What State holds of candidates that cool down, as sharing.py lays it out."""
         key = {"id": COOLING}
         return await self._in(self._others, lambda: self._get(self._settings.state_table, key) or {})
 
-    async def save_cooling(
+    async def save_cooldown(
         self, id: str, opening: Item | None, *, gone: Iterable[str], expires_at: int
     ) -> None:
         """Sets one candidate's opening, unless a longer one is there, or removes it; and removes `gone`."""
@@ -100,12 +100,12 @@ class Store:
                     f"the rules table holds more than {MAX_RECORDS:,} records or {MAX_BYTES:,} bytes"
                 )
         if found != self._seen[0]:
-            self._seen = found, [plain_item(item) for item in found]
+            self._seen = found, [deserialize_item(item) for item in found]
         return self._seen[1]
 
     def _get(self, table: str, key: Mapping[str, Any], *, consistent: bool = False) -> Item | None:
-        arguments = {"TableName": table, "Key": wire_item(key), "ConsistentRead": consistent}
-        item = plain_item(ask(self._client, "get_item", arguments).get("Item") or {})
+        arguments = {"TableName": table, "Key": serialize_item(key), "ConsistentRead": consistent}
+        item = deserialize_item(call_aws(self._client, "get_item", arguments).get("Item") or {})
         if item and any(item.get(name) != value for name, value in key.items()):
             raise StoreError(f"get item {table}: an answer about another item")
         return item or None
@@ -131,8 +131,8 @@ class Store:
         for id, part in zip(_part_ids(head), more, strict=True):
             self._put({"id": id, "part": part}, {})
         for id in self._replace(head):
-            arguments = {"TableName": self._settings.state_table, "Key": wire_item({"id": id})}
-            ask(self._client, "delete_item", arguments)
+            arguments = {"TableName": self._settings.state_table, "Key": serialize_item({"id": id})}
+            call_aws(self._client, "delete_item", arguments)
 
     def _replace(self, head: Item) -> list[str]:
         """Puts the head; returns the parts nobody needs now. None when another instance was faster."""
@@ -142,7 +142,7 @@ class Store:
             if error.code == "ConditionalCheckFailedException":
                 return []
             raise
-        return _part_ids(plain_item(answer.get("Attributes", {})))
+        return _part_ids(deserialize_item(answer.get("Attributes", {})))
 
     def _save_cooling(self, id: str, opening: Item | None, gone: list[str], expires_at: int) -> None:
         update = _cooling_update(id, opening, gone, expires_at)
@@ -154,28 +154,28 @@ class Store:
             "UpdateExpression": "SET #day = :day",
             "ConditionExpression": "attribute_exists(#hash) AND (attribute_not_exists(#day) OR #day <> :day)",
             "ExpressionAttributeNames": {"#hash": "hash", "#day": LAST_USED},
-            "ExpressionAttributeValues": wire_item({":day": day}),
+            "ExpressionAttributeValues": serialize_item({":day": day}),
         }
         self._update(self._settings.keys_table, {"hash": hash}, update)
 
     def _update(self, table: str, key: Item, update: Mapping[str, Any]) -> None:
         """Does nothing where its condition does not hold."""
         try:
-            ask(self._client, "update_item", {"TableName": table, "Key": wire_item(key), **update})
+            call_aws(self._client, "update_item", {"TableName": table, "Key": serialize_item(key), **update})
         except StoreError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
 
     def _put(self, item: Item, options: Mapping[str, Any]) -> Any:
-        arguments = {"TableName": self._settings.state_table, "Item": wire_item(item), **options}
-        return ask(self._client, "put_item", arguments)
+        arguments = {"TableName": self._settings.state_table, "Item": serialize_item(item), **options}
+        return call_aws(self._client, "put_item", arguments)
 
 
 def _unless_stored(revision: str) -> dict[str, Any]:
     return {
         "ConditionExpression": "attribute_not_exists(id) OR #revision <> :revision",
         "ExpressionAttributeNames": {"#revision": "revision"},
-        "ExpressionAttributeValues": wire_item({":revision": revision}),
+        "ExpressionAttributeValues": serialize_item({":revision": revision}),
         "ReturnValues": "ALL_OLD",
     }
 
@@ -195,7 +195,7 @@ def _cooling_update(id: str, opening: Item | None, gone: list[str], expires_at: 
     return {
         "UpdateExpression": update,
         "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": wire_item(values),
+        "ExpressionAttributeValues": serialize_item(values),
         **longer,
     }
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from handler.providers.provider import Provider
 from handler.settings import Settings
-from handler.store.background import words_of
-from handler.store.dynamodb import StoreError, ask
+from handler.store.background import safe_message
+from handler.store.dynamodb import StoreError, call_aws
 
 REFRESH = 300.0  # seconds
 AFTER_REFUSAL = 30.0  # seconds between two readings because a provider refused a credential
@@ -122,7 +122,7 @@ class Credentials:
         try:
             self._values = await asyncio.to_thread(self._parameters)
         except Exception as error:  # whatever it is, requests go on with what there is
-            problem = words_of(error, StoreError)
+            problem = safe_message(error, StoreError)
             if problem != self.problem:
                 self._report(NOT_READ, {"problem": problem})
             self.problem = problem
@@ -141,7 +141,7 @@ class Credentials:
         while (token := page.get("NextToken")) is not None:
             more = {"NextToken": token} if token else {}
             asked = {"Path": self._path, "Recursive": True, "WithDecryption": True, **more}
-            page = ask(self._client, "get_parameters_by_path", asked)
+            page = call_aws(self._client, "get_parameters_by_path", asked)
             found |= {parameter["Name"]: parameter["Value"] for parameter in page["Parameters"]}
         values: dict[str, str | None] = {}
         for path in sorted(found, key=lambda path: (path.count("/"), path)):

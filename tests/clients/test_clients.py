@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from handler.access.keys import new_key
+from handler.access.keys import generate_key
 from tests.support.serving import ROOT, Served, served
 
-KEY, RESTRICTED = new_key(), new_key()
+KEY, RESTRICTED = generate_key(), generate_key()
 KEYS = [
     {"key": KEY, "name": "everything", "scopes": ["manage"]},
     {"key": RESTRICTED, "name": "no demo model", "models": ["openai/*"]},

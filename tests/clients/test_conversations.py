@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from handler.access.keys import new_key
+from handler.access.keys import generate_key
 from tests.provider_fakes.call import KEY as CREDENTIAL
 from tests.provider_fakes.serving import records, services
 from tests.support.serving import ROOT, Served, served
 
-KEY = new_key()
+KEY = generate_key()
 TABLE = Path(__file__).with_name("conversations.json")
 NODE = Path(__file__).with_name("node")
 CLIENTS = {

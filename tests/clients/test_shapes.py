@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from handler.access.keys import new_key
+from handler.access.keys import generate_key
 from tests.handler.providers.openai.openai_shapes import SHAPES, TOOLS
 from tests.support.serving import ROOT, Served, served
 
-KEY = new_key()
+KEY = generate_key()
 NODE = Path(__file__).with_name("node")
 CLIENTS = {
     "openai 2": [str(ROOT / ".venvs/openai2/bin/python"), "-m", "tests.clients.shapes"],

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from handler.local.terminal_log import console
+from handler.local.terminal_log import terminal_log
 from handler.log import json_lines
 from tests.support.asgi import Heard, call
 from tests.support.gateways import KEY, MANAGE, Running, model, provider, running
@@ -102,7 +102,7 @@ def body(more: str) -> bytes:
 def written(gateway: Running) -> str:
     """Collects what a console and a log show of all the requests."""
     screen, lines = io.StringIO(), list[str]()
-    shown, log = console(screen, colour=False), json_lines(lines.append)
+    shown, log = terminal_log(screen, colour=False), json_lines(lines.append)
     for line in gateway.lines:
         shown(line)
         log(line)

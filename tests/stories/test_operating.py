@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from mangum import Mangum
 
-from handler.local.terminal_log import console
+from handler.local.terminal_log import terminal_log
 from handler.log import RequestLog, line
 from handler.runtime.buffered import http_only
 from handler.settings import Settings
@@ -236,7 +236,7 @@ async def test_the_console_names_model_and_provider_and_the_request(
 
 def _shown(logged: dict[str, Any]) -> str:
     out = io.StringIO()
-    console(out, colour=False)(logged)
+    terminal_log(out, colour=False)(logged)
     return out.getvalue()[9:].rstrip("\n")
 
 

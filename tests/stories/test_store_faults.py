@@ -423,10 +423,10 @@ async def test_key_reads_that_hang_leave_the_rules_and_the_loops_own_threads_alo
 ) -> None:
     database.fault = Fault.HANGS
     store = database.store(timeout=3, budget=0.5)
-    reads = [asyncio.ensure_future(store.key(f"{number:064}")) for number in range(50)]
+    reads = [asyncio.ensure_future(store.load_key(f"{number:064}")) for number in range(50)]
     await asyncio.sleep(0.1)
     database.fault = None
-    assert len(await store.rules()) == len(RECORDS)
+    assert len(await store.load_rules()) == len(RECORDS)
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 0.5) == "free"
     failed = await asyncio.gather(*reads, return_exceptions=True)
     assert {str(error) for error in failed} == {"no answer within 0.5 s"}
@@ -440,4 +440,4 @@ async def test_a_store_on_loopback_is_asked_through_no_proxy(
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert len(await database.store().rules()) == len(RECORDS)
+    assert len(await database.store().load_rules()) == len(RECORDS)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from handler.access.keys import new_key
+from handler.access.keys import generate_key
 from handler.local.seeding import EXAMPLES
 from tests.support.lambda_url import free_port
 from tests.support.serving import ROOT, served
@@ -97,7 +97,7 @@ def around(where: Path, upstream: str | None = None) -> Iterator[Around]:
 
     upstream: its base URL; None is the demo provider.
     """
-    key, restricted = new_key(), new_key()
+    key, restricted = generate_key(), generate_key()
     keys = [{"key": key, "scopes": ["manage"]}, {"key": restricted, "models": ["openai/*"]}]
     with nullcontext(upstream) if upstream else _echo() as echo:
         local = {"kind": "provider", "id": "local", "dialect": "openai", "base_url": echo}

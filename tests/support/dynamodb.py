@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from handler.settings import Settings
-from handler.store.attributes import wire_item
-from handler.store.dynamodb import client
+from handler.store.attributes import serialize_item
+from handler.store.dynamodb import create_client
 from handler.store.tables import Store
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ _BODIES = {
     Fault.SAYS_HTML: b"<html>Please sign in</html>",
     Fault.IS_NO_OBJECT: b"[]",
     Fault.HAS_OTHER_SHAPES: b'{"Item": ["x"], "Items": {"a": 1}}',
-    Fault.ANSWERS_ANOTHER: json.dumps({"Item": wire_item({"hash": "another", "id": "k2"})}).encode(),
+    Fault.ANSWERS_ANOTHER: json.dumps({"Item": serialize_item({"hash": "another", "id": "k2"})}).encode(),
 }
 
 
@@ -82,7 +82,7 @@ class Database:
             "AWS_REGION": "us-east-1",
         }
         settings = Settings(environment=environment)
-        return Store(client(settings, attempts=1, read_timeout=timeout), settings, budget=budget)
+        return Store(create_client(settings, attempts=1, read_timeout=timeout), settings, budget=budget)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open[writer] = asyncio.current_task()
@@ -131,9 +131,9 @@ class Database:
 
     def _answer(self, call: str, asked: Json) -> Json:
         if call == "scan":
-            return {"Items": [wire_item(record) for record in self.records], "Count": len(self.records)}
+            return {"Items": [serialize_item(record) for record in self.records], "Count": len(self.records)}
         key = self.keys.get(asked.get("Key", {}).get("hash", {}).get("S"))
-        return {"Item": wire_item(key)} if call == "getitem" and key else {}
+        return {"Item": serialize_item(key)} if call == "getitem" and key else {}
 
 
 def _http(body: bytes, *, status: int = 200, checksum: int | None = None) -> bytes:

@@ -60,11 +60,11 @@ class Tables(Store):
         self.pause: Callable[[], Awaitable[object]] = _at_once
         self.asked: list[str] = []
 
-    async def rules(self) -> list[Any]:
+    async def load_rules(self) -> list[Any]:
         await self._asked("rules")
         return list(self.records)
 
-    async def key(self, hash: str) -> Any:
+    async def load_key(self, hash: str) -> Any:
         await self._asked("key")
         return self.keys.get(hash)
 
@@ -72,7 +72,7 @@ class Tables(Store):
         await self._asked("save_last_used")
         self.keys[hash]["last_used"] = day
 
-    async def adopted(self) -> tuple[str, list[Any]] | None:
+    async def load_adopted(self) -> tuple[str, list[Any]] | None:
         await self._asked("adopted")
         return self.saved
 
@@ -80,11 +80,11 @@ class Tables(Store):
         await self._asked("save_adopted")
         self.saved = revision, [dict(item) for item in items]
 
-    async def cooling(self) -> Any:
+    async def load_cooldowns(self) -> Any:
         await self._asked("cooling")
         return dict(self.state)
 
-    async def save_cooling(
+    async def save_cooldown(
         self, id: str, opening: Json | None, *, gone: Iterable[str], expires_at: int
     ) -> None:
         await self._asked("save_cooling")

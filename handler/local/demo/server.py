@@ -75,7 +75,7 @@ class Failure(Exception):
         return {"error": {"message": str(self), "type": kind, "param": param, "code": code}}
 
 
-def create_echo(*, pause: float = PAUSE) -> App:
+def create_demo(*, pause: float = PAUSE) -> App:
     """The demo provider as an ASGI application. `pause`: seconds between two words."""
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:

@@ -9,15 +9,15 @@ import pytest
 
 from handler.access import auth as module
 from handler.access.auth import Auth
-from handler.access.keys import Key, hash_of, new_key
+from handler.access.keys import Key, generate_key, hash_key
 from handler.errors import GatewayError, Unauthenticated, Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
 from handler.store.dynamodb import StoreError
 
-KEY = new_key()
-OTHER = new_key()
-RECORD: Item = {"hash": hash_of(KEY), "id": "k1", "name": "ci", "project": "support", "enabled": True}
+KEY = generate_key()
+OTHER = generate_key()
+RECORD: Item = {"hash": hash_key(KEY), "id": "k1", "name": "ci", "project": "support", "enabled": True}
 
 
 class Fake:
@@ -31,7 +31,7 @@ class Fake:
         self.gate.set()
         self.reads = 0
 
-    async def key(self, hash: str) -> Item | None:
+    async def load_key(self, hash: str) -> Item | None:
         self.reads += 1
         await self.gate.wait()
         if self.error:
@@ -51,7 +51,7 @@ DEFAULTS = Settings()
 class World:
     """Auth over a fake store, with its two clocks."""
 
-    def __init__(self, *records: Item, settings: Settings = DEFAULTS, patience: float = 30) -> None:
+    def __init__(self, *records: Item, settings: Settings = DEFAULTS, timeout: float = 30) -> None:
         self.store = Fake(*records)
         self.time = 1000.0
         self.date = 1_800_000_000.0
@@ -61,13 +61,13 @@ class World:
             settings,
             clock=lambda: self.time,
             now=lambda: self.date,
-            patience=patience,
-            first_patience=patience,
+            timeout=timeout,
+            first_timeout=timeout,
             report=lambda what, found: self.lines.append((what, found)),
         )
 
     async def call(self, key: str = KEY) -> Key:
-        return await self.auth({"authorization": f"Bearer {key}"})
+        return await self.auth.authenticate({"authorization": f"Bearer {key}"})
 
     async def refusal(self, key: str = KEY) -> GatewayError:
         with pytest.raises(GatewayError) as failure:
@@ -93,7 +93,7 @@ def down(text: str = "get item t: throttled") -> StoreError:
 )
 async def test_a_key_is_found_in(headers: dict[str, str]) -> None:
     world = World(RECORD)
-    key = await world.auth(headers)
+    key = await world.auth.authenticate(headers)
     assert (key.id, key.name, key.project, key.models) == ("k1", "ci", "support", None)
 
 
@@ -124,10 +124,10 @@ async def test_without_a_well_formed_key_nobody_asks_the_store(
 ) -> None:
     world = World(RECORD)
     if code is None:
-        assert (await world.auth(headers)).id == "k1"
+        assert (await world.auth.authenticate(headers)).id == "k1"
         return
     with pytest.raises(Unauthenticated) as failure:
-        await world.auth(headers)
+        await world.auth.authenticate(headers)
     assert (failure.value.status, failure.value.code) == (401, code)
     assert failure.value.headers == {"www-authenticate": "Bearer"}
     assert world.store.reads == 0
@@ -157,7 +157,7 @@ async def test_an_unusable_key_gets_the_reason_and_is_never_repeated(
     headers: dict[str, str], says: str
 ) -> None:
     with pytest.raises(Unauthenticated) as failure:
-        await World(RECORD).auth(headers)
+        await World(RECORD).auth.authenticate(headers)
     assert says in failure.value.message
     assert KEY[12:30] not in failure.value.message
 
@@ -187,7 +187,7 @@ async def test_a_key_is_read_once_per_time_to_live() -> None:
 async def test_a_revoked_key_is_refused_within_the_time_to_live() -> None:
     world = World(RECORD)
     await world.call()
-    world.store.records[hash_of(KEY)] = {**RECORD, "enabled": False}
+    world.store.records[hash_key(KEY)] = {**RECORD, "enabled": False}
     world.time += 59
     await world.call()
     world.time += 1
@@ -200,7 +200,7 @@ async def test_an_unknown_key_is_remembered_for_ten_seconds() -> None:
         world.time += seconds
         await world.refusal()
         assert world.store.reads == reads
-    world.store.records[hash_of(KEY)] = RECORD
+    world.store.records[hash_key(KEY)] = RECORD
     world.time += 10
     assert (await world.call()).id == "k1"
 
@@ -227,7 +227,7 @@ async def test_a_hundred_requests_read_a_key_once() -> None:
 
 @pytest.mark.parametrize("hangs", [True, False], ids=["the store hangs", "the store is down"])
 async def test_store_trouble_with_a_key_never_seen_is_503(hangs: bool) -> None:
-    world = World(RECORD, patience=0.01 if hangs else 30)
+    world = World(RECORD, timeout=0.01 if hangs else 30)
     world.store.error = down()
     if hangs:
         world.store.gate.clear()
@@ -244,7 +244,7 @@ async def test_store_trouble_with_a_key_never_seen_is_503(hangs: bool) -> None:
 async def test_store_trouble_lets_a_cached_key_live_for_an_hour(hangs: bool) -> None:
     world = World(RECORD)
     await world.call()
-    world.auth._patience = 0.01 if hangs else 30
+    world.auth._timeout = 0.01 if hangs else 30
     world.store.error = down()
     if hangs:
         world.store.gate.clear()
@@ -272,10 +272,10 @@ async def test_in_store_trouble_a_cached_key_is_not_asked_about_at_every_request
 async def test_a_late_answer_still_revokes() -> None:
     world = World(RECORD)
     await world.call()
-    world.auth._patience = 0.01
+    world.auth._timeout = 0.01
     world.time += 60
     world.store.gate.clear()
-    del world.store.records[hash_of(KEY)]
+    del world.store.records[hash_key(KEY)]
     assert (await world.call()).id == "k1"
     world.store.gate.set()
     await world.auth.settle(30)
@@ -324,8 +324,8 @@ async def test_the_caches_are_bounded_and_unknown_hashes_push_out_no_key() -> No
 
 async def test_the_oldest_of_too_many_keys_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 2)
-    keys = [new_key() for _ in range(3)]
-    world = World(*({**RECORD, "hash": hash_of(key), "id": key[-5:]} for key in keys))
+    keys = [generate_key() for _ in range(3)]
+    world = World(*({**RECORD, "hash": hash_key(key), "id": key[-5:]} for key in keys))
     for key in (*keys, keys[2], keys[1], keys[0]):
         assert (await world.call(key)).id == key[-5:]
     assert world.store.reads == 4
@@ -360,16 +360,16 @@ async def test_a_key_is_remembered_for_its_time_to_live_without_asking() -> None
     world = World({**RECORD, "expires_at": 1_800_000_100})
     headers = {"x-api-key": KEY}
     with pytest.raises(Unauthenticated):
-        world.auth.remembered(headers)
+        world.auth.cached_key(headers)
     await world.call()
-    assert world.auth.remembered(headers).id == "k1"
+    assert world.auth.cached_key(headers).id == "k1"
     world.date += 100
     with pytest.raises(Unauthenticated):
-        world.auth.remembered(headers)
+        world.auth.cached_key(headers)
     world.date -= 100
     world.time += 60
     with pytest.raises(Unauthenticated):
-        world.auth.remembered(headers)
+        world.auth.cached_key(headers)
     assert world.store.reads == 1
 
 
@@ -394,7 +394,7 @@ async def test_the_day_of_use_is_written_once_a_day() -> None:
     await world.call()
     await world.auth.settle()
     assert world.store.days == ["2027-01-15", "2027-01-16"]
-    again = World(world.store.records[hash_of(KEY)])
+    again = World(world.store.records[hash_key(KEY)])
     again.date = world.date
     await again.call()
     await again.auth.settle()
@@ -406,7 +406,7 @@ async def test_the_day_of_use_is_written_whatever_the_record_holds(last: Any) ->
     world = World({**RECORD, "last_used": last})
     await world.call()
     await world.auth.settle()
-    assert world.store.records[hash_of(KEY)]["last_used"] == "2027-01-15"
+    assert world.store.records[hash_key(KEY)]["last_used"] == "2027-01-15"
 
 
 @pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": 1}, {"models": "a, b"}])
@@ -439,7 +439,7 @@ async def test_a_day_that_cannot_be_written_delays_no_request_and_is_logged_once
         pytest.param({"enabled": False}, ("k1", "support"), id="disabled"),
         pytest.param({"expires_at": 1}, ("k1", "support"), id="expired"),
         pytest.param({"models": "a, b"}, ("k1", "default"), id="unreadable"),
-        pytest.param({"id": 7}, (f"key-{hash_of(KEY)[:10]}", "default"), id="without an id that can be read"),
+        pytest.param({"id": 7}, (f"key-{hash_key(KEY)[:10]}", "default"), id="without a readable id"),
     ],
 )
 async def test_the_log_names_the_key_that_is_refused(fields: Item, known: tuple[str, str]) -> None:
@@ -466,6 +466,6 @@ async def test_a_record_that_cannot_be_read_is_reported_once_and_told_until_it_i
     assert world.auth.problems() == [{"what": "key not readable", **found}]
     assert len(world.lines) == 1
     world.time += 11
-    world.store.records[hash_of(KEY)]["models"] = ["openai/*", "local/*"]
+    world.store.records[hash_key(KEY)]["models"] = ["openai/*", "local/*"]
     assert (await world.call()).models == ("openai/*", "local/*")
     assert world.auth.problems() == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from handler.access.keys import Key, hash_of, key_record, new_key, read_key, well_formed
+from handler.access.keys import Key, generate_key, hash_key, is_well_formed, make_key_record, read_key
 from handler.errors import Forbidden
 from rules import InvalidRecord
 
@@ -145,23 +145,23 @@ def test_a_scope_is_required() -> None:
 
 
 def test_a_new_key_is_well_formed_and_new() -> None:
-    keys = {new_key() for _ in range(50)}
+    keys = {generate_key() for _ in range(50)}
     assert len(keys) == 50
-    assert all(well_formed(key) and re.fullmatch(r"sk-sluice-[\w-]{43}", key) for key in keys)
+    assert all(is_well_formed(key) and re.fullmatch(r"sk-sluice-[\w-]{43}", key) for key in keys)
 
 
 def test_a_record_holds_the_hash_and_never_the_key() -> None:
-    key = new_key()
-    record = key_record({"key": key, "name": "ci", "project": "support", "models": None}, now=NOW)
+    key = generate_key()
+    record = make_key_record({"key": key, "name": "ci", "project": "support", "models": None}, now=NOW)
     assert record == {
-        "hash": hash_of(key),
-        "id": f"key-{hash_of(key)[:10]}",
+        "hash": hash_key(key),
+        "id": f"key-{hash_key(key)[:10]}",
         "enabled": True,
         "created_at": "2026-11-20T12:00:00Z",
         "name": "ci",
         "project": "support",
     }
-    assert key_record({"key": key, "id": "mine"}, now=NOW)["id"] == "mine"
+    assert make_key_record({"key": key, "id": "mine"}, now=NOW)["id"] == "mine"
 
 
 @pytest.mark.parametrize(
@@ -170,11 +170,11 @@ def test_a_record_holds_the_hash_and_never_the_key() -> None:
         pytest.param({}, "key", id="no key"),
         pytest.param({"key": "sk-other-secret"}, "key", id="a key of another form"),
         pytest.param({"key": 7}, "key", id="a number as key"),
-        pytest.param({"key": new_key(), "scopes": "all"}, "scopes", id="an unknown scope"),
+        pytest.param({"key": generate_key(), "scopes": "all"}, "scopes", id="an unknown scope"),
     ],
 )
 def test_an_entry_that_makes_no_key_is_refused_without_showing_it(entry: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRecord) as failure:
-        key_record(entry, now=NOW)
+        make_key_record(entry, now=NOW)
     assert failure.value.field == field
     assert str(entry.get("key", "no key")) not in str(failure.value)

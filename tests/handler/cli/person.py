@@ -7,7 +7,7 @@ from typing import Any
 
 from handler.cli.commands import add_arguments, run
 from handler.cli.terminal import Terminal
-from handler.store.attributes import plain_item, wire_item
+from handler.store.attributes import deserialize_item, serialize_item
 from handler.store.dynamodb import scan
 from tests.support.tables import SETTINGS
 
@@ -41,11 +41,11 @@ class Person:
 
     def puts(self, *items: dict[str, Any]) -> None:
         for item in items:
-            self.database.put_item(TableName=SETTINGS.rules_table, Item=wire_item(item))
+            self.database.put_item(TableName=SETTINGS.rules_table, Item=serialize_item(item))
 
     def finds(self, table: str = SETTINGS.rules_table) -> list[dict[str, Any]]:
         return sorted(
-            (plain_item(item) for item in scan(self.database, table)), key=lambda one: str(one["id"])
+            (deserialize_item(item) for item in scan(self.database, table)), key=lambda one: str(one["id"])
         )
 
     @property

@@ -17,7 +17,7 @@ from moto import mock_aws
 
 from handler.cli.tables import chosen_settings
 from handler.settings import Settings
-from handler.store.dynamodb import client as aws_client
+from handler.store.dynamodb import create_client
 from tests.handler.cli.person import Person
 from tests.support.tables import SETTINGS
 
@@ -347,7 +347,7 @@ def resources(*names: str) -> str:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mock_aws():
-        yield aws_client(REGION, service="cloudformation")
+        yield create_client(REGION, service="cloudformation")
 
 
 REGION = Settings(environment={"AWS_REGION": "eu-west-1"})

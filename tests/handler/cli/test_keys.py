@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from handler.access.auth import Auth
-from handler.access.keys import Key, hash_of, new_key
+from handler.access.keys import Key, generate_key, hash_key
 from handler.errors import Unauthenticated
-from handler.store.attributes import wire_item
+from handler.store.attributes import serialize_item
 from handler.store.dynamodb import scan
 from handler.store.tables import Store
 from tests.handler.cli.person import Person
@@ -37,13 +37,13 @@ def person(database: Any) -> Person:
 
 def stores(person: Person, **fields: Any) -> str:
     """A record of a new key, which is returned."""
-    key = new_key()
-    put_record(person, **{"hash": hash_of(key), "id": "k", **fields})
+    key = generate_key()
+    put_record(person, **{"hash": hash_key(key), "id": "k", **fields})
     return key
 
 
 def put_record(person: Person, **item: Any) -> None:
-    person.database.put_item(TableName=SETTINGS.keys_table, Item=wire_item(item))
+    person.database.put_item(TableName=SETTINGS.keys_table, Item=serialize_item(item))
 
 
 def records(person: Person) -> dict[str, dict[str, Any]]:
@@ -53,7 +53,7 @@ def records(person: Person) -> dict[str, dict[str, Any]]:
 async def admitted(person: Person, key: str) -> Key | None:
     """Presents the key to a gateway that has not seen it before."""
     try:
-        return await Auth(Store(person.database, SETTINGS), SETTINGS)({"x-api-key": key})
+        return await Auth(Store(person.database, SETTINGS), SETTINGS).authenticate({"x-api-key": key})
     except Unauthenticated:
         return None
 
@@ -66,10 +66,10 @@ async def test_a_key_is_made_shown_once_and_revoked(person: Person) -> None:
     (key,) = person.said
     (record,) = person.finds(SETTINGS.keys_table)
     assert key not in str(record)
-    assert record["hash"] == hash_of(key)
+    assert record["hash"] == hash_key(key)
     headers = {"x-api-key": key}
     store = Store(person.database, SETTINGS)
-    made = await Auth(store, SETTINGS)(headers)
+    made = await Auth(store, SETTINGS).authenticate(headers)
     assert (made.name, made.project, made.models, made.scopes) == (
         "ci",
         "support",
@@ -80,12 +80,12 @@ async def test_a_key_is_made_shown_once_and_revoked(person: Person) -> None:
     assert person.does("keys", "list") == 0
     row = rf"{made.id}  ci    support  on     chat    openai/\* b  20\S+"
     assert re.fullmatch(row, person.said[1])
-    assert hash_of(key) not in person.text
+    assert hash_key(key) not in person.text
 
     assert person.does("keys", "revoke", made.id) == 0
     assert person.said == [f"{made.id}: disabled; in force within 60 seconds"]
     with pytest.raises(Unauthenticated):
-        await Auth(store, SETTINGS)(headers)
+        await Auth(store, SETTINGS).authenticate(headers)
     person.does("keys", "list")
     assert " disabled " in person.said[1]
 
@@ -127,7 +127,7 @@ def test_a_list_of_keys_shows_what_is_wrong_with_one(person: Person) -> None:
     wrong: list[dict[str, Any]] = [{"enabled": "maybe"}, {"expires_at": 1}, {"id": 7}]
     for number, fields in enumerate(wrong):
         item = {"hash": f"h{number}", "id": f"k{number}", "name": "a\x1bb", **fields}
-        person.database.put_item(TableName=SETTINGS.keys_table, Item=wire_item(item))
+        person.database.put_item(TableName=SETTINGS.keys_table, Item=serialize_item(item))
     assert person.does("keys", "list") == 0
     assert "disabled (`enabled`: is neither true nor false)" in person.said[1]
     assert " expired " in person.said[2]
@@ -136,7 +136,7 @@ def test_a_list_of_keys_shows_what_is_wrong_with_one(person: Person) -> None:
 
 
 def test_revoking_a_key_that_is_not_there_makes_none(person: Person) -> None:
-    person.database.put_item(TableName=SETTINGS.keys_table, Item=wire_item({"hash": "h", "id": "key-abc"}))
+    put_record(person, hash="h", id="key-abc")
     assert person.does("keys", "revoke", "key-abd") == 2
     assert person.warned == ["sluice: there is no key with the id key-abd, did you mean key-abc?"]
     assert person.finds(SETTINGS.keys_table) == [{"hash": "h", "id": "key-abc"}]
@@ -159,10 +159,10 @@ async def test_a_key_is_disabled_by_its_id_or_by_itself(person: Person, verb: st
 
 
 PARTS = {
-    "a key that is not in the table": (new_key(), "that key is not in the table"),
-    "half a key": (new_key()[:30], "give all of it, or its id"),
-    "a key with its header": (f"Bearer {new_key()}", "give all of it, or its id"),
-    "a key in quotes": (f"'{new_key()}'", "give all of it, or its id"),
+    "a key that is not in the table": (generate_key(), "that key is not in the table"),
+    "half a key": (generate_key()[:30], "give all of it, or its id"),
+    "a key with its header": (f"Bearer {generate_key()}", "give all of it, or its id"),
+    "a key in quotes": (f"'{generate_key()}'", "give all of it, or its id"),
 }
 
 
@@ -204,7 +204,7 @@ async def test_a_new_key_beside_the_old_one(person: Person) -> None:
     assert (after.id, after.project, after.models, after.scopes) == ("k", "p", before.models, before.scopes)
     assert after.expires_at is None
     assert before.expires_at == pytest.approx((datetime.now(UTC) + timedelta(days=7)).timestamp(), abs=120)
-    record = records(person)[hash_of(new)]
+    record = records(person)[hash_key(new)]
     assert (record["team"], "last_used" in record) == ("mine", False)
     person.does("keys", "list")
     assert [re.split("  +", line)[3] for line in person.said] == ["STATE", "on", "replaced"]
@@ -214,10 +214,10 @@ async def test_after_a_rotation_the_id_means_the_new_key_and_revoking_it_both(pe
     old = stores(person)
     person.does("keys", "rotate", "k")
     (new,) = person.said
-    ends = records(person)[hash_of(old)]["expires_at"]
+    ends = records(person)[hash_key(old)]["expires_at"]
     assert person.does("keys", "update", "k", "--expires", "30d", "--name", "later") == 0
-    assert records(person)[hash_of(old)]["expires_at"] == ends, "the old one still ends"
-    assert records(person)[hash_of(new)]["name"] == "later"
+    assert records(person)[hash_key(old)]["expires_at"] == ends, "the old one still ends"
+    assert records(person)[hash_key(new)]["name"] == "later"
     assert person.does("keys", "revoke", "k") == 0
     assert person.said == ["k: disabled; in force within 60 seconds"] * 2
     assert [await admitted(person, key) for key in (old, new)] == [None, None]
@@ -244,8 +244,8 @@ def test_a_rotation_changes_the_old_key(
     found = {one["replaced_at"] is not None: one for one in json.loads(person.text)}
     assert (found[True]["state"], found[False]["state"]) == (old, new)
     if fields.get("expires_at") == "2099-01-01T00:00:00Z":
-        assert records(person)[hash_of(second)]["expires_at"] == fields["expires_at"]
-        assert records(person)[hash_of(first)]["expires_at"] < "2099"
+        assert records(person)[hash_key(second)]["expires_at"] == fields["expires_at"]
+        assert records(person)[hash_key(first)]["expires_at"] < "2099"
 
 
 @pytest.mark.parametrize(
@@ -294,17 +294,17 @@ def test_an_update_changes_only_the_given_fields(
     person: Person, arguments: tuple[str, ...], fields: dict[str, Any]
 ) -> None:
     key = stores(person, name="a", models=["a"], expires_at="2098-01-01", team="mine")
-    before = records(person)[hash_of(key)]
+    before = records(person)[hash_key(key)]
     assert person.does("keys", "update", "k", *arguments) == 0
     expected = {name: value for name, value in {**before, **fields}.items() if value is not None}
-    assert records(person)[hash_of(key)] == expected
+    assert records(person)[hash_key(key)] == expected
 
 
 def test_a_duration_may_be_very_long(person: Person) -> None:
     key = stores(person)
     for text, days in (("30d", 30), ("2w", 14), ("48h", 2)):
         assert person.does("keys", "update", "k", "--expires", text) == 0
-        ends = datetime.fromisoformat(records(person)[hash_of(key)]["expires_at"])
+        ends = datetime.fromisoformat(records(person)[hash_key(key)]["expires_at"])
         assert abs(ends - datetime.now(UTC) - timedelta(days=days)) < timedelta(minutes=2)
 
 
@@ -347,7 +347,7 @@ def test_every_listing_comes_as_json_too(person: Person) -> None:
         )
         assert person.does(*arguments, "--json") == 0
         assert person.text.isascii()
-        assert hash_of(key) not in person.text
+        assert hash_key(key) not in person.text
         found = {one["id"]: one for one in json.loads(person.text)}
         match arguments:
             case ("keys", "list"):

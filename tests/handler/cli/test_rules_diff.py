@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handler.cli.rules_diff import Changes, changes, compact, pretty, records_text, write
-from handler.store.attributes import wire_item
+from handler.store.attributes import serialize_item
 from handler.store.dynamodb import StoreError
 
 
@@ -151,8 +151,8 @@ def test_up_to_a_hundred_changes_are_one_transaction() -> None:
     write(fake, "t", some(98, 1, 1), sleep=never)
     ((kind, items),) = fake.calls
     assert (kind, len(items)) == ("transaction", 100)
-    assert items[98] == {"Put": {"Item": wire_item(route("c0", x=0)), "TableName": "t"}}
-    assert items[99] == {"Delete": {"Key": wire_item(route("r0")), "TableName": "t"}}
+    assert items[98] == {"Put": {"Item": serialize_item(route("c0", x=0)), "TableName": "t"}}
+    assert items[99] == {"Delete": {"Key": serialize_item(route("r0")), "TableName": "t"}}
 
 
 def test_more_are_written_additions_first_and_removals_last() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.access.keys import new_key
+from handler.access.keys import generate_key
 from handler.local.banner import Run, banner, base_url
 from handler.local.seeding import Seeded
 from handler.settings import Settings
@@ -17,7 +17,8 @@ Json = dict[str, Any]
 
 def run_of(**fields: Any) -> Run:
     environment = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:4566", **fields.pop("environment", {})}
-    given: Json = {"embedded": True, "region": "us-east-1", "seeded": Seeded(rules=7, keys=1, made=new_key())}
+    seeded = Seeded(rules=7, keys=1, made=generate_key())
+    given: Json = {"embedded": True, "region": "us-east-1", "seeded": seeded}
     given |= {"available": frozenset({"local"})}
     return Run(
         **{

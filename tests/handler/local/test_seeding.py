@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from handler.access.keys import hash_of, new_key
+from handler.access.keys import generate_key, hash_key
 from handler.local.seeding import EXAMPLES, Seeded, Seeds, Unusable, read_seeds, seed
 from handler.settings import Settings
-from handler.store.attributes import plain_item
+from handler.store.attributes import deserialize_item
 from handler.store.dynamodb import StoreError, scan
 from rules import KINDS, read_record
 from rules.__main__ import main as check_and_explain
@@ -28,14 +28,14 @@ def seeded(seeds: Seeds, *, examples: bool = False) -> tuple[Seeded, list[Json],
     with dynamodb() as client:
         found = seed(client, SETTINGS, seeds, examples=examples, report=reports.append)
         tables = (SETTINGS.rules_table, SETTINGS.keys_table)
-        rules, keys = ([plain_item(item) for item in scan(client, table)] for table in tables)
+        rules, keys = ([deserialize_item(item) for item in scan(client, table)] for table in tables)
     return found, rules, keys, reports
 
 
 def test_an_embedded_run_begins_with_the_examples_and_a_fresh_key() -> None:
     found, rules, (key,), reports = seeded(Seeds(), examples=True)
     assert found.made
-    assert (key["hash"], key["scopes"]) == (hash_of(found.made), ["manage"])
+    assert (key["hash"], key["scopes"]) == (hash_key(found.made), ["manage"])
     assert found.made not in json.dumps(key)
     assert (found.rules, reports) == (len(rules), [])
     assert {(rule["kind"], rule["id"]) for rule in rules} == {(one["kind"], one["id"]) for one in examples()}
@@ -49,9 +49,9 @@ def test_a_run_on_a_given_dynamodb_writes_no_examples() -> None:
 def test_each_file_replaces_its_own_examples() -> None:
     found, rules, keys, _ = seeded(Seeds(rules=[ROUTE]), examples=True)
     assert (rules, len(keys), bool(found.made)) == ([ROUTE], 1, True)
-    key = new_key()
+    key = generate_key()
     found, rules, keys, _ = seeded(Seeds(keys=[{"key": key, "name": "ci"}]), examples=True)
-    assert (len(rules), keys[0]["hash"], keys[0]["name"]) == (len(examples()), hash_of(key), "ci")
+    assert (len(rules), keys[0]["hash"], keys[0]["name"]) == (len(examples()), hash_key(key), "ci")
     assert found.made is None
 
 
@@ -97,13 +97,13 @@ def test_a_bad_rule_is_reported_and_the_others_are_stored(
     [
         pytest.param({"name": "ci"}, "`key`", id="no key"),
         pytest.param({"key": "sk-other-1"}, "`key`", id="a key of another form"),
-        pytest.param({"key": new_key(), "scopes": ["admin"]}, "scopes", id="an unknown scope"),
-        pytest.param({"key": new_key(), "expires": "2027-01-31"}, "expires", id="a misspelt field"),
+        pytest.param({"key": generate_key(), "scopes": ["admin"]}, "scopes", id="an unknown scope"),
+        pytest.param({"key": generate_key(), "expires": "2027-01-31"}, "expires", id="a misspelt field"),
         pytest.param("sk-sluice-x", "no record", id="no record at all"),
     ],
 )
 def test_a_bad_key_is_reported_and_never_shown(entry: Any, word: str) -> None:
-    _, _, keys, reports = seeded(Seeds(keys=[entry, {"key": new_key()}]))
+    _, _, keys, reports = seeded(Seeds(keys=[entry, {"key": generate_key()}]))
     assert (len(keys), len(reports), word in reports[0]) == (1, 1, True)
     assert "key 1" in reports[0]
     assert "sk-sluice-x" not in reports[0]

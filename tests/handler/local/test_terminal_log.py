@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.local.terminal_log import console
+from handler.local.terminal_log import terminal_log
 
 Json = dict[str, Any]
 
@@ -75,14 +75,15 @@ Json = dict[str, Any]
 )
 def test_a_request_is_one_line(entry: Json, line: str) -> None:
     out = io.StringIO()
-    console(out, colour=False)({"message": "request", "method": "GET", **entry})
+    terminal_log(out, colour=False)({"message": "request", "method": "GET", **entry})
     assert out.getvalue().count("\n") == 1
     assert line in out.getvalue()[9:]
 
 
 def test_in_colour_too_nothing_of_a_caller_steers_the_terminal() -> None:
     out = io.StringIO()
-    console(out, colour=True)({"message": "request", "path": "/\x1b[2J\u202e", "error": {"code": "\x9b1m"}})
+    log = terminal_log(out, colour=True)
+    log({"message": "request", "path": "/\x1b[2J\u202e", "error": {"code": "\x9b1m"}})
     left = re.sub(r"\x1b\[[0-9]{1,2}m", "", out.getvalue())
     assert left.removesuffix("\n").isprintable()
 
@@ -90,15 +91,15 @@ def test_in_colour_too_nothing_of_a_caller_steers_the_terminal() -> None:
 def test_colour_is_for_terminals() -> None:
     plain, painted = io.StringIO(), io.StringIO()
     entry = {"message": "request", "status": 200, "model": "local/echo", "reason": "requested", "ms": 1}
-    console(plain, colour=False)(entry)
-    console(painted, colour=True)(entry)
+    terminal_log(plain, colour=False)(entry)
+    terminal_log(painted, colour=True)(entry)
     assert "\x1b" not in plain.getvalue()
     assert "\x1b[32m200\x1b[0m" in painted.getvalue()
 
 
 def test_what_else_an_operator_should_know_is_a_line_too() -> None:
     out = io.StringIO()
-    log = console(out, colour=False, level="WARNING")
+    log = terminal_log(out, colour=False, level="WARNING")
     log({"level": "ERROR", "message": "a rule is unreadable", "id": "a", "field": "prefers"})
     log({"level": "INFO", "message": "unheard"})
     assert out.getvalue()[9:] == "ERROR  a rule is unreadable id=a field=prefers\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.store.attributes import item_size, number_text, plain, wire
+from handler.store.attributes import deserialize, item_size, number_text, serialize
 
 PAIRS = [
     pytest.param({"S": ""}, "", id="an empty text"),
@@ -33,10 +33,10 @@ PAIRS = [
 
 @pytest.mark.parametrize(("typed", "value"), PAIRS)
 def test_both_ways(typed: dict[str, Any], value: Any) -> None:
-    read = plain(typed)
+    read = deserialize(typed)
     assert read == value
     assert type(read) is type(value)
-    assert wire(value) == typed
+    assert serialize(value) == typed
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_both_ways(typed: dict[str, Any], value: Any) -> None:
     ],
 )
 def test_reading_never_fails(typed: Any, value: Any) -> None:
-    assert plain(typed) == value
+    assert deserialize(typed) == value
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_reading_never_fails(typed: Any, value: Any) -> None:
 )
 def test_what_dynamodb_cannot_keep_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"range|38 digits|a set holds|cannot be stored"):
-        wire(value)
+        serialize(value)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_any_value_survives_the_round_trip(value: Any) -> None:
-    assert plain(wire(value)) == value
+    assert deserialize(serialize(value)) == value
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from handler.errors import Unavailable
 from handler.settings import Settings
-from handler.store.attributes import Item, wire_item
+from handler.store.attributes import Item, serialize_item
 from handler.store.dynamodb import StoreError
 from handler.store.snapshot import EMPTY, Snapshot
 from handler.store.tables import Store
@@ -34,14 +34,14 @@ class Fake:
         self.gate.set()
         self.reads = self.saves = self.state_reads = 0
 
-    async def rules(self) -> list[Item]:
+    async def load_rules(self) -> list[Item]:
         self.reads += 1
         await self.gate.wait()
         if self.error:
             raise self.error
         return self.items
 
-    async def adopted(self) -> tuple[str, list[Item]] | None:
+    async def load_adopted(self) -> tuple[str, list[Item]] | None:
         self.state_reads += 1
         if self.state_error:
             raise self.state_error
@@ -65,7 +65,7 @@ class World:
     """A snapshot over a fake store, with its clock and what it reported."""
 
     def __init__(
-        self, *items: Item, store: Any = None, settings: Settings = SETTINGS, patience: float = 30
+        self, *items: Item, store: Any = None, settings: Settings = SETTINGS, timeout: float = 30
     ) -> None:
         self.store = store or Fake(*items)
         self.clock = Clock()
@@ -76,14 +76,14 @@ class World:
             report=lambda message, fields: self.reports.append((message, fields)),
             clock=self.clock,
             jitter=lambda: 0.5,
-            patience=patience,
-            first_patience=patience,
+            timeout=timeout,
+            first_timeout=timeout,
         )
 
     async def after(self, seconds: float) -> None:
         """A request that many seconds later, and all that it starts."""
         self.clock.now += seconds
-        await self.snapshot()
+        await self.snapshot.current()
         await self.snapshot.settle(30)
 
     def ids(self) -> set[str]:
@@ -98,7 +98,7 @@ class World:
 
 async def test_the_first_request_waits_for_the_rules() -> None:
     world = World(GOOD)
-    view = await world.snapshot()
+    view = await world.snapshot.current()
     assert (view.stale, view.age, [record.id for record in view.ruleset.records]) == (False, 0, ["good"])
     assert world.status == {
         "status": "ok",
@@ -126,10 +126,10 @@ async def test_within_the_time_to_live_nobody_asks_the_store() -> None:
 async def test_past_the_time_to_live_the_refresh_runs_beside_the_request() -> None:
     world = World(GOOD)
     await world.after(0)
-    before = (await world.snapshot()).ruleset
+    before = (await world.snapshot.current()).ruleset
     world.store.items = [ACCESS]
     world.clock.now += 16
-    view = await world.snapshot()
+    view = await world.snapshot.current()
     assert view.ruleset is before
     assert (view.stale, view.age) == (False, 16)
     await world.snapshot.settle(30)
@@ -141,23 +141,23 @@ async def test_past_four_times_that_the_request_waits_for_the_refresh() -> None:
     await world.after(0)
     world.store.items = [ACCESS]
     world.clock.now += 61
-    view = await world.snapshot()
+    view = await world.snapshot.current()
     assert [record.id for record in view.ruleset.records] == ["all"]
     assert (view.stale, view.age) == (False, 0)
 
 
 async def test_a_refresh_that_takes_too_long_leaves_the_request_stale() -> None:
-    world = World(GOOD, patience=0.01)
+    world = World(GOOD, timeout=0.01)
     await world.after(0)
     world.store.gate.clear()
     world.clock.now += 61
-    view = await world.snapshot()
+    view = await world.snapshot.current()
     assert (view.stale, view.age) == (True, 61)
     assert world.status["status"] == "degraded"
     assert world.status["rules"]["stale"] is True
     world.store.gate.set()
     await world.snapshot.settle(30)
-    assert (await world.snapshot()).stale is False
+    assert (await world.snapshot.current()).stale is False
     assert world.status["status"] == "ok"
 
 
@@ -165,7 +165,7 @@ async def test_a_time_to_live_of_zero_reads_every_time_and_is_not_stale() -> Non
     world = World(GOOD, settings=Settings(rules_ttl=0))
     for reads in (1, 2, 3):
         world.clock.now += 1
-        assert (await world.snapshot()).stale is False
+        assert (await world.snapshot.current()).stale is False
         assert world.store.reads == reads
 
 
@@ -183,7 +183,7 @@ async def test_the_time_to_live_varies_by_a_fifth(roll: float, due: float) -> No
 async def test_a_hundred_requests_read_once() -> None:
     world = World(GOOD)
     world.store.gate.clear()
-    requests = [asyncio.ensure_future(world.snapshot()) for _ in range(100)]
+    requests = [asyncio.ensure_future(world.snapshot.current()) for _ in range(100)]
     await asyncio.sleep(0)
     world.store.gate.set()
     views = await asyncio.gather(*requests)
@@ -194,23 +194,23 @@ async def test_a_hundred_requests_read_once() -> None:
 async def test_a_request_that_is_cancelled_does_not_cancel_the_read() -> None:
     world = World(GOOD)
     world.store.gate.clear()
-    request = asyncio.ensure_future(world.snapshot())
+    request = asyncio.ensure_future(world.snapshot.current())
     await asyncio.sleep(0)
     request.cancel()
     await asyncio.sleep(0)
     world.store.gate.set()
-    assert (await world.snapshot()).ruleset.records
+    assert (await world.snapshot.current()).ruleset.records
     assert world.store.reads == 1
 
 
 @pytest.mark.parametrize("hangs", [True, False], ids=["the store hangs", "the store is down"])
 async def test_without_any_rules_a_request_is_told_to_come_back(hangs: bool) -> None:
-    world = World(GOOD, patience=0.01 if hangs else 30)
+    world = World(GOOD, timeout=0.01 if hangs else 30)
     world.store.error = None if hangs else StoreError("scan t: throttled")
     if hangs:
         world.store.gate.clear()
     with pytest.raises(Unavailable) as failure:
-        await world.snapshot()
+        await world.snapshot.current()
     assert (failure.value.status, failure.value.code, failure.value.retry_after) == (
         503,
         "store_unavailable",
@@ -220,7 +220,7 @@ async def test_without_any_rules_a_request_is_told_to_come_back(hangs: bool) -> 
     world.store.gate.set()
     await world.snapshot.settle(30)
     world.clock.now += failure.value.retry_after or 0
-    assert (await world.snapshot()).ruleset.records
+    assert (await world.snapshot.current()).ruleset.records
     assert world.snapshot.ready
 
 
@@ -229,7 +229,7 @@ async def test_when_the_first_read_fails_nothing_is_ready_and_the_log_says_why_o
     world.store.error = StoreError("scan t: throttled")
     for _ in range(3):
         with pytest.raises(Unavailable):
-            await world.snapshot()
+            await world.snapshot.current()
     assert not world.snapshot.ready
     assert world.status["status"] == "degraded"
     assert world.snapshot.problems() == [{"what": "rules not read", "problem": "scan t: throttled"}]
@@ -288,7 +288,7 @@ async def test_a_new_instance_that_cannot_read_the_table_goes_by_what_others_ado
     world = World()
     world.store.state = "r", [GOOD]
     world.store.error = StoreError("scan t: access denied")
-    view = await world.snapshot()
+    view = await world.snapshot.current()
     assert [record.id for record in view.ruleset.records] == ["good"]
     assert (view.stale, view.age) == (True, None)
     assert world.status["rules"]["age_s"] is None
@@ -355,7 +355,7 @@ async def test_a_bad_record_leaves_its_last_readable_version_in_force() -> None:
     revision = world.status["rules"]["revision"]
     world.store.items = [BAD, {**ACCESS, "note": "edited"}]
     await world.after(16)
-    view = await world.snapshot()
+    view = await world.snapshot.current()
     (route,) = view.ruleset.enabled("route")
     assert getattr(route, "model", None) == "openai/gpt-5"
     assert view.ruleset.revision != revision, "everything else goes on"
@@ -443,22 +443,22 @@ async def test_a_restore_forgets_everything_and_what_was_being_read() -> None:
     await world.after(0)
     world.clock.now += 16
     world.store.gate.clear()
-    await world.snapshot()
+    await world.snapshot.current()
     world.snapshot.invalidate()
     world.store.items = [ACCESS]
     assert world.status["rules"]["revision"] is None
     world.store.gate.set()
     await world.snapshot.settle(30)
     assert world.status["rules"]["revision"] is None
-    await world.snapshot()
+    await world.snapshot.current()
     assert world.ids() == {"all"}
 
 
 async def test_settling_is_bounded() -> None:
-    world = World(GOOD, patience=0.01)
+    world = World(GOOD, timeout=0.01)
     world.store.gate.clear()
     with pytest.raises(Unavailable):
-        await world.snapshot()
+        await world.snapshot.current()
     await world.snapshot.settle(0.01)
     world.store.gate.set()
     await world.snapshot.settle(30)
@@ -470,14 +470,14 @@ async def test_a_read_that_lies_over_a_freeze_is_as_old_as_its_beginning() -> No
     await world.after(0)
     world.store.gate.clear()
     world.clock.now += 16
-    await world.snapshot()
+    await world.snapshot.current()
     await asyncio.sleep(0)
     world.clock.now += 3600
     world.store.gate.set()
     await world.snapshot.settle(30)
     assert world.status["rules"]["age_s"] == 3600
     world.store.items = [ACCESS]
-    view = await world.snapshot()
+    view = await world.snapshot.current()
     assert [record.id for record in view.ruleset.records] == ["all"]
 
 
@@ -543,13 +543,13 @@ def database() -> Iterator[Any]:
 @pytest.mark.parametrize("item", TYPED_BY_HAND)
 async def test_a_record_typed_by_hand_never_takes_the_gateway_down(database: Any, item: Item) -> None:
     for each in (GOOD, ACCESS):
-        database.put_item(TableName=SETTINGS.rules_table, Item=wire_item(each))
+        database.put_item(TableName=SETTINGS.rules_table, Item=serialize_item(each))
     world = World(store=Store(database, SETTINGS))
     await world.after(0)
-    before = (await world.snapshot()).ruleset
-    database.put_item(TableName=SETTINGS.rules_table, Item=wire_item(item))
+    before = (await world.snapshot.current()).ruleset
+    database.put_item(TableName=SETTINGS.rules_table, Item=serialize_item(item))
     await world.after(16)
-    after = (await world.snapshot()).ruleset
+    after = (await world.snapshot.current()).ruleset
     assert (after.records, after.revision) == (before.records, before.revision)
     assert world.status["status"] == "degraded"
     (problem,) = world.snapshot.problems()

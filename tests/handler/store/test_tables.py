@@ -20,8 +20,8 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
 from handler.settings import Settings
-from handler.store.attributes import wire_item
-from handler.store.dynamodb import StoreError, ask, client, is_loopback, scan
+from handler.store.attributes import serialize_item
+from handler.store.dynamodb import StoreError, call_aws, create_client, is_loopback, scan
 from handler.store.tables import ADOPTED, Store
 from tests.support.tables import SETTINGS, dynamodb
 
@@ -65,7 +65,7 @@ def refused(code: str, message: str = "") -> ClientError:
 
 
 def put(database: Any, table: str, **item: Any) -> None:
-    database.put_item(TableName=table, Item=wire_item(item))
+    database.put_item(TableName=table, Item=serialize_item(item))
 
 
 async def test_rules_come_as_plain_values(database: Any, store: Store) -> None:
@@ -78,21 +78,21 @@ async def test_rules_come_as_plain_values(database: Any, store: Store) -> None:
         "share": Decimal("0.5"),
     }
     put(database, SETTINGS.rules_table, **record)
-    assert await store.rules() == [record]
+    assert await store.load_rules() == [record]
 
 
 async def test_an_unchanged_table_gives_the_same_list(database: Any, store: Store) -> None:
     put(database, SETTINGS.rules_table, kind="route", id="a", enabled=True)
-    first = await store.rules()
-    assert await store.rules() is first
+    first = await store.load_rules()
+    assert await store.load_rules() is first
     put(database, SETTINGS.rules_table, kind="route", id="a", enabled=1)
-    assert await store.rules() is not first, "true and 1 are not the same"
+    assert await store.load_rules() is not first, "true and 1 are not the same"
 
 
 async def test_a_key_is_found_by_its_hash_only(database: Any, store: Store) -> None:
     put(database, SETTINGS.keys_table, hash="h", id="k", enabled=True)
-    assert await store.key("h") == {"hash": "h", "id": "k", "enabled": True}
-    assert await store.key("other") is None
+    assert await store.load_key("h") == {"hash": "h", "id": "k", "enabled": True}
+    assert await store.load_key("other") is None
 
 
 async def test_the_day_of_use_goes_into_a_record_that_is_there_and_nothing_else_of_it_changes(
@@ -102,28 +102,29 @@ async def test_the_day_of_use_goes_into_a_record_that_is_there_and_nothing_else_
     put(database, SETTINGS.keys_table, **record)
     for day in ("2026-11-29", "2026-11-29", "2026-11-30"):
         await store.save_last_used("h", day)
-        assert await store.key("h") == {**record, "last_used": day}
+        assert await store.load_key("h") == {**record, "last_used": day}
     await store.save_last_used("none", "2026-11-29")
-    assert await store.key("none") is None
+    assert await store.load_key("none") is None
 
 
 async def test_every_page_is_read() -> None:
     def answer(arguments: dict[str, Any]) -> dict[str, Any]:
         page = int(arguments.get("ExclusiveStartKey", {"id": {"S": "0"}})["id"]["S"])
         last = {} if page == 3 else {"LastEvaluatedKey": {"id": {"S": str(page + 1)}}}
-        return {"Items": [wire_item({"kind": "route", "id": str(page)})], **last}
+        return {"Items": [serialize_item({"kind": "route", "id": str(page)})], **last}
 
-    assert [item["id"] for item in await Store(Fake(answer), SETTINGS).rules()] == ["0", "1", "2", "3"]
+    assert [item["id"] for item in await Store(Fake(answer), SETTINGS).load_rules()] == ["0", "1", "2", "3"]
 
 
 async def test_a_page_that_fails_fails_the_whole_read() -> None:
     def answer(arguments: dict[str, Any]) -> dict[str, Any]:
         if "ExclusiveStartKey" in arguments:
             raise refused("ThrottlingException")
-        return {"Items": [wire_item({"kind": "route", "id": "a"})], "LastEvaluatedKey": {"id": {"S": "a"}}}
+        items = [serialize_item({"kind": "route", "id": "a"})]
+        return {"Items": items, "LastEvaluatedKey": {"id": {"S": "a"}}}
 
     with pytest.raises(StoreError, match="throttled"):
-        await Store(Fake(answer), SETTINGS).rules()
+        await Store(Fake(answer), SETTINGS).load_rules()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ async def test_a_page_that_fails_fails_the_whole_read() -> None:
 async def test_a_set_that_is_too_large_is_not_read_to_its_end(page: list[dict[str, Any]]) -> None:
     endless = Fake(lambda _: {"Items": page, "LastEvaluatedKey": {"id": {"S": "more"}}})
     with pytest.raises(StoreError, match="more than 1,000 records or 1,048,576 bytes"):
-        await Store(endless, SETTINGS).rules()
+        await Store(endless, SETTINGS).load_rules()
     assert len(endless.calls) == 1
 
 
@@ -193,10 +194,10 @@ def test_a_failure_is_said_plainly(error: Exception, text: str) -> None:
 @pytest.mark.parametrize(
     "read",
     [
-        pytest.param(lambda store: store.rules(), id="rules"),
-        pytest.param(lambda store: store.key("h"), id="key"),
+        pytest.param(lambda store: store.load_rules(), id="rules"),
+        pytest.param(lambda store: store.load_key("h"), id="key"),
         pytest.param(lambda store: store.save_last_used("h", "2026-11-29"), id="last used"),
-        pytest.param(lambda store: store.adopted(), id="adopted"),
+        pytest.param(lambda store: store.load_adopted(), id="adopted"),
         pytest.param(lambda store: store.save_adopted("r", []), id="save"),
     ],
 )
@@ -207,11 +208,11 @@ async def test_every_method_raises_store_errors(read: Callable[[Store], Any]) ->
 
 async def test_a_missing_table_is_a_store_error(database: Any) -> None:
     with pytest.raises(StoreError, match="scan nowhere: there is no such table"):
-        await Store(database, Settings(rules_table="nowhere")).rules()
+        await Store(database, Settings(rules_table="nowhere")).load_rules()
 
 
 async def test_nothing_was_ever_adopted(store: Store) -> None:
-    assert await store.adopted() is None
+    assert await store.load_adopted() is None
 
 
 RECORD = {
@@ -226,13 +227,13 @@ RECORD = {
 
 async def test_adopted_rules_come_back_as_they_were(store: Store) -> None:
     await store.save_adopted("r1", [RECORD])
-    assert await store.adopted() == ("r1", [RECORD])
+    assert await store.load_adopted() == ("r1", [RECORD])
 
 
 async def test_an_adopted_empty_set_comes_back(store: Store) -> None:
     await store.save_adopted("r1", [RECORD])
     await store.save_adopted("r0", [])
-    assert await store.adopted() == ("r0", [])
+    assert await store.load_adopted() == ("r0", [])
 
 
 def noise(count: int) -> list[dict[str, Any]]:
@@ -253,7 +254,7 @@ async def test_a_large_set_takes_several_items_and_leaves_none_behind(database: 
     await store.save_adopted("r1", large)
     assert states(database) == {ADOPTED, f"{ADOPTED}#r1#1", f"{ADOPTED}#r1#2"}
     assert all(len(item["part"]["B"]) <= 380_000 for item in scan(database, SETTINGS.state_table))
-    found = await store.adopted()
+    found = await store.load_adopted()
     assert found is not None
     assert sorted(found[1], key=lambda item: int(item["id"])) == large
     await store.save_adopted("r2", [RECORD])
@@ -274,13 +275,13 @@ async def test_damaged_adopted_rules_are_a_store_error(
 ) -> None:
     await store.save_adopted("r1", [RECORD])
     (head,) = scan(database, SETTINGS.state_table)
-    database.put_item(TableName=SETTINGS.state_table, Item=head | wire_item(damage))
+    database.put_item(TableName=SETTINGS.state_table, Item=head | serialize_item(damage))
     with pytest.raises(StoreError, match="the adopted rules in State cannot be read"):
-        await store.adopted()
+        await store.load_adopted()
 
 
 async def test_a_revision_that_is_stored_is_not_written_again() -> None:
-    stored = {"Item": wire_item({"id": ADOPTED, "revision": "r1", "parts": 1, "part": b""})}
+    stored = {"Item": serialize_item({"id": ADOPTED, "revision": "r1", "parts": 1, "part": b""})}
     fake = Fake(lambda _: stored)
     await Store(fake, SETTINGS).save_adopted("r1", [RECORD])
     assert len(fake.calls) == 1
@@ -347,10 +348,10 @@ def test_a_client_for_loopback_needs_nothing_configured(
     bare: Session, environment: dict[str, str], region: str
 ) -> None:
     settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1", **environment})
-    made = client(settings, session=bare)
+    made = create_client(settings, session=bare)
     assert made.meta.region_name == region
     with pytest.raises(StoreError, match=r"no answer \(endpoint connection\)"):
-        ask(made, "scan", {"TableName": "t"})
+        call_aws(made, "scan", {"TableName": "t"})
 
 
 def test_credentials_that_are_configured_are_used_on_loopback_too(
@@ -359,16 +360,16 @@ def test_credentials_that_are_configured_are_used_on_loopback_too(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
     settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"})
-    made = client(settings, session=bare)
+    made = create_client(settings, session=bare)
     assert made._request_signer._credentials.access_key == "mine"
 
 
 def test_a_client_for_aws_without_a_region_says_so(bare: Session) -> None:
     with pytest.raises(StoreError, match="dynamodb: no AWS region is configured"):
-        client(Settings(), session=bare)
+        create_client(Settings(), session=bare)
 
 
 def test_a_client_gives_up_soon(bare: Session) -> None:
-    config = client(Settings(environment={"AWS_REGION": "eu-west-1"}), session=bare).meta.config
+    config = create_client(Settings(environment={"AWS_REGION": "eu-west-1"}), session=bare).meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.retries["total_max_attempts"] == 2

@@ -10,7 +10,7 @@ import pytest
 
 from handler.local.demo.reply import chunks, completion, reply
 from handler.local.demo.schema_sample import sample
-from handler.local.demo.server import BEHAVIOURS, create_echo
+from handler.local.demo.server import BEHAVIOURS, create_demo
 
 Json = dict[str, Any]
 
@@ -262,7 +262,7 @@ async def call(method: str, path: str, body: bytes = b"") -> tuple[int, dict[str
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await create_echo(pause=0)({"type": "http", "method": method, "path": path}, receive, send)
+    await create_demo(pause=0)({"type": "http", "method": method, "path": path}, receive, send)
     head, *rest = sent
     headers = {name.decode(): value.decode() for name, value in head["headers"]}
     return head["status"], headers, b"".join(part["body"] for part in rest), not rest[-1]["more_body"]
