@@ -1,1 +1,1 @@
-"""What a client may send, by format, and how it says its options."""
+"""Client formats: what a client may send in each, and the options that every format shares."""

@@ -19,7 +19,7 @@ LONGEST_NAME = 128  # characters of a function's name
 
 
 def header_facts(headers: Headers) -> dict[str, str]:
-    """The headers that a rule may ask about."""
+    """Return the headers that a rule may ask about."""
     return {
         name.lower(): decode_header_value(value)
         for name, value in headers.items()
@@ -31,10 +31,10 @@ def wants_explanation(headers: Headers) -> bool:
     return headers.get("x-sluice-explain", "").strip() == "1"
 
 
-def function_of(headers: Headers) -> str | None:
-    """The name of the caller's function, which a rule's scope may ask for. Raises InvalidRequest."""
+def read_function(headers: Headers) -> str | None:
+    """Return the name of the caller's function, which a rule's scope may ask for. Raises InvalidRequest."""
     for name in ("x-sluice-function", "x-opper-name"):
-        function = _read(headers, name)
+        function = _option(headers, name)
         if len(function) > LONGEST_NAME:
             raise InvalidRequest(f"{name}: at most {LONGEST_NAME} characters", param=name)
         if function:
@@ -42,9 +42,9 @@ def function_of(headers: Headers) -> str | None:
     return None
 
 
-def prefer_of(headers: Headers) -> str | None:
-    """The preference asked for. Raises InvalidRequest for an unknown one."""
-    prefer = _read(headers, "x-sluice-prefer")
+def read_preference(headers: Headers) -> str | None:
+    """Return the header's preference. Raises InvalidRequest for an unknown one."""
+    prefer = _option(headers, "x-sluice-prefer")
     if prefer and prefer not in PREFERENCES:
         raise InvalidRequest(
             f"x-sluice-prefer: expected one of {', '.join(PREFERENCES)}", param="x-sluice-prefer"
@@ -53,21 +53,21 @@ def prefer_of(headers: Headers) -> str | None:
 
 
 def forbids_content_log(headers: Headers) -> bool:
-    """`op-log-request` with anything but true: whoever sends it cares for privacy, however he spells it."""
-    return _read(headers, "op-log-request").lower() not in ("", "true", "1")
+    """True for an `op-log-request` that is not true: any other value is taken as a wish for privacy."""
+    return _option(headers, "op-log-request").lower() not in ("", "true", "1")
 
 
-def tags_of(headers: Headers) -> dict[str, Any]:
-    """The tags in headers, values not checked yet; of two sources the later wins. Raises InvalidRequest."""
+def read_tags(headers: Headers) -> dict[str, Any]:
+    """Return the tags in headers, with values not validated yet. Raises InvalidRequest if malformed."""
     found: dict[str, Any] = {}
-    for name, read in _TAGS.items():
-        if value := _read(headers, name):
-            found |= read(value, name)
+    for name, parse in _TAG_PARSERS.items():
+        if value := _option(headers, name):
+            found |= parse(value, name)
     return found
 
 
-def _json_tags(text: str, name: str) -> dict[str, Any]:
-    """OpenPipe's form: a JSON object."""
+def _parse_json_tags(text: str, name: str) -> dict[str, Any]:
+    """Parse OpenPipe's form: a JSON object."""
     try:
         _, value = loads(text.encode("utf-8", "surrogatepass"))
     except InvalidRequest as error:
@@ -77,21 +77,22 @@ def _json_tags(text: str, name: str) -> dict[str, Any]:
     return value
 
 
-def _listed_tags(text: str, name: str) -> dict[str, Any]:
-    """Opper's form: `name:value, name:value`; a value may hold a colon, but no comma."""
+def _parse_tag_list(text: str, name: str) -> dict[str, Any]:
+    """Parse Opper's form: `name:value, name:value`. A value may contain a colon, but no comma."""
     pairs = [pair.partition(":") for pair in text.split(",")]
     if not all(tag.strip() and colon for tag, colon, _ in pairs):
         raise InvalidRequest(f"{name}: expected `name:value, name:value`", param=name)
     return {tag.strip(): value.strip() for tag, _, value in pairs}
 
 
-_TAGS: Mapping[str, Callable[[str, str], dict[str, Any]]] = {
-    "op-tags": _json_tags,
-    "x-opper-tags": _listed_tags,
-    "x-sluice-tags": _listed_tags,
+# A later header's tags replace those of the same name in an earlier one.
+_TAG_PARSERS: Mapping[str, Callable[[str, str], dict[str, Any]]] = {
+    "op-tags": _parse_json_tags,
+    "x-opper-tags": _parse_tag_list,
+    "x-sluice-tags": _parse_tag_list,
 }
 
 
-def _read(headers: Headers, name: str) -> str:
+def _option(headers: Headers, name: str) -> str:
     value = headers.get(name)
     return decode_header_value(value).strip() if value else ""

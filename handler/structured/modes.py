@@ -14,8 +14,8 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from handler.errors import InvalidRequest, Json
-from handler.formats.chat.fields import checked
 from handler.formats.chat.fields import schema as bounded
+from handler.formats.validators import validate
 from handler.providers.provider import Provider
 from handler.providers.schemas.drafts import to_2020_12
 from handler.providers.translator import Translator
@@ -58,7 +58,7 @@ def wanted(body: Json, *, ours: bool = False) -> OutputContract | None:
             return OutputContract()
         case {"type": "json_schema", "json_schema": dict(said)}:
             schema = {"type": "object"} if said.get("schema") is None else said["schema"]
-            checked(param, bounded, schema)
+            validate(bounded, schema, param=param)
             schema = to_2020_12(schema)
             try:
                 fits = Schema(schema)

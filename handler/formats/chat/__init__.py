@@ -1,1 +1,1 @@
-"""OpenAI's chat completions, as clients send them."""
+"""OpenAI chat completions as clients send them."""

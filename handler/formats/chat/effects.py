@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import Json
-from handler.formats.chat import foreign_fields
+from handler.formats.chat.foreign_fields import BODY
 from handler.formats.chat.request import Chat
 from rules import EFFORTS, Effects
 
 # Sluice's own fields: no provider receives them.
-OWN = frozenset(
-    {"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage", *foreign_fields.BODY}
-)
+OWN = frozenset({"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage", *BODY})
 MAX_TOKENS = ("max_tokens", "max_completion_tokens")  # two names of one field
 
 
@@ -28,14 +26,14 @@ def prepare_body(chat: Chat, effects: Effects) -> Json:
         json_schema = {"name": "output", "schema": schema}
         body["response_format"] = {"type": "json_schema", "json_schema": json_schema}
     hints = {name: value for name, value in (chat.body.get("hints") or {}).items() if name != "prefer"}
-    _fill(body, hints)
-    _fill(body, effects.defaults)
-    _set(body, effects.set)
-    _cap(body, effects.cap)
+    _set_defaults(body, hints)
+    _set_defaults(body, effects.defaults)
+    _override(body, effects.set)
+    _apply_cap(body, effects.cap)
     return body
 
 
-def _fill(body: Json, values: Mapping[str, Any]) -> None:
+def _set_defaults(body: Json, values: Mapping[str, Any]) -> None:
     """Put `values` where the body has none."""
     has_limit = any(body.get(name) is not None for name in MAX_TOKENS)
     for name, value in values.items():
@@ -43,7 +41,7 @@ def _fill(body: Json, values: Mapping[str, Any]) -> None:
             body[name] = value
 
 
-def _set(body: Json, values: Mapping[str, Any]) -> None:
+def _override(body: Json, values: Mapping[str, Any]) -> None:
     """Put `values` in place of the body's own; null removes a field."""
     limits = dict.fromkeys(MAX_TOKENS) if not values.keys().isdisjoint(MAX_TOKENS) else {}
     for name, value in {**limits, **values}.items():
@@ -53,20 +51,16 @@ def _set(body: Json, values: Mapping[str, Any]) -> None:
             body[name] = value
 
 
-def _cap(body: Json, cap: Mapping[str, Any]) -> None:
+def _apply_cap(body: Json, cap: Mapping[str, Any]) -> None:
     """Lower values that are over a cap. Unlimited output is over it; an absent `n` or effort is not."""
     if (most := cap.get("max_tokens")) is not None:
-        _fill(body, {"max_tokens": most})
+        _set_defaults(body, {"max_tokens": most})
         for name in MAX_TOKENS:
             _lower(body, name, most)
     if (most := cap.get("n")) is not None:
         _lower(body, "n", most)
-    effort = body.get("reasoning_effort")
-    if (
-        (most := cap.get("reasoning_effort")) is not None
-        and effort is not None
-        and _rank(effort) > _rank(most)
-    ):
+    effort, most = body.get("reasoning_effort"), cap.get("reasoning_effort")
+    if effort is not None and most is not None and _rank(effort) > _rank(most):
         body["reasoning_effort"] = most
 
 

@@ -1,7 +1,7 @@
-"""Tables of the fields that only Opper, OpenPipe or OpenTools know, and what happens to each.
+"""Fields, tools and headers that only Opper, OpenPipe or OpenTools know, and what happens to each.
 
-No provider gets them, since it would refuse them. A field is removed where the answer is the same
-without it, and refused with what to say instead where it is not (docs/api.md).
+No provider receives them, since it would refuse them. A field that does not change the answer is removed;
+one that would is refused, with an alternative (docs/api.md).
 """
 
 from __future__ import annotations
@@ -11,53 +11,53 @@ from typing import Any
 
 from handler.errors import InvalidRequest
 from handler.formats.options import Headers
-from handler.formats.validators import Check, Wrong, anything
+from handler.formats.validators import Check, InvalidValue, anything
 
-_REFUSED = "unsupported_parameter"
+_UNSUPPORTED = "unsupported_parameter"
 
 
-def _refused(instead: str) -> Check:
+def _refuse(reason: str) -> Check:
     def check(_: Any) -> None:
-        raise Wrong(instead, code=_REFUSED)
+        raise InvalidValue(reason, code=_UNSUPPORTED)
 
     return check
 
 
-# Fields of the body. All of them are removed; a null is absent.
+# Fields of the body. All of them are removed; a null counts as absent.
 BODY: Mapping[str, Check] = {
     "span_uuid": anything,  # Opper: the span that a call belongs to
     "evaluate": anything,  # Opper: whether the answer is scored
-    "openpipe": _refused(
-        "OpenPipe's own client reads this and does not send it; here `op-tags`, `op-log-request` and"
-        " `fallback_models` say the same"
+    "openpipe": _refuse(
+        "OpenPipe's client reads this field and does not send it; use `op-tags`, `op-log-request` and"
+        " `fallback_models` instead"
     ),
-    "reqPayload": _refused("what is in it goes into the body itself"),  # OpenPipe's wrapper of old
+    "reqPayload": _refuse("put the contents of this field into the body itself"),  # OpenPipe's old wrapper
 }
 
-# A tool that the service itself would run, by how its type begins.
+# Tools that the service itself would run, by the beginning of their type.
 TOOLS: Mapping[str, str] = {
-    "opper:": "tools that Opper runs are not served here; give a tool of type `function`, and run it",
-    "mcp": "tools of a registry are not served here; give a tool of type `function`, and run it",
+    "opper:": "tools that Opper runs are not supported; send a tool of type `function` and run it yourself",
+    "mcp": "registry tools are not supported; send a tool of type `function` and run it yourself",
 }
 
 
-def tool(value: Any) -> None:
-    """Checks a tool whose type is not OpenAI's: a provider's own passes, these services' are refused."""
+def check_tool(value: Any) -> None:
+    """Accept a tool of a provider's own type; refuse the tools of these services."""
     type_ = value["type"]
-    for begins, instead in TOOLS.items():
-        if type_.startswith(begins) and (begins != "mcp" or "ref" in value):  # with `ref` it is OpenTools'
-            raise Wrong(instead, path=".type", code=_REFUSED)
+    for prefix, reason in TOOLS.items():
+        if type_.startswith(prefix) and (prefix != "mcp" or "ref" in value):  # with `ref` it is OpenTools'
+            raise InvalidValue(reason, path=".type", code=_UNSUPPORTED)
 
 
-# Headers that ask for what would change the answer, with the values that ask for nothing.
+# Headers that would change the answer: the values that ask for nothing, and the reason for refusing others.
 HEADERS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "op-criteria": (("", "[]"), "answers are not judged here"),
-    "x-opper-guard-action": (("", "flag"), "nothing is guarded here; only `flag` passes"),
+    "op-criteria": (("", "[]"), "Sluice does not evaluate answers"),
+    "x-opper-guard-action": (("", "flag"), "Sluice has no guards; only `flag` is accepted"),
 }
 
 
 def check_headers(headers: Headers) -> None:
-    """Raises InvalidRequest for a header that asks for something that Sluice does not do."""
-    for name, (nothing, instead) in HEADERS.items():
-        if name in headers and headers[name].strip().lower() not in nothing:
-            raise InvalidRequest(f"{name}: {instead}", code=_REFUSED, param=name)
+    """Raise InvalidRequest for a header that asks for something that Sluice does not do."""
+    for name, (accepted, reason) in HEADERS.items():
+        if name in headers and headers[name].strip().lower() not in accepted:
+            raise InvalidRequest(f"{name}: {reason}", code=_UNSUPPORTED, param=name)

@@ -1,4 +1,4 @@
-"""The messages of a chat request, as a table of roles and one of content parts (docs/api.md).
+"""Tables of the messages of a chat request: the roles, and the content parts (docs/api.md).
 
 https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages
 """
@@ -12,7 +12,7 @@ from handler.formats.validators import Check, anything, by_type, list_of, missin
 PARTS: dict[str, Check] = {
     "text": shape({"text": text}, ["text"]),
     "refusal": shape({"refusal": text}, ["refusal"]),
-    "thinking": anything,  # Mistral's answers, sent back to it
+    "thinking": anything,  # part of Mistral's answers, which clients send back
     "image_url": shape({"image_url": shape({"url": text, "detail": text}, ["url"])}, ["image_url"]),
     "video_url": shape({"video_url": shape({"url": text}, ["url"])}, ["video_url"]),  # vLLM, Qwen, OpenRouter
     "input_audio": shape(
@@ -52,7 +52,7 @@ _ASSISTANT = shape(
 
 
 def assistant(value: Any) -> None:
-    """Something must have been said. OpenAI's own answers have no content where they refuse or speak."""
+    """An assistant message. It needs no content where it has a call, a refusal or audio, as OpenAI's have."""
     _ASSISTANT(value)
     if value.get("content") is None and not any(value.get(name) for name in _INSTEAD_OF_CONTENT):
         raise missing("content")

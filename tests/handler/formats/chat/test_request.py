@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,25 +12,9 @@ from hypothesis import strategies as st
 from handler.errors import GatewayError, InvalidRequest
 from handler.formats.chat.effects import OWN, prepare_body
 from handler.formats.chat.request import Chat, parse
-from handler.gateway.admission import facts_of, refused_field_error
 from handler.settings import Settings
 from rules import Effects
-
-USER = {"role": "user", "content": "hi"}
-CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-SCHEMA = {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"type": "string"}}}
-
-
-def chat(headers: Mapping[str, str] | None = None, **fields: Any) -> Chat:
-    return parse(json.dumps({"messages": [USER], **fields}).encode(), headers or {}, Settings())
-
-
-def refusal(headers: Mapping[str, str] | None = None, **fields: Any) -> InvalidRequest:
-    with pytest.raises(InvalidRequest) as caught:
-        chat(headers, **fields)
-    return caught.value
-
+from tests.support.chat_requests import CALL, SCHEMA, TOOL, USER, chat, refusal
 
 ACCEPTED: list[tuple[str, list[Any]]] = [
     ("audio", [{"format": "wav", "voice": "alloy"}, {"format": "mp3", "voice": {"id": "v"}}]),
@@ -488,191 +469,6 @@ def test_what_is_read_of_a_request(
 
 def test_a_weaker_preference_that_nobody_knows_is_refused_all_the_same() -> None:
     assert refusal({"x-sluice-prefer": "cheap"}, hints={"prefer": "x"}).param == "hints.prefer"
-
-
-PREPARED = [
-    pytest.param(
-        {"model": "a", **dict.fromkeys(OWN)}, Effects(), {"model": "a"}, id="our own fields go, null or not"
-    ),
-    pytest.param(
-        {"hints": {"prefer": "cheap", "temperature": 0.5, "top_p": None}},
-        Effects(),
-        {"temperature": 0.5},
-        id="a hint's parameter is put where the body has none",
-    ),
-    pytest.param(
-        {"temperature": 1, "hints": {"temperature": 0.5}},
-        Effects(),
-        {"temperature": 1},
-        id="the body's own is kept",
-    ),
-    pytest.param(
-        {"temperature": None, "hints": {"temperature": 0.5}},
-        Effects(),
-        {"temperature": 0.5},
-        id="null is none",
-    ),
-    pytest.param(
-        {"max_completion_tokens": 5, "hints": {"max_tokens": 9}},
-        Effects(),
-        {"max_completion_tokens": 5},
-        id="a limit under its other name is one too",
-    ),
-    pytest.param(
-        {"output_schema": SCHEMA},
-        Effects(),
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": SCHEMA}}},
-        id="output_schema becomes a response_format",
-    ),
-    pytest.param(
-        {"tool_choice": {}}, Effects(), {"tool_choice": {}}, id="an empty tool_choice goes on as it came"
-    ),
-    pytest.param(
-        {"hints": {"temperature": 0.5}},
-        Effects(defaults={"temperature": 1, "top_p": 0.9}),
-        {"temperature": 0.5, "top_p": 0.9},
-        id="defaults come after hints",
-    ),
-    pytest.param(
-        {"max_tokens": 5},
-        Effects(defaults={"max_completion_tokens": 9}),
-        {"max_tokens": 5},
-        id="a default limit",
-    ),
-    pytest.param(
-        {"temperature": 1, "hints": {"top_p": 1}},
-        Effects(set={"temperature": 0, "top_p": 0.5, "seed": 1}),
-        {"temperature": 0, "top_p": 0.5, "seed": 1},
-        id="set always holds",
-    ),
-    pytest.param({"seed": 1}, Effects(set={"seed": None}), {}, id="set to null takes a field away"),
-    pytest.param(
-        {"max_completion_tokens": 9},
-        Effects(set={"max_tokens": 5}),
-        {"max_tokens": 5},
-        id="set of a limit is alone",
-    ),
-    pytest.param({"max_tokens": 9}, Effects(cap={"max_tokens": 5}), {"max_tokens": 5}, id="a cap lowers"),
-    pytest.param(
-        {"max_tokens": 4}, Effects(cap={"max_tokens": 5}), {"max_tokens": 4}, id="a cap never raises"
-    ),
-    pytest.param(
-        {"max_tokens": 9, "max_completion_tokens": 9},
-        Effects(cap={"max_tokens": 5}),
-        {"max_tokens": 5, "max_completion_tokens": 5},
-        id="a cap lowers both names",
-    ),
-    pytest.param(
-        {}, Effects(cap={"max_tokens": 5}), {"max_tokens": 5}, id="a cap bounds output without a bound"
-    ),
-    pytest.param(
-        {"hints": {"max_tokens": 9}},
-        Effects(cap={"max_tokens": 5}),
-        {"max_tokens": 5},
-        id="a cap lowers a hint",
-    ),
-    pytest.param({"n": 4}, Effects(cap={"n": 2}), {"n": 2}, id="a cap on n"),
-    pytest.param({}, Effects(cap={"n": 2, "reasoning_effort": "low"}), {}, id="what is absent is not capped"),
-    pytest.param(
-        {"reasoning_effort": "high"},
-        Effects(cap={"reasoning_effort": "low"}),
-        {"reasoning_effort": "low"},
-        id="a cap on the effort",
-    ),
-    pytest.param(
-        {"reasoning_effort": "minimal"},
-        Effects(cap={"reasoning_effort": "low"}),
-        {"reasoning_effort": "minimal"},
-        id="an effort under the cap",
-    ),
-    pytest.param(
-        {"reasoning_effort": "ludicrous"},
-        Effects(cap={"reasoning_effort": "max"}),
-        {"reasoning_effort": "max"},
-        id="an effort nobody knows is over every cap",
-    ),
-]
-
-
-@pytest.mark.parametrize(("fields", "effects", "expected"), PREPARED)
-def test_the_body_that_goes_on(fields: dict[str, Any], effects: Effects, expected: dict[str, Any]) -> None:
-    accepted = chat(**fields)
-    before = json.dumps(accepted.body)
-    assert prepare_body(accepted, effects) == {"messages": [USER], **expected}
-    assert json.dumps(accepted.body) == before, "the client's body is never changed"
-
-
-def test_the_order_of_members_is_kept() -> None:
-    accepted = chat(top_p=None, tags={"a": "b"}, seed=1, model="m", hints={"top_p": 0.5, "max_tokens": 3})
-    body = prepare_body(accepted, Effects(set={"seed": 2}))
-    assert list(body) == ["messages", "top_p", "seed", "model", "max_tokens"]
-
-
-@pytest.mark.parametrize(
-    ("allowed", "value", "refused"),
-    [
-        pytest.param((), {"order": ["x"]}, True, id="a field the row refuses"),
-        pytest.param(("provider",), {"order": ["x"]}, False, id="unless a rule allows it"),
-        pytest.param((), None, False, id="or it is null"),
-    ],
-)
-def test_fields_that_a_provider_refuses(allowed: tuple[str, ...], value: Any, refused: bool) -> None:
-    error = refused_field_error(
-        chat(provider=value, seed=1), frozenset({"provider", "plugins"}), allowed, model="a"
-    )
-    assert (error is not None) is refused
-    if error:
-        assert (error.status, error.code, error.param) == (400, "unsupported_parameter", "provider")
-
-
-@dataclass(frozen=True)
-class Caller:
-    """What facts_of reads of a key."""
-
-    id: str = "k1"
-    project: str = "support"
-    models: tuple[str, ...] | None = ("openai/*",)
-
-
-def facts(headers: Mapping[str, str] | None = None, **fields: Any) -> Any:
-    now = datetime(2026, 11, 20, 23, 59, tzinfo=UTC)
-    key: Any = Caller()
-    return facts_of(chat(headers, **fields), key=key, headers=headers or {}, now=now, roll=0.25)
-
-
-def test_the_facts_say_who_asks_and_when() -> None:
-    found = facts({"x-sluice-function": "f", "X-Team": "a", "authorization": "s"}, tags={"t": 1}, user="u")
-    assert (found.key, found.project, found.key_models, found.random) == (
-        "k1",
-        "support",
-        ("openai/*",),
-        0.25,
-    )
-    assert (found.hour, found.weekday, found.function, found.user) == (23, "fri", "f", "u")
-    assert found.header == {"x-sluice-function": "f", "x-team": "a"}
-    assert found.tags == {"t": "1"}
-
-
-FACTS = [
-    pytest.param({"model": "auto"}, "model", None, id="auto names no model"),
-    pytest.param({"model": "auto:cheap"}, "model", None, id="nor does auto with a preference"),
-    pytest.param(
-        {"model": "auto:cheap", "route": {"prefer": "fast"}}, "prefer", "cheap", id="which comes first"
-    ),
-    pytest.param({"model": "auto", "models": ["a", "b"]}, "model", "a", id="the first of models"),
-    pytest.param({"model": "auto", "models": ["a", "b"]}, "fallbacks", ("b",), id="and the rest of them"),
-    pytest.param({"hints": {"prefer": "cheap"}}, "prefer", "cheap", id="a hint's preference"),
-    pytest.param({"hints": {"max_tokens": 7}}, "max_tokens", 7, id="a hint's limit"),
-    pytest.param({"output_schema": {}}, "json", "schema", id="an output schema"),
-    pytest.param({"n": 2.0}, "n", 2, id="n"),
-    pytest.param({"metadata": {"a": "b"}}, "metadata", {"a": "b"}, id="metadata"),
-    pytest.param({"user": "\ud800"}, "bucket", 72, id="the bucket of a user who is half a pair"),
-]
-
-
-@pytest.mark.parametrize(("fields", "fact", "value"), FACTS)
-def test_facts(fields: dict[str, Any], fact: str, value: Any) -> None:
-    assert getattr(facts(**fields), fact) == value
 
 
 JSON = st.recursive(
