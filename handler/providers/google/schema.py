@@ -1,8 +1,8 @@
-"""Translates a JSON Schema into the words that Gemini knows.
+"""Translates a JSON Schema into the keywords that Gemini supports.
 
-The result accepts all that the client's schema accepts, and more where Gemini lacks a word; answers are
-checked against the client's own. Only schemas are walked, so a property called `default` or `$ref` stays.
-The words: `responseJsonSchema` in https://ai.google.dev/api/generate-content#GenerationConfig
+The result accepts every value that the client's schema accepts, and more if Gemini lacks a keyword. Answers
+are validated against the client's own schema. A property may be called `default` or `$ref`.
+https://ai.google.dev/api/generate-content#GenerationConfig, `responseJsonSchema`
 """
 
 from __future__ import annotations
@@ -25,97 +25,100 @@ from handler.providers.schemas.merging import (
 )
 from handler.providers.translator import Json
 
-MOST_ITEMS = 960  # the sum of all `maxItems`: https://github.com/googleapis/python-genai/issues/2170
+MAX_ITEMS_TOTAL = 960  # the sum of all `maxItems`: https://github.com/googleapis/python-genai/issues/2170
 
-_PLAIN = frozenset(
+_COPIED_KEYWORDS = frozenset(
     {
         *("$id", "$anchor", "title", "description", "format", "propertyOrdering"),
         *("minItems", "maxItems", "minimum", "maximum"),
     }
 )
-_DEEPEST = 60
+_MAX_DEPTH = 60
 
 
 def gemini_schema(schema: Any) -> Json:
-    """The schema without what Gemini refuses. One that says nothing readable is an object."""
+    """The schema in Gemini's keywords. A value that is not a schema becomes the schema of any object."""
     if not isinstance(schema, dict):
         return {"type": "object"}
     schema = to_2020_12(schema)
-    laid_out = any("$ref" in one or "allOf" in one for one in objects(schema))
-    found = _Cleaner(Merger(schema) if laid_out else None).schema(schema, 0)
-    new = found if isinstance(found, dict) else {}
-    if laid_out:
+    inlines = any("$ref" in one or "allOf" in one for one in objects(schema))
+    new = _Translation(Merger(schema) if inlines else None).schema(schema, 0)
+    if not isinstance(new, dict):
+        return {}
+    if inlines:
         _loosen_cycles(new)
     return new
 
 
-def limit_items(schemas: Collection[Json]) -> None:
-    """Removes `maxItems` where their sum is more than Gemini takes in one request."""
+def limit_max_items(schemas: Collection[Json]) -> None:
+    """Removes every `maxItems` if their sum exceeds what Gemini accepts in one request."""
     bounded = [one for schema in schemas for one in objects(schema) if isinstance(one.get("maxItems"), int)]
-    if sum(one["maxItems"] for one in bounded) > MOST_ITEMS:
+    if sum(one["maxItems"] for one in bounded) > MAX_ITEMS_TOTAL:
         for one in bounded:
             del one["maxItems"]
 
 
-class _Cleaner:
-    """Cleans one schema. `merger`: where it has references or parts, which most tools have not."""
+class _Translation:
+    """The translation of one schema. `merger`: None if the schema has neither `$ref` nor `allOf`."""
 
     def __init__(self, merger: Merger | None) -> None:
         self._merger = merger
 
     def schema(self, schema: Any, depth: int) -> Any:
-        """One schema; `true` and `false` stay what they are."""
+        """Translates one schema. `true` and `false` stay as they are."""
         if not isinstance(schema, dict):
             return schema
-        node = self._flat(schema, depth)
+        node = self._inline(schema, depth)
         if not isinstance(node, dict):
             return node
         new: Json = {}
-        if isinstance(node.get("$ref"), str):  # nothing but what begins with $ may stand beside it
+        if isinstance(node.get("$ref"), str):  # Gemini allows only keywords that begin with $ next to it
             new["$ref"] = node["$ref"]
         else:
-            for word, value in node.items():
-                if word in _PLAIN:
-                    new[word] = value
-            new |= _typed(node)
-            for words, translate in _TRANSLATED:
-                if not words.isdisjoint(node):
+            for keyword, value in node.items():
+                if keyword in _COPIED_KEYWORDS:
+                    new[keyword] = value
+            new |= _type_and_enum(node)
+            for keywords, translate in _TRANSLATED:
+                if not keywords.isdisjoint(node):
                     new |= translate(self, node, depth)
         if "$defs" in schema:
-            new["$defs"] = self._named(members_of(schema, "$defs"), depth)
-        return {word: value for word, value in new.items() if value != [] and value is not None}
+            new["$defs"] = self._members(members_of(schema, "$defs"), depth)
+        return {keyword: value for keyword, value in new.items() if value != [] and value is not None}
 
-    def _flat(self, schema: Json, depth: int) -> Any:
-        """Inlines `$ref` and `allOf`; where that fails, keeps the reference or the words beside `allOf`."""
+    def _inline(self, schema: Json, depth: int) -> Any:
+        """Inlines `$ref` and `allOf`. If that fails, keeps the reference, or the schema without `allOf`."""
         if self._merger is None:
             return schema
-        schema = _lone(schema)
+        schema = _bare_reference(schema)
         try:
-            if depth > _DEEPEST:
+            if depth > _MAX_DEPTH:
                 raise CannotTranslate
             node = self._merger.inline(schema)
             self._merger.spend_size(weight(node if isinstance(node, dict) else schema))
         except CannotTranslate:
-            reference = {"$ref": schema["$ref"]} if isinstance(schema.get("$ref"), str) else None
-            return reference or {word: value for word, value in schema.items() if word != "allOf"}
+            if isinstance(schema.get("$ref"), str):
+                return {"$ref": schema["$ref"]}
+            return {keyword: value for keyword, value in schema.items() if keyword != "allOf"}
         return node
 
-    def _named(self, schemas: Json, depth: int) -> Json:
+    def _members(self, schemas: Json, depth: int) -> Json:
+        """Translates schemas under names, without those that accept nothing."""
         found = {name: self.schema(one, depth + 1) for name, one in schemas.items()}
         return {name: one for name, one in found.items() if one is not False}
 
-    def _each(self, schemas: list[Any], depth: int) -> list[Any]:
+    def _items(self, schemas: list[Any], depth: int) -> list[Any]:
         return [one for each in schemas if (one := self.schema(each, depth + 1)) is not False]
 
     def _union(self, node: Json, depth: int) -> Json:
         alternatives = items_of(node, "anyOf") or items_of(node, "oneOf")
-        return {"anyOf": self._each(alternatives, depth)} if alternatives else {}
+        return {"anyOf": self._items(alternatives, depth)} if alternatives else {}
 
     def _object(self, node: Json, depth: int) -> Json:
-        """Translates `properties`. Drops `patternProperties`, and with it the rule for all other names."""
+        """Translates the keywords of objects. Drops `patternProperties`, and then `additionalProperties`."""
         new: Json = {}
         if "properties" in node:
-            new["properties"] = self._named(members_of(node), depth)
+            new["properties"] = self._members(members_of(node), depth)
         if "additionalProperties" in node and not patterns_of(node):
             new["additionalProperties"] = self.schema(node["additionalProperties"], depth + 1)
         if "required" in node:
@@ -124,7 +127,7 @@ class _Cleaner:
         return new
 
     def _array(self, node: Json, depth: int) -> Json:
-        new: Json = {"prefixItems": self._each(items_of(node, "prefixItems"), depth)}
+        new: Json = {"prefixItems": self._items(items_of(node, "prefixItems"), depth)}
         rest = self.schema(node.get("items"), depth + 1)
         if rest is not False:
             return {**new, "items": rest}
@@ -133,67 +136,67 @@ class _Cleaner:
         return {**new, "maxItems": min(most, count) if isinstance(most, int) else count}
 
 
-# Words that stand for others, and what is made of them.
-_TRANSLATED: Sequence[tuple[frozenset[str], Callable[[_Cleaner, Json, int], Json]]] = (
-    (frozenset({"anyOf", "oneOf"}), _Cleaner._union),
+# Keywords, and the method that translates them.
+_TRANSLATED: Sequence[tuple[frozenset[str], Callable[[_Translation, Json, int], Json]]] = (
+    (frozenset({"anyOf", "oneOf"}), _Translation._union),
     (frozenset({"exclusiveMinimum", "exclusiveMaximum"}), lambda _, node, depth: _bounds(node)),
-    (frozenset({"properties", "additionalProperties", "required"}), _Cleaner._object),
-    (frozenset({"items", "prefixItems"}), _Cleaner._array),
+    (frozenset({"properties", "additionalProperties", "required"}), _Translation._object),
+    (frozenset({"items", "prefixItems"}), _Translation._array),
 )
 
 
-def _lone(schema: Json) -> Json:
-    """A reference without its annotations, so that it need not be inlined."""
+def _bare_reference(schema: Json) -> Json:
+    """Removes the annotations next to a `$ref`, so that it need not be inlined."""
     if schema.keys() - ANNOTATIONS == {"allOf"} and len(parts := items_of(schema, "allOf")) == 1:
-        beside = {"$defs": schema["$defs"]} if "$defs" in schema else {}
-        schema = {**parts[0], **beside} if isinstance(parts[0], dict) and "$ref" in parts[0] else schema
+        definitions = {"$defs": schema["$defs"]} if "$defs" in schema else {}
+        schema = {**parts[0], **definitions} if isinstance(parts[0], dict) and "$ref" in parts[0] else schema
     if "$ref" in schema and not schema.keys() - ANNOTATIONS - {"$ref", "$defs"}:
-        return {word: schema[word] for word in ("$ref", "$defs") if word in schema}
+        return {keyword: schema[keyword] for keyword in ("$ref", "$defs") if keyword in schema}
     return schema
 
 
-def _typed(node: Json) -> Json:
-    """Translates `type` and `enum`. Gemini's enum holds texts and numbers; other values leave their type."""
-    kinds, values = types_of(node), values_of(node)
-    if kinds and node.get("nullable") is True:
-        kinds = list(dict.fromkeys([*kinds, "null"]))
+def _type_and_enum(node: Json) -> Json:
+    """Translates `type` and `enum`. Gemini's enum has texts and numbers; other values become their type."""
+    types, values = types_of(node), values_of(node)
+    if types and node.get("nullable") is True:
+        types = list(dict.fromkeys([*types, "null"]))
     if values is None:
-        return _type(kinds)
+        return _type(types)
     plain = [one for one in values if isinstance(one, str | int | float) and not isinstance(one, bool)]
-    others = dict.fromkeys(kind for one in values if (kind := _KINDS.get(type(one))))
-    said = [kind for kind in others if not kinds or kind in kinds]
-    if not plain or (said and ("anyOf" in node or "oneOf" in node)):
-        return _type(kinds if plain else said or kinds)
-    listed = {"enum": plain, **_type([kind for kind in kinds if kind not in others])}
-    return {"anyOf": [listed, *map(_type, ([kind] for kind in said))]} if said else listed
+    other_types = dict.fromkeys(kind for one in values if (kind := _TYPES.get(type(one))))
+    allowed = [kind for kind in other_types if not types or kind in types]
+    if not plain or (allowed and ("anyOf" in node or "oneOf" in node)):
+        return _type(types if plain else allowed or types)
+    listed = {"enum": plain, **_type([kind for kind in types if kind not in other_types])}
+    return {"anyOf": [listed, *map(_type, ([kind] for kind in allowed))]} if allowed else listed
 
 
-def _type(kinds: list[str]) -> Json:
-    return {"type": kinds[0] if len(kinds) == 1 else kinds} if kinds else {}
+def _type(types: list[str]) -> Json:
+    return {"type": types[0] if len(types) == 1 else types} if types else {}
 
 
 def _bounds(node: Json) -> Json:
-    """Translates exclusive bounds to inclusive ones, the next whole number for integers."""
-    kinds = types_of(node)
-    whole = "integer" in kinds and "number" not in kinds
-    said: Json = {}
-    for word, bound, choose, up in (
+    """Translates exclusive bounds into inclusive ones: for integers the next one, else the same number."""
+    types = types_of(node)
+    whole = "integer" in types and "number" not in types
+    bounds: Json = {}
+    for keyword, bound, choose, up in (
         ("exclusiveMinimum", "minimum", max, 1),
         ("exclusiveMaximum", "maximum", min, -1),
     ):
-        value, beside = node.get(word), node.get(bound)
+        value, inclusive = node.get(keyword), node.get(bound)
         if _is_number(value):
             nearest = (math.floor(value) if up > 0 else math.ceil(value)) + up if whole else value
-            said[bound] = choose(nearest, beside) if _is_number(beside) else nearest
-    return said
+            bounds[bound] = choose(nearest, inclusive) if _is_number(inclusive) else nearest
+    return bounds
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-class Edge(NamedTuple):
-    """A reference that every value needs, and the innermost required property that holds it."""
+class RequiredReference(NamedTuple):
+    """A reference that a value needs, and the innermost required property that contains it."""
 
     reference: str
     holder: Json | None  # the object that requires the property
@@ -201,18 +204,18 @@ class Edge(NamedTuple):
 
 
 def _loosen_cycles(root: Json) -> None:
-    """Makes a required property optional where it would make the schema contain itself for ever.
+    """Makes required properties optional if they are part of a cycle of references, which Gemini refuses.
 
     https://ai.google.dev/api/generate-content#GenerationConfig, `responseJsonSchema`
     """
-    merger, edges, open_ = Merger(root), dict[str, Iterator[Edge]](), set[str]()
+    merger, edges, open_ = Merger(root), dict[str, Iterator[RequiredReference]](), set[str]()
     loose: dict[int, tuple[Json, set[str]]] = {}
     for start in ("#", *(f"#/$defs/{name}" for name in members_of(root, "$defs"))):
         path = [start]
         while path:
             here = path[-1]
             if here not in edges:
-                edges[here] = _needed(merger, here)
+                edges[here] = _required_references(merger, here)
                 open_.add(here)
             edge = next(edges[here], None)
             if edge is None:
@@ -227,8 +230,8 @@ def _loosen_cycles(root: Json) -> None:
             del holder["required"]
 
 
-def _needed(merger: Merger, reference: str) -> Iterator[Edge]:
-    """Lists the references in a schema that every value needs; a second alternative is not considered."""
+def _required_references(merger: Merger, reference: str) -> Iterator[RequiredReference]:
+    """Yields the references that a value needs; each one of several alternatives counts as needed."""
     try:
         left: list[tuple[Any, Json | None, str]] = [(merger.target(reference), None, "")]
     except CannotTranslate:
@@ -238,7 +241,7 @@ def _needed(merger: Merger, reference: str) -> Iterator[Edge]:
         if not isinstance(node, dict):
             continue
         if isinstance(found := node.get("$ref"), str):
-            yield Edge(found, holder, name)
+            yield RequiredReference(found, holder, name)
         properties, least = members_of(node), node.get("minItems")
         left += [(properties[one], node, one) for one in required_of(node) if one in properties]
         left += [(one, holder, name) for one in items_of(node, "anyOf")]
@@ -247,4 +250,4 @@ def _needed(merger: Merger, reference: str) -> Iterator[Edge]:
             left += [(one, holder, name) for one in items]
 
 
-_KINDS = {bool: "boolean", type(None): "null", dict: "object", list: "array"}
+_TYPES = {bool: "boolean", type(None): "null", dict: "object", list: "array"}

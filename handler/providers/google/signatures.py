@@ -1,8 +1,8 @@
-"""Gives Gemini's thought signatures to clients, and puts each back at its own part.
+"""Sends Gemini's thought signatures to clients, and restores them in the messages that clients send back.
 
-A call carries its own signature. Those of text, images and thoughts come together at the end of an answer:
-`extra_content.google.thought_signature` is the last one. Where there are several, `thought_signatures` lists
-each with the number of characters of text before its end, because one text is all that most clients keep.
+A call carries its own signature. Those of texts, images and thoughts are sent at the end of an answer:
+`extra_content.google.thought_signature` is the last one. If there are several, `thought_signatures` lists
+each with its position in the text, because most clients keep the text of an answer as one string.
 https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
@@ -17,32 +17,32 @@ from handler.providers.translator import Json
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
 
 
-class Signed(NamedTuple):
+class TextSignature(NamedTuple):
     """A signature, and the number of characters of the answer's text up to the end of its part."""
 
     characters: int
     signature: str
 
 
-def signatures_of(found: Sequence[Signed]) -> Json:
-    """`extra_content` of an answer with these signatures; nothing where there are none.
+def extra_content_of(signatures: Sequence[TextSignature]) -> Json:
+    """`extra_content` of an answer; empty without signatures.
 
-    Each entry of the list has an `index`: OpenAI's libraries put the lists of a stream together by it.
+    Each entry of the list has an `index`, by which OpenAI's libraries merge the lists of a stream.
     """
-    if not found:
+    if not signatures:
         return {}
-    google: Json = {"thought_signature": found[-1].signature}
-    if len(found) > 1:
+    google: Json = {"thought_signature": signatures[-1].signature}
+    if len(signatures) > 1:
         google["thought_signatures"] = [
             {"index": place, "characters": characters, "signature": signature}
-            for place, (characters, signature) in enumerate(found)
+            for place, (characters, signature) in enumerate(signatures)
         ]
     return {"extra_content": {"google": google}}
 
 
-def signature_of(holder: Json) -> str | None:
-    """The signature of a call, from where clients keep it; None for one that is not base64."""
-    match holder:
+def signature_of(call: Json) -> str | None:
+    """The signature of a call, wherever clients keep it; None if it is not base64."""
+    match call:
         case {"thought_signature": str(found)}:
             return base64_text(found)
         case {"extra_content": {"google": {"thought_signature": str(found)}}}:
@@ -53,15 +53,15 @@ def signature_of(holder: Json) -> str | None:
 
 
 def base64_text(text: str) -> str | None:
-    """The text if it is base64, else None."""
+    """The text if it is base64."""
     return text if _BASE64.fullmatch(text) else None
 
 
-def signed(parts: list[Json], message: Json) -> list[Json]:
-    """The parts of an assistant's message with the signatures that it had."""
-    listed = _listed(message)
-    if listed and len(parts) == 1 and "text" in parts[0]:
-        return list(_cut(parts[0]["text"], listed))
+def add_signatures(parts: list[Json], message: Json) -> list[Json]:
+    """Adds the signatures of an assistant message to its parts."""
+    signatures = _read_list(message)
+    if signatures and len(parts) == 1 and "text" in parts[0]:
+        return list(_split_text(parts[0]["text"], signatures))
     signature = signature_of({"extra_content": message.get("extra_content")})
     if signature is None:
         return parts
@@ -69,23 +69,23 @@ def signed(parts: list[Json], message: Json) -> list[Json]:
     return [*before, {**last, "thoughtSignature": signature}]
 
 
-def _listed(message: Json) -> list[Signed]:
-    """Reads the list of `signatures_of`, in order; empty where a client changed any of it."""
+def _read_list(message: Json) -> list[TextSignature]:
+    """Reads the list that `extra_content_of` makes, in order; empty if a client changed it."""
     match message.get("extra_content"):
         case {"google": {"thought_signatures": list(entries)}}:
-            found = [_entry(entry) for entry in entries]
+            found = [_read_entry(entry) for entry in entries]
             return sorted(one for one in found if one) if all(found) else []
     return []
 
 
-def _entry(entry: Any) -> Signed | None:
+def _read_entry(entry: Any) -> TextSignature | None:
     match entry:
         case {"characters": int(characters), "signature": str(text)} if characters >= 0 and base64_text(text):
-            return Signed(characters, text)
+            return TextSignature(characters, text)
     return None
 
 
-def _cut(text: str, signatures: Sequence[Signed]) -> Iterator[Json]:
+def _split_text(text: str, signatures: Sequence[TextSignature]) -> Iterator[Json]:
     """Yields one part for each signature, and one for the text after the last."""
     begin = 0
     for characters, signature in signatures:

@@ -1,1 +1,1 @@
-"""Equal translations of JSON Schemas."""
+"""Translations of JSON Schemas that no wire format owns."""

@@ -1,4 +1,4 @@
-"""Translates a JSON Schema of draft 4 or newer into 2020-12; it accepts the same values.
+"""Translates a JSON Schema of draft 4 or newer into draft 2020-12. It accepts the same values.
 
 https://json-schema.org/draft/2020-12/release-notes, https://json-schema.org/draft/2019-09/release-notes,
 https://json-schema.org/draft-06/json-schema-release-notes
@@ -6,6 +6,7 @@ https://json-schema.org/draft-06/json-schema-release-notes
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,8 +14,8 @@ from urllib.parse import unquote
 
 from handler.providers.translator import Json
 
-# Words that hold a schema, a list of them, or schemas under names.
-ONE = frozenset(
+# Keywords whose value is one schema, a list of schemas, or schemas under names.
+SCHEMA_KEYWORDS = frozenset(
     {
         *(
             "items",
@@ -27,8 +28,8 @@ ONE = frozenset(
         *("unevaluatedProperties", "not", "if", "then", "else", "contentSchema"),
     }
 )
-LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-MAPS = frozenset({"$defs", "definitions", "properties", "patternProperties", "dependentSchemas"})
+LIST_KEYWORDS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+MAP_KEYWORDS = frozenset({"$defs", "definitions", "properties", "patternProperties", "dependentSchemas"})
 ANNOTATIONS = frozenset(
     {
         *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
@@ -36,19 +37,23 @@ ANNOTATIONS = frozenset(
     }
 )
 
-_OLD = frozenset({"$schema", "definitions", "exclusiveMinimum", "exclusiveMaximum"})
+_CHANGED_KEYWORDS = frozenset({"$schema", "definitions", "exclusiveMinimum", "exclusiveMaximum"})
 _DRAFT = re.compile(r"https?://json-schema\.org/(?:draft-0([467])|draft/(2019-09|2020-12))/schema#?")
-_BESIDE_REF = ANNOTATIONS | {"$ref", "$defs", "definitions", "id"}  # what counts beside it up to draft 7
+# Up to draft 7, other keywords next to a `$ref` are ignored.
+_BESIDE_REF = ANNOTATIONS | {"$ref", "$defs", "definitions", "id"}
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
 
 def to_2020_12(schema: Json) -> Json:
-    """Translates the schema into 2020-12; the same object where nothing changes.
+    """Translates a schema into draft 2020-12. Returns the same object if nothing changes.
 
-    `$schema` names the draft; without it that is 2020-12, and older words without another meaning there are
-    read as such. A schema of another draft stays as it is, `$schema` too.
+    `$schema` names the draft. Without it the draft is 2020-12, in which older keywords that have no other
+    meaning there are translated too. A schema of any other draft is returned as it is.
     """
-    if all(_OLD.isdisjoint(one) and not isinstance(one.get("items"), list) for one in objects(schema)):
+    if all(
+        _CHANGED_KEYWORDS.isdisjoint(one) and not isinstance(one.get("items"), list)
+        for one in objects(schema)
+    ):
         return schema
     given = schema.get("$schema")
     found = _DRAFT.fullmatch(given) if isinstance(given, str) else None
@@ -60,7 +65,7 @@ def to_2020_12(schema: Json) -> Json:
 
 
 class _Translation:
-    """Translates one schema of draft 4, 6, 7, 2019 or 2020."""
+    """The translation of one schema of draft 4, 6, 7, 2019 or 2020."""
 
     def __init__(self, root: Json, draft: int) -> None:
         self._root = root
@@ -69,29 +74,29 @@ class _Translation:
     def schema(self, node: Any, *, head: bool = False) -> Any:
         if not isinstance(node, dict):
             return node
-        alone = self._draft <= 7 and isinstance(node.get("$ref"), str)
+        ref_only = self._draft <= 7 and isinstance(node.get("$ref"), str)
         new: Json = {}
-        for word, value in node.items():
-            if not (alone and word not in _BESIDE_REF) and not (head and word == "$schema"):
-                new[_renamed(word, node)] = self._value(word, value)
+        for keyword, value in node.items():
+            if not (ref_only and keyword not in _BESIDE_REF) and not (head and keyword == "$schema"):
+                new[_new_name(keyword, node)] = self._value(keyword, value)
         self._bounds(new)
         self._identity(new)
         if self._draft <= 7 and isinstance(dependencies := new.pop("dependencies", None), dict):
             new |= self._dependencies(dependencies)
         if "additionalItems" in new and self._draft <= 2019:
-            del new["additionalItems"]  # beside one schema for all items it says nothing
-        return node if _same(node, new) else new
+            del new["additionalItems"]  # `items` is one schema for all items
+        return node if _is_same(node, new) else new
 
-    def _value(self, word: str, value: Any) -> Any:
-        if word in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(value, str):
-            return self._moved(value)
-        if word in MAPS and isinstance(value, dict):
+    def _value(self, keyword: str, value: Any) -> Any:
+        if keyword in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(value, str):
+            return self._reference(value)
+        if keyword in MAP_KEYWORDS and isinstance(value, dict):
             after = {name: self.schema(one) for name, one in value.items()}
-            return value if _same(value, after) else after
-        if isinstance(value, list) and (word in LISTS or word == "items"):
+            return value if _is_same(value, after) else after
+        if isinstance(value, list) and (keyword in LIST_KEYWORDS or keyword == "items"):
             several = [self.schema(one) for one in value]
-            return value if all(map(_is, value, several)) else several
-        return self.schema(value) if word in ONE else value
+            return value if all(map(operator.is_, value, several)) else several
+        return self.schema(value) if keyword in SCHEMA_KEYWORDS else value
 
     def _bounds(self, new: Json) -> None:
         """Translates draft 4's `exclusiveMinimum: true`, which makes `minimum` exclusive."""
@@ -100,7 +105,7 @@ class _Translation:
                 new[exclusive] = new.pop(bound)
 
     def _identity(self, new: Json) -> None:
-        """Translates draft 4's `id`, and ids that are anchors; a schema is one resource (schema.py)."""
+        """Translates draft 4's `id`, ids that are anchors, and 2019-09's reference to the root."""
         if self._draft == 4 and isinstance(new.get("id"), str):
             new["$id"] = new.pop("id")
         anchor = new.get("$id")
@@ -116,25 +121,25 @@ class _Translation:
         schemas = {name: self.schema(one) for name, one in given.items() if not isinstance(one, list)}
         required = {name: one for name, one in given.items() if isinstance(one, list)}
         parts = {"dependentSchemas": schemas, "dependentRequired": required}
-        return {word: part for word, part in parts.items() if part}
+        return {keyword: part for keyword, part in parts.items() if part}
 
-    def _moved(self, reference: str) -> str:
-        """Translates a reference: its target may have moved."""
+    def _reference(self, reference: str) -> str:
+        """Translates a reference, whose target may have a new path."""
         if not reference.startswith("#/"):
             return reference
         at, in_schema, steps = self._root, True, []
         for step in reference[2:].split("/"):
             name = unescape_step(step)
-            steps.append(_renamed(name, at) if in_schema and isinstance(at, dict) else step)
+            steps.append(_new_name(name, at) if in_schema and isinstance(at, dict) else step)
             found = follow_step(at, name)
-            in_schema = not in_schema or (name in ONE and not isinstance(found, list))
+            in_schema = not in_schema or (name in SCHEMA_KEYWORDS and not isinstance(found, list))
             at = found
         moved = "#/" + "/".join(steps)
         return reference if moved == reference else moved
 
 
 def objects(value: Any) -> Iterator[Json]:
-    """Yields every object in a JSON value, also those that are no schemas."""
+    """Yields every object in a JSON value, whether or not it is a schema."""
     left = [value]
     while left:
         part = left.pop()
@@ -146,29 +151,25 @@ def objects(value: Any) -> Iterator[Json]:
 
 
 def unescape_step(step: str) -> str:
-    """The name that a step of a pointer means: https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
+    """Decodes one step of a JSON pointer. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
     return unquote(step).replace("~1", "/").replace("~0", "~")
 
 
 def follow_step(value: Any, name: str) -> Any:
-    """The member of that name, or the item of that number; None where there is none."""
+    """The member or list item that a step of a JSON pointer leads to; None if it does not exist."""
     if isinstance(value, list):
         place = int(name) if name.isascii() and name.isdigit() and len(name) < 9 else len(value)
         return value[place] if place < len(value) else None
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _renamed(word: str, node: Mapping[str, Any]) -> str:
-    """A word of a schema as 2020-12 calls it."""
+def _new_name(keyword: str, node: Mapping[str, Any]) -> str:
+    """The name of a keyword in 2020-12. `node`: the schema that has it."""
     listed = isinstance(node.get("items"), list) and "prefixItems" not in node
-    if word == "definitions" and "$defs" not in node:
+    if keyword == "definitions" and "$defs" not in node:
         return "$defs"
-    return {"items": "prefixItems", "additionalItems": "items"}.get(word, word) if listed else word
+    return {"items": "prefixItems", "additionalItems": "items"}.get(keyword, keyword) if listed else keyword
 
 
-def _same(before: Json, after: Json) -> bool:
+def _is_same(before: Json, after: Json) -> bool:
     return len(before) == len(after) and all(after.get(name) is one for name, one in before.items())
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other

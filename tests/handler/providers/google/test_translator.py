@@ -17,7 +17,7 @@ from handler.answers.client_stream import ClientStream, content_of
 from handler.answers.usage import usage_of
 from handler.errors import UpstreamError
 from handler.providers.data_urls import media_of
-from handler.providers.google.messages import spelled, unspelled
+from handler.providers.google.names import decode_name, encode_name
 from handler.providers.google.schema import gemini_schema
 from handler.providers.google.translator import Google
 from handler.providers.openai.translator import OpenAI
@@ -726,8 +726,8 @@ def test_a_service_tier(tier: str) -> None:
 
 @pytest.mark.parametrize("name", ["look", "_x", "a.b:c-d", "2see", "-x", "_:x", "_:_:x", ".a", "x" * 128])
 def test_a_functions_name_comes_back_as_it_was(name: str) -> None:
-    assert spelled(name)[0].isalpha() or spelled(name)[0] == "_"
-    assert unspelled(spelled(name)) == name
+    assert encode_name(name)[0].isalpha() or encode_name(name)[0] == "_"
+    assert decode_name(encode_name(name)) == name
 
 
 @pytest.mark.parametrize(
