@@ -20,7 +20,8 @@ from handler.answers.edits import whole
 from handler.errors import GatewayError
 from handler.formats.chat.request import parse
 from handler.gateway.admission import facts_of
-from handler.providers.content_blocks.schema import compiled, of_object
+from handler.providers.content_blocks.schema import supported_schema
+from handler.providers.content_blocks.tool_parameters import object_schema
 from handler.providers.google.schema import gemini_schema
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
@@ -416,7 +417,7 @@ def schemed(schema: Json) -> Step:
 
     def step() -> None:
         gemini_schema(schema)
-        compiled(of_object(schema))
+        supported_schema(object_schema(schema))
         try:
             Schema(schema)
         except BadSchema:

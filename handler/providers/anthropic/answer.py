@@ -1,4 +1,4 @@
-"""What Anthropic answers, in chat's words: why it ended, what it used; and its errors.
+"""Reads the parts of Anthropic's answers: finish reason, refusal, usage, service tier; and its errors.
 
 https://platform.claude.com/docs/en/api/messages, .../api/errors
 """
@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import UpstreamError
-from handler.providers.content_blocks.answer import count
-from handler.providers.content_blocks.answer import usage_of as chat_usage
+from handler.providers.content_blocks.answer import chat_usage, token_count
 from handler.providers.failure import failure
 from handler.providers.translator import Json
 
-FINISH: Mapping[str, str] = {
+_FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
-    "pause_turn": "stop",  # of server tools, which are not asked for
+    "pause_turn": "stop",  # of server tools, which are never requested
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
@@ -26,7 +25,7 @@ FINISH: Mapping[str, str] = {
 }
 _TIERS = {"standard": "default", "priority": "priority", "batch": "batch"}
 
-# The status that each type of error has, for those that come with none or with another one.
+# The status of each type of error, for errors that come with another status or none.
 _STATUSES: Mapping[str, int] = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -40,49 +39,50 @@ _STATUSES: Mapping[str, int] = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-_NO_MONEY = ("Your credit balance is too low", "You have reached your specified API usage limits")
-_SPENT = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+_NO_CREDIT = ("Your credit balance is too low", "You have reached your specified API usage limits")
+_SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
 
 
-def finish_of(reason: Any, *, called: bool) -> str:
-    """OpenAI's word for why an answer ended; for a new one what it holds decides."""
-    return FINISH.get(str(reason)) or ("tool_calls" if called else "stop")
+def read_finish_reason(stop_reason: Any, *, called: bool) -> str:
+    """Return OpenAI's finish reason. For an unknown stop reason it depends on whether there are calls."""
+    return _FINISH_REASONS.get(str(stop_reason)) or ("tool_calls" if called else "stop")
 
 
-def refusal_of(ended: Mapping[str, Any]) -> str | None:
-    """Why an answer was refused, where that is told."""
-    details = ended.get("stop_details")
-    why = details.get("explanation") if isinstance(details, dict) else None
-    return why if ended.get("stop_reason") == "refusal" and isinstance(why, str) and why else None
+def read_refusal(message: Mapping[str, Any]) -> str | None:
+    """Return the explanation of a refusal, if the answer is one and explains it."""
+    details = message.get("stop_details")
+    text = details.get("explanation") if isinstance(details, dict) else None
+    return text if message.get("stop_reason") == "refusal" and isinstance(text, str) and text else None
 
 
-def usage_of(usage: Mapping[str, Any]) -> Json:
+def read_usage(usage: Mapping[str, Any]) -> Json:
     details = usage.get("output_tokens_details")
     return chat_usage(
-        count(usage, "input_tokens"),
-        count(usage, "cache_read_input_tokens"),
-        count(usage, "cache_creation_input_tokens"),
-        count(usage, "output_tokens"),
-        count(details, "thinking_tokens") if isinstance(details, dict) else 0,
+        token_count(usage, "input_tokens"),
+        token_count(usage, "cache_read_input_tokens"),
+        token_count(usage, "cache_creation_input_tokens"),
+        token_count(usage, "output_tokens"),
+        token_count(details, "thinking_tokens") if isinstance(details, dict) else 0,
     )
 
 
-def tier_of(usage: Mapping[str, Any]) -> Json:
+def read_service_tier(usage: Mapping[str, Any]) -> Json:
+    """Return {"service_tier": ...} in OpenAI's terms, {} if there is none."""
     tier = _TIERS.get(str(usage.get("service_tier")))
     return {"service_tier": tier} if tier else {}
 
 
-def failed(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """What an error means. The type counts before the status, and an account without money before both."""
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """Return the error of a response. Its type overrides the status, and a lack of credit overrides both."""
     try:
-        told = json.loads(body)
+        parsed = json.loads(body)
     except (ValueError, RecursionError):
-        told = None
-    match told:
-        case {"error": {"type": str(kind)} as said}:
+        parsed = None
+    match parsed:
+        case {"error": {"type": str(kind)} as details}:
             if not 400 <= status < 500 or kind != "invalid_request_error":
                 status = _STATUSES.get(kind, status)
-            if str(said.get("message")).startswith(_NO_MONEY) or _code(said) in _SPENT:
+            if str(details.get("message")).startswith(_NO_CREDIT) or _code(details) in _SPEND_LIMITS:
                 status = 402
     error = failure(status, headers, body)
     if status == 413 and error.failure_class == "invalid_request":

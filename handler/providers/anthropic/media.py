@@ -1,6 +1,6 @@
-"""Images and documents of chat messages as blocks of Anthropic's Messages.
+"""Converts images and documents of chat messages to content blocks of Anthropic's Messages.
 
-An address is passed on, and Anthropic fetches it; nothing is fetched here.
+Sluice fetches no URL: Anthropic does.
 https://platform.claude.com/docs/en/build-with-claude/vision, /pdf-support
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from handler.providers.content_blocks.blocks import Part
+from handler.providers.content_blocks.blocks import PartConverter
 from handler.providers.data_urls import media_of, type_of_name
 from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 
-_IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-_TEXTS = ("text/", "application/json", "application/xml", "application/yaml")
+_IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")  # or their beginnings
 
 
 def _image(given: Json, where: str) -> Json:
@@ -23,7 +23,7 @@ def _image(given: Json, where: str) -> Json:
     if url[:5].lower() == "data:":
         return _data(url, where)
     if not url.lower().startswith(("http://", "https://")):
-        raise unsupported(where, "neither a data: URL nor one that Anthropic can fetch")
+        raise unsupported(where, "must be a data: URL, or an HTTP address for Anthropic to fetch")
     return {"type": "image", "source": {"type": "url", "url": url}}
 
 
@@ -36,7 +36,7 @@ def _file(file: Json, where: str) -> Json:
         return {**block, "title": name} if name and block["type"] == "document" else block
     if isinstance(id, str) and id.startswith("file_"):  # OpenAI's begin with `file-`
         return {"type": "document", "source": {"type": "file", "file_id": id}}
-    raise unsupported(where, "Claude needs its data; a file kept at OpenAI is out of its reach")
+    raise unsupported(where, "Claude requires `file_data`; it cannot read a file stored at OpenAI")
 
 
 def _data(url: str, where: str) -> Json:
@@ -45,14 +45,14 @@ def _data(url: str, where: str) -> Json:
     except ValueError as error:
         raise unsupported(where, str(error)) from None
     source = {"type": "base64", "media_type": media.type, "data": media.data}
-    if media.type in _IMAGES:
+    if media.type in _IMAGE_TYPES:
         return {"type": "image", "source": source}
     if media.type == "application/pdf":
         return {"type": "document", "source": source}
-    if not media.type.startswith(_TEXTS):
-        raise unsupported(where, "Claude takes JPEG, PNG, GIF and WebP images, PDF and plain text")
+    if not media.type.startswith(_TEXT_TYPES):
+        raise unsupported(where, "Claude accepts JPEG, PNG, GIF and WebP images, PDF and plain text")
     text = base64.b64decode(media.data).decode("utf-8", "replace")
     return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}
 
 
-PARTS: Mapping[str, Part] = {"image_url": _image, "file": _file}
+CONVERTERS: Mapping[str, PartConverter] = {"image_url": _image, "file": _file}

@@ -1,7 +1,6 @@
-"""Anthropic's Messages: a chat request becomes one, and its answer, whole or streamed, a chat completion.
+"""Translates between chat and Anthropic's Messages. docs/providers.md, "Anthropic", lists every field.
 
-The request is made in anthropic_request, the answer in anthropic_answer, chunks in anthropic_stream.
-docs/providers.md says what becomes of what. https://platform.claude.com/docs/en/api/messages
+https://platform.claude.com/docs/en/api/messages
 """
 
 from __future__ import annotations
@@ -11,10 +10,16 @@ import time
 from collections.abc import Callable, Mapping
 
 from handler.errors import UpstreamError
-from handler.providers.anthropic.answer import failed, finish_of, refusal_of, tier_of, usage_of
-from handler.providers.anthropic.request import request
+from handler.providers.anthropic.answer import (
+    read_error,
+    read_finish_reason,
+    read_refusal,
+    read_service_tier,
+    read_usage,
+)
+from handler.providers.anthropic.request import build_request
 from handler.providers.anthropic.stream import MessageStream
-from handler.providers.content_blocks.answer import message_of
+from handler.providers.content_blocks.answer import chat_completion, chat_message
 from handler.providers.legacy_functions import legacy_answer
 from handler.providers.provider import Quirks
 from handler.providers.translator import Json, StreamDecoder
@@ -22,7 +27,7 @@ from rules import Model
 
 
 class Anthropic:
-    """The translator of the `anthropic` dialect. `clock`: epoch seconds, for the answers' `created`."""
+    """The translator of the `anthropic` dialect. `clock`: epoch seconds, for `created` in answers."""
 
     framing = "sse"
     several = False
@@ -34,32 +39,33 @@ class Anthropic:
         return "/messages"
 
     def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
-        from handler.providers.content_blocks.grammar import (
-            compiles,  # few requests need it: not part of a cold start
+        from handler.providers.content_blocks.structured_outputs import (
+            is_supported,  # few requests need it: not part of a cold start
         )
 
-        return compiles(schema)
+        return is_supported(schema)
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
-        return request(chat, model)
+        return build_request(chat, model)
 
     def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
         if body.get("type") == "error" or "error" in body:
-            raise failed(500, {}, json.dumps(body).encode())
+            raise read_error(500, {}, json.dumps(body).encode())
         blocks = body.get("content")
         if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
-            raise UpstreamError("The provider's answer is no message.", failure_class="protocol")
-        message = message_of(blocks, str(body.get("model")), refusal_of(body))
-        usage = told if isinstance(told := body.get("usage"), dict) else {}
-        finish = finish_of(body.get("stop_reason"), called="tool_calls" in message)
+            raise UpstreamError("The provider's answer is not a message.", failure_class="protocol")
+        message = chat_message(blocks, str(body.get("model")), read_refusal(body))
+        usage = found if isinstance(found := body.get("usage"), dict) else {}
         completion = {
-            "id": body.get("id"),
-            "object": "chat.completion",
-            "created": int(self._clock()),
-            "model": body.get("model"),
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-            **({"usage": usage_of(usage)} if usage else {}),
-            **tier_of(usage),
+            **chat_completion(
+                message,
+                read_finish_reason(body.get("stop_reason"), called="tool_calls" in message),
+                id=body.get("id"),
+                created=int(self._clock()),
+                model=body.get("model"),
+            ),
+            **({"usage": read_usage(usage)} if usage else {}),
+            **read_service_tier(usage),
         }
         return legacy_answer(completion) if legacy else completion
 
@@ -67,4 +73,4 @@ class Anthropic:
         return MessageStream(created=int(self._clock()), legacy=legacy)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        return failed(status, headers, body)
+        return read_error(status, headers, body)

@@ -1,4 +1,4 @@
-"""What Converse answers, in chat's words: blocks, why it ended, what it used; and its errors.
+"""Reads the parts of Converse's answers: content blocks, finish reason, usage, service tier; and its errors.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import UpstreamError
-from handler.providers.content_blocks.answer import count
-from handler.providers.content_blocks.answer import usage_of as chat_usage
+from handler.providers.content_blocks.answer import chat_usage, token_count
+from handler.providers.content_blocks.blocks import text_block
 from handler.providers.failure import failure
 from handler.providers.translator import Json
 
-_FINISH: Mapping[str, str] = {
+_FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "tool_use": "tool_calls",
@@ -23,14 +23,14 @@ _FINISH: Mapping[str, str] = {
     "model_context_window_exceeded": "length",
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
-    # It could not go on: what there is of a call is not to be run.
+    # `stop` also after calls, since the last of them may be the malformed one and must not be run.
     "malformed_model_output": "stop",
     "malformed_tool_use": "stop",
 }
-# With nothing said these are a failure, and asking again may help.
-_BROKEN = frozenset({"malformed_model_output", "malformed_tool_use"})
+# Without any content these are a failure, and a retry may help.
+_MALFORMED = frozenset({"malformed_model_output", "malformed_tool_use"})
 
-# The status that each exception means; some come with another one, those in a stream with none.
+# The status of each exception. Some come with another status, those in a stream with none.
 # https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html
 _STATUSES: Mapping[str, int] = {
     "ValidationException": 400,
@@ -38,7 +38,7 @@ _STATUSES: Mapping[str, int] = {
     "ResourceNotFoundException": 404,
     "ThrottlingException": 429,
     "ServiceQuotaExceededException": 429,  # comes as 400
-    "ModelNotReadyException": 503,  # comes as 429: the model wakes up
+    "ModelNotReadyException": 503,  # comes as 429, while the model starts
     "ModelTimeoutException": 408,
     "ModelErrorException": 500,  # comes as 424, as the next one does
     "ModelStreamErrorException": 500,
@@ -54,78 +54,82 @@ _STATUSES: Mapping[str, int] = {
         401,
     ),
 }
-# What the words say against the type: how they begin -> the status that is meant.
-_WORDS: tuple[tuple[str, int], ...] = (
+# Beginnings of messages whose status overrides that of their exception.
+_MESSAGES: tuple[tuple[str, int], ...] = (
     ("The provided model identifier is invalid", 404),
-    ("Invocation of model ID", 404),  # only by an inference profile, or not in this region
+    ("Invocation of model ID", 404),  # requires an inference profile, or is not in this region
     ("Authentication failed", 401),  # a Bedrock API key
     ("Bearer Token", 401),
     ("The security token included in the request", 401),
 )
 
 
-def blocks_of(content: list[Any]) -> list[Json]:
-    """Converse's blocks in the form of Messages'; those of sorts that chat has no place for are left out."""
+def content_blocks(content: list[Any]) -> list[Json]:
+    """Convert Converse's blocks to Anthropic's. Types that chat cannot represent are left out."""
     return [block for one in content if isinstance(one, dict) and (block := _block(one))]
 
 
 def _block(one: Json) -> Json | None:
     match one:
         case {"text": str(text)}:
-            return {"type": "text", "text": text}
+            return text_block(text)
         case {"toolUse": {"type": "server_tool_use"}}:
             return None
         case {"toolUse": {"toolUseId": str(id), "name": str(name)} as call}:
             return {"type": "tool_use", "id": id, "name": name, "input": call.get("input")}
-        case {"reasoningContent": {"reasoningText": {"text": str(text)} as thought}}:
-            return {"type": "thinking", "thinking": text, "signature": thought.get("signature")}
+        case {"reasoningContent": {"reasoningText": {"text": str(text)} as thinking}}:
+            return {"type": "thinking", "thinking": text, "signature": thinking.get("signature")}
         case {"reasoningContent": {"redactedContent": str(data)}}:
             return {"type": "redacted_thinking", "data": data}
-        case {"citationsContent": {"content": list(texts)}}:
-            said = "".join(str(text.get("text", "")) for text in texts if isinstance(text, dict))
-            return {"type": "text", "text": said}
+        case {"citationsContent": {"content": list(parts)}}:
+            return text_block("".join(str(one.get("text", "")) for one in parts if isinstance(one, dict)))
     return None
 
 
-def finish_of(reason: Any, *, called: bool, spoken: bool) -> str:
-    """OpenAI's word for why an answer ended; for a new one what it holds decides."""
-    reason = str(reason)
-    if reason in _BROKEN and not spoken and not called:
-        raise UpstreamError("The provider's model made no readable answer.", failure_class="server")
-    return _FINISH.get(reason) or ("tool_calls" if called else "stop")
+def read_finish_reason(stop_reason: Any, *, called: bool, has_text: bool) -> str:
+    """Return OpenAI's finish reason. For an unknown stop reason it depends on whether there are calls.
+
+    Raises UpstreamError if the answer is malformed and has neither text nor calls.
+    """
+    stop_reason = str(stop_reason)
+    if stop_reason in _MALFORMED and not has_text and not called:
+        raise UpstreamError("The provider's model produced malformed output.", failure_class="server")
+    return _FINISH_REASONS.get(stop_reason) or ("tool_calls" if called else "stop")
 
 
-def usage_of(usage: Mapping[str, Any]) -> Json:
-    read, written = count(usage, "cacheReadInputTokens"), count(usage, "cacheWriteInputTokens")
-    return chat_usage(count(usage, "inputTokens"), read, written, count(usage, "outputTokens"))
+def read_usage(usage: Mapping[str, Any]) -> Json:
+    read, written = token_count(usage, "cacheReadInputTokens"), token_count(usage, "cacheWriteInputTokens")
+    return chat_usage(token_count(usage, "inputTokens"), read, written, token_count(usage, "outputTokens"))
 
 
-def tier_of(body: Mapping[str, Any]) -> Json:
+def read_service_tier(body: Mapping[str, Any]) -> Json:
+    """Return {"service_tier": ...}, {} if there is none."""
     tier = body.get("serviceTier")
     kind = tier.get("type") if isinstance(tier, dict) else None
     return {"service_tier": kind} if isinstance(kind, str) else {}
 
 
-def failed(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """What an error means. Its type is in a header, and counts before the status."""
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """Return the error of a response. Its type, which is in a header, overrides the status."""
     kind = headers.get("x-amzn-errortype", "").partition(":")[0].rpartition("#")[2]
     try:
-        told = json.loads(body)
+        parsed = json.loads(body)
     except (ValueError, RecursionError):
         return failure(_STATUSES.get(kind, status), headers, body)
-    return _failure(kind, status, headers, told)
+    return _error(kind, status, headers, parsed)
 
 
-def failed_in_stream(name: str, told: Any) -> UpstreamError:
-    """What an exception in a stream means: it is called like the type, with a small letter."""
-    return _failure(name[:1].upper() + name[1:], 500, {}, told)
+def read_stream_error(name: str, content: Any) -> UpstreamError:
+    """Return the error of an exception in a stream. `name`: its type, with a small first letter."""
+    return _error(name[:1].upper() + name[1:], 500, {}, content)
 
 
-def _failure(kind: str, status: int, headers: Mapping[str, str], told: Any) -> UpstreamError:
-    told = told if isinstance(told, dict) else {}
-    message = str(told.get("message") or told.get("Message") or "")
-    message = message.partition("\n")[0]  # a refused signature is followed by all that was signed
-    status = next(
-        (meant for words, meant in _WORDS if message.startswith(words)), _STATUSES.get(kind, status)
-    )
+def _error(kind: str, status: int, headers: Mapping[str, str], content: Any) -> UpstreamError:
+    content = content if isinstance(content, dict) else {}
+    message = str(content.get("message") or content.get("Message") or "")
+    message = message.partition("\n")[
+        0
+    ]  # the rest of a refused signature's message quotes the signed request
+    by_message = (known for beginning, known in _MESSAGES if message.startswith(beginning))
+    status = next(by_message, _STATUSES.get(kind, status))
     return failure(status, headers, json.dumps({"message": message}).encode())

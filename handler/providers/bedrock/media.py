@@ -1,6 +1,6 @@
-"""Images, documents, audio and video of chat messages as Converse takes them: their bytes, and no address.
+"""Converts images, documents, audio and video of chat messages to Converse's blocks of bytes.
 
-Nothing is fetched, and Bedrock is not let fetch: it would read `s3:` addresses with the gateway's own role.
+Addresses are refused: Sluice fetches none, and Bedrock would read `s3:` addresses with the gateway's role.
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from handler.providers.content_blocks.blocks import Part
+from handler.providers.content_blocks.blocks import PartConverter
 from handler.providers.data_urls import media_of, type_of_name
 from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
-# A type of MIME -> the sort of block, and what Converse calls the format.
+# The type of block and Converse's name of the format, by MIME type.
 _FORMATS: Mapping[str, tuple[str, str]] = {
     **{f"image/{name}": ("image", name) for name in ("png", "jpeg", "gif", "webp")},
     "application/pdf": ("document", "pdf"),
@@ -33,18 +33,18 @@ _FORMATS: Mapping[str, tuple[str, str]] = {
     "audio/mpeg": ("audio", "mp3"),
     **{f"audio/{name}": ("audio", name) for name in ("mp3", "wav", "flac", "ogg", "aac", "opus", "mp4")},
 }
-_TEXTS = ("text/", "application/json", "application/xml", "application/yaml")
+_TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")  # or their beginnings
 
 
-def _located(given: Json, where: str) -> Json:
-    """An image or a video, which chat knows by an address."""
+def _image_or_video(given: Json, where: str) -> Json:
+    """Convert an image or a video, which chat sends as an address."""
     return _data(given["url"], f"{where}.url")
 
 
 def _file(given: Json, where: str) -> Json:
     data, name = given.get("file_data"), given.get("filename") or ""
     if not isinstance(data, str) or not data:
-        raise unsupported(where, "the model needs its data; a file kept elsewhere is out of its reach")
+        raise unsupported(where, "the model requires `file_data`; it cannot read a file stored elsewhere")
     if data[:5].lower() != "data:" and "://" not in data[:16]:
         data = f"data:{type_of_name(name) or ''};base64,{data}"
     block = _data(data, f"{where}.file_data")
@@ -60,20 +60,21 @@ def _audio(given: Json, where: str) -> Json:
 
 def _data(url: str, where: str) -> Json:
     if url[:5].lower() != "data:":
-        raise unsupported(where, "Bedrock takes the bytes of a data: URL; nobody fetches an address")
+        raise unsupported(where, "must be a data: URL: neither Sluice nor Bedrock fetches an address")
     try:
         media = media_of(url)
     except ValueError as error:
         raise unsupported(where, str(error)) from None
-    sort, name = _FORMATS.get(media.type) or ("document", "txt" if media.type.startswith(_TEXTS) else "")
+    is_text = media.type.startswith(_TEXT_TYPES)
+    kind, name = _FORMATS.get(media.type) or ("document", "txt" if is_text else "")
     if not name:
-        raise unsupported(where, f"the model takes no {media.type}")
-    return {"type": sort, sort: {"format": name, "source": {"bytes": media.data}}}
+        raise unsupported(where, f"the model does not accept {media.type}")
+    return {"type": kind, kind: {"format": name, "source": {"bytes": media.data}}}
 
 
-PARTS: Mapping[str, Part] = {
-    "image_url": _located,
-    "video_url": _located,
+CONVERTERS: Mapping[str, PartConverter] = {
+    "image_url": _image_or_video,
+    "video_url": _image_or_video,
     "input_audio": _audio,
     "file": _file,
 }

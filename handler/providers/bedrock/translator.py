@@ -1,7 +1,6 @@
-"""Bedrock's Converse and ConverseStream: a chat request becomes one, and its answer a chat completion.
+"""Translates between chat and Bedrock's Converse. docs/providers.md, "Bedrock", lists every field.
 
-The request is made in bedrock_request, the answer in bedrock_answer, chunks in bedrock_stream.
-docs/providers.md says what becomes of what. https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference.html
+https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference.html
 """
 
 from __future__ import annotations
@@ -13,10 +12,16 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from handler.errors import UpstreamError
-from handler.providers.bedrock.answer import blocks_of, failed, finish_of, tier_of, usage_of
-from handler.providers.bedrock.request import request
+from handler.providers.bedrock.answer import (
+    content_blocks,
+    read_error,
+    read_finish_reason,
+    read_service_tier,
+    read_usage,
+)
+from handler.providers.bedrock.request import build_request
 from handler.providers.bedrock.stream import ConverseStream
-from handler.providers.content_blocks.answer import message_of
+from handler.providers.content_blocks.answer import chat_completion, chat_message
 from handler.providers.legacy_functions import legacy_answer
 from handler.providers.provider import Quirks
 from handler.providers.translator import Json, StreamDecoder
@@ -24,7 +29,7 @@ from rules import Model
 
 
 class Bedrock:
-    """The translator of the `bedrock` dialect. `clock`: epoch seconds, for the answers' `created`."""
+    """The translator of the `bedrock` dialect. `clock`: epoch seconds, for `created` in answers."""
 
     framing = "eventstream"
     several = False
@@ -33,48 +38,44 @@ class Bedrock:
         self._clock = clock
 
     def path(self, model: Model, *, stream: bool) -> str:
-        """The id is encoded once, whole: one that is an ARN has slashes."""
+        """Return the path. The id is encoded as one segment, since an ARN contains slashes."""
         return f"/model/{quote(model.name, safe='')}/{'converse-stream' if stream else 'converse'}"
 
     def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
-        from handler.providers.content_blocks.grammar import (
-            compiles,  # few requests need it: not part of a cold start
+        from handler.providers.content_blocks.structured_outputs import (
+            is_supported,  # few requests need it: not part of a cold start
         )
 
-        return compiles(schema)
+        return is_supported(schema)
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
-        return request(chat, model)
+        return build_request(chat, model)
 
     def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
         match body:
             case {"output": {"message": {"content": list(content)}}}:
-                blocks = blocks_of(content)
+                blocks = content_blocks(content)
             case {"message": str()} | {"Message": str()}:
-                raise failed(500, {}, json.dumps(body).encode())
+                raise read_error(500, {}, json.dumps(body).encode())
             case _:
-                raise UpstreamError("The provider's answer is no message.", failure_class="protocol")
-        message, usage = message_of(blocks, model, None), body.get("usage")
-        called, spoken = "tool_calls" in message, bool(message["content"])
-        finish = finish_of(body.get("stopReason"), called=called, spoken=spoken)
+                raise UpstreamError("The provider's answer is not a message.", failure_class="protocol")
+        message, usage = chat_message(blocks, model, None), body.get("usage")
+        called, has_text = "tool_calls" in message, bool(message["content"])
+        reason = read_finish_reason(body.get("stopReason"), called=called, has_text=has_text)
         completion = {
-            "id": _id(),
-            "object": "chat.completion",
-            "created": int(self._clock()),
-            "model": model,
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
-            **({"usage": usage_of(usage)} if isinstance(usage, dict) else {}),
-            **tier_of(body),
+            **chat_completion(message, reason, id=_new_id(), created=int(self._clock()), model=model),
+            **({"usage": read_usage(usage)} if isinstance(usage, dict) else {}),
+            **read_service_tier(body),
         }
         return legacy_answer(completion) if legacy else completion
 
     def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
-        return ConverseStream(id=_id(), created=int(self._clock()), legacy=legacy, model=model)
+        return ConverseStream(id=_new_id(), created=int(self._clock()), legacy=legacy, model=model)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        return failed(status, headers, body)
+        return read_error(status, headers, body)
 
 
-def _id() -> str:
-    """Bedrock's own is in a header of the response."""
+def _new_id() -> str:
+    """Return an id of our own. Bedrock's is only in a header of the response."""
     return f"chatcmpl-{uuid.uuid4().hex}"

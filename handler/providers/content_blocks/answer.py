@@ -1,4 +1,4 @@
-"""An answer of blocks, in the form of Anthropic's Messages, in chat's words: message, calls, usage.
+"""Converts an answer in Anthropic's content blocks to a chat completion: message, tool calls, usage.
 
 https://platform.claude.com/docs/en/api/messages
 """
@@ -9,60 +9,71 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from handler.providers.content_blocks.blocks import thought
-from handler.providers.content_blocks.names import has_spelled_arguments, meant, meant_arguments
+from handler.providers.content_blocks.names import decode_arguments, decode_name, has_encoded_arguments
+from handler.providers.content_blocks.reasoning_details import reasoning_detail
 from handler.providers.translator import Json
 
 
-def call_of(block: Json, arguments: str) -> Json:
-    """A tool call; `arguments` are the JSON text of its input."""
-    called, id = str(block.get("name", "")), str(block.get("id", ""))
-    name, custom = meant(called)
+def tool_call(block: Json, arguments: str) -> Json:
+    """Return the tool call of a `tool_use` block. `arguments`: the JSON text of its input."""
+    encoded_name, id = str(block.get("name", "")), str(block.get("id", ""))
+    name, custom = decode_name(encoded_name)
     if custom:
-        return {"id": id, "type": "custom", "custom": {"name": name, "input": _text_of(arguments)}}
-    if has_spelled_arguments(called):
-        arguments = meant_arguments(arguments)
+        return {"id": id, "type": "custom", "custom": {"name": name, "input": _custom_input(arguments)}}
+    if has_encoded_arguments(encoded_name):
+        arguments = decode_arguments(arguments)
     return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def has_whole_arguments(block: Json) -> bool:
-    """True when a call's arguments can be read only once all have come."""
+def needs_whole_arguments(block: Json) -> bool:
+    """Return True if the arguments of a call can be decoded only when all of them have arrived."""
     name = str(block.get("name", ""))
-    return has_spelled_arguments(name) or meant(name)[1]
+    return has_encoded_arguments(name) or decode_name(name)[1]
 
 
-def _text_of(arguments: str) -> str:
-    """The text that a custom tool is called with."""
+def _custom_input(arguments: str) -> str:
+    """Return the text that a custom tool is called with."""
     try:
-        said = json.loads(arguments)
+        parsed = json.loads(arguments)
     except (ValueError, RecursionError):
         return arguments
-    text = said.get("input") if isinstance(said, dict) else None
+    text = parsed.get("input") if isinstance(parsed, dict) else None
     return text if isinstance(text, str) else arguments
 
 
-def arguments_of(input: Any) -> str:
+def arguments_text(input: Any) -> str:
     return json.dumps(input or {}, ensure_ascii=False, separators=(",", ":"))
 
 
-def message_of(blocks: list[Json], model: str, refusal: str | None) -> Json:
-    """The message that a whole answer is. Blocks of other sorts are the provider's own tools at work."""
-    calls = [call_of(one, arguments_of(one.get("input"))) for one in blocks if one.get("type") == "tool_use"]
-    texts = [str(one.get("text", "")) for one in blocks if one.get("type") == "text"]
+def chat_message(blocks: list[Json], model: str, refusal: str | None) -> Json:
+    """Return the assistant's message. Other types of blocks, such as server tools, are left out."""
+    calls = [
+        tool_call(one, arguments_text(one.get("input"))) for one in blocks if one.get("type") == "tool_use"
+    ]
+    text = "".join(str(one.get("text", "")) for one in blocks if one.get("type") == "text")
     reasoning = "".join(str(one.get("thinking", "")) for one in blocks if one.get("type") == "thinking")
-    thoughts: list[Json] = []
+    details: list[Json] = []
     for block in blocks:
-        if detail := thought(block, len(thoughts), model):
-            thoughts.append(detail)
-    text = "".join(texts)
+        if detail := reasoning_detail(block, len(details), model):
+            details.append(detail)
     message: Json = {"role": "assistant", "content": text if text or not calls else None}
     message["refusal"] = None if text or calls else refusal
-    parts = {"reasoning_content": reasoning, "reasoning_details": thoughts, "tool_calls": calls}
-    return message | {name: part for name, part in parts.items() if part}
+    optional = {"reasoning_content": reasoning, "reasoning_details": details, "tool_calls": calls}
+    return message | {name: value for name, value in optional.items() if value}
 
 
-def usage_of(fresh: int, read: int, written: int, completion: int, reasoning: int = 0) -> Json:
-    """Usage as OpenAI means it: what is read from the cache, or written to it, is input too."""
+def chat_completion(message: Json, finish_reason: str, *, id: Any, created: int, model: Any) -> Json:
+    return {
+        "id": id,
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}],
+    }
+
+
+def chat_usage(fresh: int, read: int, written: int, completion: int, reasoning: int = 0) -> Json:
+    """Return usage in OpenAI's meaning: tokens read from the cache or written to it are input too."""
     prompt = fresh + read + written
     return {
         "prompt_tokens": prompt,
@@ -73,6 +84,6 @@ def usage_of(fresh: int, read: int, written: int, completion: int, reasoning: in
     }
 
 
-def count(usage: Mapping[str, Any], name: str) -> int:
+def token_count(usage: Mapping[str, Any], name: str) -> int:
     value = usage.get(name)
     return value if isinstance(value, int) and value > 0 else 0

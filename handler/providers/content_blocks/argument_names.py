@@ -1,39 +1,45 @@
-"""Encodes the names of arguments that Anthropic refuses, and decodes them in answers.
+"""Encodes the argument names that Anthropic refuses. `names.decode_arguments` decodes them in answers.
 
-Anthropic wants the names at the top of a tool's schema to match `[a-zA-Z0-9_.-]{1,64}`. A tool with others
-gets a name that marks its arguments as encoded, so that an answer can be decoded without its request.
+The names at the top of a tool's schema must match `[a-zA-Z0-9_.-]{1,64}`. A tool with other names gets a
+prefix that marks its arguments as encoded, so that an answer can be decoded without its request.
 """
 
 from __future__ import annotations
 
 from handler.providers.content_blocks.conversation import Conversation
-from handler.providers.content_blocks.names import meant, spelled, with_spelled_arguments
-from handler.providers.content_blocks.schema import KEY
+from handler.providers.content_blocks.names import decode_name, encode_name, mark_arguments_encoded
+from handler.providers.content_blocks.schema import PROPERTY_NAME
 from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 
 
-def spell_arguments(tools: list[Json], choice: Json, talk: Conversation) -> None:
-    """Encodes the names in tools and in the conversation's calls. Raises UpstreamError for one too long."""
+def encode_argument_names(tools: list[Json], choice: Json, conversation: Conversation) -> None:
+    """Encode the names in the tools, in the choice and in the conversation's calls, all in place.
+
+    Raises Unsupported for a name that is too long.
+    """
     names: dict[str, str] = {}
     for tool in tools:
-        if not all(map(KEY.fullmatch, tool["input_schema"]["properties"])):
-            names[tool["name"]] = with_spelled_arguments(tool["name"])
-            tool |= {"name": names[tool["name"]], "input_schema": _spelled(tool["input_schema"])}
-            if len(tool["name"]) > talk.manner.longest_name:
-                raise unsupported("tools", "too long a name for a tool whose arguments have such names")
+        if not all(map(PROPERTY_NAME.fullmatch, tool["input_schema"]["properties"])):
+            names[tool["name"]] = mark_arguments_encoded(tool["name"])
+            tool |= {"name": names[tool["name"]], "input_schema": _encode_schema(tool["input_schema"])}
+            if len(tool["name"]) > conversation.format.max_name_length:
+                raise unsupported("tools", "the name is too long for a tool with such argument names")
     if choice.get("name") in names:
         choice["name"] = names[choice["name"]]
-    blocks = [block for turn in talk.turns for block in turn.blocks] if names else []
+    blocks = [block for turn in conversation.turns for block in turn.blocks] if names else []
     for block in blocks:
         if block["type"] == "tool_use" and block["name"] in names:
-            input = {spelled(name): value for name, value in block["input"].items()}
+            input = {encode_name(name): value for name, value in block["input"].items()}
             block |= {"name": names[block["name"]], "input": input}
 
 
-def _spelled(schema: Json) -> Json:
-    new = {spelled(name): one for name, one in schema["properties"].items()}
-    if wrong := [name for name in new if not KEY.fullmatch(name)]:
-        raise unsupported("tools", f"the model takes no argument with the name {meant(wrong[0])[0][:100]!r}")
-    required = {"required": [spelled(name) for name in schema["required"]]} if "required" in schema else {}
-    return {**schema, "properties": new, **required}
+def _encode_schema(schema: Json) -> Json:
+    properties = {encode_name(name): one for name, one in schema["properties"].items()}
+    if invalid := [name for name in properties if not PROPERTY_NAME.fullmatch(name)]:
+        name = decode_name(invalid[0])[0][:100]
+        raise unsupported("tools", f"the model does not accept an argument named {name!r}")
+    required = (
+        {"required": [encode_name(name) for name in schema["required"]]} if "required" in schema else {}
+    )
+    return {**schema, "properties": properties, **required}

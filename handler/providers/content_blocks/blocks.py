@@ -1,53 +1,55 @@
-"""Parts of chat messages as blocks in the form of Anthropic's Messages: texts, cache marks, thoughts.
+"""Converts the content of chat messages to Anthropic's content blocks, and sets cache marks.
 
-What a part that is no text becomes is each format's own: a table by the part's type.
-https://platform.claude.com/docs/en/build-with-claude/thinking, /prompt-caching
+Text is the same everywhere. Each format has a table of converters for other types of parts.
+https://platform.claude.com/docs/en/api/messages, .../build-with-claude/prompt-caching
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 
-Part = Callable[[Json, str], Json]  # a part of a message, and where it is, to a block
-
-FORMAT = "anthropic-claude-v1"  # marks thoughts that only Claude can read
-
-_MODEL = re.compile(r"claude-[a-z0-9.-]+?(?=$|-20\d{6}|-v\d|-latest|[@:])")
+PartConverter = Callable[[Json, str], Json]  # takes a part of a message and its path, returns a block
 
 
-def blocks_of(content: Any, where: str, parts: Mapping[str, Part]) -> list[Json]:
-    """The blocks of a message's content. Blank texts are refused as blocks: they leave only their mark."""
+def content_blocks(content: Any, where: str, converters: Mapping[str, PartConverter]) -> list[Json]:
+    """Convert the content of a message. `converters`: by the type of a part that is not text.
+
+    Blank texts are left out, since providers refuse them; their cache mark moves to the block before.
+    """
     if isinstance(content, str):
-        return [{"type": "text", "text": content}] if content.strip() else []
+        return [text_block(content)] if content.strip() else []
     blocks: list[Json] = []
-    for at, part in enumerate(content or ()):
-        if block := _block(part, f"{where}.content[{at}]", parts):
+    for index, part in enumerate(content or ()):
+        if block := _block(part, f"{where}.content[{index}]", converters):
             blocks.append(block)
         elif blocks:
-            blocks[-1] |= marked(part)
+            blocks[-1] |= cache_mark(part)
     return blocks
 
 
-def _block(part: Json, where: str, parts: Mapping[str, Part]) -> Json | None:
+def text_block(text: str) -> Json:
+    return {"type": "text", "text": text}
+
+
+def _block(part: Json, where: str, converters: Mapping[str, PartConverter]) -> Json | None:
     match part:
         case {"type": "text", "text": str(text)} | {"type": "refusal", "refusal": str(text)}:
-            block = {"type": "text", "text": text} if text.strip() else None
-        case {"type": "thinking"}:  # Mistral's, with no signature that another model would know
+            block = text_block(text) if text.strip() else None
+        case {"type": "thinking"}:  # Mistral's: it has no signature, so no other model accepts it
             block = None
-        case {"type": str(kind)} if kind in parts and isinstance(part.get(kind), dict):
-            block = parts[kind](part[kind], f"{where}.{kind}")
+        case {"type": str(kind)} if kind in converters and isinstance(part.get(kind), dict):
+            block = converters[kind](part[kind], f"{where}.{kind}")
         case _:
-            raise unsupported(f"{where}.type", f"the model takes no {part.get('type')}")
-    return block and {**block, **marked(part)}
+            raise unsupported(f"{where}.type", f"the model does not accept {part.get('type')}")
+    return block and {**block, **cache_mark(part)}
 
 
-def marked(part: Mapping[str, Any]) -> Json:
-    """The cache mark of a part, a message or a tool: Anthropic's own, or OpenAI's breakpoint."""
+def cache_mark(part: Mapping[str, Any]) -> Json:
+    """Return {"cache_control": ...} for a mark or OpenAI's breakpoint on a part, message or tool."""
     match part:
         case {"cache_control": {"type": "ephemeral", "ttl": "5m" | "1h" as ttl}}:
             return {"cache_control": {"type": "ephemeral", "ttl": ttl}}
@@ -58,55 +60,15 @@ def marked(part: Mapping[str, Any]) -> Json:
     return {}
 
 
-def limit_marks(blocks: list[Json], most: int) -> None:
-    """The last cache marks, as many as are taken; the first ones are covered by them.
+def limit_cache_marks(blocks: list[Json], maximum: int) -> None:
+    """Remove all cache marks but the last `maximum`, which cover the text before the others.
 
-    So are those before a mark that holds for longer, which must not come after them:
+    Also remove a mark of 5 minutes before one of an hour, as the API refuses that order.
     https://platform.claude.com/docs/en/build-with-claude/prompt-caching
     """
     marked = [block for block in blocks if "cache_control" in block]
-    lasting = [block["cache_control"].get("ttl") == "1h" for block in marked]
-    last = max((at for at, lasts in enumerate(lasting) if lasts), default=0)
-    for at, block in enumerate(marked):
-        if at < len(marked) - most or (at < last and not lasting[at]):
+    hourly = [block["cache_control"].get("ttl") == "1h" for block in marked]
+    last_hourly = max((index for index, lasts in enumerate(hourly) if lasts), default=0)
+    for index, block in enumerate(marked):
+        if index < len(marked) - maximum or (index < last_hourly and not hourly[index]):
             del block["cache_control"]
-
-
-def thought(block: Json, index: int, model: str) -> Json | None:
-    """An item of `reasoning_details` for a block of thinking: what the client sends back with the message."""
-    about = {"format": FORMAT, "index": index, "model": model}
-    match block:
-        case {"type": "redacted_thinking", "data": str(data)}:
-            return {"type": "reasoning.encrypted", "data": data, **about}
-        case {"type": "thinking", "thinking": str(text), "signature": str(signature)} if signature:
-            return {"type": "reasoning.text", "text": text, "signature": signature, **about}
-    return None
-
-
-def thoughts_of(message: Mapping[str, Any], model: str) -> list[Json]:
-    """The thinking that a client sent back, if this model may be shown it: another one's is refused."""
-    carried = message.get("reasoning_details") or message.get("thinking_blocks")
-    return list(_thoughts(carried, model)) if isinstance(carried, list) else []
-
-
-def _thoughts(carried: list[Any], model: str) -> Iterator[Json]:
-    for one in carried:
-        if not isinstance(one, dict) or one.get("format") not in (None, FORMAT):
-            continue
-        if isinstance(theirs := one.get("model"), str) and _family(theirs) != _family(model):
-            continue
-        match one:
-            case {"type": "reasoning.text", "text": str(text), "signature": str(signature)} | {
-                "type": "thinking",
-                "thinking": str(text),
-                "signature": str(signature),
-            } if signature:
-                yield {"type": "thinking", "thinking": text, "signature": signature}
-            case {"type": "reasoning.encrypted" | "redacted_thinking", "data": str(data)}:
-                yield {"type": "redacted_thinking", "data": data}
-
-
-def _family(model: str) -> str:
-    """A model without its date, its version and where it is served."""
-    found = _MODEL.search(model[:200])  # from each place that it may begin at it looks to the end
-    return found[0] if found else model

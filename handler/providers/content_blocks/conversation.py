@@ -1,7 +1,7 @@
-"""Chat messages as turns of blocks: one of a role after the other, each call answered in the very next one.
+"""Converts chat messages to turns of content blocks. Roles alternate, and the next turn answers every call.
 
-The blocks have the form of Anthropic's Messages; Bedrock's are made of them. docs/providers.md, "Anthropic",
-says what becomes of each message.
+The blocks have the shape of Anthropic's Messages; Bedrock's messages are made from them. docs/providers.md,
+"Anthropic", lists what each message becomes.
 https://platform.claude.com/docs/en/api/messages, .../build-with-claude/mid-conversation-system-messages
 """
 
@@ -14,161 +14,167 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from handler.providers.content_blocks.blocks import Part, blocks_of, marked, thoughts_of
-from handler.providers.content_blocks.names import spelled
+from handler.providers.content_blocks.blocks import PartConverter, cache_mark, content_blocks, text_block
+from handler.providers.content_blocks.names import encode_name
+from handler.providers.content_blocks.reasoning_details import thinking_blocks
 from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 
 THINKING = frozenset({"thinking", "redacted_thinking"})
-_NOTHING = {"type": "text", "text": "."}  # where a turn must be and nothing was said
+_PLACEHOLDER = "."  # the text of a turn that must exist but has no content
 
 
-class Manner(NamedTuple):
-    """Where the formats that have such turns differ."""
+class BlockFormat(NamedTuple):
+    """The differences between the formats that use these turns."""
 
-    parts: Mapping[str, Part]  # what a part that is no text becomes, by its type
-    fitting: Callable[[str], str]  # the id of a call as it is taken there
-    longest_name: int  # characters of a tool's name
+    converters: Mapping[str, PartConverter]  # by the type of a part that is not text
+    call_id: Callable[[str], str]  # makes the id of a call valid
+    max_name_length: int  # of a tool, in characters
 
 
 @dataclass(slots=True)
 class Turn:
-    role: str  # user, assistant, or system in the middle
+    role: str  # user or assistant; system only in the middle of a conversation
     blocks: list[Json] = field(default_factory=list)
-    calls: list[tuple[str, Json]] = field(default_factory=list)  # the client's id of each tool_use
-    ids: set[str] = field(default_factory=set)  # those ids
-    results: list[tuple[str, Json]] = field(default_factory=list)  # and of each tool_result
+    calls: list[tuple[str, Json]] = field(default_factory=list)  # the client's id and block of each tool_use
+    call_ids: set[str] = field(default_factory=set)  # the client's ids of those calls
+    results: list[tuple[str, Json]] = field(default_factory=list)  # the same for each tool_result
 
     def body(self) -> Json:
         return {"role": self.role, "content": self.blocks}
 
-    def thinks(self) -> bool:
+    def has_thinking(self) -> bool:
         return any(block["type"] in THINKING for block in self.blocks)
 
 
 class Conversation:
-    """The system blocks and the turns of a chat. `system_turns`: the model takes system messages in place."""
+    """The system blocks and the turns of a chat.
 
-    def __init__(self, messages: list[Json], manner: Manner, *, model: str, system_turns: bool) -> None:
+    `system_turns`: the model accepts system messages between other turns. Raises Unsupported for a message
+    that the format cannot represent.
+    """
+
+    def __init__(
+        self, messages: list[Json], block_format: BlockFormat, *, model: str, system_turns: bool
+    ) -> None:
         self.system: list[Json] = []
         self.turns: list[Turn] = []
-        self.manner = manner
+        self.format = block_format
         self._model = model
         self._system_turns = system_turns
-        self._ids: set[str] = set()  # of calls: no two may have the same
-        self._again: Counter[str] = Counter()  # the number that comes next behind each of the client's ids
-        for at, message in enumerate(messages):
-            _ROLES[message["role"]](self, message, f"messages[{at}]")
+        self._call_ids: set[str] = set()  # as sent to the provider, which refuses duplicates
+        self._next_suffix: Counter[str] = Counter()  # by the client's id, for ids that repeat
+        for index, message in enumerate(messages):
+            _ROLES[message["role"]](self, message, f"messages[{index}]")
         self._complete()
 
     @property
     def prefilled(self) -> bool:
-        """Whether the answer is to go on from where the last turn breaks off."""
+        """True if the last turn is the beginning of the answer."""
         return self.turns[-1].role == "assistant"
 
     @property
-    def names(self) -> list[str]:
-        """The tools that were called, by the names they go under."""
+    def called_tools(self) -> list[str]:
+        """The names of the tools that were called, as sent to the provider."""
         return list(dict.fromkeys(block["name"] for turn in self.turns for _, block in turn.calls))
 
-    def thinks(self) -> bool:
-        return any(turn.thinks() for turn in self.turns)
+    def has_thinking(self) -> bool:
+        return any(turn.has_thinking() for turn in self.turns)
 
-    def forget_thoughts(self) -> None:
+    def remove_thinking(self) -> None:
         for turn in self.turns:
             turn.blocks = [block for block in turn.blocks if block["type"] not in THINKING]
 
-    def thoughtless_calls(self) -> bool:
-        """Whether the calls that the last turn answers were made without a thought that we can show."""
+    def continues_without_thinking(self) -> bool:
+        """Return True if the last turn answers calls, and the turn of the calls begins without thinking."""
         return any(turn.calls and turn.blocks[0]["type"] not in THINKING for turn in self.turns[-2:-1])
 
-    def say(self, instruction: str) -> None:
-        """One more system block, the last: what stands before it stays cached."""
-        self.system.append({"type": "text", "text": instruction})
+    def add_instruction(self, text: str) -> None:
+        """Append a system block. The blocks before it stay in the provider's cache."""
+        self.system.append(text_block(text))
 
     def _turn(self, role: str) -> Turn:
-        """The last turn if it is of this role, else a new one."""
+        """Return the last turn if it has this role, else a new one."""
         last = self.turns[-1] if self.turns else None
         if last is not None and last.role == role:
             return last
         if last is not None and last.role == "system" and role == "user":
-            self.turns.pop()  # it may stand only before an answer
+            self.turns.pop()  # a system turn is allowed only before an answer
             turn = self._turn("user")
-            turn.blocks += _wrapped(last.blocks)
+            turn.blocks += _tag_as_system(last.blocks)
             return turn
         self.turns.append(Turn(role))
         return self.turns[-1]
 
     def _blocks(self, content: Any, where: str) -> list[Json]:
-        return blocks_of(content, where, self.manner.parts)
+        return content_blocks(content, where, self.format.converters)
 
     def _add_system(self, message: Json, where: str) -> None:
-        blocks = _marked_last(self._blocks(message.get("content"), where), message)
+        blocks = _mark_last(self._blocks(message.get("content"), where), message)
         if not self.turns:
             self.system += blocks
         elif blocks and self._system_turns and self.turns[-1].role in ("user", "system"):
             self._turn("system").blocks += blocks
         else:
-            self._turn("user").blocks += _wrapped(blocks)
+            self._turn("user").blocks += _tag_as_system(blocks)
 
     def _add_user(self, message: Json, where: str) -> None:
-        self._turn("user").blocks += _marked_last(self._blocks(message.get("content"), where), message)
+        self._turn("user").blocks += _mark_last(self._blocks(message.get("content"), where), message)
 
     def _add_assistant(self, message: Json, where: str) -> None:
         texts = self._blocks(message.get("content"), where) or self._blocks(message.get("refusal"), where)
         calls = [(call["id"], self._call(call, where)) for call in message.get("tool_calls") or ()]
         blocks = [*texts, *(block for _, block in calls)]
         if not blocks:
-            return  # nothing was said; its thoughts alone are no turn
+            return  # providers refuse a turn without content, and one that is only thinking
         turn = self._turn("assistant")
-        turn.blocks += [*thoughts_of(message, self._model), *_marked_last(blocks, message)]
+        turn.blocks += [*thinking_blocks(message, self._model), *_mark_last(blocks, message)]
         turn.calls += calls
-        turn.ids |= {id for id, _ in calls}
+        turn.call_ids |= {id for id, _ in calls}
 
     def _call(self, call: Json, where: str) -> Json:
-        name, input = _called(call, where)
-        fitting, id = self.manner.fitting, call["id"]
-        unique = fitting(id)
-        number = max(self._again[id], len(self._ids))
-        while unique in self._ids:
-            unique = fitting(f"{fitting(id)}_{number}")
-            number += 1
-        self._again[id] = number
-        self._ids.add(unique)
-        return {"type": "tool_use", "id": unique, "name": name[: self.manner.longest_name], "input": input}
+        name, input = _name_and_input(call, where)
+        valid, id = self.format.call_id, call["id"]
+        unique = valid(id)
+        suffix = max(self._next_suffix[id], len(self._call_ids))
+        while unique in self._call_ids:
+            unique = valid(f"{valid(id)}_{suffix}")
+            suffix += 1
+        self._next_suffix[id] = suffix
+        self._call_ids.add(unique)
+        return {"type": "tool_use", "id": unique, "name": name[: self.format.max_name_length], "input": input}
 
     def _add_tool(self, message: Json, where: str) -> None:
         id, content = message["tool_call_id"], message.get("content")
-        asked = next((turn for turn in self.turns[:-3:-1] if turn.role == "assistant"), None)
+        caller = next((turn for turn in self.turns[:-3:-1] if turn.role == "assistant"), None)
         blocks = self._blocks(content, where)
-        if asked is None or id not in asked.ids:
-            result = {"type": "text", "text": f"[tool result {id}]"}
-            self._turn("user").blocks += [result, *blocks]
+        if caller is None or id not in caller.call_ids:
+            self._turn("user").blocks += [text_block(f"[tool result {id}]"), *blocks]
             return
         marks = [block.pop("cache_control") for block in blocks if "cache_control" in block]
-        mark = marked(message) or ({"cache_control": marks[-1]} if marks else {})
-        failed = {"is_error": True} if message.get("is_error") is True else {}
-        if failed:  # an error is text alone, so its images follow in the same turn
+        mark = cache_mark(message) or ({"cache_control": marks[-1]} if marks else {})
+        error = {"is_error": True} if message.get("is_error") is True else {}
+        if error:  # an error may contain only text, so its images follow in the same turn
             self._turn("user").blocks += [block for block in blocks if block["type"] != "text"]
             blocks = [block for block in blocks if block["type"] == "text"]
-        said = {"content": content if isinstance(content, str) else blocks} if blocks else {}
-        self._turn("user").results.append((id, {"type": "tool_result", **said, **failed, **mark}))
+        output = {"content": content if isinstance(content, str) else blocks} if blocks else {}
+        self._turn("user").results.append((id, {"type": "tool_result", **output, **error, **mark}))
 
     def _complete(self) -> None:
-        """Every call answered, a user first, nothing empty."""
+        """Answer every call, begin with a user, and fill empty turns."""
         if self.turns and self.turns[-1].calls:
             self.turns.append(Turn("user"))
         for turn, answers in pairwise(self.turns):
             if turn.calls:
-                answers.blocks = [*_results(turn.calls, answers.results), *answers.blocks]
+                answers.blocks = [*_ordered_results(turn.calls, answers.results), *answers.blocks]
         if not self.turns and self.system:
             self.turns = [Turn("user", [self.system.pop()])]
         if not self.turns or self.turns[0].role == "assistant":
             self.turns.insert(0, Turn("user"))
         for turn in self.turns:
-            turn.blocks = turn.blocks or [_NOTHING]
+            turn.blocks = turn.blocks or [text_block(_PLACEHOLDER)]
         if self.prefilled and (last := self.turns[-1].blocks[-1])["type"] == "text":
-            last["text"] = last["text"].rstrip()  # refused at the end of a prefill
+            last["text"] = last["text"].rstrip()  # trailing whitespace is refused in a prefill
 
 
 _ROLES: Mapping[str, Callable[[Conversation, Json, str], None]] = {
@@ -180,52 +186,51 @@ _ROLES: Mapping[str, Callable[[Conversation, Json, str], None]] = {
 }
 
 
-def _wrapped(blocks: list[Json]) -> list[Json]:
-    """A system message where only a user may speak: in its place, so that what is before it stays cached."""
+def _tag_as_system(blocks: list[Json]) -> list[Json]:
+    """Tag a system message that becomes a user's. It keeps its place, so the text before stays cached."""
     return [{**block, "text": f"<system>\n{block['text']}\n</system>"} for block in blocks]
 
 
-def _marked_last(blocks: list[Json], message: Json) -> list[Json]:
-    if blocks and (mark := marked(message)):
+def _mark_last(blocks: list[Json], message: Json) -> list[Json]:
+    if blocks and (mark := cache_mark(message)):
         blocks[-1] |= mark
     return blocks
 
 
-def _results(calls: list[tuple[str, Json]], given: list[tuple[str, Json]]) -> list[Json]:
-    """A result for each call, in their order. Of several for one call the last counts."""
-    waiting: dict[str, deque[Json]] = {}
-    for id, result in given:
-        waiting.setdefault(id, deque()).append(result)
-    left = Counter(id for id, _ in calls)
-    results = []
+def _ordered_results(calls: list[tuple[str, Json]], results: list[tuple[str, Json]]) -> list[Json]:
+    """Return one result for each call, in their order. The last of several results for one call counts."""
+    by_id: dict[str, deque[Json]] = {}
+    for id, result in results:
+        by_id.setdefault(id, deque()).append(result)
+    remaining = Counter(id for id, _ in calls)
+    ordered = []
     for id, call in calls:
-        left[id] -= 1
-        mine = waiting.get(id)
-        said = (mine.popleft() if left[id] else mine[-1]) if mine else _missing()
-        results.append({"type": "tool_result", "tool_use_id": call["id"], **said})
-    return results
+        remaining[id] -= 1
+        found = by_id.get(id)
+        result = (found.popleft() if remaining[id] else found[-1]) if found else _missing_result()
+        ordered.append({"type": "tool_result", "tool_use_id": call["id"], **result})
+    return ordered
 
 
-def _missing() -> Json:
+def _missing_result() -> Json:
     return {"type": "tool_result", "content": "No result provided.", "is_error": True}
 
 
-def _called(call: Json, where: str) -> tuple[str, Json]:
-    """The name and the input of a call in the history."""
+def _name_and_input(call: Json, where: str) -> tuple[str, Json]:
     match call:
         case {"custom": {"name": str(name), "input": str(text)}}:
-            return spelled(name, custom=True), {"input": text}
+            return encode_name(name, custom=True), {"input": text}
         case {"function": {"name": str(name)} as function}:
-            return spelled(name), _input(function.get("arguments"))
+            return encode_name(name), _input(function.get("arguments"))
         case _:
-            raise unsupported(f"{where}.tool_calls", "the model knows calls of functions and of custom tools")
+            raise unsupported(f"{where}.tool_calls", "only calls of function and custom tools are supported")
 
 
 def _input(arguments: Any) -> Json:
-    """The arguments as an object, which they must be. What is no JSON is shown as it is."""
+    """Return the arguments as an object, the only type that is accepted. Text that is not JSON is wrapped."""
     if isinstance(arguments, str) and arguments.strip():
         try:
-            arguments = json.loads(arguments, parse_constant=_refused)
+            arguments = json.loads(arguments, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             return {"_raw": arguments}
     elif not isinstance(arguments, dict):
@@ -233,5 +238,5 @@ def _input(arguments: Any) -> Json:
     return arguments if isinstance(arguments, dict) else {"value": arguments}
 
 
-def _refused(constant: str) -> float:
-    raise ValueError(constant)  # NaN and Infinity are no JSON
+def _refuse_constant(constant: str) -> float:
+    raise ValueError(constant)  # NaN and Infinity are not JSON

@@ -1,4 +1,4 @@
-"""How a model is asked to think, by the words of its catalogue rules, and what Claude's thinking excludes.
+"""Sets thinking and effort of a request, as the catalogue's rules of the model's family require.
 
 https://platform.claude.com/docs/en/build-with-claude/extended-thinking, .../adaptive-thinking, .../effort
 """
@@ -11,93 +11,114 @@ from handler.providers.content_blocks.conversation import Conversation
 from handler.providers.translator import Json
 from rules import EFFORTS, Model
 
-# Claude models that the catalogue does not know are taken to be like the newest but for forced tools.
+# The rules of a Claude model that the catalogue does not list: those of the newest, except for forced tools.
 _NEWEST = ("efforts:low,medium,high,xhigh,max", "no_sampling", "adaptive")
-_LEAST_BUDGET = 1024
+_MIN_BUDGET = 1024
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
 
+Thinking = tuple[Json | None, str | None]  # the values of `thinking` and of `output_config.effort`
 
-def words_of(model: Model) -> Mapping[str, str]:
-    """What is said of the model's family: each word with its argument."""
+
+def family_rules(model: Model) -> Mapping[str, str]:
+    """Return the rules of the model's family: each name with its argument (scripts/catalog_overlay.toml)."""
     rules = model.rules or (_NEWEST if "claude" in model.name else ())
-    return {word: argument for word, _, argument in (rule.partition(":") for rule in rules)}
+    return {name: argument for name, _, argument in (rule.partition(":") for rule in rules)}
 
 
-def think(
-    chat: Json, body: Json, talk: Conversation, words: Mapping[str, str], forced: bool, dropped: list[str]
+def set_thinking(
+    chat: Json,
+    body: Json,
+    conversation: Conversation,
+    rules: Mapping[str, str],
+    forced: bool,
+    dropped: list[str],
 ) -> None:
-    """Sets `thinking` and the effort; thoughts in the history go where there is no thinking."""
-    how = next((_THINKING[word] for word in words if word in _THINKING), _unasked)
-    asked = chat.get("reasoning_effort")
-    asked = asked if asked in EFFORTS else None
-    thinking, effort = how(asked, body, talk, words)
+    """Set `thinking` and the effort in `body`. Without thinking, remove it from the history too.
+
+    `forced`: the model must call a tool, which excludes thinking.
+    """
+    set_by_rule = next((_THINKING[name] for name in rules if name in _THINKING), _no_thinking)
+    requested = chat.get("reasoning_effort")
+    requested = requested if requested in EFFORTS else None
+    thinking, effort = set_by_rule(requested, body, conversation, rules)
     if forced and thinking is not None and thinking["type"] != "disabled":
-        thinking = None  # a forced call and thinking exclude each other
+        thinking = None
     if thinking is not None:
         body["thinking"] = thinking
     if effort is not None:
         body["output_config"] = {"effort": effort}
-    if (thinking is None or thinking["type"] == "disabled") and "thinking_on" not in words:
-        talk.forget_thoughts()
-    if chat.get("reasoning_effort") is not None and not _as_asked(asked, thinking, effort):
+    if (thinking is None or thinking["type"] == "disabled") and "thinking_on" not in rules:
+        conversation.remove_thinking()
+    if chat.get("reasoning_effort") is not None and not _as_requested(requested, thinking, effort):
         dropped.append("reasoning_effort")
 
 
-def _as_asked(asked: str | None, thinking: Json | None, effort: str | None) -> bool:
-    if asked == "none":
+def _as_requested(requested: str | None, thinking: Json | None, effort: str | None) -> bool:
+    if requested == "none":
         return effort is None
-    return asked is not None and (effort == asked or (effort is None and thinking is not None))
+    return requested is not None and (effort == requested or (effort is None and thinking is not None))
 
 
-Thinking = tuple[Json | None, str | None]
-
-
-def _adaptive(asked: str | None, body: Json, talk: Conversation, words: Mapping[str, str]) -> Thinking:
-    """Its thoughts are asked for in summary: without that they come empty, as does text between calls."""
-    able = words.get("efforts", "low,medium,high").split(",")
-    shown = {"type": "adaptive", "display": "summarized"}
-    hides = "thinking_on" in words and "tools" in body
-    if asked is None:
-        return (shown if hides or talk.thinks() else None), None
-    if asked != "none":
-        return shown, nearest(asked, able)
-    if "thinking_on" not in words:
+def _adaptive(
+    requested: str | None, body: Json, conversation: Conversation, rules: Mapping[str, str]
+) -> Thinking:
+    """Request summaries of the thinking: without them it comes empty, and so does the text between calls."""
+    accepted = rules.get("efforts", "low,medium,high").split(",")
+    summarized = {"type": "adaptive", "display": "summarized"}
+    needs_display = "thinking_on" in rules and "tools" in body
+    if requested is None:
+        return (summarized if needs_display or conversation.has_thinking() else None), None
+    if requested != "none":
+        return summarized, nearest_effort(requested, accepted)
+    if "thinking_on" not in rules:
         return {"type": "disabled"}, None
-    if "between_tools" in words:
+    if "between_tools" in rules:
         return {"type": "between_tools"}, None
-    return (shown if hides else None), able[0]
+    return (summarized if needs_display else None), accepted[0]
 
 
-def nearest(asked: str, able: list[str]) -> str:
-    lower = [effort for effort in EFFORTS[: EFFORTS.index(asked) + 1] if effort in able]
-    return lower[-1] if lower else able[0]
+def nearest_effort(requested: str, accepted: list[str]) -> str:
+    """Return the highest accepted effort that is not above the requested one, else the lowest accepted."""
+    lower = [effort for effort in EFFORTS[: EFFORTS.index(requested) + 1] if effort in accepted]
+    return lower[-1] if lower else accepted[0]
 
 
-def _budget(asked: str | None, body: Json, talk: Conversation, _: Mapping[str, str]) -> Thinking:
-    """Thinking by a number of tokens, which `max_tokens` includes, as in OpenAI's meaning of it.
+def _budget(
+    requested: str | None, body: Json, conversation: Conversation, rules: Mapping[str, str]
+) -> Thinking:
+    """Set a budget of thinking tokens, which count towards `max_tokens`, as they do at OpenAI.
 
-    It cannot begin in the middle of a turn: not after calls made without it, nor behind a prefill.
+    Thinking cannot begin within a turn: neither after calls that were made without it, nor after a prefill.
     """
-    if asked in (None, "none") or talk.prefilled or talk.thoughtless_calls():
+    if requested in (None, "none") or conversation.prefilled or conversation.continues_without_thinking():
         return None, None
-    most = body["max_tokens"]
-    budget = _BUDGETS[str(asked)]
-    budget = budget if budget < most else max(_LEAST_BUDGET, most // 2)
-    return ({"type": "enabled", "budget_tokens": budget} if budget < most else None), None
+    max_tokens = body["max_tokens"]
+    budget = _BUDGETS[str(requested)]
+    budget = budget if budget < max_tokens else max(_MIN_BUDGET, max_tokens // 2)
+    return ({"type": "enabled", "budget_tokens": budget} if budget < max_tokens else None), None
 
 
-def _effort(asked: str | None, body: Json, talk: Conversation, words: Mapping[str, str]) -> Thinking:
-    """An effort alone: gpt-oss, for one, on Bedrock."""
-    able = words.get("efforts", "low,medium,high").split(",")
-    return None, asked and nearest(asked, able)
+def _effort(
+    requested: str | None, body: Json, conversation: Conversation, rules: Mapping[str, str]
+) -> Thinking:
+    """Set only an effort, for example for gpt-oss on Bedrock."""
+    accepted = rules.get("efforts", "low,medium,high").split(",")
+    return None, requested and nearest_effort(requested, accepted)
 
 
-def _nova(asked: str | None, body: Json, talk: Conversation, words: Mapping[str, str]) -> Thinking:
-    """An effort that switches thinking on: https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html"""
-    return (None, None) if asked == "none" else _effort(asked, body, talk, words)
+def _nova_effort(
+    requested: str | None, body: Json, conversation: Conversation, rules: Mapping[str, str]
+) -> Thinking:
+    """Set an effort, which switches thinking on.
+
+    https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
+    """
+    return (None, None) if requested == "none" else _effort(requested, body, conversation, rules)
 
 
-def _unasked(asked: str | None, body: Json, talk: Conversation, words: Mapping[str, str]) -> Thinking:
+def _no_thinking(
+    requested: str | None, body: Json, conversation: Conversation, rules: Mapping[str, str]
+) -> Thinking:
     return None, None
 
 
@@ -105,5 +126,5 @@ _THINKING: Mapping[str, Callable[[str | None, Json, Conversation, Mapping[str, s
     "adaptive": _adaptive,
     "budget": _budget,
     "effort_at": _effort,
-    "nova_effort": _nova,
+    "nova_effort": _nova_effort,
 }

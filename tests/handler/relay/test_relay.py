@@ -270,7 +270,7 @@ ELSEWHERE: Json = {
 }
 FILE = "messages[0].content[0].file"
 NO_PLACE = {
-    "message": f"{FILE}: Claude needs its data; a file kept at OpenAI is out of its reach",
+    "message": f"{FILE}: Claude requires `file_data`; it cannot read a file stored at OpenAI",
     "type": "invalid_request_error",
     "param": FILE,
     "code": "unsupported_parameter",

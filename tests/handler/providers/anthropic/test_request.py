@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handler.errors import UpstreamError
 from handler.providers.anthropic.translator import Anthropic
-from handler.providers.content_blocks.names import fitting, meant, spelled
+from handler.providers.content_blocks.names import decode_name, encode_name, valid_call_id
 from handler.providers.provider import Quirks
 from handler.providers.translator import Json
 from handler.wire.splice import splice
@@ -633,22 +633,23 @@ def test_what_is_sent_can_be_told_in_the_clients_text() -> None:
 
 @given(st.text(), st.booleans())
 def test_every_name_comes_back_from_its_spelling(name: str, custom: bool) -> None:
-    spelling = spelled(name, custom=custom)
-    assert meant(spelling) == (name, custom)
+    spelling = encode_name(name, custom=custom)
+    assert decode_name(spelling) == (name, custom)
     assert spelling.replace("_", "").replace("-", "").isalnum() or not name.strip("_-")
 
 
 @pytest.mark.parametrize("name", ["a._x2e_", "_x2e.", "_xct_a", "_x5f_", "x.y_x2", "_xct.", "_xffffff_"])
 def test_names_that_look_like_spellings(name: str) -> None:
-    assert meant(spelled(name)) == (name, False)
-    assert meant(spelled(name, custom=True)) == (name, True)
+    assert decode_name(encode_name(name)) == (name, False)
+    assert decode_name(encode_name(name, custom=True)) == (name, True)
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_ids_fit_and_stay_apart(first: str, second: str) -> None:
-    for id in (first, second):
-        assert fitting(id).replace("_", "").replace("-", "").isalnum() or set(fitting(id)) <= {"_", "-"}
-    assert (fitting(first) == fitting(second)) == (first == second)
+    ids = valid_call_id(first), valid_call_id(second)
+    for id in ids:
+        assert id.replace("_", "").replace("-", "").isalnum() or set(id) <= {"_", "-"}
+    assert (ids[0] == ids[1]) == (first == second)
 
 
 def test_a_strict_tool_has_a_schema_that_can_be_held_to() -> None:
@@ -683,6 +684,8 @@ CUSTOM = {
 def test_a_custom_tool_takes_its_text_in_an_object() -> None:
     made = {"id": "1", "type": "custom", "custom": {"name": "sql", "input": "select 1"}}
     sent, _ = request({"tools": [CUSTOM], "messages": [user("A"), said(None, made), result("1")]})
-    assert sent["tools"][0]["name"] == spelled("sql", custom=True)
+    assert sent["tools"][0]["name"] == encode_name("sql", custom=True)
     assert "start: x" in sent["tools"][0]["description"]
-    assert sent["messages"][1]["content"] == [use("1", {"input": "select 1"}, spelled("sql", custom=True))]
+    assert sent["messages"][1]["content"] == [
+        use("1", {"input": "select 1"}, encode_name("sql", custom=True))
+    ]

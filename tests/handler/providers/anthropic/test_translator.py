@@ -11,7 +11,7 @@ import pytest
 from handler.answers.usage import usage_of
 from handler.errors import UpstreamError
 from handler.providers.anthropic.translator import Anthropic
-from handler.providers.content_blocks.names import spelled
+from handler.providers.content_blocks.names import encode_name
 from handler.providers.provider import Quirks
 from handler.providers.translator import Json
 from tests.handler.providers.anthropic.test_request import NEWEST, TOOL, request, text, use, user
@@ -37,7 +37,7 @@ def response(body: Json, **more: Any) -> Json:
 
 
 def test_a_custom_tools_call_is_told_as_text() -> None:
-    made = use("1", {"input": "select 1"}, spelled("sql", custom=True))
+    made = use("1", {"input": "select 1"}, encode_name("sql", custom=True))
     expected = {"id": "1", "type": "custom", "custom": {"name": "sql", "input": "select 1"}}
     assert response(message(made))["message"]["tool_calls"] == [expected]
     told = chunks(

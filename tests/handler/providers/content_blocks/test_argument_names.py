@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 
 from handler.errors import Json, UpstreamError
 from handler.providers.anthropic.translator import Anthropic
-from handler.providers.content_blocks.names import meant, meant_arguments, spelled, with_spelled_arguments
-from handler.providers.content_blocks.schema import KEY
+from handler.providers.content_blocks.names import (
+    decode_arguments,
+    decode_name,
+    encode_name,
+    mark_arguments_encoded,
+)
+from handler.providers.content_blocks.schema import PROPERTY_NAME
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from rules import Model
@@ -39,9 +44,9 @@ def sent(**fields: Any) -> Json:
 def test_only_the_tools_that_need_it_are_spelled() -> None:
     query, look = sent()["tools"]
     assert query["name"] == "_xan_query"
-    assert [meant(name)[0] for name in query["input_schema"]["properties"]] == list(ODD)
-    assert all(map(KEY.fullmatch, query["input_schema"]["properties"]))
-    assert [meant(name)[0] for name in query["input_schema"]["required"]] == ["$filter"]
+    assert [decode_name(name)[0] for name in query["input_schema"]["properties"]] == list(ODD)
+    assert all(map(PROPERTY_NAME.fullmatch, query["input_schema"]["properties"]))
+    assert [decode_name(name)[0] for name in query["input_schema"]["required"]] == ["$filter"]
     assert (look["name"], look["input_schema"]["properties"]) == ("look", {"a.b-c": {}})
 
 
@@ -56,12 +61,12 @@ def test_a_choice_and_the_history_use_the_same_names() -> None:
     assert body["tool_choice"] == {"type": "tool", "name": "_xan_query"}
     (use,) = body["messages"][1]["content"]
     assert use["name"] == "_xan_query"
-    assert use["input"] == {spelled(name): value for name, value in GIVEN.items()}
+    assert use["input"] == {encode_name(name): value for name, value in GIVEN.items()}
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "bedrock"])
 def test_an_answer_has_the_clients_own_names_whole_and_streamed(dialect: str) -> None:
-    name, input = with_spelled_arguments("query"), {spelled(name): value for name, value in GIVEN.items()}
+    name, input = mark_arguments_encoded("query"), {encode_name(name): value for name, value in GIVEN.items()}
     whole: dict[str, Json] = {
         "anthropic": {
             "id": "m",
@@ -84,8 +89,8 @@ def test_an_answer_has_the_clients_own_names_whole_and_streamed(dialect: str) ->
 
 @given(st.integers(1, 9))
 def test_a_stream_sends_them_once_they_are_whole(cut: int) -> None:
-    text = json.dumps({spelled(name): value for name, value in GIVEN.items()})
-    start = {"type": "tool_use", "id": "1", "name": with_spelled_arguments("query"), "input": {}}
+    text = json.dumps({encode_name(name): value for name, value in GIVEN.items()})
+    start = {"type": "tool_use", "id": "1", "name": mark_arguments_encoded("query"), "input": {}}
     pieces = [text[at : at + cut] for at in range(0, len(text), cut)]
     events: list[Json] = [
         {"type": "message_start", "message": {"id": "m", "model": "m", "usage": {}}},
@@ -111,13 +116,13 @@ def test_a_stream_sends_them_once_they_are_whole(cut: int) -> None:
 
 @given(st.dictionaries(st.text(), st.integers() | st.text()))
 def test_every_name_comes_back(arguments: Json) -> None:
-    told = json.dumps({spelled(name): value for name, value in arguments.items()})
-    assert json.loads(meant_arguments(told)) == arguments
+    told = json.dumps({encode_name(name): value for name, value in arguments.items()})
+    assert json.loads(decode_arguments(told)) == arguments
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "3", '{"a": 1e999}'])
 def test_what_is_no_object_stays_as_it_is(text: str) -> None:
-    assert meant_arguments(text) == text
+    assert decode_arguments(text) == text
 
 
 @pytest.mark.parametrize("name", ["", "$" * 20, "a" * 65])

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from handler.errors import Json
-from handler.providers.content_blocks.schema import MOST, compiled, of_object
+from handler.providers.content_blocks.schema import LIMITS, supported_schema
+from handler.providers.content_blocks.tool_parameters import object_schema
 
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 NAMED = {"type": "object", "properties": {"a": TEXT}, "required": ["a"]}
@@ -115,7 +116,7 @@ SAID = [
 @pytest.mark.parametrize(("schema", "expected"), SAID)
 def test_a_schema_is_compiled(schema: Json, expected: Json) -> None:
     before = repr(schema)
-    found = compiled(schema)
+    found = supported_schema(schema)
     assert found is not None
     assert found.schema == expected
     assert repr(schema) == before
@@ -157,15 +158,15 @@ UNSAID = [
 
 @pytest.mark.parametrize("schema", UNSAID)
 def test_a_schema_without_an_equal_is_not_compiled(schema: Json) -> None:
-    assert compiled(schema) is None
+    assert supported_schema(schema) is None
 
 
 def test_what_fits_the_limits_exactly_is_compiled() -> None:
-    names = [str(at) for at in range(MOST.unions)]
+    names = [str(at) for at in range(LIMITS.unions)]
     schema = {**objects(required=names), "properties": {name: {"type": ["string", "null"]} for name in names}}
-    found = compiled(schema)
+    found = supported_schema(schema)
     assert found is not None
-    assert found.size.unions == MOST.unions
+    assert found.size.unions == LIMITS.unions
 
 
 ADD = {"properties": {"op": {"const": "add"}, "text": TEXT}, "required": ["op", "text"]}
@@ -217,11 +218,11 @@ PARAMETERS = [
 
 @pytest.mark.parametrize(("parameters", "expected"), PARAMETERS)
 def test_parameters_are_an_object(parameters: Any, expected: Json) -> None:
-    found = of_object(parameters)
+    found = object_schema(parameters)
     found.pop("description", None)
     assert found == expected
 
 
 def test_alternatives_go_into_the_description_too() -> None:
-    told = of_object({"oneOf": [ADD, DELETE], "description": "Edits."})["description"]
+    told = object_schema({"oneOf": [ADD, DELETE], "description": "Edits."})["description"]
     assert told == f"Edits. (oneOf: {json.dumps([ADD, DELETE])})"

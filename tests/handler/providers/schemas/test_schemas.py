@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from handler.errors import Json, SchemaMismatch
-from handler.providers.content_blocks.schema import compiled, of_object
+from handler.providers.content_blocks.schema import supported_schema
+from handler.providers.content_blocks.tool_parameters import object_schema
 from handler.providers.google.schema import gemini_schema
 from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
@@ -34,9 +35,13 @@ CHECKS = list(HealthCheck)
 
 def translations(schema: Json) -> dict[str, Json]:
     """The schema as each provider gets it, where it gets one."""
-    found = compiled(schema)
+    found = supported_schema(schema)
     native = {} if found is None else {"Claude's and Bedrock's": found.schema}
-    return {**native, "Gemini's": gemini_schema(schema), "Claude's and Bedrock's tools": of_object(schema)}
+    return {
+        **native,
+        "Gemini's": gemini_schema(schema),
+        "Claude's and Bedrock's tools": object_schema(schema),
+    }
 
 
 def nothing_is_lost(schema: Json, data: st.DataObject) -> None:

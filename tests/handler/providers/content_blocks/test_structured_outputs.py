@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handler.errors import Json, UpstreamError
-from handler.providers.content_blocks.schema import MOST, STRICT_TOOLS
+from handler.providers.content_blocks.schema import LIMITS, MAX_STRICT_TOOLS
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from rules import Model
@@ -39,9 +39,9 @@ FREE = {"additionalProperties": True}
 HELD = [
     pytest.param([tool("a", "x"), tool("b", **FREE)], None, [True, False], id="not one that takes anything"),
     pytest.param(
-        [tool(str(at)) for at in range(STRICT_TOOLS + 1)],
+        [tool(str(at)) for at in range(MAX_STRICT_TOOLS + 1)],
         None,
-        [True] * STRICT_TOOLS + [False],
+        [True] * MAX_STRICT_TOOLS + [False],
         id="20 at most",
     ),
     pytest.param(
@@ -99,4 +99,4 @@ def test_a_schema_that_cannot_be_compiled_is_not_sent(dialect: str) -> None:
 
 
 def test_the_limits_are_those_that_are_documented() -> None:
-    assert (STRICT_TOOLS, MOST.optional, MOST.unions) == (20, 24, 16)
+    assert (MAX_STRICT_TOOLS, LIMITS.optional, LIMITS.unions) == (20, 24, 16)
