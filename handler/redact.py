@@ -1,12 +1,12 @@
-"""Text that goes to a caller or a log, without what looks like key material or an upstream's address."""
+"""Removes credentials and URLs from text that goes to a caller or a log."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-_LOOKED_AT = 2000  # characters beyond the limit: what is redacted may become shorter
-# No run without a bound stands before what may fail to match: that would take quadratic time.
+_EXAMINED = 2000  # characters beyond the limit, because redacted text may become shorter
+# No unbounded run comes before a part that may fail to match: that would take quadratic time.
 _SECRETS = re.compile(
     r"(?i:bearer|basic|api[-_ ]?key|x-api-key|authorization|x-amz-security-token)"
     r"\s{0,4}[:=]?\s{0,4}['\"]?[A-Za-z0-9._~+/*-]{8,}=*"
@@ -15,69 +15,68 @@ _SECRETS = re.compile(
 )
 _ADDRESSES = re.compile(r"\bhttps?://[^\s'\"<>)\]}]+")
 
-
-def redact(text: str, *, limit: int = 500) -> str:
-    """`text` with keys and URLs replaced, at most `limit` characters."""
-    most = limit + _LOOKED_AT
-    if len(text) > most:
-        text, *_ = text[:most].rsplit(maxsplit=1) or [""]  # half a key would not look like one
-    text = _ADDRESSES.sub("[address]", _SECRETS.sub("[redacted]", text))
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def remove_secrets(text: str, secrets: Iterable[str]) -> str:
-    """`text` without these credentials, in any simple disguise.
-
-    That is other capitals; escapes of a URL, of JSON or of HTML; base64 or hexadecimal; blanks, line ends or
-    any other punctuation between its characters. LEAST characters of one are as good as all of it.
-    """
-    for secret in secrets:
-        cut = _cut if len(_letters(secret)[0]) >= LEAST else _short_cut
-        text = cut(text, secret)
-    return text
-
-
-LEAST = 12  # letters and digits of a credential that stand in no text by chance
-SHORTEST = 6  # characters of a credential that is looked for at all
-_GONE = "[redacted]"
-# A character of a text as it stands or escaped: %2F (also %252F), \\u002f, &#47;, &#x2f;, \\n.
+MIN_MATCH = 12  # letters and digits of a credential that are in no text by chance
+MIN_SECRET = 6  # characters; a shorter credential is not searched for
+_REMOVED = "[redacted]"
+# One character, plain or escaped: %2F (also %252F), \\u002f, &#47;, &#x2f;, \\n.
 _CHARACTER = re.compile(
     r"%(?:25){0,3}([0-9A-Fa-f]{2})|\\{1,2}u00([0-9A-Fa-f]{2})|&#x([0-9A-Fa-f]{2});|&#([0-9]{2,3});|\\[a-z]|(.)",
     re.DOTALL,
 )
 
 
-def _cut(text: str, secret: str) -> str:
-    """`text` without any LEAST letters and digits in a row of the secret, in any disguise."""
-    pieces = _pieces(secret)
-    letters, places = _letters(text)
-    hits = [at for at in range(len(letters) - LEAST + 1) if letters[at : at + LEAST] in pieces]
-    done, kept = 0, []
-    for at in hits:
-        start, end = places[at][0], places[at + LEAST - 1][1]
-        if start >= done:
-            kept += [text[done:start], _GONE]
-        done = max(done, end)
-    return _no_beginning("".join((*kept, text[done:])), secret)
+def redact(text: str, *, limit: int = 500) -> str:
+    """Returns `text` with everything that looks like a key or a URL replaced, at most `limit` characters."""
+    most = limit + _EXAMINED
+    if len(text) > most:
+        text, *_ = text[:most].rsplit(maxsplit=1) or [""]  # half a key does not look like one
+    text = _ADDRESSES.sub("[address]", _SECRETS.sub("[redacted]", text))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _short_cut(text: str, secret: str) -> str:
-    """`text` without a secret too short to be matched by a part, unless it may be an ordinary word."""
-    if len(secret) < SHORTEST or secret.isalpha() or secret.isdigit():
-        return text
-    return _no_beginning(re.sub(re.escape(secret), _GONE, text, flags=re.IGNORECASE), secret)
+def remove_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Returns `text` without these credentials, also where they are written in another way.
 
-
-def _no_beginning(text: str, secret: str) -> str:
-    """`text` without the secret's beginning where the text was cut off inside it."""
-    for length in range(len(secret) - 1, 3, -1):
-        if text.endswith(f"{secret[:length]}…"):
-            return f"{text[: -length - 1]}{_GONE}…"
+    That is in other capitals; escaped for URLs, JSON or HTML; in base64 or hexadecimal; with blanks, line
+    ends or other punctuation between the characters. MIN_MATCH characters of one are removed like all of it.
+    """
+    for secret in secrets:
+        remove = _remove if len(_alphanumerics(secret)[0]) >= MIN_MATCH else _remove_short
+        text = remove(text, secret)
     return text
 
 
-def _letters(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """The letters and digits of a text in lower case, its escapes read, and where each one stands."""
+def _remove(text: str, secret: str) -> str:
+    """Removes every run of MIN_MATCH letters and digits that is also in the secret."""
+    runs = _runs(secret)
+    letters, places = _alphanumerics(text)
+    hits = [at for at in range(len(letters) - MIN_MATCH + 1) if letters[at : at + MIN_MATCH] in runs]
+    done, parts = 0, []
+    for at in hits:
+        start, end = places[at][0], places[at + MIN_MATCH - 1][1]
+        if start >= done:
+            parts += [text[done:start], _REMOVED]
+        done = max(done, end)
+    return _remove_cut_off("".join((*parts, text[done:])), secret)
+
+
+def _remove_short(text: str, secret: str) -> str:
+    """Removes a secret too short to be matched by a part, unless it may be an ordinary word or number."""
+    if len(secret) < MIN_SECRET or secret.isalpha() or secret.isdigit():
+        return text
+    return _remove_cut_off(re.sub(re.escape(secret), _REMOVED, text, flags=re.IGNORECASE), secret)
+
+
+def _remove_cut_off(text: str, secret: str) -> str:
+    """Removes the beginning of the secret from a text that was cut off inside it."""
+    for length in range(len(secret) - 1, 3, -1):
+        if text.endswith(f"{secret[:length]}…"):
+            return f"{text[: -length - 1]}{_REMOVED}…"
+    return text
+
+
+def _alphanumerics(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Returns the letters and digits of a text in lower case, escapes decoded, and the place of each."""
     found: list[str] = []
     places: list[tuple[int, int]] = []
     for match in _CHARACTER.finditer(text):
@@ -90,12 +89,12 @@ def _letters(text: str) -> tuple[str, list[tuple[int, int]]]:
     return "".join(found), places
 
 
-def _pieces(secret: str) -> set[str]:
-    """All runs of LEAST letters and digits of a secret, of its base64 at each offset, of its hexadecimal."""
-    from base64 import b64encode  # an error is rare: not part of a cold start
+def _runs(secret: str) -> set[str]:
+    """Returns the runs of MIN_MATCH letters and digits in a secret, its hexadecimal and its base64."""
+    from base64 import b64encode  # errors are rare: not part of a cold start
 
     raw = secret.encode()
-    # What stands before it in the same base64 text moves its bits; the letters that it shares are left out.
-    packed = [b64encode(b"\0" * offset + raw).decode()[-(-offset * 4 // 3) : -3] for offset in range(3)]
-    forms = (_letters(form)[0] for form in (secret, raw.hex(), *packed))
-    return {form[at : at + LEAST] for form in forms for at in range(len(form) - LEAST + 1)}
+    # Text before it in the same base64 shifts its bits; letters that hold bits of both are left out.
+    encoded = [b64encode(b"\0" * offset + raw).decode()[-(-offset * 4 // 3) : -3] for offset in range(3)]
+    forms = (_alphanumerics(form)[0] for form in (secret, raw.hex(), *encoded))
+    return {form[at : at + MIN_MATCH] for form in forms for at in range(len(form) - MIN_MATCH + 1)}

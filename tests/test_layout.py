@@ -243,14 +243,12 @@ UNREAD = {
     *(f"handler.providers.{name}" for name in ("openai", "quirks", "rows", "addressing", "data_urls")),
     *(f"handler.providers.{name}" for name in ("failure", "legacy_functions", "malformed", "registry")),
     *(f"handler.providers.{name}" for name in ("retry_after", "translator")),
-    "handler.redact",
     "handler.relay",
     "handler.runtime",
     "handler.settings",
     "handler.store",
     "handler.structured",
     "handler.upstream",
-    "handler.wire",
     "rules",
 }
 INTERROGATIVES = ("What", "Who", "Which", "Whether", "Whose", "Those")

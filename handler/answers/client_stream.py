@@ -17,7 +17,7 @@ from handler.errors import Json, UpstreamError
 from handler.providers.translator import StreamDecoder
 from handler.wire import sse
 from handler.wire.framing import FRAMINGS
-from handler.wire.json_memory import LIGHT, MAX_SILENT, escape_emoji, is_too_large
+from handler.wire.json_memory import SMALL, escape_emoji, is_too_large
 from handler.wire.splice import dump, splice
 from rules import Price
 
@@ -26,6 +26,7 @@ _LIKE_THE_LATEST = ("id", "object", "created", "usage")
 # Seconds in which an answer that is whole may still tell its usage, where that is asked for and not yet told;
 # in which it may end; in which its usage may come behind `[DONE]`.
 COUNTING, GRACE, LATE = 20.0, 5.0, 0.1
+MAX_SILENT = 32_000_000  # characters of events that bring the client nothing
 
 
 def content_of(chunk: Mapping[str, Any]) -> int | None:
@@ -161,7 +162,7 @@ class ClientStream:
     def _event(self, text: str, frames: list[bytes]) -> None:
         if self.ended or not text.strip():
             return
-        if len(text) > LIGHT and is_too_large(text := escape_emoji(text)):
+        if len(text) > SMALL and is_too_large(text := escape_emoji(text)):
             raise sse.EventTooLarge("an event has too many values")
         if "\n" in text:
             text = text.replace("\n", " ")  # many clients read one line per event

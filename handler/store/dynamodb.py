@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.settings import Settings
-from handler.wire.address import loopback
+from handler.wire.address import is_loopback_host
 
 # What an error of AWS or of botocore means to a person. Their own words may name accounts and addresses.
 _MEANINGS = {
@@ -47,7 +47,7 @@ class StoreError(Exception):
 
 
 def is_loopback(endpoint: str | None) -> bool:
-    return loopback(urlsplit(endpoint or "").hostname or "")
+    return is_loopback_host(urlsplit(endpoint or "").hostname or "")
 
 
 def create_client(

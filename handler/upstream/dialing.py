@@ -15,7 +15,7 @@ from typing import Any
 from handler.errors import UpstreamError
 from handler.upstream.connection import Connection, Origin, connection_failure, network_failure
 from handler.upstream.proxies import Proxy
-from handler.wire.address import named_public, public
+from handler.wire.address import is_public, is_public_host
 
 HEAD_START = 0.25  # seconds that one address has before the next is tried as well (RFC 8305, section 5)
 MAX_ADDRESSES = 8
@@ -36,7 +36,7 @@ async def connect(
             if proxy is None:
                 connection = await _tcp(origin, origin, public_only=public_only)
             else:
-                if public_only and not named_public(origin.host):
+                if public_only and not is_public_host(origin.host):
                     raise _not_public()
                 connection = await _through(proxy, origin, tls)
             return await _secured(connection, origin, tls) if origin.tls else connection
@@ -92,7 +92,7 @@ async def _tcp(to: Origin, origin: Origin, *, public_only: bool) -> Connection:
         raise network_failure("dns") from error
     addresses = _interleaved([one[4] for one in found])
     if public_only:
-        addresses = [address for address in addresses if public(address[0])]
+        addresses = [address for address in addresses if is_public(address[0])]
         if not addresses:
             raise _not_public()
 

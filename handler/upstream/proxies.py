@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from handler.settings import InvalidSetting
 from handler.upstream.connection import Origin
-from handler.wire.address import is_address, loopback
+from handler.wire.address import is_address, is_loopback_host
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -47,7 +47,11 @@ class Proxies:
     def before(self, origin: Origin) -> Proxy | None:
         """The proxy through which the origin is asked; None: it is asked directly."""
         proxy = self.https if origin.tls else self.http
-        if proxy is None or loopback(origin.host) or any(_matches(one, origin) for one in self.direct):
+        if (
+            proxy is None
+            or is_loopback_host(origin.host)
+            or any(_matches(one, origin) for one in self.direct)
+        ):
             return None
         return proxy
 

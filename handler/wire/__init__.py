@@ -1,1 +1,1 @@
-"""Bytes and texts: JSON, server-sent events, event streams. Nothing here knows what a model is."""
+"""Bytes and texts: JSON, events, header values, addresses. Nothing here knows what a model is."""

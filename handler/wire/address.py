@@ -1,4 +1,4 @@
-"""Judges addresses: an upstream's must be on the public internet (contract, section 6).
+"""Tells public addresses from private ones: a provider's must be public (contract, section 6).
 
 https://www.iana.org/assignments/iana-ipv6-special-registry
 """
@@ -7,45 +7,45 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-# Azure's metadata lies in public space; Oracle's in a network that older Pythons take for public.
+# Azure serves its metadata at a public address; Oracle in a network that older Pythons hold to be public.
 _METADATA = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"))
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Names that by definition are in a private network or mean this machine (RFC 6761, 6762, 8375, 9476).
+# Names that by definition are private or mean this machine (RFC 6761, 6762, 8375, 9476).
 _PRIVATE_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
 
 
-def public(text: str) -> bool:
-    """False for loopback, private, link-local, metadata, multicast, unspecified, and no address at all."""
+def is_public(text: str) -> bool:
+    """False for loopback, private, link-local, metadata, multicast, unspecified addresses and for names."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return False
     if isinstance(address, IPv6Address):
-        inner = _carried(address)
+        inner = _embedded_ipv4(address)
         if inner is None:
             return address in _GLOBAL_UNICAST and address.is_global
         address = inner
     return address.is_global and not address.is_multicast and not any(address in one for one in _METADATA)
 
 
-def _carried(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that packets to this one end up at."""
+def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """Returns the IPv4 address to which packets for this one are sent."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour
 
 
-def named_public(host: str) -> bool:
-    """True unless the name alone says that the host is private; for names that a proxy will look up."""
+def is_public_host(host: str) -> bool:
+    """False for a private address or name. A proxy looks names up itself, so only the name can be checked."""
     if is_address(host):
-        return public(host)
+        return is_public(host)
     name = host.rstrip(".").lower()
     return "." in name and not name.endswith(_PRIVATE_NAMES)
 
 
-def loopback(host: str) -> bool:
-    """True for this machine: a loopback address, or a name that always means one (RFC 6761)."""
+def is_loopback_host(host: str) -> bool:
+    """True for a loopback address or a name that always means one (RFC 6761)."""
     if is_address(host):
         return ip_address(host.partition("%")[0]).is_loopback
     return f".{host.rstrip('.').lower()}".endswith(".localhost")

@@ -1,6 +1,6 @@
-"""AWS's event-stream framing, as handler/wire/sse.py has that of server-sent events: bytes in, events out.
+"""Decodes AWS event streams; handler/wire/sse.py does the same for server-sent events.
 
-An event's data is JSON text with the event's type around its payload: `{"messageStop": {"stopReason": ...}}`.
+An event's data is JSON text, the payload under the event's type: `{"messageStop": {"stopReason": ...}}`.
 Exceptions are such events too. https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
 """
 
@@ -15,44 +15,44 @@ from zlib import crc32
 from handler.errors import UpstreamError
 from handler.wire.sse import MAX_EVENT, Event, EventTooLarge
 
-_PRELUDE, _SHORTEST = 12, 16  # bytes: both lengths and their checksum; with that of the message
-# Where a message says what it is, by `:message-type`.
-_TYPES = {"event": ":event-type", "exception": ":exception-type", "error": ":error-code"}
+_PRELUDE, _SHORTEST = 12, 16  # bytes: both lengths and their checksum; with the checksum of the message
+# The header that names a message, by its `:message-type`.
+_NAMES = {"event": ":event-type", "exception": ":exception-type", "error": ":error-code"}
 
 
 class Decoder:
-    """Bytes to events. Those before a failure count, so they come one by one."""
+    """Turns bytes into events. Each is yielded at once, so that those before a failure are not lost."""
 
     def __init__(self, *, max_event: int = MAX_EVENT) -> None:
         from botocore.eventstream import EventStreamBuffer  # not part of a cold start without Bedrock
 
-        self._buffer: Any = EventStreamBuffer()
+        self._messages: Any = EventStreamBuffer()
         self._max_event = max_event
-        self._held = bytearray()  # of the message that is not complete
+        self._incomplete = bytearray()  # the beginning of a message
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """The events that `data` completes. Raises EventTooLarge, and UpstreamError for what is damaged."""
+        """Yields the events that `data` completes. Raises EventTooLarge, and UpstreamError for damage."""
         from botocore.eventstream import ParserError
 
-        self._held += data
+        self._incomplete += data
         try:
-            while (length := self._length()) is not None and length <= len(self._held):
-                self._buffer.add_data(bytes(self._held[:length]))  # one by one: it copies what it has
-                del self._held[:length]
-                for message in self._buffer:
+            while (length := self._length()) is not None and length <= len(self._incomplete):
+                self._messages.add_data(bytes(self._incomplete[:length]))  # one by one: it copies what it has
+                del self._incomplete[:length]
+                for message in self._messages:
                     yield Event(_data(message))
         except EventTooLarge:
             raise
-        # A wrong checksum; a text that is no UTF-8; a header cut short, or of a type that nobody knows.
+        # A wrong checksum; text that is not UTF-8; a header that is cut short or of an unknown type.
         except (ParserError, ValueError, struct.error, KeyError) as error:
             raise UpstreamError("The provider's stream is damaged.", failure_class="protocol") from error
 
     def _length(self) -> int | None:
-        """The length that the first message declares; None while it has not come."""
-        if len(self._held) < _PRELUDE:
+        """Returns the length that the next message declares; None until its prelude has come."""
+        if len(self._incomplete) < _PRELUDE:
             return None
-        length = int.from_bytes(self._held[:4], "big")
-        if crc32(self._held[:8]) != int.from_bytes(self._held[8:_PRELUDE], "big"):
+        length = int.from_bytes(self._incomplete[:4], "big")
+        if crc32(self._incomplete[:8]) != int.from_bytes(self._incomplete[8:_PRELUDE], "big"):
             raise ValueError("wrong checksum")
         if length < _SHORTEST:
             raise ValueError("too short")
@@ -61,15 +61,15 @@ class Decoder:
         return length
 
     def close(self) -> Iterator[Event]:
-        """Nothing more. Raises UpstreamError when the bytes ended inside a message."""
-        if self._held:
+        """Yields nothing. Raises UpstreamError if the bytes ended inside a message."""
+        if self._incomplete:
             raise UpstreamError("The provider's answer ended too early.", failure_class="network")
         return iter(())
 
 
 def _data(message: Any) -> str:
     headers = message.headers
-    name = str(headers.get(_TYPES.get(str(headers.get(":message-type")), ":event-type"), "unknown"))
+    name = str(headers.get(_NAMES.get(str(headers.get(":message-type")), ":event-type"), "unknown"))
     payload = message.payload.decode()
     if not payload and ":error-message" in headers:
         payload = json.dumps({"message": str(headers[":error-message"])})

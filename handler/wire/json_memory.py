@@ -1,7 +1,7 @@
 """Estimates the memory that a JSON text will take once it is parsed.
 
-`{},` is three bytes of text and ninety of memory, so the length of a text is no bound. The figures are those
-of CPython 3.11 to 3.13 on 64 bits, rounded up.
+`{},` is three bytes of text and ninety of memory, so the length of a text is not a bound. The figures are
+those of CPython 3.11 to 3.13 on 64 bits, rounded up.
 """
 
 from __future__ import annotations
@@ -10,60 +10,62 @@ import json
 import re
 import sys
 
-LIGHT = 100_000  # characters below which a text is not examined
-MOST_VALUES = 32_000_000  # bytes that the values of a provider's text may take
-MAX_SILENT = 32_000_000  # characters of a stream's events of which the client gets nothing
-WIDEST = 20_100_000  # bytes of a text in memory: one emoji makes four of each of its characters
-MAX_ESCAPED = 10_000  # emoji of a text that is too wide: beside an image there are few
+SMALL = 100_000  # characters; a shorter text is not examined
+MAX_PARSED = 32_000_000  # bytes that a provider's text may take once it is parsed
+MAX_TEXT = 20_100_000  # bytes that a text may take; one emoji makes each of its characters take four
+MAX_ESCAPED = 10_000  # emoji that are escaped in a text that takes too much
 
-_OBJECT, _LIST, _ITEM, _NUMBER, _TEXT, _MEMBER, _NAME = 200, 100, 8, 32, 88, 20, 164
+_OBJECT, _LIST, _ITEM, _NUMBER, _STRING, _MEMBER, _NAME = 200, 100, 8, 32, 88, 20, 164
 _TOKEN = re.compile(
     r'"(?:[^"\\]++|\\.)*+"(?P<name>[ \t\n\r]*+:)?'
     r"|(?P<object>\{)|(?P<list>\[)|(?P<item>,)|(?P<number>-?[0-9][0-9.eE+-]++)",
     re.DOTALL,
 )
 _EMOJI = re.compile("[\U00010000-\U0010ffff]")
-_WEIGHTS = {"object": _OBJECT, "list": _LIST, "item": _ITEM, "number": _NUMBER, None: _TEXT}
+_SIZES = {"object": _OBJECT, "list": _LIST, "item": _ITEM, "number": _NUMBER, None: _STRING}
 
 
-def takes_more_memory(text: str, most: int) -> bool:
-    """True when the values of a JSON text take more than `most` bytes, its strings' letters not counted."""
-    if len(text) < LIGHT:
+def takes_more_memory(text: str, limit: int) -> bool:
+    """True if the values of a JSON text take more than `limit` bytes, without the characters of strings."""
+    if len(text) < SMALL:
         return False
-    rough = (
+    upper_bound = (
         text.count("{") * _OBJECT
         + text.count("[") * (_LIST + _NUMBER)
         + text.count(",") * (_ITEM + _NUMBER)
         + text.count(":") * (_MEMBER + _NAME + _NUMBER)
-        + text.count('"') * _TEXT // 2
+        + text.count('"') * _STRING // 2
     )
-    return rough > most and _weighs(text, most)
+    return upper_bound > limit and _exceeds(text, limit)
 
 
 def escape_emoji(text: str) -> str:
-    """The same JSON; its emoji are escapes where they make it wider than `WIDEST`, as one beside an image."""
-    if sys.getsizeof(text) <= WIDEST:
+    """Returns the same JSON with its emoji escaped, if it takes more than MAX_TEXT bytes.
+
+    A few emoji would quadruple the size of an image in the same text.
+    """
+    if sys.getsizeof(text) <= MAX_TEXT:
         return text
-    return _EMOJI.sub(lambda found: json.dumps(found[0])[1:-1], text, count=MAX_ESCAPED)
+    return _EMOJI.sub(lambda emoji: json.dumps(emoji[0])[1:-1], text, count=MAX_ESCAPED)
 
 
 def is_too_large(text: str) -> bool:
-    """True when a provider's text takes too much memory, as it is or parsed."""
-    return sys.getsizeof(text) > WIDEST or takes_more_memory(text, MOST_VALUES)
+    """True if a provider's text takes too much memory, as it is or parsed."""
+    return sys.getsizeof(text) > MAX_TEXT or takes_more_memory(text, MAX_PARSED)
 
 
-def _weighs(text: str, most: int) -> bool:
-    """Adds up the weight token by token, no further than needed. CPython keeps a repeated name once."""
-    weight, names = 0, set()
+def _exceeds(text: str, limit: int) -> bool:
+    """Adds up the sizes of the tokens until they exceed `limit`. CPython stores a repeated name once."""
+    size, names = 0, set()
     for token in _TOKEN.finditer(text):
         if token.lastgroup == "name":
-            weight += _MEMBER
+            size += _MEMBER
             name = hash(text[token.start() : token.end()])
             if name not in names:
                 names.add(name)
-                weight += _NAME
+                size += _NAME
         else:
-            weight += _WEIGHTS[token.lastgroup]
-        if weight > most:
+            size += _SIZES[token.lastgroup]
+        if size > limit:
             return True
     return False

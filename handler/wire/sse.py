@@ -1,8 +1,8 @@
-"""Server-sent events: bytes in and bytes out, however the network cuts them.
+"""Decodes and encodes server-sent events.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
-Two departures: the last event counts even without its blank line, which many providers leave out, and the
-bytes of one event are bounded.
+It departs from the standard in two points: the last event counts even without a blank line behind it, which
+many providers leave out, and the size of an event is limited.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventTooLarge(ValueError):
-    """One event, or one line, is longer than it may be."""
+    """An event, or a line, is longer than it may be."""
 
 
 class Event(NamedTuple):
@@ -25,20 +25,18 @@ class Event(NamedTuple):
 
 
 class Decoder:
-    """Bytes to events. Lines end at CR, LF or CRLF and nowhere else: U+2028 is an ordinary letter in JSON."""
+    """Turns bytes into events. Lines end at CR, LF and CRLF only: U+2028 is an ordinary character in JSON."""
 
     def __init__(self, *, max_event: int = MAX_EVENT) -> None:
         self._max_event = max_event
-        self._line = bytearray()  # the line that has not ended
-        self._data: bytearray | None = (
-            None  # of the event that has not ended, its lines with a line end between
-        )
+        self._line = bytearray()  # the beginning of a line
+        self._data: bytearray | None = None  # of the current event, its lines joined by line ends
         self._event: str | None = None
-        self._after_cr = False  # a LF that comes now belongs to the line end before it
-        self._first = True  # no line has ended yet
+        self._after_cr = False  # an LF that comes next belongs to the line end before it
+        self._at_start = True  # no line has ended yet
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes. Raises EventTooLarge."""
+        """Returns the events that `data` completes. Raises EventTooLarge."""
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
@@ -56,14 +54,14 @@ class Decoder:
         return events
 
     def close(self) -> list[Event]:
-        """The event that the end of the bytes completes."""
+        """Returns the event that the end of the bytes completes."""
         return self.feed(b"\n\n")
 
     def _events(self, lines: list[bytes]) -> list[Event]:
         events = []
         for line in lines:
-            if self._first:
-                line, self._first = line.removeprefix(_BOM), False
+            if self._at_start:
+                line, self._at_start = line.removeprefix(_BOM), False
             if line:
                 self._field(line)
                 continue
@@ -74,7 +72,7 @@ class Decoder:
         return events
 
     def _field(self, line: bytes) -> None:
-        """One line of an event. Comments, ids, retry times and unknown fields say nothing to us."""
+        """Adds one line to the event. Comments, ids, retry times and unknown fields are ignored."""
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
@@ -93,7 +91,7 @@ class Decoder:
 
 
 def encode(data: str) -> bytes:
-    """One event. Of several lines each gets its own field, as the decoder joins them."""
+    """Encodes one event; each line of `data` becomes a field of its own."""
     if "\n" in data:
         data = data.replace("\n", "\ndata: ")
     return f"data: {data}\n\n".encode("utf-8", "replace")

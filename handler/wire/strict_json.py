@@ -1,8 +1,9 @@
-"""JSON as RFC 8259 has it, stricter where readers differ: bytes must mean the same to us and to the upstream.
+"""Parses JSON as RFC 8259 defines it, and refuses what parsers read in different ways.
 
-The C scanner of `json` does the work. What it lets through (repeated names, NaN, any depth) is refused, and
-only then the text is read again, for the place. https://www.rfc-editor.org/rfc/rfc8259
-A name that stands twice is lost on the way into a dict: so fewer texts are in the value than in the text.
+A body must mean the same to Sluice and to the provider. The C scanner of `json` parses it, and accepts
+repeated names, NaN and any depth. These are refused afterwards; only then is the text read again to find the
+place. A repeated name is lost in a dict, so the value then has fewer strings than the text.
+https://www.rfc-editor.org/rfc/rfc8259
 """
 
 from __future__ import annotations
@@ -14,13 +15,11 @@ from itertools import islice
 from typing import Any
 
 from handler.errors import InvalidRequest, TooLarge
-from handler.wire.json_memory import LIGHT, takes_more_memory
+from handler.wire.json_memory import SMALL, takes_more_memory
 
 MAX_DEPTH = 100
-MAX_VALUES = 24_000_000  # bytes of memory that the lists, objects, names and numbers of a body may take
-LONGEST_INTEGER = (
-    4300  # digits; longer ones make Python's int() refuse, because reading them takes quadratic time
-)
+MAX_PARSED = 24_000_000  # bytes that the lists, objects, names and numbers of a body may take
+MAX_DIGITS = 4300  # of an integer; int() refuses more, because parsing them takes quadratic time
 
 _TOKEN = re.compile(
     r'(?P<string>"(?:[^"\\]++|\\.)*+")(?P<colon>[ \t\n\r]*:)?'
@@ -30,74 +29,74 @@ _TOKEN = re.compile(
 
 
 class _Refused(ValueError):
-    """A text holds what RFC 8259 or Sluice forbids, at an unknown place."""
+    """The text has something that RFC 8259 or Sluice forbids, at a place that is not known."""
 
 
-def _constant(_name: str) -> Any:
+def _refuse_constant(_name: str) -> Any:
     raise _Refused
 
 
-_DECODER = json.JSONDecoder(parse_constant=_constant)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
-    """The text of `body` and its value.
+    """Returns the text of `body` and its value.
 
-    Raises InvalidRequest `invalid_json`, with what is wrong where, and TooLarge for too many values.
+    Raises InvalidRequest `invalid_json` with the problem and its place, and TooLarge for too many values.
     """
-    text = _text(body)
-    if takes_more_memory(text, MAX_VALUES):
+    text = _text_of(body)
+    if takes_more_memory(text, MAX_PARSED):
         too_many = TooLarge("The request has too many values for its size: objects, lists, names, numbers.")
-        raise _too_deep(text[:LIGHT], max_depth) or too_many
+        raise _find_too_deep(text[:SMALL], max_depth) or too_many
     try:
         return text, decode(text, max_depth=max_depth)
     except json.JSONDecodeError as error:
         raise _invalid(f"{error.msg[0].lower()}{error.msg[1:]}", text, error.pos) from None
     except (RecursionError, ValueError):
-        raise _first_problem(text, max_depth) from None
+        raise _find_problem(text, max_depth) from None
 
 
 def decode(text: str, *, max_depth: int = MAX_DEPTH) -> Any:
-    """The value of a JSON text. Raises ValueError or RecursionError, mostly without the place."""
-    value = _DECODER.decode(text)  # ValueError: of int() too, which has a limit
-    depth, texts = _measured(value)
-    if depth > max_depth or texts != _texts(text):
+    """Returns the value of a JSON text. Raises ValueError or RecursionError, mostly without the place."""
+    value = _DECODER.decode(text)  # raises ValueError for MAX_DIGITS too
+    depth, strings = _measure(value)
+    if depth > max_depth or strings != _count_strings(text):
         raise _Refused
     return value
 
 
-def _measured(value: Any) -> tuple[int, int]:
-    """How deep the lists and objects of a value just parsed are nested; how many texts it has, with names."""
-    depth, texts, level = 0, int(type(value) is str), [value] if type(value) in (dict, list) else []
+def _measure(value: Any) -> tuple[int, int]:
+    """Returns the depth of a value that was just parsed, and the number of its strings and names."""
+    depth, strings, level = 0, int(type(value) is str), [value] if type(value) in (dict, list) else []
     while level:
         depth, below = depth + 1, []
         for parent in level:
             if type(parent) is dict:
-                texts += len(parent)
+                strings += len(parent)
                 parent = parent.values()
             for child in parent:
                 kind = type(child)
                 if kind is str:
-                    texts += 1
+                    strings += 1
                 elif kind is dict or kind is list:
                     below.append(child)
         level = below
-    return depth, texts
+    return depth, strings
 
 
-def _texts(text: str) -> int:
-    """How many there are in a JSON text: nothing else has quotation marks, two of them."""
+def _count_strings(text: str) -> int:
+    """Counts the strings and names in a JSON text: each has two quotation marks, and nothing else has any."""
     escaped = text.replace(r"\\", "").count(r"\"") if "\\" in text else 0
     return (text.count('"') - escaped) // 2
 
 
 def is_deeper(value: Any, limit: int) -> bool:
-    """Whether lists and objects are nested more than `limit` deep in `value`."""
+    """True if lists and objects are nested more than `limit` deep in `value`."""
     return next(islice(levels(value), limit, None), None) is not None
 
 
 def levels(value: Any) -> Iterator[list[Any]]:
-    """The lists and objects in `value`, one list for each depth, from the outside in."""
+    """Yields the lists and objects in `value`, one list for each depth, from the outside in."""
     level = [value] if isinstance(value, dict | list) else []
     while level:
         yield level
@@ -109,14 +108,14 @@ def levels(value: Any) -> Iterator[list[Any]]:
         ]
 
 
-def _text(body: bytes) -> str:
+def _text_of(body: bytes) -> str:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         problem = f"The body is not UTF-8: byte 0x{body[error.start]:02x} at position {error.start}."
         raise InvalidRequest(problem, code="invalid_json") from None
     if text.startswith("\ufeff"):
-        raise _invalid("a byte order mark stands before the JSON", text, 0)
+        raise _invalid("a byte order mark before the JSON", text, 0)
     if not text.strip(" \t\n\r"):
         raise InvalidRequest("The body is empty; a JSON object was expected.", code="invalid_json")
     return text
@@ -128,9 +127,9 @@ def _invalid(problem: str, text: str, at: int) -> InvalidRequest:
     return InvalidRequest(f"The body is not valid JSON: {problem} at {place}.", code="invalid_json")
 
 
-def _first_problem(text: str, max_depth: int) -> InvalidRequest:
-    """The first thing in `text` that stopped the scanner; what stands before it is well formed."""
-    names: list[set[str]] = []  # of every list and object that is open
+def _find_problem(text: str, max_depth: int) -> InvalidRequest:
+    """Finds the first place in `text` that was refused; the text before it is well formed."""
+    names: list[set[str]] = []  # of each list and object that is open
     for token in _TOKEN.finditer(text):
         problem = None
         match token.lastgroup:
@@ -140,18 +139,18 @@ def _first_problem(text: str, max_depth: int) -> InvalidRequest:
             case "close":
                 names.pop()
             case "colon":
-                problem = _repeated(names[-1], token["string"])
+                problem = _add_name(names[-1], token["string"])
             case "constant":
-                problem = f"{token[0]} is no JSON value"
-            case "number" if len(token[0].lstrip("-")) > LONGEST_INTEGER and token[0].lstrip("-").isdigit():
-                problem = f"an integer of more than {LONGEST_INTEGER} digits"
+                problem = f"{token[0]} is not a JSON value"
+            case "number" if len(token[0].lstrip("-")) > MAX_DIGITS and token[0].lstrip("-").isdigit():
+                problem = f"an integer of more than {MAX_DIGITS} digits"
         if problem:
             return _invalid(problem, text, token.start())
     return InvalidRequest("The body is nested too deep.", code="invalid_json")
 
 
-def _too_deep(text: str, max_depth: int) -> InvalidRequest | None:
-    """The place where a text that may be no JSON goes too deep; None where it does not."""
+def _find_too_deep(text: str, max_depth: int) -> InvalidRequest | None:
+    """Finds the place where a text, which may not be JSON, is nested too deep."""
     depth = 0
     for token in _TOKEN.finditer(text):
         depth += (token.lastgroup == "open") - (token.lastgroup == "close")
@@ -160,9 +159,10 @@ def _too_deep(text: str, max_depth: int) -> InvalidRequest | None:
     return None
 
 
-def _repeated(names: set[str], literal: str) -> str | None:
+def _add_name(names: set[str], literal: str) -> str | None:
+    """Adds a name to those of its object; returns the problem if it is there already."""
     name = json.loads(literal)
     if name in names:
-        return f"the name {json.dumps(name[:80])} stands twice in one object,"
+        return f"the name {json.dumps(name[:80])} appears twice in one object,"
     names.add(name)
     return None

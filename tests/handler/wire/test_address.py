@@ -1,10 +1,10 @@
-"""handler/upstream/address.py: which addresses an upstream may have."""
+"""Tests of handler/wire/address.py."""
 
 from __future__ import annotations
 
 import pytest
 
-from handler.wire.address import public
+from handler.wire.address import is_public
 
 PUBLIC = [
     "1.1.1.1",
@@ -14,7 +14,7 @@ PUBLIC = [
     "64:ff9b::101:101",
     "2002:101:101::1",
 ]
-REFUSED = {
+NOT_PUBLIC = {
     "loopback": ["127.0.0.1", "127.8.8.8", "::1"],
     "unspecified": ["0.0.0.0", "::"],
     "private": ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "fc00::1", "fd12:3456::1"],
@@ -36,17 +36,17 @@ REFUSED = {
         "::10.0.0.1",
         "::7f00:1",
     ],
-    "no address": ["", "localhost", "1.2.3", "0x7f000001", "2130706433", "1.2.3.4.5", "[::1]"],
+    "not an address": ["", "localhost", "1.2.3", "0x7f000001", "2130706433", "1.2.3.4.5", "[::1]"],
 }
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_an_address_of_the_public_internet_may_be_an_upstreams(address: str) -> None:
-    assert public(address)
+def test_a_public_address(address: str) -> None:
+    assert is_public(address)
 
 
 @pytest.mark.parametrize(
-    ("why", "address"), [(why, address) for why, all_ in REFUSED.items() for address in all_]
+    ("kind", "address"), [(kind, address) for kind, of_kind in NOT_PUBLIC.items() for address in of_kind]
 )
-def test_any_other_address_may_not(why: str, address: str) -> None:
-    assert not public(address), why
+def test_an_address_that_is_not_public(kind: str, address: str) -> None:
+    assert not is_public(address), kind

@@ -1,4 +1,4 @@
-"""Compressed request bodies: what is taken, what is refused, and that none of them fills the memory."""
+"""Tests of handler/wire/content_encoding.py."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from handler.wire.content_encoding import decode_body
 BODY = b'{"messages": [{"role": "user", "content": "hi"}]}'
 
 
-def raw(body: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=-15)
-    return packer.compress(body) + packer.flush()
+def raw_deflate(body: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(body) + compressor.flush()
 
 
 @pytest.mark.parametrize(
     ("body", "encoding"),
     [
-        pytest.param(BODY, "", id="none"),
-        pytest.param(BODY, "identity", id="none, in a word"),
+        pytest.param(BODY, "", id="no encoding"),
+        pytest.param(BODY, "identity", id="identity"),
         pytest.param(gzip.compress(BODY), "gzip", id="gzip"),
-        pytest.param(gzip.compress(BODY), " GZip ", id="gzip, spelled otherwise"),
+        pytest.param(gzip.compress(BODY), " GZip ", id="gzip in other capitals"),
         pytest.param(gzip.compress(BODY), "x-gzip", id="gzip's old name"),
         pytest.param(zlib.compress(BODY), "deflate", id="deflate"),
-        pytest.param(raw(BODY), "deflate", id="deflate without a head"),
+        pytest.param(raw_deflate(BODY), "deflate", id="deflate without a header"),
     ],
 )
 def test_a_body_is_decoded(body: bytes, encoding: str) -> None:
@@ -43,14 +43,16 @@ def test_a_body_is_decoded(body: bytes, encoding: str) -> None:
     [
         pytest.param(BODY, "br", 415, "unsupported_encoding", id="brotli"),
         pytest.param(BODY, "zstd", 415, "unsupported_encoding", id="zstandard"),
-        pytest.param(gzip.compress(BODY), "gzip, gzip", 415, "unsupported_encoding", id="two of them"),
-        pytest.param(BODY, "gzip", 400, "invalid_value", id="plain, but said to be gzip"),
-        pytest.param(b"", "gzip", 400, "invalid_value", id="nothing"),
-        pytest.param(gzip.compress(BODY)[:-9], "gzip", 400, "invalid_value", id="cut off"),
-        pytest.param(gzip.compress(BODY) + b"x", "gzip", 400, "invalid_value", id="more behind it"),
+        pytest.param(gzip.compress(BODY), "gzip, gzip", 415, "unsupported_encoding", id="two encodings"),
+        pytest.param(BODY, "gzip", 400, "invalid_value", id="not compressed"),
+        pytest.param(b"", "gzip", 400, "invalid_value", id="an empty body"),
+        pytest.param(gzip.compress(BODY)[:-9], "gzip", 400, "invalid_value", id="incomplete"),
+        pytest.param(gzip.compress(BODY) + b"x", "gzip", 400, "invalid_value", id="a byte after the end"),
         pytest.param(gzip.compress(BODY) * 2, "gzip", 400, "invalid_value", id="two bodies"),
         pytest.param(zlib.compress(BODY)[:-1] + b"x", "deflate", 400, "invalid_value", id="a wrong checksum"),
-        pytest.param(gzip.compress(b"x" * 1001), "gzip", 413, "request_too_large", id="too large, unpacked"),
+        pytest.param(
+            gzip.compress(b"x" * 1001), "gzip", 413, "request_too_large", id="too large once decoded"
+        ),
     ],
 )
 def test_a_body_that_cannot_be_decoded_is_refused(body: bytes, encoding: str, status: int, code: str) -> None:
@@ -63,16 +65,16 @@ def test_a_body_that_cannot_be_decoded_is_refused(body: bytes, encoding: str, st
 
 
 @given(st.binary(max_size=2000), st.sampled_from(["gzip", "deflate"]))
-def test_any_body_survives_or_is_too_large(body: bytes, encoding: str) -> None:
-    packed = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
+def test_any_body_is_decoded_or_too_large(body: bytes, encoding: str) -> None:
+    compressed = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
     if len(body) > 1000:
         with pytest.raises(TooLarge):
-            decode_body(packed, encoding, 1000)
+            decode_body(compressed, encoding, 1000)
     else:
-        assert decode_body(packed, encoding, 1000) == body
+        assert decode_body(compressed, encoding, 1000) == body
 
 
-def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
+def test_memory_is_bounded_by_the_limit() -> None:
     bomb, peaks = gzip.compress(b"0" * 50_000_000), []
     for limit in (100_000, 1_000_000):
         tracemalloc.start()

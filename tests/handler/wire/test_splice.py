@@ -1,4 +1,4 @@
-"""splice: the sender's own JSON text with only the declared edits in it."""
+"""Tests of handler/wire/splice.py: an edited text keeps the sender's characters everywhere else."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LAYOUTS = st.sampled_from([None, 0, 2, "\t"])
 
 
 @st.composite
-def written(draw: st.DrawFn) -> tuple[str, Any]:
-    """A value and one of the many ways to write it."""
+def json_texts(draw: st.DrawFn) -> tuple[str, Any]:
+    """A JSON text in one of many layouts, and its value."""
     value = draw(VALUES)
     layout = draw(LAYOUTS)
     spaces = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\r\n", " : ")]))
@@ -45,17 +45,19 @@ def written(draw: st.DrawFn) -> tuple[str, Any]:
 
 
 @st.composite
-def edited(draw: st.DrawFn) -> tuple[str, Any, Any]:
-    """A text, what it parses to, and a value that shares parts with it."""
-    text, old = draw(written())
+def edits(draw: st.DrawFn) -> tuple[str, Any, Any]:
+    """A JSON text, its value, and a value that shares parts with it."""
+    text, old = draw(json_texts())
     return text, old, _edit(draw, old)
 
 
 def _edit(draw: st.DrawFn, old: Any) -> Any:
     match draw(st.sampled_from(["same", "same", "other", "deeper", "deeper"])), old:
         case "deeper", dict():
-            kept = {name: _edit(draw, value) for name, value in old.items() if draw(st.integers(0, 4))}
-            return kept | draw(st.dictionaries(NAMES, st.sampled_from([*old.values(), 1, None]), max_size=2))
+            members = {name: _edit(draw, value) for name, value in old.items() if draw(st.integers(0, 4))}
+            return members | draw(
+                st.dictionaries(NAMES, st.sampled_from([*old.values(), 1, None]), max_size=2)
+            )
         case "deeper", list():
             return [_edit(draw, value) for value in old if draw(st.integers(0, 4))] + draw(
                 st.lists(VALUES, max_size=1)
@@ -65,38 +67,38 @@ def _edit(draw: st.DrawFn, old: Any) -> Any:
     return draw(VALUES)
 
 
-def exactly(value: Any) -> Any:
-    """The value so that True, 1 and 1.0 differ under ==."""
+def with_types(value: Any) -> Any:
+    """Returns the value with its types, so that True, 1 and 1.0 differ."""
     if isinstance(value, dict):
-        return {name: exactly(inner) for name, inner in value.items()}
+        return {name: with_types(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [exactly(inner) for inner in value]
+        return [with_types(inner) for inner in value]
     return type(value), value
 
 
-@given(edited())
+@given(edits())
 def test_the_result_parses_to_the_new_value(case: tuple[str, Any, Any]) -> None:
     text, old, new = case
-    assert exactly(json.loads(splice(text, old, new))) == exactly(new)
+    assert with_types(json.loads(splice(text, old, new))) == with_types(new)
 
 
-@given(edited())
+@given(edits())
 def test_the_result_is_json_that_encodes_to_utf8(case: tuple[str, Any, Any]) -> None:
     text, old, new = case
     result = splice(text, old, new)
     json.loads(result, parse_constant=pytest.fail)
-    assert _encodes(result) or not _encodes(text)  # a text that came as bytes always does
+    assert _encodes(result) or not _encodes(text)  # a text decoded from bytes always does
 
 
-@given(written())
+@given(json_texts())
 def test_an_unchanged_value_keeps_its_text(case: tuple[str, Any]) -> None:
     text, value = case
     assert splice(text, value, value) == text
     assert splice(text, value, json.loads(text)) == text
 
 
-@given(st.lists(st.tuples(NAMES, written()), unique_by=lambda member: member[0], min_size=1), st.data())
-def test_the_members_that_stay_keep_their_text(
+@given(st.lists(st.tuples(NAMES, json_texts()), unique_by=lambda member: member[0], min_size=1), st.data())
+def test_unchanged_members_keep_their_text(
     members: list[tuple[str, tuple[str, Any]]], data: st.DataObject
 ) -> None:
     text = "{" + ",".join(f"{json.dumps(name)}:{raw}" for name, (raw, _) in members) + "}"
@@ -112,14 +114,14 @@ def test_the_members_that_stay_keep_their_text(
     [
         pytest.param(r'{"x\"model":1,"model":"a"}', id="the end of another name"),
         pytest.param('{"a":"model","model":"a"}', id="a value before it"),
-        pytest.param('{"a":{"model":"b"},"model":"a"}', id="further in"),
-        pytest.param('{"a":[{"model":"b"}],"model":"a"}', id="further in, in a list"),
-        pytest.param(r'{"a":"{,\"model\":","model":"a"}', id="in a text"),
-        pytest.param('{"\\u006dodel":"a"}', id="the name, written in another way"),
-        pytest.param('{ "b":"{[", \n "model" \t: "a"}', id="behind brackets in a text"),
+        pytest.param('{"a":{"model":"b"},"model":"a"}', id="an inner object"),
+        pytest.param('{"a":[{"model":"b"}],"model":"a"}', id="an object in a list"),
+        pytest.param(r'{"a":"{,\"model\":","model":"a"}', id="inside a string"),
+        pytest.param('{"\\u006dodel":"a"}', id="the name with an escape"),
+        pytest.param('{ "b":"{[", \n "model" \t: "a"}', id="after brackets in a string"),
     ],
 )
-def test_what_looks_like_the_name_is_not_taken_for_it(text: str) -> None:
+def test_the_model_is_replaced_and_nothing_that_looks_like_it(text: str) -> None:
     old = json.loads(text)
     assert json.loads(splice(text, old, {**old, "model": "new"})) == {**old, "model": "new"}
 
@@ -142,29 +144,29 @@ BODY = '{ "model" : "gpt", "heat":1e0,\n "big": 12345678901234567890, "note": "\
             BODY,
             {"model": "x/y"},
             BODY.replace('"gpt"', '"x/y"'),
-            id="a replaced value leaves every other character as it was",
+            id="every character outside the value stays",
         ),
         pytest.param(
             '{"a":-0,"b":1E+2,"c":1.50,"m":1}',
             {"m": 2},
             '{"a":-0,"b":1E+2,"c":1.50,"m":2}',
-            id="number text stays, however it is written",
+            id="the text of numbers stays",
         ),
-        pytest.param('{"a":1,"m":"x"}', {"a": True}, '{"a":true,"m":"x"}', id="true is not one"),
-        pytest.param('{"a":1}', {"a": 1.0}, '{"a":1.0}', id="one is not one point nought"),
-        pytest.param('{"a":false}', {"a": 0}, '{"a":0}', id="false is not nought"),
+        pytest.param('{"a":1,"m":"x"}', {"a": True}, '{"a":true,"m":"x"}', id="true is not 1"),
+        pytest.param('{"a":1}', {"a": 1.0}, '{"a":1.0}', id="1 is not 1.0"),
+        pytest.param('{"a":false}', {"a": 0}, '{"a":0}', id="false is not 0"),
         pytest.param('{"a":1}', {"b": 2}, '{"a":1,"b":2}', id="a new member comes last"),
-        pytest.param("{}", {"b": 2}, '{"b":2}', id="a member comes into an empty object"),
+        pytest.param("{}", {"b": 2}, '{"b":2}', id="a new member of an empty object"),
         pytest.param("{\n}", {"b": 2}, '{\n"b":2}', id="white space of an empty object stays"),
-        pytest.param('{"a":1}', {"a": {"b": []}}, '{"a":{"b":[]}}', id="another type is written compactly"),
+        pytest.param('{"a":1}', {"a": {"b": []}}, '{"a":{"b":[]}}', id="a value of another type is compact"),
         pytest.param('{"m":"a"}', {"m": "日本"}, '{"m":"日本"}', id="new text is not escaped"),
-        pytest.param('{"m":"a"}', {"m": "\ud800"}, '{"m":"\\ud800"}', id="half a surrogate pair is"),
-        pytest.param('{"m":1}', {"m": float("-inf")}, '{"m":-1e999}', id="an infinity is a number too large"),
+        pytest.param('{"m":"a"}', {"m": "\ud800"}, '{"m":"\\ud800"}', id="half a surrogate pair is escaped"),
+        pytest.param('{"m":1}', {"m": float("-inf")}, '{"m":-1e999}', id="infinity is written as a number"),
         pytest.param(
             '{"m":1}',
             {"m": ["Infinity", float("inf")]},
             '{"m":["Infinity",1e999]}',
-            id="the word is not the number",
+            id="the string Infinity stays a string",
         ),
     ],
 )
@@ -174,24 +176,20 @@ def test_a_member_is_replaced_or_added(text: str, change: dict[str, Any], expect
 
 
 @pytest.mark.parametrize(
-    ("text", "gone", "expected"),
+    ("text", "removed", "expected"),
     [
-        pytest.param('{"a":1, "b":2, "c":3}', "a", '{"b":2, "c":3}', id="the first takes its comma along"),
-        pytest.param(
-            '{"a":1, "b":2, "c":3}', "b", '{"a":1, "c":3}', id="one in the middle takes its comma along"
-        ),
-        pytest.param(
-            '{"a":1, "b":2, "c":3}', "c", '{"a":1, "b":2}', id="the last takes the comma before it along"
-        ),
+        pytest.param('{"a":1, "b":2, "c":3}', "a", '{"b":2, "c":3}', id="the first"),
+        pytest.param('{"a":1, "b":2, "c":3}', "b", '{"a":1, "c":3}', id="one in the middle"),
+        pytest.param('{"a":1, "b":2, "c":3}', "c", '{"a":1, "b":2}', id="the last"),
         pytest.param('{"a":1 , "b":2 , "c":3 }', "bc", '{"a":1 }', id="the last two"),
         pytest.param('{"a":1, "b":2, "c":3}', "ab", '{"c":3}', id="the first two"),
-        pytest.param('{ "a":1, "b":2 }', "ab", "{  }", id="all of them"),
-        pytest.param('{"a":{"a":1},"b":2}', "b", '{"a":{"a":1}}', id="not its namesake further down"),
+        pytest.param('{ "a":1, "b":2 }', "ab", "{  }", id="all"),
+        pytest.param('{"a":{"a":1},"b":2}', "b", '{"a":{"a":1}}', id="not an inner member of the same name"),
     ],
 )
-def test_a_member_vanishes_with_its_comma(text: str, gone: str, expected: str) -> None:
+def test_a_member_is_removed_with_its_comma(text: str, removed: str, expected: str) -> None:
     old = json.loads(text)
-    assert splice(text, old, {name: value for name, value in old.items() if name not in gone}) == expected
+    assert splice(text, old, {name: value for name, value in old.items() if name not in removed}) == expected
 
 
 def test_a_value_that_moves_to_another_name_keeps_its_text() -> None:
@@ -201,7 +199,7 @@ def test_a_value_that_moves_to_another_name_keeps_its_text() -> None:
     assert splice(text, old, new) == '{"model": "m","max_tokens":1e400}'
 
 
-def test_a_change_far_down_leaves_what_is_around_it() -> None:
+def test_a_change_in_an_inner_object_leaves_the_rest() -> None:
     text = '{"messages": [ {"role":"user","name":"bob","content":"\\u0041"}, {"x":[1,2]} ] , "z":1.0}'
     old = json.loads(text)
     first, second = old["messages"]
@@ -210,7 +208,7 @@ def test_a_change_far_down_leaves_what_is_around_it() -> None:
     assert splice(text, old, new) == expected
 
 
-def test_items_of_an_array_go_by_their_place() -> None:
+def test_items_of_an_array_are_compared_by_position() -> None:
     text = '[1.0, "a" ,{"b": 1}]'
     old = json.loads(text)
     assert splice(text, old, [1.0, "c", {"b": 1}, 4]) == '[1.0, "c" ,{"b": 1},4]'
@@ -238,11 +236,13 @@ def test_dump_is_compact() -> None:
         pytest.param("a" * 250_000, id="letters"),
         pytest.param('"\\\n' * 70_000, id="escapes"),
         pytest.param("\U0001f642" + "a" * 100_000, id="an emoji"),
-        pytest.param("a" * 99_999 + "\ud83d" + "\ude42" * 9, id="halves where it is cut"),
-        pytest.param("Infinity" * 20_000, id="a word that looks like a number"),
+        pytest.param(
+            "a" * 99_999 + "\ud83d" + "\ude42" * 9, id="halves of surrogate pairs at the end of a chunk"
+        ),
+        pytest.param("Infinity" * 20_000, id="the word Infinity"),
     ],
 )
-def test_what_is_written_anew_in_pieces_is_the_same(long: str) -> None:
+def test_dump_unicode_bytes_writes_the_same_in_chunks(long: str) -> None:
     value = {"a": [], "b": {}, "c": [1e400, None, {"é\ud83d": long}, "x"], long: [[long], True], "d": (long,)}
     assert (
         dump_unicode_bytes("\U0001f642" * 3_000_000, value)
@@ -251,11 +251,11 @@ def test_what_is_written_anew_in_pieces_is_the_same(long: str) -> None:
     )
 
 
-def test_what_is_written_anew_has_no_half_letters_and_keeps_the_whole_ones() -> None:
+def test_dump_unicode_replaces_half_surrogate_pairs_only() -> None:
     assert dump_unicode({"a": "x\ud83d é😀", "b": 1e400}) == '{"a":"x\ufffd é😀","b":1e999}'
 
 
-def test_replacing_the_model_looks_at_no_message_of_a_large_body() -> None:
+def test_replacing_the_model_of_a_large_body_looks_at_no_message() -> None:
     body = {"messages": [{"role": "user", "content": "wörd \n" * 150}] * 330, "model": "gpt"}
     text = json.dumps(body)
     old = json.loads(text)
@@ -263,11 +263,11 @@ def test_replacing_the_model_looks_at_no_message_of_a_large_body() -> None:
 
 
 def _calls(work: Callable[[], object]) -> int:
-    """How many functions are called, those written in C among them."""
-    seen: list[str] = []
-    sys.setprofile(lambda frame, event, _: seen.append(event))
+    """Counts the function calls, also of functions written in C."""
+    events: list[str] = []
+    sys.setprofile(lambda frame, event, _: events.append(event))
     try:
         work()
     finally:
         sys.setprofile(None)
-    return sum(event in ("call", "c_call") for event in seen)
+    return sum(event in ("call", "c_call") for event in events)

@@ -1,4 +1,4 @@
-"""handler/wire/sse.py: events out of bytes however they are cut, and back."""
+"""Tests of handler/wire/sse.py: the same events whatever pieces the bytes come in."""
 
 from __future__ import annotations
 
@@ -14,38 +14,42 @@ CUTS = (1, 2, 3, 7, 64, 10_000)
 CASES = [
     pytest.param(b"data: a\n\n", [Event("a")], id="one event"),
     pytest.param(b"data:a\n\n", [Event("a")], id="the space after the colon may be missing"),
-    pytest.param(b"data:  a\n\n", [Event(" a")], id="only one space is taken off"),
+    pytest.param(b"data:  a\n\n", [Event(" a")], id="only one space is removed"),
     pytest.param(b"data: a\r\n\r\ndata: b\r\n\r\n", [Event("a"), Event("b")], id="lines end at CRLF"),
     pytest.param(b"data: a\r\rdata: b\r\r", [Event("a"), Event("b")], id="lines end at CR"),
     pytest.param(b"data: a\r\n\ndata: b\n\r\n", [Event("a"), Event("b")], id="line ends are mixed"),
     pytest.param(b"data: a\ndata: b\n\n", [Event("a\nb")], id="several data lines are joined"),
     pytest.param(b"data: a\ndata\ndata:\n\n", [Event("a\n\n")], id="a data line may be empty"),
     pytest.param(b"data\n\n", [Event("")], id="a field without a colon is empty"),
-    pytest.param(b": hello\n\ndata: a\n\n: bye\n\n", [Event("a")], id="comments say nothing"),
+    pytest.param(b": hello\n\ndata: a\n\n: bye\n\n", [Event("a")], id="comments are ignored"),
     pytest.param(b"data: a\n: inside\ndata: b\n\n", [Event("a\nb")], id="a comment inside an event"),
     pytest.param(b"event: error\ndata: a\n\ndata: b\n\n", [Event("a", "error"), Event("b")], id="a name"),
-    pytest.param(b"event: ping\n\ndata: a\n\n", [Event("a")], id="an event without data is none"),
-    pytest.param(b"id: 7\nretry: 10\nother: x\ndata: a\n\n", [Event("a")], id="other fields say nothing"),
-    pytest.param(b"\xef\xbb\xbfdata: a\n\n", [Event("a")], id="a byte order mark at the start is no letter"),
-    pytest.param(b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [Event("a")], id="further on it is"),
+    pytest.param(b"event: ping\n\ndata: a\n\n", [Event("a")], id="an event without data is ignored"),
+    pytest.param(b"id: 7\nretry: 10\nother: x\ndata: a\n\n", [Event("a")], id="other fields are ignored"),
+    pytest.param(b"\xef\xbb\xbfdata: a\n\n", [Event("a")], id="a byte order mark at the start is removed"),
     pytest.param(
-        "data: \u20ac\U0001f600\n\n".encode(), [Event("\u20ac\U0001f600")], id="letters of four bytes"
+        b"data: a\n\n\xef\xbb\xbfdata: b\n\n",
+        [Event("a")],
+        id="a byte order mark further on is part of a name",
+    ),
+    pytest.param(
+        "data: \u20ac\U0001f600\n\n".encode(), [Event("\u20ac\U0001f600")], id="characters of four bytes"
     ),
     pytest.param(
         "data: a\u2028b\u2029c\x85d\x0be\x0cf\n\n".encode(),
         [Event("a\u2028b\u2029c\x85d\x0be\x0cf")],
-        id="what Python calls line ends are none",
+        id="other line ends of Python end no line",
     ),
     pytest.param(b"data: a\xff\n\n", [Event("a\ufffd")], id="broken UTF-8 is replaced"),
     pytest.param(b"data: a", [Event("a")], id="the last line may have no end"),
     pytest.param(b"data: a\n", [Event("a")], id="the last event may have no blank line"),
     pytest.param(b"data: a\r", [Event("a")], id="the last line may end at CR"),
-    pytest.param(b"\n\n\n\ndata: a\n\n\n\n", [Event("a")], id="blank lines say nothing"),
+    pytest.param(b"\n\n\n\ndata: a\n\n\n\n", [Event("a")], id="blank lines are ignored"),
     pytest.param(b"", [], id="no bytes, no events"),
 ]
 
 
-def decoded(data: bytes, cut: int, max_event: int = MAX_EVENT) -> list[Event]:
+def decode(data: bytes, cut: int, max_event: int = MAX_EVENT) -> list[Event]:
     decoder = Decoder(max_event=max_event)
     events = [event for at in range(0, len(data), cut) for event in decoder.feed(data[at : at + cut])]
     return events + decoder.close()
@@ -53,15 +57,17 @@ def decoded(data: bytes, cut: int, max_event: int = MAX_EVENT) -> list[Event]:
 
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize(("data", "events"), CASES)
-def test_events_do_not_depend_on_how_the_bytes_are_cut(data: bytes, events: list[Event], cut: int) -> None:
-    assert decoded(data, cut) == events
+def test_events_are_the_same_whatever_pieces_the_bytes_come_in(
+    data: bytes, events: list[Event], cut: int
+) -> None:
+    assert decode(data, cut) == events
 
 
 @given(
     st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1)),
     st.data(),
 )
-def test_what_is_encoded_is_decoded_from_any_pieces(texts: list[str], data: st.DataObject) -> None:
+def test_encoded_events_are_decoded_from_any_pieces(texts: list[str], data: st.DataObject) -> None:
     wire = KEEP_ALIVE + b"".join(map(encode, texts)) + DONE
     places = sorted(data.draw(st.lists(st.integers(0, len(wire)))))
     decoder = Decoder()
@@ -90,10 +96,10 @@ def test_an_event_is_one_line_of_json_and_a_blank_line() -> None:
 @pytest.mark.parametrize("cut", CUTS)
 def test_an_event_that_is_too_large_is_refused(data: bytes, cut: int) -> None:
     with pytest.raises(EventTooLarge):
-        decoded(data, cut, max_event=100)
+        decode(data, cut, max_event=100)
 
 
-def test_the_bound_is_for_one_event_and_not_for_the_stream() -> None:
+def test_the_limit_is_for_one_event_and_not_for_the_stream() -> None:
     decoder = Decoder(max_event=100)
     for _ in range(100):
         assert decoder.feed(b": comment\ndata: " + b"x" * 80 + b"\n\n") == [Event("x" * 80)]
