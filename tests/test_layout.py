@@ -63,8 +63,6 @@ ROOMS = """
 STILL_UP = {
     "handler.answers.answer",
     "handler.gateway.gateway",
-    "handler.providers.openai.stream",
-    "handler.providers.openai.translator",
     "handler.structured.refused_modes",
     "handler.structured.strict_tools",
     "handler.upstream.request",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from handler.errors import Json, SchemaMismatch, UpstreamError
-from handler.providers.translator import PIECE, StreamDecoder
+from handler.providers.translator import STRING_OVERHEAD, StreamDecoder
 
 Check = Callable[[Json, str | None], None]  # of a message and its finish reason; raises SchemaMismatch
 
@@ -107,7 +107,7 @@ class Checked:
             self._spend(text)
 
     def _spend(self, text: str) -> None:
-        self._left -= len(text) + PIECE
+        self._left -= len(text) + STRING_OVERHEAD
         if self._left < 0:
             raise UpstreamError("The provider's answer is too large.", failure_class="protocol")
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from handler.providers.usage import usage_object
 from rules import BYTES_PER_TOKEN, NANO, Candidate, Price
 
 MILLION = 1_000_000
@@ -41,9 +42,6 @@ class Usage:
 
 
 Spent = tuple[Candidate, Usage]  # the usage of an attempt that did not give the answer
-
-
-_COUNTS = frozenset({"prompt_tokens", "completion_tokens"})
 
 
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
@@ -130,23 +128,6 @@ def summed(usage: Mapping[str, Any], spent: Iterable[Spent]) -> dict[str, Any]:
 
 def _plus(counts: Mapping[str, Any], more: Mapping[str, int]) -> dict[str, Any]:
     return {**counts, **{name: counts[name] + n for name, n in more.items() if type(counts.get(name)) is int}}
-
-
-def usage_object(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The usage as it was given, wherever a host of the OpenAI format puts it.
-
-    A total alone is none: nobody could say what it costs.
-    """
-    match body:
-        case {"usage": dict(usage)} if usage:
-            pass
-        case {"x_groq": {"usage": dict(usage)}}:  # https://console.groq.com/docs/text-chat
-            pass
-        case {"choices": [{"usage": dict(usage)}, *_]}:  # Moonshot's last chunk
-            pass
-        case _:
-            return None
-    return None if _COUNTS.isdisjoint(usage) else usage
 
 
 def _count(usage: object, name: str) -> int:

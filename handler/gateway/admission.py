@@ -9,7 +9,7 @@ from handler.access.keys import Key
 from handler.errors import Forbidden, GatewayError, InvalidRequest, NotFound, Unavailable
 from handler.formats.chat.request import Chat
 from handler.formats.options import Headers, header_facts
-from handler.providers.quirks.request import refused
+from handler.providers.quirks.refused_fields import refused_field
 from rules import Facts, Refusal, facts_of_request
 
 # The error of each refusal code; the other codes are faults of the request itself.
@@ -55,7 +55,7 @@ def refused_field_error(
 
     `allow_fields`: fields that a rule allows; `model`: its name at the provider.
     """
-    name = refused(chat.body, refuse, allow_fields, model=model)
+    name = refused_field(chat.body, refuse, allow_fields, model=model)
     if name is None:
         return None
     what = f"model {model}" if name == "model" else name

@@ -20,9 +20,9 @@ from handler.formats.options import wants_explanation
 from handler.gateway.admission import facts_of, refusal_error, refused_field_error
 from handler.gateway.rule_warnings import RuleWarnings
 from handler.log import Log, RequestLog, line
-from handler.providers.addressing import unable
+from handler.providers.addressing import unsupported_features
 from handler.providers.provider import Provider
-from handler.providers.registry import available, rows
+from handler.providers.registry import available_providers, provider_rows
 from handler.relay.call import wanted_of
 from handler.relay.cooldown import Cooldown
 from handler.relay.relay import Answer, Call, Relay
@@ -124,7 +124,9 @@ class Gateway:
         """The rules in force, what they make of the catalogue, and the providers that can be used."""
         view, last = await self.snapshot.current(), self._policy
         if last is None or last.ruleset is not view.ruleset:
-            table = rows(view.ruleset.enabled("provider"), self.extra_rows, region=self.settings.region)
+            table = provider_rows(
+                view.ruleset.enabled("provider"), self.extra_rows, region=self.settings.region
+            )
             models = (record for record in view.ruleset.enabled("model") if isinstance(record, ModelRecord))
             catalog = load_catalog().with_records(models, {name: row.dialect for name, row in table.items()})
         else:
@@ -200,14 +202,14 @@ class Gateway:
         return found
 
     def _live(self, table: Mapping[str, Provider], *, stale: bool) -> LiveState:
-        names, why = available(table, self.credentials, self.settings, self.credentials.signs)
+        names, why = available_providers(table, self.credentials, self.settings, self.credentials.signs)
         return LiveState(
             available=names,
             unavailable=why,
             first_token=self.first_token,
             stale=stale,
             default_access=self.settings.default_access,
-            unsupported=unable(table.values()),
+            unsupported=unsupported_features(table.values()),
         )
 
     def health(self, *, detailed: bool) -> tuple[int, Json]:

@@ -12,7 +12,7 @@ from rules import Model
 _SURFACE = "surface:"  # before a surface's name in a model's rules
 
 
-def surfaced(row: Provider, model: Model) -> Provider:
+def apply_surface(row: Provider, model: Model) -> Provider:
     """The row as it is for this model: with the surface's path and dialect where the model has one."""
     if not row.surfaces:
         return row
@@ -29,7 +29,7 @@ def surfaced(row: Provider, model: Model) -> Provider:
     )
 
 
-def unable(rows: Collection[Provider]) -> Mapping[str, frozenset[str]]:
+def unsupported_features(rows: Collection[Provider]) -> Mapping[str, frozenset[str]]:
     """What each wire cannot represent, by the row and by each of its surfaces; see LiveState in the rules."""
     wires = {row.name: row.quirks for row in rows}
     own = {
@@ -40,7 +40,7 @@ def unable(rows: Collection[Provider]) -> Mapping[str, frozenset[str]]:
     return {name: quirks.lacking for name, quirks in (wires | own).items()}
 
 
-def address(row: Provider, model: Model, path: str) -> str:
+def request_url(row: Provider, model: Model, path: str) -> str:
     """The URL of a request to the row: `path` is what the translator puts behind it."""
     base, _, query = (row.base_url or "").partition("?")
     base = base.rstrip("/")

@@ -64,20 +64,20 @@ class Media(NamedTuple):
     data: str  # standard base64, padded
 
 
-def media_of(url: str, *, otherwise: str = "application/octet-stream") -> Media:
+def parse_data_url(url: str, *, otherwise: str = "application/octet-stream") -> Media:
     """What a `data:` URL holds. `otherwise` is its type where nothing tells it. Raises ValueError."""
     head, comma, body = url[len("data:") :].partition(",")
     if not comma:
         raise ValueError("the data: URL has no data")
     declared, *parameters = (part.strip().lower() for part in head.split(";"))
     if "base64" in parameters:
-        data = standard(unquote(body) if "%" in body else body)
+        data = normalise_base64(unquote(body) if "%" in body else body)
     else:
         data = base64.b64encode(unquote_to_bytes(body)).decode()
     return Media(_type(declared, data) or otherwise, data)
 
 
-def standard(data: str) -> str:
+def normalise_base64(data: str) -> str:
     """The base64 in its standard letters, padded and on one line. Raises ValueError."""
     plain = "".join(data.split()).replace("-", "+").replace("_", "/").rstrip("=")
     plain += "=" * (-len(plain) % 4)
@@ -88,7 +88,7 @@ def standard(data: str) -> str:
     return plain
 
 
-def type_of_name(name: str) -> str | None:
+def type_from_name(name: str) -> str | None:
     """The type that the end of a file's name or of an address tells."""
     path = name.split("?", 1)[0].split("#", 1)[0]
     return _ENDINGS.get(path.rpartition(".")[2].lower())

@@ -17,8 +17,6 @@ from handler.errors import LONGEST_DETAIL, UpstreamError
 from handler.providers.retry_after import reset_after, retry_after
 from handler.redact import redact
 
-Json = dict[str, Any]
-
 # What a provider calls it, where the status alone would mislead. Lower-case; numbers as text.
 CODES: Mapping[str, str] = {
     # https://platform.openai.com/docs/guides/error-codes
@@ -147,17 +145,17 @@ class ErrorDetails(NamedTuple):
     headers: Mapping[str, str] = {}  # and the headers of who refused it (OpenRouter), by lower-case names
 
 
-def failure(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+def error_from_response(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
     """The failure that an answer of `status` is."""
-    told = told_by(_parsed(body))
+    told = read_details(_parsed(body))
     return _error(status, told, headers, body)
 
 
-def failure_in(body: object) -> UpstreamError | None:
+def error_from_body(body: object) -> UpstreamError | None:
     """The failure told by the body of a 200 or by an event of a stream; None when it tells of none."""
     if not _is_error(body):
         return None
-    told = told_by(body)
+    told = read_details(body)
     return _error(told.status or 500, told, {}, json.dumps(body).encode())
 
 
@@ -223,11 +221,11 @@ def _wait(failure_class: str, told: ErrorDetails, headers: Mapping[str, str], bo
     return next((wait for wait in waits if wait is not None), None)
 
 
-def told_by(body: Any) -> ErrorDetails:
+def read_details(body: Any) -> ErrorDetails:
     """What the body of an error says."""
     match body:
         case [first, *_]:  # Gemini's compatible API, https://ai.google.dev/gemini-api/docs/openai
-            return told_by(first)
+            return read_details(first)
         case {"error": dict(error)} | {"errors": [dict(error), *_]}:  # OpenAI | Cloudflare
             return _object(error)
         case {"error": str(message)}:  # xAI, SambaNova
@@ -248,7 +246,7 @@ def _object(error: Mapping[str, Any], said: Any = None) -> ErrorDetails:
     message = _text(said or error.get("message"))
     metadata = metadata if isinstance(metadata, Mapping) else {}
     raw, sent = metadata.get("raw"), metadata.get("headers")
-    told = told_by(_parsed(raw.encode("utf-8", "replace"))) if isinstance(raw, str) else ErrorDetails()
+    told = read_details(_parsed(raw.encode("utf-8", "replace"))) if isinstance(raw, str) else ErrorDetails()
     return ErrorDetails(
         message=told.message or message,  # OpenRouter's own is "Provider returned error"
         codes=(*(str(name).lower() for name in names if name is not None), *told.codes),

@@ -13,10 +13,10 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-Json = dict[str, Any]
+from handler.errors import Json
 
 
-def modern(body: Json) -> Json:
+def functions_to_tools(body: Json) -> Json:
     """The same request with tools. What has no legacy form in it is shared; without any, the body itself."""
     changed: Json = {}
     messages, functions, choice = body.get("messages"), body.get("functions"), body.get("function_call")
@@ -59,12 +59,12 @@ def _modern_message(message: Json, place: int, ids: dict[Any, str]) -> Json:
     return {**rest, "tool_calls": [{"id": f"call_{place}", "type": "function", "function": call}]}
 
 
-def legacy_answer(completion: Json) -> Json:
+def to_legacy_completion(completion: Json) -> Json:
     """A completion with `function_call` where it has tool calls; of several the first."""
     return _each_choice(completion, _legacy_message)
 
 
-def legacy_chunk(chunk: Json) -> Json:
+def to_legacy_chunk(chunk: Json) -> Json:
     """The same for a chunk of a stream, whose tool calls are numbered: only number 0 is told of."""
     return _each_choice(chunk, _legacy_delta)
 

@@ -54,7 +54,7 @@ class TurnedOn(Protocol):
     def private_upstreams(self) -> bool: ...
 
 
-def rows(
+def provider_rows(
     records: Iterable[Any], extra: Mapping[str, Provider] | None = None, *, region: str | None = None
 ) -> Mapping[str, Provider]:
     """Every row by name: the built-in ones, those of this process, then what `provider` records give."""
@@ -86,7 +86,7 @@ def _recorded(known: Provider | None, record: Any) -> Provider:
     return replace(row, on=True, quirks=replace(row.quirks, **(record.quirks or {})), **given)
 
 
-def available(
+def available_providers(
     table: Mapping[str, Provider],
     credentials: Held,
     settings: TurnedOn,

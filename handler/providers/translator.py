@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.provider import Quirks
 from rules import Model
 
-Json = dict[str, Any]
-PIECE = 60  # bytes that a short string takes besides its characters
+STRING_OVERHEAD = 60  # bytes that a short string takes besides its characters
 
 
-def too_large() -> UpstreamError:
+def answer_too_large() -> UpstreamError:
     """The failure of a stream that would need more memory than is allowed."""
     return UpstreamError("The provider's answer is too large.", failure_class="protocol")
 

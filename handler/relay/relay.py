@@ -20,7 +20,7 @@ from handler.answers.answer import Answer
 from handler.answers.resume import Continuation
 from handler.answers.usage import Spent
 from handler.errors import AttemptRecord, SchemaMismatch, UpstreamError
-from handler.providers.addressing import surfaced
+from handler.providers.addressing import apply_surface
 from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
 from handler.providers.translator import Translator
@@ -229,7 +229,7 @@ class Relay:
         row = call.rows.get(candidate.model.provider)
         if row is None or row.dialect not in self._translators:
             raise UpstreamError(f"{candidate.id} has no provider that is served.", failure_class="not_found")
-        return surfaced(row, candidate.model)
+        return apply_surface(row, candidate.model)
 
     async def _send(self, asked: Attempt, limits: Limits) -> httpx.Response:
         order = asked.order

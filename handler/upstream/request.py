@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from handler import __version__
 from handler.errors import InvalidRequest, UpstreamError
-from handler.providers.addressing import address
+from handler.providers.addressing import request_url
 from handler.providers.provider import Provider
 from handler.providers.translator import Translator
 from handler.redact import remove_secrets
@@ -71,7 +71,7 @@ def _url(row: Provider, model: Model, path: str, *, private_ok: bool) -> str:
         raise UpstreamError(f"The provider {row.name} has no base_url.", failure_class="permission")
     if not private_ok and not row.base_url.lower().startswith("https://"):
         raise UpstreamError(f"The base_url of {row.name} is not https.", failure_class="permission")
-    return address(row, model, path)
+    return request_url(row, model, path)
 
 
 def _headers(call: Call, row: Provider, credential: str | None, streams: str) -> dict[str, str]:

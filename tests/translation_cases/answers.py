@@ -8,7 +8,7 @@ from typing import Any
 from handler.answers.client_stream import ClientStream
 from handler.answers.usage import estimated, usage_of
 from handler.errors import AttemptRecord
-from handler.providers.failure import failure
+from handler.providers.failure import error_from_response
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
 from handler.relay.failover import final_error
@@ -154,7 +154,7 @@ def a_caller_sees(body: Json | bytes, status: int, shown: tuple[int, str]) -> An
 
     def run() -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        error = failure(status, {}, data)
+        error = error_from_response(status, {}, data)
         told = final_error(
             [error], [AttemptRecord("up/m", error.failure_class, status, 1)], model="up/m", pinned=True
         )

@@ -13,7 +13,7 @@ from botocore.validate import ParamValidator
 
 from handler.errors import GatewayError, InvalidRequest, UpstreamError
 from handler.formats.chat.fields import check_chat
-from handler.providers.addressing import surfaced, unable
+from handler.providers.addressing import apply_surface, unsupported_features
 from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
@@ -153,7 +153,7 @@ def row_and_model(target: str) -> tuple[Provider, Model]:
     provider, _, name = target.partition("/")
     name = name or MODELS.get(provider, "a-model")
     model = load_catalog().pin(provider, name) or unlisted_model(provider, name)
-    return surfaced(PROVIDERS[provider], model), model
+    return apply_surface(PROVIDERS[provider], model), model
 
 
 def row_and_translator(target: str) -> tuple[Provider, Translator]:
@@ -216,7 +216,7 @@ def _decides(chat: Json, target: str, refused: Refused | None) -> None:
     _, model = row_and_model(target)
     live = LiveState(
         available=frozenset(PROVIDERS),
-        unsupported=unable(PROVIDERS.values()),
+        unsupported=unsupported_features(PROVIDERS.values()),
     )
     facts = facts_of_request({**chat, "model": model.id})
     decision = decide(facts, RuleSet.read([]), load_catalog(), live)

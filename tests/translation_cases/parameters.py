@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from handler.answers.client_stream import ClientStream
-from handler.providers.quirks.request import refused
+from handler.providers.quirks.refused_fields import refused_field
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
 from tests.support.upstream import chunk, finish, sse, usage
@@ -92,8 +92,8 @@ def refuses(field: str, value: Any, *providers: str) -> Any:
     def run() -> None:
         for name in providers:
             quirks = PROVIDERS[name].quirks
-            assert refused({field: value}, quirks.refuse, model="m") == field, name
-            assert refused({field: value}, quirks.refuse, (field,), model="m") is None, name
+            assert refused_field({field: value}, quirks.refuse, model="m") == field, name
+            assert refused_field({field: value}, quirks.refuse, (field,), model="m") is None, name
 
     return run
 

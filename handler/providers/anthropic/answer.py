@@ -9,10 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.content_blocks.answer import chat_usage, token_count
-from handler.providers.failure import failure
-from handler.providers.translator import Json
+from handler.providers.failure import error_from_response
 
 _FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop",
@@ -84,7 +83,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
                 status = _STATUSES.get(kind, status)
             if str(details.get("message")).startswith(_NO_CREDIT) or _code(details) in _SPEND_LIMITS:
                 status = 402
-    error = failure(status, headers, body)
+    error = error_from_response(status, headers, body)
     if status == 413 and error.failure_class == "invalid_request":
         error.code = "request_too_large"
     return error

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
+from handler.errors import Json
 from handler.providers.content_blocks.blocks import PartConverter
-from handler.providers.data_urls import media_of, type_of_name
-from handler.providers.translator import Json
+from handler.providers.data_urls import parse_data_url, type_from_name
 from handler.providers.unsupported import unsupported
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -31,7 +31,7 @@ def _file(file: Json, where: str) -> Json:
     data, id, name = file.get("file_data"), file.get("file_id"), file.get("filename")
     if isinstance(data, str) and data:
         if data[:5].lower() != "data:":
-            data = f"data:{type_of_name(name or '') or ''};base64,{data}"
+            data = f"data:{type_from_name(name or '') or ''};base64,{data}"
         block = _data(data, f"{where}.file_data")
         return {**block, "title": name} if name and block["type"] == "document" else block
     if isinstance(id, str) and id.startswith("file_"):  # OpenAI's begin with `file-`
@@ -41,7 +41,7 @@ def _file(file: Json, where: str) -> Json:
 
 def _data(url: str, where: str) -> Json:
     try:
-        media = media_of(url)
+        media = parse_data_url(url)
     except ValueError as error:
         raise unsupported(where, str(error)) from None
     source = {"type": "base64", "media_type": media.type, "data": media.data}

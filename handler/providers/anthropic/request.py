@@ -10,15 +10,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.anthropic.media import CONVERTERS
 from handler.providers.content_blocks.blocks import limit_cache_marks
 from handler.providers.content_blocks.conversation import BlockFormat, Conversation
 from handler.providers.content_blocks.names import valid_call_id
 from handler.providers.content_blocks.thinking import family_rules, set_thinking
 from handler.providers.content_blocks.tools import set_schemas, set_tools
-from handler.providers.legacy_functions import modern
-from handler.providers.quirks.parameters import MOST, asked_tokens, is_neutral, stops_of
-from handler.providers.translator import Json
+from handler.providers.legacy_functions import functions_to_tools
+from handler.providers.quirks.parameters import MAX_OUTPUT, is_negligible, max_tokens_of, stop_sequences
 from handler.providers.unsupported import unsupported
 from rules import Model
 
@@ -30,7 +30,7 @@ _EMAIL_OR_PHONE = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s().-]{7,}")
 
 def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     """Return the body, and the names of the parameters that were left out or lowered."""
-    modernised, rules, dropped = modern(chat), family_rules(model), list[str]()
+    modernised, rules, dropped = functions_to_tools(chat), family_rules(model), list[str]()
     conversation = Conversation(
         modernised["messages"], _FORMAT, model=model.name, system_turns="system_turns" in rules
     )
@@ -38,7 +38,7 @@ def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
         raise unsupported("messages", "the model does not support a prefilled answer")
     body: Json = {
         "model": model.name,
-        "max_tokens": asked_tokens(chat, model, dropped) or model.max_output or MOST,
+        "max_tokens": max_tokens_of(chat, model, dropped) or model.max_output or MAX_OUTPUT,
     }
     forced = set_tools(modernised, body, conversation, rules, dropped)
     schema = set_schemas(chat, body, model, dropped)
@@ -46,7 +46,7 @@ def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     for name, value in modernised.items():
         if name in _FIELDS and value is not None:
             body |= _FIELDS[name](value, body, dropped)
-        elif name not in _HANDLED and not is_neutral(name, value):
+        elif name not in _HANDLED and not is_negligible(name, value):
             dropped.append(name)
     if schema:
         output_format = {"format": {"type": "json_schema", "schema": schema}}
@@ -74,7 +74,7 @@ def _set_sampling(chat: Json, body: Json, rules: Mapping[str, str], dropped: lis
 
 
 def _stop(value: Any, _: Json, dropped: list[str]) -> Json:
-    stops = stops_of(value, dropped)
+    stops = stop_sequences(value, dropped)
     return {"stop_sequences": stops} if stops else {}
 
 

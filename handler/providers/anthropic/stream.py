@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.anthropic.answer import (
     read_error,
     read_finish_reason,
@@ -17,7 +18,6 @@ from handler.providers.anthropic.answer import (
     read_usage,
 )
 from handler.providers.content_blocks.stream import BlockStream
-from handler.providers.translator import Json
 
 
 class MessageStream(BlockStream):

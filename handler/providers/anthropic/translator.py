@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.anthropic.answer import (
     read_error,
     read_finish_reason,
@@ -20,9 +20,9 @@ from handler.providers.anthropic.answer import (
 from handler.providers.anthropic.request import build_request
 from handler.providers.anthropic.stream import MessageStream
 from handler.providers.content_blocks.answer import chat_completion, chat_message
-from handler.providers.legacy_functions import legacy_answer
+from handler.providers.legacy_functions import to_legacy_completion
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json, StreamDecoder
+from handler.providers.translator import StreamDecoder
 from rules import Model
 
 
@@ -67,7 +67,7 @@ class Anthropic:
             **({"usage": read_usage(usage)} if usage else {}),
             **read_service_tier(usage),
         }
-        return legacy_answer(completion) if legacy else completion
+        return to_legacy_completion(completion) if legacy else completion
 
     def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
         return MessageStream(created=int(self._clock()), legacy=legacy)

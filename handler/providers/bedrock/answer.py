@@ -9,11 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.content_blocks.answer import chat_usage, token_count
 from handler.providers.content_blocks.blocks import text_block
-from handler.providers.failure import failure
-from handler.providers.translator import Json
+from handler.providers.failure import error_from_response
 
 _FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop",
@@ -115,7 +114,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
-        return failure(_STATUSES.get(kind, status), headers, body)
+        return error_from_response(_STATUSES.get(kind, status), headers, body)
     return _error(kind, status, headers, parsed)
 
 
@@ -132,4 +131,4 @@ def _error(kind: str, status: int, headers: Mapping[str, str], content: Any) -> 
     ]  # the rest of a refused signature's message quotes the signed request
     by_message = (known for beginning, known in _MESSAGES if message.startswith(beginning))
     status = next(by_message, _STATUSES.get(kind, status))
-    return failure(status, headers, json.dumps({"message": message}).encode())
+    return error_from_response(status, headers, json.dumps({"message": message}).encode())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from handler.errors import Json
 from handler.providers.content_blocks.blocks import PartConverter
-from handler.providers.data_urls import media_of, type_of_name
-from handler.providers.translator import Json
+from handler.providers.data_urls import parse_data_url, type_from_name
 from handler.providers.unsupported import unsupported
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -46,7 +46,7 @@ def _file(given: Json, where: str) -> Json:
     if not isinstance(data, str) or not data:
         raise unsupported(where, "the model requires `file_data`; it cannot read a file stored elsewhere")
     if data[:5].lower() != "data:" and "://" not in data[:16]:
-        data = f"data:{type_of_name(name) or ''};base64,{data}"
+        data = f"data:{type_from_name(name) or ''};base64,{data}"
     block = _data(data, f"{where}.file_data")
     if block["type"] == "document" and name:
         block["document"] = {**block["document"], "name": name}
@@ -54,7 +54,7 @@ def _file(given: Json, where: str) -> Json:
 
 
 def _audio(given: Json, where: str) -> Json:
-    kind = type_of_name(f".{given['format']}") or f"audio/{given['format']}"
+    kind = type_from_name(f".{given['format']}") or f"audio/{given['format']}"
     return _data(f"data:{kind};base64,{given['data'].rpartition(',')[2]}", f"{where}.data")
 
 
@@ -62,7 +62,7 @@ def _data(url: str, where: str) -> Json:
     if url[:5].lower() != "data:":
         raise unsupported(where, "must be a data: URL: neither Sluice nor Bedrock fetches an address")
     try:
-        media = media_of(url)
+        media = parse_data_url(url)
     except ValueError as error:
         raise unsupported(where, str(error)) from None
     is_text = media.type.startswith(_TEXT_TYPES)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.content_blocks.blocks import limit_cache_marks, text_block
 from handler.providers.content_blocks.conversation import Conversation, Turn
-from handler.providers.translator import Json
 
 _MAX_CACHE_MARKS = 4  # in one request
 _PLACES = ("tools", "system", "messages")  # in the order in which a prompt is cached

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.bedrock.media import CONVERTERS
 from handler.providers.bedrock.messages import (
     cache_point,
@@ -23,9 +24,8 @@ from handler.providers.content_blocks.conversation import BlockFormat, Conversat
 from handler.providers.content_blocks.names import nine_char_id, valid_call_id
 from handler.providers.content_blocks.thinking import family_rules, set_thinking
 from handler.providers.content_blocks.tools import set_schemas, set_tools
-from handler.providers.legacy_functions import modern
-from handler.providers.quirks.parameters import MOST, asked_tokens, is_neutral, stops_of
-from handler.providers.translator import Json
+from handler.providers.legacy_functions import functions_to_tools
+from handler.providers.quirks.parameters import MAX_OUTPUT, is_negligible, max_tokens_of, stop_sequences
 from handler.providers.unsupported import unsupported
 from rules import Model
 
@@ -49,10 +49,10 @@ _HANDLED = frozenset(
 
 def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     """Return the body, and the names of the parameters that were left out or lowered."""
-    modernised, rules, dropped = modern(chat), family_rules(model), list[str]()
+    modernised, rules, dropped = functions_to_tools(chat), family_rules(model), list[str]()
     conversation = _conversation(modernised["messages"], model, rules)
-    max_tokens = asked_tokens(chat, model, dropped)
-    anthropic: Json = {"max_tokens": max_tokens or model.max_output or MOST}
+    max_tokens = max_tokens_of(chat, model, dropped)
+    anthropic: Json = {"max_tokens": max_tokens or model.max_output or MAX_OUTPUT}
     forced = set_tools(modernised, anthropic, conversation, rules, dropped)
     schema = set_schemas(chat, anthropic, model, dropped)
     set_thinking(chat, anthropic, conversation, rules, forced, dropped)
@@ -68,7 +68,9 @@ def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
         "outputConfig": _output_config(schema, chat),
         "serviceTier": _service_tier(chat.get("service_tier"), dropped),
     }
-    dropped += [name for name, value in chat.items() if name not in _HANDLED and not is_neutral(name, value)]
+    dropped += [
+        name for name, value in chat.items() if name not in _HANDLED and not is_negligible(name, value)
+    ]
     messages = converse_messages(conversation, rules)
     body = {"messages": messages, **{name: part for name, part in parts.items() if part}}
     return body, tuple(name for name in dict.fromkeys(dropped) if name in chat or "." in name)
@@ -130,7 +132,7 @@ def _inference_config(
         tokens = {}
     dropped += [name for name in refused if chat.get(name) is not None]
     sampling = {_NAMES[name]: min(value, 1) for name, value in given.items() if name not in refused}
-    stops = [] if chat.get("stop") is None else stops_of(chat["stop"], dropped)
+    stops = [] if chat.get("stop") is None else stop_sequences(chat["stop"], dropped)
     return {**tokens, **sampling, **({"stopSequences": stops} if stops else {})}
 
 

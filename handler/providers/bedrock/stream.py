@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.bedrock.answer import (
     read_finish_reason,
     read_service_tier,
@@ -15,7 +16,6 @@ from handler.providers.bedrock.answer import (
     read_usage,
 )
 from handler.providers.content_blocks.stream import BlockStream
-from handler.providers.translator import Json
 
 
 class ConverseStream(BlockStream):

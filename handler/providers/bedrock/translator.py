@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.bedrock.answer import (
     content_blocks,
     read_error,
@@ -22,9 +22,9 @@ from handler.providers.bedrock.answer import (
 from handler.providers.bedrock.request import build_request
 from handler.providers.bedrock.stream import ConverseStream
 from handler.providers.content_blocks.answer import chat_completion, chat_message
-from handler.providers.legacy_functions import legacy_answer
+from handler.providers.legacy_functions import to_legacy_completion
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json, StreamDecoder
+from handler.providers.translator import StreamDecoder
 from rules import Model
 
 
@@ -67,7 +67,7 @@ class Bedrock:
             **({"usage": read_usage(usage)} if isinstance(usage, dict) else {}),
             **read_service_tier(body),
         }
-        return legacy_answer(completion) if legacy else completion
+        return to_legacy_completion(completion) if legacy else completion
 
     def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
         return ConverseStream(id=_new_id(), created=int(self._clock()), legacy=legacy, model=model)

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.content_blocks.names import decode_arguments, decode_name, has_encoded_arguments
 from handler.providers.content_blocks.reasoning_details import reasoning_detail
-from handler.providers.translator import Json
 
 
 def tool_call(block: Json, arguments: str) -> Json:

@@ -6,10 +6,10 @@ prefix that marks its arguments as encoded, so that an answer can be decoded wit
 
 from __future__ import annotations
 
+from handler.errors import Json
 from handler.providers.content_blocks.conversation import Conversation
 from handler.providers.content_blocks.names import decode_name, encode_name, mark_arguments_encoded
 from handler.providers.content_blocks.schema import PROPERTY_NAME
-from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handler.providers.translator import Json
+from handler.errors import Json
 from handler.providers.unsupported import unsupported
 
 PartConverter = Callable[[Json, str], Json]  # takes a part of a message and its path, returns a block

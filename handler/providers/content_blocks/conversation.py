@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from handler.errors import Json
 from handler.providers.content_blocks.blocks import PartConverter, cache_mark, content_blocks, text_block
 from handler.providers.content_blocks.names import encode_name
 from handler.providers.content_blocks.reasoning_details import thinking_blocks
-from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 
 THINKING = frozenset({"thinking", "redacted_thinking"})

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from handler.providers.translator import Json
+from handler.errors import Json
 
 FORMAT = "anthropic-claude-v1"  # the `format` of thinking that only Claude can read
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
+from handler.errors import Json
 from handler.providers.schemas.drafts import to_2020_12, unescape_step
 from handler.providers.schemas.merging import (
     UNIT_CHARACTERS,
@@ -28,7 +29,6 @@ from handler.providers.schemas.merging import (
     values_of,
     weight,
 )
-from handler.providers.translator import Json
 
 
 class Size(NamedTuple):

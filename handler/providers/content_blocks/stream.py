@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.content_blocks.answer import arguments_text, needs_whole_arguments, tool_call
 from handler.providers.content_blocks.reasoning_details import reasoning_detail
-from handler.providers.legacy_functions import legacy_chunk
+from handler.providers.legacy_functions import to_legacy_chunk
 from handler.providers.malformed import MalformedEvents, loads
-from handler.providers.translator import PIECE, Json, too_large
+from handler.providers.translator import STRING_OVERHEAD, answer_too_large
 
 MAX_BLOCKS = 10_000  # in one stream
 MAX_BUFFERED = 20_000_000  # bytes buffered of one stream
@@ -68,7 +68,7 @@ class BlockStream:
             self._malformed.skip(data)
             return
         for chunk in chunks:
-            yield legacy_chunk(chunk) if self._legacy else chunk
+            yield to_legacy_chunk(chunk) if self._legacy else chunk
 
     def close(self) -> Iterator[Json]:
         if not self._started or not (self._finished or self._done):
@@ -78,20 +78,20 @@ class BlockStream:
 
     def _buffer(self, pieces: list[str], piece: str) -> None:
         """Append a piece, to be joined when its block ends."""
-        self._count_buffered(len(piece) + PIECE)
+        self._count_buffered(len(piece) + STRING_OVERHEAD)
         pieces.append(piece)
 
     def _count_buffered(self, size: int) -> None:
         self._buffered += size
         if self._buffered > MAX_BUFFERED:
-            raise too_large()
+            raise answer_too_large()
 
     def _chunk(self, delta: Json, finish_reason: str | None = None) -> Json:
         return {**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
 
     def _start_block(self, key: object, start: Json) -> Iterator[Json]:
         if len(self._blocks) >= MAX_BLOCKS:
-            raise too_large()
+            raise answer_too_large()
         block = self._blocks[key] = Block(start)
         kind = start["type"]
         if kind == "tool_use":

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.content_blocks.schema import MAX_STRICT_TOOLS, Size, SupportedSchema, supported_schema
-from handler.providers.quirks.parameters import format_of
-from handler.providers.translator import Json
+from handler.providers.quirks.parameters import response_format_type
 from handler.providers.unsupported import unsupported
 
 _ANY_OBJECT = {"type": "object"}  # for a response format without a schema
@@ -42,7 +42,7 @@ def translate_schemas(
 
 
 def _answer_schema(response_format: Any) -> SupportedSchema | None:
-    if format_of(response_format) != "json_schema":
+    if response_format_type(response_format) != "json_schema":
         return None
     found = supported_schema(response_format["json_schema"].get("schema") or _ANY_OBJECT)
     if found is None:

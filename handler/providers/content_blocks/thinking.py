@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from handler.errors import Json
 from handler.providers.content_blocks.conversation import Conversation
-from handler.providers.translator import Json
 from rules import EFFORTS, Model
 
 # The rules of a Claude model that the catalogue does not list: those of the newest, except for forced tools.

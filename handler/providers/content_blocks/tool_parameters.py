@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.content_blocks.schema import MAX_DEPTH, UNION_KEYWORDS, describe_keywords
 from handler.providers.schemas.drafts import to_2020_12
 from handler.providers.schemas.merging import (
@@ -19,7 +20,6 @@ from handler.providers.schemas.merging import (
     required_of,
     values_of,
 )
-from handler.providers.translator import Json
 
 _COMBINING = frozenset({"allOf", "$ref", *UNION_KEYWORDS})
 

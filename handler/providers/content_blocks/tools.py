@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.content_blocks.blocks import cache_mark
 from handler.providers.content_blocks.conversation import Conversation
 from handler.providers.content_blocks.names import encode_name
-from handler.providers.quirks.parameters import format_of
-from handler.providers.translator import Json
+from handler.providers.quirks.parameters import response_format_type
 from handler.providers.unsupported import unsupported
 from rules import Model
 
@@ -54,7 +54,7 @@ def set_schemas(chat: Json, body: Json, model: Model, dropped: list[str]) -> Jso
     """Set the schemas of strict tools in `body`. Return the schema of the answer, None for plain text."""
     tools = [tool for tool in body.get("tools", ()) if "strict" in tool]
     response_format = chat.get("response_format")
-    if not tools and format_of(response_format) != "json_schema":
+    if not tools and response_format_type(response_format) != "json_schema":
         return None
     from handler.providers.content_blocks.structured_outputs import (
         translate_schemas,  # few requests need it: not part of a cold start

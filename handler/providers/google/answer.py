@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.google.names import decode_name
 from handler.providers.google.signatures import TextSignature, extra_content_of
-from handler.providers.translator import PIECE, Json, too_large
+from handler.providers.translator import STRING_OVERHEAD, answer_too_large
 from handler.redact import redact
 
 # Gemini's finish reason -> OpenAI's; any other is `stop`. https://ai.google.dev/api/generate-content#FinishReason
@@ -176,9 +176,9 @@ def _fields_of(part: Json, state: ChoiceState) -> Iterator[tuple[str, Any]]:
 
 def _count_size(state: ChoiceState, text: str) -> None:
     """Counts the memory for a text that is kept. Raises UpstreamError."""
-    state.size += len(text) + 10 * PIECE
+    state.size += len(text) + 10 * STRING_OVERHEAD
     if state.size > MAX_STATE:
-        raise too_large()
+        raise answer_too_large()
 
 
 def _tool_call(call: Json, signature: str, state: ChoiceState) -> Json:

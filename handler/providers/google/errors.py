@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from handler.errors import UpstreamError
-from handler.providers.failure import failure, failure_in
+from handler.providers.failure import error_from_body, error_from_response
 from handler.providers.google.answer import objects_in
 
 # A reason or status of google.rpc.Status -> the code that handler/providers/failure.py classifies.
@@ -25,12 +25,12 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamEr
     """The failure that a response with a status other than 200 is."""
     with suppress(ValueError, RecursionError):
         body = json.dumps(_with_code(json.loads(body))).encode()
-    return failure(status, headers, body)
+    return error_from_response(status, headers, body)
 
 
 def raise_if_error(body: Any) -> None:
     """Raises UpstreamError if the body of a 200, or one event of its stream, is an error."""
-    if (error := failure_in(_with_code(body))) is not None:
+    if (error := error_from_body(_with_code(body))) is not None:
         raise error
 
 

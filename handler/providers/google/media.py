@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from handler.errors import UpstreamError
-from handler.providers.data_urls import media_of, type_of_name
-from handler.providers.translator import Json
+from handler.errors import Json, UpstreamError
+from handler.providers.data_urls import parse_data_url, type_from_name
 from handler.providers.unsupported import unsupported
 
 _YOUTUBE = ("www.youtube.com", "youtube.com", "youtu.be")
@@ -26,7 +25,7 @@ def media_part(part: Json, where: str) -> Json:
         case {"type": "video_url", "video_url": {"url": str(url)}}:
             return _from_url(url, f"{where}.video_url.url", default_type="video/mp4")
         case {"type": "input_audio", "input_audio": {"data": str(data), "format": str(name)}}:
-            kind = type_of_name(f".{name}") or f"audio/{name}"
+            kind = type_from_name(f".{name}") or f"audio/{name}"
             return _inline_data(f"data:{kind};base64,{data.rpartition(',')[2]}", f"{where}.input_audio.data")
         case {"type": "file", "file": dict(file)}:
             return _file(file, f"{where}.file")
@@ -36,7 +35,7 @@ def media_part(part: Json, where: str) -> Json:
 def _file(file: Json, where: str) -> Json:
     """The part for a file by its bytes or its address. An OpenAI file id is unknown to Google."""
     data, id_ = file.get("file_data"), file.get("file_id")
-    default_type = type_of_name(file.get("filename") or "") or "application/pdf"
+    default_type = type_from_name(file.get("filename") or "") or "application/pdf"
     if isinstance(data, str):
         if _scheme(data) in ("data", "https", "gs"):
             return _from_url(data, f"{where}.file_data", default_type=default_type)
@@ -55,7 +54,7 @@ def _from_url(url: str, where: str, *, default_type: str) -> Json:
         raise unsupported(where, "Google fetches only https: and gs: addresses, and Sluice fetches none")
     file: Json = {"fileUri": url}
     if urlsplit(url).hostname not in _YOUTUBE:
-        file = {"mimeType": type_of_name(url) or default_type, **file}
+        file = {"mimeType": type_from_name(url) or default_type, **file}
     return {"fileData": file}
 
 
@@ -65,7 +64,7 @@ def _scheme(url: str) -> str:
 
 def _inline_data(url: str, where: str, *, default_type: str = "application/octet-stream") -> Json:
     try:
-        media = media_of(url.strip(), otherwise=default_type)
+        media = parse_data_url(url.strip(), otherwise=default_type)
     except ValueError as error:
         raise UpstreamError(
             f"{where}: {error}",

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from handler.errors import Json
 from handler.providers.google.media import media_part
 from handler.providers.google.names import encode_name
 from handler.providers.google.signatures import add_signatures, base64_text, signature_of
-from handler.providers.quirks.needs import UNSIGNED
-from handler.providers.translator import Json
+from handler.providers.quirks.model_rules import PLACEHOLDER_SIGNATURE
 from handler.providers.unsupported import unsupported
 
 ID_SEPARATOR = "__thought__"  # some gateways put the signature into a call's id, after this
@@ -118,7 +118,9 @@ class _ContentsBuilder:
         for place, call in enumerate(calls):
             function = {"name": call.name, "args": call.arguments}
             part: Json = {"functionCall": {**self._id(call), **function}}
-            unsigned = UNSIGNED if place == 0 and "no_signature" not in self._model_rules else None
+            unsigned = (
+                PLACEHOLDER_SIGNATURE if place == 0 and "no_signature" not in self._model_rules else None
+            )
             if signature := call.signature or unsigned:
                 part["thoughtSignature"] = signature
             yield part

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.google.messages import contents_of
 from handler.providers.google.tools import calling_mode, tools_of
-from handler.providers.legacy_functions import modern
+from handler.providers.legacy_functions import functions_to_tools
 from handler.providers.provider import Quirks
-from handler.providers.quirks.request import NEUTRAL, suited
-from handler.providers.translator import Json
+from handler.providers.quirks.parameters import DEFAULTS
+from handler.providers.quirks.request import adapt_request
 from handler.providers.unsupported import unsupported
 from rules import Model
 
@@ -45,7 +46,7 @@ _SERVICE_TIERS = {"default": "standard", "flex": "flex", "priority": "priority"}
 
 def build_request(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
     """The body, and the names of parameters that were left out or lowered. Raises Unsupported."""
-    body, left_out = suited(modern(chat), model, quirks)
+    body, left_out = adapt_request(functions_to_tools(chat), model, quirks)
     body = {name: value for name, value in body.items() if value is not None}
     if body.get("response_format") and calling_mode(body) == "NONE":
         body.pop("tools", None)  # tools that may not be called would still rule out `response_format`
@@ -66,7 +67,7 @@ def build_request(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple
 
 def takes_response_format(chat: Json, model: Model) -> bool:
     """True if this model accepts `response_format` with the tools of this chat."""
-    body = modern(chat)
+    body = functions_to_tools(chat)
     if calling_mode(body) == "NONE":
         return True
     return not _tools_rule_out_format(body, {rule.partition(":")[0] for rule in model.rules})
@@ -78,7 +79,7 @@ def _is_unknown(name: str, value: Any) -> bool:
 
 
 def _is_neutral(name: str, value: Any) -> bool:
-    return name in NEUTRAL and bool(value == NEUTRAL[name])
+    return name in DEFAULTS and bool(value == DEFAULTS[name])
 
 
 def _config(body: Json, model: Model, dropped: list[str]) -> Json:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
+from handler.errors import Json
 from handler.providers.schemas.drafts import ANNOTATIONS, objects, to_2020_12
 from handler.providers.schemas.merging import (
     CannotTranslate,
@@ -23,7 +24,6 @@ from handler.providers.schemas.merging import (
     values_of,
     weight,
 )
-from handler.providers.translator import Json
 
 MAX_ITEMS_TOTAL = 960  # the sum of all `maxItems`: https://github.com/googleapis/python-genai/issues/2170
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from handler.providers.translator import Json
+from handler.errors import Json
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
 

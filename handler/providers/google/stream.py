@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.google.answer import (
     ChoiceState,
     candidates_of,
@@ -18,9 +18,9 @@ from handler.providers.google.answer import (
 )
 from handler.providers.google.errors import raise_if_error
 from handler.providers.google.signatures import extra_content_of
-from handler.providers.legacy_functions import legacy_chunk
+from handler.providers.legacy_functions import to_legacy_chunk
 from handler.providers.malformed import MalformedEvents, loads
-from handler.providers.translator import Json, too_large
+from handler.providers.translator import answer_too_large
 
 MAX_CHOICES = 128  # of one answer
 
@@ -75,7 +75,7 @@ class GoogleStream:
         for place, candidate in enumerate(candidates_of(event)):
             index = candidate.get("index", place)
             if index not in self._choices and len(self._choices) >= MAX_CHOICES:
-                raise too_large()
+                raise answer_too_large()
             state = self._choices.setdefault(index, ChoiceState(self._head["id"], index))
             delta, logprobs = delta_of(candidate, state), logprobs_of(candidate)
             if delta or logprobs:
@@ -84,7 +84,7 @@ class GoogleStream:
         return {**self._head, "choices": choices} if choices else None
 
     def _in_clients_form(self, chunk: Json) -> Json:
-        return legacy_chunk(chunk) if self._legacy else chunk
+        return to_legacy_chunk(chunk) if self._legacy else chunk
 
 
 def _role(state: ChoiceState) -> Json:

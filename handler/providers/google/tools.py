@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from handler.errors import Json
 from handler.providers.google.names import encode_name
-from handler.providers.translator import Json
 from handler.providers.unsupported import unsupported
 
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "any": "ANY"}

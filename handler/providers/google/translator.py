@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.google.answer import completion_of
 from handler.providers.google.errors import error_of, raise_if_error
 from handler.providers.google.request import build_request, takes_response_format
 from handler.providers.google.stream import GoogleStream
-from handler.providers.legacy_functions import legacy_answer
+from handler.providers.legacy_functions import to_legacy_completion
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json, StreamDecoder
+from handler.providers.translator import StreamDecoder
 from rules import Model
 
 _COLLECTIONS = ("models/", "tunedModels/")
@@ -41,7 +41,7 @@ class Google:
     def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
         raise_if_error(body)
         completion = completion_of(body)
-        return legacy_answer(completion) if legacy else completion
+        return to_legacy_completion(completion) if legacy else completion
 
     def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
         return GoogleStream(legacy=legacy)

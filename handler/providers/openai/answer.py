@@ -11,12 +11,11 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.openai.thought_tags import Inline
 
 # Other providers' finish reasons, in lower case. An unknown one counts as none.
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json
 
 # Other providers' finish reasons, in lower case. An unknown one counts as none.
 _FINISH: Mapping[str, str] = {

@@ -12,8 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handler.errors import UpstreamError
-from handler.providers.translator import Json
+from handler.errors import Json, UpstreamError
 
 Supply = Callable[[Json], Any]  # the object that lacks the member -> its value
 _ABSENT = object()

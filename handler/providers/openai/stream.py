@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from handler.answers.usage import usage_object
-from handler.errors import UpstreamError
-from handler.providers.failure import failure_in
-from handler.providers.legacy_functions import legacy_chunk
+from handler.errors import Json, UpstreamError
+from handler.providers.failure import error_from_body
+from handler.providers.legacy_functions import to_legacy_chunk
 from handler.providers.malformed import MalformedEvents, loads
 from handler.providers.openai.answer import WHOLE, finish_of, fit, function_of, identical, plain, without_tag
 from handler.providers.openai.shape import call_id, completed, nameless
 from handler.providers.openai.thought_tags import Inline
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json, too_large
+from handler.providers.translator import answer_too_large
+from handler.providers.usage import usage_object
 
 _MOST_HELD = 1_000_000  # characters of a call whose name has not come
 _MOST_CHOICES = 128  # as OpenAI gives
@@ -84,7 +84,7 @@ class ChatStream:
         if event is None:
             self._malformed.skip(data)
             return
-        if (failed := failure_in(event)) is not None:
+        if (failed := error_from_body(event)) is not None:
             raise failed
         chunk = self._chunk(event)
         if chunk is not None:
@@ -113,7 +113,7 @@ class ChatStream:
         except (ValueError, RecursionError):
             return None
         # Gemini's compatible API puts an error in a list.
-        if isinstance(event, list) and (len(event) == 1 or failure_in(event) is not None):
+        if isinstance(event, list) and (len(event) == 1 or error_from_body(event) is not None):
             event = event[0]
         if not isinstance(event, dict) or not fit(event.get("choices") or [], "delta"):
             return None
@@ -154,7 +154,7 @@ class ChatStream:
         return {**self._head, "choices": choices}
 
     def _out(self, chunk: Json) -> Json:
-        return legacy_chunk(chunk) if self._legacy else chunk
+        return to_legacy_chunk(chunk) if self._legacy else chunk
 
     def _choice(self, choice: Json, place: int) -> Json:
         choice = completed("choice", choice, index=place)
@@ -265,7 +265,7 @@ def _known(call: Json, state: Choice) -> Call:
     id_, number, function = call.get("id") or "", call.get("index"), call.get("function") or {}
     known, name, arguments = state.calls.get(number), function.get("name"), function.get("arguments")
     if state.called > _MOST_CALLS or max(len(id_), len(str(name or ""))) > _LONGEST_NAME:
-        raise too_large()
+        raise answer_too_large()
     if known is not None and known.id:
         another = bool(id_) and id_ != known.id
     else:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from handler.answers.usage import usage_object
-from handler.errors import UpstreamError
-from handler.providers.failure import failure, failure_in
-from handler.providers.legacy_functions import legacy_answer
+from handler.errors import Json, UpstreamError
+from handler.providers.failure import error_from_body, error_from_response
+from handler.providers.legacy_functions import to_legacy_completion
 from handler.providers.openai.answer import WHOLE, finish_of, fit, function_of, identical, plain, without_tag
 from handler.providers.openai.shape import call_id, completed
 from handler.providers.openai.stream import ChatStream
 from handler.providers.openai.thought_tags import Inline
 from handler.providers.provider import Quirks
-from handler.providers.quirks.needs import needed
-from handler.providers.quirks.request import suited
-from handler.providers.translator import Json, StreamDecoder
+from handler.providers.quirks.model_rules import apply_message_rules
+from handler.providers.quirks.request import adapt_request
+from handler.providers.translator import StreamDecoder
+from handler.providers.usage import usage_object
 from rules import Model
 
 
@@ -37,11 +37,11 @@ class OpenAI:
         return True
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
-        chat, quirks = needed(chat, quirks, model.rules)
-        return suited(chat, model, quirks)
+        chat, quirks = apply_message_rules(chat, quirks, model.rules)
+        return adapt_request(chat, model, quirks)
 
     def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
-        if (failed := failure_in(body)) is not None:
+        if (failed := error_from_body(body)) is not None:
             raise failed
         if "choices" not in body and isinstance(body.get("result"), dict):
             body = body["result"]  # https://developers.cloudflare.com/workers-ai/
@@ -51,13 +51,13 @@ class OpenAI:
         after = [_choice(choice, place, quirks) for place, choice in enumerate(choices)]
         body = _with_usage(completed("completion", body))
         body = body if identical(choices, after) else {**body, "choices": after}
-        return legacy_answer(body) if legacy else body
+        return to_legacy_completion(body) if legacy else body
 
     def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
         return ChatStream(quirks, legacy=legacy)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        return failure(status, headers, body)
+        return error_from_response(status, headers, body)
 
 
 def _with_usage(body: Json) -> Json:

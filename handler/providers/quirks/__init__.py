@@ -1,1 +1,1 @@
-"""Adapts a chat request to a provider's row and to a family of models."""
+"""Adapts a chat completion request to one provider and one family of models."""

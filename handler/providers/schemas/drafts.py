@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from handler.providers.translator import Json
+from handler.errors import Json
 
 # Keywords whose value is one schema, a list of schemas, or schemas under names.
 SCHEMA_KEYWORDS = frozenset(

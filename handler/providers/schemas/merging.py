@@ -14,8 +14,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from handler.errors import Json
 from handler.providers.schemas.drafts import follow_step, objects, unescape_step
-from handler.providers.translator import Json
 
 MAX_DEPTH = 80  # schemas that are being inlined, one inside the other
 # The work and the size of the result are limited: to a constant, and a multiple of the schema's own weight.

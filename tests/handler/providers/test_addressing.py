@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from handler.providers.addressing import address, surfaced, unable
+from handler.providers.addressing import apply_surface, request_url, unsupported_features
 from handler.providers.provider import Provider
-from handler.providers.registry import TRANSLATORS, rows
+from handler.providers.registry import TRANSLATORS, provider_rows
 from handler.providers.rows.builtin import PROVIDERS
 from rules import Model, load_catalog, read_record
 from rules.catalog.catalog import unlisted_model
@@ -15,12 +15,12 @@ RESOURCE = "https://name.openai.azure.com"
 
 
 def recorded(provider: str, base_url: str) -> Provider:
-    return rows([read_record({"kind": "provider", "id": provider, "base_url": base_url})])[provider]
+    return provider_rows([read_record({"kind": "provider", "id": provider, "base_url": base_url})])[provider]
 
 
 def url(row: Provider, model: Model) -> str:
-    row = surfaced(row, model)
-    return address(row, model, TRANSLATORS[row.dialect].path(model, stream=True))
+    row = apply_surface(row, model)
+    return request_url(row, model, TRANSLATORS[row.dialect].path(model, stream=True))
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,15 @@ def test_a_record_of_another_dialect_has_no_surfaces() -> None:
     )
     known = load_catalog().pin("bedrock", "global.anthropic.claude-haiku-5-5")
     assert known is not None
-    assert url(rows([record])["bedrock"], known) == "https://b.example/v1/chat/completions"
+    assert url(provider_rows([record])["bedrock"], known) == "https://b.example/v1/chat/completions"
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
 def test_no_other_row_is_touched(name: str) -> None:
     row = PROVIDERS[name]
     if row.base_url and name != "bedrock":
-        assert surfaced(row, unlisted_model(name, "m")) is row
-        assert address(row, unlisted_model(name, "m"), "/p?alt=sse") == f"{row.base_url}/p?alt=sse"
+        assert apply_surface(row, unlisted_model(name, "m")) is row
+        assert request_url(row, unlisted_model(name, "m"), "/p?alt=sse") == f"{row.base_url}/p?alt=sse"
 
 
 def test_every_surface_that_the_catalogue_names_is_one_of_the_row() -> None:
@@ -95,7 +95,7 @@ def test_every_surface_that_the_catalogue_names_is_one_of_the_row() -> None:
 
 
 def test_each_surface_tells_itself_what_it_cannot_represent() -> None:
-    told = unable(PROVIDERS.values())
+    told = unsupported_features(PROVIDERS.values())
     assert "custom_tools" not in told["bedrock"]
     assert "custom_tools" not in told["bedrock surface:anthropic"]
     assert "custom_tools" in told["bedrock surface:openai"]

@@ -20,11 +20,10 @@ from typing import Any
 
 import pytest
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
-from handler.providers.translator import Json
 from handler.wire.framing import FRAMINGS
 from handler.wire.splice import splice
 from rules import load_catalog

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from handler.errors import ACTIONS, UpstreamError
-from handler.providers.failure import CODES, failure_in
+from handler.errors import ACTIONS, Json, UpstreamError
+from handler.providers.failure import CODES, error_from_body
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json
 
 
 def error(status: int, body: object, headers: Mapping[str, str] | None = None) -> UpstreamError:
@@ -402,7 +401,7 @@ def test_a_failure_of_another_kind_waits_for_no_limits_reset() -> None:
     ],
 )
 def test_an_error_in_a_200_is_an_error(body: Any, failure_class: str) -> None:
-    failed = failure_in(body)
+    failed = error_from_body(body)
     assert failed is not None
     assert failed.failure_class == failure_class
     if isinstance(body, dict):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.providers.legacy_functions import legacy_answer, legacy_chunk, modern
+from handler.providers.legacy_functions import functions_to_tools, to_legacy_chunk, to_legacy_completion
 
 F = {"name": "f", "description": "d", "parameters": {"type": "object"}}
 TOOL = {"type": "function", "function": F}
@@ -42,13 +42,13 @@ ONE_ONLY = {"parallel_tool_calls": False}
 def test_a_request_in_the_present_form(asked: dict[str, Any], expected: dict[str, Any]) -> None:
     body = {"model": "m", "messages": [USER], **asked}
     before = copy.deepcopy(body)
-    assert modern(body) == {"model": "m", "messages": [USER], **expected}
+    assert functions_to_tools(body) == {"model": "m", "messages": [USER], **expected}
     assert body == before
 
 
 def test_a_request_without_the_legacy_form_is_the_object_it_was() -> None:
     body = {"model": "m", "messages": [USER], "tools": [TOOL]}
-    assert modern(body) is body
+    assert functions_to_tools(body) is body
 
 
 def test_the_history_keeps_calls_and_results_together() -> None:
@@ -62,7 +62,7 @@ def test_the_history_keeps_calls_and_results_together() -> None:
         {**said, "function_call": CALL},
         {"role": "function", "name": "f", "content": "2"},
     ]
-    new = modern({"messages": history})["messages"]
+    new = functions_to_tools({"messages": history})["messages"]
     assert new[0] is USER
     assert [message["tool_calls"][0]["id"] for message in new[1::2]] == ["call_1", "call_3", "call_5"]
     assert [message["tool_call_id"] for message in new[2::2]] == ["call_1", "call_3", "call_5"]
@@ -73,14 +73,14 @@ def test_the_history_keeps_calls_and_results_together() -> None:
 
 def test_a_result_without_a_call_still_has_an_id() -> None:
     message = {"role": "function", "name": "f", "content": "1"}
-    assert modern({"messages": [message]})["messages"] == [
+    assert functions_to_tools({"messages": [message]})["messages"] == [
         {"role": "tool", "tool_call_id": "call_0", "content": "1"}
     ]
 
 
 def test_a_call_that_is_null_is_none() -> None:
     message = {"role": "assistant", "content": "Hi", "function_call": None}
-    assert modern({"messages": [message]})["messages"] == [{"role": "assistant", "content": "Hi"}]
+    assert functions_to_tools({"messages": [message]})["messages"] == [{"role": "assistant", "content": "Hi"}]
 
 
 def calling(id_: str, **more: Any) -> dict[str, Any]:
@@ -92,18 +92,18 @@ def test_an_answer_in_the_legacy_form() -> None:
     answer = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
     said = {"role": "assistant", "content": None, "function_call": CALL}
     choice = {"index": 0, "message": said, "finish_reason": "function_call"}
-    assert legacy_answer(answer) == {"id": "1", "choices": [choice]}
+    assert to_legacy_completion(answer) == {"id": "1", "choices": [choice]}
 
 
 @pytest.mark.parametrize("calls", [{}, {"tool_calls": None}, {"tool_calls": []}])
 def test_an_answer_without_a_call_is_the_object_it_was(calls: dict[str, Any]) -> None:
     answer = {"choices": [{"message": {"content": "Hi", **calls}, "finish_reason": "stop"}]}
-    assert legacy_answer(answer) is answer
+    assert to_legacy_completion(answer) is answer
 
 
 def test_an_answer_that_was_cut_off_stays_cut_off() -> None:
     answer = {"choices": [{"message": {"tool_calls": [calling("a")]}, "finish_reason": "length"}]}
-    assert legacy_answer(answer)["choices"][0]["finish_reason"] == "length"
+    assert to_legacy_completion(answer)["choices"][0]["finish_reason"] == "length"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_chunk_in_the_legacy_form(
     delta: dict[str, Any], finish: str | None, expected: dict[str, Any], ending: str | None
 ) -> None:
     chunk = {"id": "1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-    assert legacy_chunk(chunk) == {
+    assert to_legacy_chunk(chunk) == {
         "id": "1",
         "choices": [{"index": 0, "delta": expected, "finish_reason": ending}],
     }
@@ -143,4 +143,4 @@ def test_a_chunk_in_the_legacy_form(
     "chunk", [{"choices": []}, {"choices": [{"delta": {"content": "x"}, "finish_reason": None}]}, {}]
 )
 def test_a_chunk_without_a_call_is_the_object_it_was(chunk: dict[str, Any]) -> None:
-    assert legacy_chunk(chunk) is chunk
+    assert to_legacy_chunk(chunk) is chunk

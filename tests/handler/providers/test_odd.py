@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.formats.chat.request import parse
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
-from handler.providers.translator import Json
 from handler.settings import settings_from
 from handler.wire.splice import dump
 from rules.catalog.catalog import unlisted_model

@@ -14,7 +14,7 @@ import pytest
 import rules
 from handler.providers.credential_hosts import credential_allowed
 from handler.providers.provider import Provider, Quirks
-from handler.providers.registry import TRANSLATORS, available, rows
+from handler.providers.registry import TRANSLATORS, available_providers, provider_rows
 from handler.providers.rows import builtin
 from handler.providers.rows.builtin import PROVIDERS
 from handler.settings import Settings
@@ -76,7 +76,9 @@ def test_every_quirk_of_a_row_has_its_source_beside_it() -> None:
 def usable(
     table: Mapping[str, Provider], *providers: str, **held: str
 ) -> tuple[frozenset[str], dict[str, str]]:
-    return available(table, Held(held), Settings(providers=frozenset(providers), private_upstreams=True))
+    return available_providers(
+        table, Held(held), Settings(providers=frozenset(providers), private_upstreams=True)
+    )
 
 
 def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
@@ -108,8 +110,11 @@ def test_a_setting_turns_on_what_needs_no_credential() -> None:
 def test_an_address_is_https_where_upstreams_are_not_private(credential: str | None) -> None:
     table = {"acme": Provider(name="acme", base_url="http://acme.example/v1", credential=credential)}
     held = Held(ACME_API_KEY="x")
-    assert available(table, held, Settings()) == (frozenset(), {"acme": "its base_url is not https"})
-    assert available(table, held, Settings(private_upstreams=True)) == (frozenset({"acme"}), {})
+    assert available_providers(table, held, Settings()) == (
+        frozenset(),
+        {"acme": "its base_url is not https"},
+    )
+    assert available_providers(table, held, Settings(private_upstreams=True)) == (frozenset({"acme"}), {})
 
 
 def record(id: str, **fields: Any) -> Any:
@@ -132,9 +137,9 @@ def record(id: str, **fields: Any) -> Any:
     ],
 )
 def test_what_bedrock_needs(region: str | None, signs: bool, held: dict[str, str], why: str | None) -> None:
-    table = rows([], region=region)
+    table = provider_rows([], region=region)
     settings = Settings(providers=frozenset({"bedrock"}))
-    assert available(table, Held(held), settings, lambda: signs)[1].get("bedrock") == why
+    assert available_providers(table, Held(held), settings, lambda: signs)[1].get("bedrock") == why
 
 
 @pytest.mark.parametrize(
@@ -157,8 +162,8 @@ def test_what_bedrock_needs(region: str | None, signs: bool, held: dict[str, str
     ],
 )
 def test_where_a_signature_may_go(base_url: str, allowed: bool) -> None:
-    table = rows([record("bedrock", base_url=base_url)])
-    names, why = available(table, Held(), Settings(), lambda: True)
+    table = provider_rows([record("bedrock", base_url=base_url)])
+    names, why = available_providers(table, Held(), Settings(), lambda: True)
     assert ("bedrock" in names) is allowed
     assert allowed or "AWS_BEARER_TOKEN_BEDROCK may only go to" in why["bedrock"] or "https" in why["bedrock"]
 
@@ -186,7 +191,9 @@ def test_nothing_is_signed_for_another_host(id: str, fields: Any, why: str | Non
     moved = record(id, dialect="bedrock", base_url="https://proxy.example", **fields)
     if id == "second" and why:
         why = why.replace("credential AWS_BEARER_TOKEN_BEDROCK", "AWS's signature")
-    found = available(rows([moved]), Held(PROXY_KEY="x"), Settings(), lambda: True)[1].get(id)
+    found = available_providers(provider_rows([moved]), Held(PROXY_KEY="x"), Settings(), lambda: True)[1].get(
+        id
+    )
     assert found is None if why is None else (found or "").startswith(why)
 
 
@@ -203,7 +210,7 @@ def test_nothing_is_signed_for_another_host(id: str, fields: Any, why: str | Non
 def test_a_provider_authenticates_as_its_dialect_does_under_any_id(
     id: str, dialect: str, auth: str, headers: dict[str, str]
 ) -> None:
-    row = rows([record(id, dialect=dialect, base_url="https://x.example/v1")])[id]
+    row = provider_rows([record(id, dialect=dialect, base_url="https://x.example/v1")])[id]
     built = PROVIDERS.get(id)
     if built is not None and built.dialect == dialect:
         assert row == dataclasses.replace(built, base_url="https://x.example/v1", on=True)
@@ -212,7 +219,7 @@ def test_a_provider_authenticates_as_its_dialect_does_under_any_id(
     assert row.surfaces.keys() == ({"anthropic", "openai"} if dialect == "bedrock" else set())
     assert row.credential == (built.credential if built else None), "another vendor's is not taken over"
     for said in AUTH:
-        assert rows([record(id, dialect=dialect, auth=said)])[id].auth == said
+        assert provider_rows([record(id, dialect=dialect, auth=said)])[id].auth == said
 
 
 @pytest.mark.parametrize(
@@ -233,19 +240,19 @@ def test_a_provider_authenticates_as_its_dialect_does_under_any_id(
     ],
 )
 def test_the_address_says_the_region(base_url: str, region: str, placed: str) -> None:
-    table = rows([record("second", dialect="bedrock", base_url=base_url)], region=region)
+    table = provider_rows([record("second", dialect="bedrock", base_url=base_url)], region=region)
     assert table["second"].base_url == placed
-    assert "second" in available(table, Held(), Settings(), lambda: True)[0]
-    assert available(table, Held(), Settings(), lambda: False)[1]["second"] == "no AWS credentials"
+    assert "second" in available_providers(table, Held(), Settings(), lambda: True)[0]
+    assert available_providers(table, Held(), Settings(), lambda: False)[1]["second"] == "no AWS credentials"
 
 
 def test_a_record_turns_its_provider_on() -> None:
-    names, _ = usable(rows([record("vllm", base_url="https://gpu.example/v1"), record("ollama")]))
+    names, _ = usable(provider_rows([record("vllm", base_url="https://gpu.example/v1"), record("ollama")]))
     assert names == {"vllm", "ollama"}
 
 
 def test_a_new_compatible_provider_is_one_record() -> None:
-    table = rows(
+    table = provider_rows(
         [record("acme", dialect="openai", base_url="https://api.acme.example/v1", credential="ACME_API_KEY")]
     )
     assert table["acme"] == Provider(
@@ -257,7 +264,9 @@ def test_a_new_compatible_provider_is_one_record() -> None:
 
 
 def test_what_a_record_does_not_say_stays_as_it_was_built_in() -> None:
-    table = rows([record("mistral", unlisted="refuse", headers={"X-Team": "a"}, quirks={"drop": ["user"]})])
+    table = provider_rows(
+        [record("mistral", unlisted="refuse", headers={"X-Team": "a"}, quirks={"drop": ["user"]})]
+    )
     built, row = PROVIDERS["mistral"], table["mistral"]
     assert (row.base_url, row.credential, row.dialect) == (built.base_url, built.credential, built.dialect)
     assert (row.unlisted, row.headers) == ("refuse", {"x-team": "a"})
@@ -265,7 +274,7 @@ def test_what_a_record_does_not_say_stays_as_it_was_built_in() -> None:
 
 
 def test_a_records_headers_stand_beside_those_of_the_row() -> None:
-    row = rows([record("anthropic", headers={"X-Team": "a"})])["anthropic"]
+    row = provider_rows([record("anthropic", headers={"X-Team": "a"})])["anthropic"]
     assert row.headers == {"anthropic-version": "2023-06-01", "x-team": "a"}
 
 
@@ -279,7 +288,7 @@ def test_a_record_can_say_every_quirk() -> None:
         **{name: {"a": "b"} for name in ("rename", "roles", "tool_choice", "service_tier", "finish_reasons")},
     }
     assert quirks.keys() == {field.name for field in dataclasses.fields(Quirks)}
-    row = rows([record("acme", base_url="https://x.example", quirks=quirks)])["acme"]
+    row = provider_rows([record("acme", base_url="https://x.example", quirks=quirks)])["acme"]
     assert row.quirks.drop == {"n"}
     assert row.quirks.rename == {"a": "b"}
     assert row.quirks.drop_null is True
@@ -287,10 +296,10 @@ def test_a_record_can_say_every_quirk() -> None:
 
 def test_rows_of_this_process_come_before_records() -> None:
     local = Provider(name="local", base_url="http://127.0.0.1:1/v1")
-    table = rows([record("local", base_url="http://127.0.0.1:2/v1")], {"local": local})
+    table = provider_rows([record("local", base_url="http://127.0.0.1:2/v1")], {"local": local})
     assert table["local"].base_url == "http://127.0.0.1:2/v1"
-    assert rows([], {"local": local})["local"] is local
-    assert "local" in usable(rows([], {"local": local}))[0]
+    assert provider_rows([], {"local": local})["local"] is local
+    assert "local" in usable(provider_rows([], {"local": local}))[0]
 
 
 @pytest.mark.parametrize("row", [row for row in PROVIDERS.values() if row.base_url], ids=lambda row: row.name)
@@ -341,7 +350,7 @@ def test_where_a_credential_may_go(base_url: str | None, credential: str | None,
 def test_a_record_cannot_carry_a_credential_off() -> None:
     stolen = record("acme", base_url="https://evil.example/v1", credential="OPENAI_API_KEY")
     moved = record("openai", base_url="https://evil.example/v1")
-    for name, table in (("acme", rows([stolen])), ("openai", rows([moved]))):
+    for name, table in (("acme", provider_rows([stolen])), ("openai", provider_rows([moved]))):
         names, why = usable(table, OPENAI_API_KEY="x")
         assert name not in names
         assert why[name] == "credential OPENAI_API_KEY may only go to api.openai.com, *.api.openai.com"

@@ -8,8 +8,7 @@ import zlib
 
 import pytest
 
-from handler.errors import UpstreamError
-from handler.providers.translator import Json
+from handler.errors import Json, UpstreamError
 from handler.wire.eventstream import Decoder
 from handler.wire.sse import EventTooLarge
 from tests.support.event_stream import framed, message

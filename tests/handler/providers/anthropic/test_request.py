@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.anthropic.translator import Anthropic
 from handler.providers.content_blocks.names import decode_name, encode_name, valid_call_id
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json
 from handler.wire.splice import splice
 from rules import Model, load_catalog
 from rules.catalog.catalog import unlisted_model

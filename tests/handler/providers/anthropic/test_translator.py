@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from handler.answers.usage import usage_of
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.anthropic.translator import Anthropic
 from handler.providers.content_blocks.names import encode_name
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json
 from tests.handler.providers.anthropic.test_request import NEWEST, TOOL, request, text, use, user
 from tests.handler.providers.test_contract import WIRE, events, folded, read, streamed, whole
 

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.bedrock.translator import Bedrock
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json
 from rules import Model, load_catalog
 from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.bedrock.test_botocore import operation, strays

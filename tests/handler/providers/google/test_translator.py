@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 
 from handler.answers.client_stream import ClientStream, content_of
 from handler.answers.usage import usage_of
-from handler.errors import UpstreamError
-from handler.providers.data_urls import media_of
+from handler.errors import Json, UpstreamError
+from handler.providers.data_urls import parse_data_url
 from handler.providers.google.names import decode_name, encode_name
 from handler.providers.google.schema import gemini_schema
 from handler.providers.google.translator import Google
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
-from handler.providers.quirks.needs import UNSIGNED
+from handler.providers.quirks.model_rules import PLACEHOLDER_SIGNATURE
 from handler.providers.rows.builtin import PROVIDERS
-from handler.providers.translator import Json
 from handler.wire.splice import splice
 from rules import Model, load_catalog
 from rules.catalog.catalog import unlisted_model
@@ -174,7 +173,9 @@ def test_of_instructions_alone_the_last_is_asked() -> None:
     assert body == {"systemInstruction": {"parts": [text("a")]}, "contents": [user(text("b"))]}
 
 
-def made(id: str, name: str = "look", *, args: Json | None = None, signature: str | None = UNSIGNED) -> Json:
+def made(
+    id: str, name: str = "look", *, args: Json | None = None, signature: str | None = PLACEHOLDER_SIGNATURE
+) -> Json:
     part: Json = {"functionCall": {"id": id, "name": name, "args": args or {}}}
     return part if signature is None else {**part, "thoughtSignature": signature}
 
@@ -317,9 +318,9 @@ def test_a_result_is_an_object(content: Any, expected: Json) -> None:
             {"provider_specific_fields": {"thought_signature": SIGNATURE}}, SIGNATURE, id="as other gateways"
         ),
         pytest.param({"id": f"a__thought__{SIGNATURE}"}, SIGNATURE, id="in the id"),
-        pytest.param({}, UNSIGNED, id="nowhere"),
-        pytest.param({"thought_signature": "not base64"}, UNSIGNED, id="another provider's"),
-        pytest.param({"extra_content": "x"}, UNSIGNED, id="something else"),
+        pytest.param({}, PLACEHOLDER_SIGNATURE, id="nowhere"),
+        pytest.param({"thought_signature": "not base64"}, PLACEHOLDER_SIGNATURE, id="another provider's"),
+        pytest.param({"extra_content": "x"}, PLACEHOLDER_SIGNATURE, id="something else"),
     ],
 )
 def test_a_signature_goes_back_with_its_call(carried: Json, expected: str) -> None:
@@ -1015,7 +1016,7 @@ def test_a_request_can_be_put_into_the_clients_text() -> None:
 @given(st.binary(min_size=1))
 def test_the_bytes_of_a_data_url_are_kept(data: bytes) -> None:
     for encoded in (base64.b64encode(data), base64.urlsafe_b64encode(data).rstrip(b"=")):
-        media = media_of(f"data:application/pdf;base64,{encoded.decode()}")
+        media = parse_data_url(f"data:application/pdf;base64,{encoded.decode()}")
         assert base64.b64decode(media.data) == data
 
 
@@ -1073,7 +1074,7 @@ def test_a_conversation_goes_on_where_nobody_knows_of_signatures_and_comes_back(
     back = contents(*messages)
     assert back[1]["parts"] == body["candidates"][0]["content"]["parts"]
     unsigned = contents(*elsewhere["messages"])
-    assert unsigned[1]["parts"][1]["thoughtSignature"] == UNSIGNED
+    assert unsigned[1]["parts"][1]["thoughtSignature"] == PLACEHOLDER_SIGNATURE
 
 
 async def test_a_part_it_cannot_be_sent_is_400_and_nobody_is_asked(

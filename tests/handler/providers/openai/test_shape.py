@@ -10,11 +10,10 @@ import pytest
 
 from handler.answers.client_stream import ClientStream
 from handler.answers.usage import Usage, usage_of
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.openai.shape import REQUIRED, completed
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json
 from tests.handler.providers.openai.openai_shapes import CALL_EVENTS, SHAPES, TEXT_EVENTS, Shape, call, piece
 
 PARTS = {"call": {"id", "type"}, "function": {"name", "arguments"}}

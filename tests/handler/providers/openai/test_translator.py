@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.answers.usage import output_bytes, usage_of
-from handler.errors import ACTIONS, UpstreamError
+from handler.errors import ACTIONS, Json, UpstreamError
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
-from handler.providers.translator import Json
 
 LOOK: Json = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 

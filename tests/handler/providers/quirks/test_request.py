@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
-from handler.providers.quirks.needs import NEEDS
-from handler.providers.quirks.request import ELSEWHERE, RULES, refused
+from handler.providers.quirks.model_rules import MESSAGE_RULES, OTHER_FORMATS, PARAMETER_RULES
+from handler.providers.quirks.refused_fields import refused_field
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
-from handler.providers.translator import Json
 from handler.wire.splice import splice
 from rules import Model, load_catalog
 
@@ -477,7 +476,7 @@ def test_every_rule_that_the_catalogue_names_for_these_providers_is_known() -> N
     served = {name for name, row in PROVIDERS.items() if row.dialect in TRANSLATORS}
     models = (model for model in load_catalog().all() if model.provider in served)
     named = {rule.partition(":")[0] for model in models for rule in model.rules}
-    assert named <= RULES.keys() | ELSEWHERE | NEEDS.keys()
+    assert named <= PARAMETER_RULES.keys() | OTHER_FORMATS | MESSAGE_RULES.keys()
 
 
 def test_what_other_models_thought_is_kept_from_openai_which_refuses_it() -> None:
@@ -520,7 +519,7 @@ def test_what_a_row_does_not_change_keeps_the_clients_text(provider: str) -> Non
 )
 def test_refused_fields(chat: Json, allow: tuple[str, ...], expected: str | None) -> None:
     refuse = frozenset({"plugins", "service_tier=priority", "tools.web"})
-    assert refused(chat, refuse, allow, model="a") == expected
+    assert refused_field(chat, refuse, allow, model="a") == expected
 
 
 @pytest.mark.parametrize(
@@ -539,7 +538,7 @@ def test_refused_fields(chat: Json, allow: tuple[str, ...], expected: str | None
 )
 def test_refused_models(model: str, allow: tuple[str, ...], expected: str | None) -> None:
     refuse = PROVIDERS["openrouter"].quirks.refuse
-    assert refused({"model": "whatever was asked for"}, refuse, allow, model=model) == expected
+    assert refused_field({"model": "whatever was asked for"}, refuse, allow, model=model) == expected
 
 
 ROWS = [name for name, row in PROVIDERS.items() if row.dialect == "openai"]
