@@ -9,7 +9,7 @@ from typing import Any
 
 from handler import __version__
 from handler.cli import commands as manage
-from rules.facts.output import until_closed  # not in the front door: no request needs it
+from rules.review.command_line import run_until_closed  # not in the front door: no request needs it
 
 NOT_INSTALLED = (
     "serve needs the package {}, which the extra `local` of sluice-gateway brings; "
@@ -20,7 +20,7 @@ NOT_INSTALLED = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
     given = parser().parse_args(arguments)
-    return _serve(given) if given.command == "serve" else until_closed(lambda: manage.run(given))
+    return _serve(given) if given.command == "serve" else run_until_closed(lambda: manage.run(given))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,10 +5,8 @@ Exit codes: 0 done, 1 not done (the store gave no answer, or the person said no)
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,15 +14,14 @@ from handler.access.keys import Key, read_key
 from handler.cli import keys
 from handler.cli.key_records import current_record, find_records
 from handler.cli.keys import Command, list_arguments
-from handler.cli.rules import Connect, Tables, check_rules, list_rules, pull_rules, push_rules, read_set
+from handler.cli.rules import Connect, Tables, check_rules, list_rules, pull_rules, push_rules
 from handler.cli.tables import ATTEMPTS, READ_TIMEOUT, chosen_settings
-from handler.cli.terminal import Terminal, Unusable, read_json, this_terminal
+from handler.cli.terminal import Terminal, this_terminal
 from handler.settings import InvalidSetting, Settings, settings_from
 from handler.store.dynamodb import StoreError, create_client
-from rules import InvalidRecord, decide, facts_of_request
-from rules.records.coercion import within
-from rules.records.fields import moment
-from rules.review.check import assume_all_available  # not in the front door: no request needs these
+from rules import InvalidRecord
+from rules.review.command_line import InvalidInput, read_request, read_ruleset
+from rules.review.explain import explain as explain_request
 
 
 def add_arguments(commands: Any) -> None:
@@ -85,7 +82,7 @@ def run(
     try:
         act: Command = given.act
         return act(given, connect, person)
-    except (Unusable, InvalidRecord, InvalidSetting) as error:
+    except (InvalidInput, InvalidRecord, InvalidSetting) as error:
         person.warn(f"sluice: {error}")
         return 2
     except StoreError as error:
@@ -95,23 +92,13 @@ def run(
 
 
 def explain(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    request = read_json(given.request, terminal, number=float)
-    if not isinstance(request, dict):
-        raise Unusable(f"{given.request}: a chat request is a JSON object")
+    request = read_request(given.request, standard_input=terminal.read)
     tables = connect()
-    ruleset = read_set(tables.read_rules())
+    ruleset = read_ruleset(tables.read_rules())
     key = read_key(current_record(find_records(tables, given.key, terminal))) if given.key else Key(id="")
-    weekday, hour = within("--at", moment, given.at or datetime.now(UTC).isoformat())
-    facts = facts_of_request(
-        request,
-        project=given.project or key.project,
-        key=key.id,
-        key_models=key.models,
-        function=given.function,
-    )
-    facts = replace(facts, weekday=weekday, hour=hour)
-    catalog, live = assume_all_available(ruleset)
-    terminal.say(json.dumps(decide(facts, ruleset, catalog, live).explain(), indent=2, ensure_ascii=False))
+    caller = {"project": given.project or key.project, "key": key.id, "key_models": key.models}
+    at = given.at or datetime.now(UTC).isoformat()
+    terminal.say(explain_request(ruleset, request, at=at, function=given.function, **caller))
     for problem in ruleset.problems:
         terminal.warn(str(problem))
     terminal.warn("every provider counts as available here; POST /explain tells what a running gateway has")

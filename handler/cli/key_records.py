@@ -13,11 +13,12 @@ from typing import Any
 
 from handler.access.keys import PREFIX, REPLACED, display_id, hash_key, is_well_formed, read_key
 from handler.cli.rules import Tables
-from handler.cli.terminal import Row, Terminal, Unusable
+from handler.cli.terminal import Row, Terminal
 from handler.store.attributes import Item, deserialize_item, serialize_item
 from handler.store.dynamodb import call_aws
 from handler.store.tables import LAST_USED
 from rules import InvalidRecord
+from rules.review.command_line import InvalidInput
 
 HEAD = ("ID", "NAME", "PROJECT", "STATE", "SCOPES", "MODELS", "CREATED", "EXPIRES", "LAST USED")
 
@@ -25,7 +26,7 @@ HEAD = ("ID", "NAME", "PROJECT", "STATE", "SCOPES", "MODELS", "CREATED", "EXPIRE
 def find_records(tables: Tables, name: str, terminal: Terminal) -> list[Item]:
     """The records of a key, by its id or by itself; `-` reads either from standard input.
 
-    Raises Unusable; its text never holds a key.
+    Raises InvalidInput; its text never holds a key.
     """
     name = (terminal.read().decode("utf-8", "replace") if name == "-" else name).strip()
     if is_well_formed(name):
@@ -33,23 +34,23 @@ def find_records(tables: Tables, name: str, terminal: Terminal) -> list[Item]:
         asked = {"TableName": tables.settings.keys_table, "Key": key, "ConsistentRead": True}
         if item := call_aws(tables.client, "get_item", asked).get("Item"):
             return [deserialize_item(item)]
-        raise Unusable("that key is not in the table")
+        raise InvalidInput("that key is not in the table")
     if PREFIX in name:
-        raise Unusable(f"a key is `{PREFIX}` and 43 characters: give all of it, or its id")
+        raise InvalidInput(f"a key is `{PREFIX}` and 43 characters: give all of it, or its id")
     items = tables.read_keys()
     ids = [display_id(str(item["hash"]), item) for item in items]
     if found := [item for item, id in zip(items, ids, strict=True) if id == name]:
         return found
     suggestions = get_close_matches(name, ids, n=1)
     hint = f", did you mean {suggestions[0]}?" if suggestions else ""
-    raise Unusable(f"there is no key with the id {name}{hint}")
+    raise InvalidInput(f"there is no key with the id {name}{hint}")
 
 
 def current_record(items: list[Item]) -> Item:
-    """The record in use, not one that `keys rotate` replaced. Raises Unusable."""
+    """The record in use, not one that `keys rotate` replaced. Raises InvalidInput."""
     current = [item for item in items if REPLACED not in item] or items
     if len(current) > 1:
-        raise Unusable(f"{len(current)} keys have this id: give the key itself")
+        raise InvalidInput(f"{len(current)} keys have this id: give the key itself")
     return current[0]
 
 

@@ -27,11 +27,12 @@ from handler.cli.key_records import (
     with_fields,
 )
 from handler.cli.rules import Connect, pattern_warnings
-from handler.cli.terminal import Terminal, Unusable, columns, json_text
+from handler.cli.terminal import Terminal, columns, json_text
 from handler.store.attributes import serialize_item
 from handler.store.dynamodb import call_aws
 from handler.store.tables import LAST_USED
 from rules import InvalidRecord
+from rules.review.command_line import InvalidInput
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(rf"(\d{{1,5}})([{''.join(_UNITS)}])")
@@ -160,7 +161,7 @@ def update_key(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     if given.expires is not None:
         fields["expires_at"] = _expiry(given.expires, now)
     if not fields:
-        raise Unusable("nothing to change: give --name, --models, --all-models or --expires")
+        raise InvalidInput("nothing to change: give --name, --models, --all-models or --expires")
     tables = connect()
     item = current_record(find_records(tables, given.key, terminal))
     _refuse_past(fields if "expires_at" in fields else {}, given.expires, now)
@@ -202,13 +203,15 @@ def _expiry(text: str | None, now: datetime) -> str | None:
     try:
         read_key({"id": "new", "expires_at": text})
     except InvalidRecord:
-        raise Unusable(f"--expires: {text!r} is neither 90m, 12h or 30d nor a date like 2027-01-31") from None
+        raise InvalidInput(
+            f"--expires: {text!r} is neither 90m, 12h or 30d nor a date like 2027-01-31"
+        ) from None
     return text
 
 
 def _refuse_past(record: Mapping[str, Any], text: str | None, now: datetime) -> None:
     if read_key({"id": "new", **record}).is_expired(now.timestamp()):
-        raise Unusable(f"--expires: {text} is in the past")
+        raise InvalidInput(f"--expires: {text} is in the past")
 
 
 Command = Callable[[Namespace, Connect, Terminal], int]

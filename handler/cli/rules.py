@@ -14,12 +14,12 @@ from typing import Any
 
 from handler.access.keys import make_key_record
 from handler.cli.rules_diff import changes, name_of, records_text, write
-from handler.cli.terminal import Terminal, Unusable, columns, json_text, read_json
+from handler.cli.terminal import Terminal, columns, json_text
 from handler.settings import Settings
 from handler.store.attributes import Item, deserialize_item, serialize_item
 from handler.store.dynamodb import StoreError, scan
 from handler.store.snapshot import EMPTY, STALE
-from rules import Record, RuleSet, RuleSetTooLarge
+from rules import Record
 from rules.review.check import (  # not in the front door: no request needs these
     assume_all_available,
     count,
@@ -27,6 +27,7 @@ from rules.review.check import (  # not in the front door: no request needs thes
     report,
     warnings,
 )
+from rules.review.command_line import InvalidInput, read_json, read_records, read_ruleset
 from rules.review.lint import KnownKeys, check_patterns
 
 
@@ -50,16 +51,8 @@ class Tables:
 Connect = Callable[[], Tables]  # only when it is needed: a file can be checked without AWS
 
 
-def read_set(items: Iterable[Any]) -> RuleSet:
-    """Raises Unusable."""
-    try:
-        return RuleSet.read(items)
-    except RuleSetTooLarge as error:
-        raise Unusable(str(error)) from error
-
-
 def list_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    head, ruleset = ("KIND", "ID", "STATE", "SCOPE", "NOTE"), read_set(connect().read_rules())
+    head, ruleset = ("KIND", "ID", "STATE", "SCOPE", "NOTE"), read_ruleset(connect().read_rules())
     rows = [(one.kind, one.id, _state(one), _scope(one), one.note) for one in ruleset.records]
     rows += [(bad.kind, bad.id, "BAD", "", f"`{bad.field}`: {bad.problem}") for bad in ruleset.problems]
     if given.json:
@@ -83,12 +76,15 @@ def _scope(record: Record) -> str:
 
 def check_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     tables = connect() if given.file is None or given.stack or given.keys_table else None
-    items = _records(given.file, terminal) if given.file is not None or not tables else tables.read_rules()
-    keys = _known(read_json(given.keys, terminal)) if given.keys else _keys_of(tables)
-    found = report(read_set(items), keys)
+    if tables and given.file is None:
+        items = tables.read_rules()
+    else:
+        items = read_records(given.file, standard_input=terminal.read)
+    keys = _known(read_json(given.keys, standard_input=terminal.read)) if given.keys else _keys_of(tables)
+    found = report(read_ruleset(items), keys)
     for line in found.lines:
         terminal.say(line)
-    return 0 if found.good else 2
+    return 0 if found.ok else 2
 
 
 def _keys_of(tables: Tables | None) -> KnownKeys | None:
@@ -103,8 +99,8 @@ def pattern_warnings(tables: Tables, records: Iterable[Mapping[str, Any]]) -> It
     """Warnings of patterns that match no model; none if the rules cannot be read."""
     listed = {record["id"]: record["models"] for record in records if isinstance(record["models"], list)}
     try:
-        ruleset = read_set(tables.read_rules() if listed else ())
-    except (StoreError, Unusable):
+        ruleset = read_ruleset(tables.read_rules() if listed else ())
+    except (StoreError, InvalidInput):
         return
     catalog, _ = assume_all_available(ruleset)
     for id, patterns in listed.items():
@@ -113,9 +109,9 @@ def pattern_warnings(tables: Tables, records: Iterable[Mapping[str, Any]]) -> It
 
 
 def _known(entries: Any) -> KnownKeys:
-    """The ids and projects of key records, or of a file's entries. Raises Unusable."""
+    """The ids and projects of key records, or of a file's entries. Raises InvalidInput."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise Unusable("--keys: this is not a JSON list of keys")
+        raise InvalidInput("--keys: this is not a JSON list of keys")
     now = datetime.now(UTC)
     return KnownKeys.of(make_key_record(entry, now=now) if "key" in entry else entry for entry in entries)
 
@@ -126,7 +122,7 @@ def pull_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 
 def push_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    new = _records(given.file, terminal)
+    new = read_records(given.file, standard_input=terminal.read)
     _refuse_bad(new, terminal)
     tables = connect()
     before = tables.read_rules()
@@ -134,7 +130,7 @@ def push_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
     emptied = given.prune and not new
     if emptied and before and not given.yes_delete_everything:
         everything = count(before, "record")
-        raise Unusable(f"{given.file} is empty: to remove all {everything} add --yes-delete-everything")
+        raise InvalidInput(f"{given.file} is empty: to remove all {everything} add --yes-delete-everything")
     _refuse_failing([*(() if given.prune else before), *new], tables, terminal)
     if not found.count:
         terminal.say("nothing to change")
@@ -147,7 +143,9 @@ def push_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
         terminal.say("nothing was written")
         return 1
     if changes(before, tables.read_rules(), prune=True).count:
-        raise Unusable("the table was changed meanwhile: nothing was written, push again to see what is new")
+        raise InvalidInput(
+            "the table was changed meanwhile: nothing was written, push again to see what is new"
+        )
     write(tables.client, tables.settings.rules_table, found, sleep=time.sleep)
     terminal.say(f"{found}; {_in_force(tables.settings.rules_ttl * STALE, emptied=emptied)}")
     return 0
@@ -161,20 +159,13 @@ def _in_force(old: float, *, emptied: bool) -> str:
     return f"in force within {EMPTY + 2 * old:g} seconds: {why}"
 
 
-def _records(path: str, terminal: Terminal) -> list[Any]:
-    items = read_json(path, terminal)
-    if not isinstance(items, list):
-        raise Unusable(f"{path}: a rule set is a JSON list of records")
-    return items
-
-
 def _refuse_bad(items: list[Any], terminal: Terminal) -> None:
     """What is pushed must be readable, each record of it."""
-    problems = [problem.message for problem in read_set(items).problems] or _unstorable(items)
+    problems = [problem.message for problem in read_ruleset(items).problems] or _unstorable(items)
     for line in problems:
         terminal.warn(line)
     if problems:
-        raise Unusable(f"{count(problems, 'problem')}: nothing was written")
+        raise InvalidInput(f"{count(problems, 'problem')}: nothing was written")
 
 
 def _unstorable(items: list[Item]) -> list[str]:
@@ -189,7 +180,7 @@ def _unstorable(items: list[Item]) -> list[str]:
 
 def _refuse_failing(after: list[Item], tables: Tables, terminal: Terminal) -> None:
     """The table as it will be must keep its own tests; what was bad in it before is named, and stays."""
-    ruleset = read_set({name_of(item): item for item in after}.values())
+    ruleset = read_ruleset({name_of(item): item for item in after}.values())
     for problem in ruleset.problems:
         terminal.warn(f"note: in the table already: {problem.message}")
     for finding in warnings(ruleset, _keys_of(tables)):
@@ -199,11 +190,11 @@ def _refuse_failing(after: list[Item], tables: Tables, terminal: Terminal) -> No
         terminal.say(str(failure))
     if failed:
         tests, bad = len(ruleset.enabled("test")), len({failure.id for failure in failed})
-        raise Unusable(f"{bad} of {tests} tests do not hold: nothing was written")
+        raise InvalidInput(f"{bad} of {tests} tests do not hold: nothing was written")
 
 
 def _confirmed(question: str, terminal: Terminal) -> bool:
     answer = terminal.confirm(question)
     if answer is None:
-        raise Unusable("there is no terminal to ask at: say --yes to write without being asked")
+        raise InvalidInput("there is no terminal to ask at: say --yes to write without being asked")
     return answer

@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import replace
 
-from handler.cli.terminal import Unusable
 from handler.settings import Settings, settings_from
 from handler.store.dynamodb import StoreError, call_aws, create_client
 from handler.store.tables import TABLES
+from rules.review.command_line import InvalidInput
 
 ATTEMPTS, READ_TIMEOUT = 5, 20  # a person waits longer than a request does
 TIMES = ("SLUICE_RULES_TTL", "SLUICE_KEY_TTL")
@@ -33,7 +33,7 @@ def _of_stack(stack: str, settings: Settings) -> Settings:
     resources = call_aws(client, "describe_stack_resources", {"StackName": stack})["StackResources"]
     found = {one["LogicalResourceId"]: one.get("PhysicalResourceId") for one in resources}
     if missing := [name for name in TABLES if not found.get(name)]:
-        raise Unusable(f"the stack {stack} is no gateway: it has no {', '.join(missing)}")
+        raise InvalidInput(f"the stack {stack} is no gateway: it has no {', '.join(missing)}")
     deployed = settings_from(_environment_of(found.get("Gateway"), settings))
     return replace(
         settings,

@@ -6,15 +6,9 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
-from pathlib import Path
 from typing import Any, TextIO
 
 Row = tuple[str, ...]
-
-
-class Unusable(Exception):
-    """An argument or a file that cannot be used; the text is for a person. Exit code 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,30 +46,6 @@ def _answer(question: str, person: TextIO) -> bool:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return person.readline().strip().lower() in ("y", "yes")
-
-
-def read_json(path: str, terminal: Terminal, *, number: Callable[[str], Any] = Decimal) -> Any:
-    """The JSON of a file, or of standard input for `-`; `number` reads what has a point. Raises Unusable."""
-    try:
-        text = terminal.read() if path == "-" else Path(path).read_bytes()
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=number)
-    except OSError as error:
-        raise Unusable(f"{path}: {error.strerror}") from error
-    except (ArithmeticError, RecursionError, ValueError) as error:
-        raise Unusable(f"{path}: this is not JSON: {error}") from error
-
-
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in members:
-        if name in found:
-            raise ValueError(f"{name!r} is there twice")
-        found[name] = value
-    return found
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
 
 
 def shown(text: str) -> str:

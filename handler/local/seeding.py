@@ -17,13 +17,10 @@ from handler.settings import Settings
 from handler.store.attributes import serialize_item
 from handler.store.dynamodb import StoreError, call_aws
 from rules import InvalidRecord, read_record
+from rules.review.command_line import InvalidInput, read_json
 
 EXAMPLES = Path(__file__).with_name("examples.json")
 Report = Callable[[str], None]
-
-
-class Unusable(Exception):
-    """A file that holds no list of records at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +41,14 @@ class Seeded:
 
 
 def read_seeds(*, rules: str | None, keys: str | None) -> Seeds:
-    """Raises Unusable."""
+    """Raises InvalidInput."""
     return Seeds(rules=_entries(rules) if rules else None, keys=_entries(keys) if keys else None)
 
 
 def _entries(path: str) -> list[Any]:
-    try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Unusable(f"{path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise Unusable(f"{path}: this is not JSON: {error}") from error
+    entries = read_json(path)
     if not isinstance(entries, list):
-        raise Unusable(f"{path}: this is not a JSON list of records")
+        raise InvalidInput(f"{path}: this is not a JSON list of records")
     return entries
 
 

@@ -21,7 +21,7 @@ from handler.local.banner import Run, banner, base_url
 from handler.local.create_tables import create_tables
 from handler.local.demo.server import create_demo
 from handler.local.rule_watch import watch_rules
-from handler.local.seeding import Seeded, Seeds, Unusable, read_seeds, seed
+from handler.local.seeding import Seeded, Seeds, read_seeds, seed
 from handler.local.terminal_log import terminal_log
 from handler.main import build
 from handler.providers.provider import Provider
@@ -29,6 +29,7 @@ from handler.settings import InvalidSetting, Settings, settings_from
 from handler.store.attributes import deserialize_item
 from handler.store.dynamodb import StoreError, call_aws, create_client, is_loopback, scan
 from rules.review import lint
+from rules.review.command_line import InvalidInput
 
 LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that running requests have after a signal
@@ -42,7 +43,7 @@ def serve(*, host: str, port: int, rules: str | None, keys: str | None) -> int:
         settings, seeds = settings_from(), read_seeds(rules=rules, keys=keys)
         with _listener(host, port) as listener:
             asyncio.run(_serve(settings, seeds, listener))
-    except (InvalidSetting, StoreError, Unusable) as error:
+    except (InvalidSetting, StoreError, InvalidInput) as error:
         _complain(str(error))
         return 2
     except KeyboardInterrupt:  # a second Ctrl-C
@@ -178,8 +179,8 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
             listener.listen()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise Unusable(f"port {port} of {host} is in use: choose another with --port") from error
-            raise Unusable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+                raise InvalidInput(f"port {port} of {host} is in use: choose another with --port") from error
+            raise InvalidInput(f"cannot listen on {host}:{port}: {error.strerror}") from error
         yield listener
 
 

@@ -40,7 +40,7 @@ class Report:
     """What a person is told of a set, and whether it may stand."""
 
     lines: tuple[str, ...]
-    good: bool
+    ok: bool
 
 
 def report(ruleset: RuleSet, known: KnownKeys | None = None) -> Report:
@@ -55,7 +55,7 @@ def report(ruleset: RuleSet, known: KnownKeys | None = None) -> Report:
         *map(str, failed),
         f"{sizes}, {tests - bad} of {tests} tests hold",
     )
-    return Report(lines, good=not (ruleset.problems or failed))
+    return Report(lines, ok=not (ruleset.problems or failed))
 
 
 def count(things: Sized, name: str) -> str:

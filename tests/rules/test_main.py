@@ -195,7 +195,7 @@ def test_check_fails(
         pytest.param("3", "this is a number", id="a number"),
         pytest.param("[", "this is not JSON", id="no JSON"),
         pytest.param('[{"id": 1, "id": 2}]', "'id' is there twice", id="a duplicate key"),
-        pytest.param("[NaN]", "NaN is no number", id="NaN"),
+        pytest.param("[NaN]", "NaN is not a number", id="NaN"),
         pytest.param("[" * 100_000, "this is not JSON", id="far too deep"),
         pytest.param(
             json.dumps([{"kind": "alias", "id": str(n)} for n in range(1_001)]), "1001", id="too many"
@@ -214,7 +214,7 @@ def test_a_file_that_is_no_rule_set(
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, [])
     assert main(["check", str(tmp_path / "ruels.json")]) == 2
-    assert f"there is no such file, did you mean {tmp_path / 'rules.json'}?" in capsys.readouterr().err
+    assert f"No such file or directory, did you mean {tmp_path / 'rules.json'}?" in capsys.readouterr().err
     assert main(["check", str(tmp_path / "no" / "such")]) == 2
     assert "did you mean" not in capsys.readouterr().err
     assert main(["check", str(tmp_path)]) == 2

@@ -176,7 +176,7 @@ def route_setting(number: str) -> str:
         pytest.param("", "this is not JSON", id="an empty file"),
         pytest.param("{}", "a rule set is a JSON list of records", id="an object"),
         pytest.param('[{"kind": "route", "kind": "alias"}]', "'kind' is there twice", id="a name twice"),
-        pytest.param('[{"priority": NaN}]', "NaN is no number", id="NaN"),
+        pytest.param('[{"priority": NaN}]', "NaN is not a number", id="NaN"),
         pytest.param("[" * 100_000, "this is not JSON", id="very deep"),
         pytest.param('[{"priority": 1e99999999999999999999}]', "this is not JSON", id="an absurd exponent"),
         pytest.param('["\udc80"]', "this is not JSON", id="broken UTF-8"),
@@ -303,7 +303,7 @@ def test_an_explanation_names_what_is_bad_in_the_table(person: Person) -> None:
         pytest.param(b"[]", (), "a chat request is a JSON object", id="a list for a request"),
         pytest.param(b"{", (), "this is not JSON", id="no JSON"),
         pytest.param(b"{}", ("--key", "nobody"), "there is no key with the id nobody", id="an unknown key"),
-        pytest.param(b"{}", ("--at", "noon"), "`--at`: must be a time like", id="a time that is none"),
+        pytest.param(b"{}", ("--at", "noon"), "--at: must be a time like", id="a time that is none"),
     ],
 )
 def test_an_explanation_of_nothing(

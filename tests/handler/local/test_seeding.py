@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from handler.access.keys import generate_key, hash_key
-from handler.local.seeding import EXAMPLES, Seeded, Seeds, Unusable, read_seeds, seed
+from handler.local.seeding import EXAMPLES, Seeded, Seeds, read_seeds, seed
 from handler.settings import Settings
 from handler.store.attributes import deserialize_item
 from handler.store.dynamodb import StoreError, scan
 from rules import KINDS, read_record
 from rules.__main__ import main as check_and_explain
+from rules.review.command_line import InvalidInput
 from tests.support.tables import dynamodb
 
 Json = dict[str, Any]
@@ -126,7 +127,7 @@ def test_a_file_without_a_list_cannot_be_served(text: str | None, words: str, tm
     path = tmp_path / "rules.json"
     if text is not None:
         path.write_text(text, encoding="utf-8")
-    with pytest.raises(Unusable, match=words):
+    with pytest.raises(InvalidInput, match=words):
         read_seeds(rules=str(path), keys=None)
 
 
