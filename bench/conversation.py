@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from tests.support.gateways import model, provider, running
-from tests.support.upstream import completion
+from tests.support.canned_answers import completion
+from tests.support.gateways import model, provider, start_gateway
 
 ROUNDS = 200
 TOOL = {"name": "look", "description": "Looks.", "parameters": {"type": "object", "properties": {"q": {}}}}
@@ -54,7 +54,7 @@ async def quickest(work: Callable[[], Awaitable[object]]) -> float:
 
 
 async def main(turns: int) -> None:
-    gateway = running([provider("http://up.invalid"), model("up/m")], clock=time.monotonic)
+    gateway = start_gateway([provider("http://up.invalid"), model("up/m")], clock=time.monotonic)
     gateway.gateway.relay._transport = httpx.MockTransport(answer)
     tools = [{"type": "function", "function": {**TOOL, "name": f"look_{at}"}} for at in range(10)]
     body = json.dumps({"model": "up/m", "messages": conversation(turns), "tools": tools}).encode()

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.support.deployed import Around, around, bare_python, package
+from tests.support.deployed import Account, bare_python, make_account, package
 from tests.support.lambda_url import event_of, runtime
 from tests.support.runtime_api import FakeRuntimeApi, Invocation, listening
 
@@ -43,7 +43,7 @@ async def measure(given: argparse.Namespace) -> int:
     upstream = Upstream(given.chunks, given.gap / 1000)
     with tempfile.TemporaryDirectory() as folder:
         async with listening(upstream.connected) as address:
-            with around(Path(folder), f"http://{address}/v1") as account:
+            with make_account(Path(folder), f"http://{address}/v1") as account:
                 runs = await streams(account, upstream, given.streams)
     return report(runs)
 
@@ -77,7 +77,7 @@ def token(number: int) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def function(account: Around) -> AsyncIterator[FakeRuntimeApi]:
+async def function(account: Account) -> AsyncIterator[FakeRuntimeApi]:
     command = [str(package() / "handler" / "bootstrap"), str(bare_python()), "/var/runtime/bootstrap.py"]
     async with (
         FakeRuntimeApi().serving() as api,
@@ -86,7 +86,7 @@ async def function(account: Around) -> AsyncIterator[FakeRuntimeApi]:
         yield api
 
 
-async def streams(account: Around, upstream: Upstream, count: int) -> list[list[tuple[float, float]]]:
+async def streams(account: Account, upstream: Upstream, count: int) -> list[list[tuple[float, float]]]:
     """When each token left its upstream and reached the Runtime API, stream by stream."""
     body = {"model": "local/bench", "stream": True, "messages": [{"role": "user", "content": "go"}]}
     headers = {"content-type": "application/json", "authorization": f"Bearer {account.key}"}

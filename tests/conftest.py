@@ -1,16 +1,18 @@
-"""How tests run: async ones on a warped loop, unless other processes have a part in it; made-up examples are
-the same ones every time (`--hypothesis-profile long` makes up many others).
+"""How tests run: async ones on the virtual clock, unless they are slow and start other processes.
+
+Generated examples are the same in every run; `--hypothesis-profile long` generates many others.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 from hypothesis import settings
 
-from tests.support.virtual_clock import Loop
+from tests.support.upstream import Upstream
+from tests.support.virtual_clock import VirtualClockLoop
 
 settings.register_profile("same", derandomize=True)
 settings.register_profile("long", max_examples=5000, deadline=None)
@@ -20,4 +22,10 @@ settings.load_profile("same")
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"loop": asyncio.new_event_loop if item.get_closest_marker("slow") else Loop}
+    return {"loop": asyncio.new_event_loop if item.get_closest_marker("slow") else VirtualClockLoop}
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as server:
+        yield server

@@ -26,8 +26,8 @@ from rules.facts.facts import VOCABULARY
 from rules.records.conditions import OPERATORS
 from rules.records.kinds import KINDS
 from tests.handler.providers.test_contract import folded
+from tests.support.canned_answers import texts
 from tests.support.relaying import call, frames_of
-from tests.support.upstream import texts
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.name: path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}

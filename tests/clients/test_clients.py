@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from handler.access.keys import generate_key
-from tests.support.serving import ROOT, Served, served
+from tests.support.serving import ROOT, LocalRun, serve_locally
 
 KEY, RESTRICTED = generate_key(), generate_key()
 KEYS = [
@@ -21,17 +21,17 @@ KEYS = [
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     folder = tmp_path_factory.mktemp("serve")
     (folder / "keys.json").write_text(json.dumps(KEYS), encoding="utf-8")
     environment = {"SLUICE_RULES_TTL": "1"}
-    with served(folder, "--keys", str(folder / "keys.json"), environment=environment) as run:
+    with serve_locally(folder, "--keys", str(folder / "keys.json"), environment=environment) as run:
         yield run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("client", ["openai2", "openai3"])
-def test_the_story_of_an_openai_client(client: str, gateway: Served) -> None:
+def test_the_story_of_an_openai_client(client: str, gateway: LocalRun) -> None:
     python = ROOT / ".venvs" / client / "bin" / "python"
     assert python.exists(), f"there is no {python.relative_to(ROOT)}: make clients"
     story = [python, "-m", "tests.clients.story", gateway.base_url, KEY, "--restricted-key", RESTRICTED]
@@ -41,7 +41,7 @@ def test_the_story_of_an_openai_client(client: str, gateway: Served) -> None:
 
 
 @pytest.mark.slow
-def test_the_snippet_of_the_readme(gateway: Served) -> None:
+def test_the_snippet_of_the_readme(gateway: LocalRun) -> None:
     """As it stands there, but for the address and the key."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.search(r"^```python\n(.*?)^```", text, re.M | re.S)
@@ -55,7 +55,7 @@ def test_the_snippet_of_the_readme(gateway: Served) -> None:
 
 @pytest.mark.slow
 def test_the_python_that_a_local_run_prints(tmp_path: Path) -> None:
-    with served(tmp_path) as run:
+    with serve_locally(tmp_path) as run:
         snippet = run.output[run.output.index("# Python") :]
         result = _run([str(ROOT / ".venvs" / "openai3" / "bin" / "python"), "-c", snippet])
     assert (result.returncode, result.stdout) == (0, "local/echo local/echo heard: hello\n"), result.stderr

@@ -17,7 +17,7 @@ import pytest
 from handler.access.keys import generate_key
 from tests.provider_fakes.call import KEY as CREDENTIAL
 from tests.provider_fakes.serving import records, services
-from tests.support.serving import ROOT, Served, served
+from tests.support.serving import ROOT, LocalRun, serve_locally
 
 KEY = generate_key()
 TABLE = Path(__file__).with_name("conversations.json")
@@ -35,20 +35,22 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, refusals: Path) -> Iterator[Served]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, refusals: Path) -> Iterator[LocalRun]:
     folder = tmp_path_factory.mktemp("serve")
     keys, rules = folder / "keys.json", folder / "rules.json"
     keys.write_text(json.dumps([{"key": KEY, "name": "story"}]), encoding="utf-8")
     with services(refusals) as address:
         rules.write_text(json.dumps(records(address, "STORY_API_KEY")), encoding="utf-8")
         environment = {"STORY_API_KEY": CREDENTIAL}
-        with served(folder, "--keys", str(keys), "--rules", str(rules), environment=environment) as run:
+        with serve_locally(
+            folder, "--keys", str(keys), "--rules", str(rules), environment=environment
+        ) as run:
             yield run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS)
-def test_every_conversation_is_held(client: str, gateway: Served, refusals: Path) -> None:
+def test_every_conversation_is_held(client: str, gateway: LocalRun, refusals: Path) -> None:
     command = [*CLIENTS[client], gateway.base_url, KEY]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert told.returncode == 0, f"{told.stdout}{told.stderr}\n{refusals.read_text(encoding='utf-8')}"

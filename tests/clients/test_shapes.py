@@ -17,7 +17,7 @@ import pytest
 
 from handler.access.keys import generate_key
 from tests.handler.providers.openai.openai_shapes import SHAPES, TOOLS
-from tests.support.serving import ROOT, Served, served
+from tests.support.serving import ROOT, LocalRun, serve_locally
 
 KEY = generate_key()
 NODE = Path(__file__).with_name("node")
@@ -65,7 +65,7 @@ class Host(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     folder = tmp_path_factory.mktemp("serve")
     keys, rules = folder / "keys.json", folder / "rules.json"
     keys.write_text(json.dumps([{"key": KEY, "name": "shapes"}]), encoding="utf-8")
@@ -74,7 +74,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         address = f"http://127.0.0.1:{host.server_port}/v1"
         record = {"kind": "provider", "id": "odd", "base_url": address, "credential": "ODD_API_KEY"}
         rules.write_text(json.dumps([record]), encoding="utf-8")
-        with served(
+        with serve_locally(
             folder, "--keys", str(keys), "--rules", str(rules), environment={"ODD_API_KEY": "x"}
         ) as run:
             yield run
@@ -83,7 +83,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS)
-def test_every_client_reads_every_shape(client: str, gateway: Served) -> None:
+def test_every_client_reads_every_shape(client: str, gateway: LocalRun) -> None:
     command = [*CLIENTS[client], gateway.base_url, KEY]
     run = subprocess.run(
         command, cwd=ROOT, input=json.dumps(CASES), capture_output=True, text=True, timeout=300, check=False

@@ -68,11 +68,11 @@ def wrong(seen: Seen, name: str, setup: Setup, attempts: list[Request]) -> list[
 def _always(seen: Seen) -> Iterator[str]:
     if seen.looks_whole and seen.text != ANSWER:
         yield f"a truncated answer that looks whole: {len(seen.text)} of {len(ANSWER)} characters"
-    if seen.heard.body.count(b"[DONE]") > 1:
+    if seen.response.body.count(b"[DONE]") > 1:
         yield "[DONE] more than once"
     if seen.error is not None and seen.done:
         yield "[DONE] after an error"
-    if not seen.heard.ended:
+    if not seen.response.ended:
         yield "the response has no end"
 
 
@@ -94,8 +94,8 @@ def _refused(seen: Seen, want: Expected) -> Iterator[str]:
     status = 200 if want.in_band or late else status
     if seen.looks_whole:
         yield "an answer where there can be none"
-    if seen.heard.status != status:
-        yield f"status {seen.heard.status}, not {status}"
+    if seen.response.status != status:
+        yield f"status {seen.response.status}, not {status}"
     error = seen.error
     if error is None:
         yield "no error"
@@ -105,7 +105,7 @@ def _refused(seen: Seen, want: Expected) -> Iterator[str]:
     metadata = error.get("metadata", {})
     if metadata.get("class") != want.failure_class:
         yield f"class {metadata.get('class')}, not {want.failure_class}"
-    if status >= 500 and seen.heard.headers.get("x-should-retry") != "false":
+    if status >= 500 and seen.response.headers.get("x-should-retry") != "false":
         yield "the client is not told to leave it at that"
 
 
@@ -128,7 +128,7 @@ def shown(seen: Seen) -> str:
         how = f" resumed at {seen.told.get('at_chars')}" if "resumed_from" in seen.told else ""
         return f"{'complete' if seen.text == ANSWER else 'TRUNCATED'} by {' then '.join(seen.models)}{how}"
     if seen.error is None:
-        return f"{seen.heard.status}, {'no end' if not seen.heard.ended else 'no error'}"
+        return f"{seen.response.status}, {'no end' if not seen.response.ended else 'no error'}"
     where = f"{len(seen.text)} characters, then " if seen.text else ""
     failure_class = seen.error.get("metadata", {}).get("class")
-    return f"{where}{seen.heard.status} {seen.error['code'] or seen.error['type']} ({failure_class})"
+    return f"{where}{seen.response.status} {seen.error['code'] or seen.error['type']} ({failure_class})"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from tests.fault_injection.replies import Ask, broken, bytes_of, ending, events, good, raw, refusal, said
-from tests.support.upstream import (
+from tests.support.canned_answers import (
     Act,
     Piece,
     Reply,

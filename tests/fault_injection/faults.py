@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.fault_injection import failure_modes as ways
 from tests.fault_injection.failure_modes import Answers, first, limited, status
 from tests.fault_injection.replies import good, good_but_no_prefill
-from tests.support.upstream import whole
+from tests.support.canned_answers import whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from handler.main import build
 from handler.settings import settings_from
 from tests.fault_injection.faults import FALLBACKS, FAULTS
 from tests.fault_injection.provider import Wall
-from tests.support.asgi import Heard
-from tests.support.gateways import Running, Tables, model, provider
+from tests.support.asgi import Response
+from tests.support.gateways import RunningGateway, Tables, model, provider
 from tests.support.virtual_clock import clock
 
 Json = dict[str, Any]
@@ -69,7 +69,7 @@ class Setup:
 class Seen:
     """What the caller of one request saw."""
 
-    heard: Heard
+    response: Response
     seconds: float
     stream: bool
     text: str = ""
@@ -81,18 +81,18 @@ class Seen:
 
     @property
     def done(self) -> bool:
-        return self.stream and self.heard.body.endswith(b"data: [DONE]\n\n")
+        return self.stream and self.response.body.endswith(b"data: [DONE]\n\n")
 
     @property
     def looks_whole(self) -> bool:
-        ended = self.done if self.stream else self.heard.ended
-        return self.heard.status == 200 and self.error is None and ended and self.finish is not None
+        ended = self.done if self.stream else self.response.ended
+        return self.response.status == 200 and self.error is None and ended and self.finish is not None
 
     def read(self) -> Seen:
-        if not self.stream or self.heard.status != 200:
-            self._part(self.heard.json, "message")
+        if not self.stream or self.response.status != 200:
+            self._part(self.response.json, "message")
             return self
-        for event in self.heard.body.decode().split("\n\n"):
+        for event in self.response.body.decode().split("\n\n"):
             lines = [line[6:] for line in event.split("\n") if line.startswith("data: ")]
             if lines and lines != ["[DONE]"]:
                 self._part(json.loads("\n".join(lines)), "delta")
@@ -115,7 +115,7 @@ class Front:
 
     wall: Wall
     setup: Setup
-    running: Running
+    running: RunningGateway
 
     async def ask(self, name: str, *, stream: bool, user: str = "one", **fields: Any) -> Seen:
         """One request for the model that is this fault."""
@@ -126,8 +126,8 @@ class Front:
         if offered:
             how["tools"] = [{"type": "function", "function": {"name": each}} for each in offered]
         asked = {"model": id, "user": user, **how, **self.setup.asked(), **fields}
-        heard = await self.running.chat(headers={"x-sluice-explain": "1"}, **asked)
-        return Seen(heard, clock() - began, stream).read()
+        response = await self.running.chat(headers={"x-sluice-explain": "1"}, **asked)
+        return Seen(response, clock() - began, stream).read()
 
 
 @asynccontextmanager
@@ -140,7 +140,7 @@ async def front(wall: Wall, setup: Setup) -> AsyncIterator[Front]:
     tables, lines = Tables([*rows, *setup.records()]), list[Json]()
     log = lambda fields: lines.append(dict(fields))  # noqa: E731
     app, gateway = build(settings, store=tables, log=log, clock=clock, now=now)
-    made = Running(app, gateway, tables, lines)
+    made = RunningGateway(app, gateway, tables, lines)
     try:
         yield Front(wall, setup, made)
     finally:

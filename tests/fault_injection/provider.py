@@ -21,7 +21,8 @@ from cryptography.x509.oid import NameOID
 
 from tests.fault_injection.faults import FALLBACKS, FAULTS
 from tests.fault_injection.replies import FULL, Ask, Profile
-from tests.support.upstream import Reply, Request, Upstream, whole
+from tests.support.canned_answers import Reply, whole
+from tests.support.upstream import Request, Upstream
 from tests.support.virtual_clock import clock
 
 _NAMES = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("llm.corp.test")]
@@ -44,7 +45,7 @@ class Wall(Upstream):
         closed = self._beside.enter_context(socket.socket())
         closed.bind(("127.0.0.1", 0))  # and nobody listens
         pem = Path(self._beside.enter_context(tempfile.TemporaryDirectory()), "wall.pem")
-        tls = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self_signed(pem))
+        tls = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self_signed(pem))
         self._beside.callback(tls.close)
         mute = await asyncio.start_server(self._muted, "127.0.0.1", 0)
         self._beside.callback(mute.close)
@@ -79,7 +80,7 @@ class Wall(Upstream):
 
     def seen(self, name: str, user: str | None = None) -> list[Request]:
         """The attempts on a fault, of one `user` or of all."""
-        return [one for one in self.asked(name) if user is None or one.json.get("user") == user]
+        return [one for one in self.requests_for(name) if user is None or one.json.get("user") == user]
 
     def _reply(self, request: Request) -> Reply:
         body = request.json

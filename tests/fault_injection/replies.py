@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.upstream import (
+from tests.support.canned_answers import (
     Act,
     Piece,
     Reply,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import Catalog, Facts, LiveState, Model, RuleSet, decide
-from tests.support.small_catalog import EVERYBODY, MODELS, model
+from tests.support.small_catalog import ALL_PROVIDERS, MODELS, model
 
 Item = dict[str, Any]
 
@@ -25,7 +25,7 @@ OWN = (
     model("gemini/flash-001", PRICE),
 )
 CATALOG = Catalog({}, successors={"old": "mid"}, own={each.id.lower(): each for each in OWN})
-AVAILABLE = EVERYBODY | {"openrouter", "anthropic", "bedrock"}
+AVAILABLE = ALL_PROVIDERS | {"openrouter", "anthropic", "bedrock"}
 
 
 def access(id: str = "a", **fields: Any) -> Item:

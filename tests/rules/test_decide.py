@@ -12,7 +12,7 @@ from rules import Catalog, Model, Reason, Refusal, decide, list_models
 from rules.admission import LiveState
 from rules.facts.facts import Facts
 from rules.ruleset import RuleSet
-from tests.support.small_catalog import CATALOG, EVERYBODY, decided, ids, model, whys
+from tests.support.small_catalog import ALL_PROVIDERS, CATALOG, decided, ids, model, whys
 
 Item = dict[str, Any]
 
@@ -537,7 +537,7 @@ def test_for_a_schema_preference_takes_whom_something_holds_to_it(
     models = (model("openai/mini", (1, 1)), forced, model("groq/text", (0.1, 0.1), can=frozenset()))
     catalog = Catalog({}, own={each.id: each for each in models})
     asked = Facts(json="schema", prefer="cheap", **facts)
-    decision = decide(asked, RuleSet.read([]), catalog, LiveState(available=EVERYBODY, **live))
+    decision = decide(asked, RuleSet.read([]), catalog, LiveState(available=ALL_PROVIDERS, **live))
     assert ids(decision) == held
     assert "groq/text" in whys(decision)
 
@@ -866,7 +866,7 @@ def test_which_candidates_are_fallbacks(name: str | None, asked: dict[str, Any],
 
 
 def items(
-    records: list[Item], *, available: frozenset[str] = EVERYBODY, **facts: Any
+    records: list[Item], *, available: frozenset[str] = ALL_PROVIDERS, **facts: Any
 ) -> list[dict[str, Any]]:
     found = list_models(RuleSet.read(records), CATALOG, LiveState(available=available), Facts(**facts))
     assert not isinstance(found, Refusal)
@@ -893,7 +893,7 @@ def test_an_alias_stands_for_a_pool_of_its_name() -> None:
 
 def test_nothing_is_listed_where_an_unreadable_record_refuses() -> None:
     ruleset = RuleSet.read([access(modls=[], scope={"project": "theirs"})])
-    world = LiveState(available=EVERYBODY)
+    world = LiveState(available=ALL_PROVIDERS)
     found = list_models(ruleset, CATALOG, world, Facts(project="theirs"))
     assert isinstance(found, Refusal)
     assert found.code == "rule_unreadable"

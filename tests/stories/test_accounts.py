@@ -16,7 +16,7 @@ import pytest
 
 from rules.records.provider_fields import AUTH
 from tests.handler.providers.test_contract import WIRE, read, stream_of
-from tests.support.gateways import MANAGE, Running, model, provider, running
+from tests.support.gateways import MANAGE, RunningGateway, model, provider, start_gateway
 from tests.support.signatures import signature_of
 
 HOST, SECRET, CREDENTIAL = "bedrock-runtime.eu-central-1.amazonaws.com", "secret-canary", "second-secret"
@@ -65,10 +65,10 @@ def expected(auth: str) -> dict[str, str]:
     return {"authorization": f"Bearer {CREDENTIAL}"} if auth == "bearer" else {auth: CREDENTIAL}
 
 
-def served(service: Service, *records: Any) -> Running:
+def served(service: Service, *records: Any) -> RunningGateway:
     credentials = {"SECOND_API_KEY": CREDENTIAL, "THIRD_API_KEY": "third-secret"}
     settings: Any = {"SLUICE_PRIVATE_UPSTREAMS": "0", **credentials}
-    made = running(records, **settings)
+    made = start_gateway(records, **settings)
     made.gateway.relay._transport = service
     return made
 
@@ -90,10 +90,10 @@ async def test_a_provider_of_any_id_is_asked_as_its_dialect_and_its_record_say(
     if auth == "sigv4":
         fields["credential"] = "ABSENT_API_KEY"  # else it would be the bearer
     gateway = served(service, second(dialect=dialect, **fields), model("second/m", can=["tools"]))
-    heard = await gateway.chat(model="second/m", stream=stream)
-    assert heard.status == 200, gateway.lines
-    assert b'"second/m"' in heard.body
-    assert not stream or heard.body.endswith(b"data: [DONE]\n\n")
+    response = await gateway.chat(model="second/m", stream=stream)
+    assert response.status == 200, gateway.lines
+    assert b'"second/m"' in response.body
+    assert not stream or response.body.endswith(b"data: [DONE]\n\n")
     (asked,) = service.asked
     assert asked.url.raw_path.decode() == PATHS[dialect][stream]
     assert (asked.headers.get("anthropic-version") == "2023-06-01") is (dialect == "anthropic")
@@ -130,9 +130,9 @@ async def test_what_a_provider_lacks_is_in_health_and_its_models_are_not_listed(
         if value is not None
     }
     gateway = served(Service(WIRE / "anthropic" / "text", "x-api-key"), record, model("second/m"))
-    heard = await gateway.chat(model="second/m")
-    assert (heard.status, heard.json["error"]["code"]) == (503, "no_candidate")
-    assert why in heard.json["error"]["message"]
+    response = await gateway.chat(model="second/m")
+    assert (response.status, response.json["error"]["code"]) == (503, "no_candidate")
+    assert why in response.json["error"]["message"]
     listed = (await gateway.get("/v1/models", key=MANAGE)).json["data"]
     assert "second/m" not in {one["id"] for one in listed}
     assert (await gateway.get("/health", key=MANAGE)).json["unavailable"] == {"second": why}
@@ -143,6 +143,6 @@ async def test_two_accounts_of_one_vendor_are_two_providers() -> None:
     service = Service(WIRE / "anthropic" / "text", "x-api-key")
     other = provider(BASE, "third", dialect="anthropic", credential="THIRD_API_KEY")
     gateway = served(service, second(dialect="anthropic"), other)
-    heard = await gateway.chat(model="third/m", fallback_models=["second/m"])
-    assert (heard.status, heard.headers["x-sluice-model"]) == (200, "second/m"), heard.body
+    response = await gateway.chat(model="third/m", fallback_models=["second/m"])
+    assert (response.status, response.headers["x-sluice-model"]) == (200, "second/m"), response.body
     assert [one.headers["x-api-key"] for one in service.asked] == ["third-secret", CREDENTIAL]

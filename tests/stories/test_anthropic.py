@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateways import Running, model, provider, running
-from tests.support.upstream import Reply, Upstream, completion, whole
+from tests.support.canned_answers import Reply, completion, whole
+from tests.support.gateways import RunningGateway, model, provider, start_gateway
+from tests.support.upstream import Upstream
 
 WIRE = Path(__file__).parents[1] / "handler" / "providers" / "wire" / "anthropic"
 TOOL = {
@@ -23,19 +24,13 @@ OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": 
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as server:
-        yield server
-
-
-@pytest.fixture
-async def gateway(upstream: Upstream) -> AsyncIterator[Running]:
+async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
     records = [
         provider(upstream.url),
         provider(upstream.url, "ant", dialect="anthropic", headers={"anthropic-version": "2023-06-01"}),
         model("ant/claude-opus-5-5", **ABLE),
     ]
-    started = running(records)
+    started = start_gateway(records)
     yield started
     await started.gateway.aclose()
 
@@ -54,52 +49,56 @@ def events(body: bytes) -> list[Any]:
     return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
 
 
-async def test_an_answer(upstream: Upstream, gateway: Running) -> None:
+async def test_an_answer(upstream: Upstream, gateway: RunningGateway) -> None:
     upstream.script("claude-opus-5-5", captured("text"))
-    heard = await gateway.chat(model="ant/claude-opus-5-5", seed=1, usage={"include": True})
-    assert heard.status == 200
-    body = json.loads(heard.body)
+    response = await gateway.chat(model="ant/claude-opus-5-5", seed=1, usage={"include": True})
+    assert response.status == 200
+    body = json.loads(response.body)
     assert body["choices"][0]["message"]["content"].startswith("Grüezi!")
     assert body["model"] == "ant/claude-opus-5-5"
     assert body["usage"]["cost"] == pytest.approx((12 * 3 + 14 * 15) / 1e6)
-    assert heard.headers["x-sluice-dropped"] == "seed"
-    asked = upstream.asked("claude-opus-5-5")[0]
+    assert response.headers["x-sluice-dropped"] == "seed"
+    asked = upstream.requests_for("claude-opus-5-5")[0]
     assert (asked.path, asked.header("anthropic-version")) == ("/v1/messages", "2023-06-01")
     assert asked.json["messages"] == [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
 
 
-async def test_a_stream(upstream: Upstream, gateway: Running) -> None:
+async def test_a_stream(upstream: Upstream, gateway: RunningGateway) -> None:
     upstream.script("claude-opus-5-5", streamed("tools"))
-    heard = await gateway.chat(
+    response = await gateway.chat(
         model="ant/claude-opus-5-5", stream=True, stream_options={"include_usage": True}, tools=[TOOL, TIME]
     )
-    told = events(heard.body)
+    told = events(response.body)
     calls = [
         call for chunk in told for piece in chunk["choices"] for call in piece["delta"].get("tool_calls", ())
     ]
     assert [call["id"] for call in calls if "id" in call] == ["toolu_01", "toolu_02"]
     assert {chunk["model"] for chunk in told} == {"ant/claude-opus-5-5"}
     assert told[-1]["usage"]["total_tokens"] == 481
-    assert heard.body.endswith(b"data: [DONE]\n\n")
+    assert response.body.endswith(b"data: [DONE]\n\n")
 
 
-async def test_an_error_before_the_first_word_goes_to_the_next(upstream: Upstream, gateway: Running) -> None:
+async def test_an_error_before_the_first_word_goes_to_the_next(
+    upstream: Upstream, gateway: RunningGateway
+) -> None:
     upstream.script("claude-opus-5-5", streamed("stream-error-at-once"))
     upstream.script("m", whole(OVERLOADED, status=529))
-    heard = await gateway.chat(model="ant/claude-opus-5-5", stream=True)
-    assert heard.status in (502, 503)
-    attempts = json.loads(heard.body)["error"]["metadata"]["attempts"]
+    response = await gateway.chat(model="ant/claude-opus-5-5", stream=True)
+    assert response.status in (502, 503)
+    attempts = json.loads(response.body)["error"]["metadata"]["attempts"]
     assert {attempt["class"] for attempt in attempts} == {"overloaded"}
 
 
-async def test_a_stream_that_breaks_off_says_so(upstream: Upstream, gateway: Running) -> None:
+async def test_a_stream_that_breaks_off_says_so(upstream: Upstream, gateway: RunningGateway) -> None:
     upstream.script("claude-opus-5-5", streamed("stream-error"))
-    heard = await gateway.chat(model="ant/claude-opus-5-5", stream=True)
-    assert events(heard.body)[-1]["error"]
-    assert b"[DONE]" not in heard.body
+    response = await gateway.chat(model="ant/claude-opus-5-5", stream=True)
+    assert events(response.body)[-1]["error"]
+    assert b"[DONE]" not in response.body
 
 
-async def test_a_conversation_goes_on_elsewhere_with_its_tools(upstream: Upstream, gateway: Running) -> None:
+async def test_a_conversation_goes_on_elsewhere_with_its_tools(
+    upstream: Upstream, gateway: RunningGateway
+) -> None:
     upstream.script("claude-opus-5-5", whole(OVERLOADED, status=529))
     upstream.script("m", whole(completion("It rains.")))
     call = {"id": "call:1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
@@ -108,21 +107,23 @@ async def test_a_conversation_goes_on_elsewhere_with_its_tools(upstream: Upstrea
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "call:1", "content": "Rain"},
     ]
-    heard = await gateway.chat(
+    response = await gateway.chat(
         model="ant/claude-opus-5-5", fallback_models=["up/m"], messages=messages, tools=[TOOL]
     )
-    assert json.loads(heard.body)["choices"][0]["message"]["content"] == "It rains."
-    assert upstream.asked("m")[0].json["messages"] == messages
-    assert upstream.asked("claude-opus-5-5")[0].json["messages"][2]["content"][0]["type"] == "tool_result"
+    assert json.loads(response.body)["choices"][0]["message"]["content"] == "It rains."
+    assert upstream.requests_for("m")[0].json["messages"] == messages
+    assert (
+        upstream.requests_for("claude-opus-5-5")[0].json["messages"][2]["content"][0]["type"] == "tool_result"
+    )
 
 
 async def test_what_claude_cannot_take_is_refused_before_it_is_asked(
-    upstream: Upstream, gateway: Running
+    upstream: Upstream, gateway: RunningGateway
 ) -> None:
-    heard = await gateway.chat(
+    response = await gateway.chat(
         model="ant/claude-opus-5-5",
         messages=[{"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}],
     )
-    error = json.loads(heard.body)["error"]
-    assert (heard.status, error["code"], error["param"]) == (400, "unsupported_parameter", "messages")
+    error = json.loads(response.body)["error"]
+    assert (response.status, error["code"], error["param"]) == (400, "unsupported_parameter", "messages")
     assert upstream.requests == []

@@ -12,7 +12,7 @@ import pytest
 from handler import __version__
 from handler.store.dynamodb import StoreError
 from tests.support.asgi import call
-from tests.support.gateways import KEY, MANAGE, NARROW, Running, model, provider, running
+from tests.support.gateways import KEY, MANAGE, NARROW, RunningGateway, model, provider, start_gateway
 from tests.support.hostile_requests import HOSTILE, Hostile
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens
@@ -35,13 +35,13 @@ CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 
 
 @pytest.fixture
-def gateway() -> Running:
-    return running(RECORDS)
+def gateway() -> RunningGateway:
+    return start_gateway(RECORDS)
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1", "/api/v1", "/v3/compat", "/v3/compat/v1"])
 @pytest.mark.parametrize("slash", ["", "/"])
-async def test_every_prefix_serves_every_endpoint(gateway: Running, prefix: str, slash: str) -> None:
+async def test_every_prefix_serves_every_endpoint(gateway: RunningGateway, prefix: str, slash: str) -> None:
     assert (await gateway.get(f"{prefix}/health{slash}", key=None)).status == 200
     assert (await gateway.get(f"{prefix}/models{slash}")).status == 200
     assert (await gateway.post(f"{prefix}/explain{slash}", CHAT)).status == 200
@@ -62,21 +62,21 @@ async def test_every_prefix_serves_every_endpoint(gateway: Running, prefix: str,
     ],
 )
 async def test_a_wrong_address_is_an_error_in_our_shape(
-    gateway: Running, method: str, path: str, status: int, code: str
+    gateway: RunningGateway, method: str, path: str, status: int, code: str
 ) -> None:
-    heard = await call(gateway.app, method, path, headers={"authorization": f"Bearer {KEY}"})
-    assert (heard.status, heard.error["code"]) == (status, code)
-    assert status != 405 or heard.headers["allow"]
+    response = await call(gateway.app, method, path, headers={"authorization": f"Bearer {KEY}"})
+    assert (response.status, response.error["code"]) == (status, code)
+    assert status != 405 or response.headers["allow"]
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/api/v1", "/v3/compat/"])
-async def test_the_root_says_what_answers_here(gateway: Running, path: str) -> None:
-    heard = await gateway.get(path, key=None)
-    assert heard.status == 200
-    assert heard.json["name"] == "sluice"
-    assert heard.json["version"] == __version__
-    assert heard.json["documentation"]
-    for method, path in (one.split() for one in heard.json["endpoints"]):
+async def test_the_root_says_what_answers_here(gateway: RunningGateway, path: str) -> None:
+    response = await gateway.get(path, key=None)
+    assert response.status == 200
+    assert response.json["name"] == "sluice"
+    assert response.json["version"] == __version__
+    assert response.json["documentation"]
+    for method, path in (one.split() for one in response.json["endpoints"]):
         found = await call(gateway.app, method, path.replace("{id}", "x"))
         assert found.status in (200, 401), path
 
@@ -94,7 +94,7 @@ async def test_the_root_says_what_answers_here(gateway: Running, path: str) -> N
     ],
 )
 async def test_an_unknown_address_is_told_what_there_is_instead(
-    gateway: Running, method: str, path: str, says: str
+    gateway: RunningGateway, method: str, path: str, says: str
 ) -> None:
     error = (await call(gateway.app, method, path)).error
     assert error["code"] == "unknown_url"
@@ -103,20 +103,20 @@ async def test_an_unknown_address_is_told_what_there_is_instead(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/report", "/v1/report-anthropic"])
-async def test_reports_of_calls_made_elsewhere_are_taken(gateway: Running, path: str) -> None:
+async def test_reports_of_calls_made_elsewhere_are_taken(gateway: RunningGateway, path: str) -> None:
     said = {"requestedAt": 1, "reqPayload": CHAT, "respPayload": {}, "statusCode": 200, "tags": {"a": "b"}}
-    heard = await gateway.post(path, said)
-    assert (heard.status, heard.json) == (200, {"status": "ok"})
+    response = await gateway.post(path, said)
+    assert (response.status, response.json) == (200, {"status": "ok"})
     assert (await gateway.post(path, said, key=None)).status == 401
     assert (await gateway.post(path, b"[]")).error["code"] == "invalid_value"
     assert (await gateway.post(path, b"{")).error["code"] == "invalid_json"
 
 
-async def test_a_compressed_request_is_served(gateway: Running) -> None:
+async def test_a_compressed_request_is_served(gateway: RunningGateway) -> None:
     packed = gzip.compress(json.dumps(CHAT).encode())
     assert (await gateway.post("/v1/explain", packed, content_encoding="gzip")).status == 200
-    heard = await gateway.post("/v1/explain", packed, content_encoding="br")
-    assert (heard.status, heard.headers["accept-encoding"]) == (415, "gzip, deflate, identity")
+    response = await gateway.post("/v1/explain", packed, content_encoding="br")
+    assert (response.status, response.headers["accept-encoding"]) == (415, "gzip, deflate, identity")
 
 
 @pytest.mark.parametrize(
@@ -129,29 +129,29 @@ async def test_a_compressed_request_is_served(gateway: Running) -> None:
     ],
 )
 async def test_without_a_good_key_nothing_is_read_and_nothing_told(
-    gateway: Running, headers: dict[str, str], code: str
+    gateway: RunningGateway, headers: dict[str, str], code: str
 ) -> None:
     for method, path in [("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("POST", "/v1/explain")]:
-        heard = await call(gateway.app, method, path, headers=headers, body=b"{")
-        assert (heard.status, heard.error["code"]) == (401, code)
+        response = await call(gateway.app, method, path, headers=headers, body=b"{")
+        assert (response.status, response.error["code"]) == (401, code)
 
 
-async def test_both_headers_carry_a_key(gateway: Running) -> None:
+async def test_both_headers_carry_a_key(gateway: RunningGateway) -> None:
     for headers in ({"authorization": f"Bearer {KEY}"}, {"x-api-key": KEY}):
         assert (await call(gateway.app, "GET", "/v1/models", headers=headers)).status == 200
 
 
-async def test_store_trouble_is_never_a_401(gateway: Running) -> None:
+async def test_store_trouble_is_never_a_401(gateway: RunningGateway) -> None:
     assert (await gateway.get("/v1/models")).status == 200
     gateway.tables.down = StoreError("throttled")
     assert (await gateway.get("/v1/models")).status == 200
-    heard = await gateway.get("/v1/models", key=MANAGE)
-    assert (heard.status, heard.error["code"]) == (503, "store_unavailable")
-    assert float(heard.headers["retry-after"]) > 0
+    response = await gateway.get("/v1/models", key=MANAGE)
+    assert (response.status, response.error["code"]) == (503, "store_unavailable")
+    assert float(response.headers["retry-after"]) > 0
 
 
 async def test_without_rules_ever_read_health_tells_the_truth() -> None:
-    gateway = running(RECORDS)
+    gateway = start_gateway(RECORDS)
     gateway.tables.down = StoreError("refused")
     assert (await gateway.get("/health", key=None)).status == 200, "nobody has asked yet"
     await gateway.gateway.start()
@@ -159,7 +159,7 @@ async def test_without_rules_ever_read_health_tells_the_truth() -> None:
     assert (await gateway.chat()).error["code"] == "store_unavailable"
 
 
-async def test_models_are_those_this_key_may_use(gateway: Running) -> None:
+async def test_models_are_those_this_key_may_use(gateway: RunningGateway) -> None:
     every = {item["id"] for item in (await gateway.get("/v1/models")).json["data"]}
     assert {"auto", "best", "up/small", "up/large"} <= every
     assert not {id for id in every if id.startswith("openai/")}, "no credential, no model"
@@ -169,20 +169,20 @@ async def test_models_are_those_this_key_may_use(gateway: Running) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/models/up/small", "/v1/models/up%2Fsmall", "/v1/models/UP/Small/"])
-async def test_one_model_by_its_id(gateway: Running, path: str) -> None:
+async def test_one_model_by_its_id(gateway: RunningGateway, path: str) -> None:
     item = (await gateway.get(path)).json
     assert (item["id"], item["object"], item["context_length"]) == ("up/small", "model", 1000)
     assert (await gateway.get("/v1/models/up/none")).error["code"] == "model_not_found"
 
 
-async def test_models_in_anthropics_shape_for_its_clients(gateway: Running) -> None:
+async def test_models_in_anthropics_shape_for_its_clients(gateway: RunningGateway) -> None:
     listed = (await gateway.get("/v1/models", anthropic_version="2023-06-01")).json
     assert listed["has_more"] is False
     assert {item["type"] for item in listed["data"]} == {"model"}
     assert listed["first_id"] == listed["data"][0]["id"]
 
 
-async def test_an_explanation_shows_a_key_only_what_covers_it(gateway: Running) -> None:
+async def test_an_explanation_shows_a_key_only_what_covers_it(gateway: RunningGateway) -> None:
     body = {**CHAT, "tags": {"team": "a"}}
     ours = (await gateway.post("/v1/explain", body)).json
     assert (ours["reason"], ours["rule"], ours["candidates"][0]["model"]) == ("rule", "ours", "up/large")
@@ -193,21 +193,21 @@ async def test_an_explanation_shows_a_key_only_what_covers_it(gateway: Running) 
 
 async def test_an_explanation_names_the_records_that_cannot_be_read() -> None:
     theirs = {"kind": "budget", "id": "theirs", "usd": "lots", "scope": {"project": "theirs"}}
-    gateway = running([*RECORDS, {"kind": "route", "id": "badone", "modle": "x"}, theirs])
+    gateway = start_gateway([*RECORDS, {"kind": "route", "id": "badone", "modle": "x"}, theirs])
     for key, named in [(KEY, {"badone"}), (MANAGE, {"badone", "theirs"})]:
         problems = (await gateway.post("/v1/explain", CHAT, key=key)).json["problems"]
         assert {problem["id"] for problem in problems} == named
-    whole = running(RECORDS)
+    whole = start_gateway(RECORDS)
     assert "problems" not in (await whole.post("/v1/explain", CHAT)).json
 
 
 async def test_no_models_are_listed_where_an_unreadable_record_refuses() -> None:
-    gateway = running(
+    gateway = start_gateway(
         [*RECORDS, {"kind": "access", "id": "bad", "modls": [], "scope": {"project": "support"}}]
     )
-    for heard in (await gateway.get("/v1/models"), await gateway.get("/v1/models/auto")):
-        assert (heard.status, heard.error["code"]) == (503, "rule_unreadable")
-        assert "access record bad" in heard.error["message"]
+    for response in (await gateway.get("/v1/models"), await gateway.get("/v1/models/auto")):
+        assert (response.status, response.error["code"]) == (503, "rule_unreadable")
+        assert "access record bad" in response.error["message"]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_no_models_are_listed_where_an_unreadable_record_refuses() -> None
     ids=["a budget of everybody", "an access of everybody", "a scope that cannot be read"],
 )
 async def test_one_typo_stops_nobody_and_is_reported(bad: dict[str, Any]) -> None:
-    gateway = running([*RECORDS, bad])
+    gateway = start_gateway([*RECORDS, bad])
     assert (await gateway.get("/v1/models")).status == 200
     explained = (await gateway.post("/v1/explain", CHAT, key=MANAGE)).json
     assert [problem["id"] for problem in explained["problems"]] == ["typo"]
@@ -229,7 +229,7 @@ async def test_one_typo_stops_nobody_and_is_reported(bad: dict[str, Any]) -> Non
     assert [one["id"] for one in gateway.lines if one["level"] == "ERROR"] == ["typo"]
 
 
-async def test_a_refusal_is_explained_not_raised(gateway: Running) -> None:
+async def test_a_refusal_is_explained_not_raised(gateway: RunningGateway) -> None:
     explained = await gateway.post("/v1/explain", {**CHAT, "model": "up/large"}, key=NARROW)
     assert (explained.status, explained.json["error"]["code"]) == (200, "model_not_allowed")
     refused = await gateway.chat(model="up/large", key=NARROW)
@@ -240,15 +240,15 @@ async def test_a_refusal_is_explained_not_raised(gateway: Running) -> None:
     )
 
 
-async def test_every_answer_carries_its_id_and_our_overhead(gateway: Running) -> None:
-    for heard in [
+async def test_every_answer_carries_its_id_and_our_overhead(gateway: RunningGateway) -> None:
+    for response in [
         await gateway.chat(),
         await gateway.get("/nothing"),
         await gateway.get("/health", key=None),
     ]:
-        assert re.fullmatch(r"[0-9a-f]{32}", heard.headers["x-request-id"])
-        assert float(heard.headers["x-sluice-overhead-ms"]) >= 0
-        assert "sluice;dur=" in heard.headers["server-timing"]
+        assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
+        assert float(response.headers["x-sluice-overhead-ms"]) >= 0
+        assert "sluice;dur=" in response.headers["server-timing"]
     assert (await gateway.get("/v1/models")).headers["cache-control"] == "no-store"
 
 
@@ -262,52 +262,54 @@ async def test_every_answer_carries_its_id_and_our_overhead(gateway: Running) ->
         pytest.param("x\r\nset-cookie: a=b", False, id="with a header smuggled in"),
     ],
 )
-async def test_a_request_id_is_echoed_when_it_is_clean(gateway: Running, given: str, echoed: bool) -> None:
-    heard = await gateway.get("/health", key=None, x_request_id=given)
-    assert (heard.headers["x-request-id"] == given) is echoed
+async def test_a_request_id_is_echoed_when_it_is_clean(
+    gateway: RunningGateway, given: str, echoed: bool
+) -> None:
+    response = await gateway.get("/health", key=None, x_request_id=given)
+    assert (response.headers["x-request-id"] == given) is echoed
 
 
-async def test_tracing_headers_come_back(gateway: Running) -> None:
+async def test_tracing_headers_come_back(gateway: RunningGateway) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    heard = await gateway.get("/health", key=None, traceparent=trace, x_opper_trace_id="t-1")
-    assert (heard.headers["traceparent"], heard.headers["x-opper-trace-id"]) == (trace, "t-1")
+    response = await gateway.get("/health", key=None, traceparent=trace, x_opper_trace_id="t-1")
+    assert (response.headers["traceparent"], response.headers["x-opper-trace-id"]) == (trace, "t-1")
 
 
 @pytest.mark.parametrize("target", ["*", "health", "http://sluice.test/v1/health"])
-async def test_a_target_that_is_no_path_is_an_unknown_url(gateway: Running, target: str) -> None:
-    heard = await call(gateway.app, "GET", target)
-    assert (heard.status, heard.error["code"]) == (404, "unknown_url")
-    assert heard.headers["x-request-id"]
+async def test_a_target_that_is_no_path_is_an_unknown_url(gateway: RunningGateway, target: str) -> None:
+    response = await call(gateway.app, "GET", target)
+    assert (response.status, response.error["code"]) == (404, "unknown_url")
+    assert response.headers["x-request-id"]
     assert gateway.lines[-1]["path"] == target
 
 
-async def test_an_error_names_the_path_as_it_was_asked_for(gateway: Running) -> None:
+async def test_an_error_names_the_path_as_it_was_asked_for(gateway: RunningGateway) -> None:
     assert "/v1/nothing" in (await gateway.get("/v1/nothing")).error["message"]
     assert "/api/v1/models" in (await gateway.post("/api/v1/models", CHAT)).error["message"]
 
 
-async def test_health_never_asks_the_store(gateway: Running) -> None:
+async def test_health_never_asks_the_store(gateway: RunningGateway) -> None:
     for key in (None, KEY, MANAGE, "sk-sluice-" + "u" * 43):
         assert (await gateway.get("/health", key=key)).status == 200
-    assert gateway.tables.asked == []
+    assert gateway.tables.calls == []
 
 
-async def test_a_preflight_carries_what_every_answer_does(gateway: Running) -> None:
+async def test_a_preflight_carries_what_every_answer_does(gateway: RunningGateway) -> None:
     asked = {"origin": "https://app.test", "access-control-request-method": "PUT"}
-    heard = await call(gateway.app, "OPTIONS", "/v1/models", headers=asked)
-    assert heard.status == 200
-    assert heard.headers["x-request-id"]
+    response = await call(gateway.app, "OPTIONS", "/v1/models", headers=asked)
+    assert response.status == 200
+    assert response.headers["x-request-id"]
 
 
-async def test_a_browsers_preflight_needs_no_key(gateway: Running) -> None:
+async def test_a_browsers_preflight_needs_no_key(gateway: RunningGateway) -> None:
     asked = {
         "origin": "https://app.test",
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization,x-anything",
     }
-    heard = await call(gateway.app, "OPTIONS", "/v1/chat/completions", headers=asked)
-    assert heard.status == 200
-    assert heard.headers["access-control-allow-headers"] == "authorization,x-anything"
+    response = await call(gateway.app, "OPTIONS", "/v1/chat/completions", headers=asked)
+    assert response.status == 200
+    assert response.headers["access-control-allow-headers"] == "authorization,x-anything"
     answer = await gateway.get("/v1/models", origin="https://app.test")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "x-sluice-model" in answer.headers["access-control-expose-headers"]
@@ -316,7 +318,7 @@ async def test_a_browsers_preflight_needs_no_key(gateway: Running) -> None:
 
 
 async def test_only_the_named_origins_when_there_are_some() -> None:
-    gateway = running(RECORDS, SLUICE_CORS_ORIGINS="https://app.test")
+    gateway = start_gateway(RECORDS, SLUICE_CORS_ORIGINS="https://app.test")
     assert (
         "access-control-allow-origin"
         in (await gateway.get("/health", key=None, origin="https://app.test")).headers
@@ -328,7 +330,7 @@ async def test_only_the_named_origins_when_there_are_some() -> None:
 
 
 async def test_health_names_bad_records_to_a_manage_key_alone() -> None:
-    gateway = running([*RECORDS, {"kind": "route", "id": "typo", "prefers": "cheap"}])
+    gateway = start_gateway([*RECORDS, {"kind": "route", "id": "typo", "prefers": "cheap"}])
     await gateway.get("/v1/models", key=MANAGE)
     await gateway.get("/v1/models")
     anyone, manager = await gateway.get("/health"), await gateway.get("/health", key=MANAGE)
@@ -341,7 +343,7 @@ async def test_health_names_bad_records_to_a_manage_key_alone() -> None:
 
 
 async def test_health_warns_a_manage_key_of_what_never_applies() -> None:
-    gateway = running([*RECORDS, {"kind": "access", "id": "typo", "deny": ["opneai/*"]}])
+    gateway = start_gateway([*RECORDS, {"kind": "access", "id": "typo", "deny": ["opneai/*"]}])
     await gateway.get("/v1/models", key=MANAGE)
     anyone, manager = await gateway.get("/health", key=None), await gateway.get("/health", key=MANAGE)
     assert manager.json["status"] == "ok", "nothing is broken"
@@ -349,7 +351,7 @@ async def test_health_warns_a_manage_key_of_what_never_applies() -> None:
     assert "warnings" not in anyone.json
 
 
-async def test_the_log_line_of_a_request_tells_the_decision_and_no_secret(gateway: Running) -> None:
+async def test_the_log_line_of_a_request_tells_the_decision_and_no_secret(gateway: RunningGateway) -> None:
     await gateway.chat(model="up/small")
     line = gateway.lines[-1]
     assert (line["message"], line["status"], line["key"], line["reason"]) == (
@@ -362,20 +364,20 @@ async def test_the_log_line_of_a_request_tells_the_decision_and_no_secret(gatewa
     assert "up-secret" not in str(gateway.lines)
 
 
-async def test_the_last_resort_answers_with_an_id_and_logs_the_story(gateway: Running) -> None:
+async def test_the_last_resort_answers_with_an_id_and_logs_the_story(gateway: RunningGateway) -> None:
     gateway.gateway.now = lambda: 1 / 0  # type: ignore[assignment,return-value]
-    heard = await gateway.chat()
-    assert (heard.status, heard.error["code"]) == (500, "internal_error")
-    assert heard.headers["x-request-id"] in heard.error["message"]
+    response = await gateway.chat()
+    assert (response.status, response.error["code"]) == (500, "internal_error")
+    assert response.headers["x-request-id"] in response.error["message"]
     story = next(line for line in gateway.lines if line["message"] == "internal error")
     assert story["exception"] == "ZeroDivisionError"
-    assert "ZeroDivisionError" not in heard.body.decode()
+    assert "ZeroDivisionError" not in response.body.decode()
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in HOSTILE])
-async def test_a_hostile_request_gets_its_documented_error(gateway: Running, case: Hostile) -> None:
+async def test_a_hostile_request_gets_its_documented_error(gateway: RunningGateway, case: Hostile) -> None:
     headers = {"authorization": f"Bearer {KEY}", **case.headers}
-    heard = await call(gateway.app, case.method, case.path, headers=headers, body=case.body)
-    assert heard.status == case.status
-    error: Any = heard.error
+    response = await call(gateway.app, case.method, case.path, headers=headers, body=case.body)
+    assert response.status == case.status
+    error: Any = response.error
     assert (error["code"], error["param"]) == (case.code, case.param)

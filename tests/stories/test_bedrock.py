@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from tests.handler.providers.test_contract import WIRE, read, stream_of
-from tests.support.asgi import Heard
+from tests.support.asgi import Response
+from tests.support.canned_answers import chunk, completion, finish, text_of, usage
 from tests.support.event_stream import frames
-from tests.support.gateways import Json, Running, running
+from tests.support.gateways import Json, RunningGateway, start_gateway
 from tests.support.signatures import signature_of
-from tests.support.upstream import chunk, completion, finish, text_of, usage
 
 REGION, SECRET = "eu-central-1", "secret-canary"
 HOST = f"bedrock-runtime.{REGION}.amazonaws.com"
@@ -71,60 +71,64 @@ def bedrock() -> Bedrock:
 
 
 @pytest.fixture
-async def gateway(bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch) -> Running:
+async def gateway(bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch) -> RunningGateway:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     return served(bedrock)
 
 
-def served(bedrock: Bedrock, *records: Any, **settings: Any) -> Running:
+def served(bedrock: Bedrock, *records: Any, **settings: Any) -> RunningGateway:
     on: Json = {"SLUICE_PROVIDERS": "bedrock", "SLUICE_PRIVATE_UPSTREAMS": "0", "AWS_REGION": REGION}
-    made = running(records, **{**on, **settings})
+    made = start_gateway(records, **{**on, **settings})
     made.gateway.relay._transport = bedrock
     return made
 
 
-def said(heard: Heard) -> str:
+def said(response: Response) -> str:
     return "".join(
-        choice["delta"].get("content") or "" for event in heard.events[:-1] for choice in event["choices"]
+        choice["delta"].get("content") or "" for event in response.events[:-1] for choice in event["choices"]
     )
 
 
-async def test_a_whole_answer_is_asked_for_with_a_signature(gateway: Running, bedrock: Bedrock) -> None:
+async def test_a_whole_answer_is_asked_for_with_a_signature(
+    gateway: RunningGateway, bedrock: Bedrock
+) -> None:
     bedrock.answer = whole("text")
-    heard = await gateway.chat(model=NOVA, max_tokens=5)
-    assert heard.status == 200, heard.json
-    assert heard.json["model"] == NOVA
-    assert heard.json["choices"][0]["message"]["content"].startswith("Grüße")
-    assert heard.json["usage"]["total_tokens"] == 21
+    response = await gateway.chat(model=NOVA, max_tokens=5)
+    assert response.status == 200, response.json
+    assert response.json["model"] == NOVA
+    assert response.json["choices"][0]["message"]["content"].startswith("Grüße")
+    assert response.json["usage"]["total_tokens"] == 21
     (asked,) = bedrock.asked
     assert asked.url.raw_path == b"/model/amazon.nova-lite-v1%3A0/converse"
     assert json.loads(asked.content)["inferenceConfig"] == {"maxTokens": 5}
     assert asked.headers["x-amz-security-token"] == "token-canary"
 
 
-async def test_a_stream_comes_in_frames_and_leaves_as_events(gateway: Running, bedrock: Bedrock) -> None:
+async def test_a_stream_comes_in_frames_and_leaves_as_events(
+    gateway: RunningGateway, bedrock: Bedrock
+) -> None:
     bedrock.answer = stream(stream_of(WIRE / "bedrock" / "text"))
-    heard = await gateway.chat(model=NOVA, stream=True, stream_options={"include_usage": True})
-    assert said(heard) == "Grüße, 世界 👋\u2028."
-    assert heard.events[-1] == "[DONE]"
-    assert heard.events[-2]["usage"]["total_tokens"] == 21
-    assert {event["model"] for event in heard.events[:-1]} == {NOVA}
+    response = await gateway.chat(model=NOVA, stream=True, stream_options={"include_usage": True})
+    assert said(response) == "Grüße, 世界 👋\u2028."
+    assert response.events[-1] == "[DONE]"
+    assert response.events[-2]["usage"]["total_tokens"] == 21
+    assert {event["model"] for event in response.events[:-1]} == {NOVA}
     (asked,) = bedrock.asked
     assert asked.url.raw_path.endswith(b"/converse-stream")
     assert asked.headers["accept"] == "application/vnd.amazon.eventstream"
 
 
 async def test_a_thought_is_marked_with_the_model_that_may_have_it_back(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     bedrock.answer = whole("thinking")
     first = (await gateway.chat(model=SONNET)).json["choices"][0]["message"]
     bedrock.answer = stream(stream_of(WIRE / "bedrock" / "thinking"))
-    heard = await gateway.chat(model=SONNET, stream=True)
+    response = await gateway.chat(model=SONNET, stream=True)
     details = [
         one
-        for event in heard.events[:-1]
+        for event in response.events[:-1]
         for choice in event["choices"]
         for one in choice["delta"].get("reasoning_details", ())
     ]
@@ -133,13 +137,13 @@ async def test_a_thought_is_marked_with_the_model_that_may_have_it_back(
 
 
 async def test_a_stream_that_fails_at_once_is_a_failure_with_its_own_status(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     exception = {"validationException": {"message": "Input is too long for requested model."}}
     bedrock.answer = stream(frames([exception]))
-    heard = await gateway.chat(model=NOVA, stream=True)
-    assert heard.status == 400
-    assert heard.error["code"] == "context_length_exceeded"
+    response = await gateway.chat(model=NOVA, stream=True)
+    assert response.status == 400
+    assert response.error["code"] == "context_length_exceeded"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +154,7 @@ async def test_a_stream_that_fails_at_once_is_a_failure_with_its_own_status(
     ],
 )
 async def test_a_stream_that_breaks_off_ends_in_an_error(
-    gateway: Running, bedrock: Bedrock, end: Callable[[bytes], bytes]
+    gateway: RunningGateway, bedrock: Bedrock, end: Callable[[bytes], bytes]
 ) -> None:
     events: list[Json] = [
         {"messageStart": {"role": "assistant"}},
@@ -158,42 +162,42 @@ async def test_a_stream_that_breaks_off_ends_in_an_error(
         {"contentBlockStop": {"contentBlockIndex": 0}},
     ]
     bedrock.answer = stream(end(frames(events)))
-    heard = await gateway.chat(model=NOVA, stream=True)
-    assert heard.status == 200
-    assert heard.events[0]["choices"][0]["delta"]["content"] == ""
-    assert heard.events[-1]["error"]["code"] == "upstream_error"
+    response = await gateway.chat(model=NOVA, stream=True)
+    assert response.status == 200
+    assert response.events[0]["choices"][0]["delta"]["content"] == ""
+    assert response.events[-1]["error"]["code"] == "upstream_error"
 
 
-async def test_no_key_and_no_signature_is_ever_logged(gateway: Running, bedrock: Bedrock) -> None:
+async def test_no_key_and_no_signature_is_ever_logged(gateway: RunningGateway, bedrock: Bedrock) -> None:
     canonical = "\n".join(["It does not match.", "", "x-amz-security-token:token-canary", SECRET])
     kind = {"x-amzn-errortype": "InvalidSignatureException"}
     bedrock.answer = lambda _: httpx.Response(403, headers=kind, json={"message": canonical})
-    heard = await gateway.chat(model=NOVA)
-    assert heard.status == 502
-    assert heard.error["metadata"]["class"] == "auth"
-    told = json.dumps([gateway.lines, heard.json])
+    response = await gateway.chat(model=NOVA)
+    assert response.status == 502
+    assert response.error["metadata"]["class"] == "auth"
+    told = json.dumps([gateway.lines, response.json])
     assert not [word for word in ("canary", "Signature=", "AKIDCANARY") if word in told]
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 async def test_the_security_token_is_taken_out_of_what_bedrock_says_to_the_caller(
-    gateway: Running, bedrock: Bedrock, streams: bool
+    gateway: RunningGateway, bedrock: Bedrock, streams: bool
 ) -> None:
     kind = {"x-amzn-errortype": "ValidationException"}
     bedrock.answer = lambda _: httpx.Response(400, headers=kind, json={"message": "Odd: token-canary."})
-    heard = await gateway.chat(model=NOVA, stream=streams)
-    assert (heard.status, heard.error["message"]) == (400, f"{NOVA}: Odd: [redacted].")
+    response = await gateway.chat(model=NOVA, stream=streams)
+    assert (response.status, response.error["message"]) == (400, f"{NOVA}: Odd: [redacted].")
 
 
 async def test_the_security_token_is_taken_out_of_what_ends_a_stream(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     said: Json = {"contentBlockDelta": {"delta": {"text": "Hi"}, "contentBlockIndex": 0}}
     ends: Json = {"validationException": {"message": "Odd: token-canary."}}
     bedrock.answer = stream(frames([{"messageStart": {"role": "assistant"}}, said, ends]))
     for n in (1, 2):
-        heard = await gateway.chat(model=NOVA, stream=True, n=n)
-        assert heard.events[-1]["error"]["message"] == f"{NOVA}: Odd: [redacted]."
+        response = await gateway.chat(model=NOVA, stream=True, n=n)
+        assert response.events[-1]["error"]["message"] == f"{NOVA}: Odd: [redacted]."
 
 
 async def test_its_own_credential_is_used_instead_of_the_role(
@@ -211,44 +215,44 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"
 
 
 async def test_an_image_by_its_address_is_refused_where_the_model_is_named(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     asked = [{"role": "user", "content": [{"type": "text", "text": "What?"}, IMAGE]}]
-    heard = await gateway.chat(model=NOVA, messages=asked)
-    assert heard.status == 400
-    assert heard.error["code"] == "unsupported_parameter"
-    assert heard.error["param"] == "messages[0].content[1].image_url"
+    response = await gateway.chat(model=NOVA, messages=asked)
+    assert response.status == 400
+    assert response.error["code"] == "unsupported_parameter"
+    assert response.error["param"] == "messages[0].content[1].image_url"
     assert bedrock.asked == []
 
 
 async def test_an_address_in_s3_reaches_no_surface_however_it_is_written(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     """It would be read with the gateway's own role."""
     bedrock.answer = lambda _: httpx.Response(200, json=completion())
     for url in ("s3://bucket/a.png", " s3://bucket/a.png", "\nS3://bucket/a.png"):
         asked = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
-        heard = await gateway.chat(model="bedrock/us.openai.gpt-5.6-luna", messages=asked)
-        assert (heard.status, heard.error["code"]) == (400, "unsupported_parameter")
+        response = await gateway.chat(model="bedrock/us.openai.gpt-5.6-luna", messages=asked)
+        assert (response.status, response.error["code"]) == (400, "unsupported_parameter")
     assert bedrock.asked == []
 
 
 async def test_an_image_by_its_address_goes_to_the_next_of_a_list(bedrock: Bedrock) -> None:
     gateway = served(bedrock, {"kind": "alias", "id": "eyes", "models": [NOVA, "anthropic/claude-haiku-5-5"]})
-    heard = await gateway.post(
+    response = await gateway.post(
         "/v1/explain", {"model": "eyes", "messages": [{"role": "user", "content": [IMAGE]}]}
     )
-    assert {"model": NOVA, "why": "does not support content by its address"} in heard.json["rejections"]
+    assert {"model": NOVA, "why": "does not support content by its address"} in response.json["rejections"]
 
 
 async def test_claude_on_its_own_surface_is_spoken_to_as_by_anthropic(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     message = read(WIRE / "anthropic" / "text", "whole.json")
     bedrock.answer = lambda _: httpx.Response(200, json=message)
-    heard = await gateway.chat(model=OPUS)
-    assert heard.status == 200, heard.json
-    assert heard.json["model"] == OPUS
+    response = await gateway.chat(model=OPUS)
+    assert response.status == 200, response.json
+    assert response.json["model"] == OPUS
     (asked,) = bedrock.asked
     assert asked.url.raw_path == b"/anthropic/v1/messages"
     assert asked.headers["anthropic-version"] == "2023-06-01"
@@ -256,13 +260,13 @@ async def test_claude_on_its_own_surface_is_spoken_to_as_by_anthropic(
 
 
 async def test_claude_on_its_own_surface_is_asked_once_for_each_choice(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     message = read(WIRE / "anthropic" / "text", "whole.json")
     bedrock.answer = lambda _: httpx.Response(200, json=message)
-    heard = await gateway.chat(model=OPUS, n=2)
-    assert [choice["index"] for choice in heard.json["choices"]] == [0, 1]
-    assert "x-sluice-dropped" not in heard.headers
+    response = await gateway.chat(model=OPUS, n=2)
+    assert [choice["index"] for choice in response.json["choices"]] == [0, 1]
+    assert "x-sluice-dropped" not in response.headers
     assert len(bedrock.asked) == 2
 
 
@@ -286,13 +290,13 @@ TOLD = completion(
 
 
 async def test_gpt_oss_on_its_own_surface_is_spoken_to_as_by_openai(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     bedrock.answer = lambda _: httpx.Response(200, json=TOLD)
-    heard = await gateway.chat(
+    response = await gateway.chat(
         model=OSS, tools=[NOW], max_tokens=9, reasoning_effort="minimal", logit_bias={"1": 1}
     )
-    message = heard.json["choices"][0]["message"]
+    message = response.json["choices"][0]["message"]
     assert (message["content"], message["reasoning_content"]) == ("Hi", "Hm.")
     assert re.fullmatch(r"call_[0-9a-f]{24}", message["tool_calls"][0]["id"])
     (asked,) = bedrock.asked
@@ -304,12 +308,12 @@ async def test_gpt_oss_on_its_own_surface_is_spoken_to_as_by_openai(
 
 
 async def test_a_custom_tool_is_not_for_the_surface_of_openais_format(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     tools = [{"type": "custom", "custom": {"name": "shell"}}]
-    heard = await gateway.chat(model=OSS, tools=tools)
-    assert (heard.status, heard.error["param"]) == (400, "tools")
-    assert heard.error["code"] == "unsupported_parameter"
+    response = await gateway.chat(model=OSS, tools=tools)
+    assert (response.status, response.error["param"]) == (400, "tools")
+    assert response.error["code"] == "unsupported_parameter"
     bedrock.answer = whole("text")
     assert (await gateway.chat(model=NOVA, tools=tools)).status == 200
     assert len(bedrock.asked) == 1
@@ -317,7 +321,7 @@ async def test_a_custom_tool_is_not_for_the_surface_of_openais_format(
 
 @pytest.mark.parametrize("model", [NOVA, OPUS, OSS], ids=["converse", "messages", "completions"])
 async def test_several_choices_are_several_calls_on_every_surface(
-    gateway: Running, bedrock: Bedrock, model: str
+    gateway: RunningGateway, bedrock: Bedrock, model: str
 ) -> None:
     answers = {
         NOVA: read(WIRE / "bedrock" / "text", "whole.json"),
@@ -325,21 +329,23 @@ async def test_several_choices_are_several_calls_on_every_surface(
         OSS: completion("Hi"),
     }
     bedrock.answer = lambda _: httpx.Response(200, json=answers[model])
-    heard = await gateway.chat(model=model, n=2)
-    assert [choice["index"] for choice in heard.json["choices"]] == [0, 1]
+    response = await gateway.chat(model=model, n=2)
+    assert [choice["index"] for choice in response.json["choices"]] == [0, 1]
     assert len(bedrock.asked) == 2
     assert all("n" not in json.loads(asked.content) for asked in bedrock.asked)
 
 
-async def test_what_gpt_oss_thinks_is_told_apart_in_a_stream_too(gateway: Running, bedrock: Bedrock) -> None:
+async def test_what_gpt_oss_thinks_is_told_apart_in_a_stream_too(
+    gateway: RunningGateway, bedrock: Bedrock
+) -> None:
     pieces = ["\n<reas", "oning>Let me", " see.</reaso", "ning>", "Hel", "lo <b>", "you"]
     events = [*map(chunk, pieces), chunk(tool_calls=[CALL]), finish("tool_calls"), usage()]
     data = b"".join(f"data: {text_of(event)}\n\n".encode() for event in events) + b"data: [DONE]\n\n"
     kind = {"content-type": "text/event-stream"}
     bedrock.answer = lambda _: httpx.Response(200, headers=kind, content=data)
-    heard = await gateway.chat(model=OSS, stream=True, tools=[NOW])
-    deltas = [choice["delta"] for event in heard.events[:-1] for choice in event["choices"]]
-    assert said(heard) == "Hello <b>you"
+    response = await gateway.chat(model=OSS, stream=True, tools=[NOW])
+    deltas = [choice["delta"] for event in response.events[:-1] for choice in event["choices"]]
+    assert said(response) == "Hello <b>you"
     assert "".join(delta.get("reasoning_content", "") for delta in deltas) == "Let me see."
     (call,) = [one for delta in deltas for one in delta.get("tool_calls", ())]
     assert call["id"] != "call_0"
@@ -349,7 +355,7 @@ CALL = {"index": 0, "id": "call_0", "type": "function", "function": {"name": "no
 
 
 async def test_an_id_that_the_catalogue_does_not_know_is_asked_by_converse(
-    gateway: Running, bedrock: Bedrock
+    gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
     bedrock.answer = whole("text")
     assert (await gateway.chat(model="bedrock/anthropic.claude-opus-9")).status == 200
@@ -364,7 +370,7 @@ async def test_without_credentials_the_provider_says_so(
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, "/nowhere")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    heard = await served(bedrock).chat(model=NOVA)
-    assert heard.status == 503
-    assert "no AWS credentials, and no credential AWS_BEARER_TOKEN_BEDROCK" in heard.error["message"]
+    response = await served(bedrock).chat(model=NOVA)
+    assert response.status == 503
+    assert "no AWS credentials, and no credential AWS_BEARER_TOKEN_BEDROCK" in response.error["message"]
     assert bedrock.asked == []

@@ -11,9 +11,10 @@ import pytest
 
 from handler.local.terminal_log import terminal_log
 from handler.log import json_lines
-from tests.support.asgi import Heard, call
-from tests.support.gateways import KEY, MANAGE, Running, model, provider, running
-from tests.support.upstream import Upstream, chunk, completion, finish, role, stream, whole
+from tests.support.asgi import Response, call
+from tests.support.canned_answers import chunk, completion, finish, role, stream, whole
+from tests.support.gateways import KEY, MANAGE, RunningGateway, model, provider, start_gateway
+from tests.support.upstream import Upstream
 
 # As it stands in a JSON text: half a pair, control characters, colours, a forged line, a change of direction.
 TEXTS = {
@@ -72,7 +73,7 @@ LEGAL = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[Running]:
+async def gateway() -> AsyncIterator[RunningGateway]:
     async with Upstream() as upstream:
         upstream.script("m", whole(completion()))
         upstream.script("claude", whole(CLAUDE))
@@ -84,7 +85,7 @@ async def gateway() -> AsyncIterator[Running]:
             "model": "up/m",
         }
         dear = {"input": 1e6, "output": 1e6}
-        found = running(
+        found = start_gateway(
             [
                 *(provider(upstream.url, unlisted="pass"), unpriced, model("up/m", price=dear), rule),
                 provider(upstream.url, "an", dialect="anthropic"),
@@ -99,7 +100,7 @@ def body(more: str) -> bytes:
     return ("{" + messages + more + "}").encode()
 
 
-def written(gateway: Running) -> str:
+def written(gateway: RunningGateway) -> str:
     """Collects what a console and a log show of all the requests."""
     screen, lines = io.StringIO(), list[str]()
     shown, log = terminal_log(screen, colour=False), json_lines(lines.append)
@@ -110,16 +111,18 @@ def written(gateway: Running) -> str:
     return screen.getvalue()
 
 
-def sound(heard: Heard) -> None:
-    assert heard.status
-    assert heard.status != 500, heard.body
-    json.loads(heard.body.decode("utf-8"))
-    assert all(LEGAL.fullmatch(value) for value in heard.headers.values()), heard.headers
+def sound(response: Response) -> None:
+    assert response.status
+    assert response.status != 500, response.body
+    json.loads(response.body.decode("utf-8"))
+    assert all(LEGAL.fullmatch(value) for value in response.headers.values()), response.headers
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/explain"])
 @pytest.mark.parametrize("text", TEXTS)
-async def test_no_text_of_a_field_breaks_an_answer_or_a_log(gateway: Running, path: str, text: str) -> None:
+async def test_no_text_of_a_field_breaks_an_answer_or_a_log(
+    gateway: RunningGateway, path: str, text: str
+) -> None:
     for template in FIELDS.values():
         more = template.replace("%s", TEXTS[text])
         for key in (KEY, MANAGE):
@@ -131,7 +134,7 @@ async def test_no_text_of_a_field_breaks_an_answer_or_a_log(gateway: Running, pa
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/explain"])
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:6])
-async def test_no_number_breaks_an_answer(gateway: Running, path: str, number: str) -> None:
+async def test_no_number_breaks_an_answer(gateway: RunningGateway, path: str, number: str) -> None:
     for field in COUNTED:
         value = f'{{"a":{number}}}' if field in ("tags", "logit_bias", "metadata") else number
         for name in ("up/m", "up/unpriced"):
@@ -142,21 +145,23 @@ async def test_no_number_breaks_an_answer(gateway: Running, path: str, number: s
 @pytest.mark.parametrize(
     "text", ["\ud83d", "a\x1b[2J", "é", " a ", "x" * 5_000, "9" * 5_000, "a,b:c", "%", "\x00"]
 )
-async def test_no_header_and_no_path_breaks_an_answer(gateway: Running, text: str) -> None:
+async def test_no_header_and_no_path_breaks_an_answer(gateway: RunningGateway, text: str) -> None:
     raw = text.encode("utf-8", "surrogatepass").decode("latin-1")
     for name in HEADERS:
         headers = {"authorization": f"Bearer {KEY}", name: raw}
         for method in ("POST", "OPTIONS"):
-            heard = await call(
+            response = await call(
                 gateway.app, method, "/v1/chat/completions", headers=headers, body=body('"model":"up/m"')
             )
-            assert heard.status not in (0, 500)
-            assert all(LEGAL.fullmatch(value) for value in heard.headers.values())
+            assert response.status not in (0, 500)
+            assert all(LEGAL.fullmatch(value) for value in response.headers.values())
     for method, path in (("GET", f"/v1/models/{text}"), ("POST", f"/{text}"), ("PUT", f"/v1/{text}/x")):
         scope = {"path": path, "raw_path": b"/"}
-        heard = await call(gateway.app, method, "/", headers={"authorization": f"Bearer {KEY}"}, extra=scope)
-        assert heard.status in (404, 405)
-        json.loads(heard.body)
+        response = await call(
+            gateway.app, method, "/", headers={"authorization": f"Bearer {KEY}"}, extra=scope
+        )
+        assert response.status in (404, 405)
+        json.loads(response.body)
     assert written(gateway).count("\n") == len(gateway.lines)
 
 
@@ -164,14 +169,16 @@ async def test_no_header_and_no_path_breaks_an_answer(gateway: Running, text: st
     ("field", "dropped"),
     [("foo ", "foo%20"), (" ", "%20"), ("é\n", "%C3%A9%0A"), ("x" * 2_000, "x" * 997 + "...")],
 )
-async def test_no_name_of_a_field_ends_a_paid_answer(gateway: Running, field: str, dropped: str) -> None:
-    heard = await gateway.post("/v1/chat/completions", body(f'"model":"an/claude",{json.dumps(field)}:1'))
-    assert (heard.status, heard.headers["x-sluice-dropped"]) == (200, dropped)
+async def test_no_name_of_a_field_ends_a_paid_answer(
+    gateway: RunningGateway, field: str, dropped: str
+) -> None:
+    response = await gateway.post("/v1/chat/completions", body(f'"model":"an/claude",{json.dumps(field)}:1'))
+    assert (response.status, response.headers["x-sluice-dropped"]) == (200, dropped)
 
 
-async def test_a_rule_is_named_in_a_legal_header_whatever_its_id(gateway: Running) -> None:
-    heard = await gateway.chat(tags={"a": "b"})
-    assert (heard.status, heard.headers["x-sluice-rule"]) == (200, "r%C3%A8gle%1B 1")
+async def test_a_rule_is_named_in_a_legal_header_whatever_its_id(gateway: RunningGateway) -> None:
+    response = await gateway.chat(tags={"a": "b"})
+    assert (response.status, response.headers["x-sluice-rule"]) == (200, "r%C3%A8gle%1B 1")
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("雨" * 80, 60), ("a" * 80, 20), ("é😀 x" * 16, 32)])
@@ -190,7 +197,7 @@ async def test_usage_that_no_provider_told_is_estimated_alike_whole_and_streamed
         upstream.script(
             "c", whole(thought), stream(role(), *thinking, chunk(None, tool_calls=[called]), finish())
         )
-        gateway = running([provider(upstream.url)])
+        gateway = start_gateway([provider(upstream.url)])
         for name in ("m", "c"):
             for streamed in (False, True):
                 await gateway.chat(model=f"up/{name}", stream=streamed, tools=tools)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.support.asgi import call
-from tests.support.gateways import KEY, MANAGE, Running, model, provider, running
-from tests.support.upstream import Act, Reply, Upstream, chunk, completion, finish, stream, whole
+from tests.support.canned_answers import Act, Reply, chunk, completion, finish, stream, whole
+from tests.support.gateways import KEY, MANAGE, RunningGateway, model, provider, start_gateway
+from tests.support.upstream import Upstream
 from tests.support.virtual_clock import clock
 
 NOON = 1_763_640_000.0
@@ -26,24 +27,26 @@ class World:
     def __init__(self, upstream: Upstream, **route: Any) -> None:
         self.upstream = upstream
         records = [provider(upstream.url), model("up/main", price=PRICE), model("up/spare", price=PRICE)]
-        self.gateway: Running = running([*records, {**ROUTE, **route}], now=lambda: NOON + clock())
+        self.gateway: RunningGateway = start_gateway(
+            [*records, {**ROUTE, **route}], now=lambda: NOON + clock()
+        )
         upstream.script("main", DOWN)
         upstream.script("spare", whole(completion()))
 
     async def chat(self, **fields: Any) -> str:
         """Who answered."""
-        heard = await self.gateway.chat(**fields)
-        assert heard.status == 200
-        return heard.headers["x-sluice-model"]
+        response = await self.gateway.chat(**fields)
+        assert response.status == 200
+        return response.headers["x-sluice-model"]
 
     async def explained(self) -> list[tuple[str, float | None]]:
-        heard = await self.gateway.post("/v1/explain", {"messages": [{"role": "user", "content": "hi"}]})
-        return [(one["model"], one.get("cooling")) for one in heard.json["candidates"]]
+        response = await self.gateway.post("/v1/explain", {"messages": [{"role": "user", "content": "hi"}]})
+        return [(one["model"], one.get("cooling")) for one in response.json["candidates"]]
 
     @property
     def asked(self) -> int:
         """How often `main` was asked."""
-        return len(self.upstream.asked("main"))
+        return len(self.upstream.requests_for("main"))
 
     async def down(self) -> None:
         for _ in range(3):

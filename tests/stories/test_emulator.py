@@ -16,20 +16,27 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.deployed import Around, around, bare_python, emulator_binary, lambdas_client, package
+from tests.support.deployed import (
+    Account,
+    bare_python,
+    emulator_binary,
+    lambdas_client,
+    make_account,
+    package,
+)
 from tests.support.lambda_url import emulator, event_of, function_url, runtime
 from tests.support.runtime_api import FakeRuntimeApi
 from tests.support.serving import ROOT
 
 pytestmark = pytest.mark.slow
 
-Front = Callable[[Around], AbstractAsyncContextManager[str]]
+Front = Callable[[Account], AbstractAsyncContextManager[str]]
 ASK = {"model": "local/echo", "messages": [{"role": "user", "content": "hello there"}]}
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Around]:
-    with around(tmp_path_factory.mktemp("account")) as found:
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    with make_account(tmp_path_factory.mktemp("account")) as found:
         yield found
 
 
@@ -44,7 +51,7 @@ def buffered() -> list[str]:
 
 
 @asynccontextmanager
-async def under_the_emulator(account: Around) -> AsyncIterator[str]:
+async def under_the_emulator(account: Account) -> AsyncIterator[str]:
     environment = account.environment
     async with (
         emulator(emulator_binary(), streaming(), environment=environment, cwd=package()) as function,
@@ -54,7 +61,7 @@ async def under_the_emulator(account: Around) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def under_the_fake_api(account: Around) -> AsyncIterator[str]:
+async def under_the_fake_api(account: Account) -> AsyncIterator[str]:
     async with (
         FakeRuntimeApi().serving() as api,
         runtime(streaming(), api=api, environment=account.environment, cwd=package()),
@@ -64,7 +71,7 @@ async def under_the_fake_api(account: Around) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def under_awslambdaric(account: Around) -> AsyncIterator[str]:
+async def under_awslambdaric(account: Account) -> AsyncIterator[str]:
     paths = f"{package()}:{lambdas_client()}"
     environment = {**account.environment, "_HANDLER": "handler.runtime.buffered.handler", "PYTHONPATH": paths}
     async with (
@@ -92,7 +99,7 @@ async def client(url: str, key: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("front", FRONTS)
-async def test_the_package_answers(front: Front, account: Around) -> None:
+async def test_the_package_answers(front: Front, account: Account) -> None:
     async with front(account) as url, client(url, account.key) as gateway:
         health = await gateway.get("/health")
         whole = await gateway.post("/chat/completions", json=ASK)
@@ -110,7 +117,7 @@ async def test_the_package_answers(front: Front, account: Around) -> None:
 
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize("library", ["openai2", "openai3"])
-async def test_the_story_of_an_openai_client(front: Front, library: str, account: Around) -> None:
+async def test_the_story_of_an_openai_client(front: Front, library: str, account: Account) -> None:
     python = ROOT / ".venvs" / library / "bin" / "python"
     assert python.exists(), "make clients"
     skipped = ("--skip", "a stream arrives as it is made") if front in HOLDING else ()
@@ -127,7 +134,7 @@ async def test_the_story_of_an_openai_client(front: Front, library: str, account
     assert told.returncode == 0, output.decode()
 
 
-async def test_tokens_leave_the_function_while_the_rest_is_still_to_come(account: Around) -> None:
+async def test_tokens_leave_the_function_while_the_rest_is_still_to_come(account: Account) -> None:
     body = json.dumps({**ASK, "model": "local/echo-slow", "stream": True}).encode()
     headers = {"content-type": "application/json", "authorization": f"Bearer {account.key}"}
     event = event_of("POST", "/v1/chat/completions", headers=headers, body=body)
@@ -144,7 +151,7 @@ async def test_tokens_leave_the_function_while_the_rest_is_still_to_come(account
     assert invocation.body.endswith(b"data: [DONE]\n\n")
 
 
-async def test_a_large_request_comes_through_the_emulator(account: Around) -> None:
+async def test_a_large_request_comes_through_the_emulator(account: Account) -> None:
     """The real API sends what is over 2 KB in chunks."""
     long = {**ASK, "messages": [{"role": "user", "content": "word " * 200_000}]}
     async with under_the_emulator(account) as url, client(url, account.key) as gateway:
@@ -152,7 +159,7 @@ async def test_a_large_request_comes_through_the_emulator(account: Around) -> No
     assert answer.status_code == 200, answer.text[:500]
 
 
-async def test_an_event_that_is_no_request_does_not_end_the_function(account: Around) -> None:
+async def test_an_event_that_is_no_request_does_not_end_the_function(account: Account) -> None:
     environment = account.environment
     async with emulator(emulator_binary(), streaming(), environment=environment, cwd=package()) as function:
         answers: list[Any] = []
@@ -162,7 +169,7 @@ async def test_an_event_that_is_no_request_does_not_end_the_function(account: Ar
     assert answers[1].startswith(b'{"statusCode": 200')
 
 
-async def test_a_function_that_cannot_begin_says_why(account: Around) -> None:
+async def test_a_function_that_cannot_begin_says_why(account: Account) -> None:
     async with FakeRuntimeApi().serving() as api:
         environment = {**account.environment, "SLUICE_MAX_N": "many"}
         async with runtime(streaming(), api=api, environment=environment, cwd=package()) as process:

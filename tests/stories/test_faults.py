@@ -21,7 +21,7 @@ from tests.fault_injection.faults import FAULTS
 from tests.fault_injection.gateway import CANARY, SPARE, Front, Seen, Setup, front, text
 from tests.fault_injection.provider import Wall
 from tests.fault_injection.replies import ANSWER, FAST, FULL, Profile
-from tests.support.asgi import Heard
+from tests.support.asgi import Response
 from tests.support.gateways import MANAGE
 
 HANGS = 700.0  # seconds: the default total and a little
@@ -41,9 +41,9 @@ async def asked(gateway: Front, name: str, *, stream: bool, user: str = "one") -
         return await gateway.ask(name, stream=stream, user=user)
 
 
-def leaks(gateway: Front, *heard: Heard) -> Iterator[str]:
+def leaks(gateway: Front, *response: Response) -> Iterator[str]:
     """Where a credential shows."""
-    for one in heard:
+    for one in response:
         if CANARY in one.body.decode() + text(one.headers):
             yield one.body.decode()
     yield from (text(line) for line in gateway.running.lines if CANARY in text(line))
@@ -56,7 +56,7 @@ async def test_a_caller_gets_the_whole_answer_or_is_told(name: str, setup: Setup
     async with Wall() as wall, front(wall, setup) as gateway:
         seen = await asked(gateway, name, stream=stream)
         assert judge.wrong(seen, name, setup, wall.seen(name)) == [], judge.shown(seen)
-        assert list(leaks(gateway, seen.heard)) == []
+        assert list(leaks(gateway, seen.response)) == []
         await wall.until("busy", 0)
 
 
@@ -74,9 +74,9 @@ async def test_a_crowd_leaves_nothing_behind(name: str) -> None:
             assert (after.looks_whole, after.text) == (True, ANSWER)
             await wall.until("busy", 0)
         for seen in crowd:
-            assert seen.heard.ended
+            assert seen.response.ended
             assert seen.error is not None or (seen.looks_whole and seen.text == ANSWER), judge.shown(seen)
-        assert list(leaks(gateway, *(seen.heard for seen in crowd))) == []
+        assert list(leaks(gateway, *(seen.response for seen in crowd))) == []
         await wall.until("open", 0)
     assert await comes_down(to=before), (asyncio.all_tasks(), descriptors())
 
@@ -103,7 +103,7 @@ async def test_a_handshake_that_is_given_up_is_hung_up_on() -> None:
         gc.disable()  # it would close the connection, sooner or later
         try:
             seen = await asked(gateway, "handshake-silent", stream=True)
-            assert seen.heard.status == 504
+            assert seen.response.status == 504
             await wall.until("muted", 0)
         finally:
             gc.enable()

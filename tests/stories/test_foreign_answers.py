@@ -16,9 +16,9 @@ import pytest
 from handler.settings import Settings
 from handler.upstream.pool import transport
 from tests.fault_injection.provider import self_signed
-from tests.support.asgi import Heard
-from tests.support.gateways import KEY, MANAGE, Running, provider, running
-from tests.support.wild import EXACT, FAULTS, Wild
+from tests.support.asgi import Response
+from tests.support.gateways import KEY, MANAGE, RunningGateway, provider, start_gateway
+from tests.support.misframing import CORRECT, FAULTS, MisframingProvider
 
 CALLERS = {"alice": KEY, "bob": MANAGE}
 QUICK = {"kind": "route", "id": "quick", "timeouts": {"total": 3, "first_token": 3, "idle": 3}, "retries": 0}
@@ -34,26 +34,26 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def wilderness(pem: Path, *, tls: bool) -> AsyncIterator[tuple[Wild, Running]]:
+async def wilderness(pem: Path, *, tls: bool) -> AsyncIterator[tuple[MisframingProvider, RunningGateway]]:
     context = self_signed(pem) if tls else None
-    async with Wild(context) as wild:
-        gateway = running([provider(wild.url), QUICK], SSL_CERT_FILE=str(pem) if tls else "")
+    async with MisframingProvider(context) as wild:
+        gateway = start_gateway([provider(wild.url), QUICK], SSL_CERT_FILE=str(pem) if tls else "")
         yield wild, gateway
         await gateway.gateway.aclose()
 
 
-async def ask(gateway: Running, who: str, text: str, *, stream: bool) -> Heard:
+async def ask(gateway: RunningGateway, who: str, text: str, *, stream: bool) -> Response:
     asked = [{"role": "user", "content": f"{who}'s {text}"}]
     return await gateway.chat(key=CALLERS[who], model="up/m", messages=asked, stream=stream)
 
 
-def foreign(heard: Heard, who: str, text: str) -> bool:
+def foreign(response: Response, who: str, text: str) -> bool:
     """True when a text has more than the answer to one's own question."""
-    return b"answer to" in heard.body.replace(f"an answer to {who}'s {text}".encode(), b"")
+    return b"answer to" in response.body.replace(f"an answer to {who}'s {text}".encode(), b"")
 
 
-def answered(heard: Heard) -> bool:
-    return heard.status == 200 and b"an answer to" in heard.body and b'"error"' not in heard.body
+def answered(response: Response) -> bool:
+    return response.status == 200 and b"an answer to" in response.body and b'"error"' not in response.body
 
 
 @TLS
@@ -63,20 +63,20 @@ async def test_after_a_wrong_answer_the_next_caller_gets_his_own(fault: str, tls
         for stream in (False, True):
             wild.fault = FAULTS[fault]
             assert not foreign(await ask(gateway, "alice", "first", stream=stream), "alice", "first")
-            wild.fault = EXACT["a length"]
+            wild.fault = CORRECT["a length"]
             await asyncio.sleep(SETTLED)
-            heard = await ask(gateway, "bob", "second", stream=stream)
-            assert answered(heard), heard.body
-            assert not foreign(heard, "bob", "second")
+            response = await ask(gateway, "bob", "second", stream=stream)
+            assert answered(response), response.body
+            assert not foreign(response, "bob", "second")
             await asyncio.sleep(SETTLED)
         assert wild.connections == 3, "each wrong answer has cost its connection"
 
 
 @TLS
-@pytest.mark.parametrize("framing", EXACT)
+@pytest.mark.parametrize("framing", CORRECT)
 async def test_after_a_right_answer_the_connection_serves_on(framing: str, tls: bool, pem: Path) -> None:
     async with wilderness(pem, tls=tls) as (wild, gateway):
-        wild.fault = EXACT[framing]
+        wild.fault = CORRECT[framing]
         for who, stream in (("alice", False), ("bob", True), ("alice", False)):
             assert answered(await ask(gateway, who, "question", stream=stream))
             await asyncio.sleep(SETTLED)
@@ -89,7 +89,7 @@ async def test_a_connection_serves_again_only_after_a_silence(who: str, pem: Pat
     async with wilderness(pem, tls=False) as (wild, gateway):
         wild.fault = FAULTS[LATER]
         await ask(gateway, "alice", "question", stream=False)
-        wild.fault = EXACT["a length"]
+        wild.fault = CORRECT["a length"]
         assert not foreign(await ask(gateway, who, "second", stream=False), who, "second")
         assert wild.connections == 2
 
@@ -99,17 +99,20 @@ async def test_what_comes_while_an_answer_is_still_read_closes_its_connection(pe
     troubles: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
     context, asked = self_signed(pem), b'{"messages":[{"content":"question"}]}'
-    async with Wild(context) as wild, transport(Settings(environment={"SSL_CERT_FILE": str(pem)})) as http:
+    async with (
+        MisframingProvider(context) as wild,
+        transport(Settings(environment={"SSL_CERT_FILE": str(pem)})) as http,
+    ):
         wild.fault = lambda reply: [reply.http[:99], 0.01, reply.http[99:], 0.01, b"x"]
         headers = {"host": "wild", "content-length": str(len(asked))}
         stream, extensions = httpx.ByteStream(asked), {"public_only": False}
         for _ in range(2):
             request = httpx.Request("POST", wild.url, headers=headers, stream=stream, extensions=extensions)
-            response = await http.handle_async_request(request)
-            assert isinstance(response.stream, httpx.AsyncByteStream)
-            async for _ in response.stream:
+            received = await http.handle_async_request(request)
+            assert isinstance(received.stream, httpx.AsyncByteStream)
+            async for _ in received.stream:
                 await asyncio.sleep(0.1)
-            await response.aclose()
+            await received.aclose()
             await asyncio.sleep(SETTLED)
         assert wild.connections == 2
     assert not troubles
@@ -125,14 +128,14 @@ async def test_what_comes_while_an_answer_is_still_read_closes_its_connection(pe
 )
 async def test_many_requests_of_two_callers_at_once_never_mix(requests: int, tls: bool, pem: Path) -> None:
     dice = random.Random(requests)
-    kinds = [*FAULTS.values(), *[EXACT["a length"], EXACT["chunks"], EXACT["chunks and trailers"]] * 20]
+    kinds = [*FAULTS.values(), *[CORRECT["a length"], CORRECT["chunks"], CORRECT["chunks and trailers"]] * 20]
     found: Counter[str] = Counter()
 
-    async def caller(who: str, gateway: Running, questions: range) -> None:
+    async def caller(who: str, gateway: RunningGateway, questions: range) -> None:
         for number in questions:
-            heard = await ask(gateway, who, f"question {number}.", stream=bool(number % 3))
-            found["foreign"] += foreign(heard, who, f"question {number}.")
-            found["answered"] += answered(heard)
+            response = await ask(gateway, who, f"question {number}.", stream=bool(number % 3))
+            found["foreign"] += foreign(response, who, f"question {number}.")
+            found["answered"] += answered(response)
 
     async with wilderness(pem, tls=tls) as (wild, gateway):
         wild.choose = lambda: dice.choice(kinds)

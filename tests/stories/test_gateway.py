@@ -12,30 +12,25 @@ from typing import Any
 import pytest
 
 from tests.support.asgi import call
-from tests.support.gateways import KEY, Running, model, provider, running
-from tests.support.upstream import Act, Reply, Upstream, chunk, completion, finish, stream, usage, whole
+from tests.support.canned_answers import Act, Reply, chunk, completion, finish, stream, usage, whole
+from tests.support.gateways import KEY, RunningGateway, model, provider, start_gateway
+from tests.support.upstream import Upstream
 
 PATH = "/v1/chat/completions"
 PRICE = {"input": 1, "output": 2}
 
 
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as server:
-        yield server
-
-
-Start = Callable[..., Running]
+Start = Callable[..., RunningGateway]
 
 
 @pytest.fixture
 async def start(upstream: Upstream) -> AsyncIterator[Start]:
     """Starts gateways in front of `upstream`; they are closed at the end."""
-    started: list[Running] = []
+    started: list[RunningGateway] = []
 
-    def begin(*records: Any, **settings: Any) -> Running:
+    def begin(*records: Any, **settings: Any) -> RunningGateway:
         priced = model("up/priced", price=PRICE, quality=3)
-        started.append(running([provider(upstream.url), priced, *records], **settings))
+        started.append(start_gateway([provider(upstream.url), priced, *records], **settings))
         return started[-1]
 
     yield begin
@@ -74,9 +69,9 @@ async def test_what_arrives_upstream_is_what_the_client_sent_but_for_the_model(
     upstream: Upstream, start: Start, text: str
 ) -> None:
     upstream.script("m", whole(completion()))
-    heard = await start().post(PATH, text.encode())
-    assert heard.status == 200
-    assert digest(upstream.asked("m")[0].body) == digest(text.replace('"up/m"', '"m"'))
+    response = await start().post(PATH, text.encode())
+    assert response.status == 200
+    assert digest(upstream.requests_for("m")[0].body) == digest(text.replace('"up/m"', '"m"'))
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -86,7 +81,7 @@ async def test_a_streamed_request_is_the_same_plus_the_usage_asked_for(
     upstream.script("m", stream(chunk("Hello"), finish(), usage()))
     streamed = text.rstrip()[:-1] + ', "stream" : true}'
     await start().post(PATH, streamed.encode())
-    sent = upstream.asked("m")[0].body.decode()
+    sent = upstream.requests_for("m")[0].body.decode()
     expected = streamed.replace('"up/m"', '"m"')[:-1] + ',"stream_options":{"include_usage":true}}'
     assert digest(sent) == digest(expected)
 
@@ -109,9 +104,9 @@ async def test_what_the_client_gets_is_what_the_provider_sent_but_for_the_model(
     upstream: Upstream, start: Start, text: str
 ) -> None:
     upstream.script("m", whole(text))
-    heard = await start().chat(model="up/m")
+    response = await start().chat(model="up/m")
     named = json.loads(text)["model"]
-    assert digest(heard.body) == digest(text.replace(f'"{named}"', '"up/m"'))
+    assert digest(response.body) == digest(text.replace(f'"{named}"', '"up/m"'))
 
 
 async def test_a_streams_events_are_the_providers_own_but_for_the_model(
@@ -124,21 +119,21 @@ async def test_a_streams_events_are_the_providers_own_but_for_the_model(
     ]
     upstream.script("m", stream(*events, cut_every=7))
     gateway = start()
-    heard = await gateway.chat(model="up/m", stream=True)
+    response = await gateway.chat(model="up/m", stream=True)
     assert not gateway.lines[-1]["left"], "the end of the answer is not the client's leaving"
     expected = "".join(f"data: {event}\n\n" for event in events).replace('"model":"m"', '"model":"up/m"')
-    assert digest(heard.body) == digest(expected + "data: [DONE]\n\n")
+    assert digest(response.body) == digest(expected + "data: [DONE]\n\n")
 
 
 async def test_the_usage_chunk_is_for_those_who_asked(upstream: Upstream, start: Start) -> None:
     for asked, wanted in [(False, 0), (True, 1)]:
         upstream.script("priced", stream(chunk("Hello"), finish(), usage()))
         options = {"include_usage": asked}
-        heard = await start().chat(model="up/priced", stream=True, stream_options=options)
-        assert heard.events[-1] == "[DONE]"
-        assert sum("usage" in event and bool(event["usage"]) for event in heard.events[:-1]) == wanted
-    heard = await _costed(upstream, start)
-    assert heard.events[-2]["usage"]["cost"] > 0
+        response = await start().chat(model="up/priced", stream=True, stream_options=options)
+        assert response.events[-1] == "[DONE]"
+        assert sum("usage" in event and bool(event["usage"]) for event in response.events[:-1]) == wanted
+    response = await _costed(upstream, start)
+    assert response.events[-2]["usage"]["cost"] > 0
 
 
 async def _costed(upstream: Upstream, start: Start) -> Any:
@@ -149,12 +144,12 @@ async def _costed(upstream: Upstream, start: Start) -> Any:
 async def test_the_headers_tell_the_decision(upstream: Upstream, start: Start) -> None:
     upstream.script("priced", whole(completion()))
     route = {"kind": "route", "id": "all", "model": "up/priced"}
-    heard = await start(route).chat(usage={"include": True})
-    told = {name: value for name, value in heard.headers.items() if name.startswith("x-sluice")}
+    response = await start(route).chat(usage={"include": True})
+    told = {name: value for name, value in response.headers.items() if name.startswith("x-sluice")}
     assert told["x-sluice-model"] == "up/priced"
     assert (told["x-sluice-reason"], told["x-sluice-rule"], told["x-sluice-attempts"]) == ("rule", "all", "1")
-    assert float(told["x-sluice-cost"]) == heard.json["usage"]["cost"] > 0
-    assert heard.json["model"] == "up/priced"
+    assert float(told["x-sluice-cost"]) == response.json["usage"]["cost"] > 0
+    assert response.json["model"] == "up/priced"
 
 
 async def test_an_explanation_comes_with_the_answer_when_it_is_asked_for(
@@ -177,10 +172,10 @@ async def test_a_second_provider_answers_when_the_first_is_down(
     good = stream(chunk("Hello"), finish()) if streams else whole(completion())
     upstream.script("down", whole(status=503))
     upstream.script("m", good)
-    heard = await start().chat(model="up/down", fallback_models=["up/m"], stream=streams)
-    assert heard.status == 200
-    assert (heard.headers["x-sluice-model"], heard.headers["x-sluice-reason"]) == ("up/m", "fallback")
-    assert heard.headers["x-sluice-attempts"] == "3", "one retry, then the next"
+    response = await start().chat(model="up/down", fallback_models=["up/m"], stream=streams)
+    assert response.status == 200
+    assert (response.headers["x-sluice-model"], response.headers["x-sluice-reason"]) == ("up/m", "fallback")
+    assert response.headers["x-sluice-attempts"] == "3", "one retry, then the next"
 
 
 @pytest.mark.parametrize("streams", [False, True])
@@ -189,21 +184,21 @@ async def test_a_fallback_that_is_asked_first_is_a_fallback_all_the_same(
 ) -> None:
     upstream.script("m", stream(chunk("Hello"), finish()) if streams else whole(completion()))
     gateway = start()
-    heard = await gateway.chat(model="openai/gpt-4o", fallback_models=["up/m"], stream=streams)
-    assert (heard.headers["x-sluice-model"], heard.headers["x-sluice-reason"]) == ("up/m", "fallback")
-    assert heard.headers["x-sluice-attempts"] == "1", "the model asked for has no credential"
+    response = await gateway.chat(model="openai/gpt-4o", fallback_models=["up/m"], stream=streams)
+    assert (response.headers["x-sluice-model"], response.headers["x-sluice-reason"]) == ("up/m", "fallback")
+    assert response.headers["x-sluice-attempts"] == "1", "the model asked for has no credential"
     assert gateway.lines[-1]["reason"] == "fallback"
 
 
 async def test_a_failure_before_the_first_content_has_a_true_status(upstream: Upstream, start: Start) -> None:
     upstream.script("m", whole(status=429, headers={"retry-after": "60"}))
-    heard = await start().chat(model="up/m", stream=True)
-    assert (heard.status, heard.error["code"], heard.headers["retry-after"]) == (
+    response = await start().chat(model="up/m", stream=True)
+    assert (response.status, response.error["code"], response.headers["retry-after"]) == (
         429,
         "rate_limit_exceeded",
         "60",
     )
-    assert "x-should-retry" not in heard.headers
+    assert "x-should-retry" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -220,8 +215,8 @@ async def test_retry_after_goes_on_in_whole_seconds(
     upstream: Upstream, start: Start, told: dict[str, str], seconds: str, milliseconds: str
 ) -> None:
     upstream.script("m", whole(status=429, headers=told))
-    heard = await start().chat(model="up/m")
-    assert (heard.headers["retry-after"], heard.headers["retry-after-ms"]) == (seconds, milliseconds)
+    response = await start().chat(model="up/m")
+    assert (response.headers["retry-after"], response.headers["retry-after-ms"]) == (seconds, milliseconds)
 
 
 async def test_a_credential_goes_only_where_it_went_when_the_request_was_decided(
@@ -237,16 +232,16 @@ async def test_a_credential_goes_only_where_it_went_when_the_request_was_decided
     for _ in range(3):
         await gateway.get("/v1/models")
     assert (await asking).status == 200
-    assert [one.header("authorization") for one in upstream.asked("m")] == ["Bearer up-canary"] * 2
+    assert [one.header("authorization") for one in upstream.requests_for("m")] == ["Bearer up-canary"] * 2
     assert (await gateway.chat(model="up/m")).error["code"] == "no_candidate"
 
 
 async def test_a_stream_that_breaks_off_never_looks_whole(upstream: Upstream, start: Start) -> None:
     upstream.script("m", stream(chunk("Hel"), done=False))
-    heard = await start().chat(model="up/m", stream=True)
-    assert heard.status == 200
-    assert "[DONE]" not in heard.events
-    assert heard.events[-1]["error"]["metadata"]["attempts"][0]["model"] == "up/m"
+    response = await start().chat(model="up/m", stream=True)
+    assert response.status == 200
+    assert "[DONE]" not in response.events
+    assert response.events[-1]["error"]["metadata"]["attempts"][0]["model"] == "up/m"
 
 
 async def test_silence_is_filled_with_keep_alives_and_failure_comes_in_band(
@@ -255,16 +250,16 @@ async def test_silence_is_filled_with_keep_alives_and_failure_comes_in_band(
     gateway = start()
     gateway.gateway.head_after = 0.02
     upstream.script("m", stream(0.05, chunk("Hello"), finish()))
-    heard = await gateway.chat(model="up/m", stream=True)
-    assert heard.status == 200
-    assert heard.body.startswith(b": keep-alive\n\n")
-    assert heard.events[-1] == "[DONE]"
-    assert "x-sluice-model" not in heard.headers
+    response = await gateway.chat(model="up/m", stream=True)
+    assert response.status == 200
+    assert response.body.startswith(b": keep-alive\n\n")
+    assert response.events[-1] == "[DONE]"
+    assert "x-sluice-model" not in response.headers
     refusal = whole(status=400)
     upstream.script("m", replace(refusal, pieces=(0.05, *refusal.pieces)))
-    heard = await gateway.chat(model="up/m", stream=True)
-    assert heard.status == 200
-    assert heard.events[-1]["error"]["type"] == "invalid_request_error"
+    response = await gateway.chat(model="up/m", stream=True)
+    assert response.status == 200
+    assert response.events[-1]["error"]["type"] == "invalid_request_error"
 
 
 @pytest.mark.parametrize("streams", [False, True])
@@ -294,10 +289,10 @@ async def test_the_provider_is_hung_up_on_when_the_client_leaves(
 async def test_nothing_secret_leaves(upstream: Upstream, start: Start) -> None:
     gateway = start(UP_API_KEY="up-canary-0123456789")
     upstream.script("m", whole('{"error":{"message":"bad key up-canary-0123456789"}}', status=401))
-    heard = await gateway.chat(model="up/m")
-    assert heard.status == 502
-    assert upstream.asked("m")[0].header("authorization") == "Bearer up-canary-0123456789"
-    for text in [heard.body.decode(), str(heard.headers), str(gateway.lines)]:
+    response = await gateway.chat(model="up/m")
+    assert response.status == 502
+    assert upstream.requests_for("m")[0].header("authorization") == "Bearer up-canary-0123456789"
+    for text in [response.body.decode(), str(response.headers), str(gateway.lines)]:
         assert "canary" not in text
         assert KEY not in text
         assert "127.0.0.1" not in text
@@ -315,13 +310,13 @@ async def test_several_choices_of_a_provider_that_gives_one(
 ) -> None:
     upstream.script("m", stream(chunk("Hello"), finish(), usage()) if streams else whole(completion()))
     gateway = start(*lone(upstream))
-    heard = await gateway.chat(model="lone/m", n=3, stream=streams)
-    assert (heard.status, heard.headers["x-sluice-attempts"]) == (200, "1")
-    bodies = heard.events[:-1] if streams else [heard.json]
+    response = await gateway.chat(model="lone/m", n=3, stream=streams)
+    assert (response.status, response.headers["x-sluice-attempts"]) == (200, "1")
+    bodies = response.events[:-1] if streams else [response.json]
     assert {choice["index"] for body in bodies for choice in body["choices"]} == {0, 1, 2}
     assert gateway.lines[-1]["usage"] == {**gateway.lines[-1]["usage"], "input": 21, "output": 9}
     assert gateway.lines[-1]["cost"] == pytest.approx((21 * 1 + 9 * 2) / 1e6)
-    assert len(upstream.asked("m")) == 3
+    assert len(upstream.requests_for("m")) == 3
 
 
 @pytest.mark.parametrize("streams", [False, True])

@@ -11,9 +11,10 @@ import pytest
 
 from handler.errors import SchemaMismatch
 from handler.structured.offered_tools import check_calls
-from tests.support.asgi import Heard
-from tests.support.gateways import Running, model, provider, running
-from tests.support.upstream import Reply, Upstream, chunk, completion, finish, role, stream, whole
+from tests.support.asgi import Response
+from tests.support.canned_answers import Reply, chunk, completion, finish, role, stream, whole
+from tests.support.gateways import RunningGateway, model, provider, start_gateway
+from tests.support.upstream import Upstream
 
 Json = dict[str, Any]
 LOOK: Json = {"type": "function", "function": {"name": "look"}}
@@ -37,15 +38,9 @@ def streamed_call(name: str, *before: Json) -> Reply:
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as server:
-        yield server
-
-
-@pytest.fixture
-async def gateway(upstream: Upstream) -> AsyncIterator[Running]:
+async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
     row = provider(upstream.url)
-    run = running([row, *(model(f"up/{name}", can=["tools"]) for name in ("a", "b"))])
+    run = start_gateway([row, *(model(f"up/{name}", can=["tools"]) for name in ("a", "b"))])
     yield run
     await run.gateway.aclose()
 
@@ -87,52 +82,56 @@ def test_an_offered_call(chat: Json, call: Json, offers: bool) -> None:
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 async def test_it_is_asked_for_once_more_in_words(
-    upstream: Upstream, gateway: Running, streams: bool
+    upstream: Upstream, gateway: RunningGateway, streams: bool
 ) -> None:
     upstream.script(
         "a",
         streamed_call("peek") if streams else called("peek", content="Let me see."),
         stream(role(), chunk("Sunny"), finish()) if streams else whole(completion("Sunny")),
     )
-    heard = await gateway.chat(model="up/a", tools=[LOOK], stream=streams)
-    assert "Sunny" in content(heard)
-    assert heard.headers["x-sluice-attempts"] == "2"
+    response = await gateway.chat(model="up/a", tools=[LOOK], stream=streams)
+    assert "Sunny" in content(response)
+    assert response.headers["x-sluice-attempts"] == "2"
     again = upstream.requests[1].json["messages"]
     assert again[-2]["role"] == "assistant"
     assert "a tool that was not offered" in again[-1]["content"]
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
-async def test_then_the_next_candidate_is_asked(upstream: Upstream, gateway: Running, streams: bool) -> None:
+async def test_then_the_next_candidate_is_asked(
+    upstream: Upstream, gateway: RunningGateway, streams: bool
+) -> None:
     upstream.script("a", streamed_call("peek") if streams else called("peek"))
     upstream.script("b", stream(role(), chunk("Sunny"), finish()) if streams else whole(completion("Sunny")))
-    heard = await gateway.chat(model="up/a", fallback_models=["up/b"], stream=streams)
-    assert "Sunny" in content(heard)
-    assert (heard.headers["x-sluice-model"], heard.headers["x-sluice-attempts"]) == ("up/b", "3")
+    response = await gateway.chat(model="up/a", fallback_models=["up/b"], stream=streams)
+    assert "Sunny" in content(response)
+    assert (response.headers["x-sluice-model"], response.headers["x-sluice-attempts"]) == ("up/b", "3")
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 async def test_then_it_is_a_failure_of_class_protocol(
-    upstream: Upstream, gateway: Running, streams: bool
+    upstream: Upstream, gateway: RunningGateway, streams: bool
 ) -> None:
     upstream.script("a", streamed_call("peek") if streams else called("peek"))
-    heard = await gateway.chat(model="up/a", stream=streams)
-    assert heard.status == 502
-    assert heard.json["error"]["metadata"]["class"] == "protocol"
-    assert [one["class"] for one in heard.json["error"]["metadata"]["attempts"]] == ["protocol"] * 2
+    response = await gateway.chat(model="up/a", stream=streams)
+    assert response.status == 502
+    assert response.json["error"]["metadata"]["class"] == "protocol"
+    assert [one["class"] for one in response.json["error"]["metadata"]["attempts"]] == ["protocol"] * 2
 
 
-async def test_behind_content_it_ends_the_stream_with_an_error(upstream: Upstream, gateway: Running) -> None:
+async def test_behind_content_it_ends_the_stream_with_an_error(
+    upstream: Upstream, gateway: RunningGateway
+) -> None:
     upstream.script("a", streamed_call("peek", chunk("Let me see.")))
-    heard = await gateway.chat(model="up/a", stream=True)
-    assert (heard.status, "peek" in json.dumps(heard.events)) == (200, False)
-    assert heard.events[-1]["error"]["metadata"]["class"] == "protocol"
+    response = await gateway.chat(model="up/a", stream=True)
+    assert (response.status, "peek" in json.dumps(response.events)) == (200, False)
+    assert response.events[-1]["error"]["metadata"]["class"] == "protocol"
 
 
-def content(heard: Heard) -> str:
+def content(response: Response) -> str:
     """The text of a whole answer or of a stream."""
-    assert heard.status == 200, heard.body
-    if heard.headers["content-type"].startswith("application/json"):
-        return str(heard.json["choices"][0]["message"]["content"])
-    chunks = [event for event in heard.events if isinstance(event, dict)]
+    assert response.status == 200, response.body
+    if response.headers["content-type"].startswith("application/json"):
+        return str(response.json["choices"][0]["message"]["content"])
+    chunks = [event for event in response.events if isinstance(event, dict)]
     return "".join(c["delta"].get("content") or "" for one in chunks for c in one.get("choices", ()))

@@ -19,10 +19,20 @@ from handler.runtime.buffered import http_only
 from handler.settings import Settings
 from handler.store.dynamodb import StoreError
 from handler.upstream.credentials import Credentials
-from tests.support.asgi import Heard, call
-from tests.support.gateways import KEY, MANAGE, NARROW, Running, key_item, model, provider, running
+from tests.support.asgi import Response, call
+from tests.support.canned_answers import Reply, chunk, completion, finish, stream, usage, whole
+from tests.support.gateways import (
+    KEY,
+    MANAGE,
+    NARROW,
+    RunningGateway,
+    key_item,
+    model,
+    provider,
+    start_gateway,
+)
 from tests.support.lambda_url import event_of
-from tests.support.upstream import Reply, Upstream, chunk, completion, finish, stream, usage, whole
+from tests.support.upstream import Upstream
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
 ROUTE = {"kind": "route", "id": "ours", "retries": 0}
@@ -30,14 +40,8 @@ FIELDS = line(RequestLog("id", "GET", "/", 0.0), 0.0).keys()
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as server:
-        yield server
-
-
-@pytest.fixture
-async def gateway(upstream: Upstream) -> AsyncIterator[Running]:
-    made = running([provider(upstream.url), ROUTE, model("up/m", price={"input": 1, "output": 2})])
+async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
+    made = start_gateway([provider(upstream.url), ROUTE, model("up/m", price={"input": 1, "output": 2})])
     yield made
     await made.gateway.aclose()
 
@@ -56,41 +60,41 @@ ENDINGS: dict[str, tuple[list[Reply], int]] = {
 }
 
 
-def decided(heard: Heard) -> dict[str, str]:
+def decided(response: Response) -> dict[str, str]:
     names = ("model", "reason", "rule", "attempts")
-    return {name: heard.headers.get(f"x-sluice-{name}", "") for name in names}
+    return {name: response.headers.get(f"x-sluice-{name}", "") for name in names}
 
 
 @pytest.mark.parametrize(("replies", "status"), ENDINGS.values(), ids=ENDINGS)
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
 async def test_every_end_of_a_request_tells_the_decision(
-    upstream: Upstream, gateway: Running, replies: list[Reply], status: int, streams: bool
+    upstream: Upstream, gateway: RunningGateway, replies: list[Reply], status: int, streams: bool
 ) -> None:
     answer = stream(chunk("Hello"), finish(), usage())
     upstream.script("m", *([answer] if streams and status == 200 else replies))
-    heard = await gateway.chat(model="up/m", stream=streams, headers={"user-agent": "probe/1"})
+    response = await gateway.chat(model="up/m", stream=streams, headers={"user-agent": "probe/1"})
     logged = gateway.lines[-1]
-    assert heard.status == logged["status"] == status
+    assert response.status == logged["status"] == status
     expected = {"model": "up/m", "reason": "requested", "rule": "ours"}
-    assert decided(heard) == {**expected, "attempts": str(len(logged["attempts"]))}
+    assert decided(response) == {**expected, "attempts": str(len(logged["attempts"]))}
     assert {name: logged[name] for name in expected} == expected
     assert (logged["asked_model"], logged["key"], logged["project"]) == ("up/m", "k1", "support")
     assert (logged["source_ip"], logged["user_agent"], logged["stream"]) == ("192.0.2.1", "probe/1", streams)
-    assert logged["request_id"] == heard.headers["x-request-id"]
+    assert logged["request_id"] == response.headers["x-request-id"]
     assert (logged["error"] is None) is (status == 200)
     assert logged.keys() == FIELDS
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
 async def test_a_caller_gets_the_providers_words_only_about_the_request(
-    upstream: Upstream, gateway: Running, streams: bool
+    upstream: Upstream, gateway: RunningGateway, streams: bool
 ) -> None:
     upstream.script("m", refusal(400))
-    heard = await gateway.chat(model="up/m", stream=streams)
-    assert heard.error["message"] == "up/m: The parameter is odd."
+    response = await gateway.chat(model="up/m", stream=streams)
+    assert response.error["message"] == "up/m: The parameter is odd."
     upstream.script("m", refusal(500))
-    heard = await gateway.chat(model="up/m", stream=streams)
-    assert "odd" not in heard.error["message"], "not the caller's business"
+    response = await gateway.chat(model="up/m", stream=streams)
+    assert "odd" not in response.error["message"], "not the caller's business"
     assert gateway.lines[-1]["attempts"][-1]["detail"] == "The parameter is odd.", "but the operator's"
 
 
@@ -112,10 +116,10 @@ REFUSED: dict[str, tuple[dict[str, Any], int, dict[str, str]]] = {
 
 @pytest.mark.parametrize(("fields", "status", "headers"), REFUSED.values(), ids=REFUSED)
 async def test_a_refusal_tells_what_was_decided(
-    gateway: Running, fields: dict[str, Any], status: int, headers: dict[str, str]
+    gateway: RunningGateway, fields: dict[str, Any], status: int, headers: dict[str, str]
 ) -> None:
-    heard = await gateway.chat(**fields)
-    assert (heard.status, decided(heard)) == (status, headers)
+    response = await gateway.chat(**fields)
+    assert (response.status, decided(response)) == (status, headers)
     assert gateway.lines[-1].keys() == FIELDS
 
 
@@ -123,19 +127,19 @@ async def test_a_refusal_tells_what_was_decided(
 async def test_a_failure_tells_as_an_answer_does_what_was_left_out_and_how_it_was_held(
     upstream: Upstream, status: int
 ) -> None:
-    made = running([provider(upstream.url, quirks={"drop": ["seed"]}), ROUTE, model("up/m")])
+    made = start_gateway([provider(upstream.url, quirks={"drop": ["seed"]}), ROUTE, model("up/m")])
     refused = whole({"error": {"message": "Odd.", "param": "seed"}}, status=status)
     upstream.script("m", whole(completion("{}")) if status == 200 else refused)
     schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
-    heard = await made.chat(model="up/m", seed=1, response_format=schema)
+    response = await made.chat(model="up/m", seed=1, response_format=schema)
     logged = made.lines[-1]
-    assert (logged["dropped"], logged["schema"]) == (["seed"], heard.headers["x-sluice-schema"])
-    assert heard.headers["x-sluice-dropped"] == "seed"
+    assert (logged["dropped"], logged["schema"]) == (["seed"], response.headers["x-sluice-schema"])
+    assert response.headers["x-sluice-dropped"] == "seed"
     await made.gateway.aclose()
 
 
 async def test_a_refused_mode_is_logged_in_the_providers_words(upstream: Upstream) -> None:
-    made = running([provider(upstream.url), ROUTE, model("up/m")])
+    made = start_gateway([provider(upstream.url), ROUTE, model("up/m")])
     upstream.script("m", refusal(400), whole(completion("{}")))
     schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
     await made.chat(model="up/m", response_format=schema)
@@ -146,7 +150,7 @@ async def test_a_refused_mode_is_logged_in_the_providers_words(upstream: Upstrea
 
 @pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": 1}, {"enabled": "maybe"}])
 async def test_whose_key_was_refused_is_in_the_log_and_nowhere_else(
-    gateway: Running, fields: dict[str, Any]
+    gateway: RunningGateway, fields: dict[str, Any]
 ) -> None:
     item = key_item(NARROW, id="n1", project="support", **fields)
     gateway.tables.keys[item["hash"]] = item
@@ -159,7 +163,7 @@ async def test_whose_key_was_refused_is_in_the_log_and_nowhere_else(
     assert known.headers.keys() == unknown.headers.keys()
 
 
-async def test_a_key_record_that_cannot_be_read_is_in_the_log_and_in_health(gateway: Running) -> None:
+async def test_a_key_record_that_cannot_be_read_is_in_the_log_and_in_health(gateway: RunningGateway) -> None:
     item = key_item(NARROW, id="n1", models="openai/*, local/*")
     gateway.tables.keys[item["hash"]] = item
     await gateway.chat(key=NARROW)
@@ -172,27 +176,29 @@ async def test_a_key_record_that_cannot_be_read_is_in_the_log_and_in_health(gate
     assert [logged["id"] for logged in gateway.lines if logged["level"] == "ERROR"] == ["n1"]
 
 
-async def test_a_health_check_is_a_line_for_debugging(gateway: Running) -> None:
+async def test_a_health_check_is_a_line_for_debugging(gateway: RunningGateway) -> None:
     await gateway.get("/v1/health/", key=None)
     assert [logged["level"] for logged in gateway.lines] == ["DEBUG"]
 
 
-async def test_a_request_names_lambdas_own_id(gateway: Running) -> None:
+async def test_a_request_names_lambdas_own_id(gateway: RunningGateway) -> None:
     context = SimpleNamespace(aws_request_id="7f3a", get_remaining_time_in_millis=lambda: 60_000)
     headers = {"authorization": f"Bearer {KEY}"}
     await call(gateway.app, "GET", "/v1/models", headers=headers, extra={"aws.context": context})
     assert gateway.lines[-1]["aws_request_id"] == "7f3a"
 
 
-async def test_a_stream_that_broke_off_is_not_told_as_an_answer(upstream: Upstream, gateway: Running) -> None:
+async def test_a_stream_that_broke_off_is_not_told_as_an_answer(
+    upstream: Upstream, gateway: RunningGateway
+) -> None:
     upstream.script("m", stream(chunk("Hel"), done=False))
-    heard = await gateway.chat(model="up/m", stream=True)
+    response = await gateway.chat(model="up/m", stream=True)
     logged = gateway.lines[-1]
     assert (logged["status"], logged["level"], logged["error"]["code"]) == (200, "ERROR", "upstream_error")
     assert logged["attempts"][0]["class"] == logged["error"]["metadata"]["class"] == "network"
     shown = _shown(logged)
     assert shown.startswith("200 broke off  up/m  requested ours  1 attempt: up/m network 200")
-    assert shown.endswith(heard.headers["x-request-id"])
+    assert shown.endswith(response.headers["x-request-id"])
 
 
 CONSOLE: dict[str, tuple[dict[str, Any], list[Reply], str]] = {
@@ -223,14 +229,14 @@ CONSOLE: dict[str, tuple[dict[str, Any], list[Reply], str]] = {
 
 @pytest.mark.parametrize(("fields", "replies", "shown"), CONSOLE.values(), ids=CONSOLE)
 async def test_the_console_names_model_and_provider_and_the_request(
-    upstream: Upstream, gateway: Running, fields: dict[str, Any], replies: list[Reply], shown: str
+    upstream: Upstream, gateway: RunningGateway, fields: dict[str, Any], replies: list[Reply], shown: str
 ) -> None:
     if replies:
         upstream.script("m", *replies)
-    heard = await gateway.chat(**fields)
+    response = await gateway.chat(**fields)
     logged = re.sub(r"\b\d+ ms", "N ms", _shown(gateway.lines[-1]))
     assert logged.startswith(shown)
-    assert logged.endswith(heard.headers["x-request-id"])
+    assert logged.endswith(response.headers["x-request-id"])
     assert "None" not in logged
 
 
@@ -240,7 +246,7 @@ def _shown(logged: dict[str, Any]) -> str:
     return out.getvalue()[9:].rstrip("\n")
 
 
-def unread(gateway: Running, client: Callable[[], Any]) -> None:
+def unread(gateway: RunningGateway, client: Callable[[], Any]) -> None:
     """The gateway with credentials in Parameter Store, whose client this is."""
     settings = Settings(credentials_path="/sluice", environment=gateway.gateway.settings.environment)
     gateway.gateway.credentials = Credentials(
@@ -252,12 +258,14 @@ def no_client() -> Any:
     raise StoreError("ssm: no AWS region is configured")
 
 
-async def test_credentials_that_cannot_be_read_are_told_everywhere(gateway: Running) -> None:
+async def test_credentials_that_cannot_be_read_are_told_everywhere(gateway: RunningGateway) -> None:
     unread(gateway, no_client)
-    heard = await gateway.chat(model="openai/gpt-4o-mini")
+    response = await gateway.chat(model="openai/gpt-4o-mini")
     why = "openai/gpt-4o-mini: OPENAI_API_KEY: Parameter Store did not answer"
-    assert (heard.status, why in heard.error["message"]) == (503, True)
-    assert (heard.headers["retry-after"], "x-should-retry" in heard.headers) == ("5", False), "it may answer"
+    assert (response.status, why in response.error["message"]) == (503, True)
+    assert (response.headers["retry-after"], "x-should-retry" in response.headers) == ("5", False), (
+        "it may answer"
+    )
     await gateway.get("/v1/models", key=MANAGE)
     health = await gateway.get("/health", key=MANAGE)
     problem = {"what": "credentials not read", "problem": "ssm: no AWS region is configured"}
@@ -267,11 +275,11 @@ async def test_credentials_that_cannot_be_read_are_told_everywhere(gateway: Runn
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
-async def test_a_missing_credential_is_not_asked_for_again(gateway: Running, streams: bool) -> None:
-    heard = await gateway.chat(model="openai/gpt-4o-mini", stream=streams)
-    assert (heard.status, heard.error["code"]) == (503, "no_candidate")
-    assert (heard.headers["x-should-retry"], "retry-after" in heard.headers) == ("false", False)
-    assert "metadata" not in heard.error
+async def test_a_missing_credential_is_not_asked_for_again(gateway: RunningGateway, streams: bool) -> None:
+    response = await gateway.chat(model="openai/gpt-4o-mini", stream=streams)
+    assert (response.status, response.error["code"]) == (503, "no_candidate")
+    assert (response.headers["x-should-retry"], "retry-after" in response.headers) == ("false", False)
+    assert "metadata" not in response.error
 
 
 EVENTS = [
@@ -298,7 +306,7 @@ def loop() -> Iterator[None]:
 @pytest.mark.parametrize("event", EVENTS)
 def test_an_event_that_is_no_request_is_answered_by_the_buffered_entry_too(event: Any) -> None:
     """tests/handler/runtime/test_loop.py has the same of the streaming loop."""
-    made = running()
+    made = start_gateway()
     entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
     answer = entry(event, SimpleNamespace(aws_request_id="7f3a"))
     assert answer["statusCode"] == 400
@@ -308,13 +316,13 @@ def test_an_event_that_is_no_request_is_answered_by_the_buffered_entry_too(event
 
 @pytest.mark.usefixtures("loop")
 def test_the_buffered_entry_ends_what_runs_beside_a_request_before_it_answers() -> None:
-    made = running()
+    made = start_gateway()
     entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
     event = event_of("GET", "/v1/models", headers={"authorization": f"Bearer {KEY}"})
     answer = entry(event, SimpleNamespace(aws_request_id="7f3a"))
     assert answer["statusCode"] == 200
     assert made.lines[-1]["aws_request_id"] == "7f3a"
-    assert "save_last_used" in made.tables.asked
+    assert "save_last_used" in made.tables.calls
     assert next(key for key in made.tables.keys.values() if key["id"] == "k1")["last_used"]
 
 

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.support.gateways import Running, provider, running
-from tests.support.upstream import Upstream, chunk, completion, finish, stream, whole
+from tests.support.canned_answers import chunk, completion, finish, stream, whole
+from tests.support.gateways import RunningGateway, provider, start_gateway
+from tests.support.upstream import Upstream
 
 CANARY = "canary-SECRET-value-12345"
 REFUSE = {"refuse": ["model=*:online", "model=@preset/*"]}
 
 
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as server:
-        yield server
-
-
-async def heard(upstream: Upstream, *records: Any, **fields: Any) -> tuple[int, Any, Running]:
+async def chat(upstream: Upstream, *records: Any, **fields: Any) -> tuple[int, Any, RunningGateway]:
     """Status and body of the answer to a chat with `fields`, and the gateway that gave it."""
-    gateway = running([provider(upstream.url, quirks=REFUSE), *records], UP_API_KEY=CANARY)
+    gateway = start_gateway([provider(upstream.url, quirks=REFUSE), *records], UP_API_KEY=CANARY)
     try:
         answer = await gateway.chat(**{"model": "up/m", **fields})
         return answer.status, answer.body if fields.get("stream") else answer.json, gateway
@@ -35,18 +29,18 @@ async def heard(upstream: Upstream, *records: Any, **fields: Any) -> tuple[int, 
 async def test_no_part_of_a_providers_error_tells_the_credential(upstream: Upstream, status: int) -> None:
     error = {"message": f"Bearer {CANARY} no", "type": CANARY, "code": CANARY, "param": CANARY}
     upstream.script("m", *[whole(json.dumps({"error": error}), status=status)] * 2)
-    _, body, gateway = await heard(upstream, {"kind": "route", "id": "once", "retries": 0})
-    assert upstream.asked("m")[0].header("authorization") == f"Bearer {CANARY}"
+    _, body, gateway = await chat(upstream, {"kind": "route", "id": "once", "retries": 0})
+    assert upstream.requests_for("m")[0].header("authorization") == f"Bearer {CANARY}"
     assert "SECRET" not in f"{body} {gateway.lines}"
 
 
 async def test_the_log_holds_a_providers_words_and_none_of_ours_about_the_request(upstream: Upstream) -> None:
     upstream.script("m", whole('{"error":{"message":"The value is bad.","param":"n"}}', status=400))
-    _, body, gateway = await heard(upstream)
+    _, body, gateway = await chat(upstream)
     told = gateway.lines[-1]
     assert body["error"]["message"] == told["error"]["message"] == "up/m: The value is bad."
     assert (told["attempts"][0]["detail"], told["error"]["param"]) == ("The value is bad.", "n")
-    _, body, other = await heard(upstream, messages=[{"role": "my prompt", "content": "my prompt"}])
+    _, body, other = await chat(upstream, messages=[{"role": "my prompt", "content": "my prompt"}])
     assert other.lines[-1]["error"]["code"] == "invalid_value"
     assert "my prompt" not in str(other.lines)
 
@@ -62,7 +56,7 @@ async def test_the_log_holds_a_providers_words_and_none_of_ours_about_the_reques
     ],
 )
 async def test_a_model_that_a_row_refuses(upstream: Upstream, fields: dict[str, Any]) -> None:
-    status, body, _ = await heard(upstream, **fields)
+    status, body, _ = await chat(upstream, **fields)
     assert (status, body["error"]["code"], body["error"]["param"]) == (400, "unsupported_parameter", "model")
     assert not upstream.requests
 
@@ -70,14 +64,14 @@ async def test_a_model_that_a_row_refuses(upstream: Upstream, fields: dict[str, 
 async def test_a_rule_can_allow_the_models_that_a_row_refuses(upstream: Upstream) -> None:
     upstream.script("a:online", whole(completion()))
     rule = {"kind": "route", "id": "searching", "allow_fields": ["model"]}
-    status, *_ = await heard(upstream, rule, model="up/a:online")
+    status, *_ = await chat(upstream, rule, model="up/a:online")
     assert status == 200
 
 
 @pytest.mark.parametrize("wrong", ["x", 5, [1]])
 async def test_a_wrong_record_of_stream_options_stops_no_stream(upstream: Upstream, wrong: Any) -> None:
     upstream.script("m", stream(chunk("Hello"), finish()))
-    status, body, _ = await heard(
+    status, body, _ = await chat(
         upstream, {"kind": "route", "id": "r", "set": {"stream_options": wrong}}, stream=True
     )
     assert (status, b"Hello" in body) == (200, True)

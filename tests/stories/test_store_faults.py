@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from handler.store.dynamodb import StoreError
-from tests.support.asgi import Heard
+from tests.support.asgi import Response
 from tests.support.dynamodb import Database, Fault
 from tests.support.gateways import (
     KEY,
@@ -21,11 +21,11 @@ from tests.support.gateways import (
     MANAGE,
     NARROW,
     Json,
-    Running,
+    RunningGateway,
     key_item,
     model,
     provider,
-    running,
+    start_gateway,
 )
 from tests.support.virtual_clock import clock, run, timed
 
@@ -42,38 +42,38 @@ PATIENT = 0.601  # seconds that a known key may wait: 0.3 for news of the key, a
 MOST = 2.001  # seconds that any caller may
 
 
-def begin(*records: Json) -> Running:
+def begin(*records: Json) -> RunningGateway:
     """A gateway on the time of the warped loop."""
-    return running(records or RECORDS, clock=clock, now=lambda: NOON + clock())
+    return start_gateway(records or RECORDS, clock=clock, now=lambda: NOON + clock())
 
 
-async def ask(gateway: Running, key: str = KEY) -> tuple[float, Heard]:
-    took, heard = await timed(gateway.post("/v1/explain", CHAT, key=key))
-    return took, heard
+async def ask(gateway: RunningGateway, key: str = KEY) -> tuple[float, Response]:
+    took, response = await timed(gateway.post("/v1/explain", CHAT, key=key))
+    return took, response
 
 
-async def health(gateway: Running) -> Json:
+async def health(gateway: RunningGateway) -> Json:
     """Nobody's view, which asks nobody: at once and from memory."""
-    asked = len(gateway.tables.asked)
-    took, heard = await timed(gateway.get("/health", key=None))
-    assert (took, len(gateway.tables.asked)) == (0, asked)
-    return {**heard.json, "code": heard.status}
+    asked = len(gateway.tables.calls)
+    took, response = await timed(gateway.get("/health", key=None))
+    assert (took, len(gateway.tables.calls)) == (0, asked)
+    return {**response.json, "code": response.status}
 
 
-def told_to_come_back(heard: Heard) -> bool:
-    assert heard.status != 401, "store trouble is never a 401"
-    return heard.status == 503 and heard.error["code"] == "store_unavailable" and _seconds(heard) > 0
+def told_to_come_back(response: Response) -> bool:
+    assert response.status != 401, "store trouble is never a 401"
+    return response.status == 503 and response.error["code"] == "store_unavailable" and _seconds(response) > 0
 
 
-def _seconds(heard: Heard) -> float:
-    return float(heard.headers["retry-after"])
+def _seconds(response: Response) -> float:
+    return float(response.headers["retry-after"])
 
 
-Break = Callable[[Running], None]
+Break = Callable[[RunningGateway], None]
 
 
 def fails(text: str, *calls: str) -> Break:
-    def act(gateway: Running) -> None:
+    def act(gateway: RunningGateway) -> None:
         gateway.tables.down = StoreError(text)
         gateway.tables.hit = calls or gateway.tables.hit
 
@@ -87,14 +87,14 @@ def waits(seconds: float, *calls: str) -> Break:
         await asyncio.sleep(min(seconds, 8))
         raise StoreError("no answer within 8 s")
 
-    def act(gateway: Running) -> None:
+    def act(gateway: RunningGateway) -> None:
         gateway.tables.pause = pause
         gateway.tables.hit = calls or gateway.tables.hit
 
     return act
 
 
-def mend(gateway: Running) -> None:
+def mend(gateway: RunningGateway) -> None:
     gateway.tables.down = None
     gateway.tables.pause = _at_once
 
@@ -123,16 +123,16 @@ def test_what_is_known_goes_on_from_memory_for_an_hour_and_recovery_is_noticed(f
         began = clock()
         for later in (1, 20, 59, 61, 70, 200, 1000, 3000, 3590):
             await asyncio.sleep(began + later - clock())
-            took, heard = await ask(gateway)
-            assert (heard.status, took <= PATIENT) == (200, True), later
-            assert heard.json["candidates"][0]["model"] == "up/m"
-            assert heard.json["stale"] is (later > 60)
+            took, response = await ask(gateway)
+            assert (response.status, took <= PATIENT) == (200, True), later
+            assert response.json["candidates"][0]["model"] == "up/m"
+            assert response.json["stale"] is (later > 60)
         now = await health(gateway)
         assert (now["code"], now["status"], now["rules"]["stale"]) == (200, "degraded", True)
         assert now["rules"]["age_s"] > 3500
         await asyncio.sleep(20)
-        took, heard = await ask(gateway)
-        assert told_to_come_back(heard), "a key that nobody could check for an hour"
+        took, response = await ask(gateway)
+        assert told_to_come_back(response), "a key that nobody could check for an hour"
         assert took <= MOST
         mend(gateway)
         await asyncio.sleep(16)
@@ -152,8 +152,8 @@ def test_a_key_that_was_never_seen_is_told_to_come_back_and_then_served(fault: B
         await ask(gateway)
         fault(gateway)
         for key in (NARROW, NOBODY, NARROW):
-            took, heard = await ask(gateway, key)
-            assert told_to_come_back(heard)
+            took, response = await ask(gateway, key)
+            assert told_to_come_back(response)
             assert took <= MOST
         mend(gateway)
         await asyncio.sleep(8.1)
@@ -171,8 +171,8 @@ def test_a_new_instance_that_can_read_nothing_says_so_and_asks_again(fault: Brea
         fault(gateway)
         await gateway.gateway.start()
         for _ in range(3):
-            took, heard = await ask(gateway)
-            assert told_to_come_back(heard)
+            took, response = await ask(gateway)
+            assert told_to_come_back(response)
             assert took <= MOST
         await asyncio.sleep(20)
         now = await health(gateway)
@@ -203,12 +203,12 @@ def test_a_new_instance_whose_rules_cannot_be_read_goes_by_what_others_adopted(f
         await old.gateway.settle()
         new.tables.saved = old.tables.saved
         fault(new)
-        took, heard = await ask(new)
-        assert (heard.status, heard.json["stale"]) == (200, True)
-        assert heard.json["candidates"][0]["model"] == "up/m"
+        took, response = await ask(new)
+        assert (response.status, response.json["stale"]) == (200, True)
+        assert response.json["candidates"][0]["model"] == "up/m"
         assert took <= MOST
-        took, heard = await ask(new)
-        assert (heard.status, took <= PATIENT) == (200, True)
+        took, response = await ask(new)
+        assert (response.status, took <= PATIENT) == (200, True)
         await asyncio.sleep(10)
         now = await health(new)
         assert (now["code"], now["status"], now["rules"]["stale"]) == (200, "degraded", True)
@@ -235,8 +235,8 @@ def test_without_state_nobody_waits_and_nothing_changes(fault: Break) -> None:
         gateway = begin()
         fault(gateway)
         for _ in range(5):
-            took, heard = await ask(gateway)
-            assert (heard.status, heard.json["stale"], took) == (200, False, 0)
+            took, response = await ask(gateway)
+            assert (response.status, response.json["stale"], took) == (200, False, 0)
             await asyncio.sleep(20)
         told = [line["message"] for line in gateway.lines if line.get("level") == "ERROR"]
         assert sorted(told) == ["cooldowns not shared", "rules not saved for new instances"], "once each"
@@ -256,8 +256,8 @@ def test_keys_that_cannot_be_read_are_told_as_such() -> None:
         await asyncio.sleep(10)
         assert [(now := await health(gateway))["code"] for gateway in (known, new)] == [200, 503]
         assert now["status"] == "degraded"
-        heard = await known.get("/health", key=KEY)
-        assert (heard.status, heard.json["status"]) == (200, "degraded")
+        response = await known.get("/health", key=KEY)
+        assert (response.status, response.json["status"]) == (200, "degraded")
         told = [line for line in known.lines if line["message"] == "keys not read"]
         assert [line["problem"] for line in told] == ["get item t: there is no such table"]
         for gateway in (known, new):
@@ -293,8 +293,8 @@ def test_half_of_the_items_unreadable_changes_nothing_but_health() -> None:
         assert (now["code"], now["status"], now["rules"]["stale"]) == (200, "degraded", False)
         assert now["rules"]["skipped"] == 6
         await gateway.get("/v1/models", key=MANAGE)  # health asks nobody who a key is
-        heard = await gateway.get("/health", key=MANAGE)
-        assert {"first", "some", "up/m"} <= {problem["id"] for problem in heard.json["problems"]}
+        response = await gateway.get("/health", key=MANAGE)
+        assert {"first", "some", "up/m"} <= {problem["id"] for problem in response.json["problems"]}
         await gateway.gateway.aclose()
 
     run(story())
@@ -339,13 +339,13 @@ def test_key_and_rules_are_read_at_once_and_only_for_a_key_that_may_be_one() -> 
         gateway.tables.pause = _a_second
         for key in (None, "sk-openai"):
             assert (await gateway.post("/v1/explain", CHAT, key=key)).status == 401
-        assert gateway.tables.asked == []
-        took, heard = await ask(gateway)
-        assert (heard.status, took) == (200, 1)
+        assert gateway.tables.calls == []
+        took, response = await ask(gateway)
+        assert (response.status, took) == (200, 1)
         for number in range(20):
             await ask(gateway, "sk-sluice-" + f"{number:043}")
         await gateway.gateway.settle()
-        assert gateway.tables.asked.count("rules") <= 3, "no more often than their time to live"
+        assert gateway.tables.calls.count("rules") <= 3, "no more often than their time to live"
         await gateway.gateway.aclose()
 
     run(story())
@@ -366,7 +366,7 @@ async def database() -> AsyncIterator[Database]:
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower().replace("_", " "))
 async def test_a_bad_dynamodb_is_never_a_wrong_answer(database: Database, fault: Fault) -> None:
-    gateway = running(store=database.store(), SLUICE_RULES_TTL="0", SLUICE_KEY_TTL="0")
+    gateway = start_gateway(store=database.store(), SLUICE_RULES_TTL="0", SLUICE_KEY_TTL="0")
     assert (await gateway.post("/v1/explain", CHAT)).status == 200
     await gateway.gateway.settle()
     database.fault = fault
@@ -376,8 +376,8 @@ async def test_a_bad_dynamodb_is_never_a_wrong_answer(database: Database, fault:
         await gateway.gateway.settle()
     for key in (NARROW, NOBODY):
         assert told_to_come_back(await gateway.post("/v1/explain", CHAT, key=key))
-    heard = await gateway.get("/health", key=None)
-    assert (heard.status, heard.json["status"]) == (200, "degraded")
+    response = await gateway.get("/health", key=None)
+    assert (response.status, response.json["status"]) == (200, "degraded")
     assert not [line for line in gateway.lines if line["message"] == "internal error"]
     assert "127.0.0.1" not in str(gateway.lines)
     database.fault = None
@@ -387,7 +387,7 @@ async def test_a_bad_dynamodb_is_never_a_wrong_answer(database: Database, fault:
     await gateway.gateway.aclose()
 
 
-async def _is_well(gateway: Running) -> bool:
+async def _is_well(gateway: RunningGateway) -> bool:
     await gateway.post("/v1/explain", CHAT)
     await gateway.gateway.settle()
     return bool((await gateway.get("/health", key=None)).json["status"] == "ok")
@@ -402,13 +402,13 @@ async def _until(holds: Callable[[], Awaitable[Any]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.HANGS, Fault.HAS_NO_SUCH_TABLE, Fault.SAYS_HTML], ids=lambda fault: fault.name.lower()
+    "fault", [Fault.HANG, Fault.NO_SUCH_TABLE, Fault.HTML], ids=lambda fault: fault.name.lower()
 )
 async def test_a_new_instance_before_a_bad_dynamodb_says_so_and_recovers(
     database: Database, fault: Fault
 ) -> None:
     database.fault = fault
-    gateway = running(store=database.store(), SLUICE_RULES_TTL="0.1")
+    gateway = start_gateway(store=database.store(), SLUICE_RULES_TTL="0.1")
     assert told_to_come_back(await gateway.post("/v1/explain", CHAT))
     await gateway.gateway.settle()
     assert (await gateway.get("/health", key=None)).status == 503
@@ -421,7 +421,7 @@ async def test_a_new_instance_before_a_bad_dynamodb_says_so_and_recovers(
 async def test_key_reads_that_hang_leave_the_rules_and_the_loops_own_threads_alone(
     database: Database,
 ) -> None:
-    database.fault = Fault.HANGS
+    database.fault = Fault.HANG
     store = database.store(timeout=3, budget=0.5)
     reads = [asyncio.ensure_future(store.load_key(f"{number:064}")) for number in range(50)]
     await asyncio.sleep(0.1)

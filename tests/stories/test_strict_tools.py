@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.asgi import Heard
-from tests.support.gateways import Running, model, provider, running
-from tests.support.upstream import Reply, Upstream, chunk, completion, finish, role, stream, whole
+from tests.support.asgi import Response
+from tests.support.canned_answers import Reply, chunk, completion, finish, role, stream, whole
+from tests.support.gateways import RunningGateway, model, provider, start_gateway
+from tests.support.upstream import Upstream
 
 Json = dict[str, Any]
-Start = Callable[..., Running]
+Start = Callable[..., RunningGateway]
 MAP: Json = {
     "type": "object",
     "properties": {"sizes": {"type": "object", "additionalProperties": {"type": "integer"}}},
@@ -39,31 +40,25 @@ def calling(arguments: str, *, streams: bool, ended: str = "tool_calls") -> Repl
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as server:
-        yield server
-
-
-@pytest.fixture
 async def start(upstream: Upstream) -> AsyncIterator[Start]:
     """A gateway whose provider `plain` takes no `strict` and whose provider `up` does."""
     plain = provider(upstream.url, "plain", quirks={"tool_drop": ["strict"]})
-    run = running(
+    run = start_gateway(
         [plain, provider(upstream.url), model("plain/m", can=["tools"]), model("up/m", can=["tools"])]
     )
     yield lambda: run
     await run.gateway.aclose()
 
 
-async def asked(run: Running, name: str, *, streams: bool, strict: bool = True) -> Heard:
+async def asked(run: RunningGateway, name: str, *, streams: bool, strict: bool = True) -> Response:
     return await run.chat(model=name, tools=[tool(strict=strict)], stream=streams)
 
 
-def arguments(heard: Heard, *, streams: bool) -> str:
-    assert heard.status == 200, heard.body
+def arguments(response: Response, *, streams: bool) -> str:
+    assert response.status == 200, response.body
     if not streams:
-        return str(heard.json["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"])
-    deltas = [c["delta"] for one in heard.events if isinstance(one, dict) for c in one.get("choices", ())]
+        return str(response.json["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"])
+    deltas = [c["delta"] for one in response.events if isinstance(one, dict) for c in one.get("choices", ())]
     calls = [call for delta in deltas for call in delta.get("tool_calls") or ()]
     return "".join(call["function"].get("arguments") or "" for call in calls)
 
@@ -82,29 +77,29 @@ async def test_is_passed_on(
     upstream: Upstream, start: Start, name: str, strict: bool, text: str, ended: str, streams: bool
 ) -> None:
     upstream.script("m", calling(text, streams=streams, ended=ended))
-    heard = await asked(start(), name, streams=streams, strict=strict)
-    assert arguments(heard, streams=streams) == text
+    response = await asked(start(), name, streams=streams, strict=strict)
+    assert arguments(response, streams=streams) == text
     assert len(upstream.requests) == 1
 
 
 async def test_arguments_that_do_not_fit_are_corrected_once(upstream: Upstream, start: Start) -> None:
     upstream.script("m", calling(BAD, streams=False), calling(GOOD, streams=False))
-    heard = await asked(start(), "plain/m", streams=False)
-    assert arguments(heard, streams=False) == GOOD
+    response = await asked(start(), "plain/m", streams=False)
+    assert arguments(response, streams=False) == GOOD
     last = upstream.requests[1].json["messages"][-1]["content"]
     assert "the arguments of pack: $.sizes.a: expected integer" in last
 
 
 async def test_then_they_are_a_failure_of_class_schema(upstream: Upstream, start: Start) -> None:
     upstream.script("m", calling(BAD, streams=False))
-    heard = await asked(start(), "plain/m", streams=False)
-    assert (heard.status, heard.json["error"]["metadata"]["class"]) == (502, "schema")
+    response = await asked(start(), "plain/m", streams=False)
+    assert (response.status, response.json["error"]["metadata"]["class"]) == (502, "schema")
     assert len(upstream.requests) == 2
 
 
 async def test_a_stream_of_such_arguments_ends_in_an_error(upstream: Upstream, start: Start) -> None:
     upstream.script("m", calling(BAD, streams=True))
-    heard = await asked(start(), "plain/m", streams=True)
-    assert heard.events[-1]["error"]["metadata"]["class"] == "schema"
-    assert "[DONE]" not in heard.events
-    assert '"finish_reason": "tool_calls"' not in json.dumps(heard.events)
+    response = await asked(start(), "plain/m", streams=True)
+    assert response.events[-1]["error"]["metadata"]["class"] == "schema"
+    assert "[DONE]" not in response.events
+    assert '"finish_reason": "tool_calls"' not in json.dumps(response.events)

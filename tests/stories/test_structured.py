@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.asgi import Heard, call
-from tests.support.gateways import KEY, Running, model, provider, running
-from tests.support.upstream import Act, Upstream, chunk, completion, finish, role, stream, usage, whole
+from tests.support.asgi import Response, call
+from tests.support.canned_answers import Act, chunk, completion, finish, role, stream, usage, whole
+from tests.support.gateways import KEY, RunningGateway, model, provider, start_gateway
+from tests.support.upstream import Upstream
 
 Json = dict[str, Any]
 CITY: Json = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -27,22 +28,16 @@ MODELS = (
 )
 WAYS = {"native": "native", "tools": "tool", "plain": "prompt"}  # by model
 
-Start = Callable[..., Running]
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as server:
-        yield server
+Start = Callable[..., RunningGateway]
 
 
 @pytest.fixture
 async def start(upstream: Upstream) -> AsyncIterator[Start]:
-    started: list[Running] = []
+    started: list[RunningGateway] = []
 
-    def begin(*records: Json, dialect: str = "openai") -> Running:
+    def begin(*records: Json, dialect: str = "openai") -> RunningGateway:
         row = provider(upstream.url, dialect=dialect)
-        started.append(running([row, *MODELS, *records]))
+        started.append(start_gateway([row, *MODELS, *records]))
         return started[-1]
 
     yield begin
@@ -61,11 +56,11 @@ def said(name: str, text: str) -> Json:
     return calling(text) if name == "tools" else completion(text)
 
 
-def content(heard: Heard) -> str:
-    assert heard.status == 200, heard.body
-    if heard.headers["content-type"].startswith("application/json"):
-        return str(heard.json["choices"][0]["message"]["content"])
-    chunks = [event for event in heard.events if isinstance(event, dict)]
+def content(response: Response) -> str:
+    assert response.status == 200, response.body
+    if response.headers["content-type"].startswith("application/json"):
+        return str(response.json["choices"][0]["message"]["content"])
+    chunks = [event for event in response.events if isinstance(event, dict)]
     deltas = [choice["delta"] for one in chunks for choice in one.get("choices", ())]
     return "".join(delta.get("content") or "" for delta in deltas)
 
@@ -80,12 +75,12 @@ async def test_an_answer_that_fits(upstream: Upstream, start: Start, name: str, 
     live = streams and name == "native"
     reply = stream(role(), chunk(GOOD), finish(), usage()) if live else whole(said(name, GOOD))
     upstream.script(name, reply)
-    heard = await start().chat(model=f"up/{name}", response_format=schema(), stream=streams)
-    assert content(heard) == GOOD
-    assert heard.headers["x-sluice-schema"] == WAYS[name]
+    response = await start().chat(model=f"up/{name}", response_format=schema(), stream=streams)
+    assert content(response) == GOOD
+    assert response.headers["x-sluice-schema"] == WAYS[name]
     assert bool(upstream.requests[0].json.get("stream")) is live
     if streams:
-        assert heard.events[-1] == "[DONE]"
+        assert response.events[-1] == "[DONE]"
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -94,9 +89,9 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again(
 ) -> None:
     upstream.script(name, whole(said(name, BAD)), whole(said(name, GOOD)))
     gateway = start()
-    heard = await gateway.chat(model=f"up/{name}", response_format=schema())
-    assert content(heard) == GOOD
-    assert heard.headers["x-sluice-attempts"] == "2"
+    response = await gateway.chat(model=f"up/{name}", response_format=schema())
+    assert content(response) == GOOD
+    assert response.headers["x-sluice-attempts"] == "2"
     again = upstream.requests[1].json["messages"]
     assert again[-2] == {"role": "assistant", "content": BAD}
     assert "$.city: expected string" in again[-1]["content"]
@@ -110,11 +105,13 @@ async def test_twice_amiss_the_next_candidate_is_asked(
     upstream.script("plain", whole(completion(BAD)))
     upstream.script("tools", whole(calling(GOOD)))
     asked: Json = {"model": "up/plain", "fallback_models": ["up/tools"], "output_schema": CITY}
-    heard = await start().chat(**asked, stream=streams)
-    assert content(heard) == GOOD
-    assert (heard.headers["x-sluice-schema"], heard.headers["x-sluice-attempts"]) == ("tool", "3")
-    assert len(upstream.asked("plain")) == 2
-    assert len(upstream.asked("tools")[0].json["messages"]) == 1, "it knows nothing of the other's answers"
+    response = await start().chat(**asked, stream=streams)
+    assert content(response) == GOOD
+    assert (response.headers["x-sluice-schema"], response.headers["x-sluice-attempts"]) == ("tool", "3")
+    assert len(upstream.requests_for("plain")) == 2
+    assert len(upstream.requests_for("tools")[0].json["messages"]) == 1, (
+        "it knows nothing of the other's answers"
+    )
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
@@ -124,16 +121,16 @@ async def test_when_nobody_can_the_error_says_where(
 ) -> None:
     upstream.script(name, whole(said(name, BAD)))
     gateway = start()
-    heard = await gateway.chat(model=f"up/{name}", response_format=schema(), stream=streams)
-    assert (heard.status, heard.error["type"], heard.error["code"]) == (
+    response = await gateway.chat(model=f"up/{name}", response_format=schema(), stream=streams)
+    assert (response.status, response.error["type"], response.error["code"]) == (
         502,
         "upstream_error",
         "upstream_error",
     )
-    assert heard.error["metadata"]["class"] == "schema"
-    attempts = heard.error["metadata"]["attempts"]
+    assert response.error["metadata"]["class"] == "schema"
+    attempts = response.error["metadata"]["attempts"]
     assert [(one["class"], one["status"]) for one in attempts] == [("schema", 200)] * 2
-    assert "$.city: expected string" in heard.error["message"]
+    assert "$.city: expected string" in response.error["message"]
     assert "city" not in json.dumps(gateway.lines), "neither schema nor answer are logged"
     line = gateway.lines[-1]
     assert (line["usage"], line["cost"]) == ({"input": 14, "output": 6}, 2.6e-05), "both rounds are paid for"
@@ -178,12 +175,12 @@ async def test_a_stream_that_went_on_live_ends_in_an_error_when_it_does_not_fit(
 ) -> None:
     upstream.script("native", stream(role(), chunk(BAD), finish(), usage()))
     gateway = start()
-    heard = await gateway.chat(model="up/native", response_format=schema(), stream=True)
-    assert content(heard) == BAD
-    assert heard.events[-1]["error"]["metadata"]["class"] == "schema"
-    assert "$.city: expected string" in heard.events[-1]["error"]["message"]
-    assert "[DONE]" not in heard.events
-    told = [choice["finish_reason"] for one in heard.events[:-1] for choice in one["choices"]]
+    response = await gateway.chat(model="up/native", response_format=schema(), stream=True)
+    assert content(response) == BAD
+    assert response.events[-1]["error"]["metadata"]["class"] == "schema"
+    assert "$.city: expected string" in response.events[-1]["error"]["message"]
+    assert "[DONE]" not in response.events
+    told = [choice["finish_reason"] for one in response.events[:-1] for choice in one["choices"]]
     assert set(told) == {None}, "nor does it say that it has ended"
     assert len(upstream.requests) == 1
     assert gateway.lines[-1]["usage"] == {"input": 7, "output": 3}
@@ -194,40 +191,40 @@ async def test_a_buffered_stream_is_held_until_it_is_known_to_fit(upstream: Upst
     upstream.script("other", stream(role(), chunk(GOOD), finish(), usage()))
     route = {"kind": "route", "id": "held", "recovery": "buffer"}
     asked: Json = {"model": "up/native", "fallback_models": ["up/other"], "response_format": schema()}
-    heard = await start(route).chat(**asked, stream=True)
-    assert content(heard) == GOOD
-    assert heard.events[-1] == "[DONE]"
-    assert heard.headers["x-sluice-model"] == "up/other"
+    response = await start(route).chat(**asked, stream=True)
+    assert content(response) == GOOD
+    assert response.events[-1] == "[DONE]"
+    assert response.headers["x-sluice-model"] == "up/other"
     assert [bool(one.json.get("stream")) for one in upstream.requests] == [True, False, True]
 
 
 async def test_natively_the_bytes_are_the_providers(upstream: Upstream, start: Start) -> None:
     text = json.dumps(completion(GOOD), indent=1).replace('"m"', '"native"')
     upstream.script("native", whole(text))
-    heard = await start().chat(model="up/native", response_format=schema())
-    assert heard.body.decode() == text.replace('"native"', '"up/native"')
+    response = await start().chat(model="up/native", response_format=schema())
+    assert response.body.decode() == text.replace('"native"', '"up/native"')
     events = [
         '{ "choices":[{"delta":{"content":"{\\u0022city\\u0022: 1.0}","role":"assistant"},"index":0}],'
         '"id":"1","created" : 1,"object":"chat.completion.chunk", "model":"native"}'
     ]
     loose = schema({"type": "object"})
     upstream.script("native", stream(*events, finish()))
-    heard = await start().chat(model="up/native", response_format=loose, stream=True)
-    assert events[0].replace('"native"', '"up/native"') in heard.body.decode()
-    assert heard.events[-1] == "[DONE]"
+    response = await start().chat(model="up/native", response_format=loose, stream=True)
+    assert events[0].replace('"native"', '"up/native"') in response.body.decode()
+    assert response.events[-1] == "[DONE]"
 
 
 async def test_a_stream_made_of_a_whole_answer_is_one(upstream: Upstream, start: Start) -> None:
     upstream.script("tools", whole(calling(GOOD)))
     gateway = start()
-    heard = await gateway.chat(
+    response = await gateway.chat(
         model="up/tools",
         response_format=schema(),
         stream=True,
         usage={"include": True},
         headers={"x-sluice-explain": "1"},
     )
-    *chunks, done = heard.events
+    *chunks, done = response.events
     assert done == "[DONE]"
     assert {(one["id"], one["object"], one["model"]) for one in chunks} == {
         ("chatcmpl-1", "chat.completion.chunk", "up/tools")
@@ -245,16 +242,16 @@ async def test_a_stream_made_of_a_whole_answer_is_one(upstream: Upstream, start:
 
 async def test_another_root_is_wrapped_and_unwrapped(upstream: Upstream, start: Start) -> None:
     upstream.script("tools", whole(calling('{"value": [1, 2]}')))
-    heard = await start().chat(model="up/tools", output_schema=LIST)
-    assert content(heard) == "[1,2]"
+    response = await start().chat(model="up/tools", output_schema=LIST)
+    assert content(response) == "[1,2]"
 
 
 async def test_a_fence_is_taken_off(upstream: Upstream, start: Start) -> None:
     upstream.script("plain", whole(completion(FENCED)))
     for form in (schema(), {"type": "json_object"}):
-        heard = await start().chat(model="up/plain", response_format=form)
-        assert content(heard) == GOOD
-        assert heard.headers["x-sluice-schema"] == "prompt"
+        response = await start().chat(model="up/plain", response_format=form)
+        assert content(response) == GOOD
+        assert response.headers["x-sluice-schema"] == "prompt"
 
 
 async def test_claudes_objects_come_without_their_fence(upstream: Upstream, start: Start) -> None:
@@ -266,16 +263,18 @@ async def test_claudes_objects_come_without_their_fence(upstream: Upstream, star
         "usage": {"input_tokens": 3, "output_tokens": 4},
     }
     upstream.script("claude", whole(body))
-    heard = await start(dialect="anthropic").chat(model="up/claude", response_format={"type": "json_object"})
-    assert content(heard) == GOOD
+    response = await start(dialect="anthropic").chat(
+        model="up/claude", response_format={"type": "json_object"}
+    )
+    assert content(response) == GOOD
     assert "JSON object" in upstream.requests[0].json["system"][0]["text"]
 
 
 async def test_the_providers_own_json_mode_is_left_alone(upstream: Upstream, start: Start) -> None:
     upstream.script("native", whole(completion("no object")))
-    heard = await start().chat(model="up/native", response_format={"type": "json_object"})
-    assert content(heard) == "no object"
-    assert "x-sluice-schema" not in heard.headers
+    response = await start().chat(model="up/native", response_format={"type": "json_object"})
+    assert content(response) == "no object"
+    assert "x-sluice-schema" not in response.headers
 
 
 async def test_a_dialect_without_several_choices_is_asked_once_for_each(
@@ -291,9 +290,9 @@ async def test_a_dialect_without_several_choices_is_asked_once_for_each(
     quirked: list[Json] = [{}, {"unable": []}]
     for quirks in quirked:
         record = provider(upstream.url, "mine", dialect="anthropic", quirks=quirks)
-        heard = await start(record).chat(model="mine/claude", response_format=schema(), n=2)
-        assert [one["message"]["content"] for one in heard.json["choices"]] == [GOOD, GOOD]
-        assert "x-sluice-dropped" not in heard.headers
+        response = await start(record).chat(model="mine/claude", response_format=schema(), n=2)
+        assert [one["message"]["content"] for one in response.json["choices"]] == [GOOD, GOOD]
+        assert "x-sluice-dropped" not in response.headers
 
 
 async def test_calls_of_a_whole_answer_are_numbered_by_their_place_in_its_stream(
@@ -306,8 +305,8 @@ async def test_calls_of_a_whole_answer_are_numbered_by_their_place_in_its_stream
     upstream.script("mute", whole(completion(choices=[choice])))
     tools = [{"type": "function", "function": {"name": "look"}}]
     mute = model("up/mute", can=["tools"])
-    heard = await start(mute).chat(model="up/mute", response_format=schema(), tools=tools, stream=True)
-    told = [call for one in heard.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())]
+    response = await start(mute).chat(model="up/mute", response_format=schema(), tools=tools, stream=True)
+    told = [call for one in response.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())]
     assert [(call["index"], call["id"]) for call in told] == [(0, "a"), (1, "b")]
 
 
@@ -319,14 +318,14 @@ async def test_each_of_several_choices_has_to_fit(upstream: Upstream, start: Sta
         for at, text in enumerate(texts)
     ]
     upstream.script("native", whole(completion(choices=choices)))
-    heard = await start().chat(model="up/native", response_format=schema(), n=2)
-    assert heard.status == (200 if second == GOOD else 502)
+    response = await start().chat(model="up/native", response_format=schema(), n=2)
+    assert response.status == (200 if second == GOOD else 502)
     both = [chunk(text, index=at) for at, text in enumerate(texts)]
     upstream.script("native", stream(*both, finish(), finish(index=1)))
-    heard = await start().chat(model="up/native", response_format=schema(), n=2, stream=True)
-    assert (heard.events[-1] == "[DONE]") is (second == GOOD)
+    response = await start().chat(model="up/native", response_format=schema(), n=2, stream=True)
+    assert (response.events[-1] == "[DONE]") is (second == GOOD)
     if second == BAD:
-        assert heard.events[-1]["error"]["metadata"]["class"] == "schema"
+        assert response.events[-1]["error"]["metadata"]["class"] == "schema"
 
 
 CALL = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
@@ -351,14 +350,14 @@ async def test_what_is_no_answer_goes_through(
     else:
         upstream.script(name, whole(completion(choices=[choice])))
     tools = [{"type": "function", "function": {"name": "look"}}]
-    heard = await start().chat(model=f"up/{name}", response_format=schema(), tools=tools, stream=streams)
-    assert heard.status == 200
+    response = await start().chat(model=f"up/{name}", response_format=schema(), tools=tools, stream=streams)
+    assert response.status == 200
     assert upstream.requests[0].json["tools"] == tools
     if not streams:
-        assert heard.json["choices"][0]["finish_reason"] == reason
+        assert response.json["choices"][0]["finish_reason"] == reason
         return
-    assert heard.events[-1] == "[DONE]"
-    choices = [choice for event in heard.events[:-1] for choice in event["choices"]]
+    assert response.events[-1] == "[DONE]"
+    choices = [choice for event in response.events[:-1] for choice in event["choices"]]
     assert [one["finish_reason"] for one in choices if one["finish_reason"]] == [reason]
     calls = [call for one in choices for call in one["delta"].get("tool_calls", ())]
     assert calls == ([{"index": 0, **CALL}] if reason == "tool_calls" else [])
@@ -367,12 +366,12 @@ async def test_what_is_no_answer_goes_through(
 async def test_who_cannot_be_forced_after_all_is_asked_in_words(upstream: Upstream, start: Start) -> None:
     refusal = whole({"error": {"message": "tool_choice is not supported while thinking"}}, status=400)
     upstream.script("tools", refusal, whole(completion(GOOD)))
-    heard = await start().chat(model="up/tools", response_format=schema())
-    assert content(heard) == GOOD
-    assert heard.headers["x-sluice-schema"] == "prompt"
+    response = await start().chat(model="up/tools", response_format=schema())
+    assert content(response) == GOOD
+    assert response.headers["x-sluice-schema"] == "prompt"
     upstream.script("tools", refusal)
-    heard = await start().chat(model="up/tools", response_format=schema())
-    assert (heard.status, heard.error["type"]) == (400, "invalid_request_error"), (
+    response = await start().chat(model="up/tools", response_format=schema())
+    assert (response.status, response.error["type"]) == (400, "invalid_request_error"), (
         "and then it is the caller's"
     )
 
@@ -412,8 +411,8 @@ async def test_where_a_mode_is_refused_the_next_one_is_asked(
     answer = stream(role(), chunk(GOOD), finish(), usage()) if live else whole(last)
     upstream.script("native", *[refusal] * (len(modes) - 1), answer)
     gateway = start()
-    heard = await gateway.chat(model="up/native", response_format=schema(), stream=streams, **fields)
-    assert content(heard) == GOOD
+    response = await gateway.chat(model="up/native", response_format=schema(), stream=streams, **fields)
+    assert content(response) == GOOD
     assert [mode_of(request.json) for request in upstream.requests] == modes
     assert not gateway.gateway.cooldown.cooling()
 
@@ -424,12 +423,12 @@ async def test_what_is_refused_in_every_mode_is_the_callers_to_mend(
 ) -> None:
     upstream.script("native", whole({"error": {"message": "no such parameter"}}, status=400))
     upstream.script("other", whole(completion(GOOD)))
-    heard = await start().chat(
+    response = await start().chat(
         model="up/native", fallback_models=["up/other"], response_format=schema(), **fields
     )
-    assert (heard.status, heard.error["type"]) == (400, "invalid_request_error")
-    assert "no such parameter" in heard.error["message"]
-    assert [one["class"] for one in heard.error["metadata"]["attempts"]] == [
+    assert (response.status, response.error["type"]) == (400, "invalid_request_error")
+    assert "no such parameter" in response.error["message"]
+    assert [one["class"] for one in response.error["metadata"]["attempts"]] == [
         *["schema"] * 3,
         "invalid_request",
     ]
@@ -440,24 +439,24 @@ async def test_a_refusal_that_names_another_field_is_the_callers_at_once(
 ) -> None:
     error = {"error": {"message": "Invalid 'messages[0].content'", "param": "messages[0].content"}}
     upstream.script("native", whole(error, status=400))
-    heard = await start().chat(model="up/native", response_format=schema(), tools=STRICT)
-    assert (heard.status, heard.error["param"]) == (400, "messages[0].content")
+    response = await start().chat(model="up/native", response_format=schema(), tools=STRICT)
+    assert (response.status, response.error["param"]) == (400, "messages[0].content")
     assert len(upstream.requests) == 1
 
 
 async def test_strict_tools_that_are_refused_go_without_it(upstream: Upstream, start: Start) -> None:
     refusal = whole({"error": {"message": "Invalid schema for function"}}, status=400)
     upstream.script("native", refusal, whole(completion("Hi")))
-    heard = await start().chat(model="up/native", tools=STRICT)
-    assert content(heard) == "Hi"
+    response = await start().chat(model="up/native", tools=STRICT)
+    assert content(response) == "Hi"
     assert [mode_of(request.json) for request in upstream.requests] == ["strict", "prompt"]
 
 
 async def test_an_answer_is_still_mended_after_a_mode_was_refused(upstream: Upstream, start: Start) -> None:
     refusal = whole({"error": {"message": "too many states"}}, status=400)
     upstream.script("native", refusal, whole(calling(BAD)), whole(calling(GOOD)))
-    heard = await start().chat(model="up/native", response_format=schema())
-    assert content(heard) == GOOD
+    response = await start().chat(model="up/native", response_format=schema())
+    assert content(response) == GOOD
     assert [mode_of(request.json) for request in upstream.requests] == ["native", "tool", "tool"]
 
 
@@ -469,8 +468,8 @@ async def test_a_schema_of_draft_4_is_held_to(upstream: Upstream, start: Start) 
         "definitions": {"n": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}},
     }
     upstream.script("native", whole(completion('{"n": 0}')), whole(completion('{"n": 1}')))
-    heard = await start().chat(model="up/native", response_format=schema(old))
-    assert content(heard) == '{"n": 1}'
+    response = await start().chat(model="up/native", response_format=schema(old))
+    assert content(response) == '{"n": 1}'
     assert upstream.requests[0].json["response_format"] == schema(old), "as the client wrote it"
     assert "$.n: `exclusiveMinimum`" in upstream.requests[1].json["messages"][-1]["content"]
 
@@ -489,17 +488,17 @@ async def test_a_model_that_streams_no_tools_is_asked_whole(
     upstream.script("None", whole(reply))  # the model is in the path
     llama = model("up/llama", like="bedrock/meta.llama4-maverick-17b-instruct-v1:0")
     tools = [{"type": "function", "function": {"name": "look"}}]
-    heard = await start(llama, dialect="bedrock").chat(model="up/llama", tools=tools, stream=streams)
-    assert heard.status == 200, heard.body
+    response = await start(llama, dialect="bedrock").chat(model="up/llama", tools=tools, stream=streams)
+    assert response.status == 200, response.body
     assert upstream.requests[0].path.endswith("/converse")
     if streams:
         told = [
-            call for one in heard.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())
+            call for one in response.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())
         ]
         assert [(call["index"], call["id"], call["function"]["arguments"]) for call in told] == [
             (0, "t", '{"a":1}')
         ]
-        assert heard.events[-1] == "[DONE]"
+        assert response.events[-1] == "[DONE]"
 
 
 async def test_what_is_put_right_is_still_known_when_the_provider_fails_in_between(
@@ -510,8 +509,8 @@ async def test_what_is_put_right_is_still_known_when_the_provider_fails_in_betwe
     for first, good in ((whole(calling(BAD)), calling(GOOD)), (refusal, completion(GOOD))):
         upstream.requests.clear()
         upstream.script("tools", first, whole(status=503, headers={"retry-after": "0"}), whole(good))
-        heard = await gateway.chat(model="up/tools", response_format=schema())
-        assert content(heard) == GOOD
+        response = await gateway.chat(model="up/tools", response_format=schema())
+        assert content(response) == GOOD
         _, second, third = upstream.requests
         assert second.body == third.body
 
@@ -547,20 +546,24 @@ async def test_a_schema_nobody_can_be_held_to_is_refused(
         ({"response_format": schema(hostile)}, "response_format.json_schema.schema"),
     ]
     for fields, param in said:
-        heard = await start().chat(model="up/native", stream=streams, **fields)
-        assert (heard.status, heard.error["code"], heard.error["param"]) == (400, "invalid_value", param)
+        response = await start().chat(model="up/native", stream=streams, **fields)
+        assert (response.status, response.error["code"], response.error["param"]) == (
+            400,
+            "invalid_value",
+            param,
+        )
     assert not upstream.requests
 
 
 async def test_a_pattern_that_would_run_for_ever_does_not(upstream: Upstream, start: Start) -> None:
     upstream.script("native", whole(completion(json.dumps("a" * 50_000 + "!"))))
     for pattern in (r"^(a+)+$", r"^(?=a)((a+)+)+\1$"):
-        heard = await start().chat(model="up/native", output_schema={"pattern": pattern})
-        assert (heard.status, heard.error["metadata"]["class"]) == (502, "schema")
+        response = await start().chat(model="up/native", output_schema={"pattern": pattern})
+        assert (response.status, response.error["metadata"]["class"]) == (502, "schema")
 
 
 async def test_a_rules_schema_is_held_to_as_well(upstream: Upstream, start: Start) -> None:
     upstream.script("native", whole(completion(BAD)))
     route = {"kind": "route", "id": "shaped", "set": {"response_format": schema()}}
-    heard = await start(route).chat(model="up/native")
-    assert (heard.status, heard.error["metadata"]["class"]) == (502, "schema")
+    response = await start(route).chat(model="up/native")
+    assert (response.status, response.error["metadata"]["class"]) == (502, "schema")

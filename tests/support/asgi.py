@@ -1,4 +1,4 @@
-"""Speaks ASGI to an app, byte for byte: HTTP clients tidy paths and headers, this does not."""
+"""An ASGI client that sends paths and headers byte for byte: HTTP clients normalise them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Json = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Heard:
-    """An answer, message by message."""
+class Response:
+    """An app's response, in the pieces that it sent."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Heard:
 
     @property
     def events(self) -> list[Any]:
-        """The data of a stream's events, parsed but for `[DONE]`."""
+        """The data of a stream's events, parsed except for `[DONE]`."""
         found = [part[6:] for part in self.body.decode().split("\n\n") if part.startswith("data: ")]
         return [text if text == "[DONE]" else json.loads(text) for text in found]
 
@@ -49,9 +49,9 @@ async def call(
     body: bytes = b"",
     leave: asyncio.Event | None = None,
     extra: Mapping[str, Any] | None = None,
-) -> Heard:
-    """One request. The client leaves when `leave` is set. `extra` goes into the scope."""
-    heard, messages = Heard(), [{"type": "http.request", "body": body, "more_body": False}]
+) -> Response:
+    """Sends one request. The client disconnects when `leave` is set. `extra`: more fields of the scope."""
+    response, messages = Response(), [{"type": "http.request", "body": body, "more_body": False}]
     leave = leave or asyncio.Event()
 
     async def receive() -> Json:
@@ -62,13 +62,13 @@ async def call(
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
-            heard.status = message["status"]
-            heard.headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+            response.status = message["status"]
+            response.headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
         else:
-            heard.pieces.append(message.get("body", b""))
-            heard.ended = not message.get("more_body", False)
-            if heard.ended:
-                leave.set()  # as servers do: whoever still listens is told that it is over
+            response.pieces.append(message.get("body", b""))
+            response.ended = not message.get("more_body", False)
+            if response.ended:
+                leave.set()  # as servers do: `receive` reports a disconnect after the end
                 await asyncio.sleep(0)
 
     raw = [(name.lower().encode(), value.encode("utf-8")) for name, value in (headers or {}).items()]
@@ -88,4 +88,4 @@ async def call(
         **(extra or {}),
     }
     await app(scope, receive, send)
-    return heard
+    return response

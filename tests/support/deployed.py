@@ -1,6 +1,6 @@
-"""The function as it is deployed: the built package for this machine under a bare interpreter.
+"""The deployed function: the built package under a bare interpreter, with a local run's tables.
 
-Around it are the tables of a local run, and the demo provider.
+Its provider `local` is the demo provider.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from handler.access.keys import generate_key
 from handler.local.seeding import EXAMPLES
 from tests.support.lambda_url import free_port
-from tests.support.serving import ROOT, served
+from tests.support.serving import ROOT, serve_locally
 
 RIE = "aws-lambda-rie-arm64" if platform.machine() in ("arm64", "aarch64") else "aws-lambda-rie-x86_64"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -38,7 +38,7 @@ def folder() -> Path:
 
 @cache
 def package(machine: str = platform.machine(), python: str = PYTHON) -> Path:
-    """The folder that scripts/package.py makes."""
+    """The folder that scripts/package.py builds."""
     out = folder() / f"{machine}-{python}"
     command = [
         sys.executable,
@@ -56,7 +56,7 @@ def package(machine: str = platform.machine(), python: str = PYTHON) -> Path:
 
 @cache
 def bare_python() -> Path:
-    """An interpreter without any packages."""
+    """An interpreter without packages."""
     made = folder() / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
     return made / "bin" / "python"
@@ -64,7 +64,7 @@ def bare_python() -> Path:
 
 @cache
 def lambdas_client() -> Path:
-    """A folder with Lambda's own client, which comes with Lambda and not with the package."""
+    """A folder with awslambdaric, which Lambda provides and the package does not hold."""
     made = folder() / "client"
     made.mkdir()
     for name in ("awslambdaric", "snapshot_restore_py", "simplejson", "runtime_client"):
@@ -82,7 +82,7 @@ def emulator_binary() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class Account:
     """What a deployed function finds in its account. `environment` is what Lambda would set."""
 
     key: str
@@ -92,7 +92,7 @@ class Around:
 
 
 @contextmanager
-def around(where: Path, upstream: str | None = None) -> Iterator[Around]:
+def make_account(where: Path, upstream: str | None = None) -> Iterator[Account]:
     """The tables, filled with the examples and two keys, and the upstream that serves `local/...`.
 
     upstream: its base URL; None is the demo provider.
@@ -105,8 +105,8 @@ def around(where: Path, upstream: str | None = None) -> Iterator[Around]:
         (where / "rules.json").write_text(json.dumps(rules))
         (where / "keys.json").write_text(json.dumps(keys))
         files = ("--rules", str(where / "rules.json"), "--keys", str(where / "keys.json"))
-        with served(where, *files) as run:
-            yield Around(key, restricted, run.dynamodb, _environment(run.dynamodb))
+        with serve_locally(where, *files) as run:
+            yield Account(key, restricted, run.dynamodb, _environment(run.dynamodb))
 
 
 def _environment(dynamodb: str) -> dict[str, str]:

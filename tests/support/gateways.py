@@ -1,4 +1,4 @@
-"""A whole gateway in this process: real in all but DynamoDB, whose items are lists here."""
+"""A whole gateway in this process. Only DynamoDB is not real: its tables are lists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handler.main import build
 from handler.settings import settings_from
 from handler.store.dynamodb import StoreError
 from handler.store.tables import Store
-from tests.support.asgi import Heard, call
+from tests.support.asgi import Response, call
 from tests.support.virtual_clock import clock
 
 KEY = "sk-sluice-" + "k" * 43
@@ -22,6 +22,7 @@ MANAGE = "sk-sluice-" + "m" * 43
 NARROW = "sk-sluice-" + "n" * 43
 
 Json = dict[str, Any]
+CALLS = ("rules", "key", "save_last_used", "adopted", "save_adopted", "cooling", "save_cooling")
 
 
 def key_item(key: str, **fields: Any) -> Json:
@@ -40,62 +41,54 @@ async def _at_once() -> None:
 
 
 class Tables(Store):
-    """The store, over lists. `down`: what calls raise instead; `pause`: what they wait for; `hit`: which."""
+    """A store over lists. `hit` names the calls that wait for `pause` and then raise `down`."""
 
     def __init__(self, records: Iterable[Json] = (), keys: Iterable[Json] = KEYS) -> None:
         self.records = list(records)
         self.keys = {key["hash"]: dict(key) for key in keys}
-        self.state: Json = {}  # the openings of candidates that cool down
+        self.state: Json = {}  # the openings of candidates in cooldown
         self.down: StoreError | None = None
-        self.hit: tuple[str, ...] = (
-            "rules",
-            "key",
-            "save_last_used",
-            "adopted",
-            "save_adopted",
-            "cooling",
-            "save_cooling",
-        )  # which calls
+        self.hit: tuple[str, ...] = CALLS
         self.saved: tuple[str, list[Json]] | None = None  # the adopted rules
         self.pause: Callable[[], Awaitable[object]] = _at_once
-        self.asked: list[str] = []
+        self.calls: list[str] = []
 
     async def load_rules(self) -> list[Any]:
-        await self._asked("rules")
+        await self._record("rules")
         return list(self.records)
 
     async def load_key(self, hash: str) -> Any:
-        await self._asked("key")
+        await self._record("key")
         return self.keys.get(hash)
 
     async def save_last_used(self, hash: str, day: str) -> None:
-        await self._asked("save_last_used")
+        await self._record("save_last_used")
         self.keys[hash]["last_used"] = day
 
     async def load_adopted(self) -> tuple[str, list[Any]] | None:
-        await self._asked("adopted")
+        await self._record("adopted")
         return self.saved
 
     async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
-        await self._asked("save_adopted")
+        await self._record("save_adopted")
         self.saved = revision, [dict(item) for item in items]
 
     async def load_cooldowns(self) -> Any:
-        await self._asked("cooling")
+        await self._record("cooling")
         return dict(self.state)
 
     async def save_cooldown(
         self, id: str, opening: Json | None, *, gone: Iterable[str], expires_at: int
     ) -> None:
-        await self._asked("save_cooling")
+        await self._record("save_cooling")
         for one in (*gone, id):
             self.state.pop(one, None)
         if opening:
             self.state[id] = opening
 
-    async def _asked(self, what: str) -> None:
-        self.asked.append(what)
-        if what not in self.hit:
+    async def _record(self, name: str) -> None:
+        self.calls.append(name)
+        if name not in self.hit:
             return
         await self.pause()
         if self.down is not None:
@@ -103,24 +96,24 @@ class Tables(Store):
 
 
 @dataclass(slots=True)
-class Running:
-    """A gateway, its tables and what it logged."""
+class RunningGateway:
+    """A gateway, its tables and its log lines."""
 
     app: Any
     gateway: Gateway
     tables: Tables
     lines: list[Json] = field(default_factory=list)
 
-    async def post(self, path: str, body: Any, *, key: str | None = KEY, **headers: str) -> Heard:
+    async def post(self, path: str, body: Any, *, key: str | None = KEY, **headers: str) -> Response:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await call(self.app, "POST", path, headers=_headers(key, headers), body=data)
 
-    async def get(self, path: str, *, key: str | None = KEY, **headers: str) -> Heard:
+    async def get(self, path: str, *, key: str | None = KEY, **headers: str) -> Response:
         return await call(self.app, "GET", path, headers=_headers(key, headers))
 
     async def chat(
         self, *, key: str | None = KEY, headers: Mapping[str, str] | None = None, **fields: Any
-    ) -> Heard:
+    ) -> Response:
         body = {"messages": [{"role": "user", "content": "hi"}], **fields}
         return await self.post("/v1/chat/completions", body, key=key, **(headers or {}))
 
@@ -130,15 +123,15 @@ def _headers(key: str | None, more: Mapping[str, str]) -> dict[str, str]:
     return {**({"authorization": f"Bearer {key}"} if key else {}), **named}
 
 
-def running(
+def start_gateway(
     records: Iterable[Json] = (),
     *,
     clock: Callable[[], float] = clock,
     now: Callable[[], float] = time.time,
     store: Store | None = None,
     **settings: str,
-) -> Running:
-    """A gateway with these records. `settings`: environment variables. `store`: instead of the tables."""
+) -> RunningGateway:
+    """A gateway with these records. `settings`: environment variables. `store` replaces the tables."""
     environment = {"SLUICE_PRIVATE_UPSTREAMS": "1", "UP_API_KEY": "up-secret", **settings}
     tables, lines = Tables(records), list[Json]()
     app, gateway = build(
@@ -148,7 +141,7 @@ def running(
         clock=clock,
         now=now,
     )
-    return Running(app, gateway, tables, lines)
+    return RunningGateway(app, gateway, tables, lines)
 
 
 def provider(base_url: str, id: str = "up", **fields: Any) -> Json:

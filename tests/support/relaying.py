@@ -1,4 +1,4 @@
-"""Calls to relay, and a relay whose providers are the scripted upstream."""
+"""Calls of a chat request, and a relay over sockets whose providers are an `Upstream`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def call(
     explanation: Json | None = None,
     **effects: Any,
 ) -> Call:
-    """A call of a chat request to these candidates. `effects`: what the route rule asks."""
+    """The call of a chat request to these candidates. `effects`: those of the route rule."""
     text = (
         body
         if isinstance(body, str)
@@ -75,7 +75,7 @@ def call(
 
 @dataclass
 class Relaying:
-    """A relay over real sockets. `slept`: how long it slept before it asked again."""
+    """A relay over real sockets. `slept`: its pauses before repeated attempts."""
 
     upstream: Upstream
     transport: httpx.AsyncBaseTransport
@@ -92,7 +92,7 @@ class Relaying:
         self.slept.append(seconds)
         await asyncio.sleep(seconds)
 
-    async def __call__(self, asked: Call) -> Answer:
+    async def __call__(self, call: Call) -> Answer:
         relay = Relay(
             self.transport,
             credential=lambda row: self.credentials.get(row.credential or ""),
@@ -101,7 +101,7 @@ class Relaying:
             sleep=self.sleep,
             jitter=lambda: 0.5,
         )
-        return await relay(replace(asked, rows=self.rows))
+        return await relay(replace(call, rows=self.rows))
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
-"""Providers without sockets and time without waiting: a loop whose clock jumps, a transport with a script.
+"""Providers without sockets, for tests on a virtual clock: an httpx transport with scripted replies.
 
-transport = Scripted({"a": [cut("Hel"), answering("Hello")]})
-told = run(heard(transport, call("one/a", "two/b", stream=True)))
+transport = ScriptedTransport({"a": [break_after("Hel", Act.CUT)], "b": [answer_with("Hello")]})
+received = run(receive(transport, call("one/a", "two/b", stream=True)))
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import httpx
 
 from handler.errors import GatewayError
 from handler.relay.relay import Answer, Call, Relay
-from tests.support.upstream import Act, Reply, chunk, finish, role, stream, texts, usage
+from tests.support.canned_answers import Act, Reply, chunk, finish, role, stream, texts, usage
 from tests.support.virtual_clock import clock
 
 Json = dict[str, Any]
-Script = Callable[[Json], Reply]  # what a provider does about a request
+Script = Callable[[Json], Reply]  # the reply to a request
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, reply: Reply, provider: Scripted) -> None:
+    def __init__(self, reply: Reply, provider: ScriptedTransport) -> None:
         self._reply = reply
         self._provider = provider
         self._open = True
@@ -55,8 +55,8 @@ async def _act(piece: object) -> None:
 
 
 @dataclass(eq=False)
-class Scripted(httpx.AsyncBaseTransport):
-    """By model name: what it does about each request, in turn, the last thing again and again."""
+class ScriptedTransport(httpx.AsyncBaseTransport):
+    """`scripts`: by model name, the replies to its requests in turn; the last one repeats."""
 
     scripts: Mapping[str, Sequence[Script]]
     requests: list[tuple[str, bytes, float]] = field(default_factory=list)  # model, body, when
@@ -66,16 +66,16 @@ class Scripted(httpx.AsyncBaseTransport):
     def __post_init__(self) -> None:
         self._left = {name: deque(script) for name, script in self.scripts.items()}
 
-    def asked(self, model: str) -> list[Json]:
+    def requests_for(self, model: str) -> list[Json]:
         return [json.loads(body) for name, body, _ in self.requests if name == model]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
-        asked = json.loads(body)
-        name = asked["model"]
+        chat = json.loads(body)
+        name = chat["model"]
         self.requests.append((name, body, clock()))
         script = self._left[name]
-        reply = (script.popleft() if len(script) > 1 else script[0])(asked)
+        reply = (script.popleft() if len(script) > 1 else script[0])(chat)
         if reply.status is None:
             await _act(reply.pieces[0])
         return httpx.Response(reply.status or 0, headers=dict(reply.headers), stream=_Body(reply, self))
@@ -92,12 +92,12 @@ class Scripted(httpx.AsyncBaseTransport):
 
 
 @dataclass
-class Heard:
-    """What a client got."""
+class Received:
+    """What a client received."""
 
     answer: Answer | None = None
     error: GatewayError | None = None
-    events: list[Any] = field(default_factory=list)  # of a stream, parsed but for [DONE]
+    events: list[Any] = field(default_factory=list)  # of a stream, parsed except for [DONE]
     seconds: float = 0.0
 
     @property
@@ -120,9 +120,9 @@ class Heard:
 
     @property
     def failure(self) -> Json:
-        """The error object, wherever it was told."""
-        told = self.error.body() if self.error else self.events[-1]
-        return dict(told["error"])
+        """The error object of the body or of the last event."""
+        body = self.error.body() if self.error else self.events[-1]
+        return dict(body["error"])
 
     @property
     def classes(self) -> list[str]:
@@ -131,24 +131,24 @@ class Heard:
         return [f"{one['model']} {one['class']}" for one in self.failure["metadata"]["attempts"]]
 
 
-async def heard(transport: Scripted, asked: Call) -> Heard:
-    """One call, read to its end; and nothing of it is left."""
-    told = Heard()
+async def receive(transport: ScriptedTransport, call: Call) -> Received:
+    """Makes the call, reads its answer to the end, and checks that no response and no task is left."""
+    received = Received()
     try:
-        told.answer = await transport.relay()(asked)
-        frames = [frame async for frame in told.answer.frames()]
-        told.events = [text if text == "[DONE]" else json.loads(text) for text in texts(frames)]
+        received.answer = await transport.relay()(call)
+        frames = [frame async for frame in received.answer.frames()]
+        received.events = [text if text == "[DONE]" else json.loads(text) for text in texts(frames)]
     except GatewayError as error:
-        told.error = error
-    told.seconds = clock()
+        received.error = error
+    received.seconds = clock()
     assert transport.open == 0, "every response is closed"
     assert len(asyncio.all_tasks()) == 1, "no task is left behind"
-    return told
+    return received
 
 
-def prefilled(asked: Json) -> str:
-    """The text that a request asks to go on from."""
-    last = asked["messages"][-1]
+def prefilled(chat: Json) -> str:
+    """The text that the request prefills the answer with."""
+    last = chat["messages"][-1]
     return str(last["content"]) if last["role"] == "assistant" else ""
 
 
@@ -156,22 +156,22 @@ def pieces(text: str, size: int = 4) -> list[Json]:
     return [chunk(text[at : at + size]) for at in range(0, len(text), size)]
 
 
-def answering(text: str, *, goes_on: bool = True, id: str = "chatcmpl-1") -> Script:
-    """Streams this text; where a prefill begins it, what is left of it."""
+def answer_with(text: str, *, continues: bool = True, id: str = "chatcmpl-1") -> Script:
+    """Streams the text, without the part of it that the request prefills."""
 
-    def script(asked: Json) -> Reply:
-        said = prefilled(asked)
-        left = text[len(said) :] if goes_on and text.startswith(said) else text
-        events = [role(), *pieces(left), finish(), usage()]
+    def script(chat: Json) -> Reply:
+        prefill = prefilled(chat)
+        rest = text[len(prefill) :] if continues and text.startswith(prefill) else text
+        events = [role(), *pieces(rest), finish(), usage()]
         return stream(*({**event, "id": id} for event in events))
 
     return script
 
 
-def breaking(text: str, *how: Any, **delta: Any) -> Script:
-    """Streams this text and goes no further."""
-    return lambda asked: stream(role(), *pieces(text), *how, done=False)
+def break_after(text: str, *how: Any, **delta: Any) -> Script:
+    """Streams the text and then `how`, without an end."""
+    return lambda _: stream(role(), *pieces(text), *how, done=False)
 
 
-def replying(reply: Reply) -> Script:
-    return lambda asked: reply
+def reply_with(reply: Reply) -> Script:
+    return lambda _: reply

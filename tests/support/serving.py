@@ -1,4 +1,4 @@
-"""A local run as a process of its own: `python -m handler serve`, and what it said of itself."""
+"""A local run in a process of its own: `python -m handler serve`, and the addresses that it prints."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-BEGIN = 30  # seconds that a run may take to begin
-END = 20  # seconds that it may take to end
+BEGIN = 30  # seconds until a run must serve
+END = 20  # seconds until it must have ended
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class LocalRun:
     """A running gateway. `output` is everything it has printed so far."""
 
     process: subprocess.Popen[bytes]
@@ -30,36 +30,38 @@ class Served:
 
     @property
     def base_url(self) -> str:
-        return self._told(r"base URL +(\S+)")
+        return self._printed(r"base URL +(\S+)")
 
     @property
     def key(self) -> str:
-        return self._told(r"key +(sk-sluice-\S+)")
+        return self._printed(r"key +(sk-sluice-\S+)")
 
     @property
     def dynamodb(self) -> str:
-        return self._told(r"DynamoDB +(http://[^\s,]+)(?<!:)")
+        return self._printed(r"DynamoDB +(http://[^\s,]+)(?<!:)")
 
-    def _told(self, pattern: str) -> str:
+    def _printed(self, pattern: str) -> str:
         found = re.search(pattern, self.output)
         assert found, f"no {pattern} in: {self.output}"
         return found[1]
 
 
-def begun(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Served:
-    """A run that has been started, in an environment without anyone's credentials."""
+def start_run(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> LocalRun:
+    """Starts a run in an environment without credentials."""
     clean = {"PATH": os.environ["PATH"], "HOME": str(folder), **(environment or {})}
     printed = folder / "serve.txt"
     command = [sys.executable, "-W", "error", "-m", "handler", "serve", *arguments]
     with printed.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=clean, stdout=out, stderr=subprocess.STDOUT)
-    return Served(process, printed)
+    return LocalRun(process, printed)
 
 
 @contextmanager
-def served(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """A run on a free port that has said all it says of itself; ended in the ordinary way."""
-    run = begun(folder, "--port", "0", *arguments, environment=environment)
+def serve_locally(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Iterator[LocalRun]:
+    """Starts a run on a free port, waits until it serves, and terminates it at the end."""
+    run = start_run(folder, "--port", "0", *arguments, environment=environment)
     try:
         until = time.monotonic() + BEGIN
         while "print(answer.model" not in run.output:

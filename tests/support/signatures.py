@@ -1,4 +1,4 @@
-"""AWS Signature V4 as its receiver computes it, from the specification and without botocore.
+"""AWS Signature V4 as the receiver computes it, written from the specification without botocore.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 """
@@ -18,7 +18,7 @@ _AUTHORIZATION = re.compile(
 
 
 def signature_of(url: str, headers: Mapping[str, str], body: bytes, secret: str) -> str:
-    """What the signature of this request must be. `headers`: lower-case, with `authorization`."""
+    """The correct signature of this request. `headers`: names in lower case, `authorization` among them."""
     found = _AUTHORIZATION.match(headers["authorization"])
     assert found, headers["authorization"]
     day, region, service, names = found.groups()
@@ -27,7 +27,7 @@ def signature_of(url: str, headers: Mapping[str, str], body: bytes, secret: str)
     request = "\n".join(
         [
             "POST",
-            quote(parts.path, safe="/~"),  # what is encoded already is encoded again
+            quote(parts.path, safe="/~"),  # encoded twice
             parts.query,
             *(f"{name}:{known[name]}" for name in names.split(";")),
             "",

@@ -1,4 +1,4 @@
-"""A catalogue small enough to hold in mind, and a decision over it."""
+"""A catalogue of nine models, and decisions over it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def model(
     context: int | None = 100_000,
     auto: bool = True,
 ) -> Model:
-    """`price`: dollars per million tokens, in and out."""
+    """`price`: dollars per million tokens of input and of output."""
     provider, name = id.split("/", 1)
     return Model(
         provider=provider,
@@ -52,14 +52,14 @@ MODELS = (
     model("local/echo", (0, 0), quality=1, speed=5),
 )
 CATALOG = Catalog({}, successors={"old": "mid"}, own={each.id.lower(): each for each in MODELS})
-EVERYBODY = frozenset({"openai", "gemini", "groq", "together", "mistral", "xai", "local"})
+ALL_PROVIDERS = frozenset({"openai", "gemini", "groq", "together", "mistral", "xai", "local"})
 
 
 def decided(
     model: str | None = None,
     records: Sequence[Mapping[str, Any]] = (),
     *,
-    available: frozenset[str] = EVERYBODY,
+    available: frozenset[str] = ALL_PROVIDERS,
     live: Mapping[str, Any] | None = None,
     **facts: Any,
 ) -> Decision:

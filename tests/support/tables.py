@@ -1,4 +1,4 @@
-"""A DynamoDB in this process with the three tables of template.yaml: what store tests run against."""
+"""A DynamoDB in this process with the three tables of template.yaml, for tests of the store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTINGS = Settings()
 
 @contextmanager
 def dynamodb(settings: Settings = SETTINGS) -> Iterator[Any]:
-    """A botocore DynamoDB client whose tables exist and are empty; they are gone at exit.
+    """A botocore DynamoDB client with empty tables, which are deleted at exit.
 
     @pytest.fixture
     def client() -> Iterator[Any]:
@@ -38,7 +38,7 @@ def dynamodb(settings: Settings = SETTINGS) -> Iterator[Any]:
 
 
 def _serialize(client: Any) -> None:
-    """Runs the calls of `client` one at a time.
+    """Makes `client` run its calls one at a time.
 
     DynamoDB checks a write's condition and writes in one step. moto does not: two threads that write the
     same item could both find their condition true.

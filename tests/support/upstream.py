@@ -1,11 +1,11 @@
-"""A provider on a loopback port that does as it is told: answers, fails, stalls, cuts, resets, drips.
+"""A provider on a loopback port that sends scripted replies, and records the requests that it receives.
 
     async with Upstream() as upstream:
         upstream.script("gpt", whole(status=500), stream(chunk("Hel"), chunk("lo"), finish()))
-        ...  # ask upstream.url + "/chat/completions" for the model "gpt", twice
+        ...  # POST to upstream.url + "/chat/completions" for the model "gpt", twice
         assert upstream.requests[0].body == b'{"model": "gpt"}'
 
-Replies are per model name, in turn, the last one again and again. Every byte that was asked is remembered.
+Each model name has its replies: they are sent in turn, and the last one repeats.
 """
 
 from __future__ import annotations
@@ -15,36 +15,11 @@ import json
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
-from types import TracebackType
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
-Json = dict[str, Any]
-
-
-class Act(Enum):
-    STALL = auto()  # say nothing more, until the other side goes
-    CUT = auto()  # close, without the end that was promised
-    RESET = auto()  # the same with a RST
-
-
-Piece = bytes | float | asyncio.Event | Act  # bytes to send, seconds to pause, what to wait for, or an end
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """One response. `status` None: no head at all."""
-
-    status: int | None = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    pieces: Sequence[Piece] = ()
-    chunked: bool = False
-
-    def but(self, *pieces: Piece) -> Reply:
-        """The same, ending in `pieces`."""
-        return replace(self, pieces=(*self.pieces, *pieces))
+from tests.support.canned_answers import Act, Reply, whole
+from tests.support.loopback_server import LoopbackServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,118 +38,32 @@ class Request:
         return json.loads(self.body)
 
 
-def text_of(value: Json | str) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def whole(
-    body: Json | str | bytes | None = None, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Reply:
-    """A body that is not streamed; by default a completion, or an error where `status` is one."""
-    if body is None:
-        body = completion() if status < 400 else {"error": {"message": f"It is {status}."}}
-    data = body if isinstance(body, bytes) else text_of(body).encode()
-    return Reply(
-        status=status, headers={"content-type": "application/json", **(headers or {})}, pieces=(data,)
-    )
-
-
-def stream(
-    *events: Json | str | Piece,
-    done: bool = True,
-    cut_every: int | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Reply:
-    """Server-sent events. `cut_every`: bytes per write, so that nothing arrives as it was meant."""
-    pieces = [
-        event if isinstance(event, bytes | float | asyncio.Event | Act) else sse(event) for event in events
-    ]
-    if done:
-        pieces.append(b"data: [DONE]\n\n")
-    if cut_every is not None:
-        data = b"".join(piece for piece in pieces if isinstance(piece, bytes))
-        pieces = [data[at : at + cut_every] for at in range(0, len(data), cut_every)]
-    head = {"content-type": "text/event-stream", **(headers or {})}
-    return Reply(headers=head, pieces=pieces, chunked=True)
-
-
-def sse(event: Json | str) -> bytes:
-    return f"data: {text_of(event)}\n\n".encode()
-
-
-HEAD: Json = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1763600000, "model": "m"}
-USAGE: Json = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-
-
-def chunk(content: str | None = None, *, index: int = 0, **delta: Any) -> Json:
-    said = delta if content is None else {"content": content, **delta}
-    return {**HEAD, "choices": [{"index": index, "delta": said, "finish_reason": None}]}
-
-
-def role() -> Json:
-    return chunk("", role="assistant", refusal=None)
-
-
-def finish(reason: str = "stop", *, index: int = 0) -> Json:
-    return {**HEAD, "choices": [{"index": index, "delta": {}, "finish_reason": reason}]}
-
-
-def usage() -> Json:
-    return {**HEAD, "choices": [], "usage": USAGE}
-
-
-def completion(content: str = "Hello", **more: Any) -> Json:
-    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
-    return {**HEAD, "object": "chat.completion", "choices": [choice], "usage": USAGE, **more}
-
-
-class Upstream:
-    """The server. `gone`: how often the other side left before the end of a reply; `hung_up`: of which."""
+class Upstream(LoopbackServer):
+    """The server. `gone`: how many clients left before the end of a reply; `hung_up`: their requests."""
 
     def __init__(self, *, port: int = 0) -> None:
-        self._port = port  # 0: any that is free
+        super().__init__(port=port)
         self.requests: list[Request] = []
         self.connections = 0  # ever
         self.open = 0  # now
-        self.busy = 0  # replies under way
+        self.busy = 0  # replies that are being sent
         self.gone = 0
         self.hung_up: list[Request] = []
         self._scripts: dict[str, deque[Reply]] = {}
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._change = asyncio.Condition()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    @property
-    def port(self) -> int:
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://{self.address}/v1"
 
     def script(self, model: str, *replies: Reply) -> None:
         self._scripts[model] = deque(replies)
 
-    def asked(self, model: str) -> list[Request]:
+    def requests_for(self, model: str) -> list[Request]:
         return [request for request in self.requests if request.json.get("model") == model]
 
     async def until(self, what: str, count: int, *, seconds: float = 2.0) -> None:
-        """Wait until `gone`, `open`, `busy` or `connections` is `count`, or len(`requests`)."""
+        """Waits until `gone`, `open`, `busy` or `connections` is `count`, or len(`requests`)."""
 
         def reached() -> bool:
             value = getattr(self, what)
@@ -186,11 +75,6 @@ class Upstream:
     async def _note(self) -> None:
         async with self._change:
             self._change.notify_all()
-
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -252,7 +136,7 @@ async def _read(reader: asyncio.StreamReader, first: bytes) -> Request | None:
 
 
 async def _play(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
-    """Send it. What of the next request was read in passing; None: the connection is at its end."""
+    """Sends the reply. Returns what it read of the next request, or None if the connection is over."""
     gone = asyncio.ensure_future(reader.read(1))
     try:
         writer.write(_head(reply))
@@ -279,15 +163,15 @@ async def _play(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.Stre
 
 
 async def _pause(piece: float | asyncio.Event | Act, gone: asyncio.Future[bytes]) -> None:
-    """As long as it says, or until the other side goes."""
+    """Waits as long as `piece` says, or until the other side closes."""
     event = piece if isinstance(piece, asyncio.Event) else asyncio.Event()
-    told = asyncio.ensure_future(event.wait())
-    either: set[asyncio.Future[Any]] = {gone, told}
+    waiting = asyncio.ensure_future(event.wait())
+    either: set[asyncio.Future[Any]] = {gone, waiting}
     seconds = piece if isinstance(piece, float) else None
     try:
         await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        told.cancel()
+        waiting.cancel()
 
 
 def _end(act: Act, writer: asyncio.StreamWriter) -> None:
@@ -311,8 +195,3 @@ def _head(reply: Reply) -> bytes:
 
 def _framed(data: bytes, reply: Reply) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data) if reply.chunked else data
-
-
-def texts(frames: Iterable[bytes]) -> list[str]:
-    """What a client reads out of frames: the data of each event."""
-    return [event.removeprefix("data: ") for event in b"".join(frames).decode().split("\n\n") if event]

@@ -1,13 +1,13 @@
-"""A loop on which nobody waits: its clock stands still while there is work, and jumps when there is none.
+"""An event loop whose clock stops while there is work, and jumps to the next timer when there is none.
 
     def test_after_an_hour() -> None:
         async def story() -> None:
             await asyncio.sleep(3600)
         run(story())
 
-So a limit is never passed because a machine is busy, and what waits or works for ever fails, not hangs.
-Async tests run on it (conftest.py), both ends of their sockets in one process. While a thread works time goes
-slowly; another process would be left behind. That a task holds the loop up is seen in bench/, not here.
+A busy machine does not exceed a time limit, and a test that waits or works without end fails, not hangs.
+Async tests run on this loop (conftest.py), with both ends of their sockets in one process. While a thread
+works, the clock runs slowly; other processes cannot keep up with it. bench/ measures what blocks the loop.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-QUIET = 0.003  # real seconds in which what was sent over loopback has arrived
-PATIENCE = 60.0  # real seconds in which a thread of somebody else may have something to say
+QUIET = 0.003  # real seconds in which loopback delivers what was sent
+PATIENCE = 60.0  # real seconds that a foreign thread may take to wake the loop
 SPINS = 2_000_000  # rounds of the loop
-SLOWER = 5  # than the real clock is this one while a thread works: a busy machine is no slow answer
+SLOWER = 5  # times slower than the real clock, while a thread works: a busy machine is not a slow answer
 
 
 class _Jumps(selectors.DefaultSelector):
-    """Reports what has happened, and otherwise says how long it would have waited."""
+    """Reports events; if there are none, advances `now` by the time it would have waited."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.rounds = 0  # since time passed
+        self.rounds = 0  # since the clock moved
         self.threads = 0  # at work
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             found = super().select(PATIENCE)
-            assert found, "nothing will ever happen"
+            assert found, "no event and no timer: the test would hang"
             return found
         self.rounds += 1
-        assert self.rounds < SPINS, "the loop has work without end, and no time passes"
+        assert self.rounds < SPINS, "the loop works without end, and its clock does not move"
         if self.threads:
             return self._slowly(timeout)
-        sockets = len(self.get_map()) > 1  # beside the loop's own
+        sockets = len(self.get_map()) > 1  # more than the loop's own
         found = super().select(min(timeout, QUIET) if sockets else 0)
         if not found and timeout > 0:
             self.now, self.rounds = self.now + timeout, 0
@@ -59,7 +59,7 @@ class _Jumps(selectors.DefaultSelector):
         return found
 
 
-class Loop(asyncio.SelectorEventLoop):
+class VirtualClockLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumps = _Jumps()
         super().__init__(self._jumps)
@@ -68,7 +68,7 @@ class Loop(asyncio.SelectorEventLoop):
         return self._jumps.now
 
     async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
-        """Names that are never there (RFC 6761) are not asked of the machine's resolver: it may be slow."""
+        """Fails at once for `.invalid` names (RFC 6761): the machine's resolver may be slow."""
         if host.endswith(b".invalid" if isinstance(host, bytes) else ".invalid"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return await super().getaddrinfo(host, port, **how)
@@ -78,16 +78,16 @@ class Loop(asyncio.SelectorEventLoop):
     ) -> asyncio.Future[Any]:
         self._jumps.threads += 1
         future = super().run_in_executor(executor, work, *args)
-        future.add_done_callback(self._back)
+        future.add_done_callback(self._thread_done)
         return future
 
-    def _back(self, _: object) -> None:
+    def _thread_done(self, _: object) -> None:
         self._jumps.threads -= 1
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs it on such a loop of its own, which begins at 0. `clock` of this module is the time there."""
-    with asyncio.Runner(loop_factory=Loop) as runner:
+    """Runs `work` on a loop of its own, whose `clock()` begins at 0."""
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         return runner.run(work)
 
 
@@ -96,7 +96,7 @@ def clock() -> float:
 
 
 async def timed(work: Awaitable[Any]) -> tuple[float, Any]:
-    """How long it took, and what it gave."""
+    """The seconds that `work` took, and its result."""
     began = clock()
     result = await work
     return clock() - began, result

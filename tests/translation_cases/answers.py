@@ -12,7 +12,7 @@ from handler.providers.failure import error_from_response
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
 from handler.relay.failover import final_error
-from tests.support.upstream import sse
+from tests.support.canned_answers import sse
 from tests.translation_cases.case_types import GONE, Case, Fails, Heard, Holds
 from tests.translation_cases.vocabulary import (
     CALLS,

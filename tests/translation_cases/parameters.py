@@ -9,7 +9,7 @@ from handler.answers.client_stream import ClientStream
 from handler.providers.quirks.refused_fields import refused_field
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
-from tests.support.upstream import chunk, finish, sse, usage
+from tests.support.canned_answers import chunk, finish, sse, usage
 from tests.translation_cases.case_types import GONE, AtTheDoor, Case, Holds, Refused, Sent
 from tests.translation_cases.messages import OTHERS
 from tests.translation_cases.vocabulary import (

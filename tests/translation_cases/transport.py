@@ -14,9 +14,9 @@ from handler.providers.provider import Provider
 from handler.wire import sse
 from handler.wire.strict_json import loads
 from rules import Model
+from tests.support.canned_answers import Reply, stream, whole
 from tests.support.event_stream import frames
 from tests.support.relaying import Relaying, call, frames_of, relaying
-from tests.support.upstream import Reply, stream, whole
 from tests.translation_cases.case_types import Case, Fails, Heard, Holds, Run
 from tests.translation_cases.vocabulary import (
     CONTENT,

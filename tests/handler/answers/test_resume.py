@@ -11,18 +11,18 @@ from handler.answers.resume import MOST_TOLD, Continuation, Sent, SentText
 from handler.errors import Json
 from handler.relay.attempt import MAX_HELD
 from rules import Model
+from tests.support.canned_answers import HEAD, Act, chunk, finish, role, stream, usage, whole
 from tests.support.relaying import ASKED, OFFERING, call, model
 from tests.support.scripted_transport import (
-    Heard,
+    Received,
     Script,
-    Scripted,
-    answering,
-    breaking,
-    heard,
+    ScriptedTransport,
+    answer_with,
+    break_after,
     prefilled,
-    replying,
+    receive,
+    reply_with,
 )
-from tests.support.upstream import HEAD, Act, chunk, finish, role, stream, usage, whole
 from tests.support.virtual_clock import clock, run
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -33,11 +33,11 @@ OTHER = "Something else altogether, and longer."
 
 def resumed(
     *scripts: list[Script], models: tuple[str | Model, ...] = ("one/a", "two/b", "three/c"), **how: Any
-) -> tuple[Heard, Scripted]:
+) -> tuple[Received, ScriptedTransport]:
     """One stream under `recovery: resume`; each candidate in turn does as its script says."""
-    transport = Scripted(dict(zip("abc", scripts, strict=False)))
+    transport = ScriptedTransport(dict(zip("abc", scripts, strict=False)))
     asked = call(*models[: len(scripts)], stream=True, **{"recovery": "resume", "retries": 0, **how})
-    return run(heard(transport, asked)), transport
+    return run(receive(transport, asked)), transport
 
 
 BREAKS = [
@@ -62,14 +62,14 @@ def test_the_next_candidate_finishes_what_broke_off(
     ending: list[Any], failure_class: str, able: bool
 ) -> None:
     told, transport = resumed(
-        [breaking(HALF, *ending)],
-        [answering(TEXT, id="chatcmpl-2")],
+        [break_after(HALF, *ending)],
+        [answer_with(TEXT, id="chatcmpl-2")],
         models=("one/a", ABLE if able else "two/b"),
     )
     assert told.text == TEXT
     assert told.done
     assert told.classes == [f"one/a {failure_class}", "two/b ok"]
-    assert [prefilled(body) for body in transport.asked("b")] == [HALF.rstrip() if able else ""]
+    assert [prefilled(body) for body in transport.requests_for("b")] == [HALF.rstrip() if able else ""]
     assert {(one["id"], one["created"]) for one in told.chunks} == {(HEAD["id"], HEAD["created"])}
     assert [one["delta"]["role"] for one in told.choices if "role" in one["delta"]] == ["assistant"]
     assert [one["finish_reason"] for one in told.choices if one["finish_reason"]] == ["stop"]
@@ -81,10 +81,10 @@ def test_the_next_candidate_finishes_what_broke_off(
 
 
 def test_a_prefill_is_the_only_difference_from_a_fresh_request() -> None:
-    _, transport = resumed([breaking(HALF, Act.CUT)], [answering(TEXT)], models=("one/a", ABLE))
-    fresh = Scripted({"b": [answering(TEXT)]})
-    run(heard(fresh, call(ABLE, stream=True, recovery="resume")))
-    (asked,), (plain,) = transport.asked("b"), fresh.asked("b")
+    _, transport = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], models=("one/a", ABLE))
+    fresh = ScriptedTransport({"b": [answer_with(TEXT)]})
+    run(receive(fresh, call(ABLE, stream=True, recovery="resume")))
+    (asked,), (plain,) = transport.requests_for("b"), fresh.requests_for("b")
     assert asked.pop("messages") == [*plain.pop("messages"), {"role": "assistant", "content": HALF.rstrip()}]
     assert asked == plain
 
@@ -105,7 +105,7 @@ def test_what_a_prefill_leaves_open_is_not_said_twice(goes_on: str, text: str, s
     """White space at its end is left out of it, and a model may say it again. Some give the prefill back."""
     said = [chunk(goes_on[at : at + size]) for at in range(0, len(goes_on), size)]
     told, _ = resumed(
-        [breaking("def f():\n", Act.CUT)],
+        [break_after("def f():\n", Act.CUT)],
         [lambda _: stream(role(), *said, finish())],
         models=("one/a", ABLE),
     )
@@ -113,15 +113,17 @@ def test_what_a_prefill_leaves_open_is_not_said_twice(goes_on: str, text: str, s
 
 
 def test_white_space_alone_is_no_prefill() -> None:
-    told, transport = resumed([breaking(" \n", Act.CUT)], [answering(" \nHello")], models=("one/a", ABLE))
+    told, transport = resumed(
+        [break_after(" \n", Act.CUT)], [answer_with(" \nHello")], models=("one/a", ABLE)
+    )
     assert (told.text, told.done) == (" \nHello", True)
-    assert prefilled(transport.asked("b")[0]) == ""
+    assert prefilled(transport.requests_for("b")[0]) == ""
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 20, 21, 1000])
 def test_a_restart_says_nothing_twice_however_it_is_cut(size: int) -> None:
     cut = [chunk(TEXT[at : at + size]) for at in range(0, len(TEXT), size)]
-    told, _ = resumed([breaking(HALF, Act.CUT)], [lambda _: stream(role(), *cut, finish())])
+    told, _ = resumed([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *cut, finish())])
     assert told.text == TEXT
     assert told.done
     assert not [one for one in told.choices if one["delta"].get("content") == ""][1:]
@@ -145,15 +147,15 @@ def test_a_long_answer_is_resumed_up_to_a_size(characters: int, rescued: bool) -
 
 
 def test_an_answer_of_which_only_the_end_was_missing_is_finished() -> None:
-    told, _ = resumed([breaking(TEXT, Act.CUT)], [answering(TEXT)])
+    told, _ = resumed([break_after(TEXT, Act.CUT)], [answer_with(TEXT)])
     assert (told.text, told.done) == (TEXT, True)
 
 
 def test_it_goes_on_as_often_as_there_are_candidates() -> None:
     told, transport = resumed(
-        [breaking(HALF, Act.CUT)],
-        [breaking(TEXT[20:30], Act.STALL)],
-        [answering(TEXT)],
+        [break_after(HALF, Act.CUT)],
+        [break_after(TEXT[20:30], Act.STALL)],
+        [answer_with(TEXT)],
         models=("one/a", ABLE, "three/c"),
     )
     assert (told.text, told.done) == (TEXT, True)
@@ -169,7 +171,7 @@ def test_it_goes_on_as_often_as_there_are_candidates() -> None:
 
 
 def test_what_fails_before_it_brings_anything_new_is_passed_over() -> None:
-    told, _ = resumed([breaking(HALF, Act.CUT)], [breaking(TEXT[:9], Act.CUT)], [answering(TEXT)])
+    told, _ = resumed([break_after(HALF, Act.CUT)], [break_after(TEXT[:9], Act.CUT)], [answer_with(TEXT)])
     assert (told.text, told.done) == (TEXT, True)
     assert told.classes == ["one/a network", "two/b network", "three/c ok"]
 
@@ -178,25 +180,25 @@ REFUSED = whole({"error": {"message": "Prefill is not supported."}}, status=400)
 
 
 def unwilling(text: str) -> Script:
-    return lambda asked: REFUSED if prefilled(asked) else answering(text)(asked)
+    return lambda asked: REFUSED if prefilled(asked) else answer_with(text)(asked)
 
 
 def test_a_candidate_that_refuses_the_prefill_starts_over() -> None:
-    told, transport = resumed([breaking(HALF, Act.CUT)], [unwilling(TEXT)], models=("one/a", ABLE))
+    told, transport = resumed([break_after(HALF, Act.CUT)], [unwilling(TEXT)], models=("one/a", ABLE))
     assert (told.text, told.done) == (TEXT, True)
-    assert [prefilled(body) for body in transport.asked("b")] == [HALF.rstrip(), ""]
+    assert [prefilled(body) for body in transport.requests_for("b")] == [HALF.rstrip(), ""]
     assert told.classes == ["one/a network", "two/b invalid_request", "two/b ok"]
 
 
 LOST = [
-    pytest.param(replying(REFUSED), True, id="refuses everything"),
+    pytest.param(reply_with(REFUSED), True, id="refuses everything"),
     pytest.param(unwilling(OTHER), True, id="refuses the prefill and gives another answer"),
-    pytest.param(answering(OTHER), False, id="gives another answer"),
-    pytest.param(answering(HALF[:5]), False, id="gives a shorter answer"),
-    pytest.param(replying(whole(status=500)), True, id="is down"),
-    pytest.param(replying(whole(status=429, headers={"retry-after": "60"})), True, id="is limited"),
+    pytest.param(answer_with(OTHER), False, id="gives another answer"),
+    pytest.param(answer_with(HALF[:5]), False, id="gives a shorter answer"),
+    pytest.param(reply_with(whole(status=500)), True, id="is down"),
+    pytest.param(reply_with(whole(status=429, headers={"retry-after": "60"})), True, id="is limited"),
     pytest.param(
-        replying(whole({"error": {"message": "No.", "code": "content_filter"}}, status=400)),
+        reply_with(whole({"error": {"message": "No.", "code": "content_filter"}}, status=400)),
         True,
         id="filters",
     ),
@@ -205,14 +207,16 @@ LOST = [
 
 @pytest.mark.parametrize(("last", "able"), LOST)
 def test_when_nobody_can_go_on_the_break_itself_is_told(last: Script, able: bool) -> None:
-    told, transport = resumed([breaking(HALF, Act.CUT)], [last], models=("one/a", ABLE if able else "two/b"))
+    told, transport = resumed(
+        [break_after(HALF, Act.CUT)], [last], models=("one/a", ABLE if able else "two/b")
+    )
     assert told.text == HALF
     assert not told.done
     assert told.failure["metadata"]["class"] == "network"
     assert told.failure["metadata"]["provider"] == "one"
     assert told.failure["code"] == "upstream_error"
     assert told.failure["message"].startswith("The answer broke off: one/a (network, 200), two/b (")
-    assert len(told.failure["metadata"]["attempts"]) == 1 + len(transport.asked("b"))
+    assert len(told.failure["metadata"]["attempts"]) == 1 + len(transport.requests_for("b"))
     assert told.answer is not None
     assert told.answer.failure
 
@@ -243,25 +247,25 @@ NEVER = [
 def test_what_is_not_one_text_is_not_gone_on_with(fields: Json, events: list[Json]) -> None:
     native = [model(id, can=["json_object", "json_schema"]) for id in ("one/a", "two/b")]
     told, transport = resumed(
-        [breaking("Hello", *events, Act.CUT)],
-        [answering(TEXT)],
+        [break_after("Hello", *events, Act.CUT)],
+        [answer_with(TEXT)],
         models=tuple(native),
         body={**ASKED, **fields},
     )
     assert not told.done
     assert "error" in told.events[-1]
-    assert transport.asked("b") == []
+    assert transport.requests_for("b") == []
 
 
 def test_a_text_format_is_one_text() -> None:
     body = {**ASKED, "response_format": {"type": "text"}, "n": 1, "logprobs": False}
-    told, _ = resumed([breaking(HALF, Act.CUT)], [answering(TEXT)], body=body)
+    told, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], body=body)
     assert told.done
 
 
 @pytest.mark.parametrize("recovery", ["error", "resume"])
 def test_without_another_candidate_or_the_rule_it_ends_in_an_error(recovery: str) -> None:
-    scripts = [[breaking(HALF, Act.CUT)], [answering(TEXT)]][: 1 if recovery == "resume" else 2]
+    scripts = [[break_after(HALF, Act.CUT)], [answer_with(TEXT)]][: 1 if recovery == "resume" else 2]
     told, transport = resumed(*scripts, recovery=recovery)
     assert (told.text, told.done) == (HALF, False)
     assert len(transport.requests) == 1
@@ -269,7 +273,7 @@ def test_without_another_candidate_or_the_rule_it_ends_in_an_error(recovery: str
 
 def test_one_deadline_bounds_it_all() -> None:
     told, transport = resumed(
-        [breaking(HALF, Act.STALL)], [answering(TEXT)], timeouts={"idle": 20.0, "total": 15.0}
+        [break_after(HALF, Act.STALL)], [answer_with(TEXT)], timeouts={"idle": 20.0, "total": 15.0}
     )
     assert told.seconds == pytest.approx(15)
     assert told.failure["metadata"]["class"] == "timeout_total"
@@ -279,7 +283,7 @@ def test_one_deadline_bounds_it_all() -> None:
 def test_a_long_text_said_again_is_bounded_by_its_silences_and_not_by_the_first_token() -> None:
     slow = [piece for at in range(0, len(TEXT), 4) for piece in (2.0, chunk(TEXT[at : at + 4]))]
     told, _ = resumed(
-        [breaking(HALF, Act.CUT)],
+        [break_after(HALF, Act.CUT)],
         [lambda _: stream(role(), *slow, finish())],
         timeouts={"first_token": 3.0, "idle": 3.0},
     )
@@ -292,7 +296,7 @@ def test_a_long_text_said_again_is_bounded_by_its_silences_and_not_by_the_first_
 def test_usage_and_cost_count_every_attempt_as_the_log_does(able: bool) -> None:
     asked = {**ASKED, "stream_options": {"include_usage": True}, "usage": {"include": True}}
     second = ABLE if able else "two/b"
-    told, _ = resumed([breaking(HALF, Act.CUT)], [answering(TEXT)], models=("one/a", second), body=asked)
+    told, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], models=("one/a", second), body=asked)
     last = told.chunks[-1]
     assert last["choices"] == []
     assert last["usage"] == {
@@ -312,7 +316,7 @@ def test_usage_and_cost_count_every_attempt_as_the_log_does(able: bool) -> None:
 
 
 def test_an_explanation_is_told_beside_it() -> None:
-    told, _ = resumed([breaking(HALF, Act.CUT)], [answering(TEXT)], explanation={"reason": "rule"})
+    told, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], explanation={"reason": "rule"})
     assert told.chunks[-1]["sluice"] == {
         "reason": "rule",
         "resumed_from": "one/a",
@@ -322,14 +326,14 @@ def test_an_explanation_is_told_beside_it() -> None:
 
 def test_reasoning_of_the_new_model_is_not_told_in_the_middle() -> None:
     thinking = [chunk(None, reasoning_content="Hm"), *(chunk(one) for one in TEXT), finish()]
-    told, _ = resumed([breaking(HALF, Act.CUT)], [lambda _: stream(role(), *thinking)])
+    told, _ = resumed([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *thinking)])
     assert (told.text, told.done) == (TEXT, True)
     assert not any("reasoning_content" in one["delta"] for one in told.choices)
 
 
 def test_a_tool_call_instead_of_the_text_is_another_answer() -> None:
     told, _ = resumed(
-        [breaking(HALF, Act.CUT)], [lambda _: stream(role(), TOOL, finish("tool_calls"))], body=OFFERING
+        [break_after(HALF, Act.CUT)], [lambda _: stream(role(), TOOL, finish("tool_calls"))], body=OFFERING
     )
     assert (told.text, told.done) == (HALF, False)
     assert told.classes == ["one/a network", "two/b cancelled"]
@@ -337,7 +341,7 @@ def test_a_tool_call_instead_of_the_text_is_another_answer() -> None:
 
 def test_a_tool_call_after_the_text_is_a_part_of_the_answer() -> None:
     told, _ = resumed(
-        [breaking(HALF, Act.CUT)],
+        [break_after(HALF, Act.CUT)],
         [lambda _: stream(role(), chunk(HALF), TOOL, finish("tool_calls"))],
         body=OFFERING,
     )
@@ -350,9 +354,9 @@ def test_the_rest_of_a_chunk_keeps_the_providers_own_text() -> None:
         '{"x": 1.50, "choices":[{"index":0,"delta":{"content":"%s"},"e":"\\u00e9"}],'
         '"id":"q","created":1,"model":"m"}'
     )
-    transport = Scripted(
+    transport = ScriptedTransport(
         {
-            "a": [breaking("Hel", Act.CUT)],
+            "a": [break_after("Hel", Act.CUT)],
             "b": [lambda _: stream(odd % "Hello", odd % "!", finish())],
         }
     )
@@ -370,7 +374,9 @@ def test_the_rest_of_a_chunk_keeps_the_providers_own_text() -> None:
 
 
 def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
-    transport = Scripted({"a": [breaking(HALF, Act.CUT)], "b": [replying(stream(role(), Act.STALL))]})
+    transport = ScriptedTransport(
+        {"a": [break_after(HALF, Act.CUT)], "b": [reply_with(stream(role(), Act.STALL))]}
+    )
 
     async def left() -> list[str]:
         answer = await transport.relay()(call("one/a", "two/b", stream=True, recovery="resume", retries=0))
@@ -395,7 +401,7 @@ def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
 @pytest.mark.parametrize(("ending", "failure_class"), BREAKS)
 def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], failure_class: str) -> None:
     told, transport = resumed(
-        [breaking(HALF, TOOL, *ending)], [answering(OTHER)], recovery="buffer", body={**OFFERING, "n": 1}
+        [break_after(HALF, TOOL, *ending)], [answer_with(OTHER)], recovery="buffer", body={**OFFERING, "n": 1}
     )
     assert (told.text, told.done) == (OTHER, True)
     assert told.classes == [f"one/a {failure_class}", "two/b ok"]
@@ -406,7 +412,9 @@ def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], fail
 
 
 def test_a_buffered_stream_is_whole_before_any_of_it_is_sent() -> None:
-    transport = Scripted({"a": [lambda _: stream(role(), chunk("Hel"), 7.0, chunk("lo"), finish(), usage())]})
+    transport = ScriptedTransport(
+        {"a": [lambda _: stream(role(), chunk("Hel"), 7.0, chunk("lo"), finish(), usage())]}
+    )
 
     async def begun() -> tuple[float, float, str]:
         answer = await transport.relay()(call("one/a", stream=True, recovery="buffer"))
@@ -421,7 +429,7 @@ def test_a_buffered_stream_is_whole_before_any_of_it_is_sent() -> None:
 
 
 def test_when_all_buffered_streams_break_the_status_is_still_true() -> None:
-    told, _ = resumed([breaking(HALF, Act.CUT)], [breaking(HALF, Act.STALL)], recovery="buffer")
+    told, _ = resumed([break_after(HALF, Act.CUT)], [break_after(HALF, Act.STALL)], recovery="buffer")
     assert told.error is not None
     assert (told.error.status, told.error.code) == (504, "deadline_exceeded")
     assert told.classes == ["one/a network", "two/b timeout_idle"]
@@ -431,13 +439,13 @@ def test_what_is_too_large_to_hold_goes_out_and_ends_as_an_error() -> None:
     large = ["x" * 1_000_000] * (MAX_HELD // 1_000_000 + 1)
     told, transport = resumed(
         [lambda _: stream(*map(chunk, large), chunk("y"), Act.CUT, done=False)],
-        [answering(OTHER)],
+        [answer_with(OTHER)],
         recovery="buffer",
     )
     assert not told.done
     assert told.text == "".join(large) + "y"
     assert told.failure["metadata"]["class"] == "network"
-    assert transport.asked("b") == []
+    assert transport.requests_for("b") == []
 
 
 def test_what_one_attempt_was_told_another_does_not_know() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 from handler.local.rule_watch import watch_rules
 from rules.review.lint import KnownKeys
-from tests.support.gateways import running
+from tests.support.gateways import start_gateway
 
 TYPO = {"kind": "access", "id": "typo", "deny": ["opneai/*"]}
 NOBODY = {"kind": "access", "id": "nobody", "scope": {"project": "suport"}, "deny": ["openai/*"]}
@@ -18,7 +18,7 @@ async def read_keys() -> KnownKeys:
 
 
 async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> None:
-    gateway = running([TYPO], SLUICE_RULES_TTL="60")
+    gateway = start_gateway([TYPO], SLUICE_RULES_TTL="60")
     watching = asyncio.ensure_future(watch_rules(gateway.gateway, read_keys))
     for records, logged in (([TYPO], 1), ([], 1), ([TYPO], 2)):
         gateway.tables.records[:] = records
@@ -30,7 +30,7 @@ async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> Non
 
 
 async def test_a_scope_without_a_key_is_warned_of_but_for_what_a_run_begins_with() -> None:
-    gateway = running([NOBODY], SLUICE_RULES_TTL="60")
+    gateway = start_gateway([NOBODY], SLUICE_RULES_TTL="60")
     watching = asyncio.ensure_future(watch_rules(gateway.gateway, read_keys, known=True))
     for records, logged in (([NOBODY], 0), ([NOBODY, {**NOBODY, "id": "b", "scope": {"key": "k2"}}], 1)):
         gateway.tables.records[:] = records

@@ -14,19 +14,19 @@ from typing import Any
 
 import pytest
 
-from tests.support.serving import Served, begun, served
+from tests.support.serving import LocalRun, serve_locally, start_run
 
 Json = dict[str, Any]
 ROUTE = {"kind": "route", "id": "a", "model": "local/echo"}
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("serve")) as run:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    with serve_locally(tmp_path_factory.mktemp("serve")) as run:
         yield run
 
 
-def ask(run: Served, path: str, body: Json | None = None, key: str | None = None) -> Any:
+def ask(run: LocalRun, path: str, body: Json | None = None, key: str | None = None) -> Any:
     """The response to one request, its body not read yet."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"authorization": f"Bearer {key or run.key}"}
@@ -37,14 +37,14 @@ HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
 
 @pytest.mark.slow
-def test_the_line_that_was_printed_answers(running: Served) -> None:
+def test_the_line_that_was_printed_answers(running: LocalRun) -> None:
     (curl,) = [line for line in running.output.splitlines() if line.startswith("curl ")]
     told = subprocess.run(curl, shell=True, capture_output=True, text=True, timeout=30, check=True)
     assert json.loads(told.stdout)["choices"][0]["message"]["content"] == "local/echo heard: hello"
 
 
 @pytest.mark.slow
-def test_it_is_healthy_and_its_log_shows_decisions(running: Served) -> None:
+def test_it_is_healthy_and_its_log_shows_decisions(running: LocalRun) -> None:
     with ask(running, "/health") as answer:
         assert json.load(answer)["status"] == "ok"
     with ask(running, "/chat/completions", {**HELLO, "tags": {"team": "support"}}) as answer:
@@ -52,14 +52,14 @@ def test_it_is_healthy_and_its_log_shows_decisions(running: Served) -> None:
     assert any("200  local/echo  rule support" in line for line in lines_soon(running))
 
 
-def lines_soon(run: Served) -> list[str]:
+def lines_soon(run: LocalRun) -> list[str]:
     """The output once the log's lines, written beside the request, are in it."""
     time.sleep(0.2)
     return run.output.splitlines()
 
 
 @pytest.mark.slow
-def test_an_example_fails_over(running: Served) -> None:
+def test_an_example_fails_over(running: LocalRun) -> None:
     with ask(running, "/chat/completions", {**HELLO, "model": "sturdy"}) as answer:
         assert (answer.headers["x-sluice-model"], answer.headers["x-sluice-reason"]) == (
             "local/echo",
@@ -71,7 +71,7 @@ def test_an_example_fails_over(running: Served) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_a_running_request_finish(number: signal.Signals, tmp_path: Path) -> None:
     body = {"model": "local/echo-slow", "messages": [{"role": "user", "content": "a b c"}], "stream": True}
-    with served(tmp_path) as run, ask(run, "/chat/completions", body) as answer:
+    with serve_locally(tmp_path) as run, ask(run, "/chat/completions", body) as answer:
         first = answer.readline()
         run.process.send_signal(number)
         rest = answer.read()
@@ -84,7 +84,7 @@ def test_a_signal_lets_a_running_request_finish(number: signal.Signals, tmp_path
 @pytest.mark.slow
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        run = begun(tmp_path, "--port", str(taken.getsockname()[1]))
+        run = start_run(tmp_path, "--port", str(taken.getsockname()[1]))
         assert run.process.wait(30) == 2
     assert (run.output.count("\n"), "is in use" in run.output) == (1, True)
 
@@ -109,21 +109,21 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
 def test_what_cannot_begin_says_so(
     arguments: list[str], environment: dict[str, str], words: str, tmp_path: Path
 ) -> None:
-    run = begun(tmp_path, "--port", "0", *arguments, environment=environment)
+    run = start_run(tmp_path, "--port", "0", *arguments, environment=environment)
     assert run.process.wait(30) == 2
     assert words in run.output
     assert "Traceback" not in run.output
 
 
 @pytest.mark.slow
-def test_a_given_dynamodb_is_used_and_kept(tmp_path: Path, running: Served) -> None:
+def test_a_given_dynamodb_is_used_and_kept(tmp_path: Path, running: LocalRun) -> None:
     """The embedded one of another run serves as the given one."""
     rules = tmp_path / "rules.json"
     rules.write_text(
         json.dumps([{**ROUTE, "id": "mine"}, {**ROUTE, "id": "half", "prefers": "fast"}]), encoding="utf-8"
     )
     environment = {"AWS_ENDPOINT_URL_DYNAMODB": running.dynamodb, "SLUICE_RULES_TABLE": "mine"}
-    with served(tmp_path, "--rules", str(rules), environment=environment) as run:
+    with serve_locally(tmp_path, "--rules", str(rules), environment=environment) as run:
         assert "route half" in run.output
         assert "nothing deleted" in run.output
         with ask(run, "/chat/completions", HELLO, key=running.key) as answer:

@@ -17,18 +17,7 @@ from handler.providers.provider import Provider
 from handler.relay.relay import Call
 from handler.upstream.request import outgoing
 from rules import Model
-from tests.support.relaying import call, model
-from tests.support.scripted_transport import (
-    Heard,
-    Script,
-    Scripted,
-    answering,
-    breaking,
-    heard,
-    prefilled,
-    replying,
-)
-from tests.support.upstream import (
+from tests.support.canned_answers import (
     USAGE,
     Act,
     Reply,
@@ -41,6 +30,17 @@ from tests.support.upstream import (
     usage,
     whole,
 )
+from tests.support.relaying import call, model
+from tests.support.scripted_transport import (
+    Received,
+    Script,
+    ScriptedTransport,
+    answer_with,
+    break_after,
+    prefilled,
+    receive,
+    reply_with,
+)
 from tests.support.virtual_clock import run
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -49,21 +49,21 @@ TOTAL = 300.0
 
 
 def limited(**headers: str) -> Script:
-    return replying(
+    return reply_with(
         whole(status=429, headers={name.replace("_", "-"): value for name, value in headers.items()})
     )
 
 
 def told(status: int, **fields: Any) -> Script:
-    return replying(whole({"error": {"message": "No.", **fields}}, status=status))
+    return reply_with(whole({"error": {"message": "No.", **fields}}, status=status))
 
 
 def unwilling(asked: Json) -> Reply:
-    return whole(status=400) if prefilled(asked) else answering(TEXT)(asked)
+    return whole(status=400) if prefilled(asked) else answer_with(TEXT)(asked)
 
 
 def unended(asked: Json) -> Reply:
-    reply = answering(TEXT)(asked)
+    reply = answer_with(TEXT)(asked)
     return replace(reply, pieces=reply.pieces[:-1])
 
 
@@ -84,36 +84,36 @@ EITHER: dict[str, tuple[Script, str]] = {
     "409": (told(409), "invalid_request"),
     "filter": (told(400, code="content_filter"), "content_policy"),
     "too long": (told(400, code="context_length_exceeded"), "context_length"),
-    "reset": (replying(Reply(status=None, pieces=(Act.RESET,))), "network"),
-    "silence": (replying(Reply(status=None, pieces=(Act.STALL,))), "timeout_first_token"),
-    "empty": (replying(whole(b"")), "protocol"),
-    "page": (replying(whole("<html>")), "protocol"),
-    "gzip": (replying(whole(b"x", headers={"content-encoding": "gzip"})), "protocol"),
-    "redirect": (replying(whole("", status=302)), "protocol"),
+    "reset": (reply_with(Reply(status=None, pieces=(Act.RESET,))), "network"),
+    "silence": (reply_with(Reply(status=None, pieces=(Act.STALL,))), "timeout_first_token"),
+    "empty": (reply_with(whole(b"")), "protocol"),
+    "page": (reply_with(whole("<html>")), "protocol"),
+    "gzip": (reply_with(whole(b"x", headers={"content-encoding": "gzip"})), "protocol"),
+    "redirect": (reply_with(whole("", status=302)), "protocol"),
     "error in a 200": (told(200, code=500), "server"),
 }
 WHOLE: dict[str, tuple[Script, str]] = {
     **EITHER,
-    "answer": (replying(whole(completion(TEXT))), "ok"),
-    "truncated": (replying(whole(json.dumps(completion(TEXT))[:-9])), "protocol"),
-    "cut": (replying(Reply(chunked=True, pieces=(b'{"id', Act.CUT))), "network"),
+    "answer": (reply_with(whole(completion(TEXT))), "ok"),
+    "truncated": (reply_with(whole(json.dumps(completion(TEXT))[:-9])), "protocol"),
+    "cut": (reply_with(Reply(chunked=True, pieces=(b'{"id', Act.CUT))), "network"),
 }
 STREAM: dict[str, tuple[Script, str]] = {
     **EITHER,
-    "answer": (answering(TEXT), "ok"),
-    "another answer": (answering(OTHER, goes_on=False), "ok"),
+    "answer": (answer_with(TEXT), "ok"),
+    "another answer": (answer_with(OTHER, continues=False), "ok"),
     "no [DONE]": (unended, "ok"),
-    "role, then cut": (breaking("", Act.CUT), "network"),
-    "role, then silence": (breaking("", Act.STALL), "timeout_first_token"),
-    "early error event": (breaking("", {"error": {"message": "No.", "code": 503}}), "overloaded"),
-    "cut": (breaking(TEXT[:20], Act.CUT), "network"),
-    "cut later": (breaking(TEXT[:30], Act.CUT), "network"),
-    "stall": (breaking(TEXT[:10], Act.STALL), "timeout_idle"),
-    "nonsense": (breaking(TEXT[:10], "{not", "json}"), "protocol"),
-    "error event": (breaking(TEXT[:10], {"error": {"message": "No.", "code": 500}}), "server"),
-    "limit event": (breaking(TEXT[:10], {"error": {"message": "No.", "code": 429}}), "rate_limit"),
+    "role, then cut": (break_after("", Act.CUT), "network"),
+    "role, then silence": (break_after("", Act.STALL), "timeout_first_token"),
+    "early error event": (break_after("", {"error": {"message": "No.", "code": 503}}), "overloaded"),
+    "cut": (break_after(TEXT[:20], Act.CUT), "network"),
+    "cut later": (break_after(TEXT[:30], Act.CUT), "network"),
+    "stall": (break_after(TEXT[:10], Act.STALL), "timeout_idle"),
+    "nonsense": (break_after(TEXT[:10], "{not", "json}"), "protocol"),
+    "error event": (break_after(TEXT[:10], {"error": {"message": "No.", "code": 500}}), "server"),
+    "limit event": (break_after(TEXT[:10], {"error": {"message": "No.", "code": 429}}), "rate_limit"),
     "cut in a tool call": (
-        breaking(TEXT[:10], chunk(None, tool_calls=[{"index": 0, "id": "c"}]), Act.CUT),
+        break_after(TEXT[:10], chunk(None, tool_calls=[{"index": 0, "id": "c"}]), Act.CUT),
         "network",
     ),
     "no prefill": (unwilling, "ok"),
@@ -150,10 +150,12 @@ def calls(draw: st.DrawFn, *, rescued: bool = False) -> tuple[Call, dict[str, li
     return asked, scripts
 
 
-def played(asked: Call, scripts: dict[str, list[str]]) -> tuple[Heard, Scripted]:
+def played(asked: Call, scripts: dict[str, list[str]]) -> tuple[Received, ScriptedTransport]:
     table = TABLES[asked.chat.stream]
-    transport = Scripted({name: [table[fault][0] for fault in faults] for name, faults in scripts.items()})
-    return run(heard(transport, asked)), transport
+    transport = ScriptedTransport(
+        {name: [table[fault][0] for fault in faults] for name, faults in scripts.items()}
+    )
+    return run(receive(transport, asked)), transport
 
 
 def fresh(asked: Call, candidate: Model, said: str) -> bytes:
@@ -186,7 +188,7 @@ def test_attempts_stay_within_the_plan_and_are_all_told(case: tuple[Call, dict[s
     asked, scripts = case
     heard_, transport = played(asked, scripts)
     effects, candidates = asked.decision.effects, asked.decision.candidates
-    refusals = sum(bool(prefilled(body)) for name in scripts for body in transport.asked(name))
+    refusals = sum(bool(prefilled(body)) for name in scripts for body in transport.requests_for(name))
     assert len(transport.requests) <= len(candidates) * (2 + effects.retries) + 2 + refusals
     assert heard_.seconds <= TOTAL
     told_ = Counter(one.split()[0].partition("/")[2] for one in heard_.classes)
@@ -195,12 +197,14 @@ def test_attempts_stay_within_the_plan_and_are_all_told(case: tuple[Call, dict[s
     _classes_are_true(heard_, transport, asked, scripts)
 
 
-def _classes_are_true(heard_: Heard, transport: Scripted, asked: Call, scripts: dict[str, list[str]]) -> None:
+def _classes_are_true(
+    heard_: Received, transport: ScriptedTransport, asked: Call, scripts: dict[str, list[str]]
+) -> None:
     """Each attempt has its fault's class; a hedge's loser and what was of no use were left."""
     table = TABLES[asked.chat.stream]
     for name, faults in scripts.items():
         got = [one.split()[1] for one in heard_.classes if one.split()[0].endswith(f"/{name}")]
-        requests = transport.asked(name)
+        requests = transport.requests_for(name)
         for at, (failure_class, request) in enumerate(zip(got, requests, strict=True)):
             fault = faults[min(at, len(faults) - 1)]
             expected = {table[fault][1], "cancelled"}
@@ -221,7 +225,7 @@ def test_an_answer_is_whole_or_an_error_says_that_it_is_not(case: tuple[Call, di
         assert heard_.text == TEXT
         return
     whole_ = [TEXT, OTHER]
-    if any(prefilled(body) for name in scripts for body in transport.asked(name)):
+    if any(prefilled(body) for name in scripts for body in transport.requests_for(name)):
         whole_ = [heard_.text]  # another answer may go on from the text of the first
     if heard_.done:
         assert heard_.text in whole_
@@ -258,8 +262,8 @@ def test_every_attempt_is_observed_once_and_a_break_again(case: tuple[Call, dict
 def test_a_limit_that_lasts_is_asked_three_times(
     header: dict[str, str], at: list[int], streamed: bool
 ) -> None:
-    transport = Scripted({"a": [limited(**header)]})
-    told_ = run(heard(transport, call("one/a", stream=streamed, retries=3)))
+    transport = ScriptedTransport({"a": [limited(**header)]})
+    told_ = run(receive(transport, call("one/a", stream=streamed, retries=3)))
     assert told_.error is not None
     assert (told_.error.status, told_.error.headers) == (429, {})
     assert [round(when, 3) for _, _, when in transport.requests] == at
@@ -274,8 +278,10 @@ def test_a_limit_that_lasts_is_asked_three_times(
     ],
 )
 def test_an_answer_that_is_whole_ends_soon_whatever_the_connection_does(ending: list[Any]) -> None:
-    transport = Scripted({"a": [replying(stream(role(), chunk("Hello"), finish(), *ending, done=False))]})
-    told_ = run(heard(transport, call("one/a", stream=True)))
+    transport = ScriptedTransport(
+        {"a": [reply_with(stream(role(), chunk("Hello"), finish(), *ending, done=False))]}
+    )
+    told_ = run(receive(transport, call("one/a", stream=True)))
     assert (told_.text, told_.done) == ("Hello", True)
     assert told_.seconds <= 5.2
     assert told_.classes == ["one/a ok"]
@@ -283,9 +289,9 @@ def test_an_answer_that_is_whole_ends_soon_whatever_the_connection_does(ending: 
 
 def test_one_of_two_choices_that_is_whole_does_not_hurry_the_other() -> None:
     slow: list[Any] = [chunk("x"), finish(), 9.0, chunk("y", index=1), finish(index=1)]
-    transport = Scripted({"a": [replying(stream(role(), *slow))]})
+    transport = ScriptedTransport({"a": [reply_with(stream(role(), *slow))]})
     body = {"messages": [{"role": "user", "content": "Hi"}], "n": 2}
-    told_ = run(heard(transport, call("one/a", stream=True, body=body)))
+    told_ = run(receive(transport, call("one/a", stream=True, body=body)))
     assert (told_.text, told_.done) == ("xy", True)
 
 
@@ -306,9 +312,9 @@ def test_one_of_two_choices_that_is_whole_does_not_hurry_the_other() -> None:
 @pytest.mark.parametrize("finished", [True, False], ids=["with a finish reason", "without"])
 def test_behind_done_only_usage_counts_and_only_for_a_moment(late: list[Any], finished: bool) -> None:
     said: list[Any] = [role(), chunk("Hello"), *([finish()] if finished else []), "[DONE]"]
-    transport = Scripted({"a": [replying(stream(*said, *late, done=False))]})
+    transport = ScriptedTransport({"a": [reply_with(stream(*said, *late, done=False))]})
     body = {"messages": [{"role": "user", "content": "Hi"}], "stream_options": {"include_usage": True}}
-    told_ = run(heard(transport, call("one/a", stream=True, body=body)))
+    told_ = run(receive(transport, call("one/a", stream=True, body=body)))
     assert (told_.text, told_.done) == ("Hello", True)
     assert [one["finish_reason"] for one in told_.choices if one["finish_reason"]] == ["stop"]
     assert told_.events.count("[DONE]") == 1
@@ -323,10 +329,12 @@ def test_behind_done_only_usage_counts_and_only_for_a_moment(late: list[Any], fi
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 def test_an_answer_without_end_is_bounded(streamed: bool) -> None:
     endless: list[Any] = [sse(chunk("x" * 1000)), 0.1] * 6000 if streamed else [b" " * 1_000_000] * 30
-    script = replying(
+    script = reply_with(
         Reply(headers={"content-type": "text/event-stream"} if streamed else {}, pieces=endless)
     )
-    told_ = run(heard(Scripted({"a": [script]}), call("one/a", stream=streamed, timeouts={"total": 50.0})))
+    told_ = run(
+        receive(ScriptedTransport({"a": [script]}), call("one/a", stream=streamed, timeouts={"total": 50.0}))
+    )
     assert told_.seconds <= 50.001
     assert told_.failure["metadata"]["class"] == ("timeout_total" if streamed else "protocol")
 
@@ -340,7 +348,7 @@ FITTING = '{"city": "Paris"}'
 
 def shaped(text: str, after: float = 0.0) -> Script:
     answer = whole(completion(text))
-    return replying(replace(answer, pieces=(after, *answer.pieces)))
+    return reply_with(replace(answer, pieces=(after, *answer.pieces)))
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
@@ -375,17 +383,21 @@ def shaped(text: str, after: float = 0.0) -> Script:
 def test_who_gives_what_does_not_fit_is_asked_once_more(
     scripts: dict[str, list[Script]], classes: list[str], streamed: bool
 ) -> None:
-    transport = Scripted(scripts)
+    transport = ScriptedTransport(scripts)
     asked = call("one/a", "two/b", body=SHAPED, stream=streamed, hedge_after=2.0)
-    told_ = run(heard(transport, asked if "b" in scripts else call("one/a", body=SHAPED, stream=streamed)))
+    told_ = run(receive(transport, asked if "b" in scripts else call("one/a", body=SHAPED, stream=streamed)))
     assert told_.classes == classes
     assert told_.text == FITTING if classes[-1].endswith("ok") else told_.failure["code"] == "upstream_error"
     assert told_.done is (streamed and classes[-1].endswith("ok"))
 
 
 def test_a_page_instead_of_a_stream_is_not_asked_for_again() -> None:
-    page = replying(whole("<html>Hello</html>", headers={"content-type": "text/html; charset=utf-8"}))
-    told_ = run(heard(Scripted({"a": [page], "b": [answering(TEXT)]}), call("one/a", "two/b", stream=True)))
+    page = reply_with(whole("<html>Hello</html>", headers={"content-type": "text/html; charset=utf-8"}))
+    told_ = run(
+        receive(
+            ScriptedTransport({"a": [page], "b": [answer_with(TEXT)]}), call("one/a", "two/b", stream=True)
+        )
+    )
     assert told_.classes == ["one/a protocol", "two/b ok"]
 
 
@@ -406,9 +418,11 @@ ODD = [
 @pytest.mark.parametrize("recovery", ["error", "resume", "buffer"])
 def test_events_are_read_however_they_are_written(odd: Any, size: int, recovery: str) -> None:
     data = odd(
-        b"".join(p for p in answering(TEXT)({"messages": [{"role": "user"}]}).pieces if isinstance(p, bytes))
+        b"".join(
+            p for p in answer_with(TEXT)({"messages": [{"role": "user"}]}).pieces if isinstance(p, bytes)
+        )
     )
     cut = [data[at : at + size] for at in range(0, len(data), size)]
-    transport = Scripted({"a": [replying(stream(*cut, done=False))]})
-    told_ = run(heard(transport, call("one/a", stream=True, recovery=recovery)))
+    transport = ScriptedTransport({"a": [reply_with(stream(*cut, done=False))]})
+    told_ = run(receive(transport, call("one/a", stream=True, recovery=recovery)))
     assert (told_.text, told_.done) == (TEXT, True)

@@ -10,9 +10,9 @@ import pytest
 from handler.errors import UpstreamError
 from handler.relay.relay import MAX_WITHOUT_CONTENT, SMALL
 from handler.upstream.connection import FREE_CHUNKS, READ_PAUSE, UNPACED_READS
+from tests.support.canned_answers import Act, Reply, chunk, completion, finish, sse
 from tests.support.relaying import call, frames_of, relaying
-from tests.support.scripted_transport import Scripted
-from tests.support.upstream import Act, Reply, chunk, completion, finish, sse
+from tests.support.scripted_transport import ScriptedTransport
 from tests.support.virtual_clock import clock
 
 MANY = 100_000  # pieces; reading all of them fails the test
@@ -57,7 +57,7 @@ SILENCE = [
 async def test_a_stream_without_content_is_read_seldom(piece: bytes, begun: bool) -> None:
     first = [sse(chunk("Hello"))] if begun else []
     flood = Flood(piece, first=first)
-    relay = Scripted({"a": [lambda _: streaming(flood)]}).relay()
+    relay = ScriptedTransport({"a": [lambda _: streaming(flood)]}).relay()
     asked = call("one/a", stream=True, timeouts={"first_token": SECONDS, "total": SECONDS}, retries=0)
     began = clock()
     if begun:
@@ -71,7 +71,7 @@ async def test_a_stream_without_content_is_read_seldom(piece: bytes, begun: bool
 
 async def test_a_stream_of_long_comments_is_given_up_early() -> None:
     flood = Flood(b": " + b"-" * 65_000 + b"\n\n")
-    relay = Scripted({"a": [lambda _: streaming(flood)]}).relay()
+    relay = ScriptedTransport({"a": [lambda _: streaming(flood)]}).relay()
     with pytest.raises(UpstreamError) as caught:
         await relay(call("one/a", stream=True, retries=0))
     assert caught.value.failure_class == "protocol"
@@ -84,7 +84,7 @@ async def test_a_heartbeat_may_go_on_as_long_as_it_likes() -> None:
         headers={"content-type": "text/event-stream"},
         pieces=[*beats, sse(chunk("Hello")), sse(finish()), b"data: [DONE]\n\n"],
     )
-    relay = Scripted({"a": [lambda _: reply]}).relay()
+    relay = ScriptedTransport({"a": [lambda _: reply]}).relay()
     answer = await relay(call("one/a", stream=True, timeouts={"first_token": 180}))
     assert b"Hello" in b"".join(await frames_of(answer))
 
@@ -93,7 +93,7 @@ async def test_a_whole_answer_in_single_bytes_is_read_seldom() -> None:
     body = b" " * 2_000 + json.dumps(completion()).encode()
     pieces = [body[at : at + 1] for at in range(len(body))]
     reply = Reply(headers={"content-type": "application/json"}, pieces=pieces)
-    relay = Scripted({"a": [lambda _: reply]}).relay()
+    relay = ScriptedTransport({"a": [lambda _: reply]}).relay()
     began = clock()
     await relay(call("one/a"))
     assert len(body) < UNPACED_READS * SMALL

@@ -11,9 +11,17 @@ import pytest
 from handler.errors import Json
 from handler.relay.call import hedge_after
 from rules import Model
+from tests.support.canned_answers import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
 from tests.support.relaying import ASKED, call, model
-from tests.support.scripted_transport import Heard, Script, Scripted, answering, breaking, heard, replying
-from tests.support.upstream import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
+from tests.support.scripted_transport import (
+    Received,
+    Script,
+    ScriptedTransport,
+    answer_with,
+    break_after,
+    receive,
+    reply_with,
+)
 from tests.support.virtual_clock import run
 
 BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
@@ -23,29 +31,29 @@ def good(text: str, streamed: bool, *, after: float = 0.0) -> Script:
     """Begins to answer `after` that many seconds, having sent its head and, streaming, its role."""
     silence: list[Piece] = [float(after)] if after else []
     if streamed:
-        return replying(stream(role(), *silence, chunk(text), finish()))
+        return reply_with(stream(role(), *silence, chunk(text), finish()))
     said = whole(completion(text))
-    return replying(Reply(headers=said.headers, chunked=True, pieces=(*silence, *said.pieces)))
+    return reply_with(Reply(headers=said.headers, chunked=True, pieces=(*silence, *said.pieces)))
 
 
 def failing(status: int, *, after: float = 0.0) -> Script:
-    return replying(Reply(status=status, chunked=True, pieces=(after, b"{}") if after else (b"{}",)))
+    return reply_with(Reply(status=status, chunked=True, pieces=(after, b"{}") if after else (b"{}",)))
 
 
 def hedged(
     *scripts: list[Script], streamed: bool, models: tuple[str, ...] = (), **how: Any
-) -> tuple[Heard, Scripted]:
-    transport = Scripted(dict(zip("abc", scripts, strict=False)))
+) -> tuple[Received, ScriptedTransport]:
+    transport = ScriptedTransport(dict(zip("abc", scripts, strict=False)))
     names = models or ("one/a", "two/b", "three/c")[: len(scripts)]
     asked = call(*names, stream=streamed, **{"hedge_after": 2.0, "retries": 0, **how})
-    return run(heard(transport, asked)), transport
+    return run(receive(transport, asked)), transport
 
 
-def begun(transport: Scripted) -> list[tuple[str, float]]:
+def begun(transport: ScriptedTransport) -> list[tuple[str, float]]:
     return [(name, round(at, 3)) for name, _, at in transport.requests]
 
 
-SILENT = replying(Reply(status=None, pieces=(Act.STALL,)))
+SILENT = reply_with(Reply(status=None, pieces=(Act.STALL,)))
 RACES: list[Any] = [
     pytest.param(1.9, 0.0, "first", ["one/a ok"], [0], id="the first is in time: nobody else is asked"),
     pytest.param(9.0, 1.0, "second", ["one/a cancelled", "two/b ok"], [0, 2], id="the second is faster"),
@@ -218,7 +226,7 @@ def test_the_deadline_bounds_both(streamed: bool) -> None:
 @BOTH
 @pytest.mark.parametrize("at", [1.0, 3.0], ids=["before the hedge", "during it"])
 def test_a_caller_who_leaves_takes_both_along(at: float, streamed: bool) -> None:
-    transport = Scripted({"a": [SILENT], "b": [good("x", streamed, after=9)]})
+    transport = ScriptedTransport({"a": [SILENT], "b": [good("x", streamed, after=9)]})
 
     async def left() -> None:
         asked = call("one/a", "two/b", stream=streamed, hedge_after=2.0)
@@ -239,8 +247,8 @@ def test_a_caller_who_leaves_takes_both_along(at: float, streamed: bool) -> None
 def test_a_stream_that_a_hedge_won_goes_on_like_any() -> None:
     told, _ = hedged(
         [SILENT],
-        [breaking("Hello ", Act.CUT)],
-        [answering("Hello there")],
+        [break_after("Hello ", Act.CUT)],
+        [answer_with("Hello there")],
         streamed=True,
         recovery="resume",
     )

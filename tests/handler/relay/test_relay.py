@@ -24,8 +24,7 @@ from handler.upstream.request import USER_AGENT
 from handler.upstream.response import MAX_ANSWER
 from rules import Model
 from tests.fault_injection.provider import self_signed
-from tests.support.relaying import ASKED, Relaying, call, classes, frames_of, model, relaying
-from tests.support.upstream import (
+from tests.support.canned_answers import (
     Act,
     Piece,
     Reply,
@@ -39,8 +38,9 @@ from tests.support.upstream import (
     usage,
     whole,
 )
+from tests.support.misframing import MisframingProvider
+from tests.support.relaying import ASKED, Relaying, call, classes, frames_of, model, relaying
 from tests.support.virtual_clock import clock
-from tests.support.wild import Wild
 
 SOON = 0.08  # seconds: a time limit that a test can wait for
 BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
@@ -146,7 +146,7 @@ async def test_a_fault_is_retried_as_its_class_says_and_then_the_next_candidate_
     answer = await answered(relay, call("one/a", "two/b", stream=streamed))
     assert answer.candidate.id == "two/b"
     assert classes(answer) == [f"one/a {failure_class}"] * times + ["two/b ok"]
-    assert len(relay.upstream.asked("a")) == times
+    assert len(relay.upstream.requests_for("a")) == times
     assert relay.slept == [0.25] * (times - 1)
 
 
@@ -416,7 +416,7 @@ async def test_a_failure_of_the_network_has_a_cause(
 
 
 async def test_a_certificate_that_is_not_trusted_is_told(relay: Relaying, tmp_path: Path) -> None:
-    async with Wild(self_signed(tmp_path / "ca.pem")) as wild:
+    async with MisframingProvider(self_signed(tmp_path / "ca.pem")) as wild:
         relay.rows["one"] = Provider(name="one", base_url=wild.url)
         failure = await refused(relay, call("one/a", retries=0))
     assert failure.message == "TLS with the provider failed: self-signed certificate: one/a (network, tls)."

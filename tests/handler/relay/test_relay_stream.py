@@ -16,8 +16,7 @@ from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
 from handler.relay.relay import Answer
 from handler.upstream.pool import SETTLE
-from tests.support.relaying import ASKED, OFFERING, PRICE, Relaying, call, classes, frames_of, relaying
-from tests.support.upstream import (
+from tests.support.canned_answers import (
     HEAD,
     USAGE,
     Act,
@@ -32,6 +31,7 @@ from tests.support.upstream import (
     usage,
     whole,
 )
+from tests.support.relaying import ASKED, OFFERING, PRICE, Relaying, call, classes, frames_of, relaying
 
 SOON = 0.08  # seconds: a time limit that a test can wait for
 CUTS = (1, 2, 3, 7, 64, 1_000_000)

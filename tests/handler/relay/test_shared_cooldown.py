@@ -136,11 +136,11 @@ async def test_it_is_written_on_transitions_only() -> None:
     tables = Tables()
     here = Instance(tables)
     await here.see(*["ok"] * 50, "server", *["ok"] * 50)
-    assert tables.asked == []
+    assert tables.calls == []
     await here.see(*["server"] * 50)
-    assert tables.asked == ["save_cooling"]
+    assert tables.calls == ["save_cooling"]
     await here.see(*["ok"] * 50)
-    assert tables.asked == ["save_cooling"] * 2
+    assert tables.calls == ["save_cooling"] * 2
 
 
 async def test_a_return_to_work_that_nobody_was_told_of_is_not_written() -> None:
@@ -150,7 +150,7 @@ async def test_a_return_to_work_that_nobody_was_told_of_is_not_written() -> None
     await here.see(*["server"] * 3)
     tables.down = None
     await here.see("ok")
-    assert tables.asked == ["save_cooling"]
+    assert tables.calls == ["save_cooling"]
 
 
 @pytest.mark.parametrize("error", [StoreError("update item t: access denied"), ZeroDivisionError("secret")])

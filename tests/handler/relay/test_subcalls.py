@@ -23,9 +23,7 @@ from handler.upstream.response import MAX_ANSWER
 from handler.wire.sse import MAX_EVENT
 from tests.handler.providers.test_contract import CASES, about, essence, folded, read, stream_of
 from tests.handler.providers.test_contract import whole as whole_of
-from tests.support.relaying import ASKED, OFFERING, PRICE, ROWS, Json, Relaying, call, frames_of, relaying
-from tests.support.scripted_transport import Heard, Script, Scripted, heard, replying
-from tests.support.upstream import (
+from tests.support.canned_answers import (
     HEAD,
     USAGE,
     Act,
@@ -40,7 +38,9 @@ from tests.support.upstream import (
     texts,
     whole,
 )
-from tests.support.upstream import usage as told_usage
+from tests.support.canned_answers import usage as told_usage
+from tests.support.relaying import ASKED, OFFERING, PRICE, ROWS, Json, Relaying, call, frames_of, relaying
+from tests.support.scripted_transport import Received, Script, ScriptedTransport, receive, reply_with
 from tests.support.virtual_clock import clock, run
 
 ALONE = Quirks(unable=frozenset({"n"}))
@@ -62,10 +62,10 @@ def part(number: int, *, streamed: bool, after: float = 0.0, usage: bool = True)
         told = whole(
             {key: value for key, value in completion(text, id=id).items() if usage or key != "usage"}
         )
-        return replying(Reply(headers=told.headers, chunked=True, pieces=(*pause, *told.pieces)))
+        return reply_with(Reply(headers=told.headers, chunked=True, pieces=(*pause, *told.pieces)))
     events = [role(), chunk(f"{number}-"), chunk(f"{number}"), finish(), *([told_usage()] if usage else [])]
     first, *rest = ({**event, "id": id, "created": number} for event in events)
-    return replying(stream(first, *pause, rest[0], *pause, *rest[1:]))
+    return reply_with(stream(first, *pause, rest[0], *pause, *rest[1:]))
 
 
 def parts(*after: float, streamed: bool) -> list[Script]:
@@ -79,15 +79,15 @@ def broken(*how: Any) -> Script:
 
 def refusing(status: int, **headers: str) -> Script:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return replying(whole({"error": {"message": "No."}}, status=status, headers=names))
+    return reply_with(whole({"error": {"message": "No."}}, status=status, headers=names))
 
 
-def told(scripts: Sequence[Script], *models: str, b: Script | None = None, **how: Any) -> Heard:
-    transport = Scripted({"a": scripts, **({"b": [b]} if b else {})})
-    return run(heard(transport, several(*models, n=how.pop("n", len(scripts)), **how)))
+def told(scripts: Sequence[Script], *models: str, b: Script | None = None, **how: Any) -> Received:
+    transport = ScriptedTransport({"a": scripts, **({"b": [b]} if b else {})})
+    return run(receive(transport, several(*models, n=how.pop("n", len(scripts)), **how)))
 
 
-def said(told: Heard) -> list[str]:
+def said(told: Received) -> list[str]:
     """The text of each choice."""
     if told.answer is not None and told.answer.body:
         return [one["message"]["content"] for one in json.loads(told.answer.body)["choices"]]
@@ -103,23 +103,25 @@ def said(told: Heard) -> list[str]:
 @BOTH
 @pytest.mark.parametrize("after", ORDERS, ids=str)
 def test_the_answers_become_one_in_whatever_order_they_come(after: tuple[float, ...], streamed: bool) -> None:
-    heard = told(parts(*after, streamed=streamed), stream=streamed)
-    assert said(heard) == ["0-0", "1-1", "2-2"]
-    assert heard.classes == ["one/a ok"], "one attempt"
-    assert heard.answer is not None
-    assert heard.answer.usage is not None
-    assert (heard.answer.usage.input, heard.answer.usage.output) == (21, 9)
-    assert not heard.answer.usage.estimated
-    assert heard.seconds == pytest.approx(5 if streamed else 2.5), "nobody waits for another"
+    received = told(parts(*after, streamed=streamed), stream=streamed)
+    assert said(received) == ["0-0", "1-1", "2-2"]
+    assert received.classes == ["one/a ok"], "one attempt"
+    assert received.answer is not None
+    assert received.answer.usage is not None
+    assert (received.answer.usage.input, received.answer.usage.output) == (21, 9)
+    assert not received.answer.usage.estimated
+    assert received.seconds == pytest.approx(5 if streamed else 2.5), "nobody waits for another"
 
 
 @pytest.mark.parametrize("after", ORDERS, ids=str)
 def test_a_stream_is_one_as_any(after: tuple[float, ...]) -> None:
-    heard = told(parts(*after, streamed=True), stream=True, body={"stream_options": {"include_usage": True}})
-    *chunks, last = heard.chunks
-    assert len({(one["id"], one["created"], one["model"]) for one in heard.chunks}) == 1
-    assert heard.events.count("[DONE]") == 1
-    assert heard.done
+    received = told(
+        parts(*after, streamed=True), stream=True, body={"stream_options": {"include_usage": True}}
+    )
+    *chunks, last = received.chunks
+    assert len({(one["id"], one["created"], one["model"]) for one in received.chunks}) == 1
+    assert received.events.count("[DONE]") == 1
+    assert received.done
     for index in range(3):
         mine = [choice for one in chunks for choice in one["choices"] if choice["index"] == index]
         assert [choice["delta"].get("role") for choice in mine] == ["assistant", None, None, None]
@@ -133,23 +135,23 @@ def test_a_stream_is_one_as_any(after: tuple[float, ...]) -> None:
 @pytest.mark.parametrize("after", ORDERS, ids=str)
 def test_choices_begin_in_their_order_whoever_speaks_first(after: tuple[float, ...]) -> None:
     """OpenAI's own library takes the first piece of choice 1 only behind that of choice 0."""
-    scripts = [replying(stream(wait, role(), chunk(f"{at}"), finish())) for at, wait in enumerate(after)]
-    heard = told(scripts, stream=True)
-    pieces = [choice for one in heard.chunks for choice in one["choices"]]
+    scripts = [reply_with(stream(wait, role(), chunk(f"{at}"), finish())) for at, wait in enumerate(after)]
+    received = told(scripts, stream=True)
+    pieces = [choice for one in received.chunks for choice in one["choices"]]
     assert list(dict.fromkeys(choice["index"] for choice in pieces)) == [0, 1, 2]
     for index in range(3):
         mine = [choice["delta"] for choice in pieces if choice["index"] == index]
         assert [delta["role"] for delta in mine if "role" in delta] == ["assistant"]
         assert "role" in mine[0]
         assert "".join(delta.get("content") or "" for delta in mine) == f"{index}"
-    assert heard.seconds == pytest.approx(max(after)), "nobody waits for another"
+    assert received.seconds == pytest.approx(max(after)), "nobody waits for another"
 
 
 def test_a_stream_is_live() -> None:
     """Each word goes out when it is said, whoever else is silent."""
 
     async def timed() -> list[tuple[float, int, str]]:
-        transport = Scripted({"a": parts(4.0, 1.0, 2.5, streamed=True)})
+        transport = ScriptedTransport({"a": parts(4.0, 1.0, 2.5, streamed=True)})
         answer, seen = await transport.relay()(several(stream=True)), []
         assert clock() == 1.0, "the first content of any part commits"
         async for frame in answer.frames():
@@ -221,10 +223,10 @@ def test_an_upstreams_own_text_stays_but_for_the_edits() -> None:
         '{ "choices":[{"index": %s, "delta":{"role":"assistant","content":"\\u00e9"},"x":1.50}],'
         '"model" : "%s","object":"chat.completion.chunk","id":"%s","created":7}'
     )
-    scripts = [replying(stream(text % (0, "m", f"id-{one}"), finish())) for one in range(2)]
+    scripts = [reply_with(stream(text % (0, "m", f"id-{one}"), finish())) for one in range(2)]
 
     async def bytes_of() -> list[str]:
-        answer = await Scripted({"a": scripts}).relay()(several(n=2, stream=True))
+        answer = await ScriptedTransport({"a": scripts}).relay()(several(n=2, stream=True))
         return texts([frame async for frame in answer.frames()])
 
     events = run(bytes_of())
@@ -237,11 +239,11 @@ def test_a_whole_answer_is_the_first_with_the_others_choices() -> None:
         '"choices":[{"message":{"role":"assistant","content":"\\u00e9"},"index":0}],"model":"m" }'
     )
     second = completion("Hello", id="y", system_fingerprint="f")
-    heard = told([replying(whole(first)), replying(whole(second))])
-    assert heard.answer is not None
+    received = told([reply_with(whole(first)), reply_with(whole(second))])
+    assert received.answer is not None
     choice = json.dumps({**second["choices"][0], "index": 1}, separators=(",", ":"))
     want = first.replace("0}]", f'0,"finish_reason":"stop"}},{choice}]').replace('"m"', '"one/a"')
-    assert digest(heard.answer.body.decode()) == digest(want), heard.answer.body
+    assert digest(received.answer.body.decode()) == digest(want), received.answer.body
 
 
 def digest(text: str) -> str:
@@ -252,12 +254,12 @@ def test_tool_calls_are_numbered_within_their_choice() -> None:
     def calling(id: str) -> Script:
         calls = [{"index": 0, "id": id, "type": "function", "function": {"name": "f", "arguments": ""}}]
         more = [{"index": 0, "function": {"arguments": "{}"}}]
-        return replying(
+        return reply_with(
             stream(role(), chunk(None, tool_calls=calls), chunk(None, tool_calls=more), finish("tool_calls"))
         )
 
-    heard = told([calling("x"), calling("y")], stream=True, body=OFFERING)
-    choices = folded(heard.chunks)["choices"]
+    received = told([calling("x"), calling("y")], stream=True, body=OFFERING)
+    choices = folded(received.chunks)["choices"]
     assert [one["message"]["tool_calls"][0]["id"] for one in choices] == ["x", "y"]
     assert [one["finish_reason"] for one in choices] == ["tool_calls"] * 2
 
@@ -268,37 +270,39 @@ def test_tool_calls_are_numbered_within_their_choice() -> None:
 @pytest.mark.parametrize("asked", [False, True], ids=["not asked", "asked"])
 @pytest.mark.parametrize("explanation", [None, {"reason": "rule"}], ids=["unexplained", "explained"])
 def test_usage_and_explanation_come_once_and_last(asked: bool, explanation: Json | None) -> None:
-    heard = told(
+    received = told(
         parts(2.0, 0.0, 1.0, streamed=True),
         stream=True,
         body={"stream_options": {"include_usage": asked}},
         explanation=explanation,
     )
-    last = [one for one in heard.chunks if one.get("usage") or "sluice" in one]
-    assert last == (heard.chunks[-1:] if asked or explanation else [])
+    last = [one for one in received.chunks if one.get("usage") or "sluice" in one]
+    assert last == (received.chunks[-1:] if asked or explanation else [])
     assert [one.get("sluice") for one in last] == [explanation] * len(last)
     assert [one.get("usage", {}).get("total_tokens") for one in last] == [30 if asked else None] * len(last)
 
 
 @BOTH
 def test_the_cost_is_that_of_the_sum(streamed: bool) -> None:
-    heard = told(parts(0.0, 0.0, streamed=streamed), stream=streamed, body={"usage": {"include": True}})
-    assert heard.answer is not None
-    body = heard.chunks[-1] if streamed else json.loads(heard.answer.body)
-    assert body["usage"]["cost"] == heard.answer.cost_dollars == (14 * PRICE.input + 6 * PRICE.output) / 1e15
+    received = told(parts(0.0, 0.0, streamed=streamed), stream=streamed, body={"usage": {"include": True}})
+    assert received.answer is not None
+    body = received.chunks[-1] if streamed else json.loads(received.answer.body)
+    assert (
+        body["usage"]["cost"] == received.answer.cost_dollars == (14 * PRICE.input + 6 * PRICE.output) / 1e15
+    )
 
 
 @BOTH
 def test_when_a_part_tells_no_usage_none_is_told(streamed: bool) -> None:
     scripts = [part(0, streamed=streamed), part(1, streamed=streamed, usage=False)]
     options = {"stream_options": {"include_usage": True}} if streamed else {}
-    heard = told(scripts, stream=streamed, body=options)
-    assert heard.answer is not None
-    bodies = heard.chunks if streamed else [json.loads(heard.answer.body)]
+    received = told(scripts, stream=streamed, body=options)
+    assert received.answer is not None
+    bodies = received.chunks if streamed else [json.loads(received.answer.body)]
     assert not any("usage" in body for body in bodies)
-    assert heard.answer.usage is not None
-    assert heard.answer.usage.estimated
-    assert (heard.answer.usage.input, heard.answer.usage.output) == (7 + 5, 3 + 1)
+    assert received.answer.usage is not None
+    assert received.answer.usage.estimated
+    assert (received.answer.usage.input, received.answer.usage.output) == (7 + 5, 3 + 1)
 
 
 def test_numbers_in_usage_are_added_and_the_rest_is_the_firsts() -> None:
@@ -306,20 +310,20 @@ def test_numbers_in_usage_are_added_and_the_rest_is_the_firsts() -> None:
         {**USAGE, "details": {"cached": 1, "kind": "x"}, "queue_time": 0, "tier": None, "nonsense": 10**4000},
         {**USAGE, "details": {"cached": 2, "audio": 3}, "queue_time": 0.5, "tier": "on", "nonsense": 1.5},
     ]
-    heard = told([replying(whole(completion(usage=usage))) for usage in usages])
-    assert heard.answer is not None
+    received = told([reply_with(whole(completion(usage=usage))) for usage in usages])
+    assert received.answer is not None
     added = {"prompt_tokens": 14, "completion_tokens": 6, "total_tokens": 20, "queue_time": 0.5}
     rest = {"details": {"cached": 3, "kind": "x", "audio": 3}, "tier": "on", "nonsense": 10**4000}
-    assert json.loads(heard.answer.body)["usage"] == added | rest
+    assert json.loads(received.answer.body)["usage"] == added | rest
 
 
 # What is asked.
 
 
 def sent(n: int, row: str = "one", **how: Any) -> list[Json]:
-    transport = Scripted({"a": [part(0, streamed=False)]})
-    run(heard(transport, several(f"{row}/a", n=n, **how)))
-    return transport.asked("a")
+    transport = ScriptedTransport({"a": [part(0, streamed=False)]})
+    run(receive(transport, several(f"{row}/a", n=n, **how)))
+    return transport.requests_for("a")
 
 
 SEEDS = [
@@ -355,9 +359,9 @@ def test_how_many_calls_it_takes(n: int, row: str, asks: list[int | None]) -> No
 
 def test_a_rules_cap_counts() -> None:
     assert len(sent(8, cap={"n": 2})) == 2
-    ended = replying(stream(chunk("Hello"), finish(), finish(index=1), Act.STALL))
-    transport = Scripted({"b": [ended]})
-    answered = run(heard(transport, several("two/b", n=8, cap={"n": 2}, stream=True)))
+    ended = reply_with(stream(chunk("Hello"), finish(), finish(index=1), Act.STALL))
+    transport = ScriptedTransport({"b": [ended]})
+    answered = run(receive(transport, several("two/b", n=8, cap={"n": 2}, stream=True)))
     assert answered.done
     assert answered.seconds == pytest.approx(5), "two choices are all: more is not waited for"
 
@@ -377,13 +381,13 @@ def test_a_key_of_one_call_is_not_sent_with_several() -> None:
 
 # When a part fails.
 
-SILENT = replying(Reply(status=None, pieces=(Act.STALL,)))
+SILENT = reply_with(Reply(status=None, pieces=(Act.STALL,)))
 EARLY = [
     pytest.param(refusing(429), "rate_limit", id="a limit"),
     pytest.param(refusing(401), "auth", id="our credential"),
     pytest.param(refusing(503), "overloaded", id="overload"),
-    pytest.param(replying(Reply(status=None, pieces=(Act.RESET,))), "network", id="a reset"),
-    pytest.param(replying(whole("<html>")), "protocol", id="a page"),
+    pytest.param(reply_with(Reply(status=None, pieces=(Act.RESET,))), "network", id="a reset"),
+    pytest.param(reply_with(whole("<html>")), "protocol", id="a page"),
     pytest.param(SILENT, "timeout_first_token", id="silence"),
 ]
 
@@ -397,20 +401,20 @@ def test_one_that_fails_before_any_content_fails_the_attempt(
     scripts: list[Script] = [part(one, streamed=streamed, after=9.0) for one in range(2)]
     scripts.insert(at, failing)
     other = part(7, streamed=streamed)
-    heard = told(
+    received = told(
         scripts, "one/a", "two/b", b=other, stream=streamed, retries=0, timeouts={"first_token": 4.0}
     )
-    assert heard.classes == [f"one/a {failure_class}", "two/b ok"]
-    assert said(heard) == ["7-7"]
-    assert heard.seconds == pytest.approx(4 if failing is SILENT else 0), "the others are not waited for"
+    assert received.classes == [f"one/a {failure_class}", "two/b ok"]
+    assert said(received) == ["7-7"]
+    assert received.seconds == pytest.approx(4 if failing is SILENT else 0), "the others are not waited for"
 
 
 @BOTH
 def test_its_class_and_retry_after_are_kept_when_nobody_else_is_left(streamed: bool) -> None:
     scripts = [part(0, streamed=streamed, after=9.0), refusing(429, retry_after="40")]
-    heard = told(scripts, stream=streamed)
-    assert heard.error is not None
-    assert (heard.error.status, heard.error.retry_after) == (429, 40)
+    received = told(scripts, stream=streamed)
+    assert received.error is not None
+    assert (received.error.status, received.error.retry_after) == (429, 40)
     refused = told([part(0, streamed=streamed, after=9.0), refusing(400)], "one/a", "two/b", stream=streamed)
     assert refused.error is not None
     assert (refused.error.status, refused.error.message) == (400, "one/a: No.")
@@ -419,20 +423,20 @@ def test_its_class_and_retry_after_are_kept_when_nobody_else_is_left(streamed: b
 @BOTH
 def test_all_parts_are_asked_again(streamed: bool) -> None:
     scripts = [part(0, streamed=streamed, after=9.0), refusing(500), *parts(0, 0, streamed=streamed)]
-    heard = told(scripts, n=2, stream=streamed, retries=1)
-    assert heard.classes == ["one/a server", "one/a ok"]
-    assert said(heard) == ["0-0", "1-1"]
+    received = told(scripts, n=2, stream=streamed, retries=1)
+    assert received.classes == ["one/a server", "one/a ok"]
+    assert said(received) == ["0-0", "1-1"]
 
 
 def test_what_whole_answers_used_is_counted_when_another_fails() -> None:
-    late = replying(Reply(status=500, chunked=True, pieces=(3.0, b"{}")))
+    late = reply_with(Reply(status=500, chunked=True, pieces=(3.0, b"{}")))
     scripts = [part(0, streamed=False), late, part(2, streamed=False, after=9.0)]
-    heard = told(scripts, "one/a", "two/b", b=part(7, streamed=False), retries=0)
-    assert heard.answer is not None
-    assert [(candidate.id, usage.input) for candidate, usage in heard.answer.spent] == [("one/a", 7)]
-    assert heard.answer.usage is not None
-    assert heard.answer.usage.input == 14
-    assert heard.answer.cost_dollars == (14 * PRICE.input + 6 * PRICE.output) / 1e15
+    received = told(scripts, "one/a", "two/b", b=part(7, streamed=False), retries=0)
+    assert received.answer is not None
+    assert [(candidate.id, usage.input) for candidate, usage in received.answer.spent] == [("one/a", 7)]
+    assert received.answer.usage is not None
+    assert received.answer.usage.input == 14
+    assert received.answer.cost_dollars == (14 * PRICE.input + 6 * PRICE.output) / 1e15
 
 
 LATE: list[Any] = [
@@ -453,30 +457,32 @@ def test_one_that_fails_after_content_ends_the_stream_in_an_error(
     scripts = [part(0, streamed=True, after=1.0), broken(3.0, *how), part(2, streamed=True, after=90.0)]
     limits = {"idle": 20.0, "first_token": 100.0}
     other = part(7, streamed=True)
-    heard = told(scripts, "one/a", "two/b", b=other, stream=True, recovery=recovery, timeouts=limits)
-    assert said(replace(heard, events=heard.events[:-1])) == ["0-0", "Hel", ""]
-    assert "[DONE]" not in heard.events
-    assert heard.failure["metadata"]["class"] == failure_class
-    assert heard.classes == [f"one/a {failure_class}"]
-    assert heard.seconds == pytest.approx(20 if failure_class == "timeout_idle" else 3)
-    assert heard.answer is not None
-    assert heard.answer.failure
-    assert heard.answer.usage is not None
-    assert heard.answer.usage.estimated
-    assert heard.answer.usage.input == 7 + 5, "as told by the one that had ended; the last had said nothing"
+    received = told(scripts, "one/a", "two/b", b=other, stream=True, recovery=recovery, timeouts=limits)
+    assert said(replace(received, events=received.events[:-1])) == ["0-0", "Hel", ""]
+    assert "[DONE]" not in received.events
+    assert received.failure["metadata"]["class"] == failure_class
+    assert received.classes == [f"one/a {failure_class}"]
+    assert received.seconds == pytest.approx(20 if failure_class == "timeout_idle" else 3)
+    assert received.answer is not None
+    assert received.answer.failure
+    assert received.answer.usage is not None
+    assert received.answer.usage.estimated
+    assert received.answer.usage.input == 7 + 5, (
+        "as told by the one that had ended; the last had said nothing"
+    )
 
 
 def test_what_came_with_a_failure_is_told_before_it() -> None:
     """The last word of a part and its error in one piece of bytes."""
     error = sse({"error": {"message": "No.", "code": 500}})
     scripts = [part(0, streamed=True, after=9.0), broken(3.0, sse(chunk("lo")) + error)]
-    heard = told(scripts, stream=True)
-    assert said(replace(heard, events=heard.events[:-1])) == ["", "Hello"]
-    assert heard.failure["metadata"]["class"] == "server"
+    received = told(scripts, stream=True)
+    assert said(replace(received, events=received.events[:-1])) == ["", "Hello"]
+    assert received.failure["metadata"]["class"] == "server"
 
 
 def test_the_parts_of_a_whole_answer_share_what_one_may_be_long() -> None:
-    long = replying(whole(json.dumps(completion("x" * (MAX_ANSWER // 2)))))
+    long = reply_with(whole(json.dumps(completion("x" * (MAX_ANSWER // 2)))))
     assert told([long], n=1).classes == ["one/a ok"]
     error = told([long], n=2).error
     assert error is not None
@@ -484,14 +490,14 @@ def test_the_parts_of_a_whole_answer_share_what_one_may_be_long() -> None:
 
 
 def test_the_parts_of_a_stream_share_what_its_events_may_be_long() -> None:
-    long = replying(stream(chunk("x" * (MAX_EVENT // 2)), finish()))
+    long = reply_with(stream(chunk("x" * (MAX_EVENT // 2)), finish()))
     assert told([long], n=1, stream=True).classes == ["one/a ok"]
     error = told([long], n=2, stream=True).error
     assert error is not None
     assert "too large" in str(error.__cause__)
 
 
-LATE_LIMIT = replying(Reply(status=429, chunked=True, pieces=(3.0, b"{}")))
+LATE_LIMIT = reply_with(Reply(status=429, chunked=True, pieces=(3.0, b"{}")))
 
 
 @pytest.mark.parametrize(
@@ -500,22 +506,22 @@ LATE_LIMIT = replying(Reply(status=429, chunked=True, pieces=(3.0, b"{}")))
     ids=["429", "silence"],
 )
 def test_one_that_never_begins_ends_a_stream_that_has(failing: Script, failure_class: str) -> None:
-    heard = told([part(0, streamed=True), failing], stream=True, timeouts={"first_token": 5.0})
-    assert "[DONE]" not in heard.events
-    assert heard.classes == [f"one/a {failure_class}"]
-    assert said(replace(heard, events=heard.events[:-1])) == ["0-0"]
+    received = told([part(0, streamed=True), failing], stream=True, timeouts={"first_token": 5.0})
+    assert "[DONE]" not in received.events
+    assert received.classes == [f"one/a {failure_class}"]
+    assert said(replace(received, events=received.events[:-1])) == ["0-0"]
 
 
 @pytest.mark.parametrize("n", [2, 5])
 def test_a_buffered_stream_is_held_until_all_parts_are_whole(n: int) -> None:
     scripts = [*parts(*(1.0,) * (n - 1), streamed=True), broken(3.0, Act.CUT)]
-    heard = told(
+    received = told(
         scripts, "one/a", "two/b", b=part(7, streamed=True), stream=True, recovery="buffer", retries=0
     )
-    assert heard.classes == ["one/a network", "two/b ok"]
-    assert said(heard) == ["7-7"]
-    assert heard.answer is not None
-    assert [(candidate.id, usage.input) for candidate, usage in heard.answer.spent] == [
+    assert received.classes == ["one/a network", "two/b ok"]
+    assert said(received) == ["7-7"]
+    assert received.answer is not None
+    assert [(candidate.id, usage.input) for candidate, usage in received.answer.spent] == [
         ("one/a", 7 * (n - 1) + 5)
     ]
 
@@ -524,8 +530,8 @@ def test_a_buffered_stream_is_held_no_longer_than_it_may_be() -> None:
     large = "x" * (MAX_HELD // 4)
 
     async def committed() -> tuple[float, list[str]]:
-        wordy = replying(stream(role(), *(chunk(large) for _ in range(3)), 5.0, finish()))
-        answer = await Scripted({"a": [wordy]}).relay()(several(n=2, stream=True, recovery="buffer"))
+        wordy = reply_with(stream(role(), *(chunk(large) for _ in range(3)), 5.0, finish()))
+        answer = await ScriptedTransport({"a": [wordy]}).relay()(several(n=2, stream=True, recovery="buffer"))
         at = clock()
         return at, texts([frame async for frame in answer.frames()])
 
@@ -540,7 +546,7 @@ def test_a_buffered_stream_is_held_no_longer_than_it_may_be() -> None:
 @BOTH
 @pytest.mark.parametrize("at", [0.5, 1.5, 3.0], ids=["before any content", "after the first", "after two"])
 def test_a_caller_who_leaves_takes_all_along(at: float, streamed: bool) -> None:
-    transport = Scripted({"a": parts(1.0, 2.0, 90.0, streamed=streamed)})
+    transport = ScriptedTransport({"a": parts(1.0, 2.0, 90.0, streamed=streamed)})
 
     async def left() -> Answer | None:
         answer = None
@@ -568,7 +574,7 @@ def test_a_caller_who_leaves_takes_all_along(at: float, streamed: bool) -> None:
 
 
 def test_an_answer_that_is_closed_before_it_is_read_lets_go_of_all() -> None:
-    transport = Scripted({"a": parts(1.0, 2.0, 90.0, streamed=True)})
+    transport = ScriptedTransport({"a": parts(1.0, 2.0, 90.0, streamed=True)})
 
     async def closed() -> None:
         answer = await transport.relay()(several(stream=True))
@@ -582,15 +588,15 @@ def test_an_answer_that_is_closed_before_it_is_read_lets_go_of_all() -> None:
 
 @BOTH
 def test_the_loser_of_a_hedge_takes_all_its_parts_along(streamed: bool) -> None:
-    heard = told(
+    received = told(
         parts(90.0, 90.0, 90.0, streamed=streamed),
         *("one/a", "two/b"),
         b=part(7, streamed=streamed),
         stream=streamed,
         hedge_after=2.0,
     )
-    assert heard.classes == ["one/a cancelled", "two/b ok"]
-    assert heard.seconds == pytest.approx(2)
+    assert received.classes == ["one/a cancelled", "two/b ok"]
+    assert received.seconds == pytest.approx(2)
 
 
 async def test_connections_serve_again(relay: Relaying) -> None:

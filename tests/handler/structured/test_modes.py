@@ -17,7 +17,7 @@ from handler.structured.correction import with_correction
 from handler.structured.modes import OutputContract, wanted, way_of
 from handler.structured.schema_attempt import SchemaAttempt, form_of
 from rules import Model
-from tests.support.upstream import chunk
+from tests.support.canned_answers import chunk
 
 CITY: Json = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 NODE: Json = {

@@ -19,9 +19,9 @@ from handler.upstream.connection import Origin
 from handler.upstream.pool import transport
 from handler.upstream.proxies import proxies_from
 from tests.fault_injection.provider import self_signed
+from tests.support.misframing import MisframingProvider
 from tests.support.proxy import ForwardProxy
 from tests.support.relaying import call
-from tests.support.wild import Wild
 
 BOTH = {"HTTPS_PROXY": "http://tls.proxy:1", "HTTP_PROXY": "http://plain.proxy:2"}
 
@@ -130,7 +130,10 @@ async def test_a_provider_is_asked_through_the_proxy(tls: bool, user: str, tmp_p
     pem = tmp_path / "ca.pem"
     context = self_signed(pem)
     password = "a word" if user else None
-    async with Wild(context if tls else None) as wild, ForwardProxy(wild.port, password=password) as proxy:
+    async with (
+        MisframingProvider(context if tls else None) as wild,
+        ForwardProxy(wild.port, password=password) as proxy,
+    ):
         environment = {
             "HTTP_PROXY": f"http://{user}{proxy.address}",
             "HTTPS_PROXY": f"http://{user}{proxy.address}",
@@ -145,7 +148,7 @@ async def test_a_provider_is_asked_through_the_proxy(tls: bool, user: str, tmp_p
 
 
 async def test_behind_a_proxy_a_name_that_cannot_exist_is_class_network() -> None:
-    async with Wild() as wild, ForwardProxy(wild.port) as proxy:
+    async with MisframingProvider() as wild, ForwardProxy(wild.port) as proxy:
         with pytest.raises(UpstreamError) as caught:
             await _connected({"HTTPS_PROXY": proxy.address}, f"https://{'a' * 64}.test/v1")
     assert (caught.value.failure_class, caught.value.cause) == ("network", "dns")

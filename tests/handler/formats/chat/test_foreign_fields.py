@@ -13,8 +13,9 @@ from handler.formats.chat.foreign_fields import BODY, HEADERS
 from handler.formats.chat.request import parse
 from handler.settings import Settings
 from rules import Effects
-from tests.support.gateways import provider, running
-from tests.support.upstream import Upstream, completion, whole
+from tests.support.canned_answers import completion, whole
+from tests.support.gateways import provider, start_gateway
+from tests.support.upstream import Upstream
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 SEARCH = {"type": "opper:web_search", "max_results": 3}
@@ -89,17 +90,17 @@ def test_a_tool_of_a_providers_own_still_passes() -> None:
 async def test_none_of_it_reaches_a_provider_that_refuses_what_it_does_not_know() -> None:
     async with Upstream() as upstream:
         upstream.script("m", whole(completion()))
-        gateway = running([provider(upstream.url)])
+        gateway = start_gateway([provider(upstream.url)])
         heard = await gateway.chat(model="up/m", span_uuid="5f0c", evaluate=False)
         await gateway.gateway.aclose()
-        (sent,) = upstream.asked("m")
+        (sent,) = upstream.requests_for("m")
     assert heard.status == 200
     assert sent.json == {"messages": MESSAGES, "model": "m"}
 
 
 @pytest.mark.parametrize("name", ["openpipe:support-bot", "OpenPipe:a", "dynamic/triage"])
 async def test_a_name_of_another_service_is_a_404_with_an_alternative(name: str) -> None:
-    gateway = running([])
+    gateway = start_gateway([])
     error = (await gateway.chat(model=name)).error
     assert error["code"] == "model_not_found"
     assert "alias record" in error["message"]
@@ -109,7 +110,7 @@ async def test_an_alias_serves_a_name_of_another_service() -> None:
     async with Upstream() as upstream:
         upstream.script("m", whole(completion()))
         alias = {"kind": "alias", "id": "openpipe:support-bot", "models": ["up/m"]}
-        gateway = running([provider(upstream.url), alias])
+        gateway = start_gateway([provider(upstream.url), alias])
         heard = await gateway.chat(model="openpipe:support-bot")
         await gateway.gateway.aclose()
     assert (heard.status, heard.headers["x-sluice-model"]) == (200, "up/m")

@@ -27,8 +27,9 @@ from handler.providers.rows.builtin import PROVIDERS
 from handler.wire.splice import splice
 from rules import Model, load_catalog
 from rules.catalog.catalog import unlisted_model
-from tests.support.gateways import Running, provider, running
-from tests.support.upstream import Reply, Upstream, whole
+from tests.support.canned_answers import Reply, whole
+from tests.support.gateways import RunningGateway, provider, start_gateway
+from tests.support.upstream import Upstream
 
 QUIRKS = PROVIDERS["gemini"].quirks
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n and so on").decode()
@@ -1021,14 +1022,8 @@ def test_the_bytes_of_a_data_url_are_kept(data: bytes) -> None:
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as server:
-        yield server
-
-
-@pytest.fixture
-async def gateway(upstream: Upstream) -> AsyncIterator[Running]:
-    started = running([provider(upstream.url, dialect="google")])
+async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
+    started = start_gateway([provider(upstream.url, dialect="google")])
     yield started
     await started.gateway.aclose()
 
@@ -1037,7 +1032,7 @@ NAMELESS = "None"  # the model is in the path, not in the body
 WIRE = Path(__file__).parents[1] / "wire" / "google"
 
 
-async def test_a_whole_answer_through_the_gateway(upstream: Upstream, gateway: Running) -> None:
+async def test_a_whole_answer_through_the_gateway(upstream: Upstream, gateway: RunningGateway) -> None:
     upstream.script(NAMELESS, whole((WIRE / "tools" / "whole.json").read_bytes()))
     tool = {"type": "function", "function": {"name": "weather"}}
     heard = await gateway.chat(model="up/gemini-x", seed=3, tools=[tool])
@@ -1049,7 +1044,7 @@ async def test_a_whole_answer_through_the_gateway(upstream: Upstream, gateway: R
     assert answer_["usage"]["completion_tokens"] == 51
 
 
-async def test_a_stream_through_the_gateway(upstream: Upstream, gateway: Running) -> None:
+async def test_a_stream_through_the_gateway(upstream: Upstream, gateway: RunningGateway) -> None:
     events = (WIRE / "text" / "stream.sse").read_bytes()
     upstream.script(NAMELESS, Reply(headers={"content-type": "text/event-stream"}, pieces=(events,)))
     heard = await gateway.chat(model="up/gemini-x", stream=True, stream_options={"include_usage": True})
@@ -1078,7 +1073,7 @@ def test_a_conversation_goes_on_where_nobody_knows_of_signatures_and_comes_back(
 
 
 async def test_a_part_it_cannot_be_sent_is_400_and_nobody_is_asked(
-    upstream: Upstream, gateway: Running
+    upstream: Upstream, gateway: RunningGateway
 ) -> None:
     upstream.script(NAMELESS, whole((WIRE / "text" / "whole.json").read_bytes()))
     heard = await gateway.chat(
