@@ -164,7 +164,7 @@ class _Translation:
                 pairs = product(alternatives, node[keyword])
                 alternatives = [self._merger.intersect(*pair) for pair in pairs]
         new = [one for each in alternatives if (one := self._schema(each, definition, depth + 1)) is not None]
-        annotations = {keyword: node[keyword] for keyword in _ANNOTATIONS if keyword in node}
+        annotations = {keyword: value for keyword, value in node.items() if keyword in _ANNOTATIONS}
         return {**annotations, "anyOf": new} if new else None
 
     def _plain(self, node: Json, definition: str, depth: int) -> Json | None:
@@ -180,7 +180,8 @@ class _Translation:
             parts += [translate(self, node, described, definition, depth) for translate in translators]
         if None in parts:
             return None
-        new = {keyword: node[keyword] for keyword in _COPIED if keyword in node and keyword not in described}
+        copied = _COPIED - described.keys()
+        new = {keyword: value for keyword, value in node.items() if keyword in copied}
         for part in parts:
             new |= part or {}
         if isinstance(format := node.get("format"), str) and format in _FORMATS:

@@ -45,7 +45,7 @@ def object_schema(parameters: Any) -> Json:
     new = {**one, **definitions, "type": "object", "properties": members_of(one)}
     if len(found) == 1:
         return new
-    described = {keyword: schema[keyword] for keyword in _COMBINING if keyword in schema}
+    described = {keyword: value for keyword, value in schema.items() if keyword in _COMBINING}
     return {**new, "description": describe_keywords(new.get("description"), described)}
 
 

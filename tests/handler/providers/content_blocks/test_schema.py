@@ -122,6 +122,28 @@ def test_a_schema_is_compiled(schema: Json, expected: Json) -> None:
     assert repr(schema) == before
 
 
+def test_keywords_keep_their_order() -> None:
+    """In any other order the provider would compile the schema and cache the prompt anew for each process."""
+    words = {"title": "T", "type": "string", "description": "D", "enum": ["a"], "default": "a"}
+    for order in (list(words), list(reversed(words))):
+        found = supported_schema({keyword: words[keyword] for keyword in order})
+        assert found is not None
+        assert list(found.schema) == order
+    unions = {
+        "description": "D",
+        "anyOf": [NAMED, objects("b")],
+        "oneOf": [NAMED, objects("c")],
+        "default": {},
+    }
+    for order in (list(unions), list(reversed(unions))):
+        schema = {keyword: unions[keyword] for keyword in order}
+        found = supported_schema(schema)
+        assert found is not None
+        assert [one for one in found.schema if one != "anyOf"] == [one for one in order if "Of" not in one]
+        description = object_schema(schema)["description"]
+        assert (description.index("anyOf:") < description.index("oneOf:")) is (order.index("anyOf") == 1)
+
+
 UNSAID = [
     pytest.param({"type": "object"}, id="a free object"),
     pytest.param({**NAMED, "additionalProperties": TEXT}, id="a map beside properties"),
