@@ -233,7 +233,6 @@ UNREAD = {
     "handler.local",
     "handler.log",
     "handler.main",
-    *(f"handler.providers.{name}" for name in ("anthropic", "bedrock", "content_blocks")),
     *(f"handler.providers.{name}" for name in ("openai", "quirks", "rows", "addressing", "data_urls")),
     *(f"handler.providers.{name}" for name in ("failure", "legacy_functions", "malformed", "registry")),
     *(f"handler.providers.{name}" for name in ("retry_after", "translator")),
