@@ -239,7 +239,6 @@ UNREAD = {
     "handler.relay",
     "handler.runtime",
     "handler.settings",
-    "handler.store",
     "handler.structured",
     "handler.upstream",
     "rules",

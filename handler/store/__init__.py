@@ -1,1 +1,1 @@
-"""DynamoDB, and what is remembered of it."""
+"""Reads and writes DynamoDB, and caches the rules."""

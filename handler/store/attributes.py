@@ -1,7 +1,8 @@
-"""DynamoDB's typed JSON and plain values: {"N": "8000"} is 8000, and back.
+"""Converts between DynamoDB's typed JSON and plain values: {"N": "8000"} is 8000.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
-Reading is total: what DynamoDB could not have meant stays as it came, and the reader of the record names it.
+Deserializing never fails: a value that DynamoDB cannot have sent stays as it is, and the reader of the record
+reports it.
 """
 
 from __future__ import annotations
@@ -13,40 +14,40 @@ from typing import Any
 
 Item = dict[str, Any]
 
-# The largest power of ten DynamoDB keeps is 125; beyond it an integer is not worth its digits.
-_DIGITS = 130
+# DynamoDB's largest power of ten is 125. A larger one is never written out as an integer.
+_MAX_EXPONENT = 130
 
 
-def _number(text: str) -> int | Decimal | str:
+def _read_number(text: str) -> int | Decimal | str:
     try:
         number = Decimal(text)
     except InvalidOperation:
         return text
-    whole = number.is_finite() and number.adjusted() <= _DIGITS and number == number.to_integral_value()
+    whole = number.is_finite() and number.adjusted() <= _MAX_EXPONENT and number == number.to_integral_value()
     return int(number) if whole else number
 
 
-def _binary(value: str | bytes) -> bytes:
-    """Text when it went through JSON (State keeps adopted rules that way)."""
+def _read_binary(value: str | bytes) -> bytes:
+    """Decode base64: the adopted rules in State went through JSON."""
     return b64decode(value) if isinstance(value, str) else bytes(value)
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "S": lambda value: value,
-    "N": _number,
-    "B": _binary,
+    "N": _read_number,
+    "B": _read_binary,
     "BOOL": lambda value: value,
     "NULL": lambda _: None,
     "SS": set,
-    "NS": lambda values: {_number(value) for value in values},
-    "BS": lambda values: {_binary(value) for value in values},
+    "NS": lambda values: {_read_number(value) for value in values},
+    "BS": lambda values: {_read_binary(value) for value in values},
     "L": lambda values: [deserialize(value) for value in values],
     "M": lambda values: deserialize_item(values),
 }
 
 
 def deserialize(attribute: Any) -> Any:
-    """Text, int, Decimal (only when it is no whole number), bool, None, bytes, set, list or dict."""
+    """Return a str, int, Decimal (of a number with a fraction), bool, None, bytes, set, list or dict."""
     match attribute:
         case dict() if len(attribute) == 1:
             ((tag, value),) = attribute.items()
@@ -60,9 +61,9 @@ def deserialize_item(item: Mapping[str, Any]) -> Item:
 
 
 def number_text(number: int | float | Decimal) -> str:
-    """The shortest text of exactly this number. Raises ValueError for what DynamoDB cannot keep."""
+    """Return the shortest text of exactly this number. Raises ValueError if DynamoDB cannot store it."""
     exact = Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
-    if not exact.is_finite() or (exact and abs(exact.adjusted()) > _DIGITS):
+    if not exact.is_finite() or (exact and abs(exact.adjusted()) > _MAX_EXPONENT):
         raise ValueError(f"the number {exact} is out of DynamoDB's range")
     text = format(exact, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
@@ -72,7 +73,7 @@ def number_text(number: int | float | Decimal) -> str:
 
 
 def serialize(value: Any) -> dict[str, Any]:
-    """The typed form of a plain value. Raises ValueError for what DynamoDB cannot keep."""
+    """Return the typed JSON of a plain value. Raises ValueError if DynamoDB cannot store it."""
     match value:
         case None:
             return {"NULL": True}
@@ -85,7 +86,7 @@ def serialize(value: Any) -> dict[str, Any]:
         case bytes():
             return {"B": value}
         case set() | frozenset():
-            return _wire_set(value)
+            return _serialize_set(value)
         case list() | tuple():
             return {"L": [serialize(one) for one in value]}
         case Mapping():
@@ -94,11 +95,11 @@ def serialize(value: Any) -> dict[str, Any]:
             raise ValueError(f"a {type(value).__name__} cannot be stored")
 
 
-def _wire_set(values: set[Any] | frozenset[Any]) -> dict[str, Any]:
+def _serialize_set(values: set[Any] | frozenset[Any]) -> dict[str, Any]:
     members = [serialize(value) for value in values]
     tags = {tag for member in members for tag in member}
     if len(tags) != 1 or not tags <= {"S", "N", "B"}:
-        raise ValueError("a set holds texts, numbers or binaries, of one sort and at least one")
+        raise ValueError("a set must hold strings, numbers or binaries, all of one type and at least one")
     (tag,) = tags
     return {f"{tag}S": sorted(member[tag] for member in members)}
 
@@ -108,7 +109,7 @@ def serialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def item_size(item: Mapping[str, Any]) -> int:
-    """About how many bytes DynamoDB counts for an item in typed form, or for a map in one."""
+    """Return about how many bytes DynamoDB counts for an item, or for a map in one, in typed JSON."""
     return sum(len(name) + _size(attribute) for name, attribute in item.items())
 
 

@@ -1,49 +1,61 @@
-"""Work beside requests: tasks that none of them has to wait for, and whose failures have a place to go."""
+"""Runs tasks in the background, so that no request has to wait for them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+OnError = Callable[[BaseException], None]
 
 
 class BackgroundTasks:
-    """The tasks of one owner that are under way."""
+    """The running tasks of one owner, at most one of each name."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[object, asyncio.Task[Any]] = {}  # by name; one without a name by itself
 
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def running(self, name: str) -> asyncio.Task[Any] | None:
+        """The task of that name, if it has not ended yet."""
+        task = self._tasks.get(name)
+        return None if task is None or task.done() else task
+
     def start(
-        self, work: Coroutine[Any, Any, None], failed: Callable[[BaseException], None]
-    ) -> asyncio.Task[None]:
-        """Whatever it dies of is told to `failed`, and is never an exception that nobody fetched."""
+        self, work: Coroutine[Any, Any, T], on_error: OnError, *, name: str | None = None
+    ) -> asyncio.Task[T]:
+        """Runs `work` as a task and passes its exception, if any, to `on_error`."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._done(done, failed))
+        self._tasks[name or task] = task
+        task.add_done_callback(partial(self._finish, name or task, on_error))
         return task
 
     def cancel(self) -> None:
-        for task in self._tasks:
+        """Cancels every task. New ones may start at once under the same names."""
+        for task in self._tasks.values():
             task.cancel()
+        self._tasks = {}
 
     async def settle(self, seconds: float) -> None:
-        """Waits at most `seconds` for all of it: before a freeze, or at exit."""
+        """Waits at most `seconds` for all tasks, including those that start meanwhile."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._tasks:
-                    await asyncio.wait(self._tasks)
+                    await asyncio.wait(self._tasks.values())
 
-    def _done(self, task: asyncio.Task[None], failed: Callable[[BaseException], None]) -> None:
-        self._tasks.discard(task)
+    def _finish(self, name: object, on_error: OnError, task: asyncio.Task[Any]) -> None:
+        if self._tasks.get(name) is task:
+            del self._tasks[name]
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            failed(error)
+            on_error(error)
 
 
 def safe_message(error: BaseException, *expected: type[Exception]) -> str:
-    """What may be said of a failure: the words of those that are made for it, of any other its name."""
+    """The message of an expected exception; for any other, only its class name."""
     return str(error) if isinstance(error, expected) else f"internal error ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""The adopted rules as State keeps them: gzip of JSON, in pieces that fit an item."""
+"""Compresses the adopted rules for the State table: gzip of JSON, in parts that fit an item."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import Any
 
 from handler.store.attributes import Item, deserialize_item, serialize_item
 
-PART = 380_000  # bytes of a piece; DynamoDB takes 400 KB
+MAX_PART = 380_000  # bytes; DynamoDB's limit of an item is 400 KB
 
 
-def packed(items: Iterable[Mapping[str, Any]]) -> list[bytes]:
-    """The pieces; the same records give the same bytes."""
+def compress(items: Iterable[Mapping[str, Any]]) -> list[bytes]:
+    """Return the parts. The same records, in any order, give the same bytes."""
     typed = sorted((serialize_item(item) for item in items), key=_json)
     whole = gzip.compress(_json(typed).encode(), mtime=0)
-    return [whole[start : start + PART] for start in range(0, len(whole), PART)]
+    return [whole[start : start + MAX_PART] for start in range(0, len(whole), MAX_PART)]
 
 
-def unpacked(parts: Iterable[bytes]) -> list[Item]:
-    """The records again. Raises ValueError for what is none of ours."""
+def decompress(parts: Iterable[bytes]) -> list[Item]:
+    """Return the records. Raises ValueError for bytes that `compress` did not make."""
     try:
         text = zlib.decompress(b"".join(parts), wbits=31)
         return [deserialize_item(item) for item in json.loads(text)]
     except (AttributeError, TypeError, zlib.error) as error:
-        raise ValueError("no packed records") from error
+        raise ValueError("not compressed records") from error
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, default=_text, sort_keys=True, separators=(",", ":"))
+    return json.dumps(value, default=_base64, sort_keys=True, separators=(",", ":"))
 
 
-def _text(binary: bytes) -> str:
+def _base64(binary: bytes) -> str:
     return b64encode(binary).decode()

@@ -1,4 +1,4 @@
-"""DynamoDB by botocore: the client, one call, a whole table; whatever goes wrong is a StoreError.
+"""Calls DynamoDB and other AWS services through botocore, and turns every failure into a StoreError.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html
 """
@@ -17,8 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from handler.settings import Settings
 from handler.wire.address import is_loopback_host
 
-# What an error of AWS or of botocore means to a person. Their own words may name accounts and addresses.
-_MEANINGS = {
+# Plain words for the errors of AWS and botocore, whose own messages may name accounts and addresses.
+_DESCRIPTIONS = {
     "AccessDeniedException": "access denied",
     "ConditionalCheckFailedException": "another change came first",
     "ExpiredTokenException": "the AWS credentials have expired",
@@ -31,19 +31,19 @@ _MEANINGS = {
     "TransactionCanceledException": "the transaction was cancelled",
     "UnrecognizedClientException": "the AWS credentials were refused",
 }
-_OUR_FAULT = ("ValidationException", "ValidationError")  # here the words say what to mend
+_VALIDATION = ("ValidationException", "ValidationError")  # here AWS's message says what to correct
 _PRIVATE = re.compile(r"arn:[^\s'\",]+|\b\d{12}\b")
 
-# What botocore's parser and ours die of when an answer is JSON, and still not DynamoDB's.
-GARBAGE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# What botocore's parser and ours raise for JSON that is not an answer of DynamoDB.
+PARSE_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class StoreError(Exception):
-    """The store gave no readable answer. The text is plain and names no account, role or address."""
+    """AWS gave no readable answer. The message names no account, role or address."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
-        self.code = code  # AWS's
+        self.code = code  # of AWS
 
 
 def is_loopback(endpoint: str | None) -> bool:
@@ -58,9 +58,10 @@ def create_client(
     attempts: int = 2,
     read_timeout: float = 2,
 ) -> Any:
-    """A botocore client that gives up soon: a request waits. Raises StoreError when AWS is not configured.
+    """Return a botocore client with short time limits. Raises StoreError when AWS is not configured.
 
-    One on loopback needs neither region nor credentials (it gets dummies), and is asked through no proxy.
+    `attempts` is the most calls for one operation, `read_timeout` is in seconds. A client for loopback needs
+    neither region nor credentials, since it gets placeholders, and uses no proxy.
     """
     import botocore.session
 
@@ -68,22 +69,22 @@ def create_client(
     endpoint = settings.dynamodb_endpoint if service == "dynamodb" else None
     local = is_loopback(endpoint)
     try:
-        given = _dummies(session, settings) if local else {"region_name": settings.region}
-        config = _config(attempts, read_timeout, direct=is_loopback(_named_endpoint(settings, service)))
-        made = session.create_client(service, endpoint_url=endpoint, config=config, **given)
-        made.meta.events.register("before-parse.dynamodb", _must_be_intact)
-        return made
+        options = _local_options(session, settings) if local else {"region_name": settings.region}
+        config = _config(attempts, read_timeout, direct=is_loopback(_endpoint_setting(settings, service)))
+        client = session.create_client(service, endpoint_url=endpoint, config=config, **options)
+        client.meta.events.register("before-parse.dynamodb", _verify_body)
+        return client
     except (BotoCoreError, ValueError) as error:
-        raise StoreError(f"{service}: {_meaning(error)}") from error
+        raise StoreError(f"{service}: {_describe(error)}") from error
 
 
-def _named_endpoint(settings: Settings, service: str) -> str | None:
+def _endpoint_setting(settings: Settings, service: str) -> str | None:
     names = (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
     return next((given for name in names if (given := settings.environment.get(name))), None)
 
 
 def _config(attempts: int, read_timeout: float, *, direct: bool) -> Any:
-    """`direct`: through no proxy, not even through one that the environment names."""
+    """Return botocore's settings. `direct` ignores the proxies that the environment names."""
     from botocore.config import Config
 
     return Config(
@@ -95,10 +96,10 @@ def _config(attempts: int, read_timeout: float, *, direct: bool) -> Any:
     )
 
 
-def _must_be_intact(response_dict: Mapping[str, Any], **_: Any) -> None:
-    """Raises ValueError for a body that is cut, changed or not JSON.
+def _verify_body(response_dict: Mapping[str, Any], **_: Any) -> None:
+    """Raise ValueError for a body that is cut, changed or not JSON.
 
-    botocore takes such a body for an empty answer: it would be a key nobody made, or an emptied table.
+    botocore reads such a body as an empty answer, which would mean an unknown key or an empty table.
     """
     if response_dict["status_code"] >= 300:
         return
@@ -111,8 +112,8 @@ def _must_be_intact(response_dict: Mapping[str, Any], **_: Any) -> None:
         raise ValueError("not an object")
 
 
-def _dummies(session: Any, settings: Settings) -> dict[str, str]:
-    """What nothing configures, for a DynamoDB that does not look at it."""
+def _local_options(session: Any, settings: Settings) -> dict[str, str]:
+    """Return region and credentials for a DynamoDB that ignores them, as far as none are configured."""
     session.set_config_variable("metadata_service_num_attempts", 0)  # a laptop has no instance metadata
     region = settings.region or session.get_config_variable("region") or "us-east-1"
     if session.get_credentials() is not None:
@@ -120,35 +121,35 @@ def _dummies(session: Any, settings: Settings) -> dict[str, str]:
     return {"region_name": region, "aws_access_key_id": "local", "aws_secret_access_key": "local"}
 
 
-def _meaning(error: Exception) -> str:
-    if isinstance(error, GARBAGE) and not isinstance(error, BotoCoreError):
+def _describe(error: Exception) -> str:
+    if isinstance(error, PARSE_ERRORS) and not isinstance(error, BotoCoreError):
         return f"an answer that is not DynamoDB's ({type(error).__name__})"
     if not isinstance(error, ClientError):
-        # botocore's texts name addresses; its class names are plain enough: ReadTimeoutError
+        # botocore's messages name addresses, its class names do not: ReadTimeoutError is "read timeout".
         name = type(error).__name__
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Error")).lower()
-        return _MEANINGS.get(name, f"no answer ({words})")
+        return _DESCRIPTIONS.get(name, f"no answer ({words})")
     details = error.response.get("Error", {})
     code = str(details.get("Code", "unknown"))
-    if code in _OUR_FAULT:
+    if code in _VALIDATION:
         return _PRIVATE.sub("...", str(details.get("Message", code)))
-    return _MEANINGS.get(code, code)
+    return _DESCRIPTIONS.get(code, code)
 
 
 def call_aws(client: Any, operation: str, arguments: Mapping[str, Any]) -> Any:
-    """One call. Every failure, of AWS or of the way there, is a StoreError naming operation and table."""
-    from botocore.parsers import ResponseParserError  # heavy, but whoever has a client has loaded it
+    """Call one operation and return its answer. Every failure is a StoreError naming operation and table."""
+    from botocore.parsers import ResponseParserError  # slow to import, but creating a client has loaded it
 
     try:
         return getattr(client, operation)(**arguments)
-    except (BotoCoreError, ClientError, ResponseParserError, OSError, *GARBAGE) as error:
-        what = " ".join([operation.replace("_", " "), arguments.get("TableName", "")]).strip()
+    except (BotoCoreError, ClientError, ResponseParserError, OSError, *PARSE_ERRORS) as error:
+        target = " ".join([operation.replace("_", " "), arguments.get("TableName", "")]).strip()
         code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
-        raise StoreError(f"{what}: {_meaning(error)}", code=code) from error
+        raise StoreError(f"{target}: {_describe(error)}", code=code) from error
 
 
 def scan(client: Any, table: str, *, consistent: bool = False) -> Iterator[dict[str, Any]]:
-    """Every item of a table in DynamoDB's typed form, page after page."""
+    """Yield every item of a table in typed JSON, page after page."""
     start: dict[str, Any] = {}
     while True:
         page = call_aws(client, "scan", {"TableName": table, "ConsistentRead": consistent, **start})

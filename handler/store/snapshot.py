@@ -1,7 +1,7 @@
-"""The rules as last read: a time to live, a refresh beside the request, the last good set in trouble.
+"""Caches the rules, refreshes them in the background, and keeps the last good set when the store fails.
 
-Contract, section 5: "Reading" and "A bad record changes nothing". The store is asked only in tasks of their
-own: a request waits for them a bounded time, and what they could not do is in `status`.
+Contract, section 5: "Reading" and "A bad record changes nothing". Only background tasks call the store. A
+request waits a limited time for them, and `status` lists their failures.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from handler.store.background import BackgroundTasks, safe_message
 from handler.store.dynamodb import StoreError
 from rules import Problem, RuleSet, RuleSetTooLarge
 
-STALE = 4  # times the time to live: older than that, a request waits for the refresh
-EMPTY = 300.0  # seconds that an emptied table leaves the set from before in force
-RETRY = 1.0  # seconds after a failure, doubling up to the time to live; not while there are no rules at all
-SLOW = 0.7  # seconds of the first read after which the rules that State holds are read, too
-KEPT = "last readable version"  # what RuleSet.read says of a bad record whose earlier version it found
+STALE = 4  # times the time to live: requests wait for the refresh of rules that are older
+EMPTY = 300.0  # seconds that the old rules stay in force after the table was emptied
+RETRY = 1.0  # seconds after a failure, doubling up to the time to live; constant while there are no rules
+SLOW = 0.7  # seconds that the first read may take until the adopted rules in State are read as well
+LAST_READABLE = "last readable version"  # RuleSet.read names it for a bad record whose old version it found
 
-# What can be wrong with the set as a whole, as /health and the log name it.
+REFRESH, SAVE = "refresh", "save"  # the background tasks
+# Problems of the whole set, as /health and the log name them.
 NOT_READ = "rules not read"
 NOT_SAVED = "rules not saved for new instances"
 EMPTIED = "rules table empty"
@@ -34,8 +35,8 @@ EMPTIED = "rules table empty"
 Report = Callable[[str, dict[str, Any]], None]
 
 
-class Rules(Protocol):
-    """What a snapshot asks of the store."""
+class RuleStore(Protocol):
+    """The part of the store that this module needs."""
 
     async def load_rules(self) -> list[Item]: ...
     async def load_adopted(self) -> tuple[str, list[Item]] | None: ...
@@ -43,7 +44,7 @@ class Rules(Protocol):
 
 
 class View(NamedTuple):
-    """The rules one request goes by. `age`: seconds since the table said so, None when only State did."""
+    """The rules of one request. `age`: seconds since the table was read; None when they come from State."""
 
     ruleset: RuleSet
     stale: bool
@@ -51,15 +52,15 @@ class View(NamedTuple):
 
 
 class Snapshot:
-    """`await snapshot()` gives the View of this moment; raises Unavailable while no rules were ever read.
+    """The cached rules of one instance.
 
-    `report` gets one message with fields for each newly seen problem. A request waits `timeout` seconds for
-    a refresh, `first_timeout` for the first read of all. `beside` is called when one begins.
+    `report` is called with a message and fields for each new problem, `on_refresh` when a refresh starts. A
+    request waits `timeout` seconds for a refresh, and `first_timeout` seconds for the first read.
     """
 
     def __init__(
         self,
-        store: Rules,
+        store: RuleStore,
         settings: Settings,
         *,
         report: Report,
@@ -76,57 +77,55 @@ class Snapshot:
         self._jitter = jitter
         self._timeout, self._first_timeout = timeout, first_timeout
         self._on_refresh = on_refresh
-        self._beside = BackgroundTasks()
+        self._tasks = BackgroundTasks()
         self.invalidate()
 
     def invalidate(self) -> None:
-        """Forgets everything: a SnapStart restore may wake weeks later. What is being read now is dropped."""
-        self._beside.cancel()
+        """Forget everything, since a SnapStart restore may come weeks later. Also drops a running read."""
+        self._tasks.cancel()
         self._ruleset: RuleSet | None = None
-        self._items: list[Item] | None = None  # what `_ruleset` was made of; None: not final, read it again
+        self._items: list[Item] | None = None  # of `_ruleset`; None: it is not final and has to be made again
         self._read_at: float | None = None
         self._due = 0.0  # when the next refresh may start
         self._failures = 0  # in a row
         self._empty_since: float | None = None
-        self._stored: str | None = None  # the revision State is known to hold
+        self._saved: str | None = None  # the revision that State is known to hold
         self._stale = False
-        self._told: dict[str, str] = {}  # troubles with the set as a whole, by what failed
-        self._bad: frozenset[Problem] = frozenset()  # problems of single records, as last told
-        self._reading: asyncio.Task[None] | None = None
-        self._saving: asyncio.Task[None] | None = None
+        self._set_problems: dict[str, str] = {}  # of the whole set, by what failed
+        self._record_problems: frozenset[Problem] = frozenset()  # of single records, as last reported
 
     async def current(self) -> View:
-        asked = self._clock()
+        """Return the rules in force. Raises Unavailable while no rules were ever read."""
+        began = self._clock()
         self.start_refresh()
-        if self._reading and self._old():
-            timeout = self._timeout if self._ruleset else self._first_timeout
-            await asyncio.wait({self._reading}, timeout=timeout)
+        if self._is_old() and (refresh := self._tasks.running(REFRESH)):
+            await asyncio.wait({refresh}, timeout=self._timeout if self._ruleset else self._first_timeout)
         if self._ruleset is None:
             raise Unavailable(
                 "The routing rules could not be read yet; try again shortly.",
                 code="store_unavailable",
                 retry_after=1,
             )
-        self._stale = self._old() and (self._read_at is None or self._read_at < asked)
+        self._stale = self._is_old() and (self._read_at is None or self._read_at < began)
         return View(self._ruleset, self._stale, self._age())
 
     def start_refresh(self) -> None:
-        """Starts the refresh if it is due: it may run while the request waits for something else."""
-        if self._clock() >= self._due and (self._reading is None or self._reading.done()):
-            self._reading = self._beside.start(self._refresh(), self._not_read)
+        """Start the refresh if it is due. It can run while the request waits for something else."""
+        if self._clock() >= self._due and not self._tasks.running(REFRESH):
+            self._tasks.start(self._refresh(), self._refresh_failed, name=REFRESH)
             self._on_refresh()
 
     async def settle(self, seconds: float = 1.0) -> None:
-        """Waits at most `seconds` for what runs beside requests: before a freeze, or at exit."""
-        await self._beside.settle(seconds)
+        """Wait at most `seconds` for the background tasks."""
+        await self._tasks.settle(seconds)
 
     @property
     def ready(self) -> bool:
-        """False when no rules can be read and there are none from before: nothing can be served."""
+        """False when no request can be served: there are no rules, and reading them has failed."""
         return self._ruleset is not None or not self._failures
 
     def status(self) -> dict[str, Any]:
-        """What /health says. Asks nobody."""
+        """Return the state of the rules for /health, without calling the store."""
         age, problems = self._age(), self.problems()
         return {
             "status": "degraded" if self._stale or problems else "ok",
@@ -134,61 +133,61 @@ class Snapshot:
                 "revision": self._ruleset.revision if self._ruleset else None,
                 "age_s": None if age is None else round(age, 1),
                 "stale": self._stale,
-                "skipped": len(problems) - len(self._told),
+                "skipped": len(problems) - len(self._set_problems),
             },
         }
 
     def problems(self) -> list[dict[str, Any]]:
-        """Which records are not in force as saved, and why; before them, what is wrong with the whole set."""
-        bad = self._ruleset.problems if self._ruleset else ()
-        return [*({"what": what, "problem": why} for what, why in self._told.items()), *map(_fields, bad)]
+        """List the problems of the whole set, then those of the records that are not in force as saved."""
+        of_set = [{"what": what, "problem": problem} for what, problem in self._set_problems.items()]
+        return [*of_set, *map(_fields, self._ruleset.problems if self._ruleset else ())]
 
     def _age(self) -> float | None:
         return None if self._read_at is None else self._clock() - self._read_at
 
-    def _old(self) -> bool:
+    def _is_old(self) -> bool:
         age = self._age()
         return age is None or age > STALE * self._ttl
 
-    def _not_read(self, error: BaseException) -> None:
+    def _refresh_failed(self, error: BaseException) -> None:
         self._failures += 1
         longest = RETRY if self._ruleset is None else self._ttl
         self._due = self._clock() + min(longest, RETRY * 2 ** min(self._failures - 1, 10))
-        self._tell(NOT_READ, safe_message(error, StoreError, RuleSetTooLarge))
+        self._add_problem(NOT_READ, safe_message(error, StoreError, RuleSetTooLarge))
 
     async def _refresh(self) -> None:
         began = self._clock()
         try:
             items = await self._read()
-            if not items and await self._keeps_old(began):
-                self._tell(EMPTIED, "the rules from before stay in force for 5 minutes")
+            if not items and await self._keeps_old_rules(began):
+                self._add_problem(EMPTIED, "the rules from before stay in force for 5 minutes")
             elif items is not self._items:
                 await self._adopt(items)
         except (StoreError, RuleSetTooLarge):
             if self._ruleset is None:
-                await self._adopt_stored()
+                await self._adopt_saved()
             raise
         self._read_at, self._failures = began, 0
         self._due = began + self._ttl * (0.8 + 0.4 * self._jitter())
-        self._told.pop(NOT_READ, None)
+        self._set_problems.pop(NOT_READ, None)
         self._save()
 
     async def _read(self) -> list[Item]:
-        """The table's records. While there are none at all and it is slow, those that State holds must do."""
+        """Return the table's records. While a first read is slow, the adopted rules in State are used."""
         if self._ruleset is not None:
             return await self._store.load_rules()
         reading = asyncio.ensure_future(self._store.load_rules())
-        late = asyncio.ensure_future(self._adopt_stored(after=SLOW))
+        fallback = asyncio.ensure_future(self._adopt_saved(after=SLOW))
         try:
             return await reading
         finally:
-            for task in (reading, late):
+            for task in (reading, fallback):
                 task.cancel()
 
-    async def _keeps_old(self, now: float) -> bool:
-        """Whether an empty table leaves the rules in force: nobody empties it on purpose in one go."""
+    async def _keeps_old_rules(self, now: float) -> bool:
+        """Return True while an empty table leaves the rules in force: it was probably emptied by mistake."""
         if self._ruleset is None:
-            await self._adopt_stored()
+            await self._adopt_saved()
         if self._ruleset is None or not self._ruleset.items:
             return False
         if self._empty_since is None:
@@ -196,52 +195,53 @@ class Snapshot:
         self._items = None
         return now - self._empty_since < EMPTY
 
-    async def _adopt_stored(self, *, after: float = 0) -> None:
-        """What other instances had in force, for one that has read nothing yet."""
+    async def _adopt_saved(self, *, after: float = 0) -> None:
+        """Adopt the rules that other instances had in force, where this one has read none yet."""
         await asyncio.sleep(after)
-        with contextlib.suppress(StoreError):  # then there is nothing to go by, and the caller says so
+        with contextlib.suppress(StoreError):  # then there are no rules, and `current` raises Unavailable
             if found := await self._store.load_adopted():
-                self._stored, items = found
+                self._saved, items = found
                 self._ruleset = RuleSet.read(items)
 
     async def _adopt(self, items: list[Item]) -> None:
         known = self._ruleset.items if self._ruleset else {}
         ruleset, final = RuleSet.read(items, previous=known), True
-        if any(problem.instead != KEPT for problem in ruleset.problems):
+        if any(problem.instead != LAST_READABLE for problem in ruleset.problems):
             try:
                 found = await self._store.load_adopted()
             except StoreError:
                 final = False
             else:
-                stored = {(item["kind"], item["id"]): item for item in found[1]} if found else {}
-                ruleset = RuleSet.read(items, previous={**stored, **known})
+                saved = {(item["kind"], item["id"]): item for item in found[1]} if found else {}
+                ruleset = RuleSet.read(items, previous={**saved, **known})
         self._ruleset, self._items, self._empty_since = ruleset, items if final else None, None
-        self._told.pop(EMPTIED, None)
-        for problem in (one for one in ruleset.problems if one not in self._bad):
-            self._report("rule not readable", _fields(problem))
-        self._bad = frozenset(ruleset.problems)
+        self._set_problems.pop(EMPTIED, None)
+        for problem in ruleset.problems:
+            if problem not in self._record_problems:
+                self._report("rule not readable", _fields(problem))
+        self._record_problems = frozenset(ruleset.problems)
 
     def _save(self) -> None:
-        """Beside the request, when another revision is in force than State is known to hold."""
+        """Save the rules in the background if State is not known to hold this revision."""
         ruleset, final = self._ruleset, self._items is not None
-        if ruleset is None or not final or ruleset.revision == self._stored:
+        if ruleset is None or not final or ruleset.revision == self._saved or self._tasks.running(SAVE):
             return
-        something = ruleset.items or self._stored is not None
-        if something and (self._saving is None or self._saving.done()):
-            self._saving = self._beside.start(
-                self._save_adopted(ruleset),
-                lambda error: self._tell(NOT_SAVED, safe_message(error, StoreError)),
-            )
+        if ruleset.items or self._saved is not None:  # an empty set is worth saving only over another one
+            self._tasks.start(self._save_adopted(ruleset), self._save_failed, name=SAVE)
 
     async def _save_adopted(self, ruleset: RuleSet) -> None:
         await self._store.save_adopted(ruleset.revision, ruleset.items.values())
-        self._stored = ruleset.revision
-        self._told.pop(NOT_SAVED, None)
+        self._saved = ruleset.revision
+        self._set_problems.pop(NOT_SAVED, None)
 
-    def _tell(self, what: str, problem: str) -> None:
-        if self._told.get(what) != problem:
+    def _save_failed(self, error: BaseException) -> None:
+        self._add_problem(NOT_SAVED, safe_message(error, StoreError))
+
+    def _add_problem(self, what: str, problem: str) -> None:
+        """Report the problem unless it was there already."""
+        if self._set_problems.get(what) != problem:
             self._report(what, {"problem": problem})
-        self._told[what] = problem
+        self._set_problems[what] = problem
 
 
 def _fields(problem: Problem) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Rules, keys and what instances share, in DynamoDB: plain values out, StoreError when there is no answer.
+"""Reads and writes the tables of rules, keys and shared state, for requests.
 
-`Store` is what a request sees: calls of dynamodb.py in threads, so that the loop goes on.
+`Store` runs the calls of dynamodb.py in threads, so that they do not block the event loop.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from handler.settings import Settings
 from handler.store.attributes import Item, deserialize_item, item_size, serialize_item
-from handler.store.compressed import packed, unpacked
-from handler.store.dynamodb import GARBAGE, StoreError, call_aws, scan
+from handler.store.compressed import compress, decompress
+from handler.store.dynamodb import PARSE_ERRORS, StoreError, call_aws, scan
 from rules import MAX_BYTES, MAX_RECORDS
 
 T = TypeVar("T")
@@ -26,70 +26,73 @@ TABLES: Mapping[str, str] = {
 }
 LAST_USED = "last_used"  # the only attribute of a key's record that the gateway writes
 
-ADOPTED, COOLING = "adopted", "cooling"  # what they are called in State: the adopted rules, the cooling ones
-BUDGET = 8.0  # seconds of one call here: more than two attempts of the client take
-KEY_READS, OTHERS = 6, 3  # at once; together no more than the client keeps connections
+ADOPTED, COOLDOWNS = "adopted", "cooling"  # the ids of their items in State
+TIMEOUT = 8.0  # seconds for one method of Store: more than two attempts of the client take
+KEY_THREADS, OTHER_THREADS = 6, 3  # together no more than the connections that the client keeps
 
 
 class Store:
-    """What a request needs of DynamoDB. Every method raises StoreError, after `budget` seconds at the latest.
+    """The three tables. Every method raises StoreError, after `timeout` seconds at the latest.
 
-    It has threads of its own: reads that hang must hold up neither the look-up of a provider's name, which is
-    the loop's own threads' work, nor, when they are of keys, the rules.
+    The threads are its own, because the event loop's threads look up the names of providers, which reads that
+    hang must not delay. For the same reason reads of keys have other threads than reads of rules.
     """
 
-    def __init__(self, client: Any, settings: Settings, *, budget: float = BUDGET) -> None:
+    def __init__(self, client: Any, settings: Settings, *, timeout: float = TIMEOUT) -> None:
         self._client = client
         self._settings = settings
-        self._budget = budget
-        self._key_reads = ThreadPoolExecutor(KEY_READS, "keys")
-        self._others = ThreadPoolExecutor(OTHERS, "rules")
-        self._seen: tuple[list[dict[str, Any]], list[Item]] = ([], [])
+        self._timeout = timeout
+        self._key_threads = ThreadPoolExecutor(KEY_THREADS, "keys")
+        self._other_threads = ThreadPoolExecutor(OTHER_THREADS, "rules")
+        self._last_rules: tuple[list[dict[str, Any]], list[Item]] = ([], [])  # typed and plain
 
     async def load_rules(self) -> list[Item]:
-        """Every record of the Rules table, or StoreError: never a part of them.
+        """Return every record of the Rules table, never only some of them.
 
-        The same list again when the table has not changed: `is` tells, and nobody changes it.
+        While the table does not change it is the same list object, which callers must not modify.
         """
-        return await self._in(self._others, self._rules)
+        return await self._run(self._load_rules)
 
     async def load_key(self, hash: str) -> Item | None:
-        """The item of one key, None when there is none."""
-        return await self._in(self._key_reads, lambda: self._get(self._settings.keys_table, {"hash": hash}))
+        """Return the record of one key, or None."""
+        return await self._run(
+            lambda: self._get(self._settings.keys_table, {"hash": hash}), self._key_threads
+        )
 
     async def save_last_used(self, hash: str, day: str) -> None:
-        """Writes the day into the record of a key, unless it is there already."""
-        await self._in(self._others, lambda: self._save_last_used(hash, day))
+        """Write the day into the record of a key, unless the record has it already."""
+        await self._run(lambda: self._save_last_used(hash, day))
 
     async def load_adopted(self) -> tuple[str, list[Item]] | None:
-        """Revision and records of the rules last saved as adopted; None when none ever were."""
-        return await self._in(self._others, self._adopted)
+        """Return revision and records of the rules that were last saved as adopted, or None."""
+        return await self._run(self._load_adopted)
 
     async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
-        """Saves the rules in force for instances to come, unless State holds this revision already."""
-        await self._in(self._others, lambda: self._save_adopted(revision, list(items)))
+        """Save the rules in force for new instances, unless State holds this revision already."""
+        await self._run(lambda: self._save_adopted(revision, list(items)))
 
     async def load_cooldowns(self) -> Item:
-        """What State holds of candidates that cool down, as sharing.py lays it out."""
-        key = {"id": COOLING}
-        return await self._in(self._others, lambda: self._get(self._settings.state_table, key) or {})
+        """Return State's item of the cooldowns; relay/shared_cooldown.py describes its attributes."""
+        key = {"id": COOLDOWNS}
+        return await self._run(lambda: self._get(self._settings.state_table, key) or {})
 
     async def save_cooldown(
         self, id: str, opening: Item | None, *, gone: Iterable[str], expires_at: int
     ) -> None:
-        """Sets one candidate's opening, unless a longer one is there, or removes it; and removes `gone`."""
-        await self._in(self._others, lambda: self._save_cooling(id, opening, [*gone], expires_at))
+        """Set one candidate's opening, unless State has a longer one, or remove it; and remove `gone`."""
+        await self._run(lambda: self._save_cooldown(id, opening, [*gone], expires_at))
 
-    async def _in(self, threads: Executor, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[], T], threads: Executor | None = None) -> T:
         try:
-            async with asyncio.timeout(self._budget):
-                return await asyncio.get_running_loop().run_in_executor(threads, work)
+            async with asyncio.timeout(self._timeout):
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(threads or self._other_threads, work)
         except TimeoutError as error:
-            raise StoreError(f"no answer within {self._budget:g} s") from error
-        except GARBAGE as error:
+            raise StoreError(f"no answer within {self._timeout:g} s") from error
+        except PARSE_ERRORS as error:
             raise StoreError(f"an answer that cannot be read ({type(error).__name__})") from error
 
-    def _rules(self) -> list[Item]:
+    def _load_rules(self) -> list[Item]:
         found: list[dict[str, Any]] = []
         total = 0
         for item in scan(self._client, self._settings.rules_table):
@@ -99,9 +102,9 @@ class Store:
                 raise StoreError(
                     f"the rules table holds more than {MAX_RECORDS:,} records or {MAX_BYTES:,} bytes"
                 )
-        if found != self._seen[0]:
-            self._seen = found, [deserialize_item(item) for item in found]
-        return self._seen[1]
+        if found != self._last_rules[0]:
+            self._last_rules = found, [deserialize_item(item) for item in found]
+        return self._last_rules[1]
 
     def _get(self, table: str, key: Mapping[str, Any], *, consistent: bool = False) -> Item | None:
         arguments = {"TableName": table, "Key": serialize_item(key), "ConsistentRead": consistent}
@@ -110,43 +113,43 @@ class Store:
             raise StoreError(f"get item {table}: an answer about another item")
         return item or None
 
-    def _state(self, id: str) -> Item | None:
+    def _get_state(self, id: str) -> Item | None:
         return self._get(self._settings.state_table, {"id": id}, consistent=True)
 
-    def _adopted(self) -> tuple[str, list[Item]] | None:
-        head = self._state(ADOPTED)
+    def _load_adopted(self) -> tuple[str, list[Item]] | None:
+        head = self._get_state(ADOPTED)
         if head is None:
             return None
         try:
-            parts = [head["part"], *((self._state(id) or {})["part"] for id in _part_ids(head))]
-            return head["revision"], unpacked(parts)
+            parts = [head["part"], *((self._get_state(id) or {})["part"] for id in _part_ids(head))]
+            return head["revision"], decompress(parts)
         except (LookupError, TypeError, ValueError) as error:
             raise StoreError("the adopted rules in State cannot be read") from error
 
     def _save_adopted(self, revision: str, items: list[Mapping[str, Any]]) -> None:
-        if (self._state(ADOPTED) or {}).get("revision") == revision:
+        if (self._get_state(ADOPTED) or {}).get("revision") == revision:
             return
-        first, *more = packed(items)
+        first, *more = compress(items)
         head = {"id": ADOPTED, "revision": revision, "parts": 1 + len(more), "part": first}
         for id, part in zip(_part_ids(head), more, strict=True):
-            self._put({"id": id, "part": part}, {})
-        for id in self._replace(head):
+            self._put({"id": id, "part": part})
+        for id in self._replace_head(head):
             arguments = {"TableName": self._settings.state_table, "Key": serialize_item({"id": id})}
             call_aws(self._client, "delete_item", arguments)
 
-    def _replace(self, head: Item) -> list[str]:
-        """Puts the head; returns the parts nobody needs now. None when another instance was faster."""
+    def _replace_head(self, head: Item) -> list[str]:
+        """Put the head and return the ids of the old parts, none of them when another instance was faster."""
         try:
-            answer = self._put(head, _unless_stored(head["revision"]))
+            answer = self._put(head, **_unless_stored(head["revision"]))
         except StoreError as error:
             if error.code == "ConditionalCheckFailedException":
                 return []
             raise
         return _part_ids(deserialize_item(answer.get("Attributes", {})))
 
-    def _save_cooling(self, id: str, opening: Item | None, gone: list[str], expires_at: int) -> None:
-        update = _cooling_update(id, opening, gone, expires_at)
-        self._update(self._settings.state_table, {"id": COOLING}, update)
+    def _save_cooldown(self, id: str, opening: Item | None, gone: list[str], expires_at: int) -> None:
+        update = _cooldown_update(id, opening, gone, expires_at)
+        self._update(self._settings.state_table, {"id": COOLDOWNS}, update)
 
     def _save_last_used(self, hash: str, day: str) -> None:
         # The function may write this one attribute of a key, and none of what the key may do (template.yaml).
@@ -159,14 +162,14 @@ class Store:
         self._update(self._settings.keys_table, {"hash": hash}, update)
 
     def _update(self, table: str, key: Item, update: Mapping[str, Any]) -> None:
-        """Does nothing where its condition does not hold."""
+        """Update an item, unless the condition of `update` does not hold."""
         try:
             call_aws(self._client, "update_item", {"TableName": table, "Key": serialize_item(key), **update})
         except StoreError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
 
-    def _put(self, item: Item, options: Mapping[str, Any]) -> Any:
+    def _put(self, item: Item, **options: Any) -> Any:
         arguments = {"TableName": self._settings.state_table, "Item": serialize_item(item), **options}
         return call_aws(self._client, "put_item", arguments)
 
@@ -180,7 +183,7 @@ def _unless_stored(revision: str) -> dict[str, Any]:
     }
 
 
-def _cooling_update(id: str, opening: Item | None, gone: list[str], expires_at: int) -> dict[str, Any]:
+def _cooldown_update(id: str, opening: Item | None, gone: list[str], expires_at: int) -> dict[str, Any]:
     removed = gone if opening else [*gone, id]
     names = {f"#{number}": name for number, name in enumerate(removed)} | {"#expires": "expires_at"}
     values: dict[str, Any] = {":expires": expires_at}
@@ -201,5 +204,5 @@ def _cooling_update(id: str, opening: Item | None, gone: list[str], expires_at: 
 
 
 def _part_ids(head: Mapping[str, Any]) -> list[str]:
-    """Where the parts after the first one are: their ids name the revision, so that no two sets ever mix."""
+    """Return the ids of the parts after the first; they hold the revision, so that two sets never mix."""
     return [f"{ADOPTED}#{head['revision']}#{number}" for number in range(1, head.get("parts", 1))]

@@ -68,7 +68,7 @@ class Database(LoopbackServer):
             "AWS_REGION": "us-east-1",
         }
         settings = Settings(environment=environment)
-        return Store(create_client(settings, attempts=1, read_timeout=timeout), settings, budget=budget)
+        return Store(create_client(settings, attempts=1, read_timeout=timeout), settings, timeout=budget)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

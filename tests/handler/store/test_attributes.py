@@ -1,4 +1,4 @@
-"""DynamoDB's typed JSON, there and back."""
+"""Converting between DynamoDB's typed JSON and plain values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ PAIRS = [
     pytest.param({"N": "8000"}, 8000, id="a whole number is an int"),
     pytest.param({"N": "-0.25"}, Decimal("-0.25"), id="another number is a Decimal, digit for digit"),
     pytest.param(
-        {"N": "12345678901234567890123456789012345678"}, 12345678901234567890123456789012345678, id="38"
+        {"N": "12345678901234567890123456789012345678"},
+        12345678901234567890123456789012345678,
+        id="38 digits",
     ),
     pytest.param({"BOOL": True}, True, id="true"),
     pytest.param({"NULL": True}, None, id="null"),
@@ -32,7 +34,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("typed", "value"), PAIRS)
-def test_both_ways(typed: dict[str, Any], value: Any) -> None:
+def test_a_value_is_converted_both_ways(typed: dict[str, Any], value: Any) -> None:
     read = deserialize(typed)
     assert read == value
     assert type(read) is type(value)
@@ -44,7 +46,7 @@ def test_both_ways(typed: dict[str, Any], value: Any) -> None:
     [
         pytest.param({"N": "1E+2"}, 100, id="an exponent"),
         pytest.param({"N": "1.50"}, Decimal("1.5"), id="a trailing zero"),
-        pytest.param({"N": "twelve"}, "twelve", id="a number that is none stays a text"),
+        pytest.param({"N": "twelve"}, "twelve", id="a number that is not one stays a text"),
         pytest.param(
             {"N": "1E+999999999"}, Decimal("1E+999999999"), id="an absurd exponent is not written out"
         ),
@@ -54,7 +56,7 @@ def test_both_ways(typed: dict[str, Any], value: Any) -> None:
         pytest.param("bare", "bare", id="no type at all"),
     ],
 )
-def test_reading_never_fails(typed: Any, value: Any) -> None:
+def test_deserializing_never_fails(typed: Any, value: Any) -> None:
     assert deserialize(typed) == value
 
 
@@ -71,8 +73,8 @@ def test_reading_never_fails(typed: Any, value: Any) -> None:
         pytest.param(object(), id="an object"),
     ],
 )
-def test_what_dynamodb_cannot_keep_is_refused(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"range|38 digits|a set holds|cannot be stored"):
+def test_a_value_that_dynamodb_cannot_store_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"range|38 digits|a set must hold|cannot be stored"):
         serialize(value)
 
 

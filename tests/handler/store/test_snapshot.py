@@ -1,4 +1,4 @@
-"""The rules as last read: what a request waits for, what trouble and bad records leave in force."""
+"""The cached rules: what a request waits for, and what stays in force when the store or a record fails."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Clock:
 
 
 class World:
-    """A snapshot over a fake store, with its clock and what it reported."""
+    """A snapshot of a fake store, with its clock and its reports."""
 
     def __init__(
         self, *items: Item, store: Any = None, settings: Settings = SETTINGS, timeout: float = 30
@@ -81,7 +81,7 @@ class World:
         )
 
     async def after(self, seconds: float) -> None:
-        """A request that many seconds later, and all that it starts."""
+        """Send a request that many seconds later, and wait for all that it starts."""
         self.clock.now += seconds
         await self.snapshot.current()
         await self.snapshot.settle(30)
@@ -106,7 +106,7 @@ async def test_the_first_request_waits_for_the_rules() -> None:
     }
 
 
-async def test_before_the_first_request_health_is_well() -> None:
+async def test_before_the_first_request_the_status_is_ok() -> None:
     world = World(GOOD)
     assert world.snapshot.ready
     assert world.status == {
@@ -116,14 +116,14 @@ async def test_before_the_first_request_health_is_well() -> None:
     assert world.store.reads == 0
 
 
-async def test_within_the_time_to_live_nobody_asks_the_store() -> None:
+async def test_within_the_time_to_live_the_store_is_not_called() -> None:
     world = World(GOOD)
     await world.after(0)
     await world.after(14.9)
     assert world.store.reads == 1
 
 
-async def test_past_the_time_to_live_the_refresh_runs_beside_the_request() -> None:
+async def test_after_the_time_to_live_the_refresh_runs_in_the_background() -> None:
     world = World(GOOD)
     await world.after(0)
     before = (await world.snapshot.current()).ruleset
@@ -136,7 +136,7 @@ async def test_past_the_time_to_live_the_refresh_runs_beside_the_request() -> No
     assert world.ids() == {"all"}
 
 
-async def test_past_four_times_that_the_request_waits_for_the_refresh() -> None:
+async def test_after_four_times_the_time_to_live_the_request_waits_for_the_refresh() -> None:
     world = World(GOOD)
     await world.after(0)
     world.store.items = [ACCESS]
@@ -169,10 +169,10 @@ async def test_a_time_to_live_of_zero_reads_every_time_and_is_not_stale() -> Non
         assert world.store.reads == reads
 
 
-@pytest.mark.parametrize(("roll", "due"), [(0.0, 12.0), (0.5, 15.0), (1.0, 18.0)])
-async def test_the_time_to_live_varies_by_a_fifth(roll: float, due: float) -> None:
+@pytest.mark.parametrize(("random", "due"), [(0.0, 12.0), (0.5, 15.0), (1.0, 18.0)])
+async def test_the_time_to_live_varies_by_a_fifth(random: float, due: float) -> None:
     world = World(GOOD)
-    world.snapshot._jitter = lambda: roll
+    world.snapshot._jitter = lambda: random
     await world.after(0)
     await world.after(due - 0.1)
     assert world.store.reads == 1
@@ -204,7 +204,7 @@ async def test_a_request_that_is_cancelled_does_not_cancel_the_read() -> None:
 
 
 @pytest.mark.parametrize("hangs", [True, False], ids=["the store hangs", "the store is down"])
-async def test_without_any_rules_a_request_is_told_to_come_back(hangs: bool) -> None:
+async def test_without_any_rules_a_request_gets_503_with_retry_after(hangs: bool) -> None:
     world = World(GOOD, timeout=0.01 if hangs else 30)
     world.store.error = None if hangs else StoreError("scan t: throttled")
     if hangs:
@@ -224,7 +224,7 @@ async def test_without_any_rules_a_request_is_told_to_come_back(hangs: bool) -> 
     assert world.snapshot.ready
 
 
-async def test_when_the_first_read_fails_nothing_is_ready_and_the_log_says_why_once() -> None:
+async def test_when_the_first_read_fails_the_snapshot_is_not_ready_and_reports_it_once() -> None:
     world = World()
     world.store.error = StoreError("scan t: throttled")
     for _ in range(3):
@@ -252,20 +252,20 @@ async def test_store_trouble_leaves_the_rules_in_force() -> None:
     assert world.reports == [("rules not read", {"problem": "scan t: throttled"})]
 
 
-async def test_after_a_failure_the_store_is_asked_less_and_less() -> None:
+async def test_after_failures_the_store_is_called_less_and_less_often() -> None:
     world = World(GOOD)
     await world.after(0)
     world.store.error = StoreError("scan t: throttled")
     await world.after(100)
-    asked = []
+    reads = []
     for second in range(60):
         before = world.store.reads
         await world.after(1)
-        asked += [second] * (world.store.reads - before)
-    assert asked == [0, 2, 6, 14, 29, 44, 59]
+        reads += [second] * (world.store.reads - before)
+    assert reads == [0, 2, 6, 14, 29, 44, 59]
 
 
-async def test_a_fault_of_our_own_is_told_and_leaves_the_rules_in_force() -> None:
+async def test_an_internal_error_is_reported_and_leaves_the_rules_in_force() -> None:
     world = World(GOOD)
     await world.after(0)
     world.store.items = 7
@@ -284,7 +284,7 @@ async def test_too_many_records_leave_the_rules_in_force() -> None:
     assert "1001 records" in problem["problem"]
 
 
-async def test_a_new_instance_that_cannot_read_the_table_goes_by_what_others_adopted() -> None:
+async def test_a_new_instance_that_cannot_read_the_table_uses_the_adopted_rules() -> None:
     world = World()
     world.store.state = "r", [GOOD]
     world.store.error = StoreError("scan t: access denied")
@@ -320,7 +320,7 @@ async def test_an_emptied_table_leaves_the_rules_in_force_for_five_minutes() -> 
     assert [message for message, _ in world.reports] == ["rules table empty"]
 
 
-async def test_a_table_filled_again_counts_anew() -> None:
+async def test_a_table_that_was_filled_again_starts_a_new_five_minutes() -> None:
     world = World(GOOD)
     await world.after(0)
     for items in ([], [ACCESS], [], []):
@@ -341,7 +341,7 @@ async def test_a_new_instance_keeps_the_adopted_rules_when_it_finds_the_table_em
     assert world.store.state == (world.status["rules"]["revision"], [])
 
 
-async def test_a_table_that_never_held_a_rule_is_well_and_nothing_is_saved() -> None:
+async def test_with_a_table_that_never_held_a_rule_the_status_is_ok_and_nothing_is_saved() -> None:
     world = World()
     await world.after(0)
     await world.after(16)
@@ -358,7 +358,7 @@ async def test_a_bad_record_leaves_its_last_readable_version_in_force() -> None:
     view = await world.snapshot.current()
     (route,) = view.ruleset.enabled("route")
     assert getattr(route, "model", None) == "openai/gpt-5"
-    assert view.ruleset.revision != revision, "everything else goes on"
+    assert view.ruleset.revision != revision, "the other records are adopted"
     assert world.status["status"] == "degraded"
     assert world.status["rules"]["skipped"] == 1
     (problem,) = world.snapshot.problems()
@@ -368,7 +368,7 @@ async def test_a_bad_record_leaves_its_last_readable_version_in_force() -> None:
     assert world.store.state_reads == 0
 
 
-async def test_a_bad_record_is_logged_once_until_it_is_mended_and_breaks_again() -> None:
+async def test_a_bad_record_is_reported_once_and_again_after_it_was_corrected() -> None:
     world = World(GOOD)
     await world.after(0)
     for items, lines in (([BAD], 1), ([BAD], 1), ([GOOD], 1), ([BAD], 2)):
@@ -399,7 +399,7 @@ async def test_a_bad_record_that_was_never_readable_is_skipped() -> None:
     assert world.store.state_reads == 1, "an unchanged table is not read again"
 
 
-async def test_while_state_is_down_nothing_is_saved_over_what_it_may_know() -> None:
+async def test_while_state_is_down_the_set_that_it_may_hold_is_not_overwritten() -> None:
     world = World(BAD, ACCESS)
     known = ("r", [GOOD])
     world.store.state, world.store.state_error = known, StoreError("get item s: throttled")
@@ -425,7 +425,7 @@ async def test_the_adopted_rules_are_saved_when_they_change_and_only_then() -> N
     assert world.store.state == (world.status["rules"]["revision"], [ACCESS])
 
 
-async def test_a_failed_save_is_told_and_tried_again() -> None:
+async def test_a_failed_save_is_reported_and_repeated() -> None:
     world = World(GOOD)
     world.store.state_error = StoreError("put item s: access denied")
     await world.after(0)
@@ -438,7 +438,7 @@ async def test_a_failed_save_is_told_and_tried_again() -> None:
     assert world.status["status"] == "ok"
 
 
-async def test_a_restore_forgets_everything_and_what_was_being_read() -> None:
+async def test_a_restore_forgets_the_rules_and_cancels_a_running_read() -> None:
     world = World(GOOD)
     await world.after(0)
     world.clock.now += 16
@@ -465,7 +465,7 @@ async def test_settling_is_bounded() -> None:
     assert world.ids() == {"good"}
 
 
-async def test_a_read_that_lies_over_a_freeze_is_as_old_as_its_beginning() -> None:
+async def test_the_age_of_the_rules_counts_from_the_start_of_a_read_across_a_freeze() -> None:
     world = World(GOOD)
     await world.after(0)
     world.store.gate.clear()
@@ -481,12 +481,12 @@ async def test_a_read_that_lies_over_a_freeze_is_as_old_as_its_beginning() -> No
     assert [record.id for record in view.ruleset.records] == ["all"]
 
 
-# What a person may save in the DynamoDB console: every item is valid to DynamoDB, none is a rule.
+# Items that DynamoDB accepts from its console and that are not valid records.
 TYPED_BY_HAND = [
-    pytest.param({"kind": "rule", "id": "x"}, id="a kind that is none"),
+    pytest.param({"kind": "rule", "id": "x"}, id="an unknown kind"),
     pytest.param({"kind": "Route", "id": "x", "model": "openai/gpt-5"}, id="a kind in capitals"),
     pytest.param({"kind": "route", "id": "x", "prefers": "cheap"}, id="a typo in a field"),
-    pytest.param({"kind": "route", "id": "x", "prefer": "cheapest"}, id="a preference that is none"),
+    pytest.param({"kind": "route", "id": "x", "prefer": "cheapest"}, id="an unknown preference"),
     pytest.param({"kind": "route", "id": "x", "model": ""}, id="an empty text"),
     pytest.param({"kind": "route", "id": "x", "model": "a", "scope": {}}, id="an empty scope"),
     pytest.param({"kind": "route", "id": "x", "model": 7}, id="a number for a model"),
@@ -495,7 +495,7 @@ TYPED_BY_HAND = [
     pytest.param({"kind": "route", "id": "x", "model": "a", "when": "always"}, id="a text for conditions"),
     pytest.param({"kind": "route", "id": "x", "model": "a", "when": {"moon": "full"}}, id="an unknown fact"),
     pytest.param(
-        {"kind": "route", "id": "x", "model": "a", "when": {"hour": {"after": 9}}}, id="an operator"
+        {"kind": "route", "id": "x", "model": "a", "when": {"hour": {"after": 9}}}, id="an unknown operator"
     ),
     pytest.param(
         {"kind": "route", "id": "x", "model": "a", "when": {"hour": {"gt": b"9"}}}, id="binary for a number"
@@ -520,9 +520,12 @@ TYPED_BY_HAND = [
     pytest.param({"kind": "route", "id": "x", "set": {f"f{n}": n for n in range(6_000)}}, id="6,000 fields"),
     pytest.param({"kind": "access", "id": "x", "models": [["a"]]}, id="a list in a list"),
     pytest.param({"kind": "access", "id": "x", "models": {1, 2}}, id="a number set of models"),
-    pytest.param({"kind": "limit", "id": "x", "requests": "many", "per": "minute"}, id="many requests"),
-    pytest.param({"kind": "budget", "id": "x", "usd": "ten", "per": "day"}, id="ten dollars in words"),
-    pytest.param({"kind": "alias", "id": "x"}, id="an alias for nothing"),
+    pytest.param(
+        {"kind": "limit", "id": "x", "requests": "many", "per": "minute"},
+        id="a word for a number of requests",
+    ),
+    pytest.param({"kind": "budget", "id": "x", "usd": "ten", "per": "day"}, id="a word for dollars"),
+    pytest.param({"kind": "alias", "id": "x"}, id="an alias without models"),
     pytest.param(
         {"kind": "provider", "id": "x", "base_url": "file:///etc/passwd"}, id="a file as a provider"
     ),

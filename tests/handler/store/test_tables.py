@@ -1,4 +1,4 @@
-"""The store against moto, and against a client that fails in every way."""
+"""The store on moto, and on a client that fails in every way."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def store(database: Any) -> Store:
 
 
 class Fake:
-    """A client whose every operation answers by one function of its arguments."""
+    """A client whose operations all return `answer(arguments)`."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -68,7 +68,7 @@ def put(database: Any, table: str, **item: Any) -> None:
     database.put_item(TableName=table, Item=serialize_item(item))
 
 
-async def test_rules_come_as_plain_values(database: Any, store: Store) -> None:
+async def test_rules_are_returned_as_plain_values(database: Any, store: Store) -> None:
     record = {
         "kind": "route",
         "id": "a",
@@ -81,7 +81,7 @@ async def test_rules_come_as_plain_values(database: Any, store: Store) -> None:
     assert await store.load_rules() == [record]
 
 
-async def test_an_unchanged_table_gives_the_same_list(database: Any, store: Store) -> None:
+async def test_an_unchanged_table_returns_the_same_list(database: Any, store: Store) -> None:
     put(database, SETTINGS.rules_table, kind="route", id="a", enabled=True)
     first = await store.load_rules()
     assert await store.load_rules() is first
@@ -89,13 +89,13 @@ async def test_an_unchanged_table_gives_the_same_list(database: Any, store: Stor
     assert await store.load_rules() is not first, "true and 1 are not the same"
 
 
-async def test_a_key_is_found_by_its_hash_only(database: Any, store: Store) -> None:
+async def test_a_key_is_found_by_its_hash(database: Any, store: Store) -> None:
     put(database, SETTINGS.keys_table, hash="h", id="k", enabled=True)
     assert await store.load_key("h") == {"hash": "h", "id": "k", "enabled": True}
     assert await store.load_key("other") is None
 
 
-async def test_the_day_of_use_goes_into_a_record_that_is_there_and_nothing_else_of_it_changes(
+async def test_the_day_of_last_use_is_written_only_into_an_existing_record_and_changes_nothing_else(
     database: Any, store: Store
 ) -> None:
     record = {"hash": "h", "id": "k", "enabled": False}
@@ -135,7 +135,7 @@ async def test_a_page_that_fails_fails_the_whole_read() -> None:
         pytest.param([{"note": {"B": b"x" * 400_000}}] * 3, id="1.2 MB of binary"),
     ],
 )
-async def test_a_set_that_is_too_large_is_not_read_to_its_end(page: list[dict[str, Any]]) -> None:
+async def test_reading_stops_when_the_set_is_too_large(page: list[dict[str, Any]]) -> None:
     endless = Fake(lambda _: {"Items": page, "LastEvaluatedKey": {"id": {"S": "more"}}})
     with pytest.raises(StoreError, match="more than 1,000 records or 1,048,576 bytes"):
         await Store(endless, SETTINGS).load_rules()
@@ -152,39 +152,45 @@ FAILURES = [
     pytest.param(
         refused("AccessDeniedException", f"User: {ARN} is not authorized"),
         "scan t: access denied",
-        id="denied",
+        id="access denied",
     ),
     pytest.param(refused("ResourceNotFoundException", ARN), "scan t: there is no such table", id="no table"),
-    pytest.param(refused("ExpiredTokenException"), "scan t: the AWS credentials have expired", id="expired"),
+    pytest.param(
+        refused("ExpiredTokenException"), "scan t: the AWS credentials have expired", id="expired credentials"
+    ),
     pytest.param(refused("SomethingNew", "secret words"), "scan t: SomethingNew", id="an unknown code"),
     pytest.param(
         refused("ValidationException", f"{ARN} of 123456789012: wrong key"),
         "scan t: ... of ...: wrong key",
-        id="our own mistake, without the account",
+        id="a validation error without the account",
     ),
     pytest.param(
         ReadTimeoutError(endpoint_url="https://dynamodb.internal"),
         "scan t: no answer (read timeout)",
-        id="slow",
+        id="a read timeout",
     ),
     pytest.param(
         ConnectTimeoutError(endpoint_url="https://dynamodb.internal"),
         "scan t: no answer (connect timeout)",
-        id="black hole",
+        id="a connect timeout",
     ),
     pytest.param(
         EndpointConnectionError(endpoint_url="https://dynamodb.internal"),
         "scan t: no answer (endpoint connection)",
-        id="refused",
+        id="a refused connection",
     ),
     pytest.param(NoCredentialsError(), "scan t: no AWS credentials were found", id="no credentials"),
-    pytest.param(ResponseParserError("<html>"), "scan t: no answer (response parser)", id="not DynamoDB"),
-    pytest.param(ConnectionResetError("peer"), "scan t: no answer (connection reset)", id="reset"),
+    pytest.param(
+        ResponseParserError("<html>"), "scan t: no answer (response parser)", id="an answer that is not JSON"
+    ),
+    pytest.param(
+        ConnectionResetError("peer"), "scan t: no answer (connection reset)", id="a connection reset"
+    ),
 ]
 
 
 @pytest.mark.parametrize(("error", "text"), FAILURES)
-def test_a_failure_is_said_plainly(error: Exception, text: str) -> None:
+def test_an_error_message_is_plain(error: Exception, text: str) -> None:
     with pytest.raises(StoreError) as failure:
         list(scan(failing(error), "t"))
     assert str(failure.value) == text
@@ -211,7 +217,7 @@ async def test_a_missing_table_is_a_store_error(database: Any) -> None:
         await Store(database, Settings(rules_table="nowhere")).load_rules()
 
 
-async def test_nothing_was_ever_adopted(store: Store) -> None:
+async def test_without_an_adopted_set_none_is_returned(store: Store) -> None:
     assert await store.load_adopted() is None
 
 
@@ -225,19 +231,19 @@ RECORD = {
 }
 
 
-async def test_adopted_rules_come_back_as_they_were(store: Store) -> None:
+async def test_adopted_rules_are_loaded_as_they_were_saved(store: Store) -> None:
     await store.save_adopted("r1", [RECORD])
     assert await store.load_adopted() == ("r1", [RECORD])
 
 
-async def test_an_adopted_empty_set_comes_back(store: Store) -> None:
+async def test_an_adopted_empty_set_is_loaded(store: Store) -> None:
     await store.save_adopted("r1", [RECORD])
     await store.save_adopted("r0", [])
     assert await store.load_adopted() == ("r0", [])
 
 
 def noise(count: int) -> list[dict[str, Any]]:
-    """Records that gzip cannot make small."""
+    """Return records that gzip cannot compress."""
     letters = random.Random(7)
     return [
         {"kind": "route", "id": str(n), "note": "".join(letters.choices(string.printable, k=5_000))}
@@ -249,7 +255,9 @@ def states(database: Any) -> set[str]:
     return {item["id"]["S"] for item in scan(database, SETTINGS.state_table)}
 
 
-async def test_a_large_set_takes_several_items_and_leaves_none_behind(database: Any, store: Store) -> None:
+async def test_a_large_set_takes_several_items_which_the_next_set_deletes(
+    database: Any, store: Store
+) -> None:
     large = noise(200)
     await store.save_adopted("r1", large)
     assert states(database) == {ADOPTED, f"{ADOPTED}#r1#1", f"{ADOPTED}#r1#2"}
@@ -267,7 +275,7 @@ async def test_a_large_set_takes_several_items_and_leaves_none_behind(database: 
         pytest.param({"part": b"no gzip"}, id="not gzip"),
         pytest.param({"parts": 2}, id="a part is missing"),
         pytest.param({"part": "text"}, id="text instead of bytes"),
-        pytest.param({"parts": "two"}, id="a count that is none"),
+        pytest.param({"parts": "two"}, id="a count that is not a number"),
     ],
 )
 async def test_damaged_adopted_rules_are_a_store_error(
@@ -288,7 +296,7 @@ async def test_a_revision_that_is_stored_is_not_written_again() -> None:
 
 
 def losing(code: str) -> Fake:
-    """A State table that takes no new head."""
+    """Return a client whose State table refuses a new head."""
 
     def answer(arguments: dict[str, Any]) -> dict[str, Any]:
         if "ConditionExpression" in arguments:
@@ -298,7 +306,7 @@ def losing(code: str) -> Fake:
     return Fake(answer)
 
 
-async def test_the_slower_of_two_instances_gives_way() -> None:
+async def test_the_slower_of_two_instances_writes_nothing() -> None:
     fake = losing("ConditionalCheckFailedException")
     await Store(fake, SETTINGS).save_adopted("r1", [RECORD])
     assert len(fake.calls) == 2
@@ -321,7 +329,7 @@ async def test_a_head_that_cannot_be_written_is_a_store_error() -> None:
         (None, False),
     ],
 )
-def test_what_is_loopback(endpoint: str | None, local: bool) -> None:
+def test_is_loopback(endpoint: str | None, local: bool) -> None:
     assert is_loopback(endpoint) is local
 
 
@@ -344,24 +352,24 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Session:
 @pytest.mark.parametrize(
     ("environment", "region"), [({}, "us-east-1"), ({"AWS_REGION": "eu-west-1"}, "eu-west-1")]
 )
-def test_a_client_for_loopback_needs_nothing_configured(
+def test_a_client_for_loopback_needs_no_configuration(
     bare: Session, environment: dict[str, str], region: str
 ) -> None:
     settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1", **environment})
-    made = create_client(settings, session=bare)
-    assert made.meta.region_name == region
+    client = create_client(settings, session=bare)
+    assert client.meta.region_name == region
     with pytest.raises(StoreError, match=r"no answer \(endpoint connection\)"):
-        call_aws(made, "scan", {"TableName": "t"})
+        call_aws(client, "scan", {"TableName": "t"})
 
 
-def test_credentials_that_are_configured_are_used_on_loopback_too(
+def test_configured_credentials_are_used_on_loopback_too(
     bare: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
     settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"})
-    made = create_client(settings, session=bare)
-    assert made._request_signer._credentials.access_key == "mine"
+    client = create_client(settings, session=bare)
+    assert client._request_signer._credentials.access_key == "mine"
 
 
 def test_a_client_for_aws_without_a_region_says_so(bare: Session) -> None:
@@ -369,7 +377,7 @@ def test_a_client_for_aws_without_a_region_says_so(bare: Session) -> None:
         create_client(Settings(), session=bare)
 
 
-def test_a_client_gives_up_soon(bare: Session) -> None:
+def test_a_client_has_short_time_limits(bare: Session) -> None:
     config = create_client(Settings(environment={"AWS_REGION": "eu-west-1"}), session=bare).meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.retries["total_max_attempts"] == 2
