@@ -1,4 +1,4 @@
-"""The routes, and what each error becomes: every failure of a request comes back here, and only here."""
+"""The ASGI app: routes, the headers of every response, and the response of each error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handler import __version__
 from handler.endpoints.chat import chat_completions
@@ -29,15 +29,15 @@ from handler.endpoints.http import (
 from handler.endpoints.models import model, models
 from handler.endpoints.report import report
 from handler.endpoints.response import Response, json_response
-from handler.endpoints.streaming import ClientDisconnected, Message, Receive, Scope, Send
+from handler.endpoints.streaming import ClientDisconnected
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from handler.gateway.gateway import Gateway
-from handler.log import RequestLog, failure
+from handler.log import RequestLog, exception_line
 
-# A base URL written for any of these services works unchanged (contract, section 1). Longest first.
+# A base URL written for any service that docs/api.md lists works unchanged. Longest first.
 PREFIXES = ("/v3/compat/v1", "/v3/compat", "/api/v1", "/v1", "")
 
-EXPOSED = (
+EXPOSED_HEADERS = (
     "x-request-id",
     "x-sluice-attempts",
     "x-sluice-cost",
@@ -58,13 +58,13 @@ EXPOSED = (
 
 
 async def root(gateway: Gateway, request: Request) -> Response:
-    """GET /: what answers here, and where to read on. No key, and nothing of the rules."""
+    """GET /: name, version, endpoints and documentation. It needs no key and reveals no rules."""
     return json_response(
         {
             "name": "sluice",
             "version": __version__,
             "documentation": DOCUMENTATION,
-            "endpoints": [f"{method} {shown(path)}" for method, path, _ in ENDPOINTS],
+            "endpoints": [f"{method} {display_path(path)}" for method, path, _ in ENDPOINTS],
         }
     )
 
@@ -80,33 +80,33 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]
     ("GET", "/health", health),
 )
 DOCUMENTATION = "docs/api.md, which comes with the gateway's source"
-# What is asked for most of what is not served, by how its path ends, and what to use instead.
-INSTEAD: Mapping[str, str] = {
-    "/responses": "Sluice has POST /v1/chat/completions; in the AI SDK: openai.chat(...)",
-    "/messages": "Sluice has POST /v1/chat/completions, for Claude's models too",
-    "/completions": "Sluice has POST /v1/chat/completions: messages instead of a prompt",
-    "/call": "Sluice has POST /v1/chat/completions, with `output_schema`",
-    "/chat/completions": "Sluice has POST /v1/chat/completions: a base URL ends in /v1",
+# Alternatives to endpoints that do not exist and are often requested, by the end of the path.
+ALTERNATIVES: Mapping[str, str] = {
+    "/responses": "Use POST /v1/chat/completions; in the AI SDK: openai.chat(...)",
+    "/messages": "Use POST /v1/chat/completions, which serves Claude models too",
+    "/completions": "Use POST /v1/chat/completions, with messages instead of a prompt",
+    "/call": "Use POST /v1/chat/completions, with `output_schema`",
+    "/chat/completions": "Use POST /v1/chat/completions; a base URL ends in /v1",
 }
 
 
 def create_app(gateway: Gateway) -> Any:
-    """The gateway as an ASGI application."""
+    """Return the gateway as an ASGI application."""
     routes = [Route(path, Endpoint(serve, gateway), methods=[method]) for method, path, serve in ENDPOINTS]
-    served = Failures(Router(routes, redirect_slashes=False, default=unknown_url), gateway)
-    browsers = CORSMiddleware(
-        served,
+    app = ErrorMiddleware(Router(routes, redirect_slashes=False, default=unknown_url), gateway)
+    cors_app = CORSMiddleware(
+        app,
         allow_origins=gateway.settings.cors_origins,
         allow_methods=("*",),
         allow_headers=("*",),
-        expose_headers=EXPOSED,
+        expose_headers=EXPOSED_HEADERS,
         max_age=86400,
     )
-    return Requests(served, browsers, gateway)
+    return RequestMiddleware(app, cors_app, gateway)
 
 
 class Endpoint:
-    """An endpoint as an application: without Starlette's own layer for failures, which are all ours."""
+    """An endpoint as an ASGI app, without Starlette's own error handling: ErrorMiddleware does all of it."""
 
     def __init__(self, serve: Callable[[Gateway, Request], Awaitable[ASGIApp]], gateway: Gateway) -> None:
         self._serve = serve
@@ -118,32 +118,32 @@ class Endpoint:
 
 
 async def unknown_url(scope: Scope, receive: Receive, send: Send) -> None:
-    raise _nothing_at(scope)
+    raise _unknown_path(scope)
 
 
-def stripped(path: str) -> str:
-    """`path` without its prefix and without one trailing slash; as it is when it is none (`OPTIONS *`)."""
+def strip_prefix(path: str) -> str:
+    """Return `path` without its prefix and one trailing slash; a target such as `*` stays as it is."""
     prefix = next((one for one in PREFIXES if path == one or path.startswith(one + "/")), "")
     path = path[len(prefix) :]
     return path[:-1] if len(path) > 1 and path.endswith("/") else path or "/"
 
 
-def shown(path: str) -> str:
-    """The path of an endpoint under the prefix that most clients use."""
+def display_path(path: str) -> str:
+    """Return an endpoint's path under the prefix that most clients use."""
     return path if path in ("/", "/health") else "/v1" + path.replace(":path", "")
 
 
-class Requests:
-    """Around every request: its id, its log entry, and the headers that every answer has."""
+class RequestMiddleware:
+    """Give every request its id and log entry, and every response the common headers."""
 
-    def __init__(self, served: ASGIApp, browsers: ASGIApp, gateway: Gateway) -> None:
-        self._served = served
-        self._browsers = browsers  # the same behind CORS, for requests that say their origin
+    def __init__(self, app: ASGIApp, cors_app: ASGIApp, gateway: Gateway) -> None:
+        self._app = app
+        self._cors_app = cors_app  # the same app behind CORS, for requests with an origin
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self._served(scope, receive, send)
+            return await self._app(scope, receive, send)
         headers = decode_headers(scope["headers"])
         entry = RequestLog(
             request_id=request_id(headers) or secrets.token_hex(16),
@@ -155,26 +155,24 @@ class Requests:
             aws_request_id=getattr(scope.get("aws.context"), "aws_request_id", None),
             source_ip=(scope.get("client") or (None,))[0],
         )
-        inner = {**scope, "path": stripped(scope["path"]), "root_path": "", "sluice.entry": entry}
+        inner = {**scope, "path": strip_prefix(scope["path"]), "root_path": "", "sluice.entry": entry}
         try:
-            app = self._browsers if "origin" in headers else self._served
-            await app(inner, receive, self._outward(entry, send))
+            app = self._cors_app if "origin" in headers else self._app
+            await app(inner, receive, self._with_common_headers(entry, send))
         finally:
             await self._gateway.after(entry)
 
-    def _outward(self, entry: RequestLog, send: Send) -> Send:
-        """`send`, adding the headers that every answer has."""
-
-        async def outward(message: Message) -> None:
+    def _with_common_headers(self, entry: RequestLog, send: Send) -> Send:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
-                headers = (*sanitize_headers(message.get("headers", ())), *self._common(entry))
+                headers = (*sanitize_headers(message.get("headers", ())), *self._common_headers(entry))
                 message = {**message, "headers": headers}
             await send(message)
 
-        return outward
+        return send_with_headers
 
-    def _common(self, entry: RequestLog) -> list[tuple[bytes, bytes]]:
+    def _common_headers(self, entry: RequestLog) -> list[tuple[bytes, bytes]]:
         overhead = f"{entry.overhead_ms(self._gateway.clock()):.2f}"
         headers = {
             "x-request-id": entry.request_id,
@@ -187,8 +185,8 @@ class Requests:
         return encode_headers(headers)
 
 
-class Failures:
-    """What each failure of a request becomes."""
+class ErrorMiddleware:
+    """Answer each error of a request with its response, and log unexpected exceptions."""
 
     def __init__(self, router: Router, gateway: Gateway) -> None:
         self._router = router
@@ -198,58 +196,59 @@ class Failures:
         if scope["type"] != "http":
             return await self._router(scope, receive, send)
         entry: RequestLog = scope["sluice.entry"]
-        scope["app"] = self  # or a wrong method would be answered by the router, in its own words
+        scope["app"] = self  # so that the router raises HTTPException for a wrong method
         try:
             await self._router(scope, receive, send)
         except ClientDisconnected:
-            entry.left, entry.status = True, entry.status or 499
+            entry.client_left, entry.status = True, entry.status or 499
         except GatewayError as error:
-            await _respond(error, scope, receive, send)
+            await _send_error(error, scope, receive, send)
         except HTTPException as error:
-            await _respond(_of_status(error, scope), scope, receive, send)
-        except Exception as error:  # the last resort: an id for the caller, the story for the log
-            self._gateway.log(failure(error, **entry.ids))
-            internal = InternalError(f"Something went wrong here. The request's id is {entry.request_id}.")
-            await _respond(internal, scope, receive, send)
+            await _send_error(_convert(error, scope), scope, receive, send)
+        except Exception as error:  # the caller gets the id of the request, the log the details
+            self._gateway.log(exception_line(error, **entry.ids))
+            internal = InternalError(f"Something went wrong here; the request id is {entry.request_id}.")
+            await _send_error(internal, scope, receive, send)
 
 
-def _of_status(error: HTTPException, scope: Scope) -> GatewayError:
+def _convert(error: HTTPException, scope: Scope) -> GatewayError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "")
-        message = f"{_asked(scope)} takes {allowed}, not {scope['method']}."
+        message = f"Method {scope['method']} is not allowed for {_requested_path(scope)}; allowed: {allowed}."
         return MethodNotAllowed(message, headers={"allow": allowed})
-    return _nothing_at(scope)
+    return _unknown_path(scope)
 
 
-def _nothing_at(scope: Scope) -> NotFound:
-    """Says what there is instead: the closest, or all."""
-    asked = _asked(scope).rstrip("/")
-    served = ", ".join(f"{method} {shown(path)}" for method, path, _ in ENDPOINTS)
-    instead = next((INSTEAD[end] for end in _LONGEST_FIRST if asked.endswith(end)), f"Sluice has {served}")
-    message = f"There is nothing at {scope['method']} {_asked(scope)[:LONGEST_SHOWN]}. {instead}."
+def _unknown_path(scope: Scope) -> NotFound:
+    """Return the error of an unknown path, with an alternative to it or all endpoints."""
+    path = _requested_path(scope)
+    all_endpoints = "Endpoints: " + ", ".join(f"{method} {display_path(one)}" for method, one, _ in ENDPOINTS)
+    ends = (end for end in _LONGEST_FIRST if path.rstrip("/").endswith(end))
+    alternative = next((ALTERNATIVES[end] for end in ends), all_endpoints)
+    message = f"There is no endpoint {scope['method']} {path[:LONGEST_SHOWN]}. {alternative}."
     return NotFound(message, code="unknown_url")
 
 
-_LONGEST_FIRST = sorted(INSTEAD, key=len, reverse=True)
+_LONGEST_FIRST = sorted(ALTERNATIVES, key=len, reverse=True)
 LONGEST_SHOWN = 200  # characters of a path
 
 
-def _asked(scope: Scope) -> str:
-    """The path as it was asked for."""
+def _requested_path(scope: Scope) -> str:
+    """Return the path with its prefix, as the client sent it."""
     entry: RequestLog = scope["sluice.entry"]
     return entry.path
 
 
-async def _respond(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
+async def _send_error(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
     entry: RequestLog = scope["sluice.entry"]
-    entry.failed(error)
-    if entry.status:  # the head has left: all that can be done is to end
+    entry.set_failure(error)
+    if entry.status:  # the head was sent, so no other response can be
         return
-    response = json_response(error.body(), error.status, headers=_headers(error, entry))
+    response = json_response(error.body(), error.status, headers=_error_headers(error, entry))
     await response(scope, receive, send)
 
 
-def _headers(error: GatewayError, entry: RequestLog) -> Mapping[str, str]:
+def _error_headers(error: GatewayError, entry: RequestLog) -> Mapping[str, str]:
     headers, wait = {**decision_headers(entry), **error.headers}, error.retry_after
     if wait is None:
         return headers

@@ -1,7 +1,7 @@
-"""The tree of failures and the body each becomes (contract, sections 6 and 7).
+"""The tree of errors, and the body that each becomes in a response (docs/api.md, Errors).
 
 GatewayError                  status, type, code; body() is the OpenAI error object
-├── InvalidRequest      400   what the caller sent: invalid_json, invalid_value, ...
+├── InvalidRequest      400   invalid_json, invalid_value, ...
 ├── Unauthenticated     401   missing_api_key, invalid_api_key
 ├── Forbidden           403   model_not_allowed, scope_required
 ├── NotFound            404   model_not_found, unknown_url
@@ -10,9 +10,9 @@ GatewayError                  status, type, code; body() is the OpenAI error obj
 ├── UnsupportedEncoding 415   unsupported_encoding
 ├── Unavailable         503   no_candidate, store_unavailable, rule_unreadable
 ├── InternalError       500   internal_error
-└── UpstreamError             one failed attempt, or all of them; ACTIONS says what may follow it
-    ├── SchemaMismatch        an answer that is not what the request asked for
-    └── Unsupported           content that one candidate's format cannot carry; nobody was asked
+└── UpstreamError             one failed attempt, or all of them; ACTIONS has what may follow it
+    ├── SchemaMismatch        an answer that does not match the requested format
+    └── Unsupported           content that one candidate's format cannot carry; nothing was sent
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ LONGEST_DETAIL = 300  # characters of a provider's own words, in answers and in 
 
 
 class AttemptRecord(NamedTuple):
-    """One call to one candidate, as the error body, the headers and the log tell it."""
+    """One call to one candidate, as the error body, the headers and the log show it."""
 
     model: str
-    failure_class: str  # "ok", or a failure class of contract section 6
+    failure_class: str  # "ok", or one of ACTIONS
     status: int | None
     ms: int
-    detail: str | None = None  # why it failed, the provider's own words where there are some; for the log
+    detail: str | None = (
+        None  # the reason of a failure, for the log: the provider's own words if it sent some
+    )
     cause: str | None = None  # of a failure of class "network"
-    dropped: tuple[str, ...] = ()  # as of an Answer
+    dropped: tuple[str, ...] = ()  # as in Answer
     schema: str | None = None
 
     def body(self) -> Json:
@@ -49,7 +51,7 @@ class AttemptRecord(NamedTuple):
 
 
 class GatewayError(Exception):
-    """A failure that a caller sees. `message` is for people: never a credential or an address in it."""
+    """An error that a caller sees. `message` is for people and never contains a credential or an address."""
 
     status = 500
     type = "server_error"
@@ -74,7 +76,7 @@ class GatewayError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> Json:
-        """The error object of contract section 7."""
+        """Return OpenAI's error object, with `metadata` of our own (docs/api.md)."""
         error: Json = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         metadata = dict(self.metadata)
         if self.retry_after is not None:
@@ -123,20 +125,20 @@ class InternalError(GatewayError):
 
 
 class Action(NamedTuple):
-    """What may follow a failed attempt of one class."""
+    """What may follow a failed attempt."""
 
     retry: bool = False  # the same candidate again, `retries` times
     failover: bool = True  # the next candidate
     blame: bool = True  # counts against the candidate (cooldown)
 
 
-# Contract section 6, row by row.
+# By failure class (docs/api.md, What follows a failed attempt).
 ACTIONS: Mapping[str, Action] = {
     "invalid_request": Action(failover=False, blame=False),
     "content_policy": Action(failover=False, blame=False),
-    "context_length": Action(blame=False),  # relay: only to a larger window
+    "context_length": Action(blame=False),  # only to a larger context window
     **dict.fromkeys(("auth", "permission", "not_found", "quota"), Action()),
-    "rate_limit": Action(),  # relay: waits when it is the last
+    "rate_limit": Action(),  # waits if no other candidate is left
     **dict.fromkeys(("server", "overloaded", "network"), Action(retry=True)),
     **dict.fromkeys(("timeout_connect", "timeout_first_token", "timeout_idle", "timeout_total"), Action()),
     "protocol": Action(),
@@ -144,16 +146,15 @@ ACTIONS: Mapping[str, Action] = {
     "cancelled": Action(failover=False, blame=False),
 }
 
-
-# Classes that a provider's response tells of. Without a response the gateway itself refused.
-_REFUSALS = frozenset({"invalid_request", "auth", "permission", "not_found"})
+# A provider reports these classes in a response. Without a response the gateway itself refused the request.
+_REFUSAL_CLASSES = frozenset({"invalid_request", "auth", "permission", "not_found"})
 
 
 class UpstreamError(GatewayError):
-    """A provider failed. `failure_class` is one of ACTIONS; status, type and code count if it ends here."""
+    """A provider failed. `failure_class` is one of ACTIONS; the client sees status, type and code."""
 
     status, type, code = 502, "upstream_error", "upstream_error"
-    dropped: tuple[str, ...] = ()  # as of an Answer, where a request was made
+    dropped: tuple[str, ...] = ()  # as in Answer, where a request was sent
     schema: str | None = None
 
     def __init__(
@@ -172,7 +173,7 @@ class UpstreamError(GatewayError):
     ) -> None:
         super().__init__(message, code=code, param=param, retry_after=retry_after, metadata=metadata)
         self.failure_class = failure_class
-        self.cause = cause  # of class `network`: a name of NETWORK_FAILURES in handler/upstream/connection.py
+        self.cause = cause  # of class `network`: one of NETWORK_FAILURES in handler/upstream/connection.py
         self.upstream_status = upstream_status
         self.status = status or self.status
         self.type = type or self.type
@@ -183,21 +184,24 @@ class UpstreamError(GatewayError):
 
     @property
     def origin(self) -> str:
-        """`gateway` for a refusal of ours, before any provider was asked; else `provider`."""
+        """`gateway` where Sluice itself refused, before any provider was called; else `provider`."""
         ours = self.failure_class == "timeout_total" or (
-            self.upstream_status is None and self.failure_class in _REFUSALS
+            self.upstream_status is None and self.failure_class in _REFUSAL_CLASSES
         )
         return "gateway" if ours else "provider"
 
     @property
     def detail(self) -> str:
-        """The reason for the log: the provider's own words where it gave some, else ours."""
+        """The reason for the log: the provider's own words if it sent some, else the message."""
         own, *_ = getattr(self, "__notes__", None) or [self.message]
         return redact(own, limit=LONGEST_DETAIL)
 
 
+_MISMATCH = "The answer does not match the requested format"
+
+
 class SchemaMismatch(UpstreamError):
-    """An answer that is not what the request asked for. `problem` says where, and quotes nothing of it.
+    """An answer that does not match the requested format. `problem` says where, and quotes nothing of it.
 
     `answer_text` is None where the provider refused the mode; `refused_modes` names all such modes.
     """
@@ -210,18 +214,19 @@ class SchemaMismatch(UpstreamError):
         failure_class: str = "schema",
         upstream_status: int | None = None,
     ) -> None:
-        message = f"The answer is not what was asked for: {problem}."
-        super().__init__(message, failure_class=failure_class, upstream_status=upstream_status)
+        super().__init__(
+            f"{_MISMATCH}: {problem}.", failure_class=failure_class, upstream_status=upstream_status
+        )
         self.problem, self.answer_text = problem, answer_text
         self.refused_modes: frozenset[str] = frozenset()
 
     @property
     def detail(self) -> str:
-        # The problem names members of the caller's schema; of a refused mode the provider's words are noted.
-        return super().detail if self.answer_text is None else "The answer is not what was asked for."
+        # The problem names members of the caller's schema; a refused mode has the provider's words in a note.
+        return super().detail if self.answer_text is None else _MISMATCH + "."
 
 
 class Unsupported(UpstreamError):
-    """Content that one candidate's format cannot carry. Nothing was sent, so it is no attempt."""
+    """Content that one candidate's format cannot carry. Nothing was sent, so it is not an attempt."""
 
     status, type, code = 400, "invalid_request_error", "unsupported_parameter"

@@ -1,4 +1,4 @@
-"""One JSON line per request, one per thing an operator should know; never a prompt or an answer."""
+"""The log: one JSON line per request and one per problem; never a prompt or an answer."""
 
 from __future__ import annotations
 
@@ -25,84 +25,83 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Log = Callable[[Mapping[str, Any]], None]
 
-# Codes of our own whose message says what was wrong with a value, and may quote it.
+# Codes of the gateway whose message may quote a value of the request.
 _QUOTING = frozenset({"invalid_value", "invalid_json", "unsupported_parameter"})
 
 _USAGE = tuple(field.name for field in fields(Usage))
 
-LONGEST = 256  # characters of what a caller chose freely
+LONGEST = 256  # characters of a value that the caller chose
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(slots=True)
 class RequestLog:
-    """What is known of one request as it goes along; `line` is what remains of it in the log."""
+    """The log entry of one request, filled in while it is served; `request_line` writes it."""
 
     request_id: str
     method: str
     path: str
     started: float  # monotonic seconds
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # logged: the user agent alone
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # only the user agent is logged
     trace: Mapping[str, str] = field(default_factory=dict)
-    aws_request_id: str | None = None  # Lambda's own, to find the lines that Lambda writes
+    aws_request_id: str | None = None  # matches the lines that Lambda writes
     source_ip: str | None = None
-    routine: bool = False  # a health check, logged for debugging only
+    routine: bool = False  # a health check, logged at level DEBUG only
     status: int = 0
     key: Key | None = None
     decision: Decision | None = None
     answer: Answer | None = None
     attempts: list[AttemptRecord] = field(default_factory=list)
-    spent: list[Spent] = field(default_factory=list)  # what attempts without an answer used
+    spent: list[Spent] = field(default_factory=list)  # the usage of attempts without an answer
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     failure: GatewayError | None = None
-    waiting_since: float | None = None  # monotonic seconds; set while the providers have the word
+    waiting_since: float | None = None  # monotonic seconds; set while a provider is called
     waited: float = 0.0  # seconds spent waiting on providers
-    left: bool = False  # the client went away
+    client_left: bool = False  # the client disconnected before the answer was complete
 
     @property
     def ids(self) -> dict[str, str | None]:
-        """The ids that the client and Lambda know the request by."""
+        """The ids of the request that the client and Lambda know."""
         return {"request_id": self.request_id, "aws_request_id": self.aws_request_id}
 
     @property
     def model(self) -> str | None:
-        """The model that answered, or without an answer the one asked last."""
+        """The model that answered; without an answer, the model of the last attempt."""
         if self.answer is not None:
             return self.answer.candidate.id
         return self.attempts[-1].model if self.attempts else None
 
     @property
-    def served(self) -> Answer | AttemptRecord | None:
-        """What tells `dropped` and `schema`: the answer, or without one the last attempt."""
+    def result(self) -> Answer | AttemptRecord | None:
+        """The answer; without one, the last attempt. Both have `dropped` and `schema`."""
         return self.answer or (self.attempts[-1] if self.attempts else None)
 
-    def failed(self, error: GatewayError) -> None:
+    def set_failure(self, error: GatewayError) -> None:
         self.failure = error
 
     def overhead_ms(self, now: float) -> float:
-        """Milliseconds so far that were not spent waiting on providers."""
+        """Return the milliseconds until `now` that were not spent waiting on providers."""
         waiting = 0.0 if self.waiting_since is None else now - self.waiting_since
         return max(0.0, (now - self.started - self.waited - waiting) * 1000)
 
 
-def line(entry: RequestLog, now: float) -> Json:
-    """The log line of a finished request: never a prompt, an answer, a key or an upstream's address.
+def request_line(entry: RequestLog, now: float) -> Json:
+    """Return the log line of a finished request: never a prompt, an answer, a key or a provider's address.
 
-    It has the same fields however the request ended, null where there is no value
-    (docs/operating.md).
+    Every line has the same fields, with null where there is no value (docs/operating.md).
     """
     failure = entry.failure or (entry.answer.failure if entry.answer else None)
     return {
         "level": _level(entry, failure),
         "message": "request",
-        **_request(entry),
-        **_caller(entry),
-        **_decided(entry),
-        **_served(entry),
-        "error": error_of(failure) if failure else None,
-        "left": entry.left,
+        **_request_fields(entry),
+        **_caller_fields(entry),
+        **_decision_fields(entry),
+        **_result_fields(entry),
+        "error": error_fields(failure) if failure else None,
+        "left": entry.client_left,
         "ms": round((now - entry.started) * 1000, 1),
         "overhead_ms": round(entry.overhead_ms(now), 2),
         "provider_ms": round(entry.waited * 1000, 1),
@@ -113,11 +112,11 @@ def line(entry: RequestLog, now: float) -> Json:
 def _level(entry: RequestLog, failure: GatewayError | None) -> str:
     if entry.routine:
         return "DEBUG"
-    in_band = failure is not None and entry.status < 400  # the status had left: it says nothing of that
+    in_band = failure is not None and entry.status < 400  # after the head was sent
     return "ERROR" if entry.status >= 500 or in_band else "INFO"
 
 
-def _request(entry: RequestLog) -> Json:
+def _request_fields(entry: RequestLog) -> Json:
     return {
         **entry.ids,
         "traceparent": entry.trace.get("traceparent"),
@@ -129,7 +128,7 @@ def _request(entry: RequestLog) -> Json:
     }
 
 
-def _caller(entry: RequestLog) -> Json:
+def _caller_fields(entry: RequestLog) -> Json:
     facts, key = entry.decision.facts if entry.decision else None, entry.key
     key_id, project = (key.id, key.project) if key else (None, None)
     if isinstance(entry.failure, Unauthenticated):  # the key may be known, and disabled or expired
@@ -145,11 +144,11 @@ def _caller(entry: RequestLog) -> Json:
     }
 
 
-def _decided(entry: RequestLog) -> Json:
+def _decision_fields(entry: RequestLog) -> Json:
     decision = entry.decision
-    asked = decision.facts.model if decision else None
+    requested = decision.facts.model if decision else None
     return {
-        "asked_model": asked[:LONGEST] if asked else None,
+        "asked_model": requested[:LONGEST] if requested else None,
         "model": entry.model,
         "reason": reason_of(decision, entry.answer),
         "rule": decision.rule if decision else None,
@@ -158,39 +157,41 @@ def _decided(entry: RequestLog) -> Json:
     }
 
 
-def _served(entry: RequestLog) -> Json:
-    """The attempts and their usage, which is paid for without an answer too.
+def _result_fields(entry: RequestLog) -> Json:
+    """Return the attempts and their usage, which providers charge for without an answer too.
 
-    Of a client that left, what had just been asked may have to be, too.
+    When the client left, the input of the attempt under way is estimated: it may be charged as well.
     """
     answer, attempts = entry.answer, [attempt.logged() for attempt in entry.attempts]
     if answer is not None:
         usage, cost = answer.usage, answer.cost_dollars
     else:
-        asked = entry.decision.facts.input_tokens if entry.decision and entry.left and entry.waited else 0
-        usage = sum((used for _, used in entry.spent), start=Usage(input=asked, estimated=asked > 0))
-        cost = None if asked or not usage else dollars_of(entry.spent)
+        estimate = (
+            entry.decision.facts.input_tokens if entry.decision and entry.client_left and entry.waited else 0
+        )
+        usage = sum((used for _, used in entry.spent), start=Usage(input=estimate, estimated=estimate > 0))
+        cost = None if estimate or not usage else dollars_of(entry.spent)
     return {
         "attempts": attempts,
         "resumed": answer.resumed if answer else None,
-        "dropped": list(entry.served.dropped) if entry.served else [],
-        "schema": entry.served.schema if entry.served else None,
+        "dropped": list(entry.result.dropped) if entry.result else [],
+        "schema": entry.result.schema if entry.result else None,
         "usage": _tokens(usage) if usage else None,
         "cost": cost,
     }
 
 
-def error_of(error: GatewayError) -> Json:
-    """The error that the client was given, without the attempts and our own words about a value."""
-    found = dict(error.body()["error"])
-    metadata = found.get("metadata", {})
+def error_fields(error: GatewayError) -> Json:
+    """Return the client's error object, without attempts and without a message that may quote the request."""
+    fields = dict(error.body()["error"])
+    metadata = fields.get("metadata", {})
     metadata.pop("attempts", None)
     quotes = error.code in _QUOTING and metadata.get("origin") != "provider"
     if quotes or metadata.get("class") == "schema":
-        del found["message"]
+        del fields["message"]
     if error.param:
-        found["param"] = error.param[:LONGEST]
-    return found
+        fields["param"] = error.param[:LONGEST]
+    return fields
 
 
 def _milliseconds(seconds: float | None) -> float | None:
@@ -202,7 +203,7 @@ def _tokens(usage: Usage) -> Json:
 
 
 def reason_of(decision: Decision | None, answer: Answer | None) -> str | None:
-    """What settled the model that answered; `fallback` when a later candidate or a fallback did."""
+    """Return why the model answered; `fallback` for a fallback and for any candidate but the first."""
     if decision is None:
         return None
     first = decision.candidates[0].id if decision.candidates else None
@@ -210,17 +211,17 @@ def reason_of(decision: Decision | None, answer: Answer | None) -> str | None:
     return str(Reason.FALLBACK if fell_back else decision.reason)
 
 
-def trouble(what: str, found: Mapping[str, Any]) -> Json:
-    """The line of something an operator should look at: `what` it is, and the fields that tell more."""
-    return {"level": "ERROR", "message": what, **found}
+def problem_line(message: str, fields: Mapping[str, Any]) -> Json:
+    """Return the line of a problem that an operator should look at."""
+    return {"level": "ERROR", "message": message, **fields}
 
 
-def failure(error: BaseException, **ids: str | None) -> Json:
-    """The line of an exception nobody expected: where it came from, and its words without secrets.
+def exception_line(error: BaseException, **ids: str | None) -> Json:
+    """Return the line of an unexpected exception: its source, and its message without secrets.
 
-    `ids`: of the request, or the part of an instance's life, that it ended.
+    `ids`: of the request, or the phase of the instance's life, that it ended.
     """
-    if isinstance(error, InvalidSetting):  # the person who set it needs the message, not our frames
+    if isinstance(error, InvalidSetting):  # the message is enough for the person who set it
         return {"level": "ERROR", "message": str(error), **ids}
     frames = traceback.extract_tb(error.__traceback__)[-12:]
     return {
@@ -234,7 +235,7 @@ def failure(error: BaseException, **ids: str | None) -> Json:
 
 
 def json_lines(write: Callable[[str], object] | None = None, *, level: str = "INFO") -> Log:
-    """A log that writes one JSON line per entry of at least `level`, stamped in RFC 3339."""
+    """Return a log that writes a JSON line per entry of at least `level`, with an RFC 3339 timestamp."""
     least = LEVELS.index(level)
 
     def log(fields: Mapping[str, Any]) -> None:

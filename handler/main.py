@@ -1,4 +1,4 @@
-"""Builds the gateway: settings, clients, gateway and app.
+"""Build the gateway and its app from the settings.
 
 `build` is called once per process: by one of Lambda's entries (handler/runtime) or by a local run.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from handler.access.auth import Auth
 from handler.app import create_app
 from handler.gateway.gateway import Gateway
-from handler.log import Log, json_lines, trouble
+from handler.log import Log, json_lines, problem_line
 from handler.providers.credential_hosts import credential_allowed
 from handler.providers.provider import Provider
 from handler.relay.cooldown import Cooldown
@@ -38,23 +38,27 @@ def build(
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> tuple[Any, Gateway]:
-    """The app, and the gateway behind it. `extra_rows`: providers that only this process serves.
+    """Return the ASGI app and its gateway. `extra_rows`: providers that only this process serves.
 
     `clock`: monotonic seconds; `now`: epoch seconds.
     """
     settings = settings or settings_from()
     log = log or json_lines(level=settings.log_level)
     store = store or Store(create_client(settings), settings)
-    gateway = _gateway(settings, store, log, clock, now)
-    gateway.extra_rows = extra_rows or {}
+    gateway = _gateway(settings, store, log, clock, now, extra_rows or {})
     return create_app(gateway), gateway
 
 
 def _gateway(
-    settings: Settings, store: Store, log: Log, clock: Callable[[], float], now: Callable[[], float]
+    settings: Settings,
+    store: Store,
+    log: Log,
+    clock: Callable[[], float],
+    now: Callable[[], float],
+    extra_rows: Mapping[str, Provider],
 ) -> Gateway:
-    def report(what: str, found: Mapping[str, Any]) -> None:
-        log(trouble(what, found))
+    def report(message: str, fields: Mapping[str, Any]) -> None:
+        log(problem_line(message, fields))
 
     signer = Signer()
     credentials = Credentials(
@@ -79,6 +83,7 @@ def _gateway(
         now=lambda: datetime.fromtimestamp(now(), UTC),
         clock=clock,
         roll=random.random,
+        extra_rows=extra_rows,
     )
 
 
@@ -90,7 +95,7 @@ def _relay(
     clock: Callable[[], float],
 ) -> Relay:
     def credential(row: Provider) -> str | None:
-        """Looked up anew for each attempt, and never for a host that is not its own."""
+        """Return the provider's credential, never for a host that it does not belong to."""
         return credentials.get(row.credential) if row.credential and credential_allowed(row) else None
 
     return Relay(

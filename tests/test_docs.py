@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from handler.app import EXPOSED, PREFIXES
+from handler.app import EXPOSED_HEADERS, PREFIXES
 from handler.errors import ACTIONS
 from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
@@ -107,7 +107,7 @@ DOCUMENTED = {
     "providers.md": sorted(PROVIDERS),
     "api.md": [
         *(prefix for prefix in PREFIXES if prefix),
-        *EXPOSED[:9],
+        *EXPOSED_HEADERS[:9],
         "/chat/completions",
         "/explain",
         "/models",

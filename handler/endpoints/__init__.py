@@ -1,1 +1,1 @@
-"""One file per surface that clients call."""
+"""The endpoints, one module for each, and the HTTP that they share."""

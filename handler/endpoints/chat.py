@@ -21,7 +21,7 @@ async def chat_completions(gateway: Gateway, request: Request) -> Response | Str
         return StreamingAnswer(
             gateway.relayed(call, entry),
             lambda answer: decision_headers(entry) if answer else {},  # else it may still become another
-            entry.failed,
+            entry.set_failure,
             head_after=gateway.head_after,
         )
     answer = await cancel_on_disconnect(gateway.relayed(call, entry), request.receive)

@@ -1,4 +1,4 @@
-"""Makes the headers that tell a decision and its attempts, on answers and errors (contract, section 8)."""
+"""Response headers that describe a decision and its attempts, on answers and errors (docs/api.md)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from handler.log import RequestLog, reason_of
 
 
 def decision_headers(entry: RequestLog) -> dict[str, str]:
-    """The headers of a decision, if there is one. Without an answer the model is the last one asked."""
-    decision, answer, served = entry.decision, entry.answer, entry.served
+    """Return the headers of the decision; none if there is no decision yet."""
+    decision, result = entry.decision, entry.result
     if decision is None:
         return {}
-    found: Mapping[str, str | None] = {
+    headers: Mapping[str, str | None] = {
         "x-sluice-model": entry.model,
-        "x-sluice-reason": reason_of(decision, answer),
+        "x-sluice-reason": reason_of(decision, entry.answer),
         "x-sluice-rule": decision.rule,
         "x-sluice-attempts": str(len(entry.attempts)),
-        "x-sluice-schema": served.schema if served else None,
-        "x-sluice-dropped": ", ".join(served.dropped) or None if served else None,
+        "x-sluice-schema": result.schema if result else None,
+        "x-sluice-dropped": ", ".join(result.dropped) or None if result else None,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in headers.items() if value is not None}

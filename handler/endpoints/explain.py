@@ -1,4 +1,4 @@
-"""POST /explain: the decision for a chat request, without calling anyone."""
+"""POST /explain: the decision for a chat request, without calling a provider."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from handler.gateway.gateway import Gateway
 
 
 async def explain(gateway: Gateway, request: Request) -> Response:
-    """The decision's explanation; a refusal is part of it, not an error of this call."""
+    """Return the explanation of a decision. A refusal is part of it, not an error of this endpoint."""
     asked = await gateway.asked(request.receive, request.scope["sluice.entry"])
     return json_response(asked.explanation())

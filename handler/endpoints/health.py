@@ -1,4 +1,4 @@
-"""GET /health: whether requests can be served, from memory alone."""
+"""GET /health: the state of rules, keys and credentials. It reads no table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handler.log import RequestLog
 
 
 async def health(gateway: Gateway, request: Request) -> Response:
-    """The rules' state, to a `manage` key also which records cannot be read. 503: nothing can be served."""
+    """Return the state of the gateway, with details for a `manage` key; 503 if no request can be served."""
     entry: RequestLog = request.scope["sluice.entry"]
     entry.routine = True
     status, body = gateway.health(detailed=_manages(gateway, request))

@@ -1,40 +1,32 @@
-"""GET /models, /models/{id}: what this key may use, in OpenAI's shape or for its clients in Anthropic's."""
+"""GET /models, /models/{id}: the models that a key may use, in OpenAI's format or in Anthropic's."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from starlette.requests import Request
 
 from handler.endpoints.response import Response, json_response
-from handler.errors import NotFound
+from handler.errors import Json, NotFound
 from handler.gateway.gateway import Gateway
-
-Json = dict[str, Any]
 
 
 async def models(gateway: Gateway, request: Request) -> Response:
-    listed = await _listed(gateway, request)
+    listed = await _models(gateway, request)
     if "anthropic-version" not in request.headers:
         return json_response({"object": "list", "data": listed})
     data = [_anthropic(item) for item in listed]
-    ends = (
-        {"first_id": data[0]["id"], "last_id": data[-1]["id"]}
-        if data
-        else {"first_id": None, "last_id": None}
-    )
-    return json_response({"data": data, "has_more": False, **ends})
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return json_response({"data": data, "has_more": False, "first_id": first, "last_id": last})
 
 
 async def model(gateway: Gateway, request: Request) -> Response:
-    wanted = request.path_params["id"].lower()
-    for item in await _listed(gateway, request):
-        if item["id"].lower() == wanted:
+    id = request.path_params["id"]
+    for item in await _models(gateway, request):
+        if item["id"].lower() == id.lower():
             return json_response(_anthropic(item) if "anthropic-version" in request.headers else item)
-    raise NotFound(f"There is no model {request.path_params['id']!r} that this key may use.", param="model")
+    raise NotFound(f"There is no model {id!r} that this key may use.", param="model")
 
 
-async def _listed(gateway: Gateway, request: Request) -> list[Json]:
+async def _models(gateway: Gateway, request: Request) -> list[Json]:
     key = await gateway.admitted(request.scope["sluice.entry"])
     return await gateway.models(key)
 

@@ -1,6 +1,6 @@
-"""POST /report, /report-anthropic: OpenPipe's way to log a call that was made elsewhere.
+"""POST /report, /report-anthropic: OpenPipe's endpoints that log a call made elsewhere.
 
-There is no log of contents yet, so a report is read and let go: code that sends them goes on working.
+Sluice has no content log yet, so a report is parsed and discarded; code that sends reports keeps working.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from handler.wire.strict_json import loads
 async def report(gateway: Gateway, request: Request) -> Response:
     entry: RequestLog = request.scope["sluice.entry"]
     await gateway.admitted(entry)
-    _, told = loads(await read_body(request.receive, entry.headers, gateway.settings.max_body))
-    if not isinstance(told, dict):
+    _, value = loads(await read_body(request.receive, entry.headers, gateway.settings.max_body))
+    if not isinstance(value, dict):
         raise InvalidRequest("The body: expected an object")
     return json_response({"status": "ok"})

@@ -1,12 +1,13 @@
-"""Whole answers of ours over ASGI: JSON that always encodes, header values that are always legal."""
+"""Complete responses over ASGI, with legal header values and JSON that can always be encoded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
+
 from handler.endpoints.http import encode_headers
-from handler.endpoints.streaming import Receive, Scope, Send
 from handler.wire.splice import dump
 
 
@@ -25,5 +26,5 @@ class Response:
 
 
 def json_response(content: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:
-    """`content` as JSON, whatever text a caller put into it: half a surrogate pair stays an escape."""
+    """Return `content` as JSON. Any text can be encoded: half a surrogate pair becomes an escape."""
     return Response(dump(content).encode(), status, headers=headers)

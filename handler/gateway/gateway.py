@@ -19,7 +19,7 @@ from handler.formats.chat.request import Chat, parse
 from handler.formats.options import wants_explanation
 from handler.gateway.admission import facts_of, refusal_error, refused_field_error
 from handler.gateway.rule_warnings import RuleWarnings
-from handler.log import Log, RequestLog, line
+from handler.log import Log, RequestLog, request_line
 from handler.providers.addressing import unsupported_features
 from handler.providers.provider import Provider
 from handler.providers.registry import available_providers, provider_rows
@@ -234,7 +234,7 @@ class Gateway:
         if answer is not None and answer.first_token is not None:
             last = self.first_token.get(answer.candidate.id, answer.first_token)
             self.first_token[answer.candidate.id] = last + SMOOTHING * (answer.first_token - last)
-        self.log(line(entry, self.clock()))
+        self.log(request_line(entry, self.clock()))
 
     async def start(self) -> None:
         """Reads what the first request needs; init has a full processor. `health` tells of trouble."""

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Protocol
 
 from handler.errors import GatewayError, InternalError, InvalidRequest, UpstreamError
-from handler.log import Log, failure, json_lines
+from handler.log import Log, exception_line, json_lines
 from handler.runtime.event import parsed, prelude, request_of
 from handler.runtime.runtime_api import ACCEPTED, GONE, Invocation, Response, RuntimeApi, RuntimeApiError
 
@@ -63,7 +63,7 @@ async def _serve(api: RuntimeApi, build: Build, environment: MutableMapping[str,
         app, hooks = build()
         await hooks.start()
     except Exception as error:  # whatever it is, Lambda has to be told
-        log(failure(error, phase="init"))
+        log(exception_line(error, phase="init"))
         await api.init_error(error)
         return FAILED
     if environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start" and (
@@ -76,7 +76,7 @@ async def _serve(api: RuntimeApi, build: Build, environment: MutableMapping[str,
             _trace(environment, invocation)
             await answer(api, app, hooks, invocation, log)
     except (RuntimeApiError, OSError, EOFError) as error:
-        log(failure(error, phase="runtime"))
+        log(exception_line(error, phase="runtime"))
         return FAILED
 
 
@@ -85,10 +85,10 @@ async def _restored(api: RuntimeApi, hooks: Hooks, log: Log) -> int:
     try:
         await api.restore()
     except (RuntimeApiError, OSError, EOFError) as error:
-        log(failure(error, phase="restore"))
+        log(exception_line(error, phase="restore"))
         return NOT_RESTORED
     if failed := await _bounded(hooks.after_restore(), None):
-        log(failure(failed, phase="restore"))
+        log(exception_line(failed, phase="restore"))
         await api.restore_error(failed)
         return RESTORE_HOOK_FAILED
     return 0
@@ -113,13 +113,13 @@ async def answer(api: RuntimeApi, app: App, hooks: Hooks, invocation: Invocation
         cycle = Cycle(api, invocation, body)
         failed = await _bounded(_call(app, scope, cycle), _left(invocation))
     if failed is not None:
-        log(failure(failed, **id))
+        log(exception_line(failed, **id))
     try:
         await cycle.conclude(failed, log)
     except (OSError, EOFError) as error:  # Lambda has given this request up; the next one may still come
-        log(failure(error, **id) | {"level": "WARNING", "message": "answer not delivered"})
+        log(exception_line(error, **id) | {"level": "WARNING", "message": "answer not delivered"})
     if unsettled := await _bounded(hooks.settle(), _left(invocation)):
-        log(failure(unsettled, **id))
+        log(exception_line(unsettled, **id))
 
 
 async def _call(app: App, scope: Scope, cycle: Cycle) -> None:

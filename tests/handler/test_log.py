@@ -16,7 +16,7 @@ from handler.errors import (
     Unavailable,
     UpstreamError,
 )
-from handler.log import LONGEST, RequestLog, error_of, failure, json_lines, line
+from handler.log import LONGEST, RequestLog, error_fields, exception_line, json_lines, request_line
 from handler.relay.failover import final_error
 
 
@@ -46,7 +46,7 @@ def final(error: UpstreamError) -> UpstreamError:
     ],
 )
 def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) -> None:
-    logged, shown = error_of(error), error.body()["error"]
+    logged, shown = error_fields(error), error.body()["error"]
     assert "SECRET" not in str(logged)
     assert logged["code"] == shown["code"]
     assert logged["param"] == shown["param"]
@@ -67,7 +67,7 @@ def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) 
 def test_other_messages_are_logged_and_the_attempts_once(error: GatewayError) -> None:
     logged = error.body()["error"]
     logged.get("metadata", {}).pop("attempts", None)
-    assert error_of(error) == logged
+    assert error_fields(error) == logged
 
 
 LINES = {
@@ -79,11 +79,11 @@ LINES = {
 
 @pytest.mark.parametrize("entry", LINES.values(), ids=LINES)
 def test_every_line_has_the_same_fields(entry: RequestLog) -> None:
-    assert line(entry, 1.0).keys() == line(entry_of(), 1.0).keys()
+    assert request_line(entry, 1.0).keys() == request_line(entry_of(), 1.0).keys()
 
 
 def test_an_attempt_is_logged_with_the_providers_words() -> None:
-    (attempt,) = line(LINES["a failure"], 1.0)["attempts"]
+    (attempt,) = request_line(LINES["a failure"], 1.0)["attempts"]
     assert attempt == {"model": "up/m", "class": "server", "status": 500, "ms": 3, "detail": "It is 500."}
     assert "detail" not in LINES["a failure"].attempts[0].body(), "that one goes to callers"
 
@@ -107,7 +107,7 @@ def test_what_a_caller_chose_is_bounded_and_on_one_line() -> None:
     headers = {"user-agent": "a\r\n\x1b[2J" + "b" * 5_000}
     entry = entry_of(headers=headers, tags={"t": "\u2028" + "c" * 5_000})
     entry.path = "/\n" * 5_000
-    json_lines(written.append)(line(entry, 1.0))
+    json_lines(written.append)(request_line(entry, 1.0))
     (text,) = written
     assert text.isascii()
     assert text.isprintable() or text[:-1].isprintable()
@@ -129,9 +129,9 @@ def test_what_a_caller_chose_is_bounded_and_on_one_line() -> None:
     ],
 )
 def test_the_level_of_a_line(entry: RequestLog, level: str) -> None:
-    assert line(entry, 1.0)["level"] == level
+    assert request_line(entry, 1.0)["level"] == level
 
 
 def test_the_line_of_an_unexpected_failure_has_both_ids_of_the_request() -> None:
-    logged = failure(ValueError("x"), request_id="ours", aws_request_id="lambda's")
+    logged = exception_line(ValueError("x"), request_id="ours", aws_request_id="lambda's")
     assert (logged["request_id"], logged["aws_request_id"]) == ("ours", "lambda's")

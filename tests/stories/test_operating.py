@@ -14,7 +14,7 @@ import pytest
 from mangum import Mangum
 
 from handler.local.terminal_log import terminal_log
-from handler.log import RequestLog, line
+from handler.log import RequestLog, request_line
 from handler.runtime.buffered import http_only
 from handler.settings import Settings
 from handler.store.dynamodb import StoreError
@@ -36,7 +36,7 @@ from tests.support.upstream import Upstream
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
 ROUTE = {"kind": "route", "id": "ours", "retries": 0}
-FIELDS = line(RequestLog("id", "GET", "/", 0.0), 0.0).keys()
+FIELDS = request_line(RequestLog("id", "GET", "/", 0.0), 0.0).keys()
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def schema(value: Any) -> None:
             for name in REFERENCES if isinstance(node, dict) else ():
                 target = node.get(name)
                 if isinstance(target, str) and not target.startswith("#"):
-                    raise InvalidValue(f"`{name}` may refer only to the schema itself (#...)")
+                    raise InvalidValue(f"`{name}` may point only into the schema itself (#...)")
 
 
 def scalar(value: Any) -> None:
