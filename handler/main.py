@@ -20,7 +20,7 @@ from handler.providers.provider import Provider
 from handler.relay.cooldown import Cooldown
 from handler.relay.relay import Relay
 from handler.relay.shared_cooldown import Sharing
-from handler.settings import Settings, settings_from
+from handler.settings import Settings, read_settings
 from handler.store.dynamodb import create_client
 from handler.store.snapshot import Snapshot
 from handler.store.tables import Store
@@ -42,7 +42,7 @@ def build(
 
     `clock`: monotonic seconds; `now`: epoch seconds.
     """
-    settings = settings or settings_from()
+    settings = settings or read_settings()
     log = log or json_lines(level=settings.log_level)
     store = store or Store(create_client(settings), settings)
     gateway = _gateway(settings, store, log, clock, now, extra_rows or {})

@@ -1,4 +1,4 @@
-"""Settings, read once from the environment (contract, section 10). The only reader of os.environ."""
+"""Reads settings from the environment (contract, section 10). Nothing else reads os.environ."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 class InvalidSetting(ValueError):
-    """A setting that cannot be read: its name and what was meant."""
+    """A setting has an invalid value. The message names the setting and what it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every field is the environment variable of its upper-case name behind `SLUICE_`."""
+    """The settings of a process. Each field is the variable `SLUICE_` and its name in capitals."""
 
     rules_table: str = "sluice-rules"
     keys_table: str = "sluice-keys"
@@ -30,9 +30,8 @@ class Settings:
     max_n: int = 8
     cors_origins: tuple[str, ...] = ("*",)
     log_level: str = "INFO"
-    environment: Mapping[str, str] = field(
-        default_factory=dict, repr=False
-    )  # where credentials are looked up first
+    # Credentials are looked up here first.
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def region(self) -> str | None:
@@ -55,11 +54,11 @@ def _number(name: str, text: str, least: float) -> float:
 
 def _choice(name: str, text: str, *choices: str) -> str:
     if text not in choices:
-        raise InvalidSetting(f"{name}: {text!r} is none of {', '.join(choices)}")
+        raise InvalidSetting(f"{name}: {text!r} is not one of {', '.join(choices)}")
     return text
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _split(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.replace(",", " ").split() if word)
 
 
@@ -71,18 +70,18 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "key_ttl": lambda name, text: _number(name, text, 0),
     "key_max_stale": lambda name, text: _number(name, text, 0),
     "credentials_path": lambda _, text: text,
-    "providers": lambda _, text: frozenset(_words(text)),
+    "providers": lambda _, text: frozenset(_split(text)),
     "private_upstreams": lambda name, text: _choice(name, text, "0", "1") == "1",
     "default_access": lambda name, text: _choice(name, text, "allow", "deny"),
     "max_body": lambda name, text: int(_number(name, text, 1)),
     "max_n": lambda name, text: int(_number(name, text, 1)),
-    "cors_origins": lambda _, text: _words(text),
+    "cors_origins": lambda _, text: _split(text),
     "log_level": lambda name, text: _choice(name, text.upper(), "DEBUG", "INFO", "WARNING", "ERROR"),
 }
 
 
-def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process. An empty variable counts as absent. Raises InvalidSetting."""
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Reads the settings of this process. An empty variable counts as absent. Raises InvalidSetting."""
     environment = dict(os.environ if environment is None else environment)
     given = {
         field: read(f"SLUICE_{field.upper()}", text)
@@ -93,5 +92,5 @@ def settings_from(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def process_environment() -> MutableMapping[str, str]:
-    """The environment itself, for the runtime loop: it sets the trace id that botocore reads there."""
+    """Returns the environment itself. The runtime loop sets the trace id that botocore reads there."""
     return os.environ

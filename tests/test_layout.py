@@ -216,7 +216,7 @@ def test_nothing_is_read_from_the_world_when_a_module_is_imported() -> None:
                 for node in ast.walk(statement)
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             }
-            assert not names & {"open", "settings_from", "load_catalog"}, module
+            assert not names & {"open", "read_settings", "load_catalog"}, module
 
 
 # The rooms, and parts of rooms, whose names and sentences have not been read yet.

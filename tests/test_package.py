@@ -136,8 +136,8 @@ print(list(Decoder().feed(bytes.fromhex("%s"))))
 @pytest.mark.parametrize("service", ["dynamodb", "ssm"])
 def test_the_pruned_botocore_still_makes_a_client(service: str) -> None:
     make = (
-        "from handler.settings import settings_from; from handler.store.dynamodb import create_client;"
-        f"print(create_client(settings_from(), service={service!r}).meta.endpoint_url)"
+        "from handler.settings import read_settings; from handler.store.dynamodb import create_client;"
+        f"print(create_client(read_settings(), service={service!r}).meta.endpoint_url)"
     )
     told = subprocess.run(
         [bare_python(), "-c", make],

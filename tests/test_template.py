@@ -20,7 +20,7 @@ from botocore import xform_name
 
 from handler.local.create_tables import template
 from handler.providers.bedrock.translator import Bedrock
-from handler.settings import Settings, settings_from
+from handler.settings import Settings, read_settings
 from handler.store.tables import LAST_USED, TABLES
 from rules.catalog.catalog import unlisted_model
 
@@ -178,7 +178,7 @@ def test_the_environment_holds_every_setting_and_nothing_else() -> None:
 
 def test_a_setting_that_is_no_parameter_has_its_default() -> None:
     literal = {name: value for name, value in variables().items() if isinstance(value, str)}
-    given, default = settings_from(literal), Settings()
+    given, default = read_settings(literal), Settings()
     assert [
         field.name
         for field in dataclasses.fields(Settings)

@@ -17,7 +17,7 @@ from handler.cli.keys import Command, list_arguments
 from handler.cli.rules import Connect, Tables, check_rules, list_rules, pull_rules, push_rules
 from handler.cli.tables import ATTEMPTS, READ_TIMEOUT, chosen_settings
 from handler.cli.terminal import Terminal, this_terminal
-from handler.settings import InvalidSetting, Settings, settings_from
+from handler.settings import InvalidSetting, Settings, read_settings
 from handler.store.dynamodb import StoreError, create_client
 from rules import InvalidRecord
 from rules.review.command_line import InvalidInput, read_request, read_ruleset
@@ -76,7 +76,7 @@ def run(
     person = terminal or this_terminal()
 
     def connect() -> Tables:
-        chosen = chosen_settings(given, settings or settings_from())
+        chosen = chosen_settings(given, settings or read_settings())
         return Tables(client or create_client(chosen, attempts=ATTEMPTS, read_timeout=READ_TIMEOUT), chosen)
 
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import replace
 
-from handler.settings import Settings, settings_from
+from handler.settings import Settings, read_settings
 from handler.store.dynamodb import StoreError, call_aws, create_client
 from handler.store.tables import TABLES
 from rules.review.command_line import InvalidInput
@@ -34,7 +34,7 @@ def _of_stack(stack: str, settings: Settings) -> Settings:
     found = {one["LogicalResourceId"]: one.get("PhysicalResourceId") for one in resources}
     if missing := [name for name in TABLES if not found.get(name)]:
         raise InvalidInput(f"the stack {stack} is no gateway: it has no {', '.join(missing)}")
-    deployed = settings_from(_environment_of(found.get("Gateway"), settings))
+    deployed = read_settings(_environment_of(found.get("Gateway"), settings))
     return replace(
         settings,
         rules_table=found["RulesTable"],

@@ -25,7 +25,7 @@ from handler.local.seeding import Seeded, Seeds, read_seeds, seed
 from handler.local.terminal_log import terminal_log
 from handler.main import build
 from handler.providers.provider import Provider
-from handler.settings import InvalidSetting, Settings, settings_from
+from handler.settings import InvalidSetting, Settings, read_settings
 from handler.store.attributes import deserialize_item
 from handler.store.dynamodb import StoreError, call_aws, create_client, is_loopback, scan
 from rules.review import lint
@@ -40,7 +40,7 @@ KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that n
 def serve(*, host: str, port: int, rules: str | None, keys: str | None) -> int:
     """Serves until SIGINT or SIGTERM. The exit status: 0, or 2 when it could not begin."""
     try:
-        settings, seeds = settings_from(), read_seeds(rules=rules, keys=keys)
+        settings, seeds = read_settings(), read_seeds(rules=rules, keys=keys)
         with _listener(host, port) as listener:
             asyncio.run(_serve(settings, seeds, listener))
     except (InvalidSetting, StoreError, InvalidInput) as error:
@@ -58,7 +58,7 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
     embedded = not given.dynamodb_endpoint
     with _dynamodb(given.dynamodb_endpoint) as endpoint:
         local = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "SLUICE_PRIVATE_UPSTREAMS": "1"}
-        settings = settings_from({**given.environment, **local})
+        settings = read_settings({**given.environment, **local})
         seeded, region = await asyncio.to_thread(_prepared, settings, seeds, embedded=embedded)
         async with _echo() as row:
             colour = sys.stdout.isatty() and not settings.environment.get("NO_COLOR")

@@ -1,1 +1,1 @@
-"""Lambda's runtime: the loop that streams answers out of a function."""
+"""Lambda's entries: the loop that streams answers, and the buffered one."""

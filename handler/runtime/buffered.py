@@ -12,7 +12,7 @@ from mangum import Mangum
 
 from handler.errors import InvalidRequest
 from handler.main import build
-from handler.runtime.event import request_of
+from handler.runtime.event import to_asgi
 
 Entry = Callable[[Any, Any], dict[str, Any]]  # of Lambda's own client: event and context to answer
 
@@ -26,7 +26,7 @@ def http_only(entry: Entry, settle: Callable[[], Coroutine[Any, Any, None]]) -> 
 
     def handler(event: Any, context: Any) -> dict[str, Any]:
         try:
-            request_of(event, context)
+            to_asgi(event, context)
         except InvalidRequest as error:
             headers = {"content-type": "application/json", "x-request-id": context.aws_request_id}
             return {"statusCode": error.status, "headers": headers, "body": json.dumps(error.body())}

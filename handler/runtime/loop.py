@@ -1,8 +1,8 @@
-"""The Lambda runtime loop that streams: every piece of an answer leaves as the app sends it.
+"""A Lambda runtime loop that streams: each piece of an answer is sent as the app sends it.
 
-`bootstrap` starts it (`python -m handler.runtime.loop`) in place of Lambda's own client, which cannot
-stream in Python. One event loop and one app live as long as the instance. Nothing of the gateway is in
-here: any ASGI 3 app runs on it, and the day Lambda's client streams, this file goes.
+`bootstrap` starts it (`python -m handler.runtime.loop`) in place of Lambda's own client, which cannot stream
+in Python. One event loop and one app live as long as the instance. Any ASGI 3 app runs on it; once Lambda's
+client can stream, it is no longer needed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from handler.errors import GatewayError, InternalError, InvalidRequest, UpstreamError
 from handler.log import Log, exception_line, json_lines
-from handler.runtime.event import parsed, prelude, request_of
+from handler.runtime.event import encode_prelude, parse_event, to_asgi
 from handler.runtime.runtime_api import ACCEPTED, GONE, Invocation, Response, RuntimeApi, RuntimeApiError
 
 Scope = MutableMapping[str, Any]
@@ -25,32 +25,32 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MARGIN = 0.3  # seconds before Lambda's deadline at which an app that still runs is stopped
-GRACE = 0.1  # seconds it then has to end
+MARGIN = 0.3  # seconds before Lambda's deadline at which a running app is stopped
+GRACE = 0.1  # seconds that a stopped app has to end
 FAILED, NOT_RESTORED, RESTORE_HOOK_FAILED = 1, 64, 65  # exit codes; the last two as in Lambda's own client
 
-# A function URL does not end an answer without a body, except where HTTP says that there is none.
+# A function URL never ends an answer without a body, unless its status has none in HTTP.
 BODYLESS = frozenset({204, 304})
 
 
 class Hooks(Protocol):
-    """What an instance asks of its app beside requests, on the loop that serves them."""
+    """Called by the runtime between requests, on the loop that serves them."""
 
     async def start(self) -> None:
-        """Before the first request: init time has a full processor, requests have not."""
+        """Prepares before the first request: init has a full processor, requests have a share."""
 
     async def settle(self) -> None:
-        """After each request, before the instance may be frozen: ends the work that requests left behind."""
+        """Ends background work after each request, before the instance may be frozen."""
 
     async def after_restore(self) -> None:
-        """In an instance restored from a snapshot: drops what is stale or must not be shared (dice too)."""
+        """Drops state that is stale or must not be shared, random numbers too, after a restore."""
 
 
 Build = Callable[[], tuple[App, Hooks]]
 
 
 async def run(build: Build, environment: MutableMapping[str, str], *, log: Log | None = None) -> int:
-    """Serves until the Runtime API goes away. The exit code; never zero, as no runtime ends by itself."""
+    """Serves until the Runtime API is gone. Returns the exit code, which is never zero."""
     api = RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
     try:
         return await _serve(api, build, environment, log or json_lines())
@@ -62,76 +62,72 @@ async def _serve(api: RuntimeApi, build: Build, environment: MutableMapping[str,
     try:
         app, hooks = build()
         await hooks.start()
-    except Exception as error:  # whatever it is, Lambda has to be told
+    except Exception as error:  # any failure has to be reported to Lambda
         log(exception_line(error, phase="init"))
         await api.init_error(error)
         return FAILED
     if environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start" and (
-        code := await _restored(api, hooks, log)
+        code := await _restore(api, hooks, log)
     ):
         return code
     try:
         while True:
             invocation = await api.next()
-            _trace(environment, invocation)
-            await answer(api, app, hooks, invocation, log)
+            _set_trace_id(environment, invocation)
+            await handle(api, app, hooks, invocation, log)
     except (RuntimeApiError, OSError, EOFError) as error:
         log(exception_line(error, phase="runtime"))
         return FAILED
 
 
-async def _restored(api: RuntimeApi, hooks: Hooks, log: Log) -> int:
-    """The SnapStart handshake: 0, or the exit code of what went wrong."""
+async def _restore(api: RuntimeApi, hooks: Hooks, log: Log) -> int:
+    """Performs the SnapStart handshake. Returns 0, or an exit code if it failed."""
     try:
         await api.restore()
     except (RuntimeApiError, OSError, EOFError) as error:
         log(exception_line(error, phase="restore"))
         return NOT_RESTORED
-    if failed := await _bounded(hooks.after_restore(), None):
+    if failed := await _run(hooks.after_restore(), None):
         log(exception_line(failed, phase="restore"))
         await api.restore_error(failed)
         return RESTORE_HOOK_FAILED
     return 0
 
 
-def _trace(environment: MutableMapping[str, str], invocation: Invocation) -> None:
-    """Where botocore and the X-Ray SDK look for the trace of the current request."""
+def _set_trace_id(environment: MutableMapping[str, str], invocation: Invocation) -> None:
+    """Sets the trace id of the request where botocore and the X-Ray SDK read it."""
     environment.pop("_X_AMZN_TRACE_ID", None)
     if invocation.trace_id:
         environment["_X_AMZN_TRACE_ID"] = invocation.trace_id
 
 
-async def answer(api: RuntimeApi, app: App, hooks: Hooks, invocation: Invocation, log: Log) -> None:
-    """Answers one event. What the app does after its last piece, and `settle`, are off the client's clock."""
+async def handle(api: RuntimeApi, app: App, hooks: Hooks, invocation: Invocation, log: Log) -> None:
+    """Answers one event. The client does not wait for `settle`, nor for the app after its last piece."""
     id = {"aws_request_id": invocation.aws_request_id}
     try:
-        scope, body = request_of(parsed(invocation.event), invocation)
+        scope, body = to_asgi(parse_event(invocation.event), invocation)
     except InvalidRequest as error:
-        cycle = Cycle(api, invocation, b"")
-        failed = await _bounded(cycle.refuse(error), None)
+        cycle = RequestCycle(api, invocation, b"")
+        failed = await _run(cycle.send_error(error), None)
     else:
-        cycle = Cycle(api, invocation, body)
-        failed = await _bounded(_call(app, scope, cycle), _left(invocation))
+        cycle = RequestCycle(api, invocation, body)
+        failed = await _run(cycle.call(app, scope), _seconds_left(invocation))
     if failed is not None:
         log(exception_line(failed, **id))
     try:
-        await cycle.conclude(failed, log)
+        await cycle.finish(failed, log)
     except (OSError, EOFError) as error:  # Lambda has given this request up; the next one may still come
         log(exception_line(error, **id) | {"level": "WARNING", "message": "answer not delivered"})
-    if unsettled := await _bounded(hooks.settle(), _left(invocation)):
+    if unsettled := await _run(hooks.settle(), _seconds_left(invocation)):
         log(exception_line(unsettled, **id))
 
 
-async def _call(app: App, scope: Scope, cycle: Cycle) -> None:
-    await app(scope, cycle.receive, cycle.send)
-
-
-def _left(invocation: Invocation) -> float:
+def _seconds_left(invocation: Invocation) -> float:
     return max(0.0, invocation.get_remaining_time_in_millis() / 1000 - MARGIN)
 
 
-async def _bounded(work: Coroutine[Any, Any, None], seconds: float | None) -> BaseException | None:
-    """Runs `work` as a task of its own; what it raised, or TimeoutError when it had to be stopped."""
+async def _run(work: Coroutine[Any, Any, None], seconds: float | None) -> BaseException | None:
+    """Runs `work` as a task. Returns what it raised, or TimeoutError if it was stopped after `seconds`."""
     task = asyncio.create_task(work)
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
@@ -141,8 +137,8 @@ async def _bounded(work: Coroutine[Any, Any, None], seconds: float | None) -> Ba
     return asyncio.CancelledError("cancelled from within") if task.cancelled() else task.exception()
 
 
-class Cycle:
-    """One request as its app sees it (`receive`, `send`), and what is owed to Lambda when the app is done."""
+class RequestCycle:
+    """One request and its answer: `receive` and `send` for the app, `finish` for Lambda."""
 
     def __init__(self, api: RuntimeApi, invocation: Invocation, body: bytes) -> None:
         self._api = api
@@ -152,8 +148,11 @@ class Cycle:
         self._empty_allowed = False
         self._ended = asyncio.Event()
 
+    async def call(self, app: App, scope: Scope) -> None:
+        await app(scope, self.receive, self.send)
+
     async def receive(self) -> Message:
-        """The whole body at once; then nothing until the answer's end: Lambda never says a client left."""
+        """Returns the whole body, then waits for the end of the answer: Lambda reports no disconnect."""
         if (body := self._request) is not None:
             self._request = None
             return {"type": "http.request", "body": body, "more_body": False}
@@ -161,12 +160,12 @@ class Cycle:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Raises OSError when the answer can go nowhere any more."""
+        """Sends one ASGI message. Raises OSError if Lambda no longer takes the answer."""
         if message["type"] == "http.response.start" and self._response is None:
             status = message["status"]
             self._empty_allowed = status in BODYLESS
             self._response = await self._api.respond(
-                self._invocation, prelude(status, message.get("headers", ()))
+                self._invocation, encode_prelude(status, message.get("headers", ()))
             )
         elif message["type"] == "http.response.body" and self._response and not self._ended.is_set():
             await self._write(self._response, message.get("body", b""), more=message.get("more_body", False))
@@ -183,8 +182,7 @@ class Cycle:
             await response.end()
             self._ended.set()
 
-    async def refuse(self, error: GatewayError) -> None:
-        """Answers with the error itself."""
+    async def send_error(self, error: GatewayError) -> None:
         headers = [
             (b"content-type", b"application/json"),
             (b"x-request-id", self._invocation.aws_request_id.encode()),
@@ -193,17 +191,20 @@ class Cycle:
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
-    async def conclude(self, failed: BaseException | None, log: Log) -> None:
-        """Ends what the app did not; hears what Lambda says. Raises OSError, EOFError, RuntimeApiError."""
+    async def finish(self, failed: BaseException | None, log: Log) -> None:
+        """Ends the answer, and reads what Lambda replies. Raises OSError, EOFError, RuntimeApiError.
+
+        failed: why the app failed, if it did.
+        """
         if self._response is None:
-            await self.refuse(_error(failed, self._invocation.aws_request_id))
+            await self.send_error(_error_of(failed, self._invocation.aws_request_id))
         elif not self._ended.is_set():
-            await self._response.end(failed or RuntimeError("the app ended before its answer did"))
+            await self._response.end(failed or RuntimeError("the app ended before its answer"))
             self._ended.set()
         assert self._response is not None
         reply = await self._response.reply()
         if reply.status == 500:
-            raise RuntimeApiError(f"the container is to end: {reply.body[:200]!r}")
+            raise RuntimeApiError(f"Lambda asks the runtime to end: {reply.body[:200]!r}")
         if reply.status != ACCEPTED:
             log(
                 {
@@ -216,24 +217,24 @@ class Cycle:
             )
 
 
-def _error(failed: BaseException | None, request_id: str) -> GatewayError:
+def _error_of(failed: BaseException | None, request_id: str) -> GatewayError:
     if isinstance(failed, TimeoutError):
         return UpstreamError(
-            "The request ran into the function's own time limit.",
+            "The request reached the time limit of the function.",
             failure_class="timeout_total",
             status=504,
             type="timeout_error",
             code="deadline_exceeded",
         )
-    return InternalError(f"Something went wrong here; the request id is {request_id}.")
+    return InternalError(f"Internal error; the request id is {request_id}.")
 
 
-def _gateway() -> tuple[App, Hooks]:
-    gc.disable()  # imports make much and drop nothing: looking through it all costs a tenth of init
-    from handler.main import build  # here, so that a failing import is reported to Lambda
+def build_gateway() -> tuple[App, Hooks]:
+    gc.disable()  # imports allocate much and free nothing: collections would take a tenth of init
+    from handler.main import build  # imported here, so that a failure is reported to Lambda
 
     built = build()
-    gc.freeze()  # and what stays for good need not be looked at again
+    gc.freeze()  # these objects stay: later collections skip them
     gc.enable()
     return built
 
@@ -241,9 +242,9 @@ def _gateway() -> tuple[App, Hooks]:
 def main() -> None:
     from handler.settings import process_environment
 
-    # Line by line: an instance is frozen and killed without warning.
+    # Line by line, because an instance is frozen and killed without warning.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    sys.exit(asyncio.run(run(_gateway, process_environment())))
+    sys.exit(asyncio.run(run(build_gateway, process_environment())))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The Lambda Runtime API over plain asyncio streams: the next event, its streamed answer, reports of failure.
+"""A client of the Lambda Runtime API on asyncio streams: events, streamed answers and error reports.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html and, for streaming,
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
-Polls share one connection, as Lambda's own client has it; every answer has its own. asyncio sets TCP_NODELAY.
+Polls share one connection, as in Lambda's own client; each answer has its own. asyncio sets TCP_NODELAY.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import NamedTuple
 from handler.redact import redact
 
 BASE = "/2018-06-01/runtime"
-ACCEPTED, GONE = 202, 410
+ACCEPTED, GONE = 202, 410  # status codes
 
 
 class RuntimeApiError(Exception):
-    """The Runtime API answered something no runtime can go on from."""
+    """The Runtime API sent a response after which the runtime cannot continue."""
 
 
 class Reply(NamedTuple):
-    """One HTTP answer of the Runtime API; header names in lower case."""
+    """One HTTP response of the Runtime API; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,13 +33,13 @@ class Reply(NamedTuple):
 
 
 class Invocation(NamedTuple):
-    """One event to answer. An app finds it as `aws.context`, where Lambda's own context object would be."""
+    """One event to answer. The app finds it in the scope as `aws.context`, like Lambda's context object."""
 
     aws_request_id: str
     deadline: float  # seconds since the epoch
     invoked_function_arn: str
     trace_id: str | None
-    guard: str | None  # Lambda-Runtime-Invocation-Id: echoed, else a late answer could reach another request
+    invocation_id: str | None  # echoed, so that a late answer cannot reach another request
     event: bytes
 
     def get_remaining_time_in_millis(self) -> int:
@@ -53,13 +53,13 @@ def _invocation(reply: Reply) -> Invocation:
         deadline=int(headers["lambda-runtime-deadline-ms"]) / 1000,
         invoked_function_arn=headers.get("lambda-runtime-invoked-function-arn", ""),
         trace_id=headers.get("lambda-runtime-trace-id"),
-        guard=headers.get("lambda-runtime-invocation-id"),
+        invocation_id=headers.get("lambda-runtime-invocation-id"),
         event=reply.body,
     )
 
 
 class Response:
-    """A streamed answer under way: each `write` is one chunk and leaves at once, or raises OSError."""
+    """A streamed answer. Each `write` sends one chunk at once; it raises OSError if the answer is lost."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -70,13 +70,13 @@ class Response:
         await self._writer.drain()
 
     async def end(self, error: BaseException | None = None) -> None:
-        """Closes the stream. An error goes into its trailers: Lambda's metadata, no HTTP client sees it."""
+        """Ends the stream. An error goes into its trailers, which Lambda reads and no HTTP client sees."""
         trailers = b"" if error is None else _trailers(error)
         self._writer.write(b"0\r\n" + trailers + b"\r\n")
         await self._writer.drain()
 
     async def reply(self) -> Reply:
-        """What Lambda says to the whole of it. The connection is closed after that."""
+        """Reads Lambda's response to the whole answer, and closes the connection."""
         try:
             return await _read(self._reader)
         finally:
@@ -84,7 +84,7 @@ class Response:
 
 
 class RuntimeApi:
-    """The API at `address` (host:port)."""
+    """A client of the API at `address` (host:port)."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -92,7 +92,7 @@ class RuntimeApi:
         self._polling: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def next(self) -> Invocation:
-        """Waits for the next event, as long as it takes."""
+        """Waits for the next event, without a limit."""
         return _invocation(await self._get("/invocation/next"))
 
     def close(self) -> None:
@@ -100,12 +100,12 @@ class RuntimeApi:
             self._polling[1].close()
 
     async def restore(self) -> None:
-        """Lets a SnapStart snapshot be taken; returns in an instance restored from it."""
+        """Allows Lambda to take a SnapStart snapshot; returns in an instance that was restored from it."""
         await self._get("/restore/next")
 
     async def respond(self, invocation: Invocation, prelude: bytes) -> Response:
-        """Begins the answer. The prelude (status and headers) is a chunk and a flushed write of its own."""
-        guard = {"Lambda-Runtime-Invocation-Id": invocation.guard} if invocation.guard else {}
+        """Begins an answer. The prelude (status and headers) is a chunk of its own, sent at once."""
+        id = invocation.invocation_id
         response = await self._send(
             f"POST {BASE}/invocation/{invocation.aws_request_id}/response",
             {
@@ -113,7 +113,7 @@ class RuntimeApi:
                 "Lambda-Runtime-Function-Response-Mode": "streaming",
                 "Transfer-Encoding": "chunked",
                 "Trailer": "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
-                **guard,
+                **({"Lambda-Runtime-Invocation-Id": id} if id else {}),
             },
         )
         await response.write(prelude + b"\0" * 8)
@@ -129,11 +129,11 @@ class RuntimeApi:
         try:
             reply = await self._poll(path)
         except (OSError, EOFError):
-            self.close()  # the connection did not outlast a rest; a poll may be asked again
+            self.close()  # an idle connection may have been closed, and a poll may be repeated
             self._polling = None
             reply = await self._poll(path)
         if reply.status != 200:
-            raise RuntimeApiError(f"{path} was answered with {reply.status}: {reply.body[:200]!r}")
+            raise RuntimeApiError(f"{path} failed with status {reply.status}: {reply.body[:200]!r}")
         return reply
 
     async def _poll(self, path: str) -> Reply:
@@ -150,9 +150,9 @@ class RuntimeApi:
         return reply
 
     async def _report(self, path: str, error: BaseException) -> None:
-        headers = {"Lambda-Runtime-Function-Error-Type": _type(error), "Transfer-Encoding": "chunked"}
+        headers = {"Lambda-Runtime-Function-Error-Type": _type_of(error), "Transfer-Encoding": "chunked"}
         response = await self._send(f"POST {BASE}{path}", headers)
-        await response.write(_body(error))
+        await response.write(_report_of(error))
         await response.end()
         await response.reply()
 
@@ -164,27 +164,27 @@ class RuntimeApi:
         return Response(reader, writer)
 
 
-def _type(error: BaseException) -> str:
+def _type_of(error: BaseException) -> str:
     return f"Runtime.{type(error).__name__}"
 
 
-def _body(error: BaseException) -> bytes:
-    told = {"errorMessage": redact(str(error)), "errorType": type(error).__name__, "stackTrace": []}
-    return json.dumps(told).encode()
+def _report_of(error: BaseException) -> bytes:
+    report = {"errorMessage": redact(str(error)), "errorType": type(error).__name__, "stackTrace": []}
+    return json.dumps(report).encode()
 
 
 def _trailers(error: BaseException) -> bytes:
-    """The body is base64: a bare line end in it would break the framing."""
-    body = base64.b64encode(_body(error))
+    """Returns the trailers. The body is in base64, because a line end in it would break the framing."""
+    body = base64.b64encode(_report_of(error))
     return b"Lambda-Runtime-Function-Error-Type: %b\r\nLambda-Runtime-Function-Error-Body: %b\r\n" % (
-        _type(error).encode(),
+        _type_of(error).encode(),
         body,
     )
 
 
 async def _is_quiet(reader: asyncio.StreamReader) -> bool:
-    """True when nothing has come since the last answer; it would be taken for the next one."""
-    for _ in range(2):  # the loop looks at the socket, and hands on what is there
+    """True if nothing has come since the last response; it would be read as the next one."""
+    for _ in range(2):  # the event loop polls the socket, then passes its bytes on
         await asyncio.sleep(0)
     try:
         async with asyncio.timeout(0):
@@ -201,7 +201,7 @@ async def _read(reader: asyncio.StreamReader) -> Reply:
     headers = {name.strip().lower(): value.strip() for name, _, value in fields}
     status = first.partition(" ")[2][:3]
     if not status.isdecimal():
-        raise RuntimeApiError(f"this is no HTTP answer: {first[:200]!r}")
+        raise RuntimeApiError(f"not an HTTP response: {first[:200]!r}")
     return Reply(int(status), headers, await _read_body(reader, headers))
 
 
@@ -218,6 +218,6 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
         body += await reader.readexactly(size)
         await reader.readexactly(2)
-    while await reader.readuntil(b"\r\n") != b"\r\n":  # trailers, and the end: another answer may follow it
+    while await reader.readuntil(b"\r\n") != b"\r\n":  # trailers, and the end; another response may follow
         pass
     return bytes(body)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handler.main import build
-from handler.settings import settings_from
+from handler.settings import read_settings
 from tests.fault_injection.faults import FALLBACKS, FAULTS
 from tests.fault_injection.provider import Wall
 from tests.support.asgi import Response
@@ -136,7 +136,7 @@ async def front(wall: Wall, setup: Setup) -> AsyncIterator[Front]:
     keys = {name: f"{name.upper()}_API_KEY" for name in wall.urls}
     rows = [provider(url, name, credential=keys[name]) for name, url in wall.urls.items()]
     canaries = {key: f"{CANARY}-{name}" for name, key in keys.items()}
-    settings = settings_from({"SLUICE_PRIVATE_UPSTREAMS": "1", **canaries})
+    settings = read_settings({"SLUICE_PRIVATE_UPSTREAMS": "1", **canaries})
     tables, lines = Tables([*rows, *setup.records()]), list[Json]()
     log = lambda fields: lines.append(dict(fields))  # noqa: E731
     app, gateway = build(settings, store=tables, log=log, clock=clock, now=now)

@@ -1,14 +1,14 @@
-"""Settings: each read from its variable, an unreadable one named."""
+"""Tests of handler/settings.py."""
 
 from __future__ import annotations
 
 import pytest
 
-from handler.settings import InvalidSetting, Settings, settings_from
+from handler.settings import InvalidSetting, Settings, read_settings
 
 
-def test_nothing_set_is_the_default() -> None:
-    assert settings_from({"SLUICE_RULES_TTL": " "}) == Settings(environment={"SLUICE_RULES_TTL": " "})
+def test_without_variables_every_setting_has_its_default() -> None:
+    assert read_settings({"SLUICE_RULES_TTL": " "}) == Settings(environment={"SLUICE_RULES_TTL": " "})
 
 
 @pytest.mark.parametrize(
@@ -24,28 +24,28 @@ def test_nothing_set_is_the_default() -> None:
             id="a list",
         ),
         pytest.param("SLUICE_PRIVATE_UPSTREAMS", "1", "private_upstreams", True, id="a switch"),
-        pytest.param("SLUICE_LOG_LEVEL", "debug", "log_level", "DEBUG", id="a word in small letters"),
+        pytest.param("SLUICE_LOG_LEVEL", "debug", "log_level", "DEBUG", id="a word in lower case"),
     ],
 )
 def test_a_setting_is_read(name: str, text: str, field: str, value: object) -> None:
-    assert getattr(settings_from({name: text}), field) == value
+    assert getattr(read_settings({name: text}), field) == value
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        pytest.param("SLUICE_MAX_BODY", "inf", id="no end"),
-        pytest.param("SLUICE_MAX_N", "nan", id="no number"),
-        pytest.param("SLUICE_RULES_TTL", "-1", id="before zero"),
+        pytest.param("SLUICE_MAX_BODY", "inf", id="infinity"),
+        pytest.param("SLUICE_MAX_N", "nan", id="not a number"),
+        pytest.param("SLUICE_RULES_TTL", "-1", id="below zero"),
         pytest.param("SLUICE_KEY_TTL", "soon", id="a word for a number"),
-        pytest.param("SLUICE_DEFAULT_ACCESS", "maybe", id="none of the choices"),
-        pytest.param("SLUICE_PRIVATE_UPSTREAMS", "yes", id="a switch spelt otherwise"),
+        pytest.param("SLUICE_DEFAULT_ACCESS", "maybe", id="not one of the choices"),
+        pytest.param("SLUICE_PRIVATE_UPSTREAMS", "yes", id="another word for a switch"),
     ],
 )
-def test_a_setting_that_cannot_be_read_is_named(name: str, text: str) -> None:
+def test_an_invalid_setting_is_named(name: str, text: str) -> None:
     with pytest.raises(InvalidSetting, match=name):
-        settings_from({name: text})
+        read_settings({name: text})
 
 
 def test_the_environment_is_not_shown() -> None:
-    assert "canary" not in repr(settings_from({"OPENAI_API_KEY": "canary"}))
+    assert "canary" not in repr(read_settings({"OPENAI_API_KEY": "canary"}))

@@ -304,8 +304,8 @@ def loop() -> Iterator[None]:
 
 @pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize("event", EVENTS)
-def test_an_event_that_is_no_request_is_answered_by_the_buffered_entry_too(event: Any) -> None:
-    """tests/handler/runtime/test_loop.py has the same of the streaming loop."""
+def test_an_event_that_is_not_a_request_is_answered_by_the_buffered_entry_too(event: Any) -> None:
+    """tests/handler/runtime/test_loop.py has the same for the streaming loop."""
     made = start_gateway()
     entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
     answer = entry(event, SimpleNamespace(aws_request_id="7f3a"))
@@ -315,7 +315,7 @@ def test_an_event_that_is_no_request_is_answered_by_the_buffered_entry_too(event
 
 
 @pytest.mark.usefixtures("loop")
-def test_the_buffered_entry_ends_what_runs_beside_a_request_before_it_answers() -> None:
+def test_the_buffered_entry_ends_background_work_before_it_answers() -> None:
     made = start_gateway()
     entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
     event = event_of("GET", "/v1/models", headers={"authorization": f"Bearer {KEY}"})

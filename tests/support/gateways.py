@@ -11,7 +11,7 @@ from typing import Any
 
 from handler.gateway.gateway import Gateway
 from handler.main import build
-from handler.settings import settings_from
+from handler.settings import read_settings
 from handler.store.dynamodb import StoreError
 from handler.store.tables import Store
 from tests.support.asgi import Response, call
@@ -135,7 +135,7 @@ def start_gateway(
     environment = {"SLUICE_PRIVATE_UPSTREAMS": "1", "UP_API_KEY": "up-secret", **settings}
     tables, lines = Tables(records), list[Json]()
     app, gateway = build(
-        settings_from(environment),
+        read_settings(environment),
         store=store or tables,
         log=lambda fields: lines.append(dict(fields)),
         clock=clock,

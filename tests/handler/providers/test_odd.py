@@ -17,7 +17,7 @@ from handler.formats.chat.request import parse
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
-from handler.settings import settings_from
+from handler.settings import read_settings
 from handler.wire.splice import dump
 from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.test_contract import CASES, events, read
@@ -88,7 +88,7 @@ CHOSEN = [{}, {"type": "function"}, {"type": "function", "function": 3}, {"type"
 
 def chat(fields: Json) -> Json:
     body = {"messages": [{"role": "user", "content": "Hi"}], **fields}
-    return parse(dump(body).encode(), {}, settings_from({})).body
+    return parse(dump(body).encode(), {}, read_settings({})).body
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "bedrock", "gemini", "openai", "mistral", "zai"])

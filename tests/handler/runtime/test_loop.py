@@ -1,4 +1,4 @@
-"""The runtime loop against a fake Runtime API that keeps every chunk with the moment it came."""
+"""Tests of handler/runtime/loop.py with a fake Runtime API that records each chunk and its time."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 
 @dataclass(slots=True)
 class Hooks:
-    """Hooks that keep note of what was asked of them, and may fail at one."""
+    """Hooks that record their calls; the one named `failing` fails."""
 
     failing: str = ""
-    asked: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
     settling: Callable[[], Awaitable[object]] | None = None
 
     async def start(self) -> None:
-        self._note("start")
+        self._record("start")
 
     async def settle(self) -> None:
-        self._note("settle")
+        self._record("settle")
         if self.settling:
             await self.settling()
 
     async def after_restore(self) -> None:
-        self._note("after_restore")
+        self._record("after_restore")
 
-    def _note(self, name: str) -> None:
-        self.asked.append(name)
+    def _record(self, name: str) -> None:
+        self.calls.append(name)
         if name == self.failing:
             raise RuntimeError(f"{name} failed")
 
 
 @dataclass(slots=True)
 class Function:
-    """A runtime that serves an app from the fake API."""
+    """A runtime that serves an app of the test from the fake API."""
 
     api: FakeRuntimeApi
     hooks: Hooks
@@ -96,7 +96,7 @@ async def piece(send: Send, body: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-async def test_each_piece_leaves_while_the_rest_is_still_to_come() -> None:
+async def test_each_piece_is_sent_before_the_next_one_exists() -> None:
     go = asyncio.Semaphore(0)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +109,7 @@ async def test_each_piece_leaves_while_the_rest_is_still_to_come() -> None:
 
     async with function(app) as running:
         invocation = await running.api.submit(POST)
-        for number in range(4):  # the head is a chunk of its own, there before the app may go on
+        for number in range(4):  # the head is a chunk of its own, sent before the app continues
             await invocation.wait(chunks=number + 1)
             assert len(invocation.chunks) == number + 1
             assert not invocation.over
@@ -124,10 +124,10 @@ async def test_each_piece_leaves_while_the_rest_is_still_to_come() -> None:
 
 
 async def test_the_request_reaches_the_app_as_asgi() -> None:
-    seen: list[Scope] = []
+    scopes: list[Scope] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append({**scope, "message": await receive()})
+        scopes.append({**scope, "message": await receive()})
         await answering(b"x")(scope, receive, send)
 
     event = event_of(
@@ -138,7 +138,7 @@ async def test_the_request_reaches_the_app_as_asgi() -> None:
     )
     async with function(app) as running:
         await (await running.api.submit(event)).wait()
-    (scope,) = seen
+    (scope,) = scopes
     assert scope["type"] == "http"
     assert scope["method"] == "POST"
     assert scope["path"] == "/v1/models/openai/gpt x"
@@ -151,7 +151,7 @@ async def test_the_request_reaches_the_app_as_asgi() -> None:
     assert scope["message"] == {"type": "http.request", "body": b"\xff\x00raw", "more_body": False}
 
 
-async def test_the_app_can_ask_how_much_time_is_left() -> None:
+async def test_the_app_can_read_the_remaining_time() -> None:
     left: list[int] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,28 +163,28 @@ async def test_the_app_can_ask_how_much_time_is_left() -> None:
     assert 15_000 < left[0] <= 20_000
 
 
-async def test_the_app_hears_of_a_disconnect_only_after_its_answer() -> None:
-    heard: list[str] = []
+async def test_the_app_receives_a_disconnect_only_after_its_answer() -> None:
+    received: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         waiting = asyncio.ensure_future(receive())
         await answering(b"x")(scope, receive, send)
-        heard.append((await waiting)["type"])
+        received.append((await waiting)["type"])
 
     async with function(app) as running:
         await (await running.api.submit(POST)).wait()
         await (await running.api.submit(POST)).wait()
-    assert heard[0] == "http.disconnect"
+    assert received[0] == "http.disconnect"
 
 
 @pytest.mark.parametrize(
     ("status", "body"),
     [
-        pytest.param(200, b"\n", id="an answer without a body gets one byte, or the function URL would hang"),
-        pytest.param(302, b"\n", id="so does a redirect"),
-        pytest.param(204, b"", id="204 ends by itself"),
-        pytest.param(304, b"", id="304 ends by itself"),
+        pytest.param(200, b"\n", id="an answer without a body gets one byte"),
+        pytest.param(302, b"\n", id="a redirect without a body gets one byte"),
+        pytest.param(204, b"", id="204 has no body"),
+        pytest.param(304, b"", id="304 has no body"),
     ],
 )
 async def test_an_empty_answer(status: int, body: bytes) -> None:
@@ -194,7 +194,7 @@ async def test_an_empty_answer(status: int, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "expected"),
     [
         pytest.param(((b"X-A", b"1"),), {"headers": {"x-a": "1"}}, id="names are lower case"),
         pytest.param(
@@ -205,7 +205,7 @@ async def test_an_empty_answer(status: int, body: bytes) -> None:
         pytest.param(
             ((b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")),
             {"headers": {}, "cookies": ["a=1", "b=2"]},
-            id="cookies go apart",
+            id="cookies are a list",
         ),
         pytest.param(
             (
@@ -217,19 +217,19 @@ async def test_an_empty_answer(status: int, body: bytes) -> None:
                 (b"retry-after", b"2"),
             ),
             {"headers": {"retry-after": "2"}},
-            id="what Lambda sets itself is left out",
+            id="headers that Lambda sets are omitted",
         ),
         pytest.param(((b"x-a", b"\xe9\x00"),), {"headers": {"x-a": "\xe9\0"}}, id="a NUL is escaped"),
     ],
 )
-async def test_the_head(headers: tuple[tuple[bytes, bytes], ...], told: Json) -> None:
+async def test_the_head(headers: tuple[tuple[bytes, bytes], ...], expected: Json) -> None:
     async with function(answering(b"x", headers=headers)) as running:
         invocation = await (await running.api.submit(POST)).wait()
-    assert invocation.prelude == {"statusCode": 200, **told}
+    assert invocation.prelude == {"statusCode": 200, **expected}
     assert invocation.body == b"x"
 
 
-async def test_work_after_the_answer_is_off_the_clients_clock_and_before_the_next_event() -> None:
+async def test_the_client_does_not_wait_for_work_after_the_answer_and_the_next_event_does() -> None:
     go = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -243,7 +243,7 @@ async def test_work_after_the_answer_is_off_the_clients_clock_and_before_the_nex
         go.set()
         await (await running.api.submit(POST)).wait()
         assert len(running.api.polls) == 2
-        assert running.hooks.asked[:2] == ["start", "settle"]
+        assert running.hooks.calls[:2] == ["start", "settle"]
 
 
 async def raising_before(scope: Scope, receive: Receive, send: Send) -> None:
@@ -266,15 +266,15 @@ async def headless(scope: Scope, receive: Receive, send: Send) -> None:
     "app",
     [
         pytest.param(raising_before, id="an app that fails"),
-        pytest.param(silent, id="an app that says nothing"),
+        pytest.param(silent, id="an app that sends nothing"),
         pytest.param(cancelling_itself, id="an app that cancels itself"),
         pytest.param(headless, id="an app that sends a body without a head"),
     ],
 )
-async def test_before_the_head_a_failure_is_a_500_of_ours(app: App) -> None:
+async def test_a_failure_before_the_head_is_a_500(app: App) -> None:
     async with function(app) as running:
         invocation = await (await running.api.submit(POST)).wait()
-        await (await running.api.submit(POST)).wait()  # the instance goes on
+        await (await running.api.submit(POST)).wait()  # the instance still serves
     error = json.loads(invocation.body)["error"]
     assert invocation.prelude["statusCode"] == 500
     assert invocation.prelude["headers"]["x-request-id"] == invocation.id
@@ -302,7 +302,7 @@ async def stopping_midway(scope: Scope, receive: Receive, send: Send) -> None:
         pytest.param(stopping_midway, "RuntimeError", id="an app that stops midway"),
     ],
 )
-async def test_after_the_head_a_failure_is_told_in_trailers(app: App, kind: str) -> None:
+async def test_a_failure_after_the_head_is_in_the_trailers(app: App, kind: str) -> None:
     async with function(app) as running:
         invocation = await (await running.api.submit(POST)).wait()
         await (await running.api.submit(POST)).wait()
@@ -356,7 +356,7 @@ async def test_an_app_is_stopped_before_lambda_stops_it() -> None:
     assert (error["type"], error["code"]) == ("timeout_error", "deadline_exceeded")
 
 
-async def test_a_stream_is_ended_before_lambda_cuts_it() -> None:
+async def test_a_stream_is_ended_before_lambda_stops_it() -> None:
     async with function(endless_midway) as running:
         invocation = await (await running.api.submit(POST, seconds=0.5)).wait()
     assert invocation.trailers["lambda-runtime-function-error-type"] == "Runtime.TimeoutError"
@@ -368,11 +368,11 @@ async def test_a_stream_is_ended_before_lambda_cuts_it() -> None:
         pytest.param({"key1": "value1", "key2": "value2"}, id="the console's test event"),
         pytest.param({}, id="an empty object"),
         pytest.param([], id="a list"),
-        pytest.param(["version", "requestContext"], id="a list of the right words"),
+        pytest.param(["version", "requestContext"], id="a list of the right names"),
         pytest.param(7, id="a number"),
         pytest.param(None, id="null"),
-        pytest.param("version requestContext", id="a text"),
-        pytest.param(b"", id="nothing"),
+        pytest.param("version requestContext", id="a string"),
+        pytest.param(b"", id="an empty event"),
         pytest.param(b"{", id="broken JSON"),
         pytest.param(b'{"a": "\xff"}', id="broken UTF-8"),
         pytest.param(b"[" * 100_000, id="deep nesting"),
@@ -384,12 +384,12 @@ async def test_a_stream_is_ended_before_lambda_cuts_it() -> None:
         pytest.param({**POST, "rawPath": 7}, id="a path that is a number"),
         pytest.param({**POST, "body": {"messages": []}}, id="a body that is an object"),
         pytest.param({**POST, "body": "\ud800"}, id="a body with a lone surrogate"),
-        pytest.param({**POST, "body": "YQ", "isBase64Encoded": True}, id="base64 without its padding"),
-        pytest.param({**POST, "body": "é", "isBase64Encoded": True}, id="base64 of other letters"),
+        pytest.param({**POST, "body": "YQ", "isBase64Encoded": True}, id="base64 without padding"),
+        pytest.param({**POST, "body": "é", "isBase64Encoded": True}, id="characters that are not base64"),
         pytest.param({"Records": [{"eventSource": "aws:sqs"}]}, id="a queue's event"),
     ],
 )
-async def test_an_event_that_is_no_http_request_is_refused(event: Any) -> None:
+async def test_an_event_that_is_not_an_http_request_is_refused(event: Any) -> None:
     async with function(answering(b"x")) as running:
         raw = event if isinstance(event, bytes) else json.dumps(event).encode()
         invocation = await (await running.api.submit(raw)).wait()
@@ -401,7 +401,7 @@ async def test_an_event_that_is_no_http_request_is_refused(event: Any) -> None:
     assert not running.lines
 
 
-async def test_an_api_gateway_event_is_answered_too() -> None:
+async def test_an_api_gateway_event_is_answered() -> None:
     event = {
         "resource": "/{proxy+}",
         "path": "/v1/models",
@@ -430,7 +430,7 @@ async def test_the_invocation_id_is_echoed() -> None:
         pytest.param(400, "ERROR", id="400: the answer is malformed"),
     ],
 )
-async def test_a_refused_answer_is_survived(verdict: int, level: str) -> None:
+async def test_the_runtime_survives_a_refused_answer(verdict: int, level: str) -> None:
     async with function(answering(b"x")) as running:
         running.api.verdict = verdict
         await (await running.api.submit(POST)).wait()
@@ -446,7 +446,7 @@ async def test_a_container_error_ends_the_runtime() -> None:
         assert await running.ending == FAILED
 
 
-async def test_an_answer_that_lambda_gives_up_midway_reaches_the_app_as_oserror() -> None:
+async def test_sending_raises_oserror_once_lambda_gives_up_the_answer() -> None:
     caught: list[BaseException] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -469,17 +469,17 @@ async def test_an_answer_that_lambda_gives_up_midway_reaches_the_app_as_oserror(
 
 
 async def test_the_trace_id_is_that_of_the_request() -> None:
-    seen: list[str] = []
+    trace_ids: list[str] = []
     environment: dict[str, str] = {"_X_AMZN_TRACE_ID": "of the init"}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(environment["_X_AMZN_TRACE_ID"])
+        trace_ids.append(environment["_X_AMZN_TRACE_ID"])
         await answering(b"x")(scope, receive, send)
 
     async with function(app, environment=environment) as running:
         first = await (await running.api.submit(POST)).wait()
         second = await (await running.api.submit(POST)).wait()
-    assert seen == [first.trace, second.trace]
+    assert trace_ids == [first.trace, second.trace]
 
 
 async def test_one_loop_and_one_app_serve_all_events() -> None:
@@ -504,7 +504,7 @@ def failing_build() -> tuple[App, Hooks]:
     raise ImportError("No module named 'nowhere'")
 
 
-async def test_what_stops_the_init_is_reported() -> None:
+async def test_a_failing_build_is_reported() -> None:
     async with function(silent, build=failing_build) as running:
         assert await running.ending == FAILED
     (path, kind, body) = running.api.reports[0]
@@ -513,7 +513,7 @@ async def test_what_stops_the_init_is_reported() -> None:
     assert running.lines[0]["level"] == "ERROR"
 
 
-async def test_a_failing_start_stops_the_init() -> None:
+async def test_a_failing_start_is_reported() -> None:
     async with function(silent, hooks=Hooks(failing="start")) as running:
         assert await running.ending == FAILED
     assert running.api.reports[0][0] == "/init/error"
@@ -524,7 +524,7 @@ async def test_a_snapshot_is_taken_between_start_and_restore() -> None:
     async with function(answering(b"x"), environment=dict(SNAP_START)) as running:
         await (await running.api.submit(POST)).wait()
     assert running.api.restores == 1
-    assert running.hooks.asked[:2] == ["start", "after_restore"]
+    assert running.hooks.calls[:2] == ["start", "after_restore"]
 
 
 async def test_without_snapstart_nothing_is_restored() -> None:
@@ -533,7 +533,7 @@ async def test_without_snapstart_nothing_is_restored() -> None:
     ) as running:
         await (await running.api.submit(POST)).wait()
     assert running.api.restores == 0
-    assert "after_restore" not in running.hooks.asked
+    assert "after_restore" not in running.hooks.calls
 
 
 async def test_a_failing_restore_hook_is_reported() -> None:
@@ -571,7 +571,7 @@ async def test_a_large_event_arrives_whole() -> None:
 
 @pytest.mark.parametrize("size", [10, 2_000, 3_000, 500_000])
 async def test_events_of_any_size_follow_one_another_on_one_connection(size: int) -> None:
-    """Longer ones come in chunks: what ends one must not be taken for the beginning of the next."""
+    """A long event comes in chunks, and their end must not be read as the next event."""
     sizes: list[int] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -585,7 +585,7 @@ async def test_events_of_any_size_follow_one_another_on_one_connection(size: int
             await asyncio.wait({answered, running.ending}, return_when=asyncio.FIRST_COMPLETED)
             assert not running.ending.done(), running.lines
     assert sizes == [size, 2, size, 2]
-    assert running.api.connections < 4 + 2  # one for each answer, and the polls'
+    assert running.api.connections < 4 + 2  # one for each answer, and one for the polls
 
 
 async def test_an_api_that_does_not_speak_http_ends_the_runtime() -> None:
@@ -600,7 +600,7 @@ async def test_an_api_that_does_not_speak_http_ends_the_runtime() -> None:
     assert "nonsense" in lines[0]["detail"]
 
 
-async def test_an_http_client_sees_the_pieces_as_they_come() -> None:
+async def test_an_http_client_receives_each_piece_when_it_is_sent() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 201, "headers": headers})
@@ -617,7 +617,7 @@ async def test_an_http_client_sees_the_pieces_as_they_come() -> None:
         httpx.AsyncClient() as client,
         client.stream("POST", f"{url}/v1/chat/completions", json={}) as answer,
     ):
-        go.release()  # the head is here; the app may send the first piece, and each other when one has come
+        go.release()  # the head has come: the first piece is sent, and each other once the last one has come
         async for data in answer.aiter_raw():
             pieces.append(data)
             go.release()

@@ -1,4 +1,4 @@
-"""The client of the Runtime API: an event is the answer to the poll that asked for it."""
+"""Tests of handler/runtime/runtime_api.py: each poll gets the event of its own response."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def event(number: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "behind",
+    "surplus",
     [
         pytest.param(event(-1), id="another event"),
         pytest.param(event(-1)[:30], id="the beginning of another"),
@@ -25,7 +25,7 @@ def event(number: int) -> bytes:
     ],
 )
 @pytest.mark.parametrize("later", [False, True], ids=["at once", "a little later"])
-async def test_what_stands_behind_an_event_is_never_the_next_one(behind: bytes, later: bool) -> None:
+async def test_surplus_bytes_after_an_event_are_not_the_next_one(surplus: bytes, later: bool) -> None:
     polls = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,7 +34,7 @@ async def test_what_stands_behind_an_event_is_never_the_next_one(behind: bytes, 
             polls += 1
             writer.write(event(polls))
             await asyncio.sleep(0.01 if later else 0)
-            writer.write(behind)
+            writer.write(surplus)
 
     async with listening(serve) as address:
         api = RuntimeApi(address)

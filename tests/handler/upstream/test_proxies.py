@@ -14,7 +14,7 @@ import pytest
 from handler.errors import UpstreamError
 from handler.providers.provider import Provider
 from handler.relay.relay import Relay
-from handler.settings import InvalidSetting, Settings, settings_from
+from handler.settings import InvalidSetting, Settings, read_settings
 from handler.upstream.connection import Origin
 from handler.upstream.pool import transport
 from handler.upstream.proxies import proxies_from
@@ -83,7 +83,7 @@ def test_the_proxy_of_a_provider(environment: Mapping[str, str], url: str, proxy
 )
 def test_an_invalid_proxy_fails_the_start(address: str) -> None:
     with pytest.raises(InvalidSetting, match="HTTPS_PROXY: ") as caught:
-        transport(settings_from({"HTTPS_PROXY": address}))
+        transport(read_settings({"HTTPS_PROXY": address}))
     assert "secret" not in "".join(traceback.format_exception(caught.value)).replace(address, "")
 
 
