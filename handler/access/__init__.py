@@ -1,1 +1,1 @@
-"""Who calls: API keys and their records."""
+"""API keys: who calls, and what a key may do."""

@@ -1,7 +1,7 @@
-"""Who is calling: an API key becomes a Key (contract, section 2).
+"""Authenticates requests: turns the API key in the headers into a Key (contract, section 2).
 
-The key goes from the header into its hash and nowhere else: no exception, repr or log line ever holds it.
-Store trouble is never a 401: a key that was good goes on for a while, one never asked about gets 503.
+The key itself is only hashed: no exception, repr or log line ever holds it. A failure of the store is never a
+401: a known key works on for a while, and an unknown one gets 503.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import Any, Protocol, TypeVar
 
 from handler.access import last_use
 from handler.access.keys import Key, display_id, hash_key, is_well_formed, malformed_reason, read_key
-from handler.access.last_use import LastUse, written_until
+from handler.access.last_use import LastUse, end_of_last_use
 from handler.errors import Unauthenticated, Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
+from handler.store.background import BackgroundTasks
 from handler.store.dynamodb import StoreError
 from rules import InvalidRecord
 
-UNKNOWN_TTL = 10.0  # seconds that a hash without a usable key is remembered
-UNREADABLE_TTL = 600.0  # seconds that /health names a record after its key was presented last
-MOST = 10_000  # keys remembered by one instance, and as many such hashes
-# What can be wrong, as /health and the log name it.
+UNKNOWN_TTL = 10.0  # seconds that a hash without an enabled key is cached
+UNREADABLE_TTL = 600.0  # seconds that /health names an unreadable record after its key was last used
+MAX_CACHED = 10_000  # enabled keys, and as many hashes without one
+RETRY = 5.0  # seconds after a failure of the store until a known key is read again
+# Problems, as /health and the log name them.
 NOT_READ = "keys not read"
 NOT_READABLE = "key not readable"
-RETRY = 5.0  # seconds after trouble before the store is asked about a known key again
 
 _CHALLENGE = {"www-authenticate": "Bearer"}  # https://www.rfc-editor.org/rfc/rfc6750#section-3
 
@@ -35,33 +36,33 @@ _CHALLENGE = {"www-authenticate": "Bearer"}  # https://www.rfc-editor.org/rfc/rf
 T = TypeVar("T")
 
 
-class Keys(last_use.Keys, Protocol):
-    """What authentication asks of the store."""
+class KeyStore(last_use.KeyStore, Protocol):
+    """The part of the store that this module needs."""
 
     async def load_key(self, hash: str) -> Item | None: ...
 
 
 @dataclass(slots=True)
-class _Known:
-    """A usable key as last read."""
+class _CachedKey:
+    """An enabled key as last read."""
 
     key: Key
     read_at: float  # when that read began
     due: float  # when it is to be read again
-    used_until: float  # the end of the last day whose use is written, in epoch seconds
+    use_written_until: float  # the end of the last day of use in the record, in epoch seconds
 
 
 class Auth:
-    """`await auth(headers)` gives the caller's Key; raises Unauthenticated, or Unavailable in store trouble.
+    """The authentication of one instance, with a cache of keys.
 
-    `clock`: monotonic seconds; `now`: epoch seconds. A request waits `timeout` seconds for news of a known
-    key, `first_timeout` for the first read of one. `beside` is called when one begins: it may start others.
-    `report` gets one message with fields when trouble with the store begins.
+    `clock`: monotonic seconds; `now`: epoch seconds. A request waits `timeout` seconds for a known key to be
+    read again, and `first_timeout` seconds for the first read of a key. `on_read` is called when a read
+    starts, `report` with a message and fields for each new problem.
     """
 
     def __init__(
         self,
-        store: Keys,
+        store: KeyStore,
         settings: Settings,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -80,39 +81,39 @@ class Auth:
         self._now = now
         self._timeout = timeout
         self._first_timeout = first_timeout
-        self._reads: dict[str, asyncio.Task[Key | None]] = {}
+        self._reads = BackgroundTasks()
         self._last_use = LastUse(store, now=now, report=report)
         self.invalidate()
 
     def invalidate(self) -> None:
-        """Forgets every key: after a SnapStart restore, none is as fresh as it looks."""
-        for task in self._reads.values():
-            task.cancel()
-        self._reads = {}
-        self._known: dict[str, _Known] = {}
-        self._unknown: dict[str, tuple[float, Key | None]] = {}  # hash -> until when, and whose it is
-        # hash -> until when /health names it, and what is wrong with the record
+        """Forget every key, since a SnapStart restore may come weeks later. Also drops running reads."""
+        self._reads.cancel()
+        self._known: dict[str, _CachedKey] = {}  # by hash
+        # hash -> until when it is cached, and the key if it is disabled or unreadable
+        self._unknown: dict[str, tuple[float, Key | None]] = {}
+        # hash -> until when /health names the record, and its problem
         self._unreadable: dict[str, tuple[float, dict[str, Any]]] = {}
         self.problem: str | None = None  # why the last read failed
 
     async def authenticate(self, headers: Mapping[str, str]) -> Key:
-        hash = hash_key(_presented(headers))
+        """Return the caller's key. Raises Unauthenticated, or Unavailable when the store fails."""
+        hash = hash_key(_extract_key(headers))
         key = await self._find(hash)
         if key is None or not key.enabled or key.is_expired(self._now()):
-            raise _invalid(key)
+            raise _invalid_key(key)
         if known := self._known.get(hash):
-            known.used_until = self._last_use.note(hash, known.used_until)
+            known.use_written_until = self._last_use.record(hash, known.use_written_until)
         return key
 
     def cached_key(self, headers: Mapping[str, str]) -> Key:
-        """The caller's Key as this instance has it, without asking the store; else raises Unauthenticated."""
-        known = self._known.get(hash_key(_presented(headers)))
+        """Return the caller's key from the cache. Raises Unauthenticated where it is not there."""
+        known = self._known.get(hash_key(_extract_key(headers)))
         if known is None or self._clock() >= known.due or known.key.is_expired(self._now()):
-            raise _invalid(None)
+            raise _invalid_key(None)
         return known.key
 
     def problems(self) -> list[dict[str, Any]]:
-        """Lists for /health why keys cannot be read, and the unreadable records of keys presented here."""
+        """List for /health why keys cannot be read, and the unreadable records of keys used lately."""
         unread = [] if self.problem is None else [{"what": NOT_READ, "problem": self.problem}]
         now = self._clock()
         bad = [{"what": NOT_READABLE, **found} for until, found in self._unreadable.values() if now < until]
@@ -120,48 +121,41 @@ class Auth:
 
     @property
     def ready(self) -> bool:
-        """False when no key can be read and none is known from before: nobody can be served."""
+        """False when no request can be served: no key is cached, and reading keys has failed."""
         return self.problem is None or bool(self._known)
 
     async def settle(self, seconds: float = 1.0) -> None:
-        """Waits at most `seconds` for background work: before a freeze, or at exit."""
-        writing = asyncio.create_task(self._last_use.settle(seconds))
-        await asyncio.wait({writing, *self._reads.values()}, timeout=seconds)
+        """Wait at most `seconds` for the background tasks."""
+        await asyncio.gather(self._reads.settle(seconds), self._last_use.settle(seconds))
 
     async def _find(self, hash: str) -> Key | None:
         now, known = self._clock(), self._known.get(hash)
         if known and now < known.due:
             return known.key
-        until, refused = self._unknown.get(hash, (now, None))
+        until, disabled = self._unknown.get(hash, (now, None))
         if now < until:
-            return refused
-        task = self._reading(hash)
-        await asyncio.wait({task}, timeout=self._timeout if known else self._first_timeout)
-        if _answered(task):
-            return task.result()
-        last = known.read_at + self._max_stale if known else now
-        if known is None or self._clock() >= last:
+            return disabled
+        read = self._reads.running(hash) or self._start_read(hash)
+        await asyncio.wait({read}, timeout=self._timeout if known else self._first_timeout)
+        if read.done() and not read.cancelled() and not isinstance(read.exception(), StoreError):
+            return read.result()  # or raises: any other exception is an internal error
+        stale_until = known.read_at + self._max_stale if known else now
+        if known is None or self._clock() >= stale_until:
             raise Unavailable(
                 "The API key cannot be checked now; try again shortly.",
                 code="store_unavailable",
                 retry_after=1,
             )
-        known.due = min(self._clock() + RETRY, last)
+        known.due = min(self._clock() + RETRY, stale_until)
         return known.key
 
-    def _reading(self, hash: str) -> asyncio.Task[Key | None]:
-        """The one read of this key that is under way."""
-        if hash not in self._reads:
-            task = self._reads[hash] = asyncio.get_running_loop().create_task(self._read(hash))
-            task.add_done_callback(lambda done: self._done(hash, done))
-            self._on_read()
-        return self._reads[hash]
+    def _start_read(self, hash: str) -> asyncio.Task[Key | None]:
+        read = self._reads.start(self._read(hash), self._read_failed, name=hash)
+        self._on_read()
+        return read
 
-    def _done(self, hash: str, task: asyncio.Task[Key | None]) -> None:
-        if self._reads.get(hash) is task:
-            del self._reads[hash]
-        error = None if task.cancelled() else task.exception()  # fetched, in case that nobody waits any more
-        if isinstance(error, StoreError):
+    def _read_failed(self, error: BaseException) -> None:
+        if isinstance(error, StoreError):  # any other error is raised to the requests that wait
             if self.problem is None:
                 self._report(NOT_READ, {"problem": str(error)})
             self.problem = str(error)
@@ -174,29 +168,30 @@ class Auth:
         self._known.pop(hash, None)
         self._unknown.pop(hash, None)
         if record and key and key.enabled:
-            _remember(self._known, hash, _Known(key, began, began + self._ttl, written_until(record)))
+            cached = _CachedKey(key, began, began + self._ttl, end_of_last_use(record))
+            _put_bounded(self._known, hash, cached)
         else:
-            _remember(self._unknown, hash, (began + UNKNOWN_TTL, key))
+            _put_bounded(self._unknown, hash, (began + UNKNOWN_TTL, key))
         return key
 
     def _read_record(self, hash: str, record: Item) -> Key:
-        """The key; a disabled one where the record cannot be read, which is reported once."""
+        """Return the record's key. For an unreadable record, report it once and return a disabled key."""
         try:
             key = read_key(record)
         except InvalidRecord as error:
             key = Key(id=display_id(hash, record), enabled=False)
-            found = {"id": key.id, "field": error.field, "problem": error.problem}
+            problem = {"id": key.id, "field": error.field, "problem": error.problem}
             _, last = self._unreadable.pop(hash, (0.0, None))
-            if last != found:
-                self._report(NOT_READABLE, found)
-            _remember(self._unreadable, hash, (self._clock() + UNREADABLE_TTL, found))
+            if last != problem:
+                self._report(NOT_READABLE, problem)
+            _put_bounded(self._unreadable, hash, (self._clock() + UNREADABLE_TTL, problem))
         else:
             self._unreadable.pop(hash, None)
         return key
 
 
-def _presented(headers: Mapping[str, str]) -> str:
-    """The key in the headers. What cannot be one is refused here, before any read."""
+def _extract_key(headers: Mapping[str, str]) -> str:
+    """Return the key in the headers. Raises Unauthenticated if there is none or it is malformed."""
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
     bearer = token if scheme.lower() == "bearer" else ""
     given = [key for text in (bearer, headers.get("x-api-key", "")) if (key := text.strip())]
@@ -204,17 +199,17 @@ def _presented(headers: Mapping[str, str]) -> str:
         if is_well_formed(key):
             return key
     if given:
-        raise _invalid(None, f"The API key is not valid: {malformed_reason(given[0])}.")
+        raise _invalid_key(None, f"The API key is not valid: {malformed_reason(given[0])}.")
     raise Unauthenticated(
-        f"No API key was given{_found_instead(headers)}."
+        f"No API key was given{_describe_headers(headers)}."
         " Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.",
         code="missing_api_key",
         headers=_CHALLENGE,
     )
 
 
-def _found_instead(headers: Mapping[str, str]) -> str:
-    """Says what the headers hold in place of a key, without repeating any of it."""
+def _describe_headers(headers: Mapping[str, str]) -> str:
+    """Describe what the headers hold in place of a key, without quoting it."""
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
     found = {
         "`authorization` is empty": "authorization" in headers and not scheme,
@@ -225,23 +220,18 @@ def _found_instead(headers: Mapping[str, str]) -> str:
         "`api-key` is not read": "api-key" in headers,
         "`x-goog-api-key` is not read": "x-goog-api-key" in headers,
     }
-    return next((f": {what}" for what, there in found.items() if there), "")
+    return next((f": {description}" for description, holds in found.items() if holds), "")
 
 
-def _invalid(key: Key | None, message: str = "The API key is not valid.") -> Unauthenticated:
-    """The one error for unknown, disabled and expired keys; only the log says which it was."""
+def _invalid_key(key: Key | None, message: str = "The API key is not valid.") -> Unauthenticated:
+    """Return the one error for unknown, disabled and expired keys. Only the log names the key."""
     error = Unauthenticated(message, code="invalid_api_key", headers=_CHALLENGE)
     if key is not None:
         error.key_id, error.project = key.id, key.project
     return error
 
 
-def _answered(task: asyncio.Task[Key | None]) -> bool:
-    """False in store trouble. Any other exception is an answer: a fault of ours, to be raised."""
-    return task.done() and not task.cancelled() and not isinstance(task.exception(), StoreError)
-
-
-def _remember(cache: dict[str, T], hash: str, value: T) -> None:
-    if len(cache) >= MOST:
-        del cache[next(iter(cache))]  # the one read longest ago
+def _put_bounded(cache: dict[str, T], hash: str, value: T) -> None:
+    if len(cache) >= MAX_CACHED:
+        del cache[next(iter(cache))]  # the one that was read longest ago
     cache[hash] = value

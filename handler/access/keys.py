@@ -1,6 +1,6 @@
-"""API keys: what one may do, how its record is read, how one is made (contract, section 2).
+"""API keys: their permissions, their records, and the generation of new ones (contract, section 2).
 
-A record holds the SHA-256 of the key, never the key. What cannot be read in a record means: disabled.
+A record holds the SHA-256 of the key, never the key itself. A record that cannot be read disables its key.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from handler.store.tables import LAST_USED
 from rules import InvalidRecord, read_switch
 
 PREFIX = "sk-sluice-"
-_FORM = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")  # 256 random bits
+_PATTERN = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")  # 256 random bits
 
-# a scope, and what it includes
+# Each scope and the scopes that it includes.
 SCOPES: Mapping[str, frozenset[str]] = {
     "chat": frozenset({"chat"}),
     "manage": frozenset({"manage", "chat"}),
 }
-REPLACED = "replaced_at"  # when `keys rotate` put another record beside this one
-LATEST = 253_402_300_799  # the last second of the year 9999; a later one was meant as milliseconds
+REPLACED = "replaced_at"  # when `keys rotate` added another record with this id
+LATEST = 253_402_300_799  # the last second of the year 9999; larger numbers are probably milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key's record, without its hash."""
+    """What a key's record says, without the hash."""
 
     id: str
     name: str = ""
@@ -46,7 +46,7 @@ class Key:
     enabled: bool = True
 
     def require(self, scope: str) -> None:
-        """Raises Forbidden unless the key has the scope."""
+        """Raise Forbidden unless the key has the scope."""
         if scope not in self.scopes:
             raise Forbidden(f"This needs an API key with scope `{scope}`.", code="scope_required")
 
@@ -55,11 +55,11 @@ class Key:
 
 
 def is_well_formed(key: str) -> bool:
-    return _FORM.fullmatch(key) is not None
+    return _PATTERN.fullmatch(key) is not None
 
 
 def malformed_reason(key: str) -> str:
-    """Says why a text is no key, without quoting it."""
+    """Return the reason why a text is not a key, without quoting it."""
     body = key.removeprefix(PREFIX)
     if body == key:
         return f"a key begins with `{PREFIX}`"
@@ -77,9 +77,9 @@ def generate_key() -> str:
 
 
 def make_key_record(entry: Mapping[str, Any], *, now: datetime) -> Item:
-    """The record to store for {"key": ..., "name": ..., ...}: the key hashed, id and date added if missing.
+    """Return the record to store for {"key": ..., "name": ..., ...}, with an id and a date if it has none.
 
-    Raises InvalidRecord; its text never holds the key.
+    Raises InvalidRecord, whose message never holds the key.
     """
     key = entry.get("key")
     if not isinstance(key, str) or not is_well_formed(key):
@@ -93,7 +93,7 @@ def make_key_record(entry: Mapping[str, Any], *, now: datetime) -> Item:
 
 
 def read_key(item: Mapping[str, Any]) -> Key:
-    """Raises InvalidRecord for what cannot be read. Unknown attributes are fine unless they look misspelt."""
+    """Return the key of a record. Raises InvalidRecord for an attribute that is wrong or looks misspelt."""
     for name in item.keys() - _READERS.keys() - _NOT_READ:
         _refuse_misspelt(name)
     if "id" not in item:
@@ -107,7 +107,7 @@ def read_key(item: Mapping[str, Any]) -> Key:
 
 
 def display_id(hash: str, item: Mapping[str, Any]) -> str:
-    """The id to show for a record that cannot be read: its own, or the one that a new key would get."""
+    """Return the id of a record that may be unreadable, or the id that a new key would get."""
     id = item.get("id")
     return id if isinstance(id, str) and id.strip() else default_id(hash)
 
@@ -117,60 +117,62 @@ def default_id(hash: str) -> str:
 
 
 def _refuse_misspelt(name: str) -> None:
-    from difflib import get_close_matches  # not worth its load time on the ordinary path
+    from difflib import get_close_matches  # slow to import, and few records need it
 
-    near = [_MEANT[name]] if name in _MEANT else get_close_matches(name, _READERS, n=1, cutoff=0.75)
-    if near:
-        raise InvalidRecord(name, f"unknown field, did you mean `{near[0]}`?")
+    meant = [_SYNONYMS[name]] if name in _SYNONYMS else get_close_matches(name, _READERS, n=1, cutoff=0.75)
+    if meant:
+        raise InvalidRecord(name, f"unknown field, did you mean `{meant[0]}`?")
 
 
-def _text(name: str, value: Any) -> str:
+def _read_text(name: str, value: Any) -> str:
     if isinstance(value, str) and value.strip():
         return value
     raise InvalidRecord(name, "is not a text")
 
 
-def _flag(name: str, value: Any) -> bool:
+def _read_flag(name: str, value: Any) -> bool:
     try:
         return read_switch(value)
     except InvalidRecord:
         raise InvalidRecord(name, "is neither true nor false") from None
 
 
-def _texts(name: str, value: Any) -> tuple[str, ...]:
-    """A list, a set, or one text that stands for a list of one."""
+def _read_list(name: str, value: Any) -> tuple[str, ...]:
+    """Read a list, a set, or one text, which means a list of one."""
     values = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-    return tuple(_word(name, one) for one in (values if isinstance(values, list | tuple) else [values]))
+    return tuple(
+        _read_list_item(name, one) for one in (values if isinstance(values, list | tuple) else [values])
+    )
 
 
-def _word(name: str, value: Any) -> str:
-    """Checks one text of a list: a comma or a space means that several were typed as one."""
-    text = _text(name, value).strip()
+def _read_list_item(name: str, value: Any) -> str:
+    """Read one text of a list. A comma or a space in it means that several were typed as one."""
+    text = _read_text(name, value).strip()
     words = re.findall(r"[^\s,;\[\]\"']+", text)
     if words != [text]:
         raise InvalidRecord(name, f"is one text, but has to be a list: {json.dumps(words)}")
     return text
 
 
-def _scopes(name: str, value: Any) -> frozenset[str]:
-    given = _texts(name, value)
+def _read_scopes(name: str, value: Any) -> frozenset[str]:
+    given = _read_list(name, value)
     if unknown := [scope for scope in given if scope not in SCOPES]:
         raise InvalidRecord(name, f"unknown scope `{unknown[0]}`; there are {', '.join(SCOPES)}")
     return frozenset().union(*(SCOPES[scope] for scope in given))
 
 
-def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+def _read_map(name: str, value: Any) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
     raise InvalidRecord(name, "is not a map")
 
 
-def _moment(name: str, value: Any) -> float:
-    """Epoch seconds of epoch seconds or RFC 3339, either also as text; without an offset UTC is meant."""
+def _read_time(name: str, value: Any) -> float:
+    """Read epoch seconds or an RFC 3339 date as epoch seconds. A date without an offset is in UTC."""
     try:
         seconds = float(value) if isinstance(value, int | float | Decimal | str) else None
     except ValueError:
-        seconds = _rfc3339(str(value))
+        seconds = _parse_rfc3339(str(value))
     except OverflowError:
         seconds = None
     if seconds is None or isinstance(value, bool) or not 0 <= seconds <= LATEST:
@@ -178,7 +180,7 @@ def _moment(name: str, value: Any) -> float:
     return seconds
 
 
-def _rfc3339(text: str) -> float | None:
+def _parse_rfc3339(text: str) -> float | None:
     try:
         moment = datetime.fromisoformat(text.strip().upper())
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -186,18 +188,18 @@ def _rfc3339(text: str) -> float | None:
         return None
 
 
-_NOT_READ = frozenset({"hash", "created_at", REPLACED, LAST_USED})  # ours, and no permission
+_NOT_READ = frozenset({"hash", "created_at", REPLACED, LAST_USED})  # the gateway's own
 _READERS: Mapping[str, Callable[[str, Any], Any]] = {
-    "id": _text,
-    "name": lambda name, value: value if value == "" else _text(name, value),
-    "project": _text,
-    "enabled": _flag,
-    "expires_at": _moment,
-    "models": _texts,
-    "scopes": _scopes,
-    "metadata": _mapping,
+    "id": _read_text,
+    "name": lambda name, value: value if value == "" else _read_text(name, value),
+    "project": _read_text,
+    "enabled": _read_flag,
+    "expires_at": _read_time,
+    "models": _read_list,
+    "scopes": _read_scopes,
+    "metadata": _read_map,
 }
-_MEANT = {
+_SYNONYMS = {
     **dict.fromkeys(("active", "deleted", "deleted_at", "disabled", "revoked", "revoked_at"), "enabled"),
     **dict.fromkeys(("expiry", "expiration", "expires", "not_after", "ttl", "valid_until"), "expires_at"),
 }

@@ -1,7 +1,7 @@
 """Writes the day of last use into a key's record, once a day for each key, in the background.
 
-The day is text like 2026-11-29, in UTC. Nothing depends on it, so a failed write is reported and not repeated
-until the record is read again.
+The day is text like 2026-11-29, in UTC. No decision depends on it, so a failed write is only reported, and
+repeated when the record has been read again.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ NOT_WRITTEN = "last use of keys not written"  # as the log names it
 DAY = 86_400  # seconds
 
 
-class Keys(Protocol):
+class KeyStore(Protocol):
     """The part of the store that this module needs."""
 
     async def save_last_used(self, hash: str, day: str) -> None: ...
 
 
 class LastUse:
-    """`now` gives epoch seconds; `report` gets one message with fields when writes begin to fail."""
+    """`now`: epoch seconds. `report` is called with a message and fields when writes begin to fail."""
 
     def __init__(
-        self, store: Keys, *, now: Callable[[], float], report: Callable[[str, dict[str, Any]], None]
+        self, store: KeyStore, *, now: Callable[[], float], report: Callable[[str, dict[str, Any]], None]
     ) -> None:
         self._store = store
         self._now = now
@@ -36,8 +36,11 @@ class LastUse:
         self._writes = BackgroundTasks()
         self._problem: str | None = None
 
-    def note(self, hash: str, written_until: float) -> float:
-        """Starts a write once `written_until`, the end of a day, has passed; the new end."""
+    def record(self, hash: str, written_until: float) -> float:
+        """Start a write if `written_until`, the end of the last day of use in the record, has passed.
+
+        Returns the new end, in epoch seconds.
+        """
         now = self._now()
         if now < written_until:
             return written_until
@@ -58,8 +61,8 @@ class LastUse:
         self._problem = problem
 
 
-def written_until(record: Mapping[str, Any]) -> float:
-    """The end of the day in a key's record, in epoch seconds; 0 where there is none that can be read."""
+def end_of_last_use(record: Mapping[str, Any]) -> float:
+    """Return the end of the day in a key's record, in epoch seconds; 0 without a readable day."""
     try:
         day = date.fromisoformat(record.get(LAST_USED, ""))
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Who is calling: the key in the headers, the cache of keys, and store trouble, which is never a 401."""
+"""Authentication: the key in the headers, the cache of keys, and a failing store, which is never a 401."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Fake:
 
     def __init__(self, *records: Item) -> None:
         self.records = {record["hash"]: dict(record) for record in records}
-        self.days: list[str] = []  # that were written
+        self.days: list[str] = []  # as written
         self.error: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -76,7 +76,7 @@ class World:
         return failure.value
 
 
-def down(text: str = "get item t: throttled") -> StoreError:
+def store_error(text: str = "get item t: throttled") -> StoreError:
     return StoreError(text)
 
 
@@ -86,8 +86,8 @@ def down(text: str = "get item t: throttled") -> StoreError:
         pytest.param({"authorization": f"Bearer {KEY}"}, id="a bearer token"),
         pytest.param({"authorization": f"bearer   {KEY} "}, id="in small letters, with spaces"),
         pytest.param({"x-api-key": KEY}, id="x-api-key"),
-        pytest.param({"x-api-key": KEY, "authorization": "Basic dTpw"}, id="x-api-key beside basic auth"),
-        pytest.param({"x-api-key": KEY, "authorization": "Bearer eyJh"}, id="x-api-key beside another token"),
+        pytest.param({"x-api-key": KEY, "authorization": "Basic dTpw"}, id="x-api-key and basic auth"),
+        pytest.param({"x-api-key": KEY, "authorization": "Bearer eyJh"}, id="x-api-key and another token"),
         pytest.param({"x-api-key": "dummy", "authorization": f"Bearer {KEY}"}, id="a dummy x-api-key"),
     ],
 )
@@ -119,7 +119,7 @@ async def test_a_key_is_found_in(headers: dict[str, str]) -> None:
         pytest.param({"x-api-key": "x" * 100_000}, "invalid_api_key", id="a huge key"),
     ],
 )
-async def test_without_a_well_formed_key_nobody_asks_the_store(
+async def test_without_a_well_formed_key_the_store_is_not_called(
     headers: dict[str, str], code: str | None
 ) -> None:
     world = World(RECORD)
@@ -134,7 +134,7 @@ async def test_without_a_well_formed_key_nobody_asks_the_store(
 
 
 @pytest.mark.parametrize(
-    ("headers", "says"),
+    ("headers", "message"),
     [
         pytest.param({}, "No API key was given. Send", id="nothing"),
         pytest.param({"authorization": " "}, "`authorization` is empty", id="an empty header"),
@@ -153,16 +153,16 @@ async def test_without_a_well_formed_key_nobody_asks_the_store(
         pytest.param({"x-api-key": "sk-sluice-"}, "may hold only", id="a beginning alone"),
     ],
 )
-async def test_an_unusable_key_gets_the_reason_and_is_never_repeated(
-    headers: dict[str, str], says: str
+async def test_a_malformed_key_is_refused_with_the_reason_and_is_never_quoted(
+    headers: dict[str, str], message: str
 ) -> None:
     with pytest.raises(Unauthenticated) as failure:
         await World(RECORD).auth.authenticate(headers)
-    assert says in failure.value.message
+    assert message in failure.value.message
     assert KEY[12:30] not in failure.value.message
 
 
-async def test_unknown_disabled_and_expired_are_told_in_the_same_words() -> None:
+async def test_unknown_disabled_and_expired_keys_get_the_same_error() -> None:
     bodies = []
     for records in (
         [],
@@ -194,7 +194,7 @@ async def test_a_revoked_key_is_refused_within_the_time_to_live() -> None:
     assert (await world.refusal()).code == "invalid_api_key"
 
 
-async def test_an_unknown_key_is_remembered_for_ten_seconds() -> None:
+async def test_an_unknown_key_is_cached_for_ten_seconds() -> None:
     world = World()
     for seconds, reads in ((0, 1), (9.9, 1), (0.2, 2)):
         world.time += seconds
@@ -205,7 +205,7 @@ async def test_an_unknown_key_is_remembered_for_ten_seconds() -> None:
     assert (await world.call()).id == "k1"
 
 
-async def test_a_key_ends_at_its_date_although_it_is_cached() -> None:
+async def test_a_cached_key_ends_at_its_date() -> None:
     world = World({**RECORD, "expires_at": 1_800_000_060})
     await world.call()
     world.date += 59
@@ -226,9 +226,9 @@ async def test_a_hundred_requests_read_a_key_once() -> None:
 
 
 @pytest.mark.parametrize("hangs", [True, False], ids=["the store hangs", "the store is down"])
-async def test_store_trouble_with_a_key_never_seen_is_503(hangs: bool) -> None:
+async def test_a_failing_store_means_503_for_an_unknown_key(hangs: bool) -> None:
     world = World(RECORD, timeout=0.01 if hangs else 30)
-    world.store.error = down()
+    world.store.error = store_error()
     if hangs:
         world.store.gate.clear()
     refusal = await world.refusal()
@@ -241,11 +241,11 @@ async def test_store_trouble_with_a_key_never_seen_is_503(hangs: bool) -> None:
 
 
 @pytest.mark.parametrize("hangs", [True, False], ids=["the store hangs", "the store is down"])
-async def test_store_trouble_lets_a_cached_key_live_for_an_hour(hangs: bool) -> None:
+async def test_while_the_store_fails_a_cached_key_works_for_an_hour(hangs: bool) -> None:
     world = World(RECORD)
     await world.call()
     world.auth._timeout = 0.01 if hangs else 30
-    world.store.error = down()
+    world.store.error = store_error()
     if hangs:
         world.store.gate.clear()
     world.time += 3599
@@ -256,10 +256,10 @@ async def test_store_trouble_lets_a_cached_key_live_for_an_hour(hangs: bool) -> 
     await world.auth.settle(30)
 
 
-async def test_in_store_trouble_a_cached_key_is_not_asked_about_at_every_request() -> None:
+async def test_while_the_store_fails_a_cached_key_is_not_read_at_every_request() -> None:
     world = World(RECORD)
     await world.call()
-    world.store.error = down()
+    world.store.error = store_error()
     world.time += 60
     for _ in range(10):
         await world.call()
@@ -269,7 +269,7 @@ async def test_in_store_trouble_a_cached_key_is_not_asked_about_at_every_request
     assert world.store.reads == 3
 
 
-async def test_a_late_answer_still_revokes() -> None:
+async def test_a_late_read_still_revokes_the_key() -> None:
     world = World(RECORD)
     await world.call()
     world.auth._timeout = 0.01
@@ -282,48 +282,48 @@ async def test_a_late_answer_still_revokes() -> None:
     assert (await world.refusal()).code == "invalid_api_key"
 
 
-async def test_store_trouble_does_not_make_an_unknown_key_known() -> None:
+async def test_a_failing_store_does_not_make_an_unknown_key_known() -> None:
     world = World()
     await world.refusal()
-    world.store.error = down()
+    world.store.error = store_error()
     world.time += 11
     assert (await world.refusal()).status == 503
 
 
 @pytest.mark.parametrize(("ttl", "stale"), [(0, 0), (0, 3600), (60, 0)])
-async def test_any_setting_lets_a_good_key_in(ttl: float, stale: float) -> None:
+async def test_a_good_key_works_with_any_setting(ttl: float, stale: float) -> None:
     world = World(RECORD, settings=Settings(key_ttl=ttl, key_max_stale=stale))
     for _ in range(3):
         assert (await world.call()).id == "k1"
         world.time += 1
     world.time += 60
-    world.store.error = down()
+    world.store.error = store_error()
     if stale:
         assert (await world.call()).id == "k1"
     else:
         assert (await world.refusal()).status == 503
 
 
-async def test_a_fault_of_our_own_is_not_taken_for_store_trouble() -> None:
+async def test_an_internal_error_is_raised_to_the_caller() -> None:
     world = World(RECORD)
     world.store.error = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
         await world.call()
 
 
-async def test_the_caches_are_bounded_and_unknown_hashes_push_out_no_key() -> None:
+async def test_the_caches_are_bounded_and_unknown_hashes_evict_no_key() -> None:
     world = World(RECORD)
     await world.call()
-    for number in range(module.MOST + 10):
+    for number in range(module.MAX_CACHED + 10):
         assert await world.auth._find(f"{number}") is None
-    assert len(world.auth._unknown) == module.MOST
+    assert len(world.auth._unknown) == module.MAX_CACHED
     reads = world.store.reads
     await world.call()
     assert world.store.reads == reads
 
 
 async def test_the_oldest_of_too_many_keys_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 2)
+    monkeypatch.setattr(module, "MAX_CACHED", 2)
     keys = [generate_key() for _ in range(3)]
     world = World(*({**RECORD, "hash": hash_key(key), "id": key[-5:]} for key in keys))
     for key in (*keys, keys[2], keys[1], keys[0]):
@@ -356,7 +356,7 @@ async def test_a_request_that_is_cancelled_does_not_cancel_the_read() -> None:
     assert world.store.reads == 1
 
 
-async def test_a_key_is_remembered_for_its_time_to_live_without_asking() -> None:
+async def test_a_cached_key_is_found_without_a_read_for_its_time_to_live() -> None:
     world = World({**RECORD, "expires_at": 1_800_000_100})
     headers = {"x-api-key": KEY}
     with pytest.raises(Unauthenticated):
@@ -373,11 +373,11 @@ async def test_a_key_is_remembered_for_its_time_to_live_without_asking() -> None
     assert world.store.reads == 1
 
 
-async def test_no_key_is_in_what_auth_holds() -> None:
+async def test_auth_does_not_hold_the_key_itself() -> None:
     world = World(RECORD)
     await world.call()
-    held: Any = (world.auth._known, world.auth._unknown, world.auth._reads)
-    assert KEY not in repr(held)
+    fields: Any = (world.auth._known, world.auth._unknown, vars(world.auth._reads))
+    assert KEY not in repr(fields)
 
 
 DAY = 86_400.0
@@ -398,7 +398,7 @@ async def test_the_day_of_use_is_written_once_a_day() -> None:
     again.date = world.date
     await again.call()
     await again.auth.settle()
-    assert again.store.days == [], "another instance reads that it is written"
+    assert again.store.days == [], "another instance reads that the day is written"
 
 
 @pytest.mark.parametrize("last", ["yesterday", "", None, 7, "2027-13-01", "2027-01-14"])
@@ -410,24 +410,24 @@ async def test_the_day_of_use_is_written_whatever_the_record_holds(last: Any) ->
 
 
 @pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": 1}, {"models": "a, b"}])
-async def test_a_key_that_may_not_call_is_not_used(fields: Item) -> None:
+async def test_no_day_of_use_is_written_for_a_refused_key(fields: Item) -> None:
     world = World({**RECORD, **fields})
     await world.refusal()
     await world.auth.settle()
     assert world.store.days == []
 
 
-async def test_a_day_that_cannot_be_written_delays_no_request_and_is_logged_once() -> None:
+async def test_a_failed_write_of_the_day_delays_no_request_and_is_reported_once() -> None:
     world = World(RECORD)
     await world.call()
-    world.store.error = down("update item t: access denied")
+    world.store.error = store_error("update item t: access denied")
     await world.auth.settle()
     assert (await world.call()).id == "k1"
     world.store.error = None
     world.time += 61
     await world.call()
     await world.auth.settle()
-    assert world.store.days == ["2027-01-15"] * 2, "and it is tried again when the record is read again"
+    assert world.store.days == ["2027-01-15"] * 2, "it is written again when the record is read again"
     problem = {"problem": "update item t: access denied"}
     assert world.lines == [("last use of keys not written", problem)]
     assert world.auth.problems() == []
@@ -451,7 +451,7 @@ async def test_the_log_names_the_key_that_is_refused(fields: Item, known: tuple[
         assert known[0] not in f"{refusal.body()} {refusal.headers}"
 
 
-async def test_a_record_that_cannot_be_read_is_reported_once_and_told_until_it_is_mended() -> None:
+async def test_an_unreadable_record_is_reported_once_and_listed_until_it_is_corrected() -> None:
     world = World({**RECORD, "models": "openai/*, local/*"})
     for _ in range(3):
         await world.refusal()
@@ -461,7 +461,7 @@ async def test_a_record_that_cannot_be_read_is_reported_once_and_told_until_it_i
     assert world.lines == [("key not readable", found)]
     assert world.auth.problems() == [{"what": "key not readable", **found}]
     world.time += 600
-    assert world.auth.problems() == [], "mended or deleted meanwhile, for all that is known here"
+    assert world.auth.problems() == [], "it may have been corrected or deleted meanwhile"
     await world.refusal()
     assert world.auth.problems() == [{"what": "key not readable", **found}]
     assert len(world.lines) == 1

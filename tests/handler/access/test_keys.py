@@ -1,4 +1,4 @@
-"""API keys: what a record may look like, and that what cannot be read means disabled."""
+"""API keys: reading their records, of which the unreadable ones disable the key."""
 
 from __future__ import annotations
 
@@ -22,36 +22,38 @@ EPOCH = NOW.timestamp()
     ("record", "field", "value"),
     [
         pytest.param({}, "project", "default", id="no project"),
-        pytest.param({}, "enabled", True, id="nothing said about enabled"),
+        pytest.param({}, "enabled", True, id="no enabled"),
         pytest.param({"enabled": "false"}, "enabled", False, id="false as a text"),
         pytest.param({"enabled": " True"}, "enabled", True, id="true as a text"),
         pytest.param({"enabled": "Yes"}, "enabled", True, id="yes"),
         pytest.param({"enabled": "OFF"}, "enabled", False, id="off in capitals"),
         pytest.param({"enabled": 0}, "enabled", False, id="0 for enabled"),
-        pytest.param({}, "scopes", {"chat"}, id="no scopes: chat"),
+        pytest.param({}, "scopes", {"chat"}, id="without scopes it is chat"),
         pytest.param({"scopes": ["manage"]}, "scopes", {"chat", "manage"}, id="manage includes chat"),
         pytest.param({"scopes": "manage"}, "scopes", {"chat", "manage"}, id="one text is a list of one"),
         pytest.param({"scopes": {"chat"}}, "scopes", {"chat"}, id="a set of scopes"),
         pytest.param({"scopes": []}, "scopes", set(), id="no scope at all"),
-        pytest.param({}, "models", None, id="no models: all"),
-        pytest.param({"models": None}, "models", None, id="null models: all"),
-        pytest.param({"models": []}, "models", (), id="an empty list of models: none"),
+        pytest.param({}, "models", None, id="without models it is all of them"),
+        pytest.param({"models": None}, "models", None, id="null models means all of them"),
+        pytest.param({"models": []}, "models", (), id="an empty list of models means none"),
         pytest.param({"models": "openai/*"}, "models", ("openai/*",), id="one pattern"),
         pytest.param({"models": {"b", "a"}}, "models", ("a", "b"), id="a set of patterns"),
-        pytest.param({"expires_at": None}, "expires_at", None, id="null: no end"),
+        pytest.param({"expires_at": None}, "expires_at", None, id="null means no end"),
         pytest.param({"expires_at": EPOCH}, "expires_at", EPOCH, id="epoch seconds"),
         pytest.param({"expires_at": Decimal("1.5")}, "expires_at", 1.5, id="half seconds"),
         pytest.param({"expires_at": f"{int(EPOCH)}"}, "expires_at", EPOCH, id="epoch seconds as a text"),
         pytest.param({"expires_at": "2026-11-20T12:00:00Z"}, "expires_at", EPOCH, id="RFC 3339"),
         pytest.param({"expires_at": "2026-11-20t14:00:00+02:00"}, "expires_at", EPOCH, id="with an offset"),
         pytest.param({"expires_at": " 2026-11-20 12:00:00.000Z "}, "expires_at", EPOCH, id="with a space"),
-        pytest.param({"expires_at": "2026-11-20T12:00:00"}, "expires_at", EPOCH, id="without an offset: UTC"),
-        pytest.param({"expires_at": "2026-11-20"}, "expires_at", EPOCH - 43_200, id="a day: its beginning"),
+        pytest.param(
+            {"expires_at": "2026-11-20T12:00:00"}, "expires_at", EPOCH, id="without an offset it is UTC"
+        ),
+        pytest.param(
+            {"expires_at": "2026-11-20"}, "expires_at", EPOCH - 43_200, id="a day means its beginning"
+        ),
         pytest.param({"metadata": {"team": "x"}}, "metadata", {"team": "x"}, id="metadata"),
         pytest.param({"name": ""}, "name", "", id="an empty name"),
-        pytest.param(
-            {"owner": "me", "created_at": 7}, "id", "k", id="other attributes are nobody's business"
-        ),
+        pytest.param({"owner": "me", "created_at": 7}, "id", "k", id="other attributes are ignored"),
     ],
 )
 def test_a_record_is_read(record: dict[str, Any], field: str, value: Any) -> None:
@@ -88,7 +90,7 @@ UNREADABLE = [
     pytest.param({"expire_at": 1}, "expire_at", id="a misspelt date, which would never end"),
     pytest.param({"Enabled": False}, "Enabled", id="a misspelt flag, which would never disable"),
     pytest.param({"disabled": True}, "disabled", id="the opposite flag"),
-    *(pytest.param({name: 1}, name, id=f"{name}: an end by another name") for name in ENDS),
+    *(pytest.param({name: 1}, name, id=f"{name} as another name of expires_at or enabled") for name in ENDS),
     pytest.param({"model": []}, "model", id="misspelt models, which would allow all"),
     pytest.param({"models": ""}, "models", id="an empty pattern"),
     pytest.param({"models": [""]}, "models", id="an empty pattern in a list"),
@@ -103,7 +105,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("record", "field"), UNREADABLE)
-def test_what_cannot_be_read_means_disabled(record: dict[str, Any], field: str) -> None:
+def test_a_wrong_attribute_makes_the_record_unreadable(record: dict[str, Any], field: str) -> None:
     item = {"hash": "h", "id": "k", "enabled": True, **record}
     with pytest.raises(InvalidRecord) as failure:
         read_key(item)
@@ -173,7 +175,7 @@ def test_a_record_holds_the_hash_and_never_the_key() -> None:
         pytest.param({"key": generate_key(), "scopes": "all"}, "scopes", id="an unknown scope"),
     ],
 )
-def test_an_entry_that_makes_no_key_is_refused_without_showing_it(entry: dict[str, Any], field: str) -> None:
+def test_a_wrong_entry_is_refused_without_quoting_it(entry: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRecord) as failure:
         make_key_record(entry, now=NOW)
     assert failure.value.field == field
