@@ -1,4 +1,4 @@
-"""The line of a request: the same fields whatever became of it, and never a piece of what was asked."""
+"""Log lines: every request has the same fields, and no line contains a piece of the request."""
 
 from __future__ import annotations
 
@@ -31,21 +31,26 @@ def final(error: UpstreamError) -> UpstreamError:
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(InvalidRequest('role: got "SECRET"', param="n"), id="a value of the request"),
-        pytest.param(InvalidRequest("SECRET", code="invalid_json", param="n"), id="a piece of its JSON"),
-        pytest.param(InvalidRequest("SECRET", code="unsupported_parameter", param="n"), id="a field"),
+        pytest.param(InvalidRequest('role: got "SECRET"', param="n"), id="a message that quotes a value"),
+        pytest.param(
+            InvalidRequest("SECRET", code="invalid_json", param="n"), id="a message that quotes JSON"
+        ),
+        pytest.param(
+            InvalidRequest("SECRET", code="unsupported_parameter", param="n"),
+            id="a message that names a field",
+        ),
         pytest.param(
             final(
                 UpstreamError(
                     "SECRET", failure_class="invalid_request", code="unsupported_parameter", param="n"
                 )
             ),
-            id="a field that a provider's format has no place for",
+            id="a field that a provider's format does not have",
         ),
-        pytest.param(final(SchemaMismatch("SECRET", answer_text=None)), id="where an answer does not fit"),
+        pytest.param(final(SchemaMismatch("SECRET", answer_text=None)), id="a schema mismatch"),
     ],
 )
-def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) -> None:
+def test_a_message_that_may_quote_the_request_is_left_out(error: GatewayError) -> None:
     logged, shown = error_fields(error), error.body()["error"]
     assert "SECRET" not in str(logged)
     assert logged["code"] == shown["code"]
@@ -55,16 +60,18 @@ def test_our_words_that_may_quote_the_request_are_left_out(error: GatewayError) 
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(NotFound("There is no model 'a'."), id="a model that is not there"),
-        pytest.param(Unavailable("No model can take this request."), id="nobody who can answer"),
-        pytest.param(final(UpstreamError("It failed.", failure_class="server")), id="our own summary"),
+        pytest.param(NotFound("There is no model 'a'."), id="an unknown model"),
+        pytest.param(Unavailable("No model can take this request."), id="no candidate"),
+        pytest.param(
+            final(UpstreamError("It failed.", failure_class="server")), id="a summary of the gateway"
+        ),
         pytest.param(
             final(UpstreamError("Too long.", failure_class="invalid_request", upstream_status=400)),
             id="a provider's own words",
         ),
     ],
 )
-def test_other_messages_are_logged_and_the_attempts_once(error: GatewayError) -> None:
+def test_other_messages_are_logged_without_the_attempts(error: GatewayError) -> None:
     logged = error.body()["error"]
     logged.get("metadata", {}).pop("attempts", None)
     assert error_fields(error) == logged
@@ -82,17 +89,17 @@ def test_every_line_has_the_same_fields(entry: RequestLog) -> None:
     assert request_line(entry, 1.0).keys() == request_line(entry_of(), 1.0).keys()
 
 
-def test_an_attempt_is_logged_with_the_providers_words() -> None:
+def test_an_attempt_is_logged_with_the_providers_own_words() -> None:
     (attempt,) = request_line(LINES["a failure"], 1.0)["attempts"]
     assert attempt == {"model": "up/m", "class": "server", "status": 500, "ms": 3, "detail": "It is 500."}
-    assert "detail" not in LINES["a failure"].attempts[0].body(), "that one goes to callers"
+    assert "detail" not in LINES["a failure"].attempts[0].body(), "callers see this one"
 
 
 @pytest.mark.parametrize(
     ("words", "logged"),
     [
         pytest.param("x" * 5_000, "x" * 299 + "…", id="long words are cut"),
-        pytest.param("no: sk-abcdefghijklmnop", "no: [redacted]", id="a key in them is not told"),
+        pytest.param("no: sk-abcdefghijklmnop", "no: [redacted]", id="a key in them is redacted"),
     ],
 )
 def test_the_detail_of_an_attempt_is_short_and_redacted(words: str, logged: str) -> None:
@@ -102,7 +109,7 @@ def test_the_detail_of_an_attempt_is_short_and_redacted(words: str, logged: str)
     assert error.detail == logged
 
 
-def test_what_a_caller_chose_is_bounded_and_on_one_line() -> None:
+def test_values_of_the_caller_are_bounded_and_on_one_line() -> None:
     written: list[str] = []
     headers = {"user-agent": "a\r\n\x1b[2J" + "b" * 5_000}
     entry = entry_of(headers=headers, tags={"t": "\u2028" + "c" * 5_000})
@@ -119,13 +126,11 @@ def test_what_a_caller_chose_is_bounded_and_on_one_line() -> None:
     ("entry", "level"),
     [
         pytest.param(entry_of(status=200), "INFO", id="an answer"),
-        pytest.param(entry_of(status=404, failure=NotFound("no")), "INFO", id="the caller's fault"),
-        pytest.param(entry_of(status=503, failure=Unavailable("no")), "ERROR", id="ours, or a provider's"),
-        pytest.param(entry_of(status=200, failure=Unavailable("no")), "ERROR", id="logged in the stream"),
+        pytest.param(entry_of(status=404, failure=NotFound("no")), "INFO", id="a client error"),
+        pytest.param(entry_of(status=503, failure=Unavailable("no")), "ERROR", id="a server error"),
+        pytest.param(entry_of(status=200, failure=Unavailable("no")), "ERROR", id="an error within a stream"),
         pytest.param(entry_of(status=200, routine=True), "DEBUG", id="a health check"),
-        pytest.param(
-            entry_of(status=503, routine=True), "DEBUG", id="one that finds trouble: it has its own line"
-        ),
+        pytest.param(entry_of(status=503, routine=True), "DEBUG", id="a health check of a degraded gateway"),
     ],
 )
 def test_the_level_of_a_line(entry: RequestLog, level: str) -> None:

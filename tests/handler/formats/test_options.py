@@ -25,33 +25,33 @@ from rules.facts.facts import SECRET_HEADERS
 
 
 @pytest.mark.parametrize("name", [*sorted(SECRET_HEADERS), "proxy-authorization", "Proxy-Anything", "Cookie"])
-def test_what_no_rule_may_ask_about_is_no_fact_either(name: str) -> None:
+def test_a_secret_header_is_not_a_fact_and_no_rule_may_ask_for_it(name: str) -> None:
     assert header_facts({name: "s"}) == {}
     with pytest.raises(InvalidRecord, match="secret"):
         read_record({"kind": "route", "id": "r", "prefer": "fast", "when": {f"header.{name}": "s"}})
 
 
-def test_rules_may_ask_about_every_other_header() -> None:
+def test_every_other_header_is_a_fact() -> None:
     headers = {"X-Team": "\xc3\xa9", "user-agent": "b"}
     assert header_facts(headers) == {"x-team": "é", "user-agent": "b"}
 
 
 TAGS = [
-    pytest.param({}, {}, id="no header, no tags"),
-    pytest.param({"x-sluice-tags": ""}, {}, id="an empty header, no tags"),
+    pytest.param({}, {}, id="no header"),
+    pytest.param({"x-sluice-tags": ""}, {}, id="an empty header"),
     pytest.param(
         {"x-sluice-tags": "team:a, env : prod"}, {"team": "a", "env": "prod"}, id="pairs, spaces trimmed"
     ),
     pytest.param({"x-opper-tags": "at:12:30"}, {"at": "12:30"}, id="the first colon separates"),
     pytest.param({"x-opper-tags": "a:"}, {"a": ""}, id="a value may be empty"),
-    pytest.param({"x-sluice-tags": "a:1,a:2"}, {"a": "2"}, id="the last of one name holds"),
-    pytest.param({"op-tags": '{"a": 1, "b": true}'}, {"a": 1, "b": True}, id="OpenPipe's JSON"),
+    pytest.param({"x-sluice-tags": "a:1,a:2"}, {"a": "2"}, id="the last value of a repeated name wins"),
+    pytest.param({"op-tags": '{"a": 1, "b": true}'}, {"a": 1, "b": True}, id="JSON in OpenPipe's header"),
     pytest.param(
         {"op-tags": '{"a": 1, "b": 1, "c": 1}', "x-opper-tags": "b:2,c:2", "x-sluice-tags": "c:3"},
         {"a": 1, "b": "2", "c": "3"},
         id="op-tags, then x-opper-tags, then x-sluice-tags",
     ),
-    pytest.param({"x-sluice-tags": "stadt:Köln"}, {"stadt": "Köln"}, id="a text that was decoded already"),
+    pytest.param({"x-sluice-tags": "stadt:Köln"}, {"stadt": "Köln"}, id="text that is decoded already"),
     pytest.param(
         {"x-sluice-tags": "stadt:Köln".encode().decode("latin-1")},
         {"stadt": "Köln"},
@@ -63,7 +63,7 @@ TAGS = [
     pytest.param(
         decode_headers([(b"x-opper-tags", b"a:1"), (b"accept", b"*/*"), (b"x-opper-tags", b"b:2")]),
         {"a": "1", "b": "2"},
-        id="a repeated header adds up",
+        id="a repeated header",
     ),
 ]
 
@@ -78,13 +78,13 @@ def test_tags_are_read_from_headers(headers: Mapping[str, str], tags: dict[str, 
     [
         pytest.param("x-sluice-tags", "team", id="a tag without a colon"),
         pytest.param("x-sluice-tags", ":a", id="a tag without a name"),
-        pytest.param("x-opper-tags", "a:b,", id="a comma too many"),
+        pytest.param("x-opper-tags", "a:b,", id="a trailing comma"),
         pytest.param("op-tags", "a:b", id="op-tags in the other form"),
         pytest.param("op-tags", "[]", id="op-tags as a list"),
         pytest.param("op-tags", '{"a": NaN}', id="op-tags with NaN"),
     ],
 )
-def test_malformed_tags_are_refused_by_the_header_they_came_in(name: str, value: str) -> None:
+def test_malformed_tags_are_refused_with_the_name_of_their_header(name: str, value: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_tags({name: value})
     assert (caught.value.code, caught.value.param) == ("invalid_value", name)
@@ -95,29 +95,35 @@ def test_malformed_tags_are_refused_by_the_header_they_came_in(name: str, value:
     ("read", "headers", "found"),
     [
         pytest.param(
-            read_function, {"x-sluice-function": "a", "x-opper-name": "b"}, "a", id="our name for it first"
+            read_function,
+            {"x-sluice-function": "a", "x-opper-name": "b"},
+            "a",
+            id="Sluice's own header first",
         ),
         pytest.param(
-            read_function, {"x-sluice-function": " ", "x-opper-name": "b"}, "b", id="Opper's, ours is empty"
+            read_function,
+            {"x-sluice-function": " ", "x-opper-name": "b"},
+            "b",
+            id="Opper's header if Sluice's own is empty",
         ),
         pytest.param(read_function, {}, None, id="no function"),
         pytest.param(read_preference, {"x-sluice-prefer": " fast "}, "fast", id="a preference"),
-        pytest.param(read_preference, {"x-sluice-prefer": ""}, None, id="an empty preference is none"),
+        pytest.param(read_preference, {"x-sluice-prefer": ""}, None, id="an empty preference"),
         pytest.param(read_preference, {}, None, id="no preference"),
-        pytest.param(forbids_content_log, {}, False, id="nothing said of logging"),
-        pytest.param(forbids_content_log, {"op-log-request": "true"}, False, id="logging wanted"),
+        pytest.param(forbids_content_log, {}, False, id="no header about logging"),
+        pytest.param(forbids_content_log, {"op-log-request": "true"}, False, id="logging allowed"),
         pytest.param(
             forbids_content_log, {"op-log-request": "False"}, True, id="logging forbidden, in any case"
         ),
         pytest.param(
-            forbids_content_log, {"op-log-request": "no"}, True, id="logging forbidden, in other words"
+            forbids_content_log, {"op-log-request": "no"}, True, id="logging forbidden by another word"
         ),
-        pytest.param(wants_explanation, {"x-sluice-explain": "1"}, True, id="an explanation wanted"),
-        pytest.param(wants_explanation, {"x-sluice-explain": "0"}, False, id="an explanation not wanted"),
-        pytest.param(wants_explanation, {}, False, id="nothing said of an explanation"),
+        pytest.param(wants_explanation, {"x-sluice-explain": "1"}, True, id="an explanation is requested"),
+        pytest.param(wants_explanation, {"x-sluice-explain": "0"}, False, id="an explanation is declined"),
+        pytest.param(wants_explanation, {}, False, id="no header about an explanation"),
     ],
 )
-def test_what_a_header_says(
+def test_an_option_is_read_from_headers(
     read: Callable[[Mapping[str, str]], Any], headers: dict[str, str], found: Any
 ) -> None:
     assert read(headers) == found
@@ -129,7 +135,7 @@ def test_what_a_header_says(
         st.sampled_from(["op-tags", "x-opper-tags", "x-sluice-tags", "x-sluice-prefer"]), st.text()
     )
 )
-def test_whatever_headers_hold_is_read_or_refused(headers: dict[str, str]) -> None:
+def test_any_header_is_read_or_refused(headers: dict[str, str]) -> None:
     for read in (read_tags, read_preference, read_function, header_facts):
         with suppress(InvalidRequest):
             read(headers)

@@ -17,11 +17,13 @@ from tests.support.chat_requests import chat
     ("allowed", "value", "refused"),
     [
         pytest.param((), {"order": ["x"]}, True, id="a field the row refuses"),
-        pytest.param(("provider",), {"order": ["x"]}, False, id="unless a rule allows it"),
-        pytest.param((), None, False, id="or it is null"),
+        pytest.param(("provider",), {"order": ["x"]}, False, id="a field that a rule allows"),
+        pytest.param((), None, False, id="a field that is null"),
     ],
 )
-def test_fields_that_a_provider_refuses(allowed: tuple[str, ...], value: Any, refused: bool) -> None:
+def test_a_field_that_a_provider_refuses_is_an_error(
+    allowed: tuple[str, ...], value: Any, refused: bool
+) -> None:
     error = refused_field_error(
         chat(provider=value, seed=1), frozenset({"provider", "plugins"}), allowed, model="a"
     )
@@ -32,7 +34,7 @@ def test_fields_that_a_provider_refuses(allowed: tuple[str, ...], value: Any, re
 
 @dataclass(frozen=True)
 class Caller:
-    """What facts_of reads of a key."""
+    """The attributes of a key that facts_of reads."""
 
     id: str = "k1"
     project: str = "support"
@@ -45,7 +47,7 @@ def facts(headers: Mapping[str, str] | None = None, **fields: Any) -> Any:
     return facts_of(chat(headers, **fields), key=key, headers=headers or {}, now=now, roll=0.25)
 
 
-def test_the_facts_say_who_asks_and_when() -> None:
+def test_the_facts_name_the_caller_and_the_time() -> None:
     found = facts({"x-sluice-function": "f", "X-Team": "a", "authorization": "s"}, tags={"t": 1}, user="u")
     assert (found.key, found.project, found.key_models, found.random) == (
         "k1",
@@ -60,18 +62,23 @@ def test_the_facts_say_who_asks_and_when() -> None:
 
 FACTS = [
     pytest.param({"model": "auto"}, "model", None, id="auto names no model"),
-    pytest.param({"model": "auto:cheap"}, "model", None, id="nor does auto with a preference"),
+    pytest.param({"model": "auto:cheap"}, "model", None, id="auto with a preference names no model"),
     pytest.param(
-        {"model": "auto:cheap", "route": {"prefer": "fast"}}, "prefer", "cheap", id="which comes first"
+        {"model": "auto:cheap", "route": {"prefer": "fast"}},
+        "prefer",
+        "cheap",
+        id="the preference of the name wins",
     ),
     pytest.param({"model": "auto", "models": ["a", "b"]}, "model", "a", id="the first of models"),
-    pytest.param({"model": "auto", "models": ["a", "b"]}, "fallbacks", ("b",), id="and the rest of them"),
+    pytest.param(
+        {"model": "auto", "models": ["a", "b"]}, "fallbacks", ("b",), id="the rest of models are fallbacks"
+    ),
     pytest.param({"hints": {"prefer": "cheap"}}, "prefer", "cheap", id="a hint's preference"),
     pytest.param({"hints": {"max_tokens": 7}}, "max_tokens", 7, id="a hint's limit"),
     pytest.param({"output_schema": {}}, "json", "schema", id="an output schema"),
     pytest.param({"n": 2.0}, "n", 2, id="n"),
     pytest.param({"metadata": {"a": "b"}}, "metadata", {"a": "b"}, id="metadata"),
-    pytest.param({"user": "\ud800"}, "bucket", 72, id="the bucket of a user who is half a pair"),
+    pytest.param({"user": "\ud800"}, "bucket", 72, id="the bucket of a user with half a surrogate pair"),
 ]
 
 

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from handler.upstream.headers import FORWARDED, forwarded_headers
 
 
-def test_only_the_listed_headers_go_upstream() -> None:
-    ours = {
+def test_only_the_listed_headers_are_forwarded() -> None:
+    own = {
         "authorization": "Bearer sk",
         "cookie": "a",
         "x-stainless-lang": "python",
         "user-agent": "x",
         "host": "h",
     }
-    theirs = dict.fromkeys(FORWARDED, "v1")
-    sent = forwarded_headers({**ours, **theirs}, "k1")
-    assert sent.keys() == theirs.keys()
+    forwarded = dict.fromkeys(FORWARDED, "v1")
+    sent = forwarded_headers({**own, **forwarded}, "k1")
+    assert sent.keys() == forwarded.keys()
     assert {value for name, value in sent.items() if name != "idempotency-key"} == {"v1"}
     assert forwarded_headers({"openai-beta": "a\r\nhost: b", "accept-language": "é"}, "k1") == {}
 

@@ -21,7 +21,7 @@ MESSAGES = [{"role": "user", "content": "hi"}]
 SEARCH = {"type": "opper:web_search", "max_results": 3}
 
 
-def parsed(headers: dict[str, str] | None = None, **fields: Any) -> Any:
+def parse_chat(headers: dict[str, str] | None = None, **fields: Any) -> Any:
     body = json.dumps({"messages": MESSAGES, **fields}).encode()
     return parse(body, headers or {}, Settings())
 
@@ -31,12 +31,12 @@ def parsed(headers: dict[str, str] | None = None, **fields: Any) -> Any:
     [
         pytest.param({"span_uuid": "5f0c3a52-8f7e-4e2a-9a1b-1c2d3e4f5a6b"}, id="a span"),
         pytest.param({"evaluate": False}, id="no scoring"),
-        pytest.param({"evaluate": True, "span_uuid": 7}, id="both, whatever they hold"),
+        pytest.param({"evaluate": True, "span_uuid": 7}, id="both, with any value"),
         pytest.param(dict.fromkeys(BODY), id="nulls"),
     ],
 )
-def test_a_field_that_changes_no_answer_is_removed(fields: dict[str, Any]) -> None:
-    assert prepare_body(parsed(**fields), Effects()) == {"messages": MESSAGES}
+def test_a_field_that_does_not_change_the_answer_is_removed(fields: dict[str, Any]) -> None:
+    assert prepare_body(parse_chat(**fields), Effects()) == {"messages": MESSAGES}
 
 
 @pytest.mark.parametrize(
@@ -54,47 +54,47 @@ def test_a_field_that_would_change_the_answer_is_refused_with_a_reason(
     fields: dict[str, Any], param: str
 ) -> None:
     with pytest.raises(InvalidRequest) as raised:
-        parsed(**fields)
+        parse_chat(**fields)
     assert (raised.value.code, raised.value.param) == ("unsupported_parameter", param)
     assert len(raised.value.message) > 40
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "taken"),
+    ("name", "value", "accepted"),
     [
         pytest.param("op-criteria", '["tone@v1"]', False, id="criteria"),
         pytest.param("op-criteria", "[]", True, id="no criteria"),
         pytest.param("x-opper-guard-action", "block", False, id="a guard that blocks"),
         pytest.param("x-opper-guard-action", "redact", False, id="a guard that redacts"),
-        pytest.param("x-opper-guard-action", "flag", True, id="a guard that only notes"),
-        pytest.param("x-opper-guard-input", "pii", True, id="a guard without an action, which only notes"),
+        pytest.param("x-opper-guard-action", "flag", True, id="a guard that only flags"),
+        pytest.param("x-opper-guard-input", "pii", True, id="a guard without an action"),
         pytest.param("x-opper-parent-span-id", "5f0c", True, id="a parent span"),
         pytest.param("op-cache", "readWrite", True, id="OpenPipe's cache"),
     ],
 )
-def test_headers_that_ask_for_something_not_served(name: str, value: str, taken: bool) -> None:
-    if taken:
-        parsed({name: value})
+def test_a_header_that_would_change_the_answer_is_refused(name: str, value: str, accepted: bool) -> None:
+    if accepted:
+        parse_chat({name: value})
         return
     assert name in HEADERS
     with pytest.raises(InvalidRequest) as raised:
-        parsed({name: value})
+        parse_chat({name: value})
     assert (raised.value.code, raised.value.param) == ("unsupported_parameter", name)
 
 
-def test_a_tool_of_a_providers_own_still_passes() -> None:
+def test_a_providers_own_tool_is_accepted() -> None:
     tools = [{"type": "web_search"}, {"type": "mcp", "server_label": "x"}, {"type": "operate"}]
-    assert prepare_body(parsed(tools=tools), Effects())["tools"] == tools
+    assert prepare_body(parse_chat(tools=tools), Effects())["tools"] == tools
 
 
-async def test_none_of_it_reaches_a_provider_that_refuses_what_it_does_not_know() -> None:
+async def test_no_foreign_field_reaches_a_provider() -> None:
     async with Upstream() as upstream:
         upstream.script("m", whole(completion()))
         gateway = start_gateway([provider(upstream.url)])
-        heard = await gateway.chat(model="up/m", span_uuid="5f0c", evaluate=False)
+        response = await gateway.chat(model="up/m", span_uuid="5f0c", evaluate=False)
         await gateway.gateway.aclose()
         (sent,) = upstream.requests_for("m")
-    assert heard.status == 200
+    assert response.status == 200
     assert sent.json == {"messages": MESSAGES, "model": "m"}
 
 
@@ -111,6 +111,6 @@ async def test_an_alias_serves_a_name_of_another_service() -> None:
         upstream.script("m", whole(completion()))
         alias = {"kind": "alias", "id": "openpipe:support-bot", "models": ["up/m"]}
         gateway = start_gateway([provider(upstream.url), alias])
-        heard = await gateway.chat(model="openpipe:support-bot")
+        response = await gateway.chat(model="openpipe:support-bot")
         await gateway.gateway.aclose()
-    assert (heard.status, heard.headers["x-sluice-model"]) == (200, "up/m")
+    assert (response.status, response.headers["x-sluice-model"]) == (200, "up/m")

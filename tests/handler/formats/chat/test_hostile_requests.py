@@ -1,4 +1,4 @@
-"""Every hostile request that parse can refuse gets its documented answer (support/hostile_requests.py)."""
+"""Every hostile request that `parse` refuses gets its documented error (support/hostile_requests.py)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def test_a_hostile_request_gets_the_documented_error(case: Hostile) -> None:
         parse(case.body, case.headers, Settings())
     error = caught.value
     assert (error.status, error.code, error.param) == (case.status, case.code, case.param)
-    assert len(json.dumps(error.body())) < 1000, "an error does not repeat what it was sent"
+    assert len(json.dumps(error.body())) < 1000, "an error does not repeat the request"
 
 
-def test_every_case_has_its_own_sentence_and_there_are_enough() -> None:
+def test_every_case_has_its_own_id_and_there_are_enough() -> None:
     assert len({case.id for case in HOSTILE}) == len(HOSTILE) >= 80

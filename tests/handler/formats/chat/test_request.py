@@ -1,4 +1,4 @@
-"""The chat request: every field accepted and refused, what is read of it, and the body that goes on."""
+"""The chat request: the fields and messages that are accepted and refused, and the options read from it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ ACCEPTED: list[tuple[str, list[Any]]] = [
     ("output_schema", [{}, SCHEMA]),
     ("tags", [{}, {"a": "x", "b": 1, "c": 1.5, "d": True, "e": None}]),
     ("usage", [{}, {"include": True}, {"include": False}]),
-    ("top_k", [40, "not ours to know"]),
+    ("top_k", [40, "unknown to Sluice"]),
     ("provider", [{"order": ["x"]}]),
 ]
 
@@ -104,14 +104,14 @@ ACCEPTED: list[tuple[str, list[Any]]] = [
         for value in values
     ],
 )
-def test_a_field_is_accepted_and_goes_on_as_it_came(field: str, value: Any) -> None:
+def test_a_field_is_accepted_and_sent_on_unchanged(field: str, value: Any) -> None:
     accepted = chat(**{field: value})
     assert accepted.body[field] == value
     assert field in OWN or prepare_body(accepted, Effects()).get(field) is accepted.body[field]
 
 
 @pytest.mark.parametrize("field", [name for name, _ in ACCEPTED])
-def test_null_is_absent_in_every_field_and_goes_on_as_null(field: str) -> None:
+def test_null_counts_as_absent_in_every_field_and_is_sent_on_as_null(field: str) -> None:
     accepted = chat(**{field: None})
     assert field in OWN or prepare_body(accepted, Effects()) == {"messages": [USER], field: None}
     assert accepted == Chat(**{**attributes(chat()), "text": accepted.text, "body": accepted.body})
@@ -123,14 +123,14 @@ def attributes(one: Chat) -> dict[str, Any]:
 
 TEXT_PART = {"type": "text", "text": "a"}
 MESSAGES = [
-    pytest.param({"role": "developer", "content": "a", "name": "n"}, id="a developer"),
+    pytest.param({"role": "developer", "content": "a", "name": "n"}, id="a developer message"),
     pytest.param({"role": "system", "content": [TEXT_PART]}, id="a system message of parts"),
     pytest.param({"role": "user", "content": ""}, id="an empty text"),
-    pytest.param({"role": "user", "content": []}, id="no parts: the provider's to refuse"),
+    pytest.param({"role": "user", "content": []}, id="no parts, which the provider may refuse"),
     pytest.param({"role": "user", "content": "a", "name": None}, id="a name that is null"),
     pytest.param(
         {"role": "user", "content": [{**TEXT_PART, "cache_control": {"type": "ephemeral"}}]},
-        id="a part with more",
+        id="a part with an unknown member",
     ),
     pytest.param(
         {
@@ -143,10 +143,11 @@ MESSAGES = [
                 {"type": "video_url", "video_url": {"url": "https://a"}},
             ],
         },
-        id="every part of a user",
+        id="every part of a user message",
     ),
     pytest.param(
-        {"role": "assistant", "content": "a", "reasoning_content": "b"}, id="an assistant who reasoned"
+        {"role": "assistant", "content": "a", "reasoning_content": "b"},
+        id="an assistant message with reasoning",
     ),
     pytest.param(
         {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}, id="a refusal as a part"
@@ -155,14 +156,14 @@ MESSAGES = [
         {"role": "assistant", "content": [{"type": "thinking", "thinking": []}]}, id="Mistral's thinking"
     ),
     pytest.param(
-        {"role": "assistant", "content": None, "refusal": "no"}, id="a refusal, as OpenAI answers it"
+        {"role": "assistant", "content": None, "refusal": "no"}, id="a refusal as in OpenAI's answers"
     ),
-    pytest.param(
-        {"role": "assistant", "audio": {"id": "a"}}, id="an answer in audio, as OpenAI documents it"
-    ),
+    pytest.param({"role": "assistant", "audio": {"id": "a"}}, id="an answer in audio as OpenAI documents it"),
     pytest.param({"role": "assistant", "tool_calls": [CALL]}, id="tool calls and no content"),
-    pytest.param({"role": "assistant", "content": None, "tool_calls": [CALL]}, id="tool calls beside null"),
-    pytest.param({"role": "assistant", "content": "", "tool_calls": []}, id="no tool calls in a list"),
+    pytest.param(
+        {"role": "assistant", "content": None, "tool_calls": [CALL]}, id="tool calls with null content"
+    ),
+    pytest.param({"role": "assistant", "content": "", "tool_calls": []}, id="an empty list of tool calls"),
     pytest.param(
         {"role": "assistant", "content": "", "tool_calls": [{**CALL, "thought_signature": "s"}]},
         id="a signature",
@@ -172,7 +173,7 @@ MESSAGES = [
             "role": "assistant",
             "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}],
         },
-        id="a custom tool's call",
+        id="a call of a custom tool",
     ),
     pytest.param(
         {
@@ -200,23 +201,23 @@ MESSAGES = [
     pytest.param(
         {"role": "tool", "content": [TEXT_PART], "tool_call_id": "c1"}, id="a tool's answer in parts"
     ),
-    pytest.param({"role": "function", "name": "f", "content": None}, id="a legacy answer of nothing"),
+    pytest.param({"role": "function", "name": "f", "content": None}, id="a legacy answer without content"),
 ]
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_a_message_is_accepted_and_goes_on_as_it_came(message: dict[str, Any]) -> None:
+def test_a_message_is_accepted_and_sent_on_unchanged(message: dict[str, Any]) -> None:
     accepted = chat(messages=[USER, message])
     assert prepare_body(accepted, Effects())["messages"] is accepted.body["messages"]
     assert accepted.body["messages"][1] == message
 
 
-# What tests/support/hostile_requests.py does not have already.
+# Cases that tests/support/hostile_requests.py does not have.
 WRONG_MESSAGES = [
     pytest.param({"role": None, "content": "a"}, ".role", id="a role that is null"),
     pytest.param({"role": "User", "content": "a"}, ".role", id="a role in capitals"),
     pytest.param({"role": "user"}, ".content", id="no content"),
-    pytest.param({"role": "assistant"}, ".content", id="an assistant with nothing at all"),
+    pytest.param({"role": "assistant"}, ".content", id="an assistant message without content"),
     pytest.param(
         {"role": "assistant", "content": None, "reasoning_content": "a"}, ".content", id="only reasoning"
     ),
@@ -226,7 +227,9 @@ WRONG_MESSAGES = [
         {"role": "user", "content": [{"text": "a"}]}, ".content[0].type", id="a part without a type"
     ),
     pytest.param(
-        {"role": "user", "content": [{"type": ["text"]}]}, ".content[0].type", id="a part of list type"
+        {"role": "user", "content": [{"type": ["text"]}]},
+        ".content[0].type",
+        id="a part whose type is a list",
     ),
     pytest.param(
         {"role": "user", "content": [{"type": "text"}]}, ".content[0].text", id="a text part without text"
@@ -235,7 +238,7 @@ WRONG_MESSAGES = [
     pytest.param(
         {"role": "user", "content": [{"type": "image_url", "image_url": "https://a"}]},
         ".content[0].image_url",
-        id="an image as a text",
+        id="an image given as text",
     ),
     pytest.param(
         {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AA"}}]},
@@ -245,12 +248,12 @@ WRONG_MESSAGES = [
     pytest.param(
         {"role": "user", "content": [{"type": "file", "file": {"file_data": 1}}]},
         ".content[0].file.file_data",
-        id="a file that is a number",
+        id="file data that is a number",
     ),
     pytest.param(
         {"role": "user", "content": [{"type": "refusal", "refusal": "no"}]},
         ".content[0].type",
-        id="a user refuses",
+        id="a refusal in a user message",
     ),
     pytest.param(
         {"role": "assistant", "tool_calls": [None]}, ".tool_calls[0]", id="a tool call that is null"
@@ -263,7 +266,7 @@ WRONG_MESSAGES = [
     pytest.param(
         {"role": "assistant", "tool_calls": [{"id": "c", "type": "function"}]},
         ".tool_calls[0].function",
-        id="a call of nothing",
+        id="a call without a function",
     ),
     pytest.param(
         {"role": "assistant", "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f"}}]},
@@ -271,17 +274,17 @@ WRONG_MESSAGES = [
         id="a custom call without input",
     ),
     pytest.param(
-        {"role": "assistant", "tool_calls": [{"id": "c"}]}, ".tool_calls[0].type", id="a call of no type"
+        {"role": "assistant", "tool_calls": [{"id": "c"}]}, ".tool_calls[0].type", id="a call without a type"
     ),
     pytest.param(
-        {"role": "assistant", "function_call": {}}, ".function_call.name", id="a legacy call of nothing"
+        {"role": "assistant", "function_call": {}}, ".function_call.name", id="a legacy call without a name"
     ),
-    pytest.param({"role": "assistant", "audio": "a"}, ".audio", id="an answer in audio that is a text"),
+    pytest.param({"role": "assistant", "audio": "a"}, ".audio", id="audio given as text"),
 ]
 
 
 @pytest.mark.parametrize(("message", "step"), WRONG_MESSAGES)
-def test_a_wrong_message_is_refused_by_its_path(message: Any, step: str) -> None:
+def test_a_wrong_message_is_refused_with_its_path(message: Any, step: str) -> None:
     error = refusal(messages=[USER, message])
     assert error.param == f"messages[1]{step}"
     assert error.message.startswith(error.param)
@@ -289,44 +292,63 @@ def test_a_wrong_message_is_refused_by_its_path(message: Any, step: str) -> None
 
 WRONG_FIELDS = [
     pytest.param(
-        {"temperature": "0"}, "temperature", "expected a number from 0 to 2, got text", id="says the kind"
+        {"temperature": "0"},
+        "temperature",
+        "expected a number from 0 to 2, got text",
+        id="the message names the type",
     ),
-    pytest.param({"top_p": 1.5}, "top_p", "expected a number from 0 to 1, got 1.5", id="says the number"),
-    pytest.param({"stop": {}}, "stop", "expected text or a list, got an object", id="says what may be"),
-    pytest.param({"model": ["a"]}, "model", "`models`", id="a list as model: says where it goes"),
     pytest.param(
-        {"hints": {"perfer": "cheap"}}, "hints.perfer", "did you mean `prefer`?", id="says what was meant"
+        {"top_p": 1.5}, "top_p", "expected a number from 0 to 1, got 1.5", id="the message names the number"
     ),
-    pytest.param({"route": {"x": 1}}, "route.x", "known: prefer", id="says what there is"),
-    pytest.param({"route": {"a b": 1}}, "route", 'unknown field "a b"', id="a name that is no path"),
     pytest.param(
-        {"hints": {"prefer": "speed"}}, "hints.prefer", 'got "speed"', id="a preference nobody knows"
+        {"stop": {}},
+        "stop",
+        "expected text or a list, got an object",
+        id="the message names the accepted types",
     ),
+    pytest.param({"model": ["a"]}, "model", "`models`", id="a list as model, with a hint to the right field"),
+    pytest.param(
+        {"hints": {"perfer": "cheap"}},
+        "hints.perfer",
+        "did you mean `prefer`?",
+        id="a misspelt field, with a suggestion",
+    ),
+    pytest.param({"route": {"x": 1}}, "route.x", "known: prefer", id="an unknown field, with the known ones"),
+    pytest.param(
+        {"route": {"a b": 1}}, "route", 'unknown field "a b"', id="a name that cannot be part of a path"
+    ),
+    pytest.param({"hints": {"prefer": "speed"}}, "hints.prefer", 'got "speed"', id="an unknown preference"),
     pytest.param({"hints": {"": 1, "zz": 2}}, "hints", 'unknown field ""', id="a field without a name"),
     pytest.param({"hints": {"max_tokens": 0}}, "hints.max_tokens", "from 1", id="a hint out of range"),
     pytest.param({"n": 9}, "n", "from 1 to 8, got 9", id="n over SLUICE_MAX_N"),
     pytest.param({"n": 1.5}, "n", "an integer", id="n with a fraction"),
     pytest.param({"seed": 2**63}, "seed", "an integer", id="a seed beyond 64 bits"),
-    pytest.param({"top_logprobs": False}, "top_logprobs", "got a boolean", id="a boolean is no number"),
-    pytest.param({"logit_bias": {"1": True}}, "logit_bias.1", "got a boolean", id="nor in a map"),
+    pytest.param({"top_logprobs": False}, "top_logprobs", "got a boolean", id="a boolean is not a number"),
+    pytest.param(
+        {"logit_bias": {"1": True}}, "logit_bias.1", "got a boolean", id="a boolean in a map of numbers"
+    ),
     pytest.param({"metadata": {"a": 1}}, "metadata.a", "expected text", id="metadata must be text"),
     pytest.param({"metadata": {"k" * 65: "v"}}, "metadata", "1 to 64", id="a metadata name that is too long"),
-    pytest.param({"metadata": {"\ud800": 1}}, "metadata", "expected text", id="a name that cannot be a path"),
+    pytest.param(
+        {"metadata": {"\ud800": 1}}, "metadata", "expected text", id="a name that is not valid Unicode"
+    ),
     pytest.param({"tags": {"": "a"}}, "tags", "1 to 64", id="a tag without a name"),
-    pytest.param({"tags": {"a": 10**400}}, "tags.a", "a number", id="a tag that is a vast number"),
+    pytest.param({"tags": {"a": 10**400}}, "tags.a", "a number", id="a tag with a huge number"),
     pytest.param({"tags": []}, "tags", "an object", id="tags as a list"),
-    pytest.param({"fallback_models": "a"}, "fallback_models", "expected a list", id="one fallback as a text"),
+    pytest.param(
+        {"fallback_models": "a"}, "fallback_models", "expected a list", id="fallbacks given as text"
+    ),
     pytest.param(
         {"fallback_models": ["a", "../x"]},
         "fallback_models[1]",
         "expected the name of a model",
-        id="a fallback that is no name",
+        id="a fallback with an invalid name",
     ),
     pytest.param(
         {"models": ["a", "auto:best"]},
         "models[1]",
         "expected the name of a model",
-        id="a preference nobody knows among the models",
+        id="an unknown preference in models",
     ),
     pytest.param({"models": [None]}, "models[0]", "expected text", id="a model that is null in a list"),
     pytest.param(
@@ -336,18 +358,21 @@ WRONG_FIELDS = [
         {"stream": False, "stream_options": {}},
         "stream_options",
         "stream: true",
-        id="beside stream: false too",
+        id="stream options with stream: false",
     ),
     pytest.param(
-        {"function_call": "required"}, "function_call", "none, auto", id="the legacy form knows two"
+        {"function_call": "required"},
+        "function_call",
+        "none, auto",
+        id="a legacy value that OpenAI does not have",
     ),
-    pytest.param({"function_call": {}}, "function_call.name", "missing", id="a function call of nothing"),
+    pytest.param({"function_call": {}}, "function_call.name", "missing", id="a function call without a name"),
     pytest.param({"functions": [{}]}, "functions[0].name", "missing", id="a function without a name"),
     pytest.param(
         {"functions": [{"name": "a b"}]}, "functions[0].name", "A-Z", id="a function's name with a space"
     ),
     pytest.param({"tools": [{}]}, "tools[0].type", "missing", id="a tool without a type"),
-    pytest.param({"tools": [{"type": 1}]}, "tools[0].type", "got 1", id="a tool of a type that is a number"),
+    pytest.param({"tools": [{"type": 1}]}, "tools[0].type", "got 1", id="a tool whose type is a number"),
     pytest.param(
         {"tools": [{"type": "function", "function": {"name": "f", "parameters": []}}]},
         "tools[0].function.parameters",
@@ -356,29 +381,37 @@ WRONG_FIELDS = [
     ),
     pytest.param({"tool_choice": 1}, "tool_choice", "text or an object", id="a tool choice that is a number"),
     pytest.param(
-        {"tool_choice": {"type": "x"}}, "tool_choice.type", "allowed_tools", id="a tool choice of no kind"
+        {"tool_choice": {"type": "x"}},
+        "tool_choice.type",
+        "allowed_tools",
+        id="a tool choice of an unknown type",
     ),
-    pytest.param(
-        {"tool_choice": {"a": 1}}, "tool_choice.type", "missing", id="a tool choice that says nothing"
-    ),
+    pytest.param({"tool_choice": {"a": 1}}, "tool_choice.type", "missing", id="a tool choice without a type"),
     pytest.param(
         {"response_format": {"type": "json_schema", "json_schema": {"name": "a b"}}},
         "response_format.json_schema.name",
         "A-Z",
         id="a schema's name with a space",
     ),
-    pytest.param({"response_format": "json"}, "response_format", "an object", id="a format as a text"),
+    pytest.param(
+        {"response_format": "json"}, "response_format", "an object", id="a response format given as text"
+    ),
     pytest.param({"output_schema": True}, "output_schema", "an object", id="a schema that is true"),
     pytest.param(
-        {"output_schema": {"a": {"$dynamicRef": "b#"}}}, "output_schema", "$dynamicRef", id="another $ref"
+        {"output_schema": {"a": {"$dynamicRef": "b#"}}},
+        "output_schema",
+        "$dynamicRef",
+        id="a $dynamicRef to another document",
     ),
-    pytest.param({"prediction": {"type": "x"}}, "prediction.type", "content", id="a prediction of no kind"),
-    pytest.param({"usage": {"include": 1}}, "usage.include", "a boolean", id="usage wanted by a number"),
+    pytest.param(
+        {"prediction": {"type": "x"}}, "prediction.type", "content", id="a prediction of an unknown type"
+    ),
+    pytest.param({"usage": {"include": 1}}, "usage.include", "a boolean", id="usage.include as a number"),
 ]
 
 
 @pytest.mark.parametrize(("fields", "param", "says"), WRONG_FIELDS)
-def test_a_wrong_field_is_refused_by_its_path_and_says_what_was_meant(
+def test_a_wrong_field_is_refused_with_its_path_and_a_hint(
     fields: dict[str, Any], param: str, says: str
 ) -> None:
     error = refusal(**fields)
@@ -396,8 +429,8 @@ def test_an_error_never_quotes_a_prompt() -> None:
 @pytest.mark.parametrize(
     ("name", "accepted"),
     [
-        pytest.param("properties", True, id="a property may be called $ref"),
-        pytest.param("$ref", False, id="a $ref may not be a URL"),
+        pytest.param("properties", True, id="a property called $ref is accepted"),
+        pytest.param("$ref", False, id="a $ref to a URL is refused"),
     ],
 )
 def test_only_a_reference_is_a_reference(name: str, accepted: bool) -> None:
@@ -430,21 +463,27 @@ READ = [
         True,
         id="a stream with usage",
     ),
-    pytest.param({"usage": {"include": True}}, {}, "include_cost", True, id="the cost wanted"),
+    pytest.param({"usage": {"include": True}}, {}, "include_cost", True, id="the cost is requested"),
     pytest.param({"n": 2.0}, {}, "n", 2, id="an integral float is an integer"),
     pytest.param({}, {"x-opper-name": "f"}, "function", "f", id="a function's name"),
     pytest.param({"tools": [TOOL]}, {}, "legacy", False, id="tools are not the legacy form"),
-    pytest.param({"functions": [{"name": "f"}]}, {}, "legacy", True, id="functions are"),
-    pytest.param({"function_call": "auto"}, {}, "legacy", True, id="function_call is"),
-    pytest.param({"store": False}, {}, "no_content_log", True, id="store: false forbids the log"),
-    pytest.param({"store": True}, {"op-log-request": "false"}, "no_content_log", True, id="so does a header"),
-    pytest.param({"store": True}, {}, "no_content_log", False, id="store: true does not"),
+    pytest.param({"functions": [{"name": "f"}]}, {}, "legacy", True, id="functions are the legacy form"),
+    pytest.param({"function_call": "auto"}, {}, "legacy", True, id="function_call is the legacy form"),
+    pytest.param({"store": False}, {}, "no_content_log", True, id="store: false forbids the content log"),
+    pytest.param(
+        {"store": True},
+        {"op-log-request": "false"},
+        "no_content_log",
+        True,
+        id="a header forbids the content log",
+    ),
+    pytest.param({"store": True}, {}, "no_content_log", False, id="store: true allows the content log"),
     pytest.param(
         {"tags": {"a": 1, "b": 1.5, "c": True, "d": None, "e": ""}},
         {},
         "tags",
         {"a": "1", "b": "1.5", "c": "true", "e": ""},
-        id="scalars become text, null is absent",
+        id="scalars become text, null counts as absent",
     ),
     pytest.param(
         {"metadata": {"a": "metadata", "b": "metadata"}, "tags": {"e": "body"}},
@@ -461,13 +500,13 @@ READ = [
 
 
 @pytest.mark.parametrize(("fields", "headers", "attribute", "value"), READ)
-def test_what_is_read_of_a_request(
+def test_options_are_read_from_a_request(
     fields: dict[str, Any], headers: dict[str, str], attribute: str, value: Any
 ) -> None:
     assert getattr(chat(headers, **fields), attribute) == value
 
 
-def test_a_weaker_preference_that_nobody_knows_is_refused_all_the_same() -> None:
+def test_an_unknown_preference_is_refused_even_where_another_one_wins() -> None:
     assert refusal({"x-sluice-prefer": "cheap"}, hints={"prefer": "x"}).param == "hints.prefer"
 
 
@@ -487,7 +526,7 @@ BODIES = st.builds(
 
 @settings(deadline=None)
 @given(BODIES)
-def test_a_body_is_refused_properly_or_goes_on_as_it_came_without_our_fields(body: dict[str, Any]) -> None:
+def test_a_body_is_refused_with_an_error_or_sent_on_without_sluices_own_fields(body: dict[str, Any]) -> None:
     try:
         accepted = parse(json.dumps(body).encode(), {}, Settings())
     except GatewayError:
@@ -504,6 +543,6 @@ def test_a_body_is_refused_properly_or_goes_on_as_it_came_without_our_fields(bod
 
 @settings(deadline=None)
 @given(st.binary())
-def test_any_bytes_are_refused_properly(body: bytes) -> None:
+def test_any_bytes_are_refused_with_an_error(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         parse(body, {}, Settings())
