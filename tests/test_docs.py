@@ -25,7 +25,7 @@ from rules import PREFERENCES, PROVIDERS, RuleSet, read_record
 from rules.facts.facts import VOCABULARY
 from rules.records.conditions import OPERATORS
 from rules.records.kinds import KINDS
-from tests.handler.providers.test_contract import folded
+from tests.handler.providers.wire_cases import fold
 from tests.support.canned_answers import texts
 from tests.support.relaying import call, frames_of
 
@@ -88,7 +88,7 @@ async def test_the_new_wire_format_is_served() -> None:
     streamed = await relay(replace(call("plain/p", body=body, stream=True), rows={"plain": row}))
     events = [json.loads(text) for text in texts(await frames_of(streamed))[:-1]]
     assert json.loads(whole.body)["choices"][0]["message"]["content"] == "Good day"
-    assert folded(events)["choices"] == [
+    assert fold(events)["choices"] == [
         {"message": {"role": "assistant", "content": "Good day"}, "finish_reason": "stop"}
     ]
     assert asked == [("/say", {"model": "p", "lines": ["Hi"], "stream": stream}) for stream in (False, True)]

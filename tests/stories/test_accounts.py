@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from rules.records.provider_fields import AUTH
-from tests.handler.providers.test_contract import WIRE, read, stream_of
+from tests.handler.providers.wire_cases import WIRE, read_file, stream_bytes
 from tests.support.gateways import MANAGE, RunningGateway, model, provider, start_gateway
 from tests.support.signatures import signature_of
 
@@ -48,8 +48,8 @@ class Service(httpx.AsyncBaseTransport):
         if not self._authentic(request, given):
             return httpx.Response(401, json={"error": {"message": f"{sorted(given)} are no credential"}})
         if request.headers["accept"] == "application/json":
-            return httpx.Response(200, json=read(self.case, "whole.json"))
-        return httpx.Response(200, content=stream_of(self.case))
+            return httpx.Response(200, json=read_file(self.case, "whole.json"))
+        return httpx.Response(200, content=stream_bytes(self.case))
 
     def _authentic(self, request: httpx.Request, given: Mapping[str, str]) -> bool:
         if self.auth != "sigv4":

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from tests.handler.providers.test_contract import WIRE, read, stream_of
+from tests.handler.providers.wire_cases import WIRE, read_file, stream_bytes
 from tests.support.asgi import Response
 from tests.support.canned_answers import chunk, completion, finish, text_of, usage
 from tests.support.event_stream import frames
@@ -53,7 +53,7 @@ class Bedrock(httpx.AsyncBaseTransport):
 
 
 def whole(case: str) -> Callable[[httpx.Request], httpx.Response]:
-    return lambda _: httpx.Response(200, json=read(WIRE / "bedrock" / case, "whole.json"))
+    return lambda _: httpx.Response(200, json=read_file(WIRE / "bedrock" / case, "whole.json"))
 
 
 def stream(data: bytes, cut: int = 7) -> Callable[[httpx.Request], httpx.Response]:
@@ -108,7 +108,7 @@ async def test_a_whole_answer_is_asked_for_with_a_signature(
 async def test_a_stream_comes_in_frames_and_leaves_as_events(
     gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
-    bedrock.answer = stream(stream_of(WIRE / "bedrock" / "text"))
+    bedrock.answer = stream(stream_bytes(WIRE / "bedrock" / "text"))
     response = await gateway.chat(model=NOVA, stream=True, stream_options={"include_usage": True})
     assert said(response) == "Grüße, 世界 👋\u2028."
     assert response.events[-1] == "[DONE]"
@@ -124,7 +124,7 @@ async def test_a_thought_is_marked_with_the_model_that_may_have_it_back(
 ) -> None:
     bedrock.answer = whole("thinking")
     first = (await gateway.chat(model=SONNET)).json["choices"][0]["message"]
-    bedrock.answer = stream(stream_of(WIRE / "bedrock" / "thinking"))
+    bedrock.answer = stream(stream_bytes(WIRE / "bedrock" / "thinking"))
     response = await gateway.chat(model=SONNET, stream=True)
     details = [
         one
@@ -248,7 +248,7 @@ async def test_an_image_by_its_address_goes_to_the_next_of_a_list(bedrock: Bedro
 async def test_claude_on_its_own_surface_is_spoken_to_as_by_anthropic(
     gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
-    message = read(WIRE / "anthropic" / "text", "whole.json")
+    message = read_file(WIRE / "anthropic" / "text", "whole.json")
     bedrock.answer = lambda _: httpx.Response(200, json=message)
     response = await gateway.chat(model=OPUS)
     assert response.status == 200, response.json
@@ -262,7 +262,7 @@ async def test_claude_on_its_own_surface_is_spoken_to_as_by_anthropic(
 async def test_claude_on_its_own_surface_is_asked_once_for_each_choice(
     gateway: RunningGateway, bedrock: Bedrock
 ) -> None:
-    message = read(WIRE / "anthropic" / "text", "whole.json")
+    message = read_file(WIRE / "anthropic" / "text", "whole.json")
     bedrock.answer = lambda _: httpx.Response(200, json=message)
     response = await gateway.chat(model=OPUS, n=2)
     assert [choice["index"] for choice in response.json["choices"]] == [0, 1]
@@ -324,8 +324,8 @@ async def test_several_choices_are_several_calls_on_every_surface(
     gateway: RunningGateway, bedrock: Bedrock, model: str
 ) -> None:
     answers = {
-        NOVA: read(WIRE / "bedrock" / "text", "whole.json"),
-        OPUS: read(WIRE / "anthropic" / "text", "whole.json"),
+        NOVA: read_file(WIRE / "bedrock" / "text", "whole.json"),
+        OPUS: read_file(WIRE / "anthropic" / "text", "whole.json"),
         OSS: completion("Hi"),
     }
     bedrock.answer = lambda _: httpx.Response(200, json=answers[model])

@@ -24,7 +24,7 @@ from handler.wire.framing import FRAMINGS
 from rules import LiveState, Model, RuleSet, decide, facts_of_request, load_catalog
 from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.bedrock.test_botocore import operation, strays, typed
-from tests.handler.providers.test_contract import folded
+from tests.handler.providers.wire_cases import fold
 from tests.support.event_stream import frames
 from tests.support.relaying import call
 
@@ -233,7 +233,7 @@ def completion_of(case: Heard, cut: int) -> Json:
     decoder = translator.stream(row.quirks)
     events = _events(case.events or b"", cut, translator.framing)
     chunks = [chunk for data in events for chunk in decoder.feed(data)]
-    return folded([*chunks, *decoder.close()])
+    return fold([*chunks, *decoder.close()])
 
 
 def _events(events: Sequence[Json | str] | bytes, cut: int, framing: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from handler.providers.rows.builtin import PROVIDERS
 from handler.settings import read_settings
 from handler.wire.splice import dump
 from rules.catalog.catalog import unlisted_model
-from tests.handler.providers.test_contract import CASES, events, read
+from tests.handler.providers.wire_cases import CASES, events_of, read_file
 
 ODD: list[Any] = [
     *(None, True, 0, 1.5, 10**30, "", "x", "\ud800", [], {}, [None], [{}], [[]]),
@@ -48,7 +48,7 @@ def odd(value: Any, path: tuple[Any, ...], instead: Any) -> Any:
 @given(st.data())
 def test_an_odd_answer_is_one_or_fails_by_its_class(data: st.DataObject) -> None:
     case = data.draw(st.sampled_from(CASES))
-    body = read(case, "whole.json")
+    body = read_file(case, "whole.json")
     body = odd(body, data.draw(st.sampled_from(parts(body)[1:])), data.draw(st.sampled_from(ODD)))
     try:
         answer = TRANSLATORS[case.parent.name].response(body, quirks(case), legacy=data.draw(st.booleans()))
@@ -60,7 +60,7 @@ def test_an_odd_answer_is_one_or_fails_by_its_class(data: st.DataObject) -> None
 @given(st.data())
 def test_an_odd_stream_is_one_or_fails_by_its_class(data: st.DataObject) -> None:
     case = data.draw(st.sampled_from(CASES))
-    told = list(events(case, 1_000_000))
+    told = list(events_of(case, 1_000_000))
     at = data.draw(st.integers(0, len(told) - 1))
     try:
         event = json.loads(told[at])
@@ -76,7 +76,7 @@ def test_an_odd_stream_is_one_or_fails_by_its_class(data: st.DataObject) -> None
 
 
 def quirks(case: Path) -> Quirks:
-    return PROVIDERS[read(case, "about.json")["provider"]].quirks
+    return PROVIDERS[read_file(case, "about.json")["provider"]].quirks
 
 
 SCHEMAS = st.dictionaries(

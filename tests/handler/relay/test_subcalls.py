@@ -21,8 +21,15 @@ from handler.relay.relay import Call
 from handler.upstream.pool import SETTLE
 from handler.upstream.response import MAX_ANSWER
 from handler.wire.sse import MAX_EVENT
-from tests.handler.providers.test_contract import CASES, about, essence, folded, read, stream_of
-from tests.handler.providers.test_contract import whole as whole_of
+from tests.handler.providers.wire_cases import (
+    CASES,
+    comparable,
+    completion_of,
+    configuration,
+    fold,
+    read_file,
+    stream_bytes,
+)
 from tests.support.canned_answers import (
     HEAD,
     USAGE,
@@ -173,7 +180,7 @@ async def relay() -> AsyncIterator[Relaying]:
         yield made
 
 
-SINGLE = [case for case in CASES if len(whole_of(case)["choices"]) == 1]
+SINGLE = [case for case in CASES if len(completion_of(case)["choices"]) == 1]
 
 
 def offering(completion: Json, *, legacy: bool) -> Json:
@@ -188,8 +195,8 @@ def offering(completion: Json, *, legacy: bool) -> Json:
 
 @pytest.mark.parametrize("case", SINGLE, ids=lambda case: case.name)
 async def test_folding_the_stream_gives_the_whole_answer_of_every_format(relay: Relaying, case: Path) -> None:
-    dialect, quirks, legacy = about(case)
-    row = PROVIDERS[read(case, "about.json")["provider"]]
+    dialect, quirks, legacy = configuration(case)
+    row = PROVIDERS[read_file(case, "about.json")["provider"]]
     relay.rows["one"] = replace(
         row,
         base_url=relay.upstream.url,
@@ -198,14 +205,14 @@ async def test_folding_the_stream_gives_the_whole_answer_of_every_format(relay: 
         quirks=replace(quirks, unable=quirks.unable | {"n"}),
     )
     name = "None" if dialect in ("google", "bedrock") else "a"  # their model is in the path
-    body = offering(whole_of(case), legacy=legacy)
+    body = offering(completion_of(case), legacy=legacy)
     relay.upstream.script(name, whole((case / "whole.json").read_bytes()))
     answer = json.loads((await relay(several(body=body))).body)
     streaming = {"stream_options": {"include_usage": True}}
-    relay.upstream.script(name, stream(stream_of(case), done=False, cut_every=64))
+    relay.upstream.script(name, stream(stream_bytes(case), done=False, cut_every=64))
     events = await read_all(await relay(several(body={**body, **streaming}, stream=True)))
     assert events.pop() == "[DONE]"
-    single, each = essence(folded(events)), essence(answer)
+    single, each = comparable(fold(events)), comparable(answer)
     assert len(single["choices"]) == 3
     assert single["choices"] == each["choices"]
     assert (single["usage"], single["model"]) == (each["usage"], each["model"])
@@ -259,7 +266,7 @@ def test_tool_calls_are_numbered_within_their_choice() -> None:
         )
 
     received = told([calling("x"), calling("y")], stream=True, body=OFFERING)
-    choices = folded(received.chunks)["choices"]
+    choices = fold(received.chunks)["choices"]
     assert [one["message"]["tool_calls"][0]["id"] for one in choices] == ["x", "y"]
     assert [one["finish_reason"] for one in choices] == ["tool_calls"] * 2
 

@@ -16,7 +16,7 @@ from handler.providers.provider import Quirks
 from handler.wire.splice import splice
 from rules import Model, load_catalog
 from rules.catalog.catalog import unlisted_model
-from tests.handler.providers.test_contract import WIRE
+from tests.handler.providers.wire_cases import WIRE
 
 NEWEST, FORCIBLE, SUMMARY = "claude-opus-5-5", "claude-haiku-5-5", "claude-opus-4-6"
 BUDGET = "claude-haiku-4-5"

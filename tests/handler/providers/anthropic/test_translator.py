@@ -14,7 +14,7 @@ from handler.providers.anthropic.translator import Anthropic
 from handler.providers.content_blocks.names import encode_name
 from handler.providers.provider import Quirks
 from tests.handler.providers.anthropic.test_request import NEWEST, TOOL, request, text, use, user
-from tests.handler.providers.test_contract import WIRE, events, folded, read, streamed, whole
+from tests.handler.providers.wire_cases import WIRE, chunks_of, completion_of, events_of, fold, read_file
 
 
 def message(*blocks: Json, stop: Any = "end_turn", **more: Any) -> Json:
@@ -79,7 +79,7 @@ def test_an_answer_that_is_none(body: Json, failure_class: str) -> None:
 
 
 def test_the_cost_knows_what_came_from_the_cache() -> None:
-    usage = usage_of(whole(WIRE / "anthropic" / "cached-usage"))
+    usage = usage_of(completion_of(WIRE / "anthropic" / "cached-usage"))
     assert usage is not None
     assert (usage.input, usage.cached, usage.output) == (1908, 1800, 4)
 
@@ -174,8 +174,8 @@ def test_an_error_in_a_stream_has_the_class_of_its_type() -> None:
 def test_thoughts_of_a_stream_are_those_of_the_whole_answer() -> None:
     for name in ("thinking", "thinking-omitted", "several-texts"):
         case = WIRE / "anthropic" / name
-        told = [one for delta in deltas(streamed(case)) for one in delta.get("reasoning_details", ())]
-        assert told == whole(case)["choices"][0]["message"]["reasoning_details"]
+        told = [one for delta in deltas(chunks_of(case)) for one in delta.get("reasoning_details", ())]
+        assert told == completion_of(case)["choices"][0]["message"]["reasoning_details"]
         assert [one["index"] for one in told] == list(range(len(told)))
 
 
@@ -188,9 +188,9 @@ def test_what_an_answer_gives_can_be_sent_back() -> None:
             for one in body["content"]
             if one["type"] in ("thinking", "redacted_thinking", "text", "tool_use")
         ]
-        if not kept or read(case.parent, "about.json").get("legacy"):
+        if not kept or read_file(case.parent, "about.json").get("legacy"):
             continue
-        back = whole(case.parent)["choices"][0]["message"]
+        back = completion_of(case.parent)["choices"][0]["message"]
         chat = {"messages": [user("A"), back, user("B")], "tools": [TOOL], "reasoning_effort": "high"}
         sent = request(chat, body["model"])[0]["messages"][1]["content"]
         assert [one for one in sent if one["type"] == "tool_use"] == [
@@ -211,5 +211,5 @@ def test_roles_alternate_in_everything_that_is_sent() -> None:
 
 def test_a_stream_folds_to_legacy_calls_too() -> None:
     case = WIRE / "anthropic" / "legacy"
-    assert list(events(case, 7))
-    assert folded(streamed(case))["choices"][0]["message"]["function_call"]["name"] == "weather"
+    assert list(events_of(case, 7))
+    assert fold(chunks_of(case))["choices"][0]["message"]["function_call"]["name"] == "weather"

@@ -24,7 +24,7 @@ from botocore.validate import ParamValidator
 from handler.errors import UpstreamError
 from handler.providers.bedrock.translator import Bedrock
 from rules.catalog.catalog import unlisted_model
-from tests.handler.providers.test_contract import WIRE, case_id, read
+from tests.handler.providers.wire_cases import WIRE, case_id, read_file
 from tests.support.event_stream import frames
 
 CASES = sorted(path.parent for path in (WIRE / "bedrock").glob("*/about.json"))
@@ -71,10 +71,10 @@ def strays(value: Any, shape: Any, where: str = "") -> Iterator[str]:
 
 
 def sent(case: Path) -> tuple[Any, str, dict[str, Any]]:
-    chat, model = read(case, "chat.json"), read(case, "about.json")["model"].partition("/")[2]
+    chat, model = read_file(case, "chat.json"), read_file(case, "about.json")["model"].partition("/")[2]
     name = "ConverseStream" if chat.get("stream") else "Converse"
     shape = operation(name).input_shape
-    return operation(name), model, typed(read(case, "request.json"), shape) | {"modelId": model}
+    return operation(name), model, typed(read_file(case, "request.json"), shape) | {"modelId": model}
 
 
 @pytest.mark.parametrize("case", having("request.json"), ids=case_id)
@@ -99,7 +99,7 @@ def test_an_unknown_field_would_not_pass() -> None:
 def test_botocore_would_send_the_same_bytes_to_the_same_path(case: Path) -> None:
     asked, model, given = sent(case)
     made = create_serializer("rest-json").serialize_to_request(given, asked)
-    assert json.loads(made["body"]) == read(case, "request.json")
+    assert json.loads(made["body"]) == read_file(case, "request.json")
     stream = asked.name == "ConverseStream"
     assert made["url_path"] == Bedrock().path(unlisted_model("bedrock", model), stream=stream)
 
@@ -113,7 +113,7 @@ def test_an_arn_is_encoded_as_a_whole() -> None:
 
 @pytest.mark.parametrize("case", having("whole.json"), ids=case_id)
 def test_botocore_reads_the_same_answer(case: Path) -> None:
-    body, shape = read(case, "whole.json"), operation("Converse").output_shape
+    body, shape = read_file(case, "whole.json"), operation("Converse").output_shape
     response = {"status_code": 200, "headers": {}, "body": (case / "whole.json").read_bytes()}
     parsed = create_parser("rest-json").parse(response, shape)
     parsed.pop("ResponseMetadata")
@@ -157,10 +157,10 @@ def _unpadded(event: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in having("error.json") if "headers" in read(case, "error.json")], ids=case_id
+    "case", [case for case in having("error.json") if "headers" in read_file(case, "error.json")], ids=case_id
 )
 def test_botocore_reads_the_same_error(case: Path) -> None:
-    told = read(case, "error.json")
+    told = read_file(case, "error.json")
     kind = told["headers"]["x-amzn-errortype"]
     response = {
         "status_code": told["status"],

@@ -21,7 +21,7 @@ from handler.providers.content_blocks.schema import PROPERTY_NAME
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from rules import Model
-from tests.handler.providers.test_contract import folded
+from tests.handler.providers.wire_cases import fold
 
 ODD = {"$filter": {"type": "string"}, "first name": {"type": "string"}, "ü_x2e_": {"type": "null"}}
 QUERY = {
@@ -109,7 +109,7 @@ def test_a_stream_sends_them_once_they_are_whole(cut: int) -> None:
     ]
     decoder = Anthropic().stream(Quirks())
     chunks = [chunk for event in events for chunk in decoder.feed(json.dumps(event))] + list(decoder.close())
-    (call,) = folded(chunks)["choices"][0]["message"]["tool_calls"].values()
+    (call,) = fold(chunks)["choices"][0]["message"]["tool_calls"].values()
     assert call["function"]["name"] == "query"
     assert json.loads(call["function"]["arguments"]) == GIVEN
 
