@@ -1,4 +1,4 @@
-"""Where a request goes: the row's address, its root, and the surface that a model is served on."""
+"""Builds the URL of a request, and picks the surface of the provider that a model is served on."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from urllib.parse import quote, urlsplit
 from handler.providers.provider import Provider
 from rules import Model
 
-_SURFACE = "surface:"  # before a surface's name in a model's rules
+_SURFACE = "surface:"  # the prefix of a surface's name in a model's rules
 
 
 def apply_surface(row: Provider, model: Model) -> Provider:
-    """The row as it is for this model: with the surface's path and dialect where the model has one."""
+    """Return the row with the path, dialect, headers and quirks of the model's surface, if it has one."""
     if not row.surfaces:
         return row
-    named = (rule.removeprefix(_SURFACE) for rule in model.rules if rule.startswith(_SURFACE))
-    surface = row.surfaces.get(next(named, ""))
+    names = (rule.removeprefix(_SURFACE) for rule in model.rules if rule.startswith(_SURFACE))
+    surface = row.surfaces.get(next(names, ""))
     if surface is None:
         return row
     return replace(
@@ -30,29 +30,30 @@ def apply_surface(row: Provider, model: Model) -> Provider:
 
 
 def unsupported_features(rows: Collection[Provider]) -> Mapping[str, frozenset[str]]:
-    """What each wire cannot represent, by the row and by each of its surfaces; see LiveState in the rules."""
-    wires = {row.name: row.quirks for row in rows}
-    own = {
-        f"{row.name} {_SURFACE}{name}": surface.quirks
-        for row in rows
-        for name, surface in row.surfaces.items()
-    }
-    return {name: quirks.lacking for name, quirks in (wires | own).items()}
+    """The features that each row and each of its surfaces does not have.
+
+    The keys are the names of `LiveState.unsupported` in the rules: `bedrock`, `bedrock surface:openai`.
+    """
+    features = {row.name: row.quirks.unsupported_features for row in rows}
+    for row in rows:
+        for name, surface in row.surfaces.items():
+            features[f"{row.name} {_SURFACE}{name}"] = surface.quirks.unsupported_features
+    return features
 
 
 def request_url(row: Provider, model: Model, path: str) -> str:
-    """The URL of a request to the row: `path` is what the translator puts behind it."""
+    """The URL of a request. `path`: the translator's own part, appended to the row's base_url."""
     base, _, query = (row.base_url or "").partition("?")
     base = base.rstrip("/")
     if "/" not in base.partition("://")[2]:
-        root = row.versioned if query else row.root
-        base += root.replace("{model}", quote(model.name, safe=""))
+        base_path = row.versioned_path if query else row.default_path
+        base += base_path.replace("{model}", quote(model.name, safe=""))
     url = f"{base}{path}"
     return f"{url}{'&' if '?' in path else '?'}{query}" if query else url
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL; empty if it is invalid. The port is None where the URL gives none."""
+    """Scheme, host and port of a URL; all empty if it is invalid. The port is None if the URL has none."""
     try:
         parts = urlsplit(url)
         return parts.scheme, parts.hostname or "", parts.port

@@ -1,6 +1,6 @@
-"""Bytes that a chat request carries inside itself: `data:` URLs, read and put right.
+"""Parses `data:` URLs in chat requests, and corrects their media type and base64. Nothing is ever fetched.
 
-Nothing is fetched: an address is never followed. https://www.rfc-editor.org/rfc/rfc2397
+https://www.rfc-editor.org/rfc/rfc2397
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
-# How files begin; what is declared is often wrong.
+# The first bytes of files: the declared type is often wrong.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -24,8 +24,8 @@ _ALIASES: Mapping[str, str] = {
     "audio/x-wav": "audio/wav",
     "audio/wave": "audio/wav",
 }
-# By the end of a name. The table of `mimetypes` is read from the machine, so it is not the same everywhere.
-_ENDINGS: Mapping[str, str] = {
+# By file extension. The table of `mimetypes` depends on the machine.
+_EXTENSIONS: Mapping[str, str] = {
     "png": "image/png",
     "jpg": "image/jpeg",
     "jpeg": "image/jpeg",
@@ -60,12 +60,12 @@ _ENDINGS: Mapping[str, str] = {
 
 
 class Media(NamedTuple):
-    type: str  # of MIME, lower case, without parameters
+    type: str  # the MIME type, in lower case, without parameters
     data: str  # standard base64, padded
 
 
-def parse_data_url(url: str, *, otherwise: str = "application/octet-stream") -> Media:
-    """What a `data:` URL holds. `otherwise` is its type where nothing tells it. Raises ValueError."""
+def parse_data_url(url: str, *, default: str = "application/octet-stream") -> Media:
+    """Parse a `data:` URL. `default`: the type if neither URL nor bytes tell it. Raises ValueError."""
     head, comma, body = url[len("data:") :].partition(",")
     if not comma:
         raise ValueError("the data: URL has no data")
@@ -74,11 +74,11 @@ def parse_data_url(url: str, *, otherwise: str = "application/octet-stream") -> 
         data = normalise_base64(unquote(body) if "%" in body else body)
     else:
         data = base64.b64encode(unquote_to_bytes(body)).decode()
-    return Media(_type(declared, data) or otherwise, data)
+    return Media(_media_type(declared, data) or default, data)
 
 
 def normalise_base64(data: str) -> str:
-    """The base64 in its standard letters, padded and on one line. Raises ValueError."""
+    """Return base64 in the standard alphabet, padded and on one line. Raises ValueError."""
     plain = "".join(data.split()).replace("-", "+").replace("_", "/").rstrip("=")
     plain += "=" * (-len(plain) % 4)
     try:
@@ -89,18 +89,18 @@ def normalise_base64(data: str) -> str:
 
 
 def type_from_name(name: str) -> str | None:
-    """The type that the end of a file's name or of an address tells."""
+    """The media type by the extension of a file name or URL; None if it is unknown."""
     path = name.split("?", 1)[0].split("#", 1)[0]
-    return _ENDINGS.get(path.rpartition(".")[2].lower())
+    return _EXTENSIONS.get(path.rpartition(".")[2].lower())
 
 
-def _type(declared: str, data: str) -> str | None:
-    """What the bytes are known by, else what is declared."""
-    begins = base64.b64decode(data[:24])
-    if begins.startswith(b"RIFF") and begins[8:12] == b"WEBP":
+def _media_type(declared: str, data: str) -> str | None:
+    """The type that the first bytes show, else the declared one."""
+    head = base64.b64decode(data[:24])
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "image/webp"
     if not declared or declared.startswith("image/") or declared == "application/octet-stream":
-        for magic, kind in _MAGIC:
-            if begins.startswith(magic):
-                return kind
+        for magic, media_type in _MAGIC:
+            if head.startswith(magic):
+                return media_type
     return _ALIASES.get(declared, declared) or None

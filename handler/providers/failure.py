@@ -1,8 +1,6 @@
-"""What an upstream's refusal means: any shape of error body to one class of contract section 6.
+"""Maps an error response of a provider to a failure class of contract section 6.
 
-The shapes: OpenAI's object, the flat one of vLLM and Mistral, `error` as a text (xAI), FastAPI's `detail`,
-Cloudflare's envelope, OpenRouter with a number for a code and the provider's own words under `metadata.raw`,
-MiniMax's `base_resp`, a page of HTML, nothing at all. docs/providers.md says what each class is told by.
+docs/providers.md lists by what each class is recognised.
 """
 
 from __future__ import annotations
@@ -11,13 +9,13 @@ import json
 import re
 import time
 from collections.abc import Container, Mapping
-from typing import Any, NamedTuple
 
 from handler.errors import LONGEST_DETAIL, UpstreamError
+from handler.providers.error_details import ErrorDetails, is_error, parse_body, read_details
 from handler.providers.retry_after import reset_after, retry_after
 from handler.redact import redact
 
-# What a provider calls it, where the status alone would mislead. Lower-case; numbers as text.
+# A provider's code or type, in lower case -> the class, where the status alone would mislead.
 CODES: Mapping[str, str] = {
     # https://platform.openai.com/docs/guides/error-codes
     "context_length_exceeded": "context_length",
@@ -66,7 +64,7 @@ STATUSES: Mapping[int, str] = {
     402: "quota",
     403: "permission",
     404: "not_found",
-    410: "not_found",  # a model that was taken away
+    410: "not_found",  # a retired model
     408: "server",
     425: "server",
     429: "rate_limit",
@@ -74,8 +72,8 @@ STATUSES: Mapping[int, str] = {
     529: "overloaded",
 }
 
-# A class, the statuses under which words may tell of it, the words. `re` compiles them when one is needed.
-_WORDS: tuple[tuple[str, Container[int], str], ...] = (
+# A class, the statuses for which the message decides, the pattern. `re` compiles a pattern on its first use.
+_PATTERNS: tuple[tuple[str, Container[int], str], ...] = (
     (
         "context_length",
         {400, 413, 422, *range(500, 504)},
@@ -102,7 +100,7 @@ _WORDS: tuple[tuple[str, Container[int], str], ...] = (
         r"insufficient[ _](?:balance|credit|fund|quota)|(?:out of|all available) credits"
         r"|credit balance|arrears",
     ),
-    # At the start only: a message may quote the request, and a caller must not choose these two.
+    # Only at the start: a message may quote the request, and a caller must not be able to choose these two.
     (
         "auth",
         {400, 403},
@@ -115,10 +113,9 @@ _WORDS: tuple[tuple[str, Container[int], str], ...] = (
         r"\A(?:invalid model|model not exist|unknown model|no such model|the model `[^`]*` does not exist)",
     ),
 )
-_LOOKED_AT = 4000  # characters of a message
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MAX_MESSAGE = 4000  # characters that are searched
 
-# What a caller is told where the provider's own words are not his business.
+# The caller's message where the provider's own words do not concern the caller.
 _MESSAGES: Mapping[str, str] = {
     "auth": "The provider refused the gateway's credential.",
     "permission": "The provider does not let the gateway use this model.",
@@ -132,45 +129,42 @@ _MESSAGES: Mapping[str, str] = {
     "content_policy": "The provider's content filter refused the request.",
     "context_length": "The request is longer than the model's context window.",
 }
-
-
-class ErrorDetails(NamedTuple):
-    """What an error body says, whatever its shape."""
-
-    message: str = ""
-    codes: tuple[str, ...] = ()  # code, type, inner codes: lower-case
-    code: str | None = None  # as it came, when a text
-    param: str | None = None
-    status: int | None = None  # some put it in the body
-    headers: Mapping[str, str] = {}  # and the headers of who refused it (OpenRouter), by lower-case names
+# Failures that the caller sees as they are: status, type, code. All others are the gateway's own: 502.
+_CALLERS: Mapping[str, tuple[int, str, str]] = {
+    "invalid_request": (400, "invalid_request_error", "invalid_value"),
+    "context_length": (400, "invalid_request_error", "context_length_exceeded"),
+    "content_policy": (400, "invalid_request_error", "content_policy_violation"),
+    "rate_limit": (429, "rate_limit_error", "rate_limit_exceeded"),
+}
+# Of these classes the caller sees the provider's own words, because the caller can fix the request.
+_FIXABLE = ("invalid_request", "context_length", "content_policy")
 
 
 def error_from_response(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """The failure that an answer of `status` is."""
-    told = read_details(_parsed(body))
-    return _error(status, told, headers, body)
+    """Return the error for a response whose status is not 200."""
+    return _error(status, read_details(parse_body(body)), headers, body)
 
 
 def error_from_body(body: object) -> UpstreamError | None:
-    """The failure told by the body of a 200 or by an event of a stream; None when it tells of none."""
-    if not _is_error(body):
+    """Return the error in the body of a 200 or in an event of a stream; None if it is not an error."""
+    if not is_error(body):
         return None
-    told = read_details(body)
-    return _error(told.status or 500, told, {}, json.dumps(body).encode())
+    details = read_details(body)
+    return _error(details.status or 500, details, {}, json.dumps(body).encode())
 
 
-def classify(status: int, told: ErrorDetails) -> str:
-    """The class, by code, by words, by status; in this order because a status says least."""
-    for code in told.codes:
+def classify(status: int, details: ErrorDetails) -> str:
+    """Return the failure class: by code, else by the message, else by the status, which tells least."""
+    for code in details.codes:
         if code in CODES:
             return CODES[code]
-    for failure_class, statuses, words in _WORDS:
-        if status in statuses and re.search(words, told.message[:_LOOKED_AT], re.IGNORECASE):
+    for failure_class, statuses, pattern in _PATTERNS:
+        if status in statuses and re.search(pattern, details.message[:_MAX_MESSAGE], re.IGNORECASE):
             return failure_class
-    return _by_status(status)
+    return _class_of_status(status)
 
 
-def _by_status(status: int) -> str:
+def _class_of_status(status: int) -> str:
     if status in STATUSES:
         return STATUSES[status]
     if 400 <= status < 500:
@@ -178,125 +172,35 @@ def _by_status(status: int) -> str:
     return "server" if status >= 500 else "protocol"
 
 
-# How a failure that is a caller's to see is shown: status, type, code. The others are the gateway's: 502.
-_SHOWN: Mapping[str, tuple[int, str, str]] = {
-    "invalid_request": (400, "invalid_request_error", "invalid_value"),
-    "context_length": (400, "invalid_request_error", "context_length_exceeded"),
-    "content_policy": (400, "invalid_request_error", "content_policy_violation"),
-    "rate_limit": (429, "rate_limit_error", "rate_limit_exceeded"),
-}
-
-
-def _error(status: int, told: ErrorDetails, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    failure_class = classify(status, told)
-    shown, type_, code = _SHOWN.get(failure_class, (None, None, None))
+def _error(status: int, details: ErrorDetails, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    failure_class = classify(status, details)
+    shown_status, type_, code = _CALLERS.get(failure_class, (None, None, None))
     param = "messages" if failure_class == "context_length" else None
     if failure_class == "invalid_request":
-        shown = status if 400 <= status < 500 else shown
-        code = told.code if told.code and redact(told.code) == told.code else code
-        param = told.param and redact(told.param)
-    own = redact(told.message.strip(), limit=LONGEST_DETAIL)
-    theirs = own if failure_class in ("invalid_request", "context_length", "content_policy") else ""
+        shown_status = status if 400 <= status < 500 else shown_status
+        code = details.code if details.code and redact(details.code) == details.code else code
+        param = details.param and redact(details.param)
+    message = redact(details.message.strip(), limit=LONGEST_DETAIL)
+    shown_message = message if failure_class in _FIXABLE else ""
     error = UpstreamError(
-        theirs or _MESSAGES[failure_class],
+        shown_message or _MESSAGES[failure_class],
         failure_class=failure_class,
         upstream_status=status,
-        status=shown,
+        status=shown_status,
         type=type_,
         code=code,
         param=param,
-        retry_after=_wait(failure_class, told, headers, body),
+        retry_after=_wait(failure_class, details, headers, body),
     )
-    if own and not theirs:
-        error.add_note(own)  # what the provider said, for the log
+    if message and not shown_message:
+        error.add_note(message)  # for the log
     return error
 
 
-def _wait(failure_class: str, told: ErrorDetails, headers: Mapping[str, str], body: bytes) -> float | None:
-    """Seconds until it may be asked again: as the provider asks, else when its limits are reset."""
+def _wait(failure_class: str, details: ErrorDetails, headers: Mapping[str, str], body: bytes) -> float | None:
+    """Seconds until the provider may be called again: as it asks, else until its limits are reset."""
     now = time.time()
-    waits = [retry_after(headers, body, now), retry_after(told.headers, b"", now)]
-    if failure_class in ("rate_limit", "quota"):  # any other answer tells when limits are reset, too
-        waits += [reset_after(headers, now), reset_after(told.headers, now)]
+    waits = [retry_after(headers, body, now), retry_after(details.headers, b"", now)]
+    if failure_class in ("rate_limit", "quota"):  # other responses have the headers of limits, too
+        waits += [reset_after(headers, now), reset_after(details.headers, now)]
     return next((wait for wait in waits if wait is not None), None)
-
-
-def read_details(body: Any) -> ErrorDetails:
-    """What the body of an error says."""
-    match body:
-        case [first, *_]:  # Gemini's compatible API, https://ai.google.dev/gemini-api/docs/openai
-            return read_details(first)
-        case {"error": dict(error)} | {"errors": [dict(error), *_]}:  # OpenAI | Cloudflare
-            return _object(error)
-        case {"error": str(message)}:  # xAI, SambaNova
-            return _object(body, message)
-        case {"base_resp": {"status_code": code, "status_msg": message}}:  # MiniMax
-            return ErrorDetails(message=_text(message), codes=(f"base_resp {code}",))
-        case {"message": message} | {"detail": message}:  # vLLM, Mistral, DashScope | FastAPI
-            return _object(body, message)
-        case str(message):  # plain text
-            return ErrorDetails(message=message)
-    return ErrorDetails()
-
-
-def _object(error: Mapping[str, Any], said: Any = None) -> ErrorDetails:
-    code, param, metadata = error.get("code"), error.get("param"), error.get("metadata")
-    inner = error.get("innererror")
-    names = (code, error.get("type"), inner.get("code") if isinstance(inner, Mapping) else None)
-    message = _text(said or error.get("message"))
-    metadata = metadata if isinstance(metadata, Mapping) else {}
-    raw, sent = metadata.get("raw"), metadata.get("headers")
-    told = read_details(_parsed(raw.encode("utf-8", "replace"))) if isinstance(raw, str) else ErrorDetails()
-    return ErrorDetails(
-        message=told.message or message,  # OpenRouter's own is "Provider returned error"
-        codes=(*(str(name).lower() for name in names if name is not None), *told.codes),
-        code=code if isinstance(code, str) and _NAME.fullmatch(code) else told.code,
-        param=param if isinstance(param, str) and len(param) <= 200 else told.param,
-        status=code if isinstance(code, int) and 400 <= code <= 599 else None,
-        headers={name.lower(): str(value) for name, value in sent.items()}
-        if isinstance(sent, Mapping)
-        else {},
-    )
-
-
-def _text(message: object) -> str:
-    """A message; Mistral and FastAPI give a list of what is wrong where, sometimes as JSON in a text."""
-    match message:
-        case str(text) if text.startswith(('{"detail"', "[{")):
-            inner = _parsed(text.encode("utf-8", "replace"))
-            return text if isinstance(inner, str) else _text(inner)
-        case str(text):
-            return text
-        case {"detail": detail}:
-            return _text(detail)
-        case {"msg": str(text), "loc": list(where)}:
-            return f"{'.'.join(map(str, where))}: {text}"
-        case {"message": text} | {"msg": text}:
-            return _text(text)
-        case list(several):
-            return "; ".join(filter(None, map(_text, several)))
-    return ""
-
-
-def _is_error(body: object) -> bool:
-    match body:
-        case {"error": error} if error:
-            return True
-        case {"base_resp": {"status_code": code}} if code:
-            return True
-        case {"choices": _}:
-            return False
-        case [{"error": error}, *_] if error:
-            return True
-        case {"success": False} | {"object": "error"} | {"detail": _} | {"message": str()}:
-            return True
-    return False
-
-
-def _parsed(body: bytes) -> Any:
-    """The JSON of a body, or its plain text; None for a page of HTML."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        text = body[:4000].decode("utf-8", "replace").strip()
-        return None if text.startswith("<") else text

@@ -1,6 +1,6 @@
-"""Skips an unreadable event of a stream if it has no content; any other ends the stream.
+"""Reads the events of a stream strictly, and skips at most one malformed event, if it has no content.
 
-An answer must never look complete when a part of it was thrown away.
+Any other malformed event ends the stream, because an answer that lost a part must not look complete.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from handler.errors import UpstreamError
 
-# What content stands under in any wire format. An escape may spell any of these.
+# The members that hold content in any wire format. A name may be written with escapes, so a backslash counts.
 _CONTENT = re.compile(
     r'\\|"(?:content|text|refusal|audio|arguments|input|partial_json|data|transcript|images'
     r"|content_?block_?delta|reasoning\w*|thinking\w*|tool_?calls|function_?call|tool_?use|inline_?data|redacted_?content"
@@ -21,31 +21,31 @@ _CONTENT = re.compile(
 _JSON = re.compile(r'[{}\[\]"]')
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON value")
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name occurs twice in one object")
+    return members
 
 
-# Either in an event would go on to the client, and readers differ in what it means.
-loads = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_members).decode
+# Refuses NaN and repeated names: they would be sent on to the client, and readers differ in what they mean.
+parse_event = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique_members).decode
 
 
 class MalformedEvents:
-    """The unreadable events of one stream."""
+    """Counts the malformed events of one stream."""
 
     def __init__(self) -> None:
         self._skipped = False
 
     def skip(self, data: str) -> None:
-        """Skips one event. Raises UpstreamError where it may hold content, and at a second one.
+        """Skip an event. Raises UpstreamError if it may have content, and for the second malformed event.
 
-        A remark in plain text, which is not JSON at all, is always skipped.
+        Plain text, such as a comment, is always skipped.
         """
         if not _JSON.search(data):
             return

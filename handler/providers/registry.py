@@ -1,4 +1,4 @@
-"""Which providers there are, with the records' own, and which of them can be used here and now."""
+"""Lists the providers, built in and from records, and says which of them are available."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from handler.providers.provider import REGION, Provider
 from handler.providers.rows.builtin import PROVIDERS
 from handler.providers.translator import Translator
 
-# By dialect. A provider of a dialect that is not here is not available, and says so.
+# By dialect. A provider of any other dialect is unavailable.
 TRANSLATORS: Mapping[str, Translator] = {
     "anthropic": Anthropic(),
     "bedrock": Bedrock(),
@@ -24,9 +24,9 @@ TRANSLATORS: Mapping[str, Translator] = {
     "openai": OpenAI(),
 }
 
-_RECORDED = ("base_url", "credential", "auth", "unlisted")
-# A provider of a dialect is like the dialect's own vendor, under another name and at another address.
-_LIKE: Mapping[str, Provider] = {
+_RECORD_FIELDS = ("base_url", "credential", "auth", "unlisted")
+# The row that a new provider of each dialect starts from: that of the dialect's own vendor.
+_TEMPLATES: Mapping[str, Provider] = {
     "openai": Provider(name=""),
     "anthropic": PROVIDERS["anthropic"],
     "google": PROVIDERS["gemini"],
@@ -34,18 +34,16 @@ _LIKE: Mapping[str, Provider] = {
 }
 
 
-class Held(Protocol):
-    """Where credentials are looked up."""
-
+class Credentials(Protocol):
     def get(self, name: str) -> str | None: ...
 
     def missing(self, name: str) -> str:
-        """Says why there is no credential of that name."""
+        """Return the reason why there is no credential of that name."""
         ...
 
 
-class TurnedOn(Protocol):
-    """The settings that turn providers on, and that let them be anywhere."""
+class ProviderSettings(Protocol):
+    """The settings that enable providers, and allow addresses that are not https."""
 
     @property
     def providers(self) -> frozenset[str]: ...
@@ -57,72 +55,71 @@ class TurnedOn(Protocol):
 def provider_rows(
     records: Iterable[Any], extra: Mapping[str, Provider] | None = None, *, region: str | None = None
 ) -> Mapping[str, Provider]:
-    """Every row by name: the built-in ones, those of this process, then what `provider` records give."""
+    """All rows by name. `provider` records change the built-in rows and `extra`, the rows of this process."""
     table = {**PROVIDERS, **(extra or {})}
     for record in records:
-        table[record.id] = _recorded(table.get(record.id), record)
-    return {name: _placed(row, region) for name, row in table.items()} if region else table
+        table[record.id] = _apply_record(table.get(record.id), record)
+    return {name: _insert_region(row, region) for name, row in table.items()} if region else table
 
 
-def _placed(row: Provider, region: str) -> Provider:
-    """The row with its address in this region, where it has one in each."""
+def _insert_region(row: Provider, region: str) -> Provider:
     if REGION not in (row.base_url or ""):
         return row
     return replace(row, base_url=(row.base_url or "").replace(REGION, region))
 
 
-def _recorded(known: Provider | None, record: Any) -> Provider:
-    """The row with what the record gives. Whoever writes a record of a provider wants it on."""
+def _apply_record(known: Provider | None, record: Any) -> Provider:
+    """Return the row with the fields of the record. A record always enables its provider."""
     row = known or Provider(name=record.id)
     if record.dialect is not None and (known is None or record.dialect != known.dialect):
         row = replace(
-            _LIKE[record.dialect],
+            _TEMPLATES[record.dialect],
             **{name: getattr(row, name) for name in ("name", "base_url", "credential", "hosts")},
         )
-    given = {name: value for name in _RECORDED if (value := getattr(record, name)) is not None}
+    given = {name: value for name in _RECORD_FIELDS if (value := getattr(record, name)) is not None}
     if row.auth == "sigv4" and record.credential is not None:
-        given = {"auth": "bearer", **given}  # without its own credential it is not signed as somebody else
+        given = {"auth": "bearer", **given}  # without its credential the request must not be signed instead
     given["headers"] = {**row.headers, **(record.headers or {})}
-    return replace(row, on=True, quirks=replace(row.quirks, **(record.quirks or {})), **given)
+    return replace(row, enabled=True, quirks=replace(row.quirks, **(record.quirks or {})), **given)
 
 
 def available_providers(
     table: Mapping[str, Provider],
-    credentials: Held,
-    settings: TurnedOn,
-    signs: Callable[[], bool] = lambda: False,
+    credentials: Credentials,
+    settings: ProviderSettings,
+    can_sign: Callable[[], bool] = lambda: False,
 ) -> tuple[frozenset[str], dict[str, str]]:
-    """The names of the providers that can be used, and why each other one cannot.
+    """The names of the available providers, and for each other one the reason why it is unavailable.
 
-    `signs`: whether there are AWS credentials to sign with.
+    `can_sign`: tells if there are AWS credentials.
     """
-    why = {name: _why_not(row, credentials, settings, signs) for name, row in table.items()}
-    usable = frozenset(name for name, problem in why.items() if problem is None)
-    return usable, {name: problem for name, problem in why.items() if problem is not None}
+    reasons = {name: _unavailable(row, credentials, settings, can_sign) for name, row in table.items()}
+    names = frozenset(name for name, reason in reasons.items() if reason is None)
+    return names, {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _why_not(row: Provider, credentials: Held, settings: TurnedOn, signs: Callable[[], bool]) -> str | None:
+def _unavailable(
+    row: Provider, credentials: Credentials, settings: ProviderSettings, can_sign: Callable[[], bool]
+) -> str | None:
+    """The reason why the provider is unavailable; None if it is available."""
     if row.dialect not in TRANSLATORS:
-        return f"dialect {row.dialect} is not served yet"
-    if not row.on and row.name not in settings.providers:
-        return "not turned on: by SLUICE_PROVIDERS or a provider record"
+        return f"dialect {row.dialect} is not supported"
+    if not row.enabled and row.name not in settings.providers:
+        return "not enabled: SLUICE_PROVIDERS or a provider record enables it"
     if row.base_url is None:
-        return "no base_url: a provider record gives one"
+        return "no base_url: a provider record must give one"
     if REGION in row.base_url:
-        return "no region: AWS_REGION says it"
+        return "no region: set AWS_REGION"
     if not settings.private_upstreams and origin(row.base_url)[0] != "https":
         return "its base_url is not https"
     if row.auth == "none":
         return None
     if not credential_allowed(row):
-        return f"{_what_goes(row)} may only go to {', '.join(allowed_hosts(row) or ())}"
+        secret = f"credential {row.credential}" if row.credential else "AWS's signature"
+        return f"{secret} may only be sent to {', '.join(allowed_hosts(row) or ())}"
     if row.credential is not None and credentials.get(row.credential):
         return None
     missing = [credentials.missing(row.credential)] if row.credential is not None else []
     if row.auth == "sigv4":
-        return None if signs() else ", and ".join(["no AWS credentials", *missing])
+        return None if can_sign() else ", and ".join(["no AWS credentials", *missing])
     return "".join(missing) or None
-
-
-def _what_goes(row: Provider) -> str:
-    return f"credential {row.credential}" if row.credential else "AWS's signature"

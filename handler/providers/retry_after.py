@@ -1,4 +1,4 @@
-"""When a provider wants to be asked again, in all the forms it may say so (contract, section 6).
+"""Parses when a provider may be called again, in every form that providers use (contract, section 6).
 
 https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
 """
@@ -17,7 +17,7 @@ _UNITS = "milliseconds?|ms|minutes?|mins?|m|hours?|hrs?|h|seconds?|secs?|s"
 _DURATION = rf"(?:\d+(?:\.\d+)?\s*(?:{_UNITS})(?![a-z])\s*)+"
 # "Please try again in 6s" (OpenAI, Groq), "Please retry in 34.07s" and "retryDelay": "34s" (Google),
 # "Please retry after 20 seconds" (Azure). https://cloud.google.com/apis/design/errors
-_SAID = re.compile(
+_IN_TEXT = re.compile(
     rf"""(?:try\s+again|retry|wait)\s+(?:(?:in|after|for)\s+)?({_DURATION})
       |"retryDelay"\s*:\s*"({_DURATION})"
       |"retry_after(?:_seconds)?"\s*:\s*"?(\d+(?:\.\d+)?)""",
@@ -26,51 +26,54 @@ _SAID = re.compile(
 _AMOUNT = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNITS})(?![a-z])", re.IGNORECASE)
 # x-ratelimit-reset-tokens, anthropic-ratelimit-requests-reset, ratelimit-reset, x-rate-limit-reset, ...
 _RESET = re.compile(r"(?:.*-)?rate-?limit\b.*\breset\b.*")
-_EPOCH, _EPOCH_MS = 1e9, 1e11  # numbers from here on are epoch seconds, from there on milliseconds
-_LOOKED_AT = 8192  # bytes of a body
-_LONGEST = 100  # characters of a header: names and durations are searched for in quadratic time
+_EPOCH, _EPOCH_MS = (
+    1e9,
+    1e11,
+)  # from here on a number is epoch seconds, from there on milliseconds
+_MAX_BODY = 8192  # bytes that are searched
+_MAX_HEADER = 100  # characters that are searched: the patterns take quadratic time
 
 
 def retry_after(headers: Mapping[str, str], body: bytes = b"", now: float = 0.0) -> float | None:
-    """Seconds until it may be tried again, never negative; None when nothing readable was said.
+    """Seconds until the provider may be called again, never negative; None if nothing readable says it.
 
-    `headers` have lower-case names. `now`: epoch seconds, for a date without the sender's own Date beside it.
+    `headers` have lower-case names. `now`: epoch seconds, for a date in a response without a Date header.
     """
     for name in _MILLISECONDS:
         if (amount := _number(headers.get(name))) is not None:
             return amount / 1000
     value = headers.get("retry-after")
-    if value is not None and len(value) <= _LONGEST:
+    if value is not None and len(value) <= _MAX_HEADER:
         for found in (_number(value), _until(value, headers.get("date"), now), _duration(value)):
             if found is not None:
                 return found
-    return _said(body[:_LOOKED_AT].decode("utf-8", "replace")) if body else None
+    return _from_text(body[:_MAX_BODY].decode("utf-8", "replace")) if body else None
 
 
 def reset_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds until the limits that an answer was refused for are reset; None when it says nothing readable.
+    """Seconds until the rate limits of a response are reset; None if nothing readable says it.
 
-    Of several limits those with nothing remaining count, and the last of them; where none says so, the first
-    reset. `6m0s` and `12ms` (OpenAI, Groq), seconds (Cerebras), epoch seconds (SambaNova) or milliseconds
-    (OpenRouter), a date of RFC 3339 (Anthropic). https://platform.openai.com/docs/guides/rate-limits
+    Of several limits, the last reset of those with nothing remaining counts; if there are none, the first
+    reset of all. `6m0s` and `12ms` (OpenAI, Groq), seconds (Cerebras), epoch seconds (SambaNova) or
+    milliseconds (OpenRouter), a date of RFC 3339 (Anthropic). https://platform.openai.com/docs/guides/rate-limits
     """
-    spent: list[float] = []
+    exhausted: list[float] = []
     others: list[float] = []
     for name, value in headers.items():
-        if len(name) + len(value) <= _LONGEST and _RESET.fullmatch(name := name.lower()):
-            left = _number(headers.get(name.replace("reset", "remaining")))
-            if (seconds := _reset(value, headers.get("date"), now)) is not None:
-                (spent if left == 0 else others).append(seconds)
-    return max(spent) if spent else min(others, default=None)
+        if len(name) + len(value) <= _MAX_HEADER and _RESET.fullmatch(name := name.lower()):
+            remaining = _number(headers.get(name.replace("reset", "remaining")))
+            if (seconds := _seconds_until_reset(value, headers.get("date"), now)) is not None:
+                (exhausted if remaining == 0 else others).append(seconds)
+    return max(exhausted) if exhausted else min(others, default=None)
 
 
-def _reset(value: str, sent: str | None, now: float) -> float | None:
+def _seconds_until_reset(value: str, date: str | None, now: float) -> float | None:
     number = _number(value)
     if number is not None and number < _EPOCH:
         return number
     if number is not None:
         return max(0.0, (number / 1000 if number >= _EPOCH_MS else number) - now)
-    for found in (_duration(value), _until(value, sent, now)):
+    for found in (_duration(value), _until(value, date, now)):
         if found is not None:
             return found
     try:
@@ -87,12 +90,12 @@ def _number(text: str | None) -> float | None:
     return amount if math.isfinite(amount) and amount >= 0 else None
 
 
-def _until(date: str, sent: str | None, now: float) -> float | None:
-    """Seconds from when the answer was sent, by the sender's own clock where it told it."""
-    at = _epoch(date)
+def _until(value: str, date: str | None, now: float) -> float | None:
+    """Seconds until an HTTP date, counted from the response's Date header if it has one."""
+    at = _epoch(value)
     if at is None:
         return None
-    since = _epoch(sent) if sent else None
+    since = _epoch(date) if date else None
     return max(0.0, at - (now if since is None else since))
 
 
@@ -103,15 +106,15 @@ def _epoch(date: str) -> float | None:
         return None
 
 
-def _said(text: str) -> float | None:
-    found = _SAID.search(text)
+def _from_text(text: str) -> float | None:
+    found = _IN_TEXT.search(text)
     if found is None:
         return None
     return _number(found[3]) if found[3] else _duration(found[1] or found[2])
 
 
 def _duration(text: str) -> float | None:
-    """Seconds of "6s", "320ms", "1m23.5s", "2 minutes"; None when there is anything else in the text."""
+    """Seconds of "6s", "320ms", "1m23.5s", "2 minutes"; None if the text has anything else."""
     amounts = _AMOUNT.findall(text)
     if not amounts or _AMOUNT.sub("", text).strip():
         return None

@@ -13,75 +13,76 @@ STRING_OVERHEAD = 60  # bytes that a short string takes besides its characters
 
 
 def answer_too_large() -> UpstreamError:
-    """The failure of a stream that would need more memory than is allowed."""
+    """Return the error for a stream that needs more memory than allowed."""
     return UpstreamError("The provider's answer is too large.", failure_class="protocol")
 
 
 class StreamDecoder(Protocol):
-    """Upstream events to chat chunks. Fresh for each attempt.
+    """Decodes the events of one stream into chat completion chunks. Each attempt has a new one.
 
-    It keeps what the contract (section 8) promises of a stream: one id and `created`, role once, id and name
-    of a tool call once, indexes of tool calls from 0 without a gap, the usage chunk last.
+    The chunks are as the contract (section 8) promises: one `id` and `created`, the role once, the id and
+    name of a tool call once, indexes of tool calls from 0 without a gap, the usage chunk last.
 
-    `event`: what the data last fed parses to; `splice(data, decoder.event, chunk)` keeps the upstream's text.
+    `event`: the parsed data that was last fed. `splice(data, decoder.event, chunk)` keeps its text.
     """
 
     @property
     def event(self) -> Json: ...
 
     def feed(self, data: str) -> Iterator[Json]:
-        """The chunks that one event's data completes; give it every event, `[DONE]` included.
+        """Yield the chunks that the event completes. Every event must be fed, `[DONE]` too.
 
-        One event that cannot be parsed is skipped, at a second UpstreamError is raised, as on an error event.
+        Raises UpstreamError for an error event and for the second event that cannot be parsed; the first one
+        is skipped.
         """
         ...
 
     def close(self) -> Iterator[Json]:
-        """What is left when the upstream has ended. Raises UpstreamError when that was too early."""
+        """Yield the remaining chunks at the end of the stream. Raises UpstreamError if it ended too early."""
         ...
 
 
 class Translator(Protocol):
-    """Between chat and one wire format; dict in and dict out.
+    """Translates between chat completions and one wire format.
 
-    A translator of the client's own format shares every part that it does not change with the dict it was
+    A translator for the client's own format shares each part that it does not change with the dict it was
     given, so that `splice` can keep the client's bytes.
 
-    `framing`: how a stream is cut into events (wire/framing.py). `several`: one answer can have several
-    choices, unless a row says that there it cannot. `model`: what was asked, for an answer that does not say
-    it. `legacy`: the client sent `functions` or `function_call`, and the answer goes back in that form;
-    `request` sees it for itself.
+    `framing`: how a stream is cut into events (wire/framing.py). `supports_n`: an answer can have several
+    choices, unless the row has `n` in `unable`. `model`: the requested model, for an answer that does not
+    name it. `legacy`: the client sent `functions` or `function_call`, so the answer must use that form, too;
+    `request` looks for it itself.
     """
 
     @property
     def framing(self) -> str: ...
 
     @property
-    def several(self) -> bool: ...
+    def supports_n(self) -> bool: ...
 
     def path(self, model: Model, *, stream: bool) -> str: ...
 
-    def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
-        """Whether this wire can hold the answer to a schema (None: to any JSON object) in this request."""
+    def enforces_schema(self, schema: Json | None, chat: Json, model: Model) -> bool:
+        """True if the provider can enforce the schema in this request; None stands for any JSON object."""
         ...
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
-        """The upstream's request body, and the names of the tuning left out.
+        """Return the body to send, and the parameters that were left out or lowered.
 
-        A stream is asked for its usage where the row allows it; the caller withholds the usage chunk from a
-        client that did not ask.
+        A stream is asked for its usage where the row allows it. The caller withholds the usage chunk from a
+        client that did not ask for it.
         """
         ...
 
     def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
-        """A chat completion. Raises UpstreamError when the body is an error in disguise."""
+        """Return a chat completion. Raises UpstreamError if the body of the 200 is an error."""
         ...
 
     def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder: ...
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """What a status other than 200 means: its class, and what a caller sees if it ends here.
+        """Return the error for a status other than 200, without keys and addresses in its message.
 
-        Keys and addresses are gone from the message, but only the caller knows the credential itself.
+        The caller removes the credential itself, which only the caller knows.
         """
         ...

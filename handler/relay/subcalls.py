@@ -31,7 +31,7 @@ _ONE_CALLS = frozenset({"idempotency-key"})  # headers that name one call
 def parts_of(call: Call, row: Provider, wire: Translator) -> Sequence[Call]:
     """The calls that this provider has to be asked for one answer each; just `call` where that will do."""
     n = int(call.body.get("n") or 1)
-    if n == 1 or (wire.several and "n" not in row.quirks.unable):
+    if n == 1 or (wire.supports_n and "n" not in row.quirks.unable):
         return (call,)
     headers = {name: value for name, value in call.headers.items() if name not in _ONE_CALLS}
     body = {name: value for name, value in call.body.items() if name != "n"}

@@ -94,7 +94,7 @@ def natively(asked: OutputContract, chat: Json, model: Model, row: Provider, wir
     return (
         not model.can.isdisjoint({feature, "json_schema"})
         and feature not in row.quirks.unable
-        and wire.holds(asked.schema, chat, model)
+        and wire.enforces_schema(asked.schema, chat, model)
     )
 
 
@@ -104,7 +104,7 @@ def _by_tool(schema: Json, chat: Json, model: Model, row: Provider) -> bool:
     return (
         "tools" in model.can
         and "no_forced_tool" not in words
-        and row.quirks.forces
+        and row.quirks.can_force_tool
         and not (chat.get("tools") or chat.get("functions"))
         and not (thinks and row.dialect in _THINKS_OR_CALLS)
         and (is_object(schema) or not _REFERENCES.search(dump(schema)))

@@ -163,5 +163,5 @@ def _usable(value: str | None) -> str | None:
 
 def _needed(rows: Mapping[str, Provider], settings: Settings) -> frozenset[str]:
     """The credentials of every row that is on and knows where to go."""
-    on = (row for row in rows.values() if row.base_url and (row.on or row.name in settings.providers))
+    on = (row for row in rows.values() if row.base_url and (row.enabled or row.name in settings.providers))
     return frozenset(row.credential for row in on if row.credential)

@@ -114,7 +114,7 @@ async def test_a_provider_of_any_id_is_asked_as_its_dialect_and_its_record_say(
         ),
         pytest.param(
             {"auth": "sigv4", "base_url": "https://x.example"},
-            "credential SECOND_API_KEY may only go to bedrock-runtime.*.amazonaws.com, "
+            "credential SECOND_API_KEY may only be sent to bedrock-runtime.*.amazonaws.com, "
             "bedrock-runtime-fips.*.amazonaws.com, *.bedrock-runtime.*.vpce.amazonaws.com",
             id="a host that may be signed for",
         ),

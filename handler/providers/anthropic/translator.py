@@ -30,7 +30,7 @@ class Anthropic:
     """The translator of the `anthropic` dialect. `clock`: epoch seconds, for `created` in answers."""
 
     framing = "sse"
-    several = False
+    supports_n = False
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -38,7 +38,7 @@ class Anthropic:
     def path(self, model: Model, *, stream: bool) -> str:
         return "/messages"
 
-    def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+    def enforces_schema(self, schema: Json | None, chat: Json, model: Model) -> bool:
         from handler.providers.content_blocks.structured_outputs import (
             is_supported,  # few requests need it: not part of a cold start
         )

@@ -32,7 +32,7 @@ class Bedrock:
     """The translator of the `bedrock` dialect. `clock`: epoch seconds, for `created` in answers."""
 
     framing = "eventstream"
-    several = False
+    supports_n = False
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -41,7 +41,7 @@ class Bedrock:
         """Return the path. The id is encoded as one segment, since an ARN contains slashes."""
         return f"/model/{quote(model.name, safe='')}/{'converse-stream' if stream else 'converse'}"
 
-    def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+    def enforces_schema(self, schema: Json | None, chat: Json, model: Model) -> bool:
         from handler.providers.content_blocks.structured_outputs import (
             is_supported,  # few requests need it: not part of a cold start
         )

@@ -14,7 +14,7 @@ from handler.errors import Json, UpstreamError
 from handler.providers.content_blocks.answer import arguments_text, needs_whole_arguments, tool_call
 from handler.providers.content_blocks.reasoning_details import reasoning_detail
 from handler.providers.legacy_functions import to_legacy_chunk
-from handler.providers.malformed import MalformedEvents, loads
+from handler.providers.malformed import MalformedEvents, parse_event
 from handler.providers.translator import STRING_OVERHEAD, answer_too_large
 
 MAX_BLOCKS = 10_000  # in one stream
@@ -59,7 +59,7 @@ class BlockStream:
             return
         blocks = len(self._blocks)
         try:
-            event = loads(data)
+            event = parse_event(data)
             chunks = list(self._decode(event))
             if len(self._blocks) > blocks:
                 self._count_buffered(len(data))  # the start of the block

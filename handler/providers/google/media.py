@@ -64,7 +64,7 @@ def _scheme(url: str) -> str:
 
 def _inline_data(url: str, where: str, *, default_type: str = "application/octet-stream") -> Json:
     try:
-        media = parse_data_url(url.strip(), otherwise=default_type)
+        media = parse_data_url(url.strip(), default=default_type)
     except ValueError as error:
         raise UpstreamError(
             f"{where}: {error}",

@@ -19,7 +19,7 @@ from handler.providers.google.answer import (
 from handler.providers.google.errors import raise_if_error
 from handler.providers.google.signatures import extra_content_of
 from handler.providers.legacy_functions import to_legacy_chunk
-from handler.providers.malformed import MalformedEvents, loads
+from handler.providers.malformed import MalformedEvents, parse_event
 from handler.providers.translator import answer_too_large
 
 MAX_CHOICES = 128  # of one answer
@@ -97,6 +97,6 @@ def _role(state: ChoiceState) -> Json:
 
 def _parse(data: str) -> Any:
     try:
-        return loads(data)
+        return parse_event(data)
     except (ValueError, RecursionError):
         return None

@@ -26,13 +26,13 @@ class Google:
     """The translator of the `google` dialect."""
 
     framing = "sse"
-    several = True
+    supports_n = True
 
     def path(self, model: Model, *, stream: bool) -> str:
         name = model.name if model.name.startswith(_COLLECTIONS) else f"models/{model.name}"
         return f"/{quote(name)}:{'streamGenerateContent?alt=sse' if stream else 'generateContent'}"
 
-    def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+    def enforces_schema(self, schema: Json | None, chat: Json, model: Model) -> bool:
         return takes_response_format(chat, model)
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:

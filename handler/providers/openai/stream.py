@@ -10,7 +10,7 @@ from typing import Any
 from handler.errors import Json, UpstreamError
 from handler.providers.failure import error_from_body
 from handler.providers.legacy_functions import to_legacy_chunk
-from handler.providers.malformed import MalformedEvents, loads
+from handler.providers.malformed import MalformedEvents, parse_event
 from handler.providers.openai.answer import WHOLE, finish_of, fit, function_of, identical, plain, without_tag
 from handler.providers.openai.shape import call_id, completed, nameless
 from handler.providers.openai.thought_tags import Inline
@@ -109,7 +109,7 @@ class ChatStream:
     def _parsed(self, data: str) -> Json | None:
         """Parses an event; None for one that cannot be read."""
         try:
-            event = loads(data)
+            event = parse_event(data)
         except (ValueError, RecursionError):
             return None
         # Gemini's compatible API puts an error in a list.

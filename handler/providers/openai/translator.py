@@ -28,12 +28,12 @@ class OpenAI:
     """The translator of the `openai` dialect."""
 
     framing = "sse"
-    several = True
+    supports_n = True
 
     def path(self, model: Model, *, stream: bool) -> str:
         return "/chat/completions"
 
-    def holds(self, schema: Json | None, chat: Json, model: Model) -> bool:
+    def enforces_schema(self, schema: Json | None, chat: Json, model: Model) -> bool:
         return True
 
     def request(self, chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:

@@ -47,7 +47,7 @@ BEDROCK = Provider(
         "bedrock-runtime-fips.*.amazonaws.com",
         "*.bedrock-runtime.*.vpce.amazonaws.com",  # by an interface endpoint
     ),
-    on=False,
+    enabled=False,
     quirks=_CONVERSE,
     surfaces={"anthropic": _MESSAGES, "openai": _COMPLETIONS},
 )

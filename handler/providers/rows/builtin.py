@@ -78,9 +78,9 @@ _ROWS = (
         name="azure",  # `model` is the name of a deployment; https://learn.microsoft.com/azure/ai-foundry/openai/
         credential="AZURE_OPENAI_API_KEY",
         auth="api-key",
-        root="/openai/v1",
+        default_path="/openai/v1",
         # https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
-        versioned="/openai/deployments/{model}",
+        versioned_path="/openai/deployments/{model}",
         hosts=("*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
         quirks=Quirks(
             drop=frozenset({"cache_control"}),
@@ -315,7 +315,7 @@ _ROWS = (
     Provider(
         name="ollama",
         base_url="http://localhost:11434/v1",
-        on=False,
+        enabled=False,
         # https://docs.ollama.com/api/openai-compatibility
         quirks=compatible(
             drop=frozenset({"logit_bias", "user"}),
@@ -350,7 +350,7 @@ _ROWS = (
         credential="HF_TOKEN",
         quirks=compatible(),
     ),
-    Provider(name="local", on=False),  # a local run gives it an address (handler/local/serve.py)
+    Provider(name="local", enabled=False),  # a local run gives it an address (handler/local/serve.py)
 )
 
 PROVIDERS: Mapping[str, Provider] = {row.name: row for row in _ROWS}

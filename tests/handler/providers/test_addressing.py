@@ -100,5 +100,5 @@ def test_each_surface_tells_itself_what_it_cannot_represent() -> None:
     assert "custom_tools" not in told["bedrock surface:anthropic"]
     assert "custom_tools" in told["bedrock surface:openai"]
     for name, row in PROVIDERS.items():
-        assert told[name] == row.quirks.lacking
+        assert told[name] == row.quirks.unsupported_features
     assert all({"n", "urls"} <= told[wire] for wire in told if wire.startswith("bedrock"))

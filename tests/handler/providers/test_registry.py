@@ -88,9 +88,9 @@ def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
     assert why["mistral"] == "no credential MISTRAL_API_KEY"
     assert why["anthropic"] == "no credential ANTHROPIC_API_KEY"
     assert why["gemini"] == "no credential GEMINI_API_KEY"
-    assert why["bedrock"] == "not turned on: by SLUICE_PROVIDERS or a provider record"
-    assert why["azure"] == "no base_url: a provider record gives one"
-    assert why["ollama"] == "not turned on: by SLUICE_PROVIDERS or a provider record"
+    assert why["bedrock"] == "not enabled: SLUICE_PROVIDERS or a provider record enables it"
+    assert why["azure"] == "no base_url: a provider record must give one"
+    assert why["ollama"] == "not enabled: SLUICE_PROVIDERS or a provider record enables it"
 
 
 def test_what_has_its_credential_is_available() -> None:
@@ -103,7 +103,7 @@ def test_what_has_its_credential_is_available() -> None:
 def test_a_setting_turns_on_what_needs_no_credential() -> None:
     names, why = usable(PROVIDERS, "ollama", "vllm")
     assert names == {"ollama"}
-    assert why["vllm"] == "no base_url: a provider record gives one"
+    assert why["vllm"] == "no base_url: a provider record must give one"
 
 
 @pytest.mark.parametrize("credential", [None, "ACME_API_KEY"])
@@ -126,7 +126,7 @@ def record(id: str, **fields: Any) -> Any:
     [
         pytest.param("eu-west-1", True, {}, None, id="signed by the gateway's own role"),
         pytest.param("eu-west-1", False, {"AWS_BEARER_TOKEN_BEDROCK": "x"}, None, id="by its own credential"),
-        pytest.param(None, True, {}, "no region: AWS_REGION says it", id="no region"),
+        pytest.param(None, True, {}, "no region: set AWS_REGION", id="no region"),
         pytest.param(
             "eu-west-1",
             False,
@@ -165,7 +165,11 @@ def test_where_a_signature_may_go(base_url: str, allowed: bool) -> None:
     table = provider_rows([record("bedrock", base_url=base_url)])
     names, why = available_providers(table, Held(), Settings(), lambda: True)
     assert ("bedrock" in names) is allowed
-    assert allowed or "AWS_BEARER_TOKEN_BEDROCK may only go to" in why["bedrock"] or "https" in why["bedrock"]
+    assert (
+        allowed
+        or "AWS_BEARER_TOKEN_BEDROCK may only be sent to" in why["bedrock"]
+        or "https" in why["bedrock"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,10 +183,10 @@ def test_where_a_signature_may_go(base_url: str, allowed: bool) -> None:
         ),
         pytest.param(
             {"credential": "PROXY_KEY", "auth": "sigv4"},
-            "credential PROXY_KEY may only go to bedrock-runtime.",
+            "credential PROXY_KEY may only be sent to bedrock-runtime.",
             id="unless the record says so: then it goes where a signature may",
         ),
-        pytest.param({}, "credential AWS_BEARER_TOKEN_BEDROCK may only go to", id="with the row's own"),
+        pytest.param({}, "credential AWS_BEARER_TOKEN_BEDROCK may only be sent to", id="with the row's own"),
         pytest.param({"auth": "none"}, None, id="with none at all"),
     ],
 )
@@ -213,7 +217,7 @@ def test_a_provider_authenticates_as_its_dialect_does_under_any_id(
     row = provider_rows([record(id, dialect=dialect, base_url="https://x.example/v1")])[id]
     built = PROVIDERS.get(id)
     if built is not None and built.dialect == dialect:
-        assert row == dataclasses.replace(built, base_url="https://x.example/v1", on=True)
+        assert row == dataclasses.replace(built, base_url="https://x.example/v1", enabled=True)
         return
     assert (row.name, row.dialect, row.auth, row.headers) == (id, dialect, auth, headers)
     assert row.surfaces.keys() == ({"anthropic", "openai"} if dialect == "bedrock" else set())
@@ -353,7 +357,7 @@ def test_a_record_cannot_carry_a_credential_off() -> None:
     for name, table in (("acme", provider_rows([stolen])), ("openai", provider_rows([moved]))):
         names, why = usable(table, OPENAI_API_KEY="x")
         assert name not in names
-        assert why[name] == "credential OPENAI_API_KEY may only go to api.openai.com, *.api.openai.com"
+        assert why[name] == "credential OPENAI_API_KEY may only be sent to api.openai.com, *.api.openai.com"
 
 
 def test_the_documentation_has_every_row() -> None:

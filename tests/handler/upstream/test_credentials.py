@@ -140,7 +140,7 @@ async def test_the_environment_goes_first() -> None:
         ),
         pytest.param(
             settings(),
-            {"p": Provider(name="p", base_url="https://p", credential="P_API_KEY", on=False)},
+            {"p": Provider(name="p", base_url="https://p", credential="P_API_KEY", enabled=False)},
             id="the row is off",
         ),
     ],
@@ -155,7 +155,7 @@ async def test_nothing_is_read_when_nothing_is_needed(given: Settings, rows: Map
 
 
 async def test_a_row_that_a_setting_turns_on_is_read_for() -> None:
-    rows = {"p": Provider(name="p", base_url="https://p", credential="P_API_KEY", on=False)}
+    rows = {"p": Provider(name="p", base_url="https://p", credential="P_API_KEY", enabled=False)}
     credentials, given = made(Parameters({"P_API_KEY": "x"})), settings(providers="p")
     await read(credentials, given, rows)
     assert credentials.get("P_API_KEY") == "x"
