@@ -1,5 +1,5 @@
 # The environment of tests/handler/providers/sdk_*.py and tests/provider_fakes: the providers' own libraries. They
-# check our captures of their formats and the requests of our conversations. Included by the Makefile; `make sdks`
+# check our cases of their formats and the requests of our conversations. Included by the Makefile; `make sdks`
 # makes it from requirements/sdks.txt, as clients.mk makes its own.
 
 .PHONY: sdks slow

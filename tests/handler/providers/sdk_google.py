@@ -1,7 +1,7 @@
-"""What the google-genai library says of our captures: a script for a Python that has it and nothing else.
+"""Reads the cases of the google dialect with the google-genai library. test_sdks.py starts it.
 
-Requests parse as its types, none of which takes an unknown field, and come out of its own writer for the
-Gemini API as they went in. Answers, whole and streamed, and what makes up an error parse as well.
+Requests must parse as the library's types, which refuse unknown fields, and the library's own writer for the
+Gemini API must write them as they are. Answers, events and errors must parse.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from google.genai import errors, models, types  # type: ignore[import-not-found,
 
 WIRE = Path(__file__).parent / "wire" / "google"
 API = genai.Client(api_key="none")._api_client
-# What stands beside the generation config on the wire is a part of it in the library.
-BESIDE = {
+# Members of the request's body that are part of the generation config in the library.
+CONFIG_MEMBERS = {
     "systemInstruction": types.Content,
     "toolConfig": types.ToolConfig,
     "serviceTier": types.ServiceTier,
@@ -27,13 +27,18 @@ BESIDE = {
 
 
 def main() -> int:
-    problems = [f"{path.parent.name}/{path.name}: {why}" for path, why in found()]
-    print(*problems, f"{len(list(WIRE.iterdir()))} captures, {len(problems)} problems", sep="\n")  # noqa: T201
+    problems = [f"{path.parent.name}/{path.name}: {problem}" for path, problem in find_problems()]
+    print(*problems, f"{len(list(WIRE.iterdir()))} cases, {len(problems)} problems", sep="\n")  # noqa: T201
     return int(bool(problems))
 
 
-def found() -> Iterator[tuple[Path, str]]:
-    checks = {"request.json": request, "whole.json": answer, "stream.sse": stream, "error.json": error}
+def find_problems() -> Iterator[tuple[Path, str]]:
+    checks = {
+        "request.json": check_request,
+        "whole.json": check_answer,
+        "stream.sse": check_stream,
+        "error.json": check_error,
+    }
     for name, check in checks.items():
         for path in sorted(WIRE.glob(f"*/{name}")):
             try:
@@ -42,43 +47,45 @@ def found() -> Iterator[tuple[Path, str]]:
                 yield path, f"{type(problem).__name__}: {problem}"
 
 
-def request(text: str) -> None:
+def check_request(text: str) -> None:
     body = json.loads(text)
     config = dict(body.get("generationConfig", {}))
     types.GenerationConfig.model_validate(config)
-    for name, kind in BESIDE.items():
+    for name, kind in CONFIG_MEMBERS.items():
         if name in body:
             config[name] = body[name]
             kind(body[name]) if kind is types.ServiceTier else kind.model_validate(body[name])
     config["tools"] = [types.Tool.model_validate(tool) for tool in body.get("tools", [])]
     contents = [types.Content.model_validate(content) for content in body["contents"]]
     settings = types.GenerateContentConfig.model_validate(config)
-    asked = types._GenerateContentParameters(model="gemini-3.8-flash", contents=contents, config=settings)
-    written = models._GenerateContentParameters_to_mldev(API, asked)
+    parameters = types._GenerateContentParameters(
+        model="gemini-3.8-flash", contents=contents, config=settings
+    )
+    written = models._GenerateContentParameters_to_mldev(API, parameters)
     del written["_url"]
-    ours, theirs = plain(body), plain(written)
+    ours, theirs = normalize(body), normalize(written)
     assert ours == theirs, f"the library writes {json.dumps(theirs)}\ninstead of {json.dumps(ours)}"
 
 
-def plain(value: Any) -> Any:
-    """As JSON, without what is empty, and bytes in the one way to write them."""
+def normalize(value: Any) -> Any:
+    """Returns the value as JSON without empty members, and with base64 in one alphabet."""
     if isinstance(value, types._common.BaseModel):
-        return plain(value.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return normalize(value.model_dump(mode="json", by_alias=True, exclude_none=True))
     if isinstance(value, dict):
-        members = {name: written(name, plain(item)) for name, item in value.items()}
+        members = {name: normalize_base64(name, normalize(item)) for name, item in value.items()}
         return {name: item for name, item in members.items() if item not in (None, {}, []) or name == "args"}
-    return [plain(item) for item in value] if isinstance(value, list) else value
+    return [normalize(item) for item in value] if isinstance(value, list) else value
 
 
-def written(name: str, value: Any) -> Any:
-    """Of base64 there are two alphabets, and padding may lack; Google reads all of them."""
+def normalize_base64(name: str, value: Any) -> Any:
+    """Google accepts both alphabets of base64, with or without padding."""
     if name not in ("data", "thoughtSignature"):
         return value
     text = value if isinstance(value, str) else base64.b64encode(value).decode()
     return text.replace("-", "+").replace("_", "/").rstrip("=")
 
 
-def answer(text: str) -> None:
+def check_answer(text: str) -> None:
     body = json.loads(text)
     types.GenerateContentResponse.model_validate(body)
     for candidate in body.get("candidates", ()):
@@ -88,21 +95,21 @@ def answer(text: str) -> None:
     assert blocked in types.BlockedReason.__members__, blocked
 
 
-def stream(text: str) -> None:
+def check_stream(text: str) -> None:
     for event in filter(None, text.split("\n\n")):
         try:
             body = json.loads(event.removeprefix("data: "))
         except ValueError:
-            continue  # a capture of nonsense
+            continue  # the case with unreadable events
         if isinstance(body, list) or "error" in body:
-            error(json.dumps({"status": 200, "body": body}))
+            check_error(json.dumps({"status": 200, "body": body}))
         else:
-            answer(json.dumps(body))
+            check_answer(json.dumps(body))
 
 
-def error(text: str) -> None:
-    told = json.loads(text)
-    body = told["body"][0] if isinstance(told["body"], list) else told["body"]
+def check_error(text: str) -> None:
+    body = json.loads(text)["body"]
+    body = body[0] if isinstance(body, list) else body
     raised = errors.APIError(body["error"]["code"], body)
     assert raised.message
     assert raised.status
