@@ -16,7 +16,7 @@ import pytest
 
 from handler.access.keys import generate_key
 from tests.provider_fakes.call import KEY as CREDENTIAL
-from tests.provider_fakes.serving import records, services
+from tests.provider_fakes.serving import records, serve_fakes
 from tests.support.serving import ROOT, LocalRun, serve_locally
 
 KEY = generate_key()
@@ -39,7 +39,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, refusals: Path) -> Iterato
     folder = tmp_path_factory.mktemp("serve")
     keys, rules = folder / "keys.json", folder / "rules.json"
     keys.write_text(json.dumps([{"key": KEY, "name": "story"}]), encoding="utf-8")
-    with services(refusals) as address:
+    with serve_fakes(refusals) as address:
         rules.write_text(json.dumps(records(address, "STORY_API_KEY")), encoding="utf-8")
         environment = {"STORY_API_KEY": CREDENTIAL}
         with serve_locally(

@@ -1,1 +1,1 @@
-"""Stand-ins of the real services on loopback: they refuse what those refuse, and answer by a script."""
+"""Fakes of the providers on loopback: they refuse what the real services refuse, and answer by a script."""

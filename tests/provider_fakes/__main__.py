@@ -1,4 +1,4 @@
-"""The services on one port of loopback, in the environment of `make sdks`: prints their address, then serves.
+"""Serves the fakes on one port of loopback, in the environment of `make sdks`, and prints their address.
 
 .venvs/sdks/bin/python -m tests.provider_fakes
 """

@@ -1,4 +1,4 @@
-"""What Anthropic's Messages refuses beyond what its types say: a table of rules, each with its source.
+"""What Anthropic's Messages refuses beyond its types: a table of rules, each with its source.
 
 Families of models: https://platform.claude.com/docs/en/about-claude/models/overview,
 .../build-with-claude/effort, .../adaptive-thinking, and https://github.com/vercel/ai/tree/main/packages/anthropic.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.provider_fakes.call import Json, Refused
-from tests.provider_fakes.sealed import fits
+from tests.provider_fakes.call import Json, Refusal
+from tests.provider_fakes.thought_signatures import is_genuine
+from tests.provider_fakes.validation import Problem, Rule, check_rules, find_family
 
 TOOL = re.compile(r"[a-zA-Z0-9_-]{1,128}")  # https://platform.claude.com/docs/en/agents-and-tools/tool-use
 ARGUMENT = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -27,7 +28,7 @@ _MAGIC = {
     b"%PDF": "application/pdf",
 }
 # https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations
-_COMPILED = frozenset(
+_SCHEMA_KEYWORDS = frozenset(
     {
         *("type", "properties", "required", "items", "enum", "const", "default", "anyOf", "allOf", "$ref"),
         *("$defs", "definitions", "title", "description", "format", "additionalProperties"),
@@ -37,62 +38,60 @@ _COMPILED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    most: int = 128_000  # tokens of output
+    max_output: int = 128_000  # tokens
     sampling: bool = False
     thinking: tuple[str, ...] = ("adaptive", "disabled")
-    always: bool = False  # it thinks unasked, and cannot be kept from it
+    always_thinks: bool = False
     efforts: tuple[str, ...] = ("low", "medium", "high", "xhigh", "max")
-    forced: bool = True  # whether a call of a tool may be forced
+    forced_calls: bool = True
     prefill: bool = False
-    systems: bool = True  # whether a system message may stand between others
+    late_systems: bool = True  # a system message may follow others
 
 
-_NEWEST = Family(thinking=("adaptive",), always=True, forced=False)
+_NEWEST = Family(thinking=("adaptive",), always_thinks=True, forced_calls=False)
 _BUDGET = Family(
-    most=64_000, sampling=True, thinking=("enabled", "disabled"), efforts=(), prefill=True, systems=False
+    max_output=64_000,
+    sampling=True,
+    thinking=("enabled", "disabled"),
+    efforts=(),
+    prefill=True,
+    late_systems=False,
 )
 FAMILIES: Mapping[str, Family] = {
-    "claude-sonnet-5-5": Family(thinking=("adaptive", "between_tools"), always=True, forced=False),
+    "claude-sonnet-5-5": Family(
+        thinking=("adaptive", "between_tools"), always_thinks=True, forced_calls=False
+    ),
     "claude-opus-5-5": _NEWEST,
     "claude-fable-5-": _NEWEST,
     "claude-mythos-5-": _NEWEST,
-    "claude-fable-5": Family(thinking=("adaptive",), always=True),
-    "claude-mythos-5": Family(thinking=("adaptive",), always=True),
+    "claude-fable-5": Family(thinking=("adaptive",), always_thinks=True),
+    "claude-mythos-5": Family(thinking=("adaptive",), always_thinks=True),
     "claude-haiku-5-5": Family(),
     "claude-opus-5": Family(thinking=("adaptive", "enabled", "disabled")),
     "claude-opus-4-8": Family(thinking=("adaptive", "enabled", "disabled")),
-    "claude-opus-4-7": Family(thinking=("adaptive", "enabled", "disabled"), systems=False),
+    "claude-opus-4-7": Family(thinking=("adaptive", "enabled", "disabled"), late_systems=False),
     "claude-sonnet-5": Family(thinking=("adaptive", "enabled", "disabled")),
     "claude-sonnet-4-6": Family(
         sampling=True,
         thinking=("adaptive", "enabled", "disabled"),
         efforts=("low", "medium", "high", "max"),
-        systems=False,
+        late_systems=False,
     ),
     "claude-haiku-4-5": _BUDGET,
     "claude-sonnet-4-5": _BUDGET,
 }
 
-Problem = tuple[str, str]
-Rule = Callable[[Json, Family], Iterator[Problem]]
-
 
 def check(body: Json) -> None:
-    family = family_of(body["model"])
-    for rule in RULES:
-        for where, problem in rule(body, family):
-            raise Refused(problem, where=where)
+    check_rules(RULES, body, family_of(body["model"]))
 
 
 def family_of(model: str) -> Family:
-    found = next((family for name, family in FAMILIES.items() if model.startswith(name)), None)
-    if found is None:
-        raise Refused(f"model: {model}", failure_class="not_found")
-    return found
+    return find_family(FAMILIES, model, Refusal(f"model: {model}", failure_class="not_found"))
 
 
 def thinking_of(body: Json) -> str:
-    default = "adaptive" if family_of(body["model"]).always else "disabled"
+    default = "adaptive" if family_of(body["model"]).always_thinks else "disabled"
     return str(body.get("thinking", {"type": default})["type"])
 
 
@@ -106,7 +105,7 @@ def blocks_of(message: Json) -> list[Json]:
 
 
 def _turns(body: Json, family: Family) -> Iterator[Problem]:
-    """https://platform.claude.com/docs/en/api/messages: the user begins, neighbours are one turn."""
+    """https://platform.claude.com/docs/en/api/messages: the user begins."""
     messages = body["messages"]
     if not messages:
         yield "messages", "at least one message is required"
@@ -123,7 +122,7 @@ def _turns(body: Json, family: Family) -> Iterator[Problem]:
 
 def _system(messages: list[Json], at: int, family: Family) -> Iterator[Problem]:
     """https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages"""
-    if not family.systems:
+    if not family.late_systems:
         yield f"messages.{at}.role", 'unexpected role "system": use the top-level `system` parameter'
     after = messages[at + 1]["role"] if at + 1 < len(messages) else "assistant"
     if messages[at - 1]["role"] != "user" or after != "assistant":
@@ -138,19 +137,19 @@ def _prefill(blocks: list[Json], family: Family) -> Iterator[Problem]:
         yield "messages", "final assistant content cannot end with trailing whitespace"
 
 
-def before(blocks: list[Json]) -> list[Json]:
-    """What a thought is bound to: all that was said before it, but for thoughts and marks for the cache."""
-    said = [block for block in blocks if block["type"] not in THOUGHTS]
-    return [{name: one for name, one in block.items() if name != "cache_control"} for block in said]
+def covered_blocks(blocks: list[Json]) -> list[Json]:
+    """The blocks that a thought's signature covers: those before it, without thoughts and cache marks."""
+    content = [block for block in blocks if block["type"] not in THOUGHTS]
+    return [{name: one for name, one in block.items() if name != "cache_control"} for block in content]
 
 
-def spoken(body: Json) -> list[Json]:
-    """The blocks of all turns, one after the other."""
-    return [block for _, blocks in _joined(body["messages"]) for block in blocks]
+def all_blocks(body: Json) -> list[Json]:
+    """The blocks of all turns, in order."""
+    return [block for _, blocks in _turns_of(body["messages"]) for block in blocks]
 
 
 def _texts(body: Json, family: Family) -> Iterator[Problem]:
-    """https://platform.claude.com/docs/en/api/errors; as clients met them: anthropics/claude-code#23369"""
+    """https://platform.claude.com/docs/en/api/errors; as clients saw them: anthropics/claude-code#23369"""
     every = [("system", block) for block in _system_blocks(body)]
     every += [
         (f"messages.{at}", block) for at, one in enumerate(body["messages"]) for block in blocks_of(one)
@@ -171,30 +170,30 @@ def _system_blocks(body: Json) -> list[Json]:
 
 
 def _tool_turns(body: Json, family: Family) -> Iterator[Problem]:
-    """A result for each call, in the very next turn, and before all else in it.
+    """Each call has a result in the next turn, before its other blocks.
 
     https://platform.claude.com/docs/en/agents-and-tools/tool-use/handle-tool-calls
     """
-    turns = _joined(body["messages"])
-    seen: set[str] = set()
+    turns = _turns_of(body["messages"])
+    known: set[str] = set()
     for at, (role, blocks) in enumerate(turns):
         ids = [block["id"] for block in blocks if block["type"] == "tool_use"]
-        if len(set(ids)) != len(ids) or seen & set(ids):
+        if len(set(ids)) != len(ids) or known & set(ids):
             yield f"messages.{at}", "`tool_use` ids must be unique"
-        seen |= set(ids)
+        known |= set(ids)
         for block in blocks:
             if block["type"] == "tool_use" and not (
                 ID.fullmatch(block["id"]) and TOOL.fullmatch(block["name"])
             ):
                 yield f"messages.{at}", f"tool_use: String should match pattern '^[a-zA-Z0-9_-]+$': {block}"
-        asked = [one["id"] for one in turns[at - 1][1] if one["type"] == "tool_use"] if at else []
-        yield from _results(role, blocks, asked, f"messages.{at}")
+        call_ids = [one["id"] for one in turns[at - 1][1] if one["type"] == "tool_use"] if at else []
+        yield from _results(role, blocks, call_ids, f"messages.{at}")
     if turns and any(block["type"] == "tool_use" for block in turns[-1][1]):
         yield "messages", "`tool_use` ids were found without `tool_result` blocks immediately after"
 
 
-def _joined(messages: list[Json]) -> list[tuple[str, list[Json]]]:
-    """The turns: neighbours of one role are one. A system message is no turn."""
+def _turns_of(messages: list[Json]) -> list[tuple[str, list[Json]]]:
+    """The turns: neighbours of one role are one turn. A system message is not a turn."""
     turns: list[tuple[str, list[Json]]] = []
     for message in messages:
         if message["role"] == "system":
@@ -206,15 +205,15 @@ def _joined(messages: list[Json]) -> list[tuple[str, list[Json]]]:
     return turns
 
 
-def _results(role: str, blocks: list[Json], asked: list[str], where: str) -> Iterator[Problem]:
-    told = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
-    if role == "user" and set(asked) - set(told):
+def _results(role: str, blocks: list[Json], call_ids: list[str], where: str) -> Iterator[Problem]:
+    result_ids = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+    if role == "user" and set(call_ids) - set(result_ids):
         yield where, "`tool_use` ids were found without `tool_result` blocks immediately after"
-    if set(told) - set(asked):
+    if set(result_ids) - set(call_ids):
         yield where, "unexpected `tool_use_id` found in `tool_result` blocks"
-    if len(set(told)) != len(told):
+    if len(set(result_ids)) != len(result_ids):
         yield where, "each tool_use must have a single result"
-    if any(block["type"] != "tool_result" for block in blocks[: len(told)]):
+    if any(block["type"] != "tool_result" for block in blocks[: len(result_ids)]):
         yield where, "`tool_result` blocks must come first in the turn"
 
 
@@ -233,11 +232,11 @@ def _tools(body: Json, family: Family) -> Iterator[Problem]:
                 f"tools.{at}.custom.input_schema",
                 "input_schema must be an object, without oneOf, allOf, or anyOf",
             )
-        if wrong := [name for name in schema.get("properties", ()) if not ARGUMENT.fullmatch(name)]:
+        if invalid := [name for name in schema.get("properties", ()) if not ARGUMENT.fullmatch(name)]:
             where = f"tools.{at}.custom.input_schema.properties"
-            yield where, f"Property keys should match pattern '{ARGUMENT.pattern}', not {wrong[0]!r}"
+            yield where, f"Property keys should match pattern '{ARGUMENT.pattern}', not {invalid[0]!r}"
         if tool.get("strict"):
-            yield from _compiled(schema, f"tools.{at}.custom.input_schema")
+            yield from _check_schema(schema, f"tools.{at}.custom.input_schema")
     used = {"tool_use", "tool_result"} & {one["type"] for turn in body["messages"] for one in blocks_of(turn)}
     if used and not tools:
         yield "tools", "Requests which have `tool_use` or `tool_result` blocks in messages must define tools"
@@ -251,9 +250,9 @@ def _choice(body: Json, family: Family) -> Iterator[Problem]:
         yield "tool_choice", "tool_choice may only be specified while providing tools"
     if choice["type"] == "tool" and choice["name"] not in [tool["name"] for tool in body.get("tools", ())]:
         yield "tool_choice", f"Tool '{choice['name']}' not found in provided tools"
-    if forced and not family.forced:
+    if forced and not family.forced_calls:
         yield "tool_choice", "forced tool use is not supported for this model"
-    if forced and thinks(body) and not family.always:
+    if forced and thinks(body) and not family.always_thinks:
         yield "tool_choice", "Thinking may not be enabled when tool_choice forces tool use."
 
 
@@ -274,8 +273,11 @@ def _thinking(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.claude.com/docs/en/build-with-claude/extended-thinking, .../effort"""
     kind, most = thinking_of(body), body["max_tokens"]
     effort = body.get("output_config", {}).get("effort")
-    if not 0 <= most <= family.most:
-        yield "max_tokens", f"{most} > {family.most}, which is the maximum allowed number of output tokens"
+    if not 0 <= most <= family.max_output:
+        yield (
+            "max_tokens",
+            f"{most} > {family.max_output}, which is the maximum allowed number of output tokens",
+        )
     if "thinking" in body and kind not in family.thinking:
         yield "thinking.type", f'"thinking.type.{kind}" is not supported for this model.'
     if kind == "enabled" and not 1024 <= body["thinking"]["budget_tokens"] < most:
@@ -285,23 +287,23 @@ def _thinking(body: Json, family: Family) -> Iterator[Problem]:
 
 
 def _thoughts(body: Json, family: Family) -> Iterator[Problem]:
-    """Thoughts come back as they were told, to the model that had them, after the same words, and first.
+    """Thoughts return unchanged, to the same model, after the same blocks, and first in their turn.
 
     https://platform.claude.com/docs/en/build-with-claude/extended-thinking#preserving-thinking-blocks
     """
-    blocks = spoken(body)
+    blocks = all_blocks(body)
     for at, block in enumerate(blocks):
-        said = ("claude", body["model"], block.get("thinking"), before(blocks[:at]))
-        if block["type"] == "thinking" and not fits(block["signature"], *said):
+        signed = ("claude", body["model"], block.get("thinking"), covered_blocks(blocks[:at]))
+        if block["type"] == "thinking" and not is_genuine(block["signature"], *signed):
             yield "messages", "Invalid `signature` in `thinking` block"
-    latest = [blocks for role, blocks in _joined(body["messages"]) if role == "assistant"][-1:]
+    latest = [blocks for role, blocks in _turns_of(body["messages"]) if role == "assistant"][-1:]
     in_turn = any(one["type"] == "tool_result" for one in blocks_of(body["messages"][-1]))
     for blocks in latest:
-        kinds = [block["type"] for block in blocks]
-        if thinking_of(body) == "disabled" and set(kinds) & set(THOUGHTS):
+        types = [block["type"] for block in blocks]
+        if thinking_of(body) == "disabled" and set(types) & set(THOUGHTS):
             yield "messages", "When thinking is disabled, an `assistant` message cannot contain `thinking`."
-        if thinking_of(body) == "enabled" and in_turn and kinds[0] not in THOUGHTS:
-            yield "messages", f"Expected `thinking` or `redacted_thinking`, but found `{kinds[0]}`."
+        if thinking_of(body) == "enabled" and in_turn and types[0] not in THOUGHTS:
+            yield "messages", f"Expected `thinking` or `redacted_thinking`, but found `{types[0]}`."
 
 
 def _media(body: Json, family: Family) -> Iterator[Problem]:
@@ -316,7 +318,7 @@ def _media(body: Json, family: Family) -> Iterator[Problem]:
 
 
 def _magic(data: str) -> str | None:
-    """The type that the bytes tell; "" for what is no base64."""
+    """The type of the bytes, "" if they are not base64, None if unknown."""
     try:
         start = base64.b64decode(data, validate=True)[:4]
     except ValueError:
@@ -334,16 +336,16 @@ def _caching(body: Json, family: Family) -> Iterator[Problem]:
 
 def _format(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.claude.com/docs/en/build-with-claude/structured-outputs"""
-    asked = body.get("output_config", {}).get("format")
-    if asked:
-        yield from _compiled(asked["schema"], "output_config.format.schema")
+    output = body.get("output_config", {}).get("format")
+    if output:
+        yield from _check_schema(output["schema"], "output_config.format.schema")
 
 
-def _compiled(schema: Any, where: str) -> Iterator[Problem]:
-    """It has no bounds, its objects are closed, and it does not contain itself."""
+def _check_schema(schema: Any, where: str) -> Iterator[Problem]:
+    """A schema has no bounds and no recursion, and its objects are closed."""
     if not isinstance(schema, dict):
         return
-    if unknown := schema.keys() - _COMPILED:
+    if unknown := schema.keys() - _SCHEMA_KEYWORDS:
         yield where, f"For '{schema.get('type')}' type, {sorted(unknown)} are not supported"
     if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
         yield where, "For 'object' type, 'additionalProperties' must be explicitly set to false"
@@ -351,10 +353,10 @@ def _compiled(schema: Any, where: str) -> Iterator[Problem]:
         yield where, "Recursive schemas are not supported"
     inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
     for one in (*inner, *schema.get("anyOf", ()), schema.get("items")):
-        yield from _compiled(one, where)
+        yield from _check_schema(one, where)
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule[Family], ...] = (
     _turns,
     _texts,
     _tool_turns,

@@ -1,6 +1,6 @@
-"""Bedrock's Converse and ConverseStream, as they check what they are sent and answer.
+"""A fake of Bedrock's Converse and ConverseStream. It takes a Bedrock API key.
 
-Shapes, patterns and words are those of botocore's model of the service. A Bedrock API key signs.
+Shapes, patterns and messages are those of botocore's model of the service.
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 """
@@ -10,8 +10,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -19,11 +17,12 @@ from urllib.parse import unquote
 import botocore.session
 from botocore.validate import ParamValidator
 
-from tests.provider_fakes import bedrock_validation as bedrock_rules
+from tests.provider_fakes import bedrock_validation as validation
 from tests.provider_fakes import script
 from tests.provider_fakes.bedrock_validation import thinking_of, tools_of
-from tests.provider_fakes.call import KEY, Call, Json, Refused, Reply, cut, whole
-from tests.provider_fakes.sealed import seal
+from tests.provider_fakes.call import KEY, Call, Json, Refusal, Reply, json_reply, split_unevenly
+from tests.provider_fakes.thought_signatures import sign
+from tests.support.event_stream import frames
 
 _SHAPE: Any = (
     botocore.session.Session().get_service_model("bedrock-runtime").operation_model("Converse").input_shape
@@ -54,48 +53,50 @@ def serve(call: Call) -> Reply:
     try:
         found = _PATH.fullmatch(call.path)
         if call.headers.get("authorization") != f"Bearer {KEY}":
-            raise Refused("The security token included in the request is invalid.", failure_class="auth")
+            raise Refusal("The security token included in the request is invalid.", failure_class="auth")
         if found is None:
-            raise Refused("Not found", failure_class="not_found")
+            raise Refusal("Not found", failure_class="not_found")
         model = unquote(found[1])
-        _typed(call.body)
-        bedrock_rules.check(model, call.body)
-        said = script.answer(_asked(call.body))
-        return _streamed(call.body, said) if found[2] == "converse-stream" else _whole(call.body, said)
-    except Refused as refused:
-        status, exception = _ERRORS[refused.failure_class]
-        told = f"{refused.where}: {refused.message}" if refused.where else refused.message
-        message = (
-            "Input is too long for requested model." if refused.failure_class == "context_length" else told
+        _check_types(call.body)
+        validation.check(model, call.body)
+        answer = script.answer(_read_request(call.body))
+        return (
+            _stream_reply(call.body, answer)
+            if found[2] == "converse-stream"
+            else _json_reply(call.body, answer)
         )
-        soon = (
-            {"retry-after": "25"} if status == 429 or refused.failure_class == "quota" else {}
-        )  # nobody waits so long
+    except Refusal as refusal:
+        status, exception = _ERRORS[refusal.failure_class]
+        text = f"{refusal.where}: {refusal.message}" if refusal.where else refusal.message
+        message = (
+            "Input is too long for requested model." if refusal.failure_class == "context_length" else text
+        )
+        soon = {"retry-after": "25"} if status == 429 or refusal.failure_class == "quota" else {}
         headers = {"x-amzn-errortype": f"{exception}:http://amazon.com/", **soon}
-        return whole({"message": message}, status, headers)
+        return json_reply({"message": message}, status, headers)
 
 
-def _typed(body: Json) -> None:
-    problems = list(_wrong(body, _SHAPE, "body"))
+def _check_types(body: Json) -> None:
+    problems = list(_type_problems(body, _SHAPE, "body"))
     found = ParamValidator().validate({"modelId": "m", **_decoded(body, _SHAPE)}, _SHAPE)
     if problems or found.has_errors():
-        raise Refused("; ".join(problems) or found.generate_report())
+        raise Refusal("; ".join(problems) or found.generate_report())
 
 
-def _wrong(value: Any, shape: Any, where: str) -> Iterator[str]:
-    """What botocore's validator leaves to the service: patterns, enums, the length of texts."""
+def _type_problems(value: Any, shape: Any, where: str) -> Iterator[str]:
+    """Problems that botocore's validator leaves to the service: patterns, enums, lengths of texts."""
     match shape.type_name, value:
         case "structure", dict():
             if not shape.is_document_type:
                 for name in value.keys() & shape.members.keys():
-                    yield from _wrong(value[name], shape.members[name], f"{where}.{name}")
+                    yield from _type_problems(value[name], shape.members[name], f"{where}.{name}")
         case "list", list():
             for at, one in enumerate(value):
-                yield from _wrong(one, shape.member, f"{where}.{at}")
+                yield from _type_problems(one, shape.member, f"{where}.{at}")
         case "string", str():
             enum, pattern = shape.metadata.get("enum"), shape.metadata.get("pattern")
             if enum and value not in enum:
-                yield f"{where}: {value} is none of {enum}"
+                yield f"{where}: {value} is not in {enum}"
             if pattern and not re.fullmatch(pattern, value):
                 yield f"{where}: Member must satisfy regular expression pattern: {pattern}"
             if len(value) > shape.metadata.get("max", len(value)):
@@ -103,7 +104,7 @@ def _wrong(value: Any, shape: Any, where: str) -> Iterator[str]:
 
 
 def _decoded(value: Any, shape: Any) -> Any:
-    """JSON as botocore takes it: bytes for base64."""
+    """The value as botocore takes it: base64 as bytes."""
     match shape.type_name, value:
         case "structure", dict() if not shape.is_document_type:
             known = shape.members
@@ -115,23 +116,23 @@ def _decoded(value: Any, shape: Any) -> Any:
     return value
 
 
-def _asked(body: Json) -> script.Asked:
+def _read_request(body: Json) -> script.ChatRequest:
     config, choice = body.get("inferenceConfig", {}), body.get("toolConfig", {}).get("toolChoice", {})
     tools = {tool["name"]: tool["inputSchema"]["json"] for tool in tools_of(body)}
     if "tool" in choice:
         tools = {choice["tool"]["name"]: tools[choice["tool"]["name"]]}
-    told = json.dumps(body.get("system", ""))
+    system = json.dumps(body.get("system", ""))
     form = body.get("outputConfig", {}).get("textFormat")
-    return script.Asked(
+    return script.ChatRequest(
         service="bedrock",
         items=tuple(_items(body)),
         tools=tools,
-        choice="any" if choice.keys() & {"any", "tool"} else "none" if "Do not call" in told else "auto",
+        choice="any" if choice.keys() & {"any", "tool"} else "none" if "Do not call" in system else "auto",
         schema=json.loads(form["structure"]["jsonSchema"]["schema"]) if form else None,
-        json="JSON" in told,
+        json="JSON" in system,
         thinks=thinking_of(body)["type"] != "disabled",
         stops=tuple(config.get("stopSequences", ())),
-        most=config.get("maxTokens"),
+        max_tokens=config.get("maxTokens"),
     )
 
 
@@ -161,42 +162,46 @@ def _media(blocks: list[Json]) -> Iterator[script.Item]:
             yield script.media(_MEDIA[one["format"]], one["source"]["bytes"])
 
 
-def _whole(body: Json, said: script.Said) -> Reply:
-    message = {"role": "assistant", "content": list(_blocks(body, said))}
-    ended = {"stopReason": _stopped(said), "usage": _usage(body, said), "metrics": {"latencyMs": 7}}
-    return whole({"output": {"message": message}, **ended})
+def _json_reply(body: Json, answer: script.Answer) -> Reply:
+    message = {"role": "assistant", "content": list(_blocks(body, answer))}
+    ended = {"stopReason": _stop_reason(answer), "usage": _usage(body, answer), "metrics": {"latencyMs": 7}}
+    return json_reply({"output": {"message": message}, **ended})
 
 
-def _stopped(said: script.Said) -> str:
-    return "stop_sequence" if said.stopped else _STOPS[said.finish]
+def _stop_reason(answer: script.Answer) -> str:
+    return "stop_sequence" if answer.stopped else _STOPS[answer.finish]
 
 
-def _usage(body: Json, said: script.Said) -> Json:
-    asked, told = len(script.words(str(body["messages"]))), said.tokens + 1
-    return {"inputTokens": asked, "outputTokens": told, "totalTokens": asked + told}
+def _usage(body: Json, answer: script.Answer) -> Json:
+    input_tokens, output_tokens = len(script.split_words(str(body["messages"]))), answer.tokens + 1
+    return {
+        "inputTokens": input_tokens,
+        "outputTokens": output_tokens,
+        "totalTokens": input_tokens + output_tokens,
+    }
 
 
-def _blocks(body: Json, said: script.Said) -> Iterator[Json]:
-    """A guardrail's words are the text."""
-    if said.reasoning:
-        text = {"text": said.reasoning, "signature": seal("bedrock", said.reasoning)}
+def _blocks(body: Json, answer: script.Answer) -> Iterator[Json]:
+    """The content blocks. The message of a guardrail is text."""
+    if answer.reasoning:
+        text = {"text": answer.reasoning, "signature": sign("bedrock", answer.reasoning)}
         yield {"reasoningContent": {"reasoningText": text}}
-    if said.text or said.refusal:
-        yield {"text": said.text or said.refusal}
-    for place, (name, arguments) in enumerate(said.calls):
-        id = "tooluse_" + seal(body, place).translate({43: "A", 47: "B", 61: "C"})[:22]
+    if answer.text or answer.refusal:
+        yield {"text": answer.text or answer.refusal}
+    for place, (name, arguments) in enumerate(answer.calls):
+        id = "tooluse_" + sign(body, place).translate({43: "A", 47: "B", 61: "C"})[:22]
         yield {"toolUse": {"toolUseId": id, "name": name, "input": arguments}}
 
 
-def _streamed(body: Json, said: script.Said) -> Reply:
-    data = b"".join(_frame(name, event) for name, event in _events(body, said))
-    return Reply(tuple(cut(data)), 200, {"content-type": "application/vnd.amazon.eventstream"})
+def _stream_reply(body: Json, answer: script.Answer) -> Reply:
+    data = frames({name: {**event, "p": "abcdefgh"}} for name, event in _events(body, answer))
+    return Reply(tuple(split_unevenly(data)), 200, {"content-type": "application/vnd.amazon.eventstream"})
 
 
-def _events(body: Json, said: script.Said) -> Iterator[tuple[str, Json]]:
-    """Only a call has a start; the usage comes after the end."""
+def _events(body: Json, answer: script.Answer) -> Iterator[tuple[str, Json]]:
+    """The events. Only a call has a start, and the usage follows the end."""
     yield "messageStart", {"role": "assistant"}
-    for at, block in enumerate(_blocks(body, said)):
+    for at, block in enumerate(_blocks(body, answer)):
         index = {"contentBlockIndex": at}
         if call := block.get("toolUse"):
             start = {"toolUseId": call["toolUseId"], "name": call["name"]}
@@ -204,30 +209,17 @@ def _events(body: Json, said: script.Said) -> Iterator[tuple[str, Json]]:
         for delta in _deltas(block):
             yield "contentBlockDelta", {"delta": delta, **index}
         yield "contentBlockStop", index
-    yield "messageStop", {"stopReason": _stopped(said)}
-    yield "metadata", {"usage": _usage(body, said), "metrics": {"latencyMs": 7}}
+    yield "messageStop", {"stopReason": _stop_reason(answer)}
+    yield "metadata", {"usage": _usage(body, answer), "metrics": {"latencyMs": 7}}
 
 
 def _deltas(block: Json) -> Iterator[Json]:
     match block:
         case {"text": text}:
-            yield from ({"text": word} for word in script.words(text))
+            yield from ({"text": word} for word in script.split_words(text))
         case {"reasoningContent": {"reasoningText": {"text": text, "signature": signature}}}:
-            yield from ({"reasoningContent": {"text": word}} for word in script.words(text))
+            yield from ({"reasoningContent": {"text": word}} for word in script.split_words(text))
             yield {"reasoningContent": {"signature": signature}}
         case {"toolUse": {"input": input}}:
-            pieces = script.words(json.dumps(input, ensure_ascii=False)) if input else []
+            pieces = script.split_words(json.dumps(input, ensure_ascii=False)) if input else []
             yield from ({"toolUse": {"input": piece}} for piece in pieces)
-
-
-def _frame(name: str, event: Json) -> bytes:
-    """https://smithy.io/2.0/aws/amazon-eventstream.html"""
-    headers = {":event-type": name, ":content-type": "application/json", ":message-type": "event"}
-    packed = b"".join(
-        struct.pack(f"!B{len(key)}sBH{len(value)}s", len(key), key.encode(), 7, len(value), value.encode())
-        for key, value in headers.items()
-    )
-    payload = json.dumps({**event, "p": "abcdefgh"}, ensure_ascii=False).encode()
-    prelude = struct.pack("!II", 16 + len(packed) + len(payload), len(packed))
-    frame = prelude + struct.pack("!I", zlib.crc32(prelude)) + packed + payload
-    return frame + struct.pack("!I", zlib.crc32(frame))

@@ -1,4 +1,4 @@
-"""One request to a service and what comes back: what the server hands over, and every service's refusal."""
+"""A request to a fake, its reply, and the refusal that every fake raises."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 Json = dict[str, Any]
 
-KEY = "story-key"  # the credential that every service knows
-# How a stream is written: several events at once, one byte, half an event.
+KEY = "story-key"  # the credential of every service
+# Bytes per write of a stream: several events, one byte, half an event.
 SIZES = (700, 1, 90, 3, 1500, 17)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`path` is what follows the service's own name; header names are in lower case."""
+    """`path`: the part after the service's name. Header names are in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -31,8 +31,8 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Refused(Exception):
-    """What the service says no with. `where` is the field's path in the service's own way of writing it."""
+class Refusal(Exception):
+    """A refusal of the request. `where`: the path of the field, as the service writes it."""
 
     def __init__(self, message: str, *, where: str = "", failure_class: str = "invalid_request") -> None:
         super().__init__(message)
@@ -41,17 +41,17 @@ class Refused(Exception):
         self.failure_class = failure_class
 
 
-def whole(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+def json_reply(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     data = json.dumps(body, ensure_ascii=False).encode()
     return Reply((data,), status, {"content-type": "application/json", **(headers or {})})
 
 
-def streamed(events: Iterable[str], kind: str = "text/event-stream") -> Reply:
-    """The events as a stream, in odd pieces."""
-    return Reply(tuple(cut("".join(events).encode())), 200, {"content-type": kind})
+def stream_reply(events: Iterable[str], kind: str = "text/event-stream") -> Reply:
+    """A stream of the events, in pieces that ignore their bounds."""
+    return Reply(tuple(split_unevenly("".join(events).encode())), 200, {"content-type": kind})
 
 
-def cut(data: bytes) -> Iterable[bytes]:
+def split_unevenly(data: bytes) -> Iterable[bytes]:
     at = 0
     for size in cycle(SIZES):
         if at >= len(data):

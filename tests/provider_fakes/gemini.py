@@ -1,4 +1,4 @@
-"""Gemini's generateContent and streamGenerateContent, as they check what they are sent and answer.
+"""A fake of Gemini's generateContent and streamGenerateContent.
 
 https://ai.google.dev/api/generate-content, https://ai.google.dev/gemini-api/docs/troubleshooting
 """
@@ -13,13 +13,13 @@ from typing import Any
 from google.genai import types  # type: ignore[import-not-found,unused-ignore]
 from pydantic import ValidationError
 
-from tests.provider_fakes import gemini_validation as gemini_rules
+from tests.provider_fakes import gemini_validation as validation
 from tests.provider_fakes import script
-from tests.provider_fakes.call import KEY, Call, Json, Refused, Reply, streamed, whole
-from tests.provider_fakes.gemini_validation import STAND_INS, calling, declared
-from tests.provider_fakes.sealed import seal
+from tests.provider_fakes.call import KEY, Call, Json, Refusal, Reply, json_reply, stream_reply
+from tests.provider_fakes.gemini_validation import STAND_INS, calling_config, declarations
+from tests.provider_fakes.thought_signatures import sign
 
-# The fields of a request and what the library reads them as. https://ai.google.dev/api/generate-content#request-body
+# The fields of a request and their types in the library. https://ai.google.dev/api/generate-content#request-body
 _FIELDS: Mapping[str, Any] = {
     "contents": types.Content,
     "systemInstruction": types.Content,
@@ -58,45 +58,45 @@ def serve(call: Call) -> Reply:
     try:
         found = _PATH.fullmatch(call.path)
         if call.headers.get("x-goog-api-key") != KEY:
-            raise Refused("API key not valid. Please pass a valid API key.", failure_class="auth")
+            raise Refusal("API key not valid. Please pass a valid API key.", failure_class="auth")
         if found is None:
-            raise Refused("Not found", failure_class="not_found")
+            raise Refusal("Not found", failure_class="not_found")
         model, stream = found[1], found[2].startswith("stream")
-        _typed(call.body)
-        gemini_rules.check(model, call.body, stream=stream)
-        events = list(_events(model, call.body, script.answer(_asked(call.body))))
+        _check_types(call.body)
+        validation.check(model, call.body, stream=stream)
+        events = list(_events(model, call.body, script.answer(_read_request(call.body))))
         if stream:
-            return streamed(f"data: {json.dumps(event, ensure_ascii=False)}\r\n\r\n" for event in events)
-        return whole(_folded(events))
-    except Refused as refused:
-        status, word = _ERRORS[refused.failure_class]
-        said = f"{refused.where}: {refused.message}" if refused.where else refused.message
-        message = _LONG if refused.failure_class == "context_length" else said
-        details = [_DETAILS[refused.failure_class]] if refused.failure_class in _DETAILS else []
-        return whole(
-            {"error": {"code": status, "message": message, "status": word, "details": details}}, status
+            return stream_reply(f"data: {json.dumps(event, ensure_ascii=False)}\r\n\r\n" for event in events)
+        return json_reply(_join(events))
+    except Refusal as refusal:
+        status, name = _ERRORS[refusal.failure_class]
+        text = f"{refusal.where}: {refusal.message}" if refusal.where else refusal.message
+        message = _LONG if refusal.failure_class == "context_length" else text
+        details = [_DETAILS[refusal.failure_class]] if refusal.failure_class in _DETAILS else []
+        return json_reply(
+            {"error": {"code": status, "message": message, "status": name, "details": details}}, status
         )
 
 
-def _typed(body: Json) -> None:
-    """None of the library's types takes an unknown field."""
+def _check_types(body: Json) -> None:
+    """Checks the types. The library's types refuse unknown fields."""
     for name, value in body.items():
         if name not in _FIELDS:
-            raise Refused(f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.')
+            raise Refusal(f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.')
         try:
             for one in value if isinstance(value, list) else [value]:
                 if (kind := _FIELDS[name]) is not None:
                     kind.model_validate(one)
         except ValidationError as error:
-            raise Refused(f"Invalid JSON payload received at '{name}': {error.errors()[0]}") from None
+            raise Refusal(f"Invalid JSON payload received at '{name}': {error.errors()[0]}") from None
 
 
-def _asked(body: Json) -> script.Asked:
-    config, choice = body.get("generationConfig", {}), calling(body)
-    tools = {one["name"]: one.get("parametersJsonSchema", {}) for one in declared(body)}
+def _read_request(body: Json) -> script.ChatRequest:
+    config, choice = body.get("generationConfig", {}), calling_config(body)
+    tools = {one["name"]: one.get("parametersJsonSchema", {}) for one in declarations(body)}
     allowed = choice.get("allowedFunctionNames") or tools
     thinking = config.get("thinkingConfig", {})
-    return script.Asked(
+    return script.ChatRequest(
         service="gemini",
         items=tuple(_items(body)),
         tools={name: schema for name, schema in tools.items() if name in allowed},
@@ -105,7 +105,7 @@ def _asked(body: Json) -> script.Asked:
         json=config.get("responseMimeType") == "application/json",
         thinks=bool(thinking.get("includeThoughts")),
         stops=tuple(config.get("stopSequences", ())),
-        most=config.get("maxOutputTokens"),
+        max_tokens=config.get("maxOutputTokens"),
     )
 
 
@@ -119,55 +119,55 @@ def _items(body: Json) -> Iterator[script.Item]:
                 case {"functionCall": {"name": name, "args": args}}:
                     signature = part.get("thoughtSignature", STAND_INS[0])
                     yield script.call(name, args, signed=signature not in STAND_INS)
-                case {"functionResponse": {"name": name, "response": response} as told}:
-                    yield script.result(name, _told(response))
-                    blobs = (one["inlineData"] for one in told.get("parts", ()))
+                case {"functionResponse": {"name": name, "response": response} as result}:
+                    yield script.result(name, _text_of(response))
+                    blobs = (one["inlineData"] for one in result.get("parts", ()))
                     yield from (script.media(blob["mimeType"], blob["data"]) for blob in blobs)
                 case {"inlineData": {"mimeType": kind, "data": data}}:
                     yield script.media(kind, data)
 
 
-def _told(response: Json) -> str:
-    told = response.get("output", response)
-    return told if isinstance(told, str) else json.dumps(told, sort_keys=True)
+def _text_of(response: Json) -> str:
+    output = response.get("output", response)
+    return output if isinstance(output, str) else json.dumps(output, sort_keys=True)
 
 
-def _events(model: str, body: Json, said: script.Said) -> Iterator[Json]:
-    """The answer piece by piece; usage grows, and the reason for the end comes last."""
-    head = {"responseId": seal(model, body)[:20].replace("/", "_"), "modelVersion": model}
-    asked = len(script.words(str(body["contents"])))
-    usage = {"promptTokenCount": asked, "totalTokenCount": asked}
-    if said.refusal:
-        feedback = {"blockReason": "SAFETY", "blockReasonMessage": said.refusal}
+def _events(model: str, body: Json, answer: script.Answer) -> Iterator[Json]:
+    """The events of the answer. Usage grows, and the last event holds the finish reason."""
+    head = {"responseId": sign(model, body)[:20].replace("/", "_"), "modelVersion": model}
+    prompt_tokens = len(script.split_words(str(body["contents"])))
+    usage = {"promptTokenCount": prompt_tokens, "totalTokenCount": prompt_tokens}
+    if answer.refusal:
+        feedback = {"blockReason": "SAFETY", "blockReasonMessage": answer.refusal}
         yield {**head, "promptFeedback": feedback, "usageMetadata": usage}
         return
     several = range(body.get("generationConfig", {}).get("candidateCount", 1))
-    for part in _parts(said):
+    for part in _parts(answer):
         candidates = [{"index": index, "content": {"role": "model", "parts": [part]}} for index in several]
         yield {**head, "candidates": candidates, "usageMetadata": usage}
-    thought = len(script.words(said.reasoning))
+    thought = len(script.split_words(answer.reasoning))
     usage |= {
-        "candidatesTokenCount": (said.tokens - thought) * len(several),
+        "candidatesTokenCount": (answer.tokens - thought) * len(several),
         "thoughtsTokenCount": thought,
-        "totalTokenCount": asked + said.tokens * len(several),
+        "totalTokenCount": prompt_tokens + answer.tokens * len(several),
     }
-    ended = [{"index": index, "finishReason": _FINISH[said.finish]} for index in several]
-    yield {**head, "candidates": ended, "usageMetadata": usage}
+    ends = [{"index": index, "finishReason": _FINISH[answer.finish]} for index in several]
+    yield {**head, "candidates": ends, "usageMetadata": usage}
 
 
-def _parts(said: script.Said) -> Iterator[Json]:
-    """Every call is whole, and the first one signed; so is the end of a text that was thought about."""
-    yield from ({"text": word, "thought": True} for word in script.words(said.reasoning))
-    yield from ({"text": word} for word in script.words(said.text))
-    if said.reasoning and said.text:
-        yield {"text": "", "thoughtSignature": seal("gemini", "a text")}
-    for place, (name, args) in enumerate(said.calls):
-        signed = {"thoughtSignature": seal("gemini", name, args)} if place == 0 else {}
+def _parts(answer: script.Answer) -> Iterator[Json]:
+    """Calls are sent whole, and the first one is signed. So is the end of a text after thoughts."""
+    yield from ({"text": word, "thought": True} for word in script.split_words(answer.reasoning))
+    yield from ({"text": word} for word in script.split_words(answer.text))
+    if answer.reasoning and answer.text:
+        yield {"text": "", "thoughtSignature": sign("gemini", "a text")}
+    for place, (name, args) in enumerate(answer.calls):
+        signed = {"thoughtSignature": sign("gemini", name, args)} if place == 0 else {}
         yield {"functionCall": {"name": name, "args": args}, **signed}
 
 
-def _folded(events: list[Json]) -> Json:
-    """The whole answer: the parts of all events, each sort of text as one."""
+def _join(events: list[Json]) -> Json:
+    """The whole answer: the parts of all events, with neighbouring texts of one kind joined."""
     last = events[-1]
     for candidate in last.get("candidates", ()):
         parts: list[Json] = []

@@ -1,4 +1,4 @@
-"""What Gemini's generateContent refuses beyond what its types say: a table of rules, each with its source.
+"""What Gemini's generateContent refuses beyond its types: a table of rules, each with its source.
 
 Families of models: https://ai.google.dev/gemini-api/docs/models, .../thinking, .../thought-signatures.
 """
@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tests.provider_fakes.call import Json, Refused
-from tests.provider_fakes.sealed import fits
+from tests.provider_fakes.call import Json, Refusal
+from tests.provider_fakes.thought_signatures import is_genuine
+from tests.provider_fakes.validation import Problem, Rule, check_rules, find_family
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")  # https://ai.google.dev/api/caching#FunctionDeclaration
-# Taken instead of a signature: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
+# Accepted instead of a signature: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
 STAND_INS = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
 _DATA = frozenset({"text", "inlineData", "fileData", "functionCall", "functionResponse"})
 # https://ai.google.dev/api/generate-content#FIELDS.response_json_schema
-_WORDS = frozenset(
+_SCHEMA_KEYWORDS = frozenset(
     {
         *("$id", "$defs", "$ref", "$anchor", "type", "format", "title", "description", "enum", "items"),
         *("prefixItems", "minItems", "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties"),
@@ -31,11 +32,11 @@ _WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """`levels` of thinking, or a `budget` from the fewest tokens to the most."""
+    """`levels` of thinking, or a `budget` with its fewest and most tokens."""
 
     levels: tuple[str, ...] = ("LOW", "MEDIUM", "HIGH")
     budget: tuple[int, int] | None = None
-    most: int = 65_536
+    max_output: int = 65_536
     sampling: bool = True
     penalties: bool = True
     signed: bool = True
@@ -50,40 +51,35 @@ FAMILIES: Mapping[str, Family] = {
     "gemini-3.7-flash": Family(sampling=False),
     "gemini-3.8-flash": Family(sampling=False),
     "gemini-3.1-pro": Family(),
-    "gemini-4-argon": Family(most=1_048_576),
+    "gemini-4-argon": Family(max_output=1_048_576),
 }
-
-Problem = tuple[str, str]
-Rule = Callable[[Json, Family], Iterator[Problem]]
 
 
 def check(model: str, body: Json, *, stream: bool) -> None:
-    family = family_of(model)
     if stream and body.get("generationConfig", {}).get("candidateCount", 1) > 1:
-        raise Refused("Multiple candidates is not enabled for streaming.", where="candidateCount")
-    for rule in RULES:
-        for where, problem in rule(body, family):
-            raise Refused(problem, where=where)
+        raise Refusal("Multiple candidates is not enabled for streaming.", where="candidateCount")
+    check_rules(RULES, body, family_of(model))
 
 
 def family_of(model: str) -> Family:
-    found = next((family for name, family in FAMILIES.items() if model.startswith(name)), None)
-    if found is None:
-        raise Refused(f"models/{model} is not found for API version v1beta.", failure_class="not_found")
-    return found
+    return find_family(
+        FAMILIES,
+        model,
+        Refusal(f"models/{model} is not found for API version v1beta.", failure_class="not_found"),
+    )
 
 
-def declared(body: Json) -> list[Json]:
+def declarations(body: Json) -> list[Json]:
     return [one for tool in body.get("tools", ()) for one in tool.get("functionDeclarations", ())]
 
 
-def calling(body: Json) -> Json:
+def calling_config(body: Json) -> Json:
     found: Json = body.get("toolConfig", {}).get("functionCallingConfig", {})
     return {"mode": "AUTO", **found}
 
 
-def held(content: Json, kind: str) -> list[Json]:
-    """The calls, or the results, of a content."""
+def find_parts(content: Json, kind: str) -> list[Json]:
+    """The calls or the results of a content."""
     return [part[kind] for part in content["parts"] if kind in part]
 
 
@@ -119,8 +115,8 @@ def _order(body: Json, family: Family) -> Iterator[Problem]:
     """https://ai.google.dev/gemini-api/docs/function-calling#multi-turn"""
     contents = body["contents"]
     for before, content in pairwise([{"role": "", "parts": []}, *contents]):
-        calls, results = held(before, "functionCall"), held(content, "functionResponse")
-        if held(content, "functionCall") and (content["role"] != "model" or before["role"] != "user"):
+        calls, results = find_parts(before, "functionCall"), find_parts(content, "functionResponse")
+        if find_parts(content, "functionCall") and (content["role"] != "model" or before["role"] != "user"):
             yield (
                 "contents",
                 (
@@ -143,22 +139,22 @@ def _order(body: Json, family: Family) -> Iterator[Problem]:
                 yield "contents", f"the function response {result['name']} answers another call"
         if results and len(results) != len(content["parts"]):
             yield "contents", "function responses stand by themselves"
-    if contents and held(contents[-1], "functionCall"):
+    if contents and find_parts(contents[-1], "functionCall"):
         yield "contents", "function call turn must be followed by a function response turn."
 
 
 def _signatures(body: Json, family: Family) -> Iterator[Problem]:
-    """The first call of each step of the current turn is signed, and no signature is a false one.
+    """The first call of each step of the current turn is signed, and every signature is genuine.
 
     https://ai.google.dev/gemini-api/docs/thought-signatures#function-calling
     """
     if not family.signed:
         return
     contents = body["contents"]
-    begins = max((at for at, one in enumerate(contents) if _asks(one)), default=0)
+    current_turn = max((at for at, one in enumerate(contents) if _is_question(one)), default=0)
     for at, content in enumerate(contents):
         steps = [part for part in content["parts"] if "functionCall" in part]
-        if at > begins and steps and "thoughtSignature" not in steps[0]:
+        if at > current_turn and steps and "thoughtSignature" not in steps[0]:
             name = steps[0]["functionCall"]["name"]
             yield "contents", f"Function call is missing a thought_signature in functionCall parts: {name}"
         for part in content["parts"]:
@@ -167,29 +163,29 @@ def _signatures(body: Json, family: Family) -> Iterator[Problem]:
                 yield "contents", "Thought signature is not valid."
 
 
-def _asks(content: Json) -> bool:
-    return content["role"] == "user" and not held(content, "functionResponse")
+def _is_question(content: Json) -> bool:
+    return content["role"] == "user" and not find_parts(content, "functionResponse")
 
 
 def _genuine(signature: str, part: Json) -> bool:
     call = part.get("functionCall")
     signed = (call["name"], call.get("args", {})) if call else ("a text",)
-    return fits(signature, "gemini", *signed)
+    return is_genuine(signature, "gemini", *signed)
 
 
 def _tools(body: Json, family: Family) -> Iterator[Problem]:
     """https://ai.google.dev/gemini-api/docs/function-calling, https://ai.google.dev/api/caching#Tool"""
-    names = [one["name"] for one in declared(body)]
+    names = [one["name"] for one in declarations(body)]
     if len(set(names)) != len(names):
         yield "tools", "Duplicate function declaration found"
-    used = [call["name"] for content in body["contents"] for call in held(content, "functionCall")]
+    used = [call["name"] for content in body["contents"] for call in find_parts(content, "functionCall")]
     for name in (*names, *used):
         if not NAME.fullmatch(name):
             yield "tools", f"Invalid function name: {name}. Must start with a letter or an underscore."
-    for one in declared(body):
+    for one in declarations(body):
         yield from _schema(one.get("parametersJsonSchema"), "tools")
-    allowed = calling(body).get("allowedFunctionNames", ())
-    if allowed and calling(body)["mode"] not in ("ANY", "VALIDATED"):
+    allowed = calling_config(body).get("allowedFunctionNames", ())
+    if allowed and calling_config(body)["mode"] not in ("ANY", "VALIDATED"):
         yield "toolConfig", "Function calling config: allowedFunctionNames only with mode ANY."
     if set(allowed) - set(names):
         yield "toolConfig", "allowedFunctionNames is not a subset of the declared functions"
@@ -200,7 +196,7 @@ def _tools(body: Json, family: Family) -> Iterator[Problem]:
 def _schema(schema: Any, where: str) -> Iterator[Problem]:
     if not isinstance(schema, dict):
         return
-    if unknown := schema.keys() - _WORDS:
+    if unknown := schema.keys() - _SCHEMA_KEYWORDS:
         yield where, f"Unknown schema keywords: {sorted(unknown)}"
     inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]
     for one in (*inner, *schema.get("anyOf", ()), schema.get("items")):
@@ -210,8 +206,11 @@ def _schema(schema: Any, where: str) -> Iterator[Problem]:
 def _config(body: Json, family: Family) -> Iterator[Problem]:
     """https://ai.google.dev/api/generate-content#generationconfig"""
     config = body.get("generationConfig", {})
-    if not 1 <= config.get("maxOutputTokens", 1) <= family.most:
-        yield "maxOutputTokens", f"supported range is from 1 (inclusive) to {family.most + 1} (exclusive)"
+    if not 1 <= config.get("maxOutputTokens", 1) <= family.max_output:
+        yield (
+            "maxOutputTokens",
+            f"supported range is from 1 (inclusive) to {family.max_output + 1} (exclusive)",
+        )
     if not 1 <= config.get("candidateCount", 1) <= 8:
         yield "candidateCount", "must be between 1 and 8"
     if len(config.get("stopSequences", ())) > 5 or "" in config.get("stopSequences", ()):
@@ -226,10 +225,10 @@ def _config(body: Json, family: Family) -> Iterator[Problem]:
     yield from _schema(config.get("responseJsonSchema"), "responseJsonSchema")
     if "responseJsonSchema" in config and config.get("responseMimeType") != "application/json":
         yield "responseMimeType", "must be application/json when a schema is given"
-    forced = calling(body)["mode"] == "ANY"
+    forced = calling_config(body)["mode"] == "ANY"
     if (
         config.get("responseMimeType") == "application/json"
-        and declared(body)
+        and declarations(body)
         and (forced or not family.json_tools)
     ):
         yield "responseMimeType", "Function calling with 'application/json' is unsupported"
@@ -248,4 +247,4 @@ def _thinking(body: Json, family: Family) -> Iterator[Problem]:
             yield "thinkingBudget", f"The thinking budget is invalid: from {least} to {most}."
 
 
-RULES: tuple[Rule, ...] = (_contents, _order, _signatures, _tools, _config, _thinking)
+RULES: tuple[Rule[Family], ...] = (_contents, _order, _signatures, _tools, _config, _thinking)

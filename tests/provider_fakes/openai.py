@@ -1,4 +1,4 @@
-"""OpenAI's Chat Completions, as it checks what it is sent and answers.
+"""A fake of OpenAI's Chat Completions.
 
 https://platform.openai.com/docs/api-reference/chat, .../docs/guides/error-codes
 """
@@ -12,14 +12,14 @@ from typing import Any
 
 from openai.types.chat import completion_create_params  # type: ignore[import-not-found]
 
-from tests.provider_fakes import openai_validation as openai_rules
+from tests.provider_fakes import openai_validation as validation
 from tests.provider_fakes import script
-from tests.provider_fakes.call import KEY, Call, Json, Refused, Reply, streamed, whole
-from tests.provider_fakes.sealed import seal
-from tests.provider_fakes.typed import adapter, misfit
+from tests.provider_fakes.call import KEY, Call, Json, Refusal, Reply, json_reply, stream_reply
+from tests.provider_fakes.request_types import mismatch, strict_reader
+from tests.provider_fakes.thought_signatures import sign
 
-_REQUEST = adapter(completion_create_params.CompletionCreateParams)
-# What OpenAI's own client puts to an answer: its users send the message back as they got it, nulls included.
+_REQUEST = strict_reader(completion_create_params.CompletionCreateParams)
+# Fields that OpenAI's client adds to an answer: its users send the message back with them, nulls included.
 # https://platform.openai.com/docs/guides/function-calling
 _CLIENTS = frozenset({"annotations", "parsed"})
 _NULLS = frozenset({"tool_calls", "function_call", "audio", "refusal", "content"})
@@ -43,72 +43,72 @@ _ERRORS: Mapping[str, tuple[int, str, str | None]] = {
 def serve(call: Call) -> Reply:
     try:
         if call.headers.get("authorization") != f"Bearer {KEY}":
-            raise Refused("Incorrect API key provided.", failure_class="auth")
+            raise Refusal("Incorrect API key provided.", failure_class="auth")
         if call.path != "v1/chat/completions":
-            raise Refused(f"Invalid URL (POST /{call.path})", failure_class="not_found")
+            raise Refusal(f"Invalid URL (POST /{call.path})", failure_class="not_found")
         _check(call.body)
-        return _answered(call.body, script.answer(_asked(call.body)))
-    except Refused as refused:
-        status, kind, code = _ERRORS[refused.failure_class]
-        error = {"message": refused.message, "type": kind, "param": refused.where or None, "code": code}
-        headers = {"retry-after": "25"} if refused.failure_class == "rate_limit" else {}
-        return whole({"error": error}, status, headers)
+        return _reply(call.body, script.answer(_read_request(call.body)))
+    except Refusal as refusal:
+        status, kind, code = _ERRORS[refusal.failure_class]
+        error = {"message": refusal.message, "type": kind, "param": refusal.where or None, "code": code}
+        headers = {"retry-after": "25"} if refusal.failure_class == "rate_limit" else {}
+        return json_reply({"error": error}, status, headers)
 
 
 def _check(body: Json) -> None:
-    typed = {**body, "messages": [_plain(message) for message in body.get("messages", ())]}
-    if found := misfit(_REQUEST, typed):
+    body = {**body, "messages": [_without_client_fields(message) for message in body.get("messages", ())]}
+    if found := mismatch(_REQUEST, body):
         where, problem = found
-        raise Refused(
+        raise Refusal(
             f"Unknown or invalid parameter: '{where}': {problem}", where=where, failure_class="unknown"
         )
-    openai_rules.check(typed)
+    validation.check(body)
 
 
-def _plain(message: Json) -> Json:
-    """A message without what the client put to it."""
-    kept = {
+def _without_client_fields(message: Json) -> Json:
+    """The message without the fields that the client added."""
+    fields = {
         name: value
         for name, value in message.items()
         if name not in _CLIENTS and not (value is None and name in _NULLS)
     }
-    if calls := kept.get("tool_calls"):
-        kept["tool_calls"] = [{name: call[name] for name in call if name != "index"} for call in calls]
-        for call in kept["tool_calls"]:
+    if calls := fields.get("tool_calls"):
+        fields["tool_calls"] = [{name: call[name] for name in call if name != "index"} for call in calls]
+        for call in fields["tool_calls"]:
             call["function"] = {**call["function"]}
             call["function"].pop("parsed_arguments", None)
-    return kept
+    return fields
 
 
-def _asked(body: Json) -> script.Asked:
+def _read_request(body: Json) -> script.ChatRequest:
     choice = body.get("tool_choice") or "auto"
     tools = {
         tool["function"]["name"]: tool["function"].get("parameters", {}) for tool in body.get("tools", ())
     }
     if isinstance(choice, dict):
         tools = {name: schema for name, schema in tools.items() if name == choice["function"]["name"]}
-    wanted = body.get("response_format") or {"type": "text"}
+    output = body.get("response_format") or {"type": "text"}
     stop = body.get("stop") or ()
-    return script.Asked(
+    return script.ChatRequest(
         service="openai",
         items=tuple(_items(body["messages"])),
         tools=tools,
         choice={"required": "any"}.get(choice, choice) if isinstance(choice, str) else "any",
         parallel=body.get("parallel_tool_calls") is not False,
-        schema=wanted.get("json_schema", {}).get("schema"),
-        json=wanted["type"] == "json_object",
+        schema=output.get("json_schema", {}).get("schema"),
+        json=output["type"] == "json_object",
         stops=(stop,) if isinstance(stop, str) else tuple(stop),
-        most=body.get("max_completion_tokens") or body.get("max_tokens"),
+        max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
     )
 
 
 def _items(messages: list[Json]) -> Iterator[script.Item]:
     names: dict[str, str] = {}
     for message in messages:
-        parts = openai_rules.parts(message)
+        parts = validation.parts(message)
         if message["role"] == "tool":
-            told = "".join(part["text"] for part in parts)
-            yield script.result(names[message["tool_call_id"]], told)
+            text = "".join(part["text"] for part in parts)
+            yield script.result(names[message["tool_call_id"]], text)
             continue
         role = "system" if message["role"] == "developer" else str(message["role"])
         yield from (_item(part, role) for part in parts)
@@ -121,53 +121,53 @@ def _items(messages: list[Json]) -> Iterator[script.Item]:
 
 def _item(part: Json, role: str) -> script.Item:
     url = part.get("image_url", {}).get("url") or part.get("file", {}).get("file_data")
-    if url and (found := openai_rules.data_of(url, "")):
+    if url and (found := validation.data_of(url, "")):
         return script.media(*found)
     return script.Item(role, part["text"])
 
 
-def _answered(body: Json, said: script.Said) -> Reply:
-    """A model that reasons keeps its thoughts for itself: they are only counted."""
-    if said.calls and isinstance(body.get("tool_choice"), dict):
-        said = replace(said, finish="stop")  # https://platform.openai.com/docs/guides/function-calling
-    family = openai_rules.family_of(body["model"])
-    thought = 8 if openai_rules.reasons(body, family) else 0
-    n, read = body.get("n") or 1, len(script.words(str(body["messages"])))
+def _reply(body: Json, answer: script.Answer) -> Reply:
+    """The reply. Thoughts are counted but not sent."""
+    if answer.calls and isinstance(body.get("tool_choice"), dict):
+        answer = replace(answer, finish="stop")  # https://platform.openai.com/docs/guides/function-calling
+    family = validation.family_of(body["model"])
+    reasoning = 8 if validation.is_reasoning(body, family) else 0
+    n, read = body.get("n") or 1, len(script.split_words(str(body["messages"])))
     usage = {
         "prompt_tokens": read,
-        "completion_tokens": (said.tokens + thought) * n,
-        "total_tokens": read + (said.tokens + thought) * n,
-        "completion_tokens_details": {"reasoning_tokens": thought * n},
+        "completion_tokens": (answer.tokens + reasoning) * n,
+        "total_tokens": read + (answer.tokens + reasoning) * n,
+        "completion_tokens_details": {"reasoning_tokens": reasoning * n},
     }
-    head = {"id": f"chatcmpl-{seal(body)[:20]}", "created": 1_790_000_000, "model": body["model"]}
-    calls = list(_calls(body, said))
+    head = {"id": f"chatcmpl-{sign(body)[:20]}", "created": 1_790_000_000, "model": body["model"]}
+    calls = list(_calls(body, answer))
     if not body.get("stream"):
-        choices = [_choice(index, said, calls) for index in range(n)]
-        return whole({**head, "object": "chat.completion", "choices": choices, "usage": usage})
-    return streamed(_stream({**head, "object": "chat.completion.chunk"}, body, said, calls, usage))
+        choices = [_choice(index, answer, calls) for index in range(n)]
+        return json_reply({**head, "object": "chat.completion", "choices": choices, "usage": usage})
+    return stream_reply(_stream({**head, "object": "chat.completion.chunk"}, body, answer, calls, usage))
 
 
-def _calls(body: Json, said: script.Said) -> Iterator[Json]:
-    for place, (name, arguments) in enumerate(said.calls):
-        id = "call_" + seal(body, place).translate({43: "A", 47: "B", 61: "C"})[:24]
+def _calls(body: Json, answer: script.Answer) -> Iterator[Json]:
+    for place, (name, arguments) in enumerate(answer.calls):
+        id = "call_" + sign(body, place).translate({43: "A", 47: "B", 61: "C"})[:24]
         function = {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}
         yield {"id": id, "type": "function", "function": function}
 
 
-def _choice(index: int, said: script.Said, calls: list[Json]) -> Json:
-    content = None if calls or said.refusal else said.text
-    message: Json = {"role": "assistant", "content": content, "refusal": said.refusal, "annotations": []}
+def _choice(index: int, answer: script.Answer, calls: list[Json]) -> Json:
+    content = None if calls or answer.refusal else answer.text
+    message: Json = {"role": "assistant", "content": content, "refusal": answer.refusal, "annotations": []}
     if calls:
         message["tool_calls"] = calls
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": said.finish}
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": answer.finish}
 
 
-def _stream(head: Json, body: Json, said: script.Said, calls: list[Json], usage: Json) -> Iterator[str]:
+def _stream(head: Json, body: Json, answer: script.Answer, calls: list[Json], usage: Json) -> Iterator[str]:
     counted = (body.get("stream_options") or {}).get("include_usage") is True
     more: dict[str, Any] = {"usage": None} if counted else {}
-    for delta in (*_deltas(said, calls), None):
+    for delta in (*_deltas(answer, calls), None):
         for index in range(body.get("n") or 1):
-            finish = said.finish if delta is None else None
+            finish = answer.finish if delta is None else None
             choice = {"index": index, "delta": delta or {}, "logprobs": None, "finish_reason": finish}
             yield _event({**head, **more, "choices": [choice], "obfuscation": "xyz"})
     if counted:
@@ -175,14 +175,14 @@ def _stream(head: Json, body: Json, said: script.Said, calls: list[Json], usage:
     yield "data: [DONE]\n\n"
 
 
-def _deltas(said: script.Said, calls: list[Json]) -> Iterator[Json]:
+def _deltas(answer: script.Answer, calls: list[Json]) -> Iterator[Json]:
     yield {"role": "assistant", "content": None if calls else "", "refusal": None}
-    yield from ({"content": word} for word in script.words(said.text))
-    yield from ({"refusal": word} for word in script.words(said.refusal or ""))
+    yield from ({"content": word} for word in script.split_words(answer.text))
+    yield from ({"refusal": word} for word in script.split_words(answer.refusal or ""))
     for index, call in enumerate(calls):
         function = call["function"]
         yield {"tool_calls": [{"index": index, **call, "function": {**function, "arguments": ""}}]}
-        for piece in script.words(function["arguments"]):
+        for piece in script.split_words(function["arguments"]):
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 

@@ -1,6 +1,6 @@
-"""What OpenAI's Chat Completions refuses beyond what its types say: a table of rules, each with its source.
+"""What OpenAI's Chat Completions refuses beyond its types: a table of rules, each with its source.
 
-Families of models: the service's own documentation of reasoning models, as a client of OpenAI's keeps it
+Families of models: the documentation of reasoning models, and a client that follows it
 (https://github.com/vercel/ai/tree/main/packages/openai, https://platform.openai.com/docs/guides/reasoning).
 """
 
@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.provider_fakes.call import Json, Refused
+from tests.provider_fakes.call import Json, Refusal
+from tests.provider_fakes.validation import Problem, Rule, check_rules, find_family
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # of functions and of schemas, by the API reference
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`efforts`: none where it does not reason. `sampling`: always, never, or `idle`: while it does not."""
+    """`efforts`: empty if it does not reason. `sampling`: always, never, or idle (not reasoning)."""
 
     efforts: tuple[str, ...] = ()
     sampling: str = "always"
-    most: int = 128_000  # tokens of output
+    max_output: int = 128_000  # tokens
     stop: bool = True
     tools_with_effort: bool = True
 
@@ -31,7 +32,7 @@ class Family:
 _USUAL = ("low", "medium", "high")
 _MORE = (*_USUAL, "xhigh", "max")
 FAMILIES: Mapping[str, Family] = {
-    "gpt-4": Family(most=16_384),
+    "gpt-4": Family(max_output=16_384),
     "o3": Family(_USUAL, "never", stop=False),
     "gpt-5.6": Family(("none", *_MORE), "idle", tools_with_effort=False),
     "gpt-5.": Family(("none", *_USUAL, "xhigh"), "idle"),
@@ -41,30 +42,26 @@ FAMILIES: Mapping[str, Family] = {
     "gpt-6": Family(("none", *_MORE), "idle"),
 }
 
-Rule = Callable[[Json, Family], Iterator[tuple[str, str]]]
-
 
 def check(body: Json) -> None:
-    family = family_of(body["model"])
-    for rule in RULES:
-        for where, problem in rule(body, family):
-            raise Refused(problem, where=where)
+    check_rules(RULES, body, family_of(body["model"]))
 
 
 def family_of(model: str) -> Family:
-    found = next((family for name, family in FAMILIES.items() if model.startswith(name)), None)
-    if found is None:
-        raise Refused(f"The model `{model}` does not exist.", where="model", failure_class="not_found")
-    return found
+    return find_family(
+        FAMILIES,
+        model,
+        Refusal(f"The model `{model}` does not exist.", where="model", failure_class="not_found"),
+    )
 
 
-def reasons(body: Json, family: Family) -> bool:
-    """Whether it reasons: every model that can does, unless `none` is its default or asked for."""
+def is_reasoning(body: Json, family: Family) -> bool:
+    """True if it reasons: a model that can does, unless `none` is its default or its effort."""
     default = "none" if "none" in family.efforts else "medium" if family.efforts else "none"
     return (body.get("reasoning_effort") or default) != "none"
 
 
-def _reasoning(body: Json, family: Family) -> Iterator[tuple[str, str]]:
+def _reasoning(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.openai.com/docs/guides/reasoning"""
     model, effort = body["model"], body.get("reasoning_effort")
     if family.efforts and "max_tokens" in body:
@@ -75,13 +72,13 @@ def _reasoning(body: Json, family: Family) -> Iterator[tuple[str, str]]:
     if not family.stop and body.get("stop"):
         yield "stop", "Unsupported parameter: 'stop' is not supported with this model."
     # https://github.com/itzcrazykns/vane/issues/1173
-    if not family.tools_with_effort and body.get("tools") and reasons(body, family):
+    if not family.tools_with_effort and body.get("tools") and is_reasoning(body, family):
         yield "reasoning_effort", f"Function tools with reasoning_effort are not supported for {model}."
 
 
-def _sampling(body: Json, family: Family) -> Iterator[tuple[str, str]]:
+def _sampling(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.openai.com/docs/guides/latest-model#parameter-compatibility"""
-    if family.sampling == "never" or (family.sampling == "idle" and reasons(body, family)):
+    if family.sampling == "never" or (family.sampling == "idle" and is_reasoning(body, family)):
         for name in ("temperature", "top_p", "logprobs", "top_logprobs"):
             if body.get(name) not in (None, 1, False):
                 yield name, f"Unsupported value: '{name}' is not supported with this model."
@@ -91,10 +88,10 @@ def _sampling(body: Json, family: Family) -> Iterator[tuple[str, str]]:
                 yield name, f"Unsupported parameter: '{name}' is not supported with this model."
 
 
-def _numbers(body: Json, family: Family) -> Iterator[tuple[str, str]]:
+def _numbers(body: Json, family: Family) -> Iterator[Problem]:
     """Bounds of https://platform.openai.com/docs/api-reference/chat/create"""
     bounds = {"temperature": (0, 2), "top_p": (0, 1), "n": (1, 128)}
-    bounds |= dict.fromkeys(("max_tokens", "max_completion_tokens"), (1, family.most))
+    bounds |= dict.fromkeys(("max_tokens", "max_completion_tokens"), (1, family.max_output))
     for name, (least, most) in bounds.items():
         if body.get(name) is not None and not least <= body[name] <= most:
             yield name, f"Invalid '{name}': must be between {least} and {most}."
@@ -104,7 +101,7 @@ def _numbers(body: Json, family: Family) -> Iterator[tuple[str, str]]:
         yield "stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled."
 
 
-def _tools(body: Json, family: Family) -> Iterator[tuple[str, str]]:
+def _tools(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.openai.com/docs/guides/function-calling"""
     names = [_named(tool) for tool in body.get("tools") or ()]
     if "tools" in body and not names:
@@ -129,24 +126,24 @@ def _named(tool: Json) -> str:
     return str(tool[tool["type"]]["name"])
 
 
-def _format(body: Json, family: Family) -> Iterator[tuple[str, str]]:
+def _format(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.openai.com/docs/guides/structured-outputs#supported-schemas, .../#json-mode"""
-    asked = body.get("response_format") or {"type": "text"}
-    if asked["type"] == "json_object" and "json" not in str(body["messages"]).lower():
+    output = body.get("response_format") or {"type": "text"}
+    if output["type"] == "json_object" and "json" not in str(body["messages"]).lower():
         yield (
             "messages",
             "'messages' must contain the word 'json' to use 'response_format' of type 'json_object'.",
         )
-    if asked["type"] == "json_schema":
-        wanted = asked["json_schema"]
-        if not NAME.fullmatch(wanted["name"]):
+    if output["type"] == "json_schema":
+        schema = output["json_schema"]
+        if not NAME.fullmatch(schema["name"]):
             yield "response_format.json_schema.name", "Invalid: does not match pattern '^[a-zA-Z0-9_-]+$'."
-        if wanted.get("strict"):
-            yield from strict(wanted["schema"], "response_format.json_schema.schema")
+        if schema.get("strict"):
+            yield from strict(schema["schema"], "response_format.json_schema.schema")
 
 
-def strict(schema: Any, where: str, *, root: bool = True) -> Iterator[tuple[str, str]]:
-    """Objects are closed and all their properties required; at the top is an object, and nothing else."""
+def strict(schema: Any, where: str, *, root: bool = True) -> Iterator[Problem]:
+    """The root is an object. Objects are closed, and require all their properties."""
     if not isinstance(schema, dict):
         return
     if root and (schema.get("type") != "object" or "anyOf" in schema):
@@ -164,8 +161,8 @@ def strict(schema: Any, where: str, *, root: bool = True) -> Iterator[tuple[str,
 _UNANSWERED = "An assistant message with 'tool_calls' must be followed by tool messages for each of them"
 
 
-def _conversation(body: Json, family: Family) -> Iterator[tuple[str, str]]:
-    """Calls are answered at once, each by its id. https://platform.openai.com/docs/guides/function-calling"""
+def _conversation(body: Json, family: Family) -> Iterator[Problem]:
+    """Each call has its result in the messages that follow. https://platform.openai.com/docs/guides/function-calling"""
     if not body["messages"]:
         yield "messages", "Invalid 'messages': empty array."
     waiting: list[str] = []
@@ -183,14 +180,14 @@ def _conversation(body: Json, family: Family) -> Iterator[tuple[str, str]]:
         yield "messages", _UNANSWERED
 
 
-def _assistants(body: Json, family: Family) -> Iterator[tuple[str, str]]:
+def _assistants(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages"""
     for at, message in enumerate(body["messages"]):
         calls = message.get("tool_calls")
         if calls == []:
             yield f"messages[{at}].tool_calls", "Invalid: empty array. Expected minimum length 1."
-        said = calls or message.get("refusal") or message.get("content") is not None
-        if message["role"] == "assistant" and not said:
+        content = calls or message.get("refusal") or message.get("content") is not None
+        if message["role"] == "assistant" and not content:
             yield f"messages[{at}].content", "Invalid value for 'content': expected a string, got null."
         for place, one in enumerate(calls or ()):
             if len(one["id"]) > 40:
@@ -199,7 +196,7 @@ def _assistants(body: Json, family: Family) -> Iterator[tuple[str, str]]:
                 yield f"messages[{at}].tool_calls[{place}].function.name", "does not match the pattern."
 
 
-def _media(body: Json, family: Family) -> Iterator[tuple[str, str]]:
+def _media(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.openai.com/docs/guides/images-vision, .../docs/guides/pdf-files"""
     for at, message in enumerate(body["messages"]):
         for place, part in enumerate(parts(message)):
@@ -216,7 +213,7 @@ def parts(message: Json) -> list[Json]:
 
 
 def data_of(url: str, kind: str) -> tuple[str, str] | None:
-    """Type and base64 of a data URL whose type begins so."""
+    """The type and the base64 of a data URL whose type begins with `kind`."""
     found = re.fullmatch(r"data:([a-z]+/[a-z+.-]+);base64,(.+)", url, re.DOTALL)
     if found is None or not found[1].startswith(kind):
         return None
@@ -227,7 +224,7 @@ def data_of(url: str, kind: str) -> tuple[str, str] | None:
     return found[1], found[2]
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule[Family], ...] = (
     _conversation,
     _assistants,
     _media,

@@ -1,6 +1,6 @@
-"""That the services refuse what they should: a script for the environment of `make sdks`.
+"""Checks in the environment of `make sdks` that the fakes refuse what the real services refuse.
 
-Each case is a request that is taken, and one change for which it must be refused, in words that say why.
+Each case changes a valid request in one way, and says what the refusal must contain.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.provider_fakes import anthropic as claude
 from tests.provider_fakes import bedrock, gemini
 from tests.provider_fakes import openai as openai_chat
 from tests.provider_fakes.call import KEY, Call, Json, Reply
-from tests.provider_fakes.sealed import seal
+from tests.provider_fakes.thought_signatures import sign
 
 SCHEMA = {
     "type": "object",
@@ -50,7 +50,7 @@ CLAUDE: Json = {
         {
             "role": "assistant",
             "content": [
-                {"type": "thinking", "thinking": "a", "signature": seal("claude", HAIKU, "a", HI)},
+                {"type": "thinking", "thinking": "a", "signature": sign("claude", HAIKU, "a", HI)},
                 USED,
             ],
         },
@@ -65,7 +65,7 @@ GEMINI: Json = {
         {
             "role": "model",
             "parts": [
-                {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": seal("gemini", "f", {})}
+                {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": sign("gemini", "f", {})}
             ],
         },
         {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "x"}}}]},
@@ -79,7 +79,7 @@ BEDROCK: Json = {
         {
             "role": "assistant",
             "content": [
-                {"reasoningContent": {"reasoningText": {"text": "a", "signature": seal("bedrock", "a")}}},
+                {"reasoningContent": {"reasoningText": {"text": "a", "signature": sign("bedrock", "a")}}},
                 {"toolUse": {"toolUseId": "1", "name": "f", "input": {}}},
             ],
         },
@@ -91,7 +91,7 @@ BEDROCK: Json = {
 }
 
 CLAUDE_HEADERS = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
-TAKEN: dict[str, tuple[Callable[[Call], Reply], str, Json, Json]] = {
+VALID: dict[str, tuple[Callable[[Call], Reply], str, Json, Json]] = {
     "openai": (openai_chat.serve, "v1/chat/completions", {"authorization": f"Bearer {KEY}"}, OPENAI),
     "claude": (claude.serve, "v1/messages", CLAUDE_HEADERS, CLAUDE),
     "gemini": (
@@ -103,10 +103,10 @@ TAKEN: dict[str, tuple[Callable[[Call], Reply], str, Json, Json]] = {
 }
 
 CONVERSE = "model/us.anthropic.claude-haiku-4-5-v1%3A0/converse"
-TAKEN["bedrock"] = (bedrock.serve, CONVERSE, {"authorization": f"Bearer {KEY}"}, BEDROCK)
+VALID["bedrock"] = (bedrock.serve, CONVERSE, {"authorization": f"Bearer {KEY}"}, BEDROCK)
 
 GONE = object()
-# service, what is changed (a path and its new value, several times), what the refusal says
+# service, changes (path to new value), part of the refusal
 CASES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("openai", {"unknown": 1}, "unknown"),
     ("openai", {"messages.1.reasoning_content": "a"}, "reasoning_content"),
@@ -262,7 +262,7 @@ CASES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ),
     ("bedrock", {"unknown": 1}, "Unknown parameter"),
     ("bedrock", {"messages.0.content.0.unknown": 1}, "unknown"),
-    ("bedrock", {"messages.0.role": "developer"}, "is none of"),
+    ("bedrock", {"messages.0.role": "developer"}, "is not in"),
     ("bedrock", {"messages.0": GONE}, "start with a user message"),
     ("bedrock", {"messages.2.role": "assistant"}, "must alternate"),
     ("bedrock", {"messages.0.content": []}, "is empty"),
@@ -302,8 +302,8 @@ CASES: tuple[tuple[str, dict[str, Any], str], ...] = (
 )
 
 
-def changed(body: Json, changes: dict[str, Any]) -> Json:
-    """The body with these values; GONE takes one out."""
+def change(body: Json, changes: dict[str, Any]) -> Json:
+    """A copy of the body with these values. GONE removes one."""
     body = copy.deepcopy(body)
     for path, value in changes.items():
         *steps, last = (int(step) if step.isdigit() else step for step in path.split("."))
@@ -318,21 +318,21 @@ def changed(body: Json, changes: dict[str, Any]) -> Json:
 
 
 def problems() -> Iterator[str]:
-    for service, (serve, path, headers, body) in TAKEN.items():
-        told = _told(serve(Call(path, headers, body)))
-        if told:
-            yield f"{service} refused what is right: {told}"
-        if not _told(serve(Call(path, {**headers, **dict.fromkeys(list(headers)[:1], "wrong")}, body))):
-            yield f"{service} took a wrong credential"
+    for service, (serve, path, headers, body) in VALID.items():
+        message = _refusal_of(serve(Call(path, headers, body)))
+        if message:
+            yield f"{service} refused a valid request: {message}"
+        if not _refusal_of(serve(Call(path, {**headers, **dict.fromkeys(list(headers)[:1], "wrong")}, body))):
+            yield f"{service} accepted a wrong credential"
     for service, changes, why in CASES:
-        serve, path, headers, body = TAKEN[service]
-        told = _told(serve(Call(path, headers, changed(body, changes))))
-        if told is None or why not in told:
-            yield f"{service} with {changes} should have said {why!r}: {told}"
+        serve, path, headers, body = VALID[service]
+        message = _refusal_of(serve(Call(path, headers, change(body, changes))))
+        if message is None or why not in message:
+            yield f"{service} with {changes} must be refused with {why!r}: {message}"
 
 
-def _told(reply: Reply) -> str | None:
-    """The refusal's words; None for an answer."""
+def _refusal_of(reply: Reply) -> str | None:
+    """The text of the refusal, or None for an answer."""
     if reply.status == 200:
         return None
     body = json.loads(b"".join(reply.pieces))

@@ -1,4 +1,4 @@
-"""The services as a process of their own, in the environment of `make sdks`, and the records that name it."""
+"""The fakes in a process of their own, in the environment of `make sdks`, and their provider records."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from tests.support.serving import END, ROOT
 
 PYTHON = ROOT / ".venvs" / "sdks" / "bin" / "python"
-PLAIN = {"unable": ["json_schema", "json_object"]}  # of a provider that has no structured output of its own
-# Of Bedrock; the catalogue knows them there.
+PLAIN = {"unable": ["json_schema", "json_object"]}  # a provider without structured output
+# Of Bedrock: the catalogue lists them there.
 MODELS = (
     "us.anthropic.claude-haiku-4-5-20251001-v1:0",
     "us.amazon.nova-lite-v1:0",
@@ -22,12 +22,12 @@ PATHS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}  # by provider
 
 
 @contextmanager
-def services(said: Path) -> Iterator[str]:
-    """Their address, while they run; what they refuse is written to `said`."""
+def serve_fakes(refusals: Path) -> Iterator[str]:
+    """Yields the address of the fakes while they run. They write what they refuse to `refusals`."""
     assert PYTHON.exists(), f"there is no {PYTHON.relative_to(ROOT)}: make sdks"
     command = [str(PYTHON), "-m", "tests.provider_fakes"]
     with (
-        said.open("wb") as errors,
+        refusals.open("wb") as errors,
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors) as run,
     ):
         assert run.stdout is not None
@@ -39,15 +39,15 @@ def services(said: Path) -> Iterator[str]:
 
 
 def records(address: str, credential: str) -> list[dict[str, Any]]:
-    """A provider record for each service at this address, and one that can do less."""
+    """A provider record for each fake at this address, and one without structured output."""
     known = {"kind": "provider", "credential": credential}
     plain = {**known, "id": "plain", "dialect": "openai", "base_url": f"{address}/openai/v1", "quirks": PLAIN}
     named = [{**known, "id": id, "base_url": f"{address}/{id}/{path}"} for id, path in PATHS.items()]
-    return [*named, plain, *converse(address, credential)]
+    return [*named, plain, *converse_records(address, credential)]
 
 
-def converse(address: str, credential: str) -> Iterator[dict[str, Any]]:
-    """Bedrock's Converse at this address, by a key: for Bedrock's own row nothing is signed but for AWS."""
+def converse_records(address: str, credential: str) -> Iterator[dict[str, Any]]:
+    """Records of Bedrock's Converse at this address, with a key: Bedrock's own row signs for AWS only."""
     known = {"kind": "provider", "id": "converse", "dialect": "bedrock"}
     yield {**known, "base_url": f"{address}/bedrock", "credential": credential}
     for name in MODELS:

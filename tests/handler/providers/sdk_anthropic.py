@@ -22,7 +22,7 @@ from anthropic.types import (  # type: ignore[import-not-found]
 )
 from pydantic import TypeAdapter
 
-from tests.provider_fakes.typed import adapter, misfit
+from tests.provider_fakes.request_types import mismatch, strict_reader
 
 CASES = Path(__file__).parent / "wire" / "anthropic"
 SAMPLING = ("temperature", "top_p", "top_k")  # taken by the API, and left out of the types since 2.0
@@ -49,13 +49,13 @@ def client(status: int, body: bytes, kind: str) -> Any:
 
 
 def check_requests() -> int:
-    reader = adapter(message_create_params.MessageCreateParams)
+    reader = strict_reader(message_create_params.MessageCreateParams)
     cases = list(having("request.json"))
     for case in cases:
         sent = {name: value for name, value in read(case, "request.json").items() if name not in SAMPLING}
-        assert misfit(reader, sent) is None, case.name
+        assert mismatch(reader, sent) is None, case.name
         sent["messages"][0]["content"][0]["unknown"] = 1
-        assert misfit(reader, sent), "an unknown field must not pass, or nothing here is checked"
+        assert mismatch(reader, sent), "an unknown field must not pass, or nothing here is checked"
     return len(cases)
 
 

@@ -1,4 +1,4 @@
-"""That the services refuse what the real ones would (`make sdks`)."""
+"""The fakes refuse what the real services refuse (`make sdks`)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.support.serving import ROOT
 
 
 @pytest.mark.slow
-def test_the_services_refuse_what_the_real_ones_would() -> None:
+def test_the_fakes_refuse_what_the_real_services_refuse() -> None:
     assert PYTHON.exists(), f"there is no {PYTHON.relative_to(ROOT)}: make sdks"
     command = [str(PYTHON), "-m", "tests.provider_fakes.rejections"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert told.returncode == 0, f"{told.stdout}{told.stderr}"
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, f"{result.stdout}{result.stderr}"
