@@ -1,7 +1,7 @@
-"""The odd cases of relaying between chat formats, one number each; test_edges.py runs them and counts them.
+"""Numbered cases of translation between chat formats, run by test_cases.py.
 
-A module is a section of numbers, and has a table CASES. A case of a request says what is sent to each of the
-providers it is shown to, so one more provider is one more entry. What has no case is in reasons.py.
+Each module holds a section of numbers in its table CASES. A case of a request lists what each provider is
+sent, so one more provider is one more entry. skipped.py lists the numbers that have no case.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""96 to 127: what comes back."""
+"""96 to 127: answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
 from handler.relay.failover import final_error
 from tests.support.canned_answers import sse
-from tests.translation_cases.case_types import GONE, Case, Fails, Heard, Holds
+from tests.translation_cases.case_types import ABSENT, AnswerCase, Case, CheckCase, FailureCase
 from tests.translation_cases.vocabulary import (
     CALLS,
     CONTENT,
@@ -22,30 +22,30 @@ from tests.translation_cases.vocabulary import (
     REFUSAL,
     THOUGHTS,
     Json,
-    argues,
-    begins,
+    call_chunk,
     chunk,
+    claude_events,
+    claude_message,
+    claude_text,
     completion,
+    converse_answer,
+    converse_arguments,
     converse_events,
-    conversed,
+    converse_start,
+    converse_text,
+    converse_use,
     function_call,
-    generated,
+    gemini_answer,
     input_delta,
-    message,
-    message_events,
-    piece,
-    says,
     text,
-    use,
-    uses,
-    words,
+    tool_use,
 )
 
 NUMBERS = range(96, 128)
 
 LOOK = {"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 CALLED = completion({"content": None, "tool_calls": [LOOK]}, "stop")
-CALLING = [piece(index=0, **LOOK), chunk("stop")]
+CALLING = [call_chunk(index=0, **LOOK), chunk("stop")]
 BARE = {"id": "a", "type": "function", "function": {"name": "look", "arguments": ""}}
 HI = chunk(content="Hi")
 CACHED = {
@@ -96,12 +96,12 @@ WRONG_KEY = {
 }
 
 
-def finishes(target: str, word: Any, meant: str) -> list[Case]:
-    said = f"{word or repr(word)} is {meant}"
+def finish_cases(target: str, word: Any, meant: str) -> list[Case]:
+    title = f"{word or repr(word)} is {meant}"
     return [
-        Heard(
+        AnswerCase(
             96,
-            said,
+            title,
             target,
             {FINISH: meant},
             events=[HI, chunk(word), DONE],
@@ -110,19 +110,19 @@ def finishes(target: str, word: Any, meant: str) -> list[Case]:
     ]
 
 
-def what_xai_reasons_counts_as_output() -> None:
+def check_xai_reasoning() -> None:
     usage = {
         "prompt_tokens": 10,
         "completion_tokens": 5,
         "total_tokens": 115,
         "completion_tokens_details": {"reasoning_tokens": 100},
     }
-    told = usage_of({"usage": usage})
-    assert told is not None
-    assert (told.output, told.reasoning) == (105, 100)
+    counted = usage_of({"usage": usage})
+    assert counted is not None
+    assert (counted.output, counted.reasoning) == (105, 100)
 
 
-def usage_is_never_nothing() -> None:
+def check_estimated_usage() -> None:
     assert usage_of({"usage": {"prompt_tokens": 0, "completion_tokens": 0}}) in (None, estimated_none())
     guess = estimated(input_tokens=7, output_bytes=40)
     assert guess.estimated
@@ -133,8 +133,8 @@ def estimated_none() -> Any:
     return usage_of({"usage": {"prompt_tokens": 0, "completion_tokens": 0}})
 
 
-def a_stream_has_one_head() -> None:
-    """The model is the one that served, whatever the provider calls it."""
+def check_stream_head() -> None:
+    """The model is the one that served, whatever name the provider sends."""
     row = PROVIDERS["azure"]
     frames = ClientStream(TRANSLATORS["openai"].stream(row.quirks), model="azure/gpt", wants_usage=False)
     first = {"choices": [], "prompt_filter_results": [{}], "id": "", "model": "", "created": 0}
@@ -149,71 +149,71 @@ def a_stream_has_one_head() -> None:
     }
 
 
-def a_caller_sees(body: Json | bytes, status: int, shown: tuple[int, str]) -> Any:
-    """The last failure of one attempt, as the caller is told it."""
+def check_final_error(body: Json | bytes, status: int, expected: tuple[int, str]) -> Any:
+    """The caller's error after a single failed attempt."""
 
     def run() -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         error = error_from_response(status, {}, data)
-        told = final_error(
+        error = final_error(
             [error], [AttemptRecord("up/m", error.failure_class, status, 1)], model="up/m", pinned=True
         )
-        assert (told.status, told.code) == shown
+        assert (error.status, error.code) == expected
 
     return run
 
 
-def error(words: str = "x", **more: Any) -> Json:
-    return {"error": {"message": words, **more}}
+def error(message: str = "x", **more: Any) -> Json:
+    return {"error": {"message": message, **more}}
 
 
 CASES: list[Case] = [
-    *finishes("together", "eos", "stop"),
-    *finishes("vllm", "stop_sequence", "stop"),
-    *finishes("openrouter", "end_turn", "stop"),
-    *finishes("mistral", "model_length", "length"),
-    *finishes("openrouter", "max_tokens", "length"),
-    *finishes("openrouter", "model_context_window_exceeded", "length"),
-    *finishes("zai", "sensitive", "content_filter"),
-    *finishes("openrouter", "SAFETY", "content_filter"),
-    *finishes("openrouter", "RECITATION", "content_filter"),
-    *finishes("openrouter", "guardrail_intervened", "content_filter"),
-    *finishes("openrouter", "refusal", "content_filter"),
-    *finishes("openai", "a_new_word", "stop"),
-    *finishes("xai", "", "stop"),
-    *finishes("vllm", None, "stop"),
-    Heard(
+    *finish_cases("together", "eos", "stop"),
+    *finish_cases("vllm", "stop_sequence", "stop"),
+    *finish_cases("openrouter", "end_turn", "stop"),
+    *finish_cases("mistral", "model_length", "length"),
+    *finish_cases("openrouter", "max_tokens", "length"),
+    *finish_cases("openrouter", "model_context_window_exceeded", "length"),
+    *finish_cases("zai", "sensitive", "content_filter"),
+    *finish_cases("openrouter", "SAFETY", "content_filter"),
+    *finish_cases("openrouter", "RECITATION", "content_filter"),
+    *finish_cases("openrouter", "guardrail_intervened", "content_filter"),
+    *finish_cases("openrouter", "refusal", "content_filter"),
+    *finish_cases("openai", "a_new_word", "stop"),
+    *finish_cases("xai", "", "stop"),
+    *finish_cases("vllm", None, "stop"),
+    AnswerCase(
         96,
-        "a word that nobody knows is a call's where there was one",
+        "an unknown finish reason after a call is tool_calls",
         "vllm",
         {FINISH: "tool_calls"},
-        events=[piece(index=0, **LOOK), chunk("a_new_word"), DONE],
+        events=[call_chunk(index=0, **LOOK), chunk("a_new_word"), DONE],
         whole=completion({"content": None, "tool_calls": [LOOK]}, "a_new_word"),
     ),
-    Heard(
+    AnswerCase(
         96,
-        "a word of Gemini's that nobody knows",
+        "an unknown finish reason of Gemini is stop",
         "gemini",
         {FINISH: "stop"},
-        events=[generated({"text": "Hi"}, finish="A_NEW_WORD")],
-        whole=generated({"text": "Hi"}, finish="A_NEW_WORD"),
+        events=[gemini_answer({"text": "Hi"}, finish="A_NEW_WORD")],
+        whole=gemini_answer({"text": "Hi"}, finish="A_NEW_WORD"),
     ),
-    Heard(
+    AnswerCase(
         96,
-        "a word of Claude's that nobody knows",
+        "an unknown stop reason of Claude is stop",
         "anthropic",
         {FINISH: "stop"},
-        events=message_events(says("Hi"), stop="a_new_word"),
-        whole=message(text("Hi"), stop="a_new_word"),
+        events=claude_events(claude_text("Hi"), stop="a_new_word"),
+        whole=claude_message(text("Hi"), stop="a_new_word"),
     ),
     *(
-        Heard(
+        AnswerCase(
             96,
             f"{word} is {meant}",
             "bedrock",
             {FINISH: meant, CONTENT: "Hi"},
-            events=converse_events([words("Hi")], stop=word),
-            whole=conversed(words("Hi"), stop=word),
+            events=converse_events([converse_text("Hi")], stop=word),
+            whole=converse_answer(converse_text("Hi"), stop=word),
         )
         for word, meant in (
             ("end_turn", "stop"),
@@ -226,26 +226,30 @@ CASES: list[Case] = [
         )
     ),
     *(
-        Heard(
+        AnswerCase(
             96,
-            f"{how} is a call's where there was one",
+            f"{how} of Converse after a call is tool_calls",
             "bedrock",
             {FINISH: "tool_calls", CALLS: [LOOK]},
-            events=converse_events([begins("a"), argues("{}")], stop=word),
-            whole=conversed(uses("a"), stop=word),
+            events=converse_events([converse_start("a"), converse_arguments("{}")], stop=word),
+            whole=converse_answer(converse_use("a"), stop=word),
         )
-        for how, word in (("a word of Converse's that nobody knows", "a_new_word"), ("no word", ""))
+        for how, word in (("an unknown stop reason", "a_new_word"), ("an empty stop reason", ""))
     ),
-    Heard(
+    AnswerCase(
         96,
-        "nothing is an end to Converse as well",
+        "a missing stop reason of Converse is stop",
         "bedrock",
         {FINISH: "stop", CONTENT: "Hi"},
-        whole=conversed(words("Hi"), stop=None),
+        whole=converse_answer(converse_text("Hi"), stop=None),
     ),
     *(
-        Fails(
-            96, f"{word} is a failure, not an end", target, "server", body=completion({"content": "Hi"}, word)
+        FailureCase(
+            96,
+            f"the finish reason {word} is a failure",
+            target,
+            "server",
+            body=completion({"content": "Hi"}, word),
         )
         for target, word in (
             ("deepseek", "insufficient_system_resource"),
@@ -254,9 +258,9 @@ CASES: list[Case] = [
         )
     ),
     *(
-        Heard(
+        AnswerCase(
             97,
-            "stop beside calls is an end by calls",
+            "stop after calls is tool_calls",
             target,
             {FINISH: "tool_calls", CALLS: [LOOK]},
             events=CALLING,
@@ -264,87 +268,89 @@ CASES: list[Case] = [
         )
         for target in ("ollama", "vllm", "together")
     ),
-    Heard(
+    AnswerCase(
         97,
-        "as it is at Gemini",
+        "Gemini's STOP after calls is tool_calls",
         "gemini",
         {FINISH: "tool_calls"},
-        events=[generated(function_call())],
-        whole=generated(function_call()),
+        events=[gemini_answer(function_call())],
+        whole=gemini_answer(function_call()),
     ),
-    Heard(
+    AnswerCase(
         97,
-        "but OpenAI means it, of a call that was forced",
+        "OpenAI's stop after a forced call is kept",
         "openai",
         {FINISH: "stop"},
         events=CALLING,
         whole=CALLED,
     ),
-    Heard(
+    AnswerCase(
         98,
-        "an answer cut off in a call stays cut off",
+        "an answer that is cut off in a call ends with length",
         "vllm",
         {FINISH: "length", f"{CALLS}.0.function.arguments": '{"at": "Gra'},
         events=[
-            piece(index=0, id="a", type="function", function={"name": "look", "arguments": ""}),
-            piece(index=0, function={"arguments": '{"at": "Gra'}),
+            call_chunk(index=0, id="a", type="function", function={"name": "look", "arguments": ""}),
+            call_chunk(index=0, function={"arguments": '{"at": "Gra'}),
             chunk("length"),
         ],
         whole=completion(
             {"tool_calls": [{**LOOK, "function": {"name": "look", "arguments": '{"at": "Gra'}}]}, "length"
         ),
     ),
-    Heard(
+    AnswerCase(
         98,
-        "and gets no arguments that it had not",
+        "a call that is cut off gets no arguments",
         "vllm",
         {FINISH: "length", f"{CALLS}.0.function.arguments": ""},
-        events=[piece(index=0, **BARE), chunk("length")],
+        events=[call_chunk(index=0, **BARE), chunk("length")],
         whole=completion({"tool_calls": [BARE]}, "length"),
     ),
-    Heard(
+    AnswerCase(
         98,
-        "at Claude as well",
+        "an answer of Claude that is cut off in a call ends with length",
         "anthropic",
         {FINISH: "length", f"{CALLS}.0.function.arguments": '{"at"'},
-        events=message_events([use("a"), input_delta('{"at"')], stop="max_tokens"),
+        events=claude_events([tool_use("a"), input_delta('{"at"')], stop="max_tokens"),
     ),
-    Heard(
+    AnswerCase(
         98,
-        "and on Bedrock",
+        "an answer of Bedrock that is cut off in a call ends with length",
         "bedrock",
         {FINISH: "length", f"{CALLS}.0.function.arguments": '{"at"'},
-        events=converse_events([begins("a"), argues('{"at"')], stop="max_tokens"),
+        events=converse_events([converse_start("a"), converse_arguments('{"at"')], stop="max_tokens"),
     ),
-    Heard(
+    AnswerCase(
         99,
-        "a pause is an end",
+        "a paused turn is stop",
         "anthropic",
         {FINISH: "stop", CONTENT: "Hi"},
-        events=message_events(says("Hi"), stop="pause_turn"),
-        whole=message(text("Hi"), stop="pause_turn"),
+        events=claude_events(claude_text("Hi"), stop="pause_turn"),
+        whole=claude_message(text("Hi"), stop="pause_turn"),
     ),
-    Heard(
+    AnswerCase(
         99,
-        "a refusal says why where nothing else was said",
+        "a refusal without text carries its explanation",
         "anthropic",
         {FINISH: "content_filter", REFUSAL: "Not this."},
-        events=message_events(
+        events=claude_events(
             stop="refusal", delta={"stop_details": {"type": "refusal", "explanation": "Not this."}}
         ),
-        whole=message(stop="refusal", stop_details={"type": "refusal", "explanation": "Not this."}),
+        whole=claude_message(stop="refusal", stop_details={"type": "refusal", "explanation": "Not this."}),
     ),
-    Heard(
+    AnswerCase(
         99,
-        "a refusal behind text leaves the text",
+        "a refusal after text keeps the text",
         "anthropic",
         {FINISH: "content_filter", CONTENT: "Well, "},
-        events=message_events(says("Well, "), stop="refusal", delta={"stop_details": {"explanation": "No."}}),
-        whole=message(text("Well, "), stop="refusal", stop_details={"explanation": "No."}),
+        events=claude_events(
+            claude_text("Well, "), stop="refusal", delta={"stop_details": {"explanation": "No."}}
+        ),
+        whole=claude_message(text("Well, "), stop="refusal", stop_details={"explanation": "No."}),
     ),
-    Heard(
+    AnswerCase(
         100,
-        "a prompt that was blocked is an answer that says so",
+        "a blocked prompt is content_filter",
         "gemini",
         {
             FINISH: "content_filter",
@@ -354,111 +360,121 @@ CASES: list[Case] = [
         events=[BLOCKED],
         whole=BLOCKED,
     ),
-    Heard(
+    AnswerCase(
         100,
-        "what a guardrail of Bedrock's says instead is the answer",
+        "the message of a Bedrock guardrail is the answer",
         "bedrock",
         {FINISH: "content_filter", CONTENT: "Blocked.", "usage.prompt_tokens": 3},
-        events=converse_events([words("Blocked.")], stop="guardrail_intervened"),
-        whole=conversed(words("Blocked."), stop="guardrail_intervened"),
+        events=converse_events([converse_text("Blocked.")], stop="guardrail_intervened"),
+        whole=converse_answer(converse_text("Blocked."), stop="guardrail_intervened"),
     ),
-    Heard(
+    AnswerCase(
         100,
-        "a filter that lets nothing through is an answer too",
+        "an answer that a filter emptied is content_filter",
         "bedrock",
         {FINISH: "content_filter", "usage.prompt_tokens": 3},
         events=converse_events(stop="content_filtered"),
-        whole=conversed(stop="content_filtered"),
+        whole=converse_answer(stop="content_filtered"),
     ),
-    Heard(
+    AnswerCase(
         101,
-        "an answer with nothing in it is an empty text",
+        "an empty answer is an empty text",
         "gemini",
         {FINISH: "stop", CONTENT: ""},
-        whole={**generated(), "candidates": [{"finishReason": "STOP", "index": 0}]},
+        whole={**gemini_answer(), "candidates": [{"finishReason": "STOP", "index": 0}]},
     ),
     *(
-        Fails(
-            102, f"{word} with nothing said is asked again", "gemini", "server", body=generated(finish=word)
+        FailureCase(
+            102,
+            f"{word} without text is a failure that is retried",
+            "gemini",
+            "server",
+            body=gemini_answer(finish=word),
         )
         for word in ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL")
     ),
     *(
-        Fails(102, f"{word} with nothing said, {how}, is asked again", "bedrock", "server", **told)
+        FailureCase(
+            102, f"{word} without text, {how}, is a failure that is retried", "bedrock", "server", **answer
+        )
         for word in ("malformed_tool_use", "malformed_model_output")
-        for how, told in (
-            ("whole", {"body": conversed(stop=word)}),
+        for how, answer in (
+            ("whole", {"body": converse_answer(stop=word)}),
             ("streamed", {"events": converse_events(stop=word)}),
         )
     ),
     *(
-        Heard(
+        AnswerCase(
             102,
-            f"{word} behind text is an end",
+            f"{word} after text is stop",
             "bedrock",
             {FINISH: "stop", CONTENT: "Hi"},
-            events=converse_events([words("Hi")], stop=word),
-            whole=conversed(words("Hi"), stop=word),
+            events=converse_events([converse_text("Hi")], stop=word),
+            whole=converse_answer(converse_text("Hi"), stop=word),
         )
         for word in ("malformed_tool_use", "malformed_model_output")
     ),
-    Heard(
+    AnswerCase(
         102,
-        "what there is of a broken call is not for the client to run",
+        "a malformed call is not passed on",
         "bedrock",
         {FINISH: "stop", f"{CALLS}.0.function.arguments": '{"at": '},
-        events=converse_events([begins("a"), argues('{"at": ')], stop="malformed_tool_use"),
+        events=converse_events(
+            [converse_start("a"), converse_arguments('{"at": ')], stop="malformed_tool_use"
+        ),
     ),
-    Heard(
+    AnswerCase(
         102,
-        "behind text it is an end",
+        "MALFORMED_FUNCTION_CALL after text is stop",
         "gemini",
         {FINISH: "stop", CONTENT: "Hi"},
-        events=[generated({"text": "Hi"}, finish="MALFORMED_FUNCTION_CALL")],
-        whole=generated({"text": "Hi"}, finish="MALFORMED_FUNCTION_CALL"),
+        events=[gemini_answer({"text": "Hi"}, finish="MALFORMED_FUNCTION_CALL")],
+        whole=gemini_answer({"text": "Hi"}, finish="MALFORMED_FUNCTION_CALL"),
     ),
-    Heard(
+    AnswerCase(
         103,
         "text and calls are both kept",
         "anthropic",
         {CONTENT: "I look.", CALLS: [LOOK], FINISH: "tool_calls"},
-        events=message_events(says("I look."), [use("a")], stop="tool_use"),
-        whole=message(text("I look."), use("a"), stop="tool_use"),
+        events=claude_events(claude_text("I look."), [tool_use("a")], stop="tool_use"),
+        whole=claude_message(text("I look."), tool_use("a"), stop="tool_use"),
     ),
-    Heard(
+    AnswerCase(
         103,
-        "content is null only where there is no text",
+        "content is null only without text",
         "anthropic",
         {CONTENT: None, CALLS: [LOOK]},
-        whole=message(use("a"), stop="tool_use"),
+        whole=claude_message(tool_use("a"), stop="tool_use"),
     ),
-    Heard(
+    AnswerCase(
         103,
-        "on Bedrock both are kept",
+        "text and calls of Bedrock are both kept",
         "bedrock",
         {CONTENT: "I look.", CALLS: [LOOK], FINISH: "tool_calls"},
-        events=converse_events([words("I look.")], [begins("a"), argues("{}")], stop="tool_use"),
-        whole=conversed(words("I look."), uses("a"), stop="tool_use"),
+        events=converse_events(
+            [converse_text("I look.")], [converse_start("a"), converse_arguments("{}")], stop="tool_use"
+        ),
+        whole=converse_answer(converse_text("I look."), converse_use("a"), stop="tool_use"),
     ),
-    Heard(
+    AnswerCase(
         103,
-        "and content is null only where there is no text",
+        "content is null only without text, on Bedrock",
         "bedrock",
         {CONTENT: None, CALLS: [LOOK]},
-        whole=conversed(uses("a"), stop="tool_use"),
+        whole=converse_answer(converse_use("a"), stop="tool_use"),
     ),
-    Heard(
+    AnswerCase(
         103,
-        "at Gemini as well",
+        "text and calls of Gemini are both kept",
         "gemini",
         {CONTENT: "I look.", f"{CALLS}.0.function.name": "look"},
-        events=[generated({"text": "I look."}, finish=None), generated(function_call())],
-        whole=generated({"text": "I look."}, function_call()),
+        events=[gemini_answer({"text": "I look."}, finish=None), gemini_answer(function_call())],
+        whole=gemini_answer({"text": "I look."}, function_call()),
     ),
     *(
-        Heard(
+        AnswerCase(
             104,
-            "a call without arguments has an empty object",
+            "a call without arguments gets an empty object",
             target,
             {f"{CALLS}.0.function.arguments": "{}", FINISH: "tool_calls"},
             events=events,
@@ -467,120 +483,129 @@ CASES: list[Case] = [
         for target, events, whole in (
             (
                 "vllm",
-                [piece(index=0, **BARE), chunk("tool_calls")],
+                [call_chunk(index=0, **BARE), chunk("tool_calls")],
                 completion({"tool_calls": [BARE]}, "tool_calls"),
             ),
             (
                 "anthropic",
-                message_events([use("a"), input_delta("")], stop="tool_use"),
-                message(use("a"), stop="tool_use"),
+                claude_events([tool_use("a"), input_delta("")], stop="tool_use"),
+                claude_message(tool_use("a"), stop="tool_use"),
             ),
             (
                 "bedrock",
-                converse_events([begins("a"), argues("")], stop="tool_use"),
-                conversed(begins("a"), stop="tool_use"),
+                converse_events([converse_start("a"), converse_arguments("")], stop="tool_use"),
+                converse_answer(converse_start("a"), stop="tool_use"),
             ),
-            ("gemini", [generated(function_call())], generated({"functionCall": {"name": "look"}})),
+            ("gemini", [gemini_answer(function_call())], gemini_answer({"functionCall": {"name": "look"}})),
         )
     ),
-    Heard(
+    AnswerCase(
         104,
-        "a stream that ends without a reason gives it one too",
+        "a call without arguments gets an empty object in a stream without finish reason",
         "vllm",
         {f"{CALLS}.0.function.arguments": "{}", FINISH: "tool_calls"},
-        events=[piece(index=0, **BARE), DONE],
+        events=[call_chunk(index=0, **BARE), DONE],
     ),
-    Heard(
+    AnswerCase(
         105,
-        "a first piece of input that is empty does not lose the call",
+        "an empty first piece of input keeps the call",
         "anthropic",
         {f"{CALLS}.0.function.arguments": '{"a":1}', FINISH: "tool_calls"},
-        events=message_events([use("a"), input_delta(""), input_delta('{"a":1}')], stop="tool_use"),
+        events=claude_events([tool_use("a"), input_delta(""), input_delta('{"a":1}')], stop="tool_use"),
     ),
-    Heard(
+    AnswerCase(
         105,
-        "nor does it on Bedrock",
+        "an empty first piece of input keeps the call on Bedrock",
         "bedrock",
         {f"{CALLS}.0.function.arguments": '{"a":1}', FINISH: "tool_calls"},
-        events=converse_events([begins("a"), argues(""), argues('{"a":1}')], stop="tool_use"),
+        events=converse_events(
+            [converse_start("a"), converse_arguments(""), converse_arguments('{"a":1}')], stop="tool_use"
+        ),
     ),
-    Heard(
+    AnswerCase(
         106,
-        "calls are counted over the whole stream, and among calls only",
+        "calls are counted among calls, over the whole stream",
         "anthropic",
-        {f"{CALLS}.0.id": "a", f"{CALLS}.1.id": "b", f"{CALLS}.2": GONE},
-        events=message_events(
+        {f"{CALLS}.0.id": "a", f"{CALLS}.1.id": "b", f"{CALLS}.2": ABSENT},
+        events=claude_events(
             [{"type": "thinking", "thinking": "", "signature": ""}],
-            says("I look."),
-            [use("a"), input_delta("{}")],
-            [use("b"), input_delta("{}")],
+            claude_text("I look."),
+            [tool_use("a"), input_delta("{}")],
+            [tool_use("b"), input_delta("{}")],
             stop="tool_use",
         ),
     ),
-    Heard(
+    AnswerCase(
         106,
-        "Converse's blocks are of all sorts as well",
+        "calls of Converse are counted among its blocks",
         "bedrock",
-        {f"{CALLS}.0.id": "a", f"{CALLS}.1.id": "b", f"{CALLS}.2": GONE, THOUGHTS: "Hm."},
+        {f"{CALLS}.0.id": "a", f"{CALLS}.1.id": "b", f"{CALLS}.2": ABSENT, THOUGHTS: "Hm."},
         events=converse_events(
             [{"reasoningContent": {"text": "Hm."}}, {"reasoningContent": {"signature": "c2ln"}}],
-            [words("I look.")],
-            [begins("a"), argues("{}")],
-            [begins("b"), argues("{}")],
+            [converse_text("I look.")],
+            [converse_start("a"), converse_arguments("{}")],
+            [converse_start("b"), converse_arguments("{}")],
             stop="tool_use",
         ),
     ),
-    Heard(
+    AnswerCase(
         106,
-        "also where each comes in an event of its own",
+        "calls in events of their own are counted over the stream",
         "gemini",
         {f"{CALLS}.0.function.name": "first", f"{CALLS}.1.function.name": "second"},
-        events=[generated(function_call("first"), finish=None), generated(function_call("second"))],
+        events=[gemini_answer(function_call("first"), finish=None), gemini_answer(function_call("second"))],
     ),
-    Heard(
+    AnswerCase(
         106,
-        "and where each is number 0",
+        "calls that all have index 0 are counted over the stream",
         "qwen",
         {f"{CALLS}.0.id": "a", f"{CALLS}.1.id": "b"},
-        events=[piece(index=0, **LOOK), piece(index=0, **{**LOOK, "id": "b"}), chunk("tool_calls")],
+        events=[call_chunk(index=0, **LOOK), call_chunk(index=0, **{**LOOK, "id": "b"}), chunk("tool_calls")],
     ),
     *(
-        Heard(
+        AnswerCase(
             107,
-            "one function called twice at once is two calls",
+            "two calls of one function are two calls",
             target,
             {f"{CALLS}.0.function.arguments": '{"a":1}', f"{CALLS}.1.function.arguments": '{"a":2}'},
             events=events,
         )
         for target, events in (
-            ("gemini", [generated(function_call(a=1), function_call(a=2))]),
+            ("gemini", [gemini_answer(function_call(a=1), function_call(a=2))]),
             (
                 "anthropic",
-                message_events([use("x"), input_delta('{"a":1}')], [use("y"), input_delta('{"a":2}')]),
+                claude_events(
+                    [tool_use("x"), input_delta('{"a":1}')], [tool_use("y"), input_delta('{"a":2}')]
+                ),
             ),
             (
                 "bedrock",
-                converse_events([begins("x"), argues('{"a":1}')], [begins("y"), argues('{"a":2}')]),
+                converse_events(
+                    [converse_start("x"), converse_arguments('{"a":1}')],
+                    [converse_start("y"), converse_arguments('{"a":2}')],
+                ),
             ),
             (
                 "groq",
                 [
-                    piece(index=at, id=id, type="function", function={"name": "look", "arguments": said})
-                    for at, id, said in ((0, "x", '{"a":1}'), (1, "y", '{"a":2}'))
+                    call_chunk(
+                        index=at, id=id, type="function", function={"name": "look", "arguments": arguments}
+                    )
+                    for at, id, arguments in ((0, "x", '{"a":1}'), (1, "y", '{"a":2}'))
                 ]
                 + [chunk("tool_calls")],
             ),
         )
     ),
     *(
-        Heard(
+        AnswerCase(
             number,
             how,
             "qwen",
             {CALLS: [{**LOOK, "function": {"name": "look", "arguments": '{"a":1}'}, "type": "function"}]},
             events=[
                 chunk(role="assistant", **first),
-                piece(index=0, id="a", type="function", function={"name": "look", "arguments": ""}),
+                call_chunk(index=0, id="a", type="function", function={"name": "look", "arguments": ""}),
                 chunk(role=again.pop("role"), tool_calls=[{**again, "function": function}]),
                 chunk("tool_calls"),
             ],
@@ -588,93 +613,93 @@ CASES: list[Case] = [
         for number, how, first, again, function in (
             (
                 108,
-                "an id and a name that are empty later on say nothing",
+                "a later empty id and name are ignored",
                 {"content": ""},
                 {"role": "", "index": 0, "id": "", "type": "function"},
                 {"name": "", "arguments": '{"a":1}'},
             ),
             (
                 108,
-                "nor do those that are null",
+                "a later null id and name are ignored",
                 {"content": None},
                 {"role": None, "index": 0, "id": None, "type": None},
                 {"name": None, "arguments": '{"a":1}'},
             ),
             (
                 109,
-                "an id, a name and a role that are told again are told once",
+                "a repeated id, name and role are sent once",
                 {"content": ""},
                 {"role": "assistant", "index": 0, "id": "a", "type": "function"},
                 {"name": "look", "arguments": '{"a":1}'},
             ),
         )
     ),
-    Heard(
+    AnswerCase(
         110,
-        "a call without a number gets one",
+        "a call without an index gets one",
         "ollama",
         {f"{CALLS}.0.id": "a", f"{CALLS}.1.id": "b"},
         events=[chunk(tool_calls=[LOOK, {**LOOK, "id": "b"}]), chunk("tool_calls")],
     ),
-    Heard(
+    AnswerCase(
         111,
-        "arguments that are an object become text",
+        "arguments that are an object become JSON text",
         "cloudflare",
         {f"{CALLS}.0.function.arguments": '{"ort":"Zürich"}'},
         events=[
-            piece(index=0, id="a", function={"name": "look", "arguments": {"ort": "Zürich"}}),
+            call_chunk(index=0, id="a", function={"name": "look", "arguments": {"ort": "Zürich"}}),
             chunk("stop"),
         ],
         whole=completion(
             {"tool_calls": [{"id": "a", "function": {"name": "look", "arguments": {"ort": "Zürich"}}}]}
         ),
     ),
-    Heard(
+    AnswerCase(
         111,
-        "also one of nothing",
+        "arguments that are an empty object become JSON text",
         "cloudflare",
         {f"{CALLS}.0.function.arguments": "{}"},
-        events=[piece(index=0, id="a", function={"name": "look", "arguments": {}}), chunk("stop")],
+        events=[call_chunk(index=0, id="a", function={"name": "look", "arguments": {}}), chunk("stop")],
         whole=completion({"tool_calls": [{"id": "a", "function": {"name": "look", "arguments": {}}}]}),
     ),
-    Heard(
+    AnswerCase(
         112,
-        "what a provider's own tools do is no call of the client's",
+        "calls of Anthropic's own tools are not passed on",
         "anthropic",
-        {CONTENT: "Found.", CALLS: GONE, FINISH: "stop"},
-        events=message_events(
+        {CONTENT: "Found.", CALLS: ABSENT, FINISH: "stop"},
+        events=claude_events(
             [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, input_delta("{}")],
             [{"type": "web_search_tool_result", "tool_use_id": "s", "content": []}],
-            says("Found."),
+            claude_text("Found."),
         ),
-        whole=message(
+        whole=claude_message(
             {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
             {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
             text("Found."),
         ),
     ),
-    Heard(
+    AnswerCase(
         112,
-        "nor is what Amazon's do",
+        "calls of Amazon's own tools are not passed on",
         "bedrock",
-        {CONTENT: "Found.", CALLS: GONE, FINISH: "stop"},
+        {CONTENT: "Found.", CALLS: ABSENT, FINISH: "stop"},
         events=converse_events(
-            [begins("s", "nova_grounding", type="server_tool_use"), argues("{}")],
+            [converse_start("s", "nova_grounding", type="server_tool_use"), converse_arguments("{}")],
             [{"toolResult": [{"text": "x"}]}],
-            [words("Found."), {"citation": {"title": "x"}}],
+            [converse_text("Found."), {"citation": {"title": "x"}}],
         ),
-        whole=conversed(
-            {**begins("s", "nova_grounding", type="server_tool_use", input={})},
-            {"toolResult": {"toolUseId": "s", "content": [words("x")]}},
-            {"citationsContent": {"content": [words("Found.")], "citations": []}},
+        whole=converse_answer(
+            {**converse_start("s", "nova_grounding", type="server_tool_use", input={})},
+            {"toolResult": {"toolUseId": "s", "content": [converse_text("x")]}},
+            {"citationsContent": {"content": [converse_text("Found.")], "citations": []}},
         ),
     ),
     *(
-        Heard(
+        AnswerCase(
             113,
-            "thoughts have one name",
+            "thoughts are always reasoning_content",
             target,
-            {THOUGHTS: "Hm.", CONTENT: "Yes.", "choices.0.message.reasoning": GONE},
+            {THOUGHTS: "Hm.", CONTENT: "Yes.", "choices.0.message.reasoning": ABSENT},
             events=events,
             whole=whole,
         )
@@ -696,26 +721,28 @@ CASES: list[Case] = [
             ),
             (
                 "gemini",
-                [generated({"text": "Hm.", "thought": True}, {"text": "Yes."})],
-                generated({"text": "Hm.", "thought": True}, {"text": "Yes."}),
+                [gemini_answer({"text": "Hm.", "thought": True}, {"text": "Yes."})],
+                gemini_answer({"text": "Hm.", "thought": True}, {"text": "Yes."}),
             ),
             (
                 "bedrock",
-                converse_events([{"reasoningContent": {"text": "Hm."}}], [words("Yes.")]),
-                conversed({"reasoningContent": {"reasoningText": {"text": "Hm."}}}, words("Yes.")),
+                converse_events([{"reasoningContent": {"text": "Hm."}}], [converse_text("Yes.")]),
+                converse_answer(
+                    {"reasoningContent": {"reasoningText": {"text": "Hm."}}}, converse_text("Yes.")
+                ),
             ),
             (
                 "anthropic",
-                message_events(
+                claude_events(
                     [{"type": "thinking", "thinking": ""}, {"type": "thinking_delta", "thinking": "Hm."}],
-                    says("Yes."),
+                    claude_text("Yes."),
                 ),
-                message({"type": "thinking", "thinking": "Hm."}, text("Yes.")),
+                claude_message({"type": "thinking", "thinking": "Hm."}, text("Yes.")),
             ),
         )
     ),
     *(
-        Heard(
+        AnswerCase(
             113,
             f"thoughts in the text {how}",
             target,
@@ -724,30 +751,30 @@ CASES: list[Case] = [
             whole=completion({"content": "".join(pieces)}),
         )
         for how, target, pieces, thoughts, content in (
-            ("of gpt-oss are", OSS, ["<reason", "ing>Hm.</reas", "oning>", "Yes."], "Hm.", "Yes."),
-            ("are told apart", "minimax", ["<think>Hm.</think>\n\nYes."], "Hm.", "Yes."),
+            ("of gpt-oss are extracted", OSS, ["<reason", "ing>Hm.</reas", "oning>", "Yes."], "Hm.", "Yes."),
+            ("are extracted", "minimax", ["<think>Hm.</think>\n\nYes."], "Hm.", "Yes."),
             (
-                "are, wherever it is cut",
+                "are extracted wherever the stream is cut",
                 "perplexity",
                 ["\n<th", "ink>", "H", "m.</", "thi", "nk>", "\n", "\nY", "es."],
                 "Hm.",
                 "Yes.",
             ),
-            ("may never end", "minimax", ["<think>Hm. </thi"], "Hm. </thi", ""),
+            ("may have no end tag", "minimax", ["<think>Hm. </thi"], "Hm. </thi", ""),
             (
-                "begin it, or they are none",
+                "count only at its start",
                 "minimax",
                 ["Yes <think>no</think>"],
-                GONE,
+                ABSENT,
                 "Yes <think>no</think>",
             ),
-            ("are not begun by every sign", "minimax", ["<", "thin"], GONE, "<thin"),
-            ("are text where nobody says so", "openai", ["<think>Hm.</think>"], GONE, "<think>Hm.</think>"),
+            ("need a whole start tag", "minimax", ["<", "thin"], ABSENT, "<thin"),
+            ("stay text for other providers", "openai", ["<think>Hm.</think>"], ABSENT, "<think>Hm.</think>"),
         )
     ),
-    Heard(
+    AnswerCase(
         114,
-        "a list of thoughts and texts is told apart",
+        "a list of thoughts and texts is split",
         "mistral",
         {THOUGHTS: "Hm.", CONTENT: "Yes."},
         events=[
@@ -757,9 +784,9 @@ CASES: list[Case] = [
         ],
         whole=completion({"content": [{"type": "thinking", "thinking": [text("Hm.")]}, text("Yes.")]}),
     ),
-    Heard(
+    AnswerCase(
         115,
-        "what was read from the cache or written to it is input too",
+        "cached input counts as input",
         "anthropic",
         {
             "usage.prompt_tokens": 18909,
@@ -767,13 +794,13 @@ CASES: list[Case] = [
             "usage.total_tokens": 18914,
             "usage.prompt_tokens_details": {"cached_tokens": 18901, "cache_write_tokens": 0},
         },
-        whole=message(
+        whole=claude_message(
             text("Hi"), usage={"input_tokens": 8, "cache_read_input_tokens": 18901, "output_tokens": 5}
         ),
     ),
-    Heard(
+    AnswerCase(
         115,
-        "on Bedrock as well",
+        "cached input counts as input on Bedrock",
         "bedrock",
         {
             "usage.prompt_tokens": 18912,
@@ -781,38 +808,38 @@ CASES: list[Case] = [
             "usage.total_tokens": 18914,
             "usage.prompt_tokens_details": {"cached_tokens": 18901, "cache_write_tokens": 8},
         },
-        events=converse_events([words("Hi")], usage=CACHED),
-        whole=conversed(words("Hi"), usage=CACHED),
+        events=converse_events([converse_text("Hi")], usage=CACHED),
+        whole=converse_answer(converse_text("Hi"), usage=CACHED),
     ),
-    Heard(
+    AnswerCase(
         116,
-        "usage of a stream is the latest of each count, not their sum",
+        "usage of a stream is the latest of each count",
         "anthropic",
         {
             "usage.prompt_tokens": 43,
             "usage.completion_tokens": 9,
             "usage.prompt_tokens_details.cached_tokens": 40,
         },
-        events=message_events(
-            says("Hi"), usage={"input_tokens": 3, "cache_read_input_tokens": 40, "output_tokens": 9}
+        events=claude_events(
+            claude_text("Hi"), usage={"input_tokens": 3, "cache_read_input_tokens": 40, "output_tokens": 9}
         ),
     ),
-    Heard(
+    AnswerCase(
         117,
-        "what Gemini thinks is output",
+        "Gemini's thoughts count as output",
         "gemini",
         {"usage.completion_tokens": 12, "usage.completion_tokens_details.reasoning_tokens": 10},
-        whole=generated(
+        whole=gemini_answer(
             {"text": "Hi"},
             usage={"promptTokenCount": 3, "candidatesTokenCount": 2, "thoughtsTokenCount": 10},
         ),
     ),
-    Heard(
+    AnswerCase(
         117,
-        "what Claude thinks is in its output",
+        "Claude's thoughts are part of its output",
         "anthropic",
         {"usage.completion_tokens": 12, "usage.completion_tokens_details.reasoning_tokens": 10},
-        whole=message(
+        whole=claude_message(
             text("Hi"),
             usage={
                 "input_tokens": 3,
@@ -821,11 +848,11 @@ CASES: list[Case] = [
             },
         ),
     ),
-    Holds(117, "what xAI reasons is output, though it counts it apart", what_xai_reasons_counts_as_output),
+    CheckCase(117, "xAI's separate reasoning tokens count as output", check_xai_reasoning),
     *(
-        Heard(
+        AnswerCase(
             118,
-            f"usage {how} is told once, and last",
+            f"usage {how} is sent once, at the end",
             target,
             {"usage.completion_tokens": 2, CONTENT: "Hi!"},
             events=events,
@@ -841,7 +868,7 @@ CASES: list[Case] = [
                 ],
             ),
             (
-                "beside the end",
+                "with the finish reason",
                 "mistral",
                 [
                     chunk(content="Hi!"),
@@ -852,38 +879,38 @@ CASES: list[Case] = [
                 "with every event",
                 "gemini",
                 [
-                    generated({"text": "Hi"}, finish=None, usage={"candidatesTokenCount": 1}),
-                    generated({"text": "!"}, usage={"candidatesTokenCount": 2}),
+                    gemini_answer({"text": "Hi"}, finish=None, usage={"candidatesTokenCount": 1}),
+                    gemini_answer({"text": "!"}, usage={"candidatesTokenCount": 2}),
                 ],
             ),
         )
     ),
-    Heard(
+    AnswerCase(
         116,
-        "Converse tells it once, behind the end",
+        "Converse reports usage once, after the end",
         "bedrock",
         {"usage.prompt_tokens": 3, "usage.completion_tokens": 2, FINISH: "stop"},
-        events=converse_events([words("Hi")]),
+        events=converse_events([converse_text("Hi")]),
     ),
-    Heard(
+    AnswerCase(
         119,
-        "an answer of Converse's without usage tells none",
+        "an answer of Converse without usage has none",
         "bedrock",
-        {"usage": GONE, CONTENT: "Hi"},
-        whole={name: part for name, part in conversed(words("Hi")).items() if name != "usage"},
+        {"usage": ABSENT, CONTENT: "Hi"},
+        whole={name: part for name, part in converse_answer(converse_text("Hi")).items() if name != "usage"},
     ),
-    Heard(
+    AnswerCase(
         119,
-        "nor does its stream",
+        "a stream of Converse without usage has none",
         "bedrock",
         {"usage": None, CONTENT: "Hi", FINISH: "stop"},
-        events=converse_events([words("Hi")])[:-1],
+        events=converse_events([converse_text("Hi")])[:-1],
     ),
-    Holds(119, "usage that is not told is estimated, and says so", usage_is_never_nothing),
-    Holds(121, "the chunks of a stream have one id, one time, one model", a_stream_has_one_head),
-    Heard(
+    CheckCase(119, "missing usage is estimated and marked", check_estimated_usage),
+    CheckCase(121, "the chunks of a stream have one id, one time, one model", check_stream_head),
+    AnswerCase(
         122,
-        "a delta of nothing is an empty one",
+        "a null delta becomes an empty one",
         "vllm",
         {CONTENT: "Hi", FINISH: "stop"},
         events=[
@@ -892,7 +919,7 @@ CASES: list[Case] = [
         ],
     ),
     *(
-        Fails(123, f"a 200 that is {whose} error", target, failure_class, body=body)
+        FailureCase(123, f"a 200 that is {whose} error", target, failure_class, body=body)
         for whose, target, failure_class, body in (
             ("OpenRouter's", "openrouter", "rate_limit", {"error": {"code": 429, "message": "slow"}}),
             (
@@ -919,8 +946,10 @@ CASES: list[Case] = [
         )
     ),
     *(
-        Fails(124, f"an error that is {how}", target, failure_class, status=status, body=body, shown=shown)
-        for how, target, status, body, failure_class, shown in (
+        FailureCase(
+            124, f"an error that is {how}", target, failure_class, status=status, body=body, expected=expected
+        )
+        for how, target, status, body, failure_class, expected in (
             (
                 "a page",
                 "openai",
@@ -952,8 +981,12 @@ CASES: list[Case] = [
         )
     ),
     *(
-        Holds(125, f"{status} is {shown[0]} to the caller", a_caller_sees(error(), status, shown))
-        for status, shown in (
+        CheckCase(
+            125,
+            f"{status} of the provider is {expected[0]} to the caller",
+            check_final_error(error(), status, expected),
+        )
+        for status, expected in (
             (401, (502, "upstream_error")),
             (403, (502, "upstream_error")),
             (402, (502, "upstream_error")),
@@ -961,33 +994,33 @@ CASES: list[Case] = [
             (529, (502, "upstream_error")),
         )
     ),
-    Fails(
+    FailureCase(
         126,
-        "a wrong key is the gateway's, though Gemini says 400",
+        "a wrong key is the gateway's failure, although Gemini sends 400",
         "gemini",
         "auth",
         status=400,
         body=WRONG_KEY,
-        shown={"status": 502, "code": "upstream_error"},
+        expected={"status": 502, "code": "upstream_error"},
     ),
     *(
-        Fails(
+        FailureCase(
             127,
             "a prompt that is too long has one code",
             target,
             "context_length",
             status=400,
             body=body,
-            shown={"status": 400, "code": "context_length_exceeded", "param": "messages"},
+            expected={"status": 400, "code": "context_length_exceeded", "param": "messages"},
         )
         for target, body in OVERFLOWS.items()
     ),
-    Fails(
+    FailureCase(
         127,
-        "when a stream says so too",
+        "a prompt that is too long has one code in a stream",
         "bedrock",
         "context_length",
         events=[{"validationException": {"message": "Input is too long for requested model."}}],
-        shown={"status": 400, "code": "context_length_exceeded", "param": "messages"},
+        expected={"status": 400, "code": "context_length_exceeded", "param": "messages"},
     ),
 ]

@@ -1,4 +1,4 @@
-"""The sorts of case: what goes upstream, what is refused where, what an answer becomes."""
+"""The types of case: what is sent upstream, what is refused, what an answer is translated to."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from tests.support.relaying import call
 Json = dict[str, Any]
 Run = Callable[[], None]
 
-GONE = object()  # wanted of a place where nothing may be
-CUTS = (1, 7, 1_000_000)  # bytes in which a stream arrives
+ABSENT = object()  # the expected value of a path that must not exist
+CUTS = (1, 7, 1_000_000)  # bytes per piece of a stream
 
-# The model that a target means by its provider alone; another one is named, as provider/model.
+# The model of a target that names only its provider; others are named as provider/model.
 MODELS = {
     "anthropic": "claude-haiku-4-5",
     "bedrock": "us.anthropic.claude-haiku-4-5-20251001-v1:0",
@@ -44,112 +44,112 @@ MODELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A 400 that names `param`, with our code or the class of a failure."""
+class Refusal:
+    """A 400 with this `param`, and our code or the class of a failure."""
 
     param: str | None
     code: str = "unsupported_parameter"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What each provider is sent for a chat: values by their place in the body, and what was `dropped`."""
+class RequestCase:
+    """The request that each provider is sent for a chat: values by path, and what is `dropped`."""
 
     number: int
-    says: str
+    title: str
     chat: Json
-    wants: Mapping[str, Json | Refused]
+    expected: Mapping[str, Json | Refusal]
 
     def runs(self) -> Iterator[tuple[str, Run]]:
-        for target, wanted in self.wants.items():
-            yield target, partial(_sends, self.chat, target, wanted)
+        for target, expected in self.expected.items():
+            yield target, partial(_check_sent, self.chat, target, expected)
 
 
 @dataclass(frozen=True, slots=True)
-class AtTheDoor:
-    """A chat that nobody is sent."""
+class RejectedCase:
+    """A chat that the parser refuses, whatever the provider."""
 
     number: int
-    says: str
+    title: str
     chat: Json
-    wanted: Refused
+    expected: Refusal
 
     def runs(self) -> Iterator[tuple[str, Run]]:
-        yield "at the door", partial(_refuses, partial(check_chat, self.chat, max_n=8), self.wanted)
+        yield "parser", partial(_check_refused, partial(check_chat, self.chat, max_n=8), self.expected)
 
 
 @dataclass(frozen=True, slots=True)
-class NoCandidate:
-    """A chat that some providers cannot be asked, and others can."""
+class CandidateCase:
+    """A chat that some providers can serve and others cannot."""
 
     number: int
-    says: str
+    title: str
     chat: Json
-    unable: Mapping[str, Refused]
+    unable: Mapping[str, Refusal]
     able: Sequence[str] = ()
 
     def runs(self) -> Iterator[tuple[str, Run]]:
         for target, refused in self.unable.items():
-            yield f"not {target}", partial(_decides, self.chat, target, refused)
+            yield f"not {target}", partial(_check_decided, self.chat, target, refused)
         for target in self.able:
-            yield target, partial(_decides, self.chat, target, None)
+            yield target, partial(_check_decided, self.chat, target, None)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What a provider's answer becomes: values by their place in the completion, streamed or whole.
+class AnswerCase:
+    """The completion that a provider's answer becomes, whole and streamed: values by path.
 
-    `events` and `whole` are JSON, or the bytes themselves where these matter.
+    `events` are JSON, or bytes where these matter.
     """
 
     number: int
-    says: str
+    title: str
     target: str
-    wanted: Json
+    expected: Json
     events: Sequence[Json | str] | bytes | None = None
     whole: Json | None = None
 
     def runs(self) -> Iterator[tuple[str, Run]]:
         if self.whole is not None:
-            yield f"{self.target}, whole", partial(_hears_whole, self)
+            yield f"{self.target}, whole", partial(_check_whole, self)
         for cut in CUTS if self.events is not None else ():
-            yield f"{self.target}, in {cut}", partial(_hears_stream, self, cut)
+            yield f"{self.target}, in {cut}", partial(_check_stream, self, cut)
 
 
 @dataclass(frozen=True, slots=True)
-class Fails:
-    """What an answer fails with: `status` is None for the body of a 200, `events` for a stream."""
+class FailureCase:
+    """The failure of an answer. `status` is None for the body of a 200; a stream has `events`."""
 
     number: int
-    says: str
+    title: str
     target: str
     failure_class: str
     body: Any = None
     status: int | None = None
     events: Sequence[Json | str] | bytes | None = None
-    shown: Mapping[str, Any] | None = None  # what a caller sees of it: status, code, message, ...
+    expected: Mapping[str, Any] | None = None  # by the caller: status, code, message, ...
 
     def runs(self) -> Iterator[tuple[str, Run]]:
-        yield self.target, partial(_fails, self)
+        yield self.target, partial(_check_failure, self)
 
 
 @dataclass(frozen=True, slots=True)
-class Holds:
-    """Anything else that must hold."""
+class CheckCase:
+    """Any other check."""
 
     number: int
-    says: str
+    title: str
     run: Run
 
     def runs(self) -> Iterator[tuple[str, Run]]:
         yield "", self.run
 
 
-Case = Sent | AtTheDoor | NoCandidate | Heard | Fails | Holds
+Case = RequestCase | RejectedCase | CandidateCase | AnswerCase | FailureCase | CheckCase
 
 
 def row_and_model(target: str) -> tuple[Provider, Model]:
-    """The row as it is for the model: some are served on a surface of their own."""
+    """The model of a target, and its provider's row with the surface that serves the model."""
     provider, _, name = target.partition("/")
     name = name or MODELS.get(provider, "a-model")
     model = load_catalog().pin(provider, name) or unlisted_model(provider, name)
@@ -162,56 +162,56 @@ def row_and_translator(target: str) -> tuple[Provider, Translator]:
 
 
 def request_of(chat: Json, target: str) -> tuple[Json, tuple[str, ...]]:
-    """What an attempt sends upstream, the first one of several, of a chat that was let in."""
+    """The body that the first request of an attempt sends for a chat, and what it drops."""
     row, model = row_and_model(target)
     asked = call(model, body=chat)
     translator, before = TRANSLATORS[row.dialect], json.dumps(asked.chat.body)
     form = asked.form(asked.decision.candidates[0], row, translator, None)
     body = parts_of(asked.sent(None, form, model, None), row, translator)[0].body
     sent = translator.request(body, model, row.quirks)
-    assert json.dumps(asked.chat.body) == before, "what the client sent is not changed"
+    assert json.dumps(asked.chat.body) == before, "the client's body is not changed"
     return sent
 
 
-def at(value: Any, place: str) -> Any:
+def value_at(value: Any, place: str) -> Any:
     """The value at a place such as `messages.0.content`, or GONE."""
     for step in place.split("."):
         try:
             value = value[int(step)] if isinstance(value, list) else value[step]
         except (KeyError, IndexError, TypeError):
-            return GONE
+            return ABSENT
     return value
 
 
-def matches(value: Any, wanted: Json) -> None:
-    assert {place: at(value, place) for place in wanted} == wanted
+def assert_values(value: Any, expected: Json) -> None:
+    assert {place: value_at(value, place) for place in expected} == expected
 
 
-def _sends(chat: Json, target: str, wanted: Json | Refused) -> None:
-    if isinstance(wanted, Refused):
-        _refuses(lambda: request_of(chat, target), wanted)
+def _check_sent(chat: Json, target: str, expected: Json | Refusal) -> None:
+    if isinstance(expected, Refusal):
+        _check_refused(lambda: request_of(chat, target), expected)
         return
     body, dropped = request_of(chat, target)
     if row_and_model(target)[0].dialect == "bedrock":
-        _is_known_to_aws(body)
-    matches({**body, "dropped": dropped}, wanted)
+        _check_shapes(body)
+    assert_values({**body, "dropped": dropped}, expected)
 
 
-def _is_known_to_aws(body: Json) -> None:
-    """Whether AWS's own library would send it: members, choices, patterns, lengths."""
+def _check_shapes(body: Json) -> None:
+    """Checks members, choices, patterns and lengths with AWS's own library."""
     shape = operation("Converse").input_shape
     assert list(strays(body, shape)) == []
     assert not ParamValidator().validate({"modelId": "m", **typed(body, shape)}, shape).generate_report()
 
 
-def _refuses(run: Callable[[], object], wanted: Refused) -> None:
+def _check_refused(run: Callable[[], object], expected: Refusal) -> None:
     with pytest.raises((InvalidRequest, UpstreamError)) as raised:
         run()
     error: GatewayError = raised.value
-    assert (error.status, error.param, error.code) == (400, wanted.param, wanted.code)
+    assert (error.status, error.param, error.code) == (400, expected.param, expected.code)
 
 
-def _decides(chat: Json, target: str, refused: Refused | None) -> None:
+def _check_decided(chat: Json, target: str, refused: Refusal | None) -> None:
     check_chat(chat, max_n=8)
     _, model = row_and_model(target)
     live = LiveState(
@@ -227,8 +227,8 @@ def _decides(chat: Json, target: str, refused: Refused | None) -> None:
         assert (decision.refusal.param, decision.refusal.code) == (refused.param, refused.code)
 
 
-def completion_of(case: Heard, cut: int) -> Json:
-    """The completion that a stream folds to, its bytes cut in pieces."""
+def completion_of(case: AnswerCase, cut: int) -> Json:
+    """The completion that a stream folds to, if its bytes arrive in pieces of `cut`."""
     row, translator = row_and_translator(case.target)
     decoder = translator.stream(row.quirks)
     events = _events(case.events or b"", cut, translator.framing)
@@ -254,20 +254,20 @@ _FRAMED: Mapping[str, Callable[[Any], bytes]] = {
 }
 
 
-def _hears_whole(case: Heard) -> None:
+def _check_whole(case: AnswerCase) -> None:
     row, translator = row_and_translator(case.target)
-    matches(translator.response(case.whole or {}, row.quirks), case.wanted)
+    assert_values(translator.response(case.whole or {}, row.quirks), case.expected)
 
 
-def _hears_stream(case: Heard, cut: int) -> None:
+def _check_stream(case: AnswerCase, cut: int) -> None:
     completion = completion_of(case, cut)
     for choice in completion["choices"]:
         if calls := choice["message"].get("tool_calls"):
             choice["message"]["tool_calls"] = [calls[index] for index in sorted(calls)]
-    matches(completion, case.wanted)
+    assert_values(completion, case.expected)
 
 
-def _answers(case: Fails) -> None:
+def _read_answer(case: FailureCase) -> None:
     row, translator = row_and_translator(case.target)
     if case.events is None:
         translator.response(case.body, row.quirks)
@@ -278,15 +278,15 @@ def _answers(case: Fails) -> None:
     list(decoder.close())
 
 
-def _fails(case: Fails) -> None:
+def _check_failure(case: FailureCase) -> None:
     _, translator = row_and_translator(case.target)
     if case.status is not None:
         body = case.body if isinstance(case.body, bytes) else json.dumps(case.body).encode()
         error = translator.error(case.status, {}, body)
     else:
         with pytest.raises(UpstreamError) as raised:
-            _answers(case)
+            _read_answer(case)
         error = raised.value
     assert error.failure_class == case.failure_class
-    shown = {name: getattr(error, name) for name in case.shown or {}}
-    assert shown == dict(case.shown or {})
+    expected = {name: getattr(error, name) for name in case.expected or {}}
+    assert expected == dict(case.expected or {})

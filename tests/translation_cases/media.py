@@ -9,7 +9,15 @@ import pytest
 
 from handler.endpoints.streaming import read_body
 from handler.errors import TooLarge
-from tests.translation_cases.case_types import AtTheDoor, Case, Fails, Holds, NoCandidate, Refused, Sent
+from tests.translation_cases.case_types import (
+    CandidateCase,
+    Case,
+    CheckCase,
+    FailureCase,
+    Refusal,
+    RejectedCase,
+    RequestCase,
+)
 from tests.translation_cases.vocabulary import (
     GPT_6,
     JPEG,
@@ -18,17 +26,17 @@ from tests.translation_cases.vocabulary import (
     PDF,
     PNG,
     Json,
-    asks,
+    chat,
+    converse_text,
     image,
     user,
-    words,
 )
 
 NUMBERS = range(88, 96)
 
 URL_SAFE = JPEG.replace("+", "-").replace("/", "_").rstrip("=")
 LINK = "https://pictures.example/cat.png"
-ODD = {
+DATA_URLS = {
     "image/jpg": f"data:image/jpg;base64,{JPEG}",
     "capitals": f"DATA:IMAGE/JPEG;base64,{JPEG}",
     "parameters": f"data:image/jpeg;charset=utf-8;name=a.jpg;base64,{JPEG}",
@@ -38,33 +46,33 @@ ODD = {
 }
 
 
-def shows(url: str) -> Json:
-    return asks(user([image(url)]))
+def image_chat(url: str) -> Json:
+    return chat(user([image(url)]))
 
 
 def file(**fields: str) -> Json:
-    return asks(user([{"type": "file", "file": fields}]))
+    return chat(user([{"type": "file", "file": fields}]))
 
 
 def source(kind: str, data: str) -> Json:
     return {"type": "base64", "media_type": kind, "data": data}
 
 
-def converse(sort: str, kind: str, data: str, **more: str) -> Json:
-    return {sort: {"format": kind, "source": {"bytes": data}, **more}}
+def converse_block(part_type: str, kind: str, data: str, **more: str) -> Json:
+    return {part_type: {"format": kind, "source": {"bytes": data}, **more}}
 
 
-def is_jpeg(url: str) -> Json:
+def as_jpeg(url: str) -> Json:
     return {
         "anthropic": {"messages.0.content.0.source": source("image/jpeg", JPEG)},
-        "bedrock": {"messages.0.content": [converse("image", "jpeg", JPEG)]},
+        "bedrock": {"messages.0.content": [converse_block("image", "jpeg", JPEG)]},
         OPUS: {"messages.0.content.0.source": source("image/jpeg", JPEG)},
         "gemini": {"contents.0.parts.0.inlineData": {"mimeType": "image/jpeg", "data": JPEG}},
         "openai": {"messages.0.content.0.image_url.url": url},
     }
 
 
-def said_to_be_too_large() -> None:
+def check_declared_size() -> None:
     async def receive() -> Json:
         raise AssertionError("it was read")
 
@@ -74,47 +82,49 @@ def said_to_be_too_large() -> None:
 
 CASES: list[Case] = [
     *(
-        Sent(88, f"a data: URL with {how} is put right", shows(url), is_jpeg(url))
-        for how, url in ODD.items()
+        RequestCase(88, f"a data: URL with {how} is corrected", image_chat(url), as_jpeg(url))
+        for how, url in DATA_URLS.items()
         if "data" not in how and "letters" not in how
     ),
-    Sent(
+    RequestCase(
         89,
-        "the bytes tell what an image is, whatever is declared",
-        shows(f"data:image/jpeg;base64,{PNG}"),
+        "the type of an image follows its bytes, not its declaration",
+        image_chat(f"data:image/jpeg;base64,{PNG}"),
         {
-            "bedrock": {"messages.0.content": [converse("image", "png", PNG)]},
+            "bedrock": {"messages.0.content": [converse_block("image", "png", PNG)]},
             "anthropic": {"messages.0.content.0.source": source("image/png", PNG)},
             "gemini": {"contents.0.parts.0.inlineData.mimeType": "image/png"},
             "openai": {"messages.0.content.0.image_url.url": f"data:image/jpeg;base64,{PNG}"},
         },
     ),
     *(
-        Sent(
+        RequestCase(
             89,
-            f"{kind} is none of the sorts that Claude takes, nor Bedrock",
-            shows(f"data:{kind};base64,AAAA"),
+            f"{kind} is refused for Claude and Bedrock",
+            image_chat(f"data:{kind};base64,AAAA"),
             {
-                name: Refused("messages[0].content[0].image_url.url")
+                name: Refusal("messages[0].content[0].image_url.url")
                 for name in ("anthropic", "bedrock", NOVA, OPUS)
             },
         )
         for kind in ("image/svg+xml", "image/bmp", "image/heic", "image/tiff", "image/avif")
     ),
     *(
-        Sent(90, f"a data: URL with {how} is put right", shows(url), is_jpeg(url))
-        for how, url in ODD.items()
+        RequestCase(90, f"a data: URL with {how} is corrected", image_chat(url), as_jpeg(url))
+        for how, url in DATA_URLS.items()
         if "data" in how or "letters" in how
     ),
-    Sent(
+    RequestCase(
         90,
-        "data that is written in percents is base64 afterwards",
-        shows("data:text/plain,caf%C3%A9"),
+        "percent-encoded data becomes base64",
+        image_chat("data:text/plain,caf%C3%A9"),
         {
             "bedrock": {
                 "messages.0.content": [
-                    converse("document", "txt", base64.b64encode("café".encode()).decode(), name="document"),
-                    words("."),
+                    converse_block(
+                        "document", "txt", base64.b64encode("café".encode()).decode(), name="document"
+                    ),
+                    converse_text("."),
                 ]
             },
             "gemini": {
@@ -125,66 +135,68 @@ CASES: list[Case] = [
             },
         },
     ),
-    Sent(
+    RequestCase(
         90,
-        "data that is no base64 is refused by its place",
-        shows("data:image/png;base64,!!!"),
+        "invalid base64 is refused with its path",
+        image_chat("data:image/png;base64,!!!"),
         {
-            "bedrock": Refused("messages[0].content[0].image_url.url"),
-            "anthropic": Refused("messages[0].content[0].image_url.url"),
-            "gemini": Refused("messages[0].content[0].image_url.url", "invalid_value"),
+            "bedrock": Refusal("messages[0].content[0].image_url.url"),
+            "anthropic": Refusal("messages[0].content[0].image_url.url"),
+            "gemini": Refusal("messages[0].content[0].image_url.url", "invalid_value"),
         },
     ),
-    Sent(
+    RequestCase(
         91,
-        "an address is for the provider to fetch, never for Sluice",
-        shows(LINK),
+        "the URL of an image is passed on and never fetched",
+        image_chat(LINK),
         {
             "anthropic": {"messages.0.content.0.source": {"type": "url", "url": LINK}},
             "gemini": {"contents.0.parts.0.fileData": {"mimeType": "image/png", "fileUri": LINK}},
             "openai": {"messages.0.content.0.image_url.url": LINK},
         },
     ),
-    Sent(
+    RequestCase(
         91,
-        "an address that a provider does not fetch is refused",
-        shows("http://169.254.169.254/latest"),
-        {name: Refused("messages[0].content[0].image_url.url") for name in ("gemini", "bedrock")},
+        "the URL of an image is refused where the provider does not fetch it",
+        image_chat("http://169.254.169.254/latest"),
+        {name: Refusal("messages[0].content[0].image_url.url") for name in ("gemini", "bedrock")},
     ),
-    NoCandidate(
+    CandidateCase(
         91,
-        "whoever needs the bytes of an image is no candidate for its address",
-        shows(LINK),
+        "a provider that needs the bytes of an image is no candidate for a URL",
+        image_chat(LINK),
         {
-            name: Refused("messages[0].content[0].image_url")
+            name: Refusal("messages[0].content[0].image_url")
             for name in ("ollama", "moonshot", "bedrock", OPUS, GPT_6)
         },
         able=("openai", "anthropic", "gemini", "together"),
     ),
-    NoCandidate(
+    CandidateCase(
         91,
-        "but takes the bytes",
-        shows(f"data:image/jpeg;base64,{JPEG}"),
+        "an image in base64 is sent where a URL is refused",
+        image_chat(f"data:image/jpeg;base64,{JPEG}"),
         {},
         able=("ollama", "moonshot", "bedrock", NOVA, OPUS, GPT_6),
     ),
-    Sent(
+    RequestCase(
         92,
-        "how closely an image is looked at is OpenAI's to know",
-        asks(user([image(f"data:image/png;base64,{PNG}", detail="high")])),
+        "the detail of an image is sent to OpenAI only",
+        chat(user([image(f"data:image/png;base64,{PNG}", detail="high")])),
         {
-            "bedrock": {"messages.0.content": [converse("image", "png", PNG)]},
+            "bedrock": {"messages.0.content": [converse_block("image", "png", PNG)]},
             "anthropic": {"messages.0.content": [{"type": "image", "source": source("image/png", PNG)}]},
             "gemini": {"contents.0.parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}}]},
             "openai": {"messages.0.content.0.image_url.detail": "high"},
         },
     ),
-    Sent(
+    RequestCase(
         93,
-        "a file that comes along goes along",
+        "a file in the request is sent",
         file(file_data=f"data:application/pdf;base64,{PDF}", filename="a b.pdf"),
         {
-            "bedrock": {"messages.0.content": [converse("document", "pdf", PDF, name="a b"), words(".")]},
+            "bedrock": {
+                "messages.0.content": [converse_block("document", "pdf", PDF, name="a b"), converse_text(".")]
+            },
             "anthropic": {
                 "messages.0.content": [
                     {"type": "document", "source": source("application/pdf", PDF), "title": "a b.pdf"}
@@ -194,21 +206,21 @@ CASES: list[Case] = [
             "openai": {"messages.0.content.0.file.filename": "a b.pdf"},
         },
     ),
-    Sent(
+    RequestCase(
         93,
-        "a file that another provider keeps is refused",
+        "a file stored at another provider is refused",
         file(file_id="file-abc"),
         {
-            "bedrock": Refused("messages[0].content[0].file"),
-            "anthropic": Refused("messages[0].content[0].file"),
-            "gemini": Refused("messages[0].content[0].file.file_id"),
+            "bedrock": Refusal("messages[0].content[0].file"),
+            "anthropic": Refusal("messages[0].content[0].file"),
+            "gemini": Refusal("messages[0].content[0].file.file_id"),
             "openai": {"messages.0.content.0.file.file_id": "file-abc"},
         },
     ),
-    Sent(
+    RequestCase(
         93,
-        "Converse takes no name twice, and few letters in one",
-        asks(
+        "file names for Converse are unique and of few characters",
+        chat(
             user(
                 [
                     {"type": "file", "file": {"file_data": PDF, "filename": name}}
@@ -221,31 +233,31 @@ CASES: list[Case] = [
             "bedrock": {
                 "messages.0.content": [
                     *(
-                        converse("document", "pdf", PDF, name=name)
+                        converse_block("document", "pdf", PDF, name=name)
                         for name in ("a b (1)", "a b (1) (1)", "document", "document (3)")
                     ),
-                    words("Read"),
+                    converse_text("Read"),
                 ]
             }
         },
     ),
     *(
-        AtTheDoor(
+        RejectedCase(
             94,
-            f"an image in what the {role} says is no chat of OpenAI's",
-            asks({"role": role, "content": [image(LINK)]}, user("Hi")),
-            Refused("messages[0].content[0].type", "invalid_value"),
+            f"an image in a message of the {role} is refused",
+            chat({"role": role, "content": [image(LINK)]}, user("Hi")),
+            Refusal("messages[0].content[0].type", "invalid_value"),
         )
         for role in ("system", "developer", "assistant")
     ),
-    Holds(95, "a body that says it is too large is not read", said_to_be_too_large),
-    Fails(
+    CheckCase(95, "a body that declares too many bytes is not read", check_declared_size),
+    FailureCase(
         95,
-        "what a provider finds too large is the caller's to mend",
+        "a provider's 413 is the caller's error",
         "anthropic",
         "invalid_request",
         status=413,
         body={"type": "error", "error": {"type": "request_too_large", "message": "Request exceeds 32 MB"}},
-        shown={"status": 413, "code": "request_too_large"},
+        expected={"status": 413, "code": "request_too_large"},
     ),
 ]

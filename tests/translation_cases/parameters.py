@@ -10,8 +10,8 @@ from handler.providers.quirks.refused_fields import refused_field
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
 from tests.support.canned_answers import chunk, finish, sse, usage
-from tests.translation_cases.case_types import GONE, AtTheDoor, Case, Holds, Refused, Sent
-from tests.translation_cases.messages import OTHERS
+from tests.translation_cases.case_types import ABSENT, Case, CheckCase, Refusal, RejectedCase, RequestCase
+from tests.translation_cases.messages import COMPATIBLE
 from tests.translation_cases.vocabulary import (
     GPT_6,
     LLAMA,
@@ -22,11 +22,11 @@ from tests.translation_cases.vocabulary import (
     OSS,
     SONNET,
     Json,
-    asks,
-    spec,
+    chat,
+    converse_text,
     text,
     tool,
-    words,
+    tool_spec,
 )
 
 NUMBERS = range(56, 88)
@@ -77,18 +77,18 @@ def format_of(schema: Json) -> Json:
     return {"type": "json_schema", "json_schema": {"name": "out", "schema": schema}}
 
 
-def stream_asks_for_usage_and_keeps_it() -> None:
-    """The usage chunk is for the meter, and for a client that asked."""
+def check_usage_chunk() -> None:
+    """The usage chunk is counted, and sent only to a client that asks for it."""
     frames = ClientStream(
         TRANSLATORS["openai"].stream(PROVIDERS["openai"].quirks), model="m", wants_usage=False
     )
-    told = frames.feed(b"".join(map(sse, (chunk("Hi"), finish(), usage()))) + b"data: [DONE]\n\n")
-    assert b"prompt_tokens" not in told
+    sent = frames.feed(b"".join(map(sse, (chunk("Hi"), finish(), usage()))) + b"data: [DONE]\n\n")
+    assert b"prompt_tokens" not in sent
     assert frames.usage is not None
     assert frames.usage.output == 3
 
 
-def refuses(field: str, value: Any, *providers: str) -> Any:
+def check_refused(field: str, value: Any, *providers: str) -> Any:
     def run() -> None:
         for name in providers:
             quirks = PROVIDERS[name].quirks
@@ -98,73 +98,78 @@ def refuses(field: str, value: Any, *providers: str) -> Any:
     return run
 
 
-def same(fields: Json, *targets: str) -> dict[str, Json | Refused]:
+def same(fields: Json, *targets: str) -> dict[str, Json | Refusal]:
     return {name: {**fields, "dropped": ()} for name in targets}
 
 
-def left_out(name: str, *targets: str) -> dict[str, Json | Refused]:
-    return {target: {name: GONE, "dropped": (name,)} for target in targets}
+def left_out(name: str, *targets: str) -> dict[str, Json | Refusal]:
+    return {target: {name: ABSENT, "dropped": (name,)} for target in targets}
 
 
 CASES: list[Case] = [
-    Sent(
+    RequestCase(
         56,
-        "where nobody says how long an answer may be",
-        asks(max_tokens=None),
+        "without max_tokens, Anthropic gets the model's maximum",
+        chat(max_tokens=None),
         {
-            "bedrock": {"inferenceConfig": GONE},
+            "bedrock": {"inferenceConfig": ABSENT},
             OPUS: {"max_tokens": 128000},
-            OSS: {"max_completion_tokens": GONE},
+            OSS: {"max_completion_tokens": ABSENT},
             "anthropic": {"max_tokens": 64000},
             "anthropic/claude-opus-5-5": {"max_tokens": 128000},
-            "gemini": {"generationConfig.maxOutputTokens": GONE},
-            "mistral": {"max_tokens": GONE},
+            "gemini": {"generationConfig.maxOutputTokens": ABSENT},
+            "mistral": {"max_tokens": ABSENT},
         },
     ),
-    AtTheDoor(57, "an answer of no tokens", asks(max_tokens=0), Refused("max_tokens", "invalid_value")),
-    AtTheDoor(57, "an answer of half a token", asks(max_tokens=1.5), Refused("max_tokens", "invalid_value")),
-    Sent(
+    RejectedCase(57, "max_tokens 0 is refused", chat(max_tokens=0), Refusal("max_tokens", "invalid_value")),
+    RejectedCase(
         57,
-        "a float without a fraction is a whole number",
-        asks(max_tokens=100.0),
+        "max_tokens with a fraction is refused",
+        chat(max_tokens=1.5),
+        Refusal("max_tokens", "invalid_value"),
+    ),
+    RequestCase(
+        57,
+        "a float without a fraction becomes an integer",
+        chat(max_tokens=100.0),
         {
             "anthropic": {"max_tokens": 100},
             "bedrock": {"inferenceConfig": {"maxTokens": 100}},
             "gemini": {"generationConfig.maxOutputTokens": 100},
         },
     ),
-    Sent(
+    RequestCase(
         58,
-        "both names of the bound become the one that is taken",
-        asks(max_tokens=5, max_completion_tokens=5),
+        "two names of one limit become one",
+        chat(max_tokens=5, max_completion_tokens=5),
         {
-            "openai/gpt-5": {"max_tokens": GONE, "max_completion_tokens": 5},
-            "mistral": {"max_tokens": 5, "max_completion_tokens": GONE},
+            "openai/gpt-5": {"max_tokens": ABSENT, "max_completion_tokens": 5},
+            "mistral": {"max_tokens": 5, "max_completion_tokens": ABSENT},
             "bedrock": {"inferenceConfig": {"maxTokens": 5}},
-            OSS: {"max_tokens": GONE, "max_completion_tokens": 5},
-            "anthropic": {"max_tokens": 5, "max_completion_tokens": GONE},
+            OSS: {"max_tokens": ABSENT, "max_completion_tokens": 5},
+            "anthropic": {"max_tokens": 5, "max_completion_tokens": ABSENT},
             "gemini": {"generationConfig.maxOutputTokens": 5},
         },
     ),
-    Sent(
+    RequestCase(
         58,
-        "a name that is not taken becomes the other",
-        asks(max_completion_tokens=5),
+        "a limit is renamed for providers that take the other name",
+        chat(max_completion_tokens=5),
         {
-            name: {"max_tokens": 5, "max_completion_tokens": GONE}
+            name: {"max_tokens": 5, "max_completion_tokens": ABSENT}
             for name in ("mistral", "deepseek", "fireworks", "moonshot", "zai", "qwen", "sambanova")
         },
     ),
-    AtTheDoor(
+    RejectedCase(
         58,
-        "two bounds that differ",
-        asks(max_tokens=5, max_completion_tokens=6),
-        Refused("max_tokens", "invalid_value"),
+        "two different limits are refused",
+        chat(max_tokens=5, max_completion_tokens=6),
+        Refusal("max_tokens", "invalid_value"),
     ),
-    Sent(
+    RequestCase(
         59,
-        "thinking leaves room for the answer",
-        asks(reasoning_effort="high", max_tokens=3000),
+        "the thinking budget leaves room for the answer",
+        chat(reasoning_effort="high", max_tokens=3000),
         {
             "bedrock": {
                 "inferenceConfig": {"maxTokens": 3000},
@@ -173,23 +178,23 @@ CASES: list[Case] = [
             "anthropic": {"max_tokens": 3000, "thinking.budget_tokens": 1500},
         },
     ),
-    Sent(
+    RequestCase(
         59,
-        "where there is no room for it, it does not think",
-        asks(reasoning_effort="high", max_tokens=900),
+        "without room for an answer, thinking is off",
+        chat(reasoning_effort="high", max_tokens=900),
         {
             "bedrock": {
                 "inferenceConfig": {"maxTokens": 900},
-                "additionalModelRequestFields": GONE,
+                "additionalModelRequestFields": ABSENT,
                 "dropped": ("reasoning_effort",),
             },
-            "anthropic": {"max_tokens": 900, "thinking": GONE, "dropped": ("reasoning_effort",)},
+            "anthropic": {"max_tokens": 900, "thinking": ABSENT, "dropped": ("reasoning_effort",)},
         },
     ),
-    Sent(
+    RequestCase(
         60,
-        "no more is asked for than the model can",
-        asks(max_tokens=10**7),
+        "a limit above the model's maximum is lowered",
+        chat(max_tokens=10**7),
         {
             "bedrock": {"inferenceConfig": {"maxTokens": 64000}, "dropped": ("max_tokens",)},
             NOVA: {"inferenceConfig": {"maxTokens": 10000}, "dropped": ("max_tokens",)},
@@ -201,10 +206,10 @@ CASES: list[Case] = [
             },
         },
     ),
-    Sent(
+    RequestCase(
         61,
-        "a temperature over 1 is 1 where that is the most",
-        asks(temperature=1.5),
+        "a temperature over 1 becomes 1 where that is the maximum",
+        chat(temperature=1.5),
         {
             name: {"temperature": 1, "dropped": ("temperature",)}
             for name in ("anthropic", "moonshot", "zai", "minimax")
@@ -216,67 +221,67 @@ CASES: list[Case] = [
         }
         | {"gemini": {"generationConfig.temperature": 1.5}},
     ),
-    Sent(
+    RequestCase(
         62,
-        "a temperature is left out where any is refused",
-        asks(temperature=1, reasoning_effort="high"),
+        "a temperature is left out where the model refuses it",
+        chat(temperature=1, reasoning_effort="high"),
         left_out(
             "temperature",
             *("openai/gpt-5", "openai/gpt-5.6-sol", "openai/o3", "anthropic", "moonshot/kimi-k3"),
             *(OPUS, GPT_6),
         )
         | {
-            name: {"inferenceConfig": GONE, "dropped": ("temperature",)}
+            name: {"inferenceConfig": ABSENT, "dropped": ("temperature",)}
             for name in ("bedrock", SONNET, NOVA_2)
         }
-        | {"gemini/gemini-3.8-flash": {"generationConfig.temperature": GONE, "dropped": ("temperature",)}},
+        | {"gemini/gemini-3.8-flash": {"generationConfig.temperature": ABSENT, "dropped": ("temperature",)}},
     ),
-    Sent(
+    RequestCase(
         62,
-        "and kept where the model does not reason",
-        asks(temperature=1, reasoning_effort="none"),
+        "a temperature is kept where the model does not reason",
+        chat(temperature=1, reasoning_effort="none"),
         same({"temperature": 1}, "openai/gpt-5.6-sol", "anthropic", GPT_6)
         | {name: {"inferenceConfig": {"temperature": 1}, "dropped": ()} for name in ("bedrock", NOVA_2)},
     ),
-    Sent(
+    RequestCase(
         63,
-        "of temperature and top_p one stays",
-        asks(temperature=0.5, top_p=0.9),
+        "of temperature and top_p one is sent",
+        chat(temperature=0.5, top_p=0.9),
         {
             **same({"temperature": 0.5, "top_p": 0.9}, "openai", "mistral"),
             "bedrock": {"inferenceConfig": {"temperature": 0.5}, "dropped": ("top_p",)},
             NOVA: {"inferenceConfig": {"temperature": 0.5, "topP": 0.9}, "dropped": ()},
-            "anthropic": {"temperature": 0.5, "top_p": GONE, "dropped": ("top_p",)},
+            "anthropic": {"temperature": 0.5, "top_p": ABSENT, "dropped": ("top_p",)},
             "gemini": {"generationConfig.temperature": 0.5, "generationConfig.topP": 0.9},
         },
     ),
-    Sent(
+    RequestCase(
         64,
-        "zero is a temperature",
-        asks(temperature=0),
+        "a temperature of zero is sent",
+        chat(temperature=0),
         {name: {"temperature": 0.01, "dropped": ("temperature",)} for name in ("zai", "minimax")}
         | same({"temperature": 0}, "anthropic", "openai", "mistral", "moonshot", OSS)
         | {name: {"inferenceConfig": {"temperature": 0}} for name in ("bedrock", NOVA)}
         | {"gemini": {"generationConfig.temperature": 0}},
     ),
     *(
-        Sent(
+        RequestCase(
             65,
-            f"a stop that is {how} says nothing",
-            asks(stop=value),
+            f"a stop that is {how} is left out",
+            chat(stop=value),
             {
-                "bedrock": {"inferenceConfig": GONE, "dropped": ()},
-                "anthropic": {"stop_sequences": GONE, "dropped": ()},
-                "gemini": {"generationConfig": GONE},
+                "bedrock": {"inferenceConfig": ABSENT, "dropped": ()},
+                "anthropic": {"stop_sequences": ABSENT, "dropped": ()},
+                "gemini": {"generationConfig": ABSENT},
                 **{name: {"stop": stop} for name in ("openai", "groq", "vllm", OSS)},
             },
         )
-        for how, value, stop in (("''", "", GONE), ("a list of none", [], GONE), ("['']", [""], GONE))
+        for how, value, stop in (("''", "", ABSENT), ("a list of none", [], ABSENT), ("['']", [""], ABSENT))
     ),
-    Sent(
+    RequestCase(
         65,
-        "blanks are a stop where they are taken",
-        asks(stop=["", " ", "END"]),
+        "a blank stop is sent where it is taken",
+        chat(stop=["", " ", "END"]),
         {
             "bedrock": {"inferenceConfig": {"stopSequences": ["END"]}, "dropped": ("stop",)},
             "anthropic": {"stop_sequences": ["END"], "dropped": ("stop",)},
@@ -284,10 +289,10 @@ CASES: list[Case] = [
             "openai": {"stop": [" ", "END"]},
         },
     ),
-    Sent(
+    RequestCase(
         65,
-        "one stop is a list of one",
-        asks(stop="END"),
+        "one stop becomes a list",
+        chat(stop="END"),
         {
             "bedrock": {"inferenceConfig": {"stopSequences": ["END"]}},
             "anthropic": {"stop_sequences": ["END"]},
@@ -295,74 +300,77 @@ CASES: list[Case] = [
             "openai": {"stop": "END"},
         },
     ),
-    AtTheDoor(
-        66, "more than four stops", asks(stop=["a", "b", "c", "d", "e"]), Refused("stop", "invalid_value")
-    ),
-    Sent(
+    RejectedCase(
         66,
-        "a model that reasons refuses stops",
-        asks(stop="END"),
+        "more than four stops are refused",
+        chat(stop=["a", "b", "c", "d", "e"]),
+        Refusal("stop", "invalid_value"),
+    ),
+    RequestCase(
+        66,
+        "stops are left out for a reasoning model",
+        chat(stop="END"),
         left_out("stop", "openai/o3", "openai/gpt-5", "xai", "perplexity"),
     ),
-    Sent(
+    RequestCase(
         67,
-        "several choices where they are served",
-        asks(n=2),
+        "n is sent to providers that take it",
+        chat(n=2),
         {"openai": {"n": 2}, "mistral": {"n": 2}},
     ),
-    Sent(
+    RequestCase(
         67,
-        "who gives one answer to a call is asked for one, several times",
-        asks(n=2),
-        {name: {"n": GONE, "dropped": ()} for name in ("anthropic", "groq", "bedrock", OPUS, OSS)}
-        | {"gemini": {"generationConfig": GONE}},
+        "a provider without n is asked n times",
+        chat(n=2),
+        {name: {"n": ABSENT, "dropped": ()} for name in ("anthropic", "groq", "bedrock", OPUS, OSS)}
+        | {"gemini": {"generationConfig": ABSENT}},
     ),
-    Sent(
+    RequestCase(
         68,
-        "what says nothing is left out without a word",
-        asks(n=1, logprobs=False, frequency_penalty=0, presence_penalty=0, store=False, logit_bias={}),
+        "default values are left out without a report",
+        chat(n=1, logprobs=False, frequency_penalty=0, presence_penalty=0, store=False, logit_bias={}),
         {
-            "mistral": {"logprobs": GONE, "logit_bias": GONE, "store": GONE, "dropped": ()},
-            "groq": {"logprobs": GONE, "store": GONE, "dropped": ()},
-            "xai": {"frequency_penalty": GONE, "presence_penalty": GONE, "dropped": ()},
-            "anthropic": {"dropped": (), "n": GONE, "store": GONE},
-            "bedrock": {"dropped": (), "inferenceConfig": GONE, "additionalModelRequestFields": GONE},
-            OSS: {"dropped": (), "store": GONE, "frequency_penalty": GONE, "logit_bias": GONE},
-            "gemini": {"dropped": (), "generationConfig": GONE},
+            "mistral": {"logprobs": ABSENT, "logit_bias": ABSENT, "store": ABSENT, "dropped": ()},
+            "groq": {"logprobs": ABSENT, "store": ABSENT, "dropped": ()},
+            "xai": {"frequency_penalty": ABSENT, "presence_penalty": ABSENT, "dropped": ()},
+            "anthropic": {"dropped": (), "n": ABSENT, "store": ABSENT},
+            "bedrock": {"dropped": (), "inferenceConfig": ABSENT, "additionalModelRequestFields": ABSENT},
+            OSS: {"dropped": (), "store": ABSENT, "frequency_penalty": ABSENT, "logit_bias": ABSENT},
+            "gemini": {"dropped": (), "generationConfig": ABSENT},
         },
     ),
-    Sent(
+    RequestCase(
         69,
         "nulls are left out where they are refused",
-        asks(tools=None, stop=None, temperature=None, user=None),
+        chat(tools=None, stop=None, temperature=None, user=None),
         {
-            name: {"tools": GONE, "stop": GONE, "temperature": GONE, "user": GONE, "dropped": ()}
-            for name in (*OTHERS, "anthropic", "gemini", OPUS, OSS)
+            name: {"tools": ABSENT, "stop": ABSENT, "temperature": ABSENT, "user": ABSENT, "dropped": ()}
+            for name in (*COMPATIBLE, "anthropic", "gemini", OPUS, OSS)
         }
-        | {"bedrock": {"toolConfig": GONE, "inferenceConfig": GONE, "dropped": ()}}
+        | {"bedrock": {"toolConfig": ABSENT, "inferenceConfig": ABSENT, "dropped": ()}}
         | {"openai": {"tools": None, "stop": None, "temperature": None, "user": None}},
     ),
-    Sent(
+    RequestCase(
         70,
-        "tuning that is not taken is left out and named",
-        asks(seed=1, logit_bias={"1": 5}, user="u"),
+        "unsupported tuning is left out and reported",
+        chat(seed=1, logit_bias={"1": 5}, user="u"),
         {
-            "mistral": {"random_seed": 1, "logit_bias": GONE, "dropped": ("logit_bias", "user")},
+            "mistral": {"random_seed": 1, "logit_bias": ABSENT, "dropped": ("logit_bias", "user")},
             "bedrock": {
-                "inferenceConfig": GONE,
-                "additionalModelRequestFields": GONE,
+                "inferenceConfig": ABSENT,
+                "additionalModelRequestFields": ABSENT,
                 "dropped": ("seed", "logit_bias", "user"),
             },
-            OSS: {"seed": 1, "logit_bias": GONE, "user": "u", "dropped": ("logit_bias",)},
-            "anthropic": {"seed": GONE, "metadata": {"user_id": "u"}, "dropped": ("seed", "logit_bias")},
+            OSS: {"seed": 1, "logit_bias": ABSENT, "user": "u", "dropped": ("logit_bias",)},
+            "anthropic": {"seed": ABSENT, "metadata": {"user_id": "u"}, "dropped": ("seed", "logit_bias")},
             "gemini": {"generationConfig": {"seed": 1}, "dropped": ("logit_bias", "user")},
             "openai": {"seed": 1, "logit_bias": {"1": 5}, "user": "u", "dropped": ()},
         },
     ),
-    Sent(
+    RequestCase(
         71,
-        "a field that nobody here knows goes on in OpenAI's format",
-        asks(top_k=5, min_p=0.1, enable_thinking=True),
+        "an unknown field is passed on in OpenAI's format",
+        chat(top_k=5, min_p=0.1, enable_thinking=True),
         {
             **same(
                 {"top_k": 5, "min_p": 0.1, "enable_thinking": True}, "openai", "vllm", "qwen", "together", OSS
@@ -375,53 +383,53 @@ CASES: list[Case] = [
                     (MISTRAL, {"top_k": 5}),
                 )
             },
-            "anthropic": {"top_k": 5, "min_p": GONE, "dropped": ("min_p", "enable_thinking")},
+            "anthropic": {"top_k": 5, "min_p": ABSENT, "dropped": ("min_p", "enable_thinking")},
             "gemini": {"generationConfig": {"topK": 5}, "dropped": ("min_p", "enable_thinking")},
         },
     ),
-    AtTheDoor(
+    RejectedCase(
         72,
-        "stream options without a stream",
-        asks(stream_options={"include_usage": True}),
-        Refused("stream_options", "invalid_value"),
+        "stream_options without a stream are refused",
+        chat(stream_options={"include_usage": True}),
+        Refusal("stream_options", "invalid_value"),
     ),
-    Sent(
+    RequestCase(
         72,
-        "stream options are not sent to those who refuse them",
-        asks(stream=True, stream_options={"include_usage": True}),
+        "stream_options are left out where they are refused",
+        chat(stream=True, stream_options={"include_usage": True}),
         {
-            name: {"stream_options": GONE}
+            name: {"stream_options": ABSENT}
             for name in ("mistral", "perplexity", "gemini", "anthropic", "bedrock")
         },
     ),
-    Sent(
+    RequestCase(
         73,
-        "a stream is asked for its usage",
-        asks(stream=True),
+        "a stream asks the provider for usage",
+        chat(stream=True),
         {"openai": {"stream_options": {"include_usage": True}}},
     ),
-    Holds(73, "a client that did not ask gets no usage chunk", stream_asks_for_usage_and_keeps_it),
+    CheckCase(73, "a client gets a usage chunk only if it asks for one", check_usage_chunk),
     *(
-        Sent(
+        RequestCase(
             74,
-            f"an effort of {asked} where it is not taken",
-            asks(reasoning_effort=asked),
+            f"an effort of {effort} becomes the nearest that is taken",
+            chat(reasoning_effort=effort),
             {
                 name: {"reasoning_effort": sent, "dropped": ("reasoning_effort",)}
                 for name, sent in taken.items()
             },
         )
-        for asked, taken in (
+        for effort, taken in (
             ("minimal", {"openai/gpt-5.6-sol": "none", OSS: "low", GPT_6: "none"}),
             ("none", {"openai/gpt-5": "minimal"}),
             ("low", {"groq/qwen/qwen3.8-27b": "default", "cohere/command-a-03-2025": "none"}),
             ("max", {"openai/o3": "high", "groq/openai/gpt-oss-120b": "high", OSS: "high"}),
         )
     ),
-    Sent(
+    RequestCase(
         74,
-        "in other formats as well",
-        asks(reasoning_effort="xhigh"),
+        "an effort of xhigh is translated, lowered or left out in other formats",
+        chat(reasoning_effort="xhigh"),
         {
             SONNET: {
                 "additionalModelRequestFields.output_config.effort": "high",
@@ -439,7 +447,7 @@ CASES: list[Case] = [
                 "additionalModelRequestFields": {"reasoning": {"effort": "xhigh"}},
                 "dropped": (),
             },
-            NOVA: {"additionalModelRequestFields": GONE, "dropped": ("reasoning_effort",)},
+            NOVA: {"additionalModelRequestFields": ABSENT, "dropped": ("reasoning_effort",)},
             OPUS: {"output_config.effort": "xhigh", "dropped": ()},
             "anthropic/claude-sonnet-4-6": {
                 "output_config.effort": "high",
@@ -451,42 +459,44 @@ CASES: list[Case] = [
             },
         },
     ),
-    Sent(
+    RequestCase(
         74,
-        "an effort that nobody knows goes on in OpenAI's format",
-        asks(reasoning_effort="dreamy"),
+        "an unknown effort is passed on in OpenAI's format",
+        chat(reasoning_effort="dreamy"),
         {
             "openai/gpt-5": {"reasoning_effort": "dreamy"},
             **{
-                name: {"additionalModelRequestFields": GONE, "dropped": ("reasoning_effort",)}
+                name: {"additionalModelRequestFields": ABSENT, "dropped": ("reasoning_effort",)}
                 for name in ("bedrock", SONNET, NOVA_2)
             },
             OSS: {"reasoning_effort": "dreamy"},
-            "anthropic/claude-sonnet-4-6": {"output_config": GONE, "dropped": ("reasoning_effort",)},
-            "gemini/gemini-2.5-flash": {"generationConfig": GONE, "dropped": ("reasoning_effort",)},
+            "anthropic/claude-sonnet-4-6": {"output_config": ABSENT, "dropped": ("reasoning_effort",)},
+            "gemini/gemini-2.5-flash": {"generationConfig": ABSENT, "dropped": ("reasoning_effort",)},
         },
     ),
-    Sent(
+    RequestCase(
         75,
-        "a model that does not reason beside tools does not reason",
-        asks(tools=[tool()], reasoning_effort="high"),
+        "reasoning is off with tools where the model cannot combine them",
+        chat(tools=[tool()], reasoning_effort="high"),
         {
             "openai/gpt-5.6-sol": {"reasoning_effort": "none", "dropped": ("reasoning_effort",)},
             "openai/gpt-5": {"reasoning_effort": "high"},
         },
     ),
-    Sent(
+    RequestCase(
         76,
-        "an object of JSON is asked for in words where there is no other way",
-        asks(response_format={"type": "json_object"}),
+        "the prompt asks for JSON where no parameter does",
+        chat(response_format={"type": "json_object"}),
         {
             **{
                 name: {
                     "system": [
-                        words("Answer with one JSON object and nothing else: no other text, no code fence.")
+                        converse_text(
+                            "Answer with one JSON object and nothing else: no other text, no code fence."
+                        )
                     ],
-                    "toolConfig": GONE,
-                    "outputConfig": GONE,
+                    "toolConfig": ABSENT,
+                    "outputConfig": ABSENT,
                 }
                 for name in ("bedrock", NOVA, LLAMA)
             },
@@ -495,17 +505,17 @@ CASES: list[Case] = [
                 "system": [
                     text("Answer with one JSON object and nothing else: no other text, no code fence.")
                 ],
-                "tools": GONE,
-                "output_config": GONE,
+                "tools": ABSENT,
+                "output_config": ABSENT,
             },
             "gemini": {"generationConfig": {"responseMimeType": "application/json"}},
             "openai": {"response_format": {"type": "json_object"}},
         },
     ),
-    Sent(
+    RequestCase(
         77,
-        "a schema goes where each one takes it",
-        asks(response_format=format_of(SCHEMA)),
+        "a schema is sent in each provider's own field",
+        chat(response_format=format_of(SCHEMA)),
         {
             "anthropic": {"output_config.format.type": "json_schema"},
             "gemini": {
@@ -522,34 +532,34 @@ CASES: list[Case] = [
             "mistral": {"response_format": format_of(SCHEMA)},
         },
     ),
-    Sent(
+    RequestCase(
         77,
-        "elsewhere a tool is forced, or it is asked for in words beside the JSON mode",
-        asks(response_format=format_of(SCHEMA)),
+        "without schemas, a tool is forced or the prompt asks for JSON",
+        chat(response_format=format_of(SCHEMA)),
         {
             "deepseek/deepseek-v4-pro": {
-                "response_format": GONE,
+                "response_format": ABSENT,
                 "tools.0.function.name": "answer",
                 "tools.0.function.parameters": SCHEMA,
                 "tool_choice": "required",
             },
             MISTRAL: {
-                "outputConfig": GONE,
+                "outputConfig": ABSENT,
                 "toolConfig.tools.0.toolSpec.name": "answer",
                 "toolConfig.tools.0.toolSpec.inputSchema": {"json": SCHEMA},
                 "toolConfig.toolChoice": {"any": {}},
             },
-            LLAMA: {"outputConfig": GONE, "toolConfig": GONE, "system.1": GONE},
-            NOVA: {"outputConfig": GONE, "toolConfig.toolChoice": {"any": {}}},
-            OPUS: {"output_config": GONE, "tools": GONE, "system.1": GONE},
+            LLAMA: {"outputConfig": ABSENT, "toolConfig": ABSENT, "system.1": ABSENT},
+            NOVA: {"outputConfig": ABSENT, "toolConfig.toolChoice": {"any": {}}},
+            OPUS: {"output_config": ABSENT, "tools": ABSENT, "system.1": ABSENT},
             "moonshot/kimi-k3": {"response_format": {"type": "json_object"}, "messages.0.role": "system"},
             "zai/glm-5.3": {"response_format": {"type": "json_object"}, "messages.0.role": "system"},
         },
     ),
-    Sent(
+    RequestCase(
         78,
-        "a schema of alternatives is no object, and each provider's to judge",
-        asks(response_format=format_of({"anyOf": [{"type": "string"}, {"type": "null"}]})),
+        "a schema of alternatives is sent as it is",
+        chat(response_format=format_of({"anyOf": [{"type": "string"}, {"type": "null"}]})),
         {
             "openai": {"response_format": format_of({"anyOf": [{"type": "string"}, {"type": "null"}]})},
             "gemini": {
@@ -557,26 +567,29 @@ CASES: list[Case] = [
             },
         },
     ),
-    Sent(
+    RequestCase(
         79,
-        "a schema beside tools",
-        asks(response_format=format_of(SCHEMA), tools=[tool()]),
+        "a schema and tools are sent together where the provider takes both",
+        chat(response_format=format_of(SCHEMA), tools=[tool()]),
         {
-            "gemini/gemini-2.5-flash": {"generationConfig": GONE, "systemInstruction.parts.1": GONE},
-            "gemini": {"generationConfig.responseJsonSchema": SCHEMA, "tools.0.functionDeclarations.1": GONE},
+            "gemini/gemini-2.5-flash": {"generationConfig": ABSENT, "systemInstruction.parts.1": ABSENT},
+            "gemini": {
+                "generationConfig.responseJsonSchema": SCHEMA,
+                "tools.0.functionDeclarations.1": ABSENT,
+            },
             "anthropic": {"output_config.format.type": "json_schema", "tools.0.name": "look"},
             "bedrock": {
                 "outputConfig.textFormat.type": "json_schema",
-                "toolConfig": {"tools": [spec()]},
+                "toolConfig": {"tools": [tool_spec()]},
             },
-            LLAMA: {"outputConfig": GONE, "toolConfig": {"tools": [spec()]}},
+            LLAMA: {"outputConfig": ABSENT, "toolConfig": {"tools": [tool_spec()]}},
             "openai": {"response_format": format_of(SCHEMA), "tools": [tool()]},
         },
     ),
-    Sent(
+    RequestCase(
         80,
-        "what Claude's schemas cannot say, nor Bedrock's, is told in words, and objects are closed",
-        asks(response_format=format_of(SCHEMA)),
+        "unsupported keywords move into the description, and objects are closed",
+        chat(response_format=format_of(SCHEMA)),
         {
             "anthropic": {"output_config.format.schema": CLOSED},
             **{
@@ -585,94 +598,98 @@ CASES: list[Case] = [
             },
         },
     ),
-    Sent(
+    RequestCase(
         81,
-        "what Gemini's schemas cannot say is said otherwise or left out",
-        asks(response_format=format_of(OLD), tools=[]),
+        "keywords that Gemini lacks are translated or left out",
+        chat(response_format=format_of(OLD), tools=[]),
         {"gemini": {"generationConfig.responseJsonSchema": CLEANED}},
     ),
-    Sent(
+    RequestCase(
         81,
-        "in the parameters of a tool as well",
-        asks(tools=[tool(parameters=OLD)]),
+        "unsupported keywords of tool parameters move into the description",
+        chat(tools=[tool(parameters=OLD)]),
         {"gemini": {"tools.0.functionDeclarations.0.parametersJsonSchema": CLEANED}},
     ),
-    Sent(
+    RequestCase(
         82,
-        "properties may be called like the words of schemas",
-        asks(response_format=format_of(NAMED_LIKE_WORDS)),
+        "properties may be named like schema keywords",
+        chat(response_format=format_of(NAMED_LIKE_WORDS)),
         {
             "gemini": {"generationConfig.responseJsonSchema": NAMED_LIKE_WORDS},
             "anthropic": {
-                "output_config": GONE,
+                "output_config": ABSENT,
                 "tools.0.name": "_xan_answer",
                 "tools.0.input_schema.required": ["default", "_x24_ref"],
             },
         },
     ),
-    Sent(
+    RequestCase(
         83,
-        "a schema that holds itself is not laid out",
-        asks(response_format=format_of(TREE)),
+        "a recursive schema is not inlined",
+        chat(response_format=format_of(TREE)),
         {
             "gemini": {"generationConfig.responseJsonSchema": TREE},
             "bedrock": {
-                "outputConfig": GONE,
+                "outputConfig": ABSENT,
                 "toolConfig.tools.0.toolSpec.inputSchema.json.properties.left": {"$ref": "#/$defs/tree"},
             },
             "anthropic": {"tools.0.input_schema.properties.left": {"$ref": "#/$defs/tree"}},
         },
     ),
-    Sent(
+    RequestCase(
         84,
-        "who asks, where that is taken",
-        asks(user="u", safety_identifier="s"),
+        "the user is sent where it is taken",
+        chat(user="u", safety_identifier="s"),
         {
             "openai": {"user": "u", "safety_identifier": "s"},
-            "bedrock": {"requestMetadata": GONE, "dropped": ("user", "safety_identifier")},
+            "bedrock": {"requestMetadata": ABSENT, "dropped": ("user", "safety_identifier")},
             OPUS: {"metadata": {"user_id": "u"}},
             OSS: {"user": "u", "safety_identifier": "s"},
             "anthropic": {"metadata": {"user_id": "u"}},
-            "mistral": {"user": GONE, "safety_identifier": GONE, "dropped": ("user", "safety_identifier")},
-        },
-    ),
-    *(
-        Sent(
-            84,
-            f"nobody can be reached by it: {who[:12]}",
-            asks(user=who),
-            {name: {"metadata": GONE, "dropped": ("user",)} for name in ("anthropic", "bedrock", OPUS)},
-        )
-        for who in ("ann@example.com", "+43 1 5350000", "u" * 513)
-    ),
-    Sent(
-        85,
-        "what is to be stored at OpenAI is no third party's",
-        asks(store=True, metadata={"team": "red"}),
-        {
-            "openai": {"store": True, "metadata": {"team": "red"}},
-            **{
-                name: {"store": GONE, "metadata": GONE, "dropped": ("store", "metadata")}
-                for name in (*OTHERS, "anthropic", "bedrock", "gemini", OPUS, OSS)
+            "mistral": {
+                "user": ABSENT,
+                "safety_identifier": ABSENT,
+                "dropped": ("user", "safety_identifier"),
             },
         },
     ),
-    AtTheDoor(
-        85,
-        "more metadata than OpenAI takes",
-        asks(metadata={str(number): "x" for number in range(17)}),
-        Refused("metadata", "invalid_value"),
+    *(
+        RequestCase(
+            84,
+            f"a user who could be identified is left out: {who[:12]}",
+            chat(user=who),
+            {name: {"metadata": ABSENT, "dropped": ("user",)} for name in ("anthropic", "bedrock", OPUS)},
+        )
+        for who in ("ann@example.com", "+43 1 5350000", "u" * 513)
     ),
-    AtTheDoor(
+    RequestCase(
         85,
-        "longer metadata than OpenAI takes",
-        asks(metadata={"a": "x" * 513}),
-        Refused("metadata.a", "invalid_value"),
+        "store and metadata are sent to OpenAI only",
+        chat(store=True, metadata={"team": "red"}),
+        {
+            "openai": {"store": True, "metadata": {"team": "red"}},
+            **{
+                name: {"store": ABSENT, "metadata": ABSENT, "dropped": ("store", "metadata")}
+                for name in (*COMPATIBLE, "anthropic", "bedrock", "gemini", OPUS, OSS)
+            },
+        },
     ),
-    Sent(
+    RejectedCase(
+        85,
+        "too many metadata are refused",
+        chat(metadata={str(number): "x" for number in range(17)}),
+        Refusal("metadata", "invalid_value"),
+    ),
+    RejectedCase(
+        85,
+        "metadata values that are too long are refused",
+        chat(metadata={"a": "x" * 513}),
+        Refusal("metadata.a", "invalid_value"),
+    ),
+    RequestCase(
         86,
-        "a tier by each one's word",
-        asks(service_tier="default"),
+        "a service tier is translated",
+        chat(service_tier="default"),
         {
             "openai": {"service_tier": "default"},
             "bedrock": {"serviceTier": {"type": "default"}},
@@ -681,20 +698,20 @@ CASES: list[Case] = [
             "anthropic": {"service_tier": "standard_only"},
             "gemini": {"serviceTier": "standard"},
             "groq": {"service_tier": "on_demand"},
-            "mistral": {"service_tier": GONE, "dropped": ("service_tier",)},
+            "mistral": {"service_tier": ABSENT, "dropped": ("service_tier",)},
         },
     ),
-    Sent(
+    RequestCase(
         86,
-        "a tier that is not there",
-        asks(service_tier="scale"),
+        "a service tier that the provider lacks is left out",
+        chat(service_tier="scale"),
         left_out("service_tier", "anthropic", "groq", "mistral")
-        | {"bedrock": {"serviceTier": GONE, "dropped": ("service_tier",)}},
+        | {"bedrock": {"serviceTier": ABSENT, "dropped": ("service_tier",)}},
     ),
-    Sent(
+    RequestCase(
         86,
-        "a cheap tier where there is one, and what is usual without a word",
-        asks(service_tier="flex"),
+        "the flex tier is sent where it exists",
+        chat(service_tier="flex"),
         {
             "bedrock": {"serviceTier": {"type": "flex"}, "dropped": ()},
             "openai": {"service_tier": "flex"},
@@ -702,26 +719,30 @@ CASES: list[Case] = [
         },
     ),
     *(
-        Holds(86, f"Bedrock's tier {tier} has a price of its own", refuses("service_tier", tier, "bedrock"))
+        CheckCase(
+            86,
+            f"Bedrock's tier {tier} has a price of its own",
+            check_refused("service_tier", tier, "bedrock"),
+        )
         for tier in ("priority", "reserved")
     ),
-    Holds(
+    CheckCase(
         87,
-        "a search has a price, so a rule must allow it",
-        refuses(
+        "a web search needs a rule that allows it",
+        check_refused(
             "web_search_options", {}, "anthropic", "bedrock", "gemini", "xai", "openrouter", "perplexity"
         ),
     ),
-    Sent(
+    RequestCase(
         87,
-        "where a rule allows it Gemini searches",
-        asks(web_search_options={}),
+        "Gemini searches where a rule allows it",
+        chat(web_search_options={}),
         {"gemini": {"tools": [{"googleSearch": {}}]}, "openai": {"web_search_options": {}}},
     ),
-    Sent(
+    RequestCase(
         87,
-        "but an older one does not beside tools",
-        asks(web_search_options={}, tools=[tool()]),
-        {"gemini/gemini-2.5-flash": Refused("web_search_options")},
+        "an older Gemini does not combine search with tools",
+        chat(web_search_options={}, tools=[tool()]),
+        {"gemini/gemini-2.5-flash": Refusal("web_search_options")},
     ),
 ]

@@ -1,11 +1,11 @@
-"""The numbers without a case here: tested elsewhere, or why not."""
+"""The numbers without a case: where they are tested, or why they are not."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-# number -> the tests that hold it
-ELSEWHERE: Mapping[int, Sequence[str]] = {
+# number -> its tests
+TESTED_ELSEWHERE: Mapping[int, Sequence[str]] = {
     140: (
         "tests/stories/test_gateway.py::test_the_provider_is_hung_up_on_when_the_client_leaves",
         "tests/handler/relay/test_relay_stream.py::test_a_client_who_leaves_takes_the_upstream_along",
@@ -22,11 +22,11 @@ ELSEWHERE: Mapping[int, Sequence[str]] = {
 }
 
 _NOT_SERVED = "POST /messages is not served yet: no client speaks Anthropic's format here."
-REASONS: Mapping[int, str] = {
-    30: f"{_NOT_SERVED} Results would be tool messages, what the user says beside them one after.",
-    31: f"{_NOT_SERVED} A tool without a type would be the client's own, a typed one the provider's.",
-    32: f"{_NOT_SERVED} tool_use_id would be kept as it is.",
-    120: f"{_NOT_SERVED} Its message_delta would wait for usage that comes behind the end.",
-    149: f"{_NOT_SERVED} Its events, ids and block numbers would have to be Anthropic's.",
+UNSERVED: Mapping[int, str] = {
+    30: f"{_NOT_SERVED} Results would become tool messages, followed by the user's text.",
+    31: f"{_NOT_SERVED} A tool without a type would be the client's, others the provider's.",
+    32: f"{_NOT_SERVED} tool_use_id would be kept.",
+    120: f"{_NOT_SERVED} Its message_delta would wait for usage after the end.",
+    149: f"{_NOT_SERVED} Its events, ids and block numbers would be Anthropic's.",
     150: "POST /messages/count_tokens is not served yet.",
 }

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from tests.translation_cases.case_types import (
-    GONE,
-    AtTheDoor,
+    ABSENT,
+    AnswerCase,
+    CandidateCase,
     Case,
-    Heard,
-    Holds,
-    NoCandidate,
-    Refused,
-    Sent,
+    CheckCase,
+    Refusal,
+    RejectedCase,
+    RequestCase,
     completion_of,
     request_of,
 )
-from tests.translation_cases.messages import OTHERS
+from tests.translation_cases.messages import COMPATIBLE
 from tests.translation_cases.vocabulary import (
     CALLS,
     JPEG,
@@ -28,33 +28,33 @@ from tests.translation_cases.vocabulary import (
     OSS,
     SONNET,
     Json,
-    asks,
+    assistant,
     call,
+    call_chunk,
+    chat,
     chunk,
-    conversed,
-    custom,
+    claude_message,
+    converse_answer,
+    converse_result,
+    converse_text,
+    converse_use,
+    custom_tool,
     function_call,
-    generated,
+    gemini_answer,
     image,
-    message,
-    outcome,
-    piece,
     result,
-    results,
-    said,
-    spec,
     system,
     text,
     tool,
-    use,
+    tool_result,
+    tool_spec,
+    tool_use,
     user,
-    uses,
-    words,
 )
 
 NUMBERS = range(20, 56)
 
-TWO = said(None, call("a"), call("b", "list"))
+TWO = assistant(None, call("a"), call("b", "list"))
 PARAMETERS = {"type": "object", "properties": {"at": {"type": "string"}}}
 STRICT = tool(strict=True, parameters=PARAMETERS)
 NAMED = {"type": "function", "function": {"name": "look"}}
@@ -71,22 +71,24 @@ THOUGHT = {
 
 
 def history(arguments: str) -> Json:
-    return asks(user("Hi"), said(None, call("a", arguments=arguments)), result("a"))
+    return chat(user("Hi"), assistant(None, call("a", arguments=arguments)), result("a"))
 
 
-def ids_are_stable() -> None:
-    """The same id has the same stand-in in another request, so that prompts stay cached."""
-    first, _ = request_of(asks(user("Hi"), said(None, call("a.b")), result("a.b")), "mistral")
-    later = asks(user("Other"), said(None, call("x")), result("x"), said(None, call("a.b")), result("a.b"))
+def check_stable_ids() -> None:
+    """The same id has the same replacement in every request, so that prompts stay cached."""
+    first, _ = request_of(chat(user("Hi"), assistant(None, call("a.b")), result("a.b")), "mistral")
+    later = chat(
+        user("Other"), assistant(None, call("x")), result("x"), assistant(None, call("a.b")), result("a.b")
+    )
     second, _ = request_of(later, "mistral")
     assert first["messages"][1]["tool_calls"][0]["id"] == second["messages"][3]["tool_calls"][0]["id"]
 
 
-def ids_are_minted() -> None:
-    calls = [piece(index=at, **call(f"call_{at}")) for at in range(2)]
-    answer = Heard(34, "", OSS, {}, events=[*calls, chunk("tool_calls")])
-    told = [completion_of(answer, 1_000_000)["choices"][0]["message"]["tool_calls"] for _ in range(2)]
-    ids = [each[index]["id"] for each in told for index in range(2)]
+def check_own_ids() -> None:
+    calls = [call_chunk(index=at, **call(f"call_{at}")) for at in range(2)]
+    answer = AnswerCase(34, "", OSS, {}, events=[*calls, chunk("tool_calls")])
+    answers = [completion_of(answer, 1_000_000)["choices"][0]["message"]["tool_calls"] for _ in range(2)]
+    ids = [each[index]["id"] for each in answers for index in range(2)]
     assert len({"call_0", "call_1", *ids}) == 6
 
 
@@ -100,48 +102,60 @@ def of_arguments(arguments: str, input: Any) -> dict[str, Json]:
 
 
 CASES: list[Case] = [
-    Sent(
+    RequestCase(
         20,
-        "consecutive tool messages are one user turn, results first",
-        asks(user("Hi"), TWO, result("a", "1"), result("b", "2"), user("And?")),
+        "consecutive tool messages become one user turn, results first",
+        chat(user("Hi"), TWO, result("a", "1"), result("b", "2"), user("And?")),
         {
             "bedrock": {
-                "messages.2": user([results("a", words("1")), results("b", words("2")), words("And?")]),
-                "messages.3": GONE,
+                "messages.2": user(
+                    [
+                        converse_result("a", converse_text("1")),
+                        converse_result("b", converse_text("2")),
+                        converse_text("And?"),
+                    ]
+                ),
+                "messages.3": ABSENT,
             },
             LLAMA: {
-                "messages.2": user([results("a", words("1")), results("b", words("2"))]),
-                "messages.3": {"role": "assistant", "content": [words(".")]},
-                "messages.4": user([words("And?")]),
+                "messages.2": user(
+                    [converse_result("a", converse_text("1")), converse_result("b", converse_text("2"))]
+                ),
+                "messages.3": {"role": "assistant", "content": [converse_text(".")]},
+                "messages.4": user([converse_text("And?")]),
             },
             "anthropic": {
                 "messages.2.role": "user",
-                "messages.2.content": [outcome("a", "1"), outcome("b", "2"), text("And?")],
-                "messages.3": GONE,
+                "messages.2.content": [tool_result("a", "1"), tool_result("b", "2"), text("And?")],
+                "messages.3": ABSENT,
             },
             "gemini": {
                 "contents.2.parts.0.functionResponse.id": "a",
                 "contents.2.parts.1.functionResponse.id": "b",
-                "contents.2.parts.2": GONE,
+                "contents.2.parts.2": ABSENT,
                 "contents.3.parts": [{"text": "And?"}],
             },
             "openai": {"messages.2": result("a", "1"), "messages.3": result("b", "2")},
         },
     ),
-    Sent(
+    RequestCase(
         21,
-        "what stands between calls and results goes behind these",
-        asks(user("Hi"), said(None, call("a")), user("Hurry"), system("Be brief."), result("a")),
+        "a message between calls and results moves behind the results",
+        chat(user("Hi"), assistant(None, call("a")), user("Hurry"), system("Be brief."), result("a")),
         {
             "bedrock": {
                 "messages.2.content": [
-                    results("a"),
-                    words("Hurry"),
-                    words("<system>\nBe brief.\n</system>"),
+                    converse_result("a"),
+                    converse_text("Hurry"),
+                    converse_text("<system>\nBe brief.\n</system>"),
                 ]
             },
             "anthropic": {
-                "messages.2.content": [outcome("a"), text("Hurry"), text("<system>\nBe brief.\n</system>")]
+                "messages.2.content": [
+                    tool_result("a"),
+                    text("Hurry"),
+                    text("<system>\nBe brief.\n</system>"),
+                ]
             },
             "gemini": {
                 "contents.2.parts.0.functionResponse.id": "a",
@@ -149,64 +163,75 @@ CASES: list[Case] = [
             },
         },
     ),
-    Sent(
+    RequestCase(
         22,
-        "a call that was not answered gets a result that says so",
-        asks(user("Hi"), TWO, result("b"), user("Stop")),
+        "a call without a result gets one that says so",
+        chat(user("Hi"), TWO, result("b"), user("Stop")),
         {
             "bedrock": {
-                "messages.2.content.0": results("a", words("No result provided."), status="error"),
-                "messages.2.content.1": results("b"),
+                "messages.2.content.0": converse_result(
+                    "a", converse_text("No result provided."), status="error"
+                ),
+                "messages.2.content.1": converse_result("b"),
             },
             "anthropic": {
-                "messages.2.content.0": {**outcome("a"), **NO_RESULT},
-                "messages.2.content.1": outcome("b"),
+                "messages.2.content.0": {**tool_result("a"), **NO_RESULT},
+                "messages.2.content.1": tool_result("b"),
             },
             "gemini": {"contents.2.parts.0.functionResponse.response": {"error": "No result provided"}},
         },
     ),
-    Sent(
+    RequestCase(
         22,
-        "to OpenAI's format the history goes on as it is, and is the provider's to refuse",
-        asks(user("Hi"), said(None, call("a")), user("Stop")),
-        {"openai": {"messages": [user("Hi"), said(None, call("a")), user("Stop")]}},
+        "OpenAI's format keeps calls and results as they are",
+        chat(user("Hi"), assistant(None, call("a")), user("Stop")),
+        {"openai": {"messages": [user("Hi"), assistant(None, call("a")), user("Stop")]}},
     ),
-    Sent(
+    RequestCase(
         23,
-        "a result of no call is text",
-        asks(user("Hi"), result("z", "left over")),
+        "a result without a call becomes text",
+        chat(user("Hi"), result("z", "left over")),
         {
-            "bedrock": {"messages.0.content": [words("Hi"), words("[tool result z]"), words("left over")]},
+            "bedrock": {
+                "messages.0.content": [
+                    converse_text("Hi"),
+                    converse_text("[tool result z]"),
+                    converse_text("left over"),
+                ]
+            },
             "anthropic": {"messages.0.content": [text("Hi"), text("[tool result z]"), text("left over")]},
             "gemini": {"contents.0.parts.1.text": "[tool result z]", "contents.0.parts.2.text": "left over"},
             "openai": {"messages.1": result("z", "left over")},
         },
     ),
-    Sent(
+    RequestCase(
         24,
-        "of two results for one call the last counts",
-        asks(user("Hi"), said(None, call("a")), result("a", "1"), result("a", "2")),
+        "the last of two results for one call is sent",
+        chat(user("Hi"), assistant(None, call("a")), result("a", "1"), result("a", "2")),
         {
-            "bedrock": {"messages.2.content": [results("a", words("2"))]},
-            "anthropic": {"messages.2.content": [outcome("a", "2")]},
+            "bedrock": {"messages.2.content": [converse_result("a", converse_text("2"))]},
+            "anthropic": {"messages.2.content": [tool_result("a", "2")]},
             "gemini": {
                 "contents.2.parts.0.functionResponse.response": {"output": "2"},
-                "contents.2.parts.1": GONE,
+                "contents.2.parts.1": ABSENT,
             },
         },
     ),
-    Sent(
+    RequestCase(
         24,
-        "two calls of one id are told apart, and so are their results",
-        asks(user("Hi"), said(None, call("a"), call("a")), result("a", "1"), result("a", "2")),
+        "two calls with one id and their results get different ids",
+        chat(user("Hi"), assistant(None, call("a"), call("a")), result("a", "1"), result("a", "2")),
         {
             "bedrock": {
-                "messages.1.content": [uses("a"), uses("a_1")],
-                "messages.2.content": [results("a", words("1")), results("a_1", words("2"))],
+                "messages.1.content": [converse_use("a"), converse_use("a_1")],
+                "messages.2.content": [
+                    converse_result("a", converse_text("1")),
+                    converse_result("a_1", converse_text("2")),
+                ],
             },
             "anthropic": {
-                "messages.1.content": [use("a"), use("a_1")],
-                "messages.2.content": [outcome("a", "1"), outcome("a_1", "2")],
+                "messages.1.content": [tool_use("a"), tool_use("a_1")],
+                "messages.2.content": [tool_result("a", "1"), tool_result("a_1", "2")],
             },
             "gemini": {
                 "contents.1.parts.1.functionCall.id": "a-1",
@@ -218,18 +243,20 @@ CASES: list[Case] = [
             },
         },
     ),
-    Sent(
+    RequestCase(
         25,
-        "images in a result go where the format has a place for them",
-        asks(
+        "images in a result go where the format allows them",
+        chat(
             user("Hi"),
-            said(None, call("a")),
+            assistant(None, call("a")),
             result("a", [text("seen"), image(f"data:image/jpeg;base64,{JPEG}")]),
         ),
         {
             "bedrock": {
                 "messages.2.content": [
-                    results("a", words("seen"), {"image": {"format": "jpeg", "source": {"bytes": JPEG}}})
+                    converse_result(
+                        "a", converse_text("seen"), {"image": {"format": "jpeg", "source": {"bytes": JPEG}}}
+                    )
                 ]
             },
             "anthropic": {
@@ -238,36 +265,36 @@ CASES: list[Case] = [
             },
             "gemini": {
                 "contents.2.parts.0.functionResponse.parts.0.inlineData.data": JPEG,
-                "contents.3": GONE,
+                "contents.3": ABSENT,
             },
             "gemini/gemini-2.5-flash": {
-                "contents.2.parts.0.functionResponse.parts": GONE,
+                "contents.2.parts.0.functionResponse.parts": ABSENT,
                 "contents.3.parts.0.inlineData.data": JPEG,
             },
             "openai": {"messages.2.content.1.type": "image_url"},
         },
     ),
     *(
-        Sent(
+        RequestCase(
             26,
             f"a result that is {how}",
-            asks(user("Hi"), said(None, call("a")), result("a", content)),
+            chat(user("Hi"), assistant(None, call("a")), result("a", content)),
             {
-                "bedrock": {"messages.2.content": [results("a", words("(no output)"))]},
-                "anthropic": {"messages.2.content.0.content": GONE},
+                "bedrock": {"messages.2.content": [converse_result("a", converse_text("(no output)"))]},
+                "anthropic": {"messages.2.content.0.content": ABSENT},
                 "gemini": {"contents.2.parts.0.functionResponse.response": {"output": ""}},
             },
         )
         for how, content in (("empty", ""), ("a list of nothing", []))
     ),
     *(
-        Sent(
+        RequestCase(
             27,
             f"a result that is {how} is an object for Gemini, and text elsewhere",
-            asks(user("Hi"), said(None, call("a")), result("a", content)),
+            chat(user("Hi"), assistant(None, call("a")), result("a", content)),
             {
                 "gemini": {"contents.2.parts.0.functionResponse.response": response},
-                "bedrock": {"messages.2.content": [results("a", words(content))]},
+                "bedrock": {"messages.2.content": [converse_result("a", converse_text(content))]},
             },
         )
         for how, content, response in (
@@ -278,29 +305,34 @@ CASES: list[Case] = [
             ("an object that points elsewhere", '{"$ref": "x"}', {"output": '{"$ref": "x"}'}),
         )
     ),
-    Sent(
+    RequestCase(
         28,
-        "results come in the order of the calls",
-        asks(user("Hi"), TWO, result("b", "2"), result("a", "1")),
+        "results are sorted in the order of the calls",
+        chat(user("Hi"), TWO, result("b", "2"), result("a", "1")),
         {
-            "bedrock": {"messages.2.content": [results("a", words("1")), results("b", words("2"))]},
-            "anthropic": {"messages.2.content": [outcome("a", "1"), outcome("b", "2")]},
+            "bedrock": {
+                "messages.2.content": [
+                    converse_result("a", converse_text("1")),
+                    converse_result("b", converse_text("2")),
+                ]
+            },
+            "anthropic": {"messages.2.content": [tool_result("a", "1"), tool_result("b", "2")]},
             "gemini": {
                 "contents.2.parts.0.functionResponse.name": "look",
                 "contents.2.parts.1.functionResponse.name": "list",
             },
         },
     ),
-    Sent(
+    RequestCase(
         29,
-        "the name of a result is that of its call, in whichever turn",
-        asks(
+        "a result is named after its call, in any turn",
+        chat(
             user("Hi"),
-            said(None, call("a", "first")),
+            assistant(None, call("a", "first")),
             result("a"),
-            said(None, call("b", "second")),
+            assistant(None, call("b", "second")),
             result("b"),
-            said("Done"),
+            assistant("Done"),
             user("Thanks"),
         ),
         {
@@ -310,10 +342,10 @@ CASES: list[Case] = [
             }
         },
     ),
-    Sent(
+    RequestCase(
         33,
-        "an id that does not fit becomes one that does, at both ends",
-        asks(user("Hi"), said(None, call("call.1/x")), result("call.1/x")),
+        "an invalid id is replaced in the call and in its result",
+        chat(user("Hi"), assistant(None, call("call.1/x")), result("call.1/x")),
         {
             "bedrock": {
                 "messages.1.content.0.toolUse.toolUseId": "call_1_x_bfb11148",
@@ -334,10 +366,10 @@ CASES: list[Case] = [
             "openai": {"messages.1.tool_calls.0.id": "call.1/x"},
         },
     ),
-    Sent(
+    RequestCase(
         33,
-        "an id that fits stays",
-        asks(user("Hi"), said(None, call("abcDEF123")), result("abcDEF123")),
+        "a valid id is kept",
+        chat(user("Hi"), assistant(None, call("abcDEF123")), result("abcDEF123")),
         {
             **{
                 name: {"messages.1.content.0.toolUse.toolUseId": "abcDEF123"} for name in ("bedrock", MISTRAL)
@@ -346,51 +378,51 @@ CASES: list[Case] = [
             "mistral": {"messages.1.tool_calls.0.id": "abcDEF123"},
         },
     ),
-    Holds(33, "an id has the same stand-in tomorrow", ids_are_stable),
-    Sent(
+    CheckCase(33, "the replacement of an id is stable", check_stable_ids),
+    RequestCase(
         34,
-        "ids that come again in a later turn are told apart",
-        asks(
+        "an id that a later turn repeats is replaced",
+        chat(
             user("Hi"),
-            said(None, call("call_0")),
+            assistant(None, call("call_0")),
             result("call_0", "1"),
-            said(None, call("call_0")),
+            assistant(None, call("call_0")),
             result("call_0", "2"),
         ),
         {
             "bedrock": {
                 "messages.3.content.0.toolUse.toolUseId": "call_0_1",
-                "messages.4.content": [results("call_0_1", words("2"))],
+                "messages.4.content": [converse_result("call_0_1", converse_text("2"))],
             },
             "anthropic": {
                 "messages.3.content.0.id": "call_0_1",
-                "messages.4.content": [outcome("call_0_1", "2")],
+                "messages.4.content": [tool_result("call_0_1", "2")],
             },
             "gemini": {"contents.4.parts.0.functionResponse.response": {"output": "2"}},
         },
     ),
-    Holds(34, "calls that gpt-oss on Bedrock gives one id in every turn get their own", ids_are_minted),
-    Heard(
+    CheckCase(34, "gpt-oss calls on Bedrock get ids of their own", check_own_ids),
+    AnswerCase(
         34,
-        "calls that Gemini gives one id, or none, get their own",
+        "Gemini's calls with one id or none get ids of their own",
         "gemini",
         {
             f"{CALLS}.0.id": "f-1",
             f"{CALLS}.1.id": "call_c86b0019994f4073b4cdbcc3",
             f"{CALLS}.2.id": "call_0feaa42cb949d2f7ffdff5f4",
         },
-        whole=generated(
+        whole=gemini_answer(
             {"functionCall": {"id": "f-1", "name": "look"}},
             {"functionCall": {"id": "f-1", "name": "look"}},
             function_call(),
         ),
     ),
-    Sent(
+    RequestCase(
         35,
-        "a name with other characters is spelled, at every place",
-        asks(
+        "a name with other characters is encoded everywhere",
+        chat(
             user("Hi"),
-            said(None, call("a", "files.read")),
+            assistant(None, call("a", "files.read")),
             result("a"),
             tools=[tool("files.read")],
             tool_choice={"type": "function", "function": {"name": "files.read"}},
@@ -410,55 +442,60 @@ CASES: list[Case] = [
             "openai": {"tools.0.function.name": "files.read"},
         },
     ),
-    Heard(
+    AnswerCase(
         35,
-        "and comes back as it was",
+        "an encoded name is decoded in the answer",
         "anthropic",
         {f"{CALLS}.0.function.name": "files.read"},
-        whole=message(use("a", "files_x2e_read"), stop="tool_use"),
+        whole=claude_message(tool_use("a", "files_x2e_read"), stop="tool_use"),
     ),
-    Heard(
+    AnswerCase(
         35,
-        "and comes back from Converse too",
+        "an encoded name is decoded in Converse's answer",
         "bedrock",
         {f"{CALLS}.0.function.name": "files.read"},
-        whole=conversed(uses("a", "files_x2e_read"), stop="tool_use"),
+        whole=converse_answer(converse_use("a", "files_x2e_read"), stop="tool_use"),
     ),
-    Sent(
+    RequestCase(
         35,
-        "a name is no longer than is taken",
-        asks(tools=[tool("x" * 63 + ".")]),
+        "a name whose encoded form is too long is refused",
+        chat(tools=[tool("x" * 63 + ".")]),
         {
             "anthropic": {"tools.0.name": "x" * 63 + "_x2e_"},
-            "bedrock": Refused("tools[0].function.name"),
+            "bedrock": Refusal("tools[0].function.name"),
         },
     ),
-    Sent(
+    RequestCase(
         35,
-        "Gemini's begin with a letter",
-        asks(tools=[tool("2fa")]),
+        "a name for Gemini begins with a letter",
+        chat(tools=[tool("2fa")]),
         {"gemini": {"tools.0.functionDeclarations.0.name": "_:2fa"}},
     ),
-    Heard(
+    AnswerCase(
         35,
-        "that one too comes back as it was",
+        "the prefix of a name is removed in Gemini's answer",
         "gemini",
         {f"{CALLS}.0.function.name": "2fa"},
-        whole=generated(function_call("_:2fa")),
+        whole=gemini_answer(function_call("_:2fa")),
     ),
-    AtTheDoor(
+    RejectedCase(
         35,
         "a name that OpenAI does not take is refused",
-        asks(tools=[tool("read file")]),
-        Refused("tools[0].function.name", "invalid_value"),
+        chat(tools=[tool("read file")]),
+        Refusal("tools[0].function.name", "invalid_value"),
     ),
-    Sent(
+    RequestCase(
         36,
-        "names that differ in what is spelled stay different",
-        asks(tools=[tool("a.b"), tool("a_b"), tool("a:b"), tool("a_x2e_b")]),
+        "names that differ in encoded characters stay different",
+        chat(tools=[tool("a.b"), tool("a_b"), tool("a:b"), tool("a_x2e_b")]),
         {
             "bedrock": {
-                "toolConfig.tools": [spec("a_x2e_b"), spec("a_b"), spec("a_x3a_b"), spec("a_x5f_x2e_b")]
+                "toolConfig.tools": [
+                    tool_spec("a_x2e_b"),
+                    tool_spec("a_b"),
+                    tool_spec("a_x3a_b"),
+                    tool_spec("a_x5f_x2e_b"),
+                ]
             },
             "anthropic": {
                 "tools.0.name": "a_x2e_b",
@@ -468,29 +505,29 @@ CASES: list[Case] = [
             },
         },
     ),
-    Sent(
+    RequestCase(
         37,
-        "a tool that stands twice is declared once",
-        asks(tools=[tool(), tool()]),
+        "a repeated tool is declared once",
+        chat(tools=[tool(), tool()]),
         {
-            "bedrock": {"toolConfig.tools": [spec()]},
-            "anthropic": {"tools.0.name": "look", "tools.1": GONE},
-            "gemini": {"tools.0.functionDeclarations.1": GONE},
+            "bedrock": {"toolConfig.tools": [tool_spec()]},
+            "anthropic": {"tools.0.name": "look", "tools.1": ABSENT},
+            "gemini": {"tools.0.functionDeclarations.1": ABSENT},
         },
     ),
-    Sent(
+    RequestCase(
         37,
         "two tools of one name are refused",
-        asks(tools=[tool(), tool(description="Other")]),
-        {"bedrock": Refused("tools[1]"), "anthropic": Refused("tools[1]"), "gemini": Refused("tools")},
+        chat(tools=[tool(), tool(description="Other")]),
+        {"bedrock": Refusal("tools[1]"), "anthropic": Refusal("tools[1]"), "gemini": Refusal("tools")},
     ),
     *(
-        Sent(
+        RequestCase(
             38,
             f"a tool with {how} takes an empty object",
-            asks(tools=[tool(**function)]),
+            chat(tools=[tool(**function)]),
             {
-                "bedrock": {"toolConfig.tools": [spec()]},
+                "bedrock": {"toolConfig.tools": [tool_spec()]},
                 "anthropic": {"tools.0.input_schema": {"type": "object", "properties": {}}},
                 "gemini": {"tools.0.functionDeclarations": [{"name": "look"}]},
             },
@@ -501,20 +538,20 @@ CASES: list[Case] = [
             ("PHP's empty properties", {"parameters": {"type": "object", "properties": []}}),
         )
     ),
-    Sent(
+    RequestCase(
         39,
-        "an empty description is none",
-        asks(tools=[tool(description="")]),
+        "an empty description is left out",
+        chat(tools=[tool(description="")]),
         {
-            "bedrock": {"toolConfig.tools": [spec()]},
-            "anthropic": {"tools.0.description": GONE},
-            "gemini": {"tools.0.functionDeclarations.0.description": GONE},
+            "bedrock": {"toolConfig.tools": [tool_spec()]},
+            "anthropic": {"tools.0.description": ABSENT},
+            "gemini": {"tools.0.functionDeclarations.0.description": ABSENT},
         },
     ),
-    Sent(
+    RequestCase(
         40,
-        "strict goes to those who know it",
-        asks(tools=[STRICT]),
+        "strict is sent to providers that know it",
+        chat(tools=[STRICT]),
         {
             "openai": {"tools": [STRICT]},
             "bedrock": {
@@ -523,8 +560,8 @@ CASES: list[Case] = [
             },
             **{
                 name: {
-                    "toolConfig.tools.0.toolSpec.strict": GONE,
-                    "toolConfig.tools.0.toolSpec.inputSchema.json.additionalProperties": GONE,
+                    "toolConfig.tools.0.toolSpec.strict": ABSENT,
+                    "toolConfig.tools.0.toolSpec.inputSchema.json.additionalProperties": ABSENT,
                     "dropped": ("tools.function.strict",),
                 }
                 for name in (NOVA, LLAMA)
@@ -532,48 +569,48 @@ CASES: list[Case] = [
             OSS: {"tools": [STRICT]},
             "anthropic": {"tools.0.strict": True, "tools.0.input_schema.additionalProperties": False},
             "gemini": {
-                "tools.0.functionDeclarations.0.strict": GONE,
+                "tools.0.functionDeclarations.0.strict": ABSENT,
                 "toolConfig.functionCallingConfig": {"mode": "VALIDATED"},
             },
             **{
-                name: {"tools.0.function.strict": GONE, "dropped": ("tools.function.strict",)}
+                name: {"tools.0.function.strict": ABSENT, "dropped": ("tools.function.strict",)}
                 for name in ("mistral", "xai", "fireworks")
             },
         },
     ),
-    Sent(
+    RequestCase(
         41,
-        "that no tool may be called leaves the tools where they are",
-        asks(user("Hi"), said(None, call("a")), result("a"), tools=[tool()], tool_choice="none"),
+        "tool_choice none keeps the tools",
+        chat(user("Hi"), assistant(None, call("a")), result("a"), tools=[tool()], tool_choice="none"),
         {
             "bedrock": {
-                "toolConfig": {"tools": [spec()]},
-                "system": [words("Do not call any tool now: answer in words.")],
+                "toolConfig": {"tools": [tool_spec()]},
+                "system": [converse_text("Do not call any tool now: answer in words.")],
             },
             "anthropic": {"tools.0.name": "look", "tool_choice": {"type": "none"}},
             "gemini": {"toolConfig.functionCallingConfig": {"mode": "NONE"}},
             "openai": {"tools": [tool()], "tool_choice": "none"},
         },
     ),
-    Sent(
+    RequestCase(
         41,
-        "without calls in the history they go where no choice can be told",
-        asks(tools=[tool()], tool_choice="none"),
+        "tool_choice none removes the tools where it cannot be sent",
+        chat(tools=[tool()], tool_choice="none"),
         {
             "anthropic": {"tools.0.name": "look", "tool_choice": {"type": "none"}},
-            "bedrock": {"toolConfig": GONE, "system": GONE, "dropped": ()},
+            "bedrock": {"toolConfig": ABSENT, "system": ABSENT, "dropped": ()},
         },
     ),
     *(
-        Sent(
+        RequestCase(
             42,
-            f"without tools, {how}, a choice among them says nothing",
-            asks(**fields),
+            f"without tools ({how}), tool_choice is left out",
+            chat(**fields),
             {
-                name: {"tools": GONE, "tool_choice": GONE, "parallel_tool_calls": GONE, "dropped": ()}
+                name: {"tools": ABSENT, "tool_choice": ABSENT, "parallel_tool_calls": ABSENT, "dropped": ()}
                 for name in ("openai", "azure", "mistral", "groq", "vllm", "anthropic", "gemini", OSS)
             }
-            | {"bedrock": {"toolConfig": GONE, "dropped": ()}},
+            | {"bedrock": {"toolConfig": ABSENT, "dropped": ()}},
         )
         for how, fields in (
             ("a list of none", {"tools": [], "tool_choice": "auto", "parallel_tool_calls": True}),
@@ -581,32 +618,32 @@ CASES: list[Case] = [
             ("an empty choice", {"tool_choice": {}}),
         )
     ),
-    Sent(
+    RequestCase(
         42,
-        "a call that is forced without tools is refused",
-        asks(tool_choice="required"),
+        "a forced call without tools is refused",
+        chat(tool_choice="required"),
         {
-            "bedrock": Refused("tool_choice"),
-            "anthropic": Refused("tool_choice"),
-            "gemini": Refused("tool_choice"),
+            "bedrock": Refusal("tool_choice"),
+            "anthropic": Refusal("tool_choice"),
+            "gemini": Refusal("tool_choice"),
             "openai": {"tool_choice": "required"},
         },
     ),
-    Sent(
+    RequestCase(
         43,
-        "a call that is required goes by each one's word",
-        asks(tools=[tool()], tool_choice="required"),
+        "tool_choice required is translated",
+        chat(tools=[tool()], tool_choice="required"),
         {
             "bedrock": {"toolConfig.toolChoice": {"any": {}}, "dropped": ()},
             LLAMA: {
-                "toolConfig": {"tools": [spec()]},
-                "system": [words("Answer by calling at least one of the tools.")],
+                "toolConfig": {"tools": [tool_spec()]},
+                "system": [converse_text("Answer by calling at least one of the tools.")],
                 "dropped": ("tool_choice",),
             },
             OSS: {"tool_choice": "required"},
             "anthropic": {"tool_choice": {"type": "any"}, "dropped": ()},
             "anthropic/claude-opus-5-5": {
-                "tool_choice": GONE,
+                "tool_choice": ABSENT,
                 "system": [text("Answer by calling at least one of the tools.")],
                 "dropped": ("tool_choice",),
             },
@@ -619,62 +656,62 @@ CASES: list[Case] = [
             "openai": {"tool_choice": "required"},
         },
     ),
-    Sent(
+    RequestCase(
         44,
-        "a named tool",
-        asks(tools=[tool(), tool("list")], tool_choice=NAMED, reasoning_effort="high"),
+        "a tool choice that names a tool is translated",
+        chat(tools=[tool(), tool("list")], tool_choice=NAMED, reasoning_effort="high"),
         {
             "bedrock": {
                 "toolConfig.toolChoice": {"tool": {"name": "look"}},
-                "additionalModelRequestFields": GONE,
+                "additionalModelRequestFields": ABSENT,
                 "dropped": ("reasoning_effort",),
             },
             LLAMA: {
-                "toolConfig": {"tools": [spec()]},
-                "system": [words("Answer by calling the tool look.")],
+                "toolConfig": {"tools": [tool_spec()]},
+                "system": [converse_text("Answer by calling the tool look.")],
                 "dropped": ("tool_choice", "reasoning_effort"),
             },
             OSS: {"tool_choice": NAMED},
             "anthropic": {
                 "tool_choice": {"type": "tool", "name": "look"},
-                "thinking": GONE,
+                "thinking": ABSENT,
                 "dropped": ("reasoning_effort",),
             },
-            "anthropic/claude-opus-5-5": {"tools.0.name": "look", "tools.1": GONE, "tool_choice": GONE},
+            "anthropic/claude-opus-5-5": {"tools.0.name": "look", "tools.1": ABSENT, "tool_choice": ABSENT},
             "gemini": {"toolConfig.functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["look"]}},
             "openai": {"tool_choice": NAMED},
         },
     ),
-    Sent(
+    RequestCase(
         45,
-        "of some tools the others are left out where nobody can be told",
-        asks(tools=[tool(), tool("list")], tool_choice=SOME),
+        "tools outside allowed_tools are left out where the choice cannot name several",
+        chat(tools=[tool(), tool("list")], tool_choice=SOME),
         {
             "openai": {"tools": [tool(), tool("list")], "tool_choice": SOME},
             "groq": {"tools": [tool()], "tool_choice": "required"},
             "mistral": {"tools": [tool()], "tool_choice": "any"},
             "moonshot": {"tools": [tool()], "tool_choice": "auto", "dropped": ("tool_choice",)},
-            "bedrock": {"toolConfig": {"tools": [spec()], "toolChoice": {"any": {}}}},
-            "anthropic": {"tools.0.name": "look", "tools.1": GONE, "tool_choice": {"type": "any"}},
+            "bedrock": {"toolConfig": {"tools": [tool_spec()], "toolChoice": {"any": {}}}},
+            "anthropic": {"tools.0.name": "look", "tools.1": ABSENT, "tool_choice": {"type": "any"}},
             "gemini": {"toolConfig.functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["look"]}},
         },
     ),
-    Sent(
+    RequestCase(
         46,
-        "one call at a time",
-        asks(tools=[tool()], parallel_tool_calls=False),
+        "parallel_tool_calls false is translated",
+        chat(tools=[tool()], parallel_tool_calls=False),
         {
-            "bedrock": {"toolConfig": {"tools": [spec()]}, "dropped": ("parallel_tool_calls",)},
+            "bedrock": {"toolConfig": {"tools": [tool_spec()]}, "dropped": ("parallel_tool_calls",)},
             "anthropic": {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
             "gemini": {"dropped": ("parallel_tool_calls",)},
-            "cerebras": {"parallel_tool_calls": GONE, "dropped": ("parallel_tool_calls",)},
+            "cerebras": {"parallel_tool_calls": ABSENT, "dropped": ("parallel_tool_calls",)},
             "openai": {"parallel_tool_calls": False},
         },
     ),
-    Sent(
+    RequestCase(
         47,
-        "a custom tool takes its text in an object, its grammar in words",
-        asks(tools=[custom(format=GRAMMAR)]),
+        "a custom tool becomes a function of one text, its grammar described",
+        chat(tools=[custom_tool(format=GRAMMAR)]),
         {
             "bedrock": {
                 "toolConfig.tools.0.toolSpec.name": "_xct_shell",
@@ -686,54 +723,56 @@ CASES: list[Case] = [
                 "tools.0.input_schema.required": ["input"],
                 "tools.0.description": "`input` must follow this regex grammar:\n[a-z]+",
             },
-            "openai": {"tools": [custom(format=GRAMMAR)]},
+            "openai": {"tools": [custom_tool(format=GRAMMAR)]},
         },
     ),
-    Heard(
+    AnswerCase(
         47,
-        "and its call comes back as one of a custom tool",
+        "a call of a custom tool is translated back",
         "anthropic",
         {f"{CALLS}.0": {"id": "a", "type": "custom", "custom": {"name": "shell", "input": "ls"}}},
-        whole=message(use("a", "_xct_shell", input="ls"), stop="tool_use"),
+        whole=claude_message(tool_use("a", "_xct_shell", input="ls"), stop="tool_use"),
     ),
-    Heard(
+    AnswerCase(
         47,
-        "from Converse too",
+        "a call of a custom tool is translated back from Converse",
         "bedrock",
         {f"{CALLS}.0": {"id": "a", "type": "custom", "custom": {"name": "shell", "input": "ls"}}},
-        whole=conversed(uses("a", "_xct_shell", input="ls"), stop="tool_use"),
+        whole=converse_answer(converse_use("a", "_xct_shell", input="ls"), stop="tool_use"),
     ),
-    NoCandidate(
+    CandidateCase(
         47,
-        "whoever knows no custom tools is no candidate",
-        asks(tools=[custom()]),
-        {name: Refused("tools") for name in (*OTHERS, "gemini", OSS)},
+        "a provider without custom tools is no candidate",
+        chat(tools=[custom_tool()]),
+        {name: Refusal("tools") for name in (*COMPATIBLE, "gemini", OSS)},
         able=("openai", "azure", "anthropic", "bedrock", NOVA, OPUS),
     ),
-    Sent(
+    RequestCase(
         48,
-        "tools that only the history calls are declared, and may not be called",
-        asks(user("Hi"), said(None, call("a")), result("a")),
+        "tools of the history are declared and cannot be called",
+        chat(user("Hi"), assistant(None, call("a")), result("a")),
         {
             "bedrock": {
-                "toolConfig": {"tools": [spec()]},
-                "system": [words("Do not call any tool now: answer in words.")],
+                "toolConfig": {"tools": [tool_spec()]},
+                "system": [converse_text("Do not call any tool now: answer in words.")],
             },
-            OSS: {"tools": GONE},
+            OSS: {"tools": ABSENT},
             "anthropic": {
                 "tools": [{"name": "look", "input_schema": {"type": "object", "properties": {}}}],
                 "tool_choice": {"type": "none"},
             },
-            "openai": {"tools": GONE},
+            "openai": {"tools": ABSENT},
         },
     ),
-    Sent(49, "no arguments in the history are an empty object", history(""), of_arguments("", {})),
+    RequestCase(
+        49, "empty arguments in the history become an empty object", history(""), of_arguments("", {})
+    ),
     *(
-        AtTheDoor(
+        RejectedCase(
             49,
-            f"arguments that are {how} are no arguments of OpenAI's",
-            asks(user("Hi"), said(None, call("a", arguments=value)), result("a")),  # type: ignore[arg-type]
-            Refused("messages[1].tool_calls[0].function.arguments", code),
+            f"arguments that are {how} are refused",
+            chat(user("Hi"), assistant(None, call("a", arguments=value)), result("a")),  # type: ignore[arg-type]
+            Refusal("messages[1].tool_calls[0].function.arguments", code),
         )
         for how, value, code in (
             ("null", None, "missing_required_parameter"),
@@ -741,32 +780,36 @@ CASES: list[Case] = [
         )
     ),
     *(
-        Sent(50, f"arguments that are {how} keep their call", history(raw), of_arguments(raw, {"_raw": raw}))
+        RequestCase(
+            50, f"arguments that are {how} are kept as text", history(raw), of_arguments(raw, {"_raw": raw})
+        )
         for how, raw in (("cut off", '{"at": '), ("two objects", '{"a": 1}{"b": 2}'))
     ),
     *(
-        Sent(51, f"arguments that are {raw} are wrapped", history(raw), of_arguments(raw, {"value": value}))
+        RequestCase(
+            51, f"arguments that are {raw} are wrapped", history(raw), of_arguments(raw, {"value": value})
+        )
         for raw, value in (("[1]", [1]), ("7", 7), ('"x"', "x"))
     ),
-    Sent(
+    RequestCase(
         52,
-        "calls that another model made have the documented stand-in, the first of each turn",
-        asks(user("Hi"), TWO, result("a"), result("b"), said(None, call("c")), result("c")),
+        "the first call of a turn of another model gets the documented signature",
+        chat(user("Hi"), TWO, result("a"), result("b"), assistant(None, call("c")), result("c")),
         {
             "gemini": {
                 "contents.1.parts.0.thoughtSignature": "skip_thought_signature_validator",
-                "contents.1.parts.1.thoughtSignature": GONE,
+                "contents.1.parts.1.thoughtSignature": ABSENT,
                 "contents.3.parts.0.thoughtSignature": "skip_thought_signature_validator",
             },
-            "gemini/gemini-2.5-flash": {"contents.1.parts.0.thoughtSignature": GONE},
+            "gemini/gemini-2.5-flash": {"contents.1.parts.0.thoughtSignature": ABSENT},
         },
     ),
-    Sent(
+    RequestCase(
         53,
-        "a signature goes back to who gave it, and to nobody else",
-        asks(
+        "a signature is sent only to the provider that made it",
+        chat(
             user("Hi"),
-            said(
+            assistant(
                 None,
                 call("a", thought_signature="c2ln", extra_content={"google": {"thought_signature": "c2ln"}}),
                 reasoning_details=[THOUGHT],
@@ -778,29 +821,29 @@ CASES: list[Case] = [
             "gemini": {"contents.1.parts.0.thoughtSignature": "c2ln"},
             OPUS: {
                 "messages.1.content.0": {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
-                "messages.1.content.1": use("a"),
+                "messages.1.content.1": tool_use("a"),
             },
-            "bedrock": {"messages.1.content": [uses("a")]},
-            OSS: {"messages.1.tool_calls.0": call("a"), "messages.1.reasoning_details": GONE},
+            "bedrock": {"messages.1.content": [converse_use("a")]},
+            OSS: {"messages.1.tool_calls.0": call("a"), "messages.1.reasoning_details": ABSENT},
             "anthropic/claude-opus-5-5": {
                 "messages.1.content.0": {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
-                "messages.1.content.1": use("a"),
+                "messages.1.content.1": tool_use("a"),
             },
             **{
                 name: {
                     "messages.1.tool_calls.0": call("a"),
-                    "messages.1.reasoning_details": GONE,
+                    "messages.1.reasoning_details": ABSENT,
                 }
                 for name in ("openai", "azure", "xai", "groq", "together", "vllm")
             },
         },
     ),
-    Sent(
+    RequestCase(
         53,
-        "to the same Claude on Bedrock as well",
-        asks(
+        "a signature of Claude is sent to the same Claude on Bedrock",
+        chat(
             user("Hi"),
-            said(None, call("a"), reasoning_details=[{**THOUGHT, "model": "claude-sonnet-4-6"}]),
+            assistant(None, call("a"), reasoning_details=[{**THOUGHT, "model": "claude-sonnet-4-6"}]),
             result("a"),
             reasoning_effort="high",
         ),
@@ -808,34 +851,36 @@ CASES: list[Case] = [
             SONNET: {
                 "messages.1.content": [
                     {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2ln"}}},
-                    uses("a"),
+                    converse_use("a"),
                 ]
             },
-            NOVA: {"messages.1.content": [uses("a")]},
+            NOVA: {"messages.1.content": [converse_use("a")]},
         },
     ),
-    Sent(
+    RequestCase(
         54,
         "thoughts of another model are left out",
-        asks(
+        chat(
             user("Hi"),
-            said("Well.", reasoning_content="Hm.", reasoning_details=[{**THOUGHT, "model": "claude-opus-5"}]),
+            assistant(
+                "Well.", reasoning_content="Hm.", reasoning_details=[{**THOUGHT, "model": "claude-opus-5"}]
+            ),
             user("Go on"),
             reasoning_effort="high",
         ),
         {
-            **{name: {"messages.1.content": [words("Well.")]} for name in (SONNET, NOVA)},
+            **{name: {"messages.1.content": [converse_text("Well.")]} for name in (SONNET, NOVA)},
             OPUS: {"messages.1.content": [text("Well.")]},
-            OSS: {"messages.1": said("Well.")},
+            OSS: {"messages.1": assistant("Well.")},
             "anthropic/claude-opus-5-5": {"messages.1.content": [text("Well.")]},
             "gemini": {"contents.1.parts": [{"text": "Well."}]},
-            "openai": {"messages.1": said("Well.")},
+            "openai": {"messages.1": assistant("Well.")},
         },
     ),
-    Sent(
+    RequestCase(
         55,
-        "thoughts that got lost are a blank to those who want them back",
-        asks(user("Hi"), said(None, call("a")), result("a"), said("Well."), user("Go on")),
+        "lost thoughts are replaced by a blank where the provider requires them",
+        chat(user("Hi"), assistant(None, call("a")), result("a"), assistant("Well."), user("Go on")),
         {
             **{
                 name: {
@@ -845,17 +890,23 @@ CASES: list[Case] = [
                 }
                 for name in ("deepseek/deepseek-v4-pro", "moonshot/kimi-k3", "minimax/MiniMax-M3")
             },
-            "groq": {"messages.1.reasoning_content": GONE},
+            "groq": {"messages.1.reasoning_content": ABSENT},
         },
     ),
-    Sent(
+    RequestCase(
         55,
-        "and where they are, or nothing was called, nothing is put in",
-        asks(user("Hi"), said("Well.", reasoning_content="Hm."), user("No"), said("Oh."), user("Go on")),
+        "lost thoughts are not replaced if others are left or nothing was called",
+        chat(
+            user("Hi"),
+            assistant("Well.", reasoning_content="Hm."),
+            user("No"),
+            assistant("Oh."),
+            user("Go on"),
+        ),
         {
             "deepseek/deepseek-v4-pro": {
                 "messages.1.reasoning_content": "Hm.",
-                "messages.3.reasoning_content": GONE,
+                "messages.3.reasoning_content": ABSENT,
             }
         },
     ),

@@ -1,4 +1,4 @@
-"""The words that cases are written in: chats, tools, and the answers of each format."""
+"""Builders of what cases hold: chats, tools, and the answers of each format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JPEG = base64.b64encode(b"\xff\xd8\xff\xe0" + b"\0" * 16).decode()
 PDF = base64.b64encode(b"%PDF-1.7 ").decode()
 
 
-def asks(*messages: Json, **fields: Any) -> Json:
+def chat(*messages: Json, **fields: Any) -> Json:
     return {"messages": list(messages) or [user("Hi")], **fields}
 
 
@@ -24,7 +24,7 @@ def user(content: Any, **more: Any) -> Json:
     return {"role": "user", "content": content, **more}
 
 
-def said(content: Any = None, *calls: Json, **more: Any) -> Json:
+def assistant(content: Any = None, *calls: Json, **more: Any) -> Json:
     return {"role": "assistant", "content": content, **({"tool_calls": list(calls)} if calls else {}), **more}
 
 
@@ -40,12 +40,12 @@ def tool(name: str = "look", **function: Any) -> Json:
     return {"type": "function", "function": {"name": name, **function}}
 
 
-def custom(name: str = "shell", **more: Any) -> Json:
+def custom_tool(name: str = "shell", **more: Any) -> Json:
     return {"type": "custom", "custom": {"name": name, **more}}
 
 
-def text(words: str, **more: Any) -> Json:
-    return {"type": "text", "text": words, **more}
+def text(converse_text: str, **more: Any) -> Json:
+    return {"type": "text", "text": converse_text, **more}
 
 
 def image(url: str, **more: Any) -> Json:
@@ -55,18 +55,18 @@ def image(url: str, **more: Any) -> Json:
 # Anthropic's.
 
 
-def use(id: str, name: str = "look", **input: Any) -> Json:
+def tool_use(id: str, name: str = "look", **input: Any) -> Json:
     return {"type": "tool_use", "id": id, "name": name, "input": input}
 
 
-def outcome(id: str, content: Any = "ok", **more: Any) -> Json:
+def tool_result(id: str, content: Any = "ok", **more: Any) -> Json:
     return {"type": "tool_result", "tool_use_id": id, "content": content, **more}
 
 
 NO_RESULT = {"content": "No result provided.", "is_error": True}
 
 
-def message(*blocks: Json, stop: str = "end_turn", usage: Json | None = None, **more: Any) -> Json:
+def claude_message(*blocks: Json, stop: str = "end_turn", usage: Json | None = None, **more: Any) -> Json:
     return {
         "id": "msg_1",
         "type": "message",
@@ -79,9 +79,9 @@ def message(*blocks: Json, stop: str = "end_turn", usage: Json | None = None, **
     }
 
 
-def message_events(*blocks: list[Json], stop: str | None = "end_turn", **ended: Any) -> list[Json]:
-    """A stream: of each block its start and its deltas."""
-    events: list[Json] = [{"type": "message_start", "message": {**message(), "stop_reason": None}}]
+def claude_events(*blocks: list[Json], stop: str | None = "end_turn", **ended: Any) -> list[Json]:
+    """The events of a stream. A block is its start and its deltas."""
+    events: list[Json] = [{"type": "message_start", "message": {**claude_message(), "stop_reason": None}}]
     for index, (start, *deltas) in enumerate(blocks):
         events.append({"type": "content_block_start", "index": index, "content_block": start})
         events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
@@ -93,52 +93,52 @@ def message_events(*blocks: list[Json], stop: str | None = "end_turn", **ended: 
     return [*events, {"type": "message_stop"}]
 
 
-def says(words: str) -> list[Json]:
-    return [text(""), {"type": "text_delta", "text": words}]
+def claude_text(converse_text: str) -> list[Json]:
+    return [text(""), {"type": "text_delta", "text": converse_text}]
 
 
 def input_delta(partial: str) -> Json:
     return {"type": "input_json_delta", "partial_json": partial}
 
 
-# Bedrock's: the models whose families differ, and Converse.
+# Bedrock's: models of different families, and Converse.
 
 NOVA = "bedrock/amazon.nova-lite-v1:0"
 NOVA_2 = "bedrock/us.amazon.nova-2-lite-v1:0"
 SONNET = "bedrock/us.anthropic.claude-sonnet-4-6"
 MISTRAL = "bedrock/mistral.mistral-large-2407-v1:0"
 LLAMA = "bedrock/meta.llama3-3-70b-instruct-v1:0"
-OPUS = "bedrock/global.anthropic.claude-opus-5-5"  # on the surface of Anthropic's format
-OSS = "bedrock/openai.gpt-oss-120b-1:0"  # on that of OpenAI's
-GPT_6 = "bedrock/us.openai.gpt-6-sol"  # there too
-POINT = {"cachePoint": {"type": "default"}}
+OPUS = "bedrock/global.anthropic.claude-opus-5-5"  # served in Anthropic's format
+OSS = "bedrock/openai.gpt-oss-120b-1:0"  # served in OpenAI's format
+GPT_6 = "bedrock/us.openai.gpt-6-sol"  # in OpenAI's format, too
+CACHE_POINT = {"cachePoint": {"type": "default"}}
 
 
-def words(text: str) -> Json:
+def converse_text(text: str) -> Json:
     return {"text": text}
 
 
-def uses(id: str, name: str = "look", **input: Any) -> Json:
+def converse_use(id: str, name: str = "look", **input: Any) -> Json:
     return {"toolUse": {"toolUseId": id, "name": name, "input": input}}
 
 
-def results(id: str, *content: Json, **more: Any) -> Json:
-    return {"toolResult": {"toolUseId": id, "content": list(content) or [words("ok")], **more}}
+def converse_result(id: str, *content: Json, **more: Any) -> Json:
+    return {"toolResult": {"toolUseId": id, "content": list(content) or [converse_text("ok")], **more}}
 
 
-def spec(name: str = "look", **more: Any) -> Json:
+def tool_spec(name: str = "look", **more: Any) -> Json:
     schema = {"json": {"type": "object", "properties": {}}}
     return {"toolSpec": {"name": name, "inputSchema": schema, **more}}
 
 
-def conversed(*blocks: Json, stop: str | None = "end_turn", **more: Any) -> Json:
-    told = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
+def converse_answer(*blocks: Json, stop: str | None = "end_turn", **more: Any) -> Json:
+    usage = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
     answer = {"message": {"role": "assistant", "content": list(blocks)}}
-    return {"output": answer, "stopReason": stop, "usage": told, **more}
+    return {"output": answer, "stopReason": stop, "usage": usage, **more}
 
 
 def converse_events(*blocks: list[Json], stop: str = "end_turn", usage: Json | None = None) -> list[Json]:
-    """A stream: of each block its deltas, after its start if it has one, as calls alone have."""
+    """The events of a stream. A block is its deltas; that of a call begins with its start."""
     events: list[Json] = [{"messageStart": {"role": "assistant"}}]
     for index, parts in enumerate(blocks):
         at = {"contentBlockIndex": index}
@@ -147,22 +147,22 @@ def converse_events(*blocks: list[Json], stop: str = "end_turn", usage: Json | N
             name, field = ("contentBlockStart", "start") if start else ("contentBlockDelta", "delta")
             events.append({name: {field: part, **at}})
         events.append({"contentBlockStop": at})
-    told = usage or {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
-    return [*events, {"messageStop": {"stopReason": stop}}, {"metadata": {"usage": told}}]
+    usage = usage or {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
+    return [*events, {"messageStop": {"stopReason": stop}}, {"metadata": {"usage": usage}}]
 
 
-def begins(id: str, name: str = "look", **more: Any) -> Json:
+def converse_start(id: str, name: str = "look", **more: Any) -> Json:
     return {"toolUse": {"toolUseId": id, "name": name, **more}}
 
 
-def argues(piece: str) -> Json:
-    return {"toolUse": {"input": piece}}
+def converse_arguments(call_chunk: str) -> Json:
+    return {"toolUse": {"input": call_chunk}}
 
 
 # Gemini's.
 
 
-def generated(*parts: Json, finish: str | None = "STOP", usage: Json | None = None, **more: Any) -> Json:
+def gemini_answer(*parts: Json, finish: str | None = "STOP", usage: Json | None = None, **more: Any) -> Json:
     candidate: Json = {"index": 0, "content": {"role": "model", "parts": list(parts)}}
     if finish:
         candidate["finishReason"] = finish
@@ -183,8 +183,8 @@ def function_call(name: str = "look", **args: Any) -> Json:
 # OpenAI's.
 
 
-def completion(message: Json, finish: Any = "stop", **more: Any) -> Json:
-    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+def completion(claude_message: Json, finish: Any = "stop", **more: Any) -> Json:
+    choice = {"index": 0, "message": {"role": "assistant", **claude_message}, "finish_reason": finish}
     return {"id": "c-1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], **more}
 
 
@@ -193,8 +193,8 @@ def chunk(finish: Any = None, **delta: Any) -> Json:
     return {"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
 
 
-def piece(**call: Any) -> Json:
-    """A chunk with a piece of one call."""
+def call_chunk(**call: Any) -> Json:
+    """A chunk with a part of one call."""
     return chunk(tool_calls=[call])
 
 
