@@ -25,7 +25,7 @@ from handler.store.dynamodb import create_client
 from handler.store.snapshot import Snapshot
 from handler.store.tables import Store
 from handler.upstream.credentials import Credentials
-from handler.upstream.pool import transport
+from handler.upstream.pool import create_pool
 from handler.upstream.signing import Signer
 
 
@@ -64,7 +64,7 @@ def _gateway(
     credentials = Credentials(
         settings,
         lambda: create_client(settings, service="ssm"),
-        signs=signer.able,
+        can_sign=signer.has_credentials,
         clock=clock,
         report=report,
     )
@@ -99,10 +99,10 @@ def _relay(
         return credentials.get(row.credential) if row.credential and credential_allowed(row) else None
 
     return Relay(
-        transport(settings),
+        create_pool(settings),
         credential=credential,
         private_ok=settings.private_upstreams,
-        sign=signer,
+        sign=signer.sign,
         observe=cooldown.observe,
         clock=clock,
     )

@@ -245,8 +245,6 @@ UNREAD = {
     "handler.local",
     *(f"handler.providers.{name}" for name in ("openai", "rows")),
     "handler.relay",
-    "handler.runtime",
-    "handler.settings",
     "handler.structured",
     "handler.upstream",
     "rules",

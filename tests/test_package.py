@@ -117,7 +117,7 @@ from handler.upstream.signing import Signer
 from handler.wire.eventstream import Decoder
 url = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/m/converse"
 request = UpstreamRequest(url=url, headers=[], body=b"{}", dropped=(), secrets=())
-print(dict(asyncio.run(Signer()(request)).headers)[b"authorization"].decode())
+print(dict(asyncio.run(Signer().sign(request)).headers)[b"authorization"].decode())
 print(list(Decoder().feed(bytes.fromhex("%s"))))
 """
     told = subprocess.run(

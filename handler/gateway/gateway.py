@@ -131,8 +131,8 @@ class Gateway:
             catalog = load_catalog().with_records(models, {name: row.dialect for name, row in table.items()})
         else:
             table, catalog = last.rows, last.catalog
-        await self.credentials.fresh(table, self.settings)
-        held = self.credentials.held
+        await self.credentials.refresh(table, self.settings)
+        held = self.credentials.version
         if last is None or (last.catalog, last.held, last.live.stale) != (catalog, held, view.stale):
             live, retry_after = self._live(table, stale=view.stale), self.credentials.retry_after
             self._policy = last = Policy(view.ruleset, catalog, table, live, held, retry_after)
@@ -186,7 +186,7 @@ class Gateway:
             entry.answer = answer = await self.relay(call, entry.spent, entry.attempts)
         finally:
             if any(attempt.failure_class == "auth" for attempt in entry.attempts):
-                self.credentials.refused()  # the provider may have been given a new one
+                self.credentials.note_refusal()  # the provider may have been given a new one
             entry.waited, entry.waiting_since = self.clock() - entry.waiting_since, None
             self.cooldown.release(call.decision)
         entry.waited = answer.waited
@@ -202,7 +202,7 @@ class Gateway:
         return found
 
     def _live(self, table: Mapping[str, Provider], *, stale: bool) -> LiveState:
-        names, why = available_providers(table, self.credentials, self.settings, self.credentials.signs)
+        names, why = available_providers(table, self.credentials, self.settings, self.credentials.can_sign)
         return LiveState(
             available=names,
             unavailable=why,

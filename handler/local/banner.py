@@ -10,7 +10,7 @@ from pathlib import Path
 
 from handler.local.seeding import Seeded
 from handler.settings import Settings
-from handler.upstream.proxies import proxies_from
+from handler.upstream.proxies import read_proxies
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # a place to listen on, and one to call
 _HELLO = {"messages": [{"role": "user", "content": "hello"}]}
@@ -37,7 +37,7 @@ def base_url(listener: socket.socket) -> str:
 def banner(run: Run) -> str:
     """Everything a person needs for a first answer, ready to paste."""
     rows = {"base URL": run.base_url, "key": _key(run), "models": _models(run), "DynamoDB": _dynamodb(run)}
-    if proxies := str(proxies_from(run.settings.environment)):
+    if proxies := str(read_proxies(run.settings.environment)):
         rows["proxy"] = proxies
     told = "".join(f"  {name:<9} {text}\n" for name, text in rows.items())
     pastes = "\n".join((_edit(run), _curl(run), _python(run)))

@@ -31,7 +31,7 @@ from handler.relay.subcalls import parts_of, together
 from handler.upstream.connection import READ_PAUSE, UNPACED_READS
 from handler.upstream.request import outgoing
 from handler.upstream.response import Upstream
-from handler.upstream.signing import Sign, unsigned
+from handler.upstream.signing import Sign, refuse_to_sign
 from handler.upstream.stopwatch import Stopwatch
 from handler.wire.sse import MAX_EVENT
 from rules import Candidate
@@ -141,7 +141,7 @@ class Relay:
         *,
         credential: Callable[[Provider], str | None],
         private_ok: bool,
-        sign: Sign = unsigned,
+        sign: Sign = refuse_to_sign,
         translators: Mapping[str, Translator] = TRANSLATORS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

@@ -1,7 +1,7 @@
 """The pool of connections to providers: opens, reuses and closes them.
 
-httpx gives the shapes of request and response. Its own pool is not used: it looks at the socket alone before
-a connection serves again, and so takes bytes that it has read already for the next caller's answer.
+Requests and responses are those of httpx. Its own pool is not used: before it reuses a connection it checks
+the socket only, so bytes that it has already read would become the answer of the next caller.
 """
 
 from __future__ import annotations
@@ -17,62 +17,62 @@ import httpx
 from handler.settings import InvalidSetting, Settings
 from handler.upstream.connection import Connection, Origin
 from handler.upstream.dialing import connect
-from handler.upstream.proxies import Proxies, Proxy, proxies_from
+from handler.upstream.proxies import Proxies, Proxy, read_proxies
 
-KEEP_ALIVE = 20.0  # seconds a connection may rest: networks drop a longer silence without a word
-# Seconds that a connection idles before it serves another request: one key may have many users. A surplus
-# answer that comes in this time closes the connection; later it would be taken for the next request's answer.
-SETTLE = 0.05
-MAX_RESTING = 100
-CONNECT = 5.0  # seconds, where the request does not say
+MAX_IDLE = 20.0  # seconds; networks drop a connection that is idle for longer, without notice
+# Seconds that a connection idles before its next request. A surplus response in this time closes it; later it
+# would be the answer to the next request, perhaps of another user.
+MIN_IDLE = 0.05
+MAX_CONNECTIONS = 100  # that are idle
+CONNECT_TIMEOUT = 5.0  # seconds, if the request has no own
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def transport(settings: Settings) -> Pool:
-    """The pool of a process. Raises InvalidSetting for a proxy or certificates that cannot be used."""
-    return Pool(tls_context(settings), proxies_from(settings.environment))
+def create_pool(settings: Settings) -> Pool:
+    """Creates the pool of a process. Raises InvalidSetting for an unusable proxy or certificate file."""
+    return Pool(create_tls_context(settings), read_proxies(settings.environment))
 
 
-def tls_context(settings: Settings) -> ssl.SSLContext:
-    """Trust in the certificates of SSL_CERT_FILE, else in those of certifi. Raises InvalidSetting."""
-    given = settings.environment.get("SSL_CERT_FILE")
+def create_tls_context(settings: Settings) -> ssl.SSLContext:
+    """Trusts the certificates in SSL_CERT_FILE, or else those of certifi. Raises InvalidSetting."""
+    file = settings.environment.get("SSL_CERT_FILE")
     try:
-        context = ssl.create_default_context(cafile=given or certifi.where())
+        context = ssl.create_default_context(cafile=file or certifi.where())
     except ssl.SSLError as error:
-        raise InvalidSetting(f"SSL_CERT_FILE: {given} holds no certificates in PEM form") from error
+        raise InvalidSetting(f"SSL_CERT_FILE: {file} holds no certificates in PEM form") from error
     except OSError as error:
-        raise InvalidSetting(f"SSL_CERT_FILE: {given} cannot be read: {error.strerror}") from error
+        raise InvalidSetting(f"SSL_CERT_FILE: {file} cannot be read: {error.strerror}") from error
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 class Pool(httpx.AsyncBaseTransport):
-    """Sends each request over a connection that it has to itself meanwhile."""
+    """Sends each request over a connection that no other request uses at the same time."""
 
     def __init__(self, tls: ssl.SSLContext, proxies: Proxies) -> None:
         self._tls = tls
         self._proxies = proxies
-        self._resting: list[Connection] = []  # the longest first
-        self._serving: set[Connection] = set()
+        self._idle: list[Connection] = []  # the longest idle first
+        self._active: set[Connection] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends a request and returns its response, whose body is still to come. Raises UpstreamError.
+        """Sends a request and returns its response, before the body has come. Raises UpstreamError.
 
         Extensions of the request: `timeout` `{"connect": seconds}`, and `public_only`, as in connect().
         """
         assert isinstance(request.stream, httpx.ByteStream)
         url, proxy = request.url, None
         if url.scheme not in _PORTS:
-            raise httpx.UnsupportedProtocol(f"there is no {url.scheme}")
+            raise httpx.UnsupportedProtocol(f"unknown scheme {url.scheme}")
         origin = Origin(url.scheme == "https", url.raw_host.decode(), url.port or _PORTS[url.scheme])
         target, headers = url.raw_path, request.headers.raw
-        if self._proxies != _DIRECTLY:
-            proxy = self._proxies.before(origin)
+        if self._proxies != _NO_PROXIES:
+            proxy = self._proxies.for_origin(origin)
             if proxy is not None and not origin.tls:
                 target, headers = str(url).encode(), [*headers, *proxy.headers]
         connection = self._take(origin) or await self._connect(origin, proxy, request.extensions)
-        self._serving.add(connection)
+        self._active.add(connection)
         try:
             head = await connection.request(request.method, target, headers, b"".join(request.stream))
         except BaseException:
@@ -81,63 +81,63 @@ class Pool(httpx.AsyncBaseTransport):
         return httpx.Response(head.status_code, headers=list(head.headers), stream=_Body(connection, self))
 
     async def release(self, connection: Connection) -> None:
-        """Takes a connection back: keeps it if its response ended exactly, else closes it."""
-        if connection not in self._serving:
+        """Takes a connection back. Keeps it if it can be reused, and closes it if not."""
+        if connection not in self._active:
             return
         if not connection.is_reusable():
             self.drop(connection)
         elif connection.resume():
-            asyncio.get_running_loop().call_soon(self._rest, connection)  # behind what is on its way
+            asyncio.get_running_loop().call_soon(self._keep, connection)  # after bytes that are on their way
         else:
-            self._rest(connection)
+            self._keep(connection)
 
-    def _rest(self, connection: Connection) -> None:
-        if connection not in self._serving:
+    def _keep(self, connection: Connection) -> None:
+        if connection not in self._active:
             return
-        self._serving.discard(connection)
-        if connection.closed:  # what was on its way was nobody's
+        self._active.discard(connection)
+        if connection.closed:  # by bytes that were on their way
             return
-        connection.rested = asyncio.get_running_loop().time()
-        self._resting.append(connection)
-        while len(self._resting) > MAX_RESTING or self._is_tired(self._resting[0], connection.rested):
-            self._resting.pop(0).abort()
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(connection)
+        while len(self._idle) > MAX_CONNECTIONS or self._is_expired(self._idle[0], connection.idle_since):
+            self._idle.pop(0).abort()
 
     async def aclose(self) -> None:
-        for connection in (*self._resting, *self._serving):
+        for connection in (*self._idle, *self._active):
             connection.abort()
-        self._resting, self._serving = [], set()
-        await asyncio.sleep(0)  # the loop closes the sockets now
+        self._idle, self._active = [], set()
+        await asyncio.sleep(0)  # the loop closes the sockets here
 
     def _take(self, origin: Origin) -> Connection | None:
-        """Takes the most recently used idle connection on which nothing has come."""
+        """Takes the most recently used idle connection on which nothing has come, if there is one."""
         now = asyncio.get_running_loop().time()
-        for connection in self._resting[::-1]:
-            if connection.origin == origin and now - connection.rested >= SETTLE:
-                self._resting.remove(connection)
-                if not self._is_tired(connection, now) and connection.is_quiet():
+        for connection in self._idle[::-1]:
+            if connection.origin == origin and now - connection.idle_since >= MIN_IDLE:
+                self._idle.remove(connection)
+                if not self._is_expired(connection, now) and connection.is_quiet():
                     return connection
                 connection.abort()
         return None
 
-    def _is_tired(self, connection: Connection, now: float) -> bool:
-        return connection.closed or now - connection.rested > KEEP_ALIVE
+    def _is_expired(self, connection: Connection, now: float) -> bool:
+        return connection.closed or now - connection.idle_since > MAX_IDLE
 
     async def _connect(self, origin: Origin, proxy: Proxy | None, extensions: Any) -> Connection:
-        seconds = extensions.get("timeout", {}).get("connect", CONNECT)
+        seconds = extensions.get("timeout", {}).get("connect", CONNECT_TIMEOUT)
         public_only = extensions.get("public_only", True)
         return await connect(origin, proxy=proxy, tls=self._tls, public_only=public_only, seconds=seconds)
 
     def drop(self, connection: Connection) -> None:
-        """Closes a connection that serves."""
-        self._serving.discard(connection)
+        """Closes a connection that is in use."""
+        self._active.discard(connection)
         connection.abort()
 
 
-_DIRECTLY = Proxies()
+_NO_PROXIES = Proxies()
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of a response. Closing it returns the connection to the pool; dropping it unread closes it."""
+    """The body of a response. `aclose` returns the connection to the pool; garbage collection closes it."""
 
     def __init__(self, connection: Connection, pool: Pool) -> None:
         self._connection = connection
@@ -159,6 +159,6 @@ class _Body(httpx.AsyncByteStream):
         await self._pool.release(self._connection)
 
     def __del__(self) -> None:
-        """A second cancellation can interrupt a caller before its aclose. Any thread may collect garbage."""
+        """Closes the connection if a second cancellation kept the caller from aclose. Runs in any thread."""
         if not self._closed and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._pool.drop, self._connection)

@@ -1,7 +1,7 @@
-"""AWS Signature V4, for providers that know the gateway by its own AWS credentials: botocore's signer.
+"""Signs requests with the AWS credentials of the process (Signature V4), using botocore's signer.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
-The headers it makes go upstream and nowhere else; what they are made of is taken out of a provider's words.
+The signature's headers go to the provider only; what they are made of is removed from a provider's messages.
 """
 
 from __future__ import annotations
@@ -18,71 +18,72 @@ from handler.upstream.request import UpstreamRequest
 Sign = Callable[[UpstreamRequest], Awaitable[UpstreamRequest]]
 
 SERVICE = "bedrock"
-# Nothing else is signed for; the host says its region, which a record may choose.
+_NO_CREDENTIALS = "There are no AWS credentials to sign with."
+# Requests to other hosts are not signed. The host has the region, which a record may choose.
 _HOST = re.compile(
     r"https://(?:[a-z0-9-]+\.)*bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com/"
 )
-_SIGNED = frozenset({b"content-type"})  # beside the host and what AWS adds
+_SIGNED = frozenset({b"content-type"})  # with the host and what AWS adds
 
 
-async def unsigned(order: UpstreamRequest) -> UpstreamRequest:
-    """For a process that signs nothing."""
-    raise UpstreamError("There are no AWS credentials to sign with.", failure_class="auth")
+async def refuse_to_sign(request: UpstreamRequest) -> UpstreamRequest:
+    """Raises UpstreamError; for a process that has no AWS credentials."""
+    raise UpstreamError(_NO_CREDENTIALS, failure_class="auth")
 
 
-def found() -> Any:
-    """The credentials of this process, which renew themselves; None if there are none."""
+def find_credentials() -> Any:
+    """Returns botocore's credentials of this process, which renew themselves; None if there are none."""
     import botocore.session
     from botocore.exceptions import BotoCoreError
 
     try:
         return botocore.session.get_session().get_credentials()
-    except BotoCoreError:  # a profile that is not there, half of a pair of keys
+    except BotoCoreError:  # an unknown profile, or half of a pair of keys
         return None
 
 
 class Signer:
-    """Signs requests. One per process; `find` gives botocore's credentials, when they are needed."""
+    """Signs requests. One per process. find: returns botocore's credentials; called once they are needed."""
 
-    def __init__(self, find: Callable[[], Any] = found) -> None:
+    def __init__(self, find: Callable[[], Any] = find_credentials) -> None:
         self._find = find
         self._credentials: Any = None
 
-    def able(self) -> bool:
-        """Whether there are credentials. Once found they are kept: to look for them may take a while."""
+    def has_credentials(self) -> bool:
+        """True if there are credentials. It looks for them, which may take a while, until it finds some."""
         if self._credentials is None:
             self._credentials = self._find()
         return self._credentials is not None
 
-    async def __call__(self, order: UpstreamRequest) -> UpstreamRequest:
-        """The order with its signature. Raises UpstreamError without credentials.
+    async def sign(self, request: UpstreamRequest) -> UpstreamRequest:
+        """Returns the request with a signature. Raises UpstreamError without credentials.
 
-        In a thread: credentials that are renewed are asked for over the network.
+        It runs in a thread, because credentials are renewed over the network.
         """
-        return await asyncio.to_thread(self._sign, order)
+        return await asyncio.to_thread(self._sign, request)
 
-    def _sign(self, order: UpstreamRequest) -> UpstreamRequest:
+    def _sign(self, request: UpstreamRequest) -> UpstreamRequest:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.exceptions import BotoCoreError, ClientError
 
-        if (host := _HOST.match(order.url)) is None:
-            raise UpstreamError("Nothing is signed for this address.", failure_class="auth")
-        if not self.able():
-            raise UpstreamError("There are no AWS credentials to sign with.", failure_class="auth")
+        if (host := _HOST.match(request.url)) is None:
+            raise UpstreamError("Requests to this address are not signed.", failure_class="auth")
+        if not self.has_credentials():
+            raise UpstreamError(_NO_CREDENTIALS, failure_class="auth")
         try:
             credentials = self._credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError, RuntimeError) as error:  # the last: what came is too old again
+        except (BotoCoreError, ClientError, RuntimeError) as error:  # the last: the new ones have expired too
             raise UpstreamError("The AWS credentials could not be renewed.", failure_class="auth") from error
-        given = {name.decode(): value.decode("latin-1") for name, value in order.headers if name in _SIGNED}
-        request = AWSRequest("POST", order.url, headers=given, data=order.body)
-        SigV4Auth(credentials, SERVICE, host[1]).add_auth(request)
-        kept = [(name, value) for name, value in order.headers if name not in _SIGNED]
-        made = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()]
-        parts = (credentials.access_key, credentials.secret_key, credentials.token, _signature(request))
-        return replace(order, headers=[*kept, *made], secrets=tuple(part for part in parts if part))
+        covered = {name.decode(): text.decode("latin-1") for name, text in request.headers if name in _SIGNED}
+        signed = AWSRequest("POST", request.url, headers=covered, data=request.body)
+        SigV4Auth(credentials, SERVICE, host[1]).add_auth(signed)
+        headers = [(name, value) for name, value in request.headers if name not in _SIGNED]
+        headers += [(name.lower().encode(), text.encode("latin-1")) for name, text in signed.headers.items()]
+        parts = (credentials.access_key, credentials.secret_key, credentials.token, _signature(signed))
+        return replace(request, headers=headers, secrets=tuple(part for part in parts if part))
 
 
 def _signature(request: Any) -> str:
-    """The signature of a request; it is valid for minutes, and only for this request."""
+    """Returns the signature of a request, which is valid for minutes and for this request only."""
     return str(request.headers["Authorization"]).rpartition("Signature=")[2]

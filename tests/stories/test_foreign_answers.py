@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from handler.settings import Settings
-from handler.upstream.pool import transport
+from handler.upstream.pool import create_pool
 from tests.fault_injection.provider import self_signed
 from tests.support.asgi import Response
 from tests.support.gateways import KEY, MANAGE, RunningGateway, provider, start_gateway
@@ -101,7 +101,7 @@ async def test_what_comes_while_an_answer_is_still_read_closes_its_connection(pe
     context, asked = self_signed(pem), b'{"messages":[{"content":"question"}]}'
     async with (
         MisframingProvider(context) as wild,
-        transport(Settings(environment={"SSL_CERT_FILE": str(pem)})) as http,
+        create_pool(Settings(environment={"SSL_CERT_FILE": str(pem)})) as http,
     ):
         wild.fault = lambda reply: [reply.http[:99], 0.01, reply.http[99:], 0.01, b"x"]
         headers = {"host": "wild", "content-length": str(len(asked))}

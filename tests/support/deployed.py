@@ -134,7 +134,7 @@ def _echo() -> Iterator[str]:
     server = [
         "uvicorn",
         "--factory",
-        "handler.local.demo.server:create_echo",
+        "handler.local.demo.server:create_demo",
         "--port",
         str(port),
         "--log-level",

@@ -17,7 +17,7 @@ from handler.providers.provider import Provider
 from handler.relay.relay import Answer, Call, Relay
 from handler.settings import Settings
 from handler.structured.modes import wanted
-from handler.upstream.pool import transport
+from handler.upstream.pool import create_pool
 from rules import Candidate, Decision, Effects, Facts, Model, Price, Reason
 from tests.support.upstream import Upstream
 from tests.support.virtual_clock import clock
@@ -106,7 +106,7 @@ class Relaying:
 
 @asynccontextmanager
 async def relaying() -> AsyncIterator[Relaying]:
-    async with Upstream() as upstream, transport(Settings()) as http:
+    async with Upstream() as upstream, create_pool(Settings()) as http:
         yield Relaying(upstream, http)
 
 

@@ -19,7 +19,7 @@ from handler.errors import GatewayError, Json, Unavailable
 from handler.providers.provider import Provider
 from handler.relay.call import limits_of
 from handler.relay.relay import Answer, Call
-from handler.upstream.pool import SETTLE
+from handler.upstream.pool import MIN_IDLE
 from handler.upstream.request import USER_AGENT
 from handler.upstream.response import MAX_ANSWER
 from rules import Model
@@ -563,7 +563,7 @@ async def test_nothing_is_left_behind(relay: Relaying, streamed: bool) -> None:
     relay.upstream.script("a", error(500), error(401), *[good(streamed)] * 9)
     for _ in range(9):
         await answered(relay, call("one/a", "one/a", stream=streamed))
-        await asyncio.sleep(2 * SETTLE)
+        await asyncio.sleep(2 * MIN_IDLE)
     resting = relay.upstream.connections
     assert resting <= 3, "errors and streams give back those of the first call's attempts"
     relay.upstream.script("a", SILENT)

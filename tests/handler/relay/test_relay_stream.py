@@ -15,7 +15,7 @@ from handler.answers.client_stream import COUNTING, GRACE, ClientStream, content
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
 from handler.relay.relay import Answer
-from handler.upstream.pool import SETTLE
+from handler.upstream.pool import MIN_IDLE
 from tests.support.canned_answers import (
     HEAD,
     USAGE,
@@ -309,7 +309,7 @@ async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: Relaying,
 async def test_a_connection_serves_again_after_a_stream(relay: Relaying) -> None:
     for _ in range(5):
         await asked(relay, role(), chunk("Hello"), finish(), usage())
-        await asyncio.sleep(2 * SETTLE)
+        await asyncio.sleep(2 * MIN_IDLE)
     assert relay.upstream.connections == 1
 
 

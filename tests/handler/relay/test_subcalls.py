@@ -18,7 +18,7 @@ from handler.providers.provider import Provider, Quirks
 from handler.providers.rows.builtin import PROVIDERS
 from handler.relay.attempt import MAX_HELD
 from handler.relay.relay import Call
-from handler.upstream.pool import SETTLE
+from handler.upstream.pool import MIN_IDLE
 from handler.upstream.response import MAX_ANSWER
 from handler.wire.sse import MAX_EVENT
 from tests.handler.providers.wire_cases import (
@@ -611,7 +611,7 @@ async def test_connections_serve_again(relay: Relaying) -> None:
     for _ in range(3):
         relay.upstream.script("a", stream(role(), chunk("Hello"), finish(), told_usage()))
         assert (await read_all(await relay(several(stream=True))))[-1] == "[DONE]"
-        await asyncio.sleep(2 * SETTLE)
+        await asyncio.sleep(2 * MIN_IDLE)
     assert relay.upstream.connections == 3
 
 

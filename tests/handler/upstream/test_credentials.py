@@ -1,4 +1,4 @@
-"""Credentials: the environment first, then SSM Parameter Store, and what happens when that fails."""
+"""Tests of handler/upstream/credentials.py with a fake SSM client, and with moto's."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ ROWS = {"p": ROW}
 
 
 class Parameters:
-    """An SSM client: pages of parameters, or a failure."""
+    """An SSM client with pages of parameters, or a failure."""
 
     def __init__(self, *pages: Mapping[str, str]) -> None:
         self.pages: list[Mapping[str, str]] = list(pages) or [{}]
         self.failure: Exception | None = None
-        self.asked: list[Mapping[str, Any]] = []
-        self.may_answer = threading.Event()
-        self.may_answer.set()
+        self.calls: list[Mapping[str, Any]] = []
+        self.answering = threading.Event()
+        self.answering.set()
 
-    def get_parameters_by_path(self, **asked: Any) -> dict[str, Any]:
-        self.asked.append(asked)
-        self.may_answer.wait(5)
+    def get_parameters_by_path(self, **arguments: Any) -> dict[str, Any]:
+        self.calls.append(arguments)
+        self.answering.wait(5)
         if self.failure is not None:
             raise self.failure
-        page = int(asked.get("NextToken", 0))
-        found = [{"Name": f"{PATH}/{name}", "Value": value} for name, value in self.pages[page].items()]
+        page = int(arguments.get("NextToken", 0))
+        parameters = [{"Name": f"{PATH}/{name}", "Value": value} for name, value in self.pages[page].items()]
         more = {"NextToken": str(page + 1)} if page + 1 < len(self.pages) else {}
-        return {"Parameters": found, **more}
+        return {"Parameters": parameters, **more}
 
 
 class Clock:
@@ -56,30 +56,30 @@ def settings(path: str | None = PATH, providers: str = "", **environment: str) -
     return Settings(credentials_path=path, providers=frozenset(providers.split()), environment=environment)
 
 
-def made(client: Any, given: Settings | None = None, clock: Callable[[], float] | None = None) -> Credentials:
-    return Credentials(given or settings(), lambda: client, clock=clock or Clock())
+def create(client: Any, own: Settings | None = None, clock: Callable[[], float] | None = None) -> Credentials:
+    return Credentials(own or settings(), lambda: client, clock=clock or Clock())
 
 
-async def read(credentials: Credentials, given: Settings | None = None, rows: Any = None) -> None:
-    """A request's look at them, and the reading it may have begun."""
-    await credentials.fresh(rows or ROWS, given or settings())
+async def read(credentials: Credentials, own: Settings | None = None, rows: Any = None) -> None:
+    """Refreshes the credentials and waits for the read."""
+    await credentials.refresh(rows or ROWS, own or settings())
     await credentials.settle(5)
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        pytest.param("secret", "secret", id="as it is"),
-        pytest.param("  secret\r\n", "secret", id="without the space and line end of a paste"),
+        pytest.param("secret", "secret", id="a plain value"),
+        pytest.param("  secret\r\n", "secret", id="white space around it is removed"),
         pytest.param("", None, id="empty is absent"),
         pytest.param(" \n", None, id="blank is absent"),
-        pytest.param("two\nlines", None, id="what no header can hold is absent"),
-        pytest.param("schlüssel", None, id="so is what is not ASCII"),
+        pytest.param("two\nlines", None, id="a value with a line end is absent"),
+        pytest.param("schlüssel", None, id="a value that is not ASCII is absent"),
     ],
 )
 async def test_the_value_of_a_credential(value: str, expected: str | None) -> None:
-    assert made(None, settings(P_API_KEY=value)).get("P_API_KEY") == expected
-    stored = made(Parameters({"P_API_KEY": value}))
+    assert create(None, settings(P_API_KEY=value)).get("P_API_KEY") == expected
+    stored = create(Parameters({"P_API_KEY": value}))
     await read(stored)
     assert stored.get("P_API_KEY") == expected
 
@@ -100,43 +100,45 @@ async def test_the_value_of_a_credential(value: str, expected: str | None) -> No
     ],
 )
 async def test_other_names_are_never_looked_up(name: str) -> None:
-    given = settings(**{name: "secret"}) if name else settings()
-    credentials = made(Parameters({name: "secret"}), given)
-    await read(credentials, given)
+    own = settings(**{name: "secret"}) if name else settings()
+    credentials = create(Parameters({name: "secret"}), own)
+    await read(credentials, own)
     assert credentials.get(name) is None
 
 
 @pytest.mark.parametrize("name", ["HF_TOKEN", "P_API_KEY", "X1_KEY", "A_TOKEN"])
 def test_names_of_credentials(name: str) -> None:
-    assert made(None, settings(**{name: "secret"})).get(name) == "secret"
+    assert create(None, settings(**{name: "secret"})).get(name) == "secret"
 
 
 async def test_every_page_is_read() -> None:
     client = Parameters({"P_API_KEY": "a"}, {}, {"Q_API_KEY": "b"})
-    credentials = made(client)
+    credentials = create(client)
     await read(credentials)
     assert (credentials.get("P_API_KEY"), credentials.get("Q_API_KEY")) == ("a", "b")
-    assert [asked["Path"] for asked in client.asked] == [PATH] * 3
-    assert all(asked["WithDecryption"] is True for asked in client.asked)
+    assert [call["Path"] for call in client.calls] == [PATH] * 3
+    assert all(call["WithDecryption"] is True for call in client.calls)
 
 
-async def test_the_environment_goes_first() -> None:
-    given = settings(P_API_KEY="here")
-    credentials = made(Parameters({"P_API_KEY": "there", "Q_API_KEY": "there"}), given)
+async def test_the_environment_takes_precedence() -> None:
+    own = settings(P_API_KEY="here")
+    credentials = create(Parameters({"P_API_KEY": "there", "Q_API_KEY": "there"}), own)
     await read(
-        credentials, given, {**ROWS, "q": Provider(name="q", base_url="https://q", credential="Q_API_KEY")}
+        credentials, own, {**ROWS, "q": Provider(name="q", base_url="https://q", credential="Q_API_KEY")}
     )
     assert (credentials.get("P_API_KEY"), credentials.get("Q_API_KEY")) == ("here", "there")
 
 
 @pytest.mark.parametrize(
-    ("given", "rows"),
+    ("own", "rows"),
     [
-        pytest.param(settings(path=None), ROWS, id="no path is set"),
-        pytest.param(settings(P_API_KEY="x"), ROWS, id="the environment holds all"),
-        pytest.param(settings(), {"local": Provider(name="local", base_url="http://x")}, id="none is needed"),
+        pytest.param(settings(path=None), ROWS, id="without a path"),
+        pytest.param(settings(P_API_KEY="x"), ROWS, id="all are in the environment"),
         pytest.param(
-            settings(), {"p": Provider(name="p", credential="P_API_KEY")}, id="the row leads nowhere"
+            settings(), {"local": Provider(name="local", base_url="http://x")}, id="no row has a credential"
+        ),
+        pytest.param(
+            settings(), {"p": Provider(name="p", credential="P_API_KEY")}, id="the row has no address"
         ),
         pytest.param(
             settings(),
@@ -145,66 +147,66 @@ async def test_the_environment_goes_first() -> None:
         ),
     ],
 )
-async def test_nothing_is_read_when_nothing_is_needed(given: Settings, rows: Mapping[str, Provider]) -> None:
+async def test_nothing_is_read_when_nothing_is_needed(own: Settings, rows: Mapping[str, Provider]) -> None:
     def never() -> Any:
-        raise AssertionError("the client is made when it is first needed")
+        raise AssertionError("the client is created when it is first needed")
 
-    credentials = Credentials(given, never, clock=Clock())
-    await read(credentials, given, rows)
+    credentials = Credentials(own, never, clock=Clock())
+    await read(credentials, own, rows)
     assert credentials.get("Q_API_KEY") is None
 
 
-async def test_a_row_that_a_setting_turns_on_is_read_for() -> None:
+async def test_the_credential_of_a_row_that_a_setting_turns_on_is_read() -> None:
     rows = {"p": Provider(name="p", base_url="https://p", credential="P_API_KEY", enabled=False)}
-    credentials, given = made(Parameters({"P_API_KEY": "x"})), settings(providers="p")
-    await read(credentials, given, rows)
+    credentials, own = create(Parameters({"P_API_KEY": "x"})), settings(providers="p")
+    await read(credentials, own, rows)
     assert credentials.get("P_API_KEY") == "x"
 
 
-async def test_the_first_request_waits_for_the_reading_and_later_ones_do_not() -> None:
+async def test_the_first_request_waits_for_the_read_and_later_ones_do_not() -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
-    credentials = made(client, clock=clock)
-    await credentials.fresh(ROWS, settings())
+    credentials = create(client, clock=clock)
+    await credentials.refresh(ROWS, settings())
     assert credentials.get("P_API_KEY") == "a"
     client.pages = [{"P_API_KEY": "b"}]
-    client.may_answer.clear()
+    client.answering.clear()
     clock.now += REFRESH
-    await asyncio.wait_for(credentials.fresh(ROWS, settings()), 1)
+    await asyncio.wait_for(credentials.refresh(ROWS, settings()), 1)
     assert credentials.get("P_API_KEY") == "a"
-    client.may_answer.set()
+    client.answering.set()
     await credentials.settle(5)
     assert credentials.get("P_API_KEY") == "b"
 
 
-async def test_requests_share_one_reading() -> None:
+async def test_requests_share_one_read() -> None:
     client = Parameters({"P_API_KEY": "a"})
-    credentials = made(client)
-    await asyncio.gather(*(credentials.fresh(ROWS, settings()) for _ in range(20)))
-    assert len(client.asked) == 1
+    credentials = create(client)
+    await asyncio.gather(*(credentials.refresh(ROWS, settings()) for _ in range(20)))
+    assert len(client.calls) == 1
 
 
-async def test_a_request_that_is_cancelled_takes_no_other_with_it() -> None:
+async def test_a_cancelled_request_cancels_no_other() -> None:
     client = Parameters({"P_API_KEY": "a"})
-    client.may_answer.clear()
-    credentials = made(client)
-    left, stays = (asyncio.create_task(credentials.fresh(ROWS, settings())) for _ in range(2))
+    client.answering.clear()
+    credentials = create(client)
+    cancelled, other = (asyncio.create_task(credentials.refresh(ROWS, settings())) for _ in range(2))
     await asyncio.sleep(0)
-    left.cancel()
-    client.may_answer.set()
-    await stays
+    cancelled.cancel()
+    client.answering.set()
+    await other
     assert credentials.get("P_API_KEY") == "a"
 
 
-async def test_the_first_reading_is_not_waited_for_without_end() -> None:
+async def test_a_request_waits_for_the_first_read_for_a_limited_time() -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
-    client.may_answer.clear()
-    credentials = made(client, clock=clock)
-    first = asyncio.create_task(credentials.fresh(ROWS, settings()))
+    client.answering.clear()
+    credentials = create(client, clock=clock)
+    first = asyncio.create_task(credentials.refresh(ROWS, settings()))
     await asyncio.sleep(0)
     clock.now += 60
-    await asyncio.wait_for(credentials.fresh(ROWS, settings()), 1)
+    await asyncio.wait_for(credentials.refresh(ROWS, settings()), 1)
     assert credentials.get("P_API_KEY") is None
-    client.may_answer.set()
+    client.answering.set()
     await first
     assert credentials.get("P_API_KEY") == "a"
 
@@ -223,13 +225,15 @@ def refusal(code: str) -> ClientError:
             "no answer (endpoint connection)",
             id="not reached",
         ),
-        pytest.param(KeyError("Parameters"), "an answer that is not", id="no answer of Parameter Store's"),
+        pytest.param(KeyError("Parameters"), "an answer that is not", id="not an answer of Parameter Store"),
     ],
 )
-async def test_the_last_values_stay_when_reading_fails(failure: Exception, problem: str) -> None:
+async def test_the_last_values_stay_when_a_read_fails(failure: Exception, problem: str) -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
-    told: list[Any] = []
-    credentials = Credentials(settings(), lambda: client, clock=clock, report=lambda *line: told.append(line))
+    reports: list[Any] = []
+    credentials = Credentials(
+        settings(), lambda: client, clock=clock, report=lambda *line: reports.append(line)
+    )
     await read(credentials)
     client.failure = failure
     for _ in range(2):
@@ -237,12 +241,12 @@ async def test_the_last_values_stay_when_reading_fails(failure: Exception, probl
         await read(credentials)
     assert credentials.get("P_API_KEY") == "a"
     assert credentials.missing("Q_API_KEY") == "no credential Q_API_KEY", (
-        "when it was last read it was not there"
+        "the last read that succeeded did not find it"
     )
     assert credentials.retry_after is None
-    ((what, found),) = told
-    assert {"what": what, **found} == credentials.problems()[0]
-    assert (what, problem in found["problem"]) == ("credentials not read", True)
+    ((what, fields),) = reports
+    assert {"what": what, **fields} == credentials.problems()[0]
+    assert (what, problem in fields["problem"]) == ("credentials not read", True)
     client.failure = None
     clock.now += REFRESH
     await read(credentials)
@@ -253,14 +257,14 @@ def no_region() -> Any:
     raise StoreError("ssm: no AWS region is configured")
 
 
-def refusing() -> Any:
+def throttling() -> Any:
     client = Parameters()
     client.failure = refusal("ThrottlingException")
     return client
 
 
-@pytest.mark.parametrize("client", [refusing, no_region], ids=["it is throttled", "there is no client"])
-async def test_credentials_that_were_never_read_are_not_called_absent(client: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("client", [throttling, no_region], ids=["throttled", "no client"])
+async def test_credentials_that_were_never_read_are_not_reported_as_absent(client: Callable[[], Any]) -> None:
     credentials = Credentials(settings(), client, clock=Clock())
     assert credentials.missing("P_API_KEY") == "no credential P_API_KEY"
     await read(credentials)
@@ -269,21 +273,21 @@ async def test_credentials_that_were_never_read_are_not_called_absent(client: Ca
 
 
 @pytest.mark.parametrize("value", ["two\nlines", "schlüssel"])
-async def test_a_credential_that_cannot_be_used_is_not_called_absent(value: str) -> None:
-    stored, given = made(Parameters({"P_API_KEY": value})), made(None, settings(P_API_KEY=value))
+async def test_an_unusable_credential_is_not_reported_as_absent(value: str) -> None:
+    stored, local = create(Parameters({"P_API_KEY": value})), create(None, settings(P_API_KEY=value))
     await read(stored)
-    for credentials in (stored, given):
-        why = "credential P_API_KEY is there, but no header can hold its characters"
+    for credentials in (stored, local):
+        why = "credential P_API_KEY has characters that no header can hold"
         assert (credentials.get("P_API_KEY"), credentials.missing("P_API_KEY")) == (None, why)
 
 
-async def test_a_failed_first_reading_is_tried_again_soon() -> None:
+async def test_a_failed_first_read_is_retried_soon() -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
     client.failure = refusal("ThrottlingException")
-    credentials = made(client, clock=clock)
+    credentials = create(client, clock=clock)
     await read(credentials)
     await read(credentials)
-    assert len(client.asked) == 1
+    assert len(client.calls) == 1
     client.failure = None
     clock.now += AFTER_FAILURE
     await read(credentials)
@@ -291,51 +295,51 @@ async def test_a_failed_first_reading_is_tried_again_soon() -> None:
 
 
 @pytest.mark.parametrize(
-    ("passed", "refused", "readings"),
+    ("passed", "refused", "reads"),
     [
-        pytest.param(REFRESH - 1, False, 1, id="not before its time"),
-        pytest.param(REFRESH, False, 2, id="when it is time"),
-        pytest.param(AFTER_REFUSAL, True, 2, id="after a provider refused one"),
-        pytest.param(AFTER_REFUSAL - 1, True, 1, id="but not every time it does"),
+        pytest.param(REFRESH - 1, False, 1, id="not yet due"),
+        pytest.param(REFRESH, False, 2, id="due"),
+        pytest.param(AFTER_REFUSAL, True, 2, id="after a refusal"),
+        pytest.param(AFTER_REFUSAL - 1, True, 1, id="too soon after a refusal"),
     ],
 )
-async def test_when_it_is_read_again(passed: float, refused: bool, readings: int) -> None:
+async def test_reads_are_repeated(passed: float, refused: bool, reads: int) -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
-    credentials = made(client, clock=clock)
+    credentials = create(client, clock=clock)
     await read(credentials)
     clock.now += passed
     if refused:
-        credentials.refused()
+        credentials.note_refusal()
     await read(credentials)
-    assert len(client.asked) == readings
+    assert len(client.calls) == reads
 
 
-async def test_one_refusal_is_one_reading() -> None:
+async def test_one_refusal_causes_one_read() -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
-    credentials = made(client, clock=clock)
+    credentials = create(client, clock=clock)
     await read(credentials)
-    credentials.refused()
+    credentials.note_refusal()
     for _ in range(3):
         clock.now += AFTER_REFUSAL
         await read(credentials)
-    assert len(client.asked) == 2
+    assert len(client.calls) == 2
 
 
-async def test_the_held_credentials_differ_after_every_change() -> None:
+async def test_the_version_differs_after_every_read() -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
-    credentials = made(client, clock=clock)
-    seen = [credentials.held]
+    credentials = create(client, clock=clock)
+    versions = [credentials.version]
     for failure, value in [(None, "a"), (refusal("Throttling"), "a"), (None, "b")]:
         client.failure, client.pages = failure, [{"P_API_KEY": value}]
         await read(credentials)
-        assert credentials.held not in seen
-        seen.append(credentials.held)
+        assert credentials.version not in versions
+        versions.append(credentials.version)
         clock.now += REFRESH
 
 
-async def test_a_parameter_that_is_gone_is_gone() -> None:
+async def test_a_deleted_parameter_is_absent() -> None:
     client, clock = Parameters({"P_API_KEY": "a"}), Clock()
-    credentials = made(client, clock=clock)
+    credentials = create(client, clock=clock)
     await read(credentials)
     client.pages = [{}]
     clock.now += REFRESH
@@ -344,16 +348,16 @@ async def test_a_parameter_that_is_gone_is_gone() -> None:
 
 
 async def test_no_value_is_shown(caplog: pytest.LogCaptureFixture) -> None:
-    given = settings(P_API_KEY=CANARY)
-    credentials = made(Parameters({"Q_API_KEY": CANARY}), given)
-    await read(credentials, given, {"q": Provider(name="q", base_url="https://q", credential="Q_API_KEY")})
+    own = settings(P_API_KEY=CANARY)
+    credentials = create(Parameters({"Q_API_KEY": CANARY}), own)
+    await read(credentials, own, {"q": Provider(name="q", base_url="https://q", credential="Q_API_KEY")})
     assert credentials.get("Q_API_KEY") == CANARY
-    shown = f"{credentials!r} {credentials} {credentials.problems()} {given!r} {caplog.text}"
+    shown = f"{credentials!r} {credentials} {credentials.problems()} {own!r} {caplog.text}"
     assert CANARY not in shown
 
 
 @mock_aws
-def test_parameter_store_itself() -> None:
+def test_with_parameter_store() -> None:
     session = botocore.session.get_session()
     session.set_credentials("x", "x")
     client: Any = session.create_client("ssm", region_name="eu-central-1")
@@ -361,7 +365,7 @@ def test_parameter_store_itself() -> None:
         client.put_parameter(Name=f"{PATH}/P{number}_API_KEY", Value=f"v{number}\n", Type="SecureString")
     for path in ("/other/P99_API_KEY", f"{PATH}/prod/P0_API_KEY", f"{PATH}/prod/eu/P50_API_KEY"):
         client.put_parameter(Name=path, Value="deep", Type="SecureString")
-    credentials = made(client, settings(path=PATH + "/"))
+    credentials = create(client, settings(path=PATH + "/"))
     asyncio.run(read(credentials))
     values = [credentials.get(f"P{number}_API_KEY") for number in (0, 11, 50, 99)]
-    assert values == ["v0", "v11", "deep", None], "at any depth, and the one higher up where there are two"
+    assert values == ["v0", "v11", "deep", None], "at any depth; of two, the one higher up"

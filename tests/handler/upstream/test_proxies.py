@@ -1,4 +1,4 @@
-"""Proxies: the right one is chosen for a provider, and its requests go through it."""
+"""Tests of handler/upstream/proxies.py, and of requests through a proxy."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from handler.providers.provider import Provider
 from handler.relay.relay import Relay
 from handler.settings import InvalidSetting, Settings, read_settings
 from handler.upstream.connection import Origin
-from handler.upstream.pool import transport
-from handler.upstream.proxies import proxies_from
+from handler.upstream.pool import create_pool
+from handler.upstream.proxies import read_proxies
 from tests.fault_injection.provider import self_signed
 from tests.support.misframing import MisframingProvider
 from tests.support.proxy import ForwardProxy
@@ -29,11 +29,16 @@ BOTH = {"HTTPS_PROXY": "http://tls.proxy:1", "HTTP_PROXY": "http://plain.proxy:2
 @pytest.mark.parametrize(
     ("environment", "url", "proxy"),
     [
-        pytest.param({}, "https://api.openai.com", None, id="no proxy is named"),
+        pytest.param({}, "https://api.openai.com", None, id="no proxy"),
         pytest.param(BOTH, "https://api.openai.com", "tls.proxy:1", id="HTTPS_PROXY is for https"),
         pytest.param(BOTH, "http://llm.corp", "plain.proxy:2", id="HTTP_PROXY is for http"),
-        pytest.param({"https_proxy": "http://a:3"}, "https://x.org", "a:3", id="lower-case names work too"),
-        pytest.param({**BOTH, "https_proxy": "http://a:3"}, "https://x.org", "a:3", id="and they win"),
+        pytest.param({"https_proxy": "http://a:3"}, "https://x.org", "a:3", id="a name in lower case"),
+        pytest.param(
+            {**BOTH, "https_proxy": "http://a:3"},
+            "https://x.org",
+            "a:3",
+            id="a name in lower case takes precedence",
+        ),
         pytest.param({"HTTPS_PROXY": "a:3"}, "https://x.org", "a:3", id="a proxy without a scheme"),
         pytest.param({"HTTPS_PROXY": "https://a"}, "https://x.org", "a:443", id="a proxy with TLS"),
         pytest.param({"HTTPS_PROXY": "http://[::1]:3"}, "https://x.org", "::1:3", id="a proxy on loopback"),
@@ -74,50 +79,50 @@ def test_the_proxy_of_a_provider(environment: Mapping[str, str], url: str, proxy
     parts = urlsplit(url)
     tls = parts.scheme == "https"
     origin = Origin(tls, parts.hostname or "", parts.port or (443 if tls else 80))
-    found = proxies_from(environment).before(origin)
-    assert (None if found is None else str(found)) == proxy
+    chosen = read_proxies(environment).for_origin(origin)
+    assert (None if chosen is None else str(chosen)) == proxy
 
 
 @pytest.mark.parametrize(
     "address", ["socks5://a:1", "http://", "http://a:port", "ftp://a", "http://me:secret/word@a", "http://[a"]
 )
-def test_an_invalid_proxy_fails_the_start(address: str) -> None:
+def test_an_invalid_proxy_stops_the_start(address: str) -> None:
     with pytest.raises(InvalidSetting, match="HTTPS_PROXY: ") as caught:
-        transport(read_settings({"HTTPS_PROXY": address}))
+        create_pool(read_settings({"HTTPS_PROXY": address}))
     assert "secret" not in "".join(traceback.format_exception(caught.value)).replace(address, "")
 
 
 def test_a_proxys_password_is_not_shown() -> None:
-    assert "secret" not in repr(proxies_from({"HTTPS_PROXY": "http://me:secret@a:1"}))
+    assert "secret" not in repr(read_proxies({"HTTPS_PROXY": "http://me:secret@a:1"}))
 
 
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        pytest.param("/nowhere/ca.pem", "/nowhere/ca.pem cannot be read: No such file", id="no file"),
+        pytest.param("/nowhere/ca.pem", "/nowhere/ca.pem cannot be read: No such file", id="a missing file"),
         pytest.param("/", "/ cannot be read: ", id="a folder"),
-        pytest.param(__file__, "holds no certificates in PEM form", id="a file of something else"),
+        pytest.param(__file__, "holds no certificates in PEM form", id="a file without certificates"),
     ],
 )
-def test_certificates_that_cannot_be_read_are_one_line_at_the_start(file: str, message: str) -> None:
+def test_unreadable_certificates_stop_the_start_with_one_line(file: str, message: str) -> None:
     with pytest.raises(InvalidSetting) as caught:
-        transport(Settings(environment={"SSL_CERT_FILE": file}))
+        create_pool(Settings(environment={"SSL_CERT_FILE": file}))
     assert str(caught.value).startswith("SSL_CERT_FILE: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-async def _connected(environment: Mapping[str, str], url: str, *, public_only: bool = False) -> None:
-    """Sends one request by the transport alone."""
-    async with transport(Settings(environment=environment)) as http:
+async def send(environment: Mapping[str, str], url: str, *, public_only: bool = False) -> None:
+    """Sends one request by the pool alone."""
+    async with create_pool(Settings(environment=environment)) as http:
         stream = httpx.ByteStream(b"{}")
         extensions = {"public_only": public_only}
         await http.handle_async_request(httpx.Request("POST", url, stream=stream, extensions=extensions))
 
 
-async def asked(environment: Mapping[str, str], url: str, *, private_ok: bool = True) -> None:
-    """Asks a provider once. Raises GatewayError."""
-    async with transport(Settings(environment=environment)) as http:
+async def relay_once(environment: Mapping[str, str], url: str, *, private_ok: bool = True) -> None:
+    """Relays one call to a provider. Raises GatewayError."""
+    async with create_pool(Settings(environment=environment)) as http:
         relay = Relay(http, credential=lambda _: None, private_ok=private_ok)
         rows = {"one": Provider(name="one", base_url=url)}
         answer = await relay(replace(call("one/a", retries=0), rows=rows))
@@ -126,7 +131,7 @@ async def asked(environment: Mapping[str, str], url: str, *, private_ok: bool = 
 
 @pytest.mark.parametrize("user", ["", "me:a%20word@"], ids=["without a password", "with a password"])
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-async def test_a_provider_is_asked_through_the_proxy(tls: bool, user: str, tmp_path: Path) -> None:
+async def test_a_call_goes_through_the_proxy(tls: bool, user: str, tmp_path: Path) -> None:
     pem = tmp_path / "ca.pem"
     context = self_signed(pem)
     password = "a word" if user else None
@@ -140,25 +145,25 @@ async def test_a_provider_is_asked_through_the_proxy(tls: bool, user: str, tmp_p
             "SSL_CERT_FILE": str(pem),
         }
         url = f"http{'s' if tls else ''}://llm.corp.test/v1"
-        await asked(environment, url, private_ok=not tls)
+        await relay_once(environment, url, private_ok=not tls)
         line = "CONNECT llm.corp.test:443" if tls else "POST http://llm.corp.test/v1/chat/completions"
         assert proxy.lines == [f"{line} HTTP/1.1"]
-        await asked(environment, wild.url)
-        assert len(proxy.lines) == 1, "loopback is asked directly"
+        await relay_once(environment, wild.url)
+        assert len(proxy.lines) == 1, "loopback has no proxy"
 
 
-async def test_behind_a_proxy_a_name_that_cannot_exist_is_class_network() -> None:
+async def test_an_impossible_name_behind_a_proxy_is_of_class_network() -> None:
     async with MisframingProvider() as wild, ForwardProxy(wild.port) as proxy:
         with pytest.raises(UpstreamError) as caught:
-            await _connected({"HTTPS_PROXY": proxy.address}, f"https://{'a' * 64}.test/v1")
+            await send({"HTTPS_PROXY": proxy.address}, f"https://{'a' * 64}.test/v1")
     assert (caught.value.failure_class, caught.value.cause) == ("network", "dns")
 
 
 @pytest.mark.parametrize("user", ["", "me:wrong@"])
-async def test_a_proxy_that_refuses_is_a_failure_of_the_network(user: str) -> None:
+async def test_a_refusal_of_the_proxy_is_of_class_network(user: str) -> None:
     async with ForwardProxy(1, password="a word") as proxy:
         with pytest.raises(UpstreamError) as caught:
-            await _connected({"HTTPS_PROXY": f"http://{user}{proxy.address}"}, "https://llm.corp.test/v1")
+            await send({"HTTPS_PROXY": f"http://{user}{proxy.address}"}, "https://llm.corp.test/v1")
     assert (caught.value.failure_class, caught.value.cause) == ("network", "proxy")
     assert caught.value.message.endswith("it answered 407.")
 
@@ -166,9 +171,9 @@ async def test_a_proxy_that_refuses_is_a_failure_of_the_network(user: str) -> No
 @pytest.mark.parametrize(
     "host", ["10.0.0.1", "[::1]", "169.254.169.254", "db.internal", "printer.local", "intra"]
 )
-async def test_behind_a_proxy_a_host_that_names_a_private_place_is_refused(host: str) -> None:
+async def test_a_private_host_behind_a_proxy_is_refused(host: str) -> None:
     async with ForwardProxy(1) as proxy:
         with pytest.raises(UpstreamError) as caught:
-            await _connected({"HTTPS_PROXY": proxy.address}, f"https://{host}/v1", public_only=True)
+            await send({"HTTPS_PROXY": proxy.address}, f"https://{host}/v1", public_only=True)
         assert caught.value.failure_class == "permission"
         assert proxy.lines == []

@@ -1,4 +1,4 @@
-"""Signatures: the published derivation of AWS, what they cover, and what is never signed."""
+"""Tests of handler/upstream/signing.py."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from botocore.exceptions import CredentialRetrievalError
 
 from handler.errors import UpstreamError
 from handler.upstream.request import UpstreamRequest
-from handler.upstream.signing import Signer, found
+from handler.upstream.signing import Signer, find_credentials
 from tests.support.signatures import signature_of
 
 URL = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse"
 OURS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "canary-token")
 
 
-def order(url: str = URL, body: bytes = b'{"messages": []}', *more: tuple[bytes, bytes]) -> UpstreamRequest:
+def request(url: str = URL, body: bytes = b'{"messages": []}', *more: tuple[bytes, bytes]) -> UpstreamRequest:
     headers = [(b"content-type", b"application/json"), (b"accept", b"application/json"), *more]
     return UpstreamRequest(url=url, headers=headers, body=body, dropped=(), secrets=())
 
 
-async def signed(asked: UpstreamRequest, credentials: Any = OURS) -> dict[str, str]:
-    sent = await Signer(lambda: credentials)(asked)
+async def sign(unsigned: UpstreamRequest, credentials: Any = OURS) -> dict[str, str]:
+    sent = await Signer(lambda: credentials).sign(unsigned)
     return {name.decode(): value.decode() for name, value in sent.headers}
 
 
-async def test_nothing_that_it_signs_with_is_repeated_from_a_provider() -> None:
+async def test_parts_of_the_signature_are_removed_from_an_error() -> None:
     ours = Credentials("AKIAIOSFODNN7EXAMPLE", OURS.secret_key, OURS.token)
-    sent = await Signer(lambda: ours)(order())
+    sent = await Signer(lambda: ours).sign(request())
     signature = dict(sent.headers)[b"authorization"].decode()[-64:]
     error = UpstreamError(
         f"Not {ours.access_key}, {ours.secret_key}, {ours.token} or {signature}.", failure_class="auth"
@@ -42,8 +42,8 @@ async def test_nothing_that_it_signs_with_is_repeated_from_a_provider() -> None:
     assert error.message == "Not [redacted], [redacted], [redacted] or [redacted]."
 
 
-async def test_the_signature_is_the_one_that_the_receiver_computes() -> None:
-    headers = await signed(order())
+async def test_the_signature_is_valid() -> None:
+    headers = await sign(request())
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
     assert (
         "/eu-west-1/bedrock/aws4_request, SignedHeaders=content-type;host;x-amz-date"
@@ -51,16 +51,16 @@ async def test_the_signature_is_the_one_that_the_receiver_computes() -> None:
     )
     assert headers["x-amz-security-token"] == "canary-token"
     assert headers["accept"] == "application/json"
-    assert signature_of(URL, headers, b'{"messages": []}', OURS.secret_key) == shown(headers)
+    assert signature_of(URL, headers, b'{"messages": []}', OURS.secret_key) == signature_in(headers)
 
 
-def shown(headers: dict[str, str]) -> str:
-    found = re.search(r"Signature=([0-9a-f]{64})$", headers["authorization"])
-    assert found
-    return found[1]
+def signature_in(headers: dict[str, str]) -> str:
+    match = re.search(r"Signature=([0-9a-f]{64})$", headers["authorization"])
+    assert match
+    return match[1]
 
 
-def test_the_receivers_derivation_is_the_published_one() -> None:
+def test_the_derivation_of_the_key_is_the_published_one() -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html gives this key."""
     key = b"AWS4wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
     for part in ("20150830", "us-east-1", "iam", "aws4_request"):
@@ -71,112 +71,118 @@ def test_the_receivers_derivation_is_the_published_one() -> None:
 @pytest.mark.parametrize(
     ("url", "body", "header"),
     [
-        pytest.param(URL, b'{"messages": [ ]}', {}, id="a byte of the body"),
+        pytest.param(URL, b'{"messages": [ ]}', {}, id="the body"),
         pytest.param(URL + "-stream", b'{"messages": []}', {}, id="the path"),
         pytest.param(URL, b'{"messages": []}', {"content-type": "text/plain"}, id="the type of the body"),
         pytest.param(URL, b'{"messages": []}', {"x-amz-security-token": "other"}, id="the token"),
         pytest.param(URL.replace("eu-west-1", "us-east-1"), b'{"messages": []}', {}, id="the host"),
     ],
 )
-async def test_what_the_signature_covers(url: str, body: bytes, header: dict[str, str]) -> None:
-    headers = await signed(order())
-    assert signature_of(url, {**headers, **header}, body, OURS.secret_key) != shown(headers)
+async def test_the_signature_covers(url: str, body: bytes, header: dict[str, str]) -> None:
+    headers = await sign(request())
+    assert signature_of(url, {**headers, **header}, body, OURS.secret_key) != signature_in(headers)
 
 
-async def test_an_id_that_is_encoded_in_the_path_is_encoded_again_to_be_signed() -> None:
-    """A signer that forgets it is refused: 403 SignatureDoesNotMatch."""
+async def test_an_encoded_path_is_encoded_again_to_be_signed() -> None:
+    """Otherwise AWS answers 403 SignatureDoesNotMatch."""
     url = URL.replace("amazon.nova-lite-v1%3A0", "arn%3Aaws%3Abedrock%3A%2Fx")
-    headers = await signed(order(url))
-    assert signature_of(url, headers, b'{"messages": []}', OURS.secret_key) == shown(headers)
+    headers = await sign(request(url))
+    assert signature_of(url, headers, b'{"messages": []}', OURS.secret_key) == signature_in(headers)
 
 
 @pytest.mark.parametrize(
     "url",
     [
         pytest.param("https://evil.example/model/x/converse", id="another host"),
-        pytest.param("https://bedrock-runtime.eu-west-1.amazonaws.com.evil/x", id="a host that begins alike"),
+        pytest.param(
+            "https://bedrock-runtime.eu-west-1.amazonaws.com.evil/x", id="a host with the same beginning"
+        ),
         pytest.param("https://evil/bedrock-runtime.eu-west-1.amazonaws.com/", id="the host in the path"),
         pytest.param("https://evil.example#.bedrock-runtime.eu-west-1.amazonaws.com/", id="in the fragment"),
         pytest.param("https://bedrock-runtime.eu-west-1.amazonaws.com@evil.example/", id="as a user"),
         pytest.param("http://bedrock-runtime.eu-west-1.amazonaws.com/x", id="without encryption"),
     ],
 )
-async def test_nothing_else_is_signed_for(url: str) -> None:
+async def test_a_request_to_another_host_is_not_signed(url: str) -> None:
     with pytest.raises(UpstreamError) as raised:
-        await signed(order(url))
+        await sign(request(url))
     assert raised.value.failure_class == "auth"
 
 
-async def test_without_credentials_it_is_a_failure_of_class_auth() -> None:
+async def test_without_credentials_the_failure_is_of_class_auth() -> None:
     with pytest.raises(UpstreamError) as raised:
-        await signed(order(), None)
+        await sign(request(), None)
     assert raised.value.failure_class == "auth"
 
 
-async def test_credentials_are_looked_for_once_and_renewed_when_they_run_out() -> None:
-    made: list[str] = []
+async def test_credentials_are_found_once_and_renewed_before_they_expire() -> None:
+    issued: list[str] = []
 
     def renewed() -> dict[str, str]:
-        made.append(f"AKID{len(made)}")
+        issued.append(f"AKID{len(issued)}")
         soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(
-            seconds=60 if len(made) == 1 else 7200
+            seconds=60 if len(issued) == 1 else 7200
         )
         return {
-            "access_key": made[-1],
+            "access_key": issued[-1],
             "secret_key": "s",
             "token": "t",
             "expiry_time": soon.isoformat(),
         }
 
-    looked: list[int] = []
+    searches: list[int] = []
 
     def find() -> Any:
-        looked.append(1)
+        searches.append(1)
         return RefreshableCredentials.create_from_metadata(renewed(), renewed, method="test")
 
     signer = Signer(find)
-    assert signer.able()
-    sent = [await signer(order()) for _ in range(2)]
+    assert signer.has_credentials()
+    sent = [await signer.sign(request()) for _ in range(2)]
     assert [b"Credential=AKID1/" in dict(one.headers)[b"authorization"] for one in sent] == [True, True]
-    assert (len(made), len(looked)) == (2, 1)
+    assert (len(issued), len(searches)) == (2, 1)
 
 
-def test_a_profile_that_is_not_there_is_no_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_profile_has_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    assert found() is None
+    assert find_credentials() is None
 
 
 async def test_credentials_that_come_later_are_found() -> None:
     answers = iter([None, OURS])
     signer = Signer(lambda: next(answers))
-    assert [signer.able(), signer.able(), signer.able()] == [False, True, True]
+    assert [signer.has_credentials(), signer.has_credentials(), signer.has_credentials()] == [
+        False,
+        True,
+        True,
+    ]
 
 
-async def test_credentials_that_cannot_be_renewed_are_a_failure_of_class_auth() -> None:
+async def test_a_failed_renewal_is_of_class_auth() -> None:
     class Broken:
         def get_frozen_credentials(self) -> Any:
             raise CredentialRetrievalError(provider="x", error_msg="canary")
 
     with pytest.raises(UpstreamError) as raised:
-        await signed(order(), Broken())
+        await sign(request(), Broken())
     assert raised.value.failure_class == "auth"
     assert "canary" not in str(raised.value)
 
 
-async def test_credentials_that_are_too_old_when_they_come_are_a_failure_of_class_auth() -> None:
+async def test_a_renewal_with_expired_credentials_is_of_class_auth() -> None:
     def renewed() -> dict[str, str]:
         past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
         return {"access_key": "AKID", "secret_key": "s", "token": "t", "expiry_time": past.isoformat()}
 
     old = RefreshableCredentials.create_from_metadata(renewed(), renewed, method="test")
     with pytest.raises(UpstreamError) as raised:
-        await signed(order(), old)
+        await sign(request(), old)
     assert raised.value.failure_class == "auth"
 
 
-async def test_the_token_is_taken_out_of_what_a_provider_says_and_is_not_shown() -> None:
-    sent = await Signer(lambda: OURS)(order())
+async def test_the_token_is_removed_from_an_error_and_not_shown() -> None:
+    sent = await Signer(lambda: OURS).sign(request())
     error = UpstreamError("it said canary-token to us", failure_class="auth")
     sent.forget(error)
     assert "canary" not in str(error)
