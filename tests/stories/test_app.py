@@ -1,4 +1,4 @@
-"""The whole app, from the request line to the last header: endpoints, keys, errors, browsers, log lines."""
+"""The whole app: endpoints, keys, errors, CORS, response headers and log lines."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ async def test_every_prefix_serves_every_endpoint(gateway: RunningGateway, prefi
     ("method", "path", "status", "code"),
     [
         pytest.param("GET", "/v1/nothing", 404, "unknown_url", id="an unknown path"),
-        pytest.param("POST", "/", 405, "method_not_allowed", id="the root is only read"),
-        pytest.param("POST", "/v2/chat/completions", 404, "unknown_url", id="a prefix nobody has"),
-        pytest.param("POST", "/v1/v1/chat/completions", 404, "unknown_url", id="a prefix twice"),
+        pytest.param("POST", "/", 405, "method_not_allowed", id="POST to the root"),
+        pytest.param("POST", "/v2/chat/completions", 404, "unknown_url", id="an unknown prefix"),
+        pytest.param("POST", "/v1/v1/chat/completions", 404, "unknown_url", id="a doubled prefix"),
         pytest.param("POST", "/v1/chat/completions//", 404, "unknown_url", id="two trailing slashes"),
         pytest.param("GET", "/v1/chat/completions", 405, "method_not_allowed", id="the wrong method"),
-        pytest.param("DELETE", "/v1/models", 405, "method_not_allowed", id="a method nobody serves"),
-        pytest.param("POST", "/v1/health", 405, "method_not_allowed", id="health is only read"),
+        pytest.param("DELETE", "/v1/models", 405, "method_not_allowed", id="a method that no endpoint has"),
+        pytest.param("POST", "/v1/health", 405, "method_not_allowed", id="POST to health"),
     ],
 )
-async def test_a_wrong_address_is_an_error_in_our_shape(
+async def test_a_wrong_path_or_method_has_the_common_error_body(
     gateway: RunningGateway, method: str, path: str, status: int, code: str
 ) -> None:
     response = await call(gateway.app, method, path, headers={"authorization": f"Bearer {KEY}"})
@@ -70,7 +70,7 @@ async def test_a_wrong_address_is_an_error_in_our_shape(
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/api/v1", "/v3/compat/"])
-async def test_the_root_says_what_answers_here(gateway: RunningGateway, path: str) -> None:
+async def test_the_root_lists_the_endpoints(gateway: RunningGateway, path: str) -> None:
     response = await gateway.get(path, key=None)
     assert response.status == 200
     assert response.json["name"] == "sluice"
@@ -84,16 +84,18 @@ async def test_the_root_says_what_answers_here(gateway: RunningGateway, path: st
 @pytest.mark.parametrize(
     ("method", "path", "says"),
     [
-        pytest.param("POST", "/v1/responses", "openai.chat(...)", id="OpenAI's Responses"),
-        pytest.param("POST", "/v1/messages", "/v1/chat/completions", id="Anthropic's Messages"),
-        pytest.param("POST", "/v3/call", "output_schema", id="Opper's tasks"),
-        pytest.param("POST", "/v1/completions", "messages instead of a prompt", id="prompts"),
-        pytest.param("POST", "/v1/v1/chat/completions", "a base URL ends in /v1", id="a prefix twice"),
-        pytest.param("GET", "/v1/threads", "GET /v1/models", id="anything else"),
+        pytest.param("POST", "/v1/responses", "openai.chat(...)", id="the path of OpenAI's Responses"),
+        pytest.param("POST", "/v1/messages", "/v1/chat/completions", id="the path of Anthropic's Messages"),
+        pytest.param("POST", "/v3/call", "output_schema", id="the path of Opper's tasks"),
+        pytest.param(
+            "POST", "/v1/completions", "messages instead of a prompt", id="the path of legacy completions"
+        ),
+        pytest.param("POST", "/v1/v1/chat/completions", "a base URL ends in /v1", id="a doubled prefix"),
+        pytest.param("GET", "/v1/threads", "GET /v1/models", id="any other path"),
         pytest.param("GET", "/" + "x" * 5_000, "GET /v1/models", id="a long path"),
     ],
 )
-async def test_an_unknown_address_is_told_what_there_is_instead(
+async def test_the_error_of_an_unknown_path_names_an_alternative(
     gateway: RunningGateway, method: str, path: str, says: str
 ) -> None:
     error = (await call(gateway.app, method, path)).error
@@ -103,7 +105,7 @@ async def test_an_unknown_address_is_told_what_there_is_instead(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/report", "/v1/report-anthropic"])
-async def test_reports_of_calls_made_elsewhere_are_taken(gateway: RunningGateway, path: str) -> None:
+async def test_reports_of_calls_made_elsewhere_are_accepted(gateway: RunningGateway, path: str) -> None:
     said = {"requestedAt": 1, "reqPayload": CHAT, "respPayload": {}, "statusCode": 200, "tags": {"a": "b"}}
     response = await gateway.post(path, said)
     assert (response.status, response.json) == (200, {"status": "ok"})
@@ -125,10 +127,10 @@ async def test_a_compressed_request_is_served(gateway: RunningGateway) -> None:
         pytest.param({}, "missing_api_key", id="no key"),
         pytest.param({"authorization": "Basic abc"}, "missing_api_key", id="another scheme"),
         pytest.param({"authorization": "Bearer sk-openai"}, "invalid_api_key", id="a key of another form"),
-        pytest.param({"x-api-key": "sk-sluice-" + "u" * 43}, "invalid_api_key", id="a key nobody made"),
+        pytest.param({"x-api-key": "sk-sluice-" + "u" * 43}, "invalid_api_key", id="an unknown key"),
     ],
 )
-async def test_without_a_good_key_nothing_is_read_and_nothing_told(
+async def test_without_a_valid_key_the_body_is_not_parsed(
     gateway: RunningGateway, headers: dict[str, str], code: str
 ) -> None:
     for method, path in [("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("POST", "/v1/explain")]:
@@ -136,12 +138,12 @@ async def test_without_a_good_key_nothing_is_read_and_nothing_told(
         assert (response.status, response.error["code"]) == (401, code)
 
 
-async def test_both_headers_carry_a_key(gateway: RunningGateway) -> None:
+async def test_either_header_may_have_the_key(gateway: RunningGateway) -> None:
     for headers in ({"authorization": f"Bearer {KEY}"}, {"x-api-key": KEY}):
         assert (await call(gateway.app, "GET", "/v1/models", headers=headers)).status == 200
 
 
-async def test_store_trouble_is_never_a_401(gateway: RunningGateway) -> None:
+async def test_a_store_failure_is_never_a_401(gateway: RunningGateway) -> None:
     assert (await gateway.get("/v1/models")).status == 200
     gateway.tables.down = StoreError("throttled")
     assert (await gateway.get("/v1/models")).status == 200
@@ -150,16 +152,16 @@ async def test_store_trouble_is_never_a_401(gateway: RunningGateway) -> None:
     assert float(response.headers["retry-after"]) > 0
 
 
-async def test_without_rules_ever_read_health_tells_the_truth() -> None:
+async def test_health_is_503_if_the_rules_were_never_read() -> None:
     gateway = start_gateway(RECORDS)
     gateway.tables.down = StoreError("refused")
-    assert (await gateway.get("/health", key=None)).status == 200, "nobody has asked yet"
+    assert (await gateway.get("/health", key=None)).status == 200, "nothing was read yet"
     await gateway.gateway.start()
     assert (await gateway.get("/health", key=None)).status == 503
     assert (await gateway.chat()).error["code"] == "store_unavailable"
 
 
-async def test_models_are_those_this_key_may_use(gateway: RunningGateway) -> None:
+async def test_models_are_those_that_the_key_may_use(gateway: RunningGateway) -> None:
     every = {item["id"] for item in (await gateway.get("/v1/models")).json["data"]}
     assert {"auto", "best", "up/small", "up/large"} <= every
     assert not {id for id in every if id.startswith("openai/")}, "no credential, no model"
@@ -175,14 +177,14 @@ async def test_one_model_by_its_id(gateway: RunningGateway, path: str) -> None:
     assert (await gateway.get("/v1/models/up/none")).error["code"] == "model_not_found"
 
 
-async def test_models_in_anthropics_shape_for_its_clients(gateway: RunningGateway) -> None:
+async def test_models_in_anthropics_format_for_its_clients(gateway: RunningGateway) -> None:
     listed = (await gateway.get("/v1/models", anthropic_version="2023-06-01")).json
     assert listed["has_more"] is False
     assert {item["type"] for item in listed["data"]} == {"model"}
     assert listed["first_id"] == listed["data"][0]["id"]
 
 
-async def test_an_explanation_shows_a_key_only_what_covers_it(gateway: RunningGateway) -> None:
+async def test_an_explanation_shows_a_key_only_the_records_that_cover_it(gateway: RunningGateway) -> None:
     body = {**CHAT, "tags": {"team": "a"}}
     ours = (await gateway.post("/v1/explain", body)).json
     assert (ours["reason"], ours["rule"], ours["candidates"][0]["model"]) == ("rule", "ours", "up/large")
@@ -201,7 +203,7 @@ async def test_an_explanation_names_the_records_that_cannot_be_read() -> None:
     assert "problems" not in (await whole.post("/v1/explain", CHAT)).json
 
 
-async def test_no_models_are_listed_where_an_unreadable_record_refuses() -> None:
+async def test_no_models_are_listed_if_an_unreadable_record_refuses_the_key() -> None:
     gateway = start_gateway(
         [*RECORDS, {"kind": "access", "id": "bad", "modls": [], "scope": {"project": "support"}}]
     )
@@ -217,9 +219,9 @@ async def test_no_models_are_listed_where_an_unreadable_record_refuses() -> None
         {"kind": "access", "id": "typo", "modles": ["local/*"]},
         {"kind": "access", "id": "typo", "models": [], "scope": {"projct": "support"}},
     ],
-    ids=["a budget of everybody", "an access of everybody", "a scope that cannot be read"],
+    ids=["a budget for everyone", "an access record for everyone", "an unreadable scope"],
 )
-async def test_one_typo_stops_nobody_and_is_reported(bad: dict[str, Any]) -> None:
+async def test_a_typo_stops_no_request_and_is_reported(bad: dict[str, Any]) -> None:
     gateway = start_gateway([*RECORDS, bad])
     assert (await gateway.get("/v1/models")).status == 200
     explained = (await gateway.post("/v1/explain", CHAT, key=MANAGE)).json
@@ -240,7 +242,7 @@ async def test_a_refusal_is_explained_not_raised(gateway: RunningGateway) -> Non
     )
 
 
-async def test_every_answer_carries_its_id_and_our_overhead(gateway: RunningGateway) -> None:
+async def test_every_response_has_its_id_and_the_overhead(gateway: RunningGateway) -> None:
     for response in [
         await gateway.chat(),
         await gateway.get("/nothing"),
@@ -255,46 +257,46 @@ async def test_every_answer_carries_its_id_and_our_overhead(gateway: RunningGate
 @pytest.mark.parametrize(
     ("given", "echoed"),
     [
-        pytest.param("my.request-1", True, id="a clean id is echoed"),
-        pytest.param("a" * 128, True, id="as long as it may be"),
-        pytest.param("a" * 129, False, id="too long"),
-        pytest.param("a b", False, id="with a space"),
-        pytest.param("x\r\nset-cookie: a=b", False, id="with a header smuggled in"),
+        pytest.param("my.request-1", True, id="a valid id"),
+        pytest.param("a" * 128, True, id="an id of 128 characters"),
+        pytest.param("a" * 129, False, id="an id of 129 characters"),
+        pytest.param("a b", False, id="an id with a space"),
+        pytest.param("x\r\nset-cookie: a=b", False, id="an id with a header in it"),
     ],
 )
-async def test_a_request_id_is_echoed_when_it_is_clean(
+async def test_a_request_id_is_echoed_if_it_is_valid(
     gateway: RunningGateway, given: str, echoed: bool
 ) -> None:
     response = await gateway.get("/health", key=None, x_request_id=given)
     assert (response.headers["x-request-id"] == given) is echoed
 
 
-async def test_tracing_headers_come_back(gateway: RunningGateway) -> None:
+async def test_trace_headers_are_echoed(gateway: RunningGateway) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     response = await gateway.get("/health", key=None, traceparent=trace, x_opper_trace_id="t-1")
     assert (response.headers["traceparent"], response.headers["x-opper-trace-id"]) == (trace, "t-1")
 
 
 @pytest.mark.parametrize("target", ["*", "health", "http://sluice.test/v1/health"])
-async def test_a_target_that_is_no_path_is_an_unknown_url(gateway: RunningGateway, target: str) -> None:
+async def test_a_target_that_is_not_a_path_is_an_unknown_url(gateway: RunningGateway, target: str) -> None:
     response = await call(gateway.app, "GET", target)
     assert (response.status, response.error["code"]) == (404, "unknown_url")
     assert response.headers["x-request-id"]
     assert gateway.lines[-1]["path"] == target
 
 
-async def test_an_error_names_the_path_as_it_was_asked_for(gateway: RunningGateway) -> None:
+async def test_an_error_names_the_requested_path(gateway: RunningGateway) -> None:
     assert "/v1/nothing" in (await gateway.get("/v1/nothing")).error["message"]
     assert "/api/v1/models" in (await gateway.post("/api/v1/models", CHAT)).error["message"]
 
 
-async def test_health_never_asks_the_store(gateway: RunningGateway) -> None:
+async def test_health_never_reads_the_store(gateway: RunningGateway) -> None:
     for key in (None, KEY, MANAGE, "sk-sluice-" + "u" * 43):
         assert (await gateway.get("/health", key=key)).status == 200
     assert gateway.tables.calls == []
 
 
-async def test_a_preflight_carries_what_every_answer_does(gateway: RunningGateway) -> None:
+async def test_a_preflight_response_has_the_common_headers(gateway: RunningGateway) -> None:
     asked = {"origin": "https://app.test", "access-control-request-method": "PUT"}
     response = await call(gateway.app, "OPTIONS", "/v1/models", headers=asked)
     assert response.status == 200
@@ -317,7 +319,7 @@ async def test_a_browsers_preflight_needs_no_key(gateway: RunningGateway) -> Non
     assert refused.headers["access-control-allow-origin"] == "*", "errors can be read as well"
 
 
-async def test_only_the_named_origins_when_there_are_some() -> None:
+async def test_only_the_configured_origins_are_allowed() -> None:
     gateway = start_gateway(RECORDS, SLUICE_CORS_ORIGINS="https://app.test")
     assert (
         "access-control-allow-origin"
@@ -329,7 +331,7 @@ async def test_only_the_named_origins_when_there_are_some() -> None:
     )
 
 
-async def test_health_names_bad_records_to_a_manage_key_alone() -> None:
+async def test_health_names_bad_records_only_to_a_manage_key() -> None:
     gateway = start_gateway([*RECORDS, {"kind": "route", "id": "typo", "prefers": "cheap"}])
     await gateway.get("/v1/models", key=MANAGE)
     await gateway.get("/v1/models")
@@ -342,7 +344,7 @@ async def test_health_names_bad_records_to_a_manage_key_alone() -> None:
     assert [(one["id"], one["field"]) for one in errors] == [("typo", "prefers")]
 
 
-async def test_health_warns_a_manage_key_of_what_never_applies() -> None:
+async def test_health_warns_a_manage_key_of_records_that_never_apply() -> None:
     gateway = start_gateway([*RECORDS, {"kind": "access", "id": "typo", "deny": ["opneai/*"]}])
     await gateway.get("/v1/models", key=MANAGE)
     anyone, manager = await gateway.get("/health", key=None), await gateway.get("/health", key=MANAGE)
@@ -351,7 +353,7 @@ async def test_health_warns_a_manage_key_of_what_never_applies() -> None:
     assert "warnings" not in anyone.json
 
 
-async def test_the_log_line_of_a_request_tells_the_decision_and_no_secret(gateway: RunningGateway) -> None:
+async def test_the_log_line_of_a_request_has_the_decision_and_no_secret(gateway: RunningGateway) -> None:
     await gateway.chat(model="up/small")
     line = gateway.lines[-1]
     assert (line["message"], line["status"], line["key"], line["reason"]) == (
@@ -364,13 +366,13 @@ async def test_the_log_line_of_a_request_tells_the_decision_and_no_secret(gatewa
     assert "up-secret" not in str(gateway.lines)
 
 
-async def test_the_last_resort_answers_with_an_id_and_logs_the_story(gateway: RunningGateway) -> None:
+async def test_an_unexpected_exception_is_a_500_with_an_id_and_is_logged(gateway: RunningGateway) -> None:
     gateway.gateway.now = lambda: 1 / 0  # type: ignore[assignment,return-value]
     response = await gateway.chat()
     assert (response.status, response.error["code"]) == (500, "internal_error")
     assert response.headers["x-request-id"] in response.error["message"]
-    story = next(line for line in gateway.lines if line["message"] == "internal error")
-    assert story["exception"] == "ZeroDivisionError"
+    logged = next(line for line in gateway.lines if line["message"] == "internal error")
+    assert logged["exception"] == "ZeroDivisionError"
     assert "ZeroDivisionError" not in response.body.decode()
 
 
