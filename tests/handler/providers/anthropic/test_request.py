@@ -85,10 +85,10 @@ MISSING = {"content": "No result provided.", "is_error": True}
         pytest.param(
             [user("A"), said(""), user("B")],
             [("user", [text("A"), text("B")])],
-            id="an assistant who said nothing leaves no empty block, and the users' turns become one",
+            id="an empty assistant message is left out, and the user's turns around it are merged",
         ),
         pytest.param([user("A"), user([text(" \n")])], [("user", "A")], id="blank text is left out"),
-        pytest.param([user("  ")], [("user", ".")], id="a user who says nothing still has a turn"),
+        pytest.param([user("  ")], [("user", ".")], id="an empty user message becomes a placeholder"),
         pytest.param(
             [user("A"), said("B"), said("C", call("1")), result("1")],
             [
@@ -96,27 +96,27 @@ MISSING = {"content": "No result provided.", "is_error": True}
                 ("assistant", [text("B"), text("C"), use("1")]),
                 ("user", [answer("1", content="ok")]),
             ],
-            id="two turns of the assistant become one",
+            id="two assistant messages become one turn",
         ),
         pytest.param(
             [said("Welcome."), user("A")],
             [("user", "."), ("assistant", "Welcome."), ("user", "A")],
-            id="a user comes first",
+            id="a placeholder of the user's comes before an assistant that is first",
         ),
         pytest.param(
             [{"role": "system", "content": "Tell a joke."}],
             [("user", "Tell a joke.")],
-            id="nothing but a system message becomes a user's",
+            id="a system message alone becomes the user's",
         ),
         pytest.param(
             [user("A"), said([{"type": "refusal", "refusal": "No."}]), user("B")],
             [("user", "A"), ("assistant", "No."), ("user", "B")],
-            id="a refusal in the history is text",
+            id="a refusal part in the history becomes text",
         ),
         pytest.param(
             [user("A"), said(None, refusal="No."), user("B")],
             [("user", "A"), ("assistant", "No."), ("user", "B")],
-            id="and so is one beside the content",
+            id="the field `refusal` in the history becomes text",
         ),
         pytest.param(
             [user("A"), said(None, call("1"), call("2"))],
@@ -125,12 +125,12 @@ MISSING = {"content": "No result provided.", "is_error": True}
                 ("assistant", [use("1"), use("2")]),
                 ("user", [answer("1", **MISSING), answer("2", **MISSING)]),
             ],
-            id="calls without a result get one that says so",
+            id="calls without a result get an error as their result",
         ),
         pytest.param(
             [user("A"), said(None, call("1")), user("Wait"), result("1", "late"), result("1", "last")],
             [("user", "A"), ("assistant", [use("1")]), ("user", [answer("1", content="last"), text("Wait")])],
-            id="results come first in their turn, and of two for one call the last counts",
+            id="results come first in their turn, and the last of two for one call counts",
         ),
         pytest.param(
             [user("A"), said(None, call("1"), call("1")), result("1", "x"), result("1", "y")],
@@ -139,7 +139,7 @@ MISSING = {"content": "No result provided.", "is_error": True}
                 ("assistant", [use("1"), use("1_1")]),
                 ("user", [answer("1", content="x"), answer("1_1", content="y")]),
             ],
-            id="two calls of one id are told apart, and so are their results",
+            id="two calls with one id get different ids, and so do their results",
         ),
         pytest.param(
             [user("A"), said(None, call("0")), result("0", "x"), said(None, call("0")), result("0", "y")],
@@ -150,7 +150,7 @@ MISSING = {"content": "No result provided.", "is_error": True}
                 ("assistant", [use("0_1")]),
                 ("user", [answer("0_1", content="y")]),
             ],
-            id="an id that comes again in a later turn",
+            id="an id that repeats in a later turn",
         ),
         pytest.param(
             [user("A"), said(None, call("0_1"), call("0_2"), call("0"), call("0"))],
@@ -159,17 +159,17 @@ MISSING = {"content": "No result provided.", "is_error": True}
                 ("assistant", [use("0_1"), use("0_2"), use("0"), use("0_3")]),
                 ("user", [answer(id, **MISSING) for id in ("0_1", "0_2", "0", "0_3")]),
             ],
-            id="an id that comes again and whose numbers are taken already",
+            id="an id that repeats, with its numbered forms in use",
         ),
         pytest.param(
             [user("A"), result("9", "stray")],
             [("user", [text("A"), text("[tool result 9]"), text("stray")])],
-            id="a result without a call is text",
+            id="a result without a call becomes text",
         ),
         pytest.param(
             [user("A"), said(None, call("1")), result("1", "", is_error=True)],
             [("user", "A"), ("assistant", [use("1")]), ("user", [answer("1", is_error=True)])],
-            id="an empty result has no content; that it failed is told",
+            id="an empty result has no content but keeps its error flag",
         ),
         pytest.param(
             [user("A"), said(None, call("1")), result("1", [text("Crashed"), SCREENSHOT], is_error=True)],
@@ -178,17 +178,17 @@ MISSING = {"content": "No result provided.", "is_error": True}
                 ("assistant", [use("1")]),
                 ("user", [answer("1", content=[text("Crashed")], is_error=True), PICTURE]),
             ],
-            id="an error is text alone, so its image follows it",
+            id="the image of an error result follows the result",
         ),
         pytest.param(
             [user("A"), said(None, call("1")), result("1", [SCREENSHOT])],
             [("user", "A"), ("assistant", [use("1")]), ("user", [answer("1", content=[PICTURE])])],
-            id="a result without an error holds its image",
+            id="a result that is not an error contains its image",
         ),
         pytest.param(
             [user("A"), said([{"type": "thinking", "thinking": []}, text("B")]), user("C")],
             [("user", "A"), ("assistant", "B"), ("user", "C")],
-            id="Mistral's thoughts are left out",
+            id="Mistral's thinking is left out",
         ),
     ],
 )
@@ -202,11 +202,11 @@ def test_turns(messages: list[Json], expected: list[tuple[str, Any]]) -> None:
         pytest.param("", {}, id="empty"),
         pytest.param("  ", {}, id="blank"),
         pytest.param(None, {}, id="null"),
-        pytest.param({"a": 1}, {"a": 1}, id="an object already"),
+        pytest.param({"a": 1}, {"a": 1}, id="an object"),
         pytest.param('{"a": 1}', {"a": 1}, id="JSON"),
-        pytest.param("[1]", {"value": [1]}, id="a list is wrapped"),
-        pytest.param('{"a": ', {"_raw": '{"a": '}, id="no JSON is shown as it is"),
-        pytest.param('{"a": NaN}', {"_raw": '{"a": NaN}'}, id="NaN is no JSON"),
+        pytest.param("[1]", {"value": [1]}, id="a list is wrapped as `value`"),
+        pytest.param('{"a": ', {"_raw": '{"a": '}, id="text that is not JSON is wrapped as `_raw`"),
+        pytest.param('{"a": NaN}', {"_raw": '{"a": NaN}'}, id="NaN is not JSON"),
     ],
 )
 def test_arguments_in_the_history(arguments: Any, expected: Json) -> None:
@@ -223,18 +223,20 @@ def test_tools_are_declared_for_the_calls_in_the_history_and_may_not_be_called()
 @pytest.mark.parametrize(
     ("chat", "choice"),
     [
-        pytest.param({}, None, id="nothing said"),
-        pytest.param({"tool_choice": "auto"}, None, id="auto is what it does anyway"),
+        pytest.param({}, None, id="no choice"),
+        pytest.param({"tool_choice": "auto"}, None, id="auto is the default and left out"),
         pytest.param({"tool_choice": "none"}, {"type": "none"}, id="none keeps the tools"),
         pytest.param({"tool_choice": "required"}, {"type": "any"}, id="required"),
-        pytest.param({"tool_choice": FORCED}, {"type": "tool", "name": "look"}, id="a named one"),
+        pytest.param({"tool_choice": FORCED}, {"type": "tool", "name": "look"}, id="a function"),
         pytest.param(
             {"parallel_tool_calls": False},
             {"type": "auto", "disable_parallel_tool_use": True},
-            id="one at a time needs a choice",
+            id="parallel_tool_calls requires a choice",
         ),
         pytest.param(
-            {"tool_choice": "none", "parallel_tool_calls": False}, {"type": "none"}, id="none takes no switch"
+            {"tool_choice": "none", "parallel_tool_calls": False},
+            {"type": "none"},
+            id="none excludes disable_parallel_tool_use",
         ),
         pytest.param(
             {
@@ -244,7 +246,7 @@ def test_tools_are_declared_for_the_calls_in_the_history_and_may_not_be_called()
                 }
             },
             {"type": "any"},
-            id="some of them",
+            id="allowed tools",
         ),
     ],
 )
@@ -271,18 +273,18 @@ def test_a_model_that_cannot_be_made_to_call_is_asked_to(choice: Any) -> None:
         pytest.param(
             {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
             "tools[0].type",
-            id="a tool of the provider's own",
+            id="a server tool",
         ),
         pytest.param(
             {"tools": [TOOL, {**TOOL, "function": {"name": "look"}, "cache_control": {"type": "ephemeral"}}]},
             "tools[1]",
-            id="two tools of one name",
+            id="two tools with one name",
         ),
         pytest.param({"tool_choice": "required"}, "tool_choice", id="a choice without tools"),
         pytest.param(
             {"tools": [{"type": "function", "function": {"name": "a." * 60}}]},
             "tools[0].function.name",
-            id="a name that gets too long",
+            id="a name that is too long when encoded",
         ),
         pytest.param(
             {"messages": [user([{"type": "input_audio", "input_audio": {"data": "", "format": "mp3"}}])]},
@@ -292,24 +294,24 @@ def test_a_model_that_cannot_be_made_to_call_is_asked_to(choice: Any) -> None:
         pytest.param(
             {"messages": [user([{"type": "image_url", "image_url": {"url": "data:image/svg+xml,<svg/>"}}])]},
             "messages[0].content[0].image_url.url",
-            id="an image of another sort",
+            id="an image of an unsupported type",
         ),
         pytest.param(
             {"messages": [user([{"type": "image_url", "image_url": {"url": "data:image/png;base64,***"}}])]},
             "messages[0].content[0].image_url.url",
-            id="an image that is no base64",
+            id="an image that is not base64",
         ),
         pytest.param(
             {"messages": [user([{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}])]},
             "messages[0].content[0].image_url.url",
-            id="an address of another sort",
+            id="an address of another scheme",
         ),
         pytest.param(
             {"messages": [user([{"type": "file", "file": {"file_id": "file-abc"}}])]},
             "messages[0].content[0].file",
-            id="a file kept elsewhere",
+            id="a file stored elsewhere",
         ),
-        pytest.param({"messages": [user("A"), said("It begins")]}, "messages", id="an answer that was begun"),
+        pytest.param({"messages": [user("A"), said("It begins")]}, "messages", id="a prefilled answer"),
     ],
 )
 def test_what_has_no_place_there_is_refused_by_name(chat: Json, param: str) -> None:
@@ -346,9 +348,9 @@ REDACTED = {"type": "reasoning.encrypted", "data": "d", "format": "anthropic-cla
             NEWEST,
             {"reasoning_details": [THOUGHT, REDACTED]},
             [BLOCK, {"type": "redacted_thinking", "data": "d"}],
-            id="as they were given",
+            id="items of reasoning_details",
         ),
-        pytest.param(NEWEST, {"thinking_blocks": [BLOCK]}, [BLOCK], id="in Anthropic's own words"),
+        pytest.param(NEWEST, {"thinking_blocks": [BLOCK]}, [BLOCK], id="blocks of Anthropic's"),
         pytest.param(
             NEWEST, {"reasoning_details": [{**THOUGHT, "model": NEWEST}]}, [BLOCK], id="of this model"
         ),
@@ -356,7 +358,7 @@ REDACTED = {"type": "reasoning.encrypted", "data": "d", "format": "anthropic-cla
             BUDGET,
             {"reasoning_details": [{**THOUGHT, "model": "claude-haiku-4-5-20251001"}]},
             [BLOCK],
-            id="of this model under its date",
+            id="of this model with a date",
         ),
         pytest.param(
             NEWEST, {"reasoning_details": [{**THOUGHT, "model": "claude-opus-5"}]}, [], id="of another model"
@@ -373,7 +375,7 @@ REDACTED = {"type": "reasoning.encrypted", "data": "d", "format": "anthropic-cla
             [],
             id="without a signature",
         ),
-        pytest.param(NEWEST, {"reasoning_content": "Hm."}, [], id="as mere text"),
+        pytest.param(NEWEST, {"reasoning_content": "Hm."}, [], id="only reasoning_content"),
     ],
 )
 def test_thoughts_that_are_sent_back(name: str, message: Json, expected: list[Json]) -> None:
@@ -386,23 +388,25 @@ def test_thoughts_that_are_sent_back(name: str, message: Json, expected: list[Js
 @pytest.mark.parametrize(
     ("name", "chat", "thinking", "effort", "left_out"),
     [
-        pytest.param(NEWEST, {}, None, None, (), id="nothing asked, nothing said"),
+        pytest.param(NEWEST, {}, None, None, (), id="no effort"),
         pytest.param(
             NEWEST,
             {"tools": [TOOL]},
             SHOWN,
             None,
             (),
-            id="always on: beside tools its text comes only with its thoughts",
+            id="always on: with tools the summary is requested",
         ),
-        pytest.param(NEWEST, {"reasoning_effort": "high"}, SHOWN, "high", (), id="an effort it takes"),
+        pytest.param(
+            NEWEST, {"reasoning_effort": "high"}, SHOWN, "high", (), id="an effort that the model accepts"
+        ),
         pytest.param(
             NEWEST,
             {"reasoning_effort": "none"},
             None,
             "low",
             ("reasoning_effort",),
-            id="cannot be switched off",
+            id="none where thinking cannot be disabled",
         ),
         pytest.param(
             "claude-sonnet-5-5",
@@ -410,10 +414,15 @@ def test_thoughts_that_are_sent_back(name: str, message: Json, expected: list[Js
             {"type": "between_tools"},
             None,
             (),
-            id="only between calls",
+            id="none keeps thinking between tools",
         ),
         pytest.param(
-            FORCIBLE, {"reasoning_effort": "none"}, {"type": "disabled"}, None, (), id="switched off"
+            FORCIBLE,
+            {"reasoning_effort": "none"},
+            {"type": "disabled"},
+            None,
+            (),
+            id="none disables thinking",
         ),
         pytest.param(
             FORCIBLE,
@@ -421,7 +430,7 @@ def test_thoughts_that_are_sent_back(name: str, message: Json, expected: list[Js
             SHOWN,
             "low",
             ("reasoning_effort",),
-            id="the next it takes",
+            id="the lowest effort that the model accepts",
         ),
         pytest.param(
             SUMMARY,
@@ -429,10 +438,10 @@ def test_thoughts_that_are_sent_back(name: str, message: Json, expected: list[Js
             SHOWN,
             "high",
             ("reasoning_effort",),
-            id="the next lower one",
+            id="the next lower effort",
         ),
         pytest.param(
-            SUMMARY, {"reasoning_effort": "odd"}, None, None, ("reasoning_effort",), id="one nobody knows"
+            SUMMARY, {"reasoning_effort": "odd"}, None, None, ("reasoning_effort",), id="an unknown effort"
         ),
         pytest.param(
             FORCIBLE,
@@ -440,7 +449,7 @@ def test_thoughts_that_are_sent_back(name: str, message: Json, expected: list[Js
             None,
             "high",
             (),
-            id="a forced call leaves no room for thoughts",
+            id="a forced call excludes thinking",
         ),
         pytest.param(
             BUDGET,
@@ -448,16 +457,23 @@ def test_thoughts_that_are_sent_back(name: str, message: Json, expected: list[Js
             {"type": "enabled", "budget_tokens": 4096},
             None,
             (),
-            id="a number of tokens",
+            id="a budget of tokens",
         ),
-        pytest.param(BUDGET, {"reasoning_effort": "none"}, None, None, (), id="off unless asked for"),
+        pytest.param(
+            BUDGET,
+            {"reasoning_effort": "none"},
+            None,
+            None,
+            (),
+            id="a budget model does not think by default",
+        ),
         pytest.param(
             BUDGET,
             {"reasoning_effort": "high", "max_tokens": 3000},
             {"type": "enabled", "budget_tokens": 1500},
             None,
             (),
-            id="within max_tokens",
+            id="the budget is less than max_tokens",
         ),
         pytest.param(
             BUDGET,
@@ -465,7 +481,7 @@ def test_thoughts_that_are_sent_back(name: str, message: Json, expected: list[Js
             None,
             None,
             ("reasoning_effort",),
-            id="no room for it",
+            id="max_tokens is too low for a budget",
         ),
         pytest.param(
             BUDGET,
@@ -473,13 +489,16 @@ def test_thoughts_that_are_sent_back(name: str, message: Json, expected: list[Js
             None,
             None,
             ("reasoning_effort",),
-            id="a forced call before it",
+            id="a forced call excludes a budget",
         ),
+        pytest.param("claude-next-6", {"reasoning_effort": "max"}, SHOWN, "max", (), id="an unknown Claude"),
         pytest.param(
-            "claude-next-6", {"reasoning_effort": "max"}, SHOWN, "max", (), id="a model nobody knows yet"
-        ),
-        pytest.param(
-            "some-model", {"reasoning_effort": "max"}, None, None, ("reasoning_effort",), id="no Claude"
+            "some-model",
+            {"reasoning_effort": "max"},
+            None,
+            None,
+            ("reasoning_effort",),
+            id="a model that is not a Claude",
         ),
     ],
 )
@@ -510,10 +529,16 @@ def test_without_thinking_its_blocks_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("name", "chat", "expected", "left_out"),
     [
-        pytest.param(BUDGET, {"temperature": 0}, {"temperature": 0}, (), id="zero is a temperature"),
-        pytest.param(BUDGET, {"temperature": 1.5}, {"temperature": 1}, ("temperature",), id="at most 1"),
+        pytest.param(BUDGET, {"temperature": 0}, {"temperature": 0}, (), id="temperature 0"),
         pytest.param(
-            BUDGET, {"temperature": 0.5, "top_p": 0.9}, {"temperature": 0.5}, ("top_p",), id="not both"
+            BUDGET, {"temperature": 1.5}, {"temperature": 1}, ("temperature",), id="a temperature above 1"
+        ),
+        pytest.param(
+            BUDGET,
+            {"temperature": 0.5, "top_p": 0.9},
+            {"temperature": 0.5},
+            ("top_p",),
+            id="temperature and top_p",
         ),
         pytest.param(BUDGET, {"top_p": 0.9, "top_k": 5}, {"top_p": 0.9, "top_k": 5}, (), id="top_p alone"),
         pytest.param(
@@ -521,65 +546,65 @@ def test_without_thinking_its_blocks_are_left_out() -> None:
             {"temperature": 1, "top_p": 0.9},
             {},
             ("temperature", "top_p"),
-            id="a family that takes none",
+            id="a family that accepts no sampling",
         ),
-        pytest.param(SUMMARY, {"temperature": 1}, {"temperature": 1}, (), id="one that takes it"),
+        pytest.param(
+            SUMMARY, {"temperature": 1}, {"temperature": 1}, (), id="a family that accepts sampling"
+        ),
         pytest.param(
             SUMMARY,
             {"temperature": 1, "reasoning_effort": "low"},
             {},
             ("temperature",),
-            id="but not while it thinks",
+            id="sampling while the model thinks",
         ),
         pytest.param(
             BUDGET,
             {"max_tokens": 10**6},
             {"max_tokens": 64000},
             ("max_tokens",),
-            id="no more output than it can",
+            id="max_tokens above the model's",
         ),
         pytest.param(
             BUDGET,
             {"max_tokens": 100.0, "max_completion_tokens": None},
             {"max_tokens": 100},
             (),
-            id="a whole number",
+            id="max_tokens as a float",
         ),
-        pytest.param("some-model", {}, {"max_tokens": 32000}, (), id="a bound where nobody knows one"),
-        pytest.param(BUDGET, {"stop": "END"}, {"stop_sequences": ["END"]}, (), id="one stop"),
-        pytest.param(BUDGET, {"stop": ["", "\n"]}, {}, ("stop",), id="blank stops are refused"),
-        pytest.param(BUDGET, {"user": "u-1"}, {"metadata": {"user_id": "u-1"}}, (), id="who asks"),
+        pytest.param("some-model", {}, {"max_tokens": 32000}, (), id="max_tokens of an unknown model"),
+        pytest.param(BUDGET, {"stop": "END"}, {"stop_sequences": ["END"]}, (), id="stop as a text"),
+        pytest.param(BUDGET, {"stop": ["", "\n"]}, {}, ("stop",), id="blank stops are left out"),
+        pytest.param(BUDGET, {"user": "u-1"}, {"metadata": {"user_id": "u-1"}}, (), id="a user"),
         pytest.param(
             BUDGET,
             {"user": "a@example.com", "safety_identifier": "s"},
             {"metadata": {"user_id": "s"}},
             ("user",),
-            id="but nobody's address",
+            id="an e-mail address as the user",
         ),
-        pytest.param(BUDGET, {"service_tier": "auto"}, {}, (), id="the tier it has anyway"),
-        pytest.param(
-            BUDGET, {"service_tier": "priority"}, {}, ("service_tier",), id="a tier it does not sell so"
-        ),
+        pytest.param(BUDGET, {"service_tier": "auto"}, {}, (), id="the default tier"),
+        pytest.param(BUDGET, {"service_tier": "priority"}, {}, ("service_tier",), id="an unsupported tier"),
         pytest.param(
             BUDGET,
             {"seed": 1, "n": 1, "logprobs": False, "metadata": {"a": "b"}, "tools": None, "x": None},
             {},
             ("seed", "metadata"),
-            id="what it does not know",
+            id="unknown fields",
         ),
         pytest.param(
             BUDGET,
             {"response_format": {"type": "text"}, "modalities": ["text"]},
             {},
             (),
-            id="text is what it gives",
+            id="text as format and modality",
         ),
         pytest.param(
             BUDGET,
             {"cache_control": {"type": "ephemeral"}},
             {"cache_control": {"type": "ephemeral"}},
             (),
-            id="cache what can be",
+            id="a cache mark on the body",
         ),
     ],
 )

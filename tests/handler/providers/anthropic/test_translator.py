@@ -50,10 +50,10 @@ def test_a_custom_tools_call_is_told_as_text() -> None:
 @pytest.mark.parametrize(
     ("stop", "blocks", "expected"),
     [
-        pytest.param("pause_turn", [], "stop", id="a pause"),
-        pytest.param("max_tokens", [use("1")], "length", id="cut off is cut off, with a call too"),
-        pytest.param("some_day", [use("1")], "tool_calls", id="a word nobody knows, with a call"),
-        pytest.param(None, [text("A")], "stop", id="none"),
+        pytest.param("pause_turn", [], "stop", id="pause_turn"),
+        pytest.param("max_tokens", [use("1")], "length", id="max_tokens after a call"),
+        pytest.param("some_day", [use("1")], "tool_calls", id="an unknown reason after a call"),
+        pytest.param(None, [text("A")], "stop", id="no reason"),
     ],
 )
 def test_finish_reasons(stop: Any, blocks: list[Json], expected: str) -> None:
@@ -66,10 +66,10 @@ def test_finish_reasons(stop: Any, blocks: list[Json], expected: str) -> None:
         pytest.param(
             {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
             "overloaded",
-            id="an error in a 200",
+            id="an error with status 200",
         ),
-        pytest.param({"id": "x"}, "protocol", id="no message"),
-        pytest.param({"content": [1]}, "protocol", id="blocks of another type"),
+        pytest.param({"id": "x"}, "protocol", id="no content"),
+        pytest.param({"content": [1]}, "protocol", id="blocks that are not objects"),
     ],
 )
 def test_an_answer_that_is_none(body: Json, failure_class: str) -> None:

@@ -74,17 +74,19 @@ def refused(chat: Json, name: str = NOVA) -> UpstreamError:
     [
         pytest.param([user(" \n")], [("user", [{"text": "."}])], id="a blank text becomes a placeholder"),
         pytest.param(
-            [user("a"), user("b")], [("user", [{"text": "a"}, {"text": "b"}])], id="two users are one turn"
+            [user("a"), user("b")],
+            [("user", [{"text": "a"}, {"text": "b"}])],
+            id="two user messages become one turn",
         ),
         pytest.param(
             [{"role": "system", "content": "S"}],
             [("user", [{"text": "S"}])],
-            id="a system alone is the user's",
+            id="a system message alone becomes the user's",
         ),
         pytest.param(
             [user("a"), {"role": "system", "content": "S"}, user("b")],
             [("user", [{"text": "a"}, {"text": "<system>\nS\n</system>"}, {"text": "b"}])],
-            id="a system message later on stays in its place",
+            id="a later system message stays in its place",
         ),
         pytest.param(
             [user("a"), called(call("x"), content="")],
@@ -104,7 +106,7 @@ def refused(chat: Json, name: str = NOVA) -> UpstreamError:
                     ],
                 ),
             ],
-            id="a call nobody answered gets an error",
+            id="a call without a result gets an error",
         ),
     ],
 )
@@ -125,12 +127,12 @@ def test_results_come_first_whatever_order_they_were_sent_in() -> None:
 @pytest.mark.parametrize(
     ("id", "name", "fits"),
     [
-        pytest.param("tooluse_x-1", NOVA, True, id="one that fits stays"),
-        pytest.param("x" * 64, NOVA, True, id="the longest"),
-        pytest.param("x" * 65, NOVA, False, id="one that is too long"),
-        pytest.param("call 1/ä", NOVA, False, id="other letters"),
-        pytest.param("abcDEF123", MISTRAL, True, id="nine letters for Mistral"),
-        pytest.param("call_abcdef", MISTRAL, False, id="another for Mistral"),
+        pytest.param("tooluse_x-1", NOVA, True, id="a valid id is unchanged"),
+        pytest.param("x" * 64, NOVA, True, id="the longest valid id"),
+        pytest.param("x" * 65, NOVA, False, id="an id that is too long"),
+        pytest.param("call 1/ä", NOVA, False, id="an id with other characters"),
+        pytest.param("abcDEF123", MISTRAL, True, id="nine characters for Mistral"),
+        pytest.param("call_abcdef", MISTRAL, False, id="another length for Mistral"),
     ],
 )
 def test_ids_of_calls(id: str, name: str, fits: bool) -> None:
@@ -203,20 +205,20 @@ def test_a_name_that_is_too_long_is_refused() -> None:
         pytest.param(
             {"type": "image_url", "image_url": {"url": "data:image/png;base64,*"}},
             "image_url.url",
-            id="no base64",
+            id="not base64",
         ),
-        pytest.param({"type": "file", "file": {"file_id": "file-1"}}, "file", id="a file kept elsewhere"),
+        pytest.param({"type": "file", "file": {"file_id": "file-1"}}, "file", id="a file stored elsewhere"),
         pytest.param(
             {"type": "file", "file": {"file_data": "https://x.example/a.pdf"}},
             "file.file_data",
-            id="a file by address",
+            id="a file as an address",
         ),
         pytest.param(
             {"type": "file", "file": {"file_data": "data:application/zip;base64,UEs="}},
             "file.file_data",
             id="a ZIP",
         ),
-        pytest.param({"type": "holograph"}, "type", id="a sort nobody knows"),
+        pytest.param({"type": "holograph"}, "type", id="an unknown type"),
     ],
 )
 def test_content_that_it_cannot_take(part: Json, param: str) -> None:
@@ -245,7 +247,7 @@ def test_content_that_it_cannot_take(part: Json, param: str) -> None:
         pytest.param(
             {"type": "file", "file": {"filename": "ä*.docx", "file_data": "AAAA"}},
             {"document": {"format": "docx", "source": {"bytes": "AAAA"}, "name": "document"}},
-            id="a document whose name has no letter that is allowed",
+            id="a document with no permitted character in its name",
         ),
     ],
 )
@@ -257,9 +259,13 @@ def test_content_that_it_takes(part: Json, block: Json) -> None:
     ("name", "chat", "expected", "left_out"),
     [
         pytest.param(
-            NOVA, {"reasoning_effort": "low"}, {}, ["reasoning_effort"], id="a model that does not think"
+            NOVA,
+            {"reasoning_effort": "low"},
+            {},
+            ["reasoning_effort"],
+            id="an effort for a model that does not think",
         ),
-        pytest.param(NOVA2, {"reasoning_effort": "none"}, {}, [], id="Nova thinks when it is asked to"),
+        pytest.param(NOVA2, {"reasoning_effort": "none"}, {}, [], id="Nova does not think by default"),
         pytest.param(
             NOVA2,
             {"reasoning_effort": "minimal", "max_tokens": 9},
@@ -270,21 +276,21 @@ def test_content_that_it_takes(part: Json, block: Json) -> None:
                 "inferenceConfig": {"maxTokens": 9},
             },
             ["reasoning_effort"],
-            id="Nova, less than its least",
+            id="an effort below Nova's lowest",
         ),
         pytest.param(
             GPT,
             {"reasoning_effort": "high", "temperature": 0, "top_k": 3},
             {"additionalModelRequestFields": {"reasoning": {"effort": "high"}}},
             ["temperature", "top_k"],
-            id="GPT's effort has a place of its own",
+            id="GPT's effort has a field of its own",
         ),
         pytest.param(
             CLAUDE,
             {"reasoning_effort": "none"},
             {"additionalModelRequestFields": {"thinking": {"type": "disabled"}}},
             [],
-            id="Claude's thinking is switched off",
+            id="Claude's thinking is disabled",
         ),
         pytest.param(
             BUDGET,
@@ -294,7 +300,7 @@ def test_content_that_it_takes(part: Json, block: Json) -> None:
                 "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1500}},
             },
             [],
-            id="a budget is less than all tokens",
+            id="a budget is less than max_tokens",
         ),
         pytest.param(
             CLAUDE,
@@ -304,23 +310,25 @@ def test_content_that_it_takes(part: Json, block: Json) -> None:
                 "additionalModelRequestFields": {"top_k": 4},
             },
             ["top_p"],
-            id="Claude takes one of temperature and top_p",
+            id="Claude accepts only one of temperature and top_p",
         ),
         pytest.param(
             NOVA,
             {"temperature": 0, "stop": ["", " ", "x"], "max_completion_tokens": 99999},
             {"inferenceConfig": {"maxTokens": 10000, "temperature": 0, "stopSequences": ["x"]}},
             ["max_completion_tokens", "stop"],
-            id="0 is a temperature, and no model gives more than it can",
+            id="temperature 0, a blank stop and max_tokens above the model's",
         ),
         pytest.param(
             NOVA,
             {"seed": 1, "logit_bias": {}, "user": "u", "n": 1, "store": False, "service_tier": "scale"},
             {},
             ["seed", "user", "service_tier"],
-            id="what it does not know is left out",
+            id="unknown fields are left out",
         ),
-        pytest.param(NOVA, {"service_tier": "flex"}, {"serviceTier": {"type": "flex"}}, [], id="a tier"),
+        pytest.param(
+            NOVA, {"service_tier": "flex"}, {"serviceTier": {"type": "flex"}}, [], id="a service tier"
+        ),
     ],
 )
 def test_tuning(name: str, chat: Json, expected: Json, left_out: list[str]) -> None:
@@ -388,15 +396,15 @@ def test_thoughts_of_another_model_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("reason", "content", "finish"),
     [
-        pytest.param("end_turn", [{"text": "a"}], "stop", id="the end"),
-        pytest.param("stop_sequence", [{"text": "a"}], "stop", id="a stop sequence"),
-        pytest.param("model_context_window_exceeded", [{"text": "a"}], "length", id="the window is full"),
-        pytest.param("content_filtered", [], "content_filter", id="a filter, with nothing said"),
-        pytest.param("malformed_tool_use", [{"text": "a"}], "stop", id="a broken call after a text"),
+        pytest.param("end_turn", [{"text": "a"}], "stop", id="end_turn"),
+        pytest.param("stop_sequence", [{"text": "a"}], "stop", id="stop_sequence"),
+        pytest.param("model_context_window_exceeded", [{"text": "a"}], "length", id="a full context window"),
+        pytest.param("content_filtered", [], "content_filter", id="a content filter without content"),
+        pytest.param("malformed_tool_use", [{"text": "a"}], "stop", id="a malformed call after text"),
         pytest.param(
-            None, [{"toolUse": {"toolUseId": "t", "name": "n"}}], "tool_calls", id="none, after a call"
+            None, [{"toolUse": {"toolUseId": "t", "name": "n"}}], "tool_calls", id="no reason after a call"
         ),
-        pytest.param("new", [], "stop", id="one nobody knows"),
+        pytest.param("new", [], "stop", id="an unknown reason"),
     ],
 )
 def test_stop_reasons(reason: str | None, content: list[Json], finish: str) -> None:
@@ -409,13 +417,13 @@ def test_stop_reasons(reason: str | None, content: list[Json], finish: str) -> N
 @pytest.mark.parametrize(
     ("body", "failure_class"),
     [
-        pytest.param({}, "protocol", id="nothing"),
+        pytest.param({}, "protocol", id="an empty body"),
         pytest.param({"output": {"message": {"content": None}}}, "protocol", id="no content"),
         pytest.param({"message": "Something went wrong."}, "server", id="an error with status 200"),
         pytest.param(
             {"output": {"message": {"content": []}}, "stopReason": "malformed_model_output"},
             "server",
-            id="nothing that could be read",
+            id="malformed output without content",
         ),
     ],
 )
@@ -482,20 +490,24 @@ def test_a_custom_tool_takes_text_and_comes_back_as_one() -> None:
 @pytest.mark.parametrize(
     ("status", "headers", "body", "failure_class"),
     [
-        pytest.param(502, {}, b"<html>Bad gateway</html>", "server", id="a page"),
-        pytest.param(429, {}, b"", "rate_limit", id="nothing but a status"),
+        pytest.param(502, {}, b"<html>Bad gateway</html>", "server", id="an HTML page"),
+        pytest.param(429, {}, b"", "rate_limit", id="only a status"),
         pytest.param(
-            400, {"x-amzn-errortype": "ServiceQuotaExceededException"}, b"-", "rate_limit", id="no JSON"
+            400,
+            {"x-amzn-errortype": "ServiceQuotaExceededException"},
+            b"-",
+            "rate_limit",
+            id="text that is not JSON",
         ),
         pytest.param(
             400,
             {"x-amzn-errortype": "com.amazon#ThrottlingException:http://x/"},
             b"{}",
             "rate_limit",
-            id="a long type",
+            id="a type with namespace and address",
         ),
         pytest.param(
-            400, {"x-amzn-errortype": "BrandNewException"}, b"[]", "invalid_request", id="a type nobody knows"
+            400, {"x-amzn-errortype": "BrandNewException"}, b"[]", "invalid_request", id="an unknown type"
         ),
     ],
 )

@@ -25,52 +25,52 @@ SAID = [
     pytest.param(
         objects("default", "title", "not", "type", "minimum"),
         {**objects("default", "title", "not", "type", "minimum"), **CLOSED},
-        id="properties that are called like words",
+        id="properties named like keywords",
     ),
     pytest.param(
         {"type": "string", "format": "regex"},
         {"type": "string", "description": '(format: "regex")'},
-        id="a format that it does not know",
+        id="an unsupported format moves into the description",
     ),
     pytest.param(
         {"type": "string", "not": {"const": "a"}},
         {"type": "string", "description": '(not: {"const": "a"})'},
-        id="what only narrows a value goes into the description",
+        id="an unsupported keyword moves into the description",
     ),
     pytest.param(
         {"type": ["object", "null"], "properties": {"a": TEXT}},
         {"type": ["object", "null"], "properties": {"a": TEXT}, **CLOSED},
-        id="an object or nothing",
+        id="an object or null",
     ),
     pytest.param(
         {"$defs": {"a": NAMED, "b": TREE}, "$ref": "#/$defs/a"},
         {"$defs": {"a": {**NAMED, **CLOSED}}, "$ref": "#/$defs/a"},
-        id="the definitions that are used",
+        id="only the definitions in use are kept",
     ),
     pytest.param(
         {"definitions": {"a": NAMED}, "type": "array", "items": {"$ref": "#/definitions/a"}},
         {"$defs": {"a": {**NAMED, **CLOSED}}, "type": "array", "items": {"$ref": "#/$defs/a"}},
-        id="definitions as they were once called",
+        id="`definitions` becomes `$defs`",
     ),
     pytest.param(
         {"type": "array", "items": {"oneOf": [{"const": 1}]}},
         {"type": "array", "items": {"anyOf": [{"const": 1}]}},
-        id="one of",
+        id="oneOf becomes anyOf",
     ),
     pytest.param(
         {"allOf": [objects("a", required=["a"]), objects("b", required=["b"])]},
         {**objects("a", "b", required=["a", "b"]), **CLOSED},
-        id="parts of one object",
+        id="allOf is merged",
     ),
     pytest.param(
         {"$ref": "#/$defs/a", "description": "D", "$defs": {"a": {"type": "string", "description": "a"}}},
         {"type": "string", "description": "D"},
-        id="a description beside a reference",
+        id="a description next to a reference",
     ),
     pytest.param(
         {"allOf": [{"$ref": "#/$defs/a"}, objects("b")], "$defs": {"a": NAMED}},
         {**objects("a", "b", required=["a"]), **CLOSED},
-        id="a reference and what is added to it",
+        id="a reference in allOf is merged",
     ),
     pytest.param(
         {**objects("a", "b"), "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
@@ -80,7 +80,7 @@ SAID = [
                 {**objects("a", "b", required=["b"]), **CLOSED},
             ]
         },
-        id="what stands beside alternatives holds for each",
+        id="keywords next to a union are merged into each alternative",
     ),
     pytest.param(
         {"type": "array", "items": [TEXT, NUMBER], "additionalItems": False},
@@ -89,26 +89,28 @@ SAID = [
             "items": {"anyOf": [TEXT, NUMBER]},
             "description": "(prefixItems: " + json.dumps([TEXT, NUMBER]) + "; items: false)",
         },
-        id="a tuple",
+        id="a tuple becomes a list",
     ),
-    pytest.param(objects(), {**objects(), **CLOSED}, id="an object that lists no property"),
+    pytest.param(objects(), {**objects(), **CLOSED}, id="an object with empty properties"),
     pytest.param(
-        {**objects("a"), "properties": {"a": TEXT, "b": False}}, {**objects("a"), **CLOSED}, id="never"
+        {**objects("a"), "properties": {"a": TEXT, "b": False}},
+        {**objects("a"), **CLOSED},
+        id="a property that is always invalid",
     ),
     pytest.param(
         {"type": "integer", "minimum": 0, "exclusiveMinimum": True},
         {"type": "integer", "description": "(exclusiveMinimum: 0)"},
-        id="a bound of draft 4",
+        id="a draft 4 bound",
     ),
     pytest.param(
         {"allOf": [{"type": "number", "minimum": 1}, {"type": "integer", "minimum": 3, "maximum": 9}]},
         {"type": "integer", "description": "(minimum: 3; maximum: 9)"},
-        id="the narrower bound",
+        id="the narrower of two bounds",
     ),
     pytest.param(
         {"allOf": [{"enum": ["a", "b"]}, {"type": "string", "enum": ["b", "c"]}]},
         {"enum": ["b"], "type": "string"},
-        id="the values of both",
+        id="the values that two enums share",
     ),
 ]
 
@@ -145,35 +147,35 @@ def test_keywords_keep_their_order() -> None:
 
 
 UNSAID = [
-    pytest.param({"type": "object"}, id="a free object"),
-    pytest.param({**NAMED, "additionalProperties": TEXT}, id="a map beside properties"),
+    pytest.param({"type": "object"}, id="an object without properties"),
+    pytest.param({**NAMED, "additionalProperties": TEXT}, id="a map with properties"),
     pytest.param({"type": "object", "additionalProperties": TEXT}, id="a map"),
-    pytest.param({**NAMED, "additionalProperties": True}, id="an object that is said to be open"),
-    pytest.param({**NAMED, "patternProperties": {"^x": TEXT}}, id="properties by a pattern"),
-    pytest.param({**NAMED, "if": {"required": ["b"]}}, id="a condition on what is not listed"),
+    pytest.param({**NAMED, "additionalProperties": True}, id="an open object"),
+    pytest.param({**NAMED, "patternProperties": {"^x": TEXT}}, id="patternProperties"),
+    pytest.param({**NAMED, "if": {"required": ["b"]}}, id="a condition on a property that is not listed"),
     pytest.param({**NAMED, "required": ["b"]}, id="a required property that is not listed"),
     pytest.param({}, id="any value"),
-    pytest.param({"type": "array", "items": {"type": "object"}}, id="free objects in a list"),
-    pytest.param({"properties": {"a": {}}}, id="an object or anything else"),
-    pytest.param({"not": {"type": "null"}}, id="all but something"),
-    pytest.param({"const": {"a": 1}}, id="a value that is an object"),
-    pytest.param({"allOf": [{"type": "string"}, {"type": "null"}]}, id="what nothing fits"),
-    pytest.param({"$ref": "#/$defs/tree", "$defs": {"tree": TREE}}, id="what contains itself"),
-    pytest.param({"type": "object", "properties": {"a": {"$ref": "#"}}}, id="and by its head"),
-    pytest.param({"$ref": "#/$defs/none"}, id="a reference to nothing"),
-    pytest.param(objects("first name"), id="a name that is refused"),
-    pytest.param(objects("a" * 65), id="a name that is too long"),
-    pytest.param(objects(*map(str, range(12))), id="very many optional properties in one object"),
+    pytest.param({"type": "array", "items": {"type": "object"}}, id="a list of objects without properties"),
+    pytest.param({"properties": {"a": {}}}, id="properties without a type"),
+    pytest.param({"not": {"type": "null"}}, id="only `not`"),
+    pytest.param({"const": {"a": 1}}, id="an object as const"),
+    pytest.param({"allOf": [{"type": "string"}, {"type": "null"}]}, id="a schema that no value matches"),
+    pytest.param({"$ref": "#/$defs/tree", "$defs": {"tree": TREE}}, id="a recursive definition"),
+    pytest.param({"type": "object", "properties": {"a": {"$ref": "#"}}}, id="a recursive root"),
+    pytest.param({"$ref": "#/$defs/none"}, id="a reference without a target"),
+    pytest.param(objects("first name"), id="a property name with a space"),
+    pytest.param(objects("a" * 65), id="a property name that is too long"),
+    pytest.param(objects(*map(str, range(12))), id="too many optional properties in one object"),
     pytest.param(
         {**objects(), "properties": {str(at): objects("a", "b", "c") for at in range(7)}, "required": ["0"]},
-        id="or in all of them",
+        id="too many optional properties in all objects",
     ),
     pytest.param(
         {
             **objects(required=[str(at) for at in range(17)]),
             "properties": {str(at): {"type": ["string", "null"]} for at in range(17)},
         },
-        id="very many properties that may be null",
+        id="too many nullable properties",
     ),
 ]
 
@@ -199,42 +201,42 @@ EDIT = {
     "required": ["op"],
 }
 PARAMETERS = [
-    pytest.param(None, objects(), id="none"),
-    pytest.param({"properties": []}, objects(), id="a list for an empty object"),
-    pytest.param({"type": "object", "oneOf": [ADD, DELETE]}, EDIT, id="alternatives"),
+    pytest.param(None, objects(), id="no parameters"),
+    pytest.param({"properties": []}, objects(), id="a list in place of an empty object"),
+    pytest.param({"type": "object", "oneOf": [ADD, DELETE]}, EDIT, id="a union"),
     pytest.param(
         {"oneOf": [{"$ref": "#/$defs/add"}, {"$ref": "#/$defs/del"}], "$defs": {"add": ADD, "del": DELETE}},
         {**EDIT, "$defs": {"add": ADD, "del": DELETE}},
-        id="alternatives by reference",
+        id="a union of references",
     ),
     pytest.param(
         {"$ref": "#/$defs/edit", "$defs": {"edit": {"anyOf": [ADD, {"anyOf": [DELETE]}]}}},
         {**EDIT, "$defs": {"edit": {"anyOf": [ADD, {"anyOf": [DELETE]}]}}},
-        id="alternatives inside a reference",
+        id="a union inside a reference",
     ),
     pytest.param(
         {"anyOf": [{"properties": {"a": TEXT}}, {"properties": {"a": NUMBER}}, {"type": "string"}]},
         {"type": "object", "properties": {"a": {"anyOf": [TEXT, NUMBER]}}},
-        id="properties of several types, and what is no object",
+        id="a property of several types, and an alternative that is not an object",
     ),
     pytest.param(
         {"required": ["b"], "allOf": [objects("a", required=["a"]), {"properties": {"b": NUMBER}}]},
         {"type": "object", "properties": {"a": TEXT, "b": NUMBER}, "required": ["a", "b"]},
-        id="parts of one",
+        id="allOf",
     ),
     pytest.param(
         {"anyOf": [{**NAMED, **CLOSED}, {**objects("b"), **CLOSED}]},
         {**objects("a", "b"), **CLOSED},
-        id="closed alternatives",
+        id="a union of closed objects",
     ),
     pytest.param(
         {"$ref": "#/$defs/tree", "$defs": {"tree": TREE}},
         {**TREE, "$defs": {"tree": TREE}},
-        id="what contains itself",
+        id="a recursive definition",
     ),
-    pytest.param({"$ref": "#/$defs/none"}, objects(), id="a reference to nothing"),
-    pytest.param({"anyOf": [{"$ref": "#"}]}, objects(), id="alternatives of themselves"),
-    pytest.param({"type": "string"}, objects(), id="what is no object at all"),
+    pytest.param({"$ref": "#/$defs/none"}, objects(), id="a reference without a target"),
+    pytest.param({"anyOf": [{"$ref": "#"}]}, objects(), id="a union that contains itself"),
+    pytest.param({"type": "string"}, objects(), id="a schema that is not an object's"),
 ]
 
 

@@ -37,24 +37,26 @@ def strict(
 
 FREE = {"additionalProperties": True}
 HELD = [
-    pytest.param([tool("a", "x"), tool("b", **FREE)], None, [True, False], id="not one that takes anything"),
+    pytest.param(
+        [tool("a", "x"), tool("b", **FREE)], None, [True, False], id="a tool that accepts any property"
+    ),
     pytest.param(
         [tool(str(at)) for at in range(MAX_STRICT_TOOLS + 1)],
         None,
         [True] * MAX_STRICT_TOOLS + [False],
-        id="20 at most",
+        id="more than 20 tools",
     ),
     pytest.param(
         [tool(str(at), "x", "y", "z") for at in range(9)],
         None,
         [True] * 8 + [False],
-        id="24 optional arguments",
+        id="more than 24 optional arguments",
     ),
     pytest.param(
         [tool("a", *map(str, range(10))), tool("b", "x"), tool("c", *map(str, range(10)))],
         None,
         [True, True, False],
-        id="as many branches of a grammar",
+        id="too many branches of the grammar",
     ),
     pytest.param(
         [tool("a", "x"), tool("b", "x", "y")],
@@ -64,7 +66,7 @@ HELD = [
             "required": ["0"],
         },
         [True, True],
-        id="beside a small schema of the answer",
+        id="with a small schema of the answer",
     ),
     pytest.param(
         [tool("a", "x", "y", "z"), tool("b", "x", "y", "z")],
@@ -76,7 +78,7 @@ HELD = [
             "required": [f"p{at}" for at in range(5)],
         },
         [True, False],
-        id="and less beside a large one",
+        id="with a large schema of the answer",
     ),
 ]
 
