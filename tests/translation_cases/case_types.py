@@ -23,7 +23,7 @@ from handler.wire import sse
 from handler.wire.framing import FRAMINGS
 from rules import LiveState, Model, RuleSet, decide, facts_of_request, load_catalog
 from rules.catalog.catalog import unlisted_model
-from tests.handler.providers.bedrock.test_botocore import operation, strays, typed
+from tests.handler.providers.bedrock.service_model import operation, violations, with_blobs
 from tests.handler.providers.wire_cases import fold
 from tests.support.event_stream import frames
 from tests.support.relaying import call
@@ -200,8 +200,8 @@ def _check_sent(chat: Json, target: str, expected: Json | Refusal) -> None:
 def _check_shapes(body: Json) -> None:
     """Checks members, choices, patterns and lengths with AWS's own library."""
     shape = operation("Converse").input_shape
-    assert list(strays(body, shape)) == []
-    assert not ParamValidator().validate({"modelId": "m", **typed(body, shape)}, shape).generate_report()
+    assert list(violations(body, shape)) == []
+    assert not ParamValidator().validate({"modelId": "m", **with_blobs(body, shape)}, shape).generate_report()
 
 
 def _check_refused(run: Callable[[], object], expected: Refusal) -> None:

@@ -1,7 +1,7 @@
-"""The captures of the anthropic dialect, read by the official client: so they are not our own opinion.
+"""The captures of the anthropic dialect, checked by the official client and its types.
 
-Runs in the environment of `make sdks`; test_sdks.py starts it. What our request side makes is
-request.json (test_contract.py), so it is that which must be what the client's own types allow, and no more.
+test_sdks.py runs this in the environment of `make sdks`. A request.json is what our translator produces
+(test_contract.py).
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from pydantic import TypeAdapter
 from tests.provider_fakes.request_types import mismatch, strict_reader
 
 CASES = Path(__file__).parent / "wire" / "anthropic"
-SAMPLING = ("temperature", "top_p", "top_k")  # taken by the API, and left out of the types since 2.0
-UNTYPED = ("request_too_large",)  # documented, but not among the client's types
-LATER = ("ping", "content_block_note")  # events that are to be ignored
-ASKED = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+SAMPLING = ("temperature", "top_p", "top_k")  # accepted by the API, but not in the types since 2.0
+UNTYPED_ERRORS = ("request_too_large",)  # documented, but not among the client's types
+IGNORED_EVENTS = ("ping", "content_block_note")
+REQUEST = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
 
 
 def read(case: Path, name: str) -> Any:
     return json.loads((case / name).read_text(encoding="utf-8"))
 
 
-def having(name: str) -> Iterator[Path]:
+def captures_with(name: str) -> Iterator[Path]:
     return (path.parent for path in sorted(CASES.glob(f"*/{name}")))
 
 
 def client(status: int, body: bytes, kind: str) -> Any:
-    """The official client, whose every call is answered so."""
+    """Return the official client with a transport that gives every request the same answer."""
     answer = httpx2.Response(status, content=body, headers={"content-type": kind})
     transport = httpx2.MockTransport(lambda _: answer)
     return anthropic.Anthropic(
@@ -50,58 +50,58 @@ def client(status: int, body: bytes, kind: str) -> Any:
 
 def check_requests() -> int:
     reader = strict_reader(message_create_params.MessageCreateParams)
-    cases = list(having("request.json"))
+    cases = list(captures_with("request.json"))
     for case in cases:
         sent = {name: value for name, value in read(case, "request.json").items() if name not in SAMPLING}
         assert mismatch(reader, sent) is None, case.name
         sent["messages"][0]["content"][0]["unknown"] = 1
-        assert mismatch(reader, sent), "an unknown field must not pass, or nothing here is checked"
+        assert mismatch(reader, sent), "an unknown field is not detected"
     return len(cases)
 
 
 def check_answers() -> int:
-    cases = list(having("whole.json"))
+    cases = list(captures_with("whole.json"))
     for case in cases:
         body = (case / "whole.json").read_bytes()
-        message = client(200, body, "application/json").messages.create(**ASKED)
+        message = client(200, body, "application/json").messages.create(**REQUEST)
         assert message.to_dict() == json.loads(body), case.name
         TypeAdapter(Message).validate_python(json.loads(body), strict=True)
     return len(cases)
 
 
 def check_streams() -> int:
-    """Each event is one that the client knows, and what it folds them to is the whole answer."""
-    cases = [case for case in having("whole.json") if (case / "stream.sse").exists()]
+    """The client knows each event, and accumulates the same message as the whole answer."""
+    cases = [case for case in captures_with("whole.json") if (case / "stream.sse").exists()]
     for case in cases:
         data = (case / "stream.sse").read_bytes()
         for line in data.decode().splitlines():
             event = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {"type": "ping"}
-            if event["type"] not in LATER:
+            if event["type"] not in IGNORED_EVENTS:
                 TypeAdapter(RawMessageStreamEvent).validate_python(event)
-        with client(200, data, "text/event-stream").messages.stream(**ASKED) as stream:
-            folded = stream.get_final_message().to_dict()
+        with client(200, data, "text/event-stream").messages.stream(**REQUEST) as stream:
+            accumulated = stream.get_final_message().to_dict()
         whole = read(case, "whole.json")
         for name in ("id", "model", "role", "content", "stop_reason", "stop_sequence"):
-            assert folded[name] == whole[name], (case.name, folded[name], whole[name])
-        assert folded["usage"]["output_tokens"] == whole["usage"]["output_tokens"], case.name
+            assert accumulated[name] == whole[name], (case.name, accumulated[name], whole[name])
+        assert accumulated["usage"]["output_tokens"] == whole["usage"]["output_tokens"], case.name
     return len(cases)
 
 
 def check_errors() -> int:
-    cases = list(having("error.json"))
+    cases = list(captures_with("error.json"))
     for case in cases:
-        told = read(case, "error.json")
-        if isinstance(told["body"], dict) and told["body"]["error"]["type"] not in UNTYPED:
-            TypeAdapter(ErrorResponse).validate_python(told["body"])
-        body = json.dumps(told["body"]).encode()
-        assert refusal(told["status"], body) == told["status"], case.name
+        error = read(case, "error.json")
+        if isinstance(error["body"], dict) and error["body"]["error"]["type"] not in UNTYPED_ERRORS:
+            TypeAdapter(ErrorResponse).validate_python(error["body"])
+        body = json.dumps(error["body"]).encode()
+        assert raised_status(error["status"], body) == error["status"], case.name
     return len(cases)
 
 
-def refusal(status: int, body: bytes) -> int | None:
-    """The status that the client fails with, if it does."""
+def raised_status(status: int, body: bytes) -> int | None:
+    """Return the status of the error that the client raises, None if it raises none."""
     try:
-        client(status, body, "application/json").messages.create(**ASKED)
+        client(status, body, "application/json").messages.create(**REQUEST)
     except anthropic.APIStatusError as error:
         return int(error.status_code)
     return None

@@ -1,4 +1,4 @@
-"""Schemas for the compilers of Anthropic and Bedrock: equal, closed, moved into a description, or refused."""
+"""Schemas in the subset of Anthropic and Bedrock, and parameters of tools as objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def objects(*fields: str, **more: Any) -> Json:
     return {"type": "object", "properties": dict.fromkeys(fields, TEXT), **more}
 
 
-SAID = [
+SUPPORTED = [
     pytest.param(
         objects("default", "title", "not", "type", "minimum"),
         {**objects("default", "title", "not", "type", "minimum"), **CLOSED},
@@ -115,8 +115,8 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "expected"), SAID)
-def test_a_schema_is_compiled(schema: Json, expected: Json) -> None:
+@pytest.mark.parametrize(("schema", "expected"), SUPPORTED)
+def test_supported_schemas(schema: Json, expected: Json) -> None:
     before = repr(schema)
     found = supported_schema(schema)
     assert found is not None
@@ -125,10 +125,10 @@ def test_a_schema_is_compiled(schema: Json, expected: Json) -> None:
 
 
 def test_keywords_keep_their_order() -> None:
-    """In any other order the provider would compile the schema and cache the prompt anew for each process."""
-    words = {"title": "T", "type": "string", "description": "D", "enum": ["a"], "default": "a"}
-    for order in (list(words), list(reversed(words))):
-        found = supported_schema({keyword: words[keyword] for keyword in order})
+    """With another order in each process, the provider would cache neither the schema nor the prompt."""
+    keywords = {"title": "T", "type": "string", "description": "D", "enum": ["a"], "default": "a"}
+    for order in (list(keywords), list(reversed(keywords))):
+        found = supported_schema({keyword: keywords[keyword] for keyword in order})
         assert found is not None
         assert list(found.schema) == order
     unions = {
@@ -146,7 +146,7 @@ def test_keywords_keep_their_order() -> None:
         assert (description.index("anyOf:") < description.index("oneOf:")) is (order.index("anyOf") == 1)
 
 
-UNSAID = [
+UNSUPPORTED = [
     pytest.param({"type": "object"}, id="an object without properties"),
     pytest.param({**NAMED, "additionalProperties": TEXT}, id="a map with properties"),
     pytest.param({"type": "object", "additionalProperties": TEXT}, id="a map"),
@@ -180,12 +180,12 @@ UNSAID = [
 ]
 
 
-@pytest.mark.parametrize("schema", UNSAID)
-def test_a_schema_without_an_equal_is_not_compiled(schema: Json) -> None:
+@pytest.mark.parametrize("schema", UNSUPPORTED)
+def test_unsupported_schemas(schema: Json) -> None:
     assert supported_schema(schema) is None
 
 
-def test_what_fits_the_limits_exactly_is_compiled() -> None:
+def test_a_schema_at_the_limit_is_supported() -> None:
     names = [str(at) for at in range(LIMITS.unions)]
     schema = {**objects(required=names), "properties": {name: {"type": ["string", "null"]} for name in names}}
     found = supported_schema(schema)
@@ -241,12 +241,12 @@ PARAMETERS = [
 
 
 @pytest.mark.parametrize(("parameters", "expected"), PARAMETERS)
-def test_parameters_are_an_object(parameters: Any, expected: Json) -> None:
+def test_parameters_become_an_object(parameters: Any, expected: Json) -> None:
     found = object_schema(parameters)
     found.pop("description", None)
     assert found == expected
 
 
-def test_alternatives_go_into_the_description_too() -> None:
-    told = object_schema({"oneOf": [ADD, DELETE], "description": "Edits."})["description"]
-    assert told == f"Edits. (oneOf: {json.dumps([ADD, DELETE])})"
+def test_a_union_is_described_too() -> None:
+    description = object_schema({"oneOf": [ADD, DELETE], "description": "Edits."})["description"]
+    assert description == f"Edits. (oneOf: {json.dumps([ADD, DELETE])})"

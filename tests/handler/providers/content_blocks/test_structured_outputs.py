@@ -1,4 +1,4 @@
-"""One request compiles the answer's schema and its strict tools, within the limits of both together."""
+"""The schema of the answer and those of strict tools share the limits of one request."""
 
 from __future__ import annotations
 
@@ -20,23 +20,20 @@ def tool(name: str, *optional: str, **parameters: Any) -> Json:
     return {"type": "function", "function": {"name": name, "parameters": schema, "strict": True}}
 
 
-def strict(
-    dialect: str, tools: list[Json], schema: Json | None = None, **model: Any
-) -> tuple[list[bool], tuple[str, ...]]:
-    """Lists the tools that are sent as strict, and the fields named as dropped."""
+def strict(dialect: str, tools: list[Json], schema: Json | None = None) -> tuple[list[bool], tuple[str, ...]]:
+    """Return True for each tool that is sent as strict, and the names of the dropped fields."""
     body: Json = {"messages": [{"role": "user", "content": "Hi"}], "tools": tools}
     if schema is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    able = Model(provider="up", name="m", can=frozenset({"tools", "json_schema"}), **model)
-    sent, dropped = TRANSLATORS[dialect].request(body, able, Quirks())
-    told = (
-        sent["tools"] if dialect == "anthropic" else [one["toolSpec"] for one in sent["toolConfig"]["tools"]]
-    )
-    return ["strict" in one for one in told], dropped
+    model = Model(provider="up", name="m", can=frozenset({"tools", "json_schema"}))
+    sent, dropped = TRANSLATORS[dialect].request(body, model, Quirks())
+    if dialect == "anthropic":
+        return ["strict" in tool for tool in sent["tools"]], dropped
+    return ["strict" in tool["toolSpec"] for tool in sent["toolConfig"]["tools"]], dropped
 
 
 FREE = {"additionalProperties": True}
-HELD = [
+CASES = [
     pytest.param(
         [tool("a", "x"), tool("b", **FREE)], None, [True, False], id="a tool that accepts any property"
     ),
@@ -84,8 +81,8 @@ HELD = [
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "bedrock"])
-@pytest.mark.parametrize(("tools", "schema", "expected"), HELD)
-def test_tools_over_the_limits_are_plain_ones(
+@pytest.mark.parametrize(("tools", "schema", "expected"), CASES)
+def test_tools_beyond_the_limits_are_not_strict(
     dialect: str, tools: list[Json], schema: Json | None, expected: list[bool]
 ) -> None:
     found, dropped = strict(dialect, tools, schema)
@@ -94,11 +91,11 @@ def test_tools_over_the_limits_are_plain_ones(
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "bedrock"])
-def test_a_schema_that_cannot_be_compiled_is_not_sent(dialect: str) -> None:
-    with pytest.raises(UpstreamError) as refused:
+def test_an_unsupported_schema_is_refused(dialect: str) -> None:
+    with pytest.raises(UpstreamError) as raised:
         strict(dialect, [tool("a")], {"type": "object"})
-    assert refused.value.param == "response_format"
+    assert raised.value.param == "response_format"
 
 
-def test_the_limits_are_those_that_are_documented() -> None:
+def test_the_limits_are_the_documented_ones() -> None:
     assert (MAX_STRICT_TOOLS, LIMITS.optional, LIMITS.unions) == (20, 24, 16)
