@@ -106,3 +106,30 @@ def test_max_items_are_left_out_if_their_sum_is_too_large(most: int, kept: bool)
     assert "maxItems" in declared[0]["parametersJsonSchema"]["properties"], (
         "a property may be called maxItems"
     )
+
+
+def test_a_cycle_of_required_properties_becomes_optional() -> None:
+    found = gemini_schema(cyclic(3))
+    required = [len(one.get("required", ())) for one in found["$defs"].values()]
+    assert sum(required) == 3, "only properties that close a cycle become optional"
+    assert gemini_schema({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}) == {
+        "type": "object",
+        "properties": {"a": {"$ref": "#"}},
+    }
+    finite = {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": {"$ref": "#"}}},
+        "required": ["a"],
+    }
+    assert gemini_schema(finite) == finite
+
+
+def cyclic(count: int) -> Json:
+    """Each definition requires every other one."""
+    names = [f"d{at}" for at in range(count)]
+    each = {
+        "type": "object",
+        "properties": {name: {"$ref": f"#/$defs/{name}"} for name in names},
+        "required": names,
+    }
+    return {"$ref": "#/$defs/d0", "$defs": dict.fromkeys(names, each)}

@@ -1,7 +1,7 @@
-"""Schemas drawn at random with values that fit them, as the translations of schemas are proved by.
+"""Hypothesis strategies for JSON Schemas and for values that mostly fit them.
 
-A value is made of what a schema lists: an object has no property that nothing asks for, unless the schema
-says that it is a map. So a compiler that closes objects may not refuse it.
+An object has only properties that its schema lists, unless the schema describes the values of others. So it
+also fits a translation that sets `additionalProperties: false`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Json = dict[str, Any]
 NAMES = ("a", "b", "c", "op")
 TEXTS = st.sampled_from(["", "x", "add", "del", "2026-01-31"])
 SCALARS = TEXTS | st.integers(-3, 9) | st.booleans() | st.none() | st.sampled_from([0.5, 2.0])
-DEFINED = ("one", "two")
+DEFINITIONS = ("one", "two")
 
 
 @st.composite
-def leaves(draw: st.DrawFn) -> Json:
+def leaf_schemas(draw: st.DrawFn) -> Json:
     kind = draw(st.sampled_from(["text", "number", "integer", "literal", "several", "boolean"]))
     if kind == "text":
         return {"type": "string"} | draw(
@@ -43,7 +43,7 @@ def leaves(draw: st.DrawFn) -> Json:
 
 
 @st.composite
-def objects(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Json:
+def object_schemas(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Json:
     properties = draw(st.dictionaries(st.sampled_from(NAMES), inner, max_size=3))
     required = [name for name in properties if draw(st.booleans())]
     schema: Json = {"type": "object", "properties": properties}
@@ -54,81 +54,92 @@ def objects(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Json:
         {"description": "d"},
         {"unevaluatedProperties": False},
     ]
-    beside: Json = draw(st.sampled_from([{}, {}, {}, *more]))
-    return schema | beside
+    extra: Json = draw(st.sampled_from([{}, {}, {}, *more]))
+    return schema | extra
 
 
 @st.composite
-def arrays(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Json:
+def array_schemas(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Json:
     several = draw(st.lists(inner, min_size=1, max_size=2))
-    words = [
+    items = [
         {"items": several[0]},
         {"items": several},
         {"items": several, "additionalItems": False},
         {"prefixItems": several, "items": draw(inner)},
         {"items": several[0], "minItems": 1, "maxItems": 3},
     ]
-    return {"type": "array", **draw(st.sampled_from(words))}
+    return {"type": "array", **draw(st.sampled_from(items))}
 
 
-def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def composed_schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     several = st.lists(inner, min_size=1, max_size=3)
     return (
-        objects(inner)
-        | arrays(inner)
-        | st.builds(lambda word, some: {word: some}, st.sampled_from(["anyOf", "oneOf", "allOf"]), several)
-        | st.builds(lambda one, some: {**one, "allOf": some}, objects(inner), several)
-        | st.builds(lambda one, some: {**one, "anyOf": some}, objects(inner), several)
+        object_schemas(inner)
+        | array_schemas(inner)
+        | st.builds(
+            lambda keyword, some: {keyword: some}, st.sampled_from(["anyOf", "oneOf", "allOf"]), several
+        )
+        | st.builds(lambda one, some: {**one, "allOf": some}, object_schemas(inner), several)
+        | st.builds(lambda one, some: {**one, "anyOf": some}, object_schemas(inner), several)
     )
 
 
-REFERENCES = st.sampled_from([{"$ref": f"#/$defs/{name}"} for name in DEFINED])
-BESIDE = st.sampled_from([{"description": "d"}, {"properties": {"a": {"type": "string"}}}, {"minLength": 1}])
-LEAVES = leaves() | REFERENCES | st.builds(lambda one, more: {**one, **more}, REFERENCES, BESIDE)
-PARTS = st.recursive(LEAVES, composed, max_leaves=8)
+REFERENCES = st.sampled_from([{"$ref": f"#/$defs/{name}"} for name in DEFINITIONS])
+EXTRA_KEYWORDS = st.sampled_from(
+    [{"description": "d"}, {"properties": {"a": {"type": "string"}}}, {"minLength": 1}]
+)
+LEAVES = (
+    leaf_schemas() | REFERENCES | st.builds(lambda one, more: {**one, **more}, REFERENCES, EXTRA_KEYWORDS)
+)
+PARTS = st.recursive(LEAVES, composed_schemas, max_leaves=8)
 
 
 @st.composite
 def schemas(draw: st.DrawFn) -> Json:
-    """A schema, whose references may lead back to it, though never without a step into the value."""
-    root = draw(objects(PARTS) | PARTS)
-    word = draw(st.sampled_from(["$defs", "definitions"]))
-    schema = {**root, word: {name: draw(objects(PARTS) | arrays(PARTS) | leaves()) for name in DEFINED}}
-    return renamed(schema) if word == "definitions" else schema
+    """A schema with references, which may be recursive, but not without a step into the value."""
+    root = draw(object_schemas(PARTS) | PARTS)
+    keyword = draw(st.sampled_from(["$defs", "definitions"]))
+    schema = {
+        **root,
+        keyword: {
+            name: draw(object_schemas(PARTS) | array_schemas(PARTS) | leaf_schemas()) for name in DEFINITIONS
+        },
+    }
+    return rename_references(schema) if keyword == "definitions" else schema
 
 
-def renamed(schema: Any) -> Any:
-    """The schema with its references to where its definitions are."""
+def rename_references(schema: Any) -> Any:
+    """Changes references to `$defs` into references to `definitions`."""
     if isinstance(schema, list):
-        return [renamed(one) for one in schema]
+        return [rename_references(one) for one in schema]
     if isinstance(schema, dict):
-        return {name: renamed(one) for name, one in schema.items()}
+        return {name: rename_references(one) for name, one in schema.items()}
     return schema.replace("#/$defs/", "#/definitions/") if isinstance(schema, str) else schema
 
 
 def values(draw: Callable[..., Any], root: Json, schema: Any, depth: int = 0) -> Any:
-    """A value made after what a schema lists; whether it fits is for a validator to say."""
+    """A value drawn from what a schema lists. It may not fit the whole schema."""
     if not isinstance(schema, dict) or depth > 6:
         return draw(SCALARS)
-    made: list[Any] = []
+    drawn: list[Any] = []
     if "$ref" in schema:
-        *_, word, name = schema["$ref"].split("/")
-        made.append(values(draw, root, root[word][name], depth + 1))
+        *_, keyword, name = schema["$ref"].split("/")
+        drawn.append(values(draw, root, root[keyword][name], depth + 1))
     for part in schema.get("allOf", ()):
-        made.append(values(draw, root, part, depth + 1))
-    for word in ("anyOf", "oneOf"):
-        if schema.get(word):
-            made.append(values(draw, root, draw(st.sampled_from(schema[word])), depth + 1))
+        drawn.append(values(draw, root, part, depth + 1))
+    for keyword in ("anyOf", "oneOf"):
+        if schema.get(keyword):
+            drawn.append(values(draw, root, draw(st.sampled_from(schema[keyword])), depth + 1))
     if "const" in schema or "enum" in schema:
-        made.append(draw(st.sampled_from(schema.get("enum") or [schema.get("const")])))
+        drawn.append(draw(st.sampled_from(schema.get("enum") or [schema.get("const")])))
     elif "properties" in schema or "type" in schema:
-        made.append(_typed(draw, root, schema, depth))
-    if made and all(isinstance(one, dict) for one in made):
-        return {name: value for one in made for name, value in one.items()}
-    return draw(st.sampled_from(made)) if made else draw(SCALARS)
+        drawn.append(_value_of_type(draw, root, schema, depth))
+    if drawn and all(isinstance(one, dict) for one in drawn):
+        return {name: value for one in drawn for name, value in one.items()}
+    return draw(st.sampled_from(drawn)) if drawn else draw(SCALARS)
 
 
-def _typed(draw: Callable[..., Any], root: Json, schema: Json, depth: int) -> Any:
+def _value_of_type(draw: Callable[..., Any], root: Json, schema: Json, depth: int) -> Any:
     kinds = schema.get("type", "object")
     kind = draw(st.sampled_from(kinds)) if isinstance(kinds, list) else kinds
     if kind == "object":
