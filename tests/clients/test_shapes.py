@@ -1,6 +1,6 @@
 """The answers of odd hosts through a gateway: the official clients of OpenAI's and the AI SDK read every one.
 
-tests/handler/providers/openai/openai_shapes.py has the answers; `make clients` makes the environments.
+tests/handler/providers/openai/host_answers.py has the answers; `make clients` makes the environments.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from handler.access.keys import generate_key
-from tests.handler.providers.openai.openai_shapes import SHAPES, TOOLS
+from tests.handler.providers.openai.host_answers import HOST_ANSWERS, TOOLS
 from tests.support.serving import ROOT, LocalRun, serve_locally
 
 KEY = generate_key()
@@ -34,7 +34,7 @@ CASES = [
         "stream": stream,
         **shape.expected,
     }
-    for number, shape in enumerate(SHAPES)
+    for number, shape in enumerate(HOST_ANSWERS)
     for stream in (False, True)
     if (shape.events if stream else shape.whole) is not None
 ]
@@ -45,7 +45,7 @@ class Host(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        shape = SHAPES[int(body["model"])]
+        shape = HOST_ANSWERS[int(body["model"])]
         if body.get("stream"):
             events = [json.dumps(event) for event in shape.events or ()] + ["[DONE]"]
             self._answer("text/event-stream", "".join(f"data: {event}\n\n" for event in events))

@@ -1,1 +1,1 @@
-"""The wire format of OpenAI's chat completions."""
+"""The translator for the wire format of OpenAI's Chat Completions."""

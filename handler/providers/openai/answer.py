@@ -1,7 +1,6 @@
-"""Normalises answers of the `openai` dialect, whole and streamed: finish reasons, thoughts, functions.
+"""Corrects parts of answers, whole or streamed, that differ from OpenAI's: finish reasons, reasoning, calls.
 
-Corrects what compatible providers do outside the specification, each with its source. A part that needs no
-correction is returned as the same object.
+Each difference has its source. A part that needs no correction is returned as the same object.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import Json, UpstreamError
-from handler.providers.openai.thought_tags import Inline
-
-# Other providers' finish reasons, in lower case. An unknown one counts as none.
+from handler.providers.openai.reasoning_tag import ReasoningTag
 from handler.providers.provider import Quirks
 
-# Other providers' finish reasons, in lower case. An unknown one counts as none.
-_FINISH: Mapping[str, str] = {
-    **{word: word for word in ("stop", "length", "tool_calls", "content_filter", "function_call")},
+# Finish reasons of other providers, in lower case. An unknown one is ignored.
+_FINISH_REASONS: Mapping[str, str] = {
+    **{reason: reason for reason in ("stop", "length", "tool_calls", "content_filter", "function_call")},
     **dict.fromkeys(("eos", "stop_sequence", "end_turn"), "stop"),  # Together, and Claude behind others
     **dict.fromkeys(("model_length", "max_tokens", "model_context_window_exceeded"), "length"),  # Mistral
     **dict.fromkeys(("sensitive", "safety", "recitation"), "content_filter"),  # Z.ai, Gemini behind others
@@ -27,41 +24,44 @@ _FINISH: Mapping[str, str] = {
     # DeepSeek, Z.ai, vLLM; OpenRouter: https://openrouter.ai/docs/api-reference/errors
     **dict.fromkeys(("insufficient_system_resource", "network_error", "abort", "error"), "error"),
 }
-WHOLE = frozenset({"stop", "tool_calls"})  # an answer that ended so was not cut off
-_THOUGHTS = {"reasoning": "reasoning_content"}
+NOT_CUT_OFF = frozenset({"stop", "tool_calls"})  # after these the arguments of a call are complete
+_RENAMED = {"reasoning": "reasoning_content"}
 
 
-def finish_of(finish: Any, called: bool, quirks: Quirks) -> str:
-    """OpenAI's finish reason for a provider's; without one it follows from the answer's content."""
-    word = finish if isinstance(finish, str) else ""
-    meant = _FINISH.get(quirks.finish_reasons.get(word, word).lower())
-    if meant == "error":
+def finish_reason(reason: Any, has_calls: bool, quirks: Quirks) -> str:
+    """OpenAI's finish reason for a provider's. Without a known one, it follows from the calls.
+
+    Raises UpstreamError if the reason is a failure of the provider.
+    """
+    name = reason if isinstance(reason, str) else ""
+    known = _FINISH_REASONS.get(quirks.finish_reasons.get(name, name).lower())
+    if known == "error":
         raise UpstreamError("The provider failed while it answered.", failure_class="server")
-    if meant is None or (meant == "stop" and called and quirks.finish_by_calls):
-        return "tool_calls" if called else "stop"
-    return meant
+    if known is None or (known == "stop" and has_calls and quirks.finish_by_calls):
+        return "tool_calls" if has_calls else "stop"
+    return known
 
 
-def plain(part: Json) -> Json:
-    """A message or delta whose content is a text and whose thoughts are `reasoning_content`.
+def normalise_content(part: Json) -> Json:
+    """Return a message or a delta with its content as text and its reasoning as `reasoning_content`.
 
-    Mistral's thinking models give a list of parts, https://docs.mistral.ai/capabilities/reasoning/; Groq and
-    others say `reasoning`, https://console.groq.com/docs/reasoning
+    Mistral's reasoning models send a list of parts, https://docs.mistral.ai/capabilities/reasoning/; Groq and
+    others call the field `reasoning`, https://console.groq.com/docs/reasoning
     """
     content = part.get("content")
     if isinstance(part.get("reasoning"), str):
-        known = "reasoning_content" in part
+        has_both = "reasoning_content" in part
         part = {
-            _THOUGHTS.get(name, name): value
+            _RENAMED.get(name, name): value
             for name, value in part.items()
-            if not known or name != "reasoning"
+            if not has_both or name != "reasoning"
         }
     if not isinstance(content, list):
         return part
-    thoughts = [one.get("thinking") for one in content if isinstance(one, dict)]
-    thought = "".join(_text(piece) for pieces in thoughts if isinstance(pieces, list) for piece in pieces)
+    lists = [one.get("thinking") for one in content if isinstance(one, dict)]
+    reasoning = "".join(_text(piece) for pieces in lists if isinstance(pieces, list) for piece in pieces)
     new = {**part, "content": "".join(map(_text, content))}
-    return {**new, "reasoning_content": thought} if thought else new
+    return {**new, "reasoning_content": reasoning} if reasoning else new
 
 
 def _text(part: Any) -> str:
@@ -69,26 +69,26 @@ def _text(part: Any) -> str:
     return text if isinstance(text, str) else ""
 
 
-def without_tag(part: Json, inline: Inline, *, last: bool) -> Json:
-    """Moves tagged thoughts from the content of a delta or a message to `reasoning_content`."""
+def separate_reasoning(part: Json, tag: ReasoningTag, *, last: bool) -> Json:
+    """Move tagged reasoning from the content of a message or a delta to `reasoning_content`."""
     content = part.get("content")
-    said = [inline.feed(content if isinstance(content, str) else ""), *([inline.rest()] if last else [])]
-    thought, text = ("".join(pieces) for pieces in zip(*said, strict=True))
+    pieces = [tag.feed(content if isinstance(content, str) else ""), *([tag.close()] if last else [])]
+    reasoning, text = ("".join(texts) for texts in zip(*pieces, strict=True))
     new = {**part, "content": text} if content is not None or text else part
-    return {**new, "reasoning_content": thought} if thought else new
+    return {**new, "reasoning_content": reasoning} if reasoning else new
 
 
-def function_of(given: Json, *, named: bool) -> Json:
-    """The function of a call, without its name if `named`. Cloudflare's arguments are an object."""
-    function = {name: value for name, value in given.items() if not (named and name == "name")}
+def normalise_function(given: Json, *, drop_name: bool) -> Json:
+    """Return a copy of a call's function whose arguments are a string; Cloudflare sends an object."""
+    function = {name: value for name, value in given.items() if not (drop_name and name == "name")}
     arguments = function.get("arguments")
     if arguments is not None and not isinstance(arguments, str):
         function["arguments"] = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
     return function
 
 
-def fit(choices: Any, part: str) -> bool:
-    """True when choices have the expected shape. `part`: `message`, or `delta`, which may be absent."""
+def are_choices(choices: Any, part: str) -> bool:
+    """True if `choices` has the expected shape. `part`: `message`, or `delta`, which may be absent."""
     return isinstance(choices, list) and all(_is_choice(choice, part) for choice in choices)
 
 
@@ -113,5 +113,6 @@ def _is_call(call: Any) -> bool:
     )
 
 
-def identical(before: list[Any], after: list[Any]) -> bool:
+def same_items(before: list[Any], after: list[Any]) -> bool:
+    """True if both lists hold the same objects."""
     return len(before) == len(after) and all(map(operator.is_, before, after))

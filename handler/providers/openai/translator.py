@@ -1,8 +1,7 @@
-"""OpenAI's Chat Completions, as OpenAI and the providers compatible with it serve them.
+"""The translator for OpenAI's Chat Completions, as OpenAI and compatible providers serve them.
 
-The client's format is this one too, so nearly nothing is translated. What a provider refuses is in its row's
-quirks; what some leave out of their answers is in openai_shape.py, and what they say otherwise in
-openai_answer.py. https://platform.openai.com/docs/api-reference/chat
+The client's format is the same, so little is translated. quirks/ adapts requests, answer.py corrects answers
+that differ, and required_members.py adds what they lack. https://platform.openai.com/docs/api-reference/chat
 """
 
 from __future__ import annotations
@@ -12,10 +11,18 @@ from collections.abc import Mapping
 from handler.errors import Json, UpstreamError
 from handler.providers.failure import error_from_body, error_from_response
 from handler.providers.legacy_functions import to_legacy_completion
-from handler.providers.openai.answer import WHOLE, finish_of, fit, function_of, identical, plain, without_tag
-from handler.providers.openai.shape import call_id, completed
+from handler.providers.openai.answer import (
+    NOT_CUT_OFF,
+    are_choices,
+    finish_reason,
+    normalise_content,
+    normalise_function,
+    same_items,
+    separate_reasoning,
+)
+from handler.providers.openai.reasoning_tag import ReasoningTag
+from handler.providers.openai.required_members import add_required, new_call_id
 from handler.providers.openai.stream import ChatStream
-from handler.providers.openai.thought_tags import Inline
 from handler.providers.provider import Quirks
 from handler.providers.quirks.model_rules import apply_message_rules
 from handler.providers.quirks.request import adapt_request
@@ -41,16 +48,16 @@ class OpenAI:
         return adapt_request(chat, model, quirks)
 
     def response(self, body: Json, quirks: Quirks, *, legacy: bool = False, model: str = "") -> Json:
-        if (failed := error_from_body(body)) is not None:
-            raise failed
+        if (error := error_from_body(body)) is not None:
+            raise error
         if "choices" not in body and isinstance(body.get("result"), dict):
             body = body["result"]  # https://developers.cloudflare.com/workers-ai/
         choices = body.get("choices")
-        if not choices or not fit(choices, "message"):
-            raise UpstreamError("The provider's answer is no chat completion.", failure_class="protocol")
-        after = [_choice(choice, place, quirks) for place, choice in enumerate(choices)]
-        body = _with_usage(completed("completion", body))
-        body = body if identical(choices, after) else {**body, "choices": after}
+        if not choices or not are_choices(choices, "message"):
+            raise UpstreamError("The provider's answer is not a chat completion.", failure_class="protocol")
+        after = [_normalise_choice(choice, place, quirks) for place, choice in enumerate(choices)]
+        body = _with_usage(add_required("completion", body))
+        body = body if same_items(choices, after) else {**body, "choices": after}
         return to_legacy_completion(body) if legacy else body
 
     def stream(self, quirks: Quirks, *, legacy: bool = False, model: str = "") -> StreamDecoder:
@@ -61,36 +68,37 @@ class OpenAI:
 
 
 def _with_usage(body: Json) -> Json:
-    """Moves an answer's usage to where OpenAI has it; an empty one is removed."""
+    """Return the answer with its usage where OpenAI has it, and without an empty one."""
     usage, given = usage_object(body), body.get("usage")
-    new = completed("usage", usage) if usage else None
+    new = add_required("usage", usage) if usage else None
     if new is given or (new is None and "usage" not in body):
         return body
     return {**body, "usage": new}
 
 
-def _choice(choice: Json, place: int, quirks: Quirks) -> Json:
-    message, finish = choice["message"], choice.get("finish_reason")
-    new = completed("message", plain(message))
+def _normalise_choice(choice: Json, place: int, quirks: Quirks) -> Json:
+    message, reason = choice["message"], choice.get("finish_reason")
+    new = add_required("message", normalise_content(message))
     if quirks.reasoning_tag:
-        new = without_tag(new, Inline(quirks.reasoning_tag), last=True)
+        new = separate_reasoning(new, ReasoningTag(quirks.reasoning_tag), last=True)
     calls = new.get("tool_calls") or []
-    meant = finish_of(finish, bool(calls), quirks)
-    after = [_call(call, own_id=not quirks.call_ids, whole=meant in WHOLE) for call in calls]
-    if not identical(calls, after):
+    finish = finish_reason(reason, bool(calls), quirks)
+    is_complete = finish in NOT_CUT_OFF
+    after = [_normalise_call(call, new_id=not quirks.call_ids, is_complete=is_complete) for call in calls]
+    if not same_items(calls, after):
         new = {**new, "tool_calls": after}
-    choice = completed("choice", choice, index=place)
-    return (
-        choice if new is message and meant == finish else {**choice, "message": new, "finish_reason": meant}
-    )
+    choice = add_required("choice", choice, index=place)
+    if new is message and finish == reason:
+        return choice
+    return {**choice, "message": new, "finish_reason": finish}
 
 
-def _call(call: Json, *, own_id: bool, whole: bool) -> Json:
-    call = completed("call", {**call, "id": call_id()} if own_id else call)
+def _normalise_call(call: Json, *, new_id: bool, is_complete: bool) -> Json:
+    call = add_required("call", {**call, "id": new_call_id()} if new_id else call)
     if call["type"] != "function":
         return call
     given = call.get("function") or {}
-    function = completed("function", function_of(given, named=False))
-    if whole and not function["arguments"]:
+    function = add_required("function", normalise_function(given, drop_name=False))
+    if is_complete and not function["arguments"]:
         function = {**function, "arguments": "{}"}
     return call if function == given else {**call, "function": function}

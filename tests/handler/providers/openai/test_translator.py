@@ -1,4 +1,4 @@
-"""The OpenAI translator: what answers and streams become that are not quite OpenAI's."""
+"""The OpenAI translator: answers and streams that differ from OpenAI's own are corrected."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LOOK: Json = {"id": "c", "type": "function", "function": {"name": "look", "argum
 
 
 def whole(message: Any = None, finish: Any = "stop", **more: Any) -> Json:
-    said = {"role": "assistant", "content": "Hi"} if message is None else message
+    part = {"role": "assistant", "content": "Hi"} if message is None else message
     head = {"id": "1", "object": "chat.completion", "created": 1}
-    return {**head, "choices": [{"index": 0, "message": said, "finish_reason": finish}], **more}
+    return {**head, "choices": [{"index": 0, "message": part, "finish_reason": finish}], **more}
 
 
-def test_an_answer_that_needs_nothing_is_the_object_it_was() -> None:
+def test_an_answer_that_needs_no_correction_is_the_same_object() -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}
     body = whole(usage=usage, error=None, base_resp={"status_code": 0})
     assert OpenAI().response(body, Quirks(finish_reasons={"eos": "stop"})) is body
@@ -40,7 +40,7 @@ def test_an_answer_that_needs_nothing_is_the_object_it_was() -> None:
         pytest.param({"choices": [{"message": {"tool_calls": [1]}}]}, id="a call of another type"),
     ],
 )
-def test_an_answer_that_is_none_is_a_protocol_failure(body: Json) -> None:
+def test_an_answer_without_valid_choices_is_a_protocol_failure(body: Json) -> None:
     with pytest.raises(UpstreamError) as raised:
         OpenAI().response(body, Quirks())
     assert raised.value.failure_class == "protocol"
@@ -50,20 +50,24 @@ def test_an_answer_that_is_none_is_a_protocol_failure(body: Json) -> None:
     ("quirks", "finish", "calls", "expected"),
     [
         pytest.param(
-            Quirks(finish_reasons={"eos": "stop"}), "eos", [], "stop", id="its word becomes OpenAI's"
+            Quirks(finish_reasons={"eos": "stop"}), "eos", [], "stop", id="its finish reason becomes OpenAI's"
         ),
-        pytest.param(Quirks(), "odd", [], "stop", id="a word nobody knows is none"),
-        pytest.param(Quirks(), "odd", [LOOK], "tool_calls", id="nor is it beside a call"),
-        pytest.param(Quirks(), "MAX_TOKENS", [], "length", id="a word of another provider's"),
-        pytest.param(Quirks(), "", [], "stop", id="an empty one without a call"),
-        pytest.param(Quirks(), None, [LOOK], "tool_calls", id="none beside a call"),
+        pytest.param(Quirks(), "odd", [], "stop", id="an unknown reason is ignored"),
+        pytest.param(Quirks(), "odd", [LOOK], "tool_calls", id="an unknown reason with a call"),
+        pytest.param(Quirks(), "MAX_TOKENS", [], "length", id="another provider's reason"),
+        pytest.param(Quirks(), "", [], "stop", id="an empty reason without a call"),
+        pytest.param(Quirks(), None, [LOOK], "tool_calls", id="no reason with a call"),
         pytest.param(
-            Quirks(), "stop", [LOOK], "stop", id="OpenAI says stop after a forced call, and that stays"
+            Quirks(), "stop", [LOOK], "stop", id="OpenAI sends stop after a forced call, and that stays"
         ),
         pytest.param(
-            Quirks(finish_by_calls=True), "stop", [LOOK], "tool_calls", id="unless the row knows better"
+            Quirks(finish_by_calls=True),
+            "stop",
+            [LOOK],
+            "tool_calls",
+            id="stop after a call becomes tool_calls",
         ),
-        pytest.param(Quirks(finish_by_calls=True), "length", [LOOK], "length", id="cut off is cut off"),
+        pytest.param(Quirks(finish_by_calls=True), "length", [LOOK], "length", id="length stays with a call"),
     ],
 )
 def test_finish_reasons(quirks: Quirks, finish: Any, calls: list[Json], expected: str) -> None:
@@ -72,30 +76,30 @@ def test_finish_reasons(quirks: Quirks, finish: Any, calls: list[Json], expected
     assert answer["choices"][0]["finish_reason"] == expected
 
 
-def test_an_answer_that_ends_in_error_is_a_failure() -> None:
+def test_a_finish_reason_that_means_an_error_is_a_failure() -> None:
     with pytest.raises(UpstreamError) as raised:
         OpenAI().response(whole(finish="network_error"), Quirks(finish_reasons={"network_error": "error"}))
     assert raised.value.failure_class == "server"
 
 
 def chunk(delta: Any = None, finish: Any = None, **more: Any) -> str:
-    said = {"content": "Hi"} if delta is None else delta
-    return json.dumps({"id": "1", "choices": [{"index": 0, "delta": said, "finish_reason": finish}], **more})
+    part = {"content": "Hi"} if delta is None else delta
+    return json.dumps({"id": "1", "choices": [{"index": 0, "delta": part, "finish_reason": finish}], **more})
 
 
-def told(*data: str) -> list[Json]:
+def decode(*data: str) -> list[Json]:
     decoder = OpenAI().stream(Quirks())
     return [*(one for piece in data for one in decoder.feed(piece)), *decoder.close()]
 
 
 def test_one_event_that_cannot_be_parsed_is_skipped() -> None:
-    assert len(told(chunk(), '{"choices": [', chunk({}, "stop"), "[DONE]")) == 2
+    assert len(decode(chunk(), '{"choices": [', chunk({}, "stop"), "[DONE]")) == 2
 
 
 @pytest.mark.parametrize("event", ["{", '"x"', '{"choices": 7}', '{"choices": [{"delta"'])
-def test_a_second_one_is_a_failure(event: str) -> None:
+def test_a_second_event_that_cannot_be_parsed_is_a_failure(event: str) -> None:
     with pytest.raises(UpstreamError) as raised:
-        told(chunk(), event, event)
+        decode(chunk(), event, event)
     assert raised.value.failure_class == "protocol"
 
 
@@ -103,23 +107,23 @@ def test_a_second_one_is_a_failure(event: str) -> None:
     "data",
     [
         pytest.param((), id="nothing"),
-        pytest.param(("[DONE]",), id="nothing but the end"),
+        pytest.param(("[DONE]",), id="only the end"),
         pytest.param((chunk(),), id="content without an end"),
         pytest.param((chunk(), chunk(usage={"prompt_tokens": 1})), id="usage without an end"),
     ],
 )
 def test_a_stream_that_ends_too_early_is_a_failure(data: tuple[str, ...]) -> None:
     with pytest.raises(UpstreamError) as raised:
-        told(*data)
+        decode(*data)
     assert raised.value.failure_class == "network"
 
 
 def test_a_stream_with_a_finish_reason_needs_no_done() -> None:
-    assert len(told(chunk(), chunk({}, "stop"))) == 2
+    assert len(decode(chunk(), chunk({}, "stop"))) == 2
 
 
-def test_what_comes_after_done_is_not_told() -> None:
-    assert len(told(chunk({}, "stop"), "[DONE]", chunk())) == 1
+def test_events_after_done_are_ignored() -> None:
+    assert len(decode(chunk({}, "stop"), "[DONE]", chunk())) == 1
 
 
 def test_an_error_within_a_stream_is_raised_when_it_comes() -> None:
@@ -130,8 +134,8 @@ def test_an_error_within_a_stream_is_raised_when_it_comes() -> None:
     assert raised.value.failure_class == "overloaded"
 
 
-def test_an_event_without_choices_or_id_is_no_chunk() -> None:
-    assert len(told('{"type": "ping"}', "", chunk({}, "stop"), '{"prompt_filter_results": []}')) == 1
+def test_an_event_without_choices_or_id_gives_no_chunk() -> None:
+    assert len(decode('{"type": "ping"}', "", chunk({}, "stop"), '{"prompt_filter_results": []}')) == 1
 
 
 FIELDS = st.sampled_from(
@@ -161,7 +165,7 @@ CHOICES = st.fixed_dictionaries({"choices": st.lists(CHOICE, max_size=3)})
 
 
 @given(st.lists(CHOICES | JSON, max_size=4), st.booleans())
-def test_no_answer_of_whatever_shape_is_more_than_a_failure(events: list[Any], legacy: bool) -> None:
+def test_an_answer_of_any_shape_is_an_answer_or_a_failure(events: list[Any], legacy: bool) -> None:
     quirks = Quirks(legacy=not legacy, finish_by_calls=True)
     decoder = OpenAI().stream(quirks, legacy=legacy)
     for event in events:
@@ -176,8 +180,8 @@ def test_no_answer_of_whatever_shape_is_more_than_a_failure(events: list[Any], l
             continue
 
 
-@pytest.mark.parametrize("native", [True, False], ids=["a host with functions", "a host with tools alone"])
-def test_a_client_of_functions_gets_no_tool_calls(native: bool) -> None:
+@pytest.mark.parametrize("native", [True, False], ids=["a host that takes functions", "a host of tools only"])
+def test_a_client_that_sent_functions_gets_no_tool_calls(native: bool) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
     body = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}

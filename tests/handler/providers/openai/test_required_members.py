@@ -1,4 +1,4 @@
-"""The members that OpenAI's shape requires: whatever a host leaves out, the client has them all."""
+"""The client gets every member that OpenAI's answers have, whatever a host leaves out."""
 
 from __future__ import annotations
 
@@ -11,25 +11,32 @@ import pytest
 from handler.answers.client_stream import ClientStream
 from handler.answers.usage import Usage, usage_of
 from handler.errors import Json, UpstreamError
-from handler.providers.openai.shape import REQUIRED, completed
+from handler.providers.openai.required_members import REQUIRED, add_required
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
-from tests.handler.providers.openai.openai_shapes import CALL_EVENTS, SHAPES, TEXT_EVENTS, Shape, call, piece
+from tests.handler.providers.openai.host_answers import (
+    CALL_EVENTS,
+    HOST_ANSWERS,
+    TEXT_EVENTS,
+    HostAnswer,
+    call,
+    piece,
+)
 
 PARTS = {"call": {"id", "type"}, "function": {"name", "arguments"}}
 
 
-def frames_of(events: list[Json], *, wants_usage: bool = True) -> tuple[list[Json], ClientStream]:
-    """The chunks that a client gets, and where they come from."""
-    frames = ClientStream(OpenAI().stream(Quirks()), model="host/m", wants_usage=wants_usage, steady=True)
+def client_chunks(events: list[Json], *, wants_usage: bool = True) -> tuple[list[Json], ClientStream]:
+    """The chunks that a client gets, and the stream that they come from."""
+    stream = ClientStream(OpenAI().stream(Quirks()), model="host/m", wants_usage=wants_usage, steady=True)
     data = [f"data: {json.dumps(event)}\n\n".encode() for event in events] + [b"data: [DONE]\n\n"]
-    sent = b"".join([*map(frames.feed, data), b"" if frames.ended else frames.close()])
-    assert frames.failure is None, frames.failure
-    return [json.loads(line[6:]) for line in sent.decode().split("\n\n") if line], frames
+    sent = b"".join([*map(stream.feed, data), b"" if stream.ended else stream.close()])
+    assert stream.failure is None, stream.failure
+    return [json.loads(line[6:]) for line in sent.decode().split("\n\n") if line], stream
 
 
-def put_together(chunks: list[Json]) -> Json:
-    """One choice as the official clients make it; every required member is looked at on the way."""
+def merge_chunks(chunks: list[Json]) -> Json:
+    """Merge the chunks of one choice as the official clients do, and check every required member."""
     message: Json = {"content": "", "calls": []}
     for chunk in chunks:
         assert all(chunk[name] for name in REQUIRED["chunk"])
@@ -44,7 +51,7 @@ def put_together(chunks: list[Json]) -> Json:
 def add(delta: Json, message: Json) -> None:
     message["content"] += delta.get("content") or ""
     if "role" in delta:
-        assert "role" not in message, "it is told once"
+        assert "role" not in message, "the role comes once"
         message["role"] = delta["role"]
     for one in delta.get("tool_calls") or ():
         if one["index"] == len(message["calls"]):
@@ -52,13 +59,13 @@ def add(delta: Json, message: Json) -> None:
             assert one["function"].keys() >= PARTS["function"]
             message["calls"].append({**one, "arguments": ""})
         else:
-            assert not {"id", "type", "name"} & (one.keys() | one["function"].keys()), "they are told once"
+            assert not {"id", "type", "name"} & (one.keys() | one["function"].keys()), "they come once"
         message["calls"][one["index"]]["arguments"] += one["function"].get("arguments") or ""
     for name in ("images", "annotations"):
         assert all(isinstance(item["index"], int) for item in delta.get(name) or ())
 
 
-def told(calls: list[Json]) -> tuple[tuple[str, Any], ...]:
+def named_calls(calls: list[Json]) -> tuple[tuple[str, Any], ...]:
     ids = [one["id"] for one in calls]
     assert all(ids)
     assert len(set(ids)) == len(ids)
@@ -71,8 +78,8 @@ def tokens(body: Json) -> tuple[int, int, int] | None:
     return usage and tuple(usage[name] for name in REQUIRED["usage"])
 
 
-@pytest.mark.parametrize("shape", [one for one in SHAPES if one.whole], ids=lambda one: one.name)
-def test_a_whole_answer_has_all_that_openais_has(shape: Shape) -> None:
+@pytest.mark.parametrize("shape", [one for one in HOST_ANSWERS if one.whole], ids=lambda one: one.name)
+def test_a_whole_answer_has_every_member(shape: HostAnswer) -> None:
     assert shape.whole is not None
     body = OpenAI().response(shape.whole, Quirks())
     (choice,) = body["choices"]
@@ -81,16 +88,16 @@ def test_a_whole_answer_has_all_that_openais_has(shape: Shape) -> None:
     assert (choice["index"], message["role"]) == (0, "assistant")
     assert message["content"] == shape.text if shape.text else not message["content"]
     calls = [{**one, "arguments": one["function"]["arguments"]} for one in message.get("tool_calls", [])]
-    assert (told(calls), tokens(body)) == (shape.calls, shape.usage)
+    assert (named_calls(calls), tokens(body)) == (shape.calls, shape.usage)
     assert choice["finish_reason"] == shape.expected["finish"]
 
 
-@pytest.mark.parametrize("shape", [one for one in SHAPES if one.events], ids=lambda one: one.name)
-def test_a_stream_has_all_that_openais_has(shape: Shape) -> None:
+@pytest.mark.parametrize("shape", [one for one in HOST_ANSWERS if one.events], ids=lambda one: one.name)
+def test_a_stream_has_every_member(shape: HostAnswer) -> None:
     assert shape.events is not None
-    chunks, frames = frames_of(shape.events)
-    message = put_together(chunks)
-    assert (message["role"], message["content"], told(message["calls"])) == (
+    chunks, stream = client_chunks(shape.events)
+    message = merge_chunks(chunks)
+    assert (message["role"], message["content"], named_calls(message["calls"])) == (
         "assistant",
         shape.text,
         shape.calls,
@@ -98,8 +105,8 @@ def test_a_stream_has_all_that_openais_has(shape: Shape) -> None:
     assert message["finish"] == shape.expected["finish"]
     assert tokens(chunks[-1]) == shape.usage
     assert [chunk for chunk in chunks[:-1] if chunk.get("usage")] == []
-    assert bool(frames.usage) is (shape.usage is not None)
-    without, _ = frames_of(shape.events, wants_usage=False)
+    assert bool(stream.usage) is (shape.usage is not None)
+    without, _ = client_chunks(shape.events, wants_usage=False)
     assert len(without) == len(chunks) - bool(shape.usage)
     assert not any(chunk.get("usage") for chunk in without)
 
@@ -114,22 +121,22 @@ def test_a_complete_event_is_the_same_object(events: list[Json]) -> None:
 @pytest.mark.parametrize(
     ("usage", "whole"),
     [
-        pytest.param({"prompt_tokens": 3, "total_tokens": 5}, (3, 2, 5), id="the answer's tokens"),
-        pytest.param({"completion_tokens": 2, "total_tokens": 5}, (3, 2, 5), id="the prompt's"),
-        pytest.param({"prompt_tokens": 3, "completion_tokens": 2}, (3, 2, 5), id="the sum"),
-        pytest.param({"total_tokens": 5}, (5, 0, 5), id="all but the sum"),
+        pytest.param({"prompt_tokens": 3, "total_tokens": 5}, (3, 2, 5), id="completion_tokens is the rest"),
+        pytest.param({"completion_tokens": 2, "total_tokens": 5}, (3, 2, 5), id="prompt_tokens is the rest"),
+        pytest.param({"prompt_tokens": 3, "completion_tokens": 2}, (3, 2, 5), id="total_tokens is the sum"),
+        pytest.param({"total_tokens": 5}, (5, 0, 5), id="a total alone counts as input"),
         pytest.param({"prompt_tokens": None, "completion_tokens": 2}, (0, 2, 2), id="an unknown count is 0"),
     ],
 )
-def test_where_the_counts_of_usage_come_from(usage: Json, whole: tuple[int, int, int]) -> None:
-    made = completed("usage", usage)
+def test_missing_counts_of_usage_are_calculated(usage: Json, whole: tuple[int, int, int]) -> None:
+    made = add_required("usage", usage)
     assert tuple(made.values()) == whole or tokens({"usage": made}) == whole
     assert isinstance(usage_of({"usage": made}), Usage)
 
 
 @pytest.mark.parametrize("name", [None, ""])
 @pytest.mark.parametrize("finish", ["stop", "tool_calls"])
-def test_a_call_whose_name_never_comes_is_a_failure(name: str | None, finish: str) -> None:
+def test_a_call_whose_name_never_comes_fails(name: str | None, finish: str) -> None:
     nameless = [{**call(None, "{}", "c1", 0), "function": {"name": name, "arguments": "{}"}}]
     decoder = OpenAI().stream(Quirks())
     assert all(
@@ -143,12 +150,12 @@ def test_a_call_whose_name_never_comes_is_a_failure(name: str | None, finish: st
         OpenAI().response({"choices": [{"message": {"tool_calls": nameless}}]}, Quirks())
 
 
-def test_a_call_that_is_cut_off_before_its_name_is_no_call() -> None:
-    chunks, _ = frames_of([piece({"tool_calls": [call(None, "{", "c1", 0)]}), piece({}, "length")])
-    assert put_together(chunks)["calls"] == []
+def test_a_call_that_is_cut_off_before_its_name_is_dropped() -> None:
+    chunks, _ = client_chunks([piece({"tool_calls": [call(None, "{", "c1", 0)]}), piece({}, "length")])
+    assert merge_chunks(chunks)["calls"] == []
 
 
-def test_arguments_without_a_name_are_held_up_to_a_bound() -> None:
+def test_arguments_without_a_name_are_buffered_up_to_a_limit() -> None:
     decoder = OpenAI().stream(Quirks())
     data = json.dumps(piece({"tool_calls": [call(None, "x" * 10_000, "c1", 0)]}))
     assert [list(decoder.feed(data)) for _ in range(50)]
@@ -157,7 +164,7 @@ def test_arguments_without_a_name_are_held_up_to_a_bound() -> None:
     assert raised.value.failure_class == "protocol"
 
 
-def test_a_stream_that_goes_on_after_an_end_and_breaks_off_is_a_failure() -> None:
+def test_a_stream_that_continues_after_a_finish_reason_and_breaks_off_fails() -> None:
     decoder = OpenAI().stream(Quirks())
     for event in (piece({"content": "a"}, "stop"), piece({"content": "b"})):
         list(decoder.feed(json.dumps(event)))

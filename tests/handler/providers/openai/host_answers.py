@@ -1,7 +1,7 @@
 """Answers of hosts that are compatible with OpenAI, each with a member left out or in another place.
 
-A case is what the host sends, whole and as a stream, and what every client is to make of it. The cases of
-left-out members are made of two answers in OpenAI's own shape: a text, and two calls of tools.
+A case is the answer that the host sends, whole or as a stream, and the result that every client must get. The
+cases with a member left out derive from two answers as OpenAI sends them: a text, and two tool calls.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TOOLS = [
 ]
 
 
-class Shape(NamedTuple):
+class HostAnswer(NamedTuple):
     name: str
     whole: Json | None
     events: list[Json] | None
@@ -48,7 +48,7 @@ def piece(delta: Any, finish: Any = None, **more: Any) -> Json:
     return {**HEAD, "object": "chat.completion.chunk", "choices": [choice], **more}
 
 
-def counted(usage: Any = USAGE) -> Json:
+def usage_chunk(usage: Any = USAGE) -> Json:
     return {**piece({}), "choices": [], "usage": usage}
 
 
@@ -72,7 +72,7 @@ TEXT_EVENTS = [
     piece({"role": "assistant", "content": "Hi"}),
     piece({"content": " there"}),
     piece({}, "stop"),
-    counted(),
+    usage_chunk(),
 ]
 CALL_EVENTS = [
     piece({"role": "assistant", "content": None, "tool_calls": [call("look", "", "c1", 0)]}),
@@ -80,23 +80,23 @@ CALL_EVENTS = [
     piece({"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]}),
     piece({"tool_calls": [call("find", '{"b":2}', "c2", 1)]}),
     piece({}, "tool_calls"),
-    counted(),
+    usage_chunk(),
 ]
-SAID = (("look", {"a": 1}), ("find", {"b": 2}))
-ANSWER: list[Path] = [("id",), ("object",), ("created",), ("model",), ("choices", 0, "index")]
-WHOLE: list[Path] = [
-    *ANSWER,
+TWO_CALLS = (("look", {"a": 1}), ("find", {"b": 2}))
+HEAD_MEMBERS: list[Path] = [("id",), ("object",), ("created",), ("model",), ("choices", 0, "index")]
+ANSWER_MEMBERS: list[Path] = [
+    *HEAD_MEMBERS,
     *(("choices", 0, "finish_reason"), ("choices", 0, "message", "role")),
     *(("usage", name) for name in USAGE),
 ]
-CALL: list[Path] = [("choices", 0, "message", "content")] + [
+CALL_MEMBERS: list[Path] = [("choices", 0, "message", "content")] + [
     ("choices", 0, "message", "tool_calls", 1, name) for name in ("id", "type")
 ]
-HOWS = {"absent": ABSENT, "null": None, "empty": ""}
+REPLACEMENTS = {"absent": ABSENT, "null": None, "empty": ""}
 
 
-def without(value: Any, path: Path, instead: Any) -> Any:
-    """The value with something else at a place, where it has that place."""
+def replace_member(value: Any, path: Path, instead: Any) -> Any:
+    """Return a copy with another value at `path`, if the path exists."""
     value = copy.deepcopy(value)
     holder = value
     for name in path[:-1]:
@@ -113,103 +113,126 @@ def without(value: Any, path: Path, instead: Any) -> Any:
     return value
 
 
-def left_out() -> Iterator[Shape]:
-    """Every member of the table, absent, null and empty; of a stream in all of its events."""
-    for how, instead in HOWS.items():
-        for path in WHOLE:
-            if not (path[-1] == "index" and how == "empty"):
-                name = f"{'.'.join(map(str, path))} is {how}"
-                yield Shape(f"in a text, {name}", without(TEXT, path, instead), None, "Hi there")
-                yield Shape(f"in calls, {name}", without(CALLS, path, instead), None, calls=SAID)
-        for path in CALL:
-            made = without(CALLS, path, instead)
-            yield Shape(f"in calls, {'.'.join(map(str, path))} is {how}", made, None, calls=SAID)
-        yield from _left_out_of_streams(how, instead)
+def incomplete_answers() -> Iterator[HostAnswer]:
+    """Each member absent, null and empty; in a stream, in all events."""
+    for kind, instead in REPLACEMENTS.items():
+        for path in ANSWER_MEMBERS:
+            if not (path[-1] == "index" and kind == "empty"):
+                name = f"{'.'.join(map(str, path))} is {kind}"
+                yield HostAnswer(f"in a text, {name}", replace_member(TEXT, path, instead), None, "Hi there")
+                yield HostAnswer(
+                    f"in calls, {name}", replace_member(CALLS, path, instead), None, calls=TWO_CALLS
+                )
+        for path in CALL_MEMBERS:
+            made = replace_member(CALLS, path, instead)
+            yield HostAnswer(
+                f"in calls, {'.'.join(map(str, path))} is {kind}",
+                made,
+                None,
+                calls=TWO_CALLS,
+            )
+        yield from _incomplete_streams(kind, instead)
 
 
-def _left_out_of_streams(how: str, instead: Any) -> Iterator[Shape]:
+def _incomplete_streams(kind: str, instead: Any) -> Iterator[HostAnswer]:
     usage: list[Path] = [("usage", name) for name in USAGE]
-    for path in [*ANSWER, ("choices", 0, "delta", "role"), ("choices", 0, "finish_reason"), *usage]:
-        if not (path[-1] == "index" and how == "empty"):
-            name = f"{'.'.join(map(str, path))} is {how}"
-            events = [without(event, path, instead) for event in TEXT_EVENTS]
-            yield Shape(f"in a streamed text, {name}", None, events, "Hi there")
-            events = [without(event, path, instead) for event in CALL_EVENTS]
-            yield Shape(f"in streamed calls, {name}", None, events, calls=SAID)
+    for path in [*HEAD_MEMBERS, ("choices", 0, "delta", "role"), ("choices", 0, "finish_reason"), *usage]:
+        if not (path[-1] == "index" and kind == "empty"):
+            name = f"{'.'.join(map(str, path))} is {kind}"
+            events = [replace_member(event, path, instead) for event in TEXT_EVENTS]
+            yield HostAnswer(f"in a streamed text, {name}", None, events, "Hi there")
+            events = [replace_member(event, path, instead) for event in CALL_EVENTS]
+            yield HostAnswer(f"in streamed calls, {name}", None, events, calls=TWO_CALLS)
     for member in ("id", "type"):
         path = ("choices", 0, "delta", "tool_calls", 0, member)
-        events = [without(event, path, instead) for event in CALL_EVENTS]
-        yield Shape(f"in the first piece of each call, {member} is {how}", None, events, calls=SAID)
+        events = [replace_member(event, path, instead) for event in CALL_EVENTS]
+        yield HostAnswer(
+            f"in the first piece of each call, {member} is {kind}",
+            None,
+            events,
+            calls=TWO_CALLS,
+        )
     late = [copy.deepcopy(event) for event in CALL_EVENTS]
     for member in ("name", "arguments"):
         path = ("choices", 0, "delta", "tool_calls", 0, "function", member)
-        first = without(late[0], path, instead)
+        first = replace_member(late[0], path, instead)
         second = {**call("look" if member == "name" else None, '{"a":', None, 0), "type": instead}
         second = {key: value for key, value in second.items() if value is not ABSENT}
         events = [first, piece({"tool_calls": [second]}), *late[2:]]
-        yield Shape(f"in the first piece of a call, {member} is {how}", None, events, calls=SAID)
+        yield HostAnswer(
+            f"in the first piece of a call, {member} is {kind}",
+            None,
+            events,
+            calls=TWO_CALLS,
+        )
 
 
-def streamed(
+def stream_of(
     name: str, *deltas: Any, finish: str = "stop", end: list[Json] | None = None, **more: Any
-) -> Shape:
-    last = [piece({}, finish), counted()] if end is None else end
-    return Shape(
+) -> HostAnswer:
+    last = [piece({}, finish), usage_chunk()] if end is None else end
+    return HostAnswer(
         name, None, [*(delta if "choices" in delta else piece(delta) for delta in deltas), *last], **more
     )
 
 
-def calling(name: str, *calls: list[Json], said: Any = SAID, **more: Any) -> Shape:
-    return streamed(name, *({"tool_calls": some} for some in calls), finish="tool_calls", calls=said, **more)
+def stream_of_calls(
+    name: str, *calls: list[Json], expected_calls: Any = TWO_CALLS, **more: Any
+) -> HostAnswer:
+    return stream_of(
+        name, *({"tool_calls": some} for some in calls), finish="tool_calls", calls=expected_calls, **more
+    )
 
 
 ROLE = {"role": "assistant", "content": ""}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 SIGNATURE = {"extra_content": {"google": {"thought_signature": "QUJDRA=="}}}
-ONE = (("look", {"a": 1}),)
-ODD = [
-    Shape("OpenAI's own text", TEXT, TEXT_EVENTS, "Hi there"),
-    Shape("OpenAI's own calls", CALLS, CALL_EVENTS, calls=SAID),
-    calling(
-        "the name comes behind the arguments",
+ONE_CALL = (("look", {"a": 1}),)
+DIFFERENT = [
+    HostAnswer("OpenAI's own text", TEXT, TEXT_EVENTS, "Hi there"),
+    HostAnswer("OpenAI's own calls", CALLS, CALL_EVENTS, calls=TWO_CALLS),
+    stream_of_calls(
+        "the name comes after the arguments",
         [call(None, '{"a":', "c1", 0)],
         [call(None, "1}", None, 0)],
         [call("look", "", None, 0)],
-        said=ONE,
+        expected_calls=ONE_CALL,
     ),
-    calling(
-        "the second call has its name before the first has",
+    stream_of_calls(
+        "the name of the second call comes before that of the first",
         [call(None, '{"a":1}', "c1", 0)],
         [call("find", '{"b":2}', "c2", 1)],
         [call("look", "", "c1", 0)],
-        said=(SAID[1], SAID[0]),
+        expected_calls=(TWO_CALLS[1], TWO_CALLS[0]),
     ),
-    calling("all calls are number 0", [call("look", '{"a":1}', "c1", 0)], [call("find", '{"b":2}', "c2", 0)]),
-    calling(
-        "calls have neither number nor id", [call("look", '{"a":1}', None), call("find", '{"b":2}', None)]
+    stream_of_calls(
+        "all calls have the index 0", [call("look", '{"a":1}', "c1", 0)], [call("find", '{"b":2}', "c2", 0)]
     ),
-    calling(
-        "the same tool twice, with neither number nor id",
+    stream_of_calls(
+        "calls have neither index nor id", [call("look", '{"a":1}', None), call("find", '{"b":2}', None)]
+    ),
+    stream_of_calls(
+        "the same tool twice, with neither index nor id",
         [call("look", '{"a":1}', None)],
         [call("look", '{"a":2}', None)],
-        said=(("look", {"a": 1}), ("look", {"a": 2})),
+        expected_calls=(("look", {"a": 1}), ("look", {"a": 2})),
     ),
-    calling(
-        "all is told again in each piece",
+    stream_of_calls(
+        "each piece repeats id and name",
         [call("look", '{"a":', "c1", 0)],
         [call("look", "1}", "c1", 0)],
         [call("find", '{"b":2}', "c2", 1)],
     ),
-    calling(
+    stream_of_calls(
         "a late piece has no function",
         [call("look", '{"a":1}', "c1", 0)],
         [SIGNATURE],
         [{"index": 0, **SIGNATURE}],
-        said=ONE,
+        expected_calls=ONE_CALL,
     ),
-    calling("there are no arguments", [call("look", None, "c1", 0)], said=(("look", {}),)),
-    calling("arguments are an object", [call("look", {"a": 1}, "c1", 0)], said=ONE),
-    streamed(
+    stream_of_calls("there are no arguments", [call("look", None, "c1", 0)], expected_calls=(("look", {}),)),
+    stream_of_calls("arguments are an object", [call("look", {"a": 1}, "c1", 0)], expected_calls=ONE_CALL),
+    stream_of(
         "images without an index",
         ROLE,
         {"images": [IMAGE]},
@@ -217,65 +240,67 @@ ODD = [
         {"images": [IMAGE]},
         text="Hi",
     ),
-    streamed(
+    stream_of(
         "usage in x_groq",
         {"content": "Hi"},
         end=[{**piece({}, "stop"), "x_groq": {"id": "r", "usage": USAGE}}],
         text="Hi",
     ),
-    streamed(
+    stream_of(
         "usage in the choice",
         {"content": "Hi"},
         end=[{**piece({}), "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]}],
         text="Hi",
     ),
-    streamed("usage beside the end", {"content": "Hi"}, end=[piece({}, "stop", usage=USAGE)], text="Hi"),
-    streamed(
+    stream_of(
+        "usage with the finish reason", {"content": "Hi"}, end=[piece({}, "stop", usage=USAGE)], text="Hi"
+    ),
+    stream_of(
         "usage with every piece",
         piece({"content": "Hi"}, usage=USAGE),
         end=[piece({}, "stop", usage=USAGE)],
         text="Hi",
     ),
-    streamed(
+    stream_of(
         "usage that is empty",
         piece({"content": "Hi"}, usage={}),
         end=[piece({}, "stop", usage={})],
         text="Hi",
         usage=None,
     ),
-    Shape(
+    HostAnswer(
         "whole, with usage in x_groq",
-        {**without(TEXT, ("usage",), ABSENT), "x_groq": {"usage": USAGE}},
+        {**replace_member(TEXT, ("usage",), ABSENT), "x_groq": {"usage": USAGE}},
         None,
         "Hi there",
     ),
-    Shape("whole, with usage that is empty", {**TEXT, "usage": {}}, None, "Hi there", usage=None),
-    streamed(
+    HostAnswer("whole, with usage that is empty", {**TEXT, "usage": {}}, None, "Hi there", usage=None),
+    stream_of(
         "a delta that is null",
         piece(None),
         {"content": "Hi"},
-        end=[piece(None, "stop"), counted()],
+        end=[piece(None, "stop"), usage_chunk()],
         text="Hi",
     ),
-    streamed(
-        "an end beside nothing but thoughts",
+    stream_of(
+        "a finish reason after reasoning alone",
         piece({"role": "assistant", "reasoning_content": "th"}, "stop"),
         {"content": "Hi"},
         text="Hi",
     ),
-    streamed(
-        "an end before the last words",
+    stream_of(
+        "a finish reason before the last text",
         piece({"content": "Hi"}, "stop"),
         {"content": " there"},
         text="Hi there",
     ),
-    streamed(
-        "an end with every piece",
+    stream_of(
+        "a finish reason with every piece",
         piece({"content": "Hi"}, "stop"),
         piece({"content": " there"}, "stop"),
         text="Hi there",
     ),
-    streamed("nothing but thoughts", {"role": "assistant", "reasoning_content": "th"}),
-    streamed("no end but [DONE]", {"content": "Hi"}, end=[counted()], text="Hi"),
+    stream_of("reasoning alone", {"role": "assistant", "reasoning_content": "th"}),
+    stream_of("[DONE] without a finish reason", {"content": "Hi"}, end=[usage_chunk()], text="Hi"),
 ]
-SHAPES = [*ODD, *left_out()]
+HOST_ANSWERS = [*DIFFERENT, *incomplete_answers()]
