@@ -20,6 +20,7 @@ from handler.endpoints.decision_headers import decision_headers
 from handler.endpoints.explain import explain
 from handler.endpoints.health import health
 from handler.endpoints.http import (
+    ClientDisconnected,
     decode_headers,
     encode_headers,
     request_id,
@@ -29,9 +30,9 @@ from handler.endpoints.http import (
 from handler.endpoints.models import model, models
 from handler.endpoints.report import report
 from handler.endpoints.response import Response, json_response
-from handler.endpoints.streaming import ClientDisconnected
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
-from handler.gateway.gateway import Gateway
+from handler.gateway.completion import finish
+from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog, exception_line
 
 # A base URL written for any service that docs/api.md lists works unchanged. Longest first.
@@ -160,7 +161,7 @@ class RequestMiddleware:
             app = self._cors_app if "origin" in headers else self._app
             await app(inner, receive, self._with_common_headers(entry, send))
         finally:
-            await self._gateway.after(entry)
+            finish(self._gateway, entry)
 
     def _with_common_headers(self, entry: RequestLog, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:

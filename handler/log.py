@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from handler.answers.usage import Spent, Usage, dollars_of
+from handler.answers.usage import Usage, WastedUsage, dollars_of
 from handler.errors import Unauthenticated
 from handler.redact import redact
 from handler.settings import InvalidSetting
@@ -53,7 +53,7 @@ class RequestLog:
     decision: Decision | None = None
     answer: Answer | None = None
     attempts: list[AttemptRecord] = field(default_factory=list)
-    spent: list[Spent] = field(default_factory=list)  # the usage of attempts without an answer
+    wasted: list[WastedUsage] = field(default_factory=list)  # the usage of attempts without an answer
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     failure: GatewayError | None = None
@@ -169,8 +169,8 @@ def _result_fields(entry: RequestLog) -> Json:
         estimate = (
             entry.decision.facts.input_tokens if entry.decision and entry.client_left and entry.waited else 0
         )
-        usage = sum((used for _, used in entry.spent), start=Usage(input=estimate, estimated=estimate > 0))
-        cost = None if estimate or not usage else dollars_of(entry.spent)
+        usage = sum((used for _, used in entry.wasted), start=Usage(input=estimate, estimated=estimate > 0))
+        cost = None if estimate or not usage else dollars_of(entry.wasted)
     return {
         "attempts": attempts,
         "resumed": answer.resumed if answer else None,

@@ -13,17 +13,19 @@ from typing import Any
 
 from handler.access.auth import Auth
 from handler.app import create_app
-from handler.gateway.gateway import Gateway
+from handler.gateway.lifecycle import Gateway
+from handler.gateway.policy import Policies
 from handler.log import Log, json_lines, problem_line
 from handler.providers.credential_hosts import credential_allowed
 from handler.providers.provider import Provider
+from handler.relay.attempts import Relay
 from handler.relay.cooldown import Cooldown
-from handler.relay.relay import Relay
 from handler.relay.shared_cooldown import Sharing
 from handler.settings import Settings, read_settings
 from handler.store.dynamodb import create_client
 from handler.store.snapshot import Snapshot
 from handler.store.tables import Store
+from handler.upstream.client import Client
 from handler.upstream.credentials import Credentials
 from handler.upstream.pool import create_pool
 from handler.upstream.signing import Signer
@@ -35,23 +37,28 @@ def build(
     extra_rows: Mapping[str, Provider] | None = None,
     log: Log | None = None,
     store: Store | None = None,
+    upstream: Any = None,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> tuple[Any, Gateway]:
     """Return the ASGI app and its gateway. `extra_rows`: providers that only this process serves.
+
+    `upstream`: an httpx transport, in place of the pool of connections.
 
     `clock`: monotonic seconds; `now`: epoch seconds.
     """
     settings = settings or read_settings()
     log = log or json_lines(level=settings.log_level)
     store = store or Store(create_client(settings), settings)
-    gateway = _gateway(settings, store, log, clock, now, extra_rows or {})
+    upstream = upstream or create_pool(settings)
+    gateway = _gateway(settings, store, upstream, log, clock, now, extra_rows or {})
     return create_app(gateway), gateway
 
 
 def _gateway(
     settings: Settings,
     store: Store,
+    upstream: Any,
     log: Log,
     clock: Callable[[], float],
     now: Callable[[], float],
@@ -74,20 +81,19 @@ def _gateway(
     return Gateway(
         settings=settings,
         auth=Auth(store, settings, clock=clock, now=now, on_read=snapshot.start_refresh, report=report),
-        snapshot=snapshot,
-        credentials=credentials,
+        policies=Policies(settings, snapshot, credentials, extra_rows),
         cooldown=cooldown,
         sharing=sharing,
-        relay=_relay(settings, credentials, signer, cooldown, clock),
+        relay=_relay(upstream, settings, credentials, signer, cooldown, clock),
         log=log,
         now=lambda: datetime.fromtimestamp(now(), UTC),
         clock=clock,
-        roll=random.random,
-        extra_rows=extra_rows,
+        random=random.random,
     )
 
 
 def _relay(
+    upstream: Any,
     settings: Settings,
     credentials: Credentials,
     signer: Signer,
@@ -99,10 +105,8 @@ def _relay(
         return credentials.get(row.credential) if row.credential and credential_allowed(row) else None
 
     return Relay(
-        create_pool(settings),
+        Client(upstream, private_ok=settings.private_upstreams, sign=signer.sign),
         credential=credential,
-        private_ok=settings.private_upstreams,
-        sign=signer.sign,
         observe=cooldown.observe,
         clock=clock,
     )

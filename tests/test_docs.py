@@ -19,8 +19,9 @@ from handler.errors import ACTIONS
 from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.compatible import compatible
-from handler.relay.relay import Relay
+from handler.relay.attempts import Relay
 from handler.settings import Settings
+from handler.upstream.client import Client
 from rules import PREFERENCES, PROVIDERS, RuleSet, read_record
 from rules.facts.facts import VOCABULARY
 from rules.records.conditions import OPERATORS
@@ -80,12 +81,11 @@ async def test_the_new_wire_format_is_served() -> None:
 
     translators = {**TRANSLATORS, "plain": _run(block)["Plain"]()}
     row = Provider(name="plain", dialect="plain", base_url="http://plain.example", credential=None)
-    relay = Relay(
-        httpx.MockTransport(upstream), credential=lambda _: None, private_ok=True, translators=translators
-    )
+    client = Client(httpx.MockTransport(upstream), private_ok=True)
+    relay = Relay(client, credential=lambda _: None, translators=translators)
     body = {"messages": [{"role": "user", "content": "Hi"}], "seed": 1}
-    whole = await relay(replace(call("plain/p", body=body), rows={"plain": row}))
-    streamed = await relay(replace(call("plain/p", body=body, stream=True), rows={"plain": row}))
+    whole = await relay.complete(replace(call("plain/p", body=body), rows={"plain": row}))
+    streamed = await relay.complete(replace(call("plain/p", body=body, stream=True), rows={"plain": row}))
     events = [json.loads(text) for text in texts(await frames_of(streamed))[:-1]]
     assert json.loads(whole.body)["choices"][0]["message"]["content"] == "Good day"
     assert fold(events)["choices"] == [

@@ -1,171 +1,106 @@
-"""What was answered: a whole body, or a stream that has begun and is handed on as it comes."""
+"""The answer to a call: a whole body, or a stream that has started."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from handler.answers.client_stream import ClientStream
 from handler.answers.merge import MergedStream
-from handler.answers.usage import Spent, Usage, dollars_of
+from handler.answers.usage import Usage, WastedUsage, dollars_of
 from handler.errors import AttemptRecord, Json, UpstreamError
-from handler.relay.failover import final_error
-from handler.wire.sse import DONE, encode
 from rules import Candidate
 
 
-class Source(Protocol):
-    """The upstream of a stream."""
+class ByteSource(Protocol):
+    """Where the bytes of a stream come from: a provider's response, or several read as one."""
 
     @property
     def status(self) -> int: ...
 
     @property
-    def waited(self) -> float:
-        """Seconds of the whole call that were spent waiting on providers."""
-        ...
+    def waited(self) -> float: ...
 
     @property
-    def ms(self) -> int:
-        """Milliseconds since this attempt began."""
-        ...
+    def ms(self) -> int: ...
 
-    async def read(self, *, begun: bool, brought: int, patience: float | None) -> bytes:
-        """The next bytes, empty at the end. Raises UpstreamError, also when they are too long in coming.
+    async def read(self, *, started: bool, content_bytes: int, patience: float | None) -> bytes: ...
 
-        `begun`: there was content, of `brought` bytes so far. `patience`: seconds that the rest is worth,
-        when that is limited.
-        """
-        ...
-
-    async def drain(self) -> None:
-        """Read what little is left, so that the connection can serve again."""
-        ...
+    async def drain(self) -> None: ...
 
     async def aclose(self) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """A stream at its commit point: what came so far is in `held`."""
+    """A stream at its first content. `buffered` is what came so far, as frames for the client."""
 
-    source: Source
+    source: ByteSource
     frames: ClientStream | MergedStream
-    held: bytes
-    forget: Callable[[UpstreamError], None]  # takes the credential out of a failure
+    buffered: bytes
+    redact_credential: Callable[[UpstreamError], None]
     settled: bool = False
 
-    def taken(self) -> bytes:
-        held, self.held = self.held, b""
-        return held
+    def take_buffered(self) -> bytes:
+        buffered, self.buffered = self.buffered, b""
+        return buffered
+
+
+async def _no_frames() -> AsyncGenerator[bytes, None]:
+    return
+    yield
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Answer:
-    """Of a stream all this may change, and is final when its frames have ended or it is closed.
+    """The fields of a stream may change until its frames have ended or it is closed.
 
-    When the stream breaks off, `rescue` is asked for the answer that goes on with it.
+    `frames` reads the stream; the attempt loop drives it, and may ask another candidate to continue it.
     """
 
-    candidate: Candidate  # that answers, of a stream the one at hand
+    candidate: Candidate  # the one that answers; of a stream, the one at the moment
     attempts: list[AttemptRecord]  # of the call
     waited: float  # seconds spent waiting on providers
-    input_tokens: int = 0  # the estimate, for a provider that tells of no usage
-    dropped: tuple[str, ...] = ()  # tuning the provider does not take
+    input_tokens: int = 0  # the estimate, for a provider that reports no usage
+    dropped: tuple[str, ...] = ()  # parameters that the provider does not take
     body: bytes = field(default=b"", repr=False)  # a whole answer, as the client gets it
-    retold: bytes = field(default=b"", repr=False)  # a whole answer as the stream that was asked for
-    schema: str | None = None  # how it was held to what was asked for: native | tool | prompt
+    replayed: bytes = field(default=b"", repr=False)  # a whole answer as the stream that was asked for
+    schema: str | None = None  # the mode of structured output: native | tool | prompt
     used: Usage | None = None  # by the candidate
-    spent: list[Spent] = field(default_factory=list)  # by others
+    wasted: list[WastedUsage] = field(default_factory=list)  # by attempts that gave no answer
     first_token: float | None = None  # of a stream: seconds from the attempt's start to the first content
     resumed: Json | None = None  # who began the stream, and how many characters of it came from there
     failure: UpstreamError | None = None  # why it broke off: the client has a part of an answer
-    rescue: Callable[[Answer, UpstreamError], Awaitable[Answer | None]] | None = field(
-        default=None, repr=False
-    )
     stream: Stream | None = field(default=None, repr=False)
+    frames: Callable[[], AsyncGenerator[bytes, None]] = field(default=_no_frames, repr=False)
 
     @property
     def usage(self) -> Usage | None:
-        """All that the call used; None while that is unknown."""
+        """The usage of the whole call; None while that is unknown."""
         if self.used is None:
             return None
-        return sum((usage for _, usage in self.spent), start=self.used)
+        return sum((usage for _, usage in self.wasted), start=self.used)
 
     @property
     def cost_dollars(self) -> float | None:
-        """Of all that the call used. None while the usage is unknown, or when a price is."""
-        return None if self.used is None else dollars_of((*self.spent, (self.candidate, self.used)))
-
-    async def frames(self) -> AsyncGenerator[bytes, None]:
-        """The stream as the client gets it: server-sent events, one or more at a time.
-
-        It ends with `data: [DONE]`, or, when the answer broke off, with an error event instead. It is read
-        once; leaving it early needs `aclose`, of this iterator or of the answer.
-        """
-        stream = self.stream
-        if stream is None:
-            if self.retold:
-                yield self.retold
-            return
-        frame = stream.taken()
-        try:
-            while True:
-                if frame:
-                    yield frame
-                if not stream.frames.ended:
-                    frame = await more(stream.source, stream.frames)
-                elif following := await self._following(stream):
-                    stream, frame = following, following.taken()
-                else:
-                    break
-            if stream.frames.failure is None:
-                yield DONE
-                await stream.source.drain()
-            else:
-                yield self._broken_off(stream.frames.failure)
-        finally:
-            await self.aclose()
-            self.waited = stream.source.waited
+        """The cost of the whole call; None while the usage is unknown, or when a price is."""
+        return None if self.used is None else dollars_of((*self.wasted, (self.candidate, self.used)))
 
     async def aclose(self) -> None:
-        """Let go of the upstream at once, whatever it still had to say. May be called twice."""
+        """Lets go of the upstream at once, whatever it still had to send. May be called twice."""
         if self.stream is not None:
             self._settle(self.stream)
             await self.stream.source.aclose()
 
-    async def _following(self, stream: Stream) -> Stream | None:
-        """The stream that goes on with this one, which has ended; None if that was all."""
-        failure = stream.frames.failure
-        if failure is None:
-            return None
-        stream.forget(failure)
-        await self.aclose()
-        if self.rescue is None or self.used is None:
-            return None
-        # Before another candidate continues: the usage that the client gets counts this attempt too.
-        self.spent.append((self.candidate, self.used))
-        self.used = Usage()
-        following = await self.rescue(self, failure)
-        if following is None:
-            return None
-        self.candidate, self.first_token = following.candidate, following.first_token
-        self.stream, self.resumed = following.stream, following.resumed
-        return self.stream
-
     def _settle(self, stream: Stream) -> None:
-        """What is known of an attempt when it has ended or is left."""
+        """Records how an attempt ended, or was left."""
         if stream.settled:
             return
         stream.settled, source, frames = True, stream.source, stream.frames
-        failure_class, failure = (
-            "ok" if frames.ended else "cancelled",
-            frames.failure if frames.ended else None,
-        )
+        ended, failure = "ok" if frames.ended else "cancelled", frames.failure if frames.ended else None
         self.attempts[-1] = self.attempts[-1]._replace(
-            failure_class=failure.failure_class if failure else failure_class,
+            failure_class=failure.failure_class if failure else ended,
             ms=source.ms,
             detail=failure.detail if failure else None,
             cause=failure.cause if failure else None,
@@ -173,17 +108,13 @@ class Answer:
         self.waited = source.waited
         self.used = frames.used(self.input_tokens)
 
-    def _broken_off(self, failure: UpstreamError) -> bytes:
-        error = final_error([failure], self.attempts, model=self.candidate.id, broke_off=True)
-        self.failure = error
-        return encode(json.dumps(error.body(), separators=(",", ":")))
 
-
-async def more(source: Source, frames: ClientStream | MergedStream) -> bytes:
-    """The frames of the next bytes, or of the end."""
+async def read_frames(source: ByteSource, frames: ClientStream | MergedStream) -> bytes:
+    """Reads the next bytes and returns the frames that they complete; those of the end at the end."""
     try:
-        brought = frames.content_bytes
-        data = await source.read(begun=frames.content, brought=brought, patience=frames.patience)
+        data = await source.read(
+            started=frames.content, content_bytes=frames.content_bytes, patience=frames.patience
+        )
     except UpstreamError as error:
         return frames.close(error)
     return frames.feed(data) if data else frames.close()

@@ -1,7 +1,7 @@
-"""What a client gets of an upstream's bytes: the provider's own JSON with the declared edits.
+"""Turns a provider's stream into the client's: the provider's own JSON with the declared edits.
 
-The edits (contract, sections 3 and 8): `model`; `cost` and `sluice` for a client that asked for them; the
-usage chunk withheld from one that did not ask. No I/O: however the bytes are cut, the frames are the same.
+The edits (contract, sections 3 and 8): `model`; `cost` and `sluice` for a client that asked for them; no
+usage chunk for a client that did not ask. No I/O: however the bytes are cut, the frames are the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from handler.answers.edits import served
 from handler.answers.event_template import EventTemplate
 from handler.answers.resume import CONTENT, Sent
-from handler.answers.usage import Spent, Usage, estimated, part_bytes, size_of, tells_usage, usage_of
+from handler.answers.usage import Usage, WastedUsage, estimated, part_bytes, size_of, tells_usage, usage_of
 from handler.errors import Json, UpstreamError
 from handler.providers.translator import StreamDecoder
 from handler.wire import sse
@@ -21,12 +21,12 @@ from handler.wire.json_memory import SMALL, escape_emoji, is_too_large
 from handler.wire.splice import dump, splice
 from rules import Price
 
-# What a chunk of our own takes from the one before it: SDKs believe the usage of the last chunk.
-_LIKE_THE_LATEST = ("id", "object", "created", "usage")
-# Seconds in which an answer that is whole may still tell its usage, where that is asked for and not yet told;
-# in which it may end; in which its usage may come behind `[DONE]`.
-COUNTING, GRACE, LATE = 20.0, 5.0, 0.1
 MAX_SILENT = 32_000_000  # characters of events that bring the client nothing
+# A chunk of our own takes these from the one before it: SDKs believe the usage of the last chunk.
+_COPIED_FIELDS = ("id", "object", "created", "usage")
+# Seconds to wait after the last finish reason: for usage that the client asked for and that has not come,
+# else for the end; and for usage after `[DONE]`.
+USAGE_WAIT, END_WAIT, LATE_USAGE_WAIT = 20.0, 5.0, 0.1
 
 
 def content_of(chunk: Mapping[str, Any]) -> int | None:
@@ -45,30 +45,33 @@ def content_of(chunk: Mapping[str, Any]) -> int | None:
 
 
 class Edits(Protocol):
-    """What else is done to a stream's chunks: those of a resumed answer, or of one choice among several."""
+    """Further edits to a stream's chunks: of a resumed answer, or of one choice among several."""
 
     def chunk(self, chunk: Json) -> Json | None:
-        """The client's chunk, None for nothing new. Raises UpstreamError when it cannot go on like that."""
+        """The client's chunk; None for nothing new.
+
+        Raises UpstreamError if the chunk does not fit what was sent.
+        """
         ...
 
-    def text(self, words: str) -> None:
-        """Records plain text of a steady stream, which went to the client unchanged."""
+    def text(self, text: str) -> None:
+        """Records plain text that went to the client unchanged."""
         ...
 
     def sent(self) -> Sent | None:
-        """What another candidate can go on with; None when nobody can."""
+        """What another candidate can continue; None if the answer cannot be continued."""
         ...
 
 
 class ClientStream:
-    """One upstream stream as the client's frames. `price` is given to tell the cost, `told` edits chunks.
+    """Makes the client's frames of one upstream stream.
 
-    `steady`: a piece of plain text leaves no trace in the decoder, and no edit changes it: it is not parsed.
-    `spent`: what other attempts of the call used.
+    price: given if the client asked for the cost. stateless_text: plain text changes nothing in the decoder
+    and no edit changes it, so such events are not parsed. wasted: the usage of other attempts of the call.
     """
 
-    content = sent = False  # the upstream brought some; some of it was new to the client
-    usage: Usage | None = None  # as last told
+    content = sent = False  # the upstream brought content; some of it was new to the client
+    usage: Usage | None = None  # as last reported
     ended = False  # the answer is complete, or there is a failure
     failure: UpstreamError | None = None
 
@@ -80,38 +83,36 @@ class ClientStream:
         wants_usage: bool,
         price: Price | None = None,
         explanation: Json | None = None,
-        told: Edits | None = None,
+        edits: Edits | None = None,
         choices: int = 1,
         framing: str = "sse",
         max_event: int = sse.MAX_EVENT,
-        steady: bool = False,
-        spent: Sequence[Spent] = (),
+        stateless_text: bool = False,
+        wasted: Sequence[WastedUsage] = (),
     ) -> None:
         self._decoder = decoder
         self._events = FRAMINGS[framing](max_event=max_event)
         self._model = model
         self._wants_usage, self._price = wants_usage, price
-        self._explanation = explanation  # until it is told
-        self._silent = 0  # characters of events of which the client got nothing
+        self._explanation = explanation  # until it is sent
+        self._silent = 0  # characters of events since the client last got anything
         self._unfinished = set(range(choices))
         self._done = False  # `[DONE]` came
-        self.patience: float | None = None  # seconds that the end is worth; None: the answer is not whole
+        self.patience: float | None = None  # seconds to wait for the end; None: the answer is not complete
         self._latest: Json = {}  # the last chunk that went to the client
-        self._spent = spent
-        self._wording = EventTemplate(model, steady=steady)
-        self.told = told
+        self._wasted = wasted
+        self._template = EventTemplate(model, learns_text=stateless_text)
+        self.edits = edits
         self.content_bytes = 0  # of the text that the upstream brought
 
     def feed(self, data: bytes) -> bytes:
-        """The frames that `data` completes. Those before a failure count, so it is kept and not raised."""
-        return self._framed(self._fed, data)
+        """The frames that `data` completes. A failure is kept in `failure`, since frames before it count."""
+        return self._collect(self._feed, data)
 
     def close(self, why: UpstreamError | None = None) -> bytes:
-        """The last frames, when the upstream has ended. `why` does not matter if all had been said."""
-        frames = self._framed(self._closed, b"")
-        if (
-            self.failure is None or self.failure.failure_class == "schema"
-        ):  # all has been said, rightly or not
+        """The last frames, when the upstream has ended. `why` does not matter if the answer was complete."""
+        frames = self._collect(self._close, b"")
+        if self.failure is None or self.failure.failure_class == "schema":
             return frames
         if why is not None:
             self.failure = why
@@ -120,10 +121,10 @@ class ClientStream:
         return frames
 
     def used(self, input_tokens: int) -> Usage:
-        """As told, or else estimated: what was used so far."""
+        """The usage so far, as reported or else estimated."""
         return self.usage or estimated(input_tokens=input_tokens, output_bytes=self.content_bytes)
 
-    def _framed(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
+    def _collect(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
         frames: list[bytes] = []
         try:
             step(data, frames)
@@ -138,15 +139,15 @@ class ClientStream:
     def _fail(self, failure: UpstreamError) -> None:
         self.failure, self.ended = failure, True
 
-    def _fed(self, data: bytes, frames: list[bytes]) -> None:
+    def _feed(self, data: bytes, frames: list[bytes]) -> None:
         for event in self._events.feed(data):
-            told = len(frames)
+            before = len(frames)
             self._event(event.data, frames)
-            self._silent += len(event.data) if len(frames) == told else 0
+            self._silent += len(event.data) if len(frames) == before else 0
             if self._silent > MAX_SILENT:
                 raise sse.EventTooLarge("too many events without content")
 
-    def _closed(self, _: bytes, frames: list[bytes]) -> None:
+    def _close(self, _: bytes, frames: list[bytes]) -> None:
         for event in self._events.close():
             try:
                 self._event(event.data, frames)
@@ -167,19 +168,19 @@ class ClientStream:
         if "\n" in text:
             text = text.replace("\n", " ")  # many clients read one line per event
         if text.lstrip().startswith("[DONE]"):
-            again, self._done, self.patience = self._done, True, LATE
+            again, self._done, self.patience = self._done, True, LATE_USAGE_WAIT
             if again or self.usage is not None:
                 self._last(frames)
         elif self._done:
             if tells_usage(text):
                 self._chunks(self._decoder.feed(text), text, frames)
                 self._last(frames)
-        elif words := self._wording.words(text):
+        elif content := self._template.text_of(text):
             self.content = self.sent = True
-            self.content_bytes += size_of(words)
-            if self.told is not None:
-                self.told.text(words)
-            frames.append(sse.encode(self._wording.edited(text) or text))
+            self.content_bytes += size_of(content)
+            if self.edits is not None:
+                self.edits.text(content)
+            frames.append(sse.encode(self._template.edited(text) or text))
         else:
             self._chunks(self._decoder.feed(text), text, frames)
 
@@ -188,38 +189,38 @@ class ClientStream:
             self._chunks(self._decoder.feed("[DONE]"), None, frames)
         self._chunks(self._decoder.close(), None, frames)
         if self._explanation is not None:
-            head = {name: self._latest[name] for name in _LIKE_THE_LATEST if name in self._latest}
+            head = {name: self._latest[name] for name in _COPIED_FIELDS if name in self._latest}
             explained = {**head, "choices": [], "sluice": self._explanation}
             frames.append(sse.encode(self._text(explained, None)))
         self.ended = True
 
     def _chunks(self, chunks: Iterable[Json], text: str | None, frames: list[bytes]) -> None:
-        """A frame for each chunk, made of the event's `text` where there is one."""
+        """Adds a frame for each chunk, made from the event's `text` where there is one."""
         for chunk in chunks:
-            said = content_of(chunk)
-            if said is not None:
+            size = content_of(chunk)
+            if size is not None:
                 self.content = True
-                self.content_bytes += said
+                self.content_bytes += size
             usage = usage_of(chunk)
             if usage:
                 self.usage = usage
-                self.patience = self.patience and min(self.patience, GRACE)
-            if self.told is not None:
-                edited = self.told.chunk(chunk)
+                self.patience = self.patience and min(self.patience, END_WAIT)
+            if self.edits is not None:
+                edited = self.edits.chunk(chunk)
                 if edited is None:
                     continue
-                chunk, said = edited, content_of(edited)
-            self.sent = self.sent or said is not None
+                chunk, size = edited, content_of(edited)
+            self.sent = self.sent or size is not None
             choices = chunk.get("choices") or ()
             for choice in choices:
-                self._heed_end(choice, content=said is not None)
+                self._note_end(choice, content=size is not None)
             if usage is not None and not choices:
                 if not self._wants_usage:
                     continue
                 chunk = self._explained(chunk)
             frames.append(sse.encode(self._text(chunk, text)))
 
-    def _heed_end(self, choice: Json, *, content: bool) -> None:
+    def _note_end(self, choice: Json, *, content: bool) -> None:
         """Waits less for the rest once all choices have a finish reason, unless they continue."""
         index = choice["index"]
         if content and index not in self._unfinished:
@@ -227,12 +228,12 @@ class ClientStream:
             self.patience = None
         elif choice.get("finish_reason"):
             self._unfinished.discard(index)
-            self._wording.forget()  # the decoder must see what comes now
+            self._template.forget()  # the decoder must see what comes now
             if not self._unfinished and not self._done:
-                self.patience = COUNTING if self._wants_usage and self.usage is None else GRACE
+                self.patience = USAGE_WAIT if self._wants_usage and self.usage is None else END_WAIT
 
     def _explained(self, usage_chunk: Json) -> Json:
-        """The usage chunk is the last one, so it tells the explanation where one was asked for."""
+        """Puts the explanation, if one was asked for, into the usage chunk, which is the last one."""
         if self._explanation is None:
             return usage_chunk
         explained = {**usage_chunk, "sluice": self._explanation}
@@ -242,13 +243,13 @@ class ClientStream:
     def _text(self, chunk: Json, text: str | None) -> str:
         self._latest = chunk
         if text is None:
-            return dump(served(chunk, self._model, self._price, self._spent))
-        as_it_came = chunk is self._decoder.event
-        as_it_came = as_it_came and not ((self._price or self._spent) and chunk.get("usage"))
-        edited = self._wording.edited(text) if as_it_came else None
+            return dump(served(chunk, self._model, self._price, self._wasted))
+        unchanged = chunk is self._decoder.event
+        unchanged = unchanged and not ((self._price or self._wasted) and chunk.get("usage"))
+        edited = self._template.edited(text) if unchanged else None
         if edited is None:
-            client = served(chunk, self._model, self._price, self._spent)
+            client = served(chunk, self._model, self._price, self._wasted)
             edited = splice(text, self._decoder.event, client)
-        if as_it_came:
-            self._wording.learn(text, chunk, edited)
+        if unchanged:
+            self._template.observe(text, chunk, edited)
         return edited

@@ -1,7 +1,7 @@
-"""What the texts of one stream's events have in common: how they begin, and mostly all but their words.
+"""Learns the constant prefix and suffix of a stream's events, so that text-only events need no parsing.
 
-An edit in that beginning need not be looked for again, and an event that brings nothing but words need not be
-parsed: what else it says was looked at when the first of its kind was. No I/O.
+An edit in the prefix is made once and found again. Everything in an event but its text was looked at when the
+first event of its kind was parsed. No I/O.
 """
 
 from __future__ import annotations
@@ -13,79 +13,82 @@ from typing import Any, NamedTuple
 
 from handler.wire.splice import dump
 
-LESSONS = 3  # how often events are looked at for what they have in common beside the model
+MAX_LEARNED = 3  # how often events are compared for what they have in common besides the model
 
 _MODEL = re.compile(r'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
-_WORDS = re.compile(r'"content"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_CONTENT = re.compile(r'"content"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
-class Alike(NamedTuple):
-    """How the texts of such events begin and end."""
+class Affixes(NamedTuple):
+    """The prefix and the suffix of events that bring nothing but text."""
 
-    begins: str
-    ends: str
+    prefix: str
+    suffix: str
 
-    def words(self, text: str) -> str:
-        """What is said in another of them; empty where the text is no such event, or may be none."""
-        begins, ends = self
-        if not (text.startswith(begins) and text.endswith(ends)):
+    def text_of(self, event: str) -> str:
+        """The text between them; empty if the event is, or may be, of another kind."""
+        prefix, suffix = self
+        if not (event.startswith(prefix) and event.endswith(suffix)):
             return ""
-        words = text[len(begins) : len(text) - len(ends)]
-        return words if words.isprintable() and '"' not in words and "\\" not in words else ""
+        text = event[len(prefix) : len(event) - len(suffix)]
+        return text if text.isprintable() and '"' not in text and "\\" not in text else ""
 
 
-def alike(text: str, event: Mapping[str, Any]) -> Alike | None:
-    """The events that are like this one, if all that it brings is words of one choice."""
+def affixes_of(text: str, event: Mapping[str, Any]) -> Affixes | None:
+    """The affixes of events like this one, if it brings nothing but the text of one choice."""
     match event.get("choices"):
-        case [{"delta": {"content": str(words), **more}, **rest}] if words and not more:
-            found = list(_WORDS.finditer(text))
-            only = len(found) == 1 and json.loads(f'"{found[0][1]}"', strict=False) == words
+        case [{"delta": {"content": str(content), **more}, **rest}] if content and not more:
+            found = list(_CONTENT.finditer(text))
+            only = len(found) == 1 and json.loads(f'"{found[0][1]}"', strict=False) == content
             if only and not rest.get("finish_reason"):
-                return Alike(text[: found[0].start(1)], text[found[0].end(1) :])
+                return Affixes(text[: found[0].start(1)], text[found[0].end(1) :])
     return None
 
 
 class EventTemplate:
-    """The texts of one stream. `steady`: plain words leave no trace in its decoder: it need not hear them."""
+    """What the events of one stream have in common.
 
-    def __init__(self, model: str, *, steady: bool) -> None:
-        self._model = model  # as the client is told
-        self._begins = ""  # the upstream's `model` included
-        self._instead = ""  # what stands there for the client
-        self._alike: Alike | None = None
-        self._lessons = LESSONS if steady else 0
-        self._lesson: tuple[str, Mapping[str, Any]] | None = None  # for when the next event comes
+    learns_text: text-only events may bypass the decoder, since text changes nothing in it.
+    """
 
-    def words(self, text: str) -> str:
-        """The words, where that is all an event brings; empty where it has to be parsed."""
-        if self._lesson:
-            self._study(*self._lesson)
-        return self._alike.words(text) if self._alike and text.startswith(self._begins) else ""
+    def __init__(self, model: str, *, learns_text: bool) -> None:
+        self._model = model  # as the client sees it
+        self._prefix = ""  # the upstream's `model` included
+        self._replacement = ""  # the same with the client's `model`
+        self._affixes: Affixes | None = None
+        self._left = MAX_LEARNED if learns_text else 0
+        self._pending: tuple[str, Mapping[str, Any]] | None = None  # learned from when the next event comes
 
-    def edited(self, text: str) -> str | None:
-        """The text with the client's `model`, where it begins as those before."""
-        if self._begins and text.startswith(self._begins):
-            return self._instead + text[len(self._begins) :]
+    def text_of(self, event: str) -> str:
+        """The text, if the event brings nothing else; empty if it has to be parsed."""
+        if self._pending:
+            self._learn(*self._pending)
+        return self._affixes.text_of(event) if self._affixes and event.startswith(self._prefix) else ""
+
+    def edited(self, event: str) -> str | None:
+        """The event with the client's `model`, if it begins as those before."""
+        if self._prefix and event.startswith(self._prefix):
+            return self._replacement + event[len(self._prefix) :]
         return None
 
-    def learn(self, text: str, event: Mapping[str, Any], edited: str) -> None:
-        """`edited`: what became of an event that only had its `model` changed."""
-        if not (self._begins and text.startswith(self._begins)):
+    def observe(self, text: str, event: Mapping[str, Any], edited: str) -> None:
+        """Observes an event. `edited`: the same event, of which only the `model` was changed."""
+        if not (self._prefix and text.startswith(self._prefix)):
             self._learn_model(text, edited)
-        elif self._lessons:
-            self._lesson = text, event  # not now: somebody waits for these words
+        elif self._left:
+            self._pending = text, event  # not now: a client waits for this text
 
     def forget(self) -> None:
         """Forgets what events have in common, except the model; it is learned again."""
-        self._alike = self._lesson = None
+        self._affixes = self._pending = None
 
-    def _study(self, text: str, event: Mapping[str, Any]) -> None:
-        self._lesson = None
-        if found := alike(text, event):
-            self._lessons, self._alike = self._lessons - 1, found
+    def _learn(self, text: str, event: Mapping[str, Any]) -> None:
+        self._pending = None
+        if found := affixes_of(text, event):
+            self._left, self._affixes = self._left - 1, found
 
     def _learn_model(self, text: str, edited: str) -> None:
         if found := _MODEL.search(text):
-            begins, instead = text[: found.end(1)], text[: found.start(1)] + dump(self._model)
-            if edited == instead + text[len(begins) :]:
-                self._begins, self._instead, self._alike = begins, instead, None
+            prefix, replacement = text[: found.end(1)], text[: found.start(1)] + dump(self._model)
+            if edited == replacement + text[len(prefix) :]:
+                self._prefix, self._replacement, self._affixes = prefix, replacement, None

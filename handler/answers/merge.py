@@ -1,7 +1,7 @@
-"""Several answers of one choice each as one of several: whole ones, and the frames of streams. No I/O.
+"""Merges several answers of one choice each into one of several choices: whole ones, and streams. No I/O.
 
-The answers tell one id and one `created`, the index of a choice is its answer's number, and the usage is
-the sum: each of them was paid for, its prompt too.
+The merged answer has one id and one `created`, the index of a choice is its answer's number, and the usage is
+the sum: each answer was paid for, its prompt too.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 from handler.answers.client_stream import ClientStream
 from handler.answers.edits import served
 from handler.answers.resume import HEAD
-from handler.answers.usage import MOST, Spent, Usage, usage_of
+from handler.answers.usage import MOST, Usage, WastedUsage, usage_of
 from handler.errors import Json, UpstreamError
 from handler.wire import sse
 from handler.wire.splice import dump
 from rules import Price
 
 
-def folded(answers: Sequence[Json]) -> Json:
-    """One completion. It tells its usage if each of them does."""
+def merge_completions(answers: Sequence[Json]) -> Json:
+    """One completion of several. It has a usage if each of them has."""
     choices = [{**answer["choices"][0], "index": index} for index, answer in enumerate(answers)]
     usages = [answer.get("usage") for answer in answers]
     rest = {name: value for name, value in answers[0].items() if name != "usage"}
@@ -28,12 +28,12 @@ def folded(answers: Sequence[Json]) -> Json:
 
 
 class MergedStream:
-    """The frames of several streams as those of one; the bytes that it is fed are frames already.
+    """Merges the frames of several streams; the bytes that it is fed are frames already.
 
-    A stream's frames are made with `choice` as its `told`.
+    Each stream makes its frames with `choice` as its `edits`.
     """
 
-    told = None  # nobody can go on with several choices
+    edits = None  # several choices cannot be continued
     patience = None  # each stream has its own
 
     def __init__(
@@ -43,17 +43,17 @@ class MergedStream:
         wants_usage: bool,
         price: Price | None,
         explanation: Json | None,
-        spent: Sequence[Spent] = (),
+        wasted: Sequence[WastedUsage] = (),
     ) -> None:
         self._model = model
         self._wants_usage = wants_usage
         self._price = price
         self._explanation = explanation
-        self._spent = spent  # by other attempts of the call
+        self._wasted = wasted  # by other attempts of the call
         self.streams: list[ClientStream] = []
         self.head: Json = {}  # of every chunk
-        self.begun = 0  # how many choices the client knows of, the first ones
-        self.usages: dict[int, Json] = {}  # as told, by choice
+        self.introduced = 0  # how many choices the client knows of, the first ones
+        self.usages: dict[int, Json] = {}  # as reported, by choice
         self.ended = False
         self.failure: UpstreamError | None = None
 
@@ -80,19 +80,19 @@ class MergedStream:
         return b"" if why else self._last()
 
     def used(self, input_tokens: int) -> Usage:
-        """By those that have answered anything, and those whose answer is empty."""
+        """The usage of the streams with content, and of those that ended without any."""
         answering = (one for one in self.streams if one.content or (one.ended and not one.failure))
         return sum((frames.used(input_tokens) for frames in answering), start=Usage())
 
     def _last(self) -> bytes:
-        """The last chunk, where there is anything to be told in it."""
+        """The last chunk, if there is anything to put into it."""
         last: Json = {}
         if self._wants_usage and len(self.usages) == len(self.streams):
             last["usage"] = _total(list(self.usages.values()))
         if self._explanation is not None:
             last["sluice"] = self._explanation
         chunk = {**self.head, "choices": [], **last}
-        return sse.encode(dump(served(chunk, self._model, self._price, self._spent))) if last else b""
+        return sse.encode(dump(served(chunk, self._model, self._price, self._wasted))) if last else b""
 
 
 class Choice:
@@ -101,7 +101,7 @@ class Choice:
     def __init__(self, index: int, whole: MergedStream) -> None:
         self._index = index
         self._whole = whole
-        self._begun = False
+        self._started = False
 
     def chunk(self, chunk: Json) -> Json | None:
         whole, choices = self._whole, chunk.get("choices")
@@ -111,34 +111,34 @@ class Choice:
             return None
         if "id" not in whole.head:
             whole.head = {name: chunk[name] for name in ("object", *HEAD) if name in chunk}
-        told = [{**choice, "index": self._index} for choice in choices or ()]
-        return {**chunk, **whole.head, "choices": told if self._begun or not told else self._opened(told)}
+        own = [{**choice, "index": self._index} for choice in choices or ()]
+        return {**chunk, **whole.head, "choices": own if self._started or not own else self._start(own)}
 
-    def _opened(self, told: list[Json]) -> list[Json]:
-        """With the choices before it that are silent yet: OpenAI's library takes them in no other order."""
-        whole, self._begun = self._whole, True
-        if self._index < whole.begun:  # another has begun this one, with its role
-            delta = {name: value for name, value in (told[0].get("delta") or {}).items() if name != "role"}
-            return [{**told[0], "delta": delta}, *told[1:]]
-        before = range(whole.begun, self._index)
-        whole.begun = self._index + 1
-        begin = {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
-        return [*({"index": index, **begin} for index in before), *told]
+    def _start(self, own: list[Json]) -> list[Json]:
+        """Adds the choices before it that are silent yet: OpenAI's library takes them in no other order."""
+        whole, self._started = self._whole, True
+        if self._index < whole.introduced:  # another stream has introduced this choice, with its role
+            delta = {name: value for name, value in (own[0].get("delta") or {}).items() if name != "role"}
+            return [{**own[0], "delta": delta}, *own[1:]]
+        before = range(whole.introduced, self._index)
+        whole.introduced = self._index + 1
+        first = {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+        return [*({"index": index, **first} for index in before), *own]
 
-    def text(self, words: str) -> None:
+    def text(self, text: str) -> None:
         """Does nothing."""
 
     def sent(self) -> None:
         return None
 
 
-def _total(told: Sequence[Any]) -> Any:
-    """Objects member by member, numbers added, of anything else the first."""
-    told = [one for one in told if one is not None] or [None]
-    kinds = {type(one) for one in told}
+def _total(values: Sequence[Any]) -> Any:
+    """The sum of usages: objects member by member, numbers added; of anything else the first."""
+    values = [one for one in values if one is not None] or [None]
+    kinds = {type(one) for one in values}
     if kinds == {dict}:
-        names = dict.fromkeys(name for one in told for name in one)
-        return {name: _total([one.get(name) for one in told]) for name in names}
-    if kinds <= {int, float} and all(abs(one) < MOST for one in told):
-        return sum(told)
-    return told[0]
+        names = dict.fromkeys(name for one in values for name in one)
+        return {name: _total([one.get(name) for one in values]) for name in names}
+    if kinds <= {int, float} and all(abs(one) < MOST for one in values):
+        return sum(values)
+    return values[0]

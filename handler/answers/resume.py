@@ -1,7 +1,7 @@
-"""What a client was told of an answer, and how another candidate goes on with it (`recovery: resume`).
+"""Tracks the text that the client has received, so that another candidate can continue a broken stream.
 
-A model that takes a prefill goes on from the text so far. Any other starts over, and what it says counts only
-from where the client's text ends, provided that it begins with that text (contract, section 6). No I/O.
+A model that takes a prefill continues the text so far. Any other starts over, and its text counts only from
+where the client's text ends, if it begins with that text (contract, section 6: `recovery: resume`). No I/O.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from handler.errors import Json, UpstreamError
 # Fields of a delta that hold content: text, tool calls, reasoning in its several names, refusal, audio.
 REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking"})
 CONTENT = REASONING | {"content", "refusal", "audio", "tool_calls", "function_call"}
-ECHO = 8  # characters of a prefill that nobody repeats by chance, but a provider that echoes it
-MOST_TOLD = 4_000_000  # characters of an answer that another candidate may go on with
-HEAD = ("id", "created")  # one for the whole stream, whoever goes on with it
+ECHO = 8  # characters of a prefill that no answer repeats by chance, but a provider that echoes it
+MAX_SENT = 4_000_000  # characters of an answer that another candidate may continue
+HEAD = ("id", "created")  # the same for the whole stream, whichever candidate continues it
 
 
 class Sent(NamedTuple):
-    """What the client has of an answer that broke off: nothing but text."""
+    """The text that the client has of an answer that broke off."""
 
     text: str
     head: Json
@@ -29,7 +29,7 @@ class Sent(NamedTuple):
 
 
 class Continuation(NamedTuple):
-    """How the next attempt goes on: from a prefill, or by starting over."""
+    """How the next attempt continues: from a prefill, or by starting over."""
 
     sent: Sent
     prefill: bool
@@ -43,11 +43,11 @@ class Continuation(NamedTuple):
         """The chat to send. Anthropic refuses a prefill that ends in white space, so it goes without."""
         if not self.prefill:
             return chat
-        said = {"role": "assistant", "content": self.sent.text.rstrip()}
-        return {**chat, "messages": [*chat["messages"], said]}
+        prefill = {"role": "assistant", "content": self.sent.text.rstrip()}
+        return {**chat, "messages": [*chat["messages"], prefill]}
 
     def overlaps(self) -> tuple[Overlap, ...]:
-        """What the new answer may begin with, or has to, that the client has already."""
+        """The text that the new answer may or must begin with, and that the client has already."""
         text = self.sent.text
         if not self.prefill:
             return (Overlap(text, must=True),)
@@ -56,15 +56,15 @@ class Continuation(NamedTuple):
 
 
 class Overlap:
-    """Text that the client knows already. `must`: the new answer has to begin with it."""
+    """Text that the client has already. must: the new answer has to begin with it."""
 
     def __init__(self, known: str, *, must: bool = False) -> None:
         self._known = known
         self._must = must
-        self._at = 0  # how much of it was said again
+        self._at = 0  # how much of it was repeated
 
     def rest(self, text: str, *, last: bool = False) -> str:
-        """What is new to the client; the `last` text comes alone. Raises UpstreamError for another answer."""
+        """The new part of `text`. last: no more text comes. Raises UpstreamError for another answer."""
         known, left = self._known, len(self._known) - self._at
         if not left:
             return text
@@ -74,59 +74,59 @@ class Overlap:
         again = text.startswith(known[self._at :])
         if self._must and not again:
             raise UpstreamError(
-                "The new answer does not begin with what was said.", failure_class="cancelled"
+                "The new answer does not begin with the text so far.", failure_class="cancelled"
             )
-        held, self._at = known[: self._at], len(known)
-        return text[left:] if again else held + text
+        withheld, self._at = known[: self._at], len(known)
+        return text[left:] if again else withheld + text
 
 
 def resumable(chat: Json) -> bool:
-    """Whether an answer to this chat is one text, which another candidate can go on with."""
-    form = chat.get("response_format")
+    """True if an answer to this chat is one text, which another candidate can continue."""
+    output = chat.get("response_format")
     return (
         chat.get("n") in (None, 1)
         and not chat.get("logprobs")
         and not chat.get("audio")
         and "audio" not in (chat.get("modalities") or ())
-        and (not form or form.get("type") == "text")
+        and (not output or output.get("type") == "text")
     )
 
 
 class SentText:
-    """The chunks of one attempt as they go to the client, after what it was told by others before."""
+    """Edits the chunks of one attempt to what is new to the client, and records the text; see Edits."""
 
     def __init__(self, model: str, continuation: Continuation | None = None) -> None:
         self._model = model
-        self._goes_on = continuation
+        self._continuation = continuation
         self._head = continuation.sent.head if continuation else {}
         self._overlaps = continuation.overlaps() if continuation else ()
         self._text = StringIO()  # new to the client
         self._plain = True  # nothing but text, not too much, and more of it may come
 
     def chunk(self, chunk: Json) -> Json | None:
-        """The client's chunk, None for nothing new. Raises UpstreamError when the answer is another one."""
-        if self._goes_on is not None:
-            edited = self._continued(chunk, self._goes_on)
+        """The client's chunk; None for nothing new. Raises UpstreamError when the answer is another one."""
+        if self._continuation is not None:
+            edited = self._continued(chunk)
             if edited is None:
                 return None
             chunk = edited
         self._note(chunk)
         return chunk
 
-    def text(self, words: str) -> None:
+    def text(self, text: str) -> None:
         """Records text that went to the client."""
         if self._plain:
-            self._text.write(words)
-            self._plain = self._text.tell() <= MOST_TOLD
+            self._text.write(text)
+            self._plain = self._text.tell() <= MAX_SENT
 
     def sent(self) -> Sent | None:
-        """What the client has now; None when nobody can go on with it."""
+        """The text that the client has now; None if the answer cannot be continued."""
         if not self._plain:
             return None
         text = self._text.getvalue()
-        if self._goes_on is None:
+        if self._continuation is None:
             return Sent(text, self._head, self._model, len(text))
-        before = self._goes_on.sent
+        before = self._continuation.sent
         return Sent(before.text + text, before.head, before.model, before.at)
 
     def _note(self, chunk: Json) -> None:
@@ -140,7 +140,7 @@ class SentText:
             if other or choice.get("index") or choice.get("finish_reason"):
                 self._plain = False
 
-    def _continued(self, chunk: Json, goes_on: Continuation) -> Json | None:
+    def _continued(self, chunk: Json) -> Json | None:
         choices = [self._choice(choice) for choice in chunk.get("choices") or ()]
         edited = {**chunk, **self._head, "choices": choices}
         news = chunk.get("usage") or any(
@@ -149,9 +149,9 @@ class SentText:
         return edited if news else None
 
     def _choice(self, choice: Json) -> Json:
-        """What is new of it. Reasoning would be told in the middle of the text, so it is not."""
-        told = (choice.get("delta") or {}).items()
-        delta = {name: value for name, value in told if name != "role" and name not in REASONING}
+        """The new part of a choice. Reasoning would come in the middle of the text, so it is left out."""
+        fields = (choice.get("delta") or {}).items()
+        delta = {name: value for name, value in fields if name != "role" and name not in REASONING}
         other = any(value and name in CONTENT and name != "content" for name, value in delta.items())
         text = delta.pop("content", None) or ""
         for overlap in self._overlaps:

@@ -41,7 +41,7 @@ class Usage:
         )
 
 
-Spent = tuple[Candidate, Usage]  # the usage of an attempt that did not give the answer
+WastedUsage = tuple[Candidate, Usage]  # the usage of an attempt that did not give the answer
 
 
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
@@ -94,25 +94,25 @@ def dollars(nano: int) -> float:
     return nano / NANO
 
 
-def cost_of(spent: Iterable[Spent]) -> int | None:
+def cost_of(wasted: Iterable[WastedUsage]) -> int | None:
     """The cost of all of it in nano-dollars; None when a price is unknown."""
     nano = 0
-    for candidate, usage in spent:
+    for candidate, usage in wasted:
         if candidate.model.price is None:
             return None
         nano += cost(usage, candidate.model.price)
     return nano
 
 
-def dollars_of(spent: Iterable[Spent]) -> float | None:
+def dollars_of(wasted: Iterable[WastedUsage]) -> float | None:
     """The cost of all of it in dollars; None when a price is unknown."""
-    nano = cost_of(spent)
+    nano = cost_of(wasted)
     return None if nano is None else dollars(nano)
 
 
-def summed(usage: Mapping[str, Any], spent: Iterable[Spent]) -> dict[str, Any]:
+def summed(usage: Mapping[str, Any], wasted: Iterable[WastedUsage]) -> dict[str, Any]:
     """Adds the usage of earlier attempts to a completion's usage object, in the members that it has."""
-    more = sum((used for _, used in spent), start=Usage())
+    more = sum((used for _, used in wasted), start=Usage())
     details = {
         "prompt_tokens_details": {"cached_tokens": more.cached},
         "completion_tokens_details": {"reasoning_tokens": more.reasoning},

@@ -5,26 +5,30 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from handler.endpoints.decision_headers import decision_headers
+from handler.endpoints.http import cancel_on_disconnect, deadline_of, read_body
 from handler.endpoints.response import Response
-from handler.endpoints.streaming import StreamingAnswer, cancel_on_disconnect, deadline_of
-from handler.gateway.gateway import Gateway
+from handler.endpoints.streaming import StreamingAnswer
+from handler.gateway.admission import authenticate, decide_on
+from handler.gateway.completion import call_of, complete
+from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
 
 
 async def chat_completions(gateway: Gateway, request: Request) -> Response | StreamingAnswer:
     """An OpenAI chat completion from the model that the rules decide on, whole or streamed."""
     entry: RequestLog = request.scope["sluice.entry"]
-    asked = await gateway.asked(request.receive, entry)
-    asked.raise_if_refused()
-    call = gateway.call(asked, deadline_of(request.scope, gateway.clock()))
-    if asked.chat.stream:
+    key = await authenticate(gateway, entry)
+    body = await read_body(request.receive, entry.headers, gateway.settings.max_body)
+    admitted = await decide_on(gateway, key, body, entry)
+    admitted.raise_if_refused()
+    call = call_of(gateway, admitted, deadline_of(request.scope, gateway.clock()))
+    if admitted.chat.stream:
         return StreamingAnswer(
-            gateway.relayed(call, entry),
+            complete(gateway, call, entry),
             lambda answer: decision_headers(entry) if answer else {},  # else it may still become another
             entry.set_failure,
-            head_after=gateway.head_after,
         )
-    answer = await cancel_on_disconnect(gateway.relayed(call, entry), request.receive)
+    answer = await cancel_on_disconnect(complete(gateway, call, entry), request.receive)
     headers = decision_headers(entry)
     if answer.cost_dollars is not None:
         headers["x-sluice-cost"] = f"{answer.cost_dollars:.9f}".rstrip("0").rstrip(".")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from handler.endpoints.response import Response, json_response
-from handler.errors import GatewayError
-from handler.gateway.gateway import Gateway
+from handler.errors import GatewayError, Json
+from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
 
 
@@ -14,8 +14,24 @@ async def health(gateway: Gateway, request: Request) -> Response:
     """Return the state of the gateway, with details for a `manage` key; 503 if no request can be served."""
     entry: RequestLog = request.scope["sluice.entry"]
     entry.routine = True
-    status, body = gateway.health(detailed=_manages(gateway, request))
-    return json_response(body, status, headers={"cache-control": "no-store"})
+    auth, policies = gateway.auth, gateway.policies
+    state, problems = policies.snapshot.status(), [*auth.problems(), *policies.credentials.problems()]
+    if problems:
+        state["status"] = "degraded"
+    if _manages(gateway, request):
+        state["problems"] = [*problems, *policies.snapshot.problems()]
+        state |= _details(gateway)
+    ready = policies.snapshot.ready and auth.ready
+    return json_response(state, 200 if ready else 503, headers={"cache-control": "no-store"})
+
+
+def _details(gateway: Gateway) -> Json:
+    policies, cooling = gateway.policies, gateway.cooldown.cooling()
+    return {
+        "unavailable": policies.latest.unavailable(gateway.settings) if policies.latest else {},
+        "warnings": policies.warnings(),
+        **({"cooling": {id: round(left, 1) for id, left in cooling.items()}} if cooling else {}),
+    }
 
 
 def _manages(gateway: Gateway, request: Request) -> bool:

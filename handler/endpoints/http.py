@@ -1,12 +1,21 @@
-"""HTTP helpers that every endpoint shares: headers to and from ASGI, request ids and trace headers."""
+"""HTTP helpers that every endpoint shares: bodies, deadlines, disconnects, headers, request ids."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
+from starlette.types import Receive, Scope
+
+from handler.wire.content_encoding import body_too_large, decode_body
 from handler.wire.header_values import encode_header_value
 
+T = TypeVar("T")
+
+MAX_LENGTH_DIGITS = 18  # digits of a declared length that are read at all
+DEADLINE_MARGIN = 1.0  # seconds kept back of what Lambda leaves us, to end the answer properly
 LONGEST_VALUE = 1000  # characters of a response header's value: clients and proxies limit theirs
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -64,3 +73,55 @@ def trace_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
     return value if value is not None and pattern.fullmatch(value) else None
+
+
+class ClientDisconnected(Exception):
+    """The client disconnected, so there is nobody to answer."""
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
+    """Reads and decodes the whole body. Raises GatewayError (too large, malformed), ClientDisconnected."""
+    declared = headers.get("content-length", "").lstrip("0")
+    if declared.isdecimal() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit):
+        raise body_too_large(limit)
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
+            raise body_too_large(limit)
+    return decode_body(bytes(body), headers.get("content-encoding", ""), limit)
+
+
+def deadline_of(scope: Scope, now: float) -> float:
+    """When the request must be answered, on the clock of `now`; infinity outside Lambda."""
+    context = scope.get("aws.context")
+    if context is None:
+        return float("inf")
+    return now + float(context.get_remaining_time_in_millis()) / 1000 - DEADLINE_MARGIN
+
+
+async def cancel_on_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
+    """The result of `work`. Cancels it and raises ClientDisconnected when the client disconnects first."""
+    working, disconnected = asyncio.current_task(), False
+    assert working is not None
+
+    async def watch() -> None:
+        nonlocal disconnected
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        disconnected = True
+        working.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if disconnected and working.uncancel() == 0:
+            raise ClientDisconnected from None
+        raise
+    finally:
+        watching.cancel()

@@ -6,7 +6,9 @@ from starlette.requests import Request
 
 from handler.endpoints.response import Response, json_response
 from handler.errors import Json, NotFound
-from handler.gateway.gateway import Gateway
+from handler.gateway.admission import authenticate, refusal_error
+from handler.gateway.lifecycle import Gateway
+from rules import Facts, Refusal, list_models
 
 
 async def models(gateway: Gateway, request: Request) -> Response:
@@ -27,8 +29,14 @@ async def model(gateway: Gateway, request: Request) -> Response:
 
 
 async def _models(gateway: Gateway, request: Request) -> list[Json]:
-    key = await gateway.admitted(request.scope["sluice.entry"])
-    return await gateway.models(key)
+    """Return the models of the caller's key in OpenAI's format. Raises GatewayError."""
+    key = await authenticate(gateway, request.scope["sluice.entry"])
+    policy = await gateway.policies.current()
+    facts = Facts(key=key.id, project=key.project, key_models=key.models)
+    found = list_models(policy.ruleset, policy.catalog, policy.live, facts)
+    if isinstance(found, Refusal):
+        raise refusal_error(found, retry_after=policy.retry_after)
+    return found
 
 
 def _anthropic(item: Json) -> Json:

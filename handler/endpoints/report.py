@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from handler.endpoints.http import read_body
 from handler.endpoints.response import Response, json_response
-from handler.endpoints.streaming import read_body
 from handler.errors import InvalidRequest
-from handler.gateway.gateway import Gateway
+from handler.gateway.admission import authenticate
+from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
 from handler.wire.strict_json import loads
 
 
 async def report(gateway: Gateway, request: Request) -> Response:
     entry: RequestLog = request.scope["sluice.entry"]
-    await gateway.admitted(entry)
+    await authenticate(gateway, entry)
     _, value = loads(await read_body(request.receive, entry.headers, gateway.settings.max_body))
     if not isinstance(value, dict):
         raise InvalidRequest("The body: expected an object")

@@ -1,16 +1,21 @@
-"""Facts of a chat request for the rules, and the errors of requests that the rules or a provider refuse."""
+"""Admits a request: the caller's key, the checked body, its facts, and the decision of the rules."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from handler.access.keys import Key
-from handler.errors import Forbidden, GatewayError, InvalidRequest, NotFound, Unavailable
-from handler.formats.chat.request import Chat
+from handler.errors import Forbidden, GatewayError, InvalidRequest, Json, NotFound, Unavailable
+from handler.formats.chat.request import Chat, parse
 from handler.formats.options import Headers, header_facts
+from handler.gateway.lifecycle import Gateway
+from handler.gateway.policy import Policy
+from handler.log import RequestLog
 from handler.providers.quirks.refused_fields import refused_field
-from rules import Facts, Refusal, facts_of_request
+from rules import Decision, Facts, Refusal, decide, facts_of_request
 
 # The error of each refusal code; the other codes are faults of the request itself.
 REFUSAL_ERRORS: Mapping[str, type[GatewayError]] = {
@@ -19,6 +24,54 @@ REFUSAL_ERRORS: Mapping[str, type[GatewayError]] = {
     "no_candidate": Unavailable,
     "rule_unreadable": Unavailable,
 }
+
+
+class AdmittedRequest(NamedTuple):
+    """One chat request, and what was decided about it."""
+
+    chat: Chat
+    key: Key
+    policy: Policy
+    decision: Decision
+    headers: Headers
+
+    def explanation(self) -> Json:
+        """The decision as this key may see it: without `manage`, only records whose scope covers it."""
+        if "manage" in self.key.scopes:
+            return self.decision.explain()
+        covering = (
+            record for record in self.policy.ruleset.records if record.scope.covers(self.decision.facts)
+        )
+        return self.decision.explain(visible=frozenset((record.kind, record.id) for record in covering))
+
+    def raise_if_refused(self) -> None:
+        """Raises the error of a request that the rules or a candidate's provider refuse."""
+        if self.decision.refusal is not None:
+            raise refusal_error(self.decision.refusal, retry_after=self.policy.retry_after)
+        for candidate in self.decision.candidates:
+            model, allow = candidate.model, self.decision.effects.allow_fields
+            refuse = self.policy.rows[model.provider].quirks.refuse
+            if error := refused_field_error(self.chat, refuse, allow, model=model.name):
+                raise error
+
+
+async def authenticate(gateway: Gateway, entry: RequestLog) -> Key:
+    """The caller's key, with the scope that every endpoint asks for. Raises GatewayError."""
+    entry.key = key = await gateway.auth.authenticate(entry.headers)
+    key.require("chat")
+    return key
+
+
+async def decide_on(gateway: Gateway, key: Key, body: bytes, entry: RequestLog) -> AdmittedRequest:
+    """Checks a chat request and decides which model is to answer. Raises GatewayError."""
+    chat = parse(body, entry.headers, gateway.settings)
+    policy = await gateway.policies.current()
+    facts = facts_of(chat, key=key, headers=entry.headers, now=gateway.now(), roll=gateway.random())
+    cooling = gateway.cooldown.cooling()
+    live = replace(policy.live, cooling=cooling) if cooling else policy.live
+    decision = decide(facts, policy.ruleset, policy.catalog, live)
+    entry.stream, entry.tags, entry.decision = chat.stream, chat.tags, decision
+    return AdmittedRequest(chat, key, policy, decision, entry.headers)
 
 
 def facts_of(chat: Chat, *, key: Key, headers: Headers, now: datetime, roll: float) -> Facts:

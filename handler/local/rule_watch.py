@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from handler.errors import GatewayError
-from handler.gateway.gateway import Gateway
+from handler.gateway.lifecycle import Gateway
 from handler.store.dynamodb import StoreError
 from rules.review import lint
 
@@ -24,7 +24,7 @@ async def watch_rules(
     logged: frozenset[str] = frozenset()
     while True:
         with suppress(GatewayError, StoreError):  # the rules cannot be read: the snapshot has logged that
-            policy = await gateway.policy()
+            policy = await gateway.policies.current()
             keys = await read_keys()
             lines = [str(finding) for finding in lint.find_warnings(policy.ruleset, policy.catalog, keys)]
             for line in (line for line in lines if line not in logged and not known):

@@ -71,7 +71,7 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
                 embedded=embedded,
                 region=region,
                 seeded=seeded,
-                available=gateway.available,
+                available=gateway.policies.available,
             )
             async with _running(app, listener, grace=GRACE):
                 sys.stdout.write(banner(run))

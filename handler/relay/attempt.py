@@ -1,212 +1,160 @@
-"""What a provider's response is: an answer, or a failure of its class (contract, section 6)."""
+"""One attempt: a candidate is asked, and gives an answer or a failure of its class."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
-from handler.answers.answer import Answer, Source, Stream, more
-from handler.answers.client_stream import ClientStream
-from handler.answers.edits import whole
-from handler.answers.merge import MergedStream
-from handler.answers.replay import Checked, ReplayDecoder
-from handler.answers.resume import Continuation, SentText, resumable
-from handler.answers.usage import Spent, estimated, output_bytes, usage_of
-from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
+from handler.answers.answer import Answer
+from handler.answers.resume import Continuation
+from handler.answers.usage import WastedUsage
+from handler.errors import Json, SchemaMismatch, UpstreamError
+from handler.providers.addressing import apply_surface
 from handler.providers.provider import Provider
-from handler.providers.translator import StreamDecoder, Translator
-from handler.relay.call import Call
-from handler.structured.offered_tools import check_calls, offered_only
-from handler.structured.refused_modes import raise_if_mode_refused
-from handler.structured.strict_tools import StrictTools, strict_tools
-from handler.upstream.request import UpstreamRequest
-from handler.upstream.response import Upstream, accepted, parsed, protocol_error
-from handler.wire.sse import DONE
-from rules import Candidate, Price
+from handler.providers.translator import Translator
+from handler.relay import subcalls
+from handler.relay.call import Attempt, Call
+from handler.relay.response import replay_as_stream, send_and_read
+from handler.relay.timeouts import limits_of
+from handler.structured.refused_modes import STRICT, with_plain_tools
+from handler.upstream.client import Client, Limits, Stopwatch
+from handler.upstream.request import UpstreamRequest, build_request
+from rules import Candidate, Model
 
 if TYPE_CHECKING:
     from handler.structured.schema_attempt import SchemaAttempt
 
-MAX_HELD = 8_000_000  # bytes of a stream that the client has nothing of yet
+_STREAMING = frozenset({"stream", "stream_options"})
 
 
-class Attempt(NamedTuple):
-    """One attempt: who was asked, for what, in which words."""
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the attempts of a process work with."""
 
-    call: Call
-    candidate: Candidate
-    row: Provider
-    translator: Translator
-    order: UpstreamRequest
-    goes_on: Continuation | None  # of an answer that another began
-    form: SchemaAttempt | None  # of structured output
-    spent: list[Spent]  # where it is noted what failed attempts used
-    parts: int = 1  # how many are asked at the same time, for one choice each
-
-    @property
-    def recovery(self) -> str:
-        return self.call.decision.effects.recovery
-
-    @property
-    def strict(self) -> StrictTools | None:
-        """The strict tools that the provider does not enforce as they are."""
-        return strict_tools(self.call, self.row, self.order.dropped)
-
-    @property
-    def wants_usage(self) -> bool:
-        return self.call.chat.include_usage or self.call.chat.include_cost
-
-    @property
-    def legacy(self) -> bool:
-        """Whether the answer goes back in the form of functions; that of a forced tool is no call."""
-        return self.call.chat.legacy and not (self.form and self.form.by_tool)
-
-    @property
-    def explanation(self) -> Json | None:
-        told, form = self.call.explanation, self.form
-        return {**told, "schema": form.way} if told is not None and form is not None else told
-
-    @property
-    def told_price(self) -> Price | None:
-        """The price, for a client that asked to be told the cost."""
-        return self.candidate.model.price if self.call.chat.include_cost else None
+    client: Client
+    credential: Callable[[Provider], str | None]
+    translators: Mapping[str, Translator]  # by dialect
 
 
-Opened = Callable[[Attempt], Awaitable[Upstream]]  # sends the order; raises UpstreamError
+async def make_attempt(
+    services: Services,
+    call: Call,
+    candidate: Candidate,
+    *,
+    continuation: Continuation | None,
+    repair_of: SchemaMismatch | None,
+    deadline: float,
+    stopwatch: Stopwatch,
+    wasted: list[WastedUsage],
+) -> Answer:
+    """Asks one candidate once. Returns its answer: whole, or a stream at its first content.
+
+    repair_of: this candidate's answer before, which was not what the request asked for. wasted: gets the
+    usage of what gives no answer. Raises UpstreamError; then nothing of the attempt stays open.
+    """
+    began, row = stopwatch.clock(), _row(services, call, candidate)
+    translator = services.translators[row.dialect]
+    sent, schema = prepare(call, candidate.model, row, translator, continuation, repair_of)
+    limits = limits_of(sent, candidate, now=began, deadline=deadline)
+    parts = subcalls.split(sent, row, translator)
+    attempts = [
+        Attempt(
+            part,
+            candidate,
+            row,
+            translator,
+            await _request(services, part, candidate.model, row, translator, limits, stopwatch),
+            continuation,
+            schema,
+            wasted,
+            len(parts),
+        )
+        for part in parts
+    ]
+    send = partial(services.client.post, limits=limits, stopwatch=stopwatch)
+    reading = send_and_read(attempts[0], send) if len(attempts) == 1 else subcalls.together(attempts, send)
+    answer = await reading
+    return answer if call.chat.stream == sent.chat.stream else replay_as_stream(attempts[0], answer)
 
 
-async def answered(asked: Attempt, opened: Opened) -> Answer:
-    """The answer: whole, or a stream at its commit point, the first content. Raises UpstreamError."""
-    try:
-        upstream = await opened(asked)
-        return await kept(asked, upstream, _answered(asked, upstream))
-    except UpstreamError as error:
-        error.dropped, error.schema = asked.order.dropped, asked.form.way if asked.form else None
-        raise
-
-
-async def kept(asked: Attempt, source: Source, answering: Awaitable[Answer]) -> Answer:
-    """The answer. Unless it is a stream, nothing of its source stays open."""
-    answer = None
-    try:
-        answer = await answering
-        return answer
-    except UpstreamError as error:
-        asked.order.forget(error)
-        if isinstance(error, SchemaMismatch):
-            error.upstream_status, error.refused_modes = source.status, asked.call.refused
-        raise_if_mode_refused(error, asked.call, asked.row, asked.form)
-        raise
-    finally:
-        if answer is None or answer.stream is None:
-            await source.aclose()
-
-
-async def _answered(asked: Attempt, upstream: Upstream) -> Answer:
-    await accepted(asked, upstream)
-    if asked.call.chat.stream:
-        return await begun(asked, upstream, _frames(asked, decoder(asked)))
-    return await _whole(asked, upstream)
-
-
-async def _whole(asked: Attempt, upstream: Upstream) -> Answer:
-    text, body = await parsed(asked, upstream)
-    completion = asked.translator.response(
-        body, asked.row.quirks, legacy=asked.legacy, model=asked.candidate.model.name
+async def _request(
+    services: Services,
+    call: Call,
+    model: Model,
+    row: Provider,
+    translator: Translator,
+    limits: Limits,
+    stopwatch: Stopwatch,
+) -> UpstreamRequest:
+    credential = services.credential(row)
+    request = build_request(
+        row,
+        model,
+        translator,
+        chat=call.body,
+        client_text=call.chat.text,
+        client_chat=call.chat.body,
+        client_headers=call.headers if row.dialect == call.decision.facts.dialect else None,
+        stream=call.chat.stream,
+        credential=credential,
+        private_ok=services.client.private_ok,
     )
-    answer = _answer(asked, upstream)
-    answer.used = usage_of(completion) or estimated(
-        input_tokens=answer.input_tokens, output_bytes=output_bytes(completion)
-    )
-    try:
-        check_calls(completion, asked.call.body)
-        if (strict := asked.strict) is not None:
-            for choice in completion["choices"]:
-                strict.check(choice["message"], choice.get("finish_reason"))
-        if asked.form is not None:
-            completion = asked.form.completion(completion)
-    except SchemaMismatch:
-        asked.spent.append((asked.candidate, answer.used))
-        raise
-    spent = asked.spent if asked.parts == 1 else ()  # of several parts the sum is told
-    told = {**completion, **({"sluice": asked.explanation} if asked.explanation else {})}
-    answer.body = whole(text, body, told, model=asked.candidate.id, price=asked.told_price, spent=spent)
-    return answer
+    if row.auth == "sigv4" and credential is None:
+        request = await services.client.signed(request, limits, stopwatch)
+    return request
 
 
-def retold(asked: Attempt, answer: Answer) -> Answer:
-    """A whole answer for a client that streams, where it had to be known whole or is not streamed."""
-    completion = json.loads(answer.body)
-    completion.pop("sluice", None)
-    answer.retold, answer.body = _frames(asked, ReplayDecoder(completion)).close() + DONE, b""
-    return answer
+def _row(services: Services, call: Call, candidate: Candidate) -> Provider:
+    row = call.rows.get(candidate.model.provider)
+    if row is None or row.dialect not in services.translators:
+        raise UpstreamError(f"{candidate.id} has no provider that is served.", failure_class="not_found")
+    return apply_surface(row, candidate.model)
 
 
-async def begun(asked: Attempt, source: Source, frames: ClientStream | MergedStream) -> Answer:
-    """A stream at its commit point. What one that never gets there has used is noted."""
-    answer = None
-    try:
-        answer = await _begun(asked, source, frames)
-        return answer
-    finally:
-        if answer is None and frames.content:
-            asked.spent.append((asked.candidate, frames.used(asked.call.decision.facts.input_tokens)))
+def prepare(
+    call: Call,
+    model: Model,
+    row: Provider,
+    translator: Translator,
+    continuation: Continuation | None = None,
+    repair_of: SchemaMismatch | None = None,
+) -> tuple[Call, SchemaAttempt | None]:
+    """The call as one attempt sends it, and how the attempt asks for structured output.
+
+    Where nothing changes it is the call itself. No I/O.
+    """
+    body, chat, schema = call.body, call.chat, None
+    if call.output_contract is not None:
+        from handler.structured.schema_attempt import (
+            schema_attempt,  # few requests need it: not at a cold start
+        )
+
+        schema = schema_attempt(call.output_contract, body, model, row, translator, repair_of)
+    refused = repair_of.refused_modes if repair_of is not None else call.refused_modes
+    whole = chat.stream and ((schema is not None and schema.whole) or not _streams(body, model))
+    if continuation is None and schema is None and repair_of is None and not refused and not whole:
+        return call, None
+    if continuation is not None:
+        body = continuation.body(body)
+    if STRICT in refused:
+        body = with_plain_tools(body)
+    if schema is not None:
+        body = schema.request(body)
+    if repair_of is not None and repair_of.answer_text is not None:
+        from handler.structured.correction import with_correction  # few answers need it: not at a cold start
+
+        body = with_correction(body, repair_of)
+    if whole:
+        body = {name: value for name, value in body.items() if name not in _STREAMING}
+        chat = replace(chat, stream=False)
+    return replace(call, body=body, chat=chat, refused_modes=refused), schema
 
 
-def decoder(asked: Attempt) -> StreamDecoder:
-    """What hears the events of one stream, and holds its answer against what it has to be."""
-    wire, model = asked.translator, asked.candidate.model.name
-    heard = offered_only(wire.stream(asked.row.quirks, legacy=asked.legacy, model=model), asked.call.body)
-    if (strict := asked.strict) is not None:
-        heard = Checked(heard, strict.check)
-    return heard if asked.form is None else asked.form.checked(heard)
-
-
-def _frames(asked: Attempt, heard: StreamDecoder) -> ClientStream:
-    goes_on, explanation = asked.goes_on, asked.explanation
-    resume = asked.recovery == "resume" and resumable(asked.call.body)
-    return ClientStream(
-        heard,
-        model=asked.candidate.id,
-        wants_usage=asked.wants_usage,
-        price=asked.told_price,
-        explanation={**(explanation or {}), **goes_on.note} if goes_on else explanation,
-        told=SentText(asked.candidate.id, goes_on) if resume else None,
-        choices=int(asked.call.body.get("n") or 1),
-        framing=asked.translator.framing,
-        steady=asked.form is None and goes_on is None,
-        spent=asked.spent,
-    )
-
-
-async def _begun(asked: Attempt, upstream: Source, frames: ClientStream | MergedStream) -> Answer:
-    """The stream at its commit point: content that is new to the client; its end, where a rule buffers."""
-    held, first_token = bytearray(), None
-    most = MAX_HELD if asked.recovery == "buffer" else 0
-    while not frames.ended and (not frames.sent or len(held) <= most):
-        held += await more(upstream, frames)
-        if frames.content and first_token is None:
-            first_token = upstream.ms / 1000
-        if not frames.sent and len(held) > MAX_HELD:
-            raise protocol_error("The provider's stream holds no content.", upstream.status)
-    if frames.failure and (not frames.sent or len(held) <= most):
-        raise frames.failure
-    if not held:
-        raise protocol_error("The provider's stream is empty.", upstream.status)
-    answer = _answer(asked, upstream)
-    answer.first_token = upstream.ms / 1000 if first_token is None else first_token
-    answer.resumed = asked.goes_on.note if asked.goes_on else None
-    answer.stream = Stream(upstream, frames, bytes(held), asked.order.forget)
-    return answer
-
-
-def _answer(asked: Attempt, upstream: Source) -> Answer:
-    return Answer(
-        candidate=asked.candidate,
-        attempts=[AttemptRecord(asked.candidate.id, "ok", upstream.status, upstream.ms)],
-        waited=upstream.waited,
-        input_tokens=asked.call.decision.facts.input_tokens,
-        dropped=asked.order.dropped,
-        schema=asked.form.way if asked.form else None,
-    )
+def _streams(body: Json, model: Model) -> bool:
+    """True where the model can stream its answer. Some of Bedrock's cannot where there are tools."""
+    if "whole_tools" not in model.rules:
+        return True
+    called = any(message.get("tool_calls") for message in body["messages"])
+    return not (body.get("tools") or body.get("functions") or called)

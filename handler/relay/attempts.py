@@ -1,27 +1,80 @@
-"""The attempts of one call, in turn until one answers: the ONE loop, for whole answers and for streams.
+"""The attempts of one call, in turn until one answers: the one loop, for whole answers and for streams.
 
-It also runs on when a stream breaks off behind its commit point and the rule says `resume`, and it starts a
-second candidate where the first is silent for `hedge_after`. What may follow a failure is in failover.py.
+It drives a stream to its end, too: when one breaks off and the rule says `resume`, the loop asks on. What may
+follow a failure is in failover.py, how one attempt is made in attempt.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+import json
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
-from handler.answers.answer import Answer
+from handler.answers.answer import Answer, Stream, read_frames
 from handler.answers.resume import Continuation, Sent
-from handler.answers.usage import Spent
+from handler.answers.usage import Usage, WastedUsage
 from handler.errors import AttemptRecord, SchemaMismatch, Unavailable, Unsupported, UpstreamError
-from handler.relay.call import SILENT, Call, hedge_after
-from handler.relay.failover import Next, failover_of, final_error
-from handler.upstream.stopwatch import Stopwatch
+from handler.providers.provider import Provider
+from handler.providers.registry import TRANSLATORS
+from handler.providers.translator import Translator
+from handler.relay.attempt import Services, make_attempt
+from handler.relay.call import Call
+from handler.relay.failover import Step, failover_of
+from handler.relay.final_error import final_error
+from handler.relay.hedging import race
+from handler.relay.timeouts import deadline_of, hedge_after
+from handler.upstream.client import SILENT, Client, Stopwatch
+from handler.wire.sse import DONE, encode
 from rules import Candidate
 
-# One attempt; raises UpstreamError. The mismatch is that of the candidate's answer before.
-Ask = Callable[[Candidate, Continuation | None, SchemaMismatch | None], Awaitable[Answer]]
-Observe = Callable[[str, str, float | None], None]  # a candidate's id, the class or "ok", its Retry-After
+# Gets every attempt, and a stream that breaks off again: a candidate's id, the failure class or "ok", its
+# Retry-After in seconds.
+Observe = Callable[[str, str, float | None], None]
+
+
+class Relay:
+    """Answers calls. One per process; it keeps connections, and nothing of a call."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        credential: Callable[[Provider], str | None],
+        translators: Mapping[str, Translator] = TRANSLATORS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+        observe: Observe = lambda *_: None,
+    ) -> None:
+        self.services = Services(client, credential, translators)
+        self.clock = clock
+        self.sleep = sleep
+        self.jitter = jitter
+        self.observe = observe
+
+    async def complete(
+        self, call: Call, wasted: list[WastedUsage] | None = None, attempts: list[AttemptRecord] | None = None
+    ) -> Answer:
+        """The answer: whole, or a stream at its first content. Raises UpstreamError when all attempts failed.
+
+        Cancelling it closes the upstream at once. `attempts` gets every attempt, and `wasted` what the failed
+        ones used, for a caller that gets no answer.
+        """
+        loop = AttemptLoop(
+            self,
+            call,
+            wasted=[] if wasted is None else wasted,
+            attempts=[] if attempts is None else attempts,
+        )
+        return await loop.answer()
+
+    async def aclose(self) -> None:
+        """Closes the connections that were kept."""
+        await self.services.client.aclose()
 
 
 class Failed(NamedTuple):
@@ -29,46 +82,31 @@ class Failed(NamedTuple):
 
     candidate: Candidate
     error: UpstreamError
-    goes_on: Continuation | None
-
-
-Tried = asyncio.Task[Answer | Failed]
+    continuation: Continuation | None
 
 
 class AttemptLoop:
-    """One call, from its first attempt to its last."""
+    """One call, from its first attempt to the end of its answer."""
 
     def __init__(
-        self,
-        call: Call,
-        ask: Ask,
-        watch: Stopwatch,
-        *,
-        deadline: float,
-        spent: list[Spent],
-        attempts: list[AttemptRecord],
-        observe: Observe,
-        sleep: Callable[[float], Awaitable[None]],
-        jitter: Callable[[], float],
+        self, relay: Relay, call: Call, *, wasted: list[WastedUsage], attempts: list[AttemptRecord]
     ) -> None:
+        self._relay = relay
         self._call = call
-        self._ask = ask
-        self._watch = watch
-        self._deadline = deadline
-        self._spent = spent
-        self._observe = observe
-        self._sleep = sleep
-        self._failover = failover_of(call.decision, jitter)
+        self._wasted = wasted
         self._attempts = attempts
+        self._stopwatch = Stopwatch(relay.clock)
+        self._deadline = deadline_of(call, relay.clock())
+        self._failover = failover_of(call.decision, relay.jitter)
         self._failures: list[Failed] = []
-        self._hedged_once = False  # there was a hedge, or time for one
+        self._may_hedge = True  # only the first attempt may
         self._sent: Sent | None = None  # what the client has of an answer that broke off
-        self._refused: set[str] = set()  # who refused a prefill
-        self._amiss: dict[str, SchemaMismatch] = {}  # whose answer was not what was asked for, by id
+        self._no_prefill: set[str] = set()  # candidates that refused a prefill
+        self._mismatches: dict[str, SchemaMismatch] = {}  # by candidate: its last answer did not fit
 
     async def answer(self) -> Answer:
         """The answer: whole, or a stream at its first content. Raises UpstreamError when there is none."""
-        answer = await self._tried_in_turn(self._failover.first())
+        answer = await self._ask_in_turn(self._failover.first())
         if answer is not None:
             return answer
         if not self._failures:
@@ -77,125 +115,181 @@ class AttemptLoop:
         failures = [each for each in self._failures if not isinstance(each.error, Unsupported)]
         failures, pinned = failures or self._failures, self._call.decision.pinned
         last, errors = failures[-1], [failed.error for failed in failures]
-        told = final_error(errors, self._attempts, model=last.candidate.id, pinned=pinned)
-        raise told from last.error
+        raise final_error(errors, self._attempts, model=last.candidate.id, pinned=pinned) from last.error
 
-    async def _tried_in_turn(self, step: Next | None) -> Answer | None:
+    async def _ask_in_turn(self, step: Step | None) -> Answer | None:
         while step is not None:
             if step.delay:
-                await self._watch.pause(self._sleep(step.delay))
-            after = None if self._hedged_once else hedge_after(self._call, step.candidate)
-            self._hedged_once = True
+                await self._stopwatch.pause(self._relay.sleep(step.delay))
+            after = hedge_after(self._call, step.candidate) if self._may_hedge else None
+            self._may_hedge = False
             if after is None:
-                tried = await self._attempt(step.candidate)
+                result = await self._attempt(step.candidate)
             else:
-                tried = await self._hedged(step.candidate, after)
-            if isinstance(tried, Answer):
-                return self._won(tried)
-            step = self._following(tried)
+                result = await self._hedged(step.candidate, after)
+            if isinstance(result, Answer):
+                return self._accept(result)
+            step = self._step_after(result)
         return None
 
     async def _attempt(self, candidate: Candidate) -> Answer | Failed:
-        """One attempt. A failure is noted here, an answer when it is the one that is taken."""
-        began, goes_on = self._watch.clock(), self._continuation(candidate)
+        """One attempt. A failure is recorded here, an answer when it is accepted."""
+        began, continuation = self._stopwatch.clock(), self._continuation(candidate)
         try:
-            return await self._ask(candidate, goes_on, self._amiss.get(candidate.id))
+            return await make_attempt(
+                self._relay.services,
+                self._call,
+                candidate,
+                continuation=continuation,
+                repair_of=self._mismatches.get(candidate.id),
+                deadline=self._deadline,
+                stopwatch=self._stopwatch,
+                wasted=self._wasted,
+            )
         except Unsupported as error:
-            return Failed(candidate, error, goes_on)
+            return Failed(candidate, error, continuation)
         except UpstreamError as error:
-            failed = AttemptRecord(
-                candidate.id, error.failure_class, error.upstream_status, self._watch.ms_since(began)
-            )
-            self._attempts.append(
-                failed._replace(
-                    detail=error.detail, cause=error.cause, dropped=error.dropped, schema=error.schema
-                )
-            )
-            self._observe(candidate.id, error.failure_class, error.retry_after)
-            return Failed(candidate, error, goes_on)
+            self._attempts.append(failure_record(candidate, error, self._stopwatch.ms_since(began)))
+            self._relay.observe(candidate.id, error.failure_class, error.retry_after)
+            return Failed(candidate, error, continuation)
         except asyncio.CancelledError:
-            self._attempts.append(AttemptRecord(candidate.id, "cancelled", None, self._watch.ms_since(began)))
-            self._observe(candidate.id, "cancelled", None)
+            ms = self._stopwatch.ms_since(began)
+            self._attempts.append(AttemptRecord(candidate.id, "cancelled", None, ms))
+            self._relay.observe(candidate.id, "cancelled", None)
             raise
 
-    def _won(self, answer: Answer) -> Answer:
+    def _accept(self, answer: Answer) -> Answer:
         self._attempts += answer.attempts
-        self._observe(answer.candidate.id, "ok", None)
-        answer.attempts, answer.spent, answer.rescue = self._attempts, self._spent, self._rescued
+        self._relay.observe(answer.candidate.id, "ok", None)
+        answer.attempts, answer.wasted = self._attempts, self._wasted
+        answer.frames = partial(self._frames, answer)
         return answer
 
-    def _following(self, failed: Failed, *, again: bool = True) -> Next | None:
-        candidate, error, goes_on = failed
+    def _step_after(self, failed: Failed, *, again: bool = True) -> Step | None:
+        candidate, error, continuation = failed
         self._failures.append(failed)
         if isinstance(error, SchemaMismatch):
-            self._amiss[candidate.id] = error
-        now = self._watch.clock()
-        if goes_on is not None and goes_on.prefill and error.failure_class == "invalid_request":
-            self._refused.add(candidate.id)  # it is asked anew, without
-            return Next(candidate) if now < self._deadline else None
+            self._mismatches[candidate.id] = error
+        now = self._stopwatch.clock()
+        if continuation is not None and continuation.prefill and error.failure_class == "invalid_request":
+            self._no_prefill.add(candidate.id)  # it is asked anew, without
+            return Step(candidate) if now < self._deadline else None
         return self._failover.after(candidate, error, now=now, deadline=self._deadline, again=again)
 
-    # A stream that breaks off.
+    # A stream, to its end.
 
-    async def _rescued(self, broken: Answer, failure: UpstreamError) -> Answer | None:
-        """The answer that goes on with it, None when nobody can."""
-        self._observe(broken.candidate.id, failure.failure_class, failure.retry_after)
-        told = broken.stream.frames.told if broken.stream else None
-        self._sent = told.sent() if told else None
+    async def _frames(self, answer: Answer) -> AsyncGenerator[bytes, None]:
+        """The stream as the client gets it: server-sent events, one or more at a time.
+
+        It ends with `data: [DONE]` or, when the answer broke off, with an error event instead. It is read
+        once; leaving it early needs `aclose`, of this iterator or of the answer.
+        """
+        stream = answer.stream
+        if stream is None:
+            if answer.replayed:
+                yield answer.replayed
+            return
+        frames = stream.take_buffered()
+        try:
+            while True:
+                if frames:
+                    yield frames
+                if not stream.frames.ended:
+                    frames = await read_frames(stream.source, stream.frames)
+                elif (failure := stream.frames.failure) is None:
+                    yield DONE
+                    await stream.source.drain()
+                    return
+                elif (following := await self._resume(answer, failure)) is not None:
+                    stream, frames = following, following.take_buffered()
+                else:
+                    yield self._break_off(answer, failure)
+                    return
+        finally:
+            await answer.aclose()
+            answer.waited = stream.source.waited
+
+    async def _resume(self, answer: Answer, failure: UpstreamError) -> Stream | None:
+        """Asks on when a stream has broken off. Returns the stream that continues it; None if nobody can."""
+        assert answer.stream is not None
+        broken = answer.stream
+        broken.redact_credential(failure)
+        await answer.aclose()
+        if answer.used is None:
+            return None
+        self._relay.observe(answer.candidate.id, failure.failure_class, failure.retry_after)
+        # Before another candidate continues: the usage that the client gets counts this attempt too.
+        self._wasted.append((answer.candidate, answer.used))
+        answer.used = Usage()
+        self._sent = broken.frames.edits.sent() if broken.frames.edits else None
         if self._sent is None:
             return None
-        return await self._tried_in_turn(
-            self._following(Failed(broken.candidate, failure, None), again=False)
-        )
+        step = self._step_after(Failed(answer.candidate, failure, None), again=False)
+        following = await self._ask_in_turn(step)
+        if following is None:
+            return None
+        answer.candidate, answer.first_token = following.candidate, following.first_token
+        answer.stream, answer.resumed = following.stream, following.resumed
+        return answer.stream
 
     def _continuation(self, candidate: Candidate) -> Continuation | None:
         sent = self._sent
         if sent is None:
             return None
-        able = "prefill" in candidate.model.can and candidate.id not in self._refused
+        able = "prefill" in candidate.model.can and candidate.id not in self._no_prefill
         return Continuation(sent, prefill=able and not sent.text.isspace())
+
+    def _break_off(self, answer: Answer, failure: UpstreamError) -> bytes:
+        """The error event that ends a stream."""
+        error = final_error([failure], self._attempts, model=answer.candidate.id, broke_off=True)
+        answer.failure = error
+        return encode(json.dumps(error.body(), separators=(",", ":")))
 
     # A hedge.
 
     async def _hedged(self, candidate: Candidate, after: float) -> Answer | Failed:
-        """What this candidate gives, or a second one that begins when the first is silent for that long."""
-        began = self._watch.clock()
-        tasks: list[Tried] = [asyncio.create_task(self._attempt(candidate))]
-        decisive: Tried | None = None
-        try:
-            await asyncio.wait(tasks, timeout=after)
-            other = None if tasks[0].done() else self._failover.another(candidate)
-            if other is not None:
-                tasks.append(asyncio.create_task(self._attempt(other)))
-            decisive = await self._decisive(tasks)
-            if not tasks[0].done() and self._watch.clock() - began >= SILENT:
-                self._observe(candidate.id, "timeout_first_token", None)  # so long a silence is a failure
-            return decisive.result()
-        finally:
-            await self._cancel_all([task for task in tasks if task is not decisive])
+        """Asks a candidate, and a second one as well when the first is silent for `after` seconds."""
+        began = self._stopwatch.clock()
+        failures = len(self._failures)
 
-    async def _decisive(self, tasks: Sequence[Tried]) -> Tried:
-        """The first that answers, or whose failure ends the call, or else the last to fail."""
-        waiting = list(tasks)
-        while True:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in [task for task in waiting if task.done()]:
-                waiting.remove(task)
-                tried = task.result()
-                if isinstance(tried, Answer) or not waiting:
-                    return task
-                if self._failover.ends(tried.candidate, tried.error):
-                    return task
-                self._failures.append(tried)
-                self._failover.note(tried.candidate, tried.error, self._watch.clock())
+        def second() -> Coroutine[Any, Any, Answer | Failed] | None:
+            other = self._failover.another(candidate)
+            return None if other is None else self._attempt(other)
 
-    async def _cancel_all(self, tasks: Sequence[Tried]) -> None:
-        for task in tasks:
-            task.cancel()
-        for tried in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(tried, Answer):  # it came together with the one that was taken
-                await tried.aclose()
-                self._attempts.append(tried.attempts[-1]._replace(failure_class="cancelled"))
-                self._observe(tried.candidate.id, "cancelled", None)
-                if tried.used is not None:
-                    self._spent.append((tried.candidate, tried.used))
+        def settles(result: Answer | Failed) -> bool:
+            if isinstance(result, Failed) and not self._failover.ends(result.candidate, result.error):
+                self._failures.append(result)
+                self._failover.note(result.candidate, result.error, self._stopwatch.clock())
+                return False
+            overtaken = result.candidate is not candidate and len(self._failures) == failures
+            if overtaken and self._stopwatch.clock() - began >= SILENT:
+                self._relay.observe(
+                    candidate.id, "timeout_first_token", None
+                )  # so long a silence is a failure
+            return True
+
+        return await race(
+            self._attempt(candidate), second, after=after, settles=settles, discard=self._discard
+        )
+
+    async def _discard(self, result: Answer | Failed) -> None:
+        """Lets go of an answer that came together with the one that was taken."""
+        if isinstance(result, Answer):
+            await result.aclose()
+            self._attempts.append(result.attempts[-1]._replace(failure_class="cancelled"))
+            self._relay.observe(result.candidate.id, "cancelled", None)
+            if result.used is not None:
+                self._wasted.append((result.candidate, result.used))
+
+
+def failure_record(candidate: Candidate, error: UpstreamError, ms: int) -> AttemptRecord:
+    return AttemptRecord(
+        candidate.id,
+        error.failure_class,
+        error.upstream_status,
+        ms,
+        detail=error.detail,
+        cause=error.cause,
+        dropped=error.dropped,
+        schema=error.schema,
+    )

@@ -1,4 +1,4 @@
-"""What follows a failed attempt, and what is told when nothing does (contract, section 6). No I/O."""
+"""Decides which attempt follows a failed one (contract, section 6). No I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from handler.errors import AttemptRecord, Json, SchemaMismatch, Unsupported, UpstreamError
+from handler.errors import SchemaMismatch, Unsupported, UpstreamError
 from rules import Candidate, Decision
 
 BACKOFF = 0.25  # seconds before the first retry, doubling; times 0.5 to 1.5
@@ -14,15 +14,9 @@ BACKOFF = 0.25  # seconds before the first retry, doubling; times 0.5 to 1.5
 PATIENCE = 5.0
 RATE_LIMIT_WAITS = 2
 RATE_LIMIT_PATIENCE = 20.0  # seconds of one wait
-OWN_WORDS = (
-    "invalid_request",
-    "content_policy",
-    "context_length",
-)  # the caller's to mend: kept as the provider said
-_BROKE_OFF = "The answer broke off"
 
 
-class Next(NamedTuple):
+class Step(NamedTuple):
     """Whom to try, after how many seconds."""
 
     candidate: Candidate
@@ -55,7 +49,7 @@ class Failover:
         self._limited: dict[str, tuple[float, Candidate]] = {}  # by id: when it may be asked again
         self._waits = 0
 
-    def first(self) -> Next | None:
+    def first(self) -> Step | None:
         return self._onward()
 
     def another(self, candidate: Candidate) -> Candidate | None:
@@ -82,7 +76,7 @@ class Failover:
 
     def after(
         self, candidate: Candidate, error: UpstreamError, *, now: float, deadline: float, again: bool = True
-    ) -> Next | None:
+    ) -> Step | None:
         """What to try once `candidate` has failed; None when that was all. Times on the one clock.
 
         `again`: it may be `candidate` once more.
@@ -97,17 +91,17 @@ class Failover:
 
     def _steps(
         self, candidate: Candidate, error: UpstreamError, now: float, *, again: bool
-    ) -> Iterator[Next | None]:
+    ) -> Iterator[Step | None]:
         if again:
             yield self._again(candidate, error)
         yield self._onward()
         yield self._once_the_limit_allows(now)
 
-    def _again(self, candidate: Candidate, error: UpstreamError) -> Next | None:
+    def _again(self, candidate: Candidate, error: UpstreamError) -> Step | None:
         if isinstance(error, SchemaMismatch):
             # In the next mode (there are few, and each is refused once), or shown what is wrong, once.
             again = error.answer_text is None or self._first_time(candidate, error)
-            return Next(candidate) if again else None
+            return Step(candidate) if again else None
         if error.failure_class == "rate_limit":
             return self._soon(candidate, error)
         retried = self._retried.get(candidate.id, 0)
@@ -117,9 +111,9 @@ class Failover:
         if delay is None:
             delay = BACKOFF * 2**retried * (0.5 + self._jitter())
         self._retried[candidate.id] = retried + 1
-        return Next(candidate, delay) if delay <= PATIENCE else None
+        return Step(candidate, delay) if delay <= PATIENCE else None
 
-    def _soon(self, candidate: Candidate, error: UpstreamError) -> Next | None:
+    def _soon(self, candidate: Candidate, error: UpstreamError) -> Step | None:
         """Retries a rate-limited candidate once, where its limit ends soon: it may have the prompt cached."""
         delay = error.retry_after
         if not self._queue or delay is None or delay > self._retry_after_max:
@@ -127,7 +121,7 @@ class Failover:
         if not self._first_time(candidate, error):
             return None
         del self._limited[candidate.id]
-        return Next(candidate, delay)
+        return Step(candidate, delay)
 
     def _first_time(self, candidate: Candidate, error: UpstreamError) -> bool:
         after = (candidate.id, error.failure_class)
@@ -135,16 +129,16 @@ class Failover:
         self._once.add(after)
         return not known
 
-    def _onward(self) -> Next | None:
+    def _onward(self) -> Step | None:
         while self._queue:
             candidate = self._queue.popleft()
             self._retried.pop(candidate.id, None)  # the same one may be listed again
             window = candidate.model.context
             if self._window is None or window is None or window > self._window:
-                return Next(candidate)
+                return Step(candidate)
         return None
 
-    def _once_the_limit_allows(self, now: float) -> Next | None:
+    def _once_the_limit_allows(self, now: float) -> Step | None:
         if not self._limited or self._waits == RATE_LIMIT_WAITS:
             return None
         ready, candidate = min(self._limited.values(), key=lambda one: one[0])
@@ -152,7 +146,7 @@ class Failover:
             return None
         self._waits += 1
         del self._limited[candidate.id]
-        return Next(candidate, max(0.0, ready - now))
+        return Step(candidate, max(0.0, ready - now))
 
 
 def failover_of(decision: Decision, jitter: Callable[[], float]) -> Failover:
@@ -165,80 +159,3 @@ def failover_of(decision: Decision, jitter: Callable[[], float]) -> Failover:
         jitter=jitter,
         pinned=decision.pin,
     )
-
-
-def final_error(
-    failures: Sequence[UpstreamError],
-    attempts: Sequence[AttemptRecord],
-    *,
-    model: str | None = None,
-    pinned: bool = False,
-    broke_off: bool = False,
-) -> UpstreamError:
-    """What the caller is told when all attempts failed.
-
-    `model`: whose failure the last one is, if not the last attempt's. `pinned`: the request named the one
-    model that was tried. `broke_off`: a stream had begun, and tells it.
-    """
-    last, model = failures[-1], model or attempts[-1].model
-    status, type_, code, message = _verdict(failures, pinned=pinned)
-    error = UpstreamError(
-        _message(last, message, model, attempts, broke_off=broke_off),
-        failure_class=last.failure_class,
-        upstream_status=last.upstream_status,
-        status=status,
-        type=type_,
-        code=code,
-        param=last.param if last.failure_class in OWN_WORDS else None,
-        retry_after=_shortest(failures) if status == 429 else None,
-        metadata=_metadata(last, model, attempts),
-    )
-    if status != 429:
-        error.headers["x-should-retry"] = "false"  # the SDKs would multiply attempts that were made already
-    return error
-
-
-def _message(
-    last: UpstreamError, verdict: str, model: str, attempts: Sequence[AttemptRecord], *, broke_off: bool
-) -> str:
-    """A provider's own words behind its name, or our summary of all attempts."""
-    if last.failure_class in OWN_WORDS:
-        return f"{model}: {verdict}" if last.origin == "provider" else verdict
-    summary = _BROKE_OFF if broke_off and last.failure_class != "schema" else verdict
-    return f"{summary}: {', '.join(map(_told, attempts))}."
-
-
-def _shortest(failures: Sequence[UpstreamError]) -> float | None:
-    return min((one.retry_after for one in failures if one.retry_after is not None), default=None)
-
-
-def _verdict(failures: Sequence[UpstreamError], *, pinned: bool) -> tuple[int, str, str, str]:
-    """Status, type, code, message."""
-    last, classes = failures[-1], {failure.failure_class for failure in failures}
-    if last.failure_class in OWN_WORDS:
-        return last.status, last.type, last.code, last.message
-    if classes == {"rate_limit"}:
-        return 429, "rate_limit_error", "rate_limit_exceeded", "Every candidate is over its rate limit"
-    if last.failure_class.startswith("timeout"):
-        return 504, "timeout_error", "deadline_exceeded", "No answer came in time"
-    if classes == {"not_found"} and pinned:
-        return 404, "invalid_request_error", "model_not_found", "The provider does not serve this model"
-    if isinstance(last, SchemaMismatch):
-        return 502, "upstream_error", "upstream_error", f"No answer is what was asked for ({last.problem})"
-    same = last.cause is not None and {failure.cause for failure in failures} == {last.cause}
-    message = last.message.removesuffix(".") if same else "No candidate gave an answer"
-    return 502, "upstream_error", "upstream_error", message
-
-
-def _metadata(last: UpstreamError, model: str, attempts: Sequence[AttemptRecord]) -> Json:
-    return {
-        "origin": last.origin,
-        "class": last.failure_class,
-        "provider": model.partition("/")[0],
-        "attempts": [attempt.body() for attempt in attempts],
-    }
-
-
-def _told(attempt: AttemptRecord) -> str:
-    found = (attempt.failure_class, attempt.status, attempt.cause)
-    return f"{attempt.model} ({', '.join(str(one) for one in found if one is not None)})"

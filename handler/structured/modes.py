@@ -1,9 +1,8 @@
-"""Structured output: what a chat asks for, and the way in which a model can be held to it (docs/api.md).
+"""Structured output: the output a chat asks for, and the mode that holds a model to it (docs/api.md).
 
-The first way that the model and its wire have: `native` (the provider's own response_format), `tool` (a tool
-that it has to call, whose arguments are the answer), `prompt` (asked for in words).
-schema_attempt.py does it.
-No I/O.
+The first mode that the model and its provider support: `native` (the provider's own response_format), `tool`
+(a tool that the model has to call, whose arguments are the answer), `prompt` (an instruction in the system
+message). No I/O; schema_attempt.py makes the requests.
 """
 
 from __future__ import annotations
@@ -25,80 +24,83 @@ from rules import Model
 
 NATIVE, TOOL, PROMPT = "native", "tool", "prompt"
 JSON = "json"  # the provider's JSON mode, which goes with PROMPT and may be refused too
-# What would point elsewhere once the root is wrapped.
+# References that would point elsewhere once the root is wrapped.
 _REFERENCES = re.compile(r'"\$(?:dynamicRef|recursiveRef|ref)":"(?!#/\$defs/|#/definitions/)')
 
 
 class OutputContract(NamedTuple):
-    """What an answer has to be: what fits the schema, or any JSON object where there is none."""
+    """What an answer has to match: the schema, or any JSON object where there is none."""
 
     description: str | None = None
     schema: Json | None = None
-    fits: Schema | None = None
+    validator: Schema | None = None
 
     def problem(self, text: str) -> str | None:
-        """Why an answer's text is not that, without a word of it."""
+        """Why an answer's text does not match, without quoting it; None if it does."""
         try:
             value = json.loads(text, parse_constant=_no_constant)
         except (ValueError, RecursionError):
             return "it is not JSON"
-        if self.fits is not None:
-            return self.fits.mismatch(value)
+        if self.validator is not None:
+            return self.validator.mismatch(value)
         return None if isinstance(value, dict) else "$: expected object"
 
 
-def wanted(body: Json, *, ours: bool = False) -> OutputContract | None:
-    """What a chat with a `response_format` asks for; None for text. `ours`: it was given as `output_schema`.
+def output_contract(body: Json, *, ours: bool = False) -> OutputContract | None:
+    """The contract of a chat with a `response_format`; None for text. ours: it was given as `output_schema`.
 
-    Raises InvalidRequest for a schema that no answer can be held to.
+    Raises InvalidRequest for a schema that no answer can be checked against.
     """
     param = "output_schema" if ours else "response_format.json_schema.schema"
     match body.get("response_format"):
         case {"type": "json_object"}:
             return OutputContract()
-        case {"type": "json_schema", "json_schema": dict(said)}:
-            schema = {"type": "object"} if said.get("schema") is None else said["schema"]
+        case {"type": "json_schema", "json_schema": dict(given)}:
+            schema = {"type": "object"} if given.get("schema") is None else given["schema"]
             validate(bounded, schema, param=param)
             schema = to_2020_12(schema)
             try:
-                fits = Schema(schema)
+                validator = Schema(schema)
             except BadSchema as error:
                 raise InvalidRequest(f"{param}: {error}", param=param) from None
-            return OutputContract(said.get("description"), schema, fits)
+            return OutputContract(given.get("description"), schema, validator)
     return None
 
 
-# Which way.
+# The mode.
 
-_THINKS_OR_CALLS = frozenset({"anthropic", "bedrock"})  # where a forced call and thinking exclude each other
+_THINKS_OR_CALLS = frozenset({"anthropic", "bedrock"})  # a forced call and thinking exclude each other
 
 
-def way_of(
-    asked: OutputContract,
+def mode_of(
+    contract: OutputContract,
     chat: Json,
     model: Model,
     row: Provider,
-    wire: Translator,
+    translator: Translator,
     refused: Collection[str] = (),
 ) -> str:
     """Chooses the mode for a model. `refused`: the modes that it has refused."""
-    if NATIVE not in refused and natively(asked, chat, model, row, wire):
+    if NATIVE not in refused and supports_natively(contract, chat, model, row, translator):
         return NATIVE
-    forced = TOOL not in refused and asked.schema is not None and _by_tool(asked.schema, chat, model, row)
+    schema = contract.schema
+    forced = TOOL not in refused and schema is not None and _supports_tool(schema, chat, model, row)
     return TOOL if forced else PROMPT
 
 
-def natively(asked: OutputContract, chat: Json, model: Model, row: Provider, wire: Translator) -> bool:
-    """Whether its own `response_format` does it. Who can do schemas can do objects."""
-    feature = "json_object" if asked.schema is None else "json_schema"
+def supports_natively(
+    contract: OutputContract, chat: Json, model: Model, row: Provider, translator: Translator
+) -> bool:
+    """True if the model's own `response_format` enforces the contract. Schemas include plain objects."""
+    feature = "json_object" if contract.schema is None else "json_schema"
     return (
         not model.can.isdisjoint({feature, "json_schema"})
         and feature not in row.quirks.unable
-        and wire.enforces_schema(asked.schema, chat, model)
+        and translator.enforces_schema(contract.schema, chat, model)
     )
 
 
-def _by_tool(schema: Json, chat: Json, model: Model, row: Provider) -> bool:
+def _supports_tool(schema: Json, chat: Json, model: Model, row: Provider) -> bool:
     words = {rule.partition(":")[0] for rule in model.rules}
     thinks = chat.get("reasoning_effort") not in (None, "none") or "thinking_on" in words
     return (

@@ -25,7 +25,7 @@ def check_calls(completion: Json, chat: Json) -> None:
 
 
 def offered_only(decoder: StreamDecoder, chat: Json) -> StreamDecoder:
-    """Wraps a decoder; it raises at a call of a tool that the chat did not offer."""
+    """Wraps a decoder. It raises SchemaMismatch at a call of a tool that the chat did not offer."""
     offered = offered_tools(chat)
     return decoder if offered is None else _OfferedOnly(decoder, offered)
 

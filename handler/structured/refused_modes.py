@@ -1,6 +1,6 @@
 """Recognises a refused mode, and makes the plainer request that comes next (contract, section 6).
 
-A mode is one of handler/structured/modes.py, or `strict`: tools whose arguments are held to their schemas.
+A mode is one of modes.py, or `strict`: tools whose arguments the provider holds to their schemas.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from handler.errors import Json, SchemaMismatch, UpstreamError
 from handler.providers.provider import Provider
 
 if TYPE_CHECKING:
-    from handler.relay.call import Call
     from handler.structured.schema_attempt import SchemaAttempt
 
 STRICT = "strict"
@@ -21,24 +20,29 @@ _HOLDING = frozenset({"response_format", "tools", "tool_choice"})  # the fields 
 
 
 def raise_if_mode_refused(
-    error: UpstreamError, call: Call, row: Provider, form: SchemaAttempt | None
+    error: UpstreamError,
+    chat: Json,
+    refused_modes: frozenset[str],
+    row: Provider,
+    schema: SchemaAttempt | None,
 ) -> None:
     """Raises SchemaMismatch when the failure is due to the mode and a plainer mode is left.
 
-    A failure that names another field of the request is the client's own.
+    chat: as it was sent. refused_modes: by the candidate so far. A failure that names another field of the
+    request is the client's own.
     """
     if error.failure_class != "invalid_request" or error.upstream_status not in _REFUSALS:
         return
     field = (error.param or "").partition(".")[0].partition("[")[0]
-    if field in call.body and field not in _HOLDING:
+    if field in chat and field not in _HOLDING:
         return
-    mode = form.refusable if form is not None else None
-    if STRICT not in row.quirks.tool_drop and any(map(is_strict, call.body.get("tools") or ())):
+    mode = schema.refusable if schema is not None else None
+    if STRICT not in row.quirks.tool_drop and any(map(is_strict, chat.get("tools") or ())):
         mode = STRICT
     if mode is None:
         return
     refusal = SchemaMismatch("the mode is refused", answer_text=None, upstream_status=error.upstream_status)
-    refusal.refused_modes = call.refused | {mode}
+    refusal.refused_modes = refused_modes | {mode}
     refusal.add_note(error.detail)
     raise refusal from error
 
@@ -49,7 +53,7 @@ def with_plain_tools(chat: Json) -> Json:
 
 
 def is_strict(tool: Any) -> bool:
-    """Whether the arguments of a tool of the chat are to be held to its schema."""
+    """True if the arguments of a tool of the chat are to be held to its schema."""
     function = tool.get("function") if isinstance(tool, dict) else None
     return isinstance(function, dict) and function.get("strict") is True
 

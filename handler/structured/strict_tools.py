@@ -1,19 +1,17 @@
-"""Holds the arguments of strict tools to the tools' own schemas, where the provider does not promise it.
+"""Checks the arguments of strict tools against the tools' schemas, where the provider does not promise it.
 
-OpenAI's format promises it for the schema as it is. Other formats are sent a compiled one, which may accept
-more, and where a schema cannot be compiled, or strict tools are refused, the tool is sent without `strict`.
+OpenAI's format promises it for the schema as it is. Other formats get a translated one, which may accept
+more; where a schema cannot be translated, or strict tools are refused, the tool is sent without `strict`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import Any
 
 from handler.errors import Json, SchemaMismatch
-from handler.providers.provider import Provider
-from handler.relay.call import Call
 from handler.structured.refused_modes import STRICT, is_strict
 
 _DROPPED = "tools.function.strict"
@@ -38,7 +36,7 @@ class StrictTools:
 
     @cached_property
     def _schemas(self) -> dict[str, Any]:
-        """By name; made when the first call comes. A schema that cannot be checked is none."""
+        """The schemas by name, made when the first call comes. One that cannot be checked is left out."""
         from handler.providers.schemas.drafts import to_2020_12
         from handler.structured.schema import BadSchema, Schema
 
@@ -52,11 +50,16 @@ class StrictTools:
         return found
 
 
-def strict_tools(call: Call, row: Provider, dropped: Collection[str]) -> StrictTools | None:
-    """The strict tools whose arguments are to be checked here. `dropped`: the fields that were left out."""
-    tools = [tool for tool in call.chat.body.get("tools") or () if is_strict(tool)]
-    promised = row.dialect == "openai" and STRICT not in call.refused and _DROPPED not in dropped
-    return StrictTools(tools) if tools and not promised else None
+def strict_tools(
+    tools: Iterable[Json], dialect: str, refused_modes: Collection[str], dropped: Collection[str]
+) -> StrictTools | None:
+    """The strict tools whose arguments are to be checked here; None where there are none.
+
+    refused_modes: by the candidate. dropped: the fields that were left out of the request.
+    """
+    strict = [tool for tool in tools if is_strict(tool)]
+    promised = dialect == "openai" and STRICT not in refused_modes and _DROPPED not in dropped
+    return StrictTools(strict) if strict and not promised else None
 
 
 def _problem(schema: Any, arguments: object) -> str | None:

@@ -1,4 +1,4 @@
-"""What goes to an upstream: address, headers and body of one attempt. Nothing else of the client's."""
+"""One POST to a provider: its address, headers and body. Nothing else of the client's goes upstream."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from handler import __version__
-from handler.errors import InvalidRequest, UpstreamError
+from handler.errors import InvalidRequest, Json, UpstreamError
 from handler.providers.addressing import request_url
 from handler.providers.provider import Provider
 from handler.providers.translator import Translator
 from handler.redact import remove_secrets
-from handler.relay.call import Call
 from handler.wire.header_values import encode_header_value
 from handler.wire.splice import dump_unicode_bytes, splice_bytes
 from rules import Model
 
 USER_AGENT = f"sluice/{__version__}"
-# How a stream in each framing is asked for.
-_ACCEPTS: Mapping[str, str] = {
+# The media type that asks for a stream, by its framing.
+_STREAM_TYPES: Mapping[str, str] = {
     "sse": "text/event-stream",
     "eventstream": "application/vnd.amazon.eventstream",
 }
@@ -31,11 +30,11 @@ class UpstreamRequest:
     url: str
     headers: list[tuple[bytes, bytes]] = field(repr=False)
     body: bytes = field(repr=False)
-    dropped: tuple[str, ...]  # tuning the provider does not take
-    secrets: tuple[str, ...] = field(repr=False)  # what authenticates it
+    dropped: tuple[str, ...]  # parameters that the provider does not take
+    secrets: tuple[str, ...] = field(repr=False)  # the credential, or what a signature is made of
 
-    def forget(self, error: UpstreamError) -> None:
-        """Takes the credentials out of what a provider said."""
+    def redact_credential(self, error: UpstreamError) -> None:
+        """Takes the credentials out of a provider's words."""
         error.message = remove_secrets(error.message, self.secrets)
         error.args = (error.message,)
         error.param = error.param and remove_secrets(error.param, self.secrets)
@@ -44,26 +43,53 @@ class UpstreamRequest:
             error.code = InvalidRequest.code
 
 
-def outgoing(
-    call: Call,
-    model: Model,
+def build_request(
     row: Provider,
+    model: Model,
     translator: Translator,
     *,
+    chat: Json,
+    client_text: str,
+    client_chat: Json,
+    client_headers: Mapping[str, str] | None,
+    stream: bool,
     credential: str | None,
     private_ok: bool,
 ) -> UpstreamRequest:
-    """Raises UpstreamError where the row does not allow the call at all."""
-    body, dropped = translator.request(call.body, model, row.quirks)
-    headers = _headers(call, row, credential, _ACCEPTS[translator.framing]).items()
-    own, text = row.dialect == call.decision.facts.dialect, call.chat.text
+    """Translates `chat` for one provider. Raises UpstreamError where its row does not allow the call at all.
+
+    client_text: the request as the client sent it, which parses to `client_chat`. client_headers: None if the
+    provider takes another format than the client's; else they are sent, and what did not change keeps its
+    bytes.
+    """
+    body, dropped = translator.request(chat, model, row.quirks)
+    media_type = _STREAM_TYPES[translator.framing] if stream else "application/json"
+    headers = {
+        **_headers(media_type),
+        # Later ones win, so that neither a client nor a record replaces the credential.
+        **(client_headers or {}),
+        **{name.lower(): value for name, value in row.headers.items()},
+        **_authorization(row, credential),
+    }.items()
     return UpstreamRequest(
-        url=_url(row, model, translator.path(model, stream=call.chat.stream), private_ok=private_ok),
+        url=_url(row, model, translator.path(model, stream=stream), private_ok=private_ok),
         headers=[(name.encode("ascii"), encode_header_value(value).encode()) for name, value in headers],
-        body=splice_bytes(text, call.chat.body, body) if own else dump_unicode_bytes(text, body),
+        body=dump_unicode_bytes(client_text, body)
+        if client_headers is None
+        else splice_bytes(client_text, client_chat, body),
         dropped=dropped,
         secrets=(credential,) if credential else (),
     )
+
+
+def _headers(accept: str) -> dict[str, str]:
+    return {
+        "content-type": "application/json",
+        "accept": accept,
+        # Identity: nothing to decompress, and nothing that holds back the single words of a stream.
+        "accept-encoding": "identity",
+        "user-agent": USER_AGENT,
+    }
 
 
 def _url(row: Provider, model: Model, path: str, *, private_ok: bool) -> str:
@@ -74,24 +100,9 @@ def _url(row: Provider, model: Model, path: str, *, private_ok: bool) -> str:
     return request_url(row, model, path)
 
 
-def _headers(call: Call, row: Provider, credential: str | None, streams: str) -> dict[str, str]:
-    """Later ones win, so that neither a client nor a record replaces the credential."""
-    theirs = call.headers if row.dialect == call.decision.facts.dialect else {}
-    return {
-        "content-type": "application/json",
-        "accept": streams if call.chat.stream else "application/json",
-        # Identity: no packed bomb to unpack, and no packer in the way of a stream's single words.
-        "accept-encoding": "identity",
-        "user-agent": USER_AGENT,
-        **theirs,
-        **{name.lower(): value for name, value in row.headers.items()},
-        **_authorization(row, credential),
-    }
-
-
 def _authorization(row: Provider, credential: str | None) -> dict[str, str]:
     if row.credential is None or row.auth == "none" or (row.auth == "sigv4" and credential is None):
-        return {}  # what is signed is signed by handler/relay/relay.py, when it is complete
+        return {}  # a signature is added when the request is complete
     if credential is None:
         raise UpstreamError(f"There is no credential {row.credential}.", failure_class="auth")
     if row.auth in ("bearer", "sigv4"):

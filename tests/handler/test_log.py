@@ -17,7 +17,7 @@ from handler.errors import (
     UpstreamError,
 )
 from handler.log import LONGEST, RequestLog, error_fields, exception_line, json_lines, request_line
-from handler.relay.failover import final_error
+from handler.relay.final_error import final_error
 
 
 def entry_of(**fields: Any) -> RequestLog:

@@ -53,7 +53,7 @@ def test_redact_takes_linear_time(text: str) -> None:
 def forgotten(*secrets: str, **said: str) -> UpstreamError:
     error = UpstreamError(**{"message": "No.", "failure_class": "invalid_request", **said})  # type: ignore[arg-type]
     error.add_note(f"said {CANARY}")
-    UpstreamRequest(url="", headers=[], body=b"", dropped=(), secrets=secrets).forget(error)
+    UpstreamRequest(url="", headers=[], body=b"", dropped=(), secrets=secrets).redact_credential(error)
     return error
 
 

@@ -68,9 +68,7 @@ def expected(auth: str) -> dict[str, str]:
 def served(service: Service, *records: Any) -> RunningGateway:
     credentials = {"SECOND_API_KEY": CREDENTIAL, "THIRD_API_KEY": "third-secret"}
     settings: Any = {"SLUICE_PRIVATE_UPSTREAMS": "0", **credentials}
-    made = start_gateway(records, **settings)
-    made.gateway.relay._transport = service
-    return made
+    return start_gateway(records, upstream=service, **settings)
 
 
 def second(**fields: Any) -> Any:

@@ -79,9 +79,7 @@ async def gateway(bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch) -> RunningG
 
 def served(bedrock: Bedrock, *records: Any, **settings: Any) -> RunningGateway:
     on: Json = {"SLUICE_PROVIDERS": "bedrock", "SLUICE_PRIVATE_UPSTREAMS": "0", "AWS_REGION": REGION}
-    made = start_gateway(records, **{**on, **settings})
-    made.gateway.relay._transport = bedrock
-    return made
+    return start_gateway(records, upstream=bedrock, **{**on, **settings})
 
 
 def said(response: Response) -> str:

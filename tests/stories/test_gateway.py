@@ -248,15 +248,14 @@ async def test_silence_is_filled_with_keep_alives_and_failure_comes_in_band(
     upstream: Upstream, start: Start
 ) -> None:
     gateway = start()
-    gateway.gateway.head_after = 0.02
-    upstream.script("m", stream(0.05, chunk("Hello"), finish()))
+    upstream.script("m", stream(20.0, chunk("Hello"), finish()))
     response = await gateway.chat(model="up/m", stream=True)
     assert response.status == 200
     assert response.body.startswith(b": keep-alive\n\n")
     assert response.events[-1] == "[DONE]"
     assert "x-sluice-model" not in response.headers
     refusal = whole(status=400)
-    upstream.script("m", replace(refusal, pieces=(0.05, *refusal.pieces)))
+    upstream.script("m", replace(refusal, pieces=(20.0, *refusal.pieces)))
     response = await gateway.chat(model="up/m", stream=True)
     assert response.status == 200
     assert response.events[-1]["error"]["type"] == "invalid_request_error"

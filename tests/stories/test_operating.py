@@ -249,7 +249,7 @@ def _shown(logged: dict[str, Any]) -> str:
 def unread(gateway: RunningGateway, client: Callable[[], Any]) -> None:
     """The gateway with credentials in Parameter Store, whose client this is."""
     settings = Settings(credentials_path="/sluice", environment=gateway.gateway.settings.environment)
-    gateway.gateway.credentials = Credentials(
+    gateway.gateway.policies.credentials = Credentials(
         settings, client, report=lambda what, found: gateway.lines.append({"message": what, **found})
     )
 

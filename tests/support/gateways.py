@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from handler.gateway.gateway import Gateway
+from handler.gateway.lifecycle import Gateway
 from handler.main import build
 from handler.settings import read_settings
 from handler.store.dynamodb import StoreError
@@ -129,6 +129,7 @@ def start_gateway(
     clock: Callable[[], float] = clock,
     now: Callable[[], float] = time.time,
     store: Store | None = None,
+    upstream: Any = None,
     **settings: str,
 ) -> RunningGateway:
     """A gateway with these records. `settings`: environment variables. `store` replaces the tables."""
@@ -137,6 +138,7 @@ def start_gateway(
     app, gateway = build(
         read_settings(environment),
         store=store or tables,
+        upstream=upstream,
         log=lambda fields: lines.append(dict(fields)),
         clock=clock,
         now=now,

@@ -1,7 +1,7 @@
 """Hostile requests and the error of each, as data: status, code and param, and never a 500.
 
-Cases with `by="parse"` need only handler.formats.chat.request.parse, the others the whole app. All of them can
-be sent to the app with a valid key, if the client sends `path` unchanged: most HTTP clients normalise it.
+Cases with `by="parse"` need only handler.formats.chat.request.parse, the others the whole app. All of them
+can be sent to the app with a valid key, if the client sends `path` unchanged: most HTTP clients normalise it.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from handler.formats.chat.request import parse
 from handler.gateway.admission import facts_of
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
+from handler.relay.response import MAX_ANSWER
 from handler.settings import Settings
-from handler.upstream.response import MAX_ANSWER
 from handler.wire.json_memory import escape_emoji, is_too_large
 from handler.wire.splice import dump_unicode_bytes, splice_bytes
 from rules import Model

@@ -11,12 +11,15 @@ from typing import Any
 
 import httpx
 
+from handler.answers.answer import Answer
 from handler.formats.chat.effects import prepare_body
 from handler.formats.chat.request import parse
 from handler.providers.provider import Provider
-from handler.relay.relay import Answer, Call, Relay
+from handler.relay.attempts import Relay
+from handler.relay.call import Call
 from handler.settings import Settings
-from handler.structured.modes import wanted
+from handler.structured.modes import output_contract
+from handler.upstream.client import Client
 from handler.upstream.pool import create_pool
 from rules import Candidate, Decision, Effects, Facts, Model, Price, Reason
 from tests.support.upstream import Upstream
@@ -65,7 +68,7 @@ def call(
         chat=chat,
         decision=decision,
         body=sent,
-        wanted=wanted(sent),
+        output_contract=output_contract(sent),
         rows=ROWS,
         deadline=deadline,
         headers=headers or {},
@@ -92,16 +95,15 @@ class Relaying:
         self.slept.append(seconds)
         await asyncio.sleep(seconds)
 
-    async def __call__(self, call: Call) -> Answer:
+    async def complete(self, call: Call) -> Answer:
         relay = Relay(
-            self.transport,
+            Client(self.transport, private_ok=self.private_ok),
             credential=lambda row: self.credentials.get(row.credential or ""),
-            private_ok=self.private_ok,
             clock=clock,
             sleep=self.sleep,
             jitter=lambda: 0.5,
         )
-        return await relay(replace(call, rows=self.rows))
+        return await relay.complete(replace(call, rows=self.rows))
 
 
 @asynccontextmanager

@@ -15,8 +15,11 @@ from typing import Any
 
 import httpx
 
+from handler.answers.answer import Answer
 from handler.errors import GatewayError
-from handler.relay.relay import Answer, Call, Relay
+from handler.relay.attempts import Relay
+from handler.relay.call import Call
+from handler.upstream.client import Client
 from tests.support.canned_answers import Act, Reply, chunk, finish, role, stream, texts, usage
 from tests.support.virtual_clock import clock
 
@@ -82,9 +85,8 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
 
     def relay(self) -> Relay:
         return Relay(
-            self,
+            Client(self, private_ok=True),
             credential=lambda row: None,
-            private_ok=True,
             clock=clock,
             jitter=lambda: 0.5,
             observe=lambda *seen: self.observed.append(seen),
@@ -135,7 +137,7 @@ async def receive(transport: ScriptedTransport, call: Call) -> Received:
     """Makes the call, reads its answer to the end, and checks that no response and no task is left."""
     received = Received()
     try:
-        received.answer = await transport.relay()(call)
+        received.answer = await transport.relay().complete(call)
         frames = [frame async for frame in received.answer.frames()]
         received.events = [text if text == "[DONE]" else json.loads(text) for text in texts(frames)]
     except GatewayError as error:

@@ -11,7 +11,7 @@ from handler.errors import AttemptRecord
 from handler.providers.failure import error_from_response
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
-from handler.relay.failover import final_error
+from handler.relay.final_error import final_error
 from tests.support.canned_answers import sse
 from tests.translation_cases.case_types import ABSENT, AnswerCase, Case, CheckCase, FailureCase
 from tests.translation_cases.vocabulary import (

@@ -18,7 +18,8 @@ from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
 from handler.providers.translator import Translator
-from handler.relay.subcalls import parts_of
+from handler.relay.attempt import prepare
+from handler.relay.subcalls import split
 from handler.wire import sse
 from handler.wire.framing import FRAMINGS
 from rules import LiveState, Model, RuleSet, decide, facts_of_request, load_catalog
@@ -166,8 +167,8 @@ def request_of(chat: Json, target: str) -> tuple[Json, tuple[str, ...]]:
     row, model = row_and_model(target)
     asked = call(model, body=chat)
     translator, before = TRANSLATORS[row.dialect], json.dumps(asked.chat.body)
-    form = asked.form(asked.decision.candidates[0], row, translator, None)
-    body = parts_of(asked.sent(None, form, model, None), row, translator)[0].body
+    prepared, _ = prepare(asked, model, row, translator)
+    body = split(prepared, row, translator)[0].body
     sent = translator.request(body, model, row.quirks)
     assert json.dumps(asked.chat.body) == before, "the client's body is not changed"
     return sent

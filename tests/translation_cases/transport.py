@@ -60,7 +60,7 @@ def with_relay(check: Callable[[Relaying], Coroutine[Any, Any, None]]) -> Run:
 
 async def check_leading_blank_lines(relay: Relaying) -> None:
     relay.upstream.script("a", whole(b"\n\n\n" + json.dumps(completion({"content": "Hi"})).encode()))
-    answer = await relay(call("one/a"))
+    answer = await relay.complete(call("one/a"))
     assert json.loads(answer.body)["choices"][0]["message"]["content"] == "Hi"
 
 
@@ -68,7 +68,7 @@ async def check_failure_before_content(relay: Relaying) -> None:
     role = chunk(role="assistant", content="")
     relay.upstream.script("a", stream(role, {"error": {"code": 429, "message": "slow"}}))
     relay.upstream.script("b", stream(HI, END))
-    answer = await relay(call("one/a", "two/b", stream=True))
+    answer = await relay.complete(call("one/a", "two/b", stream=True))
     frames = b"".join(await frames_of(answer))
     assert answer.candidate.id == "two/b"
     assert b"error" not in frames
@@ -85,7 +85,7 @@ async def check_converse_before_content(relay: Relaying) -> None:
         relay, {"messageStart": {"role": "assistant"}}, {"throttlingException": {"message": "slow"}}
     )
     relay.upstream.script("b", stream(HI, END))
-    answer = await relay(call("one/a", "two/b", stream=True))
+    answer = await relay.complete(call("one/a", "two/b", stream=True))
     assert answer.candidate.id == "two/b"
     assert [attempt.failure_class for attempt in answer.attempts] == ["rate_limit", "ok"]
 
@@ -93,16 +93,16 @@ async def check_converse_before_content(relay: Relaying) -> None:
 async def check_converse_after_content(relay: Relaying) -> None:
     events = converse_events([converse_text("Hi")])[:2]
     script_converse(relay, *events, {"modelStreamErrorException": {"message": "down"}})
-    sent = await frames_of(await relay(call("one/a", "two/b", stream=True)))
+    sent = await frames_of(await relay.complete(call("one/a", "two/b", stream=True)))
     assert json.loads(sent[-1].removeprefix(b"data: "))["error"]["code"] == "upstream_error"
     assert b"[DONE]" not in b"".join(sent)
 
 
 async def check_failure_after_content(relay: Relaying) -> None:
     relay.upstream.script("a", stream(HI, {"error": {"code": 502, "message": "down"}}, END))
-    frames = await frames_of(await relay(call("one/a", stream=True)))
-    encode_event = json.loads(frames[-1].removeprefix(b"data: "))
-    assert encode_event["error"].keys() >= {"message", "type", "param", "code"}
+    frames = await frames_of(await relay.complete(call("one/a", stream=True)))
+    event = json.loads(frames[-1].removeprefix(b"data: "))
+    assert event["error"].keys() >= {"message", "type", "param", "code"}
     assert b'finish_reason": "stop' not in b"".join(frames)
     assert b"[DONE]" not in b"".join(frames)
 
@@ -110,7 +110,7 @@ async def check_failure_after_content(relay: Relaying) -> None:
 async def check_failure(relay: Relaying, reply: Reply, failure_class: str, *, streamed: bool) -> None:
     relay.upstream.script("a", reply)
     with pytest.raises(UpstreamError) as raised:
-        await relay(call("one/a", stream=streamed))
+        await relay.complete(call("one/a", stream=streamed))
     assert raised.value.metadata["attempts"][-1]["class"] == failure_class
 
 
@@ -120,7 +120,7 @@ def answer_fails(reply: Reply, failure_class: str, *, streamed: bool) -> Run:
 
 async def check_no_compression(relay: Relaying) -> None:
     relay.upstream.script("a", whole(completion({"content": "Hi"}), headers={"set-cookie": "a=b"}))
-    await relay(call("one/a"))
+    await relay.complete(call("one/a"))
     assert relay.upstream.requests[0].header("accept-encoding") == "identity"
 
 
@@ -140,7 +140,7 @@ def check_lone_surrogate(target_dialect: str) -> Run:
         relay.upstream.script("m", whole(status=500))
         relay.upstream.script("", whole(status=500))
         with pytest.raises(UpstreamError):
-            await relay(call(Model(provider="one", name="m"), body=text, retries=0))
+            await relay.complete(call(Model(provider="one", name="m"), body=text, retries=0))
         body = relay.upstream.requests[0].body.decode()
         loads(body.encode())
         if target_dialect == "openai":

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.answers.client_stream import ClientStream
-from handler.answers.event_template import Alike, alike
+from handler.answers.event_template import Affixes, affixes_of
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
 
@@ -46,7 +46,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("text", "words"), KNOWN)
 def test_words_are_known_by_what_stands_around_them(text: str, words: str) -> None:
-    assert Alike(BEGINS, ENDS).words(text) == words
+    assert Affixes(BEGINS, ENDS).text_of(text) == words
 
 
 TAUGHT = [
@@ -67,13 +67,13 @@ TAUGHT = [
 @pytest.mark.parametrize(("told", "taught"), TAUGHT)
 def test_an_event_teaches_when_it_brings_words_and_nothing_else(told: Json, taught: bool) -> None:
     text = json.dumps(told, ensure_ascii=False)
-    found = alike(text, told)
+    found = affixes_of(text, told)
     assert (found is not None) is taught
     assert (
         found is None
-        or found.begins
+        or found.prefix
         + json.dumps(told["choices"][0]["delta"]["content"], ensure_ascii=False)[1:-1]
-        + found.ends
+        + found.suffix
         == text
     )
 
@@ -101,8 +101,10 @@ TEXTS = st.one_of(
 )
 
 
-def heard(texts: Sequence[str], *, steady: bool) -> tuple[list[bytes], int, int, str | None]:
-    frames = ClientStream(OpenAI().stream(Quirks()), model="p/m", wants_usage=True, steady=steady)
+def heard(texts: Sequence[str], *, stateless_text: bool) -> tuple[list[bytes], int, int, str | None]:
+    frames = ClientStream(
+        OpenAI().stream(Quirks()), model="p/m", wants_usage=True, stateless_text=stateless_text
+    )
     out = [frames.feed(f"data: {text}\n\n".encode("utf-8", "replace")) for text in texts]
     out.append(frames.close())
     return out, frames.content, frames.sent, frames.failure.failure_class if frames.failure else None
@@ -110,14 +112,14 @@ def heard(texts: Sequence[str], *, steady: bool) -> tuple[list[bytes], int, int,
 
 @given(st.lists(TEXTS, max_size=12))
 def test_a_stream_that_is_not_parsed_throughout_gives_the_same(texts: list[str]) -> None:
-    assert heard(texts, steady=True) == heard(texts, steady=False)
+    assert heard(texts, stateless_text=True) == heard(texts, stateless_text=False)
 
 
 def test_the_model_is_told_rightly_wherever_it_stands() -> None:
     """Behind the words, it is no part of how the events begin."""
     texts = [json.dumps(dict(reversed(event(words).items()))) for words in ("a", "a", "a", "b", "c")]
     texts = [text.replace('"model": "m", ', "")[:-1] + ', "model": "m"}' for text in texts]
-    frames, *_ = heard(texts, steady=True)
+    frames, *_ = heard(texts, stateless_text=True)
     assert [json.loads(frame.removeprefix(b"data: "))["model"] for frame in frames if frame] == ["p/m"] * 5
 
 
@@ -140,7 +142,7 @@ def test_words_alike_are_not_parsed() -> None:
         def close(self) -> Any:
             return self._decoder.close()
 
-    frames = ClientStream(Counting(), model="p/m", wants_usage=False, steady=True)
+    frames = ClientStream(Counting(), model="p/m", wants_usage=False, stateless_text=True)
     for at in range(100):
         frames.feed(f"data: {json.dumps(event(f'word {at}'))}\n\n".encode())
     assert len(fed) == 3, "the first lacks its role, which is supplied"

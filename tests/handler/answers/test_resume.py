@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from handler.answers.resume import MOST_TOLD, Continuation, Sent, SentText
+from handler.answers.resume import MAX_SENT, Continuation, Sent, SentText
 from handler.errors import Json
-from handler.relay.attempt import MAX_HELD
+from handler.relay.response import MAX_BUFFERED
 from rules import Model
 from tests.support.canned_answers import HEAD, Act, chunk, finish, role, stream, usage, whole
 from tests.support.relaying import ASKED, OFFERING, call, model
@@ -132,15 +132,15 @@ def test_a_restart_says_nothing_twice_however_it_is_cut(size: int) -> None:
 @pytest.mark.parametrize(
     ("characters", "rescued"),
     [
-        pytest.param(MOST_TOLD, True, id="as much as is kept"),
-        pytest.param(MOST_TOLD + 1, False, id="more than is kept"),
+        pytest.param(MAX_SENT, True, id="as much as is kept"),
+        pytest.param(MAX_SENT + 1, False, id="more than is kept"),
     ],
 )
 def test_a_long_answer_is_resumed_up_to_a_size(characters: int, rescued: bool) -> None:
     """Its chunks are alike, so most of them are never parsed."""
-    text = "word " * (MOST_TOLD // 5)
-    pieces = [chunk(text[at : at + 50_000]) for at in range(0, MOST_TOLD, 50_000)]
-    broken = stream(role(), *pieces, *[chunk("!")] * (characters - MOST_TOLD), Act.CUT, done=False)
+    text = "word " * (MAX_SENT // 5)
+    pieces = [chunk(text[at : at + 50_000]) for at in range(0, MAX_SENT, 50_000)]
+    broken = stream(role(), *pieces, *[chunk("!")] * (characters - MAX_SENT), Act.CUT, done=False)
     again = stream(role(), *pieces, chunk("And so on."), finish())
     told, _ = resumed([lambda _: broken], [lambda _: again])
     assert (told.done, told.text == f"{text}And so on.") == (rescued, rescued)
@@ -362,7 +362,9 @@ def test_the_rest_of_a_chunk_keeps_the_providers_own_text() -> None:
     )
 
     async def frames() -> bytes:
-        answer = await transport.relay()(call("one/a", "two/b", stream=True, recovery="resume", retries=0))
+        answer = await transport.relay().complete(
+            call("one/a", "two/b", stream=True, recovery="resume", retries=0)
+        )
         return b"".join([frame async for frame in answer.frames()])
 
     text = run(frames()).decode()
@@ -379,7 +381,9 @@ def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
     )
 
     async def left() -> list[str]:
-        answer = await transport.relay()(call("one/a", "two/b", stream=True, recovery="resume", retries=0))
+        answer = await transport.relay().complete(
+            call("one/a", "two/b", stream=True, recovery="resume", retries=0)
+        )
 
         async def read() -> None:
             async for _ in answer.frames():
@@ -417,7 +421,7 @@ def test_a_buffered_stream_is_whole_before_any_of_it_is_sent() -> None:
     )
 
     async def begun() -> tuple[float, float, str]:
-        answer = await transport.relay()(call("one/a", stream=True, recovery="buffer"))
+        answer = await transport.relay().complete(call("one/a", stream=True, recovery="buffer"))
         assert transport.open == 1
         at = clock()
         frames = [frame async for frame in answer.frames()]
@@ -436,7 +440,7 @@ def test_when_all_buffered_streams_break_the_status_is_still_true() -> None:
 
 
 def test_what_is_too_large_to_hold_goes_out_and_ends_as_an_error() -> None:
-    large = ["x" * 1_000_000] * (MAX_HELD // 1_000_000 + 1)
+    large = ["x" * 1_000_000] * (MAX_BUFFERED // 1_000_000 + 1)
     told, transport = resumed(
         [lambda _: stream(*map(chunk, large), chunk("y"), Act.CUT, done=False)],
         [answer_with(OTHER)],

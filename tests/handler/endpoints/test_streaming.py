@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from handler.endpoints.streaming import ClientDisconnected, StreamingAnswer
+from handler.endpoints.http import ClientDisconnected
+from handler.endpoints.streaming import StreamingAnswer
 from handler.errors import GatewayError, InvalidRequest
 from handler.wire.sse import KEEP_ALIVE
 from tests.support.asgi import Json

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from handler.errors import ACTIONS, Json
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Provider
-from handler.relay.relay import Call
-from handler.upstream.request import outgoing
+from handler.relay.call import Call
+from handler.upstream.request import build_request
 from rules import Model
 from tests.support.canned_answers import (
     USAGE,
@@ -164,8 +164,17 @@ def fresh(asked: Call, candidate: Model, said: str) -> bytes:
     if said:
         body = {**body, "messages": [*body["messages"], {"role": "assistant", "content": said}]}
     row = Provider(name=candidate.provider, base_url="http://up/v1")
-    return outgoing(
-        replace(asked, body=body), candidate, row, OpenAI(), credential=None, private_ok=True
+    return build_request(
+        row,
+        candidate,
+        OpenAI(),
+        chat=body,
+        client_text=asked.chat.text,
+        client_chat=asked.chat.body,
+        client_headers={},
+        stream=asked.chat.stream,
+        credential=None,
+        private_ok=True,
     ).body
 
 

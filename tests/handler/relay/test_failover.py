@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from handler.errors import ACTIONS, AttemptRecord, SchemaMismatch, Unsupported, UpstreamError
-from handler.relay.failover import Failover, Next, final_error
+from handler.relay.failover import Failover, Step
+from handler.relay.final_error import final_error
 from rules import Candidate
 from tests.support.relaying import model
 
@@ -215,7 +216,7 @@ def test_jitter_spreads_the_retries() -> None:
     for draw in (0.0, 0.5, 0.999):
         failover = Failover([], retries=1, retry_after_max=3, jitter=iter([draw]).__next__)
         step = failover.after(A, SERVER, now=0, deadline=FOREVER)
-        assert isinstance(step, Next)
+        assert isinstance(step, Step)
         pauses.add(round(step.delay, 3))
     assert pauses == {0.125, 0.25, 0.375}
 

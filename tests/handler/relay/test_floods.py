@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from handler.errors import UpstreamError
-from handler.relay.relay import MAX_WITHOUT_CONTENT, SMALL
+from handler.upstream.client import MAX_WITHOUT_CONTENT, SMALL
 from handler.upstream.connection import FREE_CHUNKS, READ_PAUSE, UNPACED_READS
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, sse
 from tests.support.relaying import call, frames_of, relaying
@@ -61,10 +61,10 @@ async def test_a_stream_without_content_is_read_seldom(piece: bytes, begun: bool
     asked = call("one/a", stream=True, timeouts={"first_token": SECONDS, "total": SECONDS}, retries=0)
     began = clock()
     if begun:
-        assert b'"error"' in b"".join(await frames_of(await relay(asked)))
+        assert b'"error"' in b"".join(await frames_of(await relay.complete(asked)))
     else:
         with pytest.raises(UpstreamError):
-            await relay(asked)
+            await relay.complete(asked)
     assert flood.read <= 2 * UNPACED_READS + (clock() - began) / READ_PAUSE
     assert clock() - began <= SECONDS + 1
 
@@ -73,7 +73,7 @@ async def test_a_stream_of_long_comments_is_given_up_early() -> None:
     flood = Flood(b": " + b"-" * 65_000 + b"\n\n")
     relay = ScriptedTransport({"a": [lambda _: streaming(flood)]}).relay()
     with pytest.raises(UpstreamError) as caught:
-        await relay(call("one/a", stream=True, retries=0))
+        await relay.complete(call("one/a", stream=True, retries=0))
     assert caught.value.failure_class == "protocol"
     assert flood.read < MAX_WITHOUT_CONTENT / 65_000 + 2
 
@@ -85,7 +85,7 @@ async def test_a_heartbeat_may_go_on_as_long_as_it_likes() -> None:
         pieces=[*beats, sse(chunk("Hello")), sse(finish()), b"data: [DONE]\n\n"],
     )
     relay = ScriptedTransport({"a": [lambda _: reply]}).relay()
-    answer = await relay(call("one/a", stream=True, timeouts={"first_token": 180}))
+    answer = await relay.complete(call("one/a", stream=True, timeouts={"first_token": 180}))
     assert b"Hello" in b"".join(await frames_of(answer))
 
 
@@ -95,7 +95,7 @@ async def test_a_whole_answer_in_single_bytes_is_read_seldom() -> None:
     reply = Reply(headers={"content-type": "application/json"}, pieces=pieces)
     relay = ScriptedTransport({"a": [lambda _: reply]}).relay()
     began = clock()
-    await relay(call("one/a"))
+    await relay.complete(call("one/a"))
     assert len(body) < UNPACED_READS * SMALL
     assert clock() - began >= (len(body) - UNPACED_READS - 1) * READ_PAUSE
 
@@ -106,5 +106,5 @@ async def test_one_byte_chunks_are_given_up() -> None:
     async with relaying() as relay:
         relay.upstream.script("a", flood)
         with pytest.raises(UpstreamError) as caught:
-            await relay(call("one/a", retries=0))
+            await relay.complete(call("one/a", retries=0))
     assert "its chunks are too small" in caught.value.message

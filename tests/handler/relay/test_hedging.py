@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handler.errors import Json
-from handler.relay.call import hedge_after
+from handler.relay.timeouts import hedge_after
 from rules import Model
 from tests.support.canned_answers import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
 from tests.support.relaying import ASKED, call, model
@@ -230,7 +230,7 @@ def test_a_caller_who_leaves_takes_both_along(at: float, streamed: bool) -> None
 
     async def left() -> None:
         asked = call("one/a", "two/b", stream=streamed, hedge_after=2.0)
-        task = asyncio.create_task(transport.relay()(asked))
+        task = asyncio.create_task(transport.relay().complete(asked))
         await asyncio.sleep(at)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

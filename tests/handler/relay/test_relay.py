@@ -1,4 +1,4 @@
-"""handler/relay/relay.py over real sockets: one attempt loop for whole answers and for streams."""
+"""The relay over real sockets: one attempt loop for whole answers and for streams."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import httpx
 import pytest
 
 from handler import __version__
+from handler.answers.answer import Answer
 from handler.errors import GatewayError, Json, Unavailable
 from handler.providers.provider import Provider
-from handler.relay.call import limits_of
-from handler.relay.relay import Answer, Call
+from handler.relay.call import Call
+from handler.relay.response import MAX_ANSWER
+from handler.relay.timeouts import deadline_of, limits_of
 from handler.upstream.pool import MIN_IDLE
 from handler.upstream.request import USER_AGENT
-from handler.upstream.response import MAX_ANSWER
 from rules import Model
 from tests.fault_injection.provider import self_signed
 from tests.support.canned_answers import (
@@ -62,7 +63,7 @@ def error(status: int, **fields: Any) -> Reply:
 
 async def answered(relay: Relaying, asked: Call) -> Answer:
     """The answer, read to its end and found to be whole."""
-    answer = await relay(asked)
+    answer = await relay.complete(asked)
     if asked.chat.stream:
         said = [json.loads(text) for text in texts(await frames_of(answer))[:-1]]
         text = "".join(choice["delta"].get("content") or "" for one in said for choice in one["choices"])
@@ -74,7 +75,7 @@ async def answered(relay: Relaying, asked: Call) -> Answer:
 
 async def refused(relay: Relaying, asked: Call) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
-        await relay(asked)
+        await relay.complete(asked)
     return caught.value
 
 
@@ -501,7 +502,7 @@ REASONS, OTHER = model("one/a", can=["reasoning", "tools"]), model("one/a", can=
 )
 async def test_how_long_a_first_token_may_take(who: Model, body: Json, stream_: bool, seconds: float) -> None:
     asked = call(who, body={**ASKED, **body}, stream=stream_)
-    limits = limits_of(asked, asked.decision.candidates[0], now=100, deadline=asked.deadline_from(100))
+    limits = limits_of(asked, asked.decision.candidates[0], now=100, deadline=deadline_of(asked, 100))
     assert limits.first[0] - 100 == seconds
     assert (limits.connect, limits.idle, limits.total) == (5, 30, (700, "timeout_total"))
 
@@ -536,7 +537,7 @@ async def test_a_caller_who_leaves_takes_the_upstream_along(
     relay: Relaying, silent: Reply, streamed: bool
 ) -> None:
     relay.upstream.script("a", silent)
-    task = asyncio.ensure_future(relay(call("one/a", "two/b", stream=streamed)))
+    task = asyncio.ensure_future(relay.complete(call("one/a", "two/b", stream=streamed)))
     await relay.upstream.until("requests", 1)
     await asyncio.sleep(0.01)
     task.cancel()
@@ -595,14 +596,14 @@ def digest(text: str) -> str:
 
 async def test_the_bytes_of_a_request_go_on_as_they_came(relay: Relaying) -> None:
     relay.upstream.script("a", good(False))
-    await relay(call("one/a", body=ODD))
+    await relay.complete(call("one/a", body=ODD))
     (request,) = relay.upstream.requests
     assert digest(request.body.decode()) == digest(ODD.replace('"model": "x"', '"model": "a"'))
 
 
 async def test_the_bytes_of_an_answer_come_back_as_they_went(relay: Relaying) -> None:
     relay.upstream.script("a", whole(ODD_ANSWER))
-    answer = await relay(call("one/a"))
+    answer = await relay.complete(call("one/a"))
     assert digest(answer.body.decode()) == digest(ODD_ANSWER.replace('"whatever-1"', '"one/a"'))
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (1, 2, False)
@@ -612,8 +613,8 @@ async def test_the_bytes_of_an_answer_come_back_as_they_went(relay: Relaying) ->
 async def test_every_attempt_is_the_same_request_anew(relay: Relaying) -> None:
     relay.upstream.script("a", error(500), error(503), error(500), good(False))
     asked = call("one/a", retries=3)
-    await relay(asked)
-    await relay(asked)
+    await relay.complete(asked)
+    await relay.complete(asked)
     bodies = {(request.body, request.headers) for request in relay.upstream.requests}
     assert (len(relay.upstream.requests), len(bodies)) == (5, 1)
 
@@ -621,7 +622,7 @@ async def test_every_attempt_is_the_same_request_anew(relay: Relaying) -> None:
 async def test_cost_and_explanation_are_told_to_whom_asked(relay: Relaying) -> None:
     relay.upstream.script("a", whole(completion()))
     asked = call("one/a", body={"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}})
-    body = json.loads((await relay(replace(asked, explanation={"reason": "rule"}))).body)
+    body = json.loads((await relay.complete(replace(asked, explanation={"reason": "rule"}))).body)
     assert body["usage"] == {**completion()["usage"], "cost": 1.3e-05}
     assert body["sluice"] == {"reason": "rule"}
     assert "usage" not in relay.upstream.requests[0].json
@@ -631,7 +632,7 @@ async def test_usage_that_is_not_told_is_estimated(relay: Relaying) -> None:
     said = completion("x" * 40)
     del said["usage"]
     relay.upstream.script("a", whole(said))
-    usage = (await relay(call("one/a"))).usage
+    usage = (await relay.complete(call("one/a"))).usage
     assert usage is not None
     assert (usage.input, usage.output, usage.estimated) == (5, 10, True)
 
@@ -646,7 +647,7 @@ async def test_usage_that_tells_of_no_tokens_is_estimated(
     last = {**completion("x" * 40), "usage": told}
     said = [chunk("x" * 40), finish(), {**chunk(), "choices": [], "usage": told}]
     relay.upstream.script("a", stream(*said) if streamed else whole(last))
-    answer = await relay(call("one/a", stream=streamed))
+    answer = await relay.complete(call("one/a", stream=streamed))
     frames = await frames_of(answer) if streamed else []
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (5, 10, True)
@@ -660,7 +661,7 @@ async def test_nothing_of_the_clients_goes_upstream_but_what_is_named(relay: Rel
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", headers={"X-Title": "sluice"})
     relay.credentials["ONE_KEY"] = "canary"
     relay.upstream.script("a", good(False))
-    await relay(call("one/a", headers={"accept-language": "de", "openai-beta": "x=\u20ac"}))
+    await relay.complete(call("one/a", headers={"accept-language": "de", "openai-beta": "x=\u20ac"}))
     (request,) = relay.upstream.requests
     assert {name.lower(): value for name, value in request.headers} == {
         "host": f"127.0.0.1:{relay.upstream.port}",
@@ -691,7 +692,7 @@ async def test_how_a_credential_is_presented(
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", auth=auth, headers=headers)
     relay.credentials["ONE_KEY"] = "canary"
     relay.upstream.script("a", good(False))
-    await relay(call("one/a"))
+    await relay.complete(call("one/a"))
     assert relay.upstream.requests[0].header(header) == value
 
 
@@ -707,7 +708,7 @@ async def test_the_clients_headers_go_only_to_its_own_format(relay: Relaying) ->
         asked, decision=replace(asked.decision, facts=replace(asked.decision.facts, dialect="anthropic"))
     )
     relay.upstream.script("a", good(False))
-    await relay(foreign)
+    await relay.complete(foreign)
     assert relay.upstream.requests[0].header("anthropic-beta") is None
 
 
@@ -723,8 +724,8 @@ async def test_no_credential_comes_back_in_a_providers_words(relay: Relaying, st
 
 async def test_cookies_are_neither_kept_nor_sent(relay: Relaying) -> None:
     relay.upstream.script("a", whole(completion(), headers={"set-cookie": "a=b; Path=/"}))
-    await relay(call("one/a"))
-    await relay(call("one/a"))
+    await relay.complete(call("one/a"))
+    await relay.complete(call("one/a"))
     assert relay.upstream.requests[1].header("cookie") is None
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from handler.answers.client_stream import COUNTING, GRACE, ClientStream, content_of
+from handler.answers.answer import Answer
+from handler.answers.client_stream import END_WAIT, USAGE_WAIT, ClientStream, content_of
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
-from handler.relay.relay import Answer
 from handler.upstream.pool import MIN_IDLE
 from tests.support.canned_answers import (
     HEAD,
@@ -51,7 +51,7 @@ async def read(answer: Answer) -> list[Any]:
 async def asked(relay: Relaying, *pieces: Any, done: bool = True, **how: Any) -> list[Any]:
     """What the client reads of one stream."""
     relay.upstream.script("a", stream(*pieces, done=done))
-    return await read(await relay(call("one/a", stream=True, **how)))
+    return await read(await relay.complete(call("one/a", stream=True, **how)))
 
 
 def said(events: list[Any]) -> str:
@@ -101,7 +101,7 @@ async def test_content_commits(relay: Relaying, first: dict[str, Any]) -> None:
     relay.upstream.script("a", stream(role(), first, Act.CUT))
     legacy = "function_call" in first["choices"][0]["delta"]
     body = {**ASKED, "functions": [{"name": "f"}]} if legacy else OFFERING
-    answer = await relay(call("one/a", "two/b", body=body, stream=True))
+    answer = await relay.complete(call("one/a", "two/b", body=body, stream=True))
     events = await read(answer)
     said, heard = first["choices"][0]["delta"], events[1]["choices"][0]["delta"]
     assert heard == {SPELLED.get(name, name): value for name, value in said.items()}
@@ -114,14 +114,14 @@ async def test_anything_else_does_not(relay: Relaying, first: dict[str, Any]) ->
     assert content_of(first) is None
     relay.upstream.script("a", stream(first, Act.CUT))
     relay.upstream.script("b", stream(chunk("Hello"), finish()))
-    answer = await relay(call("one/a", "two/b", stream=True, retries=0))
+    answer = await relay.complete(call("one/a", "two/b", stream=True, retries=0))
     assert classes(answer) == ["one/a network", "two/b ok"]
     assert said(await read(answer)) == "Hello"
 
 
 async def test_the_answer_is_there_with_its_first_content_and_not_before(relay: Relaying) -> None:
     relay.upstream.script("a", stream(role(), 0.05, sse(chunk("Hello")), Act.STALL))
-    answer = await relay(call("one/a", stream=True))
+    answer = await relay.complete(call("one/a", stream=True))
     assert answer.first_token is not None
     assert answer.first_token >= 0.05
     assert answer.waited >= 0.05
@@ -136,7 +136,7 @@ async def test_frames_are_handed_on_as_they_come(relay: Relaying) -> None:
     heard = [asyncio.Event() for _ in range(3)]
     pieces = [piece for at, event in enumerate(heard) for piece in (sse(chunk(str(at))), event)]
     relay.upstream.script("a", stream(*pieces, finish()))
-    answer = await relay(call("one/a", stream=True, timeouts={"idle": 1}))
+    answer = await relay.complete(call("one/a", stream=True, timeouts={"idle": 1}))
     at = 0
     async for frame in answer.frames():
         if at < len(heard):
@@ -156,7 +156,7 @@ async def test_an_answer_may_be_empty(relay: Relaying, reason: str) -> None:
 async def test_a_candidate_that_failed_leaves_nothing_in_the_stream(relay: Relaying) -> None:
     relay.upstream.script("a", stream({**role(), "id": "first"}, Act.CUT))
     relay.upstream.script("b", stream({**role(), "id": "second"}, chunk("Hello"), finish()))
-    events = await read(await relay(call("one/a", "two/b", stream=True)))
+    events = await read(await relay.complete(call("one/a", "two/b", stream=True)))
     assert {(event["id"], event["model"]) for event in events[:-1]} == {("second", "two/b")}
 
 
@@ -167,8 +167,8 @@ async def test_an_answer_that_goes_on_after_a_finish_reason_is_relayed_whole(rel
         one["choices"][0]["finish_reason"] = "stop"
     for first in (chunk("l"), early, thought):
         for then in (chunk("l"), early):
-            pieces = [part for _ in range(4) for part in (GRACE - 1, sse(then))]
-            pause = [] if first is early else [GRACE + 1]
+            pieces = [part for _ in range(4) for part in (END_WAIT - 1, sse(then))]
+            pause = [] if first is early else [END_WAIT + 1]
             events = await asked(relay, role(), first, *pause, *pieces, finish())
             assert said(events) in ("llll", "lllll")
             assert events[-1] == "[DONE]"
@@ -236,7 +236,7 @@ async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
 ) -> None:
     relay.upstream.script("z", whole(status=401))
     relay.upstream.script("a", stream(role(), chunk("Hel"), chunk("lo"), *ending, done=False))
-    answer = await relay(call("two/z", "one/a", "two/z", stream=True, timeouts={"idle": SOON}))
+    answer = await relay.complete(call("two/z", "one/a", "two/z", stream=True, timeouts={"idle": SOON}))
     events = await read(answer)
     assert said(events) == "Hello"
     assert "[DONE]" not in events
@@ -280,7 +280,7 @@ async def test_a_credential_in_the_middle_of_a_stream_is_taken_out(relay: Relayi
 
 async def test_a_client_who_leaves_takes_the_upstream_along(relay: Relaying) -> None:
     relay.upstream.script("a", stream(chunk("Hello " * 4), Act.STALL))
-    answer = await relay(call("one/a", stream=True))
+    answer = await relay.complete(call("one/a", stream=True))
     task = asyncio.ensure_future(frames_of(answer))
     await asyncio.sleep(0.01)
     task.cancel()
@@ -295,7 +295,7 @@ async def test_a_client_who_leaves_takes_the_upstream_along(relay: Relaying) -> 
 @pytest.mark.parametrize("begun", [False, True], ids=["before a frame", "between two frames"])
 async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: Relaying, begun: bool) -> None:
     relay.upstream.script("a", stream(chunk("Hello"), Act.STALL))
-    answer = await relay(call("one/a", stream=True))
+    answer = await relay.complete(call("one/a", stream=True))
     frames = answer.frames()
     if begun:
         await anext(frames)
@@ -323,7 +323,9 @@ async def test_a_stream_that_another_finishes_lets_go_of_the_first(
 ) -> None:
     relay.upstream.script("a", stream(role(), chunk("Hel"), *ending))
     relay.upstream.script("b", stream(role(), chunk("Hello"), finish()))
-    answer = await relay(call("one/a", "two/b", stream=True, recovery="resume", timeouts={"idle": SOON}))
+    answer = await relay.complete(
+        call("one/a", "two/b", stream=True, recovery="resume", timeouts={"idle": SOON})
+    )
     events = await read(answer)
     assert (said(events), events[-1]) == ("Hello", "[DONE]")
     await relay.upstream.until("gone", 1)
@@ -334,7 +336,7 @@ async def test_the_loser_of_a_hedge_is_let_go_at_once(relay: Relaying, begun: bo
     silent = stream(role(), Act.STALL) if begun else Reply(status=None, pieces=(Act.STALL,))
     relay.upstream.script("a", silent)
     relay.upstream.script("b", stream(role(), chunk("Hello"), Act.STALL))
-    answer = await relay(call("one/a", "two/b", stream=True, hedge_after=SOON))
+    answer = await relay.complete(call("one/a", "two/b", stream=True, hedge_after=SOON))
     await relay.upstream.until("gone", 1, seconds=0.1)
     assert classes(answer) == ["one/a cancelled", "two/b ok"]
     await answer.aclose()
@@ -379,7 +381,7 @@ async def test_a_model_that_changes_its_name_and_one_without(relay: Relaying) ->
 @pytest.mark.parametrize("cut", CUTS)
 async def test_only_the_model_is_another_however_the_bytes_are_cut(relay: Relaying, cut: int) -> None:
     relay.upstream.script("a", stream(*TEXTS, cut_every=cut))
-    got = b"".join(await frames_of(await relay(call("one/a", stream=True))))
+    got = b"".join(await frames_of(await relay.complete(call("one/a", stream=True))))
     want = b"".join(sse(text.replace("@@", "one/a")) for text in EVENTS) + b"data: [DONE]\n\n"
     assert hashlib.sha256(got).hexdigest() == hashlib.sha256(want).hexdigest(), (got, want)
 
@@ -420,9 +422,9 @@ async def test_the_usage_chunk_is_for_who_asked(relay: Relaying) -> None:
 @pytest.mark.parametrize(
     ("after", "there"),
     [
-        pytest.param(GRACE + 1, True, id="later than an end may come"),
-        pytest.param(COUNTING - 1, True, id="very late"),
-        pytest.param(COUNTING + 1, False, id="never, as far as anybody can tell"),
+        pytest.param(END_WAIT + 1, True, id="later than an end may come"),
+        pytest.param(USAGE_WAIT - 1, True, id="very late"),
+        pytest.param(USAGE_WAIT + 1, False, id="never, as far as anybody can tell"),
     ],
 )
 @pytest.mark.parametrize("n", [1, 2])
@@ -441,7 +443,7 @@ async def test_the_usage_of_a_whole_answer_is_waited_for_where_it_is_asked_for(
 
 async def test_usage_is_known_although_the_client_is_not_told(relay: Relaying) -> None:
     relay.upstream.script("a", stream(chunk("Hello"), finish(), usage()))
-    answer = await relay(call("one/a", stream=True))
+    answer = await relay.complete(call("one/a", stream=True))
     await frames_of(answer)
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (7, 3, False)
@@ -473,7 +475,7 @@ async def test_no_explanation_is_given_of_an_answer_that_broke_off(relay: Relayi
 
 async def test_a_whole_answer_has_no_frames(relay: Relaying) -> None:
     relay.upstream.script("a", whole())
-    answer = await relay(call("one/a"))
+    answer = await relay.complete(call("one/a"))
     assert await frames_of(answer) == []
     await answer.aclose()
 
@@ -482,7 +484,7 @@ async def test_a_stream_without_end_that_holds_nothing_is_bounded(relay: Relayin
     filler = sse({**HEAD, "choices": [], "filler": "x" * 1_000_000})
     relay.upstream.script("a", stream(*[filler] * 9, Act.STALL))
     relay.upstream.script("b", stream(chunk("Hello"), finish()))
-    answer = await relay(call("one/a", "two/b", stream=True))
+    answer = await relay.complete(call("one/a", "two/b", stream=True))
     assert classes(answer) == ["one/a protocol", "two/b ok"]
     await answer.aclose()
 

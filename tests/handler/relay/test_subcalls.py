@@ -16,10 +16,9 @@ import pytest
 from handler.answers.answer import Answer
 from handler.providers.provider import Provider, Quirks
 from handler.providers.rows.builtin import PROVIDERS
-from handler.relay.attempt import MAX_HELD
-from handler.relay.relay import Call
+from handler.relay.call import Call
+from handler.relay.response import MAX_ANSWER, MAX_BUFFERED
 from handler.upstream.pool import MIN_IDLE
-from handler.upstream.response import MAX_ANSWER
 from handler.wire.sse import MAX_EVENT
 from tests.handler.providers.wire_cases import (
     CASES,
@@ -159,7 +158,7 @@ def test_a_stream_is_live() -> None:
 
     async def timed() -> list[tuple[float, int, str]]:
         transport = ScriptedTransport({"a": parts(4.0, 1.0, 2.5, streamed=True)})
-        answer, seen = await transport.relay()(several(stream=True)), []
+        answer, seen = await transport.relay().complete(several(stream=True)), []
         assert clock() == 1.0, "the first content of any part commits"
         async for frame in answer.frames():
             for text in texts([frame]):
@@ -207,10 +206,10 @@ async def test_folding_the_stream_gives_the_whole_answer_of_every_format(relay: 
     name = "None" if dialect in ("google", "bedrock") else "a"  # their model is in the path
     body = offering(completion_of(case), legacy=legacy)
     relay.upstream.script(name, whole((case / "whole.json").read_bytes()))
-    answer = json.loads((await relay(several(body=body))).body)
+    answer = json.loads((await relay.complete(several(body=body))).body)
     streaming = {"stream_options": {"include_usage": True}}
     relay.upstream.script(name, stream(stream_bytes(case), done=False, cut_every=64))
-    events = await read_all(await relay(several(body={**body, **streaming}, stream=True)))
+    events = await read_all(await relay.complete(several(body={**body, **streaming}, stream=True)))
     assert events.pop() == "[DONE]"
     single, each = comparable(fold(events)), comparable(answer)
     assert len(single["choices"]) == 3
@@ -233,7 +232,7 @@ def test_an_upstreams_own_text_stays_but_for_the_edits() -> None:
     scripts = [reply_with(stream(text % (0, "m", f"id-{one}"), finish())) for one in range(2)]
 
     async def bytes_of() -> list[str]:
-        answer = await ScriptedTransport({"a": scripts}).relay()(several(n=2, stream=True))
+        answer = await ScriptedTransport({"a": scripts}).relay().complete(several(n=2, stream=True))
         return texts([frame async for frame in answer.frames()])
 
     events = run(bytes_of())
@@ -378,7 +377,7 @@ def test_a_key_of_one_call_is_not_sent_with_several() -> None:
         async with relaying() as relay:
             relay.rows["one"] = replace(relay.rows["one"], quirks=ALONE)
             relay.upstream.script("a", whole(completion()))
-            await relay(several(n=n, headers={"idempotency-key": "k", "openai-beta": "b"}))
+            await relay.complete(several(n=n, headers={"idempotency-key": "k", "openai-beta": "b"}))
             assert {request.header("openai-beta") for request in relay.upstream.requests} == {"b"}
             return [request.header("idempotency-key") for request in relay.upstream.requests]
 
@@ -440,7 +439,7 @@ def test_what_whole_answers_used_is_counted_when_another_fails() -> None:
     scripts = [part(0, streamed=False), late, part(2, streamed=False, after=9.0)]
     received = told(scripts, "one/a", "two/b", b=part(7, streamed=False), retries=0)
     assert received.answer is not None
-    assert [(candidate.id, usage.input) for candidate, usage in received.answer.spent] == [("one/a", 7)]
+    assert [(candidate.id, usage.input) for candidate, usage in received.answer.wasted] == [("one/a", 7)]
     assert received.answer.usage is not None
     assert received.answer.usage.input == 14
     assert received.answer.cost_dollars == (14 * PRICE.input + 6 * PRICE.output) / 1e15
@@ -528,17 +527,21 @@ def test_a_buffered_stream_is_held_until_all_parts_are_whole(n: int) -> None:
     assert received.classes == ["one/a network", "two/b ok"]
     assert said(received) == ["7-7"]
     assert received.answer is not None
-    assert [(candidate.id, usage.input) for candidate, usage in received.answer.spent] == [
+    assert [(candidate.id, usage.input) for candidate, usage in received.answer.wasted] == [
         ("one/a", 7 * (n - 1) + 5)
     ]
 
 
 def test_a_buffered_stream_is_held_no_longer_than_it_may_be() -> None:
-    large = "x" * (MAX_HELD // 4)
+    large = "x" * (MAX_BUFFERED // 4)
 
     async def committed() -> tuple[float, list[str]]:
         wordy = reply_with(stream(role(), *(chunk(large) for _ in range(3)), 5.0, finish()))
-        answer = await ScriptedTransport({"a": [wordy]}).relay()(several(n=2, stream=True, recovery="buffer"))
+        answer = (
+            await ScriptedTransport({"a": [wordy]})
+            .relay()
+            .complete(several(n=2, stream=True, recovery="buffer"))
+        )
         at = clock()
         return at, texts([frame async for frame in answer.frames()])
 
@@ -560,7 +563,7 @@ def test_a_caller_who_leaves_takes_all_along(at: float, streamed: bool) -> None:
 
         async def reads() -> None:
             nonlocal answer
-            answer = await transport.relay()(several(stream=streamed))
+            answer = await transport.relay().complete(several(stream=streamed))
             await frames_of(answer)
 
         task = asyncio.create_task(reads())
@@ -584,7 +587,7 @@ def test_an_answer_that_is_closed_before_it_is_read_lets_go_of_all() -> None:
     transport = ScriptedTransport({"a": parts(1.0, 2.0, 90.0, streamed=True)})
 
     async def closed() -> None:
-        answer = await transport.relay()(several(stream=True))
+        answer = await transport.relay().complete(several(stream=True))
         await answer.aclose()
         await answer.aclose()
         assert len(asyncio.all_tasks()) == 1
@@ -610,7 +613,7 @@ async def test_connections_serve_again(relay: Relaying) -> None:
     relay.rows["one"] = replace(relay.rows["one"], quirks=ALONE)
     for _ in range(3):
         relay.upstream.script("a", stream(role(), chunk("Hello"), finish(), told_usage()))
-        assert (await read_all(await relay(several(stream=True))))[-1] == "[DONE]"
+        assert (await read_all(await relay.complete(several(stream=True))))[-1] == "[DONE]"
         await asyncio.sleep(2 * MIN_IDLE)
     assert relay.upstream.connections == 3
 
@@ -620,6 +623,6 @@ async def test_a_credential_in_a_parts_failure_is_taken_out(relay: Relaying) -> 
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
     relay.upstream.script("a", stream(chunk("Hello"), 0.05, refusal))
-    events = await read_all(await relay(several(stream=True)))
+    events = await read_all(await relay.complete(several(stream=True)))
     assert events[-1]["error"]["message"] == "one/a: Not with [redacted]."
     assert HEAD["id"] == events[0]["id"]

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from handler.answers.replay import Checked
 from handler.errors import InvalidRequest, Json, SchemaMismatch, UpstreamError
 from handler.providers.provider import Provider, Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
+from handler.structured.checked_stream import CheckedStream
 from handler.structured.correction import with_correction
-from handler.structured.modes import OutputContract, wanted, way_of
-from handler.structured.schema_attempt import SchemaAttempt, form_of
+from handler.structured.modes import OutputContract, mode_of, output_contract
+from handler.structured.schema_attempt import SchemaAttempt, schema_attempt
 from rules import Model
 from tests.support.canned_answers import chunk
 
@@ -46,7 +46,7 @@ def row(dialect: str = "openai", **quirks: Any) -> Provider:
 
 
 def asked(body: Json) -> OutputContract:
-    found = wanted(body)
+    found = output_contract(body)
     assert found is not None
     return found
 
@@ -154,24 +154,24 @@ WAYS = [
 
 @pytest.mark.parametrize(("way", "body", "who", "at"), WAYS)
 def test_the_way(way: str, body: Json, who: Model, at: Provider) -> None:
-    assert way_of(asked(body), body, who, at, TRANSLATORS[at.dialect]) == way
+    assert mode_of(asked(body), body, who, at, TRANSLATORS[at.dialect]) == way
 
 
 @pytest.mark.parametrize("body", [{}, {"response_format": None}, {"response_format": {"type": "text"}}])
 def test_text_is_not_held_to_anything(body: Json) -> None:
-    assert wanted(body) is None
+    assert output_contract(body) is None
 
 
 def test_what_the_provider_does_itself_is_left_to_it() -> None:
     body = chat(None)
-    assert form_of(asked(body), body, model(*ALL), row(), TRANSLATORS["openai"]) is None
+    assert schema_attempt(asked(body), body, model(*ALL), row(), TRANSLATORS["openai"]) is None
 
 
 def form(
-    body: Json, *can: str, amends: SchemaMismatch | None = None, at: Provider | None = None
+    body: Json, *can: str, repair_of: SchemaMismatch | None = None, at: Provider | None = None
 ) -> SchemaAttempt:
     at = at or row()
-    found = form_of(asked(body), body, model(*can), at, TRANSLATORS[at.dialect], amends)
+    found = schema_attempt(asked(body), body, model(*can), at, TRANSLATORS[at.dialect], repair_of)
     assert found is not None
     return found
 
@@ -236,7 +236,7 @@ def test_in_words_the_providers_own_json_mode_helps() -> None:
 
 def test_a_second_round_says_what_was_wrong_with_the_first() -> None:
     mismatch = SchemaMismatch("$.city: expected string", answer_text='{"city":3}')
-    sent = with_correction(form(chat(), *ALL, amends=mismatch).request(chat()), mismatch)
+    sent = with_correction(form(chat(), *ALL, repair_of=mismatch).request(chat()), mismatch)
     assert [message["role"] for message in sent["messages"]] == ["user", "assistant", "user"]
     assert sent["messages"][1]["content"] == '{"city":3}'
     assert "$.city: expected string" in sent["messages"][2]["content"]
@@ -261,8 +261,8 @@ REFUSED = [
 def test_a_refused_mode_is_not_tried_again(refused: tuple[str, ...], way: str, helped: bool) -> None:
     refusal = SchemaMismatch("refused", answer_text=None)
     refusal.refused_modes = frozenset(refused)
-    again = form(chat(), *ALL, amends=refusal)
-    assert (again.way, again.natively_json) == (way, helped)
+    again = form(chat(), *ALL, repair_of=refusal)
+    assert (again.mode, again.natively_json) == (way, helped)
     assert len(again.request(chat())["messages"]) == (2 if way == "prompt" else 1), "no answer is shown again"
 
 
@@ -382,7 +382,7 @@ def test_what_is_no_answer_is_passed_on(can: tuple[str, ...], message: Json, fin
 @pytest.mark.parametrize("ours", [False, True])
 def test_a_bad_schema_is_the_callers_fault_and_names_its_field(ours: bool) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        wanted(chat({"type": "strin"}), ours=ours)
+        output_contract(chat({"type": "strin"}), ours=ours)
     assert refused.value.param == ("output_schema" if ours else "response_format.json_schema.schema")
 
 
@@ -398,12 +398,12 @@ def test_an_attempt_changes_nothing_of_the_chat() -> None:
     for can in ((), ("tools",), ALL):
         held = form(body, *can)
         held.request(body)
-        replace(held, amends=SchemaMismatch("x", answer_text="y")).request(body)
+        replace(held, repair_of=SchemaMismatch("x", answer_text="y")).request(body)
     assert json.dumps(body) == before
 
 
 def test_a_stream_that_is_held_against_a_schema_has_an_end() -> None:
-    checked = Checked(TRANSLATORS["openai"].stream(Quirks()), lambda *_: None, most=1000)
+    checked = CheckedStream(TRANSLATORS["openai"].stream(Quirks()), lambda *_: None, most=1000)
     told = json.dumps(chunk("a" * 600))
     assert list(checked.feed(told))
     with pytest.raises(UpstreamError) as raised:

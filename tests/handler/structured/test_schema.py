@@ -256,10 +256,10 @@ def test_the_library_is_not_imported_before_a_schema_comes() -> None:
         "assert 'handler.structured.modes' not in sys.modules\n"
         "import handler.structured.modes as structured\n"
         "for kind in ({'type': 'text'}, {'type': 'json_object'}):\n"
-        "    structured.wanted({'response_format': kind})\n"
+        "    structured.output_contract({'response_format': kind})\n"
         "before = 'jsonschema_rs' in sys.modules\n"
         "schema = {'name': 'a', 'schema': {}}\n"
-        "structured.wanted({'response_format': {'type': 'json_schema', 'json_schema': schema}})\n"
+        "structured.output_contract({'response_format': {'type': 'json_schema', 'json_schema': schema}})\n"
         "print(before, 'jsonschema_rs' in sys.modules)\n"
     )
     root = Path(__file__).parents[3]

@@ -13,8 +13,9 @@ import pytest
 
 from handler.errors import UpstreamError
 from handler.providers.provider import Provider
-from handler.relay.relay import Relay
+from handler.relay.attempts import Relay
 from handler.settings import InvalidSetting, Settings, read_settings
+from handler.upstream.client import Client
 from handler.upstream.connection import Origin
 from handler.upstream.pool import create_pool
 from handler.upstream.proxies import read_proxies
@@ -123,9 +124,9 @@ async def send(environment: Mapping[str, str], url: str, *, public_only: bool = 
 async def relay_once(environment: Mapping[str, str], url: str, *, private_ok: bool = True) -> None:
     """Relays one call to a provider. Raises GatewayError."""
     async with create_pool(Settings(environment=environment)) as http:
-        relay = Relay(http, credential=lambda _: None, private_ok=private_ok)
+        relay = Relay(Client(http, private_ok=private_ok), credential=lambda _: None)
         rows = {"one": Provider(name="one", base_url=url)}
-        answer = await relay(replace(call("one/a", retries=0), rows=rows))
+        answer = await relay.complete(replace(call("one/a", retries=0), rows=rows))
         assert b"an answer to Hi" in answer.body
 
 

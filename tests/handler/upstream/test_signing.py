@@ -38,7 +38,7 @@ async def test_parts_of_the_signature_are_removed_from_an_error() -> None:
     error = UpstreamError(
         f"Not {ours.access_key}, {ours.secret_key}, {ours.token} or {signature}.", failure_class="auth"
     )
-    sent.forget(error)
+    sent.redact_credential(error)
     assert error.message == "Not [redacted], [redacted], [redacted] or [redacted]."
 
 
@@ -184,7 +184,7 @@ async def test_a_renewal_with_expired_credentials_is_of_class_auth() -> None:
 async def test_the_token_is_removed_from_an_error_and_not_shown() -> None:
     sent = await Signer(lambda: OURS).sign(request())
     error = UpstreamError("it said canary-token to us", failure_class="auth")
-    sent.forget(error)
+    sent.redact_credential(error)
     assert "canary" not in str(error)
     assert "canary" not in repr(sent)
     assert "Signature" not in repr(sent)

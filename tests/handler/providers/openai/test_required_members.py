@@ -28,7 +28,9 @@ PARTS = {"call": {"id", "type"}, "function": {"name", "arguments"}}
 
 def client_chunks(events: list[Json], *, wants_usage: bool = True) -> tuple[list[Json], ClientStream]:
     """The chunks that a client gets, and the stream that they come from."""
-    stream = ClientStream(OpenAI().stream(Quirks()), model="host/m", wants_usage=wants_usage, steady=True)
+    stream = ClientStream(
+        OpenAI().stream(Quirks()), model="host/m", wants_usage=wants_usage, stateless_text=True
+    )
     data = [f"data: {json.dumps(event)}\n\n".encode() for event in events] + [b"data: [DONE]\n\n"]
     sent = b"".join([*map(stream.feed, data), b"" if stream.ended else stream.close()])
     assert stream.failure is None, stream.failure

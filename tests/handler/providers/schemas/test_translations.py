@@ -21,8 +21,8 @@ from handler.providers.google.schema import gemini_schema
 from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
 from handler.providers.schemas.drafts import to_2020_12
-from handler.structured.modes import NATIVE, wanted
-from handler.structured.schema_attempt import form_of
+from handler.structured.modes import NATIVE, output_contract
+from handler.structured.schema_attempt import schema_attempt
 from rules import Model
 from tests.handler.providers.schemas.strategies import fits, schemas, values
 
@@ -75,10 +75,12 @@ def test_an_answer_that_fits_only_the_translation_is_refused(
         "messages": [{"role": "user", "content": "Hi"}],
         "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
     }
-    contract, row = wanted(body), Provider(name="up", dialect=dialect)
+    contract, row = output_contract(body), Provider(name="up", dialect=dialect)
     assert contract is not None
-    attempt = form_of(contract, body, Model(provider="up", name="m", can=CAPABILITIES), row, TRANSLATORS[dialect])
-    assume(attempt is not None and attempt.way == NATIVE)
+    attempt = schema_attempt(
+        contract, body, Model(provider="up", name="m", can=CAPABILITIES), row, TRANSLATORS[dialect]
+    )
+    assume(attempt is not None and attempt.mode == NATIVE)
     assert attempt is not None
     translated = translations(schema)["Gemini's" if dialect == "google" else "Claude's and Bedrock's"]
     root = {"$defs": {}, **translated}

@@ -1,0 +1,65 @@
+"""One admitted request to its answer, and the work after it."""
+
+from __future__ import annotations
+
+from handler.answers.answer import Answer
+from handler.formats.chat.effects import prepare_body
+from handler.formats.options import wants_explanation
+from handler.gateway.admission import AdmittedRequest
+from handler.gateway.lifecycle import Gateway
+from handler.log import RequestLog, request_line
+from handler.relay.call import Call
+from handler.upstream.headers import forwarded_headers
+
+
+def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Call:
+    """The call for the relay, right after the decision. deadline: on the gateway's clock.
+
+    Raises InvalidRequest for a schema that no answer can be checked against.
+    """
+    chat, decision = admitted.chat, admitted.decision
+    body, contract = prepare_body(chat, decision.effects), None
+    if body.get("response_format") is not None:
+        from handler.structured.modes import output_contract  # few requests need it: not at a cold start
+
+        contract = output_contract(body, ours=chat.body.get("output_schema") is not None)
+    if decision.candidates:
+        gateway.cooldown.probe(decision.candidates[0].id, decision)
+    return Call(
+        chat=chat,
+        decision=decision,
+        body=body,
+        output_contract=contract,
+        rows=admitted.policy.rows,
+        deadline=deadline,
+        headers=forwarded_headers(admitted.headers, admitted.key.id),
+        explanation=admitted.explanation() if wants_explanation(admitted.headers) else None,
+    )
+
+
+async def complete(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
+    """The answer: whole, or a stream at its first content. Raises UpstreamError.
+
+    The log gets the time it took, since waiting on providers is not our overhead.
+    """
+    entry.waiting_since = gateway.clock()
+    try:
+        entry.answer = answer = await gateway.relay.complete(call, entry.wasted, entry.attempts)
+    finally:
+        if any(attempt.failure_class == "auth" for attempt in entry.attempts):
+            gateway.policies.credentials.note_refusal()  # the provider may have been given a new one
+        entry.waited, entry.waiting_since = gateway.clock() - entry.waiting_since, None
+        gateway.cooldown.release(call.decision)
+    entry.waited = answer.waited
+    return answer
+
+
+def finish(gateway: Gateway, entry: RequestLog) -> None:
+    """The work that remains once the client has its answer."""
+    answer = entry.answer
+    gateway.cooldown.release(entry.decision)
+    if answer is not None:
+        entry.waited = answer.waited
+        if answer.first_token is not None:
+            gateway.policies.observe_first_token(answer.candidate.id, answer.first_token)
+    gateway.log(request_line(entry, gateway.clock()))

@@ -1,0 +1,64 @@
+"""The gateway of a process: its parts, how it starts, how it wakes from a snapshot, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from handler.access.auth import Auth
+from handler.errors import GatewayError
+from handler.gateway.policy import Policies
+from handler.log import Log
+from handler.relay.attempts import Relay
+from handler.relay.cooldown import Cooldown
+from handler.relay.shared_cooldown import Sharing
+from handler.settings import Settings
+
+SETTLING = 1.0  # seconds that background work may take before the instance is frozen
+
+
+@dataclass(slots=True, kw_only=True)
+class Gateway:
+    """What every endpoint works with. One per process; what changes over its life is in its parts."""
+
+    settings: Settings
+    auth: Auth
+    policies: Policies
+    cooldown: Cooldown
+    sharing: Sharing
+    relay: Relay
+    log: Log
+    now: Callable[[], datetime]  # UTC
+    clock: Callable[[], float]  # monotonic seconds
+    random: Callable[[], float]  # 0 <= random < 1
+
+    async def start(self) -> None:
+        """Reads what the first request needs; init has a full processor. `health` reports trouble."""
+        with suppress(GatewayError):
+            await self.policies.current()
+
+    async def after_restore(self) -> None:
+        """Starts again from a snapshot: weeks may have passed, and the random state is everybody's.
+
+        Connections need nothing: those that died are noticed when they are taken from the pool.
+        """
+        random.seed()
+        self.policies.snapshot.invalidate()
+        self.auth.invalidate()
+        self.sharing.invalidate()
+        self.policies.latest = None
+        await self.start()
+
+    async def aclose(self) -> None:
+        """Ends background work and closes every connection."""
+        await self.settle()
+        await self.relay.aclose()
+
+    async def settle(self) -> None:
+        """Waits, bounded, for background work: Lambda freezes the instance between two requests."""
+        background = (self.auth, self.policies.snapshot, self.policies.credentials, self.sharing)
+        await asyncio.gather(*(each.settle(SETTLING) for each in background))

@@ -1,0 +1,105 @@
+"""The policy: the rules in force, and what they make of the catalogue and of the providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from handler.providers.addressing import unsupported_features
+from handler.providers.provider import Provider
+from handler.providers.registry import available_providers, provider_rows
+from handler.settings import Settings
+from handler.store.snapshot import Snapshot
+from handler.upstream.credentials import Credentials
+from rules import Catalog, LiveState, ModelRecord, RuleSet, load_catalog
+
+SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first token
+
+
+class Policy(NamedTuple):
+    """One set of rules, and what its records make of the catalogue and of the providers."""
+
+    ruleset: RuleSet
+    catalog: Catalog
+    rows: Mapping[str, Provider]
+    live: LiveState
+    credentials_version: object  # of the credentials that `live` was made with
+    retry_after: float | None  # seconds until there may be more of them; None: these are all
+
+    def unavailable(self, settings: Settings) -> Mapping[str, str]:
+        """The reason why each provider that a record or a setting turned on cannot be used, by its name."""
+        on = {record.id for record in self.ruleset.enabled("provider")} | settings.providers
+        return {name: why for name, why in self.live.unavailable.items() if name in on}
+
+
+@dataclass(slots=True)
+class Policies:
+    """Keeps the policy up to date with the rules and the credentials. One per process."""
+
+    settings: Settings
+    snapshot: Snapshot
+    credentials: Credentials
+    extra_rows: Mapping[str, Provider] = field(default_factory=dict)  # providers of this process alone
+    first_token: dict[str, float] = field(default_factory=dict)  # seconds, smoothed, by candidate
+    latest: Policy | None = None
+    _warnings: tuple[RuleSet, tuple[dict[str, str], ...]] | None = None
+
+    async def current(self) -> Policy:
+        """The policy of this moment. Raises GatewayError while no rules could be read."""
+        view, last = await self.snapshot.current(), self.latest
+        if last is None or last.ruleset is not view.ruleset:
+            table = provider_rows(
+                view.ruleset.enabled("provider"), self.extra_rows, region=self.settings.region
+            )
+            models = (record for record in view.ruleset.enabled("model") if isinstance(record, ModelRecord))
+            catalog = load_catalog().with_records(models, {name: row.dialect for name, row in table.items()})
+        else:
+            table, catalog = last.rows, last.catalog
+        await self.credentials.refresh(table, self.settings)
+        version = self.credentials.version
+        if last is None or (last.catalog, last.credentials_version, last.live.stale) != (
+            catalog,
+            version,
+            view.stale,
+        ):
+            live = self._live(table, stale=view.stale)
+            retry_after = self.credentials.retry_after
+            self.latest = last = Policy(view.ruleset, catalog, table, live, version, retry_after)
+        return last
+
+    @property
+    def available(self) -> frozenset[str]:
+        """The providers that can be called; none before the rules were read."""
+        return self.latest.live.available if self.latest else frozenset()
+
+    def observe_first_token(self, candidate: str, seconds: float) -> None:
+        """Learns how soon a candidate gives its first content: `fast` prefers the quick ones."""
+        last = self.first_token.get(candidate, seconds)
+        self.first_token[candidate] = last + SMOOTHING * (seconds - last)
+
+    def warnings(self) -> tuple[dict[str, Any], ...]:
+        """Warnings of the rules in force, each with its kind, id, field and problem.
+
+        A gateway does not know which keys there are: `rules check` and `rules push` look at scopes.
+        """
+        if self.latest is None:
+            return ()
+        ruleset, catalog = self.latest[:2]
+        if self._warnings is None or self._warnings[0] is not ruleset:
+            from rules.review import lint  # no request needs it
+
+            found = lint.find_warnings(ruleset, catalog)
+            self._warnings = ruleset, tuple(finding._asdict() for finding in found)
+        return self._warnings[1]
+
+    def _live(self, table: Mapping[str, Provider], *, stale: bool) -> LiveState:
+        names, why = available_providers(table, self.credentials, self.settings, self.credentials.can_sign)
+        return LiveState(
+            available=names,
+            unavailable=why,
+            first_token=self.first_token,
+            stale=stale,
+            default_access=self.settings.default_access,
+            unsupported=unsupported_features(table.values()),
+        )

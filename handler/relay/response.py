@@ -1,0 +1,241 @@
+"""Reads a provider's response: an answer, whole or at its first content, or a failure of its class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+
+from handler.answers.answer import Answer, ByteSource, Stream, read_frames
+from handler.answers.client_stream import ClientStream
+from handler.answers.edits import whole
+from handler.answers.merge import MergedStream
+from handler.answers.replay import ReplayDecoder
+from handler.answers.resume import SentText, resumable
+from handler.answers.usage import estimated, output_bytes, usage_of
+from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
+from handler.providers.translator import StreamDecoder
+from handler.relay.call import Attempt
+from handler.structured.checked_stream import CheckedStream
+from handler.structured.offered_tools import check_calls, offered_only
+from handler.structured.refused_modes import raise_if_mode_refused
+from handler.structured.strict_tools import StrictTools, strict_tools
+from handler.upstream.client import UpstreamResponse
+from handler.upstream.request import UpstreamRequest
+from handler.wire.json_memory import escape_emoji, is_too_large
+from handler.wire.sse import DONE
+from handler.wire.strict_json import decode
+
+MAX_ANSWER = 10_000_000  # bytes of a whole answer
+MAX_ERROR = 1_000_000  # bytes of an error
+MAX_BUFFERED = 8_000_000  # bytes of a stream that the client has nothing of yet
+
+Send = Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]  # raises UpstreamError
+
+
+async def send_and_read(attempt: Attempt, send: Send) -> Answer:
+    """Sends the request of an attempt and reads the answer. Raises UpstreamError."""
+    try:
+        response = await send(attempt.request)
+        return await closing_on_failure(attempt, response, _read(attempt, response))
+    except UpstreamError as error:
+        error.dropped = attempt.request.dropped
+        error.schema = attempt.schema.mode if attempt.schema else None
+        raise
+
+
+async def closing_on_failure(attempt: Attempt, source: ByteSource, reading: Awaitable[Answer]) -> Answer:
+    """The answer. Unless it is a stream, nothing of its source stays open."""
+    answer = None
+    try:
+        answer = await reading
+        return answer
+    except UpstreamError as error:
+        attempt.request.redact_credential(error)
+        if isinstance(error, SchemaMismatch):
+            error.upstream_status, error.refused_modes = source.status, attempt.call.refused_modes
+        raise_if_mode_refused(
+            error, attempt.call.body, attempt.call.refused_modes, attempt.row, attempt.schema
+        )
+        raise
+    finally:
+        if answer is None or answer.stream is None:
+            await source.aclose()
+
+
+async def _read(attempt: Attempt, response: UpstreamResponse) -> Answer:
+    await check_response(attempt, response)
+    if attempt.call.chat.stream:
+        return await start_stream(attempt, response, _client_stream(attempt, decoder(attempt)))
+    return await _read_whole(attempt, response)
+
+
+# A response that holds no answer.
+
+
+async def check_response(attempt: Attempt, response: UpstreamResponse) -> None:
+    """Raises UpstreamError for a response without an answer, or without a stream where one was asked for."""
+    if response.status >= 400:
+        body = (await response.whole(MAX_ERROR))[:MAX_ERROR]
+        raise attempt.translator.error(response.status, response.headers, body)
+    if not 200 <= response.status < 300:
+        raise _protocol_error("The provider answered with a redirect.", response.status)
+    if response.headers.get("content-encoding", "identity") != "identity":
+        message = "The provider sent a compressed response although none was requested."
+        raise _protocol_error(message, response.status)
+    if not attempt.call.chat.stream:
+        return
+    media_type = response.headers.get("content-type", "")
+    if "html" in media_type:
+        raise _protocol_error("The provider sent an HTML page instead of a stream.", response.status)
+    if "json" in media_type:
+        _, answer = await _read_json(attempt, response)
+        attempt.translator.response(answer, attempt.row.quirks)  # an error in disguise has its own class
+        raise _protocol_error("The provider did not stream its answer.", response.status)
+
+
+async def _read_json(attempt: Attempt, response: UpstreamResponse) -> tuple[str, Json]:
+    """The text of the body and the object that it parses to."""
+    data = await response.whole(most := MAX_ANSWER // attempt.subcalls)
+    if len(data) > most:
+        raise _protocol_error("The provider's answer is too large.", response.status)
+    try:
+        text = escape_emoji(data.decode("utf-8-sig"))
+        if is_too_large(text):
+            raise _protocol_error("The provider's answer is too large.", response.status)
+        body = decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _protocol_error("The provider's answer is not JSON.", response.status) from error
+    if not isinstance(body, dict):
+        raise _protocol_error("The provider's answer is not an object.", response.status)
+    return text, body
+
+
+def _protocol_error(message: str, status: int) -> UpstreamError:
+    return UpstreamError(message, failure_class="protocol", upstream_status=status)
+
+
+# A whole answer.
+
+
+async def _read_whole(attempt: Attempt, response: UpstreamResponse) -> Answer:
+    text, body = await _read_json(attempt, response)
+    completion = attempt.translator.response(
+        body, attempt.row.quirks, legacy=attempt.legacy, model=attempt.candidate.model.name
+    )
+    answer = _answer(attempt, response)
+    answer.used = usage_of(completion) or estimated(
+        input_tokens=answer.input_tokens, output_bytes=output_bytes(completion)
+    )
+    try:
+        completion = _checked_completion(attempt, completion)
+    except SchemaMismatch:
+        attempt.wasted.append((attempt.candidate, answer.used))
+        raise
+    explanation = attempt.explanation
+    answer.body = whole(
+        text,
+        body,
+        {**completion, "sluice": explanation} if explanation else completion,
+        model=answer.candidate.id,
+        price=attempt.shown_price,
+        wasted=attempt.wasted if attempt.subcalls == 1 else (),  # of several subcalls, the sum gets it
+    )
+    return answer
+
+
+def _checked_completion(attempt: Attempt, completion: Json) -> Json:
+    """The completion with the answer as its content. Raises SchemaMismatch if the answer does not fit."""
+    check_calls(completion, attempt.call.body)
+    if (strict := _strict_tools(attempt)) is not None:
+        for choice in completion["choices"]:
+            strict.check(choice["message"], choice.get("finish_reason"))
+    return completion if attempt.schema is None else attempt.schema.completion(completion)
+
+
+def replay_as_stream(attempt: Attempt, answer: Answer) -> Answer:
+    """A whole answer as a stream, where the answer had to be complete first or the model cannot stream."""
+    completion = json.loads(answer.body)
+    completion.pop("sluice", None)
+    stream = _client_stream(attempt, ReplayDecoder(completion))
+    answer.replayed, answer.body = stream.close() + DONE, b""
+    return answer
+
+
+# A stream.
+
+
+def decoder(attempt: Attempt) -> StreamDecoder:
+    """The decoder of one stream, which also checks that the answer is what was asked for."""
+    wire, model = attempt.translator, attempt.candidate.model.name
+    chunks = wire.stream(attempt.row.quirks, legacy=attempt.legacy, model=model)
+    chunks = offered_only(chunks, attempt.call.body)
+    if (strict := _strict_tools(attempt)) is not None:
+        chunks = CheckedStream(chunks, strict.check)
+    return chunks if attempt.schema is None else CheckedStream(chunks, attempt.schema.check)
+
+
+def _strict_tools(attempt: Attempt) -> StrictTools | None:
+    """The strict tools that the provider does not enforce as they are."""
+    call = attempt.call
+    tools = call.chat.body.get("tools") or ()
+    return strict_tools(tools, attempt.row.dialect, call.refused_modes, attempt.request.dropped)
+
+
+def _client_stream(attempt: Attempt, chunks: StreamDecoder) -> ClientStream:
+    continuation, explanation = attempt.continuation, attempt.explanation
+    resume = attempt.call.decision.effects.recovery == "resume" and resumable(attempt.call.body)
+    return ClientStream(
+        chunks,
+        model=attempt.candidate.id,
+        wants_usage=attempt.wants_usage,
+        price=attempt.shown_price,
+        explanation={**(explanation or {}), **continuation.note} if continuation else explanation,
+        edits=SentText(attempt.candidate.id, continuation) if resume else None,
+        choices=int(attempt.call.body.get("n") or 1),
+        framing=attempt.translator.framing,
+        stateless_text=attempt.schema is None and continuation is None,
+        wasted=attempt.wasted,
+    )
+
+
+async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStream | MergedStream) -> Answer:
+    """Reads a stream to its first content. The usage of one that never gets there is noted."""
+    answer = None
+    try:
+        answer = await _start_stream(attempt, source, stream)
+        return answer
+    finally:
+        if answer is None and stream.content:
+            attempt.wasted.append((attempt.candidate, stream.used(attempt.call.decision.facts.input_tokens)))
+
+
+async def _start_stream(attempt: Attempt, source: ByteSource, stream: ClientStream | MergedStream) -> Answer:
+    """Reads to the first content that is new to the client; to the end, where a rule buffers."""
+    buffered, first_token = bytearray(), None
+    most = MAX_BUFFERED if attempt.call.decision.effects.recovery == "buffer" else 0
+    while not stream.ended and (not stream.sent or len(buffered) <= most):
+        buffered += await read_frames(source, stream)
+        if stream.content and first_token is None:
+            first_token = source.ms / 1000
+        if not stream.sent and len(buffered) > MAX_BUFFERED:
+            raise _protocol_error("The provider's stream holds no content.", source.status)
+    if stream.failure and (not stream.sent or len(buffered) <= most):
+        raise stream.failure
+    if not buffered:
+        raise _protocol_error("The provider's stream is empty.", source.status)
+    answer = _answer(attempt, source)
+    answer.first_token = source.ms / 1000 if first_token is None else first_token
+    answer.resumed = attempt.continuation.note if attempt.continuation else None
+    answer.stream = Stream(source, stream, bytes(buffered), attempt.request.redact_credential)
+    return answer
+
+
+def _answer(attempt: Attempt, source: ByteSource) -> Answer:
+    return Answer(
+        candidate=attempt.candidate,
+        attempts=[AttemptRecord(attempt.candidate.id, "ok", source.status, source.ms)],
+        waited=source.waited,
+        input_tokens=attempt.call.decision.facts.input_tokens,
+        dropped=attempt.request.dropped,
+        schema=attempt.schema.mode if attempt.schema else None,
+    )

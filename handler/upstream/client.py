@@ -1,0 +1,228 @@
+"""Sends HTTP requests to providers: time limits, and httpx errors mapped to failure classes.
+
+Which provider is asked, and what follows a failure, is decided in handler/relay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+import httpx
+
+from handler.errors import UpstreamError
+from handler.upstream.connection import READ_PAUSE, UNPACED_READS
+from handler.upstream.request import UpstreamRequest
+from handler.upstream.signing import Sign, refuse_to_sign
+from handler.wire.sse import MAX_EVENT
+
+T = TypeVar("T")
+
+# Seconds and bytes that a response may take to end after its stream: then its connection can serve again.
+DRAIN, MAX_DRAINED = 0.1, 100_000
+# The most bytes of a stream without content: one event, and heartbeats around it.
+MAX_WITHOUT_CONTENT = MAX_EVENT + 1_000_000
+SMALL = 1_000  # bytes; a read of fewer counts as one of a flood
+SILENT = 10.0  # seconds of silence that make a timeout of a connection that closes
+
+Limit = tuple[float, str]  # a moment on the client's clock, and the failure class of passing it
+
+
+class Limits(NamedTuple):
+    """How long one attempt may take."""
+
+    began: float  # when the attempt began
+    connect: float  # seconds
+    first: Limit  # a stream's first content, or all of a whole answer
+    idle: float  # seconds between the bytes of a stream
+    total: Limit
+
+
+class Stopwatch:
+    """Measures how much of one call was spent waiting on providers, in seconds of `clock`.
+
+    Waits that overlap, as those of a hedge do, count once.
+    """
+
+    __slots__ = ("_since", "_waited", "_waits", "clock")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._waited = 0.0
+        self._waits = 0  # under way now
+        self._since = 0.0
+
+    def begin(self) -> float:
+        """Begins a wait, and returns the time."""
+        now = self.clock()
+        if not self._waits:
+            self._since = now
+        self._waits += 1
+        return now
+
+    def end(self) -> None:
+        self._waits -= 1
+        if not self._waits:
+            self._waited += self.clock() - self._since
+
+    @property
+    def waited(self) -> float:
+        """Seconds so far."""
+        return self._waited + (self.clock() - self._since if self._waits else 0.0)
+
+    async def pause(self, sleeping: Awaitable[None]) -> None:
+        self.begin()
+        try:
+            await sleeping
+        finally:
+            self.end()
+
+    def ms_since(self, began: float) -> int:
+        return round((self.clock() - began) * 1000)
+
+    async def within(self, awaitable: Awaitable[T], limit: Limit) -> T:
+        """Awaits it within the limit. Raises UpstreamError for the limit and for what httpx raises."""
+        (at, failure_class), began = limit, self.begin()
+        try:
+            async with asyncio.timeout(at - began):
+                return await awaitable
+        except TimeoutError as error:
+            raise UpstreamError("The provider took too long.", failure_class=failure_class) from error
+        except UpstreamError as error:
+            raise closed(failure_class, error, silent=self.clock() - began) from error.__cause__
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise closed(failure_class, silent=self.clock() - began) from error
+        finally:
+            self.end()
+
+
+def closed(failure_class: str, error: UpstreamError | None = None, *, silent: float) -> UpstreamError:
+    """The failure of a connection that closed after `silent` seconds, within a limit of that class.
+
+    After a long silence it is a timeout: asked again, the provider would be silent for as long again.
+    """
+    failure = error or UpstreamError("The connection failed.", failure_class="network")
+    if silent < SILENT or failure.failure_class != "network":
+        return failure
+    if failure_class == "timeout_total":  # some of that time was left
+        failure_class = "timeout_idle"
+    message = "The provider was silent for a long time, then closed the connection."
+    return UpstreamError(message, failure_class=failure_class)
+
+
+class Client:
+    """POSTs requests. One per process; it keeps connections, and nothing of a call."""
+
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, *, private_ok: bool, sign: Sign = refuse_to_sign
+    ) -> None:
+        self.private_ok = private_ok  # upstreams may have private addresses, and no TLS
+        self._transport = transport
+        self._sign = sign
+
+    async def post(self, request: UpstreamRequest, limits: Limits, stopwatch: Stopwatch) -> UpstreamResponse:
+        """Sends a request and returns the open response. Raises UpstreamError."""
+        response = await stopwatch.within(self._send(request, limits), limits.first)
+        return UpstreamResponse(response, stopwatch, limits)
+
+    async def signed(self, request: UpstreamRequest, limits: Limits, stopwatch: Stopwatch) -> UpstreamRequest:
+        """Signs a request with the AWS credentials of the process. Raises UpstreamError."""
+        return await stopwatch.within(self._sign(request), limits.first)
+
+    async def aclose(self) -> None:
+        """Closes the connections that were kept."""
+        await self._transport.aclose()
+
+    async def _send(self, request: UpstreamRequest, limits: Limits) -> httpx.Response:
+        extensions = {"timeout": {"connect": limits.connect}, "public_only": not self.private_ok}
+        url, length = _parsed(request.url), str(len(request.body)).encode()
+        # Complete as it is: httpx adds nothing to a request whose body is a stream.
+        headers = [(b"host", url.netloc), *request.headers, (b"content-length", length)]
+        stream = httpx.ByteStream(request.body)
+        post = httpx.Request("POST", url, headers=headers, stream=stream, extensions=extensions)
+        return await self._transport.handle_async_request(post)
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+class UpstreamResponse:
+    """An open response: its bytes under time limits. `aclose` lets go of it at any time."""
+
+    def __init__(self, response: httpx.Response, stopwatch: Stopwatch, limits: Limits) -> None:
+        self._response, self.status, self.headers = response, response.status_code, response.headers
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._bytes = aiter(response.stream)  # not aiter_raw: one layer less for every chunk
+        self._stopwatch, self._limits = stopwatch, limits
+        self._ends = float("inf")  # when the rest is given up
+        # Bytes of content so far; reads and bytes since content last came.
+        self._content_bytes = self._reads = self._idle_bytes = 0
+
+    @property
+    def waited(self) -> float:
+        """Seconds of the whole call that were spent waiting on providers."""
+        return self._stopwatch.waited
+
+    @property
+    def ms(self) -> int:
+        """Milliseconds since this attempt began."""
+        return self._stopwatch.ms_since(self._limits.began)
+
+    async def read(self, *, started: bool, content_bytes: int, patience: float | None) -> bytes:
+        """Returns the next bytes, empty at the end. Raises UpstreamError, also when a limit passes.
+
+        started: content has come, `content_bytes` of it. patience: seconds to wait for the rest, if bounded.
+        """
+        limits, limit, since = self._limits, self._limits.first, self._limits.began
+        if started:
+            since = self._stopwatch.clock()
+            limit = min((since + limits.idle, "timeout_idle"), limits.total)
+        if patience is None:
+            self._ends = float("inf")
+        else:
+            self._ends = min(self._ends, self._stopwatch.clock() + patience)
+            limit = min(limit, (self._ends, "timeout_idle"))
+        if content_bytes != self._content_bytes:
+            self._content_bytes, self._reads, self._idle_bytes = content_bytes, 0, 0
+        self._reads += 1
+        coming = anext(self._bytes, b"") if self._reads <= UNPACED_READS else self._paced()
+        self._idle_bytes += len(data := await self._stopwatch.within(coming, limit))
+        if self._idle_bytes > MAX_WITHOUT_CONTENT:
+            raise UpstreamError("The provider's stream holds no content.", failure_class="protocol")
+        if not data and (silent := self._stopwatch.clock() - since) >= SILENT:
+            raise closed(limit[1], silent=silent)
+        return data
+
+    async def whole(self, most: int) -> bytes:
+        """Reads the whole body; of a body over `most` bytes only a beginning that is longer than `most`."""
+        return await self._stopwatch.within(self._gathered(most), self._limits.first)
+
+    async def drain(self) -> None:
+        """Reads what little is left, so that the connection can serve again."""
+        with suppress(UpstreamError):  # the answer is complete: only the connection is lost
+            until = self._stopwatch.clock() + DRAIN, "timeout_idle"
+            await self._stopwatch.within(self._gathered(MAX_DRAINED), until)
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+    async def _paced(self) -> bytes:
+        """Reads the next bytes after a pause, so that a flood without content costs few reads."""
+        await asyncio.sleep(READ_PAUSE)
+        return await anext(self._bytes, b"")
+
+    async def _gathered(self, most: int) -> bytes:
+        body, reads = bytearray(), 0
+        async for data in self._bytes:
+            body += data
+            reads += 1
+            if len(body) > most:
+                break
+            if reads > UNPACED_READS and len(body) < reads * SMALL:
+                await asyncio.sleep(READ_PAUSE)
+        return bytes(body)
