@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from handler import __version__
-from handler.cli import commands as manage
-from rules.review.command_line import run_until_closed  # not in the front door: no request needs it
+from handler.cli.commands import add_arguments, run
+from rules.review.command_line import run_until_closed
 
 NOT_INSTALLED = (
     "serve needs the package {}, which the extra `local` of sluice-gateway brings; "
@@ -18,46 +18,44 @@ NOT_INSTALLED = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status."""
-    given = parser().parse_args(arguments)
-    return _serve(given) if given.command == "serve" else run_until_closed(lambda: manage.run(given))
+    """Run one command and return its exit status."""
+    args = parser().parse_args(arguments)
+    return _serve(args) if args.command == "serve" else run_until_closed(lambda: run(args))
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of every command."""
-    sluice = argparse.ArgumentParser(prog="sluice", description="An LLM gateway: rules in DynamoDB decide.")
+    """Return the parser of all commands."""
+    sluice = argparse.ArgumentParser(prog="sluice", description="An LLM gateway whose rules are in DynamoDB.")
     sluice.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = sluice.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_serve(commands)
-    manage.add_arguments(commands)
+    add_arguments(commands)
     return sluice
 
 
 def _add_serve(commands: Any) -> None:
-    parser = commands.add_parser("serve", help="a gateway on this machine, with an embedded DynamoDB")
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
-    parser.add_argument("--port", type=_port, default=8080, help="0: any that is free (%(default)s)")
+    parser = commands.add_parser("serve", help="run a gateway on this machine, with an embedded DynamoDB")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=8080, help="port to listen on, 0 for any free one (%(default)s)"
+    )
     parser.add_argument("--rules", metavar="FILE", help="a JSON list of records, instead of the examples")
-    parser.add_argument("--keys", metavar="FILE", help="a JSON list of keys, instead of a fresh one")
+    parser.add_argument("--keys", metavar="FILE", help="a JSON list of keys, instead of a new one")
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError(text)
-    return port
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"invalid port value: {text!r}")
 
 
-_port.__name__ = "port"  # what argparse calls it: "invalid port value: '70000'"
-
-
-def _serve(given: argparse.Namespace) -> int:
+def _serve(args: argparse.Namespace) -> int:
     try:
-        from handler.local.serve import serve  # heavy, and only installed where it is wanted
+        from handler.local.serve import serve  # its packages are an extra, and slow to import
     except ModuleNotFoundError as error:
         print(f"sluice: {NOT_INSTALLED.format(error.name)}", file=sys.stderr)
         return 2
-    return serve(host=given.host, port=given.port, rules=given.rules, keys=given.keys)
+    return serve(host=args.host, port=args.port, rules=args.rules, keys=args.keys)
 
 
 if __name__ == "__main__":

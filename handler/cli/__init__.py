@@ -1,1 +1,1 @@
-"""What `sluice keys` and `sluice rules` do."""
+"""The commands `sluice keys` and `sluice rules`."""

@@ -1,38 +1,40 @@
-"""Records of keys as the command line finds, shows and changes them; nothing here ever prints a key.
+"""Finds, describes and updates the records of keys for the command line. Nothing here prints a key.
 
-Records that share an id are one key to rules and logs: `keys rotate` leaves them, the older one marked as
-replaced.
+`keys rotate` leaves two records with one id, the older one marked as replaced. To rules and logs they are one
+key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
 from handler.access.keys import PREFIX, REPLACED, display_id, hash_key, is_well_formed, read_key
-from handler.cli.rules import Tables
+from handler.cli.tables import Tables
 from handler.cli.terminal import Row, Terminal
 from handler.store.attributes import Item, deserialize_item, serialize_item
-from handler.store.dynamodb import call_aws
+from handler.store.dynamodb import StoreError, call_aws
 from handler.store.tables import LAST_USED
 from rules import InvalidRecord
-from rules.review.command_line import InvalidInput
+from rules.review.check import assume_all_available
+from rules.review.command_line import InvalidInput, read_ruleset
+from rules.review.lint import check_patterns
 
 HEAD = ("ID", "NAME", "PROJECT", "STATE", "SCOPES", "MODELS", "CREATED", "EXPIRES", "LAST USED")
 
 
 def find_records(tables: Tables, name: str, terminal: Terminal) -> list[Item]:
-    """The records of a key, by its id or by itself; `-` reads either from standard input.
+    """Return the records of a key, which `name` gives by its id or as the key; `-` reads standard input.
 
-    Raises InvalidInput; its text never holds a key.
+    Raises InvalidInput, whose message never holds a key.
     """
     name = (terminal.read().decode("utf-8", "replace") if name == "-" else name).strip()
     if is_well_formed(name):
         key = serialize_item({"hash": hash_key(name)})
-        asked = {"TableName": tables.settings.keys_table, "Key": key, "ConsistentRead": True}
-        if item := call_aws(tables.client, "get_item", asked).get("Item"):
+        arguments = {"TableName": tables.settings.keys_table, "Key": key, "ConsistentRead": True}
+        if item := call_aws(tables.client, "get_item", arguments).get("Item"):
             return [deserialize_item(item)]
         raise InvalidInput("that key is not in the table")
     if PREFIX in name:
@@ -47,7 +49,7 @@ def find_records(tables: Tables, name: str, terminal: Terminal) -> list[Item]:
 
 
 def current_record(items: list[Item]) -> Item:
-    """The record in use, not one that `keys rotate` replaced. Raises InvalidInput."""
+    """Return the one record that `keys rotate` has not replaced. Raises InvalidInput if there are several."""
     current = [item for item in items if REPLACED not in item] or items
     if len(current) > 1:
         raise InvalidInput(f"{len(current)} keys have this id: give the key itself")
@@ -55,23 +57,23 @@ def current_record(items: list[Item]) -> Item:
 
 
 def with_fields(item: Item, fields: Mapping[str, Any]) -> Item:
-    """The record after an update; None removes a field."""
+    """Return the record with the fields of an update. None removes a field."""
     return {name: value for name, value in {**item, **fields}.items() if value is not None}
 
 
 def update_record(
     tables: Tables, item: Item, fields: Mapping[str, Any], terminal: Terminal, *, within: float
 ) -> None:
-    """Writes the fields and prints the key's new state. `within`: seconds until every instance knows."""
+    """Write the fields and print the key's new state. `within`: seconds until every instance uses it."""
     call_aws(tables.client, "update_item", update_request(tables.settings.keys_table, item, fields))
     now = describe(with_fields(item, fields), datetime.now(UTC))
-    terminal.say(f"{now['id']}: {_state(now)}; in force within {within:g} seconds")
+    terminal.print(f"{now['id']}: {_state(now)}; in force within {within:g} seconds")
 
 
 def update_request(
     table: str, item: Item, fields: Mapping[str, Any], *, unless: str | None = None
 ) -> dict[str, Any]:
-    """The arguments of an update that neither makes a record nor changes one that has the field `unless`."""
+    """Return the arguments of UpdateItem for an existing record that does not have the field `unless`."""
     values = {f":{name}": value for name, value in fields.items() if value is not None}
     removed = [f"#{name}" for name, value in fields.items() if value is None]
     sets = "SET " + ", ".join(f"#{name[1:]} = {name}" for name in values) if values else ""
@@ -86,13 +88,13 @@ def update_request(
     }
 
 
-def date_text(moment: datetime) -> str:
+def format_date(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def describe(item: Item, now: datetime) -> dict[str, Any]:
-    """Describes a key's record for display, without the hash or the key."""
-    found: dict[str, Any] = {
+    """Return the fields of a record to show, without the hash. `problem`: why it cannot be read."""
+    description: dict[str, Any] = {
         "id": display_id(str(item.get("hash")), item),
         "name": item.get("name"),
         "project": item.get("project"),
@@ -109,32 +111,48 @@ def describe(item: Item, now: datetime) -> dict[str, Any]:
     try:
         key = read_key(item)
     except InvalidRecord as error:
-        return {**found, "problem": str(error)}
+        return {**description, "problem": str(error)}
     on = "on" if REPLACED not in item else "replaced"
     return {
-        **found,
+        **description,
         "project": key.project,
         "state": "disabled" if not key.enabled else "expired" if key.is_expired(now.timestamp()) else on,
         "scopes": sorted(key.scopes),
         "models": "all" if key.models is None else list(key.models),
-        "expires_at": key.expires_at and date_text(datetime.fromtimestamp(key.expires_at, UTC)),
+        "expires_at": key.expires_at and format_date(datetime.fromtimestamp(key.expires_at, UTC)),
     }
 
 
+def pattern_warnings(tables: Tables, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield warnings of patterns that match no model, or nothing if the rules cannot be read.
+
+    `records`: as `describe` returns them.
+    """
+    listed = {record["id"]: record["models"] for record in records if isinstance(record["models"], list)}
+    try:
+        ruleset = read_ruleset(tables.read_rules() if listed else ())
+    except (StoreError, InvalidInput):
+        return
+    catalog, _ = assume_all_available(ruleset)
+    for id, patterns in listed.items():
+        for problem in check_patterns(patterns, ruleset, catalog):
+            yield f"warning: {id}: `models`: {problem}"
+
+
 def sort_key(record: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(cell_text(record[name]) for name in ("id", "replaced_at", "created_at"))
+    return tuple(format_cell(record[name]) for name in ("id", "replaced_at", "created_at"))
 
 
 def table_row(record: Mapping[str, Any]) -> Row:
-    """One row of `keys list`, with the cells of HEAD."""
+    """Return one row of `keys list`, with a cell for each column of HEAD."""
     cells = {**record, "state": _state(record)}
-    return tuple(cell_text(cells[_FIELDS.get(name, name.lower())]) for name in HEAD)
+    return tuple(format_cell(cells[_FIELDS.get(name, name.lower())]) for name in HEAD)
 
 
 _FIELDS = {"CREATED": "created_at", "EXPIRES": "expires_at", "LAST USED": "last_used"}
 
 
-def cell_text(value: Any) -> str:
+def format_cell(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(value) or "none"
     return "" if value is None else str(value)

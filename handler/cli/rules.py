@@ -1,65 +1,68 @@
-"""`rules list | check | pull | push`: the Rules table from the command line (docs/deploying.md).
+"""The commands `rules list | check | pull | push | explain` (docs/deploying.md).
 
-The natural way is pull, edit, push: a push refuses a set that is wrong, and shows its changes first.
+Rules are edited by pull, edit, push. A push shows its changes first, and refuses a set that is wrong.
 """
 
 from __future__ import annotations
 
 import time
-from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from handler.access.keys import make_key_record
-from handler.cli.rules_diff import changes, name_of, records_text, write
-from handler.cli.terminal import Terminal, columns, json_text
-from handler.settings import Settings
-from handler.store.attributes import Item, deserialize_item, serialize_item
-from handler.store.dynamodb import StoreError, scan
+from handler.access.keys import Key, make_key_record, read_key
+from handler.cli.key_records import current_record, find_records
+from handler.cli.keys import list_arguments
+from handler.cli.rules_diff import compare, format_records, record_name, write_changes
+from handler.cli.tables import Command, Connect, Tables
+from handler.cli.terminal import Terminal, format_json, format_table
+from handler.store.attributes import Item, serialize_item
+from handler.store.dynamodb import StoreError
 from handler.store.snapshot import EMPTY, STALE
 from rules import Record
-from rules.review.check import (  # not in the front door: no request needs these
-    assume_all_available,
-    count,
-    failures,
-    report,
-    warnings,
-)
-from rules.review.command_line import InvalidInput, read_json, read_records, read_ruleset
-from rules.review.lint import KnownKeys, check_patterns
+from rules.review.check import count, failures, report, warnings
+from rules.review.command_line import InvalidInput, read_json, read_records, read_request, read_ruleset
+from rules.review.explain import explain
+from rules.review.lint import KnownKeys
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """A botocore DynamoDB client, and the settings that name the tables."""
-
-    client: Any
-    settings: Settings
-
-    def read_rules(self) -> list[Item]:
-        return self._items(self.settings.rules_table)
-
-    def read_keys(self) -> list[Item]:
-        return self._items(self.settings.keys_table)
-
-    def _items(self, table: str) -> list[Item]:
-        return [deserialize_item(item) for item in scan(self.client, table, consistent=True)]
+def push_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", default="-", help="a JSON list of records (-: standard input)"
+    )
+    parser.add_argument("--yes", action="store_true", help="write without confirmation")
+    parser.add_argument("--prune", action="store_true", help="remove the records that are not in FILE")
+    parser.add_argument(
+        "--yes-delete-everything", action="store_true", help="allow --prune with a FILE without records"
+    )
 
 
-Connect = Callable[[], Tables]  # only when it is needed: a file can be checked without AWS
+def check_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="a JSON list of records, - for standard input (the table)"
+    )
+    parser.add_argument("--keys", metavar="FILE", help="a JSON list of keys that scopes may name (the table)")
 
 
-def list_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
+def explain_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("request", metavar="REQUEST.json", help="a chat request, - for standard input")
+    parser.add_argument("--key", metavar="KEY", help="id of the caller's key; gives its project and models")
+    parser.add_argument("--project", help="the caller's project (default)")
+    parser.add_argument("--function", help="the value of x-sluice-function")
+    parser.add_argument("--at", metavar="TIME", help="like 2027-01-31T12:00:00Z or `mon 09:00`, in UTC (now)")
+
+
+def list_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Print every record, the unreadable ones with their problem."""
     head, ruleset = ("KIND", "ID", "STATE", "SCOPE", "NOTE"), read_ruleset(connect().read_rules())
     rows = [(one.kind, one.id, _state(one), _scope(one), one.note) for one in ruleset.records]
     rows += [(bad.kind, bad.id, "BAD", "", f"`{bad.field}`: {bad.problem}") for bad in ruleset.problems]
-    if given.json:
-        terminal.say(json_text([dict(zip(map(str.lower, head), row, strict=True)) for row in rows]))
+    if args.json:
+        terminal.print(format_json([dict(zip(map(str.lower, head), row, strict=True)) for row in rows]))
         return 0
-    for line in columns(head, rows):
-        terminal.say(line)
+    for line in format_table(head, rows):
+        terminal.print(line)
     return 0
 
 
@@ -70,131 +73,146 @@ def _state(record: Record) -> str:
 
 
 def _scope(record: Record) -> str:
-    given = {name: getattr(record.scope, name) for name in ("function", "key", "project")}
-    return " ".join(f"{name}={','.join(names)}" for name, names in given.items() if names) or "all"
+    scope = {name: getattr(record.scope, name) for name in ("function", "key", "project")}
+    return " ".join(f"{name}={','.join(values)}" for name, values in scope.items() if values) or "all"
 
 
-def check_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    tables = connect() if given.file is None or given.stack or given.keys_table else None
-    if tables and given.file is None:
+def check_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Print the problems and warnings of a file or of the table, and run its tests."""
+    tables = connect() if args.file is None or args.stack or args.keys_table else None
+    if tables and args.file is None:
         items = tables.read_rules()
     else:
-        items = read_records(given.file, standard_input=terminal.read)
-    keys = _known(read_json(given.keys, standard_input=terminal.read)) if given.keys else _keys_of(tables)
-    found = report(read_ruleset(items), keys)
-    for line in found.lines:
-        terminal.say(line)
-    return 0 if found.ok else 2
+        items = read_records(args.file, standard_input=terminal.read)
+    keys = _keys_of(tables) if tables and not args.keys else None
+    if args.keys:
+        keys = _known_keys(read_json(args.keys, standard_input=terminal.read))
+    result = report(read_ruleset(items), keys)
+    for line in result.lines:
+        terminal.print(line)
+    return 0 if result.ok else 2
 
 
-def _keys_of(tables: Tables | None) -> KnownKeys | None:
-    """Reads the keys for warnings; None where the person may write rules but not read keys."""
+def _keys_of(tables: Tables) -> KnownKeys | None:
+    """Return the keys of the table for warnings, or None where reading them is not allowed."""
     try:
-        return _known(tables.read_keys()) if tables else None
+        return _known_keys(tables.read_keys())
     except StoreError:
         return None
 
 
-def pattern_warnings(tables: Tables, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Warnings of patterns that match no model; none if the rules cannot be read."""
-    listed = {record["id"]: record["models"] for record in records if isinstance(record["models"], list)}
-    try:
-        ruleset = read_ruleset(tables.read_rules() if listed else ())
-    except (StoreError, InvalidInput):
-        return
-    catalog, _ = assume_all_available(ruleset)
-    for id, patterns in listed.items():
-        for why in check_patterns(patterns, ruleset, catalog):
-            yield f"warning: {id}: `models`: {why}"
-
-
-def _known(entries: Any) -> KnownKeys:
-    """The ids and projects of key records, or of a file's entries. Raises InvalidInput."""
+def _known_keys(entries: Any) -> KnownKeys:
+    """Return the ids and projects of key records, or of a file's entries. Raises InvalidInput."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidInput("--keys: this is not a JSON list of keys")
     now = datetime.now(UTC)
     return KnownKeys.of(make_key_record(entry, now=now) if "key" in entry else entry for entry in entries)
 
 
-def pull_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    terminal.say(records_text(connect().read_rules()))
+def pull_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Print the table as JSON."""
+    terminal.print(format_records(connect().read_rules()))
     return 0
 
 
-def push_rules(given: Namespace, connect: Connect, terminal: Terminal) -> int:
-    new = read_records(given.file, standard_input=terminal.read)
-    _refuse_bad(new, terminal)
+def push_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Write the records of a file into the table, after checks and a confirmation."""
+    new = read_records(args.file, standard_input=terminal.read)
+    _refuse_unreadable(new, terminal)
     tables = connect()
     before = tables.read_rules()
-    found = changes(before, new, prune=given.prune)
-    emptied = given.prune and not new
-    if emptied and before and not given.yes_delete_everything:
+    changes = compare(before, new, prune=args.prune)
+    emptied = args.prune and not new
+    if emptied and before and not args.yes_delete_everything:
         everything = count(before, "record")
-        raise InvalidInput(f"{given.file} is empty: to remove all {everything} add --yes-delete-everything")
-    _refuse_failing([*(() if given.prune else before), *new], tables, terminal)
-    if not found.count:
-        terminal.say("nothing to change")
+        raise InvalidInput(f"{args.file} is empty: to remove all {everything} add --yes-delete-everything")
+    _refuse_failing([*(() if args.prune else before), *new], tables, terminal)
+    if not changes.count:
+        terminal.print("nothing to change")
         return 0
-    for line in found.lines():
-        terminal.say(line)
-    if not (given.yes or emptied) and not _confirmed(
-        f"{found}: write to {tables.settings.rules_table}?", terminal
-    ):
-        terminal.say("nothing was written")
+    for line in changes.lines():
+        terminal.print(line)
+    question = f"{changes}: write to {tables.settings.rules_table}?"
+    if not (args.yes or emptied or _confirm(question, terminal)):
+        terminal.print("nothing was written")
         return 1
-    if changes(before, tables.read_rules(), prune=True).count:
+    if compare(before, tables.read_rules(), prune=True).count:
         raise InvalidInput(
-            "the table was changed meanwhile: nothing was written, push again to see what is new"
+            "the table changed since it was read; nothing was written. Push again to review the new changes"
         )
-    write(tables.client, tables.settings.rules_table, found, sleep=time.sleep)
-    terminal.say(f"{found}; {_in_force(tables.settings.rules_ttl * STALE, emptied=emptied)}")
+    write_changes(tables.client, tables.settings.rules_table, changes, sleep=time.sleep)
+    terminal.print(f"{changes}; {_in_force(tables.settings.rules_ttl * STALE, emptied=emptied)}")
     return 0
 
 
-def _in_force(old: float, *, emptied: bool) -> str:
-    """`old`: the age in seconds at which an instance waits for newer rules before it serves."""
+def _in_force(max_age: float, *, emptied: bool) -> str:
+    """Say when every instance uses the change. `max_age`: seconds that rules are used without a refresh."""
     if not emptied:
-        return f"in force within {old:g} seconds"
-    why = f"the rules from before an emptied table are kept for {EMPTY:g}"
-    return f"in force within {EMPTY + 2 * old:g} seconds: {why}"
+        return f"in force within {max_age:g} seconds"
+    return f"in force within {EMPTY + 2 * max_age:g} seconds: the old rules stay for {EMPTY:g}"
 
 
-def _refuse_bad(items: list[Any], terminal: Terminal) -> None:
-    """What is pushed must be readable, each record of it."""
-    problems = [problem.message for problem in read_ruleset(items).problems] or _unstorable(items)
+def _refuse_unreadable(items: list[Any], terminal: Terminal) -> None:
+    """Raise InvalidInput unless every record can be read and stored."""
+    problems = [problem.message for problem in read_ruleset(items).problems] or _storage_problems(items)
     for line in problems:
         terminal.warn(line)
     if problems:
         raise InvalidInput(f"{count(problems, 'problem')}: nothing was written")
 
 
-def _unstorable(items: list[Item]) -> list[str]:
+def _storage_problems(items: list[Item]) -> list[str]:
     lines = []
     for item in items:
         try:
             serialize_item(item)
         except ValueError as error:
-            lines.append(f"{'/'.join(name_of(item))}: {error}")
+            lines.append(f"{'/'.join(record_name(item))}: {error}")
     return lines
 
 
 def _refuse_failing(after: list[Item], tables: Tables, terminal: Terminal) -> None:
-    """The table as it will be must keep its own tests; what was bad in it before is named, and stays."""
-    ruleset = read_ruleset({name_of(item): item for item in after}.values())
+    """Raise InvalidInput if the table as it will be fails its own tests. Old bad records are only named."""
+    ruleset = read_ruleset({record_name(item): item for item in after}.values())
     for problem in ruleset.problems:
         terminal.warn(f"note: in the table already: {problem.message}")
     for finding in warnings(ruleset, _keys_of(tables)):
         terminal.warn(f"warning: {finding}")
     failed = failures(ruleset)
     for failure in failed:
-        terminal.say(str(failure))
+        terminal.print(str(failure))
     if failed:
         tests, bad = len(ruleset.enabled("test")), len({failure.id for failure in failed})
         raise InvalidInput(f"{bad} of {tests} tests do not hold: nothing was written")
 
 
-def _confirmed(question: str, terminal: Terminal) -> bool:
+def _confirm(question: str, terminal: Terminal) -> bool:
     answer = terminal.confirm(question)
     if answer is None:
-        raise InvalidInput("there is no terminal to ask at: say --yes to write without being asked")
+        raise InvalidInput("not a terminal: pass --yes to write without confirmation")
     return answer
+
+
+def explain_request(args: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Print which model would answer a request, and why."""
+    request = read_request(args.request, standard_input=terminal.read)
+    tables = connect()
+    ruleset = read_ruleset(tables.read_rules())
+    key = read_key(current_record(find_records(tables, args.key, terminal))) if args.key else Key(id="")
+    caller = {"project": args.project or key.project, "key": key.id, "key_models": key.models}
+    at = args.at or datetime.now(UTC).isoformat()
+    terminal.print(explain(ruleset, request, at=at, function=args.function, **caller))
+    for problem in ruleset.problems:
+        terminal.warn(str(problem))
+    terminal.warn("every provider counts as available; POST /explain knows which ones a running gateway has")
+    return 0
+
+
+# Each verb: its help, its command, and a function that adds its arguments.
+VERBS: Mapping[str, tuple[str, Command, Callable[[ArgumentParser], object]]] = {
+    "list": ("list every record on one line", list_rules, list_arguments),
+    "check": ("read every record and run the set's own tests", check_rules, check_arguments),
+    "pull": ("print the table as JSON for editing", pull_rules, lambda parser: None),
+    "push": ("write the records of a file into the table", push_rules, push_arguments),
+    "explain": ("print which model would answer a request, and why", explain_request, explain_arguments),
+}

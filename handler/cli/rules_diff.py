@@ -1,6 +1,6 @@
-"""Records as a person edits them: their JSON text, what a push would change, and the writing of it.
+"""Formats the records of rules as JSON, compares two sets of them, and writes the difference.
 
-The text is the same for the same records, every number digit for digit as DynamoDB keeps it.
+The same records always give the same text, with every digit of their numbers.
 """
 
 from __future__ import annotations
@@ -12,86 +12,95 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from handler.cli.terminal import bare, shown
+from handler.cli.terminal import escape, quote
 from handler.store.attributes import Item, number_text, serialize_item
 from handler.store.dynamodb import StoreError, call_aws
 
-FIRST = ("kind", "id", "enabled", "note", "scope", "when", "priority")  # of a record's fields, in its text
-WIDTH = 100  # columns a value may take on its line
-TRANSACTION = 100  # most items of one TransactWriteItems
-BATCH = 25  # most items of one BatchWriteItem
-TRIES = 8  # of what DynamoDB leaves unprocessed, waiting 0.1 s and twice as long each time
+FIRST_FIELDS = ("kind", "id", "enabled", "note", "scope", "when", "priority")
+WIDTH = 100  # of a line, in columns
+MAX_TRANSACTION = 100  # items of one TransactWriteItems
+MAX_BATCH = 25  # items of one BatchWriteItem
+TRIES = 8  # to write what DynamoDB left unprocessed, with a pause of 0.1 s that doubles each time
 
-KEY = ("kind", "id")
 Name = tuple[str, str]  # kind and id
-Write = tuple[str, dict[str, Any]]  # Put or Delete, and what
+Write = tuple[str, dict[str, Any]]  # Put or Delete, and its arguments
 
 
-def compact(value: Any) -> str:
-    """JSON on one line; a set is a sorted list, binary its base64."""
+def format_compact(value: Any) -> str:
+    """Return JSON on one line, with sets as sorted lists and binary as base64."""
     match value:
         case str():
-            return shown(value)
+            return quote(value)
         case None | bool():
             return json.dumps(value)
         case int() | float() | Decimal():
             return number_text(value)
         case bytes():
-            return shown(b64encode(value).decode())
+            return quote(b64encode(value).decode())
         case Mapping():
-            return "{" + ", ".join(f"{shown(str(name))}: {compact(one)}" for name, one in value.items()) + "}"
+            return (
+                "{"
+                + ", ".join(f"{quote(str(name))}: {format_compact(one)}" for name, one in value.items())
+                + "}"
+            )
         case set() | frozenset():
-            return "[" + ", ".join(sorted(map(compact, value))) + "]"
+            return "[" + ", ".join(sorted(map(format_compact, value))) + "]"
         case _:
-            return "[" + ", ".join(map(compact, value)) + "]"
+            return "[" + ", ".join(map(format_compact, value)) + "]"
 
 
-def pretty(value: Any, indent: str = "", *, open: bool = True) -> str:
-    """JSON over several lines: `open` at this level, further in only where a line would get too long."""
-    line = compact(value)
+def format_indented(value: Any, indent: str = "", *, open: bool = True) -> str:
+    """Return JSON on several lines. `open`: also where the value would fit on one line."""
+    line = format_compact(value)
     if not isinstance(value, dict | list) or not value or (not open and len(indent) + len(line) <= WIDTH):
         return line
     inner = indent + "  "
     if isinstance(value, dict):
-        members = [f"{shown(name)}: {pretty(one, inner, open=False)}" for name, one in value.items()]
+        members = [f"{quote(name)}: {format_indented(one, inner, open=False)}" for name, one in value.items()]
         return "{\n" + ",\n".join(inner + member for member in members) + "\n" + indent + "}"
-    return "[\n" + ",\n".join(inner + pretty(one, inner, open=False) for one in value) + "\n" + indent + "]"
+    return (
+        "[\n"
+        + ",\n".join(inner + format_indented(one, inner, open=False) for one in value)
+        + "\n"
+        + indent
+        + "]"
+    )
 
 
-def name_of(item: Mapping[str, Any]) -> Name:
+def record_name(item: Mapping[str, Any]) -> Name:
     return item["kind"], item["id"]
 
 
-def in_order(items: Iterable[Mapping[str, Any]]) -> list[Item]:
-    """The records by kind and id, their fields in an order that reads well."""
-    return [_fields_in_order(item) for item in sorted(items, key=name_of)]
+def sort_records(items: Iterable[Mapping[str, Any]]) -> list[Item]:
+    """Return the records sorted by kind and id, their FIRST_FIELDS first and the others sorted by name."""
+    return [_sort_fields(item) for item in sorted(items, key=record_name)]
 
 
-def _fields_in_order(item: Mapping[str, Any]) -> Item:
-    rest = sorted(item.keys() - set(FIRST))
-    return {name: _sorted(item[name]) for name in (*FIRST, *rest) if name in item}
+def _sort_fields(item: Mapping[str, Any]) -> Item:
+    rest = sorted(item.keys() - set(FIRST_FIELDS))
+    return {name: _sort_maps(item[name]) for name in (*FIRST_FIELDS, *rest) if name in item}
 
 
-def _sorted(value: Any) -> Any:
-    """Maps by name: DynamoDB keeps no order of them."""
+def _sort_maps(value: Any) -> Any:
+    """Return the value with its maps sorted by name, since DynamoDB does not keep their order."""
     match value:
         case Mapping():
-            return {name: _sorted(value[name]) for name in sorted(value)}
+            return {name: _sort_maps(value[name]) for name in sorted(value)}
         case list() | tuple():
-            return [_sorted(one) for one in value]
+            return [_sort_maps(one) for one in value]
         case _:
             return value
 
 
-def records_text(items: Iterable[Mapping[str, Any]]) -> str:
-    """A JSON list of the records, one field to a line."""
-    records = ["  " + pretty(item, "  ") for item in in_order(items)]
+def format_records(items: Iterable[Mapping[str, Any]]) -> str:
+    """Return a JSON list of the records with each field on a line."""
+    records = ["  " + format_indented(item, "  ") for item in sort_records(items)]
     return "[\n" + ",\n".join(records) + "\n]" if records else "[]"
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What makes one set of records another."""
+    """The difference between two sets of records."""
 
     added: list[Item]
     changed: list[tuple[Item, Item]]  # before, after
@@ -112,25 +121,25 @@ class Changes:
         return f"{len(self.added)} added, {len(self.changed)} changed, {len(self.removed)} removed"
 
 
-def changes(before: Iterable[Item], after: Iterable[Item], *, prune: bool) -> Changes:
-    """What a push of `after` changes; without `prune` a record that is not in it stays."""
-    old = {name_of(item): item for item in in_order(before)}
-    new = {name_of(item): item for item in in_order(after)}
+def compare(before: Iterable[Item], after: Iterable[Item], *, prune: bool) -> Changes:
+    """Return what a push of `after` changes. Without `prune` it removes nothing."""
+    old = {record_name(item): item for item in sort_records(before)}
+    new = {record_name(item): item for item in sort_records(after)}
     both = [(old[name], item) for name, item in new.items() if name in old]
     return Changes(
         added=[item for name, item in new.items() if name not in old],
-        changed=[(one, other) for one, other in both if compact(one) != compact(other)],
+        changed=[(one, other) for one, other in both if format_compact(one) != format_compact(other)],
         removed=[item for name, item in old.items() if name not in new] if prune else [],
     )
 
 
 def _title(item: Mapping[str, Any]) -> str:
-    return "/".join(map(bare, name_of(item)))
+    return "/".join(map(escape, record_name(item)))
 
 
 def _differences(before: Item, after: Item) -> Iterator[str]:
     for field in {**before, **after}:
-        old, new = (compact(item[field]) if field in item else None for item in (before, after))
+        old, new = (format_compact(item[field]) if field in item else None for item in (before, after))
         if old != new:
             yield f"    {field}: {_short(old)} -> {_short(new)}"
 
@@ -141,24 +150,27 @@ def _short(text: str | None) -> str:
     return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
 
 
-def write(client: Any, table: str, found: Changes, *, sleep: Callable[[float], None]) -> None:
-    """One transaction where it fits; else additions, then changes, then removals. Raises StoreError."""
+def write_changes(client: Any, table: str, changes: Changes, *, sleep: Callable[[float], None]) -> None:
+    """Write in one transaction if it fits, else additions, changes and removals in this order.
+
+    Raises StoreError.
+    """
     steps: list[list[Write]] = [
-        [("Put", {"Item": serialize_item(item)}) for item in found.added],
-        [("Put", {"Item": serialize_item(item)}) for _, item in found.changed],
+        [("Put", {"Item": serialize_item(item)}) for item in changes.added],
+        [("Put", {"Item": serialize_item(item)}) for _, item in changes.changed],
         [
             ("Delete", {"Key": serialize_item({"kind": kind, "id": id})})
-            for kind, id in map(name_of, found.removed)
+            for kind, id in map(record_name, changes.removed)
         ],
     ]
-    if found.count <= TRANSACTION:
-        writes = [{verb: {**what, "TableName": table}} for step in steps for verb, what in step]
+    if changes.count <= MAX_TRANSACTION:
+        writes = [{verb: {**arguments, "TableName": table}} for step in steps for verb, arguments in step]
         call_aws(client, "transact_write_items", {"TransactItems": writes})
         return
     for step in steps:
-        requests = [{f"{verb}Request": what} for verb, what in step]
-        for start in range(0, len(requests), BATCH):
-            _write_batch(client, table, requests[start : start + BATCH], sleep)
+        requests = [{f"{verb}Request": arguments} for verb, arguments in step]
+        for start in range(0, len(requests), MAX_BATCH):
+            _write_batch(client, table, requests[start : start + MAX_BATCH], sleep)
 
 
 def _write_batch(client: Any, table: str, requests: list[Any], sleep: Callable[[float], None]) -> None:

@@ -1,39 +1,70 @@
-"""The tables and the settings of a deployed stack, as the arguments of a command name them."""
+"""Finds the tables that a command works on: those of a stack, of the arguments, or of the environment."""
 
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
+from handler.cli.terminal import Terminal
 from handler.settings import Settings, read_settings
-from handler.store.dynamodb import StoreError, call_aws, create_client
+from handler.store.attributes import Item, deserialize_item
+from handler.store.dynamodb import StoreError, call_aws, create_client, scan
 from handler.store.tables import TABLES
 from rules.review.command_line import InvalidInput
 
-ATTEMPTS, READ_TIMEOUT = 5, 20  # a person waits longer than a request does
+ATTEMPTS, READ_TIMEOUT = 5, 20  # more, and longer, than for a request
 TIMES = ("SLUICE_RULES_TTL", "SLUICE_KEY_TTL")
 
 
-def chosen_settings(given: Namespace, settings: Settings) -> Settings:
-    """The settings with the region and the tables that the arguments name."""
-    if given.region:
-        settings = replace(settings, environment={**settings.environment, "AWS_REGION": given.region})
-    if given.stack:
-        settings = _of_stack(given.stack, settings)
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A botocore DynamoDB client, and the settings that name the tables."""
+
+    client: Any
+    settings: Settings
+
+    def read_rules(self) -> list[Item]:
+        return self._read(self.settings.rules_table)
+
+    def read_keys(self) -> list[Item]:
+        return self._read(self.settings.keys_table)
+
+    def _read(self, table: str) -> list[Item]:
+        return [deserialize_item(item) for item in scan(self.client, table, consistent=True)]
+
+
+Connect = Callable[[], Tables]  # called only when a command needs the tables: a file is checked without AWS
+Command = Callable[[Namespace, Connect, Terminal], int]  # returns the exit code
+
+
+def connect(args: Namespace, settings: Settings, client: Any = None) -> Tables:
+    """Return the tables that the arguments name. `client`: used instead of a new one."""
+    settings = select_settings(args, settings)
+    return Tables(client or _create_client(settings, "dynamodb"), settings)
+
+
+def select_settings(args: Namespace, settings: Settings) -> Settings:
+    """Return the settings with the region and the tables that the arguments name."""
+    if args.region:
+        settings = replace(settings, environment={**settings.environment, "AWS_REGION": args.region})
+    if args.stack:
+        settings = _settings_of_stack(args.stack, settings)
     return replace(
         settings,
-        rules_table=given.rules_table or settings.rules_table,
-        keys_table=given.keys_table or settings.keys_table,
+        rules_table=args.rules_table or settings.rules_table,
+        keys_table=args.keys_table or settings.keys_table,
     )
 
 
-def _of_stack(stack: str, settings: Settings) -> Settings:
-    """The settings with the tables and the times of a stack."""
-    client = create_client(settings, service="cloudformation", attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)
+def _settings_of_stack(stack: str, settings: Settings) -> Settings:
+    """Return the settings with the tables and the times of a stack. Raises InvalidInput."""
+    client = _create_client(settings, "cloudformation")
     resources = call_aws(client, "describe_stack_resources", {"StackName": stack})["StackResources"]
-    found = {one["LogicalResourceId"]: one.get("PhysicalResourceId") for one in resources}
+    found = {resource["LogicalResourceId"]: resource.get("PhysicalResourceId") for resource in resources}
     if missing := [name for name in TABLES if not found.get(name)]:
-        raise InvalidInput(f"the stack {stack} is no gateway: it has no {', '.join(missing)}")
+        raise InvalidInput(f"the stack {stack} is not a gateway: it has no {', '.join(missing)}")
     deployed = read_settings(_environment_of(found.get("Gateway"), settings))
     return replace(
         settings,
@@ -45,13 +76,17 @@ def _of_stack(stack: str, settings: Settings) -> Settings:
 
 
 def _environment_of(function: str | None, settings: Settings) -> dict[str, str]:
-    """The TIMES of a Lambda function; empty where they may not be read, and the defaults are shown."""
+    """Return the TIMES of a Lambda function; none of them, for the defaults, where reading is not allowed."""
     if not function:
         return {}
-    client = create_client(settings, service="lambda", attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)
+    client = _create_client(settings, "lambda")
     try:
-        found = call_aws(client, "get_function_configuration", {"FunctionName": function})
+        configuration = call_aws(client, "get_function_configuration", {"FunctionName": function})
     except StoreError:
         return {}
-    variables = found.get("Environment", {}).get("Variables", {})
+    variables = configuration.get("Environment", {}).get("Variables", {})
     return {name: text for name, text in variables.items() if name in TIMES}
+
+
+def _create_client(settings: Settings, service: str) -> Any:
+    return create_client(settings, service=service, attempts=ATTEMPTS, read_timeout=READ_TIMEOUT)

@@ -1,4 +1,4 @@
-"""The person at the other end of the command line: what is said, asked and read."""
+"""Terminal input and output of the command line: lines, tables of text, JSON and confirmations."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """`confirm` answers None when there is nobody to ask; `read` gives all of standard input."""
+    """`print` and `warn` write a line to standard output and standard error.
 
-    say: Callable[[str], object]
+    `confirm` asks a question and returns None where there is no terminal; `read` returns standard input.
+    """
+
+    print: Callable[[str], object]
     warn: Callable[[str], object]
     confirm: Callable[[str], bool | None]
     read: Callable[[], bytes]
 
 
-def this_terminal() -> Terminal:
-    """The one this process was started from."""
+def process_terminal() -> Terminal:
+    """Return the terminal of this process."""
     return Terminal(
-        say=lambda line: sys.stdout.write(line + "\n"),
+        print=lambda line: sys.stdout.write(line + "\n"),
         warn=lambda line: sys.stderr.write(line + "\n"),
         confirm=_confirm,
         read=lambda: sys.stdin.buffer.read(),
@@ -32,39 +35,40 @@ def this_terminal() -> Terminal:
 
 
 def _confirm(question: str) -> bool | None:
-    """Asks the terminal itself where standard input is a pipe: `edit | push -`."""
+    """Ask on standard input, or on the terminal itself where standard input is a pipe (`edit | push -`)."""
     if sys.stdin.isatty():
-        return _answer(question, sys.stdin)
+        return _read_answer(question, sys.stdin)
     try:
-        with open("/dev/tty") as person:
-            return _answer(question, person)
+        with open("/dev/tty") as terminal:
+            return _read_answer(question, terminal)
     except OSError:
         return None
 
 
-def _answer(question: str, person: TextIO) -> bool:
+def _read_answer(question: str, terminal: TextIO) -> bool:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
-    return person.readline().strip().lower() in ("y", "yes")
+    return terminal.readline().strip().lower() in ("y", "yes")
 
 
-def shown(text: str) -> str:
-    """JSON of a text, readable, and safe on a terminal whatever is in it."""
+def quote(text: str) -> str:
+    """Return a text as JSON that no terminal takes for a control sequence."""
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
-def bare(text: str) -> str:
-    """The text itself where it can do no harm."""
-    return text if text.isprintable() else shown(text)
+def escape(text: str) -> str:
+    """Return a printable text as it is, and any other in quotes with escapes."""
+    return text if text.isprintable() else quote(text)
 
 
-def json_text(value: Any) -> str:
-    """JSON over several lines, safe on a terminal; what JSON has no form for as its text."""
+def format_json(value: Any) -> str:
+    """Return indented ASCII JSON. Values that JSON does not know become text."""
     return json.dumps(value, indent=2, default=str)
 
 
-def columns(head: Row, rows: Iterable[Row]) -> Iterator[str]:
-    lines = [head, *(tuple(map(bare, row)) for row in rows)]
+def format_table(head: Row, rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the lines of a table with aligned columns."""
+    lines = [head, *(tuple(map(escape, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -140,7 +140,7 @@ def _sluice(*arguments: str) -> str:
     """Standard output of one command that succeeds."""
     printed: list[str] = []
     warned: list[str] = []
-    terminal = Terminal(say=printed.append, warn=warned.append, confirm=lambda _: True, read=lambda: b"")
+    terminal = Terminal(print=printed.append, warn=warned.append, confirm=lambda _: True, read=lambda: b"")
     status = run(parser().parse_args(arguments), Settings(environment=AWS), None, terminal)
     assert status == 0, warned
     return "\n".join(printed)

@@ -1,4 +1,4 @@
-"""A person at the command line, with tables of their own."""
+"""The command line, with new tables."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.handler.cli.person import Person
+from tests.handler.cli.command_line import CommandLine
 from tests.support.tables import dynamodb
 
 
 @pytest.fixture
-def person() -> Iterator[Person]:
+def cli() -> Iterator[CommandLine]:
     with dynamodb() as client:
-        yield Person(client)
+        yield CommandLine(client)

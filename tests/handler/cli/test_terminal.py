@@ -1,4 +1,4 @@
-"""What a person is told, asked and read."""
+"""Terminal input and output."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from handler.cli.terminal import columns, this_terminal
+from handler.cli.terminal import format_table, process_terminal
 
 
-def test_columns_are_aligned_and_harmless() -> None:
-    assert list(columns(("A", "LONG"), [("long", ""), ("\x1b[31m", "x")])) == [
+def test_a_table_has_aligned_columns_and_no_control_sequences() -> None:
+    assert list(format_table(("A", "LONG"), [("long", ""), ("\x1b[31m", "x")])) == [
         "A             LONG",
         "long",
         '"\\u001b[31m"  x',
@@ -29,14 +29,14 @@ class Terminal(io.StringIO):
     ("typed", "answer"),
     [("y\n", True), ("Yes\n", True), ("n\n", False), ("\n", False), ("", False), ("yo\n", False)],
 )
-def test_only_a_yes_is_a_yes(monkeypatch: pytest.MonkeyPatch, typed: str, answer: bool) -> None:
+def test_only_yes_confirms(monkeypatch: pytest.MonkeyPatch, typed: str, answer: bool) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
-    assert this_terminal().confirm("write?") is answer
+    assert process_terminal().confirm("write?") is answer
 
 
-ASK = "from handler.cli.terminal import this_terminal; print(this_terminal().confirm('write?'))"
+ASK = "from handler.cli.terminal import process_terminal; print(process_terminal().confirm('write?'))"
 
-# Forks at a pseudo terminal, in a process of its own because threads and forks do not mix.
+# Forks with a pseudo terminal. It is a process of its own, since threads and forks do not mix.
 AT_A_TERMINAL = """
 import os, pty, sys
 child, terminal = pty.fork()
@@ -46,19 +46,19 @@ os.write(terminal, b"y\\n")
 try:
     while read := os.read(terminal, 1024):
         os.write(1, read)
-except OSError:  # how Linux says that the child has closed its end
+except OSError:  # on Linux, when the child has closed its end
     pass
 """
 
 
-def test_with_standard_input_in_use_the_terminal_itself_is_asked() -> None:
+def test_with_a_pipe_as_standard_input_the_question_goes_to_the_terminal() -> None:
     command = [sys.executable, "-c", AT_A_TERMINAL, ASK]
-    said = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout
-    assert b"write? [y/N]" in said
-    assert b"True" in said
+    printed = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout
+    assert b"write? [y/N]" in printed
+    assert b"True" in printed
 
 
-def test_where_there_is_no_terminal_nobody_is_asked() -> None:
+def test_without_a_terminal_there_is_no_question() -> None:
     command = [sys.executable, "-c", ASK]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, timeout=60
@@ -66,9 +66,11 @@ def test_where_there_is_no_terminal_nobody_is_asked() -> None:
     assert done.stdout == b"None\n"
 
 
-def test_what_is_said_and_warned_goes_to_two_places(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal = this_terminal()
-    terminal.say("out")
+def test_output_and_warnings_go_to_standard_output_and_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    terminal = process_terminal()
+    terminal.print("out")
     terminal.warn("err")
     assert capsys.readouterr() == ("out\n", "err\n")
 
@@ -78,4 +80,4 @@ def test_standard_input_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch, tmp_pa
     path.write_bytes(b"\xff")
     with path.open() as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        assert this_terminal().read() == b"\xff"
+        assert process_terminal().read() == b"\xff"

@@ -1,0 +1,111 @@
+"""The tables that `--stack` and the other arguments name, on moto."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from handler.cli.tables import select_settings
+from handler.settings import Settings
+from handler.store.dynamodb import create_client
+from tests.handler.cli.command_line import CommandLine
+
+
+def resources(*names: str) -> str:
+    table = {
+        "Type": "AWS::DynamoDB::Table",
+        "Properties": {
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        },
+    }
+    return json.dumps({"Resources": dict.fromkeys(names, table)})
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with mock_aws():
+        yield create_client(REGION, service="cloudformation")
+
+
+REGION = Settings(environment={"AWS_REGION": "eu-west-1"})
+
+
+def test_a_stack_names_the_tables(aws: Any) -> None:
+    aws.create_stack(StackName="mine", TemplateBody=resources("RulesTable", "KeysTable", "StateTable"))
+    cli = CommandLine(None)
+    cli.settings = Settings()
+    assert cli.run("keys", "list", "--stack", "mine", "--region", "eu-west-1") == 0
+    assert cli.printed == ["ID  NAME  PROJECT  STATE  SCOPES  MODELS  CREATED  EXPIRES  LAST USED"]
+
+
+FUNCTION: dict[str, Any] = {
+    "Role": {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "lambda.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        },
+    },
+    "Gateway": {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Code": {"ZipFile": "x = 1"},
+            "Handler": "index.x",
+            "Runtime": "python3.13",
+            "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            "Environment": {
+                "Variables": {"SLUICE_RULES_TTL": "5", "SLUICE_KEY_TTL": "30", "SLUICE_MAX_N": "?"}
+            },
+        },
+    },
+}
+
+
+def test_the_times_shown_are_those_of_the_deployed_function(aws: Any) -> None:
+    tables = json.loads(resources("RulesTable", "KeysTable", "StateTable"))["Resources"]
+    for name, more, expected in (("with", FUNCTION, (5, 30)), ("without", {}, (15, 60))):
+        aws.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**tables, **more}}))
+        args = Namespace(stack=name, region=None, rules_table=None, keys_table="mine")
+        settings = select_settings(args, replace(REGION, rules_ttl=0, key_ttl=0))
+        assert (settings.rules_ttl, settings.key_ttl, settings.keys_table) == (*expected, "mine")
+
+
+@pytest.mark.parametrize(
+    ("stack", "code", "message"),
+    [
+        pytest.param(
+            "other",
+            2,
+            "the stack other is not a gateway: it has no KeysTable, StateTable",
+            id="the stack of something else",
+        ),
+        pytest.param(
+            "none",
+            1,
+            "sluice: describe stack resources: Stack with id none does not exist",
+            id="no such stack",
+        ),
+    ],
+)
+def test_a_stack_that_is_not_a_gateway(aws: Any, stack: str, code: int, message: str) -> None:
+    aws.create_stack(StackName="other", TemplateBody=resources("RulesTable"))
+    cli = CommandLine(None)
+    cli.settings = REGION
+    assert cli.run("rules", "pull", "--stack", stack) == code
+    assert message in cli.text
