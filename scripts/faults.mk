@@ -1,9 +1,9 @@
-# The fault wall: `make faults` prints what callers see under every fault, `make faults ARGS=--real-time` waits
-# for real (ten minutes). `make wall` starts the wall by hand. docs/failures.md
+# Fault injection: `make faults` prints what callers see under every fault, `make faults ARGS=--real-time` waits for
+# real (ten minutes). `make faulty-provider` serves the provider alone. docs/failures.md has the expectations.
 
-.PHONY: faults wall
+.PHONY: faults faulty-provider
 faults: $(READY)
 	@$(BIN)/python -m tests.fault_injection.scorecard $(ARGS)
 
-wall: $(READY)
+faulty-provider: $(READY)
 	@$(BIN)/python -m tests.fault_injection $(ARGS)

@@ -1,4 +1,4 @@
-"""What a caller must see under each fault (contract, section 6), and what is wrong with what one saw."""
+"""What a caller must see under each fault, and how an observation differs from it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from handler.endpoints.streaming import HEAD_AFTER
 from handler.errors import ACTIONS
 from tests.fault_injection.faults import FAULTS
-from tests.fault_injection.gateway import Seen, Setup
+from tests.fault_injection.gateway import Observed, Setup
 from tests.fault_injection.replies import ANSWER
 from tests.support.upstream import Request
 
-# Status and code, where every candidate has failed.
+# Status and code if every candidate failed.
 ENDS: Mapping[str, tuple[int, str | None]] = {
     "rate_limit": (429, "rate_limit_exceeded"),
     "not_found": (404, "model_not_found"),
@@ -24,111 +24,123 @@ ENDS: Mapping[str, tuple[int, str | None]] = {
         (504, "deadline_exceeded"),
     ),
 }
+ROUNDING = 0.001  # seconds
 OTHERWISE = (502, "upstream_error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """`models`: who says so, in turn, of a complete answer; empty where there is none."""
+    """`models`: the models of a complete answer in turn, or () if there is no answer."""
 
     models: tuple[str, ...] = ()
-    failure_class: str = "ok"  # of the last attempt on the fault
+    failure_class: str = "ok"  # of the last attempt
     attempts: int
     in_band: bool = False
-    waited: float = 0.0
+    retry_after: float = 0.0
 
 
-def expected(name: str, setup: Setup, *, stream: bool) -> Expected:
-    """What contract section 6 says of this fault."""
+def expected_for(name: str, setup: Setup, *, stream: bool) -> Expected:
+    """What a caller must see of this fault, by docs/failures.md."""
     fault = FAULTS[name]
     end = fault.stream if stream else fault.whole
     primary, spare = f"{fault.provider}/{name}", setup.fallback
-    failure_class = end.ruled if setup.ruled and end.ruled else end.failure_class
-    attempts = end.alone if spare is None or end.beside is None else end.beside
-    if end.silent and spare is not None and not setup.ruled:
+    failure_class = end.class_with_rule if setup.with_rule and end.class_with_rule else end.failure_class
+    attempts = end.without_fallback if spare is None or end.with_fallback is None else end.with_fallback
+    if end.hedged and spare is not None and not setup.with_rule:
         return Expected(models=(spare,), attempts=1)
-    if failure_class == "ok" and (end.beside is None or spare is None):
-        return Expected(models=(primary,), attempts=attempts, waited=end.waited)
+    if failure_class == "ok" and (end.with_fallback is None or spare is None):
+        return Expected(models=(primary,), attempts=attempts, retry_after=end.retry_after)
     if end.committed:
-        rescued = spare is not None and end.rescue and failure_class != "timeout_total"
-        both = (primary, str(spare)) if rescued else ()
-        return Expected(models=both, failure_class=failure_class, attempts=attempts, in_band=not rescued)
-    onward = failure_class == "ok" or (ACTIONS[failure_class].failover and failure_class != "timeout_total")
-    models = (spare,) if spare is not None and onward else ()
+        resumed = spare is not None and end.resumable and failure_class != "timeout_total"
+        both = (primary, str(spare)) if resumed else ()
+        return Expected(models=both, failure_class=failure_class, attempts=attempts, in_band=not resumed)
+    fails_over = failure_class == "ok" or (
+        ACTIONS[failure_class].failover and failure_class != "timeout_total"
+    )
+    models = (spare,) if spare is not None and fails_over else ()
     return Expected(models=models, failure_class=failure_class, attempts=attempts)
 
 
-def wrong(seen: Seen, name: str, setup: Setup, attempts: list[Request]) -> list[str]:
-    """What is not as it must be; empty when all is well."""
-    want = expected(name, setup, stream=seen.stream)
-    found = _rescued(seen, want, name) if want.models else _refused(seen, want)
-    return [*_always(seen), *found, *_asked(seen, want, attempts, FAULTS[name].provider)]
+def mismatches(observed: Observed, name: str, setup: Setup, attempts: list[Request]) -> list[str]:
+    """How the observation differs from what it must be."""
+    expected = expected_for(name, setup, stream=observed.stream)
+    found = _check_answer(observed, expected, name) if expected.models else _check_error(observed, expected)
+    return [
+        *_check_always(observed),
+        *found,
+        *_check_attempts(observed, expected, attempts, FAULTS[name].provider),
+    ]
 
 
-def _always(seen: Seen) -> Iterator[str]:
-    if seen.looks_whole and seen.text != ANSWER:
-        yield f"a truncated answer that looks whole: {len(seen.text)} of {len(ANSWER)} characters"
-    if seen.response.body.count(b"[DONE]") > 1:
+def _check_always(observed: Observed) -> Iterator[str]:
+    if observed.looks_complete and observed.text != ANSWER:
+        yield f"a truncated answer that looks whole: {len(observed.text)} of {len(ANSWER)} characters"
+    if observed.response.body.count(b"[DONE]") > 1:
         yield "[DONE] more than once"
-    if seen.error is not None and seen.done:
+    if observed.error is not None and observed.done:
         yield "[DONE] after an error"
-    if not seen.response.ended:
+    if not observed.response.ended:
         yield "the response has no end"
 
 
-def _rescued(seen: Seen, want: Expected, name: str) -> Iterator[str]:
-    if not seen.looks_whole:
-        yield f"no complete answer: {shown(seen)}"
+def _check_answer(observed: Observed, expected: Expected, name: str) -> Iterator[str]:
+    if not observed.looks_complete:
+        yield f"no complete answer: {summary(observed)}"
         return
-    if tuple(seen.models) != want.models:
-        yield f"model names {seen.models}, not {list(want.models)}"
-    if seen.usage is None and (FAULTS[name].usage or len(want.models) > 1):
+    if tuple(observed.models) != expected.models:
+        yield f"model names {observed.models}, not {list(expected.models)}"
+    if observed.usage is None and (FAULTS[name].usage or len(expected.models) > 1):
         yield "no usage"
-    if len(want.models) > 1 and "resumed_from" not in seen.told:
-        yield "the last chunk does not tell that it was resumed"
+    if len(expected.models) > 1 and "resumed_from" not in observed.sluice:
+        yield "the last chunk does not say that the stream was resumed"
 
 
-def _refused(seen: Seen, want: Expected) -> Iterator[str]:
-    status, code = ENDS.get(want.failure_class, OTHERWISE)
-    late = seen.stream and seen.seconds >= HEAD_AFTER  # the head had left
-    status = 200 if want.in_band or late else status
-    if seen.looks_whole:
-        yield "an answer where there can be none"
-    if seen.response.status != status:
-        yield f"status {seen.response.status}, not {status}"
-    error = seen.error
+def _check_error(observed: Observed, expected: Expected) -> Iterator[str]:
+    status, code = ENDS.get(expected.failure_class, OTHERWISE)
+    late = observed.stream and observed.seconds >= HEAD_AFTER  # after the head was sent
+    status = 200 if expected.in_band or late else status
+    if observed.looks_complete:
+        yield "an answer although none is possible"
+    if observed.response.status != status:
+        yield f"status {observed.response.status}, not {status}"
+    error = observed.error
     if error is None:
         yield "no error"
         return
     if code is not None and error["code"] != code:
         yield f"code {error['code']}, not {code}"
     metadata = error.get("metadata", {})
-    if metadata.get("class") != want.failure_class:
-        yield f"class {metadata.get('class')}, not {want.failure_class}"
-    if status >= 500 and seen.response.headers.get("x-should-retry") != "false":
-        yield "the client is not told to leave it at that"
+    if metadata.get("class") != expected.failure_class:
+        yield f"class {metadata.get('class')}, not {expected.failure_class}"
+    if status >= 500 and observed.response.headers.get("x-should-retry") != "false":
+        yield "the client is not told not to retry"
 
 
-def _asked(seen: Seen, want: Expected, attempts: list[Request], provider: str) -> Iterator[str]:
-    """What the provider saw."""
-    if provider == "wall" and len(attempts) != want.attempts:
-        yield f"{len(attempts)} attempts, not {want.attempts}"
+def _check_attempts(
+    observed: Observed, expected: Expected, attempts: list[Request], provider: str
+) -> Iterator[str]:
+    """How the requests that the provider received differ."""
+    if provider == "faulty" and len(attempts) != expected.attempts:
+        yield f"{len(attempts)} attempts, not {expected.attempts}"
     if len({attempt.body for attempt in attempts}) > 1:
-        yield "a later attempt asks for something else"
-    told = (seen.error or {}).get("metadata", {}).get("attempts", attempts)
-    if provider == "wall" and len(told) != len(attempts):
-        yield f"the error names {len(told)} attempts of {len(attempts)}"
-    if want.waited and len(attempts) > 1 and attempts[1].at - attempts[0].at < want.waited:
-        yield f"asked again before {want.waited} s were over"
+        yield "a later attempt sends another body"
+    reported = (observed.error or {}).get("metadata", {}).get("attempts", attempts)
+    if provider == "faulty" and len(reported) != len(attempts):
+        yield f"the error names {len(reported)} attempts of {len(attempts)}"
+    pause = attempts[1].at - attempts[0].at if len(attempts) > 1 else expected.retry_after
+    if pause < expected.retry_after - ROUNDING:
+        yield f"a second attempt before {expected.retry_after} s were over"
 
 
-def shown(seen: Seen) -> str:
-    """What the caller saw, in a few words."""
-    if seen.looks_whole:
-        how = f" resumed at {seen.told.get('at_chars')}" if "resumed_from" in seen.told else ""
-        return f"{'complete' if seen.text == ANSWER else 'TRUNCATED'} by {' then '.join(seen.models)}{how}"
-    if seen.error is None:
-        return f"{seen.response.status}, {'no end' if not seen.response.ended else 'no error'}"
-    where = f"{len(seen.text)} characters, then " if seen.text else ""
-    failure_class = seen.error.get("metadata", {}).get("class")
-    return f"{where}{seen.response.status} {seen.error['code'] or seen.error['type']} ({failure_class})"
+def summary(observed: Observed) -> str:
+    """A short description of the observation."""
+    if observed.looks_complete:
+        how = f" resumed at {observed.sluice.get('at_chars')}" if "resumed_from" in observed.sluice else ""
+        whole = "complete" if observed.text == ANSWER else "TRUNCATED"
+        return f"{whole} by {' then '.join(observed.models)}{how}"
+    if observed.error is None:
+        return f"{observed.response.status}, {'no end' if not observed.response.ended else 'no error'}"
+    start = f"{len(observed.text)} characters, then " if observed.text else ""
+    code = observed.error["code"] or observed.error["type"]
+    failure_class = observed.error.get("metadata", {}).get("class")
+    return f"{start}{observed.response.status} {code} ({failure_class})"

@@ -1,11 +1,21 @@
-"""The ways in which the wall fails: each makes the reply to one request."""
+"""What the faulty provider does: each function makes the reply to one request."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 
-from tests.fault_injection.replies import Ask, broken, bytes_of, ending, events, good, raw, refusal, said
+from tests.fault_injection.replies import (
+    ProviderRequest,
+    content_chunks,
+    events,
+    final_chunks,
+    healthy,
+    interrupted,
+    ok_reply,
+    refusal,
+    stream_bytes,
+)
 from tests.support.canned_answers import (
     Act,
     Piece,
@@ -21,202 +31,216 @@ from tests.support.canned_answers import (
     whole,
 )
 
-MANY, EVERY = 200, 5.0  # times and seconds: longer than anybody waits
+MANY, EVERY = 200, 5.0  # times and seconds: longer than any limit
 DRIPS = 1500  # bytes
-Answers = Callable[[Ask], Reply]
+FailureMode = Callable[[ProviderRequest], Reply]
 
 
-def first(failure: Answers) -> Answers:
-    """Only the first attempt fails."""
-    return lambda ask: failure(ask) if ask.attempt == 1 else good(ask)
+def only_first(failure: FailureMode) -> FailureMode:
+    """Fails the first attempt only."""
+    return lambda request: failure(request) if request.attempt == 1 else healthy(request)
 
 
-def limited(**headers: str) -> Answers:
-    return lambda ask: refusal(429, "Rate limit reached.", "rate_limit_exceeded", **headers)
+def limited(**headers: str) -> FailureMode:
+    return lambda request: refusal(429, "Rate limit reached.", "rate_limit_exceeded", **headers)
 
 
-def date_limited(ask: Ask) -> Reply:
+def date_limited(request: ProviderRequest) -> Reply:
     sent, at = "Fri, 20 Nov 2026 12:00:00 GMT", "Fri, 20 Nov 2026 12:00:02 GMT"
     return refusal(429, "Rate limit reached.", None, date=sent, retry_after=at)
 
 
-def status(code: int, message: str = "It failed.", name: str | None = None) -> Answers:
-    return lambda ask: refusal(code, message, name)
+def status(code: int, message: str = "It failed.", name: str | None = None) -> FailureMode:
+    return lambda request: refusal(code, message, name)
 
 
-def told_key(code: int, name: str | None = None) -> Answers:
-    """An error that repeats the credential that was presented."""
-    return lambda ask: refusal(code, f"It is not this: {ask.credential}", name)
+def echoing_credential(code: int, name: str | None = None) -> FailureMode:
+    """Replies with an error that repeats the credential of the request."""
+    return lambda request: refusal(code, f"It is not this: {request.credential}", name)
 
 
-def silent(ask: Ask) -> Reply:
+def silent(request: ProviderRequest) -> Reply:
     return Reply(status=None, pieces=(Act.STALL,))
 
 
-def reset(ask: Ask) -> Reply:
+def reset(request: ProviderRequest) -> Reply:
     return Reply(status=None, pieces=(Act.RESET,))
 
 
-def headers_only(ask: Ask) -> Reply:
-    return raw(ask, Act.STALL)
+def headers_only(request: ProviderRequest) -> Reply:
+    return ok_reply(request, Act.STALL)
 
 
-def slow(ask: Ask) -> Reply:
-    pause = ask.times.slow
-    return stream(pause, *events(ask)) if ask.stream else raw(ask, pause, _body(ask))
+def slow(request: ProviderRequest) -> Reply:
+    pause = request.times.slow
+    return stream(pause, *events(request)) if request.stream else ok_reply(request, pause, _body(request))
 
 
-def cut(ask: Ask) -> Reply:
-    return broken(ask, Act.CUT)
+def cut(request: ProviderRequest) -> Reply:
+    return interrupted(request, Act.CUT)
 
 
-def cut_in_call(ask: Ask) -> Reply:
+def cut_in_call(request: ProviderRequest) -> Reply:
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "look", "arguments": '{"wh'}}
-    return stream(role(), chunk(None, tool_calls=[call]), Act.CUT, done=False) if ask.stream else cut(ask)
+    return (
+        stream(role(), chunk(None, tool_calls=[call]), Act.CUT, done=False)
+        if request.stream
+        else cut(request)
+    )
 
 
-def cut_in_character(ask: Ask) -> Reply:
-    if ask.stream:
-        return broken(ask, sse(chunk(" caf\u00e9"))[:-10].partition(b"\xa9")[0], Act.CUT)
-    body = _body(ask)
+def cut_in_character(request: ProviderRequest) -> Reply:
+    if request.stream:
+        return interrupted(request, sse(chunk(" caf\u00e9"))[:-10].partition(b"\xa9")[0], Act.CUT)
+    body = _body(request)
     half = body.partition(b"\xa9")[0]
     return Reply(headers={"content-length": str(len(body))}, pieces=(half, Act.CUT))
 
 
-def stalled(ask: Ask) -> Reply:
-    return broken(ask, Act.STALL)
+def stalled(request: ProviderRequest) -> Reply:
+    return interrupted(request, Act.STALL)
 
 
-def stalled_then_cut(ask: Ask) -> Reply:
+def stalled_then_cut(request: ProviderRequest) -> Reply:
     """Sends only the head of a whole answer, then stalls."""
-    if ask.stream:
-        return broken(ask, ask.times.stall, Act.CUT)
-    return Reply(headers={"content-length": "1000"}, pieces=(ask.times.stall, Act.CUT))
+    if request.stream:
+        return interrupted(request, request.times.stall, Act.CUT)
+    return Reply(headers={"content-length": "1000"}, pieces=(request.times.stall, Act.CUT))
 
 
-def silent_then_cut(ask: Ask) -> Reply:
-    return Reply(status=None, pieces=(ask.times.silence, Act.CUT))
+def silent_then_cut(request: ProviderRequest) -> Reply:
+    return Reply(status=None, pieces=(request.times.silence, Act.CUT))
 
 
-def malformed(ask: Ask, *, times: int = 1) -> Reply:
-    if not ask.stream:
-        return whole(_body(ask)[:80] + b'"oops')
-    events_ = said(ask)
-    return stream(role(), *events_[:3], *['{"choices":[{"delta":'] * times, *events_[3:], *ending(ask))
+def malformed(request: ProviderRequest, *, times: int = 1) -> Reply:
+    if not request.stream:
+        return whole(_body(request)[:80] + b'"oops')
+    events_ = content_chunks(request)
+    return stream(
+        role(), *events_[:3], *['{"choices":[{"delta":'] * times, *events_[3:], *final_chunks(request)
+    )
 
 
-def error_event(ask: Ask, *, share: float = 0.0) -> Reply:
+def error_event(request: ProviderRequest, *, share: float = 0.0) -> Reply:
     error = {"error": {"message": "The server had an error.", "type": "server_error", "code": 500}}
-    if not ask.stream:
+    if not request.stream:
         return whole(error)
-    return stream(role(), *said(ask, share=share), error, done=False)
+    return stream(role(), *content_chunks(request, share=share), error, done=False)
 
 
-def no_done(ask: Ask) -> Reply:
-    return stream(*events(ask), done=False) if ask.stream else good(ask)
+def no_done(request: ProviderRequest) -> Reply:
+    return stream(*events(request), done=False) if request.stream else healthy(request)
 
 
-def no_finish(ask: Ask) -> Reply:
-    if ask.stream:
-        return stream(role(), *said(ask), *ending(ask)[1:])
-    body = completion(ask.text)
+def no_finish(request: ProviderRequest) -> Reply:
+    if request.stream:
+        return stream(role(), *content_chunks(request), *final_chunks(request)[1:])
+    body = completion(request.text)
     return whole({**body, "choices": [{**body["choices"][0], "finish_reason": None}]})
 
 
-def usage_after_done(ask: Ask) -> Reply:
-    if not ask.stream:
-        return good(ask)
-    return stream(role(), *said(ask), finish(), "[DONE]", usage(), done=False)
+def usage_after_done(request: ProviderRequest) -> Reply:
+    if not request.stream:
+        return healthy(request)
+    return stream(role(), *content_chunks(request), finish(), "[DONE]", usage(), done=False)
 
 
-def two_dones(ask: Ask) -> Reply:
-    return stream(*events(ask), "[DONE]") if ask.stream else good(ask)
+def two_dones(request: ProviderRequest) -> Reply:
+    return stream(*events(request), "[DONE]") if request.stream else healthy(request)
 
 
-def ok_with_error(ask: Ask) -> Reply:
+def ok_with_error(request: ProviderRequest) -> Reply:
     return whole({"error": {"message": "The server had an error.", "type": "server_error"}})
 
 
-def page(ask: Ask) -> Reply:
+def page(request: ProviderRequest) -> Reply:
     return whole("<html><body><h1>Welcome</h1></body></html>", headers={"content-type": "text/html"})
 
 
-def empty(ask: Ask) -> Reply:
-    return raw(ask)
+def empty(request: ProviderRequest) -> Reply:
+    return ok_reply(request)
 
 
-def truncated(ask: Ask) -> Reply:
-    if ask.stream:
-        return stream(role(), *said(ask, share=2 / 3), sse(said(ask)[-1])[:-20], done=False)
-    return whole(_body(ask)[:-20])
+def truncated(request: ProviderRequest) -> Reply:
+    if request.stream:
+        return stream(
+            role(), *content_chunks(request, share=2 / 3), sse(content_chunks(request)[-1])[:-20], done=False
+        )
+    return whole(_body(request)[:-20])
 
 
-def length(factor: float) -> Answers:
-    """A content-length that is wrong by this factor."""
+def length(factor: float) -> FailureMode:
+    """Sends a content-length that is wrong by this factor."""
 
-    def answer(ask: Ask) -> Reply:
-        kind = "text/event-stream" if ask.stream else "application/json"
-        body = bytes_of(ask) if ask.stream else _body(ask)
-        told = {"content-type": kind, "content-length": str(round(len(body) * factor))}
-        return Reply(headers=told, pieces=(body, Act.CUT))
+    def answer(request: ProviderRequest) -> Reply:
+        kind = "text/event-stream" if request.stream else "application/json"
+        body = stream_bytes(request) if request.stream else _body(request)
+        headers = {"content-type": kind, "content-length": str(round(len(body) * factor))}
+        return Reply(headers=headers, pieces=(body, Act.CUT))
 
     return answer
 
 
-def bomb(ask: Ask) -> Reply:
+def bomb(request: ProviderRequest) -> Reply:
     packed = {"content-type": "application/json", "content-encoding": "gzip"}
     return Reply(headers=packed, pieces=(b"\x1f\x8b\x08\x00" + bytes(100_000), Act.CUT), chunked=True)
 
 
-def _again(piece: bytes) -> list[Piece]:
+def _repeat(piece: bytes) -> list[Piece]:
     return [piece, EVERY] * MANY
 
 
-def endless(ask: Ask) -> Reply:
-    begins, more = (sse(chunk("On")), sse(chunk(" and on"))) if ask.stream else (b'{"choices":[', b" ")
-    return raw(ask, begins, *_again(more))
+def endless(request: ProviderRequest) -> Reply:
+    start, more = (sse(chunk("On")), sse(chunk(" and on"))) if request.stream else (b'{"choices":[', b" ")
+    return ok_reply(request, start, *_repeat(more))
 
 
-def dripping(ask: Ask) -> Reply:
-    kind = {"content-type": "text/event-stream" if ask.stream else "application/json"}
-    body = bytes_of(ask) if ask.stream else _body(ask)
+def dripping(request: ProviderRequest) -> Reply:
+    kind = {"content-type": "text/event-stream" if request.stream else "application/json"}
+    body = stream_bytes(request) if request.stream else _body(request)
     drips = [body[at : at + 1] for at in range(DRIPS)]
     return Reply(headers=kind, pieces=[*drips, body[DRIPS:]], chunked=True)
 
 
-def crlf(ask: Ask) -> Reply:
-    return raw(ask, bytes_of(ask).replace(b"\n", b"\r\n") if ask.stream else _body(ask) + b"\r\n")
+def crlf(request: ProviderRequest) -> Reply:
+    return ok_reply(
+        request, stream_bytes(request).replace(b"\n", b"\r\n") if request.stream else _body(request) + b"\r\n"
+    )
 
 
-def bom(ask: Ask) -> Reply:
-    return raw(ask, b"\xef\xbb\xbf" + (bytes_of(ask) if ask.stream else _body(ask)))
+def bom(request: ProviderRequest) -> Reply:
+    return ok_reply(request, b"\xef\xbb\xbf" + (stream_bytes(request) if request.stream else _body(request)))
 
 
-def comments(ask: Ask) -> Reply:
-    nothing = b": still there\n\n" if ask.stream else b" "
-    return raw(ask, *_again(nothing))
+def comments(request: ProviderRequest) -> Reply:
+    nothing = b": still there\n\n" if request.stream else b" "
+    return ok_reply(request, *_repeat(nothing))
 
 
-def multi_line(ask: Ask) -> Reply:
-    if ask.stream:
-        return raw(ask, bytes_of(ask).replace(b',"choices"', b',\ndata: "choices"'))
-    return whole(json.dumps(completion(ask.text), indent=1))
+def multi_line(request: ProviderRequest) -> Reply:
+    if request.stream:
+        return ok_reply(request, stream_bytes(request).replace(b',"choices"', b',\ndata: "choices"'))
+    return whole(json.dumps(completion(request.text), indent=1))
 
 
-def huge(ask: Ask) -> Reply:
+def huge(request: ProviderRequest) -> Reply:
     padding = {"padding": "x" * 10_000_000}
-    if not ask.stream:
-        return whole({**completion(ask.text), **padding})
-    return stream(role(), {**said(ask)[0], **padding}, *events(ask)[2:])
+    if not request.stream:
+        return whole({**completion(request.text), **padding})
+    return stream(role(), {**content_chunks(request)[0], **padding}, *events(request)[2:])
 
 
-def redirect(ask: Ask) -> Reply:
+def redirect(request: ProviderRequest) -> Reply:
     return Reply(status=307, headers={"location": "http://127.0.0.1:1/elsewhere"})
 
 
-def flapping(ask: Ask) -> Reply:
-    return status(503, "The engine is overloaded.")(ask) if ask.since < ask.times.outage else good(ask)
+def flapping(request: ProviderRequest) -> Reply:
+    return (
+        status(503, "The engine is overloaded.")(request)
+        if request.since < request.times.outage
+        else healthy(request)
+    )
 
 
-def _body(ask: Ask) -> bytes:
-    return text_of(completion(ask.text)).encode()
+def _body(request: ProviderRequest) -> bytes:
+    return text_of(completion(request.text)).encode()

@@ -1,4 +1,4 @@
-"""A gateway in front of the wall, and what a caller sees of it."""
+"""A gateway whose providers are faulty, and what a caller observes of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from handler.main import build
 from handler.settings import read_settings
 from tests.fault_injection.faults import FALLBACKS, FAULTS
-from tests.fault_injection.provider import Wall
+from tests.fault_injection.provider import FaultyProvider
 from tests.support.asgi import Response
 from tests.support.gateways import RunningGateway, Tables, model, provider
 from tests.support.virtual_clock import clock
@@ -36,38 +36,38 @@ MODELS = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """One way to set up the gateway: by its defaults, or by one rule. Times are those of failoverbench.
+    """The configuration of the gateway: the defaults, or one rule with the times of failoverbench.
 
-    `listed`: the gateway is told of the models, with their windows, prices and abilities.
+    `models_known`: records describe the models, with their windows, prices and abilities.
     """
 
-    ruled: bool
-    listed: bool = True
+    with_rule: bool
+    models_known: bool = True
     recovery: str = "resume"
     fallback: str | None = SPARE
 
     def records(self) -> list[Json]:
-        return [*(MODELS if self.listed else ()), *self._rule()]
+        return [*(MODELS if self.models_known else ()), *self._rule()]
 
     def _rule(self) -> list[Json]:
-        if not self.ruled:
+        if not self.with_rule:
             return []
         rule: Json = {
             "kind": "route",
-            "id": "wall",
+            "id": "faults",
             "timeouts": {"first_token": 10},
             "recovery": self.recovery,
         }
         return [{**rule, "fallbacks": [self.fallback]} if self.fallback else rule]
 
-    def asked(self) -> Json:
-        """What the request brings along, where no rule does."""
-        return {"fallback_models": [self.fallback]} if self.fallback and not self.ruled else {}
+    def request_fields(self) -> Json:
+        """The fields of the request that name the fallback, unless a rule does."""
+        return {"fallback_models": [self.fallback]} if self.fallback and not self.with_rule else {}
 
 
 @dataclass(slots=True)
-class Seen:
-    """What the caller of one request saw."""
+class Observed:
+    """What the caller of one request received."""
 
     response: Response
     seconds: float
@@ -77,78 +77,78 @@ class Seen:
     models: list[str] = field(default_factory=list)
     usage: Json | None = None
     error: Json | None = None
-    told: Json = field(default_factory=dict)  # `sluice` of the last chunk that has it
+    sluice: Json = field(default_factory=dict)  # of the last chunk that has it
 
     @property
     def done(self) -> bool:
         return self.stream and self.response.body.endswith(b"data: [DONE]\n\n")
 
     @property
-    def looks_whole(self) -> bool:
+    def looks_complete(self) -> bool:
         ended = self.done if self.stream else self.response.ended
         return self.response.status == 200 and self.error is None and ended and self.finish is not None
 
-    def read(self) -> Seen:
+    def read(self) -> Observed:
         if not self.stream or self.response.status != 200:
-            self._part(self.response.json, "message")
+            self._read_part(self.response.json, "message")
             return self
         for event in self.response.body.decode().split("\n\n"):
             lines = [line[6:] for line in event.split("\n") if line.startswith("data: ")]
             if lines and lines != ["[DONE]"]:
-                self._part(json.loads("\n".join(lines)), "delta")
+                self._read_part(json.loads("\n".join(lines)), "delta")
         return self
 
-    def _part(self, body: Json, said: str) -> None:
+    def _read_part(self, body: Json, name: str) -> None:
         self.error = body.get("error") or self.error
         self.usage = body.get("usage") or self.usage
-        self.told = body.get("sluice") or self.told
-        if (name := body.get("model")) and name not in self.models:
-            self.models.append(name)
+        self.sluice = body.get("sluice") or self.sluice
+        if (model := body.get("model")) and model not in self.models:
+            self.models.append(model)
         for choice in body.get("choices") or ():
-            self.text += (choice.get(said) or {}).get("content") or ""
+            self.text += (choice.get(name) or {}).get("content") or ""
             self.finish = choice.get("finish_reason") or self.finish
 
 
 @dataclass(slots=True)
-class Front:
-    """A running gateway and the wall behind it."""
+class GatewayClient:
+    """A caller of a running gateway and the provider behind it."""
 
-    wall: Wall
+    faulty: FaultyProvider
     setup: Setup
     running: RunningGateway
 
-    async def ask(self, name: str, *, stream: bool, user: str = "one", **fields: Any) -> Seen:
-        """One request for the model that is this fault."""
+    async def ask(self, name: str, *, stream: bool, user: str = "one", **fields: Any) -> Observed:
+        """Sends a request for the model of this fault."""
         began = clock()
         how: Json = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
         id = f"{FAULTS[name].provider if name in FAULTS else 'spare'}/{name}"
         offered = FAULTS[name].tools if name in FAULTS else ()
         if offered:
             how["tools"] = [{"type": "function", "function": {"name": each}} for each in offered]
-        asked = {"model": id, "user": user, **how, **self.setup.asked(), **fields}
-        response = await self.running.chat(headers={"x-sluice-explain": "1"}, **asked)
-        return Seen(response, clock() - began, stream).read()
+        chat = {"model": id, "user": user, **how, **self.setup.request_fields(), **fields}
+        response = await self.running.chat(headers={"x-sluice-explain": "1"}, **chat)
+        return Observed(response, clock() - began, stream).read()
 
 
 @asynccontextmanager
-async def front(wall: Wall, setup: Setup) -> AsyncIterator[Front]:
-    """A gateway that knows the wall's models, and nothing else; closed at the end."""
-    keys = {name: f"{name.upper()}_API_KEY" for name in wall.urls}
-    rows = [provider(url, name, credential=keys[name]) for name, url in wall.urls.items()]
+async def open_client(faulty: FaultyProvider, setup: Setup) -> AsyncIterator[GatewayClient]:
+    """Starts a gateway for the faulty provider, and closes it at the end."""
+    keys = {name: f"{name.upper()}_API_KEY" for name in faulty.urls}
+    rows = [provider(url, name, credential=keys[name]) for name, url in faulty.urls.items()]
     canaries = {key: f"{CANARY}-{name}" for name, key in keys.items()}
     settings = read_settings({"SLUICE_PRIVATE_UPSTREAMS": "1", **canaries})
     tables, lines = Tables([*rows, *setup.records()]), list[Json]()
     log = lambda fields: lines.append(dict(fields))  # noqa: E731
     app, gateway = build(settings, store=tables, log=log, clock=clock, now=now)
-    made = RunningGateway(app, gateway, tables, lines)
+    running = RunningGateway(app, gateway, tables, lines)
     try:
-        yield Front(wall, setup, made)
+        yield GatewayClient(faulty, setup, running)
     finally:
         await gateway.aclose()
 
 
 def now() -> float:
-    """Epoch seconds that pass with the loop's."""
+    """Epoch seconds by the loop's clock."""
     return NOON + clock()
 
 

@@ -1,4 +1,4 @@
-"""The wall itself: a real upstream on loopback, whose model names are faults. It logs what it saw."""
+"""A provider on loopback whose model names are faults. It records the requests that it receives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.fault_injection.faults import FALLBACKS, FAULTS
-from tests.fault_injection.replies import FULL, Ask, Profile
+from tests.fault_injection.replies import FULL, Profile, ProviderRequest
 from tests.support.canned_answers import Reply, whole
 from tests.support.upstream import Request, Upstream
 from tests.support.virtual_clock import clock
@@ -28,45 +28,45 @@ from tests.support.virtual_clock import clock
 _NAMES = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("llm.corp.test")]
 
 
-class Wall(Upstream):
-    """`port`: 0 takes any."""
+class FaultyProvider(Upstream):
+    """The server. Its providers, by name in `urls`, share it or fail to connect in other ways."""
 
     def __init__(self, *, port: int = 0, times: Profile = FULL) -> None:
         super().__init__(port=port)
         self._times = times
         self._began = clock()
         self._attempts: Counter[tuple[str, str]] = Counter()
-        self._beside = AsyncExitStack()
+        self._resources = AsyncExitStack()
         self.urls: dict[str, str] = {}  # by provider
-        self.muted = 0  # handshakes that are waited for now
+        self.muted = 0  # handshakes that are pending
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        closed = self._beside.enter_context(socket.socket())
-        closed.bind(("127.0.0.1", 0))  # and nobody listens
-        pem = Path(self._beside.enter_context(tempfile.TemporaryDirectory()), "wall.pem")
+        closed = self._resources.enter_context(socket.socket())
+        closed.bind(("127.0.0.1", 0))  # without listening
+        pem = Path(self._resources.enter_context(tempfile.TemporaryDirectory()), "faulty.pem")
         tls = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self_signed(pem))
-        self._beside.callback(tls.close)
-        mute = await asyncio.start_server(self._muted, "127.0.0.1", 0)
-        self._beside.callback(mute.close)
+        self._resources.callback(tls.close)
+        mute = await asyncio.start_server(self._stay_silent, "127.0.0.1", 0)
+        self._resources.callback(mute.close)
         self.urls = {
-            "wall": self.url,
+            "faulty": self.url,
             "spare": self.url,
             "refused": f"http://127.0.0.1:{closed.getsockname()[1]}/v1",
             "tls": f"https://127.0.0.1:{tls.sockets[0].getsockname()[1]}/v1",
             "mute": f"https://127.0.0.1:{mute.sockets[0].getsockname()[1]}/v1",
-            "dns": "http://wall.invalid/v1",
+            "dns": "http://faulty.invalid/v1",
         }
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._beside.aclose()
+        await self._resources.aclose()
         await super().__aexit__(kind, error, trace)
 
-    async def _muted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Takes the connection, says nothing and waits until the other side goes."""
+    async def _stay_silent(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Accepts the connection and stays silent until the other side closes."""
         self.muted += 1
         await self._note()
         try:
@@ -78,19 +78,19 @@ class Wall(Upstream):
             writer.close()
             await self._note()
 
-    def seen(self, name: str, user: str | None = None) -> list[Request]:
-        """The attempts on a fault, of one `user` or of all."""
+    def attempts(self, name: str, user: str | None = None) -> list[Request]:
+        """The requests for a fault, of one `user` or of all."""
         return [one for one in self.requests_for(name) if user is None or one.json.get("user") == user]
 
     def _reply(self, request: Request) -> Reply:
         body = request.json
         name, user = str(body.get("model")), str(body.get("user"))
-        answers = FAULTS[name].answers if name in FAULTS else FALLBACKS.get(name)
-        if answers is None:
+        make_reply = FAULTS[name].reply if name in FAULTS else FALLBACKS.get(name)
+        if make_reply is None:
             return whole({"error": {"message": f"no such fault: {name}"}}, status=404)
         self._attempts[name, user] += 1
-        return answers(
-            Ask(
+        return make_reply(
+            ProviderRequest(
                 body,
                 attempt=self._attempts[name, user],
                 since=clock() - self._began,
@@ -101,9 +101,9 @@ class Wall(Upstream):
 
 
 def self_signed(path: Path) -> ssl.SSLContext:
-    """A server's side of TLS on loopback; only a client trusts it that trusts the certificate in `path`."""
+    """The TLS context of a server on loopback, whose self-signed certificate is written to `path`."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wall.invalid")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "faulty.invalid")])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())

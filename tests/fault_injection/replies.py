@@ -1,4 +1,4 @@
-"""What the wall says: one answer of sixty words, whole, in pieces, or the rest of it after a prefill."""
+"""The provider's answer of sixty words: whole, in pieces, or its rest after a prefill."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ from tests.support.canned_answers import (
 Json = dict[str, Any]
 
 ANSWER = (
-    "A wall that answers well proves nothing, because every gateway looks good while its providers do. "
+    "A provider that works proves nothing, because every gateway looks good while its providers do. "
     "So this one stalls, resets, lies about lengths, forgets its last word and says café in half a letter. "
     "Whoever reads these sixty words to the end knows that somebody behind the counter kept a second plan, "
     "and used it without telling them stories."
 )
-WORDS = ANSWER.split(" ")
 WORDS_PER_CHUNK = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The times of failoverbench's faults, in seconds. `stall`, `silence`: then the connection closes."""
+    """The times of failoverbench's faults, in seconds. The connection closes after `stall` and `silence`."""
 
     name: str
     slow: float  # the first token
@@ -50,13 +49,13 @@ FAST = Profile("fast", slow=3.0, stall=4.0, silence=15.0, outage=6.0, requests=1
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One request that reached the wall."""
+class ProviderRequest:
+    """A request that the provider received."""
 
     body: Json
     attempt: int  # 1 for the first of its `user`
-    since: float  # seconds since the wall was started
-    credential: str  # as it was presented
+    since: float  # seconds since the provider started
+    credential: str  # the authorization header
     times: Profile
 
     @property
@@ -65,42 +64,42 @@ class Ask:
 
     @property
     def prefill(self) -> str | None:
-        """What it is asked to go on from."""
+        """The prefill of the request."""
         last = self.body["messages"][-1]
         return str(last["content"]) if last.get("role") == "assistant" else None
 
     @property
     def text(self) -> str:
-        """The answer, or what is left of it."""
+        """The answer without the prefill."""
         given = self.prefill
         return ANSWER.removeprefix(given) if given else ANSWER
 
 
-def said(ask: Ask, *, share: float = 1.0) -> list[Json]:
-    """Chunks with so much of the answer."""
-    words = ask.text.split(" ")
+def content_chunks(request: ProviderRequest, *, share: float = 1.0) -> list[Json]:
+    """Chunks with this share of the answer."""
+    words = request.text.split(" ")
     words = words[: round(len(words) * share)]
     groups = [words[at : at + WORDS_PER_CHUNK] for at in range(0, len(words), WORDS_PER_CHUNK)]
     return [chunk(("" if at == 0 else " ") + " ".join(group)) for at, group in enumerate(groups)]
 
 
-def ending(ask: Ask) -> list[Json]:
-    wanted = (ask.body.get("stream_options") or {}).get("include_usage")
-    return [finish(), usage()] if wanted else [finish()]
+def final_chunks(request: ProviderRequest) -> list[Json]:
+    asks_for_usage = (request.body.get("stream_options") or {}).get("include_usage")
+    return [finish(), usage()] if asks_for_usage else [finish()]
 
 
-def events(ask: Ask) -> list[Json]:
-    """Every event of a healthy stream but the last, `[DONE]`."""
-    return [role(), *said(ask), *ending(ask)]
+def events(request: ProviderRequest) -> list[Json]:
+    """The events of a healthy stream without `[DONE]`."""
+    return [role(), *content_chunks(request), *final_chunks(request)]
 
 
-def good(ask: Ask) -> Reply:
-    return stream(*events(ask)) if ask.stream else whole(completion(ask.text))
+def healthy(request: ProviderRequest) -> Reply:
+    return stream(*events(request)) if request.stream else whole(completion(request.text))
 
 
-def good_but_no_prefill(ask: Ask) -> Reply:
-    if ask.prefill is None:
-        return good(ask)
+def healthy_without_prefill(request: ProviderRequest) -> Reply:
+    if request.prefill is None:
+        return healthy(request)
     return refusal(400, "This model does not support assistant message prefill.", "invalid_prefill")
 
 
@@ -109,22 +108,22 @@ def refusal(status: int, message: str, code: str | None = None, **headers: str) 
     return whole({"error": {"message": message, "type": "error", "code": code}}, status=status, headers=named)
 
 
-def bytes_of(ask: Ask) -> bytes:
-    """A healthy stream as one text, for those who break it up in their own way."""
-    return b"".join(sse(event) for event in events(ask)) + b"data: [DONE]\n\n"
+def stream_bytes(request: ProviderRequest) -> bytes:
+    """The bytes of a healthy stream."""
+    return b"".join(sse(event) for event in events(request)) + b"data: [DONE]\n\n"
 
 
-def raw(ask: Ask, *pieces: Piece) -> Reply:
-    """A 200 with these bytes, of the kind that was asked for."""
-    kind = "text/event-stream" if ask.stream else "application/json"
+def ok_reply(request: ProviderRequest, *pieces: Piece) -> Reply:
+    """A 200 with these bytes, and the content type of the request."""
+    kind = "text/event-stream" if request.stream else "application/json"
     return Reply(headers={"content-type": kind}, pieces=pieces, chunked=True)
 
 
-def broken(ask: Ask, *how: Piece | Json | str) -> Reply:
-    """Two thirds of an answer, and then `how` it goes on."""
-    if ask.stream:
-        return stream(role(), *said(ask, share=2 / 3), *how, done=False)
-    body = text_of(completion(ask.text)).encode()
+def interrupted(request: ProviderRequest, *how: Piece | Json | str) -> Reply:
+    """Two thirds of an answer, and then `how`."""
+    if request.stream:
+        return stream(role(), *content_chunks(request, share=2 / 3), *how, done=False)
+    body = text_of(completion(request.text)).encode()
     ends = [piece for piece in how if isinstance(piece, Act)]
     kind = {"content-type": "application/json", "content-length": str(len(body))}
     return Reply(headers=kind, pieces=(body[: len(body) * 2 // 3], *ends))

@@ -1,8 +1,8 @@
-"""`make faults`: every fault streaming and not, with a fallback and without; then failoverbench's sixteen.
+"""`make faults`: every fault, streamed and whole, with and without a fallback; then failoverbench's sixteen.
 
-Those are played as the benchmark does and scored by the default configuration: no rule, nothing known of the
-models, one fallback in the request. Times are failoverbench's, and pass at once where nothing happens, unless
-`--real-time` wants it to take its ten minutes. Names of faults or scenarios may be given:
+The sixteen run as in the benchmark, with the default configuration: no rule, no model records, one fallback
+in the request. Times are failoverbench's, on a virtual clock; `--real-time` takes ten minutes. Names of
+faults or scenarios select some:
 
     python -m tests.fault_injection.scorecard cut-after-text S08
 """
@@ -17,102 +17,106 @@ import time
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 
-from tests.fault_injection import expectations as judge
+from tests.fault_injection import expectations as expectations
 from tests.fault_injection import scenarios
 from tests.fault_injection.faults import FAULTS
-from tests.fault_injection.gateway import SPARE, Setup, front
-from tests.fault_injection.provider import Wall
+from tests.fault_injection.gateway import SPARE, Setup, open_client
+from tests.fault_injection.provider import FaultyProvider
 from tests.fault_injection.replies import FAST, FULL, Profile
 from tests.support.virtual_clock import clock, run
 
-LONGEST = 700.0  # seconds of one request: the default total and a little
+LONGEST = 700.0  # seconds of one request: more than the default total
 CARDS = {False: "With the defaults", True: "With first_token 10, recovery resume and a fallback"}
-SIXTEEN = "failoverbench's sixteen, scored by the defaults: no rule, one fallback in the request"
-AT_ONCE = 64  # rows under way at the same time, where each mostly waits
+SIXTEEN = "failoverbench's sixteen, with the defaults: no rule, one fallback in the request"
+CONCURRENCY = 64  # rows; most of them wait
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     name: str
-    how: str
-    saw: str  # the caller
-    asked: str  # the provider
-    wrong: list[str]
+    mode: str
+    caller: str  # what it received
+    provider: str  # the requests that it received
+    failures: list[str]
 
     def __str__(self) -> str:
-        verdict = "pass" if not self.wrong else "FAIL  " + "; ".join(self.wrong)
-        return f"  {self.name:<22}{self.how:<16}{self.saw:<62} {self.asked:<24}{verdict}"
+        verdict = "pass" if not self.failures else "FAIL  " + "; ".join(self.failures)
+        return f"  {self.name:<22}{self.mode:<16}{self.caller:<62} {self.provider:<24}{verdict}"
 
 
-async def faced(name: str, setup: Setup, *, stream: bool) -> Row:
-    """One request under one fault."""
-    how = f"{'stream' if stream else 'whole'} {'fallback' if setup.fallback else 'alone'}"
-    user = f"{how} {setup.ruled}"
-    async with Wall() as wall, front(wall, setup) as gateway:
+async def play_fault(name: str, setup: Setup, *, stream: bool) -> Row:
+    """Sends one request under one fault."""
+    mode = f"{'stream' if stream else 'whole'} {'fallback' if setup.fallback else 'alone'}"
+    user = f"{mode} {setup.with_rule}"
+    async with FaultyProvider() as faulty, open_client(faulty, setup) as gateway:
         try:
             async with asyncio.timeout(LONGEST):
-                seen = await gateway.ask(name, stream=stream, user=user)
+                observed = await gateway.ask(name, stream=stream, user=user)
         except TimeoutError:
-            return Row(name, how, "nothing", "", [f"it hangs: no end within {LONGEST} s"])
-    asked = wall.seen(name, user)
-    left = sum(one in asked for one in wall.hung_up)
-    times = ", ".join(f"{one.at - asked[0].at:.1f}" for one in asked)
-    provider = f"{len(asked)} at {times} s" if asked else "nothing"
-    told = f"{judge.shown(seen)}, {seen.seconds:.1f} s"
+            return Row(name, mode, "nothing", "", [f"no end within {LONGEST} s"])
+    requests = faulty.attempts(name, user)
+    gone = sum(one in requests for one in faulty.hung_up)
+    times = ", ".join(f"{one.at - requests[0].at:.1f}" for one in requests)
+    provider = f"{len(requests)} at {times} s" if requests else "nothing"
+    caller = f"{expectations.summary(observed)}, {observed.seconds:.1f} s"
     return Row(
-        name, how, told, provider + (", hung up" if left else ""), judge.wrong(seen, name, setup, asked)
+        name,
+        mode,
+        caller,
+        provider + (", hung up" if gone else ""),
+        expectations.mismatches(observed, name, setup, requests),
     )
 
 
-async def played(scenario: scenarios.Scenario, times: Profile, *, stream: bool) -> Row:
-    began = clock()
-    found = await scenarios.wrong(scenario, times, stream=stream)
-    took = f"{clock() - began:.1f} s"
-    how = f"{'stream' if stream else 'whole'} {times.name}"
-    return Row(f"{scenario.id} {scenario.fault}", how, scenario.passing, took, found)
+async def play_scenario(scenario: scenarios.Scenario, times: Profile, *, stream: bool) -> Row:
+    start = clock()
+    found = await scenarios.mismatches(scenario, times, stream=stream)
+    took = f"{clock() - start:.1f} s"
+    mode = f"{'stream' if stream else 'whole'} {times.name}"
+    return Row(f"{scenario.id} {scenario.fault}", mode, scenario.passing, took, found)
 
 
-async def scored(names: Iterable[str], at_once: int) -> list[Row]:
-    """Every row that is wanted, printed in order."""
-    wanted, rows = set(names), list[Row]()
-    turn = asyncio.Semaphore(at_once)
+async def play(names: Iterable[str], concurrency: int) -> list[Row]:
+    """Plays the rows of these names, or all, and prints them in order."""
+    selected, rows = set(names), list[Row]()
+    turn = asyncio.Semaphore(concurrency)
 
     async def each(row: Awaitable[Row]) -> Row:
         async with turn:
             return await row
 
     cards = {
-        title: [asyncio.ensure_future(each(row)) for row in wished]
-        for title, wished in _wished(wanted).items()
+        title: [asyncio.ensure_future(each(row)) for row in coroutines]
+        for title, coroutines in _cards(selected).items()
     }
-    for title, begun in cards.items():
-        say(f"\n{title}")
-        for one in begun:
-            rows.append(await one)
-            say(str(rows[-1]))
+    for title, tasks in cards.items():
+        print_line(f"\n{title}")
+        for task in tasks:
+            rows.append(await task)
+            print_line(str(rows[-1]))
     return rows
 
 
-def _wished(wanted: set[str]) -> dict[str, list[Awaitable[Row]]]:
-    """The rows of each card, not begun."""
+def _cards(selected: set[str]) -> dict[str, list[Awaitable[Row]]]:
+    """The coroutines of the rows of each card."""
     cells = list(itertools.product(FAULTS, (False, True), (None, SPARE)))
     cards: dict[str, list[Awaitable[Row]]] = {
         title: [
-            faced(name, Setup(ruled=ruled, fallback=spare), stream=stream)
+            play_fault(name, Setup(with_rule=with_rule, fallback=spare), stream=stream)
             for name, stream, spare in cells
-            if not wanted or name in wanted
+            if not selected or name in selected
         ]
-        for ruled, title in CARDS.items()
+        for with_rule, title in CARDS.items()
     }
     cards[SIXTEEN] = [
-        played(one, times, stream=stream)
+        play_scenario(one, times, stream=stream)
         for one, times, stream in itertools.product(scenarios.SCENARIOS, (FULL, FAST), (True, False))
-        if not wanted or one.id in wanted
+        if not selected or one.id in selected
     ]
     return cards
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -123,11 +127,11 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only these faults or scenarios")
     given = parser.parse_args()
     began = time.monotonic()
-    rows = asyncio.run(scored(given.names, AT_ONCE)) if given.real_time else run(scored(given.names, 1))
-    failed = [row for row in rows if row.wrong]
-    say(f"\n{len(rows) - len(failed)} of {len(rows)} pass, {time.monotonic() - began:.0f} s")
+    rows = asyncio.run(play(given.names, CONCURRENCY)) if given.real_time else run(play(given.names, 1))
+    failed = [row for row in rows if row.failures]
+    print_line(f"\n{len(rows) - len(failed)} of {len(rows)} pass, {time.monotonic() - began:.0f} s")
     for row in failed:
-        say(str(row))
+        print_line(str(row))
     return 1 if failed else 0
 
 
