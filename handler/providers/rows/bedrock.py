@@ -1,4 +1,4 @@
-"""The row of Bedrock, which has three surfaces under one address and one role.
+"""The row of Bedrock, which has three APIs at one address: Converse, and two surfaces.
 
 https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html
 """
@@ -6,12 +6,12 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html
 from __future__ import annotations
 
 from handler.providers.provider import Provider, Quirks, Surface
-from handler.providers.rows.compatible import FOREIGN, compatible
+from handler.providers.rows.compatible import ANSWER_FIELDS, compatible
 
 _CONVERSE = Quirks(
     unable=frozenset({"n", "urls"}),
     legacy=False,
-    # Dearer than the catalogue says: https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html
+    # Costs more than the catalogue says: https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html
     refuse=frozenset({"service_tier=priority", "service_tier=reserved", "web_search_options"}),
 )
 # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-messages-api.html
@@ -30,9 +30,9 @@ _COMPLETIONS = Surface(
         drop=frozenset({"logit_bias", "frequency_penalty", "presence_penalty"}),
         unable=frozenset({"n", "urls"}),
         # https://hexdocs.pm/req_llm/ReqLLM.Providers.AmazonBedrock.OpenAI.html
-        message_drop=FOREIGN | {"name"},
-        call_ids=False,  # call_0 in every turn
-        reasoning_tag="reasoning",  # of gpt-oss
+        message_drop=ANSWER_FIELDS | {"name"},
+        call_ids=False,  # each turn begins with call_0
+        reasoning_tag="reasoning",  # gpt-oss
     ),
 )
 
@@ -45,7 +45,7 @@ BEDROCK = Provider(
     hosts=(
         "bedrock-runtime.*.amazonaws.com",
         "bedrock-runtime-fips.*.amazonaws.com",
-        "*.bedrock-runtime.*.vpce.amazonaws.com",  # by an interface endpoint
+        "*.bedrock-runtime.*.vpce.amazonaws.com",  # interface endpoints
     ),
     enabled=False,
     quirks=_CONVERSE,

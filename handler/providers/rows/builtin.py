@@ -1,19 +1,18 @@
 """The built-in providers, one row each (contract, section 9).
 
-A provider that is compatible with OpenAI is data: a row here, or a `provider` record. A comment beside a
-quirk says where it is documented; docs/providers.md says what each does.
+A provider that is compatible with OpenAI is data: a row here, or a `provider` record. The comment at a quirk
+says where it is documented; docs/providers.md describes each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from handler.providers.provider import Provider, Quirks
-from handler.providers.rows.bedrock import BEDROCK
-from handler.providers.rows.compatible import FOREIGN, MARKS, NO_DEVELOPER, SIGNED, THOUGHTS, compatible
+from handler.providers.provider import Provider
+from handler.providers.rows.compatible import ANSWER_FIELDS, AS_MAX_TOKENS, CACHE_MARKS, compatible
+from handler.providers.rows.vendors import VENDORS
 
-_AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
-# Fields of OpenAI's that are refused or mean nothing elsewhere, and that no answer depends on.
+# OpenAI's own fields: other hosts refuse or ignore them, and answers do not depend on them.
 _OPENAI_ONLY = frozenset(
     {
         *("store", "metadata", "service_tier", "prediction", "verbosity", "safety_identifier"),
@@ -23,84 +22,17 @@ _OPENAI_ONLY = frozenset(
 _LOGPROBS = frozenset({"logprobs", "top_logprobs"})
 _PENALTIES = frozenset({"frequency_penalty", "presence_penalty"})
 
-_ROWS = (
-    Provider(
-        name="openai",
-        base_url="https://api.openai.com/v1",
-        credential="OPENAI_API_KEY",
-        hosts=("*.api.openai.com",),  # us., eu., ...: https://platform.openai.com/docs/guides/your-data
-        quirks=Quirks(
-            drop=frozenset({"cache_control"}),
-            message_drop=SIGNED | MARKS | THOUGHTS,  # unknown fields are 400
-            tool_drop=frozenset({"cache_control"}),
-            drop_empty=True,
-            # Dearer than the catalogue says: https://platform.openai.com/docs/guides/priority-processing
-            refuse=frozenset({"service_tier=priority", "service_tier=fast"}),
-        ),
-    ),
-    Provider(
-        name="anthropic",
-        dialect="anthropic",
-        base_url="https://api.anthropic.com/v1",
-        credential="ANTHROPIC_API_KEY",
-        auth="x-api-key",
-        # 2026-10-21 refuses temperature of models that take it: https://platform.claude.com/docs/en/api/versioning
-        headers={"anthropic-version": "2023-06-01"},
-        quirks=Quirks(
-            unable=frozenset({"n"}),
-            legacy=False,
-            refuse=frozenset(
-                {"web_search_options"}
-            ),  # its search has a price, and is no tool of the client's
-        ),
-    ),
-    Provider(
-        name="gemini",
-        dialect="google",
-        base_url="https://generativelanguage.googleapis.com/v1beta",
-        credential="GEMINI_API_KEY",
-        auth="x-goog-api-key",
-        quirks=Quirks(
-            # https://ai.google.dev/api/generate-content
-            rename=_AS_MAX_TOKENS,
-            # candidateCount is refused by Gemini 3: https://github.com/googleapis/js-genai/issues/1609
-            unable=frozenset({"custom_tools", "n"}),
-            message_drop=frozenset({"name"}),
-            roles=NO_DEVELOPER,
-            stream_usage=False,  # tells it with every event
-            legacy=False,
-            # Dearer than the catalogue says: https://ai.google.dev/gemini-api/docs/pricing
-            refuse=frozenset({"service_tier=priority", "web_search_options"}),
-        ),
-    ),
-    BEDROCK,
-    Provider(
-        name="azure",  # `model` is the name of a deployment; https://learn.microsoft.com/azure/ai-foundry/openai/
-        credential="AZURE_OPENAI_API_KEY",
-        auth="api-key",
-        default_path="/openai/v1",
-        # https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
-        versioned_path="/openai/deployments/{model}",
-        hosts=("*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
-        quirks=Quirks(
-            drop=frozenset({"cache_control"}),
-            message_drop=SIGNED | MARKS | THOUGHTS,  # unknown fields are 400
-            tool_drop=frozenset({"cache_control"}),
-            drop_empty=True,
-            # Searches an index of its own: https://learn.microsoft.com/azure/ai-foundry/openai/references/on-your-data
-            refuse=frozenset({"data_sources", "service_tier=priority", "service_tier=fast"}),
-        ),
-    ),
+_COMPATIBLE = (
     Provider(
         name="mistral",
         base_url="https://api.mistral.ai/v1",
         credential="MISTRAL_API_KEY",
         quirks=compatible(
-            rename=_AS_MAX_TOKENS | {"seed": "random_seed"},  # https://docs.mistral.ai/api/endpoint/chat
+            rename=AS_MAX_TOKENS | {"seed": "random_seed"},  # https://docs.mistral.ai/api/endpoint/chat
             # 422 extra_forbidden: https://github.com/mistralai/platform-docs-public/issues/7
             drop=_LOGPROBS | _OPENAI_ONLY | {"logit_bias", "user"},
-            stream_usage=False,  # tells it unasked: https://github.com/posit-dev/chatlas/pull/145
-            message_drop=FOREIGN | {"name"},
+            stream_usage=False,  # it sends usage in any case: https://github.com/posit-dev/chatlas/pull/145
+            message_drop=ANSWER_FIELDS | {"name"},
             tool_choice={"required": "any"},  # https://docs.mistral.ai/capabilities/function_calling/
             tool_drop=frozenset({"strict"}),
             call_id_length=9,  # https://github.com/mistralai/mistral-vibe/issues/1075
@@ -111,12 +43,16 @@ _ROWS = (
         base_url="https://api.groq.com/openai/v1",
         credential="GROQ_API_KEY",
         quirks=compatible(
-            service_tier={"auto": "auto", "default": "on_demand", "flex": "flex"},  # its own word for default
-            # 400 for each, and for n other than 1: https://console.groq.com/docs/openai
+            service_tier={
+                "auto": "auto",
+                "default": "on_demand",
+                "flex": "flex",
+            },  # it calls `default` `on_demand`
+            # 400 for each, and for an n other than 1: https://console.groq.com/docs/openai
             drop=_LOGPROBS | (_OPENAI_ONLY - {"service_tier"}) | {"logit_bias"},
             unable=frozenset({"n"}),
-            message_drop=FOREIGN | {"name"},
-            # Other models, web search and code, for a price: https://console.groq.com/docs/api-reference
+            message_drop=ANSWER_FIELDS | {"name"},
+            # Other models, web search and code execution cost extra: https://console.groq.com/docs/api-reference
             refuse=frozenset(
                 {
                     *("compound_custom", "search_settings", "service_tier=performance"),
@@ -135,7 +71,7 @@ _ROWS = (
             drop=_PENALTIES | _OPENAI_ONLY | {"stop", "logit_bias"},
             message_drop=frozenset({"name"}),
             tool_drop=frozenset({"strict"}),
-            # Searches, for a price: https://docs.x.ai/docs/guides/tools/overview
+            # Web searches cost extra: https://docs.x.ai/docs/guides/tools/overview
             refuse=frozenset({"search_parameters", "web_search_options", "tools.live_search"}),
         ),
     ),
@@ -145,7 +81,7 @@ _ROWS = (
         credential="DEEPSEEK_API_KEY",
         quirks=compatible(
             # https://api-docs.deepseek.com/api/create-chat-completion
-            rename=_AS_MAX_TOKENS,
+            rename=AS_MAX_TOKENS,
             unable=frozenset({"json_schema", "n"}),
             text_content=True,
         ),
@@ -156,9 +92,8 @@ _ROWS = (
         credential="TOGETHER_API_KEY",
         hosts=("api.together.xyz",),
         quirks=compatible(
-            refuse=frozenset(
-                {"safety_model"}
-            ),  # another model, charged as well: https://docs.together.ai/reference/chat-completions-1
+            # A second model, which costs extra: https://docs.together.ai/reference/chat-completions-1
+            refuse=frozenset({"safety_model"}),
         ),
     ),
     Provider(
@@ -166,13 +101,12 @@ _ROWS = (
         base_url="https://api.fireworks.ai/inference/v1",
         credential="FIREWORKS_API_KEY",
         quirks=compatible(
-            rename=_AS_MAX_TOKENS,  # https://docs.fireworks.ai/api-reference/post-chatcompletions
+            rename=AS_MAX_TOKENS,  # https://docs.fireworks.ai/api-reference/post-chatcompletions
             tool_choice={"required": "any"},  # https://github.com/BerriAI/litellm/issues/4416
-            message_drop=FOREIGN,
+            message_drop=ANSWER_FIELDS,
             tool_drop=frozenset({"strict"}),
-            refuse=frozenset(
-                {"service_tier=priority"}
-            ),  # https://docs.fireworks.ai/serverless/priority-and-fast
+            # https://docs.fireworks.ai/serverless/priority-and-fast
+            refuse=frozenset({"service_tier=priority"}),
         ),
     ),
     Provider(
@@ -180,10 +114,10 @@ _ROWS = (
         base_url="https://openrouter.ai/api/v1",
         credential="OPENROUTER_API_KEY",
         quirks=compatible(
-            knows=MARKS | {"reasoning_details"},  # https://openrouter.ai/docs/features/prompt-caching
-            # They choose model and price, or fetch pages: https://openrouter.ai/docs/api/reference/overview
-            # (its `models` and `route` are Sluice's own fields, and never get there). Names of models can do
-            # the same: https://openrouter.ai/docs/guides/routing/model-variants/online
+            accepts=CACHE_MARKS | {"reasoning_details"},  # https://openrouter.ai/docs/features/prompt-caching
+            # They choose the model and its price, or fetch pages: https://openrouter.ai/docs/api/reference/overview
+            # So can names of models: https://openrouter.ai/docs/guides/routing/model-variants/online
+            # `models` and `route` are fields of Sluice's own, which no provider gets.
             refuse=frozenset(
                 {
                     *("provider", "plugins", "transforms", "preset", "web_search_options"),
@@ -202,7 +136,7 @@ _ROWS = (
             # 400 for each: https://inference-docs.cerebras.ai/resources/openai
             drop=_PENALTIES | _OPENAI_ONLY | {"logit_bias", "parallel_tool_calls"},
             unable=frozenset({"n"}),
-            message_drop=FOREIGN | {"name"},
+            message_drop=ANSWER_FIELDS | {"name"},
             text_content=True,
         ),
     ),
@@ -214,11 +148,11 @@ _ROWS = (
             reasoning_tag="think",
             alternate=True,
             # https://docs.perplexity.ai/api-reference/chat-completions-post
-            rename=_AS_MAX_TOKENS,
+            rename=AS_MAX_TOKENS,
             drop=_LOGPROBS | _OPENAI_ONLY | {"stop", "seed", "logit_bias", "parallel_tool_calls", "user"},
             unable=frozenset({"tools", "n", "json_object"}),
-            stream_usage=False,  # tells it with every chunk
-            refuse=frozenset({"web_search_options"}),  # the size of a search is its price; the same page
+            stream_usage=False,  # it sends usage with every chunk
+            refuse=frozenset({"web_search_options"}),  # searches cost extra; the same page
         ),
     ),
     Provider(
@@ -226,7 +160,7 @@ _ROWS = (
         base_url="https://integrate.api.nvidia.com/v1",
         credential="NVIDIA_API_KEY",
         quirks=compatible(
-            rename=_AS_MAX_TOKENS,  # 422 for what it does not know: https://docs.api.nvidia.com/nim/reference/
+            rename=AS_MAX_TOKENS,  # 422 for unknown fields: https://docs.api.nvidia.com/nim/reference/
             drop=_OPENAI_ONLY,
             text_content=True,
         ),
@@ -237,7 +171,7 @@ _ROWS = (
         credential="COHERE_API_KEY",
         quirks=compatible(
             # The list at the end of https://docs.cohere.com/docs/compatibility-api
-            rename=_AS_MAX_TOKENS,
+            rename=AS_MAX_TOKENS,
             drop=(_OPENAI_ONLY | {"logit_bias", "top_logprobs", "parallel_tool_calls", "modalities", "user"}),
             unable=frozenset({"n"}),
         ),
@@ -248,7 +182,7 @@ _ROWS = (
         credential="SAMBANOVA_API_KEY",
         quirks=compatible(
             # https://docs.sambanova.ai/cloud/docs/capabilities/openai-compatibility
-            rename=_AS_MAX_TOKENS,
+            rename=AS_MAX_TOKENS,
             drop=_PENALTIES | _LOGPROBS | _OPENAI_ONLY | {"logit_bias", "seed", "user"},
             unable=frozenset({"n"}),
             text_content=True,
@@ -261,11 +195,11 @@ _ROWS = (
         hosts=("api.moonshot.cn",),
         quirks=compatible(
             # https://platform.moonshot.ai/docs/guide/migrating-from-openai-to-kimi
-            rename=_AS_MAX_TOKENS,
+            rename=AS_MAX_TOKENS,
             tool_choice={"required": "auto"},
             unable=frozenset({"json_schema", "urls"}),
             temperature_most=1,
-            refuse=frozenset({"tools.builtin_function"}),  # its web search, for a price
+            refuse=frozenset({"tools.builtin_function"}),  # its web search costs extra
         ),
     ),
     Provider(
@@ -275,14 +209,14 @@ _ROWS = (
         hosts=("open.bigmodel.cn",),
         quirks=compatible(
             # https://docs.z.ai/api-reference/llm/chat-completion
-            rename=_AS_MAX_TOKENS,
+            rename=AS_MAX_TOKENS,
             drop=_PENALTIES | _LOGPROBS | _OPENAI_ONLY | {"logit_bias", "seed", "parallel_tool_calls"},
-            temperature_least=0.01,  # 0 is not taken
+            temperature_least=0.01,  # it refuses 0
             temperature_most=1,
-            knows=MARKS,
+            accepts=CACHE_MARKS,
             tool_choice={"required": "auto", "function": "auto"},
             unable=frozenset({"json_schema", "n"}),
-            refuse=frozenset({"tools.web_search", "tools.retrieval"}),  # they fetch, for a price
+            refuse=frozenset({"tools.web_search", "tools.retrieval"}),  # they fetch pages, and cost extra
         ),
     ),
     Provider(
@@ -292,9 +226,9 @@ _ROWS = (
         hosts=("dashscope.aliyuncs.com", "dashscope-us.aliyuncs.com"),
         quirks=compatible(
             # https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-openai-chat-completions
-            rename=_AS_MAX_TOKENS,
-            knows=MARKS,  # https://www.alibabacloud.com/help/en/model-studio/context-cache
-            refuse=frozenset({"enable_search", "search_options"}),  # web search, for a price
+            rename=AS_MAX_TOKENS,
+            accepts=CACHE_MARKS,  # https://www.alibabacloud.com/help/en/model-studio/context-cache
+            refuse=frozenset({"enable_search", "search_options"}),  # web search costs extra
         ),
     ),
     Provider(
@@ -306,9 +240,9 @@ _ROWS = (
             reasoning_tag="think",
             # https://platform.minimax.io/docs/api-reference/text-openai-api
             drop=_PENALTIES | _OPENAI_ONLY | {"logit_bias"},
-            temperature_least=0.01,  # 0 is not taken
+            temperature_least=0.01,  # it refuses 0
             temperature_most=1,
-            knows=frozenset({"reasoning_details"}),  # of its own thoughts
+            accepts=frozenset({"reasoning_details"}),  # of its own reasoning
             unable=frozenset({"n"}),
         ),
     ),
@@ -326,7 +260,9 @@ _ROWS = (
         name="vllm",
         # https://docs.vllm.ai/en/latest/serving/openai_compatible_server/
         quirks=compatible(
-            refuse=frozenset({"chat_template", "kv_transfer_params"}),  # a program; an address to fetch from
+            refuse=frozenset(
+                {"chat_template", "kv_transfer_params"}
+            ),  # runs a template; fetches from an address
         ),
     ),
     Provider(
@@ -340,7 +276,7 @@ _ROWS = (
         hosts=("api.cloudflare.com", "gateway.ai.cloudflare.com"),
         # https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/
         quirks=compatible(
-            rename=_AS_MAX_TOKENS,
+            rename=AS_MAX_TOKENS,
             unable=frozenset({"n"}),
         ),
     ),
@@ -350,7 +286,7 @@ _ROWS = (
         credential="HF_TOKEN",
         quirks=compatible(),
     ),
-    Provider(name="local", enabled=False),  # a local run gives it an address (handler/local/serve.py)
+    Provider(name="local", enabled=False),  # a local run gives its address (handler/local/serve.py)
 )
 
-PROVIDERS: Mapping[str, Provider] = {row.name: row for row in _ROWS}
+PROVIDERS: Mapping[str, Provider] = {row.name: row for row in (*VENDORS, *_COMPATIBLE)}

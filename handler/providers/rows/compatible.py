@@ -1,7 +1,4 @@
-"""What hosts that are compatible with OpenAI, and are not OpenAI, have in common: their rows say the rest.
-
-docs/providers.md says what each quirk does.
-"""
+"""The quirks that all hosts compatible with OpenAI have in common. docs/providers.md describes each."""
 
 from __future__ import annotations
 
@@ -9,18 +6,19 @@ from typing import Any
 
 from handler.providers.provider import Quirks
 
+AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 NO_DEVELOPER = {"developer": "system"}  # only OpenAI's models know the role
-# What Gemini's and Claude's thoughts are signed with: nobody else can read it.
-SIGNED = frozenset(
+# Message fields with the signatures of Gemini's and Claude's reasoning, which no other provider can read.
+SIGNATURES = frozenset(
     {
         *("reasoning_details", "thinking_blocks", "extra_content", "provider_specific_fields"),
         *("tool_calls.thought_signature", "tool_calls.extra_content", "tool_calls.provider_specific_fields"),
     }
 )
-# Where a prompt's cache is marked, and what answers leave in a history: unknown, so 400, to the strict ones.
-MARKS = frozenset({"cache_control", "content.cache_control"})
-THOUGHTS = frozenset({"reasoning", "reasoning_content"})
-FOREIGN = THOUGHTS | {"annotations", "audio", "images"}
+CACHE_MARKS = frozenset({"cache_control", "content.cache_control"})  # of the prompt cache
+REASONING = frozenset({"reasoning", "reasoning_content"})
+# Fields that a history has from answers. Strict hosts answer 400 to fields that they do not know.
+ANSWER_FIELDS = REASONING | {"annotations", "audio", "images"}
 _NONE = frozenset[str]()
 
 
@@ -30,21 +28,20 @@ def compatible(
     unable: frozenset[str] = _NONE,
     message_drop: frozenset[str] = _NONE,
     tool_drop: frozenset[str] = _NONE,
-    knows: frozenset[str] = _NONE,
+    accepts: frozenset[str] = _NONE,
     **more: Any,
 ) -> Quirks:
-    """The quirks of a host that is compatible with OpenAI and not OpenAI, beside its own.
+    """Return the common quirks with a host's own added. `accepts`: message fields that are sent all the same.
 
-    `knows`: fields of messages that it takes all the same. What a client stores, and calls it by, is no
-    third party's.
+    `store` and `metadata` are dropped because what a client stores at OpenAI is no third party's business.
     """
-    fields = SIGNED | MARKS | {"content.prompt_cache_breakpoint", "refusal"} | message_drop
+    fields = SIGNATURES | CACHE_MARKS | {"content.prompt_cache_breakpoint", "refusal"} | message_drop
     return Quirks(
         drop=drop | {"store", "metadata", "cache_control"},
         unable=unable | {"custom_tools"},
-        message_drop=fields - knows,
-        tool_drop=tool_drop if "content.cache_control" in knows else tool_drop | {"cache_control"},
-        drop_null=True,  # a null is of the wrong type to many: https://github.com/BerriAI/litellm/issues/25697
+        message_drop=fields - accepts,
+        tool_drop=tool_drop if "content.cache_control" in accepts else tool_drop | {"cache_control"},
+        drop_null=True,  # many refuse null: https://github.com/BerriAI/litellm/issues/25697
         drop_empty=True,
         roles=NO_DEVELOPER,
         allowed_tools=False,

@@ -15,7 +15,7 @@ import rules
 from handler.providers.credential_hosts import credential_allowed
 from handler.providers.provider import Provider, Quirks
 from handler.providers.registry import TRANSLATORS, available_providers, provider_rows
-from handler.providers.rows import builtin
+from handler.providers.rows import builtin, vendors
 from handler.providers.rows.builtin import PROVIDERS
 from handler.settings import Settings
 from handler.upstream.credentials import is_credential
@@ -67,8 +67,8 @@ def test_each_credential_is_one_rows() -> None:
 
 
 def test_every_quirk_of_a_row_has_its_source_beside_it() -> None:
-    source = Path(builtin.__file__).read_text(encoding="utf-8")
-    for entry in source.split("    Provider(\n")[1:]:
+    sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in (vendors, builtin)]
+    for entry in (entry for source in sources for entry in source.split("    Provider(\n")[1:]):
         if "quirks=" in entry and "compatible()" not in entry and 'name="openai"' not in entry:
             assert "https://" in entry.replace('base_url="https://', ""), entry.splitlines()[0]
 
