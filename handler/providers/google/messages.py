@@ -118,10 +118,10 @@ class _ContentsBuilder:
         for place, call in enumerate(calls):
             function = {"name": call.name, "args": call.arguments}
             part: Json = {"functionCall": {**self._id(call), **function}}
-            unsigned = (
-                PLACEHOLDER_SIGNATURE if place == 0 and "no_signature" not in self._model_rules else None
-            )
-            if signature := call.signature or unsigned:
+            signature = call.signature
+            if signature is None and place == 0 and "no_signature" not in self._model_rules:
+                signature = PLACEHOLDER_SIGNATURE
+            if signature:
                 part["thoughtSignature"] = signature
             yield part
 

@@ -18,7 +18,7 @@ from handler.providers.quirks.request import adapt_request
 from handler.providers.unsupported import unsupported
 from rules import Model
 
-# Fields that `_config` does not translate and that are not named in x-sluice-dropped either.
+# Fields that other functions translate, and fields that mean nothing to Gemini.
 _OTHER_FIELDS = frozenset(
     {
         *("model", "messages", "stream", "stream_options", "tools", "tool_choice", "response_format"),
@@ -75,10 +75,10 @@ def takes_response_format(chat: Json, model: Model) -> bool:
 
 def _is_unknown(name: str, value: Any) -> bool:
     known = name in _OTHER_FIELDS or name in _CONFIG_FIELDS
-    return not known and not _is_neutral(name, value)
+    return not known and not _is_default(name, value)
 
 
-def _is_neutral(name: str, value: Any) -> bool:
+def _is_default(name: str, value: Any) -> bool:
     return name in DEFAULTS and bool(value == DEFAULTS[name])
 
 
@@ -86,7 +86,7 @@ def _config(body: Json, model: Model, dropped: list[str]) -> Json:
     """`generationConfig` without thinking and the response format."""
     config: Json = {}
     for name, (gemini_name, convert) in _CONFIG_FIELDS.items():
-        if name in body and not _is_neutral(name, body[name]):
+        if name in body and not _is_default(name, body[name]):
             config[gemini_name] = convert(body[name])
     if "responseLogprobs" not in config:
         config.pop("logprobs", None)

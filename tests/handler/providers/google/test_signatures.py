@@ -119,7 +119,7 @@ def test_the_last_signature_counts_if_the_list_cannot_be_read(entries: Any) -> N
     assert sent == [{"text": "Hi", "thoughtSignature": "QUJD"}]
 
 
-def test_an_older_model_gets_no_stand_in_for_a_signature() -> None:
+def test_an_older_model_gets_no_placeholder_signature() -> None:
     first = contents(*HELLO, assistant(tool_call("a")), tool_result("a"), name="gemini-2.5-flash")[1][
         "parts"
     ][0]
