@@ -1,8 +1,8 @@
-"""Rewrites a JSON Schema into one canonical form, which our work count and the validating library read alike.
+"""Rewrites a JSON Schema in a canonical form, which schema_work.py and the validator read in the same way.
 
-Readers of JSON Schema differ on `#/items/+1`, on anchors inside data, on a base that changes half way. So the
-library is given only the words that it knows, and every `$ref` as a pointer that is spelled in one way; what
-has no such form is refused. https://json-schema.org/draft/2020-12/json-schema-core
+Validators differ on `#/items/+1`, on anchors inside data, and on an `$id` below the root. So the validator
+gets only keywords that it knows, and each `$ref` as a pointer in one notation; a schema without such a form
+is refused. https://json-schema.org/draft/2020-12/json-schema-core
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from urllib.parse import quote, unquote
 from handler.wire.strict_json import levels
 
 Json = dict[str, Any]
-Steps = tuple[str, ...]  # from the root to a part
+Path = tuple[str, ...]  # from the root to a subschema
 
-MOST_POINTED = 500_000  # characters of all pointers: an anchor of a few letters can stand for a long one
+MAX_POINTERS = 500_000  # characters of all pointers; a short anchor can name a long one
 
-# Words that hold schemas: one or a list of them, or some under names.
+# Keywords with subschemas: one, a list of them, or some under names.
 _SCHEMAS = frozenset(
     {
         *("allOf", "anyOf", "oneOf", "not", "if", "then", "else"),
@@ -29,7 +29,7 @@ _SCHEMAS = frozenset(
 _NAMED = frozenset(
     {"$defs", "definitions", "properties", "patternProperties", "dependentSchemas", "dependencies"}
 )
-# Words that hold data. Every other word says nothing of what fits.
+# Keywords with data. All other keywords have no effect on validation.
 _DATA = frozenset(
     {
         *("type", "enum", "const", "pattern", "minLength", "maxLength", "contentEncoding"),
@@ -39,105 +39,105 @@ _DATA = frozenset(
     }
 )
 _ANCHORS = ("$anchor", "$dynamicAnchor")
-_UNSERVED = frozenset({"$dynamicRef", "$recursiveRef", "$recursiveAnchor"})
-_NOT_DATA = _UNSERVED | {"$id", "$ref", "$schema", *_ANCHORS}
+_UNSUPPORTED = frozenset({"$dynamicRef", "$recursiveRef", "$recursiveAnchor"})
+_NOT_DATA = _UNSUPPORTED | {"$id", "$ref", "$schema", *_ANCHORS}
 
 
 class BadSchema(Exception):
-    """The value is not a schema, or no answer can be checked against it. The text says why."""
+    """The value is not a schema, or cannot be used for validation. The message says why."""
 
 
-class Canonical(NamedTuple):
+class CanonicalSchema(NamedTuple):
     schema: Json
-    targets: Mapping[str, Any]  # the part of the schema that each `$ref` in it leads to
+    targets: Mapping[str, Any]  # the subschema that each `$ref` points to
 
 
-def canonical(schema: Json) -> Canonical:
-    """Rewrites the schema into canonical form. Raises BadSchema."""
+def canonicalize(schema: Json) -> CanonicalSchema:
+    """Rewrites a schema in canonical form. Raises BadSchema."""
     anchors = _anchors(schema)
-    references: dict[Any, Steps] = {}
-    pointed = 0
-    for _, part in parts(schema):
-        _check(part, at_head=part is schema)
-        if "$ref" in part:
-            steps = references[part["$ref"]] = _steps(part["$ref"], anchors)
-            _located(schema, steps)
-            pointed += len(_pointer(steps))
-    if pointed > MOST_POINTED:
+    references: dict[Any, Path] = {}
+    length = 0
+    for _, subschema in subschemas(schema):
+        _check(subschema, at_root=subschema is schema)
+        if "$ref" in subschema:
+            path = references[subschema["$ref"]] = _parse_reference(subschema["$ref"], anchors)
+            _resolve(schema, path)
+            length += len(_pointer(path))
+    if length > MAX_POINTERS:
         raise BadSchema("its references are too long")
-    pointers = {reference: _pointer(steps) for reference, steps in references.items()}
-    new = _rewritten(schema, pointers)
+    pointers = {reference: _pointer(path) for reference, path in references.items()}
+    new = _rewrite(schema, pointers)
     if "$schema" in schema:
         new["$schema"] = schema["$schema"]
-    return Canonical(new, {pointers[one]: _located(new, steps) for one, steps in references.items()})
+    return CanonicalSchema(new, {pointers[one]: _resolve(new, path) for one, path in references.items()})
 
 
-def parts(schema: Any, at: Steps = ()) -> Iterator[tuple[Steps, Json]]:
-    """Yields every subschema that is an object, the root first."""
-    left = [(at, schema)]
+def subschemas(schema: Any) -> Iterator[tuple[Path, Json]]:
+    """Yields every subschema that is an object, with its path, the root first."""
+    left: list[tuple[Path, Any]] = [((), schema)]
     while left:
-        at, part = left.pop()
-        if isinstance(part, dict):
-            yield at, part
-            left += [((*at, *steps), one) for steps, one in _inside(part)]
+        path, subschema = left.pop()
+        if isinstance(subschema, dict):
+            yield path, subschema
+            left += [((*path, *steps), child) for steps, child in _children(subschema)]
 
 
-def _inside(schema: Json) -> Iterator[tuple[Steps, Any]]:
-    for word, value in schema.items():
-        if word in _NAMED and isinstance(value, dict):
-            yield from (((word, name), one) for name, one in value.items())
-        elif word in _SCHEMAS and isinstance(value, list):
-            yield from (((word, str(place)), one) for place, one in enumerate(value))
-        elif word in _SCHEMAS:
-            yield (word,), value
+def _children(schema: Json) -> Iterator[tuple[Path, Any]]:
+    for keyword, value in schema.items():
+        if keyword in _NAMED and isinstance(value, dict):
+            yield from (((keyword, name), child) for name, child in value.items())
+        elif keyword in _SCHEMAS and isinstance(value, list):
+            yield from (((keyword, str(index)), child) for index, child in enumerate(value))
+        elif keyword in _SCHEMAS:
+            yield (keyword,), value
 
 
-def _rewritten(part: Any, pointers: Mapping[str, str]) -> Any:
-    """The subschema without unknown words, its references as pointers."""
-    if not isinstance(part, dict):
-        return part
+def _rewrite(subschema: Any, pointers: Mapping[str, str]) -> Any:
+    """Returns the subschema without unknown keywords, its references as pointers."""
+    if not isinstance(subschema, dict):
+        return subschema
     new: Json = {}
-    for word, value in part.items():
-        if word == "$ref":
-            new[word] = pointers[value]
-        elif word in _NAMED and isinstance(value, dict):
-            new[word] = {name: _rewritten(one, pointers) for name, one in value.items()}
-        elif word in _SCHEMAS and isinstance(value, list):
-            new[word] = [_rewritten(one, pointers) for one in value]
-        elif word in _SCHEMAS or word in _NAMED:
-            new[word] = _rewritten(value, pointers)
-        elif word in _DATA:
-            new[word] = value
+    for keyword, value in subschema.items():
+        if keyword == "$ref":
+            new[keyword] = pointers[value]
+        elif keyword in _NAMED and isinstance(value, dict):
+            new[keyword] = {name: _rewrite(child, pointers) for name, child in value.items()}
+        elif keyword in _SCHEMAS and isinstance(value, list):
+            new[keyword] = [_rewrite(child, pointers) for child in value]
+        elif keyword in _SCHEMAS or keyword in _NAMED:
+            new[keyword] = _rewrite(value, pointers)
+        elif keyword in _DATA:
+            new[keyword] = value
     return new
 
 
-def _check(part: Json, *, at_head: bool) -> None:
-    """Raises BadSchema for a word that readers take in different ways."""
-    if "$id" in part and not at_head:
-        raise BadSchema("`$id` may stand only at the head")
-    for word in part.keys() & _UNSERVED:
-        raise BadSchema(f"`{word}` is not served: say it with `$ref`")
-    for word in part.keys() & _DATA:
-        for level in levels(part[word]):
+def _check(subschema: Json, *, at_root: bool) -> None:
+    """Raises BadSchema for a keyword that validators read in different ways."""
+    if "$id" in subschema and not at_root:
+        raise BadSchema("`$id` is allowed only at the root")
+    for keyword in subschema.keys() & _UNSUPPORTED:
+        raise BadSchema(f"`{keyword}` is not supported; use `$ref`")
+    for keyword in subschema.keys() & _DATA:
+        for level in levels(subschema[keyword]):
             for value in level:
                 if isinstance(value, dict) and (found := value.keys() & _NOT_DATA):
-                    raise BadSchema(f"`{min(found)}` may not stand in `{word}`")
+                    raise BadSchema(f"`{min(found)}` is not allowed in `{keyword}`")
 
 
-def _anchors(schema: Json) -> dict[str, Steps]:
-    anchors: dict[str, Steps] = {}
-    for steps, part in parts(schema):
-        for name in _ANCHORS:
-            if name in part:
-                anchor = part[name]
+def _anchors(schema: Json) -> dict[str, Path]:
+    anchors: dict[str, Path] = {}
+    for path, subschema in subschemas(schema):
+        for keyword in _ANCHORS:
+            if keyword in subschema:
+                anchor = subschema[keyword]
                 if not isinstance(anchor, str) or anchor in anchors or not anchor or "/" in anchor:
-                    raise BadSchema(f"`{name}` has to be a name that no other part has")
-                anchors[anchor] = steps
+                    raise BadSchema(f"`{keyword}` must be a name without `/` that is used once")
+                anchors[anchor] = path
     return anchors
 
 
-def _steps(reference: Any, anchors: Mapping[str, Steps]) -> Steps:
-    """Resolves a reference to its path. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
+def _parse_reference(reference: Any, anchors: Mapping[str, Path]) -> Path:
+    """Returns the path of a reference. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise BadSchema("`$ref` may point only into the schema itself (#...)")
     try:
@@ -148,15 +148,15 @@ def _steps(reference: Any, anchors: Mapping[str, Steps]) -> Steps:
         return anchors[fragment]
     first, *steps = fragment.split("/")
     if first:
-        raise BadSchema("`$ref` points to nothing")
+        raise BadSchema("`$ref` points to something that is not a schema")
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps)
 
 
-def _located(root: Json, steps: Steps) -> Any:
-    """The subschema at that path. Raises BadSchema where there is none; data and unknown words have none."""
+def _resolve(root: Json, path: Path) -> Any:
+    """Returns the subschema at a path. Raises BadSchema if there is none, as inside data."""
     found: Any = root
-    inside = False  # a list of schemas, or some under names
-    for step in steps:
+    inside = False  # a list of schemas, or an object of them
+    for step in path:
         if not inside:
             known = step in _SCHEMAS or step in _NAMED
             found = found.get(step) if known and isinstance(found, dict) else None
@@ -164,7 +164,7 @@ def _located(root: Json, steps: Steps) -> Any:
         else:
             found, inside = _member(found, step), False
     if inside or not isinstance(found, dict | bool):
-        raise BadSchema("`$ref` points to nothing that is a schema")
+        raise BadSchema("`$ref` points to something that is not a schema")
     return found
 
 
@@ -177,5 +177,5 @@ def _member(holder: Any, step: str) -> Any:
     return holder[int(step)] if int(step) < len(holder) else None
 
 
-def _pointer(steps: Steps) -> str:
-    return "#" + "".join(f"/{quote(step.replace('~', '~0').replace('/', '~1'), safe='~$')}" for step in steps)
+def _pointer(path: Path) -> str:
+    return "#" + "".join(f"/{quote(step.replace('~', '~0').replace('/', '~1'), safe='~$')}" for step in path)

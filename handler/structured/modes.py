@@ -42,7 +42,7 @@ class OutputContract(NamedTuple):
         except (ValueError, RecursionError):
             return "it is not JSON"
         if self.validator is not None:
-            return self.validator.mismatch(value)
+            return self.validator.find_mismatch(value)
         return None if isinstance(value, dict) else "$: expected object"
 
 

@@ -1,8 +1,8 @@
-"""JSON Schemas, and answers held against them: the one place that knows jsonschema-rs, and only when asked.
+"""Validates answers against JSON Schemas with jsonschema-rs, which is imported when the first schema comes.
 
-A schema comes from a caller and an answer from whoever prompted for it, so both are taken to be hostile:
-nothing is ever fetched, a pattern cannot run away, and what a comparison costs is counted before it is made
-(schema_work.py), on a form of the schema that can be read in one way (canonical_schema.py).
+Schemas come from callers and answers from prompts, so both may be hostile: nothing is fetched, the time of a
+pattern is limited, and the work of a validation is counted before it is done (schema_work.py), on a form of
+the schema that has only one meaning (canonical_schema.py).
 https://json-schema.org/draft/2020-12, https://docs.rs/jsonschema
 """
 
@@ -13,75 +13,72 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handler.structured.canonical_schema import BadSchema, canonical, parts
-from handler.structured.schema_work import BACKTRACKS, Work
+from handler.structured.canonical_schema import BadSchema, canonicalize, subschemas
+from handler.structured.schema_work import BACKTRACKS, WorkCounter
 from handler.wire.strict_json import MAX_DEPTH, is_deeper
 
 __all__ = ["BadSchema", "Schema"]
 
 Json = dict[str, Any]
 
-MOST_PATTERNS = 100  # each may take up to PATTERN_SIZE once it is compiled
+MAX_PATTERNS = 100  # each may take PATTERN_SIZE once it is compiled
 PATTERN_SIZE = 300_000  # bytes
-MOST_TOLD = 8_000_000  # work times bytes: the library copies the answer into every error that it collects
-LONGEST = 200  # characters of a path, or of what is told of a mismatch
+MAX_ERROR_COST = 8_000_000  # work times bytes: the library copies the answer into each error
+MAX_DESCRIPTION = 200  # characters of a path, and of the description of a mismatch
 
-# https://json-schema.org/specification-links; draft 4 and older name their base in another way.
+# https://json-schema.org/specification-links; drafts 4 and older have another keyword for `$id`.
 _DRAFT = re.compile(r"https?://json-schema\.org/(draft-0[67]|draft/2019-09|draft/2020-12)/schema#?")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 class Schema:
-    """A schema that is ready to be held against answers."""
+    """A schema, ready to validate answers."""
 
     def __init__(self, schema: Json) -> None:
         """Raises BadSchema."""
-        read = canonical(_clean(schema))
-        if sum(map(_patterns, parts(read.schema))) > MOST_PATTERNS:
-            raise BadSchema(f"at most {MOST_PATTERNS} patterns")
-        self._work = Work(read)
-        self._validator, self._work.backtracks = _validator(read.schema)
+        canonical = canonicalize(_replace_surrogates(schema))
+        if sum(map(_count_patterns, subschemas(canonical.schema))) > MAX_PATTERNS:
+            raise BadSchema(f"at most {MAX_PATTERNS} patterns")
+        self._counter = WorkCounter(canonical)
+        self._validator, self._counter.backtracks = _create_validator(canonical.schema)
 
-    def work(self, value: Any) -> int:
-        """The work of checking `value` against the schema, in about microseconds."""
-        return self._work.count(value)
-
-    def mismatch(self, value: Any) -> str | None:
-        """Where and how `value` does not fit, `$.items[2].price: expected number`; None when it does."""
+    def find_mismatch(self, value: Any) -> str | None:
+        """Returns where and why `value` is invalid (`$.items[2].price: expected number`); None if valid."""
         if is_deeper(value, MAX_DEPTH):
             return f"nested more than {MAX_DEPTH} deep"
-        value = _clean(value)
-        if self._work.is_too_much(value):
+        value = _replace_surrogates(value)
+        if self._counter.is_too_much(value):
             return "too much work to check against this schema"
         if self._validator.is_valid(value):
             return None
-        cost = self._work.count(value) * len(json.dumps(value))
-        return _told(next(self._validator.iter_errors(value))) if cost < MOST_TOLD else "$: does not fit"
+        cost = self._counter.count(value) * len(json.dumps(value))
+        return (
+            _describe(next(self._validator.iter_errors(value)))
+            if cost < MAX_ERROR_COST
+            else "$: does not fit"
+        )
 
 
-def _patterns(part: tuple[Any, Json]) -> int:
-    named = part[1].get("patternProperties")
-    return ("pattern" in part[1]) + (len(named) if isinstance(named, dict) else 0)
+def _count_patterns(subschema: tuple[Any, Json]) -> int:
+    named = subschema[1].get("patternProperties")
+    return ("pattern" in subschema[1]) + (len(named) if isinstance(named, dict) else 0)
 
 
-def _validator(schema: Json) -> tuple[Any, bool]:
-    """The library's validator, and whether its patterns need a backtracking engine.
-
-    Its import takes some 20 ms, so it happens when a schema first comes.
-    """
-    import jsonschema_rs
+def _create_validator(schema: Json) -> tuple[Any, bool]:
+    """Returns the library's validator, and True if its patterns need a backtracking engine."""
+    import jsonschema_rs  # takes 20 ms: not part of a cold start
 
     draft = schema.get("$schema")
     if draft is not None and not (isinstance(draft, str) and _DRAFT.fullmatch(draft)):
         raise BadSchema("`$schema` may be draft 4, 6, 7, 2019-09 or 2020-12")
     linear = jsonschema_rs.RegexOptions(size_limit=PATTERN_SIZE)
     try:
-        return _built(schema, linear), False
+        return _compile(schema, linear), False
     except BadSchema:
-        return _built(schema, jsonschema_rs.FancyRegexOptions(BACKTRACKS, PATTERN_SIZE)), True
+        return _compile(schema, jsonschema_rs.FancyRegexOptions(BACKTRACKS, PATTERN_SIZE)), True
 
 
-def _built(schema: Json, patterns: Any) -> Any:
+def _compile(schema: Json, patterns: Any) -> Any:
     import jsonschema_rs
 
     try:
@@ -94,8 +91,8 @@ def _built(schema: Json, patterns: Any) -> Any:
         raise BadSchema("not a valid JSON Schema") from None
 
 
-def _clean(value: Any) -> Any:
-    """The value without halves of surrogate pairs, which no UTF-8 can hold."""
+def _replace_surrogates(value: Any) -> Any:
+    """Returns the value with `?` for each half of a surrogate pair, which UTF-8 cannot encode."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
@@ -104,25 +101,23 @@ def _clean(value: Any) -> Any:
     return value
 
 
-# What is told of a mismatch.
+def _describe(error: Any) -> str:
+    keyword, value = error.kind.name, getattr(error.kind, "value", None)
+    describe = _DESCRIPTIONS.get(keyword)
+    problem = describe(value) if describe else _describe_keyword(keyword, value)
+    return f"{_path(error.instance_path)}: {problem}"[: 2 * MAX_DESCRIPTION]
 
 
-def _told(error: Any) -> str:
-    kind, value = error.kind.name, getattr(error.kind, "value", None)
-    words = _WORDS[kind](value) if kind in _WORDS else _broken(kind, value)
-    return f"{_path(error.instance_path)}: {words}"[: 2 * LONGEST]
+def _describe_keyword(keyword: str, value: Any) -> str:
+    shown = f" {json.dumps(value)[:MAX_DESCRIPTION]}" if isinstance(value, str | int | float) else ""
+    return f"`{keyword}`{shown} does not hold"
 
 
-def _broken(word: str, value: Any) -> str:
-    shown = f" {json.dumps(value)[:LONGEST]}" if isinstance(value, str | int | float) else ""
-    return f"`{word}`{shown} does not hold"
-
-
-_WORDS: Mapping[str, Callable[[Any], str]] = {
+_DESCRIPTIONS: Mapping[str, Callable[[Any], str]] = {
     "type": lambda kinds: f"expected {' or '.join(kinds)}",
-    "enum": lambda values: f"expected one of {json.dumps(values)[:LONGEST]}",
-    "const": lambda value: f"expected {json.dumps(value)[:LONGEST]}",
-    "required": lambda name: f"{json.dumps(str(name)[:LONGEST])} is missing",
+    "enum": lambda values: f"expected one of {json.dumps(values)[:MAX_DESCRIPTION]}",
+    "const": lambda value: f"expected {json.dumps(value)[:MAX_DESCRIPTION]}",
+    "required": lambda name: f"{json.dumps(str(name)[:MAX_DESCRIPTION])} is missing",
     "falseSchema": lambda _: "something is here that may not be",
     "additionalProperties": lambda _: "has properties that may not be here",
     "unevaluatedProperties": lambda _: "has properties that may not be here",
@@ -132,7 +127,7 @@ _WORDS: Mapping[str, Callable[[Any], str]] = {
 
 def _path(steps: list[str | int]) -> str:
     path = "$" + "".join(map(_step, steps))
-    return path if len(path) <= LONGEST else f"{path[:LONGEST]}…"
+    return path if len(path) <= MAX_DESCRIPTION else f"{path[:MAX_DESCRIPTION]}…"
 
 
 def _step(step: str | int) -> str:

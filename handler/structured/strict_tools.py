@@ -67,5 +67,5 @@ def _problem(schema: Any, arguments: object) -> str | None:
         value = json.loads(arguments) if isinstance(arguments, str) and arguments.strip() else {}
     except (ValueError, RecursionError):
         return "they are not JSON"
-    found: str | None = schema.mismatch(value)
+    found: str | None = schema.find_mismatch(value)
     return found

@@ -126,7 +126,7 @@ def hold(seed: int) -> str:
     random = Random(seed)
     schema, value = Maker(random, random.choice([1, 2, 4, 8, 30])).schema(), answer(random)
     try:
-        mismatch = Schema(schema).mismatch(value) or ""
+        mismatch = Schema(schema).find_mismatch(value) or ""
     except BadSchema:
         return "refused"
     return "too much work" if "too much" in mismatch else "held"

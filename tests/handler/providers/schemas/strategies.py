@@ -169,4 +169,4 @@ def _value_of_type(draw: Callable[..., Any], root: Json, schema: Json, depth: in
 
 
 def fits(schema: Json, value: Any) -> bool:
-    return Schema(schema).mismatch(value) is None
+    return Schema(schema).find_mismatch(value) is None
