@@ -1,4 +1,4 @@
-"""Which records come into force when a rule set is read, and what holds in place of each bad one."""
+"""Adopts the records of a rule set: which come into force, and what holds in place of each bad one."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Any
 from rules.catalog.catalog import PROVIDERS
 from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.facts.facts import Facts
+from rules.records.base import Record
 from rules.records.coercion import read_switch
 from rules.records.kinds import KINDS, BudgetRecord, LimitRecord, ProviderRecord
-from rules.records.reading import Reading, canonical, named, read
+from rules.records.reading import SourcedRecord, canonical_json, kind_and_id, read_item
 from rules.records.scope import ORGANISATION, Scope, read_scope
 
-Name = tuple[str, str]  # kind and id
-Adopted = dict[Name, Reading]
+RecordKey = tuple[str, str]  # kind and id
+Adopted = dict[RecordKey, SourcedRecord]
 
 MAX_RECORDS, MAX_BYTES = 1_000, 1_048_576
-MOST = f"{MAX_RECORDS} records of {MAX_BYTES} bytes in all"
+LIMIT = f"{MAX_RECORDS} records of {MAX_BYTES} bytes in all"
 SCOPED = frozenset(kind for kind, record in KINDS.items() if record.scoped)
 LAST, SKIPPED, REFUSES = "last readable version", "skipped", "refuses its scope"
-OPEN = "skipped: it restricts nobody"  # of a record that was meant to restrict somebody
+OPEN = "skipped: it restricts nobody"  # of a record whose kind restricts callers
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A bad record, and what holds instead of it.
 
-    `scope` is None when not even that could be read, and for the kinds that have none.
+    `scope` is None for kinds that take no scope, and where the scope cannot be read either.
     """
 
     kind: str
@@ -56,57 +57,59 @@ class Problem:
         return f"{self.message} ({self.instead})"
 
 
-def adopt(items: Iterable[Any], previous: Mapping[Name, Mapping[str, Any]]) -> tuple[Adopted, list[Problem]]:
-    """What is in force, by name, and a problem for every bad item. Raises RuleSetTooLarge."""
+def adopt(
+    items: Iterable[Any], previous: Mapping[RecordKey, Mapping[str, Any]]
+) -> tuple[Adopted, list[Problem]]:
+    """Return the records in force, and a problem for every bad item. Raises RuleSetTooLarge."""
     listed = list(items)
     if len(listed) > MAX_RECORDS:
-        raise RuleSetTooLarge(records=len(listed), bytes=sum(map(_size, listed)), most=MOST)
+        raise RuleSetTooLarge(records=len(listed), bytes=sum(map(_size, listed)), limit=LIMIT)
     size = 0
     adopted: Adopted = {}
     bad: list[tuple[Any, InvalidRecord]] = []
     for item in listed:
         try:
-            reading = read(item)
-            size += len(reading.text)
-            if adopted.setdefault(named(item), reading) is not reading:
-                bad.append((item, InvalidRecord("id", "is there twice; the first one holds")))
+            sourced = read_item(item)
+            size += len(sourced.json)
+            if adopted.setdefault(kind_and_id(item), sourced) is not sourced:
+                bad.append((item, InvalidRecord("id", "is there twice; the first one is used")))
         except InvalidRecord as error:
             size += _size(item)
             bad.append((item, error))
     if size > MAX_BYTES:
-        raise RuleSetTooLarge(records=len(listed), bytes=size, most=MOST)
-    problems = [_stand_in(item, error, adopted, previous) for item, error in bad]
-    for name, misplaced in _misplaced(adopted):
-        problems.append(_stand_in(adopted.pop(name).item, misplaced, adopted, previous))
+        raise RuleSetTooLarge(records=len(listed), bytes=size, limit=LIMIT)
+    problems = [_replace_bad(item, error, adopted, previous) for item, error in bad]
+    for key, set_error in _check_set(adopted):
+        problems.append(_replace_bad(adopted.pop(key).item, set_error, adopted, previous))
     return adopted, problems
 
 
 def _size(item: Any) -> int:
     try:
-        return len(canonical(item))
+        return len(canonical_json(item))
     except InvalidRecord:
-        return 0  # too deep to be measured, and refused for that
+        return 0  # nested too deep to be measured, which is a problem of its own
 
 
-def _stand_in(
-    item: Any, error: InvalidRecord, adopted: Adopted, previous: Mapping[Name, Mapping[str, Any]]
+def _replace_bad(
+    item: Any, error: InvalidRecord, adopted: Adopted, previous: Mapping[RecordKey, Mapping[str, Any]]
 ) -> Problem:
-    """Puts the last readable version in force, if there is one, and says what holds now."""
-    name = named(item)
-    where = _scope(item) if name[0] in SCOPED else None
+    """Put the last readable version in force, if there is one, and return the problem."""
+    key = kind_and_id(item)
+    scope = _scope(item) if key[0] in SCOPED else None
     instead = SKIPPED
-    if name not in adopted:
-        last = _last(previous.get(name))
+    if key not in adopted:
+        last = _read_previous(previous.get(key))
         if last:
-            adopted[name], instead = last, LAST
-        elif name[0] in ("access", "budget") and _enabled(item):
-            instead = REFUSES if _names_somebody(where) else OPEN
-    return Problem(*name, error.field, error.problem, instead, where)
+            adopted[key], instead = last, LAST
+        elif key[0] in ("access", "budget") and _is_enabled(item):
+            instead = REFUSES if _is_specific(scope) else OPEN
+    return Problem(*key, error.field, error.problem, instead, scope)
 
 
-def _last(item: Mapping[str, Any] | None) -> Reading | None:
+def _read_previous(item: Mapping[str, Any] | None) -> SourcedRecord | None:
     try:
-        return read(item) if item is not None else None
+        return read_item(item) if item is not None else None
     except InvalidRecord:  # adopted by another version of the code
         return None
 
@@ -118,46 +121,46 @@ def _scope(item: Any) -> Scope | None:
         return None
 
 
-def _names_somebody(scope: Scope | None) -> bool:
-    """True for a scope with a project or a key; without one a typo would stop the whole organisation."""
+def _is_specific(scope: Scope | None) -> bool:
+    """Return True for a scope with a project or a key; otherwise a typo would stop the whole organisation."""
     return scope is not None and bool(scope.project or scope.key)
 
 
-def _enabled(item: Mapping[str, Any]) -> bool:
+def _is_enabled(item: Mapping[str, Any]) -> bool:
     try:
         return read_switch(item.get("enabled", True))
     except InvalidRecord:
         return True
 
 
-def _misplaced(adopted: Adopted) -> list[tuple[Name, InvalidRecord]]:
-    """What reads well by itself, and cannot stand in this set."""
-    records = {name: reading.record for name, reading in adopted.items()}
-    beside = {
+def _check_set(adopted: Adopted) -> list[tuple[RecordKey, InvalidRecord]]:
+    """Return the errors of records that are valid, but not in this set."""
+    records = {key: sourced.record for key, sourced in adopted.items()}
+    counting_all = {
         (record.kind, record.scope, frozenset(record.when))
         for record in records.values()
-        if isinstance(record, LimitRecord | BudgetRecord) and record.enabled and not _caller_chosen(record)
+        if isinstance(record, LimitRecord | BudgetRecord) and record.enabled and not _is_caller_chosen(record)
     }
-    found = []
-    for name, record in records.items():
-        if isinstance(record, LimitRecord | BudgetRecord) and record.enabled and _caller_chosen(record):
-            if (
-                not {(record.kind, record.scope, when) for when in (frozenset(record.when), frozenset())}
-                & beside
-            ):
-                found.append((name, InvalidRecord("each", _ALONE.format(each=record.each, kind=record.kind))))
-        elif isinstance(record, ProviderRecord) and record.id not in PROVIDERS and record.base_url is None:
-            found.append(
-                (name, InvalidRecord("base_url", "is missing, and no built-in provider has this id"))
-            )
-    return found
+    checked = ((key, _set_error(record, counting_all)) for key, record in records.items())
+    return [(key, error) for key, error in checked if error]
 
 
-_ALONE = (
-    "the caller chooses `{each}`: this stands only beside a {kind} record of the same scope without it, "
-    "or with `key` or `project`"
+def _set_error(record: Record, counting_all: set[tuple[Any, ...]]) -> InvalidRecord | None:
+    """`counting_all`: kind, scope and conditions of the records whose counter a caller cannot choose."""
+    if isinstance(record, LimitRecord | BudgetRecord) and record.enabled and _is_caller_chosen(record):
+        same_or_wider = ((record.kind, record.scope, when) for when in (frozenset(record.when), frozenset()))
+        if counting_all.isdisjoint(same_or_wider):
+            return InvalidRecord("each", _EVADABLE.format(each=record.each, kind=record.kind))
+    elif isinstance(record, ProviderRecord) and record.id not in PROVIDERS and record.base_url is None:
+        return InvalidRecord("base_url", "is missing, and no built-in provider has this id")
+    return None
+
+
+_EVADABLE = (
+    "callers can change `{each}` to get a fresh counter: add a {kind} record of the same scope without "
+    "`each`, or with `key` or `project`"
 )
 
 
-def _caller_chosen(record: LimitRecord | BudgetRecord) -> bool:
+def _is_caller_chosen(record: LimitRecord | BudgetRecord) -> bool:
     return record.each is not None and record.each not in ("key", "project")

@@ -1,27 +1,27 @@
-"""The whole policy: an overriding rule, the model asked for, the rule, the preference; then the fallbacks."""
+"""The whole policy: a rule with `override`, the request's model, the rule, preference; then fallbacks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from rules.admission import Admission, LiveState, needs_of
+from rules.admission import Admission, LiveState, required_features
 from rules.catalog.catalog import Catalog, Model
-from rules.catalog.names import Named, is_valid_name
+from rules.catalog.name_resolution import ResolvedName, is_valid_name
 from rules.decision import Candidate, Decision, Effects, Reason, Refusal
 from rules.facts.facts import PREFERENCES, Facts
-from rules.plan import Plan, Refused
+from rules.plan import Plan, RefusedRequest
 from rules.preference import Size
 from rules.records.kinds import BudgetRecord, LimitRecord, RouteRecord
-from rules.ruleset import Matched, RuleSet
+from rules.ruleset import MatchingRecords, RuleSet
 
 
 def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState) -> Decision:
-    """Which models may answer, in order. A caller's fault is not raised: it is the decision's refusal."""
-    matched = ruleset.matching(facts)
-    route = next(iter(matched.routes), None)
-    plan = plan_of(facts, ruleset, catalog, live, matched)
-    reason, first, candidates, refusal = _planned(plan, facts, ruleset, route)
+    """Return the models that may answer, in order. Never raises: the caller's error is `refusal`."""
+    matching = ruleset.match(facts)
+    route = next(iter(matching.routes), None)
+    plan = make_plan(facts, ruleset, catalog, live, matching)
+    reason, first, candidates, refusal = _fill_plan(plan, facts, ruleset, route)
     return Decision(
         facts=facts,
         reason=reason,
@@ -29,93 +29,94 @@ def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState) ->
         candidates=candidates,
         fallbacks=frozenset(candidate.id for candidate in candidates if candidate.model not in first),
         rejections=tuple(plan.rejections.values()),
-        steps=matched.steps,
+        steps=matching.steps,
         problems=ruleset.problems,
         refusal=refusal,
         effects=effects_of(route, facts),
-        limits=_limits(plan, matched, candidates),
-        prefer=plan.wanted,
+        limits=_limits(plan, matching, candidates),
+        prefer=plan.prefer,
         pinned=plan.pinned,
         revision=ruleset.revision,
         stale=live.stale,
     )
 
 
-def _planned(
+def _fill_plan(
     plan: Plan, facts: Facts, ruleset: RuleSet, route: RouteRecord | None
 ) -> tuple[Reason, list[Model], tuple[Candidate, ...], Refusal | None]:
-    """The reason with the models it chose, the candidates, and what refuses them all."""
+    """Return the reason, the models chosen for it, the candidates, and the refusal if there are none."""
     reason = Reason.REQUESTED if facts.model else Reason.PREFERENCE
     try:
-        _must_be_decidable(facts, ruleset)
+        _check_request(facts, ruleset)
         reason, first = _choose(plan, facts, route)
-        later = [model for name in _fallbacks(facts, route) for model in plan.by_name(name)]
+        later = [model for name in _fallbacks(facts, route) for model in plan.named_models(name)]
         if reason is Reason.PREFERENCE and not (first or later):
-            first = plan.preferred(local=True)
-    except Refused as refused:
-        return reason, [], (), refused.refusal
+            first = plan.preferred_models(last_resort=True)
+    except RefusedRequest as error:
+        return reason, [], (), error.refusal
     candidates = plan.candidates(first, later)
-    return reason, first, candidates, None if candidates else plan.nothing_left()
+    return reason, first, candidates, None if candidates else plan.refuse_without_candidates()
 
 
 def _choose(plan: Plan, facts: Facts, route: RouteRecord | None) -> tuple[Reason, list[Model]]:
     if route and route.override:
-        return Reason.RULE, plan.ruled(route)
-    named = _resolved(plan, facts.model) if facts.model else None
-    if named and named.sort == "auto":
-        plan.wanted = named.prefer or plan.wanted
-    elif named and facts.model:
-        return Reason.REQUESTED, plan.requested(facts.model, named)
+        return Reason.RULE, plan.rule_models(route)
+    resolved = _resolve(plan, facts.model) if facts.model else None
+    if resolved and resolved.kind == "auto":
+        plan.prefer = resolved.prefer or plan.prefer
+    elif resolved and facts.model:
+        return Reason.REQUESTED, plan.requested_models(facts.model, resolved)
     if route and (route.model or route.split):
-        return Reason.RULE, plan.ruled(route)
-    return Reason.PREFERENCE, plan.preferred()
+        return Reason.RULE, plan.rule_models(route)
+    return Reason.PREFERENCE, plan.preferred_models()
 
 
-def _must_be_decidable(facts: Facts, ruleset: RuleSet) -> None:
-    if refusal := unreadable(facts, ruleset):
-        raise Refused(refusal)
+def _check_request(facts: Facts, ruleset: RuleSet) -> None:
+    if refusal := scope_refusal(facts, ruleset):
+        raise RefusedRequest(refusal)
     if facts.prefer is not None and facts.prefer not in PREFERENCES:
         known = ", ".join(PREFERENCES)
-        raise Refused(
-            Refusal("invalid_value", f"prefer must be one of {known}, got {facts.prefer!r}.", "prefer")
-        )
+        message = f"prefer must be one of {known}, got {facts.prefer!r}."
+        raise RefusedRequest(Refusal("invalid_value", message, "prefer"))
 
 
-def unreadable(facts: Facts, ruleset: RuleSet) -> Refusal | None:
-    """What everybody in the scope of a new access or budget record that cannot be read is told."""
-    bad = ruleset.refusing(facts)
+def scope_refusal(facts: Facts, ruleset: RuleSet) -> Refusal | None:
+    """Return the refusal of requests in the scope of a new access or budget record that cannot be read."""
+    bad = ruleset.refusing_problem(facts)
     if bad is None:
         return None
     message = f"The {bad.kind} record {bad.id} cannot be read (`{bad.field}`)."
-    return Refusal("rule_unreadable", f"{message} It refuses its scope until it is put right.")
+    return Refusal("rule_unreadable", f"{message} It refuses its scope until it is corrected.")
 
 
-def _resolved(plan: Plan, name: str) -> Named:
-    if named := plan.names.resolve(name):
-        return named
+def _resolve(plan: Plan, name: str) -> ResolvedName:
+    if resolved := plan.names.resolve(name):
+        return resolved
     if not is_valid_name(name):
-        raise Refused(Refusal("invalid_value", f"{name[:100]!r} is no name of a model.", "model"))
-    raise Refused(plan.not_found(name))
+        raise RefusedRequest(Refusal("invalid_value", f"{name[:100]!r} is not a model name.", "model"))
+    raise RefusedRequest(plan.refuse_unknown(name))
 
 
 def _fallbacks(facts: Facts, route: RouteRecord | None) -> tuple[str, ...]:
     return (*facts.fallbacks, *(route.fallbacks or () if route else ()))
 
 
-def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState, matched: Matched) -> Plan:
-    """An empty plan for this request."""
-    route = next(iter(matched.routes), None)
+def make_plan(
+    facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState, matching: MatchingRecords
+) -> Plan:
+    """Return an empty plan for this request."""
+    route = next(iter(matching.routes), None)
     admission = Admission(
         facts=facts,
-        access=matched.access,
-        limits=matched.limits,
-        budgets=matched.budgets,
+        access=matching.access,
+        limits=matching.limits,
+        budgets=matching.budgets,
         live=live,
-        needs=needs_of(facts),
+        requirements=required_features(facts),
         catalog=catalog,
     )
     return Plan(
-        names=ruleset.names(catalog, admission.admits_by_name),
+        names=ruleset.resolver(catalog, admission.is_admitted_by_id),
         admission=admission,
         size=Size(
             facts.input_tokens,
@@ -124,7 +125,7 @@ def plan_of(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState, m
             live.first_token,
             live.unsupported,
         ),
-        wanted=facts.prefer or (route.prefer if route else None),
+        prefer=facts.prefer or (route.prefer if route else None),
     )
 
 
@@ -132,9 +133,9 @@ NO_EFFECTS = Effects()
 
 
 def effects_of(route: RouteRecord | None, facts: Facts) -> Effects:
-    """The effects of the rule that applies, whoever chose the model.
+    """Return the effects of the route that applies, whatever chose the model.
 
-    By default a stream that breaks off is resumed where there are fallbacks.
+    By default a broken stream is resumed if there are fallbacks.
     """
     recovery = "resume" if _fallbacks(facts, route) else "error"
     if route is None:
@@ -155,31 +156,33 @@ def effects_of(route: RouteRecord | None, facts: Facts) -> Effects:
 
 
 def _max_tokens(facts: Facts, effects: Effects) -> int | None:
-    """The largest answer that may be asked for, once the rule has had its say."""
-    asked = _tokens(effects.set) or facts.max_tokens or _tokens(effects.defaults)
+    """Return the largest output that the request can ask for, after the rule's effects."""
+    requested = _tokens(effects.set) or facts.max_tokens or _tokens(effects.defaults)
     cap = effects.cap.get("max_tokens")
-    return min(asked, cap) if asked and cap else asked or cap
+    return min(requested, cap) if requested and cap else requested or cap
 
 
 def _tokens(parameters: Mapping[str, Any]) -> int | None:
     return parameters.get("max_completion_tokens") or parameters.get("max_tokens")
 
 
-def _limits(plan: Plan, matched: Matched, candidates: tuple[Candidate, ...]) -> tuple[Mapping[str, Any], ...]:
-    """The limit and budget records that apply to one of the candidates, as explained."""
-    records: tuple[LimitRecord | BudgetRecord, ...] = (*matched.limits, *matched.budgets)
+def _limits(
+    plan: Plan, matching: MatchingRecords, candidates: tuple[Candidate, ...]
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the limit and budget records that apply to a candidate, as an explanation shows them."""
+    records: tuple[LimitRecord | BudgetRecord, ...] = (*matching.limits, *matching.budgets)
     if not records:
         return ()
-    facts, names = plan.admission.facts, [plan.model_names(candidate.model).every for candidate in candidates]
-    return tuple(_limit(each) for each in records if any(each.holds_for(facts, every) for every in names))
+    facts, names = plan.admission.facts, [plan.model_names(candidate.model).all for candidate in candidates]
+    return tuple(_limit(record) for record in records if any(record.holds_for(facts, each) for each in names))
 
 
 def _limit(record: LimitRecord | BudgetRecord) -> Mapping[str, Any]:
-    amounts = {"usd": float(record.usd)} if isinstance(record, BudgetRecord) else _counted(record)
+    amounts = {"usd": float(record.usd)} if isinstance(record, BudgetRecord) else _count(record)
     each = {"each": record.each} if record.each else {}
     head = {"kind": record.kind, "id": record.id}
     return {**head, **amounts, "per": record.per, **each, "active": record.active}
 
 
-def _counted(record: LimitRecord) -> Mapping[str, Any]:
+def _count(record: LimitRecord) -> Mapping[str, Any]:
     return {"requests": record.requests} if record.requests else {"tokens": record.tokens}

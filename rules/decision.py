@@ -1,4 +1,4 @@
-"""What decide() gives: candidates in order, why each other model was refused, and one step per record."""
+"""The result of decide(): candidates in order, why other models were rejected, and a step for each record."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Any, NamedTuple
 
 from rules.adoption import Problem
 from rules.catalog.catalog import Model
-from rules.facts.facts import FAMILIES, VOCABULARY, Facts, value_of
+from rules.facts.facts import FAMILIES, VOCABULARY, Facts, fact_getter
 from rules.records.fields import NANO
 
-MOST_REJECTIONS = 20  # that an explanation lists
-
+MAX_REJECTIONS = 20  # in an explanation
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Reason(StrEnum):
-    """What settled the choice."""
+    """What chose the model."""
 
     REQUESTED = "requested"
     RULE = "rule"
@@ -35,7 +34,7 @@ class Candidate(NamedTuple):
     model: Model
     cost_min: int | None = None
     cost_max: int | None = None
-    cooling: float | None = None  # seconds until it has its own place again; None: it has it
+    cooling: float | None = None  # seconds until it is no longer last; None: it is not cooling down
 
     @property
     def id(self) -> str:
@@ -58,7 +57,7 @@ class Step(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why no candidate may be tried: one of the codes of contract section 7, with its message."""
+    """The error of a request without candidates."""
 
     code: str  # of contract section 7: model_not_found, model_not_allowed, no_candidate, ...
     message: str
@@ -66,7 +65,7 @@ class Refusal(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """What the applying route rule asks of every request, whoever chose the model."""
+    """The effects of the route that applies, whatever chose the model."""
 
     set: Mapping[str, Any] = NONE
     defaults: Mapping[str, Any] = NONE
@@ -75,25 +74,25 @@ class Effects(NamedTuple):
     timeouts: Mapping[str, float] = NONE  # seconds: connect, first_token, idle, total
     retries: int = 1
     hedge_after: float | None = None  # seconds
-    retry_after_max: float = 3.0  # seconds of a Retry-After that the same candidate is worth
+    retry_after_max: float = 3.0  # the longest Retry-After, in seconds, that is waited for
     recovery: str = "error"  # error | resume | buffer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer to "which model?", explainable without calling anyone."""
+    """The models that may answer a request, and why. No provider was called for it."""
 
     facts: Facts
     reason: Reason
     rule: str | None = None
     candidates: tuple[Candidate, ...] = ()
-    fallbacks: frozenset[str] = frozenset()  # the ids among them that `reason` did not choose
+    fallbacks: frozenset[str] = frozenset()  # ids of the candidates that `reason` did not choose
     rejections: tuple[Rejection, ...] = ()
     steps: tuple[Step, ...] = ()
-    problems: tuple[Problem, ...] = ()  # the records that cannot be read
+    problems: tuple[Problem, ...] = ()  # records that cannot be read
     refusal: Refusal | None = None
     effects: Effects = field(default_factory=Effects)
-    limits: tuple[Mapping[str, Any], ...] = ()  # the limit and budget records that apply, as explained
+    limits: tuple[Mapping[str, Any], ...] = ()  # limit and budget records that apply, as explained
     prefer: str | None = None
     pinned: bool = False  # the request named exactly one provider/model
     revision: str = ""
@@ -101,34 +100,36 @@ class Decision:
 
     @property
     def pin(self) -> str | None:
-        """The id of the one model that the request named."""
+        """The id of the model that the request named exactly, if it did."""
         named = (candidate.id for candidate in self.candidates if candidate.id not in self.fallbacks)
         return next(named, None) if self.pinned else None
 
     def explain(self, *, visible: frozenset[tuple[str, str]] | None = None) -> dict[str, Any]:
-        """The JSON of contract section 8. `visible`: the (kind, id) of the records to show; None: all."""
+        """Return the JSON of contract section 8. `visible`: (kind, id) of the records to show; None: all."""
         shown = [step for step in self.steps if visible is None or (step.kind, step.id) in visible]
-        limits = [one for one in self.limits if visible is None or (one["kind"], one["id"]) in visible]
-        explained: dict[str, Any] = {
+        limits = [
+            limit for limit in self.limits if visible is None or (limit["kind"], limit["id"]) in visible
+        ]
+        explanation: dict[str, Any] = {
             "reason": str(self.reason),
             "rule": self.rule,
             "revision": self.revision,
             "stale": self.stale,
             "prefer": self.prefer,
             "candidates": [_candidate(candidate) for candidate in self.candidates],
-            "rejections": [rejection._asdict() for rejection in self.rejections[:MOST_REJECTIONS]],
+            "rejections": [rejection._asdict() for rejection in self.rejections[:MAX_REJECTIONS]],
             "steps": [step._asdict() for step in shown],
             "limits": [dict(limit) for limit in limits],
             "timeouts": dict(self.effects.timeouts),
             "facts": _facts(self.facts),
         }
         if problems := [each for each in self.problems if visible is None or each.covers(self.facts)]:
-            explained["problems"] = [each.as_json() for each in problems]
-        if len(self.rejections) > MOST_REJECTIONS:
-            explained["more_rejections"] = len(self.rejections) - MOST_REJECTIONS
+            explanation["problems"] = [each.as_json() for each in problems]
+        if len(self.rejections) > MAX_REJECTIONS:
+            explanation["more_rejections"] = len(self.rejections) - MAX_REJECTIONS
         if self.refusal:
-            explained["error"] = self.refusal._asdict()
-        return explained
+            explanation["error"] = self.refusal._asdict()
+        return explanation
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:
@@ -139,6 +140,6 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
 
 
 def _facts(facts: Facts) -> dict[str, Any]:
-    """The facts a condition may name; the absent ones are left out."""
-    known = {name: value_of(facts, name) for name in (*VOCABULARY, *FAMILIES)}
+    """Return the facts that a condition may name, without the absent ones."""
+    known = {name: fact_getter(name)(facts) for name in (*VOCABULARY, *FAMILIES)}
     return {name: value for name, value in known.items() if value is not None and value != {}}

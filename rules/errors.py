@@ -1,12 +1,12 @@
-"""What can be wrong with a record that a person wrote."""
+"""Errors of records and of rule sets."""
 
 from __future__ import annotations
 
 
 class InvalidRecord(ValueError):
-    """One record that cannot be read: which field, and what was meant.
+    """A record that cannot be read, with the field and the problem.
 
-    `str(error)` is the line a person sees: "`prefers`: unknown field, did you mean `prefer`?"
+    `str(error)` is the message for a person: "`prefers`: unknown field, did you mean `prefer`?"
     """
 
     def __init__(self, field: str, problem: str, *, kind: str | None = None, id: str | None = None) -> None:
@@ -18,9 +18,9 @@ class InvalidRecord(ValueError):
 
 
 class RuleSetTooLarge(ValueError):
-    """More records, or more bytes of them, than are adopted: the set before it stays."""
+    """A rule set with too many records or bytes. The previous set stays in force."""
 
-    def __init__(self, *, records: int, bytes: int, most: str) -> None:
-        super().__init__(f"{records} records of {bytes} bytes in all: a rule set is at most {most}")
+    def __init__(self, *, records: int, bytes: int, limit: str) -> None:
+        super().__init__(f"{records} records of {bytes} bytes in all: a rule set is at most {limit}")
         self.records = records
         self.bytes = bytes

@@ -1,4 +1,4 @@
-"""What a key may use, as GET /models lists it: models with a credential, pools, aliases and `auto`."""
+"""Lists what a key may use, for GET /models: available models, pools, aliases and `auto`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rules.admission import LiveState
 from rules.catalog.catalog import Catalog, Model
-from rules.decide import plan_of, unreadable
+from rules.decide import make_plan, scope_refusal
 from rules.decision import Refusal
 from rules.facts.facts import PREFERENCES, Facts
 from rules.ruleset import RuleSet
@@ -16,14 +16,14 @@ Json = dict[str, Any]
 
 
 def list_models(ruleset: RuleSet, catalog: Catalog, live: LiveState, facts: Facts) -> list[Json] | Refusal:
-    """OpenAI's model objects, each with `context_length` and `pricing` (dollars per token, as text).
+    """Return OpenAI's model objects, each with `context_length` and `pricing` (dollars per token, as text).
 
-    A pool and an alias have those of the first model that would answer; `auto` has neither. A Refusal when
-    an unreadable record refuses the key's scope: nobody can say then what it may use.
+    A pool and an alias have those of the first model that would answer; `auto` has neither. Returns a Refusal
+    if an unreadable record refuses the key's scope.
     """
-    if refusal := unreadable(facts, ruleset):
+    if refusal := scope_refusal(facts, ruleset):
         return refusal
-    plan = plan_of(facts, ruleset, catalog, live, ruleset.matching(facts))
+    plan = make_plan(facts, ruleset, catalog, live, ruleset.match(facts))
     models = [model for model in catalog.all() if plan.may_use(model)]
     pools: dict[str, Model] = {}
     for model in models:
@@ -33,14 +33,14 @@ def list_models(ruleset: RuleSet, catalog: Catalog, live: LiveState, facts: Fact
         ["auto", *(f"auto:{prefer}" for prefer in PREFERENCES)] if any(model.auto for model in models) else []
     )
     return [
-        *(_listed(name, "sluice") for name in autos),
-        *(_listed(name, "sluice", first) for name, first in plan.aliases()),
-        *(_listed(name, "sluice", first) for name, first in sorted(pools.items())),
-        *(_listed(model.id, model.provider, model) for model in models),
+        *(_model_object(name, "sluice") for name in autos),
+        *(_model_object(name, "sluice", first) for name, first in plan.aliases()),
+        *(_model_object(name, "sluice", first) for name, first in sorted(pools.items())),
+        *(_model_object(model.id, model.provider, model) for model in models),
     ]
 
 
-def _listed(id: str, owner: str, model: Model | None = None) -> Json:
+def _model_object(id: str, owner: str, model: Model | None = None) -> Json:
     item: Json = {"id": id, "object": "model", "created": 0, "owned_by": owner}
     if model is not None and model.context is not None:
         item["context_length"] = model.context
@@ -51,5 +51,5 @@ def _listed(id: str, owner: str, model: Model | None = None) -> Json:
 
 
 def _per_token(nano_per_million: int) -> str:
-    """Dollars: 150_000_000 is 0.00000015."""
+    """Return dollars per token: "0.00000015" for 150_000_000."""
     return format(Decimal(nano_per_million).scaleb(-15).normalize(), "f")

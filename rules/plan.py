@@ -1,29 +1,29 @@
-"""The candidates of one decision as they come together, and why each other model was refused."""
+"""Builds the list of candidates of one decision, and notes why each other model was rejected."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rules.admission import ABLE, ACCESS, Admission, Obstacle
+from rules.admission import ACCESS, CAPABILITY, Admission, Obstacle
 from rules.catalog.catalog import Model
 from rules.catalog.model_names import ModelNames, names_of
-from rules.catalog.names import Named, Names
-from rules.catalog.suggestions import FOREIGN, near
+from rules.catalog.name_resolution import NameResolver, ResolvedName
+from rules.catalog.suggestions import FOREIGN, similar_names
 from rules.decision import Candidate, Refusal, Rejection
 from rules.preference import Size, cost_range, rank
 from rules.records.kinds import RouteRecord
-from rules.split import pick
+from rules.split import choose_arm
 
-MOST_CANDIDATES = 5
-MOST_OF_A_PROVIDER = 2  # unless they were named
-MOST_REASONS = 10  # in the message of a refusal
+MAX_CANDIDATES = 5
+MAX_PER_PROVIDER = 2  # except for pins
+MAX_REASONS = 10  # in the message of a refusal
 
-LAST_RESORT = "local"  # answers only when nothing else is left
+LAST_RESORT = "local"  # the provider that answers only when no other can
 
 
-class Refused(Exception):
-    """The request cannot be served, whatever the fallbacks say."""
+class RefusedRequest(Exception):
+    """The request cannot be served, whatever its fallbacks are."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
@@ -32,153 +32,159 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Plan:
-    """What a decision works with. `admit` notes whom it refuses."""
+    """The state of one decision. `admit` notes the rejections."""
 
-    names: Names
+    names: NameResolver
     admission: Admission
     size: Size
-    wanted: str | None  # the preference asked for
-    rejections: dict[str, Rejection] = field(default_factory=dict)  # by model, in the order they were refused
-    pins: set[str] = field(default_factory=set)  # ids that somebody named
-    asked: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by id, the names that led to it
-    pinned: bool = False
+    prefer: str | None  # the preference of the request or of its rule
+    rejections: dict[str, Rejection] = field(default_factory=dict)  # by model, in the order of rejection
+    pins: set[str] = field(default_factory=set)  # ids that are named exactly
+    names_by_id: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that led to the model
+    pinned: bool = False  # the request named exactly one provider/model
 
-    @property
-    def prefer(self) -> str:
-        return self.wanted or "balanced"
-
-    def requested(self, name: str, named: Named) -> list[Model]:
-        """The models that the request's own name means. Raises Refused: it is never quietly replaced."""
-        self.pinned = named.sort == "pin"
-        models = self.named(named)
-        if not models and (obstacle := self._bar(named)):
-            raise Refused(_refusal(name, obstacle))
+    def requested_models(self, name: str, resolved: ResolvedName) -> list[Model]:
+        """Return the models that the request names. Raises RefusedRequest rather than replace them."""
+        self.pinned = resolved.kind == "pin"
+        models = self.resolved_models(resolved)
+        if not models and (obstacle := self._common_obstacle(resolved)):
+            raise RefusedRequest(_refusal(name, obstacle))
         return models
 
-    def _bar(self, named: Named) -> Obstacle | None:
-        """What bars every model of a name; nothing where one merely lacks its provider."""
-        found = [
-            self.admission.obstacle(model, group.asked) for group in named.groups for model in group.models
+    def _common_obstacle(self, resolved: ResolvedName) -> Obstacle | None:
+        """Return why no model of a name may answer, or None if one of them is only unavailable."""
+        obstacles = [
+            self.admission.obstacle(model, group.names) for group in resolved.groups for model in group.models
         ]
-        barring = [each for each in found if each and each.stage in (ABLE, ACCESS)]
-        if len(barring) < len(found):
+        final = [each for each in obstacles if each and each.check in (CAPABILITY, ACCESS)]
+        if len(final) < len(obstacles):
             return None
-        return next((each for each in barring if each.stage == ABLE), next(iter(barring), None))
+        return next((each for each in final if each.check == CAPABILITY), next(iter(final), None))
 
-    def ruled(self, route: RouteRecord) -> list[Model]:
-        """The models that the rule chooses."""
+    def rule_models(self, route: RouteRecord) -> list[Model]:
+        """Return the models that a route chooses by `model` or `split`."""
         if route.model:
-            return self.by_name(route.model)
-        arms = [arm for arm in route.split or () if self.by_name(arm.model)]
-        return self.by_name(pick(route, self.admission.facts, arms).model) if arms else []
+            return self.named_models(route.model)
+        arms = [arm for arm in route.split or () if self.named_models(arm.model)]
+        return self.named_models(choose_arm(route, self.admission.facts, arms).model) if arms else []
 
-    def preferred(self, prefer: str | None = None, *, local: bool = False) -> list[Model]:
-        """The models eligible when none is named, best first."""
-        models = [model for model in self.names.catalog.auto() if (model.provider == LAST_RESORT) is local]
-        admitted = self.admit(models)
+    def preferred_models(self, prefer: str | None = None, *, last_resort: bool = False) -> list[Model]:
+        """Return the models that automatic selection may choose, best first."""
+        auto = self.names.catalog.auto()
+        models = self.admit([model for model in auto if (model.provider == LAST_RESORT) is last_resort])
         eligible = []
-        for model in admitted:
-            why = "price unknown" if model.price is None else self.admission.second_best(model)
+        for model in models:
+            why = "price unknown" if model.price is None else self.admission.not_auto_selectable(model)
             if why is None:
                 eligible.append(model)
             else:
                 self._reject(model.id, why)
-        return rank(eligible, prefer or self.prefer, self.size)
+        return self._rank(eligible, prefer)
 
-    def by_name(self, name: str) -> list[Model]:
-        """The models that a rule's or a fallback's name means; none when it means nothing."""
-        named = self.names.resolve(name)
-        if named is None:
+    def named_models(self, name: str) -> list[Model]:
+        """Return the models of a name in a rule or among fallbacks; none for an unknown name."""
+        resolved = self.names.resolve(name)
+        if resolved is None:
             self._reject(name, "no such model")
             return []
-        if named.sort == "auto":
-            return self.preferred(named.prefer)
-        return self.named(named)
+        if resolved.kind == "auto":
+            return self.preferred_models(resolved.prefer)
+        return self.resolved_models(resolved)
 
-    def named(self, named: Named) -> list[Model]:
-        self.pins |= named.pins
-        for name in named.unknown:
+    def resolved_models(self, resolved: ResolvedName) -> list[Model]:
+        self.pins |= resolved.pins
+        for name in resolved.unknown:
             self._reject(name, "no such model")
-        prefer = named.prefer or self.prefer
         return [
             model
-            for group in named.groups
-            for model in rank(self.admit(group.models, group.asked), prefer, self.size)
+            for group in resolved.groups
+            for model in self._rank(self.admit(group.models, group.names), resolved.prefer)
         ]
 
-    def admit(self, models: Iterable[Model], asked: tuple[str, ...] = ()) -> list[Model]:
+    def _rank(self, models: Iterable[Model], prefer: str | None) -> list[Model]:
+        return rank(models, prefer or self.prefer or "balanced", self.size)
+
+    def admit(self, models: Iterable[Model], names: tuple[str, ...] = ()) -> list[Model]:
+        """Return the models that may answer; reject the others. `names`: those that led to the models."""
         admitted = []
         for model in models:
-            obstacle = self.admission.obstacle(model, asked)
+            obstacle = self.admission.obstacle(model, names)
             if obstacle is None:
                 admitted.append(model)
-                self.asked[model.id] = (*self.asked.get(model.id, ()), *asked)
+                self.names_by_id[model.id] = (*self.names_by_id.get(model.id, ()), *names)
             else:
                 self._reject(model.id, obstacle.why)
         return admitted
 
     def candidates(self, first: Sequence[Model], later: Sequence[Model]) -> tuple[Candidate, ...]:
-        """At most so many, with room for those to be tried later; those that are cooling down go last."""
-        later = self._limited(model for model in later if model not in first)
-        room = max(MOST_CANDIDATES - len(later), 1)
-        chosen = [*self._limited(self._cooled(first))[:room], *later]
-        kept = self._cooled(self._limited(chosen)[:MOST_CANDIDATES])
+        """Return `first`, with room for the fallbacks `later`, as candidates; the cooling ones go last."""
+        later = self._limit_per_provider(model for model in later if model not in first)
+        room = max(MAX_CANDIDATES - len(later), 1)
+        models = [*self._limit_per_provider(self._cooling_last(first))[:room], *later]
+        ordered = self._cooling_last(self._limit_per_provider(models)[:MAX_CANDIDATES])
         cooling = self.admission.live.cooling
         return tuple(
-            Candidate(model, *cost_range(model, self.size), cooling=cooling.get(model.id)) for model in kept
+            Candidate(model, *cost_range(model, self.size), cooling=cooling.get(model.id))
+            for model in ordered
         )
 
-    def _cooled(self, models: Iterable[Model]) -> list[Model]:
+    def _cooling_last(self, models: Iterable[Model]) -> list[Model]:
         cooling = self.admission.live.cooling
         return sorted(models, key=lambda model: model.id in cooling) if cooling else list(models)
 
-    def _limited(self, models: Iterable[Model]) -> list[Model]:
-        kept: dict[str, Model] = {}
-        of: dict[str, int] = {}
+    def _limit_per_provider(self, models: Iterable[Model]) -> list[Model]:
+        by_id: dict[str, Model] = {}
+        counts: dict[str, int] = {}
         for model in models:
-            held = of.get(model.provider, 0)
-            if model.id in self.pins or held < MOST_OF_A_PROVIDER:
-                kept.setdefault(model.id, model)
-                of[model.provider] = held + 1
-        return list(kept.values())
+            count = counts.get(model.provider, 0)
+            if model.id in self.pins or count < MAX_PER_PROVIDER:
+                by_id.setdefault(model.id, model)
+                counts[model.provider] = count + 1
+        return list(by_id.values())
 
     def model_names(self, model: Model) -> ModelNames:
-        return names_of(model, self.names.catalog, self.asked.get(model.id, ()))
+        return names_of(model, self.names.catalog, self.names_by_id.get(model.id, ()))
 
     def _reject(self, model: str, why: str) -> None:
         self.rejections.setdefault(model, Rejection(model, why))
 
-    def nothing_left(self) -> Refusal:
+    def refuse_without_candidates(self) -> Refusal:
         reasons = [f"{rejection.model}: {rejection.why}" for rejection in self.rejections.values()]
-        more = len(reasons) - MOST_REASONS
-        listed = "; ".join(reasons[:MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
-        return Refusal("no_candidate", f"No model can take this request. {listed or 'None is set up'}.")
+        more = len(reasons) - MAX_REASONS
+        listed = "; ".join(reasons[:MAX_REASONS]) + (f"; and {more} more" if more > 0 else "")
+        message = f"No model can answer this request. {listed or 'No provider is set up'}."
+        return Refusal("no_candidate", message)
 
-    def not_found(self, name: str) -> Refusal:
+    def refuse_unknown(self, name: str) -> Refusal:
+        """Return the refusal of an unknown name, with similar names that the key may use."""
         models = [model for model in self.names.catalog.all() if self.may_use(model)]
         aliases = [alias for alias, _ in self.aliases()]
-        close = near(name, models, aliases) or near(name.replace(":", "/", 1), models, aliases)
+        close = similar_names(name, models, aliases) or similar_names(
+            name.replace(":", "/", 1), models, aliases
+        )
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        own = next((f" {why}." for begins, why in FOREIGN.items() if name.lower().startswith(begins)), "")
-        return Refusal("model_not_found", f"There is no model {name!r}.{own}{hint}", "model")
+        foreign = next((f" {why}." for begins, why in FOREIGN.items() if name.lower().startswith(begins)), "")
+        return Refusal("model_not_found", f"There is no model {name!r}.{foreign}{hint}", "model")
 
     def aliases(self) -> Iterator[tuple[str, Model]]:
-        """The aliases that the key may use, each with the first member that it may use."""
+        """Yield the aliases that the key may use, each with the first of its models that it may use."""
         for name in sorted(self.names.aliases):
-            named = self.names.resolve(name)
+            resolved = self.names.resolve(name)
             members = (
-                (model, group.asked) for group in (named.groups if named else ()) for model in group.models
+                (model, group.names)
+                for group in (resolved.groups if resolved else ())
+                for model in group.models
             )
-            if first := next((model for model, asked in members if self.may_use(model, asked)), None):
+            if first := next((model for model, names in members if self.may_use(model, names)), None):
                 yield name, first
 
-    def may_use(self, model: Model, asked: tuple[str, ...] = ()) -> bool:
-        """Whether the key may use it, with another request if not with this one."""
-        obstacle = self.admission.obstacle(model, asked)
-        return obstacle is None or obstacle.stage == ABLE
+    def may_use(self, model: Model, names: tuple[str, ...] = ()) -> bool:
+        """Return True if the key may use the model, in another request if not in this one."""
+        obstacle = self.admission.obstacle(model, names)
+        return obstacle is None or obstacle.check == CAPABILITY
 
 
 def _refusal(name: str, obstacle: Obstacle) -> Refusal:
-    if obstacle.stage == ACCESS:
+    if obstacle.check == ACCESS:
         return Refusal(obstacle.code, f"This key may not use {name}: {obstacle.why}.", obstacle.param)
-    return Refusal(obstacle.code, f"{name} cannot take this request: {obstacle.why}.", obstacle.param)
+    return Refusal(obstacle.code, f"{name} cannot answer this request: {obstacle.why}.", obstacle.param)

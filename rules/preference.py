@@ -1,4 +1,4 @@
-"""How models are ranked: cheap, fast, quality, balanced. Money is whole numbers; ties go by id."""
+"""Ranks models by preference: cheap, fast, quality, balanced. Costs are whole nano-dollars; ties go by id."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from rules.catalog.catalog import Model
 
-USUAL_OUTPUT = 1024  # tokens expected when no maximum is given
-RESERVED_OUTPUT = 4096  # tokens that may come when no maximum is given
-MIDDLING = 3  # quality and speed of a model of which nobody has said
+USUAL_OUTPUT = 1024  # tokens of output expected, when no maximum is given
+RESERVED_OUTPUT = 4096  # tokens of output at most, when no maximum is given
+DEFAULT_TIER = 3  # of unknown quality or speed
 
-# Seconds to the first token by tier of speed, until it is measured.
+# Seconds to the first token, by tier of speed, until they are measured.
 PRIORS = {5: 0.3, 4: 0.6, 3: 1.2, 2: 3.0, 1: 6.0}
 TOKENS_PER_PRICE = 10**6
 
@@ -20,31 +20,31 @@ Key = Callable[[Model], Any]
 
 
 class Size(NamedTuple):
-    """How large a request is: the estimate of its input, and the largest output asked for."""
+    """The size of a request: the estimate of its input, and the largest output that it asks for."""
 
     input_tokens: int
     max_tokens: int | None = None
     n: int = 1
     first_token: Mapping[str, float] = MappingProxyType({})  # measured seconds, by model id
-    unsupported: Mapping[str, frozenset[str]] = MappingProxyType({})  # by provider, as in LiveState
+    unsupported: Mapping[str, frozenset[str]] = MappingProxyType({})  # as in LiveState
 
     def input(self, model: Model) -> int:
-        """A provider with one answer to a call is sent the prompt for each choice."""
+        """Return the input tokens: for each choice where a provider gives one choice per call."""
         calls = self.n if "n" in self.unsupported.get(model.provider, ()) else 1
         return calls * self.input_tokens
 
     def output(self, model: Model, *, usual: int) -> int:
-        asked = self.max_tokens or usual
-        return min(asked, model.max_output) if model.max_output else asked
+        tokens = self.max_tokens or usual
+        return min(tokens, model.max_output) if model.max_output else tokens
 
 
 def expected_cost(model: Model, size: Size) -> int | None:
-    """Nano-dollars that the request will probably cost, None when the price is unknown."""
+    """Return the nano-dollars that the request will probably cost, None if the price is unknown."""
     return _cost(model, size.input(model), size.n * size.output(model, usual=USUAL_OUTPUT))
 
 
 def cost_range(model: Model, size: Size) -> tuple[int | None, int | None]:
-    """Nano-dollars for the input alone, and for the largest answers that may come."""
+    """Return the nano-dollars of the input alone, and of the input with the largest output."""
     largest = size.n * size.output(model, usual=RESERVED_OUTPUT)
     return _cost(model, size.input(model), 0), _cost(model, size.input(model), largest)
 
@@ -56,7 +56,7 @@ def _cost(model: Model, tokens_in: int, tokens_out: int) -> int | None:
 
 
 def rank(models: Iterable[Model], prefer: str, size: Size) -> list[Model]:
-    """The best first. One whose price is unknown comes after its equals whose price is known."""
+    """Return the models, best first. Among equals those of unknown price come last."""
     models = list(models)
     if len(models) < 2:
         return models
@@ -70,19 +70,19 @@ def _cheap(models: list[Model], size: Size) -> Key:
 
 def _fast(models: list[Model], size: Size) -> Key:
     def seconds(model: Model) -> float:
-        return size.first_token.get(model.id, PRIORS[model.speed or MIDDLING])
+        return size.first_token.get(model.id, PRIORS[model.speed or DEFAULT_TIER])
 
     return lambda model: (seconds(model), *_by_cost(model, size))
 
 
 def _quality(models: list[Model], size: Size) -> Key:
-    return lambda model: (-(model.quality or MIDDLING), *_by_cost(model, size))
+    return lambda model: (-(model.quality or DEFAULT_TIER), *_by_cost(model, size))
 
 
 def _balanced(models: list[Model], size: Size) -> Key:
-    """Within one tier of the best the cheapest; the others after them, tier by tier."""
-    floor = max(model.quality or MIDDLING for model in models) - 1
-    return lambda model: (max(floor - (model.quality or MIDDLING), 0), *_by_cost(model, size))
+    """Rank the models within one tier of the best by cost; the others follow, tier by tier."""
+    floor = max(model.quality or DEFAULT_TIER for model in models) - 1
+    return lambda model: (max(floor - (model.quality or DEFAULT_TIER), 0), *_by_cost(model, size))
 
 
 def _by_cost(model: Model, size: Size) -> tuple[bool, int]:
@@ -90,7 +90,7 @@ def _by_cost(model: Model, size: Size) -> tuple[bool, int]:
     return cost is None, cost or 0
 
 
-# Preference -> what gives the sorting key of each model, among those it is ranked with.
+# By preference, what returns the sorting key of a model among the models that it is ranked with.
 SCORES: Mapping[str, Callable[[list[Model], Size], Key]] = {
     "cheap": _cheap,
     "fast": _fast,

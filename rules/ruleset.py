@@ -1,7 +1,7 @@
-"""A rule set: the records in force, what could not be read of them, and which of them apply to a request.
+"""A rule set: the records in force, the problems of bad ones, and which records apply to a request.
 
-A bad record changes nothing: its last readable version stays in force; where there never was one it is
-skipped, except that a new unreadable `access` or `budget` refuses the project or key that its scope names.
+A bad record changes nothing: its last readable version stays in force; without one the record is skipped,
+but a new `access` or `budget` record refuses the projects or keys of its scope.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
-from rules.adoption import Name, Problem, adopt
+from rules.adoption import Problem, RecordKey, adopt
 from rules.catalog.catalog import Catalog
-from rules.catalog.names import Names
+from rules.catalog.name_resolution import NameResolver
 from rules.decision import Step
 from rules.facts.facts import Facts
 from rules.records.base import Enforced, Record
@@ -29,17 +29,16 @@ from rules.records.kinds import (
     RouteRecord,
 )
 
-# The kinds that decide, in the order of their steps.
+# The kinds with steps in an explanation, in their order.
 RULES = (RouteRecord, AccessRecord, LimitRecord, BudgetRecord)
 
+MAX_CACHED = 4096  # steps of routes that another one precedes
 
-MOST_REMEMBERED = 4096  # steps of a route behind another
 
+class MatchingRecords(NamedTuple):
+    """The records that match a request, of each kind in order of precedence. The first route applies.
 
-class Matched(NamedTuple):
-    """The records that apply, of each kind in order. The first route is the one that holds.
-
-    In the other three `model` means the candidate: ask `record.holds_for(facts, names)` for each of them.
+    The others match a candidate only if `record.holds_for(facts, names)` does for its names.
     """
 
     routes: tuple[RouteRecord, ...]
@@ -49,37 +48,37 @@ class Matched(NamedTuple):
     steps: tuple[Step, ...]
 
 
-class _Line(NamedTuple):
-    """One rule as it is asked of every request. Its steps that never vary are made once."""
+class _Rule(NamedTuple):
+    """A record with the conditions that depend on the request alone, and its constant steps."""
 
     record: Record
-    asked: tuple[Condition, ...]
+    conditions: tuple[Condition, ...]
     applied: Step
-    outside: Step
+    out_of_scope: Step
     disabled: Step
 
     def step(self, facts: Facts) -> Step:
-        record, asked, applied, outside, disabled = self
+        record, conditions, applied, out_of_scope, disabled = self
         if not record.enabled:
             return disabled
         if not record.scope.covers(facts):
-            return outside
-        for condition in asked:
-            fact = condition.look_up(facts)
-            if not condition.holds_of(fact):
-                return Step(applied.kind, applied.id, condition.failed(fact))
+            return out_of_scope
+        for condition in conditions:
+            fact = condition.get_fact(facts)
+            if not condition.holds_for(fact):
+                return Step(applied.kind, applied.id, condition.explain_failure(fact))
         return applied
 
 
-def _line(record: Record) -> _Line:
+def _make_rule(record: Record) -> _Rule:
     per_candidate = isinstance(record, Enforced)
     later = tuple(each for each in record.when if per_candidate and each.fact == "model")
     applied = f"applied where {' and '.join(map(str, later))}" if later else "applied"
     steps = (Step(record.kind, record.id, outcome) for outcome in (applied, "out of scope", "disabled"))
-    return _Line(record, tuple(each for each in record.when if each not in later), *steps)
+    return _Rule(record, tuple(each for each in record.when if each not in later), *steps)
 
 
-# The sorting keys of records of one kind, and why the one that goes first by each does.
+# The sorting keys of the records of one kind, each with the reason why a record goes first by it.
 PRECEDENCE: tuple[tuple[Callable[[Record], Any], str], ...] = (
     (lambda record: record.scope.function is None, "it names a function"),
     (lambda record: record.scope.key is None, "it names a key"),
@@ -91,30 +90,32 @@ PRECEDENCE: tuple[tuple[Callable[[Record], Any], str], ...] = (
 
 
 def goes_first(first: Record, other: Record) -> str:
-    """Says why `first` precedes `other`: "route/a goes first (its priority is higher)"."""
-    why = next(words for key, words in PRECEDENCE if key(first) != key(other))
+    """Return why `first` precedes `other`: "route/a goes first (its priority is higher)"."""
+    why = next(reason for key, reason in PRECEDENCE if key(first) != key(other))
     return f"{first.kind}/{first.id} goes first ({why})"
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Made by `read`; never changed."""
+    """Immutable; `read` makes one."""
 
     EMPTY: ClassVar[RuleSet]
 
     revision: str
     records: tuple[Record, ...]
     problems: tuple[Problem, ...] = ()
-    items: Mapping[Name, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # raw, as in force
-    _lines: tuple[_Line, ...] = field(init=False, repr=False, compare=False)
+    items: Mapping[RecordKey, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # of `records`
+    _rules: tuple[_Rule, ...] = field(init=False, repr=False, compare=False)
     _enabled: Mapping[str, tuple[Record, ...]] = field(init=False, repr=False, compare=False)
     _aliases: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
-    _refusing: frozenset[str] = field(init=False, repr=False, compare=False)  # pins that are not listed
-    _behind: dict[tuple[str, str], Step] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _listed_only: frozenset[str] = field(init=False, repr=False, compare=False)  # ids of providers
+    _later_steps: dict[tuple[str, str], Step] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
-        rules = (record for rule in RULES for record in self.records if isinstance(record, rule))
-        object.__setattr__(self, "_lines", tuple(_line(record) for record in rules))
+        rules = (record for kind in RULES for record in self.records if isinstance(record, kind))
+        object.__setattr__(self, "_rules", tuple(_make_rule(record) for record in rules))
         enabled: dict[str, list[Record]] = {}
         for record in self.records:
             if record.enabled:
@@ -124,56 +125,58 @@ class RuleSet:
             each.id.lower(): each.models for each in self.enabled("alias") if isinstance(each, AliasRecord)
         }
         providers = (each for each in self.enabled("provider") if isinstance(each, ProviderRecord))
-        refusing = frozenset(each.id for each in providers if each.unlisted == "refuse")
+        listed_only = frozenset(each.id for each in providers if each.unlisted == "refuse")
         object.__setattr__(self, "_aliases", aliases)
-        object.__setattr__(self, "_refusing", refusing)
+        object.__setattr__(self, "_listed_only", listed_only)
 
     @classmethod
     def read(
-        cls, items: Iterable[Any], *, previous: Mapping[Name, Mapping[str, Any]] = MappingProxyType({})
+        cls, items: Iterable[Any], *, previous: Mapping[RecordKey, Mapping[str, Any]] = MappingProxyType({})
     ) -> RuleSet:
-        """`previous`: the items of the set that is in force now. Raises RuleSetTooLarge, and nothing else."""
+        """Read the items of a table or file. `previous`: the items in force. Raises only RuleSetTooLarge."""
         adopted, problems = adopt(items, previous)
         return cls(
-            revision=_revision(adopted[name].text for name in sorted(adopted)),
-            records=tuple(sorted((reading.record for reading in adopted.values()), key=_order)),
+            revision=_revision(adopted[key].json for key in sorted(adopted)),
+            records=tuple(sorted((sourced.record for sourced in adopted.values()), key=_order)),
             problems=tuple(problems),
-            items=MappingProxyType({name: reading.item for name, reading in adopted.items()}),
+            items=MappingProxyType({key: sourced.item for key, sourced in adopted.items()}),
         )
 
     def enabled(self, kind: str) -> tuple[Record, ...]:
-        """The enabled records of one kind, the most specific first."""
+        """Return the enabled records of one kind, the most specific first."""
         return self._enabled.get(kind, ())
 
-    def names(self, catalog: Catalog, admitted: Callable[[str], bool] = lambda id: False) -> Names:
-        """`admitted`: True for an id that a pattern without `*` admits to the request."""
-        return Names(catalog, self._aliases, self._refusing, admitted)
+    def resolver(
+        self, catalog: Catalog, is_admitted: Callable[[str], bool] = lambda id: False
+    ) -> NameResolver:
+        """Return the resolver of names. `is_admitted`: True for an id that a pattern without `*` admits."""
+        return NameResolver(catalog, self._aliases, self._listed_only, is_admitted)
 
-    def matching(self, facts: Facts) -> Matched:
+    def match(self, facts: Facts) -> MatchingRecords:
         steps = []
-        applying: dict[type[Record], list[Any]] = {rule: [] for rule in RULES}
-        for line in self._lines:
-            record, step = line.record, line.step(facts)
-            if step is line.applied:
-                before = applying[type(record)]
-                if before and isinstance(record, RouteRecord):
-                    step = self._step_behind(before[0], record)
-                before.append(record)
+        applying: dict[type[Record], list[Any]] = {kind: [] for kind in RULES}
+        for rule in self._rules:
+            record, step = rule.record, rule.step(facts)
+            if step is rule.applied:
+                earlier = applying[type(record)]
+                if earlier and isinstance(record, RouteRecord):
+                    step = self._later_step(earlier[0], record)
+                earlier.append(record)
             steps.append(step)
-        routes, access, limits, budgets = (tuple(applying[rule]) for rule in RULES)
-        return Matched(routes, access, limits, budgets, tuple(steps))
+        routes, access, limits, budgets = (tuple(applying[kind]) for kind in RULES)
+        return MatchingRecords(routes, access, limits, budgets, tuple(steps))
 
-    def _step_behind(self, first: RouteRecord, record: RouteRecord) -> Step:
+    def _later_step(self, first: RouteRecord, record: RouteRecord) -> Step:
         names = first.id, record.id
-        if (step := self._behind.get(names)) is None:
-            if len(self._behind) >= MOST_REMEMBERED:
-                self._behind.clear()
+        if (step := self._later_steps.get(names)) is None:
+            if len(self._later_steps) >= MAX_CACHED:
+                self._later_steps.clear()
             step = Step(record.kind, record.id, f"matched, but {goes_first(first, record)}")
-            self._behind[names] = step
+            self._later_steps[names] = step
         return step
 
-    def refusing(self, facts: Facts) -> Problem | None:
-        """The unreadable record that refuses these facts' scope, if there is one."""
+    def refusing_problem(self, facts: Facts) -> Problem | None:
+        """Return the problem of an unreadable record that refuses these facts, or None."""
         return next((problem for problem in self.problems if problem.refuses(facts)), None)
 
 
@@ -181,11 +184,11 @@ def _revision(texts: Iterable[str]) -> str:
     return sha256("\n".join(texts).encode()).hexdigest()[:12]
 
 
-_PLACES = {kind: place for place, kind in enumerate(KINDS)}
+_KIND_ORDER = {kind: index for index, kind in enumerate(KINDS)}
 
 
 def _order(record: Record) -> tuple[Any, ...]:
-    return _PLACES[record.kind], *(key(record) for key, _ in PRECEDENCE)
+    return _KIND_ORDER[record.kind], *(key(record) for key, _ in PRECEDENCE)
 
 
 RuleSet.EMPTY = RuleSet.read(())

@@ -1,4 +1,4 @@
-"""Which arm of a split a request takes: always the same one for the same sticky value."""
+"""Chooses the arm of a split for a request: always the same one for the same sticky value."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from rules.records.kinds import RouteRecord
 POINTS = 2**64
 
 
-def pick(record: RouteRecord, facts: Facts, arms: Sequence[Arm]) -> Arm:
-    """One of `arms`, which are those of the record that can be taken; at least one.
+def choose_arm(record: RouteRecord, facts: Facts, arms: Sequence[Arm]) -> Arm:
+    """Return one of `arms`: the arms of the record that can answer, at least one.
 
-    It is drawn among all arms of the record first and, when it fell on one that cannot be taken, again
-    among the rest: so who was on another arm stays there.
+    The first draw is among all arms of the record. When it selects one that cannot answer, the next draw is
+    among the others; so the values on other arms keep theirs.
     """
-    value, left, draw = sticky_value(record, facts), list(record.split or arms), 0
-    while (chosen := _at(left, _point(record.id, value, facts.random, draw))) not in arms:
-        left.remove(chosen)
+    value, remaining, draw = _sticky_value(record, facts), list(record.split or arms), 0
+    while (arm := _arm_at(remaining, _point(record.id, value, facts.random, draw))) not in arms:
+        remaining.remove(arm)
         draw += 1
-    return chosen
+    return arm
 
 
-def sticky_value(record: RouteRecord, facts: Facts) -> str | None:
-    """What the arm sticks to: the user if there is one, unless the record says; None: each on its own."""
-    sort = record.sticky or "user"
-    if sort.startswith("tag."):
-        return facts.tags.get(sort.removeprefix("tag."))
-    return {"user": facts.user, "key": facts.key, "request": None}[sort]
+def _sticky_value(record: RouteRecord, facts: Facts) -> str | None:
+    """Return the value that stays on one arm, by default the user; None: each request is drawn separately."""
+    sticky = record.sticky or "user"
+    if sticky.startswith("tag."):
+        return facts.tags.get(sticky.removeprefix("tag."))
+    return {"user": facts.user, "key": facts.key, "request": None}[sticky]
 
 
 def _point(id: str, value: str | None, random: float, draw: int) -> float:
@@ -40,7 +40,7 @@ def _point(id: str, value: str | None, random: float, draw: int) -> float:
     return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") / POINTS
 
 
-def _at(arms: Sequence[Arm], point: float) -> Arm:
+def _arm_at(arms: Sequence[Arm], point: float) -> Arm:
     place = point * sum(arm.weight for arm in arms)
     for arm in arms[:-1]:
         place -= arm.weight

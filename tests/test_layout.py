@@ -230,7 +230,6 @@ UNREAD = {
     "handler.relay",
     "handler.structured",
     "handler.upstream",
-    "rules",
 }
 INTERROGATIVES = ("What", "Who", "Which", "Whether", "Whose", "Those")
 RETIRED = {

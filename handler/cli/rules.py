@@ -21,7 +21,7 @@ from handler.store.attributes import Item, serialize_item
 from handler.store.dynamodb import StoreError
 from handler.store.snapshot import EMPTY, STALE
 from rules import Record
-from rules.review.check import count, failures, report, warnings
+from rules.review.check import count, report, run_tests, warnings
 from rules.review.command_line import InvalidInput, read_json, read_records, read_request, read_ruleset
 from rules.review.explain import explain
 from rules.review.lint import KnownKeys
@@ -178,7 +178,7 @@ def _refuse_failing(after: list[Item], tables: Tables, terminal: Terminal) -> No
         terminal.warn(f"note: in the table already: {problem.message}")
     for finding in warnings(ruleset, _keys_of(tables)):
         terminal.warn(f"warning: {finding}")
-    failed = failures(ruleset)
+    failed = run_tests(ruleset)
     for failure in failed:
         terminal.print(str(failure))
     if failed:

@@ -1,1 +1,1 @@
-"""The models, and what a name means."""
+"""The models that are known, the names that each answers to, and which models a name means."""

@@ -1,6 +1,6 @@
 """The models that are known: pins, pools, dated names and successors. scripts/catalog.py makes catalog.json.
 
-A row becomes a Model when it is first asked for, so that a cold start pays for reading the file and no more.
+A row becomes a Model when it is first used: a cold start only reads the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rules.catalog.model_names import ModelNames
     from rules.records.kinds import ModelRecord
 
-# Every built-in provider (contract, section 9); handler/providers/registry.py has one row for each.
+# Every built-in provider (contract, section 9); handler/providers/rows has one row for each.
 PROVIDERS = frozenset(
     {
         "openai", "anthropic", "gemini", "bedrock", "azure", "mistral", "groq", "xai", "deepseek",
@@ -32,8 +32,8 @@ PROVIDERS = frozenset(
 
 SYNONYMS = {"google": "gemini"}  # other names of providers
 
-# What a model is taken to be able to do when nobody says: everything but going on from a prefill.
-ABLE = frozenset({"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning"})
+# The features of a model of which nothing is known: every one except `prefill`.
+DEFAULT_FEATURES = frozenset({"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning"})
 
 _DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
 
@@ -49,29 +49,29 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One entry of the catalogue. `name` is what the provider calls it; `id` is `provider/name`."""
+    """One entry of the catalogue. `name`: the provider's own name of it; `id`: `provider/name`."""
 
     provider: str
     name: str
-    pool: str = ""  # the bare name it is pooled under
+    pool: str = ""  # the bare name of its pool
     context: int | None = None  # tokens; None: unknown
     max_output: int | None = None  # tokens
     price: Price | None = None
-    can: frozenset[str] = frozenset()  # of ABLE, and `prefill`
-    known: bool = True  # False: nobody says what it can do, so it is taken to be able
+    can: frozenset[str] = frozenset()  # its features: of DEFAULT_FEATURES, and `prefill`
+    known: bool = True  # False: its features are unknown, and `can` is DEFAULT_FEATURES
     quality: int | None = None  # 1..5
-    speed: int | None = None  # 1..5, the static prior of `fast`
-    auto: bool = False  # eligible when no model is named
-    listed: bool = True  # False: a pin the catalogue does not know, relayed as it is
-    rules: tuple[str, ...] = ()  # what its family refuses: the words are in scripts/catalog_overlay.toml
-    id: str = field(init=False, repr=False, compare=False)  # made once: a request asks for it twenty times
+    speed: int | None = None  # 1..5, the prior of `fast` until it is measured
+    auto: bool = False  # eligible when the request names no model
+    listed: bool = True  # False: a pin that the catalogue does not list, relayed as it is
+    rules: tuple[str, ...] = ()  # of its family; scripts/catalog_overlay.toml documents them
+    id: str = field(init=False, repr=False, compare=False)  # set once: a request reads it twenty times
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.provider}/{self.name}")
 
 
 class Catalog:
-    """Models by id and by bare name, capitals not counting. What model records say replaces a row."""
+    """Models by id and by bare name, ignoring case. Model records replace rows."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Catalog:
         successors: Mapping[str, str] | None = None,
         providers: frozenset[str] = PROVIDERS,
         own: Mapping[str, Model] | None = None,
-        families: Families = Families(),  # noqa: B008  (it never changes)
+        families: Families = Families(),  # noqa: B008  (immutable)
     ) -> None:
         self.providers = providers
         self._families = families
@@ -90,12 +90,12 @@ class Catalog:
         self._models: dict[str, Model] = dict(self._own)
         self._pools: dict[str, list[str]] | None = None
         self._auto: tuple[Model, ...] | None = None
-        self.model_names: dict[str, ModelNames] = {}  # by id, as far as they were asked for
+        self.model_names: dict[str, ModelNames] = {}  # by id, a cache
 
     def with_records(
         self, records: Iterable[ModelRecord], dialects: Mapping[str, str] | None = None
     ) -> Catalog:
-        """This catalogue with those models put in, and the providers known whose dialects these are."""
+        """Return this catalogue with the models of these records. `dialects`: by provider record."""
         families = self._families._replace(dialects=dialects or {})
         own = {record.id.lower(): self._of_record(record, families) for record in records}
         known = self.providers | families.dialects.keys() | {model.provider for model in own.values()}
@@ -103,7 +103,7 @@ class Catalog:
         return Catalog(self._rows, successors=self._successors, providers=known, own=mine, families=families)
 
     def unlisted(self, provider: str, name: str) -> Model:
-        """A pin that the catalogue does not know, with what its family wants."""
+        """Return the model of a pin that the catalogue does not list, with the rules of its family."""
         return replace(
             unlisted_model(provider, name), rules=self._families.rules_of(provider, name, self.find)
         )
@@ -120,7 +120,7 @@ class Catalog:
             context=record.context or (like.context if like else None),
             max_output=record.max_output or (like.max_output if like else None),
             price=own or (like.price if like else None),
-            can=frozenset(record.can) if record.can is not None else like.can if like else ABLE,
+            can=frozenset(record.can) if record.can is not None else like.can if like else DEFAULT_FEATURES,
             known=record.can is not None or (like is not None and like.known),
             quality=record.quality or (like.quality if like else None),
             speed=row.speed if row else None,
@@ -132,7 +132,7 @@ class Catalog:
         return self.find(f"{provider}/{name}")
 
     def find(self, id: str) -> Model | None:
-        """The model of this id, as the catalogue spells it."""
+        """Return the model of this id, with the catalogue's spelling."""
         low = id.lower()
         model = self._models.get(low)
         if model is None and low in self._rows:
@@ -140,21 +140,21 @@ class Catalog:
         return model
 
     def pin(self, provider: str, name: str) -> Model | None:
-        """`find`, else what a dated name is a date of, under that name, else a retired one's successor."""
-        found = self.get(provider, name)
-        if found is None and undated(name) != name and (row := self.get(provider, undated(name))):
-            found = replace(row, name=name, auto=False)
+        """Return the model, else that of the undated name, else the successor of a retired one."""
+        model = self.get(provider, name)
+        if model is None and undated(name) != name and (row := self.get(provider, undated(name))):
+            model = replace(row, name=name, auto=False)
         successor = self.successor(bare(name))
-        if found is None and successor:
-            found = next((model for model in self.pool(successor) if model.provider == provider), None)
-        return found
+        if model is None and successor:
+            model = next((each for each in self.pool(successor) if each.provider == provider), None)
+        return model
 
     def successor(self, name: str) -> str | None:
-        """The pool that a retired bare name means."""
+        """Return the pool that replaces a retired bare name."""
         return self._successors.get(name)
 
     def pool(self, name: str) -> tuple[Model, ...]:
-        """Every model pooled under this bare name, in order of their ids."""
+        """Return the models of this pool, in order of their ids."""
         if self._pools is None:
             self._pools = {}
             for low, pool in self._pooled():
@@ -166,13 +166,13 @@ class Catalog:
         yield from ((low, model.pool) for low, model in self._own.items())
 
     def named(self, name: str) -> tuple[Model, ...]:
-        """The pool that a bare name means, or the one model that goes by it."""
+        """Return the models of a bare name: of its pool, or the one that a provider names so."""
         low = name.lower()
-        meant = low if self._is_own(low) else self._successors.get(low, low)
-        if found := self.pool(meant):
-            return found
-        called = next((id for id in self._ids() if id.endswith("/" + low)), None)
-        if called and (model := self.find(called)):
+        pool = low if self._is_own(low) else self._successors.get(low, low)
+        if models := self.pool(pool):
+            return models
+        id = next((id for id in self._ids() if id.endswith("/" + low)), None)
+        if id and (model := self.find(id)):
             return self.pool(model.pool) or (model,)
         return self.pool(undated(low))
 
@@ -183,7 +183,7 @@ class Catalog:
         return tuple(model for id in sorted(self._ids()) if (model := self.find(id)))
 
     def auto(self) -> tuple[Model, ...]:
-        """Those that may answer when no model is named, in order of their ids."""
+        """Return the models eligible when the request names none, in order of their ids."""
         if self._auto is None:
             listed = (low for low, row in self._rows.items() if row[AUTO] and low not in self._own)
             chosen = (*listed, *(low for low, model in self._own.items() if model.auto))
@@ -196,18 +196,19 @@ class Catalog:
 
 
 def bare(name: str) -> str:
-    """What is left of a name without its owner: `Llama-3.3` of `meta-llama/Llama-3.3`, in lower case."""
+    """Return a name in lower case without its owner: `llama-3.3` of `meta-llama/Llama-3.3`."""
     return name.rsplit("/", 1)[-1].lower()
 
 
 def undated(id: str) -> str:
-    """A dated name without its date."""
     return _DATE.sub("", id)
 
 
 def unlisted_model(provider: str, name: str) -> Model:
-    """A pin that the catalogue does not know: everything about it is unknown, so it is taken to be able."""
-    return Model(provider=provider, name=name, pool=bare(name), can=ABLE, known=False, listed=False)
+    """Return the model of a pin that the catalogue does not list."""
+    return Model(
+        provider=provider, name=name, pool=bare(name), can=DEFAULT_FEATURES, known=False, listed=False
+    )
 
 
 COLUMNS = (
@@ -227,7 +228,7 @@ def _model(row: Sequence[Any]) -> Model:
         context=row[CONTEXT],
         max_output=row[MAX_OUTPUT],
         price=Price(_nano(row[INPUT]), _nano(row[OUTPUT]), _cached(row[CACHED])) if priced else None,
-        can=ABLE if row[CAN] == "*" else frozenset(row[CAN].split()),
+        can=DEFAULT_FEATURES if row[CAN] == "*" else frozenset(row[CAN].split()),
         known=row[CAN] != "*",
         quality=row[QUALITY],
         speed=row[SPEED],
@@ -246,7 +247,7 @@ def _cached(dollars: float | None) -> int | None:
 
 @cache
 def load_catalog() -> Catalog:
-    """The catalogue that comes with the code."""
-    read = json.loads(Path(__file__).with_name("catalog.json").read_bytes())
-    rows = {row[ID].lower(): row for row in read["models"]}
-    return Catalog(rows, successors=read["successors"], families=Families(read["families"]))
+    """Return the catalogue in catalog.json."""
+    data = json.loads(Path(__file__).with_name("catalog.json").read_bytes())
+    rows = {row[ID].lower(): row for row in data["models"]}
+    return Catalog(rows, successors=data["successors"], families=Families(data["families"]))

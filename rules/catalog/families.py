@@ -1,6 +1,7 @@
 """Finds the family rules of a model that the catalogue does not list, by its bare name.
 
-scripts/catalog_overlay.toml explains the words, and makes the table, `families` of catalog.json.
+The rules are words such as `no_forced_tool`. scripts/catalog_overlay.toml documents them and is the source
+of the table, `families` of catalog.json.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-# Which built-in provider a provider of the dialect names its models as.
+# By dialect, the built-in provider with the same names of models.
 _VENDORS = {"anthropic": "anthropic", "google": "gemini", "bedrock": "bedrock"}
 
 
 class Families(NamedTuple):
-    """`table`: patterns of bare names, and words, each a text with blanks between; the first match counts."""
+    """`table`: rows of patterns of bare names and of rules, separated by blanks. The first match wins."""
 
     table: Sequence[Sequence[str]] = ()
     dialects: Mapping[str, str] = {}  # by provider
@@ -22,12 +23,12 @@ class Families(NamedTuple):
     def rules_of(
         self, provider: str, name: str, find: Callable[[str], Any], pool: str | None = None
     ) -> tuple[str, ...]:
-        """The words for a model of this name. `find`: the catalogue's model of an id, None for none."""
+        """Return the rules of a model of this name. `find`: looks up an id in the catalogue."""
         vendor = _VENDORS.get(self.dialects.get(provider, ""))
         if vendor and (listed := find(f"{vendor}/{name}")) is not None:
             return tuple(listed.rules)
-        bare = [one.rsplit("/", 1)[-1].lower() for one in (name, pool) if one]
-        for patterns, words in self.table:
-            if any(fnmatchcase(one, pattern) for pattern in patterns.split() for one in bare):
-                return tuple(words.split())
+        bare_names = [full.rsplit("/", 1)[-1].lower() for full in (name, pool) if full]
+        for patterns, rules in self.table:
+            if any(fnmatchcase(bare, pattern) for pattern in patterns.split() for bare in bare_names):
+                return tuple(rules.split())
         return ()

@@ -1,4 +1,4 @@
-"""Names that may have been meant."""
+"""Suggests names of models for one that is unknown or misspelt."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ from collections.abc import Iterable, Mapping
 
 from rules.catalog.catalog import Model
 
-# Names that only another service knows, by how they begin, and what there is here instead.
+# How names begin that only another service knows, and what to use here instead.
 FOREIGN: Mapping[str, str] = {
     "openpipe:": "Only OpenPipe serves its fine-tunes; an alias record of this name can stand for one",
     "dynamic/": "Opper's dynamic routes are not served; a route rule or an alias record does the same",
 }
-MOST = 3
-LONGEST = 100  # characters looked at: comparing takes time
+MAX_SUGGESTIONS = 3
+MAX_LENGTH = 100  # characters that are compared: comparing takes time
 
 
-def near(name: str, models: Iterable[Model], aliases: Iterable[str]) -> list[str]:
-    """Up to three names like this one: ids for one with a `/`, else bare names and aliases."""
-    from difflib import get_close_matches  # only on the way to an error: not part of a cold start
+def similar_names(name: str, models: Iterable[Model], aliases: Iterable[str]) -> list[str]:
+    """Return the names most like this one: ids if it has a `/`, else bare names and aliases."""
+    from difflib import get_close_matches  # only for an error: not part of a cold start
 
-    low = name.lower()[:LONGEST]
+    low = name.lower()[:MAX_LENGTH]
     known = {model.id if "/" in name else model.pool: None for model in models}
     names = {each.lower(): each for each in (*aliases, *known) if each}
-    return [names[close] for close in get_close_matches(low, names, n=MOST, cutoff=0.6)]
+    return [names[close] for close in get_close_matches(low, names, n=MAX_SUGGESTIONS, cutoff=0.6)]
 
 
-def misspelt(unlisted: Model, models: Iterable[Model]) -> str:
-    """The id of the listed model that was probably meant, or "".
+def intended_id(unlisted: Model, models: Iterable[Model]) -> str:
+    """Return the id of the listed model that an unlisted pin probably misspells, or "".
 
-    Other digits make another model, which may be newer than the catalogue: `gpt-5.6` beside `gpt-5.5`.
+    A name with other digits is a different model, maybe newer than the catalogue: `gpt-5.6` when `gpt-5.5` is
+    listed.
     """
     from difflib import get_close_matches  # no request needs it
 
-    name = unlisted.name.lower()[:LONGEST]
+    name = unlisted.name.lower()[:MAX_LENGTH]
     ids = {
         model.name.lower(): model.id
         for model in models

@@ -1,1 +1,1 @@
-"""The facts of a request that rules may ask for."""
+"""The facts of a request: what a condition may ask about, and how facts are read from a chat request."""

@@ -1,8 +1,4 @@
-"""The facts of a chat request: what `facts_of_request` reads and counts in the body.
-
-It never raises: a body of the wrong shape has fewer facts.
-`tags` are those merged with the headers' (None: the body's own), `prefer` is the header's, `at` is in UTC.
-"""
+"""Reads the facts of a chat request. Never raises: a body of the wrong shape has fewer facts."""
 
 from __future__ import annotations
 
@@ -12,19 +8,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
-from rules.facts.estimate import estimate
 from rules.facts.facts import PREFERENCES, WEEKDAYS, Facts
+from rules.facts.token_estimate import estimate_tokens
 
-MONDAY_NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)  # when nobody says: what tests and `explain FILE` use
+MONDAY_NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)  # the time of tests, and of `explain FILE` without --at
 
-# The sorts of content part that are facts of their own.
-PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
-# Of any scheme but `data:`, blanks before it: whoever fetches takes them off.
-ADDRESS = re.compile(r"[\x00-\x20]*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-ADDRESSED = ("url", "file_data", "file_id")  # what of a part may be one
+# The types of content parts that are counted, each as a fact.
+COUNTED_PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
+# A URL of any scheme but `data:`, behind control characters and blanks, which fetching it strips.
+URL = re.compile(r"[\x00-\x20]*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+URL_FIELDS = ("url", "file_data", "file_id")  # fields of a content part that may hold a URL
 FORMATS = {"text": "text", "json_object": "object", "json_schema": "schema"}
+
+
+class Part(NamedTuple):
+    """A content part of a message that is not a text."""
+
+    path: str  # messages[0].content[1].image_url
+    type: str
+    value: Mapping[str, Any]
 
 
 def facts_of_request(
@@ -41,107 +45,108 @@ def facts_of_request(
     at: datetime = MONDAY_NOON,
     random: float = 0.0,
 ) -> Facts:
-    said = _of_body(body, prefer)
+    """Return the facts of a chat request.
+
+    `tags`: merged with those of the headers; None: those of the body. `prefer`: the header's. `at`: in UTC.
+    """
+    own = _body_facts(body, prefer)
     return Facts(
-        **said,
+        **own,
         dialect=dialect,
         project=project,
         key=key,
         function=function,
         header=header or {},
-        tags={**said["metadata"], **scalars(body.get("tags"))} if tags is None else tags,
+        tags={**own["metadata"], **scalar_texts(body.get("tags"))} if tags is None else tags,
         hour=at.hour,
         weekday=WEEKDAYS[at.weekday()],
-        bucket=bucket_of(said["user"] or key),
+        bucket=bucket_of(own["user"] or key),
         random=random,
         key_models=key_models,
     )
 
 
-def _of_body(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
-    """The facts that the body gives by itself, but for a header's preference."""
-    say, hints, messages = body.get, _mapping(body.get("hints")), _list(body.get("messages"))
-    parts, (model, fallbacks, suffix) = list(_parts(messages)), _asked(body)
-    size = estimate(body, messages, ((kind, part) for _, kind, part in parts))
+def _body_facts(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
+    get, hints, messages = body.get, _mapping(body.get("hints")), _list(body.get("messages"))
+    parts, (model, fallbacks, suffix) = list(_parts(messages)), _named_models(body)
+    estimate = estimate_tokens(body, messages, ((part.type, part.value) for part in parts))
     return {
         "model": model,
         "fallbacks": fallbacks,
-        "prefer": suffix or prefer or _preferred(body),
-        "user": _text(say("user")) or _text(say("safety_identifier")),
-        "stream": say("stream") is True,
-        "tools": len(_list(say("tools"))) + len(_list(say("functions"))),
+        "prefer": suffix or prefer or _body_preference(body),
+        "user": _text(get("user")) or _text(get("safety_identifier")),
+        "stream": get("stream") is True,
+        "tools": len(_list(get("tools"))) + len(_list(get("functions"))),
         "messages": len(messages),
-        "json": _json(body),
-        "reasoning": _text(say("reasoning_effort")) or _text(hints.get("reasoning_effort")),
-        "input_tokens": size.tokens,
-        "pages": size.pages,
-        "max_tokens": _first_int(say("max_completion_tokens"), say("max_tokens"), hints.get("max_tokens")),
-        "metadata": scalars(say("metadata")),
-        "custom_tools": sum(_mapping(tool).get("type") == "custom" for tool in _list(say("tools"))),
-        "url": _url(parts),
-        "n": _first_int(say("n")) or 1,
-        **_counted(parts),
+        "json": _output_format(body),
+        "reasoning": _text(get("reasoning_effort")) or _text(hints.get("reasoning_effort")),
+        "input_tokens": estimate.tokens,
+        "document_tokens": estimate.document_tokens,
+        "max_tokens": _first_int(get("max_completion_tokens"), get("max_tokens"), hints.get("max_tokens")),
+        "metadata": scalar_texts(get("metadata")),
+        "custom_tools": sum(_mapping(tool).get("type") == "custom" for tool in _list(get("tools"))),
+        "linked_part": _first_linked(parts),
+        "n": _first_int(get("n")) or 1,
+        **_count_parts(parts),
     }
 
 
 def bucket_of(text: str) -> int:
-    """0..99, the same for the same text everywhere: the first 8 bytes of its SHA-256, mod 100."""
+    """Return 0..99, always the same for one text: the first 8 bytes of its SHA-256, mod 100."""
     return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") % 100
 
 
-def scalars(value: object) -> dict[str, str]:
-    """A mapping of names to scalars, each as text (true, 1.5); what is neither is left out."""
+def scalar_texts(value: object) -> dict[str, str]:
+    """Return the scalars of a mapping as texts (`true`, `1.5`); other members are left out."""
     return {
-        str(name): one if isinstance(one, str) else json.dumps(one)
-        for name, one in _mapping(value).items()
-        if isinstance(one, str | int | float)
+        str(name): member if isinstance(member, str) else json.dumps(member)
+        for name, member in _mapping(value).items()
+        if isinstance(member, str | int | float)
     }
 
 
-def _asked(body: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...], str | None]:
-    """The model asked for, those to try after it, the preference of `auto:<prefer>` (which asks for none)."""
+def _named_models(body: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...], str | None]:
+    """Return the model that the body names, the fallbacks after it, and the preference of `auto:<prefer>`."""
     model, models = _text(body.get("model")), _texts(body.get("models"))
     if models and (model is None or model.lower() == "auto"):
         model, *models = models
     word, _, prefer = (model or "auto").lower().partition(":")
-    none_given = word == "auto" and prefer in ("", *PREFERENCES)
+    is_auto = word == "auto" and prefer in ("", *PREFERENCES)
     later = dict.fromkeys((*_texts(body.get("fallback_models")), *models))
-    after = tuple(one for one in later if one != model)
-    return (None, after, prefer or None) if none_given else (model, after, None)
+    fallbacks = tuple(name for name in later if name != model)
+    return (None, fallbacks, prefer or None) if is_auto else (model, fallbacks, None)
 
 
-def _preferred(body: Mapping[str, Any]) -> str | None:
+def _body_preference(body: Mapping[str, Any]) -> str | None:
     route, hints = _mapping(body.get("route")), _mapping(body.get("hints"))
     return _text(route.get("prefer")) or _text(hints.get("prefer"))
 
 
-def _json(body: Mapping[str, Any]) -> str | None:
+def _output_format(body: Mapping[str, Any]) -> str | None:
     if body.get("output_schema") is not None:
         return "schema"
     return FORMATS.get(_text(_mapping(body.get("response_format")).get("type")) or "")
 
 
-def _parts(messages: Sequence[Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """The content parts of messages: where each is, of which type, and what it is."""
+def _parts(messages: Sequence[Any]) -> Iterator[Part]:
     for at, message in enumerate(messages):
         content = message.get("content") if isinstance(message, dict) else None
-        for place, part in enumerate(content) if isinstance(content, list | tuple) else ():
-            kind = str(_mapping(part).get("type"))
-            if kind != "text":
-                yield f"messages[{at}].content[{place}].{kind}", kind, _mapping(part)
+        for index, part in enumerate(content) if isinstance(content, list | tuple) else ():
+            type_ = str(_mapping(part).get("type"))
+            if type_ != "text":
+                yield Part(f"messages[{at}].content[{index}].{type_}", type_, _mapping(part))
 
 
-def _counted(parts: Sequence[tuple[str, str, Mapping[str, Any]]]) -> dict[str, int]:
-    kinds = Counter(PARTS.get(kind) for _, kind, _ in parts)
-    return {sort: kinds[sort] for sort in PARTS.values()}
+def _count_parts(parts: Sequence[Part]) -> dict[str, int]:
+    counts = Counter(COUNTED_PARTS.get(part.type) for part in parts)
+    return {fact: counts[fact] for fact in COUNTED_PARTS.values()}
 
 
-def _url(parts: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str | None:
-    """Where the first part is that somebody would have to fetch."""
-    for place, kind, part in parts:
-        given = _mapping(part.get(kind))
-        if any(ADDRESS.match(_text(given.get(name)) or "") for name in ADDRESSED):
-            return place
+def _first_linked(parts: Sequence[Part]) -> str | None:
+    for part in parts:
+        holder = _mapping(part.value.get(part.type))
+        if any(URL.match(_text(holder.get(name)) or "") for name in URL_FIELDS):
+            return part.path
     return None
 
 
@@ -150,7 +155,7 @@ def _text(value: object) -> str | None:
 
 
 def _texts(value: object) -> list[str]:
-    return [one for one in _list(value) if isinstance(one, str) and one]
+    return [member for member in _list(value) if isinstance(member, str) and member]
 
 
 def _list(value: object) -> Sequence[Any]:
@@ -158,7 +163,7 @@ def _list(value: object) -> Sequence[Any]:
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}  # not Mapping: asking an ABC is slow
+    return value if isinstance(value, dict) else {}  # not Mapping: isinstance of an ABC is slow
 
 
 def _first_int(*values: object) -> int | None:

@@ -1,4 +1,4 @@
-"""The closed vocabulary a rule may ask about, and what else is known of a request when it is decided."""
+"""The facts of a request: the closed vocabulary of conditions, and other inputs of a decision."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-Scalar = str | int | float | bool
-
 PREFERENCES = ("cheap", "fast", "quality", "balanced")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # of reasoning, in ascending order
-DIALECTS = ("openai", "anthropic")  # the formats that clients speak
+DIALECTS = ("openai", "anthropic")  # the formats of clients
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of one request. `None` is absent: nothing holds of an absent fact but `exists: false`."""
+    """The facts of one request. None: absent; of an absent fact only `exists: false` holds."""
 
     # facts that a condition may name (contract, section 5)
-    model: str | None = None  # as asked; None when the request named none ("auto" is none)
+    model: str | None = None  # as the request names it; None for no model and for "auto"
     dialect: str = "openai"  # the client's format: openai | anthropic
     project: str = "default"
     key: str = ""  # the key's id, never the key
     function: str | None = None  # x-sluice-function
     user: str | None = None
     stream: bool = False
-    tools: int = 0  # how many tools are declared
-    images: int = 0  # how many parts of each sort
+    tools: int = 0  # number of tools declared
+    images: int = 0  # number of content parts of each type
     audio: int = 0
     files: int = 0
     messages: int = 0
-    json: str | None = None  # text | object | schema; None when no response_format was given
-    reasoning: str | None = None  # the reasoning effort asked for
+    json: str | None = None  # text | object | schema; None without a response_format
+    reasoning: str | None = None  # the reasoning effort
     input_tokens: int = 0  # an estimate
     max_tokens: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -43,56 +41,56 @@ class Facts:
     weekday: str = "mon"  # mon..sun, UTC
     bucket: int = 0  # 0..99
 
-    # what the request asked of the decision; not part of the vocabulary
-    prefer: str | None = None  # by suffix, header or body; hints.prefer included
+    # other inputs of the decision; not part of the vocabulary
+    prefer: str | None = None  # from the model's suffix, a header or the body (route.prefer, hints.prefer)
     fallbacks: tuple[str, ...] = ()  # fallback_models, or `models` after its first
     n: int = 1
-    url: str | None = None  # the first part that is given by its address: `messages[0].content[1]`
-    custom_tools: int = 0  # tools that take a text
-    pages: int = 0  # of input_tokens: those of documents, which only a provider can count
-    random: float = 0.0  # 0 <= random < 1, drawn by the handler: what `split` uses per request
-    key_models: tuple[str, ...] | None = None  # the key record's own patterns; None: no limit
+    linked_part: str | None = None  # path of the first content part given by URL: `messages[0].content[1]`
+    custom_tools: int = 0  # number of tools whose input is a text
+    document_tokens: int = 0  # part of input_tokens: documents, whose pages only a provider can count
+    random: float = 0.0  # 0 <= random < 1, drawn by the caller: what `split` uses per request
+    key_models: tuple[str, ...] | None = None  # the key's own patterns; None: no restriction
 
 
-class Sort(NamedTuple):
-    """What a fact may be, and so what a rule may ask of it."""
+class FactType(NamedTuple):
+    """The type of a fact, which determines the operators and values that a condition can use."""
 
-    type: str  # text | effort | flag | count | number
-    choices: tuple[str, ...] = ()  # the only texts it can be
-    high: int | None = None  # the largest number it can be; the smallest is 0
-    ignore_case: bool = False  # capitals do not count
-    scalars: bool = False  # sent as numbers or booleans too, which count as their text
+    kind: str  # text | effort | flag | count | number
+    choices: tuple[str, ...] = ()  # the only values of a text
+    maximum: int | None = None  # of a number; the minimum is 0
+    ignore_case: bool = False
+    scalars: bool = False  # numbers and booleans are accepted too, and are compared as texts
 
 
-TEXT, COUNT, NUMBER = Sort(type="text"), Sort(type="count"), Sort(type="number")
-SENT = Sort(type="text", scalars=True)
+TEXT, COUNT, NUMBER = FactType("text"), FactType("count"), FactType("number")
+SCALAR_TEXT = FactType("text", scalars=True)
 
-VOCABULARY: Mapping[str, Sort] = {
-    "model": Sort(type="text", ignore_case=True),
-    "dialect": Sort(type="text", choices=DIALECTS),
+VOCABULARY: Mapping[str, FactType] = {
+    "model": FactType("text", ignore_case=True),
+    "dialect": FactType("text", choices=DIALECTS),
     "project": TEXT,
     "key": TEXT,
     "function": TEXT,
     "user": TEXT,
-    "stream": Sort(type="flag"),
+    "stream": FactType("flag"),
     "tools": COUNT,
     "images": COUNT,
     "audio": COUNT,
     "files": COUNT,
     "messages": COUNT,
-    "json": Sort(type="text", choices=("text", "object", "schema")),
-    "reasoning": Sort(type="effort"),
+    "json": FactType("text", choices=("text", "object", "schema")),
+    "reasoning": FactType("effort"),
     "input_tokens": NUMBER,
     "max_tokens": NUMBER,
-    "hour": Sort(type="number", high=23),
-    "weekday": Sort(type="text", choices=WEEKDAYS),
-    "bucket": Sort(type="number", high=99),
+    "hour": FactType("number", maximum=23),
+    "weekday": FactType("text", choices=WEEKDAYS),
+    "bucket": FactType("number", maximum=99),
 }
 
-# Families of facts, asked for as `tags.<name>`.
-FAMILIES: Mapping[str, Sort] = {"tags": SENT, "metadata": SENT, "header": SENT}
+# Families of facts, which a condition names as `tags.<name>`.
+FAMILIES: Mapping[str, FactType] = {"tags": SCALAR_TEXT, "metadata": SCALAR_TEXT, "header": SCALAR_TEXT}
 
-# Headers that hold secrets are no facts, so that no rule asks for one and none appears in an explanation.
+# Headers that hold secrets: no condition can name them, and no explanation shows them.
 SECRET_HEADERS = frozenset(
     {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "x-amz-security-token"}
 )
@@ -103,29 +101,24 @@ def is_secret_header(name: str) -> bool:
     return low in SECRET_HEADERS or low.startswith("proxy-")
 
 
-def sort_of(name: str) -> Sort | None:
-    """The sort of the fact called `name`, None when a rule may not ask for it."""
+def fact_type(name: str) -> FactType | None:
+    """Return the type of the fact called `name`, or None if a condition cannot name it."""
     family, dot, member = name.partition(".")
     if not dot:
         return VOCABULARY.get(name)
-    if not member or (family == "header" and not _askable(member)):
+    if not member or (family == "header" and not _is_allowed_header(member)):
         return None
     return FAMILIES.get(family)
 
 
-def _askable(header: str) -> bool:
-    return header == header.lower() and not is_secret_header(header)
+def _is_allowed_header(name: str) -> bool:
+    return name == name.lower() and not is_secret_header(name)
 
 
-def getter(name: str) -> Callable[[Facts], Any]:
-    """What looks up the fact called `name`; None means absent."""
+def fact_getter(name: str) -> Callable[[Facts], Any]:
+    """Return a function that looks up the fact called `name`; its result is None for an absent fact."""
     family, dot, member = name.partition(".")
     if not dot:
         return attrgetter(name)
     members = attrgetter(family)
     return lambda facts: members(facts).get(member)
-
-
-def value_of(facts: Facts, name: str) -> Any:
-    """The fact called `name`; None means absent."""
-    return getter(name)(facts)

@@ -1,1 +1,1 @@
-"""The records that a person writes, read and checked."""
+"""The records that a person writes: their kinds and fields, and how each is read and validated."""

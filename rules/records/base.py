@@ -1,4 +1,4 @@
-"""What every kind of record has in common, and how pydantic is made to read one with our readers."""
+"""The base classes of records, and how pydantic uses our readers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic_core import core_schema
 
 from rules.errors import InvalidRecord
 from rules.facts.facts import Facts
-from rules.records.coercion import flag, read_switch, text, whole
-from rules.records.conditions import Condition, conditions
+from rules.records.coercion import read_flag, read_switch, read_text, whole_number
+from rules.records.conditions import Condition, read_conditions
 from rules.records.scope import ORGANISATION, Scope, read_scope
 
 
 @dataclass(frozen=True, slots=True)
-class Reads:
-    """By our reader alone: every error text is ours, and a class is cheap to build."""
+class ReadBy:
+    """Makes pydantic read a field with our reader alone: errors are ours, and the class is cheap to build."""
 
     read: Callable[[Any], Any]
 
@@ -26,60 +26,63 @@ class Reads:
         return core_schema.no_info_plain_validator_function(self.read)
 
 
-Text = Annotated[str, Reads(text)]
-Flag = Annotated[bool, Reads(flag)]
+Text = Annotated[str, ReadBy(read_text)]
+Flag = Annotated[bool, ReadBy(read_flag)]
 
 
-def _note(value: Any) -> str:
-    """The DynamoDB console saves an attribute that was left empty as it is."""
-    return "" if isinstance(value, str) and not value.strip() else text(value)
+def _read_note(value: Any) -> str:
+    # The DynamoDB console saves an attribute that was left empty as an empty text.
+    return "" if isinstance(value, str) and not value.strip() else read_text(value)
 
 
 class Record(BaseModel):
-    """What every kind has in common."""
+    """The fields that every kind has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     active: ClassVar[bool] = True  # False: read and explained, but not served yet
-    scoped: ClassVar[bool] = True  # False: holds for the whole organisation, whatever the request
+    scoped: ClassVar[bool] = True  # False: applies to every request, and takes no `scope` or `when`
 
     kind: Text
     id: Text
-    enabled: Annotated[bool, Reads(read_switch)] = True
-    scope: Annotated[Scope, Reads(read_scope)] = ORGANISATION
-    when: Annotated[tuple[Condition, ...], Reads(conditions)] = ()
-    priority: Annotated[int, Reads(whole(None))] = 0
-    note: Annotated[str, Reads(_note)] = ""
+    enabled: Annotated[bool, ReadBy(read_switch)] = True
+    scope: Annotated[Scope, ReadBy(read_scope)] = ORGANISATION
+    when: Annotated[tuple[Condition, ...], ReadBy(read_conditions)] = ()
+    priority: Annotated[int, ReadBy(whole_number(None))] = 0
+    note: Annotated[str, ReadBy(_read_note)] = ""
 
 
-# The facts that a caller does not choose, or that limit him whatever he chooses.
-GIVEN = ("model", "dialect", "project", "key", "input_tokens", "max_tokens", "hour", "weekday")
+# The facts that callers do not control, or that restrict them whichever value they choose.
+UNEVADABLE_FACTS = (
+    *("model", "dialect", "project", "key"),
+    *("input_tokens", "max_tokens", "hour", "weekday"),
+)
 
 
 class Enforced(Record):
-    """A record whose way out a caller must not be able to choose: it asks only what is not his to say."""
+    """A record that callers must not be able to evade: `when` and `scope` take only UNEVADABLE_FACTS."""
 
     @model_validator(mode="after")
-    def _no_way_out(self) -> Enforced:
+    def _refuse_evadable(self) -> Enforced:
         if self.scope.function is not None:
             raise InvalidRecord(
                 "scope.function", "the caller chooses it: this kind takes only project and key"
             )
         for condition in self.when:
-            if condition.fact not in GIVEN:
-                known = ", ".join(GIVEN)
+            if condition.fact not in UNEVADABLE_FACTS:
+                known = ", ".join(UNEVADABLE_FACTS)
                 raise InvalidRecord(
-                    f"when.{condition.fact}", f"the caller chooses it: this kind asks only {known}"
+                    f"when.{condition.fact}", f"the caller chooses it: this kind takes only {known}"
                 )
         return self
 
     @property
-    def asks_model(self) -> bool:
+    def depends_on_model(self) -> bool:
         return any(condition.fact == "model" for condition in self.when)
 
     def holds_for(self, facts: Facts, names: Collection[str]) -> bool:
-        """True when `when` holds for the candidate with these names; `model` means all of them here."""
+        """Return True if `when` holds for the candidate with these names, which `model` is compared with."""
         return all(
-            condition.holds_of_any(names) if condition.fact == "model" else condition.holds(facts)
+            condition.holds_for_any(names) if condition.fact == "model" else condition.holds(facts)
             for condition in self.when
         )

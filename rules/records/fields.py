@@ -1,4 +1,4 @@
-"""Readers of the fields that only a record has: names of models, parameters, shares, money, times."""
+"""Readers of the fields of records: names of models, parameters, splits, money, times, tests."""
 
 from __future__ import annotations
 
@@ -13,222 +13,219 @@ from rules.errors import InvalidRecord
 from rules.facts.facts import PREFERENCES, WEEKDAYS
 from rules.records.coercion import (
     Reader,
-    amount,
-    choice,
-    flag,
-    in_order,
-    mapping,
-    members,
-    number,
-    plain,
-    shown,
-    text,
-    whole,
-    within,
-    wrong,
+    any_number,
+    invalid,
+    mapping_of,
+    one_of,
+    ordered_list,
+    quoted,
+    read_at,
+    read_flag,
+    read_mapping,
+    read_number,
+    read_text,
+    to_json,
+    whole_number,
 )
 
-NANO = 10**9
+NANO = 10**9  # nano-dollars in a dollar
 
-_NAME = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,199}")
+_MODEL_NAME = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,199}")
 _PATTERN = re.compile(r"[A-Za-z0-9@*._:/+-]{1,200}")
-_MOMENT = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[ T]([01]?[0-9]|2[0-3])(:[0-5][0-9])?")
+_WEEKDAY_TIME = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[ T]([01]?[0-9]|2[0-3])(:[0-5][0-9])?")
 
-# What a model can do (the `can` of a model record).
-CAN = ("tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "prefill")
+# What a model can do (`can` of a model record).
+FEATURES = ("tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "prefill")
 
-# Fields of a request that `set` and `defaults` leave alone: they decide, or they are the conversation.
-_NOT_SET = (
+# Fields that `set` and `defaults` cannot change: the decision depends on them, or they are the conversation.
+_FIXED_PARAMETERS = (
     *("model", "models", "messages", "stream", "stream_options"),
     *("route", "hints", "fallback_models", "tags", "usage"),
 )
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return dict(plain(mapping(value)))
+def read_object(value: Any) -> Mapping[str, Any]:
+    """Read a JSON object, such as the chat request of a test."""
+    return dict(to_json(read_mapping(value)))
 
 
-def _objects(value: Any) -> list[Any]:
-    return list(in_order(_object)(value))
+def read_objects(value: Any) -> list[Any]:
+    return list(ordered_list(read_object)(value))
 
 
-# Parameters whose type is known, so that what a person typed can be read as one.
+# Parameters whose type is known, and so can be read from what a person typed.
 _PARAMETERS: Mapping[str, Reader[Any]] = {
-    "temperature": amount(0, 2),
-    "top_p": amount(0, 1),
-    "presence_penalty": amount(-2, 2),
-    "frequency_penalty": amount(-2, 2),
-    "max_tokens": whole(1),
-    "max_completion_tokens": whole(1),
-    "n": whole(1),
-    "top_logprobs": whole(0, 20),
-    "logprobs": flag,
-    "parallel_tool_calls": flag,
-    "store": flag,
-    "reasoning_effort": text,
-    "verbosity": text,
-    "service_tier": text,
-    "user": text,
-    "response_format": _object,
-    "tools": _objects,
-    "functions": _objects,
-    "modalities": lambda value: list(in_order(text)(value)),
+    "temperature": any_number(0, 2),
+    "top_p": any_number(0, 1),
+    "presence_penalty": any_number(-2, 2),
+    "frequency_penalty": any_number(-2, 2),
+    "max_tokens": whole_number(1),
+    "max_completion_tokens": whole_number(1),
+    "n": whole_number(1),
+    "top_logprobs": whole_number(0, 20),
+    "logprobs": read_flag,
+    "parallel_tool_calls": read_flag,
+    "store": read_flag,
+    "reasoning_effort": read_text,
+    "verbosity": read_text,
+    "service_tier": read_text,
+    "user": read_text,
+    "response_format": read_object,
+    "tools": read_objects,
+    "functions": read_objects,
+    "modalities": lambda value: list(ordered_list(read_text)(value)),
 }
 
 
-def name(value: Any) -> str:
-    """The name of a pin, a pool or an alias, or `auto` (contract, section 4)."""
-    segments = text(value).split("/")
-    if not _NAME.fullmatch(value) or not {"", ".", ".."}.isdisjoint(segments):
-        raise wrong(f"is no name of a model, got {shown(value)}")
+def read_model_name(value: Any) -> str:
+    """Read the name of a pin, a pool or an alias, or `auto` (contract, section 4)."""
+    segments = read_text(value).split("/")
+    if not _MODEL_NAME.fullmatch(value) or not {"", ".", ".."}.isdisjoint(segments):
+        raise invalid(f"is not a name of a model, got {quoted(value)}")
     return str(value)
 
 
-def own_name(value: Any) -> str:
-    """A name that is not `auto`, with a preference or without."""
-    if name(value).lower().partition(":")[0] == "auto":
-        raise wrong(f"{value} is no name of its own: it means whichever model is preferred")
+def read_own_name(value: Any) -> str:
+    """Read the name of a model, but not `auto` or `auto:<prefer>`."""
+    if read_model_name(value).lower().partition(":")[0] == "auto":
+        raise invalid(f"cannot be {value}: that name means the model that is preferred")
     return str(value)
 
 
-def listed(value: Any) -> str:
-    """The id of a model of the catalogue."""
-    if "/" not in own_name(value):
-        raise wrong(f"is the id of a model of the catalogue, `provider/name`, got {shown(value)}")
+def read_catalog_id(value: Any) -> str:
+    if "/" not in read_own_name(value):
+        raise invalid(f"must be the id of a model in the catalogue, `provider/name`, got {quoted(value)}")
     return str(value)
 
 
-def pool(value: Any) -> str:
-    if "/" in own_name(value):
-        raise wrong(f"is the bare name that models are pooled under, without `/`, got {shown(value)}")
+def read_pool(value: Any) -> str:
+    if "/" in read_own_name(value):
+        raise invalid(f"must be the bare name of a pool, without `/`, got {quoted(value)}")
     return str(value)
 
 
-def pattern(value: Any) -> str:
-    if not _PATTERN.fullmatch(text(value)):
-        raise wrong(f"is no pattern of model names, got {shown(value)}")
+def read_pattern(value: Any) -> str:
+    if not _PATTERN.fullmatch(read_text(value)):
+        raise invalid(f"is not a pattern of model names, got {quoted(value)}")
     return str(value)
 
 
-def parameters(value: Any) -> Mapping[str, Any]:
-    """The reader of `set` and `defaults`: fields of a chat request."""
-    for field in mapping(value):
-        if field in _NOT_SET:
-            raise InvalidRecord(field, "a rule cannot put this into a request")
-    return {field: within(field, _PARAMETERS.get(field, plain), each) for field, each in value.items()}
+def read_parameters(value: Any) -> Mapping[str, Any]:
+    """Read `set` and `defaults`: fields of a chat request."""
+    for field in read_mapping(value):
+        if field in _FIXED_PARAMETERS:
+            raise InvalidRecord(field, "cannot be set by a rule")
+    return {field: read_at(field, _PARAMETERS.get(field, to_json), each) for field, each in value.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One side of a split. Weights are relative to each other."""
+    """One arm of a split. Weights are relative to each other."""
 
     model: str
     weight: float
 
 
-_arm = members({"model": name, "weight": amount(above=0)}, required=("model", "weight"))
-
-
-def split(value: Any) -> tuple[Arm, ...]:
-    return _some(in_order(lambda each: Arm(**_arm(each)))(value))
-
-
-fallbacks = in_order(name)
-
-
-def members_of_alias(value: Any) -> tuple[str, ...]:
-    """Pins and pools in the order they are tried, at least one."""
-    return _some(in_order(own_name)(value))
-
-
-def _some(read: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not read:
-        raise wrong("is empty: at least one is needed")
-    return read
-
-
-def _sharing(*known: str) -> Reader[str]:
-    """One of the known, or `tag.<name>`."""
-
-    def read(value: Any) -> str:
-        if text(value).startswith("tag.") and value != "tag.":
-            return str(value)
-        if value in known:
-            return str(value)
-        meant = f", did you mean `tag.{value[5:]}`?" if value.startswith("tags.") else ""
-        raise wrong(f"must be {' | '.join(known)} | tag.<name>, got {shown(value)}{meant}")
-
-    return read
-
-
-each = _sharing("key", "project", "user")
-sticky = _sharing("user", "key", "request")
-
-_seconds = amount(above=0)
-timeouts = members(dict.fromkeys(("connect", "first_token", "idle", "total"), _seconds))
-cap = members({"max_tokens": whole(1), "n": whole(1), "reasoning_effort": text})
-preference = choice(*PREFERENCES)
-_then = members({"prefer": preference, "model": name, "override": flag})
-
-
-def then(value: Any) -> Mapping[str, Any]:
-    """What a spent budget does instead of refusing."""
-    read = _then(value)
-    if ("prefer" in read) == ("model" in read):
-        raise wrong("needs either `prefer` or `model`")
-    return read
-
-
-def dollars(value: Any) -> Decimal:
-    """Money greater than nothing."""
-    read = Decimal(str(number(value)))
-    if read <= 0:
-        raise wrong(f"must be greater than 0, got {shown(value)}")
-    return read
-
-
-def _nano_dollars(value: Any) -> int:
-    return int(Decimal(str(amount(0)(value))) * NANO)
-
-
-price = members(
-    dict.fromkeys(("input", "output", "cached_input"), _nano_dollars), required=("input", "output")
+_read_arm = mapping_of(
+    {"model": read_model_name, "weight": any_number(above=0)}, required=("model", "weight")
 )
 
 
-def moment(value: Any) -> tuple[str, int]:
-    """Weekday and hour, UTC: of an RFC 3339 time, or as `mon 12` or `mon 12:30`."""
-    short = _MOMENT.fullmatch(text(value).lower())
-    if short:
-        return short[1], int(short[2])
+def read_split(value: Any) -> tuple[Arm, ...]:
+    return _at_least_one(ordered_list(lambda arm: Arm(**_read_arm(arm)))(value))
+
+
+read_fallbacks = ordered_list(read_model_name)
+
+
+def read_alias_models(value: Any) -> tuple[str, ...]:
+    """Read pins and pools in the order in which they are tried."""
+    return _at_least_one(ordered_list(read_own_name)(value))
+
+
+def _at_least_one(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise invalid("is empty: at least one is needed")
+    return values
+
+
+def _one_of_or_tag(*known: str) -> Reader[str]:
+    """Return a reader of these texts and of `tag.<name>`."""
+
+    def read(value: Any) -> str:
+        if read_text(value).startswith("tag.") and value != "tag.":
+            return str(value)
+        if value in known:
+            return str(value)
+        hint = f", did you mean `tag.{value[5:]}`?" if value.startswith("tags.") else ""
+        raise invalid(f"must be {' | '.join(known)} | tag.<name>, got {quoted(value)}{hint}")
+
+    return read
+
+
+read_each = _one_of_or_tag("key", "project", "user")
+read_sticky = _one_of_or_tag("user", "key", "request")
+
+read_timeouts = mapping_of(
+    dict.fromkeys(("connect", "first_token", "idle", "total"), any_number(above=0))  # seconds
+)
+read_cap = mapping_of({"max_tokens": whole_number(1), "n": whole_number(1), "reasoning_effort": read_text})
+read_preference = one_of(*PREFERENCES)
+_read_then = mapping_of({"prefer": read_preference, "model": read_model_name, "override": read_flag})
+
+
+def read_then(value: Any) -> Mapping[str, Any]:
+    """Read what a spent budget does instead of refusing."""
+    then = _read_then(value)
+    if ("prefer" in then) == ("model" in then):
+        raise invalid("needs either `prefer` or `model`")
+    return then
+
+
+def read_dollars(value: Any) -> Decimal:
+    dollars = Decimal(str(read_number(value)))
+    if dollars <= 0:
+        raise invalid(f"must be greater than 0, got {quoted(value)}")
+    return dollars
+
+
+def _read_nano_dollars(value: Any) -> int:
+    return int(Decimal(str(any_number(0)(value))) * NANO)
+
+
+read_price = mapping_of(
+    dict.fromkeys(("input", "output", "cached_input"), _read_nano_dollars), required=("input", "output")
+)
+
+
+def read_weekday_and_hour(value: Any) -> tuple[str, int]:
+    """Read an RFC 3339 time, or `mon 12` or `mon 12:30`; the result is in UTC."""
+    weekday_time = _WEEKDAY_TIME.fullmatch(read_text(value).lower())
+    if weekday_time:
+        return weekday_time[1], int(weekday_time[2])
     try:
-        read = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except ValueError:
-        read = datetime.min
-    if read.tzinfo is None:
-        raise wrong(f"must be a time like 2026-01-31T09:00:00Z or like `mon 09:00`, got {shown(value)}")
-    utc = read.astimezone(UTC)
+        time = datetime.min
+    if time.tzinfo is None:
+        raise invalid(f"must be a time like 2026-01-31T09:00:00Z or like `mon 09:00`, got {quoted(value)}")
+    utc = time.astimezone(UTC)
     return WEEKDAYS[utc.weekday()], utc.hour
 
 
-def request(value: Any) -> Mapping[str, Any]:
-    """A chat request, as the handler's reader of JSON would give it."""
-    return _object(value)
-
-
-asked_as = members({"project": text, "key": text, "function": text})
-_expected = members(
+read_caller = mapping_of({"project": read_text, "key": read_text, "function": read_text})
+_read_expectations = mapping_of(
     {
-        "model": name,
-        "rule": text,
-        "reason": choice("requested", "rule", "preference", "budget"),
-        "error": text,
+        "model": read_model_name,
+        "rule": read_text,
+        "reason": one_of("requested", "rule", "preference", "budget"),
+        "error": read_text,
     }
 )
 
 
-def expected(value: Any) -> Mapping[str, str]:
-    read = _expected(value)
-    if not read:
-        raise wrong("is empty: say `model`, `rule`, `reason` or `error`")
-    return read
+def read_expectations(value: Any) -> Mapping[str, str]:
+    expectations = _read_expectations(value)
+    if not expectations:
+        raise invalid("is empty: give `model`, `rule`, `reason` or `error`")
+    return expectations

@@ -1,4 +1,4 @@
-"""Patterns: texts in which `*` stands for anything, and nothing else is special (contract, section 5)."""
+"""Patterns: texts in which `*` stands for any text; no other character is special (contract, section 5)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 
 def compile_pattern(pattern: str, *, ignore_case: bool = False) -> Callable[[str], bool]:
-    """The test for `pattern`; `ignore_case`: capitals do not count, as in model ids.
+    """Return the test of a pattern.
 
-    Split on `*` and searched from left to right, never made into a regular expression: no record may cost
-    exponential time.
+    It searches for the parts between `*` from left to right. A regular expression could take exponential
+    time.
     """
     first, *rest = (pattern.lower() if ignore_case else pattern).split("*")
     if not rest:
         return (lambda text: text.lower() == first) if ignore_case else (lambda text: text == first)
     *middle, last = rest
 
-    def holds(text: str) -> bool:
+    def matches(text: str) -> bool:
         text = text.lower() if ignore_case else text
         end = len(text) - len(last)
         at = len(first)
@@ -29,4 +29,4 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False) -> Callable[[str
             at = found + len(part)
         return True
 
-    return holds
+    return matches

@@ -1,4 +1,4 @@
-"""Readers of what a record says of a provider: name, address, credential, headers, quirks."""
+"""Readers of the fields of provider records: id, address, credential, headers, quirks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from rules.records.coercion import (
     Reader,
-    amount,
-    any_order,
-    flag,
-    mapping,
-    members,
-    shown,
-    text,
-    within,
-    wrong,
+    any_number,
+    invalid,
+    mapping_of,
+    quoted,
+    read_at,
+    read_flag,
+    read_mapping,
+    read_text,
+    unordered_list,
 )
 
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -25,22 +25,22 @@ _API_VERSION = re.compile(r"\?api-version=[A-Za-z0-9._-]{1,40}$")  # Azure's
 _SECRET = re.compile(r"authorization|apikey|(^|-)(key|token|secret|password|auth)(-|$)")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
-# How a provider is authenticated: `Authorization: Bearer`, AWS's signature, nothing at all, or a header that
-# holds the credential alone.
+# How a provider is authenticated: `Authorization: Bearer`, a header that holds the credential alone, AWS's
+# signature, or not at all.
 AUTH = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "none")
 
-# Credentials that are the gateway's own, not a provider's.
+# How the names of the gateway's own credentials begin.
 _RESERVED = ("AWS_", "SLUICE_", "LAMBDA_")
 
-# Headers that authenticate, or that the connection owns (RFC 9110, section 7.6.1).
-_OWN_HEADERS = frozenset(
+# Headers that authenticate, or that belong to the connection (RFC 9110, section 7.6.1).
+_RESERVED_HEADERS = frozenset(
     (
         *("authorization", "x-amz-security-token", "cookie", "set-cookie", "host", "content-length"),
         *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
     )
 )
 
-# The fields of a provider's quirks, and what each holds; handler/providers/translator.py says what they do.
+# The fields of a provider's quirks, by type; `Quirks` in handler/providers/provider.py documents them.
 QUIRKS: Mapping[str, str] = {
     "rename": "map",
     "drop": "set",
@@ -68,75 +68,79 @@ QUIRKS: Mapping[str, str] = {
 }
 
 
-def provider_id(value: Any) -> str:
-    if not _PROVIDER.fullmatch(text(value)) or value == "auto":
-        raise wrong(f"must be a provider's name, lower-case and without `/`, got {shown(value)}")
+def read_provider_id(value: Any) -> str:
+    if not _PROVIDER.fullmatch(read_text(value)) or value == "auto":
+        raise invalid(f"must be the name of a provider, lower-case and without `/`, got {quoted(value)}")
     if value == "google":
-        raise wrong("google/ means gemini/: did you mean `gemini`?")
+        raise invalid("google/ is another name of gemini/: did you mean `gemini`?")
     return str(value)
 
 
-def credential(value: Any) -> str:
-    if not _CREDENTIAL.fullmatch(text(value)) or value.startswith(_RESERVED):
-        # Not quoted: what stands here may be the secret itself.
-        raise wrong(
+def read_credential(value: Any) -> str:
+    if not _CREDENTIAL.fullmatch(read_text(value)) or value.startswith(_RESERVED):
+        # Not quoted: the value may be the secret itself.
+        raise invalid(
             "must be the name of a credential, such as MISTRAL_API_KEY, and not one of the gateway's own"
         )
     return str(value)
 
 
-def address(value: Any) -> str:
-    """An http or https address: no user, no fragment, no query but api-version, no `/` at its end."""
-    from urllib.parse import urlsplit  # not part of a cold start that has no such record
+def read_address(value: Any) -> str:
+    """Read an http or https URL without user, fragment or query except api-version; drop a final `/`."""
+    from urllib.parse import urlsplit  # only part of a cold start where a record needs it
 
-    plain = _API_VERSION.sub("", text(value))
+    plain = _API_VERSION.sub("", read_text(value))
     if not plain.isascii() or not plain.isprintable() or set(plain) & set(" \\?#@"):
-        raise wrong(
-            "must be an address like https://host/path, without user, fragment or a query but api-version"
+        raise invalid(
+            "must be a URL like https://host/path, without user, fragment or a query other than api-version"
         )
     try:
         parts = urlsplit(value)
         good = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
+    except ValueError:  # an invalid port or IPv6 address
         good = False
     if not good:
-        raise wrong(f"must be an address like https://host/path, got {shown(value)}")
+        raise invalid(f"must be a URL like https://host/path, got {quoted(value)}")
     return str(value).rstrip("/")
 
 
-def headers(value: Any) -> Mapping[str, str]:
-    """Headers sent upstream with every request, names in lower case."""
-    return {sent.lower(): within(sent, _header(sent), each) for sent, each in mapping(value).items()}
+def read_headers(value: Any) -> Mapping[str, str]:
+    """Read headers that are sent upstream with every request; their names become lower-case."""
+    return {
+        name.lower(): read_at(name, _header_reader(name), each) for name, each in read_mapping(value).items()
+    }
 
 
-def _header(sent: str) -> Reader[str]:
-    low = re.sub(r"[^a-z0-9]+", "-", sent.lower())  # to some servers `_` and `-` are one
+def _header_reader(name: str) -> Reader[str]:
+    low = re.sub(r"[^a-z0-9]+", "-", name.lower())  # some servers treat `_` and `-` alike
 
     def read(value: Any) -> str:
-        if not _HEADER.fullmatch(sent):
-            raise wrong("is no name of a header")
-        if low in _OWN_HEADERS or low.startswith("proxy-") or _SECRET.search(low):
-            raise wrong("is not for a record to set: credentials go by name, the rest is the connection's")
-        if not text(value).isascii() or not value.isprintable():
-            raise wrong("must be printable ASCII on one line")
+        if not _HEADER.fullmatch(name):
+            raise invalid("is not a name of a header")
+        if low in _RESERVED_HEADERS or low.startswith("proxy-") or _SECRET.search(low):
+            raise invalid(
+                "cannot be set by a record: name a key in `credential`; the others are the connection's"
+            )
+        if not read_text(value).isascii() or not value.isprintable():
+            raise invalid("must be printable ASCII on one line")
         return str(value)
 
     return read
 
 
-def _renamed(value: Any) -> Mapping[str, str]:
-    return {old: within(old, text, new) for old, new in mapping(value).items()}
+def _read_texts_by_name(value: Any) -> Mapping[str, str]:
+    return {old: read_at(old, read_text, new) for old, new in read_mapping(value).items()}
 
 
-def _named(value: Any) -> frozenset[str]:
-    return frozenset(any_order(text)(value))
+def _read_names(value: Any) -> frozenset[str]:
+    return frozenset(unordered_list(read_text)(value))
 
 
 _QUIRK_READERS: Mapping[str, Reader[Any]] = {
-    "map": _renamed,
-    "set": _named,
-    "flag": flag,
-    "text": text,
-    "number": amount(0, 64),
+    "map": _read_texts_by_name,
+    "set": _read_names,
+    "flag": read_flag,
+    "text": read_text,
+    "number": any_number(0, 64),
 }
-quirks = members({quirk: _QUIRK_READERS[holds] for quirk, holds in QUIRKS.items()})
+read_quirks = mapping_of({quirk: _QUIRK_READERS[type_] for quirk, type_ in QUIRKS.items()})

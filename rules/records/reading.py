@@ -1,4 +1,4 @@
-"""From an item of the table, or of a file, to a record; every problem names the field and what was meant."""
+"""Reads a record from an item of the table or of a file. An error names the field and what is expected."""
 
 from __future__ import annotations
 
@@ -12,110 +12,119 @@ from pydantic import ValidationError
 
 from rules.errors import InvalidRecord
 from rules.records.base import Record
-from rules.records.coercion import join, mapping, nearest, no_others, shown, text, untrimmed, within
+from rules.records.coercion import (
+    has_outer_space,
+    join_path,
+    quoted,
+    read_at,
+    read_mapping,
+    read_text,
+    refuse_unknown_fields,
+    suggest,
+)
 from rules.records.kinds import KINDS
 
-DEEPEST = 32  # levels, as DynamoDB allows
-LARGEST = 65_536  # bytes of one record, as canonical JSON
+MAX_DEPTH = 32  # levels, as in DynamoDB
+MAX_RECORD_BYTES = 65_536  # of canonical JSON
 
 
-class Reading(NamedTuple):
-    """A record, the item that it was read from, and that item's canonical text."""
+class SourcedRecord(NamedTuple):
+    """A record with the item that it was read from, and that item as canonical JSON."""
 
     record: Record
     item: Mapping[str, Any]
-    text: str
+    json: str
 
 
 def read_record(item: Mapping[str, Any]) -> Record:
-    """The record that `item` is. Raises InvalidRecord, and nothing else whatever it is given."""
-    return read(item).record
+    """Return the record of an item. Raises InvalidRecord, and nothing else for any value."""
+    return read_item(item).record
 
 
-def read(item: Any) -> Reading:
+def read_item(item: Any) -> SourcedRecord:
+    """Return the record of an item, with its source. Raises InvalidRecord with kind and id."""
     try:
-        return _read(within("record", mapping, item))
+        return _read(read_at("record", read_mapping, item))
     except InvalidRecord as error:
-        kind, id = named(item)
+        kind, id = kind_and_id(item)
         raise InvalidRecord(error.field, error.problem, kind=kind, id=id) from None
 
 
-def named(item: Any) -> tuple[str, str]:
-    """Kind and id as far as they can be told; "" where they cannot."""
-    given = item if isinstance(item, Mapping) else {}
-    kind, id = (given.get(field) for field in ("kind", "id"))
+def kind_and_id(item: Any) -> tuple[str, str]:
+    """Return the kind and the id of an item; "" for what is missing or not a text."""
+    fields = item if isinstance(item, Mapping) else {}
+    kind, id = (fields.get(field) for field in ("kind", "id"))
     return kind if isinstance(kind, str) else "", id if isinstance(id, str) else ""
 
 
-def _read(item: Mapping[str, Any]) -> Reading:
-    size = len(written := canonical(item))
-    if size > LARGEST:
-        raise InvalidRecord("record", f"is {size} bytes, more than {LARGEST}")
+def _read(item: Mapping[str, Any]) -> SourcedRecord:
+    size = len(text := canonical_json(item))
+    if size > MAX_RECORD_BYTES:
+        raise InvalidRecord("record", f"is {size} bytes, more than {MAX_RECORD_BYTES}")
     for field in ("kind", "id"):
         if field not in item:
             raise InvalidRecord(field, "is missing")
-        within(field, text, item[field])
-    if untrimmed(item["id"]):
-        raise InvalidRecord("id", f"has white space around it: write {shown(item['id'].strip())}")
+        read_at(field, read_text, item[field])
+    if has_outer_space(item["id"]):
+        raise InvalidRecord("id", f"has white space around it: write {quoted(item['id'].strip())}")
     if item["kind"] not in KINDS:
-        raise InvalidRecord("kind", f"unknown kind `{item['kind'][:100]}`{nearest(item['kind'], KINDS)}")
+        raise InvalidRecord("kind", f"unknown kind `{item['kind'][:100]}`{suggest(item['kind'], KINDS)}")
     kind = KINDS[item["kind"]]
-    no_others(item, _fields(kind))
+    refuse_unknown_fields(item, _field_names(kind))
     if not kind.scoped:
-        _applies_to_all(item)
+        _refuse_scope(item)
     try:
-        return Reading(kind.model_validate(dict(item)), item, written)
+        return SourcedRecord(kind.model_validate(dict(item)), item, text)
     except ValidationError as error:
-        raise _problem(error) from None
+        raise _first_problem(error) from None
 
 
 @cache
-def _fields(kind: type[Record]) -> frozenset[str]:
+def _field_names(kind: type[Record]) -> frozenset[str]:
     return frozenset(field.alias or name for name, field in kind.model_fields.items())
 
 
-def _applies_to_all(item: Mapping[str, Any]) -> None:
+def _refuse_scope(item: Mapping[str, Any]) -> None:
     for field in ("scope", "when"):
         if item.get(field):
-            raise InvalidRecord(
-                field, f"{item['kind']} records hold for every request: `access` says who may use what"
-            )
+            problem = f"`{item['kind']}` records apply to everyone and take no `scope` or `when`"
+            raise InvalidRecord(field, f"{problem}; restrict use with an `access` record")
 
 
-def _problem(error: ValidationError) -> InvalidRecord:
-    """The first thing that is wrong, in the order of the class's fields."""
+def _first_problem(error: ValidationError) -> InvalidRecord:
+    """Return the first error in the order of the fields of the class."""
     first = error.errors(include_url=False, include_input=False)[0]
     path = ".".join(str(part) for part in first["loc"])
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, InvalidRecord):
-        return InvalidRecord(join(path, cause.field), cause.problem)
+        return InvalidRecord(join_path(path, cause.field), cause.problem)
     return InvalidRecord(path, "is missing" if first["type"] == "missing" else first["msg"])
 
 
-def canonical(item: Any) -> str:
-    """One text for what is equal: names sorted, 1.0 as 1, a set as a sorted list. Raises InvalidRecord."""
+def canonical_json(item: Any) -> str:
+    """Return one text for equal items: names sorted, 1.0 as 1, sets as sorted lists. Raises InvalidRecord."""
     return json.dumps(_canonical(item, 0), sort_keys=True, separators=(",", ":"))
 
 
 def _canonical(value: Any, depth: int) -> Any:
-    if depth > DEEPEST:
-        raise InvalidRecord("record", f"is nested deeper than {DEEPEST} levels")
+    if depth > MAX_DEPTH:
+        raise InvalidRecord("record", f"is nested deeper than {MAX_DEPTH} levels")
     match value:
         case None | bool() | str():
             return value
         case Mapping():
-            return {str(name): _canonical(each, depth + 1) for name, each in value.items()}
+            return {str(name): _canonical(member, depth + 1) for name, member in value.items()}
         case list() | tuple():
-            return [_canonical(each, depth + 1) for each in value]
+            return [_canonical(member, depth + 1) for member in value]
         case set() | frozenset():
-            return sorted((_canonical(each, depth + 1) for each in value), key=repr)
+            return sorted((_canonical(member, depth + 1) for member in value), key=repr)
         case int() | float() | Decimal():
-            return _number(value)
+            return _canonical_number(value)
     return repr(value)
 
 
-def _number(value: int | float | Decimal) -> int | float | str:
-    """Integral numbers as int, others as float; what neither can hold exactly enough as its own text."""
+def _canonical_number(value: int | float | Decimal) -> int | float | str:
+    """Return an integral number as int, others as float; a text where neither is exact enough."""
     try:
         size = float(value)
     except (OverflowError, ValueError):

@@ -1,4 +1,4 @@
-"""Where a record applies: functions, keys and projects. All that are given must match; none is everyone."""
+"""The scope of a record: functions, keys and projects. All that are given must match; none means everyone."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from rules.errors import InvalidRecord
 from rules.facts.facts import Facts
-from rules.records.coercion import any_order, members, shown, text, untrimmed, wrong
+from rules.records.coercion import has_outer_space, invalid, mapping_of, quoted, read_text, unordered_list
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """None: not given. `key` is the key's id."""
+    """None: not given. `key` holds ids of keys."""
 
     function: tuple[str, ...] | None = None
     key: tuple[str, ...] | None = None
@@ -26,14 +26,14 @@ class Scope:
         )
 
     def includes(self, other: Scope) -> bool:
-        """True when it covers everything that the other one covers."""
+        """Return True if this scope covers every request that the other one covers."""
         return all(
             mine is None or (theirs is not None and set(theirs) <= set(mine))
-            for mine, theirs in zip(self.names, other.names, strict=True)
+            for mine, theirs in zip(self._names, other._names, strict=True)
         )
 
     @property
-    def names(self) -> tuple[tuple[str, ...] | None, ...]:
+    def _names(self) -> tuple[tuple[str, ...] | None, ...]:
         return self.function, self.key, self.project
 
 
@@ -41,22 +41,21 @@ ORGANISATION = Scope()
 
 
 def read_scope(value: Any) -> Scope:
-    """The reader of `scope`."""
-    given = _NAMES(value)
-    if not given:
-        raise wrong("is empty: leave it out for the whole organisation")
-    for name, listed in given.items():
-        if not listed:
-            raise InvalidRecord(name, "is empty: nobody is in it; leave it out for everybody")
-    return Scope(**{name: tuple(sorted(set(listed))) for name, listed in given.items()})
+    names = _read_names(value)
+    if not names:
+        raise invalid("is empty: remove it to match everyone")
+    for name, members in names.items():
+        if not members:
+            raise InvalidRecord(name, "is an empty list, which matches nobody; remove it to match everyone")
+    return Scope(**{name: tuple(sorted(set(members))) for name, members in names.items()})
 
 
-def _name(value: Any) -> str:
-    if "*" in text(value):
-        raise wrong(f"a scope takes whole names, not patterns, got {shown(value)}")
-    if untrimmed(value):
-        raise wrong(f"has white space around it: write {shown(value.strip())}")
+def _read_name(value: Any) -> str:
+    if "*" in read_text(value):
+        raise invalid(f"a scope takes whole names, not patterns, got {quoted(value)}")
+    if has_outer_space(value):
+        raise invalid(f"has white space around it: write {quoted(value.strip())}")
     return str(value)
 
 
-_NAMES = members(dict.fromkeys(("function", "key", "project"), any_order(_name)))
+_read_names = mapping_of(dict.fromkeys(("function", "key", "project"), unordered_list(_read_name)))

@@ -1,1 +1,1 @@
-"""What a person is told about a set of rules."""
+"""Checks, warnings and explanations of rule sets, and parts of the command lines; no request needs them."""

@@ -10,7 +10,7 @@ from typing import Any
 from rules.decide import decide
 from rules.errors import InvalidRecord
 from rules.facts.chat import facts_of_request
-from rules.records.fields import moment
+from rules.records.fields import read_weekday_and_hour
 from rules.review.check import assume_all_available
 from rules.review.command_line import InvalidInput
 from rules.ruleset import RuleSet
@@ -23,7 +23,7 @@ def explain(ruleset: RuleSet, request: Mapping[str, Any], *, at: str, **caller: 
     Raises InvalidInput where `at` is not a time.
     """
     try:
-        weekday, hour = moment(at)
+        weekday, hour = read_weekday_and_hour(at)
     except InvalidRecord as error:
         raise InvalidInput(f"--at: {error.problem}") from error
     facts = replace(facts_of_request(request, **caller), weekday=weekday, hour=hour)

@@ -1,33 +1,35 @@
-"""Warns of readable records that do nothing: they never apply, or name no model or no key.
+"""Finds readable records without effect: they never apply, or name an unknown model or key.
 
-A set with warnings is valid. `rules check` and `rules push` print them, /health and a local run show them.
+A set with warnings is valid. `rules check` and `rules push` print the warnings; /health and a local run show
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from rules.catalog.catalog import PROVIDERS, SYNONYMS, Catalog, Model, load_catalog
-from rules.catalog.model_names import names_of
-from rules.catalog.names import Names, is_valid_name
-from rules.catalog.suggestions import misspelt, near
-from rules.facts.facts import sort_of
+from rules.catalog.model_names import ModelNames, names_of
+from rules.catalog.name_resolution import NameResolver, is_valid_name
+from rules.catalog.suggestions import intended_id, similar_names
+from rules.facts.facts import fact_type
 from rules.records.base import Enforced, Record
 from rules.records.conditions import Condition
 from rules.records.kinds import AccessRecord, AliasRecord, BudgetRecord, ModelRecord, RouteRecord
 from rules.records.patterns import compile_pattern
 from rules.ruleset import RuleSet, goes_first
 
-MOST_HINTS = 20
+MAX_HINTS = 20  # of a set: each takes two milliseconds
 
 
 class RuleWarning(NamedTuple):
-    """`str(finding)`: "access/eu: `deny`: no model is like 'opneai/*'"."""
+    """`str(warning)`: "access/eu: `deny`: no model matches 'opneai/*'"."""
 
     kind: str
     id: str
-    field: str  # "record": the whole of it
+    field: str  # "record": the record as a whole
     problem: str
 
     def __str__(self) -> str:
@@ -35,14 +37,13 @@ class RuleWarning(NamedTuple):
 
 
 class KnownKeys(NamedTuple):
-    """The keys and projects that exist, which a scope may name."""
+    """The ids of keys and the projects that exist."""
 
     ids: frozenset[str]
     projects: frozenset[str]
 
     @classmethod
     def of(cls, records: Iterable[Mapping[str, Any]]) -> KnownKeys:
-        """Collects them from key records."""
         items = list(records)
         return cls(
             ids=frozenset(str(item.get("id")) for item in items),
@@ -53,92 +54,90 @@ class KnownKeys(NamedTuple):
 def find_warnings(
     ruleset: RuleSet, catalog: Catalog, keys: KnownKeys | None = None
 ) -> tuple[RuleWarning, ...]:
-    """Warns of the enabled records. `catalog`: with the set's records; `keys`: None where nobody knows."""
-    known = _Known(ruleset.names(catalog), frozenset(record.id for record in ruleset.enabled("provider")))
-    found = [*_hidden(ruleset)]
+    """Return the warnings of enabled records. `catalog`: with the set's records. `keys`: None if unknown."""
+    providers = frozenset(record.id for record in ruleset.enabled("provider"))
+    known = _KnownNames(ruleset.resolver(catalog), providers)
+    warnings = [*_find_hidden(ruleset)]
     for record in (each for each in ruleset.records if each.enabled):
-        lines = [*_contradictions(record), *_models(record, known), *_patterns(record, known)]
-        lines += _scope(record, keys) if keys else ()
-        found += [RuleWarning(record.kind, record.id, field, problem) for field, problem in lines]
-    return tuple(found)
+        problems = [
+            *_check_conditions(record),
+            *_check_models(record, known),
+            *_check_patterns(record, known),
+        ]
+        problems += _check_scope(record, keys) if keys else ()
+        warnings += [RuleWarning(record.kind, record.id, field, problem) for field, problem in problems]
+    return tuple(warnings)
 
 
-Line = tuple[str, str]  # a field and its problem
+FieldProblem = tuple[str, str]
 
 
-def _hidden(ruleset: RuleSet) -> Iterator[RuleWarning]:
-    """Finds records of which only the most specific one applies, and that another one always precedes."""
-    numbers: dict[Condition, int] = {}  # sets of numbers are compared faster
+def _find_hidden(ruleset: RuleSet) -> Iterator[RuleWarning]:
+    """Find records that never apply: only the most specific of their kind does, and another always is."""
+    numbers: dict[Condition, int] = {}  # sets of numbers are faster to compare
     for kind in ("route", "log", "cache"):
         records = [
             (record, frozenset(numbers.setdefault(each, len(numbers)) for each in record.when))
             for record in ruleset.enabled(kind)
         ]
-        for place, (record, asked) in enumerate(records):
-            for first, less in records[:place]:
-                if less <= asked and first.scope.includes(record.scope):
+        for index, (record, conditions) in enumerate(records):
+            for first, fewer in records[:index]:
+                if fewer <= conditions and first.scope.includes(record.scope):
                     why = f"never applies: {goes_first(first, record)} and applies wherever this one does"
                     yield RuleWarning(kind, record.id, "record", why)
                     break
 
 
-def _contradictions(record: Record) -> Iterator[Line]:
-    """Finds what is wrong with a record by itself."""
+def _check_conditions(record: Record) -> Iterator[FieldProblem]:
     if isinstance(record, AccessRecord) and record.models is None and record.deny is None:
-        yield "record", "says nothing: give it `models` or `deny`"
-    asked: dict[str, list[Condition]] = {}
+        yield "record", "has no effect: add `models` or `deny`"
+    by_fact: dict[str, list[Condition]] = {}
     for condition in record.when:
-        asked.setdefault(condition.fact, []).append(condition)
-    for fact, conditions in asked.items():
-        values = _values(fact, conditions, record)
-        if values is not None and not any(_hold(conditions, value) for value in values):
-            yield f"when.{fact}", f"never holds: {' and '.join(map(str, conditions))}{_in(record, fact)}"
+        by_fact.setdefault(condition.fact, []).append(condition)
+    for fact, conditions in by_fact.items():
+        values = _possible_values(fact, conditions, record)
+        if values is not None and not any(_all_hold(conditions, value) for value in values):
+            where = " in this scope" if getattr(record.scope, fact, None) else ""
+            yield f"when.{fact}", f"never holds: {' and '.join(map(str, conditions))}{where}"
 
 
-def _hold(conditions: Iterable[Condition], value: Any) -> bool:
-    return all(condition.holds_of(value) for condition in conditions)
+def _all_hold(conditions: Iterable[Condition], value: Any) -> bool:
+    return all(condition.holds_for(value) for condition in conditions)
 
 
-def _in(record: Record, fact: str) -> str:
-    return " in this scope" if getattr(record.scope, fact, None) else ""
-
-
-def _values(fact: str, conditions: list[Condition], record: Record) -> Iterable[Any] | None:
-    """Values of the fact, one of which would meet the conditions if any did; None: they cannot be listed."""
-    if named := getattr(record.scope, fact, None):
-        return tuple(named)
-    sort = sort_of(fact)
-    if sort is None or (fact == "model" and isinstance(record, Enforced)):  # all of its names at once
+def _possible_values(fact: str, conditions: list[Condition], record: Record) -> Iterable[Any] | None:
+    """Return values of the fact that meet the conditions if any value does; None: they cannot be listed."""
+    if names := getattr(record.scope, fact, None):
+        return tuple(names)
+    type_ = fact_type(fact)
+    if type_ is None or (fact == "model" and isinstance(record, Enforced)):  # it has several names at once
         return None
     absent = (None,) if any(each.op == "exists" for each in conditions) and _may_be_absent(fact) else ()
-    if sort.type == "flag":
+    if type_.kind == "flag":
         return True, False
-    if sort.choices:
-        return *sort.choices, *absent
-    asked = [value for each in conditions for value in _listed(each.value)]
-    if sort.type in ("count", "number"):
-        edges = {edge for value in (0, sort.high, *asked) if value is not None for edge in _around(value)}
-        return *(edge for edge in edges if 0 <= edge <= (sort.high or edge)), *absent
+    if type_.choices:
+        return *type_.choices, *absent
+    operands = [value for each in conditions for value in _as_tuple(each.value)]
+    if type_.kind in ("count", "number"):
+        bounds = (value for value in (0, type_.maximum, *operands) if value is not None)
+        edges = {edge for bound in bounds for edge in (bound - 1, bound, bound + 1)}
+        return *(edge for edge in edges if 0 <= edge <= (type_.maximum or edge)), *absent
     exact = [each for each in conditions if each.op in ("is", "in")]
-    texts = [value for each in exact for value in _listed(each.value)]
-    plain = texts and all(isinstance(text, str) and "*" not in text for text in texts)
-    return (*texts, *absent) if plain else None
+    texts = [value for each in exact for value in _as_tuple(each.value)]
+    without_patterns = texts and all(isinstance(text, str) and "*" not in text for text in texts)
+    return (*texts, *absent) if without_patterns else None
 
 
 def _may_be_absent(fact: str) -> bool:
     return "." in fact or fact in ("model", "function", "user", "json", "reasoning", "max_tokens")
 
 
-def _listed(value: Any) -> tuple[Any, ...]:
+def _as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _around(value: float) -> tuple[float, ...]:
-    return value - 1, value, value + 1
-
-
-def models_named(record: Record) -> Iterator[Line]:
-    """The names of models in a record, by field."""
+def models_named_in(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield the names of models in a record, each after its field."""
     if isinstance(record, RouteRecord):
         yield from (("model", name) for name in (record.model,) if name)
         yield from (("fallbacks", name) for name in record.fallbacks or ())
@@ -149,118 +148,108 @@ def models_named(record: Record) -> Iterator[Line]:
         yield "then.model", record.then["model"]
 
 
-def _models(record: Record, known: _Known) -> Iterator[Line]:
+def _check_models(record: Record, known: _KnownNames) -> Iterator[FieldProblem]:
     names = known.names
     if isinstance(record, ModelRecord) and record.like and load_catalog().find(record.like) is None:
         yield "like", f"the catalogue has no model {record.like!r}"
-    if isinstance(record, ModelRecord) and record.provider not in PROVIDERS | known.own:
-        yield "provider", f"no provider is built in or has a record under the name {record.provider!r}"
-    meant = names.member if isinstance(record, AliasRecord) else names.resolve
-    for field, name in models_named(record):
-        found = meant(name) if is_valid_name(name) else None
-        if found and (close := known.misspelt(found.models)):
+    if isinstance(record, ModelRecord) and record.provider not in PROVIDERS | known.providers:
+        yield "provider", f"no built-in provider and no provider record is called {record.provider!r}"
+    resolve = names.resolve_member if isinstance(record, AliasRecord) else names.resolve
+    for field, name in models_named_in(record):
+        resolved = resolve(name) if is_valid_name(name) else None
+        if resolved and (close := known.intended_id(resolved.models)):
             yield field, f"the catalogue does not list {name!r}, did you mean {close}?"
-        elif found is None and is_valid_name(name):
-            deep = ", and an alias may not name another" if name.lower() in names.aliases else ""
-            yield field, f"there is no model {name!r}{deep or known.hint(name)}"
+        elif resolved is None and is_valid_name(name):
+            nested = ", and an alias may not name another" if name.lower() in names.aliases else ""
+            yield field, f"there is no model {name!r}{nested or known.suggest(name)}"
 
 
-class _Known:
-    """The names that patterns are compared with, gathered when needed. `own`: providers with a record."""
+class _KnownNames:
+    """The names that patterns are compared with, collected when needed. `providers`: those with a record."""
 
-    def __init__(self, names: Names, own: frozenset[str] = frozenset()) -> None:
-        self.names, self.own = names, own
-        self._gathered: tuple[frozenset[str], frozenset[str]] | None = None
-        self._hints = MOST_HINTS
+    def __init__(self, names: NameResolver, providers: frozenset[str] = frozenset()) -> None:
+        self.names, self.providers = names, providers
+        self._hints_left = MAX_HINTS
 
-    def hint(self, name: str) -> str:
-        """Suggests what may have been meant: for the first few names, since each takes two milliseconds."""
-        self._hints -= 1
-        close = near(name, self.names.catalog.all(), self.names.aliases) if self._hints >= 0 else ()
+    def suggest(self, name: str) -> str:
+        self._hints_left -= 1
+        models = self.names.catalog.all() if self._hints_left >= 0 else ()
+        close = similar_names(name, models, self.names.aliases) if models else ()
         return f", did you mean {' or '.join(close)}?" if close else ""
 
-    def misspelt(self, models: Iterable[Model]) -> str:
-        """The listed id that an unlisted one of these differs from by its letters alone, or ""."""
+    def intended_id(self, models: Iterable[Model]) -> str:
+        """Return the listed id that an unlisted one of these models probably misspells, or ""."""
         unlisted = [model for model in models if not model.listed]
-        self._hints -= len(unlisted)
-        catalog = self.names.catalog.all() if self._hints >= 0 else ()
-        return next((close for model in unlisted if (close := misspelt(model, catalog))), "")
+        self._hints_left -= len(unlisted)
+        catalog = self.names.catalog.all() if self._hints_left >= 0 else ()
+        return next((close for model in unlisted if (close := intended_id(model, catalog))), "")
 
-    def admitted(self) -> frozenset[str]:
-        return self._all()[0]
+    @cached_property
+    def admittable(self) -> frozenset[str]:
+        return frozenset().union(*(names.version_ids | names.listed_pools for names in self._model_names))
 
-    def every(self) -> frozenset[str]:
-        return self._all()[1]
+    @cached_property
+    def all(self) -> frozenset[str]:
+        return frozenset().union(*(names.all for names in self._model_names), self.names.aliases)
 
-    def _all(self) -> tuple[frozenset[str], frozenset[str]]:
-        if self._gathered is None:
-            catalog = self.names.catalog
-            listed = [names_of(model, catalog) for model in catalog.all()]
-            admitted = frozenset().union(*(each.versions | each.members for each in listed))
-            every = frozenset().union(*(each.every for each in listed), self.names.aliases)
-            self._gathered = admitted, every
-        return self._gathered
+    @cached_property
+    def _model_names(self) -> list[ModelNames]:
+        return [names_of(model, self.names.catalog) for model in self.names.catalog.all()]
 
-    def lists_nothing(self, pattern: str) -> bool:
-        """True for a provider without models in the catalogue, such as a local server."""
+    def lists_no_model(self, pattern: str) -> bool:
+        """Return True for a provider without models in the catalogue, such as a local server."""
         provider, slash, _ = pattern.partition("/")
         known = SYNONYMS.get(provider, provider)
-        return (
-            bool(slash)
-            and known in self.names.catalog.providers
-            and not _matching(f"{known}/*", self.every())
-        )
+        return bool(slash) and known in self.names.catalog.providers and not _matches(f"{known}/*", self.all)
 
 
-def _patterns(record: Record, known: _Known) -> Iterator[Line]:
+def _check_patterns(record: Record, known: _KnownNames) -> Iterator[FieldProblem]:
     if isinstance(record, AccessRecord):
         for pattern in record.models or ():
-            yield from (("models", why) for why in _without_match(pattern, known, known.admitted))
+            yield from (("models", why) for why in _check_pattern(pattern, known, admits=True))
         for pattern in record.deny or ():
-            yield from (("deny", why) for why in _without_match(pattern, known, known.every))
+            yield from (("deny", why) for why in _check_pattern(pattern, known, admits=False))
     for condition in record.when:
-        for text in (
-            _listed(condition.value) if condition.fact == "model" and condition.op != "contains" else ()
-        ):
-            if isinstance(text, str):
-                yield from (("when.model", why) for why in _without_match(text, known, known.every))
+        if condition.fact == "model" and condition.op != "contains":
+            for text in _as_tuple(condition.value):
+                if isinstance(text, str):
+                    yield from (("when.model", why) for why in _check_pattern(text, known, admits=False))
 
 
-def _without_match(pattern: str, known: _Known, among: Callable[[], frozenset[str]]) -> Iterator[str]:
-    low, names = pattern.lower(), known.names
-    if _matching(low, among()) or known.lists_nothing(low):
+def _check_pattern(pattern: str, known: _KnownNames, *, admits: bool) -> Iterator[str]:
+    """`admits`: the pattern is of `models`, and is compared with fewer names."""
+    low = pattern.lower()
+    if _matches(low, known.admittable if admits else known.all) or known.lists_no_model(low):
         return
-    meant, admits = names.resolve(pattern) if "*" not in pattern else None, among == known.admitted
-    if meant and meant.sort == "alias" and admits:
-        yield f"{pattern!r} is an alias: patterns admit its members"
-    elif meant and all(model.listed for model in meant.models):  # as asked for, a retired name counts
+    resolved = known.names.resolve(pattern) if "*" not in pattern else None
+    if resolved and resolved.kind == "alias" and admits:
+        yield f"{pattern!r} is an alias: use patterns of its members"
+    elif resolved and all(model.listed for model in resolved.models):  # `deny` matches a retired name
         if admits:
-            yield f"{pattern!r} is retired: a pattern admits what answers for it, {meant.models[0].id}"
-    elif meant and admits and (close := known.misspelt(meant.models)):
+            yield f"{pattern!r} is retired: use a pattern of its successor {resolved.models[0].id}"
+    elif resolved and admits and (close := known.intended_id(resolved.models)):
         yield f"the catalogue does not list {pattern!r}, did you mean {close}?"
-    elif meant is None or not admits:
-        yield f"no model of the catalogue is like {pattern!r}{known.hint(pattern)}"
+    elif resolved is None or not admits:
+        yield f"no model in the catalogue matches {pattern!r}{known.suggest(pattern)}"
 
 
 def check_patterns(patterns: Iterable[str], ruleset: RuleSet, catalog: Catalog) -> Iterator[str]:
-    """A problem for each pattern of a key that matches no model. `catalog`: with the set's records."""
-    known = _Known(ruleset.names(catalog))
+    """Yield a problem for each pattern of a key that matches no model. `catalog`: with the set's records."""
+    known = _KnownNames(ruleset.resolver(catalog))
     for pattern in patterns:
-        yield from _without_match(pattern, known, known.admitted)
+        yield from _check_pattern(pattern, known, admits=True)
 
 
-def _matching(pattern: str, names: frozenset[str]) -> bool:
+def _matches(pattern: str, names: frozenset[str]) -> bool:
     if "*" not in pattern:
         return pattern in names
-    test, full = compile_pattern(pattern), "/" in pattern
-    return any(test(name) for name in names if ("/" in name) is full)
+    test, is_id = compile_pattern(pattern), "/" in pattern
+    return any(test(name) for name in names if ("/" in name) is is_id)
 
 
-def _scope(record: Record, keys: KnownKeys) -> Iterator[Line]:
-    for field, there in (("key", keys.ids), ("project", keys.projects)):
+def _check_scope(record: Record, keys: KnownKeys) -> Iterator[FieldProblem]:
+    known = {"key": ("with the id", keys.ids), "project": ("of project", keys.projects)}
+    for field, (description, existing) in known.items():
         for name in getattr(record.scope, field) or ():
-            if name not in there:
-                yield (
-                    f"scope.{field}",
-                    f"there is no key {'with the id' if field == 'key' else 'of project'} {name!r}",
-                )
+            if name not in existing:
+                yield f"scope.{field}", f"there is no key {description} {name!r}"

@@ -570,11 +570,11 @@ def test_what_a_providers_wire_cannot_represent() -> None:
 
 def test_content_by_its_address_is_refused_with_its_place_where_nobody_would_fetch_it() -> None:
     live, url = {"unsupported": {"openai": frozenset({"urls"})}}, "messages[1].content[0].image_url"
-    refusal = decided("openai/brand-new", live=live, url=url).refusal
+    refusal = decided("openai/brand-new", live=live, linked_part=url).refusal
     assert refusal is not None
     assert (refusal.code, refusal.param) == ("unsupported_parameter", url)
     assert decided("openai/brand-new", live=live).refusal is None
-    assert "openai/mid" not in ids(decided(live=live, url=url))
+    assert "openai/mid" not in ids(decided(live=live, linked_part=url))
 
 
 @pytest.mark.parametrize(
@@ -924,7 +924,7 @@ def test_a_listed_model_has_its_window_and_its_price() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "lacking"),
+    ("rules", "unsupported"),
     [
         pytest.param((), {"urls"}, id="the provider's wire"),
         pytest.param(("budget", "surface:own"), {"custom_tools"}, id="a surface of its own"),
@@ -932,8 +932,8 @@ def test_a_listed_model_has_its_window_and_its_price() -> None:
         pytest.param(("surface:gone",), {"urls"}, id="one that the provider has no more"),
     ],
 )
-def test_what_the_wire_to_a_model_cannot_represent(rules: tuple[str, ...], lacking: set[str]) -> None:
-    told = {"up": {"urls"}, "up surface:own": {"custom_tools"}, "up surface:free": set[str]()}
-    world = LiveState(unsupported={wire: frozenset(each) for wire, each in told.items()})
-    assert world.unsupported_by(Model(provider="up", name="m", rules=rules)) == lacking
+def test_what_the_wire_to_a_model_cannot_represent(rules: tuple[str, ...], unsupported: set[str]) -> None:
+    by_wire = {"up": {"urls"}, "up surface:own": {"custom_tools"}, "up surface:free": set[str]()}
+    world = LiveState(unsupported={wire: frozenset(each) for wire, each in by_wire.items()})
+    assert world.unsupported_by(Model(provider="up", name="m", rules=rules)) == unsupported
     assert world.unsupported_by(Model(provider="else", name="m", rules=rules)) == set()

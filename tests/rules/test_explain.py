@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rules import Decision, Rejection
+from rules import Decision
+from rules.decision import Rejection
 from tests.support.small_catalog import decided
 
 RECORDS: list[dict[str, Any]] = [

@@ -152,17 +152,17 @@ def test_check_passes(
                 {**LONG, "fallbacks": ["openai/gpt-4o"]},
                 promise(request=PROMPT, expect={"model": "gemini/gemini-2.5-pro"}),
             ],
-            ["got openai/gpt-4o", "gemini/gemini-2.5-pro was refused: denied by access eu"],
+            ["got openai/gpt-4o", "gemini/gemini-2.5-pro was rejected: denied by access eu"],
             id="the step that went otherwise: the model was refused",
         ),
         pytest.param(
             [LONG, promise(request=PROMPT, expect={"model": "openai/gpt-4o"})],
-            ["got gemini/gemini-2.5-pro", "route/long: applied; the choice was by rule"],
+            ["got gemini/gemini-2.5-pro", "route/long: applied; chosen by rule"],
             id="the step that went otherwise: a rule applied",
         ),
         pytest.param(
             [promise(request={"model": "gpt-5-mini"}, expect={"reason": "preference"})],
-            ["expected reason preference, got requested", "no route applies"],
+            ["expected reason preference, got requested", "no route rule matched"],
             id="a request that names its model",
         ),
         pytest.param(

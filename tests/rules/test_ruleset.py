@@ -39,7 +39,7 @@ def budget(id: str, **given: Any) -> Item:
 
 
 def routed(items: list[Item], facts: Facts) -> list[str]:
-    return [record.id for record in RuleSet.read(items).matching(facts).routes]
+    return [record.id for record in RuleSet.read(items).match(facts).routes]
 
 
 FACTS = Facts(project="p", key="k", function="f", input_tokens=10, hour=12)
@@ -111,7 +111,7 @@ def test_every_rule_has_a_step() -> None:
             route("a", when={"input_tokens": {"gt": 8000}, "hour": 3}),
             {"kind": "alias", "id": "z", "models": "openai/gpt-5"},
         ]
-    ).matching(FACTS)
+    ).match(FACTS)
     assert [(step.kind, step.id, step.outcome) for step in found.steps] == [
         ("route", "a", "failed: input_tokens gt 8000, got 10"),
         ("access", "b", "applied"),
@@ -129,7 +129,7 @@ def test_a_condition_on_the_model_is_asked_of_each_candidate_later() -> None:
         access("b", when={**when, "hour": 3}),
         budget("c", when=when),
     ]
-    found = RuleSet.read(items).matching(Facts(model="groq/llama", hour=12))
+    found = RuleSet.read(items).match(Facts(model="groq/llama", hour=12))
     assert found.routes == ()
     assert [record.id for record in (*found.access, *found.budgets)] == ["a", "c"]
     assert [step.outcome for step in found.steps[1:]] == [
@@ -155,7 +155,7 @@ def test_a_step_tells_the_route_that_applied_from_those_behind_it(
 ) -> None:
     steps = (
         RuleSet.read([route("a", **first), route("b", **second), route("c", when={"hour": 3})])
-        .matching(FACTS)
+        .match(FACTS)
         .steps
     )
     outcomes = {step.id: step.outcome for step in steps}
@@ -174,8 +174,8 @@ def test_of_gives_the_enabled_records_of_a_kind() -> None:
 
 def test_the_empty_set() -> None:
     assert (RuleSet.EMPTY.records, RuleSet.EMPTY.problems) == ((), ())
-    assert RuleSet.EMPTY.matching(FACTS).steps == ()
-    assert RuleSet.EMPTY.refusing(FACTS) is None
+    assert RuleSet.EMPTY.match(FACTS).steps == ()
+    assert RuleSet.EMPTY.refusing_problem(FACTS) is None
 
 
 GOOD, BAD = route("a", model="openai/gpt-5"), route("a", modle="openai/gpt-5")
@@ -249,16 +249,16 @@ def test_a_bad_record_changes_nothing(bad: Any, last: Item | None, instead: str,
     (problem,) = ruleset.problems
     assert (problem.instead, problem.field) == (instead, field)
     assert ruleset.items == {("route", "other"): other} | ({(kind, "a"): last} if instead == LAST else {})
-    assert (ruleset.refusing(FACTS) is problem) is (instead == REFUSES)
+    assert (ruleset.refusing_problem(FACTS) is problem) is (instead == REFUSES)
     assert str(problem).startswith(f"{problem.kind}/{problem.id}: `{field}`: ")
 
 
 def test_a_bad_record_refuses_its_scope_only() -> None:
     ruleset = RuleSet.read([access("a", scope={"project": ["p", "q"], "key": "k"}, modls=[])])
     assert ruleset.problems[0].scope == Scope(project=("p", "q"), key=("k",))
-    assert ruleset.refusing(FACTS) is ruleset.problems[0]
-    assert ruleset.refusing(Facts(project="p", key="other")) is None
-    assert ruleset.refusing(Facts(project="other", key="k")) is None
+    assert ruleset.refusing_problem(FACTS) is ruleset.problems[0]
+    assert ruleset.refusing_problem(Facts(project="p", key="other")) is None
+    assert ruleset.refusing_problem(Facts(project="other", key="k")) is None
 
 
 def test_what_is_no_longer_there_is_gone() -> None:
@@ -321,8 +321,8 @@ def test_what_is_left_alone_stays_as_it_was() -> None:
 
 def test_a_new_budget_that_the_caller_can_leave_refuses_its_scope() -> None:
     ruleset = RuleSet.read([budget("a", each="user", scope={"project": "p"})])
-    assert ruleset.refusing(FACTS) is not None
-    assert ruleset.refusing(Facts(project="q")) is None
+    assert ruleset.refusing_problem(FACTS) is not None
+    assert ruleset.refusing_problem(Facts(project="q")) is None
 
 
 def test_the_revision_is_of_what_is_in_force() -> None:
@@ -385,8 +385,8 @@ def test_what_cannot_be_measured_is_a_problem_too() -> None:
 )
 def test_whatever_the_table_holds_a_set_comes_of_it(items: list[Any]) -> None:
     ruleset = RuleSet.read(items)
-    ruleset.matching(FACTS)
-    ruleset.refusing(FACTS)
+    ruleset.match(FACTS)
+    ruleset.refusing_problem(FACTS)
     again = RuleSet.read(items, previous=ruleset.items)
     assert again.revision == ruleset.revision
     assert len(ruleset.records) + len(ruleset.problems) == len(items)

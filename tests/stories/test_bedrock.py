@@ -240,7 +240,7 @@ async def test_an_image_by_its_address_goes_to_the_next_of_a_list(bedrock: Bedro
     response = await gateway.post(
         "/v1/explain", {"model": "eyes", "messages": [{"role": "user", "content": [IMAGE]}]}
     )
-    assert {"model": NOVA, "why": "does not support content by its address"} in response.json["rejections"]
+    assert {"model": NOVA, "why": "does not support content given by URL"} in response.json["rejections"]
 
 
 async def test_claude_on_its_own_surface_is_spoken_to_as_by_anthropic(

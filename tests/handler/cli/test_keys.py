@@ -344,7 +344,7 @@ def test_a_list_warns_of_patterns_that_match_no_model(cli: CommandLine) -> None:
     cli.put_rules({"kind": "model", "id": "openai/mine", "provider": "openai", "name": "mine"})
     assert cli.run("keys", "list") == 0
     (warning,) = cli.warnings
-    assert warning.startswith("warning: k: `models`: no model of the catalogue is like 'opneai/*'")
+    assert warning.startswith("warning: k: `models`: no model in the catalogue matches 'opneai/*'")
 
 
 def test_every_list_is_available_as_json(cli: CommandLine) -> None:

@@ -25,7 +25,7 @@ async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> Non
         await asyncio.sleep(400)  # longer than an emptied table is not believed
         lines = [one["message"] for one in gateway.lines if one["level"] == "WARNING"]
         assert len(lines) == logged
-        assert all(line.startswith("access/typo: `deny`: no model of the catalogue") for line in lines)
+        assert all(line.startswith("access/typo: `deny`: no model in the catalogue") for line in lines)
     watching.cancel()
 
 

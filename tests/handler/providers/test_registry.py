@@ -20,13 +20,22 @@ from handler.providers.rows.builtin import PROVIDERS
 from handler.settings import Settings
 from handler.upstream.credentials import is_credential
 from rules import read_record
-from rules.admission import WIRE_ONLY
+from rules.admission import WIRE_FEATURES
 from rules.records.provider_fields import AUTH
 
 DOCS = Path(__file__).parents[3] / "docs" / "providers.md"
 EVERY = [pytest.param(row, id=name) for name, row in PROVIDERS.items()]
 OFF = {"bedrock", "azure", "ollama", "vllm", "lmstudio", "cloudflare", "local"}
-FEATURES = {"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "n"} | WIRE_ONLY
+FEATURES = {
+    "tools",
+    "images",
+    "audio",
+    "files",
+    "json_object",
+    "json_schema",
+    "reasoning",
+    "n",
+} | WIRE_FEATURES
 OWN_FIELDS = {"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage"}
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from rules.catalog.catalog import ABLE, COLUMNS, PROVIDERS, Catalog, Price, load_catalog, unlisted_model
+from rules.catalog.catalog import (
+    COLUMNS,
+    DEFAULT_FEATURES,
+    PROVIDERS,
+    Catalog,
+    Price,
+    load_catalog,
+    unlisted_model,
+)
 from rules.records.kinds import ModelRecord
 from rules.ruleset import RuleSet
 from tests.support.small_catalog import CATALOG
@@ -32,7 +40,7 @@ def test_rows_are_sorted_one_a_line() -> None:
 def test_every_row_makes_sense() -> None:
     for model in load_catalog().all():
         assert model.provider in PROVIDERS, model.id
-        assert model.can <= ABLE | {"prefill"}, model.id
+        assert model.can <= DEFAULT_FEATURES | {"prefill"}, model.id
         assert model.quality in (None, 1, 2, 3, 4, 5), model.id
         assert model.speed in (1, 2, 3, 4, 5), model.id
         assert model.context is None or model.context > 0, model.id
@@ -163,7 +171,7 @@ def test_a_record_that_leaves_out_what_the_model_can_leaves_it_open() -> None:
     nothing = CATALOG.with_records([record("mylab/tiny", can=[])]).find("mylab/tiny")
     assert open_ended is not None
     assert nothing is not None
-    assert (open_ended.can, nothing.can) == (ABLE, frozenset())
+    assert (open_ended.can, nothing.can) == (DEFAULT_FEATURES, frozenset())
 
 
 def test_a_record_moves_a_listed_model_to_another_pool_and_keeps_what_its_family_refuses() -> None:
@@ -183,7 +191,12 @@ def test_a_record_for_a_retired_name_comes_before_its_successor() -> None:
 
 def test_what_is_not_listed_is_taken_to_be_able() -> None:
     model = unlisted_model("openai", "Brand/New")
-    assert (model.id, model.pool, model.can, model.listed) == ("openai/Brand/New", "new", ABLE, False)
+    assert (model.id, model.pool, model.can, model.listed) == (
+        "openai/Brand/New",
+        "new",
+        DEFAULT_FEATURES,
+        False,
+    )
 
 
 def test_an_empty_catalogue() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rules import facts_of_request
 from rules.facts.chat import bucket_of
-from rules.facts.estimate import DATA
+from rules.facts.token_estimate import DATA_FIELDS
 
 HELLO = {"role": "user", "content": "hello"}
 
@@ -131,7 +131,7 @@ PLACE = "messages[1].content[0]."
 )
 def test_where_somebody_would_have_to_fetch(part: dict[str, Any], place: str | None) -> None:
     body = {"messages": [{"role": "user", "content": "hi"}, {"role": "user", "content": [part]}]}
-    assert facts_of_request(body).url == (place and PLACE + place)
+    assert facts_of_request(body).linked_part == (place and PLACE + place)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,9 @@ def grown(body: Any, data: st.DataObject) -> Any:
         holder.append(data.draw(VALUE | MEDIUM | MESSAGE))
     elif key is None:
         holder.setdefault(data.draw(NAME | st.text(max_size=5)), data.draw(VALUE))
-    elif isinstance(holder[key], str) and not (key == "type" and holder[key] in DATA):  # else another part
+    elif isinstance(holder[key], str) and not (
+        key == "type" and holder[key] in DATA_FIELDS
+    ):  # else another part
         holder[key] += text
     return longer
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from rules.facts.facts import FAMILIES, VOCABULARY, Facts, sort_of, value_of
+from rules.facts.facts import FAMILIES, VOCABULARY, Facts, fact_getter, fact_type
 
 NOT_ASKED = {
     "prefer",
     "fallbacks",
     "n",
     "custom_tools",
-    "pages",
-    "url",
+    "document_tokens",
+    "linked_part",
     "random",
     "key_models",
 }  # of the decision, not of the request
@@ -26,7 +26,7 @@ def test_the_vocabulary_is_what_facts_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "type"),
+    ("name", "kind"),
     [
         pytest.param("model", "text", id="the model is a text"),
         pytest.param("stream", "flag", id="stream is true or false"),
@@ -38,10 +38,10 @@ def test_the_vocabulary_is_what_facts_hold() -> None:
         pytest.param("header.x-team", "text", id="a header is a text"),
     ],
 )
-def test_a_fact_has_a_sort(name: str, type: str) -> None:
-    sort = sort_of(name)
-    assert sort is not None
-    assert sort.type == type
+def test_a_fact_has_a_type(name: str, kind: str) -> None:
+    found = fact_type(name)
+    assert found is not None
+    assert found.kind == kind
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_fact_has_a_sort(name: str, type: str) -> None:
     ],
 )
 def test_a_rule_may_not_ask_for(name: str) -> None:
-    assert sort_of(name) is None
+    assert fact_type(name) is None
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,6 @@ def test_a_rule_may_not_ask_for(name: str) -> None:
         pytest.param("header.x-team", "blue", id="a header"),
     ],
 )
-def test_value_of(name: str, value: Any) -> None:
+def test_the_value_of_a_fact(name: str, value: Any) -> None:
     facts = Facts(input_tokens=10, tags={"team": "red"}, metadata={"a.b": "c"}, header={"x-team": "blue"})
-    assert value_of(facts, name) == value
+    assert fact_getter(name)(facts) == value

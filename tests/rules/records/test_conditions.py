@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rules.errors import InvalidRecord
 from rules.facts.facts import Facts
-from rules.records.conditions import OPERATORS, Condition, conditions
+from rules.records.conditions import OPERATORS, Condition, read_conditions
 from rules.records.patterns import compile_pattern
 
 FACTS = Facts(
@@ -108,7 +108,7 @@ FACTS = Facts(
     ],
 )
 def test_holds(when: dict[str, Any], expected: bool) -> None:
-    assert all(condition.holds(FACTS) for condition in conditions(when)) is expected
+    assert all(condition.holds(FACTS) for condition in read_conditions(when)) is expected
 
 
 def test_no_effort_is_no_reasoning() -> None:
@@ -129,14 +129,14 @@ def test_no_effort_is_no_reasoning() -> None:
     ],
 )
 def test_the_line_of_an_explanation(when: dict[str, Any], line: str, outcome: str) -> None:
-    (condition,) = conditions(when)
+    (condition,) = read_conditions(when)
     assert str(condition) == line
-    assert condition.failed(condition.look_up(FACTS)) == f"failed: {line}, {outcome}"
+    assert condition.explain_failure(condition.get_fact(FACTS)) == f"failed: {line}, {outcome}"
 
 
 def test_an_explanation_is_short_whatever_was_sent() -> None:
-    (condition,) = conditions({"user": "ann"})
-    assert len(condition.failed("x" * 10_000)) < 150
+    (condition,) = read_conditions({"user": "ann"})
+    assert len(condition.explain_failure("x" * 10_000)) < 150
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_explanation_is_short_whatever_was_sent() -> None:
         pytest.param({"header.Proxy-A": "a"}, "header.Proxy-A", "secret", id="a proxy header in capitals"),
         pytest.param({"hour": {"gte ": 1}}, "hour.gte ", "did you mean `gte`?", id="a misspelt operator"),
         pytest.param({"hour": {"eq": 1}}, "hour.eq", "unknown operator", id="an unknown operator"),
-        pytest.param({"hour": {}}, "hour", "asks nothing", id="no operator"),
+        pytest.param({"hour": {}}, "hour", "has no operator", id="no operator"),
         pytest.param({"input_tokens": {"gt": "many"}}, "input_tokens.gt", "'many'", id="a word for a number"),
         pytest.param({"input_tokens": "many"}, "input_tokens", "a whole number", id="a word as the value"),
         pytest.param({"input_tokens": {"gt": True}}, "input_tokens.gt", "got true", id="a bool is no number"),
@@ -205,7 +205,7 @@ def test_an_explanation_is_short_whatever_was_sent() -> None:
 )
 def test_is_refused(when: Any, field: str, problem: str) -> None:
     with pytest.raises(InvalidRecord) as caught:
-        conditions(when)
+        read_conditions(when)
     assert caught.value.field == field
     assert problem in caught.value.problem
 

@@ -16,7 +16,7 @@ from rules.records.conditions import Condition
 from rules.records.fields import Arm
 from rules.records.kinds import KINDS, AccessRecord, TestRecord
 from rules.records.provider_fields import QUIRKS
-from rules.records.reading import canonical, read_record
+from rules.records.reading import canonical_json, read_record
 from rules.records.scope import Scope
 
 # The least that each kind needs.
@@ -86,7 +86,7 @@ def test_scope_and_conditions_stand_on_what_is_asked_of_a_request(kind: str) -> 
 def test_what_holds_for_everybody_has_no_scope(kind: str, field: str) -> None:
     error = refusal(item(kind, **{field: {"project": "a"}}))
     assert error.field == field
-    assert "hold for every request" in error.problem
+    assert "apply to everyone and take no `scope` or `when`" in error.problem
 
 
 def test_kinds_that_are_not_served_yet_say_so() -> None:
@@ -228,7 +228,7 @@ def test_the_fields_of_a_test_record() -> None:
     assert (record.as_, record.at) == ({"project": "a", "key": "k"}, ("mon", 12))
 
 
-EMPTY, WHOLE, NAME = "is empty", "a whole number", "no name of a model"
+EMPTY, WHOLE, NAME = "is empty", "a whole number", "not a name of a model"
 MISTAKES = [
     # common fields
     pytest.param(
@@ -262,7 +262,9 @@ MISTAKES = [
     pytest.param(
         "route", {"scope": {"projects": "a"}}, "scope.projects", "did you mean `project`?", id="in a scope"
     ),
-    pytest.param("route", {"scope": {"project": []}}, "scope.project", EMPTY, id="nobody in scope"),
+    pytest.param(
+        "route", {"scope": {"project": []}}, "scope.project", "matches nobody", id="nobody in scope"
+    ),
     pytest.param(
         "route", {"scope": {"project": ["a", ""]}}, "scope.project[1]", EMPTY, id="an empty name in scope"
     ),
@@ -342,13 +344,15 @@ MISTAKES = [
     pytest.param(
         "route", {"set": {"top_p": "hot"}}, "set.top_p", "from 0 to 1, got 'hot'", id="a parameter's type"
     ),
-    pytest.param("route", {"set": {"model": "a/b"}}, "set.model", "cannot put", id="setting the model"),
+    pytest.param(
+        "route", {"set": {"model": "a/b"}}, "set.model", "cannot be set by a rule", id="setting the model"
+    ),
     pytest.param("route", {"set": {"stop": [b"x"]}}, "set.stop", "must be JSON", id="bytes as a parameter"),
     pytest.param(
         "route",
         {"set": {"stream_options": {}}},
         "set.stream_options",
-        "cannot put",
+        "cannot be set by a rule",
         id="what belongs to `stream`",
     ),
     pytest.param("route", {"set": {"tools": "web"}}, "set.tools", "must be a map", id="a tool by name"),
@@ -357,10 +361,12 @@ MISTAKES = [
         "route", {"set": {"response_format": "json"}}, "set.response_format", "a map", id="a format by name"
     ),
     pytest.param("route", {"set": {"modalities": 5}}, "set.modalities", "a text", id="no modalities"),
-    pytest.param("route", {"defaults": {"messages": []}}, "defaults.messages", "cannot put", id="messages"),
+    pytest.param(
+        "route", {"defaults": {"messages": []}}, "defaults.messages", "cannot be set by a rule", id="messages"
+    ),
     # access, limits, budgets
     pytest.param(
-        "access", {"models": ["openai/*", "a b"]}, "models[1]", "no pattern", id="a blank in a pattern"
+        "access", {"models": ["openai/*", "a b"]}, "models[1]", "is not a pattern", id="a blank in a pattern"
     ),
     pytest.param(
         "access",
@@ -424,7 +430,7 @@ MISTAKES = [
         id="a version and more",
     ),
     pytest.param("model", {"like": "gpt-5.4"}, "like", "provider/name", id="a model like a pool"),
-    pytest.param("model", {"like": "auto:cheap"}, "like", "no name of its own", id="a model like any"),
+    pytest.param("model", {"like": "auto:cheap"}, "like", "cannot be auto:cheap", id="a model like any"),
     pytest.param("provider", {"quirks": {"reasoning_tag": 1}}, "quirks.reasoning_tag", "text", id="a tag"),
     pytest.param("provider", {"base_url": "https://a.example#x"}, "base_url", "fragment", id="a fragment"),
     pytest.param(
@@ -445,13 +451,23 @@ MISTAKES = [
         "provider", {"credential": "ACME_SECRET"}, "credential", "the name of", id="no key, no token"
     ),
     pytest.param(
-        "provider", {"headers": {"Authorization": "x"}}, "headers.Authorization", "by name", id="auth"
+        "provider",
+        {"headers": {"Authorization": "x"}},
+        "headers.Authorization",
+        "name a key in `credential`",
+        id="auth",
     ),
     pytest.param(
-        "provider", {"headers": {"X-API-Key": "x"}}, "headers.X-API-Key", "by name", id="an api key"
+        "provider",
+        {"headers": {"X-API-Key": "x"}},
+        "headers.X-API-Key",
+        "name a key in `credential`",
+        id="an api key",
     ),
     *(
-        pytest.param("provider", {"headers": {sent: "x"}}, f"headers.{sent}", "by name", id=sent)
+        pytest.param(
+            "provider", {"headers": {sent: "x"}}, f"headers.{sent}", "name a key in `credential`", id=sent
+        )
         for sent in (
             *("Ocp-Apim-Subscription-Key", "X-Auth-Token", "X-Access-Token", "X-Token", "X-Client-Secret"),
             *("Api_Key", "x-api_key", "apikey", "X_Authorization", "x.api.key", "key"),
@@ -466,7 +482,7 @@ MISTAKES = [
     ),
     pytest.param("provider", {"headers": {"te": "x"}}, "headers.te", "connection's", id="hop by hop"),
     pytest.param(
-        "provider", {"headers": {"a b": "x"}}, "headers.a b", "no name of a header", id="no header name"
+        "provider", {"headers": {"a b": "x"}}, "headers.a b", "not a name of a header", id="no header name"
     ),
     pytest.param(
         "provider", {"headers": {"x": "a\r\nb: c"}}, "headers.x", "one line", id="a header injected"
@@ -581,7 +597,7 @@ def test_the_quirks_are_of_four_types() -> None:
     ],
 )
 def test_what_is_equal_has_one_canonical_text(one: Any, other: Any) -> None:
-    assert canonical(one) == canonical(other)
+    assert canonical_json(one) == canonical_json(other)
 
 
 @pytest.mark.parametrize(
@@ -595,7 +611,7 @@ def test_what_is_equal_has_one_canonical_text(one: Any, other: Any) -> None:
     ],
 )
 def test_what_differs_has_another(one: Any, other: Any) -> None:
-    assert canonical(one) != canonical(other)
+    assert canonical_json(one) != canonical_json(other)
 
 
 NUMBERS = st.integers() | st.floats() | st.decimals() | st.just(10**400) | st.just(Decimal("1E+999999"))
@@ -641,7 +657,7 @@ BARE = {"kind": "route", "id": "a"}
 )
 def test_a_route_that_neither_chooses_nor_changes_anything_is_an_error(nothing: dict[str, Any]) -> None:
     error = refusal({**BARE, **nothing})
-    assert (error.field, error.problem[:12]) == ("record", "says nothing")
+    assert (error.field, error.problem[:13]) == ("record", "has no effect")
 
 
 def test_whatever_a_route_says_is_enough() -> None:

@@ -86,18 +86,18 @@ BEHIND = "`record`: never applies: route/a goes first"
             "access/a: `when.project`: never holds: project is 'q' in this scope",
             id="a condition against its own scope",
         ),
-        pytest.param([access()], "access/a: `record`: says nothing", id="an access record of two fields"),
+        pytest.param([access()], "access/a: `record`: has no effect", id="an access record of two fields"),
         pytest.param(
-            [access(deny=["opneai/*"])], "`deny`: no model of the catalogue is like", id="a provider"
+            [access(deny=["opneai/*"])], "`deny`: no model in the catalogue matches", id="a provider"
         ),
         pytest.param([access(deny=["openai/mdi"])], "did you mean openai/mid", id="a deny of a misspelt id"),
         pytest.param([access(models=["mdi"])], "did you mean mid?", id="a misspelt pool"),
-        pytest.param([access(models=["openai/x*"])], "is like 'openai/x*'", id="a pattern of no model"),
+        pytest.param([access(models=["openai/x*"])], "matches 'openai/x*'", id="a pattern of no model"),
         pytest.param([access(models=["old"])], "'old' is retired", id="a pattern for a retired pool"),
-        pytest.param([access(models=["openai/old"])], "answers for it, openai/mid", id="and for its id"),
+        pytest.param([access(models=["openai/old"])], "its successor openai/mid", id="and for its id"),
         pytest.param(
             [{"kind": "alias", "id": "team", "models": ["mid"]}, access(models=["team"])],
-            "'team' is an alias: patterns admit its members",
+            "'team' is an alias: use patterns of its members",
             id="a pattern for an alias",
         ),
         pytest.param(
@@ -124,7 +124,7 @@ BEHIND = "`record`: never applies: route/a goes first"
         ),
         pytest.param(
             [{"kind": "model", "id": "corp/chat", "provider": "corp", "name": "chat"}],
-            "`provider`: no provider is built in or has a record under the name 'corp'",
+            "`provider`: no built-in provider and no provider record is called 'corp'",
             id="a model of no provider",
         ),
     ],
