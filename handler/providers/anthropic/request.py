@@ -79,7 +79,7 @@ def _stop(value: Any, _: Json, dropped: list[str]) -> Json:
 
 
 def _user(value: Any, body: Json, dropped: list[str]) -> Json:
-    """Anthropic asks for an id that does not identify a person."""
+    """Return `metadata`. Anthropic asks for an id that does not identify a person."""
     if "metadata" in body:
         return {}
     if len(value) > 512 or _EMAIL_OR_PHONE.fullmatch(value.strip()):

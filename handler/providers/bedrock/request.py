@@ -158,7 +158,7 @@ def _claude_fields(anthropic: Json, _: str) -> Json:
 
 
 def _nova_fields(anthropic: Json, _: str) -> Json:
-    """https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html"""
+    """Return Nova's fields: https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html"""
     effort = _effort(anthropic)
     return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": effort}} if effort else {}
 

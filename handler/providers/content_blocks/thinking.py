@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from handler.errors import Json
 from handler.providers.content_blocks.conversation import Conversation
+from handler.providers.quirks.model_rules import nearest_effort, parse_rules
 from rules import EFFORTS, Model
 
 # The rules of a Claude model that the catalogue does not list: those of the newest, except for forced tools.
@@ -21,8 +22,7 @@ Thinking = tuple[Json | None, str | None]  # the values of `thinking` and of `ou
 
 def family_rules(model: Model) -> Mapping[str, str]:
     """Return the rules of the model's family: each name with its argument (scripts/catalog_overlay.toml)."""
-    rules = model.rules or (_NEWEST if "claude" in model.name else ())
-    return {name: argument for name, _, argument in (rule.partition(":") for rule in rules)}
+    return parse_rules(model.rules or (_NEWEST if "claude" in model.name else ()))
 
 
 def set_thinking(
@@ -75,12 +75,6 @@ def _adaptive(
     if "between_tools" in rules:
         return {"type": "between_tools"}, None
     return (summarized if needs_display else None), accepted[0]
-
-
-def nearest_effort(requested: str, accepted: list[str]) -> str:
-    """Return the highest accepted effort that is not above the requested one, else the lowest accepted."""
-    lower = [effort for effort in EFFORTS[: EFFORTS.index(requested) + 1] if effort in accepted]
-    return lower[-1] if lower else accepted[0]
 
 
 def _budget(

@@ -113,7 +113,7 @@ def _one_tool(given: Json, tools: list[Json]) -> Choice:
 
 
 def _name(given: Json) -> str | None:
-    """Return the name of a chosen tool, which stands under its type or beside it; None if there is none."""
+    """Return the name of a chosen tool, None if there is none. It is under the type, or next to it."""
     match given:
         case {"type": "function" | "custom" as kind, **fields}:
             definition = fields[kind] if isinstance(fields.get(kind), dict) else fields

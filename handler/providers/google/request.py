@@ -13,6 +13,7 @@ from handler.providers.google.messages import contents_of
 from handler.providers.google.tools import calling_mode, tools_of
 from handler.providers.legacy_functions import functions_to_tools
 from handler.providers.provider import Quirks
+from handler.providers.quirks.model_rules import parse_rules
 from handler.providers.quirks.parameters import DEFAULTS
 from handler.providers.quirks.request import adapt_request
 from handler.providers.unsupported import unsupported
@@ -50,7 +51,7 @@ def build_request(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple
     body = {name: value for name, value in body.items() if value is not None}
     if body.get("response_format") and calling_mode(body) == "NONE":
         body.pop("tools", None)  # tools that may not be called would still rule out `response_format`
-    model_rules = {name: argument for name, _, argument in (rule.partition(":") for rule in model.rules)}
+    model_rules = parse_rules(model.rules)
     dropped = [*left_out, *(name for name in body if _is_unknown(name, body[name]))]
     tools, thinking = tools_of(body, model_rules), _thinking(body, model_rules, dropped)
     if thinking and chat.get("reasoning_effort") != "none":
@@ -70,7 +71,7 @@ def takes_response_format(chat: Json, model: Model) -> bool:
     body = functions_to_tools(chat)
     if calling_mode(body) == "NONE":
         return True
-    return not _tools_rule_out_format(body, {rule.partition(":")[0] for rule in model.rules})
+    return not _tools_rule_out_format(body, parse_rules(model.rules))
 
 
 def _is_unknown(name: str, value: Any) -> bool:

@@ -6,7 +6,7 @@ docs/providers.md describes what is done for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -21,10 +21,14 @@ from rules import EFFORTS
 PLACEHOLDER_SIGNATURE = "skip_thought_signature_validator"
 
 
+def parse_rules(rules: Iterable[str]) -> dict[str, str]:
+    """Return the argument of each rule by its name. `efforts:low` has one; that of `no_stop` is empty."""
+    return {name: argument for name, _, argument in (rule.partition(":") for rule in rules)}
+
+
 def apply_parameter_rules(body: Json, rules: Collection[str], dropped: list[str]) -> Json:
     """Return the body as the model takes it. Fields left out or lowered are added to `dropped`."""
-    for rule in rules:
-        name, _, argument = rule.partition(":")
+    for name, argument in parse_rules(rules).items():
         if name in PARAMETER_RULES:
             body = PARAMETER_RULES[name](body, argument, dropped)
     return body
@@ -44,9 +48,14 @@ def _efforts(body: Json, argument: str, dropped: list[str]) -> Json:
     effort, allowed = body.get("reasoning_effort"), argument.split(",")
     if effort not in EFFORTS or effort in allowed:
         return body
-    lower = [one for one in allowed if _rank(one) <= _rank(effort)]
     dropped.append("reasoning_effort")
-    return {**body, "reasoning_effort": lower[-1] if lower else allowed[0]}
+    return {**body, "reasoning_effort": nearest_effort(effort, allowed)}
+
+
+def nearest_effort(effort: str, allowed: list[str]) -> str:
+    """Return the highest allowed effort that is not above this one, else the lowest allowed."""
+    lower = [one for one in allowed if _rank(one) <= _rank(effort)]
+    return lower[-1] if lower else allowed[0]
 
 
 def _rank(effort: str) -> int:
