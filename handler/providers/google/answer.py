@@ -175,7 +175,7 @@ def _fields_of(part: Json, state: ChoiceState) -> Iterator[tuple[str, Any]]:
 
 
 def _count_size(state: ChoiceState, text: str) -> None:
-    """Counts the memory for a text that is kept. Raises UpstreamError."""
+    """Counts the memory of a text in the state. Raises UpstreamError at the limit."""
     state.size += len(text) + 10 * STRING_OVERHEAD
     if state.size > MAX_STATE:
         raise answer_too_large()

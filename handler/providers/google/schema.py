@@ -42,7 +42,7 @@ def gemini_schema(schema: Any) -> Json:
         return {"type": "object"}
     schema = to_2020_12(schema)
     inlines = any("$ref" in one or "allOf" in one for one in objects(schema))
-    new = _Translation(Merger(schema) if inlines else None).schema(schema, 0)
+    new = _Translator(Merger(schema) if inlines else None).translate(schema, 0)
     if not isinstance(new, dict):
         return {}
     if inlines:
@@ -58,14 +58,14 @@ def limit_max_items(schemas: Collection[Json]) -> None:
             del one["maxItems"]
 
 
-class _Translation:
-    """The translation of one schema. `merger`: None if the schema has neither `$ref` nor `allOf`."""
+class _Translator:
+    """Translates one schema. `merger`: None if the schema has neither `$ref` nor `allOf`."""
 
     def __init__(self, merger: Merger | None) -> None:
         self._merger = merger
 
-    def schema(self, schema: Any, depth: int) -> Any:
-        """Translates one schema. `true` and `false` stay as they are."""
+    def translate(self, schema: Any, depth: int) -> Any:
+        """Returns the translation; `True` and `False` stay as they are."""
         if not isinstance(schema, dict):
             return schema
         node = self._inline(schema, depth)
@@ -83,7 +83,7 @@ class _Translation:
                 if not keywords.isdisjoint(node):
                     new |= translate(self, node, depth)
         if "$defs" in schema:
-            new["$defs"] = self._members(members_of(schema, "$defs"), depth)
+            new["$defs"] = self._translate_members(members_of(schema, "$defs"), depth)
         return {keyword: value for keyword, value in new.items() if value != [] and value is not None}
 
     def _inline(self, schema: Json, depth: int) -> Any:
@@ -102,33 +102,33 @@ class _Translation:
             return {keyword: value for keyword, value in schema.items() if keyword != "allOf"}
         return node
 
-    def _members(self, schemas: Json, depth: int) -> Json:
+    def _translate_members(self, schemas: Json, depth: int) -> Json:
         """Translates schemas under names, without those that accept nothing."""
-        found = {name: self.schema(one, depth + 1) for name, one in schemas.items()}
+        found = {name: self.translate(one, depth + 1) for name, one in schemas.items()}
         return {name: one for name, one in found.items() if one is not False}
 
-    def _items(self, schemas: list[Any], depth: int) -> list[Any]:
-        return [one for each in schemas if (one := self.schema(each, depth + 1)) is not False]
+    def _translate_list(self, schemas: list[Any], depth: int) -> list[Any]:
+        return [one for each in schemas if (one := self.translate(each, depth + 1)) is not False]
 
-    def _union(self, node: Json, depth: int) -> Json:
+    def _translate_alternatives(self, node: Json, depth: int) -> Json:
         alternatives = items_of(node, "anyOf") or items_of(node, "oneOf")
-        return {"anyOf": self._items(alternatives, depth)} if alternatives else {}
+        return {"anyOf": self._translate_list(alternatives, depth)} if alternatives else {}
 
-    def _object(self, node: Json, depth: int) -> Json:
+    def _translate_object(self, node: Json, depth: int) -> Json:
         """Translates the keywords of objects. Drops `patternProperties`, and then `additionalProperties`."""
         new: Json = {}
         if "properties" in node:
-            new["properties"] = self._members(members_of(node), depth)
+            new["properties"] = self._translate_members(members_of(node), depth)
         if "additionalProperties" in node and not patterns_of(node):
-            new["additionalProperties"] = self.schema(node["additionalProperties"], depth + 1)
+            new["additionalProperties"] = self.translate(node["additionalProperties"], depth + 1)
         if "required" in node:
             properties = new.get("properties", {})
             new["required"] = [name for name in required_of(node) if name in properties]
         return new
 
-    def _array(self, node: Json, depth: int) -> Json:
-        new: Json = {"prefixItems": self._items(items_of(node, "prefixItems"), depth)}
-        rest = self.schema(node.get("items"), depth + 1)
+    def _translate_array(self, node: Json, depth: int) -> Json:
+        new: Json = {"prefixItems": self._translate_list(items_of(node, "prefixItems"), depth)}
+        rest = self.translate(node.get("items"), depth + 1)
         if rest is not False:
             return {**new, "items": rest}
         most = node.get("maxItems")
@@ -137,11 +137,11 @@ class _Translation:
 
 
 # Keywords, and the method that translates them.
-_TRANSLATED: Sequence[tuple[frozenset[str], Callable[[_Translation, Json, int], Json]]] = (
-    (frozenset({"anyOf", "oneOf"}), _Translation._union),
+_TRANSLATED: Sequence[tuple[frozenset[str], Callable[[_Translator, Json, int], Json]]] = (
+    (frozenset({"anyOf", "oneOf"}), _Translator._translate_alternatives),
     (frozenset({"exclusiveMinimum", "exclusiveMaximum"}), lambda _, node, depth: _bounds(node)),
-    (frozenset({"properties", "additionalProperties", "required"}), _Translation._object),
-    (frozenset({"items", "prefixItems"}), _Translation._array),
+    (frozenset({"properties", "additionalProperties", "required"}), _Translator._translate_object),
+    (frozenset({"items", "prefixItems"}), _Translator._translate_array),
 )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from handler.errors import Json
 
 # Keywords whose value is one schema, a list of schemas, or schemas under names.
-SCHEMA_KEYWORDS = frozenset(
+_SCHEMA_KEYWORDS = frozenset(
     {
         *(
             "items",
@@ -28,8 +28,8 @@ SCHEMA_KEYWORDS = frozenset(
         *("unevaluatedProperties", "not", "if", "then", "else", "contentSchema"),
     }
 )
-LIST_KEYWORDS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-MAP_KEYWORDS = frozenset({"$defs", "definitions", "properties", "patternProperties", "dependentSchemas"})
+_LIST_KEYWORDS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_MAP_KEYWORDS = frozenset({"$defs", "definitions", "properties", "patternProperties", "dependentSchemas"})
 ANNOTATIONS = frozenset(
     {
         *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
@@ -60,51 +60,51 @@ def to_2020_12(schema: Json) -> Json:
     if given is not None and found is None:
         return schema
     draft = int(found[1] or found[2][:4]) if found else 2020
-    translated: Json = _Translation(schema, draft).schema(schema, head=True)
+    translated: Json = _Translator(schema, draft).translate(schema, head=True)
     return translated
 
 
-class _Translation:
-    """The translation of one schema of draft 4, 6, 7, 2019 or 2020."""
+class _Translator:
+    """Translates one schema of draft 4, 6, 7, 2019 or 2020."""
 
     def __init__(self, root: Json, draft: int) -> None:
         self._root = root
         self._draft = draft
 
-    def schema(self, node: Any, *, head: bool = False) -> Any:
+    def translate(self, node: Any, *, head: bool = False) -> Any:
         if not isinstance(node, dict):
             return node
         ref_only = self._draft <= 7 and isinstance(node.get("$ref"), str)
         new: Json = {}
         for keyword, value in node.items():
             if not (ref_only and keyword not in _BESIDE_REF) and not (head and keyword == "$schema"):
-                new[_new_name(keyword, node)] = self._value(keyword, value)
-        self._bounds(new)
-        self._identity(new)
+                new[_new_name(keyword, node)] = self._translate_value(keyword, value)
+        self._translate_bounds(new)
+        self._translate_identity(new)
         if self._draft <= 7 and isinstance(dependencies := new.pop("dependencies", None), dict):
-            new |= self._dependencies(dependencies)
+            new |= self._translate_dependencies(dependencies)
         if "additionalItems" in new and self._draft <= 2019:
             del new["additionalItems"]  # `items` is one schema for all items
         return node if _is_same(node, new) else new
 
-    def _value(self, keyword: str, value: Any) -> Any:
+    def _translate_value(self, keyword: str, value: Any) -> Any:
         if keyword in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(value, str):
-            return self._reference(value)
-        if keyword in MAP_KEYWORDS and isinstance(value, dict):
-            after = {name: self.schema(one) for name, one in value.items()}
+            return self._translate_reference(value)
+        if keyword in _MAP_KEYWORDS and isinstance(value, dict):
+            after = {name: self.translate(one) for name, one in value.items()}
             return value if _is_same(value, after) else after
-        if isinstance(value, list) and (keyword in LIST_KEYWORDS or keyword == "items"):
-            several = [self.schema(one) for one in value]
+        if isinstance(value, list) and (keyword in _LIST_KEYWORDS or keyword == "items"):
+            several = [self.translate(one) for one in value]
             return value if all(map(operator.is_, value, several)) else several
-        return self.schema(value) if keyword in SCHEMA_KEYWORDS else value
+        return self.translate(value) if keyword in _SCHEMA_KEYWORDS else value
 
-    def _bounds(self, new: Json) -> None:
+    def _translate_bounds(self, new: Json) -> None:
         """Translates draft 4's `exclusiveMinimum: true`, which makes `minimum` exclusive."""
         for exclusive, bound in _BOUNDS.items():
             if isinstance(new.get(exclusive), bool) and new.pop(exclusive) and bound in new:
                 new[exclusive] = new.pop(bound)
 
-    def _identity(self, new: Json) -> None:
+    def _translate_identity(self, new: Json) -> None:
         """Translates draft 4's `id`, ids that are anchors, and 2019-09's reference to the root."""
         if self._draft == 4 and isinstance(new.get("id"), str):
             new["$id"] = new.pop("id")
@@ -117,13 +117,13 @@ class _Translation:
         if self._draft == 2019:
             new.pop("$recursiveAnchor", None)
 
-    def _dependencies(self, given: Json) -> Json:
-        schemas = {name: self.schema(one) for name, one in given.items() if not isinstance(one, list)}
+    def _translate_dependencies(self, given: Json) -> Json:
+        schemas = {name: self.translate(one) for name, one in given.items() if not isinstance(one, list)}
         required = {name: one for name, one in given.items() if isinstance(one, list)}
         parts = {"dependentSchemas": schemas, "dependentRequired": required}
         return {keyword: part for keyword, part in parts.items() if part}
 
-    def _reference(self, reference: str) -> str:
+    def _translate_reference(self, reference: str) -> str:
         """Translates a reference, whose target may have a new path."""
         if not reference.startswith("#/"):
             return reference
@@ -132,7 +132,7 @@ class _Translation:
             name = unescape_step(step)
             steps.append(_new_name(name, at) if in_schema and isinstance(at, dict) else step)
             found = follow_step(at, name)
-            in_schema = not in_schema or (name in SCHEMA_KEYWORDS and not isinstance(found, list))
+            in_schema = not in_schema or (name in _SCHEMA_KEYWORDS and not isinstance(found, list))
             at = found
         moved = "#/" + "/".join(steps)
         return reference if moved == reference else moved

@@ -123,7 +123,7 @@ def test_a_part_that_is_not_text(part: Json, expected: Json) -> None:
             "file.file_id",
             id="an OpenAI file id",
         ),
-        pytest.param({"type": "odd"}, "unsupported_parameter", "type", id="a part of an unknown type"),
+        pytest.param({"type": "unknown"}, "unsupported_parameter", "type", id="a part of an unknown type"),
     ],
 )
 def test_an_unsupported_part_is_refused_with_its_path(part: Json, code: str, param: str) -> None:

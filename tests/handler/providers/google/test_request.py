@@ -84,7 +84,7 @@ def test_parameters(chat: Json, config: Json, dropped: list[str]) -> None:
         pytest.param("gemini-3.1-pro-preview", "xhigh", {"thinkingLevel": "HIGH"}, True, id="pro, xhigh"),
         pytest.param("gemini-9", "medium", {"thinkingLevel": "MEDIUM"}, False, id="an unknown model, medium"),
         pytest.param("gemini-9", "none", {"thinkingLevel": "LOW"}, True, id="an unknown model, none"),
-        pytest.param("gemini-9", "odd", None, True, id="an unknown effort"),
+        pytest.param("gemini-9", "unknown", None, True, id="an unknown effort"),
         pytest.param("gemini-2.5-flash", "none", {"thinkingBudget": 0}, False, id="2.5 flash, none"),
         pytest.param("gemini-2.5-pro", "none", {"thinkingBudget": 128}, True, id="2.5 pro, none"),
         pytest.param("gemini-2.5-flash", "low", {"thinkingBudget": 1024}, False, id="2.5, low"),

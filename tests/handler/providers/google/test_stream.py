@@ -18,7 +18,7 @@ def test_done_is_ignored_and_one_unreadable_event_is_skipped() -> None:
     chunks = [chunk for data in events for chunk in decoder.feed(data)]
     assert [content_of(chunk) for chunk in chunks] == [2]
     with pytest.raises(UpstreamError, match="could not be understood"):
-        list(decoder.feed('{"odd":1}'))
+        list(decoder.feed('{"unknown":1}'))
 
 
 def test_calls_are_numbered_across_the_events_of_a_stream() -> None:
