@@ -167,8 +167,10 @@ class RequestMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
-                headers = (*sanitize_headers(message.get("headers", ())), *self._common_headers(entry))
-                message = {**message, "headers": headers}
+                headers = message.get("headers", ())
+                if "origin" in entry.headers:
+                    headers = sanitize_headers(headers)
+                message = {**message, "headers": (*headers, *self._common_headers(entry))}
             await send(message)
 
         return send_with_headers

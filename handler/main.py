@@ -20,7 +20,7 @@ from handler.providers.credential_hosts import credential_allowed
 from handler.providers.provider import Provider
 from handler.relay.attempts import Relay
 from handler.relay.cooldown import Cooldown
-from handler.relay.shared_cooldown import Sharing
+from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings, read_settings
 from handler.store.dynamodb import create_client
 from handler.store.snapshot import Snapshot
@@ -76,14 +76,14 @@ def _gateway(
         report=report,
     )
     cooldown = Cooldown(now)
-    sharing = Sharing(cooldown, store, report=report, now=now)
-    snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=sharing.refresh)
+    shared_cooldown = SharedCooldown(cooldown, store, report=report, now=now)
+    snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=shared_cooldown.refresh)
     return Gateway(
         settings=settings,
         auth=Auth(store, settings, clock=clock, now=now, on_read=snapshot.start_refresh, report=report),
         policies=Policies(settings, snapshot, credentials, extra_rows),
         cooldown=cooldown,
-        sharing=sharing,
+        shared_cooldown=shared_cooldown,
         relay=_relay(upstream, settings, credentials, signer, cooldown, clock),
         log=log,
         now=lambda: datetime.fromtimestamp(now(), UTC),

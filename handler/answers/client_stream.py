@@ -59,7 +59,7 @@ class Edits(Protocol):
         ...
 
     def sent(self) -> Sent | None:
-        """What another candidate can continue; None if the answer cannot be continued."""
+        """The text that another candidate can continue; None if the answer cannot be continued."""
         ...
 
 

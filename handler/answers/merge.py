@@ -12,7 +12,7 @@ from typing import Any
 from handler.answers.client_stream import ClientStream
 from handler.answers.edits import served
 from handler.answers.resume import HEAD
-from handler.answers.usage import MOST, Usage, WastedUsage, usage_of
+from handler.answers.usage import MAX_TOKENS, Usage, WastedUsage, usage_of
 from handler.errors import Json, UpstreamError
 from handler.wire import sse
 from handler.wire.splice import dump
@@ -139,6 +139,6 @@ def _total(values: Sequence[Any]) -> Any:
     if kinds == {dict}:
         names = dict.fromkeys(name for one in values for name in one)
         return {name: _total([one.get(name) for one in values]) for name in names}
-    if kinds <= {int, float} and all(abs(one) < MOST for one in values):
+    if kinds <= {int, float} and all(abs(one) < MAX_TOKENS for one in values):
         return sum(values)
     return values[0]

@@ -1,4 +1,4 @@
-"""What an answer used and what that costs: tokens, and integers of nano-dollars.
+"""Usage and cost of an answer: tokens, and integers of nano-dollars.
 
 https://platform.openai.com/docs/api-reference/chat/object#chat/object-usage
 """
@@ -14,7 +14,7 @@ from handler.providers.usage import usage_object
 from rules import BYTES_PER_TOKEN, NANO, Candidate, Price
 
 MILLION = 1_000_000
-MOST = 10**12  # tokens that a provider may claim
+MAX_TOKENS = 10**12  # of one answer, as a provider may report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Usage:
     estimated: bool = False  # the provider gave none: from the length of the text
 
     def __bool__(self) -> bool:
-        """False for one that tells of no tokens: no answer takes none, so it tells nothing."""
+        """False when all counts are 0: a provider that sends zeros has reported nothing."""
         return self.input + self.output > 0
 
     def __add__(self, other: Usage) -> Usage:
@@ -45,7 +45,7 @@ WastedUsage = tuple[Candidate, Usage]  # the usage of an attempt that did not gi
 
 
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
-    """The usage that a chat completion or a chunk tells of, if any. The body itself stays as it is."""
+    """The usage that a chat completion or a chunk reports; None if there is none."""
     usage = usage_object(body)
     if usage is None:
         return None
@@ -63,12 +63,12 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
 
 
 def estimated(*, input_tokens: int, output_bytes: int) -> Usage:
-    """The usage of an answer that told of none: the estimate of its input, and its text's length."""
+    """The usage of an answer that reported none: the estimate of its input, and the length of its text."""
     return Usage(input=input_tokens, output=-(-output_bytes // BYTES_PER_TOKEN), estimated=True)
 
 
 def output_bytes(body: Mapping[str, Any]) -> int:
-    """How much text a completion or a chunk brings, in UTF-8 bytes: what `estimated` wants."""
+    """The text of a completion or a chunk, in UTF-8 bytes."""
     size = 0
     for choice in body.get("choices") or ():
         match choice:
@@ -132,7 +132,7 @@ def _plus(counts: Mapping[str, Any], more: Mapping[str, int]) -> dict[str, Any]:
 
 def _count(usage: object, name: str) -> int:
     value = usage.get(name) if isinstance(usage, Mapping) else None
-    return int(value) if isinstance(value, int | float) and 0 < value < MOST else 0
+    return int(value) if isinstance(value, int | float) and 0 < value < MAX_TOKENS else 0
 
 
 def part_bytes(part: Mapping[str, Any]) -> int:
@@ -154,7 +154,7 @@ _TEXTS = frozenset(
 
 
 def tells_usage(text: str) -> bool:
-    """True for a usage chunk after `[DONE]`, the only event that counts there."""
+    """True for a usage chunk, the only event that counts after `[DONE]`."""
     try:
         event = json.loads(text)
     except (ValueError, RecursionError):

@@ -30,6 +30,6 @@ async def chat_completions(gateway: Gateway, request: Request) -> Response | Str
         )
     answer = await cancel_on_disconnect(complete(gateway, call, entry), request.receive)
     headers = decision_headers(entry)
-    if answer.cost_dollars is not None:
-        headers["x-sluice-cost"] = f"{answer.cost_dollars:.9f}".rstrip("0").rstrip(".")
+    if (cost := answer.cost_dollars) is not None:
+        headers["x-sluice-cost"] = f"{cost:.9f}".rstrip("0").rstrip(".")
     return Response(answer.body, headers=headers)

@@ -40,21 +40,18 @@ def decode_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def encode_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """Return a response's headers as ASGI takes them: every value is legal and at most LONGEST_VALUE long."""
-    return [
-        (name.encode("ascii"), _truncate(encode_header_value(value)).encode())
-        for name, value in headers.items()
-    ]
+    encoded = []
+    for name, value in headers.items():
+        text = encode_header_value(value)
+        if len(text) > LONGEST_VALUE:
+            text = _CUT_ESCAPE.sub("", text[: LONGEST_VALUE - 3]) + "..."
+        encoded.append((name.encode("ascii"), text.encode()))
+    return encoded
 
 
 def sanitize_headers(raw: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
     """Yield `raw` with legal values: CORS headers repeat text that the client sent."""
     return ((name, encode_header_value(value.decode("latin-1")).encode()) for name, value in raw)
-
-
-def _truncate(value: str) -> str:
-    if len(value) <= LONGEST_VALUE:
-        return value
-    return _CUT_ESCAPE.sub("", value[: LONGEST_VALUE - 3]) + "..."
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

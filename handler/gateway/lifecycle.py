@@ -15,7 +15,7 @@ from handler.gateway.policy import Policies
 from handler.log import Log
 from handler.relay.attempts import Relay
 from handler.relay.cooldown import Cooldown
-from handler.relay.shared_cooldown import Sharing
+from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings
 
 SETTLING = 1.0  # seconds that background work may take before the instance is frozen
@@ -29,7 +29,7 @@ class Gateway:
     auth: Auth
     policies: Policies
     cooldown: Cooldown
-    sharing: Sharing
+    shared_cooldown: SharedCooldown
     relay: Relay
     log: Log
     now: Callable[[], datetime]  # UTC
@@ -49,7 +49,7 @@ class Gateway:
         random.seed()
         self.policies.snapshot.invalidate()
         self.auth.invalidate()
-        self.sharing.invalidate()
+        self.shared_cooldown.invalidate()
         self.policies.latest = None
         await self.start()
 
@@ -60,5 +60,5 @@ class Gateway:
 
     async def settle(self) -> None:
         """Waits, bounded, for background work: Lambda freezes the instance between two requests."""
-        background = (self.auth, self.policies.snapshot, self.policies.credentials, self.sharing)
+        background = (self.auth, self.policies.snapshot, self.policies.credentials, self.shared_cooldown)
         await asyncio.gather(*(each.settle(SETTLING) for each in background))

@@ -1,23 +1,23 @@
-"""Which candidates go last for a while because they keep failing (contract, section 6: Cooldown). No I/O.
+"""The circuit breaker: candidates that keep failing are asked last for a while (contract, section 6). No I/O.
 
-    working --- it keeps failing ---------------------------> cooling: last, not away
+    working --- it keeps failing ---------------------------> cooling: last, but still a candidate
        ^                                                       |      ^
-       | success                                     time over |      | failure: longer than before
+       | success                                 time has passed |    | failure: longer than before
        +---------------------- to be probed: in its own place for ONE request of this instance
 
-- What counts is `blame` in errors.ACTIONS: a mistake of the caller says nothing of a candidate.
-- It keeps failing: three failures in a row, none more than a minute after the one before. A success takes
-  back half a failure, so a candidate whose streams begin and break off is noticed too. For four successes
-  after its return one failure is enough.
-- At once: a failure that says when to come back (Retry-After), and `auth` and `quota`, which are about our
-  account and not about one request. `permission` and `not_found` may be about one request, so they count.
-- How long: Retry-After (1 s to 10 min), else 5 s, doubling with every failed probe: up to 60 s for what only
-  we can mend (auth, permission, not_found, quota), up to 20 s for what may be over at any moment. So one that
-  recovers has its place back with the first request after at most 20 s, however long it was away.
-- While the probe is under way the others see the candidate as cooling, with 0 seconds left. The probe is a
-  request that asks it first; it ends with its answer, with the request, or after PROBE seconds.
+- Failures count if errors.ACTIONS says `blame`: a mistake of the caller says nothing about a candidate.
+- "Keeps failing" means three failures in a row, each at most a minute after the one before. A success takes
+  back half a failure, so a candidate whose streams start and break off is noticed, too. For four successes
+  after its return, one failure is enough.
+- It cools at once after a failure with a Retry-After, and after `auth` and `quota`, which concern the
+  gateway's account and not one request. `permission` and `not_found` may concern one request, so they count.
+- It cools for its Retry-After (1 s to 10 min), else for 5 s, doubling with every failed probe: up to 60 s for
+  failures that an operator has to correct (auth, permission, not_found, quota), up to 20 s for the others. So
+  a candidate that recovers has its place back with the first request after at most 20 s.
+- While a probe is under way, other requests see the candidate as cooling, with 0 seconds left. The probe is a
+  request that asks the candidate first; it ends with its answer, with the request, or after PROBE seconds.
 
-Times are epoch seconds, as instances share them (sharing.py).
+Times are epoch seconds, because instances share them (shared_cooldown.py).
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from typing import NamedTuple
 
 from handler.errors import ACTIONS
 
-BEGIN = 5.0  # seconds of the first cooling; it doubles
+FIRST = 5.0  # seconds of the first cooling; they double
 LONGEST = 20.0
-OURS_TO_MEND = 60.0
-LONGEST_BY_CLASS = dict.fromkeys(("auth", "permission", "not_found", "quota"), OURS_TO_MEND)
+LONGEST_FOR_OPERATOR = 60.0  # where an operator has to correct something
+LONGEST_BY_CLASS = dict.fromkeys(("auth", "permission", "not_found", "quota"), LONGEST_FOR_OPERATOR)
 AT_ONCE = frozenset({"auth", "quota"})
-ASKED_LEAST, ASKED_MOST = 1.0, 600.0  # seconds of a Retry-After
-FAILURE, SUCCESS, OPENS = 2, 1, 6  # points on, points off, and how many open
+MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1.0, 600.0  # seconds
+FAILURE, SUCCESS, OPENS = 2, 1, 6  # points added, points taken off, points that open the breaker
 IN_A_ROW = 60.0  # seconds between two failures that are in a row
-PROBE = 60.0  # seconds after which a probe that nobody ended counts as ended
-CLOCKS = 10.0  # seconds that the clocks of two instances may differ
-FORGET = 300.0  # seconds without news after which a candidate is as good as new
-MOST = 1_000  # candidates remembered
+PROBE = 60.0  # seconds after which a probe counts as ended
+CLOCK_SKEW = 10.0  # seconds that the clocks of two instances may differ
+FORGET = 300.0  # seconds without an attempt after which a candidate counts as working
+MAX_CANDIDATES = 1_000
 
 _NONE: Mapping[str, float] = MappingProxyType({})
 
 
 class Opening(NamedTuple):
-    """A candidate begins to cool: what other instances are told."""
+    """The start of a candidate's cooling, as other instances get it."""
 
     at: float
     until: float
@@ -59,11 +59,11 @@ class _Candidate:
     failed_at: float = 0.0
     succeeded_at: float = 0.0
     opening: Opening | None = None  # None: working
-    probe: object | None = None  # whose it is
+    probe: object | None = None  # the request that probes
     probe_until: float = 0.0
 
     def left(self, now: float) -> float | None:
-        """Seconds until it may be probed, 0 while it is; None when it has its own place."""
+        """Seconds until it may be probed, 0 during a probe; None when it has its own place."""
         if self.opening is None:
             return None
         if now < self.opening.until:
@@ -72,7 +72,7 @@ class _Candidate:
 
 
 class Cooldown:
-    """One per process. `on_change` is told of each opening, and with None of each return to work."""
+    """The breakers of one process. `on_change` gets each opening, and None for each return to work."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -80,12 +80,12 @@ class Cooldown:
         self.invalidate()
 
     def invalidate(self) -> None:
-        """Forgets everything: what was known before a restore is old."""
+        """Forgets everything, as after a restore."""
         self._seen: dict[str, _Candidate] = {}
-        self._open: dict[str, _Candidate] = {}  # those of them that do not work
+        self._open: dict[str, _Candidate] = {}  # those of them that are not working
 
     def observe(self, id: str, failure_class: str, retry_after: float | None = None) -> None:
-        """What became of an attempt: "ok" or its class of failure, and the seconds the provider asked for."""
+        """Records an attempt: "ok" or its failure class, and the provider's Retry-After in seconds."""
         now = self._now()
         if failure_class == "ok":
             self._succeeded(id, now)
@@ -95,7 +95,7 @@ class Cooldown:
             self._open[id].probe = None
 
     def cooling(self) -> Mapping[str, float]:
-        """The candidates that go last now, with the seconds until they are to be probed."""
+        """The candidates that go last now, with the seconds until they may be probed."""
         if not self._open:
             return _NONE
         now = self._now()
@@ -105,28 +105,28 @@ class Cooldown:
         return {id: left for id, one in self._open.items() if (left := one.left(now)) is not None}
 
     def probe(self, id: str, holder: object) -> None:
-        """`holder` is about to ask this candidate first: its probe, if it is to be probed."""
+        """Makes `holder`, which asks this candidate first, its probe if one is due."""
         one, now = self._open.get(id), self._now()
         if one is not None and one.left(now) is None:
             one.probe, one.probe_until = holder, now + PROBE
 
     def release(self, holder: object) -> None:
-        """The request of `holder` is over: where it was a probe and taught nothing, the next one is."""
+        """Ends the probe of `holder`, whose request is over: if it decided nothing, another may probe."""
         for one in self._open.values():
             if one.probe is holder:
                 one.probe = None
 
     def adopt(self, id: str, opening: Opening) -> None:
-        """What another instance saw. It counts unless this one has seen something since."""
+        """Takes over another instance's opening, unless this instance has seen something since."""
         now, one = self._now(), self._of(id)
-        until = min(opening.until, opening.at + ASKED_MOST)
-        current = now - opening.at > -CLOCKS and now < until + IN_A_ROW
+        until = min(opening.until, opening.at + MAX_RETRY_AFTER)
+        current = now - opening.at > -CLOCK_SKEW and now < until + IN_A_ROW
         longer = one.opening is None or one.opening.until < until
         if current and longer and one.succeeded_at < opening.at:
             self._begin(id, one, Opening(opening.at, until, max(opening.level, 1)))
 
     def reopened(self, ids: Iterable[str]) -> None:
-        """Another instance saw these at work again: they may be probed now."""
+        """Allows a probe of these now: another instance saw them working again."""
         now = self._now()
         for id in ids:
             one = self._open.get(id)
@@ -138,7 +138,7 @@ class Cooldown:
         one.succeeded_at, one.points = now, max(0, one.points - SUCCESS)
         if one.opening is not None:
             self._close(id, one)
-            one.points = OPENS - FAILURE  # one more failure soon, as of a stream that began and breaks off
+            one.points = OPENS - FAILURE  # one more failure opens it again
             self.on_change(id, None)
 
     def _failed(self, id: str, now: float, failure_class: str, retry_after: float | None) -> None:
@@ -149,12 +149,11 @@ class Cooldown:
         enough = one.points >= OPENS or failure_class in AT_ONCE or bool(retry_after)
         if last is None and not enough:
             return
-        under_way = (
-            last is not None and now < last.until
-        )  # it was asked before it began to cool, or as the last
+        # It was asked before it started to cool, or as the last candidate.
+        under_way = last is not None and now < last.until
         level = last.level + (0 if under_way else 1) if last else 1
         until = now + _seconds(failure_class, level, retry_after)
-        if under_way and last and (not retry_after or until < last.until + BEGIN):
+        if under_way and last and (not retry_after or until < last.until + FIRST):
             return
         opening = Opening(now, until, level)
         self._begin(id, one, opening)
@@ -169,9 +168,9 @@ class Cooldown:
         self._open.pop(id, None)
 
     def _of(self, id: str) -> _Candidate:
-        """What is known of it, as the newest. Names come from callers: the oldest that works gives way."""
+        """The candidate's state, made the newest. Beyond the limit, the oldest working one is dropped."""
         one = self._seen.pop(id, None) or _Candidate()
-        if len(self._seen) >= MOST:
+        if len(self._seen) >= MAX_CANDIDATES:
             oldest = next((each for each in self._seen if each not in self._open), next(iter(self._seen)))
             del self._seen[oldest]
             self._open.pop(oldest, None)
@@ -180,7 +179,7 @@ class Cooldown:
 
 
 def _seconds(failure_class: str, level: int, retry_after: float | None) -> float:
-    """How long to cool, for the `level`th time in a row."""
+    """Seconds to cool, for the `level`th time in a row."""
     if retry_after:
-        return min(max(retry_after, ASKED_LEAST), ASKED_MOST)
-    return float(min(BEGIN * 2 ** min(level - 1, 10), LONGEST_BY_CLASS.get(failure_class, LONGEST)))
+        return min(max(retry_after, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
+    return float(min(FIRST * 2 ** min(level - 1, 10), LONGEST_BY_CLASS.get(failure_class, LONGEST)))

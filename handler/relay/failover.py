@@ -10,14 +10,13 @@ from handler.errors import SchemaMismatch, Unsupported, UpstreamError
 from rules import Candidate, Decision
 
 BACKOFF = 0.25  # seconds before the first retry, doubling; times 0.5 to 1.5
-# Seconds a Retry-After may hold up a retry; asked for more, the next candidate is the better one.
-PATIENCE = 5.0
-RATE_LIMIT_WAITS = 2
-RATE_LIMIT_PATIENCE = 20.0  # seconds of one wait
+MAX_RETRY_DELAY = 5.0  # seconds; after a longer Retry-After the next candidate is the better one
+MAX_RATE_LIMIT_WAITS = 2
+MAX_RATE_LIMIT_WAIT = 20.0  # seconds of one wait
 
 
 class Step(NamedTuple):
-    """Whom to try, after how many seconds."""
+    """The candidate to try next, after `delay` seconds."""
 
     candidate: Candidate
     delay: float = 0.0
@@ -43,17 +42,17 @@ class Failover:
         self._retry_after_max = retry_after_max
         self._jitter = jitter
         self._pinned = pinned
-        self._retried: dict[str, int] = {}  # how often, by id
-        self._once: set[tuple[str, str]] = set()  # what may be asked again only once: the id, and after what
+        self._retries_of: dict[str, int] = {}  # by candidate id
+        self._repeated: set[tuple[str, str]] = set()  # asked again, which may be once: id and failure class
         self._window: int | None = None  # tokens of the largest window that was too small
         self._limited: dict[str, tuple[float, Candidate]] = {}  # by id: when it may be asked again
         self._waits = 0
 
     def first(self) -> Step | None:
-        return self._onward()
+        return self._next_candidate()
 
     def another(self, candidate: Candidate) -> Candidate | None:
-        """The next one that is not `candidate`, for a hedge; it has had its turn then."""
+        """Takes the next candidate that is not `candidate` out of the queue, for a hedge."""
         for other in self._queue:
             if other.id != candidate.id:
                 self._queue.remove(other)
@@ -67,7 +66,7 @@ class Failover:
         return not error.action.failover
 
     def note(self, candidate: Candidate, error: UpstreamError, now: float) -> None:
-        """Notes what a failure says about later attempts."""
+        """Records what a failure says about later attempts."""
         if error.failure_class == "rate_limit":
             given = error.retry_after
             self._limited[candidate.id] = (now + (2.0**self._waits if given is None else given), candidate)
@@ -77,9 +76,9 @@ class Failover:
     def after(
         self, candidate: Candidate, error: UpstreamError, *, now: float, deadline: float, again: bool = True
     ) -> Step | None:
-        """What to try once `candidate` has failed; None when that was all. Times on the one clock.
+        """The next step once `candidate` has failed; None when there is none. Times are on one clock.
 
-        `again`: it may be `candidate` once more.
+        again: the step may be `candidate` once more.
         """
         self.note(candidate, error, now)
         if self.ends(candidate, error):
@@ -93,27 +92,27 @@ class Failover:
         self, candidate: Candidate, error: UpstreamError, now: float, *, again: bool
     ) -> Iterator[Step | None]:
         if again:
-            yield self._again(candidate, error)
-        yield self._onward()
-        yield self._once_the_limit_allows(now)
+            yield self._same_candidate(candidate, error)
+        yield self._next_candidate()
+        yield self._after_rate_limit(now)
 
-    def _again(self, candidate: Candidate, error: UpstreamError) -> Step | None:
+    def _same_candidate(self, candidate: Candidate, error: UpstreamError) -> Step | None:
         if isinstance(error, SchemaMismatch):
-            # In the next mode (there are few, and each is refused once), or shown what is wrong, once.
+            # In the next mode (there are few, and each is refused once), or with a correction, once.
             again = error.answer_text is None or self._first_time(candidate, error)
             return Step(candidate) if again else None
         if error.failure_class == "rate_limit":
-            return self._soon(candidate, error)
-        retried = self._retried.get(candidate.id, 0)
+            return self._after_short_limit(candidate, error)
+        retried = self._retries_of.get(candidate.id, 0)
         if not error.action.retry or retried >= self._retries:
             return None
         delay = error.retry_after
         if delay is None:
             delay = BACKOFF * 2**retried * (0.5 + self._jitter())
-        self._retried[candidate.id] = retried + 1
-        return Step(candidate, delay) if delay <= PATIENCE else None
+        self._retries_of[candidate.id] = retried + 1
+        return Step(candidate, delay) if delay <= MAX_RETRY_DELAY else None
 
-    def _soon(self, candidate: Candidate, error: UpstreamError) -> Step | None:
+    def _after_short_limit(self, candidate: Candidate, error: UpstreamError) -> Step | None:
         """Retries a rate-limited candidate once, where its limit ends soon: it may have the prompt cached."""
         delay = error.retry_after
         if not self._queue or delay is None or delay > self._retry_after_max:
@@ -125,24 +124,24 @@ class Failover:
 
     def _first_time(self, candidate: Candidate, error: UpstreamError) -> bool:
         after = (candidate.id, error.failure_class)
-        known = after in self._once
-        self._once.add(after)
+        known = after in self._repeated
+        self._repeated.add(after)
         return not known
 
-    def _onward(self) -> Step | None:
+    def _next_candidate(self) -> Step | None:
         while self._queue:
             candidate = self._queue.popleft()
-            self._retried.pop(candidate.id, None)  # the same one may be listed again
+            self._retries_of.pop(candidate.id, None)  # the same one may be listed again
             window = candidate.model.context
             if self._window is None or window is None or window > self._window:
                 return Step(candidate)
         return None
 
-    def _once_the_limit_allows(self, now: float) -> Step | None:
-        if not self._limited or self._waits == RATE_LIMIT_WAITS:
+    def _after_rate_limit(self, now: float) -> Step | None:
+        if not self._limited or self._waits == MAX_RATE_LIMIT_WAITS:
             return None
         ready, candidate = min(self._limited.values(), key=lambda one: one[0])
-        if ready - now > RATE_LIMIT_PATIENCE:
+        if ready - now > MAX_RATE_LIMIT_WAIT:
             return None
         self._waits += 1
         del self._limited[candidate.id]

@@ -167,7 +167,7 @@ class _Subcalls:
 
     @property
     def _responses(self) -> list[UpstreamResponse]:
-        """Those that are open."""
+        """The responses that are open."""
         return [subcall.response for subcall in self._subcalls if subcall.response is not None]
 
     def _read_ahead(self, subcall: _Subcall) -> None:

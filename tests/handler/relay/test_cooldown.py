@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from handler.errors import ACTIONS
-from handler.relay.cooldown import FORGET, IN_A_ROW, MOST, PROBE, Cooldown, Opening
+from handler.relay.cooldown import FORGET, IN_A_ROW, MAX_CANDIDATES, PROBE, Cooldown, Opening
 
 A, B = "one/a", "two/b"
 
@@ -225,13 +225,13 @@ def test_without_news_it_is_forgotten() -> None:
 def test_memory_is_bounded_and_names_from_callers_do_not_push_out_what_cools() -> None:
     world = World()
     world.see(("rate_limit", 500.0))
-    for number in range(3 * MOST):
+    for number in range(3 * MAX_CANDIDATES):
         world.see("not_found", id=f"one/{number}")
-    assert len(world.cooldown._seen) == MOST
+    assert len(world.cooldown._seen) == MAX_CANDIDATES
     assert world.left == 500
-    for number in range(3 * MOST):
+    for number in range(3 * MAX_CANDIDATES):
         world.see("quota", id=f"two/{number}")
-    assert len(world.cooldown._seen) == len(world.cooldown._open) == MOST
+    assert len(world.cooldown._seen) == len(world.cooldown._open) == MAX_CANDIDATES
 
 
 def test_after_a_restore_nothing_is_known() -> None:

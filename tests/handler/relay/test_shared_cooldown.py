@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handler.relay.cooldown import Cooldown
-from handler.relay.shared_cooldown import KEPT, MOST, TROUBLE, UNDER_WAY, Sharing
+from handler.relay.shared_cooldown import ITEM_TTL, MAX_SHARED, MAX_TASKS, PROBLEM, SharedCooldown
 from handler.store.dynamodb import StoreError
 from handler.store.tables import Store
 from tests.support.gateways import Tables
@@ -34,18 +34,18 @@ class Instance:
         self.clock = clock or Clock()
         self.told: list[tuple[str, Any]] = []
         self.cooldown = Cooldown(self.clock)
-        self.sharing = Sharing(
+        self.shared_cooldown = SharedCooldown(
             self.cooldown, store, report=lambda what, found: self.told.append((what, found)), now=self.clock
         )
 
     async def see(self, *classes: str, id: str = A) -> None:
         for failure_class in classes:
             self.cooldown.observe(id, failure_class)
-        await self.sharing.settle(5)
+        await self.shared_cooldown.settle(5)
 
     async def refresh(self) -> None:
-        self.sharing.refresh()
-        await self.sharing.settle(5)
+        self.shared_cooldown.refresh()
+        await self.shared_cooldown.settle(5)
 
     @property
     def cooling(self) -> dict[str, float]:
@@ -89,7 +89,7 @@ async def test_the_item_is_as_documented_and_expires(database: Any) -> None:
     await here.see(*["server"] * 3)
     assert stored(database) == {
         **KEY,
-        "expires_at": {"N": str(int(clock.now) + KEPT)},
+        "expires_at": {"N": str(int(clock.now) + ITEM_TTL)},
         A: {"M": {"at": {"N": "1763600000.25"}, "until": {"N": "1763600005.25"}, "level": {"N": "1"}}},
     }
 
@@ -98,7 +98,7 @@ async def test_the_instance_that_cools_it_longer_wins_whoever_writes_last(databa
     here, there, clock = two(database)
     here.cooldown.observe(A, "rate_limit", 60.0)
     there.cooldown.observe(A, "rate_limit", 5.0)
-    await asyncio.gather(here.sharing.settle(5), there.sharing.settle(5))
+    await asyncio.gather(here.shared_cooldown.settle(5), there.shared_cooldown.settle(5))
     for one in (here, there):
         await one.refresh()
         assert one.cooling == {A: 60}
@@ -106,14 +106,14 @@ async def test_the_instance_that_cools_it_longer_wins_whoever_writes_last(databa
     assert not there.told
     clock.now += 1
     there.cooldown.observe(B, "rate_limit", 5.0)
-    await there.sharing.settle(5)
+    await there.shared_cooldown.settle(5)
     assert {A, B} <= set(stored(database)), "a write leaves its neighbours alone"
 
 
 async def test_what_another_saw_working_may_be_probed_here(database: Any) -> None:
     here, there, _ = two(database)
     here.cooldown.observe(A, "rate_limit", 60.0)
-    await here.sharing.settle(5)
+    await here.shared_cooldown.settle(5)
     await there.refresh()
     await there.see("ok")
     await here.refresh()
@@ -163,7 +163,7 @@ async def test_trouble_is_one_line_and_changes_nothing_here(error: Any) -> None:
         await here.refresh()
     assert here.cooling == {A: 5}
     [(what, found)] = here.told
-    assert what == TROUBLE
+    assert what == PROBLEM
     assert "secret" not in str(found)
     tables.down = None
     await here.refresh()
@@ -188,24 +188,24 @@ async def test_a_store_that_hangs_gathers_no_heap_of_tasks() -> None:
     tables, never = Tables(), asyncio.Event()
     tables.pause = never.wait
     here = Instance(tables)
-    for number in range(5 * UNDER_WAY):
+    for number in range(5 * MAX_TASKS):
         here.cooldown.observe(f"one/{number}", "auth")
-        here.sharing.refresh()
-    assert len(here.sharing._beside) == UNDER_WAY
-    await here.sharing.settle(0.01)
-    here.sharing.invalidate()
-    await here.sharing.settle(5)
-    assert not len(here.sharing._beside)
+        here.shared_cooldown.refresh()
+    assert len(here.shared_cooldown._tasks) == MAX_TASKS
+    await here.shared_cooldown.settle(0.01)
+    here.shared_cooldown.invalidate()
+    await here.shared_cooldown.settle(5)
+    assert not len(here.shared_cooldown._tasks)
     assert not here.cooling
 
 
 async def test_so_many_candidates_and_no_more_are_told() -> None:
     tables = Tables()
     here = Instance(tables)
-    for number in range(2 * MOST):
+    for number in range(2 * MAX_SHARED):
         await here.see("auth", id=f"one/{number}")
-    assert len(tables.state) == MOST
-    assert len(here.cooling) == 2 * MOST
+    assert len(tables.state) == MAX_SHARED
+    assert len(here.cooling) == 2 * MAX_SHARED
 
 
 @pytest.mark.parametrize(
