@@ -1,4 +1,4 @@
-"""Where a request goes, by the row's address and the model's surface."""
+"""The URL of a request, by the row's address and the model's surface."""
 
 from __future__ import annotations
 
@@ -27,22 +27,30 @@ def url(row: Provider, model: Model) -> str:
     ("base_url", "expected"),
     [
         pytest.param(RESOURCE, f"{RESOURCE}/openai/v1/chat/completions", id="the resource alone"),
-        pytest.param(f"{RESOURCE}/", f"{RESOURCE}/openai/v1/chat/completions", id="with a slash"),
-        pytest.param(f"{RESOURCE}/openai/v1", f"{RESOURCE}/openai/v1/chat/completions", id="with its path"),
-        pytest.param(f"{RESOURCE}/openai/v1/", f"{RESOURCE}/openai/v1/chat/completions", id="and a slash"),
+        pytest.param(
+            f"{RESOURCE}/", f"{RESOURCE}/openai/v1/chat/completions", id="the resource with a slash"
+        ),
+        pytest.param(
+            f"{RESOURCE}/openai/v1", f"{RESOURCE}/openai/v1/chat/completions", id="the resource with its path"
+        ),
+        pytest.param(
+            f"{RESOURCE}/openai/v1/",
+            f"{RESOURCE}/openai/v1/chat/completions",
+            id="the resource with its path and a slash",
+        ),
         pytest.param(
             f"{RESOURCE}?api-version=2024-10-21",
             f"{RESOURCE}/openai/deployments/team%20chat/chat/completions?api-version=2024-10-21",
-            id="an api-version: the deployment is in the path",
+            id="an api-version, with the deployment in the path",
         ),
         pytest.param(
             f"{RESOURCE}/openai/v1?api-version=preview",
             f"{RESOURCE}/openai/v1/chat/completions?api-version=preview",
-            id="an api-version behind a path",
+            id="an api-version after a path",
         ),
     ],
 )
-def test_azure(base_url: str, expected: str) -> None:
+def test_the_urls_of_azure(base_url: str, expected: str) -> None:
     assert url(recorded("azure", base_url), unlisted_model("azure", "team chat")) == expected
 
 
@@ -58,13 +66,13 @@ def test_azure(base_url: str, expected: str) -> None:
         pytest.param("global.anthropic.claude-haiku-5-5", "/anthropic/v1/messages", id="a newer Claude"),
         pytest.param("openai.gpt-oss-120b-1:0", "/openai/v1/chat/completions", id="gpt-oss"),
         pytest.param("global.xai.grok-4.7", "/openai/v1/chat/completions", id="Grok"),
-        pytest.param("new.model-v1:0", "/model/new.model-v1%3A0/converse-stream", id="one nobody knows"),
+        pytest.param("new.model-v1:0", "/model/new.model-v1%3A0/converse-stream", id="an unknown model"),
     ],
 )
 @pytest.mark.parametrize(
     "base_url", ["https://bedrock-runtime.us-east-1.amazonaws.com", "https://b.example/x/"]
 )
-def test_bedrock(base_url: str, model: str, expected: str) -> None:
+def test_the_urls_of_bedrock(base_url: str, model: str, expected: str) -> None:
     known = load_catalog().pin("bedrock", model) or unlisted_model("bedrock", model)
     assert url(recorded("bedrock", base_url), known) == base_url.rstrip("/") + expected
 
@@ -79,14 +87,14 @@ def test_a_record_of_another_dialect_has_no_surfaces() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
-def test_no_other_row_is_touched(name: str) -> None:
+def test_other_rows_keep_their_address(name: str) -> None:
     row = PROVIDERS[name]
     if row.base_url and name != "bedrock":
         assert apply_surface(row, unlisted_model(name, "m")) is row
         assert request_url(row, unlisted_model(name, "m"), "/p?alt=sse") == f"{row.base_url}/p?alt=sse"
 
 
-def test_every_surface_that_the_catalogue_names_is_one_of_the_row() -> None:
+def test_every_surface_of_the_catalogue_exists() -> None:
     for model in load_catalog().all():
         for rule in model.rules:
             word, _, surface = rule.partition(":")
@@ -94,11 +102,11 @@ def test_every_surface_that_the_catalogue_names_is_one_of_the_row() -> None:
                 assert surface in PROVIDERS[model.provider].surfaces, model.id
 
 
-def test_each_surface_tells_itself_what_it_cannot_represent() -> None:
-    told = unsupported_features(PROVIDERS.values())
-    assert "custom_tools" not in told["bedrock"]
-    assert "custom_tools" not in told["bedrock surface:anthropic"]
-    assert "custom_tools" in told["bedrock surface:openai"]
+def test_each_surface_has_its_own_unsupported_features() -> None:
+    features = unsupported_features(PROVIDERS.values())
+    assert "custom_tools" not in features["bedrock"]
+    assert "custom_tools" not in features["bedrock surface:anthropic"]
+    assert "custom_tools" in features["bedrock surface:openai"]
     for name, row in PROVIDERS.items():
-        assert told[name] == row.quirks.unsupported_features
-    assert all({"n", "urls"} <= told[wire] for wire in told if wire.startswith("bedrock"))
+        assert features[name] == row.quirks.unsupported_features
+    assert all({"n", "urls"} <= features[wire] for wire in features if wire.startswith("bedrock"))

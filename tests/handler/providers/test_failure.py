@@ -1,4 +1,4 @@
-"""What an upstream's refusal means, whatever its shape, and what of it a caller sees."""
+"""Error responses of every shape: their failure class, and the error that a caller sees."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ BY_STATUS = {
     "body", [oai(), flat("no"), {"error": "no"}, b"", b"<html>no</html>", b"\xff", b"[]", b"null"]
 )
 @pytest.mark.parametrize(("status", "failure_class"), BY_STATUS.items())
-def test_the_status_decides_where_the_body_tells_nothing(
-    status: int, failure_class: str, body: object
-) -> None:
+def test_the_status_decides_if_the_body_says_nothing(status: int, failure_class: str, body: object) -> None:
     failed = error(status, body)
     assert (failed.failure_class, failed.upstream_status) == (failure_class, status)
     assert failed.message
@@ -91,7 +89,7 @@ POLICY = "content_policy"
             400,
             oai("This model's maximum prompt length is 131072 but the request contains 2"),
             CONTEXT,
-            id="xAI's",
+            id="xAI's words",
         ),
         pytest.param(
             400, oai("Your request exceeded model token limit: 8192"), CONTEXT, id="Moonshot's words"
@@ -110,7 +108,7 @@ POLICY = "content_policy"
             413,
             oai("Request too large on tokens per minute (TPM)", code="rate_limit_exceeded"),
             "rate_limit",
-            id="Groq: too large for the minute is a rate limit",
+            id="Groq: too many tokens per minute are a rate limit",
         ),
         pytest.param(
             400,
@@ -143,29 +141,31 @@ POLICY = "content_policy"
             POLICY,
             id="xAI's filter",
         ),
-        pytest.param(500, oai("The content filter failed"), "server", id="a filter that fails is a failure"),
+        pytest.param(
+            500, oai("The content filter failed"), "server", id="a failure of the filter is the provider's"
+        ),
         pytest.param(
             429,
             oai("You exceeded your current quota", code="insufficient_quota", type="insufficient_quota"),
             "quota",
-            id="OpenAI: no money, by code",
+            id="OpenAI: quota, by code",
         ),
-        pytest.param(429, oai(type="insufficient_quota"), "quota", id="OpenAI: no money, by type"),
+        pytest.param(429, oai(type="insufficient_quota"), "quota", id="OpenAI: quota, by type"),
         pytest.param(
             429,
             oai("Rate limit reached. Add a payment method under billing.", code="rate_limit_exceeded"),
             "rate_limit",
-            id="OpenAI: a rate limit that speaks of money",
+            id="OpenAI: a rate limit that mentions billing",
         ),
-        pytest.param(402, oai("Insufficient Balance"), "quota", id="DeepSeek: no money"),
-        pytest.param(400, flat("Access denied", code="Arrearage"), "quota", id="Qwen: no money"),
+        pytest.param(402, oai("Insufficient Balance"), "quota", id="DeepSeek: quota"),
+        pytest.param(400, flat("Access denied", code="Arrearage"), "quota", id="Qwen: quota"),
         pytest.param(
             429,
             {"error": {"code": "1113", "message": "Your account is in arrears"}},
             "quota",
-            id="Z.ai: no money",
+            id="Z.ai: quota",
         ),
-        pytest.param(403, {"error": "Your team has used all available credits"}, "quota", id="xAI: no money"),
+        pytest.param(403, {"error": "Your team has used all available credits"}, "quota", id="xAI: quota"),
         pytest.param(
             400,
             {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***"},
@@ -206,21 +206,21 @@ POLICY = "content_policy"
             "not_found",
             id="Mistral: no such model",
         ),
-        pytest.param(400, oai(code="model_decommissioned"), "not_found", id="Groq: no more such model"),
+        pytest.param(400, oai(code="model_decommissioned"), "not_found", id="Groq: a retired model"),
         pytest.param(503, oai(code="server_is_overloaded"), "overloaded", id="OpenAI: overloaded"),
         pytest.param(
             400,
             oai("messages[0]: the text 'invalid api key' is odd"),
             "invalid_request",
-            id="a quoted request does not choose the class",
+            id="a quoted request does not decide",
         ),
     ],
 )
-def test_what_the_body_tells_goes_before_the_status(status: int, body: object, failure_class: str) -> None:
+def test_the_body_wins_over_the_status(status: int, body: object, failure_class: str) -> None:
     assert error(status, body).failure_class == failure_class
 
 
-def test_every_class_that_a_code_gives_has_an_action() -> None:
+def test_the_class_of_every_code_has_an_action() -> None:
     assert set(CODES.values()) <= ACTIONS.keys()
 
 
@@ -255,43 +255,43 @@ def test_every_class_that_a_code_gives_has_an_action() -> None:
             400,
             oai("way too long", code="context_length_exceeded", param="x"),
             (400, "invalid_request_error", "context_length_exceeded", "messages", "way too long"),
-            id="too long has one code",
+            id="context_length has one code",
         ),
         pytest.param(
             403,
             oai("requires moderation"),
             (400, "invalid_request_error", "content_policy_violation", None, "requires moderation"),
-            id="a policy's refusal has one code",
+            id="content_policy has one code",
         ),
         pytest.param(
             429,
             oai("org-123 is over its limit"),
             (429, "rate_limit_error", "rate_limit_exceeded", None, "The provider is over its rate limit."),
-            id="a rate limit does not say whose",
+            id="a rate limit does not name the account",
         ),
         pytest.param(
             401,
             oai("Incorrect API key provided"),
             (502, "upstream_error", "upstream_error", None, "The provider refused the gateway's credential."),
-            id="a refused credential is not the caller's",
+            id="a refused credential is the gateway's problem",
         ),
         pytest.param(
             400,
             b"<html><body>Bad Request</body></html>",
             (400, "invalid_request_error", "invalid_value", None, "The provider refused the request."),
-            id="a page of HTML is not passed on",
+            id="an HTML page is not passed on",
         ),
         pytest.param(
             400,
             b"upstream says no",
             (400, "invalid_request_error", "invalid_value", None, "upstream says no"),
-            id="plain text is",
+            id="plain text is passed on",
         ),
         pytest.param(
             400,
             oai("x", code="a code with spaces", param=7),
             (400, "invalid_request_error", "invalid_value", None, "x"),
-            id="a code that is a sentence is none",
+            id="a code that is a sentence is ignored",
         ),
         pytest.param(
             400,
@@ -303,11 +303,11 @@ def test_every_class_that_a_code_gives_has_an_action() -> None:
                 }
             },
             (400, "invalid_request_error", "invalid_value", "n", "n is 9"),
-            id="OpenRouter's inner error is the one that counts",
+            id="the error of the provider behind OpenRouter wins",
         ),
     ],
 )
-def test_what_a_caller_sees(status: int, body: object, shown: tuple[Any, ...]) -> None:
+def test_the_error_that_a_caller_sees(status: int, body: object, shown: tuple[Any, ...]) -> None:
     failed = error(status, body)
     assert (failed.status, failed.type, failed.code, failed.param, failed.message) == shown
 
@@ -326,7 +326,7 @@ def test_keys_and_addresses_are_not_in_the_message(secret: str) -> None:
     assert secret not in str(failed.body())
 
 
-def test_keys_are_not_in_code_or_param_either() -> None:
+def test_keys_are_not_in_code_or_param() -> None:
     failed = error(400, oai("no", code="sk-proj-abcdefghijklmnop", param="Bearer abcdefghijklmnop"))
     assert (failed.code, failed.param) == ("invalid_value", "[redacted]")
 
@@ -335,7 +335,7 @@ def test_a_message_is_not_longer_than_500_characters() -> None:
     assert len(error(400, oai("x" * 10_000)).message) <= 500
 
 
-def test_what_the_provider_said_is_kept_for_the_log() -> None:
+def test_the_providers_message_is_a_note_for_the_log() -> None:
     assert error(403, oai("Your organisation must be verified")).__notes__ == [
         "Your organisation must be verified"
     ]
@@ -344,25 +344,30 @@ def test_what_the_provider_said_is_kept_for_the_log() -> None:
 @pytest.mark.parametrize(
     ("headers", "body", "seconds"),
     [
-        pytest.param({"retry-after": "7"}, oai(), 7, id="as a header"),
-        pytest.param({}, oai("Please try again in 6s."), 6, id="in words"),
-        pytest.param({}, oai(), None, id="not at all"),
-        pytest.param({"x-ratelimit-reset-requests": "6m0s"}, oai(), 360, id="by a limit's reset"),
+        pytest.param({"retry-after": "7"}, oai(), 7, id="a header"),
+        pytest.param({}, oai("Please try again in 6s."), 6, id="words"),
+        pytest.param({}, oai(), None, id="nothing"),
+        pytest.param({"x-ratelimit-reset-requests": "6m0s"}, oai(), 360, id="a limit's reset"),
         pytest.param(
-            {"x-ratelimit-reset-requests": "6m0s"}, oai("Try again in 6s."), 6, id="in words that are nearer"
+            {"x-ratelimit-reset-requests": "6m0s"},
+            oai("Try again in 6s."),
+            6,
+            id="words win over a limit's reset",
         ),
         pytest.param(
-            {}, oai(metadata={"headers": {"X-RateLimit-Reset": "12"}}), 12, id="by OpenRouter's provider"
+            {}, oai(metadata={"headers": {"X-RateLimit-Reset": "12"}}), 12, id="a limit's reset in the body"
         ),
-        pytest.param({}, oai(metadata={"headers": {"Retry-After": 3}}), 3, id="as a header in the body"),
-        pytest.param({}, oai(metadata={"headers": "none"}), None, id="no headers in the body"),
+        pytest.param({}, oai(metadata={"headers": {"Retry-After": 3}}), 3, id="a header in the body"),
+        pytest.param(
+            {}, oai(metadata={"headers": "none"}), None, id="headers in the body that are not an object"
+        ),
     ],
 )
-def test_when_it_may_be_tried_again(headers: Mapping[str, str], body: Json, seconds: float | None) -> None:
+def test_retry_after(headers: Mapping[str, str], body: Json, seconds: float | None) -> None:
     assert error(429, body, headers).retry_after == seconds
 
 
-def test_a_failure_of_another_kind_waits_for_no_limits_reset() -> None:
+def test_another_failure_does_not_wait_for_the_reset_of_a_limit() -> None:
     assert error(500, oai(), {"x-ratelimit-reset-requests": "6m0s"}).retry_after is None
 
 
@@ -375,7 +380,7 @@ def test_a_failure_of_another_kind_waits_for_no_limits_reset() -> None:
         pytest.param(
             {"error": {"code": 429, "message": "slow"}}, "rate_limit", id="OpenRouter: a rate limit"
         ),
-        pytest.param({"error": {"code": 402, "message": "money"}}, "quota", id="OpenRouter: no money"),
+        pytest.param({"error": {"code": 402, "message": "money"}}, "quota", id="OpenRouter: quota"),
         pytest.param({"error": {"message": "x"}}, "server", id="an error without a code is the provider's"),
         pytest.param({"error": "x"}, "server", id="an error that is a text"),
         pytest.param(

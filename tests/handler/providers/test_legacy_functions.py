@@ -1,4 +1,4 @@
-"""functions and function_call, for providers that know only tools."""
+"""The legacy fields `functions` and `function_call`, for providers that take only tools."""
 
 from __future__ import annotations
 
@@ -17,41 +17,45 @@ ONE_ONLY = {"parallel_tool_calls": False}
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("fields", "expected"),
     [
         pytest.param(
-            {"functions": [F]}, {"tools": [TOOL], **ONE_ONLY}, id="functions are tools, called one at a time"
+            {"functions": [F]},
+            {"tools": [TOOL], **ONE_ONLY},
+            id="functions become tools without parallel calls",
         ),
         pytest.param(
             {"functions": [F], "function_call": "auto"},
             {"tools": [TOOL], "tool_choice": "auto", **ONE_ONLY},
-            id="a word for the choice stays",
+            id="a choice by name stays",
         ),
         pytest.param(
             {"functions": [F], "function_call": {"name": "f"}},
             {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}, **ONE_ONLY},
-            id="a named function is a named tool",
+            id="a named function becomes a named tool",
         ),
-        pytest.param({"functions": [], "function_call": "none"}, {}, id="no function, no tool and no choice"),
-        pytest.param({"functions": None, "function_call": None}, {}, id="null is absent"),
         pytest.param(
-            {"functions": [F], "tools": [{"x": 1}]}, {"tools": [{"x": 1}]}, id="tools go before functions"
+            {"functions": [], "function_call": "none"}, {}, id="no functions, no tools and no choice"
+        ),
+        pytest.param({"functions": None, "function_call": None}, {}, id="null counts as absent"),
+        pytest.param(
+            {"functions": [F], "tools": [{"x": 1}]}, {"tools": [{"x": 1}]}, id="tools win over functions"
         ),
     ],
 )
-def test_a_request_in_the_present_form(asked: dict[str, Any], expected: dict[str, Any]) -> None:
-    body = {"model": "m", "messages": [USER], **asked}
+def test_functions_become_tools(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    body = {"model": "m", "messages": [USER], **fields}
     before = copy.deepcopy(body)
     assert functions_to_tools(body) == {"model": "m", "messages": [USER], **expected}
     assert body == before
 
 
-def test_a_request_without_the_legacy_form_is_the_object_it_was() -> None:
+def test_a_request_without_the_legacy_form_is_the_same_object() -> None:
     body = {"model": "m", "messages": [USER], "tools": [TOOL]}
     assert functions_to_tools(body) is body
 
 
-def test_the_history_keeps_calls_and_results_together() -> None:
+def test_calls_and_results_of_the_history_share_an_id() -> None:
     said = {"role": "assistant", "content": None}
     history = [
         USER,
@@ -78,7 +82,7 @@ def test_a_result_without_a_call_still_has_an_id() -> None:
     ]
 
 
-def test_a_call_that_is_null_is_none() -> None:
+def test_a_function_call_of_null_is_dropped() -> None:
     message = {"role": "assistant", "content": "Hi", "function_call": None}
     assert functions_to_tools({"messages": [message]})["messages"] == [{"role": "assistant", "content": "Hi"}]
 
@@ -87,7 +91,7 @@ def calling(id_: str, **more: Any) -> dict[str, Any]:
     return {"id": id_, "type": "function", "function": CALL, **more}
 
 
-def test_an_answer_in_the_legacy_form() -> None:
+def test_an_answer_becomes_legacy() -> None:
     message = {"role": "assistant", "content": None, "tool_calls": [calling("a"), calling("b")]}
     answer = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
     said = {"role": "assistant", "content": None, "function_call": CALL}
@@ -96,12 +100,12 @@ def test_an_answer_in_the_legacy_form() -> None:
 
 
 @pytest.mark.parametrize("calls", [{}, {"tool_calls": None}, {"tool_calls": []}])
-def test_an_answer_without_a_call_is_the_object_it_was(calls: dict[str, Any]) -> None:
+def test_an_answer_without_a_call_is_the_same_object(calls: dict[str, Any]) -> None:
     answer = {"choices": [{"message": {"content": "Hi", **calls}, "finish_reason": "stop"}]}
     assert to_legacy_completion(answer) is answer
 
 
-def test_an_answer_that_was_cut_off_stays_cut_off() -> None:
+def test_the_finish_reason_length_stays() -> None:
     answer = {"choices": [{"message": {"tool_calls": [calling("a")]}, "finish_reason": "length"}]}
     assert to_legacy_completion(answer)["choices"][0]["finish_reason"] == "length"
 
@@ -114,7 +118,7 @@ def test_an_answer_that_was_cut_off_stays_cut_off() -> None:
             None,
             {"role": "assistant", "function_call": CALL},
             None,
-            id="the beginning of a call",
+            id="the first piece of a call",
         ),
         pytest.param(
             {"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]},
@@ -123,13 +127,11 @@ def test_an_answer_that_was_cut_off_stays_cut_off() -> None:
             None,
             id="a piece of its arguments",
         ),
-        pytest.param(
-            {"tool_calls": [calling("b", index=1)]}, None, {}, None, id="another call is not told of"
-        ),
-        pytest.param({}, "tool_calls", {}, "function_call", id="the end"),
+        pytest.param({"tool_calls": [calling("b", index=1)]}, None, {}, None, id="another call is dropped"),
+        pytest.param({}, "tool_calls", {}, "function_call", id="the finish reason"),
     ],
 )
-def test_a_chunk_in_the_legacy_form(
+def test_a_chunk_becomes_legacy(
     delta: dict[str, Any], finish: str | None, expected: dict[str, Any], ending: str | None
 ) -> None:
     chunk = {"id": "1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
@@ -142,5 +144,5 @@ def test_a_chunk_in_the_legacy_form(
 @pytest.mark.parametrize(
     "chunk", [{"choices": []}, {"choices": [{"delta": {"content": "x"}, "finish_reason": None}]}, {}]
 )
-def test_a_chunk_without_a_call_is_the_object_it_was(chunk: dict[str, Any]) -> None:
+def test_a_chunk_without_a_call_is_the_same_object(chunk: dict[str, Any]) -> None:
     assert to_legacy_chunk(chunk) is chunk

@@ -1,4 +1,4 @@
-"""Events that cannot be read, in every wire format: none that may bring content is thrown away."""
+"""Malformed events, in every wire format: an event that may have content is never skipped."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from typing import Any
 
 import pytest
 
-from handler.errors import UpstreamError
+from handler.errors import Json, UpstreamError
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 
-Json = dict[str, Any]
-
-START: dict[str, str] = {  # an event after which a stream of the format goes on
+START: dict[str, str] = {  # the first event of a stream
     "openai": json.dumps({"id": "1", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}),
     "anthropic": json.dumps({"type": "message_start", "message": {"id": "m", "model": "c"}}),
     "google": json.dumps({"responseId": "r", "candidates": [{"content": {"parts": [{"text": "Hi"}]}}]}),
     "bedrock": json.dumps({"messageStart": {"role": "assistant"}}),
 }
-BLOCK: dict[str, list[Json]] = {  # what has to come before content
+BLOCK: dict[str, list[Json]] = {  # events that must come before content
     "anthropic": [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}],
 }
 CONTENT: dict[str, Json] = {
@@ -33,7 +31,7 @@ CONTENT: dict[str, Json] = {
     "google": {"candidates": [{"content": {"parts": [{"text": "there"}]}}]},
     "bedrock": {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "there"}}},
 }
-WRONG: dict[str, list[Json]] = {  # content in a shape that nobody can read
+WRONG_SHAPE: dict[str, list[Json]] = {  # content in the wrong shape
     "openai": [
         {"choices": [{"index": "0", "delta": {"content": "there"}}]},
         {"choices": [{"delta": {"tool_calls": [7]}}]},
@@ -64,7 +62,7 @@ def feed(dialect: str, data: Iterable[str]) -> list[Json]:
     return [chunk for text in (*before, *data) for chunk in decoder.feed(text)]
 
 
-def said(chunks: Iterable[Json]) -> str:
+def content_of(chunks: Iterable[Json]) -> str:
     choices = (choice for chunk in chunks for choice in chunk["choices"])
     return "".join(choice["delta"].get("content") or "" for choice in choices)
 
@@ -80,30 +78,30 @@ DIALECTS = pytest.mark.parametrize("dialect", START)
 @pytest.mark.parametrize(
     "spoil",
     [
-        pytest.param(lambda event: json.dumps(event)[:-3], id="truncated behind its content"),
+        pytest.param(lambda event: json.dumps(event)[:-3], id="truncated after its content"),
         pytest.param(lambda event: json.dumps(event).partition("here")[0], id="truncated in its content"),
-        pytest.param(deep, id="nested too deep"),
+        pytest.param(deep, id="nested too deeply"),
         pytest.param(lambda event: json.dumps(event)[:-1] + ', "x": NaN}', id="with NaN in it"),
         pytest.param(
-            lambda event: json.dumps(event)[:-1] + ', "x": {"y": 1, "y": 2}}', id="with a name twice"
+            lambda event: json.dumps(event)[:-1] + ', "x": {"y": 1, "y": 2}}', id="with a repeated name"
         ),
         pytest.param(
             lambda event: json.dumps(event)[:-1].replace('"content"', '"cont\\u0065nt"'),
-            id="truncated, its names escaped",
+            id="truncated, with escaped names",
         ),
-        pytest.param(lambda event: json.dumps(event) + json.dumps(event), id="twice in one event"),
+        pytest.param(lambda event: json.dumps(event) + json.dumps(event), id="two values in one event"),
     ],
 )
-def test_content_that_cannot_be_read_ends_the_stream(dialect: str, spoil: Any) -> None:
+def test_malformed_content_ends_the_stream(dialect: str, spoil: Any) -> None:
     with pytest.raises(UpstreamError) as raised:
         feed(dialect, [spoil(CONTENT[dialect])])
     assert raised.value.failure_class == "protocol"
 
 
 @pytest.mark.parametrize(
-    ("dialect", "event"), [(dialect, event) for dialect, events in WRONG.items() for event in events]
+    ("dialect", "event"), [(dialect, event) for dialect, events in WRONG_SHAPE.items() for event in events]
 )
-def test_content_of_another_shape_ends_the_stream(dialect: str, event: Json) -> None:
+def test_content_of_the_wrong_shape_ends_the_stream(dialect: str, event: Json) -> None:
     with pytest.raises(UpstreamError) as raised:
         feed(dialect, [json.dumps(event)])
     assert raised.value.failure_class == "protocol"
@@ -114,21 +112,21 @@ def test_content_of_another_shape_ends_the_stream(dialect: str, event: Json) -> 
     "event", ["{", '{"choices":[{"delta":', "[]", '"x"', '{"id": NaN}', '{"id": 1, "id": 2}']
 )
 def test_one_event_without_content_is_skipped_and_a_second_ends_the_stream(dialect: str, event: str) -> None:
-    assert said(feed(dialect, [event, json.dumps(CONTENT[dialect])])).endswith("there")
+    assert content_of(feed(dialect, [event, json.dumps(CONTENT[dialect])])).endswith("there")
     with pytest.raises(UpstreamError) as raised:
         feed(dialect, [event, event])
     assert raised.value.failure_class == "protocol"
 
 
 @DIALECTS
-def test_remarks_in_plain_text_are_skipped(dialect: str) -> None:
-    remarks = ["OPENROUTER PROCESSING", "ping", "7", "null"] * 10
-    assert said(feed(dialect, [*remarks, json.dumps(CONTENT[dialect])])).endswith("there")
+def test_plain_text_is_skipped(dialect: str) -> None:
+    comments = ["OPENROUTER PROCESSING", "ping", "7", "null"] * 10
+    assert content_of(feed(dialect, [*comments, json.dumps(CONTENT[dialect])])).endswith("there")
 
 
 @DIALECTS
-def test_an_event_in_two_halves_is_not_lost(dialect: str) -> None:
-    """Each half alone may look like one without content."""
+def test_an_event_in_two_halves_is_not_skipped(dialect: str) -> None:
+    """Each half alone may look like an event without content."""
     whole = json.dumps(CONTENT[dialect])
     for at in range(1, len(whole)):
         with pytest.raises(UpstreamError):

@@ -1,4 +1,4 @@
-"""The rows: that they are whole, what records make of them, which can be used and where credentials go."""
+"""The built-in rows, the changes that records make to them, and the providers that are available."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 
 import rules
-from handler.providers.credential_hosts import credential_allowed
 from handler.providers.provider import Provider, Quirks
 from handler.providers.registry import TRANSLATORS, available_providers, provider_rows
 from handler.providers.rows import builtin, vendors
@@ -39,26 +38,26 @@ FEATURES = {
 OWN_FIELDS = {"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage"}
 
 
-class Held(dict[str, str]):
+class Credentials(dict[str, str]):
     """Credentials by name."""
 
     def missing(self, name: str) -> str:
         return f"no credential {name}"
 
 
-def test_there_is_one_row_for_every_provider_that_the_rules_know() -> None:
+def test_every_provider_of_the_rules_has_one_row() -> None:
     assert PROVIDERS.keys() == rules.PROVIDERS
     assert all(name == row.name for name, row in PROVIDERS.items())
 
 
 @pytest.mark.parametrize("row", EVERY)
-def test_a_row_is_whole(row: Provider) -> None:
+def test_a_row_is_complete(row: Provider) -> None:
     assert row.dialect in {"openai", "anthropic", "google", "bedrock"}
     assert row.auth in AUTH
     assert row.credential is None or is_credential(row.credential)
     assert all(surface.dialect in TRANSLATORS for surface in row.surfaces.values())
     assert row.quirks.unable <= FEATURES
-    assert not row.quirks.refuse & OWN_FIELDS, "what Sluice takes out is never refused"
+    assert not row.quirks.refuse & OWN_FIELDS, "Sluice removes its own fields, so no row refuses them"
     assert row.base_url or row.name in OFF
 
 
@@ -70,28 +69,28 @@ def test_an_address_is_https_and_ends_without_a_slash(row: Provider) -> None:
     assert not parts.query
 
 
-def test_each_credential_is_one_rows() -> None:
+def test_no_two_rows_share_a_credential() -> None:
     names = [row.credential for row in PROVIDERS.values() if row.credential]
     assert len(names) == len(set(names))
 
 
-def test_every_quirk_of_a_row_has_its_source_beside_it() -> None:
+def test_the_quirks_of_a_row_have_a_source() -> None:
     sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in (vendors, builtin)]
     for entry in (entry for source in sources for entry in source.split("    Provider(\n")[1:]):
         if "quirks=" in entry and "compatible()" not in entry and 'name="openai"' not in entry:
             assert "https://" in entry.replace('base_url="https://', ""), entry.splitlines()[0]
 
 
-def usable(
-    table: Mapping[str, Provider], *providers: str, **held: str
+def availability(
+    table: Mapping[str, Provider], *providers: str, **credentials: str
 ) -> tuple[frozenset[str], dict[str, str]]:
     return available_providers(
-        table, Held(held), Settings(providers=frozenset(providers), private_upstreams=True)
+        table, Credentials(credentials), Settings(providers=frozenset(providers), private_upstreams=True)
     )
 
 
-def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
-    names, why = usable(PROVIDERS)
+def test_without_credentials_no_provider_is_available_and_each_has_a_reason() -> None:
+    names, why = availability(PROVIDERS)
     assert names == frozenset()
     assert why.keys() == PROVIDERS.keys()
     assert why["mistral"] == "no credential MISTRAL_API_KEY"
@@ -102,28 +101,31 @@ def test_with_no_credential_nothing_is_available_and_each_says_why() -> None:
     assert why["ollama"] == "not enabled: SLUICE_PROVIDERS or a provider record enables it"
 
 
-def test_what_has_its_credential_is_available() -> None:
-    names, why = usable(PROVIDERS, MISTRAL_API_KEY="x", OPENAI_API_KEY="y", ANTHROPIC_API_KEY="z")
+def test_a_provider_with_its_credential_is_available() -> None:
+    names, why = availability(PROVIDERS, MISTRAL_API_KEY="x", OPENAI_API_KEY="y", ANTHROPIC_API_KEY="z")
     assert names == {"anthropic", "mistral", "openai"}
     assert names.isdisjoint(why)
     assert names | why.keys() == PROVIDERS.keys()
 
 
-def test_a_setting_turns_on_what_needs_no_credential() -> None:
-    names, why = usable(PROVIDERS, "ollama", "vllm")
+def test_a_setting_enables_providers_without_a_credential() -> None:
+    names, why = availability(PROVIDERS, "ollama", "vllm")
     assert names == {"ollama"}
     assert why["vllm"] == "no base_url: a provider record must give one"
 
 
 @pytest.mark.parametrize("credential", [None, "ACME_API_KEY"])
-def test_an_address_is_https_where_upstreams_are_not_private(credential: str | None) -> None:
+def test_an_address_must_be_https_unless_private_upstreams_are_allowed(credential: str | None) -> None:
     table = {"acme": Provider(name="acme", base_url="http://acme.example/v1", credential=credential)}
-    held = Held(ACME_API_KEY="x")
-    assert available_providers(table, held, Settings()) == (
+    credentials = Credentials(ACME_API_KEY="x")
+    assert available_providers(table, credentials, Settings()) == (
         frozenset(),
         {"acme": "its base_url is not https"},
     )
-    assert available_providers(table, held, Settings(private_upstreams=True)) == (frozenset({"acme"}), {})
+    assert available_providers(table, credentials, Settings(private_upstreams=True)) == (
+        frozenset({"acme"}),
+        {},
+    )
 
 
 def record(id: str, **fields: Any) -> Any:
@@ -131,24 +133,29 @@ def record(id: str, **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("region", "signs", "held", "why"),
+    ("region", "can_sign", "credentials", "reason"),
     [
-        pytest.param("eu-west-1", True, {}, None, id="signed by the gateway's own role"),
-        pytest.param("eu-west-1", False, {"AWS_BEARER_TOKEN_BEDROCK": "x"}, None, id="by its own credential"),
+        pytest.param("eu-west-1", True, {}, None, id="signed by the gateway's role"),
+        pytest.param(
+            "eu-west-1", False, {"AWS_BEARER_TOKEN_BEDROCK": "x"}, None, id="with its own credential"
+        ),
         pytest.param(None, True, {}, "no region: set AWS_REGION", id="no region"),
         pytest.param(
             "eu-west-1",
             False,
             {},
             "no AWS credentials, and no credential AWS_BEARER_TOKEN_BEDROCK",
-            id="neither",
+            id="neither credential nor role",
         ),
     ],
 )
-def test_what_bedrock_needs(region: str | None, signs: bool, held: dict[str, str], why: str | None) -> None:
+def test_bedrock_needs_a_region_and_a_credential_or_a_role(
+    region: str | None, can_sign: bool, credentials: dict[str, str], reason: str | None
+) -> None:
     table = provider_rows([], region=region)
     settings = Settings(providers=frozenset({"bedrock"}))
-    assert available_providers(table, Held(held), settings, lambda: signs)[1].get("bedrock") == why
+    _, reasons = available_providers(table, Credentials(credentials), settings, lambda: can_sign)
+    assert reasons.get("bedrock") == reason
 
 
 @pytest.mark.parametrize(
@@ -161,18 +168,20 @@ def test_what_bedrock_needs(region: str | None, signs: bool, held: dict[str, str
             True,
             id="an interface endpoint",
         ),
-        pytest.param("https://x.execute-api.us-east-1.amazonaws.com", False, id="somebody's API at AWS"),
-        pytest.param("https://bedrock-runtime.x.y.amazonaws.com", False, id="a label too many"),
+        pytest.param("https://x.execute-api.us-east-1.amazonaws.com", False, id="another host at AWS"),
+        pytest.param("https://bedrock-runtime.x.y.amazonaws.com", False, id="one label too many"),
         pytest.param(
-            "https://bedrock-runtime.us-east-1.amazonaws.com.evil.example", False, id="begins alike"
+            "https://bedrock-runtime.us-east-1.amazonaws.com.evil.example",
+            False,
+            id="a host with the same beginning",
         ),
-        pytest.param("http://bedrock-runtime.us-east-1.amazonaws.com", False, id="without encryption"),
+        pytest.param("http://bedrock-runtime.us-east-1.amazonaws.com", False, id="plain http"),
         pytest.param("https://evil.example", False, id="another host"),
     ],
 )
-def test_where_a_signature_may_go(base_url: str, allowed: bool) -> None:
+def test_a_signature_is_only_allowed_at_bedrocks_hosts(base_url: str, allowed: bool) -> None:
     table = provider_rows([record("bedrock", base_url=base_url)])
-    names, why = available_providers(table, Held(), Settings(), lambda: True)
+    names, why = available_providers(table, Credentials(), Settings(), lambda: True)
     assert ("bedrock" in names) is allowed
     assert (
         allowed
@@ -185,28 +194,32 @@ def test_where_a_signature_may_go(base_url: str, allowed: bool) -> None:
     ("fields", "why"),
     [
         pytest.param(
-            {"credential": "PROXY_KEY"}, None, id="with a credential of its own it is bearer, and not signed"
+            {"credential": "PROXY_KEY"}, None, id="with a credential of its own the request is not signed"
         ),
         pytest.param(
-            {"credential": "GONE_KEY"}, "no credential GONE_KEY", id="and not signed for want of it either"
+            {"credential": "GONE_KEY"},
+            "no credential GONE_KEY",
+            id="nor is it signed if that credential is missing",
         ),
         pytest.param(
             {"credential": "PROXY_KEY", "auth": "sigv4"},
             "credential PROXY_KEY may only be sent to bedrock-runtime.",
-            id="unless the record says so: then it goes where a signature may",
+            id="with sigv4 the host must be Bedrock's",
         ),
-        pytest.param({}, "credential AWS_BEARER_TOKEN_BEDROCK may only be sent to", id="with the row's own"),
-        pytest.param({"auth": "none"}, None, id="with none at all"),
+        pytest.param(
+            {}, "credential AWS_BEARER_TOKEN_BEDROCK may only be sent to", id="with the row's own credential"
+        ),
+        pytest.param({"auth": "none"}, None, id="without authentication"),
     ],
 )
 @pytest.mark.parametrize("id", ["bedrock", "second"])
-def test_nothing_is_signed_for_another_host(id: str, fields: Any, why: str | None) -> None:
+def test_no_request_to_another_host_is_signed(id: str, fields: Any, why: str | None) -> None:
     moved = record(id, dialect="bedrock", base_url="https://proxy.example", **fields)
     if id == "second" and why:
         why = why.replace("credential AWS_BEARER_TOKEN_BEDROCK", "AWS's signature")
-    found = available_providers(provider_rows([moved]), Held(PROXY_KEY="x"), Settings(), lambda: True)[1].get(
-        id
-    )
+    found = available_providers(provider_rows([moved]), Credentials(PROXY_KEY="x"), Settings(), lambda: True)[
+        1
+    ].get(id)
     assert found is None if why is None else (found or "").startswith(why)
 
 
@@ -230,9 +243,11 @@ def test_a_provider_authenticates_as_its_dialect_does_under_any_id(
         return
     assert (row.name, row.dialect, row.auth, row.headers) == (id, dialect, auth, headers)
     assert row.surfaces.keys() == ({"anthropic", "openai"} if dialect == "bedrock" else set())
-    assert row.credential == (built.credential if built else None), "another vendor's is not taken over"
-    for said in AUTH:
-        assert provider_rows([record(id, dialect=dialect, auth=said)])[id].auth == said
+    assert row.credential == (built.credential if built else None), (
+        "the credential of another vendor must not be used"
+    )
+    for auth in AUTH:
+        assert provider_rows([record(id, dialect=dialect, auth=auth)])[id].auth == auth
 
 
 @pytest.mark.parametrize(
@@ -242,25 +257,30 @@ def test_a_provider_authenticates_as_its_dialect_does_under_any_id(
             "https://bedrock-runtime.{region}.amazonaws.com",
             "eu-west-1",
             "https://bedrock-runtime.eu-west-1.amazonaws.com",
-            id="the gateway's own",
+            id="the gateway's region",
         ),
         pytest.param(
             "https://bedrock-runtime.us-east-1.amazonaws.com",
             "eu-west-1",
             "https://bedrock-runtime.us-east-1.amazonaws.com",
-            id="one of its own",
+            id="a region of its own",
         ),
     ],
 )
-def test_the_address_says_the_region(base_url: str, region: str, placed: str) -> None:
+def test_the_region_is_inserted_into_the_address(base_url: str, region: str, placed: str) -> None:
     table = provider_rows([record("second", dialect="bedrock", base_url=base_url)], region=region)
     assert table["second"].base_url == placed
-    assert "second" in available_providers(table, Held(), Settings(), lambda: True)[0]
-    assert available_providers(table, Held(), Settings(), lambda: False)[1]["second"] == "no AWS credentials"
+    assert "second" in available_providers(table, Credentials(), Settings(), lambda: True)[0]
+    assert (
+        available_providers(table, Credentials(), Settings(), lambda: False)[1]["second"]
+        == "no AWS credentials"
+    )
 
 
-def test_a_record_turns_its_provider_on() -> None:
-    names, _ = usable(provider_rows([record("vllm", base_url="https://gpu.example/v1"), record("ollama")]))
+def test_a_record_enables_its_provider() -> None:
+    names, _ = availability(
+        provider_rows([record("vllm", base_url="https://gpu.example/v1"), record("ollama")])
+    )
     assert names == {"vllm", "ollama"}
 
 
@@ -271,12 +291,12 @@ def test_a_new_compatible_provider_is_one_record() -> None:
     assert table["acme"] == Provider(
         name="acme", base_url="https://api.acme.example/v1", credential="ACME_API_KEY"
     )
-    assert "acme" in usable(table, ACME_API_KEY="x")[0]
-    assert usable(table)[1]["acme"] == "no credential ACME_API_KEY"
+    assert "acme" in availability(table, ACME_API_KEY="x")[0]
+    assert availability(table)[1]["acme"] == "no credential ACME_API_KEY"
     assert PROVIDERS.keys() | {"acme"} == table.keys()
 
 
-def test_what_a_record_does_not_say_stays_as_it_was_built_in() -> None:
+def test_fields_that_a_record_does_not_give_stay() -> None:
     table = provider_rows(
         [record("mistral", unlisted="refuse", headers={"X-Team": "a"}, quirks={"drop": ["user"]})]
     )
@@ -286,12 +306,12 @@ def test_what_a_record_does_not_say_stays_as_it_was_built_in() -> None:
     assert row.quirks == dataclasses.replace(built.quirks, drop=frozenset({"user"}))
 
 
-def test_a_records_headers_stand_beside_those_of_the_row() -> None:
+def test_the_headers_of_a_record_are_added_to_those_of_the_row() -> None:
     row = provider_rows([record("anthropic", headers={"X-Team": "a"})])["anthropic"]
     assert row.headers == {"anthropic-version": "2023-06-01", "x-team": "a"}
 
 
-def test_a_record_can_say_every_quirk() -> None:
+def test_a_record_can_give_every_quirk() -> None:
     quirks = {
         **dict.fromkeys(("drop_null", "drop_empty", "text_content", "alternate", "allowed_tools"), True),
         **dict.fromkeys(("legacy", "stream_usage", "finish_by_calls", "call_ids"), True),
@@ -307,64 +327,19 @@ def test_a_record_can_say_every_quirk() -> None:
     assert row.quirks.drop_null is True
 
 
-def test_rows_of_this_process_come_before_records() -> None:
+def test_records_change_the_rows_of_this_process() -> None:
     local = Provider(name="local", base_url="http://127.0.0.1:1/v1")
     table = provider_rows([record("local", base_url="http://127.0.0.1:2/v1")], {"local": local})
     assert table["local"].base_url == "http://127.0.0.1:2/v1"
     assert provider_rows([], {"local": local})["local"] is local
-    assert "local" in usable(provider_rows([], {"local": local}))[0]
+    assert "local" in availability(provider_rows([], {"local": local}))[0]
 
 
-@pytest.mark.parametrize("row", [row for row in PROVIDERS.values() if row.base_url], ids=lambda row: row.name)
-def test_a_built_in_row_may_use_its_own_credential(row: Provider) -> None:
-    assert credential_allowed(row)
-
-
-@pytest.mark.parametrize(
-    ("base_url", "credential", "allowed"),
-    [
-        pytest.param("https://api.openai.com/v1", "OPENAI_API_KEY", True, id="the row's own host"),
-        pytest.param("https://eu.api.openai.com/v1", "OPENAI_API_KEY", True, id="another of the row's hosts"),
-        pytest.param("https://api.openai.com:443/v1", "OPENAI_API_KEY", True, id="with the port written out"),
-        pytest.param("https://API.OpenAI.com/v1", "OPENAI_API_KEY", True, id="in capitals"),
-        pytest.param(
-            "https://x.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", True, id="a customer's host"
-        ),
-        pytest.param(
-            "https://evil.example/v1", "ACME_API_KEY", True, id="a credential of the operator's own"
-        ),
-        pytest.param("https://evil.example/v1", None, True, id="no credential"),
-        pytest.param("https://evil.example/v1", "OPENAI_API_KEY", False, id="another host"),
-        pytest.param(
-            "https://api.openai.com.evil.example/v1", "OPENAI_API_KEY", False, id="a host that begins alike"
-        ),
-        pytest.param("https://evilapi.openai.com/v1", "OPENAI_API_KEY", False, id="a host that ends alike"),
-        pytest.param(
-            "https://api.openai.com@evil.example/v1", "OPENAI_API_KEY", False, id="the host as a user's name"
-        ),
-        pytest.param(
-            "https://evil.example/https://api.openai.com", "OPENAI_API_KEY", False, id="the host in the path"
-        ),
-        pytest.param("http://api.openai.com/v1", "OPENAI_API_KEY", False, id="without encryption"),
-        pytest.param("https://api.openai.com:8443/v1", "OPENAI_API_KEY", False, id="another port"),
-        pytest.param("https://api.openai.com:x/v1", "OPENAI_API_KEY", False, id="a port that is none"),
-        pytest.param("https://api.openai.com./v1", "OPENAI_API_KEY", False, id="with a dot at its end"),
-        pytest.param("https://api.mistral.ai/v1", "OPENAI_API_KEY", False, id="another provider's host"),
-        pytest.param("https://openai.azure.com/v1", "AZURE_OPENAI_API_KEY", False, id="no customer's host"),
-        pytest.param("https://[::1/v1", "OPENAI_API_KEY", False, id="no address at all"),
-        pytest.param(None, "OPENAI_API_KEY", False, id="nowhere"),
-    ],
-)
-def test_where_a_credential_may_go(base_url: str | None, credential: str | None, allowed: bool) -> None:
-    row = Provider(name="acme", base_url=base_url, credential=credential)
-    assert credential_allowed(row) is allowed
-
-
-def test_a_record_cannot_carry_a_credential_off() -> None:
+def test_a_record_cannot_send_a_credential_to_another_host() -> None:
     stolen = record("acme", base_url="https://evil.example/v1", credential="OPENAI_API_KEY")
     moved = record("openai", base_url="https://evil.example/v1")
     for name, table in (("acme", provider_rows([stolen])), ("openai", provider_rows([moved]))):
-        names, why = usable(table, OPENAI_API_KEY="x")
+        names, why = availability(table, OPENAI_API_KEY="x")
         assert name not in names
         assert why[name] == "credential OPENAI_API_KEY may only be sent to api.openai.com, *.api.openai.com"
 
