@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from handler.answers.usage import Usage, WastedUsage, dollars_of
-from handler.errors import Unauthenticated
+from handler.errors import AttemptRecord, GatewayError, Json, Unauthenticated
 from handler.redact import redact
 from handler.settings import InvalidSetting
 from rules import Decision, Reason
@@ -20,9 +20,7 @@ from rules import Decision, Reason
 if TYPE_CHECKING:
     from handler.access.keys import Key
     from handler.answers.answer import Answer
-    from handler.errors import AttemptRecord, GatewayError
 
-Json = dict[str, Any]
 Log = Callable[[Mapping[str, Any]], None]
 
 # Codes of the gateway whose message may quote a value of the request.
@@ -166,9 +164,8 @@ def _result_fields(entry: RequestLog) -> Json:
     if answer is not None:
         usage, cost = answer.usage, answer.cost_dollars
     else:
-        estimate = (
-            entry.decision.facts.input_tokens if entry.decision and entry.client_left and entry.waited else 0
-        )
+        abandoned = entry.decision if entry.client_left and entry.waited else None
+        estimate = abandoned.facts.input_tokens if abandoned else 0
         usage = sum((used for _, used in entry.wasted), start=Usage(input=estimate, estimated=estimate > 0))
         cost = None if estimate or not usage else dollars_of(entry.wasted)
     return {
@@ -219,7 +216,7 @@ def problem_line(message: str, fields: Mapping[str, Any]) -> Json:
 def exception_line(error: BaseException, **ids: str | None) -> Json:
     """Return the line of an unexpected exception: its source, and its message without secrets.
 
-    `ids`: of the request, or the phase of the instance's life, that it ended.
+    `ids`: the request, or the phase of the instance, that it ended.
     """
     if isinstance(error, InvalidSetting):  # the message is enough for the person who set it
         return {"level": "ERROR", "message": str(error), **ids}
