@@ -139,7 +139,7 @@ def _choice(candidate: Json, place: int, answer_id: str) -> Json:
 
 
 def delta_of(candidate: Json, state: ChoiceState) -> Json:
-    """The delta for one candidate of an event, without its role. Updates `state`."""
+    """Return the delta for one candidate of an event, without the role, and update `state`."""
     state.finish_reason = _text(candidate.get("finishReason")) or state.finish_reason
     state.finish_message = _text(candidate.get("finishMessage")) or state.finish_message
     fields: dict[str, list[Any]] = {}
@@ -155,7 +155,7 @@ def delta_of(candidate: Json, state: ChoiceState) -> Json:
 
 
 def _fields_of(part: Json, state: ChoiceState) -> Iterator[tuple[str, Any]]:
-    """Yields fields of the delta for one part. Signatures are sent with calls, and others at the end."""
+    """Yield fields of the delta for one part. Only signatures of calls are in it; others come at the end."""
     match part:
         case {"functionCall": dict(call)}:
             yield "tool_calls", _tool_call(call, _text(part.get("thoughtSignature")), state)
@@ -175,7 +175,7 @@ def _fields_of(part: Json, state: ChoiceState) -> Iterator[tuple[str, Any]]:
 
 
 def _count_size(state: ChoiceState, text: str) -> None:
-    """Counts the memory of a text in the state. Raises UpstreamError at the limit."""
+    """Count the memory of a text in the state. Raises UpstreamError at the limit."""
     state.size += len(text) + 10 * STRING_OVERHEAD
     if state.size > MAX_STATE:
         raise answer_too_large()

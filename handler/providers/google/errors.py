@@ -29,13 +29,13 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamEr
 
 
 def raise_if_error(body: Any) -> None:
-    """Raises UpstreamError if the body of a 200, or one event of its stream, is an error."""
+    """Raise UpstreamError if the body of a 200, or one event of its stream, is an error."""
     if (error := error_from_body(_with_code(body))) is not None:
         raise error
 
 
 def _with_code(body: Any) -> Any:
-    """Adds the code as the `type` of an error; any other body is returned as it is."""
+    """Add the code as the `type` of an error; any other body is returned as it is."""
     error = body[0] if isinstance(body, list) and body else body
     error = error.get("error") if isinstance(error, dict) else None
     if not isinstance(error, dict):

@@ -67,7 +67,7 @@ def contents_of(messages: Sequence[Json], model_rules: Mapping[str, str], *, cal
 
 
 def _turns(history: Sequence[HistoryMessage]) -> Iterator[tuple[list[HistoryMessage], list[HistoryMessage]]]:
-    """Yields successive assistant messages, with all messages from there to the next assistant message."""
+    """Yield successive assistant messages, with all messages from there to the next assistant message."""
     assistants: list[HistoryMessage] = []
     others: list[HistoryMessage] = []
     for one in history:
@@ -90,7 +90,7 @@ class _ContentsBuilder:
         self._call_ids = call_ids
 
     def add(self, role: str, parts: list[Json]) -> None:
-        """Adds parts to the last content if it has this role and holds no results, else to a new content."""
+        """Add parts to the last content if it has this role and holds no results, else to a new content."""
         last = self.contents[-1] if self.contents else None
         if not parts:
             return
@@ -131,7 +131,7 @@ class _ContentsBuilder:
         results: Mapping[str | None, list[HistoryMessage]],
         media: list[Json],
     ) -> list[Json]:
-        """One part for each call. Adds to `media` the images that the model refuses in a result."""
+        """Return a part for each call, and add to `media` the images that the model refuses in a result."""
         parts = []
         shared, earlier = Counter(call.key for call in calls), Counter[str]()
         for call in calls:
@@ -186,7 +186,7 @@ def _arguments(text: object) -> Json:
 
 
 def _assistant_parts(assistants: list[HistoryMessage]) -> Iterator[Json]:
-    """Yields the texts of assistant messages. Thoughts are not sent back: signatures stand for them."""
+    """Yield the texts of assistant messages. Thoughts are left out, since signatures replace them."""
     for one in assistants:
         yield from add_signatures(_parts(one) or _refusal(one.message), one.message)
 

@@ -51,7 +51,7 @@ def gemini_schema(schema: Any) -> Json:
 
 
 def limit_max_items(schemas: Collection[Json]) -> None:
-    """Removes every `maxItems` if their sum exceeds what Gemini accepts in one request."""
+    """Remove every `maxItems` if their sum exceeds what Gemini accepts in one request."""
     bounded = [one for schema in schemas for one in objects(schema) if isinstance(one.get("maxItems"), int)]
     if sum(one["maxItems"] for one in bounded) > MAX_ITEMS_TOTAL:
         for one in bounded:
@@ -65,7 +65,7 @@ class _Translator:
         self._merger = merger
 
     def translate(self, schema: Any, depth: int) -> Any:
-        """Returns the translation; `True` and `False` stay as they are."""
+        """Return the translation; `True` and `False` stay as they are."""
         if not isinstance(schema, dict):
             return schema
         node = self._inline(schema, depth)
@@ -87,7 +87,7 @@ class _Translator:
         return {keyword: value for keyword, value in new.items() if value != [] and value is not None}
 
     def _inline(self, schema: Json, depth: int) -> Any:
-        """Inlines `$ref` and `allOf`. If that fails, keeps the reference, or the schema without `allOf`."""
+        """Inline `$ref` and `allOf`. If that fails, keep the reference, or the schema without `allOf`."""
         if self._merger is None:
             return schema
         schema = _bare_reference(schema)
@@ -103,7 +103,7 @@ class _Translator:
         return node
 
     def _translate_members(self, schemas: Json, depth: int) -> Json:
-        """Translates schemas under names, without those that accept nothing."""
+        """Translate schemas under names, without those that accept nothing."""
         found = {name: self.translate(one, depth + 1) for name, one in schemas.items()}
         return {name: one for name, one in found.items() if one is not False}
 
@@ -115,7 +115,7 @@ class _Translator:
         return {"anyOf": self._translate_list(alternatives, depth)} if alternatives else {}
 
     def _translate_object(self, node: Json, depth: int) -> Json:
-        """Translates the keywords of objects. Drops `patternProperties`, and then `additionalProperties`."""
+        """Translate the keywords of objects. Drop `patternProperties`, and then `additionalProperties`."""
         new: Json = {}
         if "properties" in node:
             new["properties"] = self._translate_members(members_of(node), depth)
@@ -146,7 +146,7 @@ _TRANSLATED: Sequence[tuple[frozenset[str], Callable[[_Translator, Json, int], J
 
 
 def _bare_reference(schema: Json) -> Json:
-    """Removes the annotations next to a `$ref`, so that it need not be inlined."""
+    """Remove the annotations next to a `$ref`, so that it need not be inlined."""
     if schema.keys() - ANNOTATIONS == {"allOf"} and len(parts := items_of(schema, "allOf")) == 1:
         definitions = {"$defs": schema["$defs"]} if "$defs" in schema else {}
         schema = {**parts[0], **definitions} if isinstance(parts[0], dict) and "$ref" in parts[0] else schema
@@ -156,7 +156,7 @@ def _bare_reference(schema: Json) -> Json:
 
 
 def _type_and_enum(node: Json) -> Json:
-    """Translates `type` and `enum`. Gemini's enum has texts and numbers; other values become their type."""
+    """Translate `type` and `enum`. Gemini's enum has texts and numbers; other values become their type."""
     types, values = types_of(node), values_of(node)
     if types and node.get("nullable") is True:
         types = list(dict.fromkeys([*types, "null"]))
@@ -176,7 +176,7 @@ def _type(types: list[str]) -> Json:
 
 
 def _bounds(node: Json) -> Json:
-    """Translates exclusive bounds into inclusive ones: for integers the next one, else the same number."""
+    """Translate exclusive bounds into inclusive ones: for integers the next one, else the same number."""
     types = types_of(node)
     whole = "integer" in types and "number" not in types
     bounds: Json = {}
@@ -204,7 +204,7 @@ class RequiredReference(NamedTuple):
 
 
 def _loosen_cycles(root: Json) -> None:
-    """Makes required properties optional if they are part of a cycle of references, which Gemini refuses.
+    """Make required properties optional if they are part of a cycle of references, which Gemini refuses.
 
     https://ai.google.dev/api/generate-content#GenerationConfig, `responseJsonSchema`
     """
@@ -231,7 +231,7 @@ def _loosen_cycles(root: Json) -> None:
 
 
 def _required_references(merger: Merger, reference: str) -> Iterator[RequiredReference]:
-    """Yields the references that a value needs; each one of several alternatives counts as needed."""
+    """Yield the references that a value needs; each one of several alternatives counts as needed."""
     try:
         left: list[tuple[Any, Json | None, str]] = [(merger.target(reference), None, "")]
     except CannotTranslate:

@@ -58,7 +58,7 @@ def base64_text(text: str) -> str | None:
 
 
 def add_signatures(parts: list[Json], message: Json) -> list[Json]:
-    """Adds the signatures of an assistant message to its parts."""
+    """Add the signatures of an assistant message to its parts."""
     signatures = _read_list(message)
     if signatures and len(parts) == 1 and "text" in parts[0]:
         return list(_split_text(parts[0]["text"], signatures))
@@ -70,7 +70,7 @@ def add_signatures(parts: list[Json], message: Json) -> list[Json]:
 
 
 def _read_list(message: Json) -> list[TextSignature]:
-    """Reads the list that `extra_content_of` makes, in order; empty if a client changed it."""
+    """Read the list that `extra_content_of` makes, in order; empty if a client changed it."""
     match message.get("extra_content"):
         case {"google": {"thought_signatures": list(entries)}}:
             found = [_read_entry(entry) for entry in entries]
@@ -86,7 +86,7 @@ def _read_entry(entry: Any) -> TextSignature | None:
 
 
 def _split_text(text: str, signatures: Sequence[TextSignature]) -> Iterator[Json]:
-    """Yields one part for each signature, and one for the text after the last."""
+    """Yield one part for each signature, and one for the text after the last."""
     begin = 0
     for characters, signature in signatures:
         yield {"text": text[begin:characters], "thoughtSignature": signature}

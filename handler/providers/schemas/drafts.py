@@ -45,7 +45,7 @@ _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
 
 def to_2020_12(schema: Json) -> Json:
-    """Translates a schema into draft 2020-12. Returns the same object if nothing changes.
+    """Translate a schema into draft 2020-12. Return the same object if nothing changes.
 
     `$schema` names the draft. Without it the draft is 2020-12, in which older keywords that have no other
     meaning there are translated too. A schema of any other draft is returned as it is.
@@ -99,13 +99,13 @@ class _Translator:
         return self.translate(value) if keyword in _SCHEMA_KEYWORDS else value
 
     def _translate_bounds(self, new: Json) -> None:
-        """Translates draft 4's `exclusiveMinimum: true`, which makes `minimum` exclusive."""
+        """Translate draft 4's `exclusiveMinimum: true`, which makes `minimum` exclusive."""
         for exclusive, bound in _BOUNDS.items():
             if isinstance(new.get(exclusive), bool) and new.pop(exclusive) and bound in new:
                 new[exclusive] = new.pop(bound)
 
     def _translate_identity(self, new: Json) -> None:
-        """Translates draft 4's `id`, ids that are anchors, and 2019-09's reference to the root."""
+        """Translate draft 4's `id`, ids that are anchors, and 2019-09's reference to the root."""
         if self._draft == 4 and isinstance(new.get("id"), str):
             new["$id"] = new.pop("id")
         anchor = new.get("$id")
@@ -124,7 +124,7 @@ class _Translator:
         return {keyword: part for keyword, part in parts.items() if part}
 
     def _translate_reference(self, reference: str) -> str:
-        """Translates a reference, whose target may have a new path."""
+        """Translate a reference, whose target may have a new path."""
         if not reference.startswith("#/"):
             return reference
         at, in_schema, steps = self._root, True, []
@@ -139,7 +139,7 @@ class _Translator:
 
 
 def objects(value: Any) -> Iterator[Json]:
-    """Yields every object in a JSON value, whether or not it is a schema."""
+    """Yield every object in a JSON value, whether or not it is a schema."""
     left = [value]
     while left:
         part = left.pop()
@@ -151,7 +151,7 @@ def objects(value: Any) -> Iterator[Json]:
 
 
 def unescape_step(step: str) -> str:
-    """Decodes one step of a JSON pointer. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
+    """Decode one step of a JSON pointer. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
     return unquote(step).replace("~1", "/").replace("~0", "~")
 
 

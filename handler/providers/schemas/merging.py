@@ -38,7 +38,7 @@ class Merger:
         self._open: list[str | None] = []  # the references that are being inlined; None for other schemas
 
     def inline(self, schema: Any) -> Any:
-        """Merges `allOf` and `$ref` into the schema; a lone `$ref` stays. Raises CannotTranslate."""
+        """Merge `allOf` and `$ref` into the schema; a lone `$ref` stays. Raises CannotTranslate."""
         if not isinstance(schema, dict):
             return schema is not False
         rest = {keyword: value for keyword, value in schema.items() if keyword not in ("$ref", "allOf")}
@@ -57,7 +57,7 @@ class Merger:
         return parts[0]
 
     def resolve(self, schema: Any) -> Any:
-        """Inlines the schema, and replaces a `$ref` by its target. Raises CannotTranslate."""
+        """Inline the schema, and replace a `$ref` by its target. Raises CannotTranslate."""
         schema = self.inline(schema)
         reference = schema.get("$ref") if isinstance(schema, dict) else None
         if reference is None:
@@ -81,7 +81,7 @@ class Merger:
         return found
 
     def intersect(self, one: Any, other: Any) -> Any:
-        """Merges two schemas into one that accepts what both accept. Raises CannotTranslate."""
+        """Merge two schemas into one that accepts what both accept. Raises CannotTranslate."""
         if one is False or other is False:
             return False
         if one is True or other is True:
@@ -98,13 +98,13 @@ class Merger:
             return self.intersect(self.resolve(one), self.resolve(other))
 
     def spend_work(self, units: int) -> None:
-        """Counts work. Raises CannotTranslate at the limit."""
+        """Count work. Raises CannotTranslate at the limit."""
         self._work -= units
         if self._work < 0:
             raise CannotTranslate
 
     def spend_size(self, units: int) -> None:
-        """Counts the size of the result. Raises CannotTranslate at the limit."""
+        """Count the size of the result. Raises CannotTranslate at the limit."""
         self._size -= units
         if self._size < 0:
             raise CannotTranslate
@@ -124,7 +124,7 @@ class Merger:
         return {one["$anchor"]: one for one in objects(self.root) if isinstance(one.get("$anchor"), str)}
 
     def _merge(self, one: Json, other: Json) -> Any:
-        """Merges keyword by keyword. If values cannot be combined, takes that of `other`, which is looser."""
+        """Merge keyword by keyword. If values cannot be combined, take that of `other`, which is looser."""
         new: Json = {**one, **other}
         for group in _DEPENDENT_KEYWORDS:
             given = other if group[0] in other else one
@@ -144,7 +144,7 @@ class Merger:
         return False if [] in (new.get("anyOf"), new.get("oneOf")) else new
 
     def _merge_properties(self, one: Json, other: Json) -> Json:
-        """Merges the keywords of objects. Patterns are not applied to properties that are listed."""
+        """Merge the keywords of objects. Patterns are not applied to properties that are listed."""
         if _OBJECT_KEYWORDS.isdisjoint(one) or _OBJECT_KEYWORDS.isdisjoint(other):
             return {}
         named, other_named = members_of(one), members_of(other)
@@ -247,7 +247,7 @@ def _rest_of(schema: Json) -> Any:
 
 
 def _without_unevaluated(part: Any) -> Any:
-    """Removes `unevaluated...` from a part of `allOf`. After merging it would see the other parts, too."""
+    """Remove `unevaluated...` from a part of `allOf`. After merging it would see the other parts, too."""
     if not isinstance(part, dict) or _UNEVALUATED.isdisjoint(part):
         return part
     return {keyword: value for keyword, value in part.items() if keyword not in _UNEVALUATED}

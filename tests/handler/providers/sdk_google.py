@@ -68,7 +68,7 @@ def check_request(text: str) -> None:
 
 
 def normalize(value: Any) -> Any:
-    """Returns the value as JSON without empty members, and with base64 in one alphabet."""
+    """Return the value as JSON without empty members, and with base64 in one alphabet."""
     if isinstance(value, types._common.BaseModel):
         return normalize(value.model_dump(mode="json", by_alias=True, exclude_none=True))
     if isinstance(value, dict):

@@ -59,7 +59,7 @@ def stream_bytes(case: Path) -> bytes:
 
 
 def events_of(case: Path, cut: int) -> Iterator[str]:
-    """Yields the data of the stream's events, decoded from pieces of `cut` bytes."""
+    """Yield the data of the stream's events, decoded from pieces of `cut` bytes."""
     decoder, data = FRAMINGS[TRANSLATORS[case.parent.name].framing](), stream_bytes(case)
     for start in range(0, len(data), cut):
         yield from (event.data for event in decoder.feed(data[start : start + cut]))

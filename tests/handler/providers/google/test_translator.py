@@ -49,7 +49,7 @@ def test_the_path_names_the_model(name: str, stream: bool, path: str) -> None:
 
 
 def corrupted(value: Any) -> Iterator[Any]:
-    """Yields copies of the value, in each of which one part is replaced by a value of another type."""
+    """Yield copies of the value, in each of which one part is replaced by a value of another type."""
     yield from REPLACEMENTS
     places = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for place, inner in places:

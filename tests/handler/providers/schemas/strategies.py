@@ -109,7 +109,7 @@ def schemas(draw: st.DrawFn) -> Json:
 
 
 def rename_references(schema: Any) -> Any:
-    """Changes references to `$defs` into references to `definitions`."""
+    """Change references to `$defs` into references to `definitions`."""
     if isinstance(schema, list):
         return [rename_references(one) for one in schema]
     if isinstance(schema, dict):

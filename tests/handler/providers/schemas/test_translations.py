@@ -127,7 +127,7 @@ def parts(count: int) -> Json:
 
 
 def work(schema: Json) -> int:
-    """Counts the function calls and generator steps of all translations of a schema."""
+    """Count the function calls and generator steps of all translations of a schema."""
     count = 0
 
     def increment(*_: object) -> None:
