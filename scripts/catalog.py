@@ -1,9 +1,9 @@
-"""Makes rules/catalog/catalog.json from two published price lists; catalog_overlay.toml settles differences.
+"""Makes rules/catalog/catalog.json from two published price lists; catalog_overlay.toml resolves differences.
 
-    python scripts/catalog.py            write it, and report what to look at
-    python scripts/catalog.py --check    write nothing; exit 1 when it would change
+    python scripts/catalog.py            write it, and print notes to review
+    python scripts/catalog.py --check    write nothing; exit 1 if it would change
 
-The same sources give the same bytes. What is read and how: catalog_sources.py.
+The same sources give the same bytes. catalog_sources.py reads them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from catalog_sources import GENAI, LITELLM, UNKNOWN, dollars, genai_prices, litellm_rows, matches, source
+from catalog_sources import GENAI, LITELLM, UNKNOWN, dollars, genai_prices, litellm_rows, matches, read_source
 
 Row = dict[str, Any]
 
@@ -34,7 +34,7 @@ COLUMNS = [
 DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
 FAST_HOSTS = {"groq", "cerebras", "sambanova"}
 FAST_NAMES = re.compile(r"flash|mini|nano|lite|haiku|luna|instant|-small|[^0-9.][1-9]b\b")
-DISAGREE = Decimal("0.2")
+MAX_DIFFERENCE = Decimal("0.2")  # of two prices, as a share of the higher one
 
 
 def main() -> int:
@@ -44,12 +44,12 @@ def main() -> int:
     arguments.add_argument("--check", action="store_true")
     check = arguments.parse_args().check
     overlay = tomllib.loads(OVERLAY.read_text())
-    rows = dict(litellm_rows(json.loads(source(LITELLM)), overlay))
-    notes = price(rows, genai_prices(source(GENAI).decode(), overlay), overlay)
-    finish(rows, overlay)
+    rows = dict(litellm_rows(json.loads(read_source(LITELLM)), overlay))
+    notes = price(rows, genai_prices(read_source(GENAI).decode(), overlay), overlay)
+    complete_rows(rows, overlay)
     unused = {*overlay["pools"], *overlay["prices"], *overlay["speed"]} - set(rows)
     notes += [f"{model}: in the overlay, but not listed" for model in unused]
-    text = rendered(rows, overlay)
+    text = render(rows, overlay)
     changed = not OUTPUT.exists() or OUTPUT.read_text() != text
     print(*sorted(notes), sep="\n")
     print(
@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def price(rows: dict[str, Row], listed: dict[str, list[Row]], overlay: Row) -> list[str]:
-    """genai-prices' price wins, unless the overlay has one. Gives a line for each large disagreement."""
+    """Add prices: the overlay's, else those of genai-prices. Return a note for each large difference."""
     notes = []
     for known in listed["openrouter"]:
         model = f"openrouter/{known['id']}"
@@ -70,7 +70,7 @@ def price(rows: dict[str, Row], listed: dict[str, list[Row]], overlay: Row) -> l
     for added in overlay["models"]:
         rows[added["id"]] = {"can": [], **{key: value for key, value in added.items() if key != "id"}}
     for model, row in rows.items():
-        entry = listed_as(model, listed)
+        entry = find_listed(model, listed)
         if entry and model not in overlay["prices"]:
             row["context"] = row.get("context") or entry.get("context_window")
             notes += [f"{model}: {note}" for note in disagreements(row, entry["price"])]
@@ -79,23 +79,23 @@ def price(rows: dict[str, Row], listed: dict[str, list[Row]], overlay: Row) -> l
     return notes
 
 
-def listed_as(model: str, listed: Mapping[str, list[Row]]) -> Row | None:
-    """genai-prices' entry for it: the one of its id, else the first that matches, as that library does."""
+def find_listed(model: str, listed: Mapping[str, list[Row]]) -> Row | None:
+    """Return the genai-prices entry of a model: that of its id, else the first match, as in that library."""
     provider, name = model.split("/", 1)
     entries = listed.get(provider, [])
-    same = [one for one in entries if one["id"] == name]
-    return next(iter(same or (one for one in entries if matches(one["match"], name.lower()))), None)
+    same = [entry for entry in entries if entry["id"] == name]
+    return next(iter(same or (entry for entry in entries if matches(entry["match"], name.lower()))), None)
 
 
 def disagreements(row: Row, theirs: Row) -> Iterator[str]:
     for field in ("input", "output"):
         ours = row.get(field)
-        if ours is not None and abs(ours - theirs[field]) > DISAGREE * max(ours, theirs[field]):
+        if ours is not None and abs(ours - theirs[field]) > MAX_DIFFERENCE * max(ours, theirs[field]):
             yield f"{field} is {ours:f} in litellm, {theirs[field]:f} in genai-prices"
 
 
-def finish(rows: dict[str, Row], overlay: Row) -> None:
-    """Pools, tiers, and what each host and family wants."""
+def complete_rows(rows: dict[str, Row], overlay: Row) -> None:
+    """Add the pool, the tiers, the features and the family rules of each row."""
     for model, row in rows.items():
         row["pool"] = overlay["pools"].get(model, pool_of(model, rows))
         row["quality"] = next(
@@ -104,39 +104,39 @@ def finish(rows: dict[str, Row], overlay: Row) -> None:
         row["speed"] = overlay["speed"].get(model, speed_of(model))
         row["auto"] = int(model in overlay["auto"])
         row["rules"] = rules_of(model, row["pool"], overlay)
-    know(rows)
+    fill_features(rows)
     for feature, patterns in overlay["lacks"].items():
         for model, row in rows.items():
             if any(fnmatchcase(model, pattern) for pattern in patterns):
-                row["can"] = [one for one in row["can"] if one != feature]
+                row["can"] = [each for each in row["can"] if each != feature]
     pools = {row["pool"] for row in rows.values()}
     if lost := {name for name in overlay["successors"].values() if name not in pools}:
-        sys.exit(f"no model is pooled under these successors: {', '.join(sorted(lost))}")
+        sys.exit(f"no model is in the pool of these successors: {', '.join(sorted(lost))}")
     for model in overlay["auto"]:
         if model not in rows or rows[model].get("input") is None or rows[model]["quality"] is None:
-            sys.exit(f"{model} is on the auto list, but it is not listed, or has no price or no quality")
+            sys.exit(f"{model} is on the auto list, but not listed, or without a price or quality")
 
 
 def rules_of(model: str, pool: str, overlay: Row) -> list[str]:
-    """The rules of a model: those of its host, else those of its family at any host."""
+    """Return the rules of a model: those of its host, else those of its family at any host."""
     bare = model.rsplit("/", 1)[-1].lower()
-    named = ((one, (model,)) for one in overlay["hosts"])
-    families = ((one, (pool, bare)) for one in overlay["families"])
-    found = (
-        one["rules"]
-        for one, names in (*named, *families)
-        if any(fnmatchcase(name, pattern) for pattern in one["match"] for name in names)
+    hosts = ((entry, (model,)) for entry in overlay["hosts"])
+    families = ((entry, (pool, bare)) for entry in overlay["families"])
+    matching = (
+        entry["rules"]
+        for entry, names in (*hosts, *families)
+        if any(fnmatchcase(name, pattern) for pattern in entry["match"] for name in names)
     )
-    return next(found, [])
+    return next(matching, [])
 
 
 def family_table(overlay: Row) -> list[list[str]]:
-    """The families, for models that are not listed: patterns of bare names, and the rules."""
-    return [[" ".join(one["match"]), " ".join(one["rules"])] for one in overlay["families"]]
+    """Return the families, for models that are not listed: patterns of bare names, and the rules."""
+    return [[" ".join(entry["match"]), " ".join(entry["rules"])] for entry in overlay["families"]]
 
 
-def know(rows: Mapping[str, Row]) -> None:
-    """Where nothing is known of a model's features, what is known of its pool, at whoever serves it."""
+def fill_features(rows: Mapping[str, Row]) -> None:
+    """Give models of unknown features those of their pool at another provider."""
     known = {row["pool"]: row for _, row in sorted(rows.items()) if row["can"] != UNKNOWN}
     for row in rows.values():
         if row["can"] == UNKNOWN and row["pool"] in known:
@@ -145,9 +145,9 @@ def know(rows: Mapping[str, Row]) -> None:
 
 
 def pool_of(model: str, rows: Mapping[str, Row]) -> str:
-    """The bare name: docs/rules.md, "The catalogue", states the rule."""
+    """Return the bare name, by the rules of docs/rules.md, "The catalogue"."""
     provider, name = model.split("/", 1)
-    if ":" in name.removesuffix(":0") or (provider == "bedrock" and not pooled_on_bedrock(name, rows)):
+    if ":" in name.removesuffix(":0") or (provider == "bedrock" and not is_pooled_on_bedrock(name, rows)):
         return ""
     bare = name.rsplit("/", 1)[-1].lower()
     if provider == "bedrock":
@@ -162,21 +162,21 @@ def pool_of(model: str, rows: Mapping[str, Row]) -> str:
     return bare.replace(".", "-") if bare.startswith("claude") else bare
 
 
-def pooled_on_bedrock(name: str, rows: Mapping[str, Row]) -> bool:
-    """The profile that every region has where there is one, else the model; never a region's profile."""
+def is_pooled_on_bedrock(name: str, rows: Mapping[str, Row]) -> bool:
+    """Return True for a global profile, and for a model without one; not for the profile of a region."""
     return name.startswith("global.") or (
         f"bedrock/global.{name}" not in rows and not re.match(r"(us|us-gov|eu|jp|au|apac)\.", name)
     )
 
 
 def speed_of(model: str) -> int:
-    """A prior until it is measured: 5 for hosts with chips of their own, 4 for small models, else 3."""
+    """Return the prior of the speed: 5 for hosts with their own chips, 4 for small models, else 3."""
     provider, name = model.split("/", 1)
     return 5 if provider in FAST_HOSTS else 4 if FAST_NAMES.search(name.lower()) else 3
 
 
-def rendered(rows: Mapping[str, Row], overlay: Row) -> str:
-    """One row a line, sorted, so that a diff shows what changed."""
+def render(rows: Mapping[str, Row], overlay: Row) -> str:
+    """Return the file: one row per line, sorted, so that a diff shows the changes."""
     sources = [{"name": name, "version": version, "licence": "MIT"} for name, version, *_ in (LITELLM, GENAI)]
     head = {
         "as_of": overlay["as_of"],

