@@ -1,4 +1,4 @@
-"""The gateway as any ASGI server runs it, for measuring: `uvicorn bench.app:app`."""
+"""The gateway for any ASGI server, without a log: `uvicorn bench.app:app`."""
 
 from handler.main import build
 

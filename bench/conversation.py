@@ -1,7 +1,7 @@
-"""What a long conversation costs of our own work: `python -m bench.conversation [MESSAGES]`.
+"""Measures the time that Sluice takes for a long conversation: `python -m bench.conversation [MESSAGES]`.
 
-One process, a provider that answers at once: no socket is in the figures. Beside it stands what any gateway
-needs that reads a body and writes it again.
+Gateway and provider run in one process, without a socket, and the provider answers at once. For comparison it
+prints the time to parse the body and write it again, which any gateway needs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TOOL = {"name": "look", "description": "Looks.", "parameters": {"type": "object"
 
 
 def conversation(turns: int) -> list[dict[str, object]]:
-    """A system message, and for each turn a question, a call, its result and an answer."""
+    """Returns a system message, and for each turn a question, a call, its result and an answer."""
     messages: list[dict[str, object]] = [{"role": "system", "content": "You are an agent. " * 40}]
     for turn in range(turns):
         call = {
@@ -43,8 +43,8 @@ def answer(_: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json=completion())
 
 
-async def quickest(work: Callable[[], Awaitable[object]]) -> float:
-    """Microseconds of the quickest of some runs: the others tell of the machine."""
+async def shortest_time(work: Callable[[], Awaitable[object]]) -> float:
+    """Returns the microseconds of the shortest of ROUNDS runs; the others were disturbed by the machine."""
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -59,14 +59,16 @@ async def main(turns: int) -> None:
     tools = [{"type": "function", "function": {**TOOL, "name": f"look_{at}"}} for at in range(10)]
     body = json.dumps({"model": "up/m", "messages": conversation(turns), "tools": tools}).encode()
 
-    async def ours() -> None:
+    async def relay() -> None:
         assert (await gateway.post("/v1/chat/completions", body)).status == 200
 
-    async def read_and_written() -> None:
+    async def parse_and_write() -> None:
         json.dumps(json.loads(body))
 
-    mine, least = await quickest(ours), await quickest(read_and_written)
-    print(f"{len(body)} bytes, {4 * turns + 1} messages: {mine:.0f} us; read and written {least:.0f} us")
+    relaying, parsing = await shortest_time(relay), await shortest_time(parse_and_write)
+    print(
+        f"{len(body)} bytes, {4 * turns + 1} messages: {relaying:.0f} us; to parse and write: {parsing:.0f} us"
+    )
 
 
 if __name__ == "__main__":

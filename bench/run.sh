@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures the gateway beside others, in one run on one machine, all on loopback: bench/run.sh cold|latency|leak
-#   BENCH   a copy of the comparison (fake upstream, fake Runtime API, other gateways), built with `make`; its peers installed
+# Compares the gateway with others, in one run on one machine, on loopback: bench/run.sh cold|latency|leak
+#   BENCH   a copy of the comparison (fake upstream, fake Runtime API, other gateways), built with `make`, with the other gateways installed
 #   PYTHON  a Python 3.13 for cold starts; SERVER a Python with the runtime's packages, uvicorn, uvloop and httptools
-# The others' Python needs sniffio too, or httpx looks for it in vain and they look slower than they are.
+# The other gateways' Python needs sniffio, because httpx is slower without it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); root=$(dirname "$here")
 : "${BENCH:?a copy of the comparison}" "${PYTHON:=python3.13}" "${SERVER:=$PYTHON}"

@@ -1,8 +1,8 @@
-"""Measures how our work grows with hostile input: `python -m bench.scaling [N]`.
+"""Measures how Sluice's work grows with hostile input: `python -m bench.scaling [N]`.
 
-Every step runs over every shape at n, 2n and 4n. Printed is the Python work, counted and not timed: lines and
-calls, and the length of what a C method works on, since one call of `list.index` or `bytes.join` may look at
-everything. What grows faster than n log n is marked; tests/stories/test_scaling.py holds it.
+Each step runs on each shape of input at sizes n, 2n and 4n. The work is counted, not timed: lines and calls
+of Python, and the length of what a C method works on, because one call of `list.index` or `bytes.join` may
+visit everything. Work that grows faster than n log n is marked; tests/stories/test_scaling.py allows none.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from handler.settings import Settings
 from handler.structured.schema import BadSchema, Schema
 from handler.wire.splice import dump_unicode, splice_bytes
 from rules import LiveState, Model, RuleSet, decide, load_catalog
+from tests.support.event_stream import framed
 
 Json = dict[str, Any]
 Step = Callable[[], object]
 
 N = 400
-GROWTH = 5.2  # of the work when n is four times as large: 4 is linear, 16 quadratic
+MAX_GROWTH = 5.2  # of the work from n to 4n: 4 is linear, 16 quadratic
 _CATALOG = load_catalog()
 _MODEL = Model(provider="p", name="m")
 _QUIRKS = Quirks(drop_null=True, drop_empty=True, alternate=True, call_id_length=9, reasoning_tag="think")
-_LOOKING = frozenset(
+_LINEAR_METHODS = frozenset(
     {
         *("index", "count", "remove", "insert", "copy", "join", "replace", "split", "find", "rfind"),
         *("encode", "decode", "strip", "lstrip", "rstrip", "partition", "rpartition", "lower", "format"),
@@ -48,7 +49,7 @@ _LOOKING = frozenset(
 
 
 def work_of(step: Step) -> int:
-    """The lines, calls and lengths of what `step` does."""
+    """Counts the lines, calls and lengths of a step."""
     count = 0
 
     def trace(frame: FrameType, event: str, arg: object) -> Any:
@@ -60,7 +61,7 @@ def work_of(step: Step) -> int:
         nonlocal count
         if event == "c_call":
             count += 1
-            if arg.__name__ in _LOOKING:
+            if arg.__name__ in _LINEAR_METHODS:
                 owner = getattr(arg, "__self__", None)
                 count += len(owner) // 16 if isinstance(owner, str | bytes | bytearray | list | dict) else 0
 
@@ -77,7 +78,7 @@ def work_of(step: Step) -> int:
     return count
 
 
-# Shapes of a caller's body.
+# Shapes of a request body.
 
 IMAGE = "data:image/png;base64,aaaa"
 USER: Json = {"role": "user", "content": "hi"}
@@ -87,7 +88,7 @@ def body(**fields: Any) -> bytes:
     return json.dumps({"messages": [USER], **fields}).encode()
 
 
-def talk(*messages: Json) -> bytes:
+def chat(*messages: Json) -> bytes:
     return body(messages=[USER, *messages])
 
 
@@ -106,15 +107,15 @@ def nested(depth: int, word: str) -> Json:
     return schema
 
 
-def calls_of(ids: Iterable[str]) -> bytes:
+def chat_with_calls(ids: Iterable[str]) -> bytes:
     ids = list(ids)
     results = [{"role": "tool", "tool_call_id": id, "content": "ok"} for id in ids]
-    return talk({"role": "assistant", "content": None, "tool_calls": [call(id) for id in ids]}, *results)
+    return chat({"role": "assistant", "content": None, "tool_calls": [call(id) for id in ids]}, *results)
 
 
-def marks(n: int, ttl: str) -> bytes:
+def cached_parts(n: int, ttl: str) -> bytes:
     marked = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": ttl}}
-    return talk({"role": "user", "content": [marked] * n})
+    return chat({"role": "user", "content": [marked] * n})
 
 
 IN_TURN: list[Json] = [{"role": "assistant", "content": "a"}, USER]
@@ -123,25 +124,27 @@ LEGACY: list[Json] = [
     {"role": "function", "name": "f", "content": "a"},
 ]
 BODIES: Mapping[str, Callable[[int], bytes]] = {
-    "a long text": lambda n: talk({"role": "user", "content": "a" * 50 * n}),
-    "a text of quotes": lambda n: talk({"role": "user", "content": '"' * 20 * n}),
-    "a text of backslashes": lambda n: talk({"role": "user", "content": "\\" * 20 * n}),
-    "a text of escapes": lambda n: talk({"role": "user", "content": "\u20ac\ud83d" * 5 * n}),
-    "a text of blanks": lambda n: talk({"role": "user", "content": " " * 50 * n}),
-    "many messages": lambda n: talk(*[USER] * n),
-    "roles in turn": lambda n: talk(*IN_TURN * n),
-    "system messages": lambda n: talk(*[{"role": "system", "content": "a"}] * n),
-    "many parts": lambda n: talk({"role": "user", "content": [{"type": "text", "text": "a"}] * n}),
-    "many images": lambda n: talk(
+    "a long text": lambda n: chat({"role": "user", "content": "a" * 50 * n}),
+    "a text of quotes": lambda n: chat({"role": "user", "content": '"' * 20 * n}),
+    "a text of backslashes": lambda n: chat({"role": "user", "content": "\\" * 20 * n}),
+    "a text of escapes": lambda n: chat({"role": "user", "content": "\u20ac\ud83d" * 5 * n}),
+    "a text of spaces": lambda n: chat({"role": "user", "content": " " * 50 * n}),
+    "many messages": lambda n: chat(*[USER] * n),
+    "alternating roles": lambda n: chat(*IN_TURN * n),
+    "system messages": lambda n: chat(*[{"role": "system", "content": "a"}] * n),
+    "many parts": lambda n: chat({"role": "user", "content": [{"type": "text", "text": "a"}] * n}),
+    "many images": lambda n: chat(
         {
             "role": "user",
             "content": [{"type": "image_url", "image_url": {"url": IMAGE}}] * n,
         }
     ),
-    "calls in one message": lambda n: calls_of(f"c{at}" for at in range(n)),
-    "calls of one id": lambda n: calls_of(["a"] * n),
-    "calls whose ids are taken": lambda n: calls_of([*(f"a_{at}" for at in range(2 * n)), *["a"] * n]),
-    "calls in turns": lambda n: talk(
+    "calls in one message": lambda n: chat_with_calls(f"c{at}" for at in range(n)),
+    "calls of one id": lambda n: chat_with_calls(["a"] * n),
+    "calls with repeated ids, the new ids taken": lambda n: chat_with_calls(
+        [*(f"a_{at}" for at in range(2 * n)), *["a"] * n]
+    ),
+    "calls in turns": lambda n: chat(
         *(
             one
             for at in range(n)
@@ -151,11 +154,11 @@ BODIES: Mapping[str, Callable[[int], bytes]] = {
             )
         )
     ),
-    "results of no call": lambda n: talk(*[{"role": "tool", "tool_call_id": "x", "content": "ok"}] * n),
-    "cache marks": lambda n: marks(n, "5m"),
-    "cache marks that last": lambda n: marks(n, "1h"),
-    "null members": lambda n: talk({**USER, **{f"x{at}": None for at in range(n)}}),
-    "members nobody knows": lambda n: body(**{f"x{at}": at for at in range(n)}),
+    "results without a call": lambda n: chat(*[{"role": "tool", "tool_call_id": "x", "content": "ok"}] * n),
+    "cache marks": lambda n: cached_parts(n, "5m"),
+    "cache marks of an hour": lambda n: cached_parts(n, "1h"),
+    "null members": lambda n: chat({**USER, **{f"x{at}": None for at in range(n)}}),
+    "unknown fields": lambda n: body(**{f"x{at}": at for at in range(n)}),
     "one list in another": lambda n: body(x=[[[[[]]]]] * n),
     "numbers": lambda n: body(x=list(range(n))),
     "many tools": lambda n: body(tools=[tool(f"f{at}", {"type": "object"}) for at in range(n)]),
@@ -166,7 +169,7 @@ BODIES: Mapping[str, Callable[[int], bytes]] = {
             "allowed_tools": {"mode": "auto", "tools": [tool(f"f{at}", {}) for at in range(n)]},
         },
     ),
-    "thoughts of a model with a long name": lambda n: talk(
+    "thoughts of a model with a long name": lambda n: chat(
         {
             "role": "assistant",
             "content": "a",
@@ -175,7 +178,7 @@ BODIES: Mapping[str, Callable[[int], bytes]] = {
             ],
         }
     ),
-    "a long legacy conversation": lambda n: talk(*LEGACY * n),
+    "a long legacy conversation": lambda n: chat(*LEGACY * n),
 }
 
 SCHEMAS: Mapping[str, Callable[[int], Json]] = {
@@ -202,75 +205,60 @@ SCHEMAS: Mapping[str, Callable[[int], Json]] = {
     "deep allOf": lambda n: {"allOf": [nested(28, "allOf") for _ in range(n // 20)]},
 }
 
-# Shapes of a provider's answer: the openings, then what comes again and again.
+# Shapes of a provider's answer: the first events, then one that repeats.
 
 
 def sse(event: Any) -> bytes:
     return b"data: " + (event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n\n"
 
 
-def delta(**said: Any) -> bytes:
-    return sse({"id": "a", "choices": [{"index": 0, "delta": said}]})
+def delta(**fields: Any) -> bytes:
+    return sse({"id": "a", "choices": [{"index": 0, "delta": fields}]})
 
 
-def part(at: int, **said: Any) -> bytes:
-    return sse({"type": "content_block_delta", "index": at, "delta": said})
+def block_delta(at: int, **fields: Any) -> bytes:
+    return sse({"type": "content_block_delta", "index": at, "delta": fields})
 
 
-def opened(**block: Any) -> bytes:
+def message_start(**block: Any) -> bytes:
     start = {"type": "message_start", "message": {"id": "a", "model": "m"}}
-    return sse(start) + begun(0, **block)
+    return sse(start) + block_start(0, **block)
 
 
-def begun(at: int, **block: Any) -> bytes:
+def block_start(at: int, **block: Any) -> bytes:
     return sse({"type": "content_block_start", "index": at, "content_block": block})
 
 
-def calling(n: int) -> list[bytes]:
+def call_starts(n: int) -> list[bytes]:
     return [delta(tool_calls=[{"index": at, "id": f"a{at}", "function": {"name": "f"}}]) for at in range(n)]
 
 
-def asking(n: int) -> list[Json]:
+def function_calls(n: int) -> list[Json]:
     return [{"functionCall": {"name": "f", "id": f"a{at}"}} for at in range(n)]
 
 
-def parts(*some: Json) -> bytes:
+def gemini_event(*some: Json) -> bytes:
     return sse({"responseId": "a", "candidates": [{"index": 0, "content": {"parts": list(some)}}]})
 
 
-def singly(data: bytes) -> list[bytes]:
+def bytewise(data: bytes) -> list[bytes]:
     return [data[at : at + 1] for at in range(len(data))]
 
 
-def message(name: str, payload: Json) -> bytes:
-    """One of an event stream."""
-    from binascii import crc32
-    from struct import pack
-
-    headers = b"".join(
-        bytes([len(key)]) + key + b"\x07" + pack("!H", len(value)) + value
-        for key, value in ((b":message-type", b"event"), (b":event-type", name.encode()))
-    )
-    data = json.dumps(payload).encode()
-    prelude = pack("!II", 16 + len(headers) + len(data), len(headers))
-    start = prelude + pack("!I", crc32(prelude)) + headers + data
-    return start + pack("!I", crc32(start))
-
-
-def said(delta: Json) -> bytes:
-    return message("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta})
+def bedrock_delta(delta: Json) -> bytes:
+    return framed({"contentBlockDelta": {"contentBlockIndex": 0, "delta": delta}})
 
 
 STREAMS: Mapping[str, tuple[str, Callable[[int], Iterable[bytes]]]] = {
     "words": ("openai", lambda n: [delta(content="a")] * n),
-    "words in single bytes": ("openai", lambda n: singly(delta(content="a") * (n // 4))),
-    "one event in single bytes": ("openai", lambda n: singly(delta(content="a" * 10 * n))),
+    "words in single bytes": ("openai", lambda n: bytewise(delta(content="a") * (n // 4))),
+    "one event in single bytes": ("openai", lambda n: bytewise(delta(content="a" * 10 * n))),
     "empty events": ("openai", lambda n: [b"\n" * 10] * n),
     "empty data lines": ("openai", lambda n: [b"data:\n"] * n),
     "comments": ("openai", lambda n: [b": a\n\n"] * n),
     "carriage returns": ("openai", lambda n: [b"\r"] * n),
     "data lines of one event": ("openai", lambda n: [*[b"data: \n"] * n, b"\n"]),
-    "blanks before a thought": ("openai", lambda n: [delta(content=" ")] * n),
+    "spaces before a thought": ("openai", lambda n: [delta(content=" ")] * n),
     "a thought in the content": ("openai", lambda n: [delta(content="<think>"), *[delta(content="a<")] * n]),
     "pieces of a call": (
         "openai",
@@ -278,12 +266,12 @@ STREAMS: Mapping[str, tuple[str, Callable[[int], Iterable[bytes]]]] = {
     ),
     "calls": (
         "openai",
-        lambda n: calling(n),
+        lambda n: call_starts(n),
     ),
-    "finish reasons behind calls": (
+    "finish reasons after calls": (
         "openai",
         lambda n: [
-            *calling(n),
+            *call_starts(n),
             *[sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})] * n,
         ],
     ),
@@ -296,51 +284,57 @@ STREAMS: Mapping[str, tuple[str, Callable[[int], Iterable[bytes]]]] = {
     ),
     "thoughts": (
         "anthropic",
-        lambda n: [opened(type="thinking"), *[part(0, type="thinking_delta", thinking="a")] * n],
+        lambda n: [
+            message_start(type="thinking"),
+            *[block_delta(0, type="thinking_delta", thinking="a")] * n,
+        ],
     ),
     "pieces of a signature": (
         "anthropic",
-        lambda n: [opened(type="thinking"), *[part(0, type="signature_delta", signature="a" * 40)] * n],
+        lambda n: [
+            message_start(type="thinking"),
+            *[block_delta(0, type="signature_delta", signature="a" * 40)] * n,
+        ],
     ),
     "pieces of a call's input": (
         "anthropic",
         lambda n: [
-            opened(type="tool_use", id="a", name="f"),
-            *[part(0, type="input_json_delta", partial_json="a")] * n,
+            message_start(type="tool_use", id="a", name="f"),
+            *[block_delta(0, type="input_json_delta", partial_json="a")] * n,
         ],
     ),
     "blocks": (
         "anthropic",
         lambda n: [
-            opened(type="text"),
-            *(begun(at, type="text") for at in range(n)),
+            message_start(type="text"),
+            *(block_start(at, type="text") for at in range(n)),
         ],
     ),
     "calls in parts": (
         "google",
-        lambda n: [parts(one) for one in asking(n)],
+        lambda n: [gemini_event(one) for one in function_calls(n)],
     ),
-    "parts of one event": ("google", lambda n: [parts(*[{"text": "aaaa"}] * n)]),
-    "calls of one event": ("google", lambda n: [parts(*asking(n))]),
-    "signatures": ("google", lambda n: [parts({"text": "a", "thoughtSignature": "aaaa"})] * n),
+    "parts of one event": ("google", lambda n: [gemini_event(*[{"text": "aaaa"}] * n)]),
+    "calls of one event": ("google", lambda n: [gemini_event(*function_calls(n))]),
+    "signatures": ("google", lambda n: [gemini_event({"text": "a", "thoughtSignature": "aaaa"})] * n),
     "messages": (
         "bedrock",
         lambda n: [
-            message("messageStart", {}),
-            *[said({"text": "a"})] * n,
+            framed({"messageStart": {}}),
+            *[bedrock_delta({"text": "a"})] * n,
         ],
     ),
     "messages in one piece": (
         "bedrock",
-        lambda n: [said({"text": "a"}) * n],
+        lambda n: [bedrock_delta({"text": "a"}) * n],
     ),
     "a message in single bytes": (
         "bedrock",
-        lambda n: singly(said({"text": "a" * 5 * n})),
+        lambda n: bytewise(bedrock_delta({"text": "a" * 5 * n})),
     ),
     "redacted thoughts": (
         "bedrock",
-        lambda n: [said({"reasoningContent": {"redactedContent": "a" * 40}})] * n,
+        lambda n: [bedrock_delta({"reasoningContent": {"redactedContent": "a" * 40}})] * n,
     ),
 }
 ANSWERS: Mapping[str, tuple[str, Callable[[int], Json]]] = {
@@ -370,7 +364,7 @@ ANSWERS: Mapping[str, tuple[str, Callable[[int], Json]]] = {
     ),
     "calls in parts": (
         "google",
-        lambda n: {"candidates": [{"content": {"parts": asking(n)}}]},
+        lambda n: {"candidates": [{"content": {"parts": function_calls(n)}}]},
     ),
     "blocks of converse": (
         "bedrock",
@@ -383,8 +377,8 @@ ANSWERS: Mapping[str, tuple[str, Callable[[int], Json]]] = {
 }
 
 
-def received(sent: bytes) -> Step:
-    """Read, and decided."""
+def receive(sent: bytes) -> Step:
+    """Parses a request and decides on it."""
 
     def step() -> None:
         chat = parse(sent, {}, Settings())
@@ -394,8 +388,8 @@ def received(sent: bytes) -> Step:
     return step
 
 
-def translated(dialect: str, sent: bytes) -> Step:
-    """On its way to a provider."""
+def translate(dialect: str, sent: bytes) -> Step:
+    """Translates a request for a provider."""
     try:
         chat = parse(sent, {}, Settings())
     except GatewayError:
@@ -412,8 +406,8 @@ def translated(dialect: str, sent: bytes) -> Step:
     return step
 
 
-def schemed(schema: Json) -> Step:
-    """Fitted to every compiler, and read to hold answers against."""
+def prepare_schema(schema: Json) -> Step:
+    """Translates a schema for each provider, and prepares it for validation."""
 
     def step() -> None:
         gemini_schema(schema)
@@ -426,7 +420,7 @@ def schemed(schema: Json) -> Step:
     return step
 
 
-def answered(dialect: str, answer: Json) -> Step:
+def translate_answer(dialect: str, answer: Json) -> Step:
     text = json.dumps(answer)
 
     def step() -> None:
@@ -436,7 +430,7 @@ def answered(dialect: str, answer: Json) -> Step:
     return step
 
 
-def streamed(dialect: str, pieces: Iterable[bytes]) -> Step:
+def translate_stream(dialect: str, pieces: Iterable[bytes]) -> Step:
     pieces = list(pieces)
 
     def step() -> None:
@@ -452,32 +446,34 @@ def streamed(dialect: str, pieces: Iterable[bytes]) -> Step:
 
 
 def steps(n: int) -> Iterable[tuple[str, Step]]:
-    """Every step over every shape of size n."""
+    """Yields each step on each shape of size n, with its name."""
     for name, make in BODIES.items():
-        yield f"received: {name}", received(make(n))
+        yield f"received: {name}", receive(make(n))
         for dialect in TRANSLATORS:
-            yield f"{dialect}: {name}", translated(dialect, make(n))
+            yield f"{dialect}: {name}", translate(dialect, make(n))
     for name, schema in SCHEMAS.items():
-        yield f"schema: {name}", schemed(schema(n))
+        yield f"schema: {name}", prepare_schema(schema(n))
     for name, (dialect, answer) in ANSWERS.items():
-        yield f"answer of {dialect}: {name}", answered(dialect, answer(n))
+        yield f"answer of {dialect}: {name}", translate_answer(dialect, answer(n))
     for name, (dialect, stream) in STREAMS.items():
-        yield f"stream of {dialect}: {name}", streamed(dialect, stream(n))
+        yield f"stream of {dialect}: {name}", translate_stream(dialect, stream(n))
 
 
-def grown(n: int, times: tuple[int, ...] = (1, 4)) -> dict[str, list[int]]:
-    """The work of every step over every shape, at n and its multiples."""
-    found: dict[str, list[int]] = {}
-    for each in times:
-        for name, step in steps(n * each):
-            found.setdefault(name, []).append(work_of(step))
-    return found
+def measure(n: int, multiples: tuple[int, ...] = (1, 4)) -> dict[str, list[int]]:
+    """Returns the work of each step on each shape, at these multiples of n."""
+    work: dict[str, list[int]] = {}
+    for multiple in multiples:
+        for name, step in steps(n * multiple):
+            work.setdefault(name, []).append(work_of(step))
+    return work
 
 
 def main(n: int) -> None:
-    for name, work in grown(n, (1, 2, 4)).items():
+    for name, work in measure(n, (1, 2, 4)).items():
         ratio = work[-1] / max(work[0], 1)
-        print(f"{name:55} {work[0]:9} {work[1]:9} {work[2]:9} {ratio:5.1f} {'!' if ratio > GROWTH else ''}")
+        print(
+            f"{name:55} {work[0]:9} {work[1]:9} {work[2]:9} {ratio:5.1f} {'!' if ratio > MAX_GROWTH else ''}"
+        )
 
 
 if __name__ == "__main__":

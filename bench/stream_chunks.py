@@ -1,7 +1,7 @@
-"""How long a token stays in the function: from its upstream to the Runtime API, chunk by chunk.
+"""Measures how long a token of a stream stays in the function, from the provider to the Runtime API.
 
-The built package runs as Lambda starts it. An upstream and a fake Runtime API, both in this process, note
-when each chunk leaves the one and reaches the other.
+The built package runs as Lambda starts it. A provider and a fake Runtime API, both in this process, record
+when each chunk is sent and received.
 
     python -m bench.stream_chunks [--chunks 200] [--gap 10] [--streams 5]
 
@@ -26,16 +26,16 @@ from tests.support.lambda_url import event_of, runtime
 from tests.support.runtime_api import FakeRuntimeApi, Invocation, listening
 
 GOAL = 0.002  # seconds
-SHOWN = 4  # chunks of the last stream that are printed, from its beginning
+SHOWN = 4  # first chunks of the last stream, which are printed
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--chunks", type=int, default=200, help="tokens in a stream")
-    parser.add_argument("--gap", type=float, default=10, help="milliseconds between two")
-    parser.add_argument("--streams", type=int, default=5, help="measured, after one that is not")
+    parser.add_argument("--chunks", type=int, default=200, help="tokens of a stream")
+    parser.add_argument("--gap", type=float, default=10, help="milliseconds between two tokens")
+    parser.add_argument("--streams", type=int, default=5, help="streams to measure, after one to warm up")
     return asyncio.run(measure(parser.parse_args()))
 
 
@@ -49,7 +49,7 @@ async def measure(given: argparse.Namespace) -> int:
 
 
 class Upstream:
-    """Streams numbered tokens; `sent` tells when each left."""
+    """A provider that streams numbered tokens. sent: when each token of the last stream was sent."""
 
     def __init__(self, chunks: int, gap: float) -> None:
         self.chunks, self.gap = chunks, gap
@@ -87,7 +87,7 @@ async def function(account: Account) -> AsyncIterator[FakeRuntimeApi]:
 
 
 async def streams(account: Account, upstream: Upstream, count: int) -> list[list[tuple[float, float]]]:
-    """When each token left its upstream and reached the Runtime API, stream by stream."""
+    """Returns, for each stream, when each token was sent and when it reached the Runtime API."""
     body = {"model": "local/bench", "stream": True, "messages": [{"role": "user", "content": "go"}]}
     headers = {"content-type": "application/json", "authorization": f"Bearer {account.key}"}
     event = event_of("POST", "/v1/chat/completions", headers=headers, body=json.dumps(body).encode())
@@ -101,14 +101,14 @@ async def streams(account: Account, upstream: Upstream, count: int) -> list[list
 
 
 def arrivals(invocation: Invocation, chunks: int) -> list[float]:
-    """When each token was there. The head is the first chunk; a later one may hold several tokens."""
+    """Returns when each token arrived. The first chunk is the head; a later one may have several tokens."""
     found = {}
     for at, data in invocation.chunks[1:]:
         for number in range(chunks):
             if b"token-%d;" % number in data:
                 found[number] = at
     if len(found) != chunks:
-        sys.exit(f"{chunks - len(found)} tokens never came: {invocation.raw[:500]!r}")
+        sys.exit(f"{chunks - len(found)} tokens are missing: {invocation.raw[:500]!r}")
     return [found[number] for number in range(chunks)]
 
 
@@ -117,14 +117,14 @@ def report(runs: list[list[tuple[float, float]]]) -> int:
     began = last[0][0]
     for number, (sent, came) in enumerate(last[:SHOWN]):
         print(
-            f"token {number}: left its upstream at {(sent - began) * 1000:6.2f} ms, the function at "
-            f"{(came - began) * 1000:6.2f} ms; {sum(later > came for later, _ in last)} were still to come"
+            f"token {number}: sent at {(sent - began) * 1000:6.2f} ms, received at "
+            f"{(came - began) * 1000:6.2f} ms; {sum(later > came for later, _ in last)} were not yet sent"
         )
     lags = sorted(came - sent for run in runs for sent, came in run)
     cuts = statistics.quantiles(lags, n=100)
     print(
         f"{len(lags)} tokens in {len(runs)} streams: lag p50 {cuts[49] * 1000:.2f} ms, "
-        f"p99 {cuts[98] * 1000:.2f} ms, most {lags[-1] * 1000:.2f} ms (goal: p99 within {GOAL * 1000:.0f} ms)"
+        f"p99 {cuts[98] * 1000:.2f} ms, max {lags[-1] * 1000:.2f} ms (goal: p99 below {GOAL * 1000:.0f} ms)"
     )
     return int(cuts[98] > GOAL)
 

@@ -50,15 +50,15 @@ def test_redact_takes_linear_time(text: str) -> None:
     assert time.process_time() - began < 0.5
 
 
-def forgotten(*secrets: str, **said: str) -> UpstreamError:
-    error = UpstreamError(**{"message": "No.", "failure_class": "invalid_request", **said})  # type: ignore[arg-type]
-    error.add_note(f"said {CANARY}")
+def redacted_error(*secrets: str, **fields: str) -> UpstreamError:
+    error = UpstreamError(**{"message": "No.", "failure_class": "invalid_request", **fields})  # type: ignore[arg-type]
+    error.add_note(f"you sent {CANARY}")
     UpstreamRequest(url="", headers=[], body=b"", dropped=(), secrets=secrets).redact_credential(error)
     return error
 
 
 def test_the_credential_is_in_no_part_of_an_error() -> None:
-    error = forgotten(CANARY, message=f"You sent {CANARY}.", param=f"a.{CANARY}", code=CANARY)
+    error = redacted_error(CANARY, message=f"You sent {CANARY}.", param=f"a.{CANARY}", code=CANARY)
     assert (error.message, error.param, error.code) == (
         "You sent [redacted].",
         "a.[redacted]",
@@ -68,12 +68,12 @@ def test_the_credential_is_in_no_part_of_an_error() -> None:
 
 
 def test_half_a_credential_at_the_end_of_a_message_is_removed() -> None:
-    assert forgotten(CANARY, message=f"You sent {CANARY[:-3]}…").message == "You sent [redacted]…"
+    assert redacted_error(CANARY, message=f"You sent {CANARY[:-3]}…").message == "You sent [redacted]…"
 
 
 @pytest.mark.parametrize("secrets", [(CANARY,), ()])
 def test_an_error_without_the_credential_stays(secrets: tuple[str, ...]) -> None:
-    error = forgotten(*secrets, message="n is 9", param="n", code="too_many")
+    error = redacted_error(*secrets, message="n is 9", param="n", code="too_many")
     assert (error.message, error.param, error.code) == ("n is 9", "n", "too_many")
 
 

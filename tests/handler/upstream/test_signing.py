@@ -183,7 +183,7 @@ async def test_a_renewal_with_expired_credentials_is_of_class_auth() -> None:
 
 async def test_the_token_is_removed_from_an_error_and_not_shown() -> None:
     sent = await Signer(lambda: OURS).sign(request())
-    error = UpstreamError("it said canary-token to us", failure_class="auth")
+    error = UpstreamError("You sent canary-token.", failure_class="auth")
     sent.redact_credential(error)
     assert "canary" not in str(error)
     assert "canary" not in repr(sent)
