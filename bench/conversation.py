@@ -54,8 +54,8 @@ async def shortest_time(work: Callable[[], Awaitable[object]]) -> float:
 
 
 async def main(turns: int) -> None:
-    gateway = start_gateway([provider("http://up.invalid"), model("up/m")], clock=time.monotonic)
-    gateway.gateway.relay._transport = httpx.MockTransport(answer)
+    records = [provider("http://up.invalid"), model("up/m")]
+    gateway = start_gateway(records, upstream=httpx.MockTransport(answer), clock=time.monotonic)
     tools = [{"type": "function", "function": {**TOOL, "name": f"look_{at}"}} for at in range(10)]
     body = json.dumps({"model": "up/m", "messages": conversation(turns), "tools": tools}).encode()
 
@@ -66,9 +66,8 @@ async def main(turns: int) -> None:
         json.dumps(json.loads(body))
 
     relaying, parsing = await shortest_time(relay), await shortest_time(parse_and_write)
-    print(
-        f"{len(body)} bytes, {4 * turns + 1} messages: {relaying:.0f} us; to parse and write: {parsing:.0f} us"
-    )
+    size = f"{len(body)} bytes, {4 * turns + 1} messages"
+    print(f"{size}: {relaying:.0f} us; to parse and write: {parsing:.0f} us")
 
 
 if __name__ == "__main__":
