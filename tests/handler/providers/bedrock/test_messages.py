@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.errors import Json
@@ -104,6 +104,7 @@ def test_a_repeated_id_is_replaced_for_mistral_too() -> None:
     assert all(len(id) == 9 and id.isalnum() for id in ids)
 
 
+@settings(deadline=None)  # the first example loads the service model
 @given(st.text(max_size=70), st.text(max_size=40))
 def test_any_ids_and_names_make_a_valid_request(id: str, name: str) -> None:
     names = dict.fromkeys(["x", *([name] if name.isalnum() and len(name) < 9 else [])])
