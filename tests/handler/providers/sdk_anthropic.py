@@ -1,4 +1,4 @@
-"""The captures of the anthropic dialect, checked by the official client and its types.
+"""The cases of the anthropic dialect in wire/, checked by the official client and its types.
 
 test_sdks.py runs this in the environment of `make sdks`. A request.json is what our translator produces
 (test_contract.py).

@@ -1,4 +1,4 @@
-"""The captures of the bedrock dialect, checked by botocore and its model of the service.
+"""The cases of the bedrock dialect in wire/, checked by botocore and its model of the service.
 
 A request must match the model, including patterns and choices, and be the same as botocore's. botocore's
 parsers must read the same values from answers, events and errors.
