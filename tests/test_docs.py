@@ -29,9 +29,11 @@ from rules.records.kinds import KINDS
 from tests.handler.providers.wire_cases import fold
 from tests.support.canned_answers import texts
 from tests.support.relaying import call, frames_of
+from tests.test_layout import ROOMS
 
 ROOT = Path(__file__).parent.parent
-PAGES = {path.name: path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+TOP = (ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+PAGES = {path.name: path.read_text() for path in (*TOP, *sorted((ROOT / "docs").glob("*.md")))}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 
 
@@ -97,7 +99,7 @@ async def test_the_new_wire_format_is_served() -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_leads_somewhere(name: str) -> None:
-    folder = ROOT if name == "README.md" else ROOT / "docs"
+    folder = ROOT if ROOT / name in TOP else ROOT / "docs"
     for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", PAGES[name]):
         assert (folder / target).exists(), target
 
@@ -153,3 +155,18 @@ def test_the_records_of_a_page_go_together(name: str) -> None:
     found = [json.loads(block[2]) for block in BLOCK.finditer(PAGES[name]) if block[1] == "json"]
     records = [item for item in found if isinstance(item, dict) and "kind" in item and "id" in item]
     assert RuleSet.read(records).problems == ()
+
+
+PATH = re.compile(r"(?<![\w/.])(?:handler|rules|tests|scripts|bench)/[\w/-]+\.(?:py|toml|json|sh|mk)\b")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_path_exists(name: str) -> None:
+    assert [path for path in PATH.findall(PAGES[name]) if not (ROOT / path).exists()] == []
+
+
+def test_the_picture_of_rooms_is_the_order_that_the_imports_keep() -> None:
+    picture = next(found[2] for found in BLOCK.finditer(PAGES["design.md"]) if found[1] == "text")
+    drawn = [re.findall(r"(?:^|(?<=  ))(\w+)/?(?=  )", line + "  ") for line in picture.splitlines()]
+    rows = [[room.removeprefix("handler.") for room in row.split()] for row in ROOMS.strip().splitlines()]
+    assert [sorted(row) for row in drawn] == [sorted(row) for row in rows if row != ["handler"]]
