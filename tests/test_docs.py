@@ -1,4 +1,4 @@
-"""The documentation is tested: what it names exists, what exists it names, and every block in it runs."""
+"""The documentation: its links and records are valid, its blocks run, and it names everything that exists."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _blocks(language: str) -> Iterator[object]:
 
 
 @pytest.mark.parametrize("block", blocks("json"))
-def test_every_json_block_is_json_and_every_record_in_it_can_be_read(block: str) -> None:
+def test_every_json_block_and_its_records_are_valid(block: str) -> None:
     value = json.loads(block)
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, dict) and "kind" in item and "id" in item:
@@ -58,24 +58,24 @@ def test_every_json_block_is_json_and_every_record_in_it_can_be_read(block: str)
 
 def _run(block: str) -> dict[str, Any]:
     names: dict[str, Any] = {"Provider": Provider, "compatible": compatible}
-    exec(compile(block, "block", "exec"), names)  # ours, from the page
+    exec(compile(block, "block", "exec"), names)  # from our own page
     return names
 
 
 @pytest.mark.parametrize("block", [each for each in blocks("python") if not each.id.startswith("README")])
 def test_every_python_block_runs(block: str) -> None:
-    """That of the README is run with the library it is written for: tests/clients/test_clients.py."""
+    """tests/clients/test_clients.py runs that of the README with its library."""
     _run(block)
 
 
 async def test_the_new_wire_format_is_served() -> None:
-    """The module and the row of the page, behind the relay, whole and streamed."""
+    """Serves the module and the row of the page through the relay, whole and streamed."""
     block = next(found[2] for found in BLOCK.finditer(PAGES["providers.md"]) if "class Plain" in found[2])
-    asked: list[Any] = []
+    requests: list[Any] = []
 
     def upstream(request: httpx.Request) -> httpx.Response:
-        asked.append((request.url.path, json.loads(request.content)))
-        if not asked[-1][1]["stream"]:
+        requests.append((request.url.path, json.loads(request.content)))
+        if not requests[-1][1]["stream"]:
             return httpx.Response(200, json={"id": "1", "line": "Good day"})
         return httpx.Response(
             200, text="".join(f'data: {{"word": "{word}"}}\n\n' for word in ("Good", " day"))
@@ -93,7 +93,9 @@ async def test_the_new_wire_format_is_served() -> None:
     assert fold(events)["choices"] == [
         {"message": {"role": "assistant", "content": "Good day"}, "finish_reason": "stop"}
     ]
-    assert asked == [("/say", {"model": "p", "lines": ["Hi"], "stream": stream}) for stream in (False, True)]
+    assert requests == [
+        ("/say", {"model": "p", "lines": ["Hi"], "stream": stream}) for stream in (False, True)
+    ]
     assert whole.dropped == ("seed",)
 
 
@@ -131,7 +133,7 @@ def test_what_exists_is_documented(page: str, word: str) -> None:
 
 
 def codes() -> set[str]:
-    """Every code that an error of ours can carry, read out of the source."""
+    """Every error code in the source."""
     found = {"rate_limit_exceeded", "context_length_exceeded", "content_policy_violation"}
     for path in [*(ROOT / "handler").rglob("*.py"), *(ROOT / "rules").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -151,7 +153,7 @@ def test_every_failure_class_is_documented(failure_class: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_records_of_a_page_go_together(name: str) -> None:
+def test_the_records_of_a_page_form_a_valid_rule_set(name: str) -> None:
     found = [json.loads(block[2]) for block in BLOCK.finditer(PAGES[name]) if block[1] == "json"]
     records = [item for item in found if isinstance(item, dict) and "kind" in item and "id" in item]
     assert RuleSet.read(records).problems == ()

@@ -1,4 +1,4 @@
-"""scripts/package.py makes what Lambda runs: the right wheels, caches that hold, nothing superfluous."""
+"""scripts/package.py builds Lambda's package: the right wheels, valid bytecode caches, nothing else."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.support.event_stream import framed
 
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
-MOST = 40_000_000  # bytes, unpacked and with compiled caches; Lambda takes 250 MB
+MOST = 40_000_000  # bytes, unpacked, with bytecode caches; Lambda takes 250 MB
 AARCH64 = 183  # ELF's e_machine
-UNCHECKED_HASH = 1  # the flags of a cache that holds whatever the date of its source
+UNCHECKED_HASH = 1  # the flags of a cache that ignores the date of its source
 
 
 def script() -> ModuleType:
@@ -32,7 +32,7 @@ def script() -> ModuleType:
 
 
 def test_the_lock_needs_no_markers() -> None:
-    """pip reads markers for the Python that runs it, not for the one that is built for: there may be none."""
+    """pip evaluates markers for the Python that runs it, not for that of the package."""
     assert ";" not in re.sub(r"#.*", "", LOCK)
 
 
@@ -43,7 +43,7 @@ def test_every_locked_version_has_hashes() -> None:
     assert {"pydantic-core", "jsonschema-rs"} <= set(pinned)
 
 
-def test_what_no_one_reads_is_left_out(tmp_path: Path) -> None:
+def test_unused_files_are_left_out(tmp_path: Path) -> None:
     kept = (
         "handler/bootstrap",
         "botocore/data/endpoints.json",
@@ -64,14 +64,14 @@ def test_what_no_one_reads_is_left_out(tmp_path: Path) -> None:
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
 
 
-def test_the_interpreter_of_a_version_is_that_version() -> None:
+def test_the_interpreter_has_the_requested_version() -> None:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = next(script().interpreters(own))
     answer = subprocess.run([found, "-V"], capture_output=True, text=True, check=True)
     assert answer.stdout.startswith(f"Python {own}.")
 
 
-def test_without_that_python_there_are_no_caches_and_a_warning_says_what_it_costs(tmp_path: Path) -> None:
+def test_without_that_python_there_are_no_caches_but_a_warning(tmp_path: Path) -> None:
     (tmp_path / "module.py").touch()
     assert script().compile_caches(tmp_path, python="3.99") is False
     assert not list(tmp_path.rglob("*.pyc"))
@@ -90,7 +90,7 @@ def test_the_package_for_lambda_holds_wheels_of_its_python_and_processor() -> No
 
 
 @pytest.mark.slow
-def test_every_module_has_a_cache_that_never_looks_at_dates() -> None:
+def test_every_module_has_a_cache_that_ignores_dates() -> None:
     if not next(script().interpreters("3.13"), None):
         pytest.skip("no Python 3.13 on this machine")
     built = package("aarch64", "3.13")
@@ -120,7 +120,7 @@ request = UpstreamRequest(url=url, headers=[], body=b"{}", dropped=(), secrets=(
 print(dict(asyncio.run(Signer().sign(request)).headers)[b"authorization"].decode())
 print(list(Decoder().feed(bytes.fromhex("%s"))))
 """
-    told = subprocess.run(
+    process = subprocess.run(
         [bare_python(), "-c", program % framed({"messageStop": {}}).hex()],
         cwd=package(),
         env={"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"},
@@ -128,8 +128,8 @@ print(list(Decoder().feed(bytes.fromhex("%s"))))
         text=True,
         check=False,
     )
-    assert told.stdout.startswith("AWS4-HMAC-SHA256 Credential=x/"), told.stderr
-    assert "messageStop" in told.stdout
+    assert process.stdout.startswith("AWS4-HMAC-SHA256 Credential=x/"), process.stderr
+    assert "messageStop" in process.stdout
 
 
 @pytest.mark.slow
@@ -139,7 +139,7 @@ def test_the_pruned_botocore_still_makes_a_client(service: str) -> None:
         "from handler.settings import read_settings; from handler.store.dynamodb import create_client;"
         f"print(create_client(read_settings(), service={service!r}).meta.endpoint_url)"
     )
-    told = subprocess.run(
+    process = subprocess.run(
         [bare_python(), "-c", make],
         cwd=package(),
         env={"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"},
@@ -147,4 +147,4 @@ def test_the_pruned_botocore_still_makes_a_client(service: str) -> None:
         text=True,
         check=False,
     )
-    assert told.stdout.strip() == f"https://{service}.eu-central-1.amazonaws.com", told.stderr
+    assert process.stdout.strip() == f"https://{service}.eu-central-1.amazonaws.com", process.stderr

@@ -1,4 +1,4 @@
-"""template.yaml says what the code needs and no more: settings, AWS calls, parameters, the function URL."""
+"""template.yaml has exactly what the code needs: settings, AWS calls, parameters, the function URL."""
 
 from __future__ import annotations
 
@@ -26,17 +26,16 @@ from rules.catalog.catalog import unlisted_model
 
 ROOT = Path(__file__).parent.parent
 
-# What the function itself runs, and the AWS service each of these files calls.
+# The AWS service that each of these files calls.
 CALLERS = {
     "handler/store/dynamodb.py": "dynamodb",
     "handler/store/tables.py": "dynamodb",
     "handler/store/snapshot.py": "dynamodb",
-    "handler/ledger.py": "dynamodb",
     "handler/upstream/credentials.py": "ssm",
 }
 SAM = ROOT / ".venvs" / "sam" / "bin"
 
-# What CloudFormation is given, with every condition left in; without an account.
+# The template for CloudFormation with every condition in it, made without an account.
 TRANSLATE = """
 import json, sys
 from samtranslator.translator.transform import transform
@@ -61,7 +60,7 @@ def variables() -> dict[str, Any]:
 
 
 def statements() -> Iterator[Mapping[str, Any]]:
-    """Those that hold when every condition does."""
+    """The statements of the role, as if every condition were true."""
     document = loaded()["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]
     for statement in document["Statement"]:
         yield statement["!If"][1] if "!If" in statement else statement
@@ -77,13 +76,13 @@ def granted() -> set[str]:
 
 @functools.cache
 def operations(service: str) -> dict[str, str]:
-    """Method names of a botocore client, and the API operations they are."""
+    """The methods of a botocore client, with their API operations."""
     model = botocore.session.get_session().get_service_model(service)
     return {xform_name(operation): operation for operation in model.operation_names}
 
 
-def called(path: Path, service: str) -> set[str]:
-    """The operations a file names, as a method (`client.scan`) or as a text (`ask(client, "scan", ...)`)."""
+def operations_in(path: Path, service: str) -> set[str]:
+    """The operations that a file names as a method (`client.scan`) or as a text (`"scan"`)."""
     methods, found = operations(service), set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
@@ -94,10 +93,10 @@ def called(path: Path, service: str) -> set[str]:
     return found
 
 
-def signed() -> set[str]:
-    """What the calls that are signed by hand need, by the words of the service's own model.
+def signed_permissions() -> set[str]:
+    """The permissions of the requests that the gateway signs itself, read from the service's model.
 
-    The other surfaces ask for the same: https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html
+    The other surfaces need the same: https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html
     """
     model = botocore.session.get_session().get_service_model("bedrock-runtime")
     needs = {}
@@ -112,18 +111,18 @@ def signed() -> set[str]:
     return {action for action in found if action}
 
 
-def test_the_policies_allow_every_call_of_the_code_and_no_other() -> None:
+def test_the_policies_allow_exactly_the_calls_of_the_code() -> None:
     calls = {
         action
         for name, service in CALLERS.items()
         if (ROOT / name).exists()
-        for action in called(ROOT / name, service)
+        for action in operations_in(ROOT / name, service)
     }
-    assert granted() == calls | signed() | {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert granted() == calls | signed_permissions() | {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 
 def test_no_other_file_of_the_function_calls_aws() -> None:
-    """Beside the callers: what is for a local run and the command line, where AWS asks its own questions."""
+    """Except the local run and the command line, which use the operator's permissions."""
     suspects = [
         path
         for path in ROOT.glob("handler/**/*.py")
@@ -145,7 +144,7 @@ def test_each_table_is_open_to_its_own_calls_only() -> None:
 
 
 def test_the_function_writes_its_own_log_group_only() -> None:
-    """A role that SAM makes has the managed policy AWSLambdaBasicExecutionRole: every log group."""
+    """A role made by SAM has the managed policy AWSLambdaBasicExecutionRole, which covers every log group."""
     assert function()["Role"] == {"!GetAtt": "Role.Arn"}
     assert function()["LoggingConfig"]["LogGroup"] == {"!Ref": "Logs"}
     (logs,) = [one for one in statements() if any("logs:" in each for each in as_list(one["Action"]))]
@@ -153,7 +152,7 @@ def test_the_function_writes_its_own_log_group_only() -> None:
     assert "ManagedPolicyArns" not in loaded()["Resources"]["Role"]["Properties"]
 
 
-def test_of_a_key_the_function_may_write_the_day_of_last_use_alone() -> None:
+def test_the_function_may_write_only_the_last_use_of_a_key() -> None:
     (update,) = (
         statement
         for statement in statements()
@@ -176,7 +175,7 @@ def test_the_environment_holds_every_setting_and_nothing_else() -> None:
     assert set(variables()) - {"AWS_LAMBDA_EXEC_WRAPPER"} == {f"SLUICE_{field.upper()}" for field in fields}
 
 
-def test_a_setting_that_is_no_parameter_has_its_default() -> None:
+def test_a_setting_without_parameter_has_its_default() -> None:
     literal = {name: value for name, value in variables().items() if isinstance(value, str)}
     given, default = read_settings(literal), Settings()
     assert [
@@ -195,13 +194,13 @@ def test_a_setting_that_is_no_parameter_has_its_default() -> None:
         ("SLUICE_STATE_TABLE", "StateTable"),
     ],
 )
-def test_a_table_is_known_to_the_function_and_told_to_people(setting: str, table: str) -> None:
+def test_a_table_is_a_setting_and_an_output(setting: str, table: str) -> None:
     assert variables()[setting] == {"!Ref": table}
     assert loaded()["Outputs"][table]["Value"] == {"!Ref": table}
 
 
 @pytest.mark.parametrize("table", ["RulesTable", "KeysTable"])
-def test_what_people_wrote_outlives_the_stack(table: str) -> None:
+def test_tables_of_records_outlive_the_stack(table: str) -> None:
     resource = loaded()["Resources"][table]
     assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     assert resource["UpdateReplacePolicy"] == "Retain"
@@ -223,14 +222,14 @@ def test_the_entries_exist() -> None:
     assert 'exec "$1" -m handler.runtime.loop' in (ROOT / wrapper).read_text(encoding="utf-8")
 
 
-def test_streams_and_the_wrapper_go_together() -> None:
+def test_only_the_streaming_mode_has_the_wrapper() -> None:
     mode, wrapper = function()["FunctionUrlConfig"]["InvokeMode"], variables()["AWS_LAMBDA_EXEC_WRAPPER"]
     assert mode == {"!If": ["Streams", "RESPONSE_STREAM", "BUFFERED"]}
     assert wrapper["!If"][0] == "Streams"
     assert wrapper["!If"][2] == {"!Ref": "AWS::NoValue"}
 
 
-def test_the_function_is_what_the_contract_says() -> None:
+def test_the_properties_of_the_function() -> None:
     properties = function()
     defaults = {name: parameter["Default"] for name, parameter in loaded()["Parameters"].items()}
     assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
@@ -264,19 +263,19 @@ def test_an_output_is_documented(name: str) -> None:
 
 
 def sam(*command: str) -> str:
-    """What one of the SAM environment's programs prints."""
+    """The output of a program of the SAM environment."""
     assert SAM.exists(), "make sam"
     clean = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "SAM_CLI_TELEMETRY": "0"}
     clean |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
-    told = subprocess.run(
+    process = subprocess.run(
         [SAM / command[0], *command[1:]], cwd=ROOT, env=clean, capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, told.stdout + told.stderr
-    return told.stdout
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 @pytest.mark.slow
-def test_sam_finds_no_fault_with_the_template() -> None:
+def test_the_template_passes_sam_validate() -> None:
     assert "is a valid SAM Template" in sam("sam", "validate", "--lint")
 
 
@@ -291,12 +290,12 @@ def test_sam_builds_the_function_without_docker(tmp_path: Path) -> None:
 
 @functools.cache
 def transformed() -> dict[str, Any]:
-    """The template as CloudFormation gets it."""
+    """The template that CloudFormation gets."""
     return dict(json.loads(sam("python", "-c", TRANSLATE)))
 
 
 @pytest.mark.slow
-def test_everyone_may_call_the_url_and_nothing_else() -> None:
+def test_anyone_may_call_the_url_but_not_the_function() -> None:
     """Both permissions are needed: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html."""
     resources = transformed()["Resources"]
     permissions = [

@@ -1,4 +1,4 @@
-"""What the client gets of any model: texts, streams, tools, schemas, choices."""
+"""Checks of any model: texts, streams, tools, schemas, choices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import openai  # type: ignore[import-not-found]
 from pydantic import BaseModel
 
-from tests.clients.harness import HEARD, HELLO, Story, check, same, text_of, that
+from tests.clients.harness import ECHO, HELLO, Story, check, same, text_of, that
 
 WEATHER, TIME = (
     {
@@ -40,7 +40,7 @@ class Person(BaseModel):
 @check("chat")
 def _(story: Story) -> None:
     answer = story.chat()
-    same(answer.choices[0].message.content, HEARD)
+    same(answer.choices[0].message.content, ECHO)
     same(answer.choices[0].finish_reason, "stop")
     same(answer.object, "chat.completion")
     same(answer.model, story.model)
@@ -50,14 +50,14 @@ def _(story: Story) -> None:
 @check("stream")
 def _(story: Story) -> None:
     chunks = list(story.chat(stream=True))
-    same(text_of(iter(chunks)), HEARD)
+    same(text_of(iter(chunks)), ECHO)
     same({chunk.model for chunk in chunks}, {story.model})
     same(len({(chunk.id, chunk.created) for chunk in chunks}), 1)
     same([chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason], ["stop"])
     same([chunk.usage for chunk in chunks if chunk.usage], [])
 
 
-@check("a stream arrives as it is made")
+@check("a stream arrives while it is made")
 def _(story: Story) -> None:
     spoken = " ".join(["word"] * 40)
     arrived = [
@@ -82,8 +82,8 @@ def _(story: Story) -> None:
     same(call.function.name, "weather")
     same(json.loads(call.function.arguments), {"city": "Lisbon", "days": 1})
     result = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
-    told = story.chat(tools=[WEATHER], messages=[*HELLO, answer.choices[0].message, result])
-    same(told.choices[0].message.content, "local/echo was told: sunny")
+    answer = story.chat(tools=[WEATHER], messages=[*HELLO, answer.choices[0].message, result])
+    same(answer.choices[0].message.content, "local/echo was told: sunny")
 
 
 @check("tool_choice")
@@ -121,8 +121,8 @@ def _(story: Story) -> None:
     ) as stream:
         spoken = [event.delta for event in stream if event.type == "content.delta"]
         final = stream.get_final_completion()
-    same("".join(spoken), HEARD)
-    same(final.choices[0].message.content, HEARD)
+    same("".join(spoken), ECHO)
+    same(final.choices[0].message.content, ECHO)
     same(final.choices[0].message.role, "assistant")
     that(final.usage.total_tokens > 0, "no usage")
 
@@ -144,7 +144,7 @@ def _(story: Story) -> None:
     answer = story.chat(response_format={"type": "json_schema", "json_schema": schema})
     Person.model_validate_json(answer.choices[0].message.content)
     answer = story.chat(response_format={"type": "json_object"})
-    same(json.loads(answer.choices[0].message.content), {"heard": HEARD})
+    same(json.loads(answer.choices[0].message.content), {"heard": ECHO})
 
 
 def _strict(schema: dict[str, Any]) -> dict[str, Any]:
@@ -167,9 +167,9 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     answer = story.chat(n=2)
     same([choice.index for choice in answer.choices], [0, 1])
-    same({choice.message.content for choice in answer.choices}, {HEARD})
+    same({choice.message.content for choice in answer.choices}, {ECHO})
     chunks = list(story.chat(n=2, stream=True))
-    same([text_of(iter(chunks), index) for index in (0, 1)], [HEARD, HEARD])
+    same([text_of(iter(chunks), index) for index in (0, 1)], [ECHO, ECHO])
 
 
 @check("reasoning_content")
@@ -177,7 +177,7 @@ def _(story: Story) -> None:
     whole = story.chat(reasoning_effort="low").choices[0].message.reasoning_content
     deltas = [chunk.choices[0].delta for chunk in story.chat(reasoning_effort="low", stream=True)]
     same("".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas), whole)
-    that(whole, "there is none")
+    that(whole, "there is no reasoning_content")
 
 
 @check("max_tokens and stop")
@@ -196,14 +196,14 @@ def _(story: Story) -> None:
             spoken = [chunk.choices[0].delta.content or "" async for chunk in stream]
             return whole.choices[0].message.content, "".join(spoken)
 
-    same(asyncio.run(both()), (HEARD, HEARD))
+    same(asyncio.run(both()), (ECHO, ECHO))
 
 
-@check("a stream that is left early closes")
+@check("a stream that the client leaves early is closed")
 def _(story: Story) -> None:
     with story.chat(stream=True) as stream:
         next(iter(stream))
-    same(story.chat().choices[0].message.content, HEARD)
+    same(story.chat().choices[0].message.content, ECHO)
 
 
 @check("model list")
@@ -211,7 +211,7 @@ def _(story: Story) -> None:
     that(story.model in [model.id for model in story.client.models.list()], f"no {story.model}")
 
 
-@check("a stream that breaks raises, and never looks complete")
+@check("a stream that breaks off raises an error")
 def _(story: Story) -> None:
     for name in ("echo-cut", "echo-error") if not story.given.direct else ("echo-error",):
         model = name if story.given.direct else f"local/{name}"

@@ -1,6 +1,6 @@
-"""The conversations of conversations.json, held by the official openai client: a line each.
+"""Holds the conversations of conversations.json with the official openai client, and prints a line for each.
 
-Exit status 1 on failure. The table says how a conversation is written; conversations.mjs holds the same.
+Exit status 1 on failure. The table describes its format; conversations.mjs holds the same conversations.
 
 Run from the repository's root in an environment that holds the client and nothing else:
     python -m tests.clients.conversations http://127.0.0.1:8080/v1 sk-sluice-... [the beginning of a name]
@@ -29,7 +29,7 @@ ROLES = ("developer", "system", "user", "assistant")
 
 
 def cases() -> Iterator[tuple[Json, str, bool]]:
-    """Each conversation, on each service, whole and as a stream."""
+    """Each conversation on each service, whole and streamed."""
     for talk in TABLE["conversations"]:
         if CLIENT in talk.get("clients", [CLIENT]):
             for service in talk.get("on", TABLE["services"]):
@@ -37,7 +37,7 @@ def cases() -> Iterator[tuple[Json, str, bool]]:
 
 
 class Conversation:
-    """One conversation with one service to begin with: its history is what the client itself keeps."""
+    """A conversation that begins with one service. Its history holds the client's own objects."""
 
     def __init__(self, client: Any, talk: Json, service: str, stream: bool) -> None:
         self._client = client
@@ -49,30 +49,30 @@ class Conversation:
 
     def turn(self, turn: Json) -> None:
         self._service = turn.get("to", self._service)
-        self._messages += self._said(turn)
+        self._messages += self._messages_of(turn)
         body = {**self._tools(turn), **turn.get("with", {})}
         body["model"] = self._models.get(turn.get("model", self._service), turn.get("model"))
         if "fallback" in turn:
             body["extra_body"] = {"fallback_models": [self._models[turn["fallback"]]]}
-        expected = {name: self._here(value) for name, value in turn["expect"].items()}
+        expected = {name: self._expected_here(value) for name, value in turn["expect"].items()}
         try:
-            answer = self._asked(body)
+            answer = self._send(body)
         except openai.APIError as error:
-            _failed(error, expected)
+            _check_error(error, expected)
             return
-        _held(answer, expected, self._models.get(turn.get("by", ""), body["model"]))
+        _check_answer(answer, expected, self._models.get(turn.get("by", ""), body["model"]))
         message = answer.choices[0].message
         self._messages.append(message)
         self._calls = {call.function.name: call.id for call in message.tool_calls or ()}
 
-    def _said(self, turn: Json) -> Iterator[Json]:
-        """The messages, in the order in which they are written."""
-        for name, said in turn.items():
+    def _messages_of(self, turn: Json) -> Iterator[Json]:
+        """The messages of a turn, in their order."""
+        for name, content in turn.items():
             if name == "answer":
-                for tool, text in said.items():
+                for tool, text in content.items():
                     yield {"role": "tool", "tool_call_id": self._calls[tool], "content": _content(text)}
             elif name in ROLES:
-                yield from ({"role": name, "content": _content(one)} for one in _each(said))
+                yield from ({"role": name, "content": _content(one)} for one in _each(content))
 
     def _tools(self, turn: Json) -> Json:
         body: Json = {}
@@ -84,17 +84,17 @@ class Conversation:
             named = {"type": "function", "function": {"name": name}}
             body["tool_choice"] = named if name in TABLE["tools"] else name
         if "schema" in turn:
-            wanted = {"name": turn["schema"], "strict": True, "schema": TABLE["schemas"][turn["schema"]]}
-            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+            schema = {"name": turn["schema"], "strict": True, "schema": TABLE["schemas"][turn["schema"]]}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
 
-    def _here(self, value: Any) -> Any:
-        """What is expected of this service, where that differs."""
+    def _expected_here(self, value: Any) -> Any:
+        """The expected value for this service."""
         if isinstance(value, dict) and value.keys() & {*TABLE["models"], "others"}:
             value = value.get(self._service, value.get("others"))
         return value.replace("{service}", self._service) if isinstance(value, str) else value
 
-    def _asked(self, body: Json) -> Any:
+    def _send(self, body: Json) -> Any:
         create = self._client.chat.completions.create
         if not self._stream:
             return create(messages=self._messages, **body)
@@ -106,29 +106,31 @@ class Conversation:
         return state.current_completion_snapshot
 
 
-def _each(said: Any) -> list[Any]:
-    """Several messages in a row are a list under `all`."""
-    return list(said["all"]) if isinstance(said, dict) else [said]
+def _each(content: Any) -> list[Any]:
+    """The messages of a role: one, or a list under `all`."""
+    return list(content["all"]) if isinstance(content, dict) else [content]
 
 
-def _content(said: Any) -> Any:
-    """A text, or parts of which what is no text is named."""
-    return said if isinstance(said, str) else [TABLE["parts"].get(part, _text(part)) for part in said]
+def _content(content: Any) -> Any:
+    """A text, or parts: texts and names of other parts."""
+    return (
+        content if isinstance(content, str) else [TABLE["parts"].get(part, _text(part)) for part in content]
+    )
 
 
 def _text(text: str) -> Json:
     return {"type": "text", "text": text}
 
 
-def _failed(error: Any, expected: Json) -> None:
+def _check_error(error: Any, expected: Json) -> None:
     if not expected.get("error"):
         raise error
     found = {"error": type(error).__name__, "code": getattr(error, "code", None)}
-    same({name: found[name] for name in found if name in expected}, _named(expected, "error", "code"))
+    same({name: found[name] for name in found if name in expected}, _select(expected, "error", "code"))
 
 
-def _held(answer: Any, expected: Json, model: str) -> None:
-    """What the answer is must be what was expected, and who gave it whoever was asked."""
+def _check_answer(answer: Any, expected: Json, model: str) -> None:
+    """Compares the answer and its model with the expected ones."""
     that(not expected.get("error"), f"no {expected.get('error')}, but {answer!r}")
     (choice, *_), usage = answer.choices, answer.usage
     calls = [call.function.name for call in choice.message.tool_calls or ()]
@@ -148,12 +150,12 @@ def _held(answer: Any, expected: Json, model: str) -> None:
     }
     if "reasoning" in expected:
         found["reasoning"] = bool(getattr(choice.message, "reasoning_content", None))
-    same(found, {**usual, **_named(expected, *found)})
+    same(found, {**usual, **_select(expected, *found)})
     same(answer.model, model)
     that(usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0, f"a usage of {usage}")
 
 
-def _named(expected: Json, *names: str) -> Json:
+def _select(expected: Json, *names: str) -> Json:
     return {name: expected[name] for name in names if name in expected}
 
 
@@ -163,7 +165,7 @@ def _run(client: Any, talk: Json, service: str, stream: bool) -> str:
     for at, turn in enumerate(talk["turns"], 1):
         try:
             conversation.turn(turn)
-        except Exception as error:  # whatever it is: the next conversation goes on
+        except Exception as error:  # of any kind: the next conversation still runs
             print(f"FAIL  {name}: turn {at}: {type(error).__name__}: {error}", flush=True)
             return "FAIL"
     print(f"ok    {name}", flush=True)
@@ -174,10 +176,10 @@ def main() -> int:
     base_url, key, *names = sys.argv[1:]
     client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=60)
     print(f"openai {openai.__version__} against {base_url}", flush=True)
-    wanted = [case for case in cases() if case[0]["name"].startswith(tuple(names or [""]))]
-    ended = Counter(_run(client, *case) for case in wanted)
-    print(", ".join(f"{count} {outcome}" for outcome, count in sorted(ended.items())))
-    return 1 if ended["FAIL"] else 0
+    selected = [case for case in cases() if case[0]["name"].startswith(tuple(names or [""]))]
+    outcomes = Counter(_run(client, *case) for case in selected)
+    print(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+    return 1 if outcomes["FAIL"] else 0
 
 
 if __name__ == "__main__":

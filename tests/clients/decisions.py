@@ -1,4 +1,4 @@
-"""What a gateway adds: who answers and why, failing over, and rules that change while it runs."""
+"""Checks of a gateway: which model answers and why, failover, and rules that change while it runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.clients.harness import (
-    HEARD,
+    ECHO,
     HELLO,
     Story,
     check,
@@ -18,7 +18,7 @@ from tests.clients.harness import (
     that,
 )
 
-# The record this part of the story writes: what it does shows in the answer.
+# The record that a check writes: its effect is visible in the answer.
 RULE = {
     "kind": "route",
     "id": "story",
@@ -34,7 +34,7 @@ def _(story: Story) -> None:
     same(story.client.get("/models/local/echo", cast_to=object)["id"], "local/echo")
 
 
-@check("headers tell the decision", "gateway")
+@check("headers describe the decision", "gateway")
 def _(story: Story) -> None:
     headers = story.raw(extra_headers={"x-request-id": "story-1"}).headers
     same(headers["x-request-id"], "story-1")
@@ -68,10 +68,10 @@ def _(story: Story) -> None:
 @check("explain answers without calling anyone", "gateway")
 def _(story: Story) -> None:
     body = {"model": "local/echo", "messages": HELLO}
-    told = story.client.post("/explain", body=body, cast_to=object)
-    same((told["reason"], told["candidates"][0]["model"]), ("requested", "local/echo"))
-    told = story.raw(extra_headers={"x-sluice-explain": "1"}).parse()
-    same(told.sluice["reason"], "requested")
+    explained = story.client.post("/explain", body=body, cast_to=object)
+    same((explained["reason"], explained["candidates"][0]["model"]), ("requested", "local/echo"))
+    explained = story.raw(extra_headers={"x-sluice-explain": "1"}).parse()
+    same(explained.sluice["reason"], "requested")
 
 
 @check("the other prefixes", "gateway")
@@ -82,33 +82,33 @@ def _(story: Story) -> None:
         same(client.chat.completions.create(model=story.model, messages=HELLO).model, story.model)
 
 
-@check("a model that fails is followed by the next", "gateway")
+@check("a model that fails is replaced by the next", "gateway")
 def _(story: Story) -> None:
     for first in ("local/echo-500", "local/echo-429", "local/echo-401", "local/no-such-model"):
         answer = story.raw(model=first, extra_body={"fallback_models": ["local/echo"]})
         same((answer.parse().model, answer.headers["x-sluice-reason"]), ("local/echo", "fallback"))
     chunks = story.chat(model="local/echo-503", stream=True, extra_body={"fallback_models": ["local/echo"]})
-    same(text_of(chunks), HEARD)
+    same(text_of(chunks), ECHO)
 
 
 @check("a rule edited in the table changes the next answer", "dynamodb")
 def _(story: Story) -> None:
-    def ruled() -> tuple[str | None, str]:
+    def applied() -> tuple[str | None, str]:
         answer = story.raw(model="auto", extra_body={"tags": {"story": "yes"}})
         return answer.headers.get("x-sluice-rule"), answer.parse().choices[0].finish_reason
 
     delete_rule(story, RULE)
-    soon(story, lambda: ruled()[0] != "story")
+    soon(story, lambda: applied()[0] != "story")
     put_rule(story, RULE)
-    soon(story, lambda: ruled() == ("story", "stop"))
+    soon(story, lambda: applied() == ("story", "stop"))
     put_rule(story, {**RULE, "set": {"max_tokens": 2}})
-    soon(story, lambda: ruled() == ("story", "length"))
+    soon(story, lambda: applied() == ("story", "length"))
     put_rule(story, {**RULE, "sett": {"max_tokens": 2}})
-    soon(story, lambda: ruled() == ("story", "length") and _status(story) == "degraded")
+    soon(story, lambda: applied() == ("story", "length") and _status(story) == "degraded")
     delete_rule(story, RULE)
-    soon(story, lambda: ruled()[0] != "story")
+    soon(story, lambda: applied()[0] != "story")
 
 
 def _status(story: Story) -> Any:
-    """The gateway's health, which is told from memory: rules are read when requests come."""
+    """The gateway's health, which it reports from memory: requests read the rules."""
     return story.client.get("/health", cast_to=object)["status"]

@@ -1,4 +1,4 @@
-"""What the checks of the story are written with: a client, a register of checks, and what must hold."""
+"""The client of the story, the register of its checks, and assertions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import openai  # type: ignore[import-not-found]
 Check = Callable[["Story"], None]
 CHECKS: dict[str, tuple[Check, str]] = {}
 HELLO = [{"role": "user", "content": "hello there"}]
-HEARD = "local/echo heard: hello there"
+ECHO = "local/echo heard: hello there"
 
 
 class Story:
-    """A client, and what was given on the command line."""
+    """A client and the arguments of the command line."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
@@ -32,13 +32,13 @@ class Story:
         return self.client.chat.completions.create(**{"model": self.model, "messages": HELLO, **fields})
 
     def raw(self, **fields: Any) -> Any:
-        """The same with the response's headers."""
+        """Like `chat`, with the headers of the response."""
         create = self.client.chat.completions.with_raw_response.create
         return create(**{"model": self.model, "messages": HELLO, **fields})
 
 
 def check(name: str, needs: str = "") -> Callable[[Check], Check]:
-    """Registers a check. `needs`: gateway, or what must have been given on the command line."""
+    """Registers a check. `needs`: gateway, or the argument that it needs."""
 
     def register(run: Check) -> Check:
         CHECKS[name] = (run, needs)
@@ -63,7 +63,7 @@ def text_of(chunks: Iterable[Any], index: int = 0) -> str:
 
 
 def raises(kind: str, run: Callable[[], Any], *, code: str | None = None, param: str | None = None) -> Any:
-    """Runs what must fail with the client's exception class `kind`, and with this code and param."""
+    """Calls `run`, which must raise the client's exception class `kind` with this code and param."""
     try:
         answer = run()
     except openai.APIStatusError as error:
@@ -71,11 +71,11 @@ def raises(kind: str, run: Callable[[], Any], *, code: str | None = None, param:
         same((error.code, error.param), (code, param))
         that(error.response.headers.get("x-request-id"), "no x-request-id")
         return error
-    raise AssertionError(f"no {kind}, but {answer!r}"[:300])
+    raise AssertionError(f"expected {kind}, got {answer!r}"[:300])
 
 
 def soon(story: Story, holds: Callable[[], bool]) -> None:
-    """Waits for what an edit must bring within the time to live."""
+    """Waits until `holds()`, at most for the time to live of the rules."""
     until = time.monotonic() + story.given.within
     while not holds():
         that(time.monotonic() < until, f"no change within {story.given.within:g} s")
@@ -91,8 +91,8 @@ def delete_rule(story: Story, record: dict[str, Any]) -> None:
 
 
 def dynamodb(story: Story, operation: str, **arguments: Any) -> None:
-    """One call of DynamoDB's JSON protocol; a local one does not look at the signature."""
-    typed = {name: _typed(value)["M"] for name, value in arguments.items()}
+    """Makes a call of DynamoDB's JSON protocol. A local DynamoDB does not check the signature."""
+    attributes = {name: _attribute(value)["M"] for name, value in arguments.items()}
     credential = "Credential=local/20260101/us-east-1/dynamodb/aws4_request"
     credential = credential.replace("us-east-1", story.given.region)
     headers = {
@@ -100,13 +100,13 @@ def dynamodb(story: Story, operation: str, **arguments: Any) -> None:
         "content-type": "application/x-amz-json-1.0",
         "authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0",
     }
-    body = json.dumps({"TableName": story.given.rules_table, **typed}).encode()
+    body = json.dumps({"TableName": story.given.rules_table, **attributes}).encode()
     request = urllib.request.Request(story.given.dynamodb, data=body, headers=headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
         answer.read()
 
 
-def _typed(value: Any) -> dict[str, Any]:
+def _attribute(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
-        return {"M": {name: _typed(one) for name, one in value.items()}}
+        return {"M": {name: _attribute(one) for name, one in value.items()}}
     return {"S": value} if isinstance(value, str) else {"N": str(value)}

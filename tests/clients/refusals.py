@@ -1,4 +1,4 @@
-"""Every refusal as the exception class that the client has for it."""
+"""Checks of refusals: each raises the client's exception class for it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _(story: Story) -> None:
             same(error.body["metadata"]["attempts"][0]["model"], model)
 
 
-@check("a provider's 400 is the caller's, and goes nowhere else", "gateway")
+@check("a provider's 400 is the caller's error and does not fail over", "gateway")
 def _(story: Story) -> None:
     fails = partial(story.chat, model="local/echo-400", extra_body={"fallback_models": ["local/echo"]})
     error = raises("BadRequestError", fails, code="invalid_value", param="messages")
@@ -117,10 +117,10 @@ def _(story: Story) -> None:
     off = partial(story.chat, model="azure/nothing")  # off until a record gives its address
     raises("InternalServerError", off, code="no_candidate")
     put_rule(story, LATE)
-    asked = {"tags": {"story": "late"}}
-    body = {"messages": HELLO, **asked}
+    fields = {"tags": {"story": "late"}}
+    body = {"messages": HELLO, **fields}
     soon(story, lambda: story.client.post("/explain", body=body, cast_to=object)["rule"] == LATE["id"])
-    late = partial(story.chat, model="auto", stream=True, extra_body=asked)
+    late = partial(story.chat, model="auto", stream=True, extra_body=fields)
     error = raises("InternalServerError", late, code="deadline_exceeded")
     same(error.status_code, 504)
     delete_rule(story, LATE)

@@ -1,6 +1,6 @@
-"""The answers of odd hosts, as the official openai client reads them through a gateway: a line per failure.
+"""Reads the answers of odd hosts through a gateway with the official openai client: a line per failure.
 
-The cases are a JSON list on standard input: the model to ask, whether to stream, what must come of it.
+The cases are a JSON list on standard input, each with a model, `stream` and the expected answer.
 
 Run from the repository's root in an environment that holds the client and nothing else:
     python -m tests.clients.shapes http://127.0.0.1:8080/v1 sk-sluice-... < cases.json
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 HELLO = [{"role": "user", "content": "hello"}]
 
 
-def hold(client: Any, case: Json) -> None:
+def check_case(client: Any, case: Json) -> None:
     request = {"model": case["model"], "messages": HELLO, "tools": case["tools"]}
     if case["stream"]:
         request["stream_options"] = {"include_usage": True}
@@ -42,8 +42,8 @@ def hold(client: Any, case: Json) -> None:
         f"a head that lacks something: {answer}",
     )
     usage = answer.usage
-    told = usage and [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]
-    same(told, case["usage"])
+    counts = usage and [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]
+    same(counts, case["usage"])
 
 
 def main(base_url: str, key: str) -> int:
@@ -51,8 +51,8 @@ def main(base_url: str, key: str) -> int:
     cases = json.load(sys.stdin)
     for case in cases:
         try:
-            hold(client, case)
-        except Exception as error:  # whatever it is: the next case goes on
+            check_case(client, case)
+        except Exception as error:  # of any kind: the next case still runs
             failed += 1
             print(f"FAIL  {case['name']}: {type(error).__name__}: {error}")
     print(f"{len(cases) - failed} of {len(cases)} held by openai {openai.__version__}")

@@ -1,9 +1,9 @@
-"""What a user of the official openai client does with a gateway: a line per check, exit status 1 on failure.
+"""Checks a gateway with the official openai client: a line per check, exit status 1 on failure.
 
 Run from the repository's root in an environment that holds the client and nothing else, against any base URL:
     python -m tests.clients.story http://127.0.0.1:8080/v1 sk-sluice-...
-More is checked with --restricted-key KEY and --dynamodb URL; --skip NAME leaves out what a front cannot do.
---direct talks to the demo provider itself and leaves out what only a gateway does.
+--restricted-key KEY and --dynamodb URL add checks; --skip NAME leaves some out. --direct checks the demo
+provider itself, without what only a gateway does.
 """
 # ruff: noqa: T201  (a command line prints)
 
@@ -49,16 +49,16 @@ def _lacking(needs: str, given: argparse.Namespace) -> str | None:
 
 
 def _run(name: str, story: Story) -> str:
-    """What became of a check: ok, skip or FAIL."""
+    """Runs a check and prints its outcome: ok, skip or FAIL."""
     run, needs = CHECKS[name]
     skipped = any(name.startswith(given) for given in story.given.skip)
-    if why := "asked to" if skipped else _lacking(needs, story.given):
+    if why := "--skip" if skipped else _lacking(needs, story.given):
         print(f"skip  {name} ({why})", flush=True)
         return "skip"
     started = time.monotonic()
     try:
         run(story)
-    except Exception as error:  # whatever it is: the next check goes on
+    except Exception as error:  # of any kind: the next check still runs
         print(f"FAIL  {name}: {type(error).__name__}: {error}", flush=True)
         return "FAIL"
     print(f"ok    {name} ({(time.monotonic() - started) * 1000:.0f} ms)", flush=True)
@@ -68,9 +68,9 @@ def _run(name: str, story: Story) -> str:
 def main() -> int:
     story = Story(_arguments())
     print(f"openai {openai.__version__} against {story.given.base_url}", flush=True)
-    ended = Counter(_run(name, story) for name in CHECKS)
-    print(", ".join(f"{count} {outcome}" for outcome, count in sorted(ended.items())))
-    return 1 if ended["FAIL"] else 0
+    outcomes = Counter(_run(name, story) for name in CHECKS)
+    print(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+    return 1 if outcomes["FAIL"] else 0
 
 
 if __name__ == "__main__":

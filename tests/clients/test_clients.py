@@ -1,4 +1,4 @@
-"""The story of tests/clients/story.py with the newest 2.x and 3.x of the official client (`make clients`)."""
+"""Runs tests/clients/story.py with the newest 2.x and 3.x of the official client (`make clients`)."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
 @pytest.mark.parametrize("client", ["openai2", "openai3"])
 def test_the_story_of_an_openai_client(client: str, gateway: LocalRun) -> None:
     python = ROOT / ".venvs" / client / "bin" / "python"
-    assert python.exists(), f"there is no {python.relative_to(ROOT)}: make clients"
+    assert python.exists(), f"{python.relative_to(ROOT)} does not exist: run make clients"
     story = [python, "-m", "tests.clients.story", gateway.base_url, KEY, "--restricted-key", RESTRICTED]
-    told = _run([*map(str, story), "--dynamodb", gateway.dynamodb, "--within", "10"])
-    assert told.returncode == 0, f"{told.stdout}{told.stderr}\n{gateway.output}"
-    assert "skip" not in told.stdout, told.stdout
+    process = _run([*map(str, story), "--dynamodb", gateway.dynamodb, "--within", "10"])
+    assert process.returncode == 0, f"{process.stdout}{process.stderr}\n{gateway.output}"
+    assert "skip" not in process.stdout, process.stdout
 
 
 @pytest.mark.slow
 def test_the_snippet_of_the_readme(gateway: LocalRun) -> None:
-    """As it stands there, but for the address and the key."""
+    """Runs it with another address and another key."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.search(r"^```python\n(.*?)^```", text, re.M | re.S)
     assert found is not None
     snippet = found[1].replace("http://127.0.0.1:8080/v1", gateway.base_url).replace("sk-sluice-...", KEY)
     assert gateway.base_url in snippet
-    told = _run([str(ROOT / ".venvs" / "openai3" / "bin" / "python"), "-c", snippet])
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.startswith("local/echo ")
+    process = _run([str(ROOT / ".venvs" / "openai3" / "bin" / "python"), "-c", snippet])
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith("local/echo ")
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
-"""The conversations of conversations.json: every client holds them all, with services that refuse mistakes.
+"""Every client holds every conversation of conversations.json, with fakes that refuse mistakes.
 
-The clients are the newest 2.x and 3.x of the official openai one and the AI SDK (`make clients`), the
-services are those of tests/provider_fakes (`make sdks`).
+The clients are the newest 2.x and 3.x of the official openai client, and the AI SDK (`make clients`). The
+fakes are those of tests/provider_fakes (`make sdks`).
 """
 
 from __future__ import annotations
@@ -52,19 +52,21 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, refusals: Path) -> Iterato
 @pytest.mark.parametrize("client", CLIENTS)
 def test_every_conversation_is_held(client: str, gateway: LocalRun, refusals: Path) -> None:
     command = [*CLIENTS[client], gateway.base_url, KEY]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert told.returncode == 0, f"{told.stdout}{told.stderr}\n{refusals.read_text(encoding='utf-8')}"
-    assert told.stdout.count("\nok ") > 90, told.stdout
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert process.returncode == 0, (
+        f"{process.stdout}{process.stderr}\n{refusals.read_text(encoding='utf-8')}"
+    )
+    assert process.stdout.count("\nok ") > 90, process.stdout
 
 
-def test_there_are_twenty_conversations_and_each_has_a_name_of_its_own() -> None:
+def test_there_are_twenty_conversations_with_different_names() -> None:
     talks = json.loads(TABLE.read_text(encoding="utf-8"))["conversations"]
     assert len(talks) >= 20
     assert len({talk["name"] for talk in talks}) == len(talks)
     assert all(turn["expect"] for talk in talks for turn in talk["turns"])
 
 
-def test_the_lock_names_no_place_but_the_public_registry() -> None:
+def test_the_lock_names_only_the_public_registry() -> None:
     lock = (NODE / "package-lock.json").read_text(encoding="utf-8")
     hosts = set(re.findall(r'"resolved": "(https?://[^/]+)/', lock))
     assert hosts <= {"https://registry.npmjs.org"}

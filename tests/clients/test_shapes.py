@@ -1,6 +1,6 @@
-"""The answers of odd hosts through a gateway: the official clients of OpenAI's and the AI SDK read every one.
+"""OpenAI's official clients and the AI SDK read the answers of odd hosts through a gateway.
 
-tests/handler/providers/openai/host_answers.py has the answers; `make clients` makes the environments.
+tests/handler/providers/openai/host_answers.py has the answers. `make clients` makes the environments.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CASES = [
 
 
 class Host(BaseHTTPRequestHandler):
-    """Answers as the case does whose number the model's name is."""
+    """Answers with the shape whose number is the model's name."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -14,7 +14,7 @@ from tests.fault_injection.faults import FALLBACKS, FAULTS
 from tests.fault_injection.provider import FaultyProvider
 from tests.support.asgi import Response
 from tests.support.gateways import RunningGateway, Tables, model, provider
-from tests.support.virtual_clock import clock
+from tests.support.virtual_clock import clock, now
 
 Json = dict[str, Any]
 
@@ -22,7 +22,6 @@ CANARY = "canary-7d1f-never-to-be-seen"
 CAN = ["tools", "json_object", "json_schema"]
 PRICE = {"input": 1, "output": 2}
 SPARE = "spare/spare"
-NOON = 1_763_640_000.0
 
 
 WINDOWS = {f"{fault.provider}/{name}": 8192 for name, fault in FAULTS.items()} | {
@@ -145,11 +144,6 @@ async def open_client(faulty: FaultyProvider, setup: Setup) -> AsyncIterator[Gat
         yield GatewayClient(faulty, setup, running)
     finally:
         await gateway.aclose()
-
-
-def now() -> float:
-    """Epoch seconds by the loop's clock."""
-    return NOON + clock()
 
 
 def text(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""Whole requests to providers under any id: every dialect, authenticated in every way, whole and streamed.
+"""Requests to providers of any id: every dialect with every authentication, whole and streamed.
 
-The provider is in this process: it refuses what does not authenticate as it should, as the real ones do.
+The provider is in this process. It refuses a wrong authentication, as the real ones do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.support.gateways import MANAGE, RunningGateway, model, provider, star
 from tests.support.signatures import signature_of
 
 HOST, SECRET, CREDENTIAL = "bedrock-runtime.eu-central-1.amazonaws.com", "secret-canary", "second-secret"
-BASE = f"https://{HOST}/v1"  # where a signature may go, whatever the dialect
+BASE = f"https://{HOST}/v1"  # a host of signatures, for every dialect
 AWS = {"AWS_ACCESS_KEY_ID": "AKIDCANARY", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": "token"}
 SECRETS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 OWN = {"openai": "bearer", "anthropic": "x-api-key", "google": "x-goog-api-key", "bedrock": "bearer"}
@@ -35,18 +35,18 @@ CASES = {"openai": "openai-text"}
 
 
 class Service(httpx.AsyncBaseTransport):
-    """One provider. It takes one credential, in one header, or a signature, or nothing at all."""
+    """A provider that takes a credential in one header, a signature, or no authentication."""
 
     def __init__(self, case: Path, auth: str) -> None:
         self.case, self.auth = case, auth
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.requests.append(request)
         request.read()
         given = {name: request.headers[name] for name in SECRETS if name in request.headers}
         if not self._authentic(request, given):
-            return httpx.Response(401, json={"error": {"message": f"{sorted(given)} are no credential"}})
+            return httpx.Response(401, json={"error": {"message": f"{sorted(given)} are not its credential"}})
         if request.headers["accept"] == "application/json":
             return httpx.Response(200, json=read_file(self.case, "whole.json"))
         return httpx.Response(200, content=stream_bytes(self.case))
@@ -78,7 +78,7 @@ def second(**fields: Any) -> Any:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("auth", [None, *AUTH])
 @pytest.mark.parametrize("dialect", PATHS)
-async def test_a_provider_of_any_id_is_asked_as_its_dialect_and_its_record_say(
+async def test_a_provider_of_any_id_follows_its_dialect_and_its_record(
     dialect: str, auth: str | None, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in AWS.items():
@@ -86,15 +86,15 @@ async def test_a_provider_of_any_id_is_asked_as_its_dialect_and_its_record_say(
     service = Service(WIRE / dialect / CASES.get(dialect, "text"), auth or OWN[dialect])
     fields: dict[str, Any] = {} if auth is None else {"auth": auth}
     if auth == "sigv4":
-        fields["credential"] = "ABSENT_API_KEY"  # else it would be the bearer
+        fields["credential"] = "ABSENT_API_KEY"  # else it would be sent
     gateway = served(service, second(dialect=dialect, **fields), model("second/m", can=["tools"]))
     response = await gateway.chat(model="second/m", stream=stream)
     assert response.status == 200, gateway.lines
     assert b'"second/m"' in response.body
     assert not stream or response.body.endswith(b"data: [DONE]\n\n")
-    (asked,) = service.asked
-    assert asked.url.raw_path.decode() == PATHS[dialect][stream]
-    assert (asked.headers.get("anthropic-version") == "2023-06-01") is (dialect == "anthropic")
+    (request,) = service.requests
+    assert request.url.raw_path.decode() == PATHS[dialect][stream]
+    assert (request.headers.get("anthropic-version") == "2023-06-01") is (dialect == "anthropic")
     assert CREDENTIAL not in json.dumps(gateway.lines)
     listed = (await gateway.get("/v1/models", key=MANAGE)).json["data"]
     assert "second/m" in {one["id"] for one in listed}
@@ -104,21 +104,21 @@ async def test_a_provider_of_any_id_is_asked_as_its_dialect_and_its_record_say(
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        pytest.param({"credential": "GONE_API_KEY"}, "no credential GONE_API_KEY", id="its credential"),
+        pytest.param({"credential": "GONE_API_KEY"}, "no credential GONE_API_KEY", id="no credential"),
         pytest.param(
             {"dialect": "bedrock", "auth": "sigv4", "credential": None},
             "no AWS credentials",
-            id="credentials to sign with",
+            id="no AWS credentials",
         ),
         pytest.param(
             {"auth": "sigv4", "base_url": "https://x.example"},
             "credential SECOND_API_KEY may only be sent to bedrock-runtime.*.amazonaws.com, "
             "bedrock-runtime-fips.*.amazonaws.com, *.bedrock-runtime.*.vpce.amazonaws.com",
-            id="a host that may be signed for",
+            id="a host that takes no signatures",
         ),
     ],
 )
-async def test_what_a_provider_lacks_is_in_health_and_its_models_are_not_listed(
+async def test_an_unavailable_provider_is_in_health_and_its_models_are_not_listed(
     fields: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("handler.upstream.signing.Signer.has_credentials", lambda _: False)
@@ -143,4 +143,4 @@ async def test_two_accounts_of_one_vendor_are_two_providers() -> None:
     gateway = served(service, second(dialect="anthropic"), other)
     response = await gateway.chat(model="third/m", fallback_models=["second/m"])
     assert (response.status, response.headers["x-sluice-model"]) == (200, "second/m"), response.body
-    assert [one.headers["x-api-key"] for one in service.asked] == ["third-secret", CREDENTIAL]
+    assert [one.headers["x-api-key"] for one in service.requests] == ["third-secret", CREDENTIAL]

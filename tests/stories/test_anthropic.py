@@ -1,4 +1,4 @@
-"""Stories of whole requests: a provider that speaks Anthropic's Messages, beside one that speaks OpenAI's."""
+"""Whole requests to a provider of Anthropic's Messages, with a fallback of OpenAI's format."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ async def test_an_answer(upstream: Upstream, gateway: RunningGateway) -> None:
     assert body["model"] == "ant/claude-opus-5-5"
     assert body["usage"]["cost"] == pytest.approx((12 * 3 + 14 * 15) / 1e6)
     assert response.headers["x-sluice-dropped"] == "seed"
-    asked = upstream.requests_for("claude-opus-5-5")[0]
-    assert (asked.path, asked.header("anthropic-version")) == ("/v1/messages", "2023-06-01")
-    assert asked.json["messages"] == [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    request = upstream.requests_for("claude-opus-5-5")[0]
+    assert (request.path, request.header("anthropic-version")) == ("/v1/messages", "2023-06-01")
+    assert request.json["messages"] == [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
 
 
 async def test_a_stream(upstream: Upstream, gateway: RunningGateway) -> None:
@@ -68,17 +68,20 @@ async def test_a_stream(upstream: Upstream, gateway: RunningGateway) -> None:
     response = await gateway.chat(
         model="ant/claude-opus-5-5", stream=True, stream_options={"include_usage": True}, tools=[TOOL, TIME]
     )
-    told = events(response.body)
+    chunks = events(response.body)
     calls = [
-        call for chunk in told for piece in chunk["choices"] for call in piece["delta"].get("tool_calls", ())
+        call
+        for chunk in chunks
+        for piece in chunk["choices"]
+        for call in piece["delta"].get("tool_calls", ())
     ]
     assert [call["id"] for call in calls if "id" in call] == ["toolu_01", "toolu_02"]
-    assert {chunk["model"] for chunk in told} == {"ant/claude-opus-5-5"}
-    assert told[-1]["usage"]["total_tokens"] == 481
+    assert {chunk["model"] for chunk in chunks} == {"ant/claude-opus-5-5"}
+    assert chunks[-1]["usage"]["total_tokens"] == 481
     assert response.body.endswith(b"data: [DONE]\n\n")
 
 
-async def test_an_error_before_the_first_word_goes_to_the_next(
+async def test_an_error_before_the_first_content_has_its_status(
     upstream: Upstream, gateway: RunningGateway
 ) -> None:
     upstream.script("claude-opus-5-5", streamed("stream-error-at-once"))
@@ -89,14 +92,16 @@ async def test_an_error_before_the_first_word_goes_to_the_next(
     assert {attempt["class"] for attempt in attempts} == {"overloaded"}
 
 
-async def test_a_stream_that_breaks_off_says_so(upstream: Upstream, gateway: RunningGateway) -> None:
+async def test_a_stream_that_breaks_off_ends_with_an_error(
+    upstream: Upstream, gateway: RunningGateway
+) -> None:
     upstream.script("claude-opus-5-5", streamed("stream-error"))
     response = await gateway.chat(model="ant/claude-opus-5-5", stream=True)
     assert events(response.body)[-1]["error"]
     assert b"[DONE]" not in response.body
 
 
-async def test_a_conversation_goes_on_elsewhere_with_its_tools(
+async def test_a_conversation_with_tools_continues_at_the_fallback(
     upstream: Upstream, gateway: RunningGateway
 ) -> None:
     upstream.script("claude-opus-5-5", whole(OVERLOADED, status=529))
@@ -117,7 +122,7 @@ async def test_a_conversation_goes_on_elsewhere_with_its_tools(
     )
 
 
-async def test_what_claude_cannot_take_is_refused_before_it_is_asked(
+async def test_an_unsupported_prefill_is_refused_without_a_request(
     upstream: Upstream, gateway: RunningGateway
 ) -> None:
     response = await gateway.chat(

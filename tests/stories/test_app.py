@@ -82,7 +82,7 @@ async def test_the_root_lists_the_endpoints(gateway: RunningGateway, path: str) 
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "says"),
+    ("method", "path", "advice"),
     [
         pytest.param("POST", "/v1/responses", "openai.chat(...)", id="the path of OpenAI's Responses"),
         pytest.param("POST", "/v1/messages", "/v1/chat/completions", id="the path of Anthropic's Messages"),
@@ -96,20 +96,20 @@ async def test_the_root_lists_the_endpoints(gateway: RunningGateway, path: str) 
     ],
 )
 async def test_the_error_of_an_unknown_path_names_an_alternative(
-    gateway: RunningGateway, method: str, path: str, says: str
+    gateway: RunningGateway, method: str, path: str, advice: str
 ) -> None:
     error = (await call(gateway.app, method, path)).error
     assert error["code"] == "unknown_url"
-    assert says in error["message"]
+    assert advice in error["message"]
     assert len(error["message"]) < 500
 
 
 @pytest.mark.parametrize("path", ["/api/v1/report", "/v1/report-anthropic"])
 async def test_reports_of_calls_made_elsewhere_are_accepted(gateway: RunningGateway, path: str) -> None:
-    said = {"requestedAt": 1, "reqPayload": CHAT, "respPayload": {}, "statusCode": 200, "tags": {"a": "b"}}
-    response = await gateway.post(path, said)
+    report = {"requestedAt": 1, "reqPayload": CHAT, "respPayload": {}, "statusCode": 200, "tags": {"a": "b"}}
+    response = await gateway.post(path, report)
     assert (response.status, response.json) == (200, {"status": "ok"})
-    assert (await gateway.post(path, said, key=None)).status == 401
+    assert (await gateway.post(path, report, key=None)).status == 401
     assert (await gateway.post(path, b"[]")).error["code"] == "invalid_value"
     assert (await gateway.post(path, b"{")).error["code"] == "invalid_json"
 
@@ -297,19 +297,19 @@ async def test_health_never_reads_the_store(gateway: RunningGateway) -> None:
 
 
 async def test_a_preflight_response_has_the_common_headers(gateway: RunningGateway) -> None:
-    asked = {"origin": "https://app.test", "access-control-request-method": "PUT"}
-    response = await call(gateway.app, "OPTIONS", "/v1/models", headers=asked)
+    preflight = {"origin": "https://app.test", "access-control-request-method": "PUT"}
+    response = await call(gateway.app, "OPTIONS", "/v1/models", headers=preflight)
     assert response.status == 200
     assert response.headers["x-request-id"]
 
 
 async def test_a_browsers_preflight_needs_no_key(gateway: RunningGateway) -> None:
-    asked = {
+    preflight = {
         "origin": "https://app.test",
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization,x-anything",
     }
-    response = await call(gateway.app, "OPTIONS", "/v1/chat/completions", headers=asked)
+    response = await call(gateway.app, "OPTIONS", "/v1/chat/completions", headers=preflight)
     assert response.status == 200
     assert response.headers["access-control-allow-headers"] == "authorization,x-anything"
     answer = await gateway.get("/v1/models", origin="https://app.test")

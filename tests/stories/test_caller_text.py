@@ -1,4 +1,4 @@
-"""A caller's own text wherever it is read, echoed or logged: it ends no answer, and steers no terminal."""
+"""A caller's text breaks no response and controls no terminal, wherever it is parsed, echoed or logged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.canned_answers import chunk, completion, finish, role, stream
 from tests.support.gateways import KEY, MANAGE, RunningGateway, model, provider, start_gateway
 from tests.support.upstream import Upstream
 
-# As it stands in a JSON text: half a pair, control characters, colours, a forged line, a change of direction.
+# As JSON text: half a surrogate pair, control characters, colours, a forged line, a change of direction.
 TEXTS = {
     "half a surrogate pair": r"\ud83d",
     "a NUL": r"a\u0000b",
@@ -24,8 +24,8 @@ TEXTS = {
     "a line of its own": r"a\r\n07:00:00  200  forged",
     "a change of direction": r"\u202egnp.exe",
     "spaces at its ends": "  a ",
-    "what is no ASCII": "règle 雨 😀",
-    "nothing but a space": " ",
+    "text outside ASCII": "règle 雨 😀",
+    "a single space": " ",
     "a long text": "x" * 5_000,
     "a per cent sign": "100% %0a",
 }
@@ -42,7 +42,7 @@ FIELDS = {
     "reasoning_effort": '"model":"up/m","reasoning_effort":"%s"',
     "a preference": '"route":{"prefer":"%s"}',
     "a fallback": '"model":"up/m","fallback_models":["%s"]',
-    "a field that is tuning": '"model":"an/claude","x%s":1',
+    "an unsupported field": '"model":"an/claude","x%s":1',
     "a tool's name": '"model":"up/m","tools":[{"type":"function","function":{"name":"%s"}}]',
     "a type of tool": '"model":"up/m","tools":[{"type":"%s"}]',
     "response_format": '"model":"up/m","response_format":{"type":"%s"}',
@@ -100,8 +100,8 @@ def body(more: str) -> bytes:
     return ("{" + messages + more + "}").encode()
 
 
-def written(gateway: RunningGateway) -> str:
-    """Collects what a console and a log show of all the requests."""
+def console_output(gateway: RunningGateway) -> str:
+    """The console output of all requests. Checks their log lines."""
     screen, lines = io.StringIO(), list[str]()
     shown, log = terminal_log(screen, colour=False), json_lines(lines.append)
     for line in gateway.lines:
@@ -111,7 +111,7 @@ def written(gateway: RunningGateway) -> str:
     return screen.getvalue()
 
 
-def sound(response: Response) -> None:
+def check_response(response: Response) -> None:
     assert response.status
     assert response.status != 500, response.body
     json.loads(response.body.decode("utf-8"))
@@ -120,32 +120,32 @@ def sound(response: Response) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/explain"])
 @pytest.mark.parametrize("text", TEXTS)
-async def test_no_text_of_a_field_breaks_an_answer_or_a_log(
+async def test_no_text_of_a_field_breaks_a_response_or_a_log(
     gateway: RunningGateway, path: str, text: str
 ) -> None:
     for template in FIELDS.values():
         more = template.replace("%s", TEXTS[text])
         for key in (KEY, MANAGE):
-            sound(await gateway.post(path, body(more), key=key, **{"x-sluice-explain": "1"}))
-    screen = written(gateway)
+            check_response(await gateway.post(path, body(more), key=key, **{"x-sluice-explain": "1"}))
+    screen = console_output(gateway)
     assert screen.count("\n") == len(gateway.lines)
     assert all(line.isprintable() for line in screen.splitlines())
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/explain"])
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:6])
-async def test_no_number_breaks_an_answer(gateway: RunningGateway, path: str, number: str) -> None:
+async def test_no_number_breaks_a_response(gateway: RunningGateway, path: str, number: str) -> None:
     for field in COUNTED:
         value = f'{{"a":{number}}}' if field in ("tags", "logit_bias", "metadata") else number
         for name in ("up/m", "up/unpriced"):
-            sound(await gateway.post(path, body(f'"model":"{name}","{field}":{value}')))
-    written(gateway)
+            check_response(await gateway.post(path, body(f'"model":"{name}","{field}":{value}')))
+    console_output(gateway)
 
 
 @pytest.mark.parametrize(
     "text", ["\ud83d", "a\x1b[2J", "é", " a ", "x" * 5_000, "9" * 5_000, "a,b:c", "%", "\x00"]
 )
-async def test_no_header_and_no_path_breaks_an_answer(gateway: RunningGateway, text: str) -> None:
+async def test_no_header_and_no_path_breaks_a_response(gateway: RunningGateway, text: str) -> None:
     raw = text.encode("utf-8", "surrogatepass").decode("latin-1")
     for name in HEADERS:
         headers = {"authorization": f"Bearer {KEY}", name: raw}
@@ -162,38 +162,36 @@ async def test_no_header_and_no_path_breaks_an_answer(gateway: RunningGateway, t
         )
         assert response.status in (404, 405)
         json.loads(response.body)
-    assert written(gateway).count("\n") == len(gateway.lines)
+    assert console_output(gateway).count("\n") == len(gateway.lines)
 
 
 @pytest.mark.parametrize(
     ("field", "dropped"),
     [("foo ", "foo%20"), (" ", "%20"), ("é\n", "%C3%A9%0A"), ("x" * 2_000, "x" * 997 + "...")],
 )
-async def test_no_name_of_a_field_ends_a_paid_answer(
+async def test_no_name_of_a_field_breaks_a_paid_answer(
     gateway: RunningGateway, field: str, dropped: str
 ) -> None:
     response = await gateway.post("/v1/chat/completions", body(f'"model":"an/claude",{json.dumps(field)}:1'))
     assert (response.status, response.headers["x-sluice-dropped"]) == (200, dropped)
 
 
-async def test_a_rule_is_named_in_a_legal_header_whatever_its_id(gateway: RunningGateway) -> None:
+async def test_the_header_that_names_a_rule_is_legal_for_any_id(gateway: RunningGateway) -> None:
     response = await gateway.chat(tags={"a": "b"})
     assert (response.status, response.headers["x-sluice-rule"]) == (200, "r%C3%A8gle%1B 1")
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("雨" * 80, 60), ("a" * 80, 20), ("é😀 x" * 16, 32)])
-async def test_usage_that_no_provider_told_is_estimated_alike_whole_and_streamed(
-    text: str, tokens: int
-) -> None:
+async def test_missing_usage_is_estimated_the_same_whole_and_streamed(text: str, tokens: int) -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
     called = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    said = completion(text) | {"usage": None}
+    answer = completion(text) | {"usage": None}
     thought = completion("") | {"usage": None}
     thought["choices"][0]["message"] |= {"tool_calls": [called], "reasoning_content": text}
     pieces = [text[at : at + 3] for at in range(0, len(text), 3)]
     thinking = (chunk(None, reasoning_content=piece) for piece in pieces)
     async with Upstream() as upstream:
-        upstream.script("m", whole(said), stream(role(), *map(chunk, pieces), finish()))
+        upstream.script("m", whole(answer), stream(role(), *map(chunk, pieces), finish()))
         upstream.script(
             "c", whole(thought), stream(role(), *thinking, chunk(None, tool_calls=[called]), finish())
         )

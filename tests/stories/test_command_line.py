@@ -1,4 +1,4 @@
-"""The command line itself: its version, and what it says when a part of it is not installed."""
+"""The command line: its version, and its error if packages are missing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from handler.__main__ import main
 from tests.support.serving import ROOT
 
 
-def test_it_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--version"])
     assert end.value.code == 0
     assert capsys.readouterr().out == f"sluice {__version__}\n"
 
 
-def test_without_the_packages_of_a_local_run_serve_says_what_brings_them() -> None:
+def test_serve_without_its_packages_says_how_to_install_them() -> None:
     program = (
         "import sys; sys.modules['uvicorn'] = None\n"
         "from handler.__main__ import main; sys.exit(main(['serve']))"
@@ -33,7 +33,7 @@ def test_without_the_packages_of_a_local_run_serve_says_what_brings_them() -> No
     assert result.stderr.count("\n") == 1
 
 
-def test_nothing_tells_a_person_to_install_a_package_of_the_public_index() -> None:
-    """The name `sluice` belongs to somebody else there."""
+def test_no_text_recommends_a_package_of_the_public_index() -> None:
+    """The package `sluice` of the public index is not ours."""
     for path in (ROOT / "handler").rglob("*.py"):
         assert "pip install" not in path.read_text(encoding="utf-8"), path

@@ -1,4 +1,4 @@
-"""The commands of docs/deploying.md, as far as they run without an account: the stack is created on moto."""
+"""The commands of docs/deploying.md that need no AWS account. The stack is created on moto."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ AWS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_
 UNKNOWN_TO_MOTO = {"AWS::Lambda::Url"}
 
 
-def of_the_page(first: str) -> list[list[str]]:
-    """The words of the page's commands that begin with `first`, each command of a pipe on its own."""
+def commands(first: str) -> list[list[str]]:
+    """The arguments of the page's commands that begin with `first`. The commands of a pipe are separate."""
     parts = (part.strip() for line in COMMANDS for part in line.split(" | "))
     return [shlex.split(part.partition(" > ")[0]) for part in parts if part.startswith(first)]
 
 
 def printed_by_make(folder: Path, *arguments: str) -> str:
-    """What make would run, as from a shell: these tests may be run by make themselves."""
+    """The commands that make would run from a shell, even if make runs these tests."""
     environment = {
         name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"
     }
@@ -48,12 +48,12 @@ def printed_by_make(folder: Path, *arguments: str) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("words", of_the_page("make"), ids=" ".join)
+@pytest.mark.parametrize("words", commands("make"), ids=" ".join)
 def test_make_knows_the_target(words: list[str]) -> None:
     printed_by_make(ROOT, *words[1:])
 
 
-@pytest.mark.parametrize("words", of_the_page(".venv/bin/python -m handler"), ids=" ".join)
+@pytest.mark.parametrize("words", commands(".venv/bin/python -m handler"), ids=" ".join)
 def test_the_command_line_takes_the_arguments(words: list[str]) -> None:
     assert parser().parse_args(words[3:]).act
 
@@ -66,7 +66,9 @@ def test_the_command_line_takes_the_arguments(words: list[str]) -> None:
             ["--stack", "gate", "--region", "eu-west-1", "--name", "first"],
             id="the stack and the region of the last deployment",
         ),
-        pytest.param("", ["--stack", "sluice", "--name", "first"], id="before any: the stack `sluice`"),
+        pytest.param(
+            "", ["--stack", "sluice", "--name", "first"], id="the stack `sluice` before the first deployment"
+        ),
     ],
 )
 def test_make_key_finds_the_stack(saved: str, words: list[str], tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_make_key_finds_the_stack(saved: str, words: list[str], tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[str]:
-    """The transformed template as a stack, but for what moto does not know."""
+    """The transformed template as a stack, without the resources that moto does not know."""
     template = transformed()
     resources = {
         name: one for name, one in template["Resources"].items() if one["Type"] not in UNKNOWN_TO_MOTO

@@ -1,7 +1,7 @@
-"""The built package, and nothing else, boots and answers.
+"""The built package answers without anything else.
 
-Three ways: the streaming entry under Lambda's own emulator, which holds an answer until it is whole, and
-under a fake Runtime API, which shows each piece; the buffered entry under Lambda's own client, awslambdaric.
+The streaming entry runs under Lambda's emulator, which buffers answers, and under a fake Runtime API, which
+shows each piece. The buffered entry runs under Lambda's own client, awslambdaric.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.serving import ROOT
 
 pytestmark = pytest.mark.slow
 
-Front = Callable[[Account], AbstractAsyncContextManager[str]]
+Environment = Callable[[Account], AbstractAsyncContextManager[str]]
 ASK = {"model": "local/echo", "messages": [{"role": "user", "content": "hello there"}]}
 
 
@@ -41,12 +41,12 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 
 
 def streaming() -> list[str]:
-    """As Lambda starts it: the wrapper, with the interpreter and the script that it is to run instead of."""
+    """Lambda's command with a wrapper: the wrapper, the interpreter and the script that it replaces."""
     return [str(package() / "handler" / "bootstrap"), str(bare_python()), "/var/runtime/bootstrap.py"]
 
 
 def buffered() -> list[str]:
-    """As Lambda starts it without a wrapper: its own client, with the handler of the template."""
+    """Lambda's command without a wrapper: its client, with the handler of the template."""
     return [str(bare_python()), "-P", "-m", "awslambdaric", "handler.runtime.buffered.handler"]
 
 
@@ -82,9 +82,8 @@ async def under_awslambdaric(account: Account) -> AsyncIterator[str]:
         yield url
 
 
-# These two hold an answer until it is whole.
-HOLDING = (under_the_emulator, under_awslambdaric)
-FRONTS = [
+BUFFERING = (under_the_emulator, under_awslambdaric)
+ENVIRONMENTS = [
     pytest.param(under_the_emulator, id="streaming under the emulator"),
     pytest.param(under_the_fake_api, id="streaming under the fake Runtime API"),
     pytest.param(under_awslambdaric, id="buffered under awslambdaric"),
@@ -98,9 +97,9 @@ async def client(url: str, key: str) -> AsyncIterator[httpx.AsyncClient]:
         yield made
 
 
-@pytest.mark.parametrize("front", FRONTS)
-async def test_the_package_answers(front: Front, account: Account) -> None:
-    async with front(account) as url, client(url, account.key) as gateway:
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+async def test_the_package_answers(environment: Environment, account: Account) -> None:
+    async with environment(account) as url, client(url, account.key) as gateway:
         health = await gateway.get("/health")
         whole = await gateway.post("/chat/completions", json=ASK)
         stream = await gateway.post("/chat/completions", json={**ASK, "stream": True})
@@ -115,14 +114,16 @@ async def test_the_package_answers(front: Front, account: Account) -> None:
     assert (lost.status_code, lost.json()["error"]["code"]) == (404, "unknown_url")
 
 
-@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 @pytest.mark.parametrize("library", ["openai2", "openai3"])
-async def test_the_story_of_an_openai_client(front: Front, library: str, account: Account) -> None:
+async def test_the_story_of_an_openai_client(
+    environment: Environment, library: str, account: Account
+) -> None:
     python = ROOT / ".venvs" / library / "bin" / "python"
     assert python.exists(), "make clients"
-    skipped = ("--skip", "a stream arrives as it is made") if front in HOLDING else ()
-    async with front(account) as url:
-        told = await asyncio.create_subprocess_exec(
+    skipped = ("--skip", "a stream arrives while it is made") if environment in BUFFERING else ()
+    async with environment(account) as url:
+        process = await asyncio.create_subprocess_exec(
             *(python, "-m", "tests.clients.story", f"{url}/v1", account.key),
             *("--restricted-key", account.restricted_key, "--dynamodb", account.dynamodb, "--within", "10"),
             *skipped,
@@ -130,11 +131,11 @@ async def test_the_story_of_an_openai_client(front: Front, library: str, account
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await told.communicate()
-    assert told.returncode == 0, output.decode()
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
 
 
-async def test_tokens_leave_the_function_while_the_rest_is_still_to_come(account: Account) -> None:
+async def test_the_function_sends_tokens_before_the_answer_ends(account: Account) -> None:
     body = json.dumps({**ASK, "model": "local/echo-slow", "stream": True}).encode()
     headers = {"content-type": "application/json", "authorization": f"Bearer {account.key}"}
     event = event_of("POST", "/v1/chat/completions", headers=headers, body=body)
@@ -151,15 +152,15 @@ async def test_tokens_leave_the_function_while_the_rest_is_still_to_come(account
     assert invocation.body.endswith(b"data: [DONE]\n\n")
 
 
-async def test_a_large_request_comes_through_the_emulator(account: Account) -> None:
-    """The real API sends what is over 2 KB in chunks."""
+async def test_the_emulator_passes_on_a_large_request(account: Account) -> None:
+    """The real API sends more than 2 KB in chunks."""
     long = {**ASK, "messages": [{"role": "user", "content": "word " * 200_000}]}
     async with under_the_emulator(account) as url, client(url, account.key) as gateway:
         answer = await gateway.post("/chat/completions", json=long)
     assert answer.status_code == 200, answer.text[:500]
 
 
-async def test_an_event_that_is_no_request_does_not_end_the_function(account: Account) -> None:
+async def test_an_event_that_is_not_a_request_does_not_end_the_function(account: Account) -> None:
     environment = account.environment
     async with emulator(emulator_binary(), streaming(), environment=environment, cwd=package()) as function:
         answers: list[Any] = []
@@ -169,7 +170,7 @@ async def test_an_event_that_is_no_request_does_not_end_the_function(account: Ac
     assert answers[1].startswith(b'{"statusCode": 200')
 
 
-async def test_a_function_that_cannot_begin_says_why(account: Account) -> None:
+async def test_a_function_that_fails_to_start_reports_the_reason(account: Account) -> None:
     async with FakeRuntimeApi().serving() as api:
         environment = {**account.environment, "SLUICE_MAX_N": "many"}
         async with runtime(streaming(), api=api, environment=environment, cwd=package()) as process:

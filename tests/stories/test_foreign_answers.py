@@ -1,4 +1,4 @@
-"""No caller ever gets another caller's answer, however wrongly a provider frames its own."""
+"""No caller gets another caller's answer, however wrongly a provider frames its answers."""
 
 from __future__ import annotations
 
@@ -23,99 +23,99 @@ from tests.support.misframing import CORRECT, FAULTS, MisframingProvider
 CALLERS = {"alice": KEY, "bob": MANAGE}
 QUICK = {"kind": "route", "id": "quick", "timeouts": {"total": 3, "first_token": 3, "idle": 3}, "retries": 0}
 LATER = "it answers a second time a little later"
-SETTLED = 0.3  # seconds: whatever a provider has sent too much of is there
+SETTLED = 0.3  # seconds, in which everything that a provider sends arrives
 
 TLS = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tls") / "wild.pem"
+    return tmp_path_factory.mktemp("tls") / "provider.pem"
 
 
 @asynccontextmanager
-async def wilderness(pem: Path, *, tls: bool) -> AsyncIterator[tuple[MisframingProvider, RunningGateway]]:
+async def start(pem: Path, *, tls: bool) -> AsyncIterator[tuple[MisframingProvider, RunningGateway]]:
     context = self_signed(pem) if tls else None
-    async with MisframingProvider(context) as wild:
-        gateway = start_gateway([provider(wild.url), QUICK], SSL_CERT_FILE=str(pem) if tls else "")
-        yield wild, gateway
+    async with MisframingProvider(context) as server:
+        gateway = start_gateway([provider(server.url), QUICK], SSL_CERT_FILE=str(pem) if tls else "")
+        yield server, gateway
         await gateway.gateway.aclose()
 
 
 async def ask(gateway: RunningGateway, who: str, text: str, *, stream: bool) -> Response:
-    asked = [{"role": "user", "content": f"{who}'s {text}"}]
-    return await gateway.chat(key=CALLERS[who], model="up/m", messages=asked, stream=stream)
+    messages = [{"role": "user", "content": f"{who}'s {text}"}]
+    return await gateway.chat(key=CALLERS[who], model="up/m", messages=messages, stream=stream)
 
 
-def foreign(response: Response, who: str, text: str) -> bool:
-    """True when a text has more than the answer to one's own question."""
+def is_foreign(response: Response, who: str, text: str) -> bool:
+    """True if the response contains an answer to another question."""
     return b"answer to" in response.body.replace(f"an answer to {who}'s {text}".encode(), b"")
 
 
-def answered(response: Response) -> bool:
+def is_answered(response: Response) -> bool:
     return response.status == 200 and b"an answer to" in response.body and b'"error"' not in response.body
 
 
 @TLS
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_after_a_wrong_answer_the_next_caller_gets_his_own(fault: str, tls: bool, pem: Path) -> None:
-    async with wilderness(pem, tls=tls) as (wild, gateway):
+async def test_after_a_wrong_answer_the_next_caller_gets_their_own(fault: str, tls: bool, pem: Path) -> None:
+    async with start(pem, tls=tls) as (server, gateway):
         for stream in (False, True):
-            wild.fault = FAULTS[fault]
-            assert not foreign(await ask(gateway, "alice", "first", stream=stream), "alice", "first")
-            wild.fault = CORRECT["a length"]
+            server.fault = FAULTS[fault]
+            assert not is_foreign(await ask(gateway, "alice", "first", stream=stream), "alice", "first")
+            server.fault = CORRECT["a length"]
             await asyncio.sleep(SETTLED)
             response = await ask(gateway, "bob", "second", stream=stream)
-            assert answered(response), response.body
-            assert not foreign(response, "bob", "second")
+            assert is_answered(response), response.body
+            assert not is_foreign(response, "bob", "second")
             await asyncio.sleep(SETTLED)
-        assert wild.connections == 3, "each wrong answer has cost its connection"
+        assert server.connections == 3, "each wrong answer closes its connection"
 
 
 @TLS
 @pytest.mark.parametrize("framing", CORRECT)
-async def test_after_a_right_answer_the_connection_serves_on(framing: str, tls: bool, pem: Path) -> None:
-    async with wilderness(pem, tls=tls) as (wild, gateway):
-        wild.fault = CORRECT[framing]
+async def test_after_a_correct_answer_the_connection_is_reused(framing: str, tls: bool, pem: Path) -> None:
+    async with start(pem, tls=tls) as (server, gateway):
+        server.fault = CORRECT[framing]
         for who, stream in (("alice", False), ("bob", True), ("alice", False)):
-            assert answered(await ask(gateway, who, "question", stream=stream))
+            assert is_answered(await ask(gateway, who, "question", stream=stream))
             await asyncio.sleep(SETTLED)
-        assert wild.connections == 1
+        assert server.connections == 1
 
 
 @pytest.mark.parametrize("who", CALLERS)
-async def test_a_connection_serves_again_only_after_a_silence(who: str, pem: Path) -> None:
-    """The same caller's question too: many people may have one key."""
-    async with wilderness(pem, tls=False) as (wild, gateway):
-        wild.fault = FAULTS[LATER]
+async def test_a_connection_is_reused_only_after_a_silence(who: str, pem: Path) -> None:
+    """For the same caller, too: several people may share a key."""
+    async with start(pem, tls=False) as (server, gateway):
+        server.fault = FAULTS[LATER]
         await ask(gateway, "alice", "question", stream=False)
-        wild.fault = CORRECT["a length"]
-        assert not foreign(await ask(gateway, who, "second", stream=False), who, "second")
-        assert wild.connections == 2
+        server.fault = CORRECT["a length"]
+        assert not is_foreign(await ask(gateway, who, "second", stream=False), who, "second")
+        assert server.connections == 2
 
 
-async def test_what_comes_while_an_answer_is_still_read_closes_its_connection(pem: Path) -> None:
-    """TLS holds it back from a reader who is slow, and hands it on once the answer has ended."""
-    troubles: list[Any] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
-    context, asked = self_signed(pem), b'{"messages":[{"content":"question"}]}'
+async def test_bytes_after_an_answer_that_is_still_read_close_the_connection(pem: Path) -> None:
+    """TLS holds them back from a slow reader until the answer has ended."""
+    errors: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, error: errors.append(error))
+    context, body = self_signed(pem), b'{"messages":[{"content":"question"}]}'
     async with (
-        MisframingProvider(context) as wild,
+        MisframingProvider(context) as server,
         create_pool(Settings(environment={"SSL_CERT_FILE": str(pem)})) as http,
     ):
-        wild.fault = lambda reply: [reply.http[:99], 0.01, reply.http[99:], 0.01, b"x"]
-        headers = {"host": "wild", "content-length": str(len(asked))}
-        stream, extensions = httpx.ByteStream(asked), {"public_only": False}
+        server.fault = lambda reply: [reply.http[:99], 0.01, reply.http[99:], 0.01, b"x"]
+        headers = {"host": "provider", "content-length": str(len(body))}
+        stream, extensions = httpx.ByteStream(body), {"public_only": False}
         for _ in range(2):
-            request = httpx.Request("POST", wild.url, headers=headers, stream=stream, extensions=extensions)
+            request = httpx.Request("POST", server.url, headers=headers, stream=stream, extensions=extensions)
             received = await http.handle_async_request(request)
             assert isinstance(received.stream, httpx.AsyncByteStream)
             async for _ in received.stream:
                 await asyncio.sleep(0.1)
             await received.aclose()
             await asyncio.sleep(SETTLED)
-        assert wild.connections == 2
-    assert not troubles
+        assert server.connections == 2
+    assert not errors
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,20 @@ async def test_what_comes_while_an_answer_is_still_read_closes_its_connection(pe
 )
 async def test_many_requests_of_two_callers_at_once_never_mix(requests: int, tls: bool, pem: Path) -> None:
     dice = random.Random(requests)
-    kinds = [*FAULTS.values(), *[CORRECT["a length"], CORRECT["chunks"], CORRECT["chunks and trailers"]] * 20]
+    faults = [
+        *FAULTS.values(),
+        *[CORRECT["a length"], CORRECT["chunks"], CORRECT["chunks and trailers"]] * 20,
+    ]
     found: Counter[str] = Counter()
 
     async def caller(who: str, gateway: RunningGateway, questions: range) -> None:
         for number in questions:
             response = await ask(gateway, who, f"question {number}.", stream=bool(number % 3))
-            found["foreign"] += foreign(response, who, f"question {number}.")
-            found["answered"] += answered(response)
+            found["foreign"] += is_foreign(response, who, f"question {number}.")
+            found["answered"] += is_answered(response)
 
-    async with wilderness(pem, tls=tls) as (wild, gateway):
-        wild.choose = lambda: dice.choice(kinds)
+    async with start(pem, tls=tls) as (server, gateway):
+        server.choose = lambda: dice.choice(faults)
         shares = [range(first, requests, 8) for first in range(8)]
         await asyncio.gather(
             *(caller(("alice", "bob")[at % 2], gateway, share) for at, share in enumerate(shares))

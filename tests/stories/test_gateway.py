@@ -1,4 +1,4 @@
-"""Stories of whole requests: a client on one side, a provider on loopback on the other."""
+"""Whole requests of a client to a provider on loopback."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Start = Callable[..., RunningGateway]
 
 @pytest.fixture
 async def start(upstream: Upstream) -> AsyncIterator[Start]:
-    """Starts gateways in front of `upstream`; they are closed at the end."""
+    """Starts gateways whose provider is `upstream`, and closes them at the end."""
     started: list[RunningGateway] = []
 
-    def begin(*records: Any, **settings: Any) -> RunningGateway:
+    def run(*records: Any, **settings: Any) -> RunningGateway:
         priced = model("up/priced", price=PRICE, quality=3)
         started.append(start_gateway([provider(upstream.url), priced, *records], **settings))
         return started[-1]
 
-    yield begin
+    yield run
     for one in started:
         await one.gateway.aclose()
 
@@ -42,7 +42,7 @@ def digest(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
-# Requests as no library would write them: odd order, escapes, unknown fields, large integers, nulls, white space.
+# Requests that no library writes: odd order, escapes, unknown fields, large integers, nulls, white space.
 ODD = [
     pytest.param('{"messages":[{"content":"hi","role":"user"}],"model":"up/m"}', id="the model last"),
     pytest.param(
@@ -65,7 +65,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("text", ODD)
-async def test_what_arrives_upstream_is_what_the_client_sent_but_for_the_model(
+async def test_a_request_is_relayed_unchanged_except_for_the_model(
     upstream: Upstream, start: Start, text: str
 ) -> None:
     upstream.script("m", whole(completion()))
@@ -75,7 +75,7 @@ async def test_what_arrives_upstream_is_what_the_client_sent_but_for_the_model(
 
 
 @pytest.mark.parametrize("text", ODD)
-async def test_a_streamed_request_is_the_same_plus_the_usage_asked_for(
+async def test_a_streamed_request_is_relayed_with_include_usage(
     upstream: Upstream, start: Start, text: str
 ) -> None:
     upstream.script("m", stream(chunk("Hello"), finish(), usage()))
@@ -100,7 +100,7 @@ ODD_ANSWERS = [
 
 
 @pytest.mark.parametrize("text", ODD_ANSWERS)
-async def test_what_the_client_gets_is_what_the_provider_sent_but_for_the_model(
+async def test_an_answer_is_relayed_unchanged_except_for_the_model(
     upstream: Upstream, start: Start, text: str
 ) -> None:
     upstream.script("m", whole(text))
@@ -109,9 +109,7 @@ async def test_what_the_client_gets_is_what_the_provider_sent_but_for_the_model(
     assert digest(response.body) == digest(text.replace(f'"{named}"', '"up/m"'))
 
 
-async def test_a_streams_events_are_the_providers_own_but_for_the_model(
-    upstream: Upstream, start: Start
-) -> None:
+async def test_events_are_relayed_unchanged_except_for_the_model(upstream: Upstream, start: Start) -> None:
     events = [
         '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"obfuscation":"xY"}',
         '{ "choices":[{"delta":{"content":"\\u00e9\\u2028 é"},"index":0}], "model":"m" ,"id":"c1","object":"chat.completion.chunk","created":1,"z":1.50}',
@@ -125,13 +123,13 @@ async def test_a_streams_events_are_the_providers_own_but_for_the_model(
     assert digest(response.body) == digest(expected + "data: [DONE]\n\n")
 
 
-async def test_the_usage_chunk_is_for_those_who_asked(upstream: Upstream, start: Start) -> None:
-    for asked, wanted in [(False, 0), (True, 1)]:
+async def test_the_usage_chunk_is_sent_if_requested(upstream: Upstream, start: Start) -> None:
+    for requested, expected in [(False, 0), (True, 1)]:
         upstream.script("priced", stream(chunk("Hello"), finish(), usage()))
-        options = {"include_usage": asked}
+        options = {"include_usage": requested}
         response = await start().chat(model="up/priced", stream=True, stream_options=options)
         assert response.events[-1] == "[DONE]"
-        assert sum("usage" in event and bool(event["usage"]) for event in response.events[:-1]) == wanted
+        assert sum("usage" in event and bool(event["usage"]) for event in response.events[:-1]) == expected
     response = await _costed(upstream, start)
     assert response.events[-2]["usage"]["cost"] > 0
 
@@ -141,20 +139,22 @@ async def _costed(upstream: Upstream, start: Start) -> Any:
     return await start().chat(model="up/priced", stream=True, usage={"include": True})
 
 
-async def test_the_headers_tell_the_decision(upstream: Upstream, start: Start) -> None:
+async def test_the_headers_describe_the_decision(upstream: Upstream, start: Start) -> None:
     upstream.script("priced", whole(completion()))
     route = {"kind": "route", "id": "all", "model": "up/priced"}
     response = await start(route).chat(usage={"include": True})
-    told = {name: value for name, value in response.headers.items() if name.startswith("x-sluice")}
-    assert told["x-sluice-model"] == "up/priced"
-    assert (told["x-sluice-reason"], told["x-sluice-rule"], told["x-sluice-attempts"]) == ("rule", "all", "1")
-    assert float(told["x-sluice-cost"]) == response.json["usage"]["cost"] > 0
+    headers = {name: value for name, value in response.headers.items() if name.startswith("x-sluice")}
+    assert headers["x-sluice-model"] == "up/priced"
+    assert (headers["x-sluice-reason"], headers["x-sluice-rule"], headers["x-sluice-attempts"]) == (
+        "rule",
+        "all",
+        "1",
+    )
+    assert float(headers["x-sluice-cost"]) == response.json["usage"]["cost"] > 0
     assert response.json["model"] == "up/priced"
 
 
-async def test_an_explanation_comes_with_the_answer_when_it_is_asked_for(
-    upstream: Upstream, start: Start
-) -> None:
+async def test_an_answer_has_an_explanation_if_requested(upstream: Upstream, start: Start) -> None:
     headers = {"x-sluice-explain": "1"}
     upstream.script("m", whole(completion()))
     whole_answer = await start().chat(model="up/m", headers=headers)
@@ -166,7 +166,7 @@ async def test_an_explanation_comes_with_the_answer_when_it_is_asked_for(
 
 
 @pytest.mark.parametrize("streams", [False, True])
-async def test_a_second_provider_answers_when_the_first_is_down(
+async def test_a_second_provider_answers_if_the_first_is_down(
     upstream: Upstream, start: Start, streams: bool
 ) -> None:
     good = stream(chunk("Hello"), finish()) if streams else whole(completion())
@@ -179,18 +179,18 @@ async def test_a_second_provider_answers_when_the_first_is_down(
 
 
 @pytest.mark.parametrize("streams", [False, True])
-async def test_a_fallback_that_is_asked_first_is_a_fallback_all_the_same(
+async def test_a_fallback_that_gets_the_first_attempt_is_still_a_fallback(
     upstream: Upstream, start: Start, streams: bool
 ) -> None:
     upstream.script("m", stream(chunk("Hello"), finish()) if streams else whole(completion()))
     gateway = start()
     response = await gateway.chat(model="openai/gpt-4o", fallback_models=["up/m"], stream=streams)
     assert (response.headers["x-sluice-model"], response.headers["x-sluice-reason"]) == ("up/m", "fallback")
-    assert response.headers["x-sluice-attempts"] == "1", "the model asked for has no credential"
+    assert response.headers["x-sluice-attempts"] == "1", "the requested model has no credential"
     assert gateway.lines[-1]["reason"] == "fallback"
 
 
-async def test_a_failure_before_the_first_content_has_a_true_status(upstream: Upstream, start: Start) -> None:
+async def test_a_failure_before_the_first_content_has_its_status(upstream: Upstream, start: Start) -> None:
     upstream.script("m", whole(status=429, headers={"retry-after": "60"}))
     response = await start().chat(model="up/m", stream=True)
     assert (response.status, response.error["code"], response.headers["retry-after"]) == (
@@ -202,41 +202,42 @@ async def test_a_failure_before_the_first_content_has_a_true_status(upstream: Up
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds", "milliseconds"),
+    ("headers", "seconds", "milliseconds"),
     [
         pytest.param({"retry-after": "25.25"}, "26", "25250", id="a fraction is rounded up"),
         pytest.param(
-            {"retry-after": "1234567"}, "1234567", "1234567000", id="a large one is no power of ten"
+            {"retry-after": "1234567"},
+            "1234567",
+            "1234567000",
+            id="a large number is not written as a power of ten",
         ),
         pytest.param({"retry-after-ms": "21500"}, "22", "21500", id="milliseconds"),
     ],
 )
-async def test_retry_after_goes_on_in_whole_seconds(
-    upstream: Upstream, start: Start, told: dict[str, str], seconds: str, milliseconds: str
+async def test_retry_after_is_sent_in_whole_seconds(
+    upstream: Upstream, start: Start, headers: dict[str, str], seconds: str, milliseconds: str
 ) -> None:
-    upstream.script("m", whole(status=429, headers=told))
+    upstream.script("m", whole(status=429, headers=headers))
     response = await start().chat(model="up/m")
     assert (response.headers["retry-after"], response.headers["retry-after-ms"]) == (seconds, milliseconds)
 
 
-async def test_a_credential_goes_only_where_it_went_when_the_request_was_decided(
-    upstream: Upstream, start: Start
-) -> None:
-    """Somebody who may write rules, but not credentials, edits a provider while a request waits for its retry."""
+async def test_a_credential_goes_only_to_the_host_of_the_decision(upstream: Upstream, start: Start) -> None:
+    """A person who may edit rules, but not credentials, changes a provider while a request waits to retry."""
     gateway = start(UP_API_KEY="up-canary", OPENAI_API_KEY="openai-canary", SLUICE_RULES_TTL="0")
-    carried_off = provider(upstream.url, credential="OPENAI_API_KEY")
+    redirected = provider(upstream.url, credential="OPENAI_API_KEY")
     upstream.script("m", whole(status=503), whole(completion()))
-    asking = asyncio.create_task(gateway.chat(model="up/m"))
+    request = asyncio.create_task(gateway.chat(model="up/m"))
     await upstream.until("requests", 1)
-    gateway.tables.records = [carried_off]
+    gateway.tables.records = [redirected]
     for _ in range(3):
         await gateway.get("/v1/models")
-    assert (await asking).status == 200
+    assert (await request).status == 200
     assert [one.header("authorization") for one in upstream.requests_for("m")] == ["Bearer up-canary"] * 2
     assert (await gateway.chat(model="up/m")).error["code"] == "no_candidate"
 
 
-async def test_a_stream_that_breaks_off_never_looks_whole(upstream: Upstream, start: Start) -> None:
+async def test_a_stream_that_breaks_off_never_looks_complete(upstream: Upstream, start: Start) -> None:
     upstream.script("m", stream(chunk("Hel"), done=False))
     response = await start().chat(model="up/m", stream=True)
     assert response.status == 200
@@ -244,7 +245,7 @@ async def test_a_stream_that_breaks_off_never_looks_whole(upstream: Upstream, st
     assert response.events[-1]["error"]["metadata"]["attempts"][0]["model"] == "up/m"
 
 
-async def test_silence_is_filled_with_keep_alives_and_failure_comes_in_band(
+async def test_keep_alives_are_sent_during_silence_and_failures_as_events(
     upstream: Upstream, start: Start
 ) -> None:
     gateway = start()
@@ -262,7 +263,7 @@ async def test_silence_is_filled_with_keep_alives_and_failure_comes_in_band(
 
 
 @pytest.mark.parametrize("streams", [False, True])
-async def test_the_provider_is_hung_up_on_when_the_client_leaves(
+async def test_the_upstream_request_is_closed_when_the_client_disconnects(
     upstream: Upstream, start: Start, streams: bool
 ) -> None:
     upstream.script(
@@ -273,11 +274,11 @@ async def test_the_provider_is_hung_up_on_when_the_client_leaves(
         {"model": "up/m", "stream": streams, "messages": [{"role": "user", "content": "hi"}]}
     ).encode()
     headers = {"authorization": f"Bearer {KEY}"}
-    asking = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
+    request = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
     await upstream.until("requests", 1)
     await asyncio.sleep(1)
     leave.set()
-    await asking
+    await request
     await upstream.until("gone", 1)
     line = gateway.lines[-1]
     assert line["left"] is True
@@ -285,7 +286,7 @@ async def test_the_provider_is_hung_up_on_when_the_client_leaves(
     assert line["usage"]["estimated"] is True, "what was used so far, for who pays"
 
 
-async def test_nothing_secret_leaves(upstream: Upstream, start: Start) -> None:
+async def test_no_secret_is_sent_or_logged(upstream: Upstream, start: Start) -> None:
     gateway = start(UP_API_KEY="up-canary-0123456789")
     upstream.script("m", whole('{"error":{"message":"bad key up-canary-0123456789"}}', status=401))
     response = await gateway.chat(model="up/m")
@@ -297,18 +298,18 @@ async def test_nothing_secret_leaves(upstream: Upstream, start: Start) -> None:
         assert "127.0.0.1" not in text
 
 
-def lone(upstream: Upstream) -> list[Any]:
-    """A provider that gives one answer to a call, and a model of it."""
+def single_choice_records(upstream: Upstream) -> list[Any]:
+    """The records of a provider that takes no `n`, and of its model."""
     quirks = {"unable": ["n"]}
     return [provider(upstream.url, "lone", quirks=quirks), model("lone/m", price=PRICE)]
 
 
 @pytest.mark.parametrize("streams", [False, True])
-async def test_several_choices_of_a_provider_that_gives_one(
+async def test_several_choices_of_a_provider_that_takes_no_n(
     upstream: Upstream, start: Start, streams: bool
 ) -> None:
     upstream.script("m", stream(chunk("Hello"), finish(), usage()) if streams else whole(completion()))
-    gateway = start(*lone(upstream))
+    gateway = start(*single_choice_records(upstream))
     response = await gateway.chat(model="lone/m", n=3, stream=streams)
     assert (response.status, response.headers["x-sluice-attempts"]) == (200, "1")
     bodies = response.events[:-1] if streams else [response.json]
@@ -319,18 +320,18 @@ async def test_several_choices_of_a_provider_that_gives_one(
 
 
 @pytest.mark.parametrize("streams", [False, True])
-async def test_every_part_is_hung_up_on_when_the_client_leaves(
+async def test_every_subcall_is_closed_when_the_client_disconnects(
     upstream: Upstream, start: Start, streams: bool
 ) -> None:
     silent = stream(chunk("Hel"), Act.STALL) if streams else Reply(pieces=(Act.STALL,), chunked=True)
     upstream.script("m", silent)
-    gateway, leave = start(*lone(upstream)), asyncio.Event()
-    asked = {"model": "lone/m", "stream": streams, "n": 3, "messages": [{"role": "user", "content": "hi"}]}
+    gateway, leave = start(*single_choice_records(upstream)), asyncio.Event()
+    chat = {"model": "lone/m", "stream": streams, "n": 3, "messages": [{"role": "user", "content": "hi"}]}
     headers = {"authorization": f"Bearer {KEY}"}
-    body = json.dumps(asked).encode()
-    asking = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
+    body = json.dumps(chat).encode()
+    request = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
     await upstream.until("requests", 3)
     leave.set()
-    await asking
+    await request
     await upstream.until("gone", 3)
     assert gateway.lines[-1]["left"] is True

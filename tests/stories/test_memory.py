@@ -1,7 +1,6 @@
 """Input of a provider or a caller makes the process grow by no more than docs/api.md says.
 
-A peak is that of a whole process, so each case has its own; they take seconds, and the two fast ones are of
-those that once took most.
+Each case runs in a process of its own, whose peak is measured. That takes seconds; two cases are fast.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ FAST = ("chains", "an event of short lines")
     "case",
     [pytest.param(case, marks=() if case in FAST else pytest.mark.slow) for case in (*CALLERS, *PROVIDERS)],
 )
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells a peak")
-def test_the_process_grows_within_its_bound(case: str) -> None:
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux reports a peak")
+def test_the_growth_of_the_process_is_bounded(case: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.memory", case],
         cwd=ROOT,

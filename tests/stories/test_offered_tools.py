@@ -1,4 +1,4 @@
-"""No answer holds a call of a tool that its request did not offer."""
+"""No answer contains a call of a tool that its request does not offer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 
 from handler.errors import SchemaMismatch
 from handler.structured.offered_tools import check_calls
-from tests.support.asgi import Response
 from tests.support.canned_answers import Reply, chunk, completion, finish, role, stream, whole
 from tests.support.gateways import RunningGateway, model, provider, start_gateway
 from tests.support.upstream import Upstream
@@ -23,7 +22,7 @@ SEARCH: Json = {"type": "web_search"}
 
 
 def called(name: str, *, content: str | None = None) -> Reply:
-    """A whole answer that calls the tool of this name."""
+    """A whole answer that calls this tool."""
     message = {"role": "assistant", "content": content, "tool_calls": [a_call(name)]}
     return whole(completion(choices=[{"index": 0, "message": message, "finish_reason": "tool_calls"}]))
 
@@ -55,10 +54,13 @@ async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
         pytest.param({}, a_call("look"), False, id="a call where no tool is offered"),
         pytest.param({"tools": []}, a_call("look"), False, id="a call where the list of tools is empty"),
         pytest.param(
-            {"tools": [LOOK], "tool_choice": "none"}, a_call("look"), False, id="a call where none is wanted"
+            {"tools": [LOOK], "tool_choice": "none"},
+            a_call("look"),
+            False,
+            id="a call although tool_choice is none",
         ),
         pytest.param(
-            {"tools": [LOOK, SEARCH]}, a_call("peek"), True, id="anything beside a tool that a provider runs"
+            {"tools": [LOOK, SEARCH]}, a_call("peek"), True, id="any call if the provider runs a tool"
         ),
         pytest.param({"functions": [{"name": "look"}]}, a_call("look"), True, id="a legacy function"),
         pytest.param({"functions": [{"name": "look"}]}, a_call("peek"), False, id="another legacy function"),
@@ -66,7 +68,7 @@ async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
             {"tools": [{"type": "function", "function": {"name": "a.b"}}]},
             a_call("a_b"),
             False,
-            id="a function whose name is spelled nearly like that",
+            id="a function of a similar name",
         ),
         pytest.param(
             {"tools": [LOOK]}, {"index": 0, "function": {"arguments": "{}"}}, True, id="a later delta"
@@ -81,7 +83,7 @@ def test_an_offered_call(chat: Json, call: Json, offers: bool) -> None:
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
-async def test_it_is_asked_for_once_more_in_words(
+async def test_a_message_asks_for_a_correction(
     upstream: Upstream, gateway: RunningGateway, streams: bool
 ) -> None:
     upstream.script(
@@ -90,7 +92,7 @@ async def test_it_is_asked_for_once_more_in_words(
         stream(role(), chunk("Sunny"), finish()) if streams else whole(completion("Sunny")),
     )
     response = await gateway.chat(model="up/a", tools=[LOOK], stream=streams)
-    assert "Sunny" in content(response)
+    assert "Sunny" in response.content
     assert response.headers["x-sluice-attempts"] == "2"
     again = upstream.requests[1].json["messages"]
     assert again[-2]["role"] == "assistant"
@@ -98,18 +100,18 @@ async def test_it_is_asked_for_once_more_in_words(
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
-async def test_then_the_next_candidate_is_asked(
+async def test_after_a_second_such_call_the_next_candidate_answers(
     upstream: Upstream, gateway: RunningGateway, streams: bool
 ) -> None:
     upstream.script("a", streamed_call("peek") if streams else called("peek"))
     upstream.script("b", stream(role(), chunk("Sunny"), finish()) if streams else whole(completion("Sunny")))
     response = await gateway.chat(model="up/a", fallback_models=["up/b"], stream=streams)
-    assert "Sunny" in content(response)
+    assert "Sunny" in response.content
     assert (response.headers["x-sluice-model"], response.headers["x-sluice-attempts"]) == ("up/b", "3")
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
-async def test_then_it_is_a_failure_of_class_protocol(
+async def test_without_another_candidate_it_is_a_failure_of_class_protocol(
     upstream: Upstream, gateway: RunningGateway, streams: bool
 ) -> None:
     upstream.script("a", streamed_call("peek") if streams else called("peek"))
@@ -119,19 +121,10 @@ async def test_then_it_is_a_failure_of_class_protocol(
     assert [one["class"] for one in response.json["error"]["metadata"]["attempts"]] == ["protocol"] * 2
 
 
-async def test_behind_content_it_ends_the_stream_with_an_error(
+async def test_after_content_it_ends_the_stream_with_an_error(
     upstream: Upstream, gateway: RunningGateway
 ) -> None:
     upstream.script("a", streamed_call("peek", chunk("Let me see.")))
     response = await gateway.chat(model="up/a", stream=True)
     assert (response.status, "peek" in json.dumps(response.events)) == (200, False)
     assert response.events[-1]["error"]["metadata"]["class"] == "protocol"
-
-
-def content(response: Response) -> str:
-    """The text of a whole answer or of a stream."""
-    assert response.status == 200, response.body
-    if response.headers["content-type"].startswith("application/json"):
-        return str(response.json["choices"][0]["message"]["content"])
-    chunks = [event for event in response.events if isinstance(event, dict)]
-    return "".join(c["delta"].get("content") or "" for one in chunks for c in one.get("choices", ()))

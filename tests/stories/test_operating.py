@@ -67,7 +67,7 @@ def decided(response: Response) -> dict[str, str]:
 
 @pytest.mark.parametrize(("replies", "status"), ENDINGS.values(), ids=ENDINGS)
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
-async def test_every_end_of_a_request_tells_the_decision(
+async def test_every_response_and_log_line_describes_the_decision(
     upstream: Upstream, gateway: RunningGateway, replies: list[Reply], status: int, streams: bool
 ) -> None:
     answer = stream(chunk("Hello"), finish(), usage())
@@ -86,7 +86,7 @@ async def test_every_end_of_a_request_tells_the_decision(
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
-async def test_a_caller_gets_the_providers_words_only_about_the_request(
+async def test_a_caller_sees_the_providers_message_only_about_the_request(
     upstream: Upstream, gateway: RunningGateway, streams: bool
 ) -> None:
     upstream.script("m", refusal(400))
@@ -110,12 +110,12 @@ REFUSED: dict[str, tuple[dict[str, Any], int, dict[str, str]]] = {
         {"model": "", "reason": "requested", "rule": "ours", "attempts": "0"},
     ),
     "no key": ({"key": None}, 401, dict.fromkeys(("model", "reason", "rule", "attempts"), "")),
-    "nothing asked": ({"messages": []}, 400, dict.fromkeys(("model", "reason", "rule", "attempts"), "")),
+    "no messages": ({"messages": []}, 400, dict.fromkeys(("model", "reason", "rule", "attempts"), "")),
 }
 
 
 @pytest.mark.parametrize(("fields", "status", "headers"), REFUSED.values(), ids=REFUSED)
-async def test_a_refusal_tells_what_was_decided(
+async def test_a_refusal_has_the_headers_of_the_decision(
     gateway: RunningGateway, fields: dict[str, Any], status: int, headers: dict[str, str]
 ) -> None:
     response = await gateway.chat(**fields)
@@ -124,7 +124,7 @@ async def test_a_refusal_tells_what_was_decided(
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
-async def test_a_failure_tells_as_an_answer_does_what_was_left_out_and_how_it_was_held(
+async def test_failures_and_answers_report_dropped_fields_and_the_schema_mode(
     upstream: Upstream, status: int
 ) -> None:
     made = start_gateway([provider(upstream.url, quirks={"drop": ["seed"]}), ROUTE, model("up/m")])
@@ -138,7 +138,7 @@ async def test_a_failure_tells_as_an_answer_does_what_was_left_out_and_how_it_wa
     await made.gateway.aclose()
 
 
-async def test_a_refused_mode_is_logged_in_the_providers_words(upstream: Upstream) -> None:
+async def test_a_refused_mode_is_logged_with_the_providers_message(upstream: Upstream) -> None:
     made = start_gateway([provider(upstream.url), ROUTE, model("up/m")])
     upstream.script("m", refusal(400), whole(completion("{}")))
     schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
@@ -149,7 +149,7 @@ async def test_a_refused_mode_is_logged_in_the_providers_words(upstream: Upstrea
 
 
 @pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": 1}, {"enabled": "maybe"}])
-async def test_whose_key_was_refused_is_in_the_log_and_nowhere_else(
+async def test_the_id_of_a_refused_key_is_only_in_the_log(
     gateway: RunningGateway, fields: dict[str, Any]
 ) -> None:
     item = key_item(NARROW, id="n1", project="support", **fields)
@@ -176,19 +176,19 @@ async def test_a_key_record_that_cannot_be_read_is_in_the_log_and_in_health(gate
     assert [logged["id"] for logged in gateway.lines if logged["level"] == "ERROR"] == ["n1"]
 
 
-async def test_a_health_check_is_a_line_for_debugging(gateway: RunningGateway) -> None:
+async def test_a_health_check_is_logged_at_level_debug(gateway: RunningGateway) -> None:
     await gateway.get("/v1/health/", key=None)
     assert [logged["level"] for logged in gateway.lines] == ["DEBUG"]
 
 
-async def test_a_request_names_lambdas_own_id(gateway: RunningGateway) -> None:
+async def test_the_log_line_has_lambdas_request_id(gateway: RunningGateway) -> None:
     context = SimpleNamespace(aws_request_id="7f3a", get_remaining_time_in_millis=lambda: 60_000)
     headers = {"authorization": f"Bearer {KEY}"}
     await call(gateway.app, "GET", "/v1/models", headers=headers, extra={"aws.context": context})
     assert gateway.lines[-1]["aws_request_id"] == "7f3a"
 
 
-async def test_a_stream_that_broke_off_is_not_told_as_an_answer(
+async def test_a_stream_that_broke_off_is_logged_as_an_error(
     upstream: Upstream, gateway: RunningGateway
 ) -> None:
     upstream.script("m", stream(chunk("Hel"), done=False))
@@ -228,7 +228,7 @@ CONSOLE: dict[str, tuple[dict[str, Any], list[Reply], str]] = {
 
 
 @pytest.mark.parametrize(("fields", "replies", "shown"), CONSOLE.values(), ids=CONSOLE)
-async def test_the_console_names_model_and_provider_and_the_request(
+async def test_the_terminal_log_names_model_provider_and_request(
     upstream: Upstream, gateway: RunningGateway, fields: dict[str, Any], replies: list[Reply], shown: str
 ) -> None:
     if replies:
@@ -246,8 +246,8 @@ def _shown(logged: dict[str, Any]) -> str:
     return out.getvalue()[9:].rstrip("\n")
 
 
-def unread(gateway: RunningGateway, client: Callable[[], Any]) -> None:
-    """The gateway with credentials in Parameter Store, whose client this is."""
+def use_parameter_store(gateway: RunningGateway, client: Callable[[], Any]) -> None:
+    """Makes the gateway read its credentials with this client of Parameter Store."""
     settings = Settings(credentials_path="/sluice", environment=gateway.gateway.settings.environment)
     gateway.gateway.policies.credentials = Credentials(
         settings, client, report=lambda what, found: gateway.lines.append({"message": what, **found})
@@ -258,8 +258,8 @@ def no_client() -> Any:
     raise StoreError("ssm: no AWS region is configured")
 
 
-async def test_credentials_that_cannot_be_read_are_told_everywhere(gateway: RunningGateway) -> None:
-    unread(gateway, no_client)
+async def test_credentials_that_cannot_be_read_are_reported_everywhere(gateway: RunningGateway) -> None:
+    use_parameter_store(gateway, no_client)
     response = await gateway.chat(model="openai/gpt-4o-mini")
     why = "openai/gpt-4o-mini: OPENAI_API_KEY: Parameter Store did not answer"
     assert (response.status, why in response.error["message"]) == (503, True)
@@ -275,7 +275,7 @@ async def test_credentials_that_cannot_be_read_are_told_everywhere(gateway: Runn
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
-async def test_a_missing_credential_is_not_asked_for_again(gateway: RunningGateway, streams: bool) -> None:
+async def test_a_missing_credential_is_not_retried(gateway: RunningGateway, streams: bool) -> None:
     response = await gateway.chat(model="openai/gpt-4o-mini", stream=streams)
     assert (response.status, response.error["code"]) == (503, "no_candidate")
     assert (response.headers["x-should-retry"], "retry-after" in response.headers) == ("false", False)
@@ -294,7 +294,7 @@ EVENTS = [
 
 @pytest.fixture
 def loop() -> Iterator[None]:
-    """The event loop of the main thread, as Mangum finds or makes it."""
+    """Sets the event loop of the main thread, which Mangum uses."""
     made = asyncio.new_event_loop()
     asyncio.set_event_loop(made)
     yield

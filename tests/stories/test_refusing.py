@@ -1,4 +1,4 @@
-"""Stories of what providers and callers get round nowhere: secrets, refused models, a record typed wrong."""
+"""Secrets, refused models and wrong records, in whole requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REFUSE = {"refuse": ["model=*:online", "model=@preset/*"]}
 
 
 async def chat(upstream: Upstream, *records: Any, **fields: Any) -> tuple[int, Any, RunningGateway]:
-    """Status and body of the answer to a chat with `fields`, and the gateway that gave it."""
+    """The status and body of the response to a chat with `fields`, and its gateway."""
     gateway = start_gateway([provider(upstream.url, quirks=REFUSE), *records], UP_API_KEY=CANARY)
     try:
         answer = await gateway.chat(**{"model": "up/m", **fields})
@@ -26,7 +26,7 @@ async def chat(upstream: Upstream, *records: Any, **fields: Any) -> tuple[int, A
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500])
-async def test_no_part_of_a_providers_error_tells_the_credential(upstream: Upstream, status: int) -> None:
+async def test_no_part_of_a_providers_error_contains_the_credential(upstream: Upstream, status: int) -> None:
     error = {"message": f"Bearer {CANARY} no", "type": CANARY, "code": CANARY, "param": CANARY}
     upstream.script("m", *[whole(json.dumps({"error": error}), status=status)] * 2)
     _, body, gateway = await chat(upstream, {"kind": "route", "id": "once", "retries": 0})
@@ -34,12 +34,12 @@ async def test_no_part_of_a_providers_error_tells_the_credential(upstream: Upstr
     assert "SECRET" not in f"{body} {gateway.lines}"
 
 
-async def test_the_log_holds_a_providers_words_and_none_of_ours_about_the_request(upstream: Upstream) -> None:
+async def test_the_log_has_the_providers_message_but_no_text_of_the_request(upstream: Upstream) -> None:
     upstream.script("m", whole('{"error":{"message":"The value is bad.","param":"n"}}', status=400))
     _, body, gateway = await chat(upstream)
-    told = gateway.lines[-1]
-    assert body["error"]["message"] == told["error"]["message"] == "up/m: The value is bad."
-    assert (told["attempts"][0]["detail"], told["error"]["param"]) == ("The value is bad.", "n")
+    line = gateway.lines[-1]
+    assert body["error"]["message"] == line["error"]["message"] == "up/m: The value is bad."
+    assert (line["attempts"][0]["detail"], line["error"]["param"]) == ("The value is bad.", "n")
     _, body, other = await chat(upstream, messages=[{"role": "my prompt", "content": "my prompt"}])
     assert other.lines[-1]["error"]["code"] == "invalid_value"
     assert "my prompt" not in str(other.lines)
@@ -48,20 +48,20 @@ async def test_the_log_holds_a_providers_words_and_none_of_ours_about_the_reques
 @pytest.mark.parametrize(
     "fields",
     [
-        pytest.param({"model": "up/a:online"}, id="asked for"),
+        pytest.param({"model": "up/a:online"}, id="requested"),
         pytest.param({"model": "up/A:ONLINE"}, id="in capitals"),
         pytest.param({"model": "up/@preset/mine"}, id="a preset"),
         pytest.param({"fallback_models": ["up/a:online"]}, id="as a fallback"),
         pytest.param({"models": ["up/m", "up/a:online"]}, id="among several"),
     ],
 )
-async def test_a_model_that_a_row_refuses(upstream: Upstream, fields: dict[str, Any]) -> None:
+async def test_a_model_that_the_provider_record_refuses(upstream: Upstream, fields: dict[str, Any]) -> None:
     status, body, _ = await chat(upstream, **fields)
     assert (status, body["error"]["code"], body["error"]["param"]) == (400, "unsupported_parameter", "model")
     assert not upstream.requests
 
 
-async def test_a_rule_can_allow_the_models_that_a_row_refuses(upstream: Upstream) -> None:
+async def test_a_rule_can_allow_a_refused_model(upstream: Upstream) -> None:
     upstream.script("a:online", whole(completion()))
     rule = {"kind": "route", "id": "searching", "allow_fields": ["model"]}
     status, *_ = await chat(upstream, rule, model="up/a:online")
@@ -69,7 +69,7 @@ async def test_a_rule_can_allow_the_models_that_a_row_refuses(upstream: Upstream
 
 
 @pytest.mark.parametrize("wrong", ["x", 5, [1]])
-async def test_a_wrong_record_of_stream_options_stops_no_stream(upstream: Upstream, wrong: Any) -> None:
+async def test_invalid_stream_options_of_a_rule_stop_no_stream(upstream: Upstream, wrong: Any) -> None:
     upstream.script("m", stream(chunk("Hello"), finish()))
     status, body, _ = await chat(
         upstream, {"kind": "route", "id": "r", "set": {"stream_options": wrong}}, stream=True

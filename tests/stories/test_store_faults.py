@@ -1,7 +1,7 @@
-"""DynamoDB throttled, slow, refusing, in another region, half unreadable: what callers and /health are told.
+"""DynamoDB throttled, slow, refusing, missing, unreadable: what callers and /health see.
 
-docs/design.md, "What holds", points 5 and 6. The first stories run over hours of jumped time (warp.py); the
-others against a DynamoDB on loopback that is really bad (dynamodb.py).
+The first tests run over hours of virtual time (tests/support/virtual_clock.py), the others against a faulty
+DynamoDB on loopback (tests/support/dynamodb.py).
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ from tests.support.gateways import (
     provider,
     start_gateway,
 )
-from tests.support.virtual_clock import clock, run, timed
+from tests.support.virtual_clock import clock, now, run, timed
 
 NOBODY = "sk-sluice-" + "z" * 43
-NOON = 1_763_640_000.0
 CHAT = {"messages": [{"role": "user", "content": "hi"}], "model": "up/m"}
 RECORDS = [
     provider("http://127.0.0.1:9"),
@@ -38,13 +37,13 @@ RECORDS = [
     {"kind": "route", "id": "first", "fallbacks": ["up/other"]},
     {"kind": "access", "id": "some", "models": ["up/*"]},
 ]
-PATIENT = 0.601  # seconds that a known key may wait: 0.3 for news of the key, as much for the rules
-MOST = 2.001  # seconds that any caller may
+KNOWN_LIMIT = 0.601  # seconds that a known key may wait: 0.3 for the key and 0.3 for the rules
+LIMIT = 2.001  # seconds that any caller may wait
 
 
-def begin(*records: Json) -> RunningGateway:
-    """A gateway on the time of the warped loop."""
-    return start_gateway(records or RECORDS, clock=clock, now=lambda: NOON + clock())
+def start(*records: Json) -> RunningGateway:
+    """A gateway on the virtual clock."""
+    return start_gateway(records or RECORDS, clock=clock, now=now)
 
 
 async def ask(gateway: RunningGateway, key: str = KEY) -> tuple[float, Response]:
@@ -53,14 +52,14 @@ async def ask(gateway: RunningGateway, key: str = KEY) -> tuple[float, Response]
 
 
 async def health(gateway: RunningGateway) -> Json:
-    """Nobody's view, which asks nobody: at once and from memory."""
-    asked = len(gateway.tables.calls)
+    """The health without a key. Checks that it takes no time and reads no store."""
+    calls = len(gateway.tables.calls)
     took, response = await timed(gateway.get("/health", key=None))
-    assert (took, len(gateway.tables.calls)) == (0, asked)
+    assert (took, len(gateway.tables.calls)) == (0, calls)
     return {**response.json, "code": response.status}
 
 
-def told_to_come_back(response: Response) -> bool:
+def is_retryable(response: Response) -> bool:
     assert response.status != 401, "store trouble is never a 401"
     return response.status == 503 and response.error["code"] == "store_unavailable" and _seconds(response) > 0
 
@@ -81,7 +80,7 @@ def fails(text: str, *calls: str) -> Break:
 
 
 def waits(seconds: float, *calls: str) -> Break:
-    """What answers after so long, and then, as the store gives up after 8 s, with trouble."""
+    """Makes calls wait so long and fail: the store gives up after 8 s."""
 
     async def pause() -> None:
         await asyncio.sleep(min(seconds, 8))
@@ -94,7 +93,7 @@ def waits(seconds: float, *calls: str) -> Break:
     return act
 
 
-def mend(gateway: RunningGateway) -> None:
+def repair(gateway: RunningGateway) -> None:
     gateway.tables.down = None
     gateway.tables.pause = _at_once
 
@@ -105,18 +104,18 @@ async def _at_once() -> None:
 
 FAULTS = [
     pytest.param(fails("scan t: throttled"), id="throttled"),
-    pytest.param(fails("scan t: access denied"), id="refusing"),
+    pytest.param(fails("scan t: access denied"), id="access denied"),
     pytest.param(fails("scan t: there is no such table"), id="table missing, or the wrong region"),
-    pytest.param(fails("scan t: no answer (endpoint connection)"), id="nobody there"),
+    pytest.param(fails("scan t: no answer (endpoint connection)"), id="unreachable"),
     pytest.param(waits(30), id="slow: 30 s"),
-    pytest.param(waits(float("inf")), id="silent for ever"),
+    pytest.param(waits(float("inf")), id="silent"),
 ]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_is_known_goes_on_from_memory_for_an_hour_and_recovery_is_noticed(fault: Break) -> None:
-    async def story() -> None:
-        gateway = begin()
+def test_known_keys_and_rules_serve_for_an_hour_and_recovery_is_noticed(fault: Break) -> None:
+    async def scenario() -> None:
+        gateway = start()
         assert (await ask(gateway))[1].json["stale"] is False
         assert (await health(gateway))["status"] == "ok"
         fault(gateway)
@@ -124,7 +123,7 @@ def test_what_is_known_goes_on_from_memory_for_an_hour_and_recovery_is_noticed(f
         for later in (1, 20, 59, 61, 70, 200, 1000, 3000, 3590):
             await asyncio.sleep(began + later - clock())
             took, response = await ask(gateway)
-            assert (response.status, took <= PATIENT) == (200, True), later
+            assert (response.status, took <= KNOWN_LIMIT) == (200, True), later
             assert response.json["candidates"][0]["model"] == "up/m"
             assert response.json["stale"] is (later > 60)
         now = await health(gateway)
@@ -132,9 +131,9 @@ def test_what_is_known_goes_on_from_memory_for_an_hour_and_recovery_is_noticed(f
         assert now["rules"]["age_s"] > 3500
         await asyncio.sleep(20)
         took, response = await ask(gateway)
-        assert told_to_come_back(response), "a key that nobody could check for an hour"
-        assert took <= MOST
-        mend(gateway)
+        assert is_retryable(response), "a key that nobody could check for an hour"
+        assert took <= LIMIT
+        repair(gateway)
         await asyncio.sleep(16)
         assert (await ask(gateway))[1].status == 200
         await gateway.gateway.settle()
@@ -142,43 +141,43 @@ def test_what_is_known_goes_on_from_memory_for_an_hour_and_recovery_is_noticed(f
         assert (await health(gateway))["status"] == "ok"
         await gateway.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_key_that_was_never_seen_is_told_to_come_back_and_then_served(fault: Break) -> None:
-    async def story() -> None:
-        gateway = begin()
+def test_an_unknown_key_gets_a_retryable_error_and_is_then_served(fault: Break) -> None:
+    async def scenario() -> None:
+        gateway = start()
         await ask(gateway)
         fault(gateway)
         for key in (NARROW, NOBODY, NARROW):
             took, response = await ask(gateway, key)
-            assert told_to_come_back(response)
-            assert took <= MOST
-        mend(gateway)
+            assert is_retryable(response)
+            assert took <= LIMIT
+        repair(gateway)
         await asyncio.sleep(8.1)
         assert (await ask(gateway, NARROW))[1].status == 200
         assert (await ask(gateway, NOBODY))[1].status == 401
         await gateway.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_new_instance_that_can_read_nothing_says_so_and_asks_again(fault: Break) -> None:
-    async def story() -> None:
-        gateway = begin()
+def test_a_new_instance_without_store_gives_retryable_errors_and_recovers(fault: Break) -> None:
+    async def scenario() -> None:
+        gateway = start()
         fault(gateway)
         await gateway.gateway.start()
         for _ in range(3):
             took, response = await ask(gateway)
-            assert told_to_come_back(response)
-            assert took <= MOST
+            assert is_retryable(response)
+            assert took <= LIMIT
         await asyncio.sleep(20)
         now = await health(gateway)
         assert (now["code"], now["status"], now["rules"]["revision"]) == (503, "degraded", None)
         await ask(gateway)
-        mend(gateway)
+        repair(gateway)
         await asyncio.sleep(8.1)
         await ask(gateway)
         assert (await ask(gateway))[1].status == 200
@@ -186,7 +185,7 @@ def test_a_new_instance_that_can_read_nothing_says_so_and_asks_again(fault: Brea
         assert (now["code"], now["status"]) == (200, "ok")
         await gateway.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
 RULES_ONLY = [
@@ -196,9 +195,9 @@ RULES_ONLY = [
 
 
 @pytest.mark.parametrize("fault", RULES_ONLY)
-def test_a_new_instance_whose_rules_cannot_be_read_goes_by_what_others_adopted(fault: Break) -> None:
-    async def story() -> None:
-        old, new = begin(), begin()
+def test_a_new_instance_without_rules_uses_those_that_others_adopted(fault: Break) -> None:
+    async def scenario() -> None:
+        old, new = start(), start()
         await ask(old)
         await old.gateway.settle()
         new.tables.saved = old.tables.saved
@@ -206,13 +205,13 @@ def test_a_new_instance_whose_rules_cannot_be_read_goes_by_what_others_adopted(f
         took, response = await ask(new)
         assert (response.status, response.json["stale"]) == (200, True)
         assert response.json["candidates"][0]["model"] == "up/m"
-        assert took <= MOST
+        assert took <= LIMIT
         took, response = await ask(new)
-        assert (response.status, took <= PATIENT) == (200, True)
+        assert (response.status, took <= KNOWN_LIMIT) == (200, True)
         await asyncio.sleep(10)
         now = await health(new)
         assert (now["code"], now["status"], now["rules"]["stale"]) == (200, "degraded", True)
-        mend(new)
+        repair(new)
         await asyncio.sleep(16)
         await ask(new)
         await new.gateway.settle()
@@ -220,60 +219,62 @@ def test_a_new_instance_whose_rules_cannot_be_read_goes_by_what_others_adopted(f
         for one in (old, new):
             await one.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(fails("get item t: access denied", "adopted", "save_adopted", "cooling"), id="refusing"),
+        pytest.param(
+            fails("get item t: access denied", "adopted", "save_adopted", "cooling"), id="access denied"
+        ),
         pytest.param(waits(30, "adopted", "save_adopted", "cooling"), id="slow: 30 s"),
     ],
 )
-def test_without_state_nobody_waits_and_nothing_changes(fault: Break) -> None:
-    async def story() -> None:
-        gateway = begin()
+def test_requests_do_not_wait_for_the_state_table(fault: Break) -> None:
+    async def scenario() -> None:
+        gateway = start()
         fault(gateway)
         for _ in range(5):
             took, response = await ask(gateway)
             assert (response.status, response.json["stale"], took) == (200, False, 0)
             await asyncio.sleep(20)
-        told = [line["message"] for line in gateway.lines if line.get("level") == "ERROR"]
-        assert sorted(told) == ["cooldowns not shared", "rules not saved for new instances"], "once each"
+        errors = [line["message"] for line in gateway.lines if line.get("level") == "ERROR"]
+        assert sorted(errors) == ["cooldowns not shared", "rules not saved for new instances"], "once each"
         await gateway.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
-def test_keys_that_cannot_be_read_are_told_as_such() -> None:
-    async def story() -> None:
-        known, new = begin(), begin()
+def test_keys_that_cannot_be_read_are_reported() -> None:
+    async def scenario() -> None:
+        known, new = start(), start()
         await ask(known)
         for gateway in (known, new):
             fails("get item t: there is no such table", "key")(gateway)
-            assert told_to_come_back((await ask(gateway, NARROW))[1])
+            assert is_retryable((await ask(gateway, NARROW))[1])
         assert (await ask(known))[1].status == 200
         await asyncio.sleep(10)
         assert [(now := await health(gateway))["code"] for gateway in (known, new)] == [200, 503]
         assert now["status"] == "degraded"
         response = await known.get("/health", key=KEY)
         assert (response.status, response.json["status"]) == (200, "degraded")
-        told = [line for line in known.lines if line["message"] == "keys not read"]
-        assert [line["problem"] for line in told] == ["get item t: there is no such table"]
+        errors = [line for line in known.lines if line["message"] == "keys not read"]
+        assert [line["problem"] for line in errors] == ["get item t: there is no such table"]
         for gateway in (known, new):
-            mend(gateway)
+            repair(gateway)
             assert (await ask(gateway, NARROW))[1].status == 200
             await gateway.gateway.settle()
             assert (await health(gateway))["code"] == 200
             assert (await health(gateway))["status"] == "ok"
             await gateway.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
-def test_half_of_the_items_unreadable_changes_nothing_but_health() -> None:
-    async def story() -> None:
-        gateway = begin()
+def test_unreadable_items_change_only_health() -> None:
+    async def scenario() -> None:
+        gateway = start()
         before = (await ask(gateway))[1].json
         gateway.tables.records = [
             provider("http://127.0.0.1:9"),
@@ -292,29 +293,29 @@ def test_half_of_the_items_unreadable_changes_nothing_but_health() -> None:
         now = await health(gateway)
         assert (now["code"], now["status"], now["rules"]["stale"]) == (200, "degraded", False)
         assert now["rules"]["skipped"] == 6
-        await gateway.get("/v1/models", key=MANAGE)  # health asks nobody who a key is
+        await gateway.get("/v1/models", key=MANAGE)  # health uses cached keys only
         response = await gateway.get("/health", key=MANAGE)
         assert {"first", "some", "up/m"} <= {problem["id"] for problem in response.json["problems"]}
         await gateway.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
-def test_a_key_record_that_cannot_be_read_is_a_disabled_one_and_the_others_go_on() -> None:
-    async def story() -> None:
-        gateway = begin()
+def test_an_unreadable_key_record_disables_only_that_key() -> None:
+    async def scenario() -> None:
+        gateway = start()
         broken = key_item(NARROW, id="n1", models={"a": 1})
         gateway.tables.keys[broken["hash"]] = broken
         assert (await ask(gateway, NARROW))[1].status == 401
         assert (await ask(gateway, KEY))[1].status == 200
         await gateway.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
 def test_an_emptied_table_leaves_the_rules_in_force_for_five_minutes() -> None:
-    async def story() -> None:
-        gateway = begin()
+    async def scenario() -> None:
+        gateway = start()
         await ask(gateway)
         gateway.tables.records = []
         for _ in range(15):
@@ -330,12 +331,12 @@ def test_an_emptied_table_leaves_the_rules_in_force_for_five_minutes() -> None:
         assert (await health(gateway))["status"] == "ok"
         await gateway.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
-def test_key_and_rules_are_read_at_once_and_only_for_a_key_that_may_be_one() -> None:
-    async def story() -> None:
-        gateway = begin()
+def test_key_and_rules_are_read_together_and_only_for_a_well_formed_key() -> None:
+    async def scenario() -> None:
+        gateway = start()
         gateway.tables.pause = _a_second
         for key in (None, "sk-openai"):
             assert (await gateway.post("/v1/explain", CHAT, key=key)).status == 401
@@ -348,14 +349,14 @@ def test_key_and_rules_are_read_at_once_and_only_for_a_key_that_may_be_one() -> 
         assert gateway.tables.calls.count("rules") <= 3, "no more often than their time to live"
         await gateway.gateway.aclose()
 
-    run(story())
+    run(scenario())
 
 
 async def _a_second() -> None:
     await asyncio.sleep(1)
 
 
-# Over a real connection, with the client that really asks.
+# Over a real connection, with botocore's client.
 
 
 @pytest.fixture
@@ -365,7 +366,7 @@ async def database() -> AsyncIterator[Database]:
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower().replace("_", " "))
-async def test_a_bad_dynamodb_is_never_a_wrong_answer(database: Database, fault: Fault) -> None:
+async def test_a_faulty_dynamodb_never_causes_a_wrong_answer(database: Database, fault: Fault) -> None:
     gateway = start_gateway(store=database.store(), SLUICE_RULES_TTL="0", SLUICE_KEY_TTL="0")
     assert (await gateway.post("/v1/explain", CHAT)).status == 200
     await gateway.gateway.settle()
@@ -375,7 +376,7 @@ async def test_a_bad_dynamodb_is_never_a_wrong_answer(database: Database, fault:
         assert (known.status, known.json["candidates"][0]["model"]) == (200, "up/m")
         await gateway.gateway.settle()
     for key in (NARROW, NOBODY):
-        assert told_to_come_back(await gateway.post("/v1/explain", CHAT, key=key))
+        assert is_retryable(await gateway.post("/v1/explain", CHAT, key=key))
     response = await gateway.get("/health", key=None)
     assert (response.status, response.json["status"]) == (200, "degraded")
     assert not [line for line in gateway.lines if line["message"] == "internal error"]
@@ -398,18 +399,16 @@ async def _until(holds: Callable[[], Awaitable[Any]]) -> None:
         if await holds():
             return
         await asyncio.sleep(0.05)
-    raise AssertionError("it does not come about")
+    raise AssertionError("the condition never holds")
 
 
 @pytest.mark.parametrize(
     "fault", [Fault.HANG, Fault.NO_SUCH_TABLE, Fault.HTML], ids=lambda fault: fault.name.lower()
 )
-async def test_a_new_instance_before_a_bad_dynamodb_says_so_and_recovers(
-    database: Database, fault: Fault
-) -> None:
+async def test_a_new_instance_with_a_faulty_dynamodb_recovers(database: Database, fault: Fault) -> None:
     database.fault = fault
     gateway = start_gateway(store=database.store(), SLUICE_RULES_TTL="0.1")
-    assert told_to_come_back(await gateway.post("/v1/explain", CHAT))
+    assert is_retryable(await gateway.post("/v1/explain", CHAT))
     await gateway.gateway.settle()
     assert (await gateway.get("/health", key=None)).status == 503
     database.fault = None
@@ -418,7 +417,7 @@ async def test_a_new_instance_before_a_bad_dynamodb_says_so_and_recovers(
     await gateway.gateway.aclose()
 
 
-async def test_key_reads_that_hang_leave_the_rules_and_the_loops_own_threads_alone(
+async def test_hanging_key_reads_block_neither_the_rules_nor_the_loops_threads(
     database: Database,
 ) -> None:
     database.fault = Fault.HANG
@@ -430,12 +429,10 @@ async def test_key_reads_that_hang_leave_the_rules_and_the_loops_own_threads_alo
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 0.5) == "free"
     failed = await asyncio.gather(*reads, return_exceptions=True)
     assert {str(error) for error in failed} == {"no answer within 0.5 s"}
-    assert len([call for call in database.calls if call == "GetItem"]) <= 6, "the rest never left"
+    assert len([call for call in database.calls if call == "getitem"]) <= 6, "the rest never left"
 
 
-async def test_a_store_on_loopback_is_asked_through_no_proxy(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_store_on_loopback_uses_no_proxy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):

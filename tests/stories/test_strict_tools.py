@@ -1,4 +1,4 @@
-"""Arguments of strict tools fit the tools' schemas, whoever answers."""
+"""Arguments of strict tools match the tools' schemas, for every provider."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def calling(arguments: str, *, streams: bool, ended: str = "tool_calls") -> Repl
 
 @pytest.fixture
 async def start(upstream: Upstream) -> AsyncIterator[Start]:
-    """A gateway whose provider `plain` takes no `strict` and whose provider `up` does."""
+    """A gateway with two providers: `plain` takes no `strict`, `up` does."""
     plain = provider(upstream.url, "plain", quirks={"tool_drop": ["strict"]})
     run = start_gateway(
         [plain, provider(upstream.url), model("plain/m", can=["tools"]), model("up/m", can=["tools"])]
@@ -50,7 +50,7 @@ async def start(upstream: Upstream) -> AsyncIterator[Start]:
     await run.gateway.aclose()
 
 
-async def asked(run: RunningGateway, name: str, *, streams: bool, strict: bool = True) -> Response:
+async def ask(run: RunningGateway, name: str, *, streams: bool, strict: bool = True) -> Response:
     return await run.chat(model=name, tools=[tool(strict=strict)], stream=streams)
 
 
@@ -67,39 +67,41 @@ def arguments(response: Response, *, streams: bool) -> str:
 @pytest.mark.parametrize(
     ("name", "strict", "text", "ended"),
     [
-        pytest.param("plain/m", True, GOOD, "tool_calls", id="arguments that fit"),
+        pytest.param("plain/m", True, GOOD, "tool_calls", id="arguments that match"),
         pytest.param("plain/m", False, BAD, "tool_calls", id="a tool that is not strict"),
-        pytest.param("plain/m", True, BAD[:9], "length", id="arguments that were cut off, and say so"),
-        pytest.param("up/m", True, BAD, "tool_calls", id="a provider that promises it itself"),
+        pytest.param(
+            "plain/m", True, BAD[:9], "length", id="arguments that are cut off with finish reason length"
+        ),
+        pytest.param("up/m", True, BAD, "tool_calls", id="a provider that enforces the schema"),
     ],
 )
-async def test_is_passed_on(
+async def test_an_answer_is_passed_on(
     upstream: Upstream, start: Start, name: str, strict: bool, text: str, ended: str, streams: bool
 ) -> None:
     upstream.script("m", calling(text, streams=streams, ended=ended))
-    response = await asked(start(), name, streams=streams, strict=strict)
+    response = await ask(start(), name, streams=streams, strict=strict)
     assert arguments(response, streams=streams) == text
     assert len(upstream.requests) == 1
 
 
-async def test_arguments_that_do_not_fit_are_corrected_once(upstream: Upstream, start: Start) -> None:
+async def test_arguments_that_do_not_match_are_corrected_once(upstream: Upstream, start: Start) -> None:
     upstream.script("m", calling(BAD, streams=False), calling(GOOD, streams=False))
-    response = await asked(start(), "plain/m", streams=False)
+    response = await ask(start(), "plain/m", streams=False)
     assert arguments(response, streams=False) == GOOD
     last = upstream.requests[1].json["messages"][-1]["content"]
     assert "the arguments of pack: $.sizes.a: expected integer" in last
 
 
-async def test_then_they_are_a_failure_of_class_schema(upstream: Upstream, start: Start) -> None:
+async def test_a_second_mismatch_is_a_failure_of_class_schema(upstream: Upstream, start: Start) -> None:
     upstream.script("m", calling(BAD, streams=False))
-    response = await asked(start(), "plain/m", streams=False)
+    response = await ask(start(), "plain/m", streams=False)
     assert (response.status, response.json["error"]["metadata"]["class"]) == (502, "schema")
     assert len(upstream.requests) == 2
 
 
-async def test_a_stream_of_such_arguments_ends_in_an_error(upstream: Upstream, start: Start) -> None:
+async def test_a_stream_of_such_arguments_ends_with_an_error(upstream: Upstream, start: Start) -> None:
     upstream.script("m", calling(BAD, streams=True))
-    response = await asked(start(), "plain/m", streams=True)
+    response = await ask(start(), "plain/m", streams=True)
     assert response.events[-1]["error"]["metadata"]["class"] == "schema"
     assert "[DONE]" not in response.events
     assert '"finish_reason": "tool_calls"' not in json.dumps(response.events)

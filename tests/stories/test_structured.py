@@ -1,4 +1,4 @@
-"""Stories of structured output: whatever a provider makes of it, a client gets what fits or an error."""
+"""Structured output: whatever a provider answers, the client gets a matching answer or an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.asgi import Response, call
+from tests.support.asgi import call
 from tests.support.canned_answers import Act, chunk, completion, finish, role, stream, usage, whole
 from tests.support.gateways import KEY, RunningGateway, model, provider, start_gateway
 from tests.support.upstream import Upstream
@@ -26,7 +26,7 @@ MODELS = (
     model("up/tools", can=["tools"], price=PRICE),
     model("up/plain", can=[], price=PRICE),
 )
-WAYS = {"native": "native", "tools": "tool", "plain": "prompt"}  # by model
+MODES = {"native": "native", "tools": "tool", "plain": "prompt"}  # by model
 
 Start = Callable[..., RunningGateway]
 
@@ -35,12 +35,12 @@ Start = Callable[..., RunningGateway]
 async def start(upstream: Upstream) -> AsyncIterator[Start]:
     started: list[RunningGateway] = []
 
-    def begin(*records: Json, dialect: str = "openai") -> RunningGateway:
+    def run(*records: Json, dialect: str = "openai") -> RunningGateway:
         row = provider(upstream.url, dialect=dialect)
         started.append(start_gateway([row, *MODELS, *records]))
         return started[-1]
 
-    yield begin
+    yield run
     for one in started:
         await one.gateway.aclose()
 
@@ -51,18 +51,9 @@ def calling(arguments: str) -> Json:
     return completion(choices=[{"index": 0, "message": message, "finish_reason": "tool_calls"}])
 
 
-def said(name: str, text: str) -> Json:
-    """An answer of this text on the model's way."""
+def answer_in_mode(name: str, text: str) -> Json:
+    """An answer with this text in the model's mode."""
     return calling(text) if name == "tools" else completion(text)
-
-
-def content(response: Response) -> str:
-    assert response.status == 200, response.body
-    if response.headers["content-type"].startswith("application/json"):
-        return str(response.json["choices"][0]["message"]["content"])
-    chunks = [event for event in response.events if isinstance(event, dict)]
-    deltas = [choice["delta"] for one in chunks for choice in one.get("choices", ())]
-    return "".join(delta.get("content") or "" for delta in deltas)
 
 
 def schema(value: Any = CITY) -> Json:
@@ -70,27 +61,27 @@ def schema(value: Any = CITY) -> Json:
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("name", WAYS)
-async def test_an_answer_that_fits(upstream: Upstream, start: Start, name: str, streams: bool) -> None:
+@pytest.mark.parametrize("name", MODES)
+async def test_a_matching_answer(upstream: Upstream, start: Start, name: str, streams: bool) -> None:
     live = streams and name == "native"
-    reply = stream(role(), chunk(GOOD), finish(), usage()) if live else whole(said(name, GOOD))
+    reply = stream(role(), chunk(GOOD), finish(), usage()) if live else whole(answer_in_mode(name, GOOD))
     upstream.script(name, reply)
     response = await start().chat(model=f"up/{name}", response_format=schema(), stream=streams)
-    assert content(response) == GOOD
-    assert response.headers["x-sluice-schema"] == WAYS[name]
+    assert response.content == GOOD
+    assert response.headers["x-sluice-schema"] == MODES[name]
     assert bool(upstream.requests[0].json.get("stream")) is live
     if streams:
         assert response.events[-1] == "[DONE]"
 
 
-@pytest.mark.parametrize("name", WAYS)
-async def test_an_answer_that_does_not_fit_is_asked_for_again(
+@pytest.mark.parametrize("name", MODES)
+async def test_a_mismatch_is_corrected_by_another_request(
     upstream: Upstream, start: Start, name: str
 ) -> None:
-    upstream.script(name, whole(said(name, BAD)), whole(said(name, GOOD)))
+    upstream.script(name, whole(answer_in_mode(name, BAD)), whole(answer_in_mode(name, GOOD)))
     gateway = start()
     response = await gateway.chat(model=f"up/{name}", response_format=schema())
-    assert content(response) == GOOD
+    assert response.content == GOOD
     assert response.headers["x-sluice-attempts"] == "2"
     again = upstream.requests[1].json["messages"]
     assert again[-2] == {"role": "assistant", "content": BAD}
@@ -99,27 +90,27 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again(
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
-async def test_twice_amiss_the_next_candidate_is_asked(
+async def test_after_a_second_mismatch_the_next_candidate_answers(
     upstream: Upstream, start: Start, streams: bool
 ) -> None:
     upstream.script("plain", whole(completion(BAD)))
     upstream.script("tools", whole(calling(GOOD)))
-    asked: Json = {"model": "up/plain", "fallback_models": ["up/tools"], "output_schema": CITY}
-    response = await start().chat(**asked, stream=streams)
-    assert content(response) == GOOD
+    fields: Json = {"model": "up/plain", "fallback_models": ["up/tools"], "output_schema": CITY}
+    response = await start().chat(**fields, stream=streams)
+    assert response.content == GOOD
     assert (response.headers["x-sluice-schema"], response.headers["x-sluice-attempts"]) == ("tool", "3")
     assert len(upstream.requests_for("plain")) == 2
     assert len(upstream.requests_for("tools")[0].json["messages"]) == 1, (
-        "it knows nothing of the other's answers"
+        "it gets no other candidate's answers"
     )
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("name", ["tools", "plain"])
-async def test_when_nobody_can_the_error_says_where(
+async def test_without_another_candidate_the_error_names_the_mismatch(
     upstream: Upstream, start: Start, name: str, streams: bool
 ) -> None:
-    upstream.script(name, whole(said(name, BAD)))
+    upstream.script(name, whole(answer_in_mode(name, BAD)))
     gateway = start()
     response = await gateway.chat(model=f"up/{name}", response_format=schema(), stream=streams)
     assert (response.status, response.error["type"], response.error["code"]) == (
@@ -139,18 +130,18 @@ async def test_when_nobody_can_the_error_says_where(
 
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
-async def test_a_client_that_leaves_while_it_is_asked_again_leaves_nothing_behind(
+async def test_a_client_that_disconnects_during_the_correction_releases_everything(
     upstream: Upstream, start: Start, streams: bool, n: int
 ) -> None:
     silent = whole("{").but(Act.STALL)
     silent = replace(silent, headers={**silent.headers, "content-length": "99"})
-    all_asked, bad = asyncio.Event(), whole(calling(BAD))
-    upstream.script("tools", *[replace(bad, pieces=(all_asked, *bad.pieces))] * n, silent)
+    all_received, bad = asyncio.Event(), whole(calling(BAD))
+    upstream.script("tools", *[replace(bad, pieces=(all_received, *bad.pieces))] * n, silent)
     alone = provider(upstream.url, "one", quirks={"unable": ["n"]})
     gateway, leave = start(alone, model("one/tools", can=["tools"])), asyncio.Event()
     hi = {"role": "user", "content": "hi"}
     body = {"model": "one/tools", "messages": [hi], "output_schema": CITY, "n": n, "stream": streams}
-    asking = call(
+    request = call(
         gateway.app,
         "POST",
         "/v1/chat/completions",
@@ -158,9 +149,9 @@ async def test_a_client_that_leaves_while_it_is_asked_again_leaves_nothing_behin
         body=json.dumps(body).encode(),
         leave=leave,
     )
-    task = asyncio.create_task(asking)
+    task = asyncio.create_task(request)
     await upstream.until("requests", n)
-    all_asked.set()
+    all_received.set()
     await upstream.until("requests", 2 * n)
     leave.set()
     await task
@@ -170,35 +161,33 @@ async def test_a_client_that_leaves_while_it_is_asked_again_leaves_nothing_behin
     assert gateway.lines[-1]["usage"]["output"] >= 3, "the first round is paid for too"
 
 
-async def test_a_stream_that_went_on_live_ends_in_an_error_when_it_does_not_fit(
-    upstream: Upstream, start: Start
-) -> None:
+async def test_a_live_stream_that_does_not_match_ends_with_an_error(upstream: Upstream, start: Start) -> None:
     upstream.script("native", stream(role(), chunk(BAD), finish(), usage()))
     gateway = start()
     response = await gateway.chat(model="up/native", response_format=schema(), stream=True)
-    assert content(response) == BAD
+    assert response.content == BAD
     assert response.events[-1]["error"]["metadata"]["class"] == "schema"
     assert "$.city: expected string" in response.events[-1]["error"]["message"]
     assert "[DONE]" not in response.events
-    told = [choice["finish_reason"] for one in response.events[:-1] for choice in one["choices"]]
-    assert set(told) == {None}, "nor does it say that it has ended"
+    reasons = [choice["finish_reason"] for one in response.events[:-1] for choice in one["choices"]]
+    assert set(reasons) == {None}, "it has no finish reason"
     assert len(upstream.requests) == 1
     assert gateway.lines[-1]["usage"] == {"input": 7, "output": 3}
 
 
-async def test_a_buffered_stream_is_held_until_it_is_known_to_fit(upstream: Upstream, start: Start) -> None:
+async def test_a_buffered_stream_is_sent_once_it_matches(upstream: Upstream, start: Start) -> None:
     upstream.script("native", stream(role(), chunk(BAD), finish(), usage()), whole(completion(BAD)))
     upstream.script("other", stream(role(), chunk(GOOD), finish(), usage()))
     route = {"kind": "route", "id": "held", "recovery": "buffer"}
-    asked: Json = {"model": "up/native", "fallback_models": ["up/other"], "response_format": schema()}
-    response = await start(route).chat(**asked, stream=True)
-    assert content(response) == GOOD
+    fields: Json = {"model": "up/native", "fallback_models": ["up/other"], "response_format": schema()}
+    response = await start(route).chat(**fields, stream=True)
+    assert response.content == GOOD
     assert response.events[-1] == "[DONE]"
     assert response.headers["x-sluice-model"] == "up/other"
     assert [bool(one.json.get("stream")) for one in upstream.requests] == [True, False, True]
 
 
-async def test_natively_the_bytes_are_the_providers(upstream: Upstream, start: Start) -> None:
+async def test_a_native_answer_is_relayed_unchanged(upstream: Upstream, start: Start) -> None:
     text = json.dumps(completion(GOOD), indent=1).replace('"m"', '"native"')
     upstream.script("native", whole(text))
     response = await start().chat(model="up/native", response_format=schema())
@@ -214,7 +203,7 @@ async def test_natively_the_bytes_are_the_providers(upstream: Upstream, start: S
     assert response.events[-1] == "[DONE]"
 
 
-async def test_a_stream_made_of_a_whole_answer_is_one(upstream: Upstream, start: Start) -> None:
+async def test_a_whole_answer_is_replayed_as_a_stream(upstream: Upstream, start: Start) -> None:
     upstream.script("tools", whole(calling(GOOD)))
     gateway = start()
     response = await gateway.chat(
@@ -240,21 +229,23 @@ async def test_a_stream_made_of_a_whole_answer_is_one(upstream: Upstream, start:
     assert not any(one.get("usage") for one in plain.events[:-1])
 
 
-async def test_another_root_is_wrapped_and_unwrapped(upstream: Upstream, start: Start) -> None:
+async def test_a_root_that_is_not_an_object_is_wrapped_and_unwrapped(
+    upstream: Upstream, start: Start
+) -> None:
     upstream.script("tools", whole(calling('{"value": [1, 2]}')))
     response = await start().chat(model="up/tools", output_schema=LIST)
-    assert content(response) == "[1,2]"
+    assert response.content == "[1,2]"
 
 
-async def test_a_fence_is_taken_off(upstream: Upstream, start: Start) -> None:
+async def test_a_code_fence_is_removed(upstream: Upstream, start: Start) -> None:
     upstream.script("plain", whole(completion(FENCED)))
     for form in (schema(), {"type": "json_object"}):
         response = await start().chat(model="up/plain", response_format=form)
-        assert content(response) == GOOD
+        assert response.content == GOOD
         assert response.headers["x-sluice-schema"] == "prompt"
 
 
-async def test_claudes_objects_come_without_their_fence(upstream: Upstream, start: Start) -> None:
+async def test_a_code_fence_of_claude_is_removed(upstream: Upstream, start: Start) -> None:
     body = {
         "id": "msg_1",
         "model": "m",
@@ -266,20 +257,18 @@ async def test_claudes_objects_come_without_their_fence(upstream: Upstream, star
     response = await start(dialect="anthropic").chat(
         model="up/claude", response_format={"type": "json_object"}
     )
-    assert content(response) == GOOD
+    assert response.content == GOOD
     assert "JSON object" in upstream.requests[0].json["system"][0]["text"]
 
 
-async def test_the_providers_own_json_mode_is_left_alone(upstream: Upstream, start: Start) -> None:
+async def test_an_answer_in_the_providers_json_mode_is_not_checked(upstream: Upstream, start: Start) -> None:
     upstream.script("native", whole(completion("no object")))
     response = await start().chat(model="up/native", response_format={"type": "json_object"})
-    assert content(response) == "no object"
+    assert response.content == "no object"
     assert "x-sluice-schema" not in response.headers
 
 
-async def test_a_dialect_without_several_choices_is_asked_once_for_each(
-    upstream: Upstream, start: Start
-) -> None:
+async def test_a_dialect_without_n_gets_one_request_for_each_choice(upstream: Upstream, start: Start) -> None:
     body = {
         "id": "msg_1",
         "model": "m",
@@ -295,10 +284,10 @@ async def test_a_dialect_without_several_choices_is_asked_once_for_each(
         assert "x-sluice-dropped" not in response.headers
 
 
-async def test_calls_of_a_whole_answer_are_numbered_by_their_place_in_its_stream(
+async def test_calls_of_a_replayed_answer_are_numbered_by_their_position(
     upstream: Upstream, start: Start
 ) -> None:
-    """Some providers number the calls of a whole answer too, and all of them 0."""
+    """Some providers number every call of a whole answer 0."""
     calls = [{**CALL, "id": id, "index": 0} for id in ("a", "b")]
     message = {"role": "assistant", "content": None, "tool_calls": calls}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
@@ -306,12 +295,14 @@ async def test_calls_of_a_whole_answer_are_numbered_by_their_place_in_its_stream
     tools = [{"type": "function", "function": {"name": "look"}}]
     mute = model("up/mute", can=["tools"])
     response = await start(mute).chat(model="up/mute", response_format=schema(), tools=tools, stream=True)
-    told = [call for one in response.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())]
-    assert [(call["index"], call["id"]) for call in told] == [(0, "a"), (1, "b")]
+    calls = [
+        call for one in response.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())
+    ]
+    assert [(call["index"], call["id"]) for call in calls] == [(0, "a"), (1, "b")]
 
 
 @pytest.mark.parametrize("second", [GOOD, BAD])
-async def test_each_of_several_choices_has_to_fit(upstream: Upstream, start: Start, second: str) -> None:
+async def test_each_of_several_choices_must_match(upstream: Upstream, start: Start, second: str) -> None:
     texts = [GOOD, second]
     choices = [
         {"index": at, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
@@ -340,7 +331,7 @@ OTHER = [
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("name", ["native", "tools"])
 @pytest.mark.parametrize(("message", "reason"), OTHER)
-async def test_what_is_no_answer_goes_through(
+async def test_an_answer_without_output_is_passed_on(
     upstream: Upstream, start: Start, name: str, message: Json, reason: str, streams: bool
 ) -> None:
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
@@ -363,11 +354,13 @@ async def test_what_is_no_answer_goes_through(
     assert calls == ([{"index": 0, **CALL}] if reason == "tool_calls" else [])
 
 
-async def test_who_cannot_be_forced_after_all_is_asked_in_words(upstream: Upstream, start: Start) -> None:
+async def test_after_a_refused_tool_choice_the_prompt_asks_for_the_schema(
+    upstream: Upstream, start: Start
+) -> None:
     refusal = whole({"error": {"message": "tool_choice is not supported while thinking"}}, status=400)
     upstream.script("tools", refusal, whole(completion(GOOD)))
     response = await start().chat(model="up/tools", response_format=schema())
-    assert content(response) == GOOD
+    assert response.content == GOOD
     assert response.headers["x-sluice-schema"] == "prompt"
     upstream.script("tools", refusal)
     response = await start().chat(model="up/tools", response_format=schema())
@@ -378,19 +371,21 @@ async def test_who_cannot_be_forced_after_all_is_asked_in_words(upstream: Upstre
 
 STRICT = [{"type": "function", "function": {"name": "look", "strict": True, "parameters": CITY}}]
 REFUSALS = [
-    pytest.param({}, ["native", "tool"], id="natively: by the tool"),
-    pytest.param({}, ["native", "tool", "json", "prompt"], id="every mode but the prompt: by the prompt"),
-    pytest.param({"tools": STRICT}, ["strict", "native"], id="strict tools: with plain ones"),
+    pytest.param({}, ["native", "tool"], id="native refused: the tool"),
+    pytest.param(
+        {}, ["native", "tool", "json", "prompt"], id="every mode but the prompt refused: the prompt"
+    ),
+    pytest.param({"tools": STRICT}, ["strict", "native"], id="strict tools refused: plain ones"),
     pytest.param(
         {"tools": STRICT},
         ["strict", "native", "json", "prompt"],
-        id="and strict tools too: by the prompt beside them",
+        id="strict tools and every other mode refused: the prompt",
     ),
 ]
 
 
 def mode_of(body: Json) -> str:
-    """The mode in which a provider was asked."""
+    """The mode of a request."""
     functions = [tool["function"] for tool in body.get("tools", ())]
     kind = body.get("response_format", {}).get("type")
     if any("strict" in function for function in functions):
@@ -402,7 +397,7 @@ def mode_of(body: Json) -> str:
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize(("fields", "modes"), REFUSALS)
-async def test_where_a_mode_is_refused_the_next_one_is_asked(
+async def test_after_a_refused_mode_the_next_one_is_tried(
     upstream: Upstream, start: Start, fields: Json, modes: list[str], streams: bool, status: int
 ) -> None:
     refusal = whole({"error": {"message": "The compiled grammar is too large."}}, status=status)
@@ -412,13 +407,13 @@ async def test_where_a_mode_is_refused_the_next_one_is_asked(
     upstream.script("native", *[refusal] * (len(modes) - 1), answer)
     gateway = start()
     response = await gateway.chat(model="up/native", response_format=schema(), stream=streams, **fields)
-    assert content(response) == GOOD
+    assert response.content == GOOD
     assert [mode_of(request.json) for request in upstream.requests] == modes
     assert not gateway.gateway.cooldown.cooling()
 
 
-@pytest.mark.parametrize("fields", [{}, {"tools": STRICT}], ids=["alone", "beside strict tools"])
-async def test_what_is_refused_in_every_mode_is_the_callers_to_mend(
+@pytest.mark.parametrize("fields", [{}, {"tools": STRICT}], ids=["alone", "with strict tools"])
+async def test_a_refusal_of_every_mode_is_the_callers_error(
     upstream: Upstream, start: Start, fields: Json
 ) -> None:
     upstream.script("native", whole({"error": {"message": "no such parameter"}}, status=400))
@@ -434,7 +429,7 @@ async def test_what_is_refused_in_every_mode_is_the_callers_to_mend(
     ]
 
 
-async def test_a_refusal_that_names_another_field_is_the_callers_at_once(
+async def test_a_refusal_that_names_another_field_is_the_callers_error_at_once(
     upstream: Upstream, start: Start
 ) -> None:
     error = {"error": {"message": "Invalid 'messages[0].content'", "param": "messages[0].content"}}
@@ -444,23 +439,23 @@ async def test_a_refusal_that_names_another_field_is_the_callers_at_once(
     assert len(upstream.requests) == 1
 
 
-async def test_strict_tools_that_are_refused_go_without_it(upstream: Upstream, start: Start) -> None:
+async def test_refused_strict_tools_are_sent_without_strict(upstream: Upstream, start: Start) -> None:
     refusal = whole({"error": {"message": "Invalid schema for function"}}, status=400)
     upstream.script("native", refusal, whole(completion("Hi")))
     response = await start().chat(model="up/native", tools=STRICT)
-    assert content(response) == "Hi"
+    assert response.content == "Hi"
     assert [mode_of(request.json) for request in upstream.requests] == ["strict", "prompt"]
 
 
-async def test_an_answer_is_still_mended_after_a_mode_was_refused(upstream: Upstream, start: Start) -> None:
+async def test_a_mismatch_is_corrected_after_a_refused_mode(upstream: Upstream, start: Start) -> None:
     refusal = whole({"error": {"message": "too many states"}}, status=400)
     upstream.script("native", refusal, whole(calling(BAD)), whole(calling(GOOD)))
     response = await start().chat(model="up/native", response_format=schema())
-    assert content(response) == GOOD
+    assert response.content == GOOD
     assert [mode_of(request.json) for request in upstream.requests] == ["native", "tool", "tool"]
 
 
-async def test_a_schema_of_draft_4_is_held_to(upstream: Upstream, start: Start) -> None:
+async def test_a_schema_of_draft_4_is_enforced(upstream: Upstream, start: Start) -> None:
     old = {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "type": "object",
@@ -469,13 +464,13 @@ async def test_a_schema_of_draft_4_is_held_to(upstream: Upstream, start: Start) 
     }
     upstream.script("native", whole(completion('{"n": 0}')), whole(completion('{"n": 1}')))
     response = await start().chat(model="up/native", response_format=schema(old))
-    assert content(response) == '{"n": 1}'
+    assert response.content == '{"n": 1}'
     assert upstream.requests[0].json["response_format"] == schema(old), "as the client wrote it"
     assert "$.n: `exclusiveMinimum`" in upstream.requests[1].json["messages"][-1]["content"]
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
-async def test_a_model_that_streams_no_tools_is_asked_whole(
+async def test_a_model_that_streams_no_tools_gets_a_whole_request(
     upstream: Upstream, start: Start, streams: bool
 ) -> None:
     reply = {
@@ -492,25 +487,23 @@ async def test_a_model_that_streams_no_tools_is_asked_whole(
     assert response.status == 200, response.body
     assert upstream.requests[0].path.endswith("/converse")
     if streams:
-        told = [
+        calls = [
             call for one in response.events[:-1] for call in one["choices"][0]["delta"].get("tool_calls", ())
         ]
-        assert [(call["index"], call["id"], call["function"]["arguments"]) for call in told] == [
+        assert [(call["index"], call["id"], call["function"]["arguments"]) for call in calls] == [
             (0, "t", '{"a":1}')
         ]
         assert response.events[-1] == "[DONE]"
 
 
-async def test_what_is_put_right_is_still_known_when_the_provider_fails_in_between(
-    upstream: Upstream, start: Start
-) -> None:
+async def test_a_correction_survives_a_failure_of_the_provider(upstream: Upstream, start: Start) -> None:
     refusal = whole({"error": {"message": "tool_choice is not supported"}}, status=400)
     gateway = start({"kind": "route", "id": "again", "retries": 1})
     for first, good in ((whole(calling(BAD)), calling(GOOD)), (refusal, completion(GOOD))):
         upstream.requests.clear()
         upstream.script("tools", first, whole(status=503, headers={"retry-after": "0"}), whole(good))
         response = await gateway.chat(model="up/tools", response_format=schema())
-        assert content(response) == GOOD
+        assert response.content == GOOD
         _, second, third = upstream.requests
         assert second.body == third.body
 
@@ -523,13 +516,13 @@ def deep(levels: int) -> Json:
 
 
 HOSTILE = [
-    pytest.param({"description": "x" * (64 * 1024)}, id="64 KB and more"),
-    pytest.param(deep(33), id="33 deep"),
-    pytest.param({"$ref": "https://sluice.test/schema"}, id="a reference elsewhere"),
-    pytest.param({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, id="a file"),
-    pytest.param({"type": "strin"}, id="a type nobody knows"),
+    pytest.param({"description": "x" * (64 * 1024)}, id="over 64 KB"),
+    pytest.param(deep(33), id="33 levels deep"),
+    pytest.param({"$ref": "https://sluice.test/schema"}, id="a reference to a URL"),
+    pytest.param({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, id="a reference to a file"),
+    pytest.param({"type": "strin"}, id="an unknown type"),
     pytest.param({"$ref": "#/$defs/none"}, id="a reference to nothing"),
-    pytest.param({"pattern": "("}, id="a pattern that is none"),
+    pytest.param({"pattern": "("}, id="an invalid pattern"),
     pytest.param(
         {"$id": "https://sluice.test/", "$ref": "#", "$schema": "file:///etc/passwd"}, id="a metaschema"
     ),
@@ -538,14 +531,14 @@ HOSTILE = [
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("hostile", HOSTILE)
-async def test_a_schema_nobody_can_be_held_to_is_refused(
+async def test_a_schema_that_cannot_be_enforced_is_refused(
     upstream: Upstream, start: Start, hostile: Json, streams: bool
 ) -> None:
-    said: list[tuple[Json, str]] = [
+    requests: list[tuple[Json, str]] = [
         ({"output_schema": hostile}, "output_schema"),
         ({"response_format": schema(hostile)}, "response_format.json_schema.schema"),
     ]
-    for fields, param in said:
+    for fields, param in requests:
         response = await start().chat(model="up/native", stream=streams, **fields)
         assert (response.status, response.error["code"], response.error["param"]) == (
             400,
@@ -555,14 +548,14 @@ async def test_a_schema_nobody_can_be_held_to_is_refused(
     assert not upstream.requests
 
 
-async def test_a_pattern_that_would_run_for_ever_does_not(upstream: Upstream, start: Start) -> None:
+async def test_a_pattern_of_exponential_time_is_stopped(upstream: Upstream, start: Start) -> None:
     upstream.script("native", whole(completion(json.dumps("a" * 50_000 + "!"))))
     for pattern in (r"^(a+)+$", r"^(?=a)((a+)+)+\1$"):
         response = await start().chat(model="up/native", output_schema={"pattern": pattern})
         assert (response.status, response.error["metadata"]["class"]) == (502, "schema")
 
 
-async def test_a_rules_schema_is_held_to_as_well(upstream: Upstream, start: Start) -> None:
+async def test_the_schema_of_a_rule_is_enforced(upstream: Upstream, start: Start) -> None:
     upstream.script("native", whole(completion(BAD)))
     route = {"kind": "route", "id": "shaped", "set": {"response_format": schema()}}
     response = await start(route).chat(model="up/native")

@@ -34,6 +34,16 @@ class Response:
         return dict(self.json["error"])
 
     @property
+    def content(self) -> str:
+        """The text of a completion, whole or streamed."""
+        if self.headers["content-type"].startswith("application/json"):
+            return str(self.json["choices"][0]["message"]["content"])
+        choices = [
+            choice for event in self.events if event != "[DONE]" for choice in event.get("choices", ())
+        ]
+        return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+    @property
     def events(self) -> list[Any]:
         """The data of a stream's events, parsed except for `[DONE]`."""
         found = [part[6:] for part in self.body.decode().split("\n\n") if part.startswith("data: ")]

@@ -95,6 +95,11 @@ def clock() -> float:
     return asyncio.get_running_loop().time()
 
 
+def now() -> float:
+    """Epoch seconds that pass with `clock`, from noon of 20 November 2025."""
+    return 1_763_640_000.0 + clock()
+
+
 async def timed(work: Awaitable[Any]) -> tuple[float, Any]:
     """The seconds that `work` took, and its result."""
     began = clock()

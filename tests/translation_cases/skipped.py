@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 # number -> its tests
 TESTED_ELSEWHERE: Mapping[int, Sequence[str]] = {
     140: (
-        "tests/stories/test_gateway.py::test_the_provider_is_hung_up_on_when_the_client_leaves",
+        "tests/stories/test_gateway.py::test_the_upstream_request_is_closed_when_the_client_disconnects",
         "tests/handler/relay/test_relay_stream.py::test_a_client_who_leaves_takes_the_upstream_along",
     ),
     141: (
-        "tests/stories/test_gateway.py::test_silence_is_filled_with_keep_alives_and_failure_comes_in_band",
+        "tests/stories/test_gateway.py::test_keep_alives_are_sent_during_silence_and_failures_as_events",
         "tests/handler/relay/test_relay.py::test_how_long_a_first_token_may_take",
         "tests/handler/relay/test_relay_stream.py::test_bytes_of_any_kind_keep_a_stream_alive",
     ),

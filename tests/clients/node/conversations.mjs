@@ -1,8 +1,8 @@
-// The conversations of ../conversations.json, held by the AI SDK: a line each, exit status 1 on failure.
+// Holds the conversations of ../conversations.json with the AI SDK: a line for each, exit status 1 on failure.
 //
 //     node tests/clients/node/conversations.mjs http://127.0.0.1:8080/v1 sk-sluice-... [the beginning of a name]
 //
-// ../conversations.py holds the same with the openai client. https://ai-sdk.dev/docs/reference/ai-sdk-core
+// ../conversations.py holds them with the openai client. https://ai-sdk.dev/docs/reference/ai-sdk-core
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
@@ -12,7 +12,7 @@ const TABLE = JSON.parse(readFileSync(new URL("../conversations.json", import.me
 const STATUS = { BadRequestError: 400, NotFoundError: 404, RateLimitError: 429, InternalServerError: 502 };
 const ROLES = { developer: "system", system: "system", user: "user", assistant: "assistant" };
 const FINISH = { "tool-calls": "tool_calls", "content-filter": "content_filter" };
-// What it calls the fields of a request; the rest goes along with the provider's options.
+// The SDK's names of request fields. Other fields are provider options.
 const SETTINGS = {
   max_tokens: "maxOutputTokens",
   temperature: "temperature",
@@ -20,7 +20,7 @@ const SETTINGS = {
   frequency_penalty: "frequencyPenalty",
   stop: "stopSequences",
 };
-// It gives a signature back only to a provider of this name.
+// The SDK returns signatures only to a provider of this name.
 const NAME = "google";
 
 const [baseURL, apiKey, beginning = ""] = process.argv.slice(2);
@@ -48,15 +48,15 @@ async function* turns(talk, service, stream) {
   let calls = [];
   for (const turn of talk.turns) {
     service = turn.to ?? service;
-    messages.push(...said(turn, calls));
+    messages.push(...messagesOf(turn, calls));
     const id = models[turn.model ?? service] ?? turn.model;
-    const request = { model: gateway(id), messages, maxRetries: 0, allowSystemInMessages: true, ...asked(turn, models) };
-    const expected = here(turn.expect, service);
-    const answer = await (stream ? streamed(request) : generateText(request)).catch((error) => ({ error }));
+    const request = { model: gateway(id), messages, maxRetries: 0, allowSystemInMessages: true, ...requestOf(turn, models) };
+    const expected = expectedHere(turn.expect, service);
+    const answer = await (stream ? readStream(request) : generateText(request)).catch((error) => ({ error }));
     if (answer.error) {
-      failed(answer.error, expected);
+      checkError(answer.error, expected);
     } else {
-      held(answer, expected, models[turn.by] ?? id);
+      checkAnswer(answer, expected, models[turn.by] ?? id);
       messages.push(...answer.response.messages);
       calls = answer.toolCalls;
     }
@@ -64,22 +64,22 @@ async function* turns(talk, service, stream) {
   }
 }
 
-function* said(turn, calls) {
-  for (const [name, words] of Object.entries(turn)) {
-    if (name === "answer") yield { role: "tool", content: Object.entries(words).map((result) => told(result, calls)) };
+function* messagesOf(turn, calls) {
+  for (const [name, value] of Object.entries(turn)) {
+    if (name === "answer") yield { role: "tool", content: Object.entries(value).map((result) => toolResult(result, calls)) };
     else if (ROLES[name]) {
-      for (const one of words.all ?? [words]) yield { role: ROLES[name], content: content(one) };
+      for (const one of value.all ?? [value]) yield { role: ROLES[name], content: content(one) };
     }
   }
 }
 
-function told([toolName, value], calls) {
+function toolResult([toolName, value], calls) {
   const { toolCallId } = calls.find((call) => call.toolName === toolName);
   return { type: "tool-result", toolCallId, toolName, output: { type: "text", value } };
 }
 
-function content(words) {
-  return typeof words === "string" ? words : words.map((part) => media(TABLE.parts[part]) ?? { type: "text", text: part });
+function content(value) {
+  return typeof value === "string" ? value : value.map((part) => media(TABLE.parts[part]) ?? { type: "text", text: part });
 }
 
 function media(part) {
@@ -87,7 +87,7 @@ function media(part) {
   return url && { type: "file", data: url, mediaType: url.slice("data:".length, url.indexOf(";")) };
 }
 
-function asked(turn, models) {
+function requestOf(turn, models) {
   const request = { providerOptions: { [NAME]: {} } };
   const options = request.providerOptions[NAME];
   for (const [name, value] of Object.entries(turn.with ?? {})) {
@@ -95,7 +95,7 @@ function asked(turn, models) {
     else options[name === "reasoning_effort" ? "reasoningEffort" : name] = value;
   }
   if (turn.fallback) options.fallback_models = [models[turn.fallback]];
-  if (turn.tools) request.tools = Object.fromEntries(turn.tools.map((name) => [name, declared(TABLE.tools[name])]));
+  if (turn.tools) request.tools = Object.fromEntries(turn.tools.map((name) => [name, toolOf(TABLE.tools[name])]));
   if (turn.choice) request.toolChoice = turn.choice in TABLE.tools ? { type: "tool", toolName: turn.choice } : turn.choice;
   if (turn.schema) {
     request.output = Output.object({ name: turn.schema, schema: jsonSchema(TABLE.schemas[turn.schema]) });
@@ -103,11 +103,11 @@ function asked(turn, models) {
   return request;
 }
 
-function declared({ description, parameters, strict }) {
+function toolOf({ description, parameters, strict }) {
   return tool({ description, strict, inputSchema: jsonSchema(parameters ?? { type: "object", properties: {} }) });
 }
 
-async function streamed(request) {
+async function readStream(request) {
   const result = streamText({ ...request, onError: () => {} });
   for await (const part of result.fullStream) {
     if (part.type === "error") throw part.error;
@@ -117,8 +117,8 @@ async function streamed(request) {
   return Object.fromEntries(names.map((name, at) => [name, values[at]]));
 }
 
-// What is expected of this service, where that differs.
-function here(expected, service) {
+// The expected values for this service.
+function expectedHere(expected, service) {
   return Object.fromEntries(
     Object.entries(expected).map(([name, value]) => {
       if (value?.constructor === Object) value = value[service] ?? value.others;
@@ -127,18 +127,18 @@ function here(expected, service) {
   );
 }
 
-function failed(error, expected) {
+function checkError(error, expected) {
   if (!expected.error || !APICallError.isInstance(error)) throw error;
   assert.equal(error.statusCode, STATUS[expected.error]);
   if (expected.code) assert.equal(JSON.parse(error.responseBody).error.code, expected.code);
 }
 
-function held(answer, expected, model) {
+function checkAnswer(answer, expected, model) {
   assert.ok(!expected.error, `no ${expected.error}, but ${answer.text}`);
   const calls = answer.toolCalls.map((call) => call.toolName);
   const found = { text: answer.text, calls, finish: FINISH[answer.finishReason] ?? answer.finishReason };
   assert.deepEqual(found, {
-    text: expected.text || expected.refusal || "", // it shows a refusal as text
+    text: expected.text || expected.refusal || "", // the SDK shows a refusal as text
     calls: expected.calls ?? [],
     finish: expected.finish ?? (calls.length ? "tool_calls" : "stop"),
   });
@@ -147,18 +147,18 @@ function held(answer, expected, model) {
   assert.ok(answer.usage.inputTokens > 0 && answer.usage.outputTokens >= 0, "no usage");
 }
 
-const ended = { ok: 0, FAIL: 0 };
+const outcomes = { ok: 0, FAIL: 0 };
 for (const [talk, service, stream] of cases()) {
   const name = `${talk.name}, on ${service}${stream ? ", streamed" : ""}`;
   let turn = 1;
   try {
     for await (const _ of turns(talk, service, stream)) turn += 1;
-    ended.ok += 1;
+    outcomes.ok += 1;
     console.log(`ok    ${name}`);
   } catch (error) {
-    ended.FAIL += 1;
+    outcomes.FAIL += 1;
     console.log(`FAIL  ${name}: turn ${turn}: ${error.name}: ${error.message}`);
   }
 }
-console.log(`${ended.FAIL} FAIL, ${ended.ok} ok`);
-process.exitCode = ended.FAIL || !ended.ok ? 1 : 0;
+console.log(`${outcomes.FAIL} FAIL, ${outcomes.ok} ok`);
+process.exitCode = outcomes.FAIL || !outcomes.ok ? 1 : 0;

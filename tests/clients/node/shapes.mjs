@@ -1,8 +1,8 @@
-// The answers of odd hosts through a gateway, as openai-node and the AI SDK's OpenAI provider read them.
+// Reads the answers of odd hosts through a gateway with openai-node and the AI SDK's OpenAI provider.
 //
 //     node tests/clients/node/shapes.mjs http://127.0.0.1:8080/v1 sk-sluice-... < cases.json
 //
-// A line per failure, exit status 1 on any. ../shapes.py holds the same with the Python client.
+// A line per failure, exit status 1 if there is one. ../shapes.py reads them with the Python client.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createOpenAI } from "@ai-sdk/openai";
@@ -50,23 +50,23 @@ async function aiSdk(test) {
   if (failure) throw failure;
   assert.ok(calls.every((call) => call.toolCallId), "calls without id");
   const usage = await answer.usage;
-  const told = [usage.inputTokens, usage.outputTokens, usage.totalTokens];
+  const counts = [usage.inputTokens, usage.outputTokens, usage.totalTokens];
   const finish = await answer.finishReason;
   return {
     text: await answer.text,
     calls: calls.map((call) => [call.toolName, call.input]),
     finish: FINISH[finish] ?? finish,
-    usage: told[2] === undefined ? null : told,
+    usage: counts[2] === undefined ? null : counts,
   };
 }
 
 const cases = JSON.parse(readFileSync(0, "utf8"));
 let failed = 0;
-for (const [name, hold] of [["openai-node", openaiNode], ["the AI SDK", aiSdk]]) {
+for (const [name, read] of [["openai-node", openaiNode], ["the AI SDK", aiSdk]]) {
   for (const test of cases) {
     try {
       const { text, calls, finish, usage } = test;
-      assert.deepEqual(await hold(test), { text, calls, finish, usage });
+      assert.deepEqual(await read(test), { text, calls, finish, usage });
     } catch (error) {
       failed += 1;
       console.log(`FAIL  ${name}, ${test.name}: ${String(error.message).replaceAll("\n", " ")}`);
