@@ -223,7 +223,6 @@ def test_nothing_is_read_from_the_world_when_a_module_is_imported() -> None:
 
 # The rooms, and parts of rooms, whose names and sentences have not been read yet.
 UNREAD = {
-    "handler.local",
     *(f"handler.structured.{name}" for name in ("correction", "modes", "offered_tools", "refused_modes")),
     *(f"handler.structured.{name}" for name in ("checked_stream", "schema_attempt", "strict_tools")),
 }

@@ -18,7 +18,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from handler.local.create_tables import template
+from handler.local.create_tables import read_template
 from handler.providers.bedrock.translator import Bedrock
 from handler.settings import Settings, read_settings
 from handler.store.tables import LAST_USED, TABLES
@@ -48,7 +48,7 @@ json.dump(transform(template, {}, type("Policies", (), {"load": lambda self: {}}
 
 @functools.cache
 def loaded() -> dict[str, Any]:
-    return template()
+    return read_template()
 
 
 def function() -> dict[str, Any]:
@@ -246,7 +246,7 @@ def test_the_package_is_made_for_the_functions_python_and_processor() -> None:
     assert 'default="aarch64"' in source
 
 
-@pytest.mark.parametrize("name", sorted(template()["Parameters"]))
+@pytest.mark.parametrize("name", sorted(read_template()["Parameters"]))
 def test_a_parameter_is_used_and_documented(name: str) -> None:
     source = (ROOT / "template.yaml").read_text(encoding="utf-8")
     documented = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
@@ -257,7 +257,7 @@ def test_a_parameter_is_used_and_documented(name: str) -> None:
     assert row[1].strip().strip("`") == (default or "none")
 
 
-@pytest.mark.parametrize("name", sorted(template()["Outputs"]))
+@pytest.mark.parametrize("name", sorted(read_template()["Outputs"]))
 def test_an_output_is_documented(name: str) -> None:
     assert f"`{name}`" in (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
 

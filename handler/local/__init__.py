@@ -1,1 +1,1 @@
-"""A gateway on this machine: an embedded DynamoDB, a demo model, and what a person sees of them."""
+"""A gateway on this machine, with an embedded DynamoDB and a demo model."""

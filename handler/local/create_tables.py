@@ -1,6 +1,6 @@
-"""The three tables, created from the definitions in template.yaml: there is no second copy to drift away.
+"""Creates the three tables from the definitions in template.yaml, for local runs and tests.
 
-For local runs and tests only; on AWS, CloudFormation reads the same lines.
+On AWS, CloudFormation reads the same definitions.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
 """
 
@@ -14,23 +14,23 @@ from handler.settings import Settings
 from handler.store.tables import TABLES
 
 _HERE = Path(__file__).resolve().parent
-# In a checkout it lies beside the packages; a wheel carries a copy within this one.
+# In a checkout the file is next to the packages; a wheel has a copy in this one.
 TEMPLATE = next(
     path for path in (_HERE / "template.yaml", _HERE.parent.parent / "template.yaml") if path.exists()
 )
 
-# What CreateTable takes; the rest of a definition (backups, expiry, tags) has calls of its own.
-_CREATE = ("AttributeDefinitions", "KeySchema", "BillingMode", "DeletionProtectionEnabled")
+# The properties that CreateTable takes. Expiry has a call of its own, and backups and tags are not needed.
+_CREATE_ARGUMENTS = ("AttributeDefinitions", "KeySchema", "BillingMode", "DeletionProtectionEnabled")
 
 
-def template(path: Path = TEMPLATE) -> dict[str, Any]:
-    """The template as plain values: `!Ref x` reads as {"!Ref": "x"}."""
-    import yaml  # a local run's dependency: the function on Lambda never comes here
+def read_template(path: Path = TEMPLATE) -> dict[str, Any]:
+    """Return the template as plain values. `!Ref x` becomes {"!Ref": "x"}."""
+    import yaml  # only installed for local runs
 
     class Loader(yaml.SafeLoader):
         pass
 
-    def tagged(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    def construct(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
         match node:
             case yaml.ScalarNode():
                 value: Any = loader.construct_scalar(node)
@@ -40,26 +40,26 @@ def template(path: Path = TEMPLATE) -> dict[str, Any]:
                 value = loader.construct_mapping(node, deep=True)
         return {f"!{tag}": value}
 
-    Loader.add_multi_constructor("!", tagged)
+    Loader.add_multi_constructor("!", construct)
     loaded: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader)
     return loaded
 
 
-def definitions(path: Path = TEMPLATE) -> dict[str, dict[str, Any]]:
-    """The properties of each table, by its logical id."""
-    resources = template(path)["Resources"]
+def read_definitions(path: Path = TEMPLATE) -> dict[str, dict[str, Any]]:
+    """Return the properties of each table by its logical id."""
+    resources = read_template(path)["Resources"]
     return {name: resources[name]["Properties"] for name in TABLES}
 
 
 def create_tables(client: Any, settings: Settings) -> list[str]:
-    """Makes the tables that are missing, under the names in `settings`; returns the names made.
+    """Create the missing tables under the names in `settings`, and return the names of those created.
 
-    client: a botocore DynamoDB client.
+    `client`: a botocore DynamoDB client.
     """
     existing = set(client.get_paginator("list_tables").paginate().search("TableNames[]"))
     missing = {
         name: definition
-        for logical, definition in definitions().items()
+        for logical, definition in read_definitions().items()
         if (name := getattr(settings, TABLES[logical])) not in existing
     }
     for name, definition in missing.items():
@@ -68,7 +68,9 @@ def create_tables(client: Any, settings: Settings) -> list[str]:
 
 
 def _create(client: Any, name: str, definition: Mapping[str, Any]) -> None:
-    client.create_table(TableName=name, **{part: definition[part] for part in _CREATE if part in definition})
+    client.create_table(
+        TableName=name, **{part: definition[part] for part in _CREATE_ARGUMENTS if part in definition}
+    )
     client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
     if expiry := definition.get("TimeToLiveSpecification"):
         client.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)

@@ -1,6 +1,6 @@
-"""What a local run begins with: example rules and a fresh key, or the records of the caller's own files.
+"""Fills the tables of a local run: with example rules and a new key, or with the records of files.
 
-A bad record is reported and stored all the same: its author wants to see how the gateway serves beside it.
+A bad record is reported and still stored, so that its author sees how the gateway handles it.
 """
 
 from __future__ import annotations
@@ -25,69 +25,74 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeds:
-    """The entries of the files given; None where none was."""
+    """The entries of the given files; None without a file."""
 
     rules: list[Any] | None = None
     keys: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seeded:
-    """How many entries were stored, and the key that was made for this run."""
+class SeedResult:
+    """How many entries were stored, and the key that was created for this run."""
 
     rules: int
     keys: int
-    made: str | None = None
+    new_key: str | None = None
 
 
 def read_seeds(*, rules: str | None, keys: str | None) -> Seeds:
-    """Raises InvalidInput."""
-    return Seeds(rules=_entries(rules) if rules else None, keys=_entries(keys) if keys else None)
+    """Read the files of `--rules` and `--keys`. Raises InvalidInput."""
+    return Seeds(rules=_read_list(rules) if rules else None, keys=_read_list(keys) if keys else None)
 
 
-def _entries(path: str) -> list[Any]:
+def _read_list(path: str) -> list[Any]:
     entries = read_json(path)
     if not isinstance(entries, list):
         raise InvalidInput(f"{path}: this is not a JSON list of records")
     return entries
 
 
-def seed(client: Any, settings: Settings, seeds: Seeds, *, examples: bool, report: Report) -> Seeded:
-    """Puts the seeds, or where there are none and `examples` is wanted the examples, record by record.
+def store_seeds(
+    client: Any, settings: Settings, seeds: Seeds, *, examples: bool, report: Report
+) -> SeedResult:
+    """Put each entry, and with `examples` the example rules and a new key in place of missing files.
 
-    client: a botocore DynamoDB client. Raises StoreError when the store cannot be used.
+    `client`: a botocore DynamoDB client. `report` is called with the problem of each bad entry. Raises
+    StoreError when the store cannot be used.
     """
-    rules, keys, made = seeds.rules, seeds.keys, None
+    rules, keys, new_key = seeds.rules, seeds.keys, None
     if examples and rules is None:
-        rules = _entries(str(EXAMPLES))
+        rules = _read_list(str(EXAMPLES))
     if examples and keys is None:
-        made = generate_key()
-        keys = [{"key": made, "id": "local", "name": "made for this run", "scopes": ["manage"]}]
-    return Seeded(
-        rules=sum(_put(client, settings.rules_table, item, report) for item in _rules(rules or [], report)),
-        keys=sum(_put(client, settings.keys_table, item, report) for item in _keys(keys or [], report)),
-        made=made,
+        new_key = generate_key()
+        keys = [{"key": new_key, "id": "local", "name": "made for this run", "scopes": ["manage"]}]
+    return SeedResult(
+        rules=sum(
+            _put(client, settings.rules_table, item, report) for item in _valid_rules(rules or [], report)
+        ),
+        keys=sum(_put(client, settings.keys_table, item, report) for item in _valid_keys(keys or [], report)),
+        new_key=new_key,
     )
 
 
-def _rules(entries: list[Any], report: Report) -> Iterator[Mapping[str, Any]]:
-    """The entries that a table can hold; what is wrong with any is reported."""
+def _valid_rules(entries: list[Any], report: Report) -> Iterator[Mapping[str, Any]]:
+    """Yield the entries that the table can hold, and report every problem."""
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, Mapping):
-            report(f"rule {number}: this is no record but {_shown(entry)}")
+            report(f"rule {number}: expected a record (a JSON object), got {_abbreviate(entry)}")
             continue
         try:
             read_record(entry)
         except InvalidRecord as error:
-            report(f"rule {number}{_named(entry)}: {error}")
+            report(f"rule {number}{_name(entry)}: {error}")
         if all(isinstance(entry.get(name), str) and entry[name] for name in ("kind", "id")):
             yield entry
 
 
-def _keys(entries: list[Any], report: Report) -> Iterator[Mapping[str, Any]]:
+def _valid_keys(entries: list[Any], report: Report) -> Iterator[Mapping[str, Any]]:
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, Mapping):
-            report(f"key {number}: this is no record")
+            report(f"key {number}: expected a record (a JSON object)")
             continue
         try:
             yield make_key_record(entry, now=datetime.now(UTC))
@@ -96,26 +101,26 @@ def _keys(entries: list[Any], report: Report) -> Iterator[Mapping[str, Any]]:
 
 
 def _put(client: Any, table: str, item: Mapping[str, Any], report: Report) -> bool:
-    """Whether the item was stored: one that DynamoDB cannot hold is reported."""
+    """Store an item. Returns False, after a report, if DynamoDB cannot hold it."""
     try:
         call_aws(client, "put_item", {"TableName": table, "Item": serialize_item(item)})
     except ValueError as error:
-        report(f"{table}{_named(item)}: {error}")
+        report(f"{table}{_name(item)}: {error}")
         return False
     except StoreError as error:
         if error.code != "ValidationException":
             raise
-        report(f"{table}{_named(item)}: {error}")
+        report(f"{table}{_name(item)}: {error}")
         return False
     return True
 
 
-def _named(entry: Mapping[str, Any]) -> str:
-    """Its kind and id where it has them: " (route long-prompts)"."""
-    told = " ".join(str(entry[name]) for name in ("kind", "id") if isinstance(entry.get(name), str))
-    return f" ({told})" if told else ""
+def _name(entry: Mapping[str, Any]) -> str:
+    """Return the kind and id of an entry that has them: " (route long-prompts)"."""
+    name = " ".join(str(entry[field]) for field in ("kind", "id") if isinstance(entry.get(field), str))
+    return f" ({name})" if name else ""
 
 
-def _shown(entry: Any) -> str:
+def _abbreviate(entry: Any) -> str:
     text = json.dumps(entry)
     return text if len(text) <= 40 else f"{text[:40]}..."

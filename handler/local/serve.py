@@ -1,6 +1,6 @@
-"""The local run: a DynamoDB in this process, the demo model, and the gateway, until a signal ends it.
+"""Runs a DynamoDB in this process, the demo model and the gateway, until a signal ends them.
 
-What it puts into the tables is in seeding.py, what it says of itself in banner.py.
+seeding.py fills the tables, banner.py writes what is printed at the start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from handler.local.banner import Run, banner, base_url
 from handler.local.create_tables import create_tables
 from handler.local.demo.server import create_demo
 from handler.local.rule_watch import watch_rules
-from handler.local.seeding import Seeded, Seeds, read_seeds, seed
+from handler.local.seeding import SeedResult, Seeds, read_seeds, store_seeds
 from handler.local.terminal_log import terminal_log
 from handler.main import build
 from handler.providers.provider import Provider
@@ -33,34 +33,34 @@ from rules.review.command_line import InvalidInput
 
 LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that running requests have after a signal
-START_TIMEOUT = 30  # seconds for an answer of DynamoDB: on a busy machine the embedded one starts slowly
+START_TIMEOUT = 30  # seconds for an answer of DynamoDB: the embedded one starts slowly on a busy machine
 KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that none closes under a request
 
 
 def serve(*, host: str, port: int, rules: str | None, keys: str | None) -> int:
-    """Serves until SIGINT or SIGTERM. The exit status: 0, or 2 when it could not begin."""
+    """Serve until SIGINT or SIGTERM. Returns the exit status: 0, or 2 when it could not start."""
     try:
         settings, seeds = read_settings(), read_seeds(rules=rules, keys=keys)
         with _listener(host, port) as listener:
             asyncio.run(_serve(settings, seeds, listener))
     except (InvalidSetting, StoreError, InvalidInput) as error:
-        _complain(str(error))
+        _print_error(str(error))
         return 2
     except KeyboardInterrupt:  # a second Ctrl-C
         return 130
     return 0
 
 
-async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None:
-    # The gateway logs its own failures, and a connection that echo-cut drops is dropped on purpose.
+async def _serve(settings: Settings, seeds: Seeds, listener: socket.socket) -> None:
+    # The gateway logs its own failures, and echo-cut drops its connections on purpose.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    stopped = _on_signals()
-    embedded = not given.dynamodb_endpoint
-    with _dynamodb(given.dynamodb_endpoint) as endpoint:
+    stopped = _stop_on_signals()
+    embedded = not settings.dynamodb_endpoint
+    with _dynamodb(settings.dynamodb_endpoint) as endpoint:
         local = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "SLUICE_PRIVATE_UPSTREAMS": "1"}
-        settings = read_settings({**given.environment, **local})
-        seeded, region = await asyncio.to_thread(_prepared, settings, seeds, embedded=embedded)
-        async with _echo() as row:
+        settings = read_settings({**settings.environment, **local})
+        seeded, region = await asyncio.to_thread(_prepare_tables, settings, seeds, embedded=embedded)
+        async with _demo_provider() as row:
             colour = sys.stdout.isatty() and not settings.environment.get("NO_COLOR")
             log = terminal_log(sys.stdout, colour=colour, level=settings.log_level)
             app, gateway = build(settings, extra_rows={row.name: row}, log=log)
@@ -73,7 +73,7 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
                 seeded=seeded,
                 available=gateway.policies.available,
             )
-            async with _running(app, listener, grace=GRACE):
+            async with _serving(app, listener, grace=GRACE):
                 sys.stdout.write(banner(run))
                 sys.stdout.flush()
                 examples = embedded and seeds.rules is None
@@ -84,7 +84,7 @@ async def _serve(given: Settings, seeds: Seeds, listener: socket.socket) -> None
 
 
 def keys_reader(settings: Settings) -> Callable[[], Awaitable[lint.KnownKeys]]:
-    """Returns a function that reads which keys and projects there are. It raises StoreError."""
+    """Return a function that reads the ids and projects of all keys. It raises StoreError."""
     dynamodb = create_client(settings)
 
     def read() -> lint.KnownKeys:
@@ -93,25 +93,25 @@ def keys_reader(settings: Settings) -> Callable[[], Awaitable[lint.KnownKeys]]:
     return lambda: asyncio.to_thread(read)
 
 
-def _prepared(settings: Settings, seeds: Seeds, *, embedded: bool) -> tuple[Seeded, str]:
-    """The tables made and filled as the contract (section 10) has it; and the region they are in."""
+def _prepare_tables(settings: Settings, seeds: Seeds, *, embedded: bool) -> tuple[SeedResult, str]:
+    """Create and fill the tables (contract, section 10). Returns their region as well."""
     dynamodb = create_client(settings, read_timeout=START_TIMEOUT)
-    call_aws(dynamodb, "list_tables", {"Limit": 1})  # says it in one line when nobody is there
+    call_aws(dynamodb, "list_tables", {"Limit": 1})  # raises StoreError where there is no DynamoDB
     if is_loopback(settings.dynamodb_endpoint):
         create_tables(dynamodb, settings)
-    seeded = seed(dynamodb, settings, seeds, examples=embedded, report=_complain)
+    seeded = store_seeds(dynamodb, settings, seeds, examples=embedded, report=_print_error)
     return seeded, str(dynamodb.meta.region_name)
 
 
 @contextmanager
-def _dynamodb(given: str | None) -> Iterator[str]:
-    """The endpoint that is given, else that of a DynamoDB in this process, which forgets at exit."""
-    if given:
-        yield given
+def _dynamodb(endpoint: str | None) -> Iterator[str]:
+    """Yield the endpoint, or without one that of a DynamoDB in this process."""
+    if endpoint:
+        yield endpoint
         return
     from moto.server import ThreadedMotoServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each of its requests
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
     server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
     server.start()
     try:
@@ -122,15 +122,15 @@ def _dynamodb(given: str | None) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def _echo() -> AsyncIterator[Provider]:
-    """The demo provider on a port of its own: the gateway reaches it over HTTP, as it reaches any other."""
+async def _demo_provider() -> AsyncIterator[Provider]:
+    """Serve the demo provider on its own port, so that the gateway calls it over HTTP like any other."""
     with _listener(LOOPBACK, 0) as listener:
-        async with _running(create_demo(), listener, grace=1):
+        async with _serving(create_demo(), listener, grace=1):
             yield Provider(name="local", base_url=base_url(listener), auth="none")
 
 
 class _Server(uvicorn.Server):
-    """One of the servers of this process: it says when it listens, and leaves the signals to `serve`."""
+    """A server that sets an event when it listens, and that leaves the signals to `serve`."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -146,8 +146,8 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _running(app: Any, listener: socket.socket, *, grace: int) -> AsyncIterator[None]:
-    """`app` served on `listener`; at the end its running requests have `grace` seconds."""
+async def _serving(app: Any, listener: socket.socket, *, grace: int) -> AsyncIterator[None]:
+    """Serve `app` on `listener`. At the end its running requests have `grace` seconds."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -169,9 +169,9 @@ async def _running(app: Any, listener: socket.socket, *, grace: int) -> AsyncIte
 
 @contextmanager
 def _listener(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens from now on: whoever connects early waits instead of being refused."""
+    """Yield a socket that listens already, so that early connections wait and are not refused."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, which create_server leaves out, asyncio sends small writes at once.
+    # create_server does not name the protocol, without which asyncio delays small writes.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -184,8 +184,8 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _on_signals() -> asyncio.Event:
-    """Set by the first SIGINT or SIGTERM; a second one is not waited for."""
+def _stop_on_signals() -> asyncio.Event:
+    """Return an event that the first SIGINT or SIGTERM sets. A second one ends the process at once."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:
@@ -199,5 +199,5 @@ def _on_signals() -> asyncio.Event:
     return stopped
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(f"sluice: {text}\n")

@@ -1,1 +1,1 @@
-"""The demo model of a local run, a provider of its own."""
+"""The demo model of a local run, served as a provider of its own."""

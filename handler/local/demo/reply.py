@@ -1,4 +1,4 @@
-"""What the demo model answers to a chat request, and how it says it: one answer, whole or as a stream.
+"""Makes the demo model's answer to a chat request, whole or as a stream.
 
 https://platform.openai.com/docs/api-reference/chat
 """
@@ -19,46 +19,46 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What every choice says."""
+    """The content of every choice."""
 
     text: str | None = None
     reasoning: str | None = None
     calls: tuple[tuple[str, str], ...] = ()  # (function, arguments as JSON)
     finish: str = "stop"
-    legacy: bool = False  # the call goes out as function_call
+    legacy: bool = False  # the call is sent as function_call
 
 
-def reply(body: Json) -> Reply:
-    """The answer to a chat request, which need not be a valid one."""
+def make_reply(body: Json) -> Reply:
+    """Return the answer to a chat request, which may be an invalid one."""
     legacy = "functions" in body and "tools" not in body
     if calls := tuple(_calls(body, legacy=legacy)):
         return Reply(calls=calls, finish="function_call" if legacy else "tool_calls", legacy=legacy)
     reasoning = "Let me think about that." if body.get("reasoning_effort") not in (None, "none") else None
-    text, finish = _limited(_text(body), body)
+    text, finish = _limit(_text(body), body)
     return Reply(text=text, reasoning=reasoning, finish=finish)
 
 
 def _text(body: Json) -> str:
-    """What it heard, in the form that was asked for."""
+    """Return the last message's text, in the requested format."""
     last = (_messages(body) or [{}])[-1]
-    teller = {"tool": "local/echo was told", "function": "local/echo was told"}.get(str(last.get("role")))
-    heard = f"{teller or 'local/echo heard'}: {_said(last) or '(nothing)'}"
+    prefix = "local/echo was told" if last.get("role") in ("tool", "function") else "local/echo heard"
+    echo = f"{prefix}: {_text_of(last) or '(nothing)'}"
     match body.get("response_format"):
         case {"type": "json_schema", "json_schema": {"schema": schema}}:
             return json.dumps(sample(schema), ensure_ascii=False)
         case {"type": "json_object"}:
-            return json.dumps({"heard": heard}, ensure_ascii=False)
-    return heard
+            return json.dumps({"heard": echo}, ensure_ascii=False)
+    return echo
 
 
-def _said(message: Json) -> str:
-    """The text of a message; parts that are no text are named."""
+def _text_of(message: Json) -> str:
+    """Return the text of a message, with the type of each part that is not text."""
     match message.get("content"):
         case str(text):
             return text
         case list(parts):
-            named = (part if isinstance(part, dict) else {} for part in parts)
-            return " ".join(str(part.get("text", f"[{part.get('type')}]")) for part in named)
+            objects = (part if isinstance(part, dict) else {} for part in parts)
+            return " ".join(str(part.get("text", f"[{part.get('type')}]")) for part in objects)
     return ""
 
 
@@ -67,95 +67,98 @@ def _messages(body: Json) -> list[Json]:
     return [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
 
 
-def _limited(text: str, body: Json) -> tuple[str, str]:
-    """The text up to the first `stop` or to the most tokens, and its finish reason."""
+def _limit(text: str, body: Json) -> tuple[str, str]:
+    """Return the text up to the first `stop` or the largest number of tokens, and the finish reason."""
     stop = body.get("stop")
     stops = [one for one in (stop if isinstance(stop, list) else [stop]) if isinstance(one, str) and one]
     text = text[: min((at for one in stops if (at := text.find(one)) >= 0), default=len(text))]
-    most = body.get("max_completion_tokens") or body.get("max_tokens")
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
     words = _words(text)
-    if isinstance(most, int) and most < len(words):
-        return "".join(words[:most]), "length"
+    if isinstance(limit, int) and limit < len(words):
+        return "".join(words[:limit]), "length"
     return text, "stop"
 
 
 def _calls(body: Json, *, legacy: bool) -> Iterator[tuple[str, str]]:
-    """One call for each tool that may be called; once a tool has answered, only what is forced."""
+    """Yield one call for each allowed tool; after a tool's result, only if a call is forced."""
     choice = body.get("function_call" if legacy else "tool_choice")
-    forced, wanted = _forced(choice)
+    forced, allowed = _parse_choice(choice)
     answered = (_messages(body) or [{}])[-1].get("role") in ("tool", "function")
     if choice == "none" or (answered and not forced):
         return
-    able = [one for one in _functions(body, legacy=legacy) if wanted is None or one.get("name") in wanted]
-    one_only = legacy or body.get("parallel_tool_calls") is False
-    for function in able[:1] if one_only else able:
+    functions = _functions(body, legacy=legacy)
+    functions = [one for one in functions if allowed is None or one.get("name") in allowed]
+    only_one = legacy or body.get("parallel_tool_calls") is False
+    for function in functions[:1] if only_one else functions:
         yield str(function.get("name")), json.dumps(sample(function.get("parameters") or {"type": "object"}))
 
 
 def _functions(body: Json, *, legacy: bool) -> list[Json]:
     tools = body.get("functions" if legacy else "tools")
     tools = tools if isinstance(tools, list) else []
-    named = tools if legacy else [tool.get("function") for tool in tools if isinstance(tool, dict)]
-    return [one for one in named if isinstance(one, dict)]
+    functions = tools if legacy else [tool.get("function") for tool in tools if isinstance(tool, dict)]
+    return [function for function in functions if isinstance(function, dict)]
 
 
-def _forced(choice: Any) -> tuple[bool, frozenset[Any] | None]:
-    """Whether a call is forced, and the names of the only tools that may be called."""
+def _parse_choice(choice: Any) -> tuple[bool, frozenset[Any] | None]:
+    """Return True if a call is forced, and the names of the allowed tools (None: all)."""
     match choice:
         case "required":
             return True, None
         case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": list(tools)}}:
-            return mode == "required", frozenset(name for tool in tools for name in _forced(tool)[1] or ())
+            return mode == "required", frozenset(
+                name for tool in tools for name in _parse_choice(tool)[1] or ()
+            )
         case {"function": {"name": name}} | {"name": name}:
             return True, frozenset([name])
     return False, None
 
 
-def completion(body: Json, said: Reply, *, head: Json) -> Json:
-    """The whole answer. https://platform.openai.com/docs/api-reference/chat/object"""
-    message: Json = {"role": "assistant", "content": said.text, "refusal": None}
-    if said.reasoning:
-        message["reasoning_content"] = said.reasoning
-    if said.legacy:
-        name, arguments = said.calls[0]
+def completion(body: Json, reply: Reply, *, head: Json) -> Json:
+    """Return the whole answer. https://platform.openai.com/docs/api-reference/chat/object"""
+    message: Json = {"role": "assistant", "content": reply.text, "refusal": None}
+    if reply.reasoning:
+        message["reasoning_content"] = reply.reasoning
+    if reply.legacy:
+        name, arguments = reply.calls[0]
         message["function_call"] = {"name": name, "arguments": arguments}
-    elif said.calls:
-        message["tool_calls"] = [_tool_call(name, arguments) for name, arguments in said.calls]
-    ending = {"logprobs": None, "finish_reason": said.finish}
+    elif reply.calls:
+        message["tool_calls"] = [_tool_call(name, arguments) for name, arguments in reply.calls]
+    ending = {"logprobs": None, "finish_reason": reply.finish}
     choices = [{"index": index, "message": message, **ending} for index in range(_n(body))]
-    return {**head, "object": "chat.completion", "choices": choices, "usage": usage(body, said)}
+    return {**head, "object": "chat.completion", "choices": choices, "usage": usage(body, reply)}
 
 
-def chunks(body: Json, said: Reply, *, head: Json) -> Iterator[Json]:
-    """The same answer word by word. https://platform.openai.com/docs/api-reference/chat-streaming"""
+def chunks(body: Json, reply: Reply, *, head: Json) -> Iterator[Json]:
+    """Yield the same answer word by word. https://platform.openai.com/docs/api-reference/chat-streaming"""
     options = body.get("stream_options")
     counted = isinstance(options, dict) and options.get("include_usage") is True
     head = {**head, "object": "chat.completion.chunk", **({"usage": None} if counted else {})}
-    for delta in (*_deltas(said), None):
+    for delta in (*_deltas(reply), None):
         for index in range(_n(body)):
-            ending = {"logprobs": None, "finish_reason": said.finish if delta is None else None}
+            ending = {"logprobs": None, "finish_reason": reply.finish if delta is None else None}
             yield {**head, "choices": [{"index": index, "delta": delta or {}, **ending}]}
     if counted:
-        yield {**head, "choices": [], "usage": usage(body, said)}
+        yield {**head, "choices": [], "usage": usage(body, reply)}
 
 
-def _deltas(said: Reply) -> Iterator[Json]:
-    """Role once; id and name of a call once, its arguments in pieces."""
-    yield {"role": "assistant", "content": None if said.calls else "", "refusal": None}
-    yield from ({"reasoning_content": word} for word in _words(said.reasoning))
-    yield from ({"content": word} for word in _words(said.text))
-    for index, (name, arguments) in enumerate(said.calls):
+def _deltas(reply: Reply) -> Iterator[Json]:
+    """Yield the role once, the id and name of each call once, and everything else in words."""
+    yield {"role": "assistant", "content": None if reply.calls else "", "refusal": None}
+    yield from ({"reasoning_content": word} for word in _words(reply.reasoning))
+    yield from ({"content": word} for word in _words(reply.text))
+    for index, (name, arguments) in enumerate(reply.calls):
         opening = _tool_call(name, "")
         yield (
             {"function_call": opening["function"]}
-            if said.legacy
+            if reply.legacy
             else {"tool_calls": [{"index": index, **opening}]}
         )
         for piece in _words(arguments):
             more = {"arguments": piece}
             yield (
                 {"function_call": more}
-                if said.legacy
+                if reply.legacy
                 else {"tool_calls": [{"index": index, "function": more}]}
             )
 
@@ -165,23 +168,25 @@ def _tool_call(name: str, arguments: str) -> Json:
     return {"id": f"call_{secrets.token_hex(12)}", "type": "function", "function": call}
 
 
-def usage(body: Json, said: Reply) -> Json:
-    """Tokens are words here; a call's arguments count too."""
-    asked = sum(len(_words(_said(message))) for message in _messages(body))
-    thought = len(_words(said.reasoning)) * _n(body)
-    written = sum(len(_words(text)) for text in (said.text, *(part for call in said.calls for part in call)))
-    answered = thought + written * _n(body)
+def usage(body: Json, reply: Reply) -> Json:
+    """Count tokens, which are words here. The arguments of calls count too."""
+    prompt = sum(len(_words(_text_of(message))) for message in _messages(body))
+    reasoning = len(_words(reply.reasoning)) * _n(body)
+    written = sum(
+        len(_words(text)) for text in (reply.text, *(part for call in reply.calls for part in call))
+    )
+    completion = reasoning + written * _n(body)
     return {
-        "prompt_tokens": asked,
-        "completion_tokens": answered,
-        "total_tokens": asked + answered,
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": thought},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
 
 
 def _words(text: str | None) -> list[str]:
-    """The text in pieces of a word and the space before it; joined they are the text."""
+    """Split the text into words, each with the space before it."""
     return re.findall(r"\s*\S+|\s+$", text or "")
 
 

@@ -1,4 +1,4 @@
-"""What a local run says of itself: everything in it can be pasted."""
+"""The banner of a local run, whose commands can be pasted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from handler.access.keys import generate_key
 from handler.local.banner import Run, banner, base_url
-from handler.local.seeding import Seeded
+from handler.local.seeding import SeedResult
 from handler.settings import Settings
 
 Json = dict[str, Any]
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 def run_of(**fields: Any) -> Run:
     environment = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:4566", **fields.pop("environment", {})}
-    seeded = Seeded(rules=7, keys=1, made=generate_key())
+    seeded = SeedResult(rules=7, keys=1, new_key=generate_key())
     given: Json = {"embedded": True, "region": "us-east-1", "seeded": seeded}
     given |= {"available": frozenset({"local"})}
     return Run(
@@ -32,39 +32,39 @@ def run_of(**fields: Any) -> Run:
 
 def test_the_banner_of_an_embedded_run_can_be_pasted() -> None:
     run = run_of()
-    told = banner(run)
-    assert f"Bearer {run.seeded.made}" in told
-    assert "forgotten at exit" in told
+    text = banner(run)
+    assert f"Bearer {run.seeded.new_key}" in text
+    assert "forgotten at exit" in text
     assert (
         "aws dynamodb scan --table-name sluice-rules --endpoint-url http://127.0.0.1:4566 --region us-east-1"
-        in told
+        in text
     )
-    assert "AWS_ACCESS_KEY_ID=local" in told
-    assert "with the package openai" in told
-    compile(told[told.index("from openai") :], "banner", "exec")
+    assert "AWS_ACCESS_KEY_ID=local" in text
+    assert "with the package openai" in text
+    compile(text[text.index("from openai") :], "banner", "exec")
 
 
 def test_the_banner_of_a_given_dynamodb_says_that_nothing_was_deleted() -> None:
-    told = banner(run_of(embedded=False, seeded=Seeded(rules=2, keys=0)))
-    assert "nothing deleted" in told
-    assert "keys create" in told
-    assert "$SLUICE_KEY" in told
-    assert "AWS_ACCESS_KEY_ID" not in told
-    compile(told[told.index("import os") :], "banner", "exec")
+    text = banner(run_of(embedded=False, seeded=SeedResult(rules=2, keys=0)))
+    assert "nothing deleted" in text
+    assert "keys create" in text
+    assert "$SLUICE_KEY" in text
+    assert "AWS_ACCESS_KEY_ID" not in text
+    compile(text[text.index("import os") :], "banner", "exec")
 
 
 def test_the_banner_names_live_providers_and_no_credential() -> None:
     environment = {"GROQ_API_KEY": "gsk-canary"}
-    told = banner(run_of(environment=environment, available=frozenset({"local", "ours", "groq"})))
-    assert "local/echo, which echoes, and those of groq, ours\n" in told
-    assert "canary" not in told
+    text = banner(run_of(environment=environment, available=frozenset({"local", "ours", "groq"})))
+    assert "local/echo, which echoes, and those of groq, ours\n" in text
+    assert "canary" not in text
 
 
 def test_the_banner_names_the_proxies_and_no_password() -> None:
     proxies = {"HTTPS_PROXY": "http://me:canary@proxy.corp:3128", "NO_PROXY": ".corp, 10.0.0.0/8"}
-    told = banner(run_of(environment=proxies))
-    assert "providers by https through proxy.corp:3128, except loopback, .corp, 10.0.0.0/8\n" in told
-    assert "canary" not in told
+    text = banner(run_of(environment=proxies))
+    assert "providers by https through proxy.corp:3128, except loopback, .corp, 10.0.0.0/8\n" in text
+    assert "canary" not in text
     assert "proxy" not in banner(run_of())
 
 
@@ -72,7 +72,7 @@ def test_the_banner_names_the_proxies_and_no_password() -> None:
     ("host", "url"),
     [
         pytest.param("127.0.0.1", "http://127.0.0.1:{}/v1", id="loopback"),
-        pytest.param("0.0.0.0", "http://127.0.0.1:{}/v1", id="anywhere is called on loopback"),
+        pytest.param("0.0.0.0", "http://127.0.0.1:{}/v1", id="any address is called on loopback"),
         pytest.param("::1", "http://[::1]:{}/v1", id="an IPv6 address in brackets"),
     ],
 )

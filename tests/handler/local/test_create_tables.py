@@ -1,4 +1,4 @@
-"""The tables of a local run are the tables of template.yaml."""
+"""The tables of a local run, which are those of template.yaml."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.local.create_tables import create_tables, definitions, template
+from handler.local.create_tables import create_tables, read_definitions, read_template
 from handler.settings import Settings
 from handler.store.tables import TABLES
 from tests.support.tables import SETTINGS, dynamodb
@@ -21,16 +21,16 @@ def client() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("logical", list(TABLES))
-def test_a_created_table_is_what_the_template_says(client: Any, logical: str) -> None:
+def test_a_created_table_is_as_in_the_template(client: Any, logical: str) -> None:
     name = getattr(SETTINGS, TABLES[logical])
-    wanted = definitions()[logical]
-    made = client.describe_table(TableName=name)["Table"]
-    assert made["KeySchema"] == wanted["KeySchema"]
-    assert made["AttributeDefinitions"] == wanted["AttributeDefinitions"]
-    assert made["BillingModeSummary"]["BillingMode"] == wanted["BillingMode"]
-    assert made["DeletionProtectionEnabled"] == wanted.get("DeletionProtectionEnabled", False)
+    expected = read_definitions()[logical]
+    created = client.describe_table(TableName=name)["Table"]
+    assert created["KeySchema"] == expected["KeySchema"]
+    assert created["AttributeDefinitions"] == expected["AttributeDefinitions"]
+    assert created["BillingModeSummary"]["BillingMode"] == expected["BillingMode"]
+    assert created["DeletionProtectionEnabled"] == expected.get("DeletionProtectionEnabled", False)
     expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-    attribute = wanted.get("TimeToLiveSpecification", {}).get("AttributeName")
+    attribute = expected.get("TimeToLiveSpecification", {}).get("AttributeName")
     assert expiry.get("AttributeName") == attribute
 
 
@@ -39,17 +39,17 @@ def test_only_missing_tables_are_created(client: Any) -> None:
     assert create_tables(client, Settings(rules_table="other-rules")) == ["other-rules"]
 
 
-def test_every_table_of_the_template_is_known_here() -> None:
-    resources = template()["Resources"].items()
+def test_every_table_of_the_template_is_created() -> None:
+    resources = read_template()["Resources"].items()
     assert {name for name, each in resources if each["Type"] == "AWS::DynamoDB::Table"} == set(TABLES)
 
 
-def test_cloudformation_tags_do_not_disturb_the_reading(tmp_path: Path) -> None:
+def test_cloudformation_tags_are_read_as_plain_values(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(
         "a: !Ref X\nb: !Sub ['${Y}', {Y: !GetAtt Z.Arn}]\nc: !If [P, {k: v}, !Ref 'AWS::NoValue']\n"
     )
-    assert template(path) == {
+    assert read_template(path) == {
         "a": {"!Ref": "X"},
         "b": {"!Sub": ["${Y}", {"Y": {"!GetAtt": "Z.Arn"}}]},
         "c": {"!If": ["P", {"k": "v"}, {"!Ref": "AWS::NoValue"}]},

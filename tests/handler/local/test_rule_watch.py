@@ -1,4 +1,4 @@
-"""A local run warns on its console of what never applies, as soon as a record is edited."""
+"""The warnings that a local run logs after an edit of the rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rules.review.lint import KnownKeys
 from tests.support.gateways import start_gateway
 
 TYPO = {"kind": "access", "id": "typo", "deny": ["opneai/*"]}
-NOBODY = {"kind": "access", "id": "nobody", "scope": {"project": "suport"}, "deny": ["openai/*"]}
+NO_KEY = {"kind": "access", "id": "no-key", "scope": {"project": "suport"}, "deny": ["openai/*"]}
 KEYS = KnownKeys(ids=frozenset({"k"}), projects=frozenset({"support"}))
 
 
@@ -22,17 +22,17 @@ async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> Non
     watching = asyncio.ensure_future(watch_rules(gateway.gateway, read_keys))
     for records, logged in (([TYPO], 1), ([], 1), ([TYPO], 2)):
         gateway.tables.records[:] = records
-        await asyncio.sleep(400)  # longer than an emptied table is not believed
+        await asyncio.sleep(400)  # longer than the old rules stay after the table was emptied
         lines = [one["message"] for one in gateway.lines if one["level"] == "WARNING"]
         assert len(lines) == logged
         assert all(line.startswith("access/typo: `deny`: no model in the catalogue") for line in lines)
     watching.cancel()
 
 
-async def test_a_scope_without_a_key_is_warned_of_but_for_what_a_run_begins_with() -> None:
-    gateway = start_gateway([NOBODY], SLUICE_RULES_TTL="60")
+async def test_a_scope_without_a_key_is_a_warning_except_in_the_first_rules() -> None:
+    gateway = start_gateway([NO_KEY], SLUICE_RULES_TTL="60")
     watching = asyncio.ensure_future(watch_rules(gateway.gateway, read_keys, known=True))
-    for records, logged in (([NOBODY], 0), ([NOBODY, {**NOBODY, "id": "b", "scope": {"key": "k2"}}], 1)):
+    for records, logged in (([NO_KEY], 0), ([NO_KEY, {**NO_KEY, "id": "b", "scope": {"key": "k2"}}], 1)):
         gateway.tables.records[:] = records
         await asyncio.sleep(400)
         lines = [one["message"] for one in gateway.lines if one["level"] == "WARNING"]

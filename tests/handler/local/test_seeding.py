@@ -1,4 +1,4 @@
-"""What a local run begins with: the examples, or files with good and bad records in them."""
+"""The records of a new local run: the examples, or those of files with good and bad records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handler.access.keys import generate_key, hash_key
-from handler.local.seeding import EXAMPLES, Seeded, Seeds, read_seeds, seed
+from handler.local.seeding import EXAMPLES, SeedResult, Seeds, read_seeds, store_seeds
 from handler.settings import Settings
 from handler.store.attributes import deserialize_item
 from handler.store.dynamodb import StoreError, scan
@@ -23,37 +23,39 @@ SETTINGS = Settings()
 ROUTE = {"kind": "route", "id": "a", "model": "local/echo"}
 
 
-def seeded(seeds: Seeds, *, examples: bool = False) -> tuple[Seeded, list[Json], list[Json], list[str]]:
-    """What became of the seeds: the count, both tables, and what was reported."""
+def run_seeds(
+    seeds: Seeds, *, examples: bool = False
+) -> tuple[SeedResult, list[Json], list[Json], list[str]]:
+    """Return the counts, the records of both tables, and the reports."""
     reports: list[str] = []
     with dynamodb() as client:
-        found = seed(client, SETTINGS, seeds, examples=examples, report=reports.append)
+        result = store_seeds(client, SETTINGS, seeds, examples=examples, report=reports.append)
         tables = (SETTINGS.rules_table, SETTINGS.keys_table)
         rules, keys = ([deserialize_item(item) for item in scan(client, table)] for table in tables)
-    return found, rules, keys, reports
+    return result, rules, keys, reports
 
 
-def test_an_embedded_run_begins_with_the_examples_and_a_fresh_key() -> None:
-    found, rules, (key,), reports = seeded(Seeds(), examples=True)
-    assert found.made
-    assert (key["hash"], key["scopes"]) == (hash_key(found.made), ["manage"])
-    assert found.made not in json.dumps(key)
-    assert (found.rules, reports) == (len(rules), [])
+def test_an_embedded_run_starts_with_the_examples_and_a_new_key() -> None:
+    result, rules, (key,), reports = run_seeds(Seeds(), examples=True)
+    assert result.new_key
+    assert (key["hash"], key["scopes"]) == (hash_key(result.new_key), ["manage"])
+    assert result.new_key not in json.dumps(key)
+    assert (result.rules, reports) == (len(rules), [])
     assert {(rule["kind"], rule["id"]) for rule in rules} == {(one["kind"], one["id"]) for one in examples()}
 
 
 def test_a_run_on_a_given_dynamodb_writes_no_examples() -> None:
-    found, rules, keys, reports = seeded(Seeds())
-    assert (found, rules, keys, reports) == (Seeded(rules=0, keys=0), [], [], [])
+    result, rules, keys, reports = run_seeds(Seeds())
+    assert (result, rules, keys, reports) == (SeedResult(rules=0, keys=0), [], [], [])
 
 
 def test_each_file_replaces_its_own_examples() -> None:
-    found, rules, keys, _ = seeded(Seeds(rules=[ROUTE]), examples=True)
-    assert (rules, len(keys), bool(found.made)) == ([ROUTE], 1, True)
+    result, rules, keys, _ = run_seeds(Seeds(rules=[ROUTE]), examples=True)
+    assert (rules, len(keys), bool(result.new_key)) == ([ROUTE], 1, True)
     key = generate_key()
-    found, rules, keys, _ = seeded(Seeds(keys=[{"key": key, "name": "ci"}]), examples=True)
+    result, rules, keys, _ = run_seeds(Seeds(keys=[{"key": key, "name": "ci"}]), examples=True)
     assert (len(rules), keys[0]["hash"], keys[0]["name"]) == (len(examples()), hash_key(key), "ci")
-    assert found.made is None
+    assert result.new_key is None
 
 
 @pytest.mark.parametrize(
@@ -73,24 +75,24 @@ def test_each_file_replaces_its_own_examples() -> None:
             {"kind": "route", "model": "local/echo"},
             ("rule 2", "id"),
             False,
-            id="no id, so no table can hold it",
+            id="no id, which the table needs",
         ),
         pytest.param({"kind": "", "id": "a"}, ("rule 2",), False, id="an empty kind"),
-        pytest.param("route", ("rule 2", '"route"'), False, id="no record at all"),
+        pytest.param("route", ("rule 2", '"route"'), False, id="not an object"),
         pytest.param(
-            {**ROUTE, "note": "x" * 500_000}, ("route a", "ize"), False, id="more than an item may hold"
+            {**ROUTE, "note": "x" * 500_000}, ("route a", "ize"), False, id="larger than an item may be"
         ),
         pytest.param(
-            {**ROUTE, "priority": float("inf")}, ("route a",), False, id="a number no table can hold"
+            {**ROUTE, "priority": float("inf")}, ("route a",), False, id="a number that no table can hold"
         ),
     ],
 )
 def test_a_bad_rule_is_reported_and_the_others_are_stored(
     entry: Any, words: tuple[str, ...], stored: bool
 ) -> None:
-    found, rules, _, reports = seeded(Seeds(rules=[{**ROUTE, "id": "good"}, entry]))
+    result, rules, _, reports = run_seeds(Seeds(rules=[{**ROUTE, "id": "good"}, entry]))
     assert all(word in " ".join(reports) for word in words), reports
-    assert (found.rules, len(rules)) == (1 + stored, 1 + stored)
+    assert (result.rules, len(rules)) == (1 + stored, 1 + stored)
 
 
 @pytest.mark.parametrize(
@@ -100,26 +102,26 @@ def test_a_bad_rule_is_reported_and_the_others_are_stored(
         pytest.param({"key": "sk-other-1"}, "`key`", id="a key of another form"),
         pytest.param({"key": generate_key(), "scopes": ["admin"]}, "scopes", id="an unknown scope"),
         pytest.param({"key": generate_key(), "expires": "2027-01-31"}, "expires", id="a misspelt field"),
-        pytest.param("sk-sluice-x", "no record", id="no record at all"),
+        pytest.param("sk-sluice-x", "expected a record", id="not an object"),
     ],
 )
 def test_a_bad_key_is_reported_and_never_shown(entry: Any, word: str) -> None:
-    _, _, keys, reports = seeded(Seeds(keys=[entry, {"key": generate_key()}]))
+    _, _, keys, reports = run_seeds(Seeds(keys=[entry, {"key": generate_key()}]))
     assert (len(keys), len(reports), word in reports[0]) == (1, 1, True)
     assert "key 1" in reports[0]
     assert "sk-sluice-x" not in reports[0]
 
 
-def test_a_store_that_cannot_be_used_is_no_bad_record() -> None:
+def test_a_failing_store_is_not_reported_as_a_bad_record() -> None:
     with dynamodb() as client, pytest.raises(StoreError):
-        seed(client, Settings(rules_table="other"), Seeds(rules=[ROUTE]), examples=False, report=print)
+        store_seeds(client, Settings(rules_table="other"), Seeds(rules=[ROUTE]), examples=False, report=print)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param(None, "No such file", id="there is no file"),
-        pytest.param("{nonsense", "not JSON", id="no JSON"),
+        pytest.param(None, "No such file", id="a missing file"),
+        pytest.param("{nonsense", "not JSON", id="not JSON"),
         pytest.param('{"kind": "route"}', "not a JSON list", id="one record without a list"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The local run as a process: how it begins, serves and ends."""
+"""The local run as a process: its start, its answers and its end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
 
 
 def ask(run: LocalRun, path: str, body: Json | None = None, key: str | None = None) -> Any:
-    """The response to one request, its body not read yet."""
+    """Send a request, and return the response with its body unread."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"authorization": f"Bearer {key or run.key}"}
     return urllib.request.urlopen(urllib.request.Request(run.base_url + path, data, headers), timeout=30)
@@ -37,23 +37,23 @@ HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
 
 @pytest.mark.slow
-def test_the_line_that_was_printed_answers(running: LocalRun) -> None:
+def test_the_printed_curl_command_works(running: LocalRun) -> None:
     (curl,) = [line for line in running.output.splitlines() if line.startswith("curl ")]
-    told = subprocess.run(curl, shell=True, capture_output=True, text=True, timeout=30, check=True)
-    assert json.loads(told.stdout)["choices"][0]["message"]["content"] == "local/echo heard: hello"
+    result = subprocess.run(curl, shell=True, capture_output=True, text=True, timeout=30, check=True)
+    assert json.loads(result.stdout)["choices"][0]["message"]["content"] == "local/echo heard: hello"
 
 
 @pytest.mark.slow
-def test_it_is_healthy_and_its_log_shows_decisions(running: LocalRun) -> None:
+def test_health_is_ok_and_the_log_shows_decisions(running: LocalRun) -> None:
     with ask(running, "/health") as answer:
         assert json.load(answer)["status"] == "ok"
     with ask(running, "/chat/completions", {**HELLO, "tags": {"team": "support"}}) as answer:
         assert answer.headers["x-sluice-rule"] == "support"
-    assert any("200  local/echo  rule support" in line for line in lines_soon(running))
+    assert any("200  local/echo  rule support" in line for line in log_lines(running))
 
 
-def lines_soon(run: LocalRun) -> list[str]:
-    """The output once the log's lines, written beside the request, are in it."""
+def log_lines(run: LocalRun) -> list[str]:
+    """Return the output, after the time that it takes to write the log."""
     time.sleep(0.2)
     return run.output.splitlines()
 
@@ -94,19 +94,17 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     ("arguments", "environment", "words"),
     [
         pytest.param(["--rules", "missing.json"], {}, "missing.json", id="a missing file"),
-        pytest.param(
-            [], {"SLUICE_RULES_TTL": "soon"}, "SLUICE_RULES_TTL", id="a setting that cannot be read"
-        ),
+        pytest.param([], {"SLUICE_RULES_TTL": "soon"}, "SLUICE_RULES_TTL", id="an invalid setting"),
         pytest.param(
             [],
             {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"},
             "list tables",
-            id="nobody at the DynamoDB",
+            id="no DynamoDB at the endpoint",
         ),
-        pytest.param(["--port", "70000"], {}, "70000", id="a port that is none"),
+        pytest.param(["--port", "70000"], {}, "70000", id="not a port"),
     ],
 )
-def test_what_cannot_begin_says_so(
+def test_a_run_that_cannot_start_prints_the_reason(
     arguments: list[str], environment: dict[str, str], words: str, tmp_path: Path
 ) -> None:
     run = start_run(tmp_path, "--port", "0", *arguments, environment=environment)

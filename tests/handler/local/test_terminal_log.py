@@ -1,4 +1,4 @@
-"""The log of a local run, line by line."""
+"""The log lines of a local run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Json = dict[str, Any]
                 ],
             },
             "fallback  2 attempts: x/y server 500  ~2+1 tokens  9 ms  stream  client left  stale rules",
-            id="failed over, and left",
+            id="a failover, after which the client disconnected",
         ),
         pytest.param(
             {
@@ -57,7 +57,7 @@ Json = dict[str, Any]
                 "error": {"code": "invalid_api_key", "message": "No\x1b[2J good\n"},
             },
             "401  GET /v1/models  1 ms  invalid_api_key: No [2J good ",
-            id="a refusal, whose text cannot steer the terminal",
+            id="a refusal with a control sequence in its text",
         ),
         pytest.param(
             {
@@ -68,9 +68,9 @@ Json = dict[str, Any]
                 "rule": "a\rb",
             },
             "404  GET / ]0;mine  07:00:00  200  forged  rule a b  1 attempt: x/ [2J a b  0 ms",
-            id="a path and all else that was written by others",
+            id="control sequences in a path and other text of callers",
         ),
-        pytest.param({}, "GET", id="nothing known but the request"),
+        pytest.param({}, "GET", id="only the method is known"),
     ],
 )
 def test_a_request_is_one_line(entry: Json, line: str) -> None:
@@ -80,26 +80,26 @@ def test_a_request_is_one_line(entry: Json, line: str) -> None:
     assert line in out.getvalue()[9:]
 
 
-def test_in_colour_too_nothing_of_a_caller_steers_the_terminal() -> None:
+def test_in_colour_no_text_of_a_caller_controls_the_terminal() -> None:
     out = io.StringIO()
     log = terminal_log(out, colour=True)
     log({"message": "request", "path": "/\x1b[2J\u202e", "error": {"code": "\x9b1m"}})
-    left = re.sub(r"\x1b\[[0-9]{1,2}m", "", out.getvalue())
-    assert left.removesuffix("\n").isprintable()
+    text = re.sub(r"\x1b\[[0-9]{1,2}m", "", out.getvalue())
+    assert text.removesuffix("\n").isprintable()
 
 
 def test_colour_is_for_terminals() -> None:
-    plain, painted = io.StringIO(), io.StringIO()
+    plain, coloured = io.StringIO(), io.StringIO()
     entry = {"message": "request", "status": 200, "model": "local/echo", "reason": "requested", "ms": 1}
     terminal_log(plain, colour=False)(entry)
-    terminal_log(painted, colour=True)(entry)
+    terminal_log(coloured, colour=True)(entry)
     assert "\x1b" not in plain.getvalue()
-    assert "\x1b[32m200\x1b[0m" in painted.getvalue()
+    assert "\x1b[32m200\x1b[0m" in coloured.getvalue()
 
 
-def test_what_else_an_operator_should_know_is_a_line_too() -> None:
+def test_an_entry_that_is_not_a_request_is_one_line() -> None:
     out = io.StringIO()
     log = terminal_log(out, colour=False, level="WARNING")
     log({"level": "ERROR", "message": "a rule is unreadable", "id": "a", "field": "prefers"})
-    log({"level": "INFO", "message": "unheard"})
+    log({"level": "INFO", "message": "not shown"})
     assert out.getvalue()[9:] == "ERROR  a rule is unreadable id=a field=prefers\n"
