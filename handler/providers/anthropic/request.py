@@ -30,9 +30,9 @@ _EMAIL_OR_PHONE = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s().-]{7,}")
 
 def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     """Return the body, and the names of the parameters that were left out or lowered."""
-    modernised, rules, dropped = functions_to_tools(chat), family_rules(model), list[str]()
+    modern, rules, dropped = functions_to_tools(chat), family_rules(model), list[str]()
     conversation = Conversation(
-        modernised["messages"], _FORMAT, model=model.name, system_turns="system_turns" in rules
+        modern["messages"], _FORMAT, model=model.name, system_turns="system_turns" in rules
     )
     if conversation.prefilled and rules and "prefill" not in model.can:
         raise unsupported("messages", "the model does not support a prefilled answer")
@@ -40,10 +40,10 @@ def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
         "model": model.name,
         "max_tokens": max_tokens_of(chat, model, dropped) or model.max_output or MAX_OUTPUT,
     }
-    forced = set_tools(modernised, body, conversation, rules, dropped)
+    forced = set_tools(modern, body, conversation, rules, dropped)
     schema = set_schemas(chat, body, model, dropped)
     set_thinking(chat, body, conversation, rules, forced, dropped)
-    for name, value in modernised.items():
+    for name, value in modern.items():
         if name in _FIELDS and value is not None:
             body |= _FIELDS[name](value, body, dropped)
         elif name not in _HANDLED and not is_negligible(name, value):

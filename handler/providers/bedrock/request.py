@@ -49,11 +49,11 @@ _HANDLED = frozenset(
 
 def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
     """Return the body, and the names of the parameters that were left out or lowered."""
-    modernised, rules, dropped = functions_to_tools(chat), family_rules(model), list[str]()
-    conversation = _conversation(modernised["messages"], model, rules)
+    modern, rules, dropped = functions_to_tools(chat), family_rules(model), list[str]()
+    conversation = _conversation(modern["messages"], model, rules)
     max_tokens = max_tokens_of(chat, model, dropped)
     anthropic: Json = {"max_tokens": max_tokens or model.max_output or MAX_OUTPUT}
-    forced = set_tools(modernised, anthropic, conversation, rules, dropped)
+    forced = set_tools(modern, anthropic, conversation, rules, dropped)
     schema = set_schemas(chat, anthropic, model, dropped)
     set_thinking(chat, anthropic, conversation, rules, forced, dropped)
     _forbid_calls(chat, anthropic, conversation, dropped)

@@ -1,1 +1,1 @@
-"""Anthropic's content blocks, of which Bedrock's Converse format is made, too."""
+"""Anthropic's content blocks, from which Bedrock's Converse format is made too."""

@@ -41,36 +41,36 @@ def sent(case: Path) -> tuple[Any, str, dict[str, Any]]:
 
 @pytest.mark.parametrize("case", captures_with("request.json"), ids=case_id)
 def test_a_request_matches_the_service_model(case: Path) -> None:
-    called, _, given = sent(case)
-    report = ParamValidator().validate(given, called.input_shape)
+    converse, _, params = sent(case)
+    report = ParamValidator().validate(params, converse.input_shape)
     assert not report.has_errors(), report.generate_report()
-    assert list(violations(given, called.input_shape)) == []
+    assert list(violations(params, converse.input_shape)) == []
 
 
 def test_an_unknown_field_is_detected() -> None:
-    called, _, given = sent(WIRE / "bedrock" / "text")
-    given["messages"][0]["content"][0]["unknown"] = 1
-    assert ParamValidator().validate(given, called.input_shape).has_errors()
+    converse, _, params = sent(WIRE / "bedrock" / "text")
+    params["messages"][0]["content"][0]["unknown"] = 1
+    assert ParamValidator().validate(params, converse.input_shape).has_errors()
     invalid = {
         "messages": [{"role": "user", "content": [{"toolUse": {"toolUseId": "ä", "name": "n", "input": {}}}]}]
     }
-    assert list(violations(invalid, called.input_shape))
+    assert list(violations(invalid, converse.input_shape))
 
 
 @pytest.mark.parametrize("case", captures_with("request.json"), ids=case_id)
 def test_botocore_sends_the_same_bytes_to_the_same_path(case: Path) -> None:
-    called, model, given = sent(case)
-    made = create_serializer("rest-json").serialize_to_request(given, called)
-    assert json.loads(made["body"]) == read_file(case, "request.json")
-    stream = called.name == "ConverseStream"
-    assert made["url_path"] == Bedrock().path(unlisted_model("bedrock", model), stream=stream)
+    converse, model, params = sent(case)
+    request = create_serializer("rest-json").serialize_to_request(params, converse)
+    assert json.loads(request["body"]) == read_file(case, "request.json")
+    stream = converse.name == "ConverseStream"
+    assert request["url_path"] == Bedrock().path(unlisted_model("bedrock", model), stream=stream)
 
 
 def test_an_arn_is_encoded_as_a_whole() -> None:
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"
-    made = create_serializer("rest-json").serialize_to_request({"modelId": arn}, operation("Converse"))
-    assert made["url_path"] == Bedrock().path(unlisted_model("bedrock", arn), stream=False)
-    assert "%2F" in made["url_path"]
+    request = create_serializer("rest-json").serialize_to_request({"modelId": arn}, operation("Converse"))
+    assert request["url_path"] == Bedrock().path(unlisted_model("bedrock", arn), stream=False)
+    assert "%2F" in request["url_path"]
 
 
 @pytest.mark.parametrize("case", captures_with("whole.json"), ids=case_id)
