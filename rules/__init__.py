@@ -21,7 +21,7 @@ from rules.records.kinds import (
     ModelRecord,
 )
 from rules.records.patterns import compile_pattern
-from rules.records.provider_fields import QUIRKS
+from rules.records.provider_fields import QUIRKS, is_credential_name
 from rules.records.reading import read_record
 from rules.ruleset import RuleSet
 
@@ -57,6 +57,7 @@ __all__ = [
     "compile_pattern",
     "decide",
     "facts_of_request",
+    "is_credential_name",
     "is_secret_header",
     "is_valid_name",
     "list_models",

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 
 from handler.providers.addressing import origin
 from handler.providers.provider import REGION, Provider
+from handler.providers.rows.bedrock import BEDROCK
 from handler.providers.rows.builtin import PROVIDERS
-
-_SIGNATURE = "AWS_BEARER_TOKEN_BEDROCK"  # a signature may go where this credential may
 
 
 def credential_allowed(row: Provider) -> bool:
@@ -26,7 +25,9 @@ def credential_allowed(row: Provider) -> bool:
 
 def allowed_hosts(row: Provider) -> tuple[str, ...] | None:
     """Patterns of the hosts that the row's credential may be sent to; None if it may be sent anywhere."""
-    return _HOSTS.get(_SIGNATURE if row.auth == "sigv4" else row.credential or "")
+    # A signature may be sent where the credential of Bedrock may.
+    credential = BEDROCK.credential if row.auth == "sigv4" else row.credential
+    return _HOSTS.get(credential or "")
 
 
 def _matches(host: str, pattern: str) -> bool:

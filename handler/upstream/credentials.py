@@ -9,25 +9,22 @@ https://docs.aws.amazon.com/systems-manager/latest/userguide/
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from handler.providers.provider import Provider
+from handler.providers.rows.bedrock import BEDROCK
 from handler.settings import Settings
 from handler.store.background import BackgroundTasks, safe_message
 from handler.store.dynamodb import StoreError, call_aws
+from rules import is_credential_name
 
 REFRESH = 300.0  # seconds
 AFTER_REFUSAL = 30.0  # seconds between two reads if a provider refused a credential
 AFTER_FAILURE = 5.0  # seconds between two reads until one has succeeded
 PATIENCE = 3.0  # seconds that a request waits for the first read
 NOT_READ = "credentials not read"  # in /health and the log
-
-_NAME = re.compile(r"[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)")
-_OWN = ("AWS_", "SLUICE_", "LAMBDA_")  # of the gateway itself, never sent to a provider
-_BEDROCK = "AWS_BEARER_TOKEN_BEDROCK"  # except this one, which only the built-in row names
 
 
 class Credentials:
@@ -151,7 +148,8 @@ class Credentials:
 
 
 def is_credential(name: str) -> bool:
-    return name == _BEDROCK or (bool(_NAME.fullmatch(name)) and not name.startswith(_OWN))
+    """True if a record or a built-in row may name this credential."""
+    return is_credential_name(name) or name == BEDROCK.credential
 
 
 def _header_value(value: str | None) -> str | None:

@@ -15,7 +15,7 @@ import certifi
 import httpx
 
 from handler.settings import InvalidSetting, Settings
-from handler.upstream.connection import Connection, Origin
+from handler.upstream.connection import PORTS, Connection, Origin
 from handler.upstream.dialing import connect
 from handler.upstream.proxies import Proxies, Proxy, read_proxies
 
@@ -25,8 +25,6 @@ MAX_IDLE = 20.0  # seconds; networks drop a connection that is idle for longer, 
 MIN_IDLE = 0.05
 MAX_CONNECTIONS = 100  # that are idle
 CONNECT_TIMEOUT = 5.0  # seconds, if the request has no own
-
-_PORTS = {"http": 80, "https": 443}
 
 
 def create_pool(settings: Settings) -> Pool:
@@ -63,9 +61,9 @@ class Pool(httpx.AsyncBaseTransport):
         """
         assert isinstance(request.stream, httpx.ByteStream)
         url, proxy = request.url, None
-        if url.scheme not in _PORTS:
+        if url.scheme not in PORTS:
             raise httpx.UnsupportedProtocol(f"unknown scheme {url.scheme}")
-        origin = Origin(url.scheme == "https", url.raw_host.decode(), url.port or _PORTS[url.scheme])
+        origin = Origin(url.scheme == "https", url.raw_host.decode(), url.port or PORTS[url.scheme])
         target, headers = url.raw_path, request.headers.raw
         if self._proxies != _NO_PROXIES:
             proxy = self._proxies.for_origin(origin)

@@ -13,10 +13,8 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from handler.settings import InvalidSetting
-from handler.upstream.connection import Origin
+from handler.upstream.connection import PORTS, Origin
 from handler.wire.address import is_address, is_loopback_host
-
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def _read_proxy(name: str, text: str) -> Proxy | None:
         return None
     try:
         url = urlsplit(text if "://" in text else f"http://{text}")
-        default, port = _PORTS[url.scheme], url.port
+        default, port = PORTS[url.scheme], url.port
     except (KeyError, ValueError):  # its message may quote a part of the password
         raise InvalidSetting(f"{name}: expected the http:// or https:// address of a proxy") from None
     if not url.hostname:

@@ -76,8 +76,13 @@ def read_provider_id(value: Any) -> str:
     return str(value)
 
 
+def is_credential_name(name: str) -> bool:
+    """True if a record may name this credential."""
+    return bool(_CREDENTIAL.fullmatch(name)) and not name.startswith(_RESERVED)
+
+
 def read_credential(value: Any) -> str:
-    if not _CREDENTIAL.fullmatch(read_text(value)) or value.startswith(_RESERVED):
+    if not is_credential_name(read_text(value)):
         # Not quoted: the value may be the secret itself.
         raise invalid(
             "must be the name of a credential, such as MISTRAL_API_KEY, and not one of the gateway's own"
