@@ -29,7 +29,7 @@ _EMAIL_OR_PHONE = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?[\d\s().-]{7,}")
 
 
 def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
-    """Return the body, and the names of the parameters that were left out or lowered."""
+    """Return the body, and the names of parameters that were left out or lowered. Raises Unsupported."""
     modern, rules, dropped = functions_to_tools(chat), family_rules(model), list[str]()
     conversation = Conversation(
         modern["messages"], _FORMAT, model=model.name, system_turns="system_turns" in rules

@@ -48,7 +48,7 @@ _HANDLED = frozenset(
 
 
 def build_request(chat: Json, model: Model) -> tuple[Json, tuple[str, ...]]:
-    """Return the body, and the names of the parameters that were left out or lowered."""
+    """Return the body, and the names of parameters that were left out or lowered. Raises Unsupported."""
     modern, rules, dropped = functions_to_tools(chat), family_rules(model), list[str]()
     conversation = _conversation(modern["messages"], model, rules)
     max_tokens = max_tokens_of(chat, model, dropped)
