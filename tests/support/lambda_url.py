@@ -1,7 +1,7 @@
-"""A function URL without AWS: HTTP in, payload v2.0 event, a runtime process, HTTP out.
+"""A function URL without AWS: HTTP requests become payload v2.0 events for a runtime process.
 
-Two places run the function: the fake Runtime API of `runtime_api`, from which an answer goes on as it comes,
-and Lambda's own `Emulator` (its binary comes with aws-sam-cli), which holds an answer until it is whole.
+The function runs under the fake Runtime API of `runtime_api`, which passes on each piece of an answer, or
+under Lambda's own `Emulator` (its binary comes with aws-sam-cli), which buffers answers.
 `python -m tests.support.lambda_url [--emulator BINARY] [--port N] -- COMMAND ...` serves COMMAND, a runtime.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
@@ -38,23 +38,23 @@ CLOSE = {"connection": "close"}
 def event_of(
     method: str, target: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
 ) -> Json:
-    """The event a function URL makes of an HTTP request."""
+    """The event that a function URL makes of an HTTP request."""
     path, _, query = target.partition("?")
-    told = {"host": HOST, "x-forwarded-proto": "https", "x-forwarded-port": "443", "user-agent": "test"}
-    told |= {name.lower(): value for name, value in (headers or {}).items()}
-    cookies = [part for part in told.pop("cookie", "").split("; ") if part]
+    fields = {"host": HOST, "x-forwarded-proto": "https", "x-forwarded-port": "443", "user-agent": "test"}
+    fields |= {name.lower(): value for name, value in (headers or {}).items()}
+    cookies = [part for part in fields.pop("cookie", "").split("; ") if part]
     http = {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9"}
     event: Json = {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": told,
+        "headers": fields,
         "requestContext": {
             "accountId": "anonymous",
             "apiId": HOST.split(".")[0],
             "domainName": HOST,
-            "http": {**http, "userAgent": told["user-agent"]},
+            "http": {**http, "userAgent": fields["user-agent"]},
             "requestId": str(uuid.uuid4()),
             "routeKey": "$default",
             "stage": "$default",
@@ -66,11 +66,11 @@ def event_of(
         event["cookies"] = cookies
     if query:
         event["queryStringParameters"] = dict(parse_qsl(query, keep_blank_values=True))
-    return event | (_body_of(body, told.get("content-type", "")) if body else {})
+    return event | (_body_of(body, fields.get("content-type", "")) if body else {})
 
 
 def _body_of(body: bytes, content_type: str) -> Json:
-    """Text and JSON stay text, anything else is base64."""
+    """The body fields of an event: text and JSON as text, anything else as base64."""
     if any(kind in content_type for kind in ("text/", "json", "xml", "javascript")):
         try:
             return {"body": body.decode(), "isBase64Encoded": False}
@@ -85,7 +85,7 @@ class Backend(Protocol):
 
 @dataclass(slots=True)
 class Emulator:
-    """Lambda's Runtime Interface Emulator: the real state machine of the service around one runtime."""
+    """Lambda's Runtime Interface Emulator: the state machine of the real service with one runtime."""
 
     url: str
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -106,40 +106,40 @@ def free_port() -> int:
 async def emulator(
     binary: Path, command: Sequence[str], *, environment: Mapping[str, str], cwd: Path, handler: str = "none"
 ) -> AsyncIterator[Emulator]:
-    """`command`, a runtime, under the emulator. Its log goes to our standard error."""
-    api, front = free_port(), free_port()
+    """Runs `command`, a runtime, under the emulator, which logs to standard error."""
+    api, invoke = free_port(), free_port()
     process = await asyncio.create_subprocess_exec(
         binary,
         "--runtime-api-address",
         f"127.0.0.1:{api}",
         "--runtime-interface-emulator-address",
-        f"127.0.0.1:{front}",
+        f"127.0.0.1:{invoke}",
         *command,
         handler,
         env={**environment},
         cwd=cwd,
     )
     try:
-        await _listening(front)
-        yield Emulator(f"http://127.0.0.1:{front}")
+        await _wait_for_port(invoke)
+        yield Emulator(f"http://127.0.0.1:{invoke}")
     finally:
-        await _stopped(process)
+        await _stop(process)
 
 
 @asynccontextmanager
 async def runtime(
     command: Sequence[str], *, api: FakeRuntimeApi, environment: Mapping[str, str], cwd: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`command`, a runtime, polling the fake API."""
+    """Runs `command`, a runtime, which polls the fake API."""
     variables = {**environment, "AWS_LAMBDA_RUNTIME_API": api.address}
     process = await asyncio.create_subprocess_exec(*command, env=variables, cwd=cwd)
     try:
         yield process
     finally:
-        await _stopped(process)
+        await _stop(process)
 
 
-async def _stopped(process: asyncio.subprocess.Process) -> None:
+async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
     try:
@@ -149,7 +149,7 @@ async def _stopped(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _listening(port: int) -> None:
+async def _wait_for_port(port: int) -> None:
     for _ in range(200):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -171,7 +171,7 @@ async def function_url(backend: Backend, *, port: int = 0) -> AsyncIterator[str]
             if isinstance(request := await wire.event(), h11.Request):
                 await _answer(wire, backend, await _event(wire, request))
         except (ConnectionError, h11.ProtocolError, asyncio.CancelledError):
-            writer.transport.abort()  # what has left is all there is: the client must see it cut
+            writer.transport.abort()  # the client must see that the answer was cut
         finally:
             writer.close()
 
@@ -191,40 +191,42 @@ async def _event(wire: Wire, request: Any) -> Json:
 
 
 async def _answer(wire: Wire, backend: Backend, event: Json) -> None:
-    """A streamed answer goes on as it comes; one that is a JSON object was buffered by its runtime."""
-    held, head_sent = b"", False
+    """Sends a streamed answer piece by piece, and one that the runtime buffered, a JSON object, at once."""
+    buffer, head_sent = b"", False
     async for piece in backend.invoke(event):
         if head_sent:
             await wire.send(h11.Data(data=piece))
             continue
-        held += piece
-        if NULS in held:
-            prelude, _, rest = held.partition(NULS)
+        buffer += piece
+        if NULS in buffer:
+            prelude, _, rest = buffer.partition(NULS)
             await wire.send(_head(json.loads(prelude)), *([h11.Data(data=rest)] if rest else []))
             head_sent = True
     if head_sent:
         await wire.send(h11.EndOfMessage())
     else:
-        await _buffered(wire, held)
+        await _send_buffered(wire, buffer)
 
 
-def _head(told: Json) -> h11.Response:
-    cookies = [("set-cookie", cookie) for cookie in told.get("cookies", ())]
-    fields = [*told.get("headers", {}).items(), *cookies, *CLOSE.items()]
-    return h11.Response(status_code=told.get("statusCode", 200), headers=fields)
+def _head(prelude: Json) -> h11.Response:
+    cookies = [("set-cookie", cookie) for cookie in prelude.get("cookies", ())]
+    fields = [*prelude.get("headers", {}).items(), *cookies, *CLOSE.items()]
+    return h11.Response(status_code=prelude.get("statusCode", 200), headers=fields)
 
 
-async def _buffered(wire: Wire, answer: bytes) -> None:
-    told = json.loads(answer or b"{}")
-    if "statusCode" not in told:  # a failed function: no word of why reaches the client
+async def _send_buffered(wire: Wire, answer: bytes) -> None:
+    response = json.loads(answer or b"{}")
+    if "statusCode" not in response:  # a failed function: the client does not see why
         await wire.reply(
             502, b'{"message":"Internal Server Error"}', {"content-type": "application/json", **CLOSE}
         )
         return
-    text = told.get("body") or ""
-    body = base64.b64decode(text) if told.get("isBase64Encoded") else text.encode()
-    headers = {name: value for name, value in (told.get("headers") or {}).items() if name != "content-length"}
-    await wire.reply(told["statusCode"], body, headers | CLOSE)
+    text = response.get("body") or ""
+    body = base64.b64decode(text) if response.get("isBase64Encoded") else text.encode()
+    headers = {
+        name: value for name, value in (response.get("headers") or {}).items() if name != "content-length"
+    }
+    await wire.reply(response["statusCode"], body, headers | CLOSE)
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

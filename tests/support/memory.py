@@ -1,6 +1,6 @@
-"""Measures how much hostile input makes the process grow: `python -m tests.support.memory CASE` prints bytes.
+"""Measures how far hostile input makes the process grow: `python -m tests.support.memory CASE` prints bytes.
 
-One case a process, since memory that was freed is not given back. Linux tells the peak in /proc.
+Each case needs a process of its own, because freed memory is not returned. Linux reports the peak in /proc.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from handler.wire.splice import dump_unicode_bytes, splice_bytes
 from rules import Model
 
 MB = 1_000_000
-BODY = 5_900_000  # bytes of a caller's, a little under the limit
-_ANSWERS: Mapping[str, tuple[str, str]] = {  # around what a hostile answer holds, by dialect
+BODY = 5_900_000  # bytes of a request, just under the limit
+_ANSWERS: Mapping[str, tuple[str, str]] = {  # text before and after the hostile value, by dialect
     "openai": ('{"id":"a","choices":[{"message":{"content":"a"}}],"x":', "}"),
     "anthropic": ('{"type":"message","id":"a","model":"m","content":', ',"usage":{}}'),
     "google": ('{"candidates":[{"content":{"parts":', "}}]}"),
@@ -38,14 +38,14 @@ _ANSWERS: Mapping[str, tuple[str, str]] = {  # around what a hostile answer hold
 
 
 def peak() -> int:
-    """Bytes of memory in use at their peak, since it was last asked for."""
+    """The peak of resident bytes since it was last reset."""
     lines = Path("/proc/self/status").read_text().splitlines()
     found = next(line for line in lines if line.startswith("VmHWM:"))
     return int(found.split()[1]) * 1024
 
 
 def growth(work: Callable[[], object]) -> int:
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = peak()
     with suppress(GatewayError):
         work()
@@ -53,7 +53,7 @@ def growth(work: Callable[[], object]) -> int:
 
 
 def repeated(piece: str, size: int, around: tuple[str, str] = ("[", "]")) -> str:
-    """A list of so many bytes."""
+    """A JSON list of `size` bytes."""
     return around[0] + ",".join([piece] * ((size - 100) // (len(piece) + 1))) + around[1]
 
 
@@ -71,8 +71,8 @@ def messages(message: str, many: int | None = None) -> bytes:
     return f'{{"messages":{repeated(message, size)},"stream":true}}'.encode()
 
 
-def called(sent: bytes) -> None:
-    """A caller's body on its way, as far as to every kind of provider."""
+def relay_request(sent: bytes) -> None:
+    """Translates a request for every dialect."""
     chat = parse(sent, {}, Settings())
     facts_of(chat, key=Key(id="k", name="k"), headers={}, now=datetime.now(UTC), roll=0.5)
     for name, translator in TRANSLATORS.items():
@@ -88,8 +88,8 @@ def called(sent: bytes) -> None:
 Work = Callable[[], None]
 
 
-def answered(dialect: str, piece: str) -> Work:
-    """A whole answer on its way to the client, from when it is here."""
+def relay_answer(dialect: str, piece: str) -> Work:
+    """Translates a whole answer for the client."""
     begin, end = _ANSWERS[dialect]
     data = (begin + repeated(piece, MAX_ANSWER) + end).encode()
 
@@ -104,8 +104,8 @@ def answered(dialect: str, piece: str) -> Work:
     return work
 
 
-def streamed(dialect: str, pieces: Iterable[bytes]) -> Work:
-    """A stream until it is given up."""
+def relay_stream(dialect: str, pieces: Iterable[bytes]) -> Work:
+    """Feeds a stream until it ends or fails."""
     translator = TRANSLATORS[dialect]
 
     def work() -> None:
@@ -121,7 +121,7 @@ def streamed(dialect: str, pieces: Iterable[bytes]) -> Work:
 
 
 def endless(line: bytes, *, first: bytes = b"", most: int = 200 * MB) -> Iterable[bytes]:
-    """A stream that says one thing again and again, in pieces as the network brings them."""
+    """A stream that repeats one line, in pieces of the network's size."""
     piece = line * (65_536 // len(line) or 1)
     yield first
     for _ in range(most // len(piece)):
@@ -170,7 +170,7 @@ CALLERS: Mapping[str, Callable[[], bytes]] = {
     "escapes": lambda: text('\\"'),
     "backslashes": lambda: text("\\\\"),
     "emoji": lambda: text("\U0001f642"),
-    "a long text beside an emoji": lambda: text("a", BODY - 100).replace(b'"a', '"\U0001f642a'.encode(), 1),
+    "a long text with an emoji": lambda: text("a", BODY - 100).replace(b'"a', '"\U0001f642a'.encode(), 1),
     "escaped emoji": lambda: text("\\ud83d\\ude42"),
     "empty objects": lambda: body(repeated("{}", BODY)),
     "empty lists": lambda: body(repeated("[]", BODY)),
@@ -186,31 +186,31 @@ CALLERS: Mapping[str, Callable[[], bytes]] = {
     "tools": lambda: body("0")[:-1] + f',"tools":{repeated(TOOL, 2 * MB)}}}'.encode(),
 }
 PROVIDERS: Mapping[str, Callable[[], Work]] = {
-    "an answer of empty objects": lambda: answered("openai", "{}"),
-    "an answer of one name each": lambda: answered("openai", '{"a":0}'),
-    "an answer of a long text": lambda: answered("openai", '"' + "a" * (MAX_ANSWER - 500) + '"'),
-    "an answer of a long text beside an emoji": lambda: answered(
+    "an answer of empty objects": lambda: relay_answer("openai", "{}"),
+    "an answer of one name each": lambda: relay_answer("openai", '{"a":0}'),
+    "an answer of a long text": lambda: relay_answer("openai", '"' + "a" * (MAX_ANSWER - 500) + '"'),
+    "an answer of a long text with an emoji": lambda: relay_answer(
         "openai", '"\U0001f642' + "a" * (MAX_ANSWER // 3) + '"'
     ),
-    "an answer of many blocks": lambda: answered("anthropic", '{"type":"tool_use","id":"a","name":"b"}'),
-    "an answer of many parts": lambda: answered("google", '{"functionCall":{"name":"a"}}'),
-    "an answer of one image": lambda: answered(
+    "an answer of many blocks": lambda: relay_answer("anthropic", '{"type":"tool_use","id":"a","name":"b"}'),
+    "an answer of many parts": lambda: relay_answer("google", '{"functionCall":{"name":"a"}}'),
+    "an answer of one image": lambda: relay_answer(
         "google", '{"inlineData":{"mimeType":"image/png","data":"%s"}}' % ("a" * 7 * MB)
     ),
-    "an answer of one image beside an emoji": lambda: answered(
+    "an answer of one image with an emoji": lambda: relay_answer(
         "google", '{"text":"\U0001f642"},{"inlineData":{"mimeType":"image/png","data":"%s"}}' % ("a" * 9 * MB)
     ),
-    "an answer of many converse blocks": lambda: answered(
+    "an answer of many converse blocks": lambda: relay_answer(
         "bedrock", '{"toolUse":{"toolUseId":"a","name":"b"}}'
     ),
-    "an event that never ends": lambda: streamed("openai", endless(b"data:\n")),
-    "an event of short lines": lambda: streamed("openai", endless(b"data:ab\n")),
-    "a line that never ends": lambda: streamed("openai", endless(b"ab")),
-    "a line in small pieces": lambda: streamed("openai", (b"ab" for _ in range(5 * MB))),
-    "an event of empty objects": lambda: streamed(
+    "an event that never ends": lambda: relay_stream("openai", endless(b"data:\n")),
+    "an event of short lines": lambda: relay_stream("openai", endless(b"data:ab\n")),
+    "a line that never ends": lambda: relay_stream("openai", endless(b"ab")),
+    "a line in small pieces": lambda: relay_stream("openai", (b"ab" for _ in range(5 * MB))),
+    "an event of empty objects": lambda: relay_stream(
         "openai", [b'data: {"choices":[],"x":' + repeated("{}", 7 * MB).encode() + b"}\n\n"]
     ),
-    "an event of one image": lambda: streamed(
+    "an event of one image": lambda: relay_stream(
         "google",
         [
             b'data: {"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"'
@@ -218,30 +218,30 @@ PROVIDERS: Mapping[str, Callable[[], Work]] = {
             + b'"}}]}}]}\n\n'
         ],
     ),
-    "an event of one image beside an emoji": lambda: streamed(
+    "an event of one image with an emoji": lambda: relay_stream(
         "google",
         [
             b'data: {"candidates":[{"content":{"parts":[{"text":"\xf0\x9f\x99\x82"},'
             b'{"inlineData":{"mimeType":"image/png","data":"' + b"a" * 7 * MB + b'"}}]}}]}\n\n'
         ],
     ),
-    "blocks without end": lambda: streamed("anthropic", blocks()),
-    "thoughts without end": lambda: streamed("anthropic", thoughts()),
-    "calls without end": lambda: streamed("openai", calls()),
-    "choices without end": lambda: streamed("openai", choices()),
-    "usage of ever more names": lambda: streamed("anthropic", names()),
-    "empty events without end": lambda: streamed("openai", endless(b"\n")),
-    "comments without end": lambda: streamed("openai", endless(b": a\n\n")),
+    "blocks without end": lambda: relay_stream("anthropic", blocks()),
+    "thoughts without end": lambda: relay_stream("anthropic", thoughts()),
+    "calls without end": lambda: relay_stream("openai", calls()),
+    "choices without end": lambda: relay_stream("openai", choices()),
+    "usage with ever more names": lambda: relay_stream("anthropic", names()),
+    "empty events without end": lambda: relay_stream("openai", endless(b"\n")),
+    "comments without end": lambda: relay_stream("openai", endless(b": a\n\n")),
 }
 
 
-def measured(case: str) -> tuple[int, int]:
-    """Measures the growth of the process; returns it and the limit."""
+def measure(case: str) -> tuple[int, int]:
+    """The growth of the process, and its limit."""
     if case in CALLERS:
         sent = CALLERS[case]()
-        return growth(lambda: called(sent)), 12 * max(len(sent), BODY)
-    return growth(PROVIDERS[case]()), (128 if case.endswith("image beside an emoji") else 64) * 2**20
+        return growth(lambda: relay_request(sent)), 12 * max(len(sent), BODY)
+    return growth(PROVIDERS[case]()), (128 if case.endswith("image with an emoji") else 64) * 2**20
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(measured(sys.argv[1])))
+    sys.stdout.write(json.dumps(measure(sys.argv[1])))

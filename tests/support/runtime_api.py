@@ -1,4 +1,4 @@
-"""Lambda's Runtime API, faked: gives out events, keeps every chunk of an answer with the moment it came.
+"""A fake of Lambda's Runtime API: it serves events, and records each chunk of an answer with its time.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -22,12 +22,12 @@ Json = dict[str, Any]
 NULS = b"\0" * 8  # between the head and the body of a streamed answer
 RUNTIME = "/2018-06-01/runtime"
 CHUNKED_OVER = 2048  # bytes
-PATIENCE = 40  # seconds; more than any test takes
+PATIENCE = 40  # seconds; longer than any test
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:sluice"
 
 
 class Wire:
-    """One connection as h11 events: an implementation of HTTP other than the one under test."""
+    """A connection as h11 events, which share no code with the client under test."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -50,7 +50,7 @@ class Wire:
         await self.writer.drain()
 
     async def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        # As the real API: connections are kept, and a longer body comes in chunks.
+        # Like the real API: connections are kept alive, and longer bodies are chunked.
         length = [("content-length", str(len(body)))] if len(body) <= CHUNKED_OVER else []
         fields = [*(headers or {}).items(), *length]
         await self.send(
@@ -68,29 +68,29 @@ async def listening(
     *,
     port: int = 0,
 ) -> AsyncIterator[str]:
-    """The address of a server on loopback that leaves no connection open behind it."""
-    open_ones: list[tuple[asyncio.Task[None], asyncio.StreamWriter]] = []
+    """Yields the address of a server on loopback, and closes its connections at the end."""
+    connections: list[tuple[asyncio.Task[None], asyncio.StreamWriter]] = []
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        open_ones.append((asyncio.ensure_future(connected(reader, writer)), writer))
+        connections.append((asyncio.ensure_future(connected(reader, writer)), writer))
 
     server = await asyncio.start_server(accept, "127.0.0.1", port)
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        for _ in range(5):  # what was just accepted gets as far as `accept`
+        for _ in range(5):  # pending connections reach `accept`
             await asyncio.sleep(0)
-        for task, writer in open_ones:
+        for task, writer in connections:
             task.cancel()
             writer.close()
-        await asyncio.gather(*(task for task, _ in open_ones), return_exceptions=True)
+        await asyncio.gather(*(task for task, _ in connections), return_exceptions=True)
         await asyncio.sleep(0)
 
 
 @dataclass(slots=True)
 class Invocation:
-    """One event and all that the runtime said to it."""
+    """An event and the runtime's response to it."""
 
     event: bytes
     deadline_ms: int
@@ -103,12 +103,12 @@ class Invocation:
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     over: bool = False
 
-    async def tell(self) -> None:
+    async def notify(self) -> None:
         async with self.news:
             self.news.notify_all()
 
     async def wait(self, *, chunks: int | None = None) -> Invocation:
-        """Returns when it is over, or when so many chunks are there. TimeoutError: its runtime is gone."""
+        """Waits until it is over or has so many chunks. Raises TimeoutError if neither happens."""
         async with asyncio.timeout(PATIENCE), self.news:
             await self.news.wait_for(lambda: self.over or (chunks is not None and len(self.chunks) >= chunks))
         return self
@@ -131,15 +131,15 @@ class Invocation:
 
     @property
     def error(self) -> Json:
-        """The error that the trailers tell of."""
+        """The error in the trailers."""
         return dict(json.loads(base64.b64decode(self.trailers["lambda-runtime-function-error-body"])))
 
 
 @dataclass(slots=True)
 class FakeRuntimeApi:
-    """The Runtime API as far as a runtime can see it. Any number of runtimes may poll."""
+    """The Runtime API. Any number of runtimes may poll it."""
 
-    verdict: int = 202  # what the next answers are told
+    answer_status: int = 202  # the status of the reply to an answer
     guard: str | None = None  # the Lambda-Runtime-Invocation-Id that events carry
     reports: list[tuple[str, str, Json]] = field(default_factory=list)  # path, error type, body
     polls: list[float] = field(default_factory=list)  # monotonic seconds of each GET .../next
@@ -148,7 +148,7 @@ class FakeRuntimeApi:
     restores: int = 0
     connections: int = 0
     address: str = ""
-    idle: asyncio.Event = field(default_factory=asyncio.Event)  # a runtime waits for an event
+    idle: asyncio.Event = field(default_factory=asyncio.Event)  # set while a runtime waits for an event
     _queue: asyncio.Queue[Invocation] = field(default_factory=asyncio.Queue)
     _taken: dict[str, Invocation] = field(default_factory=dict)
 
@@ -159,12 +159,12 @@ class FakeRuntimeApi:
         return invocation
 
     async def invoke(self, event: Json) -> AsyncIterator[bytes]:
-        """The answer, piece by piece as the runtime sends it. ConnectionError when it breaks off."""
-        invocation, seen = await self.submit(event), 0
-        while not invocation.over or seen < len(invocation.chunks):
-            await invocation.wait(chunks=seen + 1)
-            for _, data in invocation.chunks[seen:]:
-                seen += 1
+        """Yields the answer as the runtime sends it. Raises ConnectionError if it breaks off."""
+        invocation, sent = await self.submit(event), 0
+        while not invocation.over or sent < len(invocation.chunks):
+            await invocation.wait(chunks=sent + 1)
+            for _, data in invocation.chunks[sent:]:
+                sent += 1
                 yield data
         if invocation.ended is None:
             raise ConnectionError("the runtime broke off")
@@ -209,7 +209,7 @@ class FakeRuntimeApi:
         gone = asyncio.ensure_future(wire.reader.read(1))
         await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
-        await asyncio.wait({gone})  # the next request is read from the same connection
+        await asyncio.wait({gone})  # the next request comes on the same connection
         if not waiting.done():
             waiting.cancel()
             raise ConnectionError("the runtime went away")
@@ -238,14 +238,14 @@ class FakeRuntimeApi:
                     invocation.chunks.append((time.monotonic(), b""))
                 at, data = invocation.chunks[-1]
                 invocation.chunks[-1] = (at, data + event.data)
-                await invocation.tell()
+                await invocation.notify()
                 if self.drop_after is not None and len(invocation.chunks) > self.drop_after:
                     raise ConnectionError("dropped")
             invocation.trailers, invocation.ended = fields_of(event), time.monotonic()
         finally:
             invocation.over = True
-            await invocation.tell()
-        await wire.reply(self.verdict, b'{"status":"OK"}')
+            await invocation.notify()
+        await wire.reply(self.answer_status, b'{"status":"OK"}')
 
     async def _report(self, wire: Wire, request: Any, path: str) -> None:
         body = json.loads(await wire.body())
@@ -253,5 +253,5 @@ class FakeRuntimeApi:
         self.reports.append((path, kind, body))
         if invocation := self._taken.pop(path.split("/")[2], None):
             invocation.failed, invocation.over = body, True
-            await invocation.tell()
+            await invocation.notify()
         await wire.reply(202, b"{}")

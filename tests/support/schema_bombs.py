@@ -1,7 +1,7 @@
-"""Schemas and answers made to cost more than they look: `python -m tests.support.schema_bombs SEED COUNT`.
+"""Schemas and answers of much hidden work: `python -m tests.support.schema_bombs SEED COUNT` checks some.
 
-It prints how many were held, refused and too much work. Run under a limit of processor time
-(tests/handler/structured/test_schema_work.py): work that is not counted does not end there.
+Prints how many were checked, refused and stopped. tests/handler/structured/test_schema_work.py limits the
+processor time of a run, so work that is not counted fails the test.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PATTERNS = (
     ),
     *(r"^(a|aa)+\1$", r"(?<=a)b", r"^(?=.*[A-Z])(?=.*\d).{8,}$", r"(.*)*(?=c)"),
 )
-SPELLINGS = (
+REFERENCE_FORMS = (
     *("#/$defs/d{}", "#d{}", "#/$defs/d{}/anyOf/0", "#/$defs/d{}/anyOf/+0", "#/$defs/d{}/anyOf/00"),
     *("#/%24defs/d{}", "#/$defs/%64{}", "#%64{}", "#/$defs/q/const/{}", "#/x-mine/d{}", "#/examples/{}"),
 )
@@ -36,20 +36,22 @@ IN_PLACE = ("allOf", "anyOf", "oneOf")
 INSIDE = ("items", "contains", "additionalProperties", "unevaluatedItems", "unevaluatedProperties")
 
 
-class Maker:
-    """One schema of `size` definitions that refer to each other, in some spelling and again and again."""
+class SchemaMaker:
+    """Makes a schema of `size` definitions that refer to each other repeatedly, in several spellings."""
 
     def __init__(self, random: Random, size: int) -> None:
         self.random = random
         self.size = size
-        self.spellings = random.sample(SPELLINGS, 2) if random.random() < 0.3 else SPELLINGS[:1]
-        self.words = random.sample([*IN_PLACE, *INSIDE, "properties", "patternProperties", "if"], 4)
+        self.reference_forms = (
+            random.sample(REFERENCE_FORMS, 2) if random.random() < 0.3 else REFERENCE_FORMS[:1]
+        )
+        self.keywords = random.sample([*IN_PLACE, *INSIDE, "properties", "patternProperties", "if"], 4)
         self.leaves = random.sample(["pattern", "enum", "const", "uniqueItems", "required", "maxLength"], 2)
 
     def schema(self) -> Json:
         parts = {f"d{at}": self.part(at) for at in range(self.size)}
         for at, part in enumerate(parts.values()):
-            if any("#d" in one or "#%" in one for one in self.spellings):
+            if any("#d" in one or "#%" in one for one in self.reference_forms):
                 part["$anchor"] = f"d{at}"
         head = self.random.choice(["$ref", "items", "properties"])
         first = {"$ref": self.reference(0)}
@@ -65,25 +67,25 @@ class Maker:
     def part(self, at: int) -> Json:
         part: Json = {}
         last = at == self.size - 1
-        for word in self.random.sample(self.words, self.random.randint(1, 2)):
+        for keyword in self.random.sample(self.keywords, self.random.randint(1, 2)):
             if not last or self.random.random() < 0.2:
-                part[word] = self.inside(word, at)
-        for word in self.leaves:
+                part[keyword] = self.inside(keyword, at)
+        for keyword in self.leaves:
             if last or self.random.random() < 0.2:
-                part[word] = self.leaf(word)
+                part[keyword] = self.leaf(keyword)
         return part
 
-    def inside(self, word: str, at: int) -> Any:
+    def inside(self, keyword: str, at: int) -> Any:
         one = {"$ref": self.reference(min(at + self.random.choice([1, 1, 1, 2, 0]), self.size - 1))}
-        if word in IN_PLACE:
+        if keyword in IN_PLACE:
             return [one] * self.random.choice([1, 2, 2, 3, 20])
-        if word == "properties":
+        if keyword == "properties":
             return dict.fromkeys(self.random.choice(["a", "ab", "abcdefgh"]), one)
-        if word == "patternProperties":
+        if keyword == "patternProperties":
             return dict.fromkeys(self.random.sample(PATTERNS, 2), one)
         return one
 
-    def leaf(self, word: str) -> Any:
+    def leaf(self, keyword: str) -> Any:
         many = self.random.choice([1, 30, 1000])
         return {
             "pattern": self.random.choice(PATTERNS),
@@ -92,10 +94,10 @@ class Maker:
             "uniqueItems": True,
             "required": [f"a{at}" for at in range(many)],
             "maxLength": 1_000_000,
-        }[word]
+        }[keyword]
 
     def reference(self, at: int) -> str:
-        return self.random.choice(self.spellings).format(at)
+        return self.random.choice(self.reference_forms).format(at)
 
 
 def answer(random: Random) -> Any:
@@ -124,7 +126,7 @@ def answer(random: Random) -> Any:
 def hold(seed: int) -> str:
     """Runs one case and returns its outcome."""
     random = Random(seed)
-    schema, value = Maker(random, random.choice([1, 2, 4, 8, 30])).schema(), answer(random)
+    schema, value = SchemaMaker(random, random.choice([1, 2, 4, 8, 30])).schema(), answer(random)
     try:
         mismatch = Schema(schema).find_mismatch(value) or ""
     except BadSchema:

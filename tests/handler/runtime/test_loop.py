@@ -432,7 +432,7 @@ async def test_the_invocation_id_is_echoed() -> None:
 )
 async def test_the_runtime_survives_a_refused_answer(verdict: int, level: str) -> None:
     async with function(answering(b"x")) as running:
-        running.api.verdict = verdict
+        running.api.answer_status = verdict
         await (await running.api.submit(POST)).wait()
         await (await running.api.submit(POST)).wait()
         assert not running.ending.done()
@@ -441,7 +441,7 @@ async def test_the_runtime_survives_a_refused_answer(verdict: int, level: str) -
 
 async def test_a_container_error_ends_the_runtime() -> None:
     async with function(answering(b"x")) as running:
-        running.api.verdict = 500
+        running.api.answer_status = 500
         await running.api.submit(POST)
         assert await running.ending == FAILED
 
