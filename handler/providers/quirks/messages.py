@@ -57,7 +57,7 @@ def _adapt_message(message: Any, quirks: Quirks, dropped: list[str]) -> Any:
 
 
 def _refused_fields(message: Json, quirks: Quirks) -> dict[str, None]:
-    """The fields that the provider does not take, in the order of the message."""
+    """The fields of the message that the provider refuses."""
     refused = dict.fromkeys(name for name in message if name in quirks.message_drop)
     if message.get("role") == "function":
         refused.pop("name", None)

@@ -19,13 +19,13 @@ def error(status: int, body: object, headers: Mapping[str, str] | None = None) -
     return OpenAI().error(status, headers or {}, raw)
 
 
-def oai(message: str = "no", **more: Any) -> Json:
+def openai_error(message: str = "no", **more: Any) -> Json:
     return {
         "error": {"message": message, "type": "invalid_request_error", "param": None, "code": None, **more}
     }
 
 
-def flat(message: object, **more: Any) -> Json:
+def flat_error(message: object, **more: Any) -> Json:
     return {"object": "error", "message": message, "type": "BadRequestError", "param": None, **more}
 
 
@@ -43,13 +43,14 @@ BY_STATUS = {
 
 
 @pytest.mark.parametrize(
-    "body", [oai(), flat("no"), {"error": "no"}, b"", b"<html>no</html>", b"\xff", b"[]", b"null"]
+    "body",
+    [openai_error(), flat_error("no"), {"error": "no"}, b"", b"<html>no</html>", b"\xff", b"[]", b"null"],
 )
 @pytest.mark.parametrize(("status", "failure_class"), BY_STATUS.items())
 def test_the_status_decides_if_the_body_says_nothing(status: int, failure_class: str, body: object) -> None:
-    failed = error(status, body)
-    assert (failed.failure_class, failed.upstream_status) == (failure_class, status)
-    assert failed.message
+    upstream_error = error(status, body)
+    assert (upstream_error.failure_class, upstream_error.upstream_status) == (failure_class, status)
+    assert upstream_error.message
 
 
 CONTEXT = "context_length"
@@ -59,42 +60,56 @@ POLICY = "content_policy"
 @pytest.mark.parametrize(
     ("status", "body", "failure_class"),
     [
-        pytest.param(400, oai(code="context_length_exceeded"), CONTEXT, id="OpenAI: too long, by code"),
+        pytest.param(
+            400, openai_error(code="context_length_exceeded"), CONTEXT, id="OpenAI: too long, by code"
+        ),
         pytest.param(
             400,
-            oai("This model's maximum context length is 8192 tokens."),
+            openai_error("This model's maximum context length is 8192 tokens."),
             CONTEXT,
             id="OpenAI: too long, in words",
         ),
         pytest.param(
             400,
-            flat("'max_tokens' is too large: 9. This model's maximum context length is 4 tokens", code=400),
+            flat_error(
+                "'max_tokens' is too large: 9. This model's maximum context length is 4 tokens", code=400
+            ),
             CONTEXT,
             id="vLLM: too long",
         ),
         pytest.param(
-            400, oai("prompt is too long: 210000 tokens > 200000 maximum"), CONTEXT, id="Anthropic's words"
+            400,
+            openai_error("prompt is too long: 210000 tokens > 200000 maximum"),
+            CONTEXT,
+            id="Anthropic's words",
         ),
-        pytest.param(400, oai("Input is too long for requested model."), CONTEXT, id="Bedrock's words"),
+        pytest.param(
+            400, openai_error("Input is too long for requested model."), CONTEXT, id="Bedrock's words"
+        ),
         pytest.param(
             400,
-            oai("The input token count (9) exceeds the maximum number of tokens"),
+            openai_error("The input token count (9) exceeds the maximum number of tokens"),
             CONTEXT,
             id="Gemini's words",
         ),
         pytest.param(
-            400, oai("Please reduce the length of the messages or completion."), CONTEXT, id="Groq's words"
+            400,
+            openai_error("Please reduce the length of the messages or completion."),
+            CONTEXT,
+            id="Groq's words",
         ),
         pytest.param(
             400,
-            oai("This model's maximum prompt length is 131072 but the request contains 2"),
+            openai_error("This model's maximum prompt length is 131072 but the request contains 2"),
             CONTEXT,
             id="xAI's words",
         ),
         pytest.param(
-            400, oai("Your request exceeded model token limit: 8192"), CONTEXT, id="Moonshot's words"
+            400, openai_error("Your request exceeded model token limit: 8192"), CONTEXT, id="Moonshot's words"
         ),
-        pytest.param(400, oai("Range of input length should be [1, 98304]"), CONTEXT, id="Qwen's words"),
+        pytest.param(
+            400, openai_error("Range of input length should be [1, 98304]"), CONTEXT, id="Qwen's words"
+        ),
         pytest.param(
             500, {"error": "the request exceeds the available context size"}, CONTEXT, id="llama.cpp's words"
         ),
@@ -106,21 +121,21 @@ POLICY = "content_policy"
         ),
         pytest.param(
             413,
-            oai("Request too large on tokens per minute (TPM)", code="rate_limit_exceeded"),
+            openai_error("Request too large on tokens per minute (TPM)", code="rate_limit_exceeded"),
             "rate_limit",
             id="Groq: too many tokens per minute are a rate limit",
         ),
         pytest.param(
             400,
-            oai(code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}),
+            openai_error(code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}),
             POLICY,
             id="Azure's filter",
         ),
-        pytest.param(400, oai(code="content_policy_violation"), POLICY, id="OpenAI's policy"),
-        pytest.param(400, oai("Content Exists Risk"), POLICY, id="DeepSeek's filter"),
+        pytest.param(400, openai_error(code="content_policy_violation"), POLICY, id="OpenAI's policy"),
+        pytest.param(400, openai_error("Content Exists Risk"), POLICY, id="DeepSeek's filter"),
         pytest.param(
             400,
-            flat("Input data may contain inappropriate content.", code="DataInspectionFailed"),
+            flat_error("Input data may contain inappropriate content.", code="DataInspectionFailed"),
             POLICY,
             id="Qwen's filter",
         ),
@@ -142,23 +157,30 @@ POLICY = "content_policy"
             id="xAI's filter",
         ),
         pytest.param(
-            500, oai("The content filter failed"), "server", id="a failure of the filter is the provider's"
+            500,
+            openai_error("The content filter failed"),
+            "server",
+            id="a failure of the filter is the provider's",
         ),
         pytest.param(
             429,
-            oai("You exceeded your current quota", code="insufficient_quota", type="insufficient_quota"),
+            openai_error(
+                "You exceeded your current quota", code="insufficient_quota", type="insufficient_quota"
+            ),
             "quota",
             id="OpenAI: quota, by code",
         ),
-        pytest.param(429, oai(type="insufficient_quota"), "quota", id="OpenAI: quota, by type"),
+        pytest.param(429, openai_error(type="insufficient_quota"), "quota", id="OpenAI: quota, by type"),
         pytest.param(
             429,
-            oai("Rate limit reached. Add a payment method under billing.", code="rate_limit_exceeded"),
+            openai_error(
+                "Rate limit reached. Add a payment method under billing.", code="rate_limit_exceeded"
+            ),
             "rate_limit",
             id="OpenAI: a rate limit that mentions billing",
         ),
-        pytest.param(402, oai("Insufficient Balance"), "quota", id="DeepSeek: quota"),
-        pytest.param(400, flat("Access denied", code="Arrearage"), "quota", id="Qwen: quota"),
+        pytest.param(402, openai_error("Insufficient Balance"), "quota", id="DeepSeek: quota"),
+        pytest.param(400, flat_error("Access denied", code="Arrearage"), "quota", id="Qwen: quota"),
         pytest.param(
             429,
             {"error": {"code": "1113", "message": "Your account is in arrears"}},
@@ -199,18 +221,18 @@ POLICY = "content_policy"
             "not_found",
             id="Cloudflare: no such model",
         ),
-        pytest.param(400, oai("Model Not Exist"), "not_found", id="DeepSeek: no such model"),
+        pytest.param(400, openai_error("Model Not Exist"), "not_found", id="DeepSeek: no such model"),
         pytest.param(
             400,
-            flat("Invalid model: x", type="invalid_model", code="1500"),
+            flat_error("Invalid model: x", type="invalid_model", code="1500"),
             "not_found",
             id="Mistral: no such model",
         ),
-        pytest.param(400, oai(code="model_decommissioned"), "not_found", id="Groq: a retired model"),
-        pytest.param(503, oai(code="server_is_overloaded"), "overloaded", id="OpenAI: overloaded"),
+        pytest.param(400, openai_error(code="model_decommissioned"), "not_found", id="Groq: a retired model"),
+        pytest.param(503, openai_error(code="server_is_overloaded"), "overloaded", id="OpenAI: overloaded"),
         pytest.param(
             400,
-            oai("messages[0]: the text 'invalid api key' is odd"),
+            openai_error("messages[0]: the text 'invalid api key' is odd"),
             "invalid_request",
             id="a quoted request does not decide",
         ),
@@ -229,19 +251,21 @@ def test_the_class_of_every_code_has_an_action() -> None:
     [
         pytest.param(
             422,
-            oai("bad", code="invalid_type", param="messages[0].content"),
+            openai_error("bad", code="invalid_type", param="messages[0].content"),
             (422, "invalid_request_error", "invalid_type", "messages[0].content", "bad"),
             id="an invalid request keeps status, message, code and param",
         ),
         pytest.param(
             400,
-            flat({"detail": [{"type": "extra_forbidden", "loc": ["body", "x"], "msg": "Extra inputs"}]}),
+            flat_error(
+                {"detail": [{"type": "extra_forbidden", "loc": ["body", "x"], "msg": "Extra inputs"}]}
+            ),
             (400, "invalid_request_error", "invalid_value", None, "body.x: Extra inputs"),
             id="Mistral's list of problems becomes a sentence",
         ),
         pytest.param(
             422,
-            flat('{"detail":[{"loc":["body","seed"],"msg":"Extra inputs"}]}', code="1000"),
+            flat_error('{"detail":[{"loc":["body","seed"],"msg":"Extra inputs"}]}', code="1000"),
             (422, "invalid_request_error", "1000", None, "body.seed: Extra inputs"),
             id="Mistral's list of problems in a text too",
         ),
@@ -253,25 +277,25 @@ def test_the_class_of_every_code_has_an_action() -> None:
         ),
         pytest.param(
             400,
-            oai("way too long", code="context_length_exceeded", param="x"),
+            openai_error("way too long", code="context_length_exceeded", param="x"),
             (400, "invalid_request_error", "context_length_exceeded", "messages", "way too long"),
             id="context_length has one code",
         ),
         pytest.param(
             403,
-            oai("requires moderation"),
+            openai_error("requires moderation"),
             (400, "invalid_request_error", "content_policy_violation", None, "requires moderation"),
             id="content_policy has one code",
         ),
         pytest.param(
             429,
-            oai("org-123 is over its limit"),
+            openai_error("org-123 is over its limit"),
             (429, "rate_limit_error", "rate_limit_exceeded", None, "The provider is over its rate limit."),
             id="a rate limit does not name the account",
         ),
         pytest.param(
             401,
-            oai("Incorrect API key provided"),
+            openai_error("Incorrect API key provided"),
             (502, "upstream_error", "upstream_error", None, "The provider refused the gateway's credential."),
             id="a refused credential is the gateway's problem",
         ),
@@ -289,7 +313,7 @@ def test_the_class_of_every_code_has_an_action() -> None:
         ),
         pytest.param(
             400,
-            oai("x", code="a code with spaces", param=7),
+            openai_error("x", code="a code with spaces", param=7),
             (400, "invalid_request_error", "invalid_value", None, "x"),
             id="a code that is a sentence is ignored",
         ),
@@ -308,8 +332,14 @@ def test_the_class_of_every_code_has_an_action() -> None:
     ],
 )
 def test_the_error_that_a_caller_sees(status: int, body: object, shown: tuple[Any, ...]) -> None:
-    failed = error(status, body)
-    assert (failed.status, failed.type, failed.code, failed.param, failed.message) == shown
+    upstream_error = error(status, body)
+    assert (
+        upstream_error.status,
+        upstream_error.type,
+        upstream_error.code,
+        upstream_error.param,
+        upstream_error.message,
+    ) == shown
 
 
 @pytest.mark.parametrize(
@@ -321,22 +351,24 @@ def test_the_error_that_a_caller_sees(status: int, body: object, shown: tuple[An
     ],
 )
 def test_keys_and_addresses_are_not_in_the_message(secret: str) -> None:
-    failed = error(400, oai(f"You sent {secret} to us"))
-    assert secret not in failed.message
-    assert secret not in str(failed.body())
+    upstream_error = error(400, openai_error(f"You sent {secret} to us"))
+    assert secret not in upstream_error.message
+    assert secret not in str(upstream_error.body())
 
 
 def test_keys_are_not_in_code_or_param() -> None:
-    failed = error(400, oai("no", code="sk-proj-abcdefghijklmnop", param="Bearer abcdefghijklmnop"))
-    assert (failed.code, failed.param) == ("invalid_value", "[redacted]")
+    upstream_error = error(
+        400, openai_error("no", code="sk-proj-abcdefghijklmnop", param="Bearer abcdefghijklmnop")
+    )
+    assert (upstream_error.code, upstream_error.param) == ("invalid_value", "[redacted]")
 
 
 def test_a_message_is_not_longer_than_500_characters() -> None:
-    assert len(error(400, oai("x" * 10_000)).message) <= 500
+    assert len(error(400, openai_error("x" * 10_000)).message) <= 500
 
 
 def test_the_providers_message_is_a_note_for_the_log() -> None:
-    assert error(403, oai("Your organisation must be verified")).__notes__ == [
+    assert error(403, openai_error("Your organisation must be verified")).__notes__ == [
         "Your organisation must be verified"
     ]
 
@@ -344,22 +376,30 @@ def test_the_providers_message_is_a_note_for_the_log() -> None:
 @pytest.mark.parametrize(
     ("headers", "body", "seconds"),
     [
-        pytest.param({"retry-after": "7"}, oai(), 7, id="a header"),
-        pytest.param({}, oai("Please try again in 6s."), 6, id="words"),
-        pytest.param({}, oai(), None, id="nothing"),
-        pytest.param({"x-ratelimit-reset-requests": "6m0s"}, oai(), 360, id="a limit's reset"),
+        pytest.param({"retry-after": "7"}, openai_error(), 7, id="a header"),
+        pytest.param({}, openai_error("Please try again in 6s."), 6, id="words"),
+        pytest.param({}, openai_error(), None, id="nothing"),
+        pytest.param({"x-ratelimit-reset-requests": "6m0s"}, openai_error(), 360, id="a limit's reset"),
         pytest.param(
             {"x-ratelimit-reset-requests": "6m0s"},
-            oai("Try again in 6s."),
+            openai_error("Try again in 6s."),
             6,
             id="words win over a limit's reset",
         ),
         pytest.param(
-            {}, oai(metadata={"headers": {"X-RateLimit-Reset": "12"}}), 12, id="a limit's reset in the body"
+            {},
+            openai_error(metadata={"headers": {"X-RateLimit-Reset": "12"}}),
+            12,
+            id="a limit's reset in the body",
         ),
-        pytest.param({}, oai(metadata={"headers": {"Retry-After": 3}}), 3, id="a header in the body"),
         pytest.param(
-            {}, oai(metadata={"headers": "none"}), None, id="headers in the body that are not an object"
+            {}, openai_error(metadata={"headers": {"Retry-After": 3}}), 3, id="a header in the body"
+        ),
+        pytest.param(
+            {},
+            openai_error(metadata={"headers": "none"}),
+            None,
+            id="headers in the body that are not an object",
         ),
     ],
 )
@@ -368,21 +408,21 @@ def test_retry_after(headers: Mapping[str, str], body: Json, seconds: float | No
 
 
 def test_another_failure_does_not_wait_for_the_reset_of_a_limit() -> None:
-    assert error(500, oai(), {"x-ratelimit-reset-requests": "6m0s"}).retry_after is None
+    assert error(500, openai_error(), {"x-ratelimit-reset-requests": "6m0s"}).retry_after is None
 
 
 @pytest.mark.parametrize(
     ("body", "failure_class"),
     [
         pytest.param(
-            {"error": {"code": 502, "message": "down"}}, "server", id="OpenRouter: a number for a code"
+            {"error": {"code": 502, "message": "down"}}, "server", id="OpenRouter: a number as a code"
         ),
         pytest.param(
             {"error": {"code": 429, "message": "slow"}}, "rate_limit", id="OpenRouter: a rate limit"
         ),
         pytest.param({"error": {"code": 402, "message": "money"}}, "quota", id="OpenRouter: quota"),
         pytest.param({"error": {"message": "x"}}, "server", id="an error without a code is the provider's"),
-        pytest.param({"error": "x"}, "server", id="an error that is a text"),
+        pytest.param({"error": "x"}, "server", id="an error that is a string"),
         pytest.param(
             {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "limit"}},
             "rate_limit",
@@ -391,10 +431,12 @@ def test_another_failure_does_not_wait_for_the_reset_of_a_limit() -> None:
         pytest.param(
             {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
             "quota",
-            id="MiniMax: no money",
+            id="MiniMax: quota",
         ),
         pytest.param(
-            {"base_resp": {"status_code": 1039, "status_msg": "token limit"}}, CONTEXT, id="MiniMax: too long"
+            {"base_resp": {"status_code": 1039, "status_msg": "token limit"}},
+            CONTEXT,
+            id="MiniMax: context_length",
         ),
         pytest.param({"success": False, "errors": [{"message": "x"}]}, "server", id="Cloudflare's envelope"),
         pytest.param({"code": "InternalError", "message": "x"}, "server", id="Qwen's flat form"),
@@ -406,9 +448,9 @@ def test_another_failure_does_not_wait_for_the_reset_of_a_limit() -> None:
     ],
 )
 def test_an_error_in_a_200_is_an_error(body: Any, failure_class: str) -> None:
-    failed = error_from_body(body)
-    assert failed is not None
-    assert failed.failure_class == failure_class
+    upstream_error = error_from_body(body)
+    assert upstream_error is not None
+    assert upstream_error.failure_class == failure_class
     if isinstance(body, dict):
         with pytest.raises(UpstreamError) as raised:
             OpenAI().response(body, Quirks())

@@ -56,14 +56,14 @@ def test_a_request_without_the_legacy_form_is_the_same_object() -> None:
 
 
 def test_calls_and_results_of_the_history_share_an_id() -> None:
-    said = {"role": "assistant", "content": None}
+    answer = {"role": "assistant", "content": None}
     history = [
         USER,
-        {**said, "function_call": CALL},
+        {**answer, "function_call": CALL},
         {"role": "function", "name": "f", "content": "1"},
-        {**said, "function_call": {**CALL, "name": "g"}},
+        {**answer, "function_call": {**CALL, "name": "g"}},
         {"role": "function", "name": "g", "content": None},
-        {**said, "function_call": CALL},
+        {**answer, "function_call": CALL},
         {"role": "function", "name": "f", "content": "2"},
     ]
     new = functions_to_tools({"messages": history})["messages"]
@@ -71,7 +71,7 @@ def test_calls_and_results_of_the_history_share_an_id() -> None:
     assert [message["tool_calls"][0]["id"] for message in new[1::2]] == ["call_1", "call_3", "call_5"]
     assert [message["tool_call_id"] for message in new[2::2]] == ["call_1", "call_3", "call_5"]
     assert [message["content"] for message in new[2::2]] == ["1", "", "2"]
-    assert new[1] == {**said, "tool_calls": [{"id": "call_1", "type": "function", "function": CALL}]}
+    assert new[1] == {**answer, "tool_calls": [{"id": "call_1", "type": "function", "function": CALL}]}
     assert not any("name" in message for message in new)
 
 
@@ -94,8 +94,8 @@ def calling(id_: str, **more: Any) -> dict[str, Any]:
 def test_an_answer_becomes_legacy() -> None:
     message = {"role": "assistant", "content": None, "tool_calls": [calling("a"), calling("b")]}
     answer = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
-    said = {"role": "assistant", "content": None, "function_call": CALL}
-    choice = {"index": 0, "message": said, "finish_reason": "function_call"}
+    legacy = {"role": "assistant", "content": None, "function_call": CALL}
+    choice = {"index": 0, "message": legacy, "finish_reason": "function_call"}
     assert to_legacy_completion(answer) == {"id": "1", "choices": [choice]}
 
 

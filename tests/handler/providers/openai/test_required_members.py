@@ -80,37 +80,37 @@ def tokens(body: Json) -> tuple[int, int, int] | None:
     return usage and tuple(usage[name] for name in REQUIRED["usage"])
 
 
-@pytest.mark.parametrize("shape", [one for one in HOST_ANSWERS if one.whole], ids=lambda one: one.name)
-def test_a_whole_answer_has_every_member(shape: HostAnswer) -> None:
-    assert shape.whole is not None
-    body = OpenAI().response(shape.whole, Quirks())
+@pytest.mark.parametrize("answer", [one for one in HOST_ANSWERS if one.whole], ids=lambda one: one.name)
+def test_a_whole_answer_has_every_member(answer: HostAnswer) -> None:
+    assert answer.whole is not None
+    body = OpenAI().response(answer.whole, Quirks())
     (choice,) = body["choices"]
     message = choice["message"]
     assert all(body[name] for name in REQUIRED["completion"])
     assert (choice["index"], message["role"]) == (0, "assistant")
-    assert message["content"] == shape.text if shape.text else not message["content"]
+    assert message["content"] == answer.text if answer.text else not message["content"]
     calls = [{**one, "arguments": one["function"]["arguments"]} for one in message.get("tool_calls", [])]
-    assert (named_calls(calls), tokens(body)) == (shape.calls, shape.usage)
-    assert choice["finish_reason"] == shape.expected["finish"]
+    assert (named_calls(calls), tokens(body)) == (answer.calls, answer.usage)
+    assert choice["finish_reason"] == answer.expected["finish"]
 
 
-@pytest.mark.parametrize("shape", [one for one in HOST_ANSWERS if one.events], ids=lambda one: one.name)
-def test_a_stream_has_every_member(shape: HostAnswer) -> None:
-    assert shape.events is not None
-    chunks, stream = client_chunks(shape.events)
+@pytest.mark.parametrize("answer", [one for one in HOST_ANSWERS if one.events], ids=lambda one: one.name)
+def test_a_stream_has_every_member(answer: HostAnswer) -> None:
+    assert answer.events is not None
+    chunks, stream = client_chunks(answer.events)
     message = merge_chunks(chunks)
     assert (message["role"], message["content"], named_calls(message["calls"])) == (
         "assistant",
-        shape.text,
-        shape.calls,
+        answer.text,
+        answer.calls,
     )
-    assert message["finish"] == shape.expected["finish"]
-    assert tokens(chunks[-1]) == shape.usage
+    assert message["finish"] == answer.expected["finish"]
+    assert tokens(chunks[-1]) == answer.usage
     assert [chunk for chunk in chunks[:-1] if chunk.get("usage")] == []
-    assert bool(stream.usage) is (shape.usage is not None)
-    without, _ = client_chunks(shape.events, wants_usage=False)
-    assert len(without) == len(chunks) - bool(shape.usage)
-    assert not any(chunk.get("usage") for chunk in without)
+    assert bool(stream.usage) is (answer.usage is not None)
+    without_usage, _ = client_chunks(answer.events, wants_usage=False)
+    assert len(without_usage) == len(chunks) - bool(answer.usage)
+    assert not any(chunk.get("usage") for chunk in without_usage)
 
 
 @pytest.mark.parametrize("events", [TEXT_EVENTS, CALL_EVENTS], ids=["a text", "calls"])

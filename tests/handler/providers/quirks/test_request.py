@@ -312,7 +312,7 @@ def user(content: Any) -> Json:
             {"stream": True},
             {"stream": True, "stream_options": {"include_usage": True}},
             (),
-            id="a stream is asked for its usage",
+            id="the usage of a stream is requested",
         ),
         pytest.param(
             Quirks(),
@@ -373,15 +373,19 @@ def test_each_quirk(quirks: Quirks, fields: Json, expected: Json, expected_dropp
 
 
 def test_openai_gets_no_reasoning_of_other_models() -> None:
-    said = {"role": "assistant", "content": "a"}
-    thoughts = {"reasoning_content": "b", "reasoning": "b", "reasoning_details": [{"type": "reasoning.text"}]}
+    message = {"role": "assistant", "content": "a"}
+    reasoning = {
+        "reasoning_content": "b",
+        "reasoning": "b",
+        "reasoning_details": [{"type": "reasoning.text"}],
+    }
     body, dropped = OpenAI().request(
-        {"messages": [{**said, **thoughts}]},
+        {"messages": [{**message, **reasoning}]},
         Model(provider="openai", name="b"),
         PROVIDERS["openai"].quirks,
     )
-    assert body["messages"] == [said]
-    assert set(dropped) == {f"messages.{name}" for name in thoughts}
+    assert body["messages"] == [message]
+    assert set(dropped) == {f"messages.{name}" for name in reasoning}
 
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
