@@ -10,38 +10,38 @@ PORT = 8080
 .PHONY: help serve test check unit slow ci lock catalog format clean
 
 help:
-	@echo "make serve     a gateway on 127.0.0.1:8080 with example rules, a key and a demo model"
+	@echo "make serve     run a gateway on 127.0.0.1:8080 with example rules, a key and a demo model"
 	@echo "                 make serve PORT=8081 ARGS='--rules rules.json --keys keys.json'"
-	@echo "make test      style, types and tests"
-	@echo "make ci        make test, then what starts real processes: SAM, the Lambda emulator, the clients"
-	@echo "make story     the openai clients and the AI SDK hold conversations with every format"
-	@echo "make faults    what callers see when providers misbehave: every fault, a verdict each"
-	@echo "make deploy    builds and deploys a stack, and asks for its parameters"
-	@echo "make key       a key of the deployed stack: make key NAME=first"
-	@echo "make update    builds and deploys this checkout with the parameters of the last deployment"
+	@echo "make test      check style and types, and run the tests"
+	@echo "make ci        make test, then the tests with real processes: SAM, the Lambda emulator, the clients"
+	@echo "make story     run conversations of the openai clients and the AI SDK with every format"
+	@echo "make faults    inject every fault of a provider, and print what callers see"
+	@echo "make deploy    build and deploy a stack; asks for its parameters"
+	@echo "make key       create a key of the deployed stack: make key NAME=first"
+	@echo "make update    build and deploy this checkout with the parameters of the last deployment"
 
-# A run needs some forty small packages; style, types and tests need more than twice that.
+# A local run needs about forty small packages; style, types and tests need more than twice as many.
 $(RUN): requirements/local.txt requirements/uv.txt
 	@$(PYTHON) -c '$(CHECK_PYTHON)'
-	@echo "Making $(VENV) for a local run, once: about a quarter of a minute."
+	@echo "Creating $(VENV) for a local run, once: about 15 seconds."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) -r requirements/uv.txt
 	$(call install,$(BIN)/python,$<)
 	@touch $@
 
 $(READY): requirements/dev.txt pyproject.toml | $(RUN)
-	@echo "Adding what style, types and tests need, once: about a quarter of a minute."
+	@echo "Installing the packages for style, types and tests, once: about 15 seconds."
 	$(call install,$(BIN)/python,$<)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# $(call install,PYTHON,LOCK) installs a lock. uv takes a second where pip takes twenty, but it does not read
-# pip's configuration: where that names an index, such as a company's mirror, or where uv fails, pip does it.
-# --no-deps: a lock is complete, and pip finds no hash for the extras that packages in it ask of one another.
+# $(call install,PYTHON,LOCK) installs a lock with uv, which takes a second instead of twenty. It uses pip where
+# uv fails, or where pip's configuration, which uv does not read, names an index such as a company's mirror.
+# --no-deps: a lock is complete, and pip finds no hashes for the extras that its packages require of one another.
 PIP = -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile --no-deps
 UV = $(BIN)/uv pip install --quiet --require-hashes --no-deps
 install = { ! $(1) -m pip config list | grep -q "\.index-url=" && $(UV) --python $(1) -r $(2); } || $(1) $(PIP) -r $(2)
-CHECK_PYTHON = import sys; sys.version_info >= (3, 11) or sys.exit("Sluice needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make $(or $(MAKECMDGOALS),serve) PYTHON=python3.13" % sys.version_info[:2])
+CHECK_PYTHON = import sys; sys.version_info >= (3, 11) or sys.exit("Sluice needs Python 3.11 or newer; $(PYTHON) is %d.%d. Choose another: make $(or $(MAKECMDGOALS),serve) PYTHON=python3.13" % sys.version_info[:2])
 
 serve: $(RUN)
 	@$(BIN)/python -m handler serve --port $(PORT) $(ARGS)
@@ -65,7 +65,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Extras are kept in the locks: pip before 23.3 asks for a hash of `coverage[toml]` and finds none under `coverage`.
+# The locks keep extras: pip before 23.3 looks for a hash of `coverage[toml]`, and does not find that of `coverage`.
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11
 
 lock: $(READY)

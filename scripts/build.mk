@@ -1,10 +1,10 @@
-# Building and deploying, included by the Makefile. What `sam build` runs itself is in scripts/Makefile.
+# Targets for building and deploying, included by the Makefile. `sam build` runs scripts/Makefile.
 
-# A `sam` on the PATH does as well: make deploy SAM=sam
+# To use the `sam` on the PATH: make deploy SAM=sam
 SAM ?= .venvs/sam/bin/sam
 export SAM_CLI_TELEMETRY ?= 0
 
-# The answers that the first deployment was given, or these until there are any.
+# The answers given at the first deployment, with defaults before it.
 STACK = $(or $(call deployed,stack_name),sluice)
 REGION = $(call deployed,region)
 deployed = $(shell sed -n 's/^$(1) = "\(.*\)"/\1/p' samconfig.toml 2>/dev/null)

@@ -1,6 +1,6 @@
-# The environments of tests/clients: the official openai client, newest 2.x and newest 3.x, each on its own, and the
-# AI SDK on Node. Included by the Makefile; `make clients` makes all, the locks are requirements/openai2.txt and
-# openai3.txt, tests/clients/node/package-lock.json. A stamp newer than its lock means: nothing to do.
+# The environments of tests/clients, included by the Makefile: one for the newest 2.x of the official openai client,
+# one for the newest 3.x, and the AI SDK on Node. `make clients` creates them from requirements/openai2.txt,
+# requirements/openai3.txt and tests/clients/node/package-lock.json, unless their stamps are newer than these locks.
 
 CLIENTS := openai2 openai3
 NODE := tests/clients/node
@@ -14,7 +14,7 @@ clients: $(CLIENTS:%=.venvs/%/.stamp) $(NODE)/node_modules/.stamp
 	$(call install,$(@D)/bin/python,$<)
 	@touch $@
 
-# It says that it wants a newer Node than 20, on which it runs.
+# It declares a newer Node than 20 as required, and also works with 20.
 $(NODE)/node_modules/.stamp: $(NODE)/package-lock.json
 	npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
