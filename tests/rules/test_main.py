@@ -1,4 +1,4 @@
-"""python -m rules: what it prints, and what it exits with."""
+"""python -m rules: its output and its exit status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHORT = {"messages": [{"role": "user", "content": "hello"}]}
 PROMPT = {"messages": [{"role": "user", "content": "x" * 40_000}]}
 
 
-def promise(**fields: Any) -> dict[str, Any]:
+def expectation(**fields: Any) -> dict[str, Any]:
     return {"kind": "test", "id": "t", "request": SHORT, **fields}
 
 
@@ -38,37 +38,41 @@ def write(folder: Path, value: object, name: str = "rules.json") -> str:
         pytest.param([], ["0 records, 0 problems, 0 of 0 tests hold"], id="an empty set"),
         pytest.param([LONG], ["1 record, 0 problems, 0 of 0 tests hold"], id="a record without a test"),
         pytest.param(
-            [LONG, promise(request=PROMPT, expect={"rule": "long", "model": "gemini/gemini-2.5-pro"})],
+            [LONG, expectation(request=PROMPT, expect={"rule": "long", "model": "gemini/gemini-2.5-pro"})],
             ["2 records, 0 problems, 1 of 1 tests hold"],
             id="a test that holds",
         ),
         pytest.param(
-            [promise(request={"model": "gpt-5-mini"}, expect={"model": "gpt-5-mini", "reason": "requested"})],
+            [
+                expectation(
+                    request={"model": "gpt-5-mini"}, expect={"model": "gpt-5-mini", "reason": "requested"}
+                )
+            ],
             ["1 record, 0 problems, 1 of 1 tests hold"],
-            id="a pool is met by its members",
+            id="a test that expects a pool",
         ),
         pytest.param(
-            [promise(request={"model": "gpt-5-mni"}, expect={"error": "model_not_found"})],
+            [expectation(request={"model": "gpt-5-mni"}, expect={"error": "model_not_found"})],
             ["1 of 1 tests hold"],
             id="a test that expects an error",
         ),
         pytest.param(
             [
                 {"kind": "access", "id": "office", "when": {"hour": {"lt": 9}}, "models": []},
-                promise(
+                expectation(
                     at="tue 08:30", request={"model": "gpt-5-mini"}, expect={"error": "model_not_allowed"}
                 ),
             ],
             ["1 of 1 tests hold"],
-            id="at another hour",
+            id="a test at another hour",
         ),
         pytest.param(
             [
                 {"kind": "route", "id": "p", "scope": {"project": "p"}, "model": "gpt-5-mini"},
-                promise(**{"as": {"project": "p"}}, expect={"rule": "p"}),
+                expectation(**{"as": {"project": "p"}}, expect={"rule": "p"}),
             ],
             ["1 of 1 tests hold"],
-            id="as somebody",
+            id="a test as another caller",
         ),
         pytest.param(
             [{"kind": "limit", "id": "l", "requests": 1, "per": "day"}],
@@ -78,7 +82,7 @@ def write(folder: Path, value: object, name: str = "rules.json") -> str:
         pytest.param(
             [{"kind": "route", "id": "r", "model": "gpt-5-mni", "fallbacks": ["openai/any"]}],
             ["warning: route/r: `model`: there is no model 'gpt-5-mni', did you mean"],
-            id="a name that means nothing is a warning",
+            id="an unknown name is a warning",
         ),
         pytest.param(
             [
@@ -92,7 +96,7 @@ def write(folder: Path, value: object, name: str = "rules.json") -> str:
                 },
             ],
             ["alias/best: `models`:", "budget/b: `then.model`:", "route/s: `split`:"],
-            id="wherever a record names a model",
+            id="unknown names in every field",
         ),
         pytest.param(
             [
@@ -124,56 +128,56 @@ def test_check_passes(
             id="every problem with kind, id and field",
         ),
         pytest.param(
-            [LONG, promise(expect={"rule": "long"})],
+            [LONG, expectation(expect={"rule": "long"})],
             [
                 "test/t: expected rule long, got no rule",
                 "route/long: failed: input_tokens gt 8000, got 6",
                 "0 of 1 tests hold",
             ],
-            id="the step that went otherwise: a condition failed",
+            id="the step that explains it: a condition failed",
         ),
         pytest.param(
-            [LONG, promise(expect={"model": "gemini/gemini-2.5-pro"})],
+            [LONG, expectation(expect={"model": "gemini/gemini-2.5-pro"})],
             ["expected model gemini/gemini-2.5-pro, got ", "route/long: failed: input_tokens gt 8000"],
-            id="the step that went otherwise: the rule that names the model",
+            id="the step that explains it: the rule that names the model",
         ),
         pytest.param(
             [
                 {"kind": "route", "id": "a", "model": "gpt-5-mini"},
                 {"kind": "route", "id": "b", "model": "openai/gpt-4o", "priority": 5},
-                promise(expect={"rule": "a"}),
+                expectation(expect={"rule": "a"}),
             ],
             ["expected rule a, got b", "route/a: matched, but route/b goes first (its priority is higher)"],
-            id="the step that went otherwise: another rule came first",
+            id="the step that explains it: another rule went first",
         ),
         pytest.param(
             [
                 {"kind": "access", "id": "eu", "deny": ["gemini/*"]},
                 {**LONG, "fallbacks": ["openai/gpt-4o"]},
-                promise(request=PROMPT, expect={"model": "gemini/gemini-2.5-pro"}),
+                expectation(request=PROMPT, expect={"model": "gemini/gemini-2.5-pro"}),
             ],
             ["got openai/gpt-4o", "gemini/gemini-2.5-pro was rejected: denied by access eu"],
-            id="the step that went otherwise: the model was refused",
+            id="the step that explains it: the model was rejected",
         ),
         pytest.param(
-            [LONG, promise(request=PROMPT, expect={"model": "openai/gpt-4o"})],
+            [LONG, expectation(request=PROMPT, expect={"model": "openai/gpt-4o"})],
             ["got gemini/gemini-2.5-pro", "route/long: applied; chosen by rule"],
-            id="the step that went otherwise: a rule applied",
+            id="the step that explains it: a rule applied",
         ),
         pytest.param(
-            [promise(request={"model": "gpt-5-mini"}, expect={"reason": "preference"})],
+            [expectation(request={"model": "gpt-5-mini"}, expect={"reason": "preference"})],
             ["expected reason preference, got requested", "no route rule matched"],
             id="a request that names its model",
         ),
         pytest.param(
-            [promise(expect={"error": "model_not_allowed"})],
+            [expectation(expect={"error": "model_not_allowed"})],
             ["expected error model_not_allowed, got "],
-            id="no error where one is expected",
+            id="an expected error that does not occur",
         ),
         pytest.param(
-            [promise(request={"model": "gpt-5-mni"}, expect={"model": "gpt-5-mini"})],
+            [expectation(request={"model": "gpt-5-mni"}, expect={"model": "gpt-5-mini"})],
             ["got model_not_found (There is no model 'gpt-5-mni'. Did you mean gpt-5-mini"],
-            id="an error where none is expected",
+            id="an error that is not expected",
         ),
     ],
 )
@@ -193,16 +197,16 @@ def test_check_fails(
         ),
         pytest.param("null", "this is null", id="null"),
         pytest.param("3", "this is a number", id="a number"),
-        pytest.param("[", "this is not JSON", id="no JSON"),
+        pytest.param("[", "this is not JSON", id="a file that is not JSON"),
         pytest.param('[{"id": 1, "id": 2}]', "'id' is there twice", id="a duplicate key"),
         pytest.param("[NaN]", "NaN is not a number", id="NaN"),
-        pytest.param("[" * 100_000, "this is not JSON", id="far too deep"),
+        pytest.param("[" * 100_000, "this is not JSON", id="a list that is nested too deep"),
         pytest.param(
-            json.dumps([{"kind": "alias", "id": str(n)} for n in range(1_001)]), "1001", id="too many"
+            json.dumps([{"kind": "alias", "id": str(n)} for n in range(1_001)]), "1001", id="too many records"
         ),
     ],
 )
-def test_a_file_that_is_no_rule_set(
+def test_a_file_without_a_rule_set_is_refused(
     content: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["check", write(tmp_path, content)]) == 2
@@ -211,7 +215,9 @@ def test_a_file_that_is_no_rule_set(
     assert "Traceback" not in err
 
 
-def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_refused_with_a_suggestion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(tmp_path, [])
     assert main(["check", str(tmp_path / "ruels.json")]) == 2
     assert f"No such file or directory, did you mean {tmp_path / 'rules.json'}?" in capsys.readouterr().err
@@ -221,7 +227,7 @@ def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "directory" in capsys.readouterr().err
 
 
-def test_a_file_that_is_not_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "rules.json").write_bytes(b'["\xff"]')
     assert main(["check", str(tmp_path / "rules.json")]) == 2
     assert "this is not JSON" in capsys.readouterr().err
@@ -237,13 +243,13 @@ def explained(
     return explanation
 
 
-def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_prints_the_decision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     explanation = explained(tmp_path, capsys, PROMPT)
     assert (explanation["reason"], explanation["rule"]) == ("rule", "long")
     assert explanation["candidates"][0]["model"] == "gemini/gemini-2.5-pro"
 
 
-def test_explain_as_somebody_at_some_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_for_another_caller_and_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--project", "p", "--key", "k", "--function", "mail", "--at", "2026-01-31T09:30:00Z")
     explanation = explained(tmp_path, capsys, SHORT, *options)
     facts = explanation["facts"]
@@ -255,7 +261,7 @@ def test_explain_shows_a_refusal(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert explained(tmp_path, capsys, {"model": "gpt-5-mni"})["error"]["code"] == "model_not_found"
 
 
-def test_explain_of_a_set_with_a_problem_explains_and_says_so(
+def test_explain_prints_the_problems_of_the_set_and_exits_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records, request = write(tmp_path, [LONG, {"kind": "route"}]), write(tmp_path, SHORT, "request.json")
@@ -268,11 +274,11 @@ def test_explain_of_a_set_with_a_problem_explains_and_says_so(
 @pytest.mark.parametrize(
     ("request_", "options", "expected"),
     [
-        pytest.param([], [], "a chat request is a JSON object", id="a request that is none"),
-        pytest.param(SHORT, ["--at", "noon"], "--at: must be a time", id="a time that is none"),
+        pytest.param([], [], "a chat request is a JSON object", id="a request that is not an object"),
+        pytest.param(SHORT, ["--at", "noon"], "--at: must be a time", id="an invalid time"),
     ],
 )
-def test_explain_refuses(
+def test_explain_refuses_invalid_arguments(
     request_: object, options: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = [write(tmp_path, []), write(tmp_path, request_, "request.json")]
@@ -280,7 +286,7 @@ def test_explain_refuses(
     assert expected in capsys.readouterr().err
 
 
-def test_it_runs_as_a_program(tmp_path: Path) -> None:
+def test_the_module_runs_as_a_program(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "rules", "check", write(tmp_path, [LONG])],
         capture_output=True,
@@ -290,7 +296,7 @@ def test_it_runs_as_a_program(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_it_ends_quietly_when_its_output_is_closed(tmp_path: Path) -> None:
+def test_a_command_ends_quietly_when_its_output_is_closed(tmp_path: Path) -> None:
     many = [{"kind": "log", "id": f"l{n:04}", "sample": 1, "days": 1} for n in range(1_000)]
     for module, arguments in (("rules", ["check"]), ("handler", ["rules", "check"])):
         ran = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""How models are ranked, and what they are expected to cost."""
+"""Ranking of models by preference, and their expected cost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def order(models: list[Model]) -> list[str]:
     [
         pytest.param("cheap", ALL, Size(1000), ["small", "middle", "large", "huge"], id="cheap"),
         pytest.param(
-            "cheap", (UNPRICED, SMALL), Size(1000), ["small", "unpriced"], id="cheap: the unpriced last"
+            "cheap",
+            (UNPRICED, SMALL),
+            Size(1000),
+            ["small", "unpriced"],
+            id="cheap with a model of unknown price",
         ),
         pytest.param("fast", ALL, Size(1000), ["small", "middle", "large", "huge"], id="fast by the prior"),
         pytest.param(
@@ -40,37 +44,39 @@ def order(models: list[Model]) -> list[str]:
             (model("a/x", (2, 2)), model("a/y", (1, 1))),
             Size(1000),
             ["y", "x"],
-            id="quality: then the cheaper",
+            id="quality with equals by cost",
         ),
         pytest.param(
             "balanced",
             ALL,
             Size(1000),
             ["large", "huge", "middle", "small"],
-            id="balanced: within one tier, cheapest",
+            id="balanced within one tier of the best",
         ),
         pytest.param(
             "balanced",
             ALL[2:],
             Size(1000),
             ["small", "middle"],
-            id="balanced: the best there is, not the best known",
+            id="balanced relative to the best of the models",
         ),
         pytest.param(
             "cheap", (model("b/x", (1, 1)), model("a/x", (1, 1))), Size(9), ["x", "x"], id="a tie goes by id"
         ),
         pytest.param(
-            "balanced", (UNKNOWN, SMALL), Size(9), ["small", "unknown"], id="unknown quality is middling"
+            "balanced", (UNKNOWN, SMALL), Size(9), ["small", "unknown"], id="unknown quality counts as 3"
         ),
-        pytest.param("balanced", (), Size(9), [], id="nothing"),
+        pytest.param("balanced", (), Size(9), [], id="no models"),
     ],
 )
-def test_rank(prefer: str, models: tuple[Model, ...], size: Size, expected: list[str]) -> None:
+def test_models_are_ranked_by_preference(
+    prefer: str, models: tuple[Model, ...], size: Size, expected: list[str]
+) -> None:
     assert order(rank(models, prefer, size)) == expected
 
 
 @pytest.mark.parametrize("prefer", PREFERENCES)
-def test_the_order_they_come_in_does_not_matter(prefer: str) -> None:
+def test_the_order_of_the_models_does_not_matter(prefer: str) -> None:
     models = (*ALL, UNPRICED, model("b/small", (1, 2), quality=2, speed=5))
     assert rank(models, prefer, Size(500)) == rank(reversed(models), prefer, Size(500))
 
@@ -88,19 +94,19 @@ def test_every_preference_has_a_score() -> None:
     ("size", "expected"),
     [
         pytest.param(Size(1000), 1000 * 3_000 + 1024 * 12_000, id="without a maximum"),
-        pytest.param(Size(1000, 100), 1000 * 3_000 + 100 * 12_000, id="with one"),
-        pytest.param(Size(0, 50_000), 8_000 * 12_000, id="no more than the model can write"),
+        pytest.param(Size(1000, 100), 1000 * 3_000 + 100 * 12_000, id="with a maximum"),
+        pytest.param(Size(0, 50_000), 8_000 * 12_000, id="a maximum above the model's"),
     ],
 )
 def test_the_expected_cost_is_in_nano_dollars(size: Size, expected: int) -> None:
     assert expected_cost(LARGE, size) == expected
 
 
-def test_the_range_of_the_cost() -> None:
+def test_the_cost_range() -> None:
     assert cost_range(LARGE, Size(1000)) == (3_000_000, 3_000_000 + 4096 * 12_000)
     assert cost_range(LARGE, Size(1000, 10, n=3)) == (3_000_000, 3_000_000 + 30 * 12_000)
     alone = Size(1000, 10, n=3, unsupported={LARGE.provider: frozenset({"n"})})
-    assert cost_range(LARGE, alone) == (9_000_000, 9_000_000 + 30 * 12_000), "the prompt goes three times"
+    assert cost_range(LARGE, alone) == (9_000_000, 9_000_000 + 30 * 12_000), "the prompt is sent three times"
     assert cost_range(UNPRICED, Size(1000)) == (None, None)
 
 

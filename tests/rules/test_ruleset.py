@@ -1,4 +1,4 @@
-"""Rule sets: which records apply in which order, what a bad one changes (nothing), what identifies a set."""
+"""Rule sets: which records match, in which order; that a bad record changes nothing; the revision."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FACTS = Facts(project="p", key="k", function="f", input_tokens=10, hour=12)
     ("items", "expected"),
     [
         pytest.param(
-            [route("a"), route("b", scope={"project": "p"})], ["b", "a"], id="a project before everybody"
+            [route("a"), route("b", scope={"project": "p"})], ["b", "a"], id="a project before everyone"
         ),
         pytest.param(
             [route("a", scope={"project": "p"}), route("b", scope={"key": "k"})],
@@ -74,7 +74,7 @@ FACTS = Facts(project="p", key="k", function="f", input_tokens=10, hour=12)
         ),
         pytest.param([route("b"), route("a"), route("B")], ["B", "a", "b"], id="then the id"),
         pytest.param(
-            [route("b", when={"hour": 12}), route("a")], ["b", "a"], id="a condition before none at all"
+            [route("b", when={"hour": 12}), route("a")], ["b", "a"], id="a condition before no condition"
         ),
         pytest.param(
             [route("b", when={"hour": {"gt": 1, "lt": 20}}), route("a", when={"hour": 12}), route("0")],
@@ -97,12 +97,12 @@ FACTS = Facts(project="p", key="k", function="f", input_tokens=10, hour=12)
         pytest.param([route("a", enabled=False), route("b")], ["b"], id="a disabled one"),
     ],
 )
-def test_the_most_specific_route_is_first(items: list[Item], expected: list[str]) -> None:
+def test_the_most_specific_route_goes_first(items: list[Item], expected: list[str]) -> None:
     assert routed(items, FACTS) == expected
     assert routed(items[::-1], FACTS) == expected
 
 
-def test_every_rule_has_a_step() -> None:
+def test_every_record_that_restricts_or_routes_has_a_step() -> None:
     found = RuleSet.read(
         [
             budget("d", scope={"project": "x"}),
@@ -121,7 +121,7 @@ def test_every_rule_has_a_step() -> None:
     assert ([record.id for record in found.access], found.limits, found.budgets) == (["b"], (), ())
 
 
-def test_a_condition_on_the_model_is_asked_of_each_candidate_later() -> None:
+def test_a_condition_on_the_model_is_checked_later_for_each_candidate() -> None:
     when = {"model": "openai/*"}
     items = [
         route("r", when=when),
@@ -150,7 +150,7 @@ def test_a_condition_on_the_model_is_asked_of_each_candidate_later() -> None:
         pytest.param({}, {}, "its id comes first", id="an id"),
     ],
 )
-def test_a_step_tells_the_route_that_applied_from_those_behind_it(
+def test_a_step_distinguishes_the_route_that_applied_from_those_after_it(
     first: Item, second: Item, why: str
 ) -> None:
     steps = (
@@ -163,7 +163,7 @@ def test_a_step_tells_the_route_that_applied_from_those_behind_it(
     assert outcomes["c"].startswith("failed")
 
 
-def test_of_gives_the_enabled_records_of_a_kind() -> None:
+def test_the_enabled_records_of_a_kind() -> None:
     ruleset = RuleSet.read([route("b"), route("a"), route("c", enabled=False), access("a")])
     assert [record.id for record in ruleset.enabled("route")] == ["a", "b"]
     assert [(record.kind, record.id) for record in ruleset.records] == [
@@ -185,18 +185,30 @@ OURS = {"project": "p"}
 @pytest.mark.parametrize(
     ("bad", "last", "instead", "field"),
     [
-        pytest.param(BAD, GOOD, LAST, "modle", id="the last readable version of a route"),
+        pytest.param(BAD, GOOD, LAST, "modle", id="a route keeps its last readable version"),
         pytest.param(BAD, None, SKIPPED, "modle", id="a new route is skipped"),
+        pytest.param(BAD, route("a", x=1), SKIPPED, "modle", id="an unreadable last version is not used"),
         pytest.param(
-            BAD, route("a", x=1), SKIPPED, "modle", id="a last version that no longer reads is none"
-        ),
-        pytest.param(
-            {**BAD, "enabled": False}, GOOD, LAST, "modle", id="a disabled bad one changes nothing either"
+            {**BAD, "enabled": False},
+            GOOD,
+            LAST,
+            "modle",
+            id="a disabled bad route keeps its last readable version",
         ),
         pytest.param(limit("a", per="year"), None, SKIPPED, "per", id="a new limit is skipped"),
-        pytest.param(access("a", modls=[]), access("a", models="a/*"), LAST, "modls", id="the last access"),
         pytest.param(
-            access("a", modls=[], scope=OURS), None, REFUSES, "modls", id="a new access refuses its project"
+            access("a", modls=[]),
+            access("a", models="a/*"),
+            LAST,
+            "modls",
+            id="an access record keeps its last readable version",
+        ),
+        pytest.param(
+            access("a", modls=[], scope=OURS),
+            None,
+            REFUSES,
+            "modls",
+            id="a new access record refuses its project",
         ),
         pytest.param(
             budget("a", usd="$200", scope={"key": "k"}),
@@ -206,28 +218,42 @@ OURS = {"project": "p"}
             id="a new budget refuses its key",
         ),
         pytest.param(
-            access("a", modls=[]), None, OPEN, "modls", id="a new access of everybody refuses nobody"
+            access("a", modls=[]),
+            None,
+            OPEN,
+            "modls",
+            id="a new access record without a scope refuses nobody",
         ),
-        pytest.param(budget("a", usd="$200"), None, OPEN, "usd", id="nor does a budget of everybody"),
         pytest.param(
-            access("a", modls=[], scope={"function": "f"}), None, OPEN, "modls", id="nor one of a function"
+            budget("a", usd="$200"), None, OPEN, "usd", id="a new budget without a scope refuses nobody"
+        ),
+        pytest.param(
+            access("a", modls=[], scope={"function": "f"}),
+            None,
+            OPEN,
+            "modls",
+            id="a new access record of a function refuses nobody",
         ),
         pytest.param(
             access("a", modls=[], scope=OURS, enabled="OFF"),
             None,
             SKIPPED,
             "modls",
-            id="a disabled one refuses nobody",
+            id="a disabled access record refuses nobody",
         ),
         pytest.param(
             access("a", enabled="maybe", scope=OURS),
             None,
             REFUSES,
             "enabled",
-            id="enabled that cannot be read is on",
+            id="an unreadable enabled counts as true",
         ),
         pytest.param(
-            access("a", scope={}), None, OPEN, "scope", id="a scope that cannot be read refuses nobody"
+            access("a", scope={}),
+            None,
+            OPEN,
+            "scope",
+            id="an access record with an unreadable scope refuses nobody",
         ),
         pytest.param({"kind": "acess", "id": "a"}, None, SKIPPED, "kind", id="an unknown kind is skipped"),
         pytest.param(
@@ -235,11 +261,17 @@ OURS = {"project": "p"}
             None,
             REFUSES,
             "id",
-            id="an access without an id refuses its project",
+            id="an access record without an id refuses its project",
         ),
         pytest.param({"id": "a"}, None, SKIPPED, "kind", id="a record without a kind is skipped"),
-        pytest.param("record", None, SKIPPED, "record", id="what is no record is skipped"),
-        pytest.param(route("a", note="x" * 70_000), GOOD, LAST, "record", id="an enormous item"),
+        pytest.param("record", None, SKIPPED, "record", id="an item that is not a record is skipped"),
+        pytest.param(
+            route("a", note="x" * 70_000),
+            GOOD,
+            LAST,
+            "record",
+            id="a route that is too large keeps its last readable version",
+        ),
     ],
 )
 def test_a_bad_record_changes_nothing(bad: Any, last: Item | None, instead: str, field: str) -> None:
@@ -261,11 +293,11 @@ def test_a_bad_record_refuses_its_scope_only() -> None:
     assert ruleset.refusing_problem(Facts(project="other", key="k")) is None
 
 
-def test_what_is_no_longer_there_is_gone() -> None:
+def test_a_removed_record_is_no_longer_in_force() -> None:
     assert RuleSet.read([], previous={("route", "a"): GOOD}).records == ()
 
 
-def test_the_second_of_two_with_one_name_is_a_problem() -> None:
+def test_the_second_record_of_the_same_name_is_a_problem() -> None:
     ruleset = RuleSet.read([GOOD, route("a", model="groq/llama")], previous={("route", "a"): route("a")})
     assert ruleset.items == {("route", "a"): GOOD}
     assert [(problem.field, problem.instead) for problem in ruleset.problems] == [("id", SKIPPED)]
@@ -274,58 +306,70 @@ def test_the_second_of_two_with_one_name_is_a_problem() -> None:
 @pytest.mark.parametrize(
     ("items", "problems"),
     [
-        pytest.param([limit("a", each="user")], ["a"], id="each user alone"),
-        pytest.param([limit("a", each="tag.team")], ["a"], id="each of a tag alone"),
-        pytest.param([limit("a", each="key")], [], id="each key stands alone"),
-        pytest.param([limit("a", each="user"), limit("b")], [], id="beside one without"),
-        pytest.param([limit("a", each="user"), limit("b", each="project")], [], id="beside one by project"),
+        pytest.param([limit("a", each="user")], ["a"], id="each user without another record"),
+        pytest.param([limit("a", each="tag.team")], ["a"], id="each of a tag without another record"),
+        pytest.param([limit("a", each="key")], [], id="each key needs no other record"),
+        pytest.param([limit("a", each="user"), limit("b")], [], id="with a record without each"),
         pytest.param(
-            [limit("a", each="user"), limit("b", each="tag.x")], ["a", "b"], id="two that are chosen"
+            [limit("a", each="user"), limit("b", each="project")], [], id="with a record by project"
         ),
-        pytest.param([limit("a", each="user"), limit("b", enabled=False)], ["a"], id="beside a disabled one"),
-        pytest.param([limit("a", each="user", enabled=False)], [], id="a disabled one"),
-        pytest.param([limit("a", each="user"), budget("b")], ["a"], id="beside another kind"),
         pytest.param(
-            [limit("a", each="user"), limit("b", scope={"project": "p"})], ["a"], id="in another scope"
+            [limit("a", each="user"), limit("b", each="tag.x")],
+            ["a", "b"],
+            id="two records that callers can evade",
+        ),
+        pytest.param(
+            [limit("a", each="user"), limit("b", enabled=False)], ["a"], id="with a disabled record"
+        ),
+        pytest.param([limit("a", each="user", enabled=False)], [], id="a disabled one"),
+        pytest.param([limit("a", each="user"), budget("b")], ["a"], id="with a record of another kind"),
+        pytest.param(
+            [limit("a", each="user"), limit("b", scope={"project": "p"})],
+            ["a"],
+            id="with a record of another scope",
         ),
         pytest.param(
             [limit("a", each="user", scope={"key": ["k", "l"]}), limit("b", scope={"key": {"l", "k"}})],
             [],
-            id="in the same scope, differently written",
+            id="with a record of the same scope in other words",
         ),
         pytest.param(
-            [limit("a", each="user"), limit("b", when={"hour": 3})], ["a"], id="beside one that asks more"
+            [limit("a", each="user"), limit("b", when={"hour": 3})],
+            ["a"],
+            id="with a record that has more conditions",
         ),
         pytest.param(
-            [limit("a", each="user", when={"hour": 3}), limit("b")], [], id="beside one that asks less"
+            [limit("a", each="user", when={"hour": 3}), limit("b")],
+            [],
+            id="with a record that has fewer conditions",
         ),
         pytest.param(
             [limit("a", each="user", when={"hour": 3}), limit("b", when={"hour": "3"})],
             [],
-            id="with the same question",
+            id="with a record that has the same condition",
         ),
         pytest.param([{"kind": "provider", "id": "acme"}], ["acme"], id="a provider without an address"),
-        pytest.param([{"kind": "provider", "id": "ollama"}], [], id="a built-in provider has one"),
+        pytest.param([{"kind": "provider", "id": "ollama"}], [], id="a built-in provider without an address"),
     ],
 )
-def test_what_cannot_stand_alone(items: list[Item], problems: list[str]) -> None:
+def test_a_record_that_is_invalid_in_its_set_is_a_problem(items: list[Item], problems: list[str]) -> None:
     assert [problem.id for problem in RuleSet.read(items).problems] == problems
 
 
-def test_what_is_left_alone_stays_as_it_was() -> None:
+def test_a_record_that_becomes_invalid_in_its_set_keeps_its_last_version() -> None:
     both = RuleSet.read([limit("a", each="user"), limit("b")])
     left = RuleSet.read([limit("a", each="user")], previous=both.items)
     assert [problem.instead for problem in left.problems] == [LAST]
     assert [record.id for record in left.records] == ["a"]
 
 
-def test_a_new_budget_that_the_caller_can_leave_refuses_its_scope() -> None:
+def test_a_new_budget_that_callers_can_evade_refuses_its_scope() -> None:
     ruleset = RuleSet.read([budget("a", each="user", scope={"project": "p"})])
     assert ruleset.refusing_problem(FACTS) is not None
     assert ruleset.refusing_problem(Facts(project="q")) is None
 
 
-def test_the_revision_is_of_what_is_in_force() -> None:
+def test_the_revision_is_that_of_the_records_in_force() -> None:
     revision = RuleSet.read([GOOD, access("x", models=["a/*"])]).revision
     assert len(revision) == 12
     assert int(revision, 16)
@@ -337,7 +381,7 @@ def test_the_revision_is_of_what_is_in_force() -> None:
     assert RuleSet.read([GOOD, access("x", models=["b/*"])]).revision != revision
 
 
-def test_the_revision_knows_numbers_by_their_value() -> None:
+def test_the_revision_compares_numbers_by_value() -> None:
     assert (
         RuleSet.read([route("a", priority=Decimal("1.0"))]).revision
         == RuleSet.read([route("a", priority=1)]).revision
@@ -363,7 +407,7 @@ def test_a_set_of_more_than_a_megabyte_is_not_adopted() -> None:
     assert len(RuleSet.read(large[:17]).records) == 17
 
 
-def test_what_cannot_be_measured_is_a_problem_too() -> None:
+def test_a_record_that_is_nested_too_deep_is_a_problem() -> None:
     deep: list[Any] = []
     deep.append(deep)
     assert [problem.problem for problem in RuleSet.read([route("a", set={"x": deep})]).problems] == [
@@ -383,7 +427,7 @@ def test_what_cannot_be_measured_is_a_problem_too() -> None:
         max_size=6,
     )
 )
-def test_whatever_the_table_holds_a_set_comes_of_it(items: list[Any]) -> None:
+def test_any_items_make_a_rule_set(items: list[Any]) -> None:
     ruleset = RuleSet.read(items)
     ruleset.match(FACTS)
     ruleset.refusing_problem(FACTS)

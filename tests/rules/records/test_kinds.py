@@ -1,4 +1,4 @@
-"""Records: what each kind takes, how it is forgiven in type, and how every mistake is named."""
+"""Records: the fields of each kind, the types that are accepted, and the error of every mistake."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from rules.records.provider_fields import QUIRKS
 from rules.records.reading import canonical_json, read_record
 from rules.records.scope import Scope
 
-# The least that each kind needs.
-LEAST: dict[str, dict[str, Any]] = {
+# The required fields of each kind.
+REQUIRED: dict[str, dict[str, Any]] = {
     "route": {"prefer": "cheap"},
     "access": {},
     "limit": {"requests": 10, "per": "minute"},
@@ -33,11 +33,11 @@ LEAST: dict[str, dict[str, Any]] = {
     "cache": {"ttl": 60},
     "mcp": {"url": "https://tools.example/mcp"},
 }
-FOR_ALL = {"alias", "provider", "model", "test"}
+UNSCOPED = {"alias", "provider", "model", "test"}
 
 
 def item(kind: str, **given: Any) -> dict[str, Any]:
-    return {"kind": kind, "id": "one", **LEAST[kind], **given}
+    return {"kind": kind, "id": "one", **REQUIRED[kind], **given}
 
 
 def refusal(wrong: Any) -> InvalidRecord:
@@ -47,7 +47,7 @@ def refusal(wrong: Any) -> InvalidRecord:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_least_of_a_kind_reads(kind: str) -> None:
+def test_a_record_with_its_required_fields_is_read(kind: str) -> None:
     record = read_record(item(kind))
     assert type(record) is KINDS[kind]
     assert (record.enabled, record.scope, record.when, record.priority, record.note) == (
@@ -60,36 +60,36 @@ def test_the_least_of_a_kind_reads(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_missing_is_named(kind: str) -> None:
-    for field in set(LEAST[kind]) - {"requests", "base_url", "prefer"}:
+def test_a_missing_field_is_named(kind: str) -> None:
+    for field in set(REQUIRED[kind]) - {"requests", "base_url", "prefer"}:
         wrong = {name: value for name, value in item(kind).items() if name != field}
         error = refusal(wrong)
         assert (error.field, error.problem) == (field, "is missing")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_unknown_field_is_named_before_anything_else(kind: str) -> None:
+def test_an_unknown_field_is_named_first(kind: str) -> None:
     error = refusal(item(kind, priority="high", notes="x"))
     assert str(error) == "`notes`: unknown field, did you mean `note`?"
     assert (error.kind, error.id) == (kind, item(kind)["id"])
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS.keys() - FOR_ALL))
-def test_scope_and_conditions_stand_on_what_is_asked_of_a_request(kind: str) -> None:
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - UNSCOPED))
+def test_records_that_match_requests_take_scope_and_conditions(kind: str) -> None:
     record = read_record(item(kind, scope={"project": "a", "key": {"k2", "k1"}}, when={"hour": 9}))
     assert record.scope == Scope(project=("a",), key=("k1", "k2"))
     assert record.when == (Condition("hour", "is", 9),)
 
 
-@pytest.mark.parametrize("kind", sorted(FOR_ALL))
+@pytest.mark.parametrize("kind", sorted(UNSCOPED))
 @pytest.mark.parametrize("field", ["scope", "when"])
-def test_what_holds_for_everybody_has_no_scope(kind: str, field: str) -> None:
+def test_records_that_apply_to_everyone_take_no_scope(kind: str, field: str) -> None:
     error = refusal(item(kind, **{field: {"project": "a"}}))
     assert error.field == field
     assert "apply to everyone and take no `scope` or `when`" in error.problem
 
 
-def test_kinds_that_are_not_served_yet_say_so() -> None:
+def test_kinds_that_are_not_served_yet_are_not_active() -> None:
     assert {kind for kind, record in KINDS.items() if not record.active} == {
         "limit",
         "budget",
@@ -102,7 +102,7 @@ def test_kinds_that_are_not_served_yet_say_so() -> None:
 @pytest.mark.parametrize(
     ("kind", "field", "given", "expected"),
     [
-        # forgiven in type
+        # types that are accepted
         *(
             pytest.param("route", "enabled", word, truth, id=f"enabled as {word!r}")
             for truth, words in (
@@ -112,24 +112,28 @@ def test_kinds_that_are_not_served_yet_say_so() -> None:
             for word in words
         ),
         pytest.param("route", "override", "false", False, id="a text that is a JSON boolean"),
-        pytest.param("route", "note", "", "", id="an empty note is none"),
+        pytest.param("route", "note", "", "", id="a note may be empty"),
         pytest.param("route", "priority", "10", 10, id="a text that is a JSON number"),
         pytest.param("route", "priority", Decimal("-3"), -3, id="a decimal"),
         pytest.param("route", "priority", 2.0, 2, id="an integral float"),
         pytest.param("route", "retries", "3", 3, id="retries as a text"),
-        pytest.param("route", "fallbacks", "groq/llama", ("groq/llama",), id="one text is a list of one"),
-        pytest.param("route", "fallbacks", ["b/1", "a/1"], ("b/1", "a/1"), id="order is kept"),
         pytest.param(
-            "route", "fallbacks", ["a/b", "auto"], ("a/b", "auto"), id="then whichever is preferred"
+            "route", "fallbacks", "groq/llama", ("groq/llama",), id="a single text is a list of one"
         ),
-        pytest.param("route", "fallbacks", [], (), id="no fallbacks"),
+        pytest.param("route", "fallbacks", ["b/1", "a/1"], ("b/1", "a/1"), id="the order of a list stays"),
+        pytest.param("route", "fallbacks", ["a/b", "auto"], ("a/b", "auto"), id="auto among the fallbacks"),
+        pytest.param("route", "fallbacks", [], (), id="an empty list of fallbacks"),
         pytest.param(
-            "route", "allow_fields", {"plugins"}, ("plugins",), id="a set where order does not matter"
+            "route",
+            "allow_fields",
+            {"plugins"},
+            ("plugins",),
+            id="a set is accepted where order does not matter",
         ),
         pytest.param("route", "split", {"model": "a/b", "weight": "1"}, (Arm("a/b", 1),), id="one arm"),
         pytest.param("access", "models", {"b/*", "a/*"}, ("a/*", "b/*"), id="a set of patterns"),
         pytest.param("access", "models", "openai/*", ("openai/*",), id="one pattern"),
-        pytest.param("access", "models", [], (), id="no model at all"),
+        pytest.param("access", "models", [], (), id="an empty list of models"),
         pytest.param("access", "deny", ["*:free"], ("*:free",), id="a pattern with a colon"),
         pytest.param("budget", "usd", "2.50", Decimal("2.5"), id="dollars as a text"),
         pytest.param("budget", "usd", 0.1, Decimal("0.1"), id="dollars as a float are exact"),
@@ -137,36 +141,48 @@ def test_kinds_that_are_not_served_yet_say_so() -> None:
         pytest.param("route", "model", "@cf/meta/llama-3", "@cf/meta/llama-3", id="a name with two slashes"),
         pytest.param("route", "prefer", "cheap", "cheap", id="a preference"),
         pytest.param("route", "sticky", "tag.team", "tag.team", id="sticky by tag"),
-        pytest.param("route", "cap", {"max_tokens": "100", "n": 1}, {"max_tokens": 100, "n": 1}, id="caps"),
         pytest.param(
-            "route", "timeouts", {"total": "30", "idle": 0.5}, {"idle": 0.5, "total": 30}, id="times"
+            "route", "cap", {"max_tokens": "100", "n": 1}, {"max_tokens": 100, "n": 1}, id="upper limits"
         ),
-        pytest.param("route", "hedge_after", Decimal("0.5"), 0.5, id="a time to hedge after"),
-        pytest.param("route", "retry_after_max", "20", 20, id="the longest limit that is waited for"),
-        pytest.param("route", "retry_after_max", 0, 0, id="no limit is waited for"),
-        pytest.param("route", "recovery", "buffer", "buffer", id="recovery"),
+        pytest.param(
+            "route", "timeouts", {"total": "30", "idle": 0.5}, {"idle": 0.5, "total": 30}, id="timeouts"
+        ),
+        pytest.param("route", "hedge_after", Decimal("0.5"), 0.5, id="seconds before hedging"),
+        pytest.param("route", "retry_after_max", "20", 20, id="the longest retry-after that is waited for"),
+        pytest.param("route", "retry_after_max", 0, 0, id="a retry-after of zero"),
+        pytest.param("route", "recovery", "buffer", "buffer", id="a kind of recovery"),
         pytest.param(
             "route", "set", {"temperature": "0.2"}, {"temperature": 0.2}, id="a known parameter as a text"
         ),
         pytest.param(
-            "route", "set", {"x": Decimal("1"), "y": [{"z": "1"}]}, {"x": 1, "y": [{"z": "1"}]}, id="others"
+            "route",
+            "set",
+            {"x": Decimal("1"), "y": [{"z": "1"}]},
+            {"x": 1, "y": [{"z": "1"}]},
+            id="unknown parameters",
         ),
         pytest.param("route", "set", {"stop": {"b", "a"}}, {"stop": ["a", "b"]}, id="a set as a parameter"),
         pytest.param("route", "defaults", {"stop": None}, {"stop": None}, id="a default of null"),
         # limits and budgets
         pytest.param("limit", "each", "key", "key", id="each key"),
         pytest.param("limit", "each", "tag.team", "tag.team", id="each of a tag"),
-        pytest.param("limit", "on_store_failure", "refuse", "refuse", id="what to do without the store"),
-        pytest.param("budget", "then", {"prefer": "cheap"}, {"prefer": "cheap"}, id="then cheaper"),
+        pytest.param("limit", "on_store_failure", "refuse", "refuse", id="an action without the store"),
+        pytest.param(
+            "budget", "then", {"prefer": "cheap"}, {"prefer": "cheap"}, id="then another preference"
+        ),
         pytest.param(
             "budget",
             "then",
             {"model": "a/b", "override": "true"},
             {"model": "a/b", "override": True},
-            id="then a model",
+            id="then another model",
         ),
         pytest.param(
-            "budget", "when", {"model": "openai/*"}, (Condition("model", "like", "openai/*"),), id="of models"
+            "budget",
+            "when",
+            {"model": "openai/*"},
+            (Condition("model", "like", "openai/*"),),
+            id="a condition on the model",
         ),
         # providers and models
         pytest.param(
@@ -193,10 +209,10 @@ def test_kinds_that_are_not_served_yet_say_so() -> None:
             {"rename": {"n": "m"}, "drop": frozenset({"seed"}), "drop_null": True},
             id="quirks",
         ),
-        pytest.param("model", "can", {"tools", "images"}, ("images", "tools"), id="what it can"),
-        pytest.param("model", "pool", "large", "large", id="its pool"),
-        pytest.param("model", "quality", "5", 5, id="its quality"),
-        pytest.param("model", "auto", False, False, id="not for auto"),
+        pytest.param("model", "can", {"tools", "images"}, ("images", "tools"), id="features as a set"),
+        pytest.param("model", "pool", "large", "large", id="a pool"),
+        pytest.param("model", "quality", "5", 5, id="a quality"),
+        pytest.param("model", "auto", False, False, id="a model that is not eligible for auto"),
         pytest.param(
             "model",
             "price",
@@ -205,19 +221,17 @@ def test_kinds_that_are_not_served_yet_say_so() -> None:
             id="prices in nano-dollars",
         ),
         # tests
-        pytest.param(
-            "test", "at", "2026-01-31T23:30:00-02:00", ("sun", 1), id="a time elsewhere is UTC here"
-        ),
+        pytest.param("test", "at", "2026-01-31T23:30:00-02:00", ("sun", 1), id="a time in another zone"),
         pytest.param("test", "at", "2026-01-30T09:59:59Z", ("fri", 9), id="a time in UTC"),
         pytest.param("test", "at", "sat 9", ("sat", 9), id="a weekday and an hour"),
         pytest.param("test", "at", "Sun 23:59", ("sun", 23), id="a weekday and a time"),
         pytest.param("test", "request", {"n": Decimal("2")}, {"n": 2}, id="a request from the table"),
-        pytest.param("test", "as_", None, None, id="as nobody in particular"),
-        pytest.param("log", "sample", "1", 1, id="all of them"),
+        pytest.param("test", "as_", None, None, id="without a caller"),
+        pytest.param("log", "sample", "1", 1, id="a sample of all requests"),
         pytest.param("mcp", "tools", "search", ("search",), id="one tool"),
     ],
 )
-def test_reads(kind: str, field: str, given: Any, expected: Any) -> None:
+def test_a_field_is_read(kind: str, field: str, given: Any, expected: Any) -> None:
     asked = {} if given is None else {field: given}
     assert getattr(read_record(item(kind, **asked)), field) == expected
 
@@ -232,45 +246,75 @@ EMPTY, WHOLE, NAME = "is empty", "a whole number", "not a name of a model"
 MISTAKES = [
     # common fields
     pytest.param(
-        "route", {"prefers": "cheap"}, "prefers", "unknown field, did you mean `prefer`?", id="misspelt"
+        "route",
+        {"prefers": "cheap"},
+        "prefers",
+        "unknown field, did you mean `prefer`?",
+        id="a misspelt field",
     ),
     pytest.param(
-        "route", {"zzz": 1, "aaa": 1}, "aaa", "unknown field", id="the first of two by the alphabet"
+        "route",
+        {"zzz": 1, "aaa": 1},
+        "aaa",
+        "unknown field",
+        id="the first of two unknown fields in alphabetical order",
     ),
     pytest.param("route", {"id": ""}, "id", EMPTY, id="an empty id"),
     pytest.param("route", {"id": 5}, "id", "must be a text, got 5", id="a number for an id"),
     pytest.param(
-        "route", {"priority": "high"}, "priority", "must be a whole number, got 'high'", id="a word"
+        "route",
+        {"priority": "high"},
+        "priority",
+        "must be a whole number, got 'high'",
+        id="a word for a number",
     ),
-    pytest.param("route", {"priority": True}, "priority", "got true", id="a bool is no number"),
-    pytest.param("route", {"priority": 1.5}, "priority", WHOLE, id="half a priority"),
+    pytest.param("route", {"priority": True}, "priority", "got true", id="a boolean is not a number"),
+    pytest.param("route", {"priority": 1.5}, "priority", WHOLE, id="a priority that is not whole"),
     pytest.param("route", {"priority": "05"}, "priority", WHOLE, id="not exactly a JSON number"),
     pytest.param("route", {"priority": " 5"}, "priority", WHOLE, id="a blank before a number"),
     pytest.param("route", {"priority": None}, "priority", "got null", id="null"),
-    pytest.param("route", {"enabled": "ja"}, "enabled", "true or false, got 'ja'", id="yes in German"),
-    pytest.param("route", {"enabled": 2}, "enabled", "true or false, got 2", id="two"),
-    pytest.param("route", {"enabled": None}, "enabled", "true or false, got null", id="neither on nor off"),
-    pytest.param("route", {"override": "yes"}, "override", "true or false", id="only `enabled` is so kind"),
+    pytest.param(
+        "route", {"enabled": "ja"}, "enabled", "true or false, got 'ja'", id="an unknown word for true"
+    ),
+    pytest.param("route", {"enabled": 2}, "enabled", "true or false, got 2", id="a number for true or false"),
+    pytest.param("route", {"enabled": None}, "enabled", "true or false, got null", id="enabled as null"),
+    pytest.param(
+        "route", {"override": "yes"}, "override", "true or false", id="yes is accepted only for `enabled`"
+    ),
     pytest.param("route", {"note": None}, "note", "must be a text, got null", id="a note of null"),
     pytest.param("route", {"id": "a "}, "id", "white space around it: write 'a'", id="a blank behind an id"),
     pytest.param("route", {"id": "\ta"}, "id", "white space around it", id="a tab before an id"),
-    pytest.param("route", {"scope": {"project": "a "}}, "scope.project", "write 'a'", id="one in a scope"),
+    pytest.param(
+        "route",
+        {"scope": {"project": "a "}},
+        "scope.project",
+        "write 'a'",
+        id="white space around a name in a scope",
+    ),
     pytest.param("route", {"prefer": ""}, "prefer", EMPTY, id="an empty text"),
     pytest.param("route", {"note": b"x"}, "note", "must be a text", id="bytes"),
     pytest.param("route", {"scope": {}}, "scope", EMPTY, id="an empty scope"),
     pytest.param("route", {"scope": "a"}, "scope", "must be a map", id="a scope that is a text"),
     pytest.param(
-        "route", {"scope": {"projects": "a"}}, "scope.projects", "did you mean `project`?", id="in a scope"
+        "route",
+        {"scope": {"projects": "a"}},
+        "scope.projects",
+        "did you mean `project`?",
+        id="a misspelt field of a scope",
     ),
     pytest.param(
-        "route", {"scope": {"project": []}}, "scope.project", "matches nobody", id="nobody in scope"
+        "route", {"scope": {"project": []}}, "scope.project", "matches nobody", id="an empty list in a scope"
     ),
     pytest.param(
         "route", {"scope": {"project": ["a", ""]}}, "scope.project[1]", EMPTY, id="an empty name in scope"
     ),
     pytest.param("route", {"scope": {"key": "k*"}}, "scope.key", "not patterns", id="a pattern in scope"),
     pytest.param(
-        "route", {"when": {"input_tokens": {"gt": "x"}}}, "when.input_tokens.gt", WHOLE, id="in when"
+        "route",
+        {"when": {"input_tokens": {"gt": "x"}}},
+        "when.input_tokens.gt",
+        WHOLE,
+        id="a word for a number in a condition",
     ),
     pytest.param(
         "route", {"when": {"inputtokens": 1}}, "when.inputtokens", "`input_tokens`", id="an unknown fact"
@@ -280,7 +324,7 @@ MISTAKES = [
     # routes
     pytest.param("route", {"model": ""}, "model", EMPTY, id="an empty model"),
     pytest.param("route", {"model": "a//b"}, "model", NAME, id="an empty segment"),
-    pytest.param("route", {"model": "a/../b"}, "model", NAME, id="a path trick"),
+    pytest.param("route", {"model": "a/../b"}, "model", NAME, id="two dots as a segment"),
     pytest.param("route", {"model": "gpt 5"}, "model", NAME, id="a blank in a name"),
     pytest.param("route", {"model": "a" * 201}, "model", NAME, id="a name too long"),
     pytest.param("route", {"model": ["a/b"]}, "model", "must be a text", id="a list for one model"),
@@ -307,19 +351,29 @@ MISTAKES = [
         "route", {"split": [{"model": "a", "wait": 1}]}, "split[0].wait", "`weight`", id="in an arm"
     ),
     pytest.param(
-        "route", {"model": "a", "split": [{"model": "b", "weight": 1}]}, "split", "`model`", id="two choices"
+        "route",
+        {"model": "a", "split": [{"model": "b", "weight": 1}]},
+        "split",
+        "`model`",
+        id="a model and a split",
     ),
     pytest.param(
-        "route", {"override": True}, "override", "needs `model` or `split`", id="an override of nothing"
+        "route", {"override": True}, "override", "needs `model` or `split`", id="an override without a model"
     ),
     pytest.param(
-        "route", {"override": True, "prefer": "fast"}, "override", "needs", id="an override by preference"
+        "route",
+        {"override": True, "prefer": "fast"},
+        "override",
+        "needs",
+        id="an override with a preference only",
     ),
-    pytest.param("route", {"sticky": "tags.a"}, "sticky", "did you mean `tag.a`?", id="tags for tag"),
+    pytest.param("route", {"sticky": "tags.a"}, "sticky", "did you mean `tag.a`?", id="tags instead of tag"),
     pytest.param("route", {"sticky": "tag."}, "sticky", "tag.<name>", id="a tag without a name"),
     pytest.param("route", {"retries": 4}, "retries", "from 0 to 3, got 4", id="too many retries"),
     pytest.param("route", {"retries": -1}, "retries", "from 0 to 3", id="too few retries"),
-    pytest.param("route", {"hedge_after": 0}, "hedge_after", "greater than 0", id="hedging at once"),
+    pytest.param(
+        "route", {"hedge_after": 0}, "hedge_after", "greater than 0", id="hedging after zero seconds"
+    ),
     pytest.param(
         "route", {"retry_after_max": 21}, "retry_after_max", "from 0 to 20, got 21", id="too long a wait"
     ),
@@ -330,22 +384,30 @@ MISTAKES = [
         "route", {"timeouts": {"totl": 1}}, "timeouts.totl", "did you mean `total`?", id="in timeouts"
     ),
     pytest.param(
-        "route", {"timeouts": {"total": 0}}, "timeouts.total", "greater than 0", id="no time at all"
+        "route", {"timeouts": {"total": 0}}, "timeouts.total", "greater than 0", id="a timeout of zero"
     ),
     pytest.param("route", {"timeouts": {"total": "NaN"}}, "timeouts.total", "a number", id="NaN"),
-    pytest.param("route", {"timeouts": 5}, "timeouts", "must be a map, got 5", id="one time for all"),
+    pytest.param("route", {"timeouts": 5}, "timeouts", "must be a map, got 5", id="a number for timeouts"),
     pytest.param(
         "route", {"cap": {"tokens": 5}}, "cap.tokens", "did you mean `max_tokens`?", id="an unknown cap"
     ),
-    pytest.param("route", {"cap": {"max_tokens": 0}}, "cap.max_tokens", "1 or more", id="a cap of nothing"),
+    pytest.param("route", {"cap": {"max_tokens": 0}}, "cap.max_tokens", "1 or more", id="a cap of zero"),
     pytest.param(
-        "route", {"set": {"temperature": 3}}, "set.temperature", "from 0 to 2", id="a parameter's range"
+        "route", {"set": {"temperature": 3}}, "set.temperature", "from 0 to 2", id="a parameter out of range"
     ),
     pytest.param(
-        "route", {"set": {"top_p": "hot"}}, "set.top_p", "from 0 to 1, got 'hot'", id="a parameter's type"
+        "route",
+        {"set": {"top_p": "hot"}},
+        "set.top_p",
+        "from 0 to 1, got 'hot'",
+        id="a word for a parameter that is a number",
     ),
     pytest.param(
-        "route", {"set": {"model": "a/b"}}, "set.model", "cannot be set by a rule", id="setting the model"
+        "route",
+        {"set": {"model": "a/b"}},
+        "set.model",
+        "cannot be set by a rule",
+        id="a rule that sets the model",
     ),
     pytest.param("route", {"set": {"stop": [b"x"]}}, "set.stop", "must be JSON", id="bytes as a parameter"),
     pytest.param(
@@ -353,16 +415,32 @@ MISTAKES = [
         {"set": {"stream_options": {}}},
         "set.stream_options",
         "cannot be set by a rule",
-        id="what belongs to `stream`",
+        id="a rule that sets stream options",
     ),
-    pytest.param("route", {"set": {"tools": "web"}}, "set.tools", "must be a map", id="a tool by name"),
-    pytest.param("route", {"set": {"functions": [5]}}, "set.functions[0]", "must be a map", id="a number"),
+    pytest.param("route", {"set": {"tools": "web"}}, "set.tools", "must be a map", id="a text for a tool"),
     pytest.param(
-        "route", {"set": {"response_format": "json"}}, "set.response_format", "a map", id="a format by name"
+        "route",
+        {"set": {"functions": [5]}},
+        "set.functions[0]",
+        "must be a map",
+        id="a number for a function",
     ),
-    pytest.param("route", {"set": {"modalities": 5}}, "set.modalities", "a text", id="no modalities"),
     pytest.param(
-        "route", {"defaults": {"messages": []}}, "defaults.messages", "cannot be set by a rule", id="messages"
+        "route",
+        {"set": {"response_format": "json"}},
+        "set.response_format",
+        "a map",
+        id="a text for a response format",
+    ),
+    pytest.param(
+        "route", {"set": {"modalities": 5}}, "set.modalities", "a text", id="a number for modalities"
+    ),
+    pytest.param(
+        "route",
+        {"defaults": {"messages": []}},
+        "defaults.messages",
+        "cannot be set by a rule",
+        id="a rule that sets messages",
     ),
     # access, limits, budgets
     pytest.param(
@@ -379,90 +457,182 @@ MISTAKES = [
     pytest.param("access", {"models": [""]}, "models[0]", EMPTY, id="an empty pattern"),
     pytest.param("access", {"models": [5]}, "models[0]", "must be a text", id="a number for a pattern"),
     pytest.param(
-        "access", {"scope": {"function": "f"}}, "scope.function", "only project and key", id="by function"
+        "access",
+        {"scope": {"function": "f"}},
+        "scope.function",
+        "only project and key",
+        id="a scope with a function",
     ),
-    pytest.param("access", {"when": {"user": "a"}}, "when.user", "the caller chooses it", id="by user"),
-    pytest.param("limit", {"when": {"tags.a": "a"}}, "when.tags.a", "the caller chooses it", id="by tag"),
     pytest.param(
-        "budget", {"when": {"stream": True}}, "when.stream", "the caller chooses it", id="by stream"
+        "access", {"when": {"user": "a"}}, "when.user", "the caller chooses it", id="a condition on the user"
     ),
-    pytest.param("limit", {"tokens": 5}, "requests", "either `requests` or `tokens`", id="two counts"),
-    pytest.param("limit", {"requests": 0}, "requests", "1 or more", id="a limit of nothing"),
-    pytest.param("limit", {"requests": -5}, "requests", "1 or more", id="a limit below nothing"),
-    pytest.param("limit", {"per": "month"}, "per", "minute | hour | day", id="a window limits do not have"),
-    pytest.param("limit", {"each": "users"}, "each", "key | project | user | tag.<name>", id="each of what"),
-    pytest.param("limit", {"on_store_failure": "deny"}, "on_store_failure", "allow | refuse", id="a failure"),
-    pytest.param("budget", {"usd": 0}, "usd", "greater than 0", id="a budget of nothing"),
+    pytest.param(
+        "limit", {"when": {"tags.a": "a"}}, "when.tags.a", "the caller chooses it", id="a condition on a tag"
+    ),
+    pytest.param(
+        "budget",
+        {"when": {"stream": True}},
+        "when.stream",
+        "the caller chooses it",
+        id="a condition on stream",
+    ),
+    pytest.param(
+        "limit",
+        {"tokens": 5},
+        "requests",
+        "either `requests` or `tokens`",
+        id="requests and tokens in one limit",
+    ),
+    pytest.param("limit", {"requests": 0}, "requests", "1 or more", id="a limit of zero"),
+    pytest.param("limit", {"requests": -5}, "requests", "1 or more", id="a negative limit"),
+    pytest.param("limit", {"per": "month"}, "per", "minute | hour | day", id="an unknown window of a limit"),
+    pytest.param(
+        "limit", {"each": "users"}, "each", "key | project | user | tag.<name>", id="an unknown each"
+    ),
+    pytest.param(
+        "limit", {"on_store_failure": "deny"}, "on_store_failure", "allow | refuse", id="an unknown action"
+    ),
+    pytest.param("budget", {"usd": 0}, "usd", "greater than 0", id="a budget of zero"),
     pytest.param("budget", {"usd": "$5"}, "usd", "must be a number, got '$5'", id="a dollar sign"),
-    pytest.param("budget", {"per": "hour"}, "per", "day | month", id="a window budgets do not have"),
-    pytest.param("budget", {"then": {}}, "then", "either `prefer` or `model`", id="then nothing"),
-    pytest.param("budget", {"then": {"override": True}}, "then", "either", id="then an override of nothing"),
-    pytest.param("budget", {"then": {"prefer": "cheap", "model": "a"}}, "then", "either", id="then both"),
+    pytest.param("budget", {"per": "hour"}, "per", "day | month", id="an unknown window of a budget"),
+    pytest.param("budget", {"then": {}}, "then", "either `prefer` or `model`", id="an empty then"),
+    pytest.param("budget", {"then": {"override": True}}, "then", "either", id="then with an override only"),
     pytest.param(
-        "budget", {"then": {"prefer": "free"}}, "then.prefer", "cheap |", id="then an unknown preference"
+        "budget",
+        {"then": {"prefer": "cheap", "model": "a"}},
+        "then",
+        "either",
+        id="then with a preference and a model",
+    ),
+    pytest.param(
+        "budget", {"then": {"prefer": "free"}}, "then.prefer", "cheap |", id="then with an unknown preference"
     ),
     # aliases, providers, models
-    pytest.param("alias", {"models": []}, "models", EMPTY, id="an alias for nothing"),
-    pytest.param("alias", {"models": {"a/b"}}, "models", "order matters", id="an alias of a set"),
-    pytest.param("alias", {"models": ["a/b", "auto"]}, "models[1]", "is preferred", id="an alias for auto"),
+    pytest.param("alias", {"models": []}, "models", EMPTY, id="an alias without models"),
+    pytest.param(
+        "alias", {"models": {"a/b"}}, "models", "order matters", id="a set as the models of an alias"
+    ),
+    pytest.param(
+        "alias",
+        {"models": ["a/b", "auto"]},
+        "models[1]",
+        "is preferred",
+        id="auto among the models of an alias",
+    ),
     pytest.param(
         "alias", {"id": "Auto:cheap"}, "id", "is preferred", id="an alias called auto and a preference"
     ),
     pytest.param("alias", {"id": "auto"}, "id", "is preferred", id="an alias called auto"),
-    pytest.param("alias", {"id": "my model"}, "id", NAME, id="an alias that is no name"),
+    pytest.param("alias", {"id": "my model"}, "id", NAME, id="an alias whose id is not a name"),
     pytest.param("provider", {"id": "Acme"}, "id", "lower-case", id="a provider in capitals"),
     pytest.param("provider", {"id": "a/b"}, "id", "without `/`", id="a provider with a slash"),
-    pytest.param("provider", {"id": "google"}, "id", "`gemini`", id="google is gemini"),
+    pytest.param("provider", {"id": "google"}, "id", "`gemini`", id="google as the id of a provider"),
     pytest.param("provider", {"dialect": "cohere"}, "dialect", "openai | anthropic", id="an unknown dialect"),
-    pytest.param("provider", {"unlisted": "allow"}, "unlisted", "pass | refuse", id="unlisted"),
-    pytest.param("provider", {"base_url": "acme.example"}, "base_url", "https://", id="no scheme"),
-    pytest.param("provider", {"base_url": "ftp://acme.example"}, "base_url", "https://", id="another scheme"),
-    pytest.param("provider", {"base_url": "https://"}, "base_url", "https://", id="no host"),
     pytest.param(
-        "provider", {"base_url": "https://u:p@a.example"}, "base_url", "without user", id="a password"
+        "provider",
+        {"unlisted": "allow"},
+        "unlisted",
+        "pass | refuse",
+        id="an unknown action for unlisted models",
     ),
-    pytest.param("provider", {"base_url": "https://a.example?k=1"}, "base_url", "query", id="a query"),
+    pytest.param(
+        "provider", {"base_url": "acme.example"}, "base_url", "https://", id="an address without a scheme"
+    ),
+    pytest.param(
+        "provider",
+        {"base_url": "ftp://acme.example"},
+        "base_url",
+        "https://",
+        id="an address with another scheme",
+    ),
+    pytest.param(
+        "provider", {"base_url": "https://"}, "base_url", "https://", id="an address without a host"
+    ),
+    pytest.param(
+        "provider",
+        {"base_url": "https://u:p@a.example"},
+        "base_url",
+        "without user",
+        id="an address with a password",
+    ),
+    pytest.param(
+        "provider", {"base_url": "https://a.example?k=1"}, "base_url", "query", id="an address with a query"
+    ),
     pytest.param(
         "provider",
         {"base_url": "https://a.example?api-version=1&k=1"},
         "base_url",
         "query",
-        id="a version and more",
+        id="an address with a version and another parameter",
     ),
     pytest.param("model", {"like": "gpt-5.4"}, "like", "provider/name", id="a model like a pool"),
-    pytest.param("model", {"like": "auto:cheap"}, "like", "cannot be auto:cheap", id="a model like any"),
-    pytest.param("provider", {"quirks": {"reasoning_tag": 1}}, "quirks.reasoning_tag", "text", id="a tag"),
-    pytest.param("provider", {"base_url": "https://a.example#x"}, "base_url", "fragment", id="a fragment"),
+    pytest.param("model", {"like": "auto:cheap"}, "like", "cannot be auto:cheap", id="a model like auto"),
     pytest.param(
-        "provider", {"base_url": "https://a.example\n/x"}, "base_url", "https://", id="a line break"
+        "provider", {"quirks": {"reasoning_tag": 1}}, "quirks.reasoning_tag", "text", id="a number for a tag"
     ),
     pytest.param(
-        "provider", {"base_url": "https://a.example:x"}, "base_url", "https://", id="a port that is none"
+        "provider",
+        {"base_url": "https://a.example#x"},
+        "base_url",
+        "fragment",
+        id="an address with a fragment",
     ),
-    pytest.param("provider", {"base_url": "https://[::1"}, "base_url", "https://", id="half an IPv6 address"),
-    pytest.param("provider", {"credential": "sk-12345"}, "credential", "the name of", id="a secret itself"),
-    pytest.param("provider", {"credential": "AWS_SECRET_KEY"}, "credential", "gateway's own", id="of AWS"),
     pytest.param(
-        "provider", {"credential": "SLUICE_KEY"}, "credential", "gateway's own", id="of the gateway"
+        "provider",
+        {"base_url": "https://a.example\n/x"},
+        "base_url",
+        "https://",
+        id="an address with a line break",
     ),
-    pytest.param("provider", {"credential": "LAMBDA_TOKEN"}, "credential", "gateway's own", id="of Lambda"),
-    pytest.param("provider", {"credential": "_MY_KEY"}, "credential", "the name of", id="with an underscore"),
     pytest.param(
-        "provider", {"credential": "ACME_SECRET"}, "credential", "the name of", id="no key, no token"
+        "provider", {"base_url": "https://a.example:x"}, "base_url", "https://", id="an invalid port"
+    ),
+    pytest.param(
+        "provider", {"base_url": "https://[::1"}, "base_url", "https://", id="an incomplete IPv6 address"
+    ),
+    pytest.param(
+        "provider", {"credential": "sk-12345"}, "credential", "the name of", id="a secret instead of its name"
+    ),
+    pytest.param(
+        "provider", {"credential": "AWS_SECRET_KEY"}, "credential", "gateway's own", id="a credential of AWS"
+    ),
+    pytest.param(
+        "provider",
+        {"credential": "SLUICE_KEY"},
+        "credential",
+        "gateway's own",
+        id="a credential of the gateway",
+    ),
+    pytest.param(
+        "provider", {"credential": "LAMBDA_TOKEN"}, "credential", "gateway's own", id="a credential of Lambda"
+    ),
+    pytest.param(
+        "provider",
+        {"credential": "_MY_KEY"},
+        "credential",
+        "the name of",
+        id="a credential that begins with an underscore",
+    ),
+    pytest.param(
+        "provider",
+        {"credential": "ACME_SECRET"},
+        "credential",
+        "the name of",
+        id="a credential that is neither key nor token",
     ),
     pytest.param(
         "provider",
         {"headers": {"Authorization": "x"}},
         "headers.Authorization",
         "name a key in `credential`",
-        id="auth",
+        id="the header authorization",
     ),
     pytest.param(
         "provider",
         {"headers": {"X-API-Key": "x"}},
         "headers.X-API-Key",
         "name a key in `credential`",
-        id="an api key",
+        id="the header x-api-key",
     ),
     *(
         pytest.param(
@@ -474,52 +644,72 @@ MISTAKES = [
         )
     ),
     pytest.param(
-        "provider", {"headers": {"keep_alive": "x"}}, "headers.keep_alive", "connection's", id="_ for -"
+        "provider",
+        {"headers": {"keep_alive": "x"}},
+        "headers.keep_alive",
+        "connection's",
+        id="a header of the connection with _ for -",
     ),
-    pytest.param("provider", {"headers": {"host": "x"}}, "headers.host", "connection's", id="the host"),
     pytest.param(
-        "provider", {"headers": {"Proxy-X": "x"}}, "headers.Proxy-X", "connection's", id="a proxy's"
+        "provider", {"headers": {"host": "x"}}, "headers.host", "connection's", id="the header host"
     ),
-    pytest.param("provider", {"headers": {"te": "x"}}, "headers.te", "connection's", id="hop by hop"),
     pytest.param(
-        "provider", {"headers": {"a b": "x"}}, "headers.a b", "not a name of a header", id="no header name"
+        "provider", {"headers": {"Proxy-X": "x"}}, "headers.Proxy-X", "connection's", id="a header of a proxy"
+    ),
+    pytest.param(
+        "provider", {"headers": {"te": "x"}}, "headers.te", "connection's", id="a hop-by-hop header"
+    ),
+    pytest.param(
+        "provider",
+        {"headers": {"a b": "x"}},
+        "headers.a b",
+        "not a name of a header",
+        id="an invalid header name",
     ),
     pytest.param(
         "provider", {"headers": {"x": "a\r\nb: c"}}, "headers.x", "one line", id="a header injected"
     ),
     pytest.param("provider", {"headers": {"x": "\u00e9"}}, "headers.x", "ASCII", id="a header beyond ASCII"),
-    pytest.param("provider", {"quirks": {"drops": []}}, "quirks.drops", "did you mean `drop`?", id="a quirk"),
     pytest.param(
-        "provider", {"quirks": {"drop_null": 1}}, "quirks.drop_null", "true or false", id="a quirk's type"
+        "provider", {"quirks": {"drops": []}}, "quirks.drops", "did you mean `drop`?", id="a misspelt quirk"
     ),
     pytest.param(
-        "model", {"id": "large"}, "id", "`acme/large`, got 'large'", id="an id that is not its name"
+        "provider",
+        {"quirks": {"drop_null": 1}},
+        "quirks.drop_null",
+        "true or false",
+        id="a number for a flag of a quirk",
     ),
-    pytest.param("model", {"can": ["tool"]}, "can[0]", "must be tools | images", id="what it cannot"),
-    pytest.param("model", {"quality": 6}, "quality", "from 1 to 5", id="beyond the best"),
-    pytest.param("model", {"context": 0}, "context", "1 or more", id="no context"),
+    pytest.param(
+        "model", {"id": "large"}, "id", "`acme/large`, got 'large'", id="an id that is not provider/name"
+    ),
+    pytest.param("model", {"can": ["tool"]}, "can[0]", "must be tools | images", id="an unknown feature"),
+    pytest.param("model", {"quality": 6}, "quality", "from 1 to 5", id="a quality out of range"),
+    pytest.param("model", {"context": 0}, "context", "1 or more", id="a context of zero"),
     pytest.param("model", {"pool": "a/b"}, "pool", "bare name", id="a pool with a slash"),
-    pytest.param("model", {"price": {"input": 1}}, "price.output", "is missing", id="half a price"),
-    pytest.param("model", {"price": {"input": -1, "output": 1}}, "price.input", "0 or more", id="money back"),
-    pytest.param("model", {"price": 1}, "price", "must be a map", id="one price"),
+    pytest.param("model", {"price": {"input": 1}}, "price.output", "is missing", id="a price without output"),
+    pytest.param(
+        "model", {"price": {"input": -1, "output": 1}}, "price.input", "0 or more", id="a negative price"
+    ),
+    pytest.param("model", {"price": 1}, "price", "must be a map", id="a number for a price"),
     # tests and the rest
     pytest.param("test", {"request": []}, "request", "must be a map", id="a request that is a list"),
-    pytest.param("test", {"expect": {}}, "expect", EMPTY, id="nothing expected"),
+    pytest.param("test", {"expect": {}}, "expect", EMPTY, id="an empty expect"),
     pytest.param(
-        "test", {"expect": {"reasons": "rule"}}, "expect.reasons", "`reason`", id="in what is expected"
+        "test", {"expect": {"reasons": "rule"}}, "expect.reasons", "`reason`", id="a misspelt field of expect"
     ),
     pytest.param(
-        "test", {"expect": {"reason": "luck"}}, "expect.reason", "requested | rule", id="no such reason"
+        "test", {"expect": {"reason": "luck"}}, "expect.reason", "requested | rule", id="an unknown reason"
     ),
-    pytest.param("test", {"as": {"user": "a"}}, "as.user", "unknown field", id="as a user"),
-    pytest.param("test", {"as_": {}}, "as_", "did you mean `as`?", id="our own name for as"),
-    pytest.param("test", {"at": "noon"}, "at", "2026-01-31T09:00:00Z", id="noon"),
-    pytest.param("test", {"at": "2026-01-31T09:00:00"}, "at", "got '2026", id="a time of no place"),
-    pytest.param("test", {"at": "mon 24"}, "at", "mon 09:00", id="an hour there is not"),
-    pytest.param("log", {"sample": 2}, "sample", "from 0 to 1", id="more than all"),
-    pytest.param("log", {"days": 0}, "days", "1 or more", id="no days"),
-    pytest.param("cache", {"ttl": 0}, "ttl", "greater than 0", id="no time to live"),
-    pytest.param("mcp", {"url": "tools"}, "url", "https://", id="no address"),
+    pytest.param("test", {"as": {"user": "a"}}, "as.user", "unknown field", id="a caller with a user"),
+    pytest.param("test", {"as_": {}}, "as_", "did you mean `as`?", id="as_ instead of as"),
+    pytest.param("test", {"at": "noon"}, "at", "2026-01-31T09:00:00Z", id="a word for a time"),
+    pytest.param("test", {"at": "2026-01-31T09:00:00"}, "at", "got '2026", id="a time without a zone"),
+    pytest.param("test", {"at": "mon 24"}, "at", "mon 09:00", id="an hour out of range"),
+    pytest.param("log", {"sample": 2}, "sample", "from 0 to 1", id="a sample of more than all requests"),
+    pytest.param("log", {"days": 0}, "days", "1 or more", id="zero days"),
+    pytest.param("cache", {"ttl": 0}, "ttl", "greater than 0", id="a time to live of zero"),
+    pytest.param("mcp", {"url": "tools"}, "url", "https://", id="an invalid address of a tool server"),
 ]
 
 
@@ -537,26 +727,28 @@ def test_a_secret_typed_for_its_name_is_not_quoted() -> None:
 @pytest.mark.parametrize(
     ("wrong", "field", "problem"),
     [
-        pytest.param({"id": "a"}, "kind", "is missing", id="no kind"),
-        pytest.param({"kind": "route"}, "id", "is missing", id="no id"),
+        pytest.param({"id": "a"}, "kind", "is missing", id="a record without a kind"),
+        pytest.param({"kind": "route"}, "id", "is missing", id="a record without an id"),
         pytest.param({"kind": "rout", "id": "a"}, "kind", "did you mean `route`?", id="a misspelt kind"),
         pytest.param({"kind": "Route", "id": "a"}, "kind", "did you mean `route`?", id="a kind in capitals"),
         pytest.param({"kind": "", "id": "a"}, "kind", "is empty", id="an empty kind"),
         pytest.param({"kind": 5, "id": "a"}, "kind", "must be a text", id="a number for a kind"),
-        pytest.param({"kind": "zzz", "id": "a"}, "kind", "known are route", id="a kind like no other"),
-        pytest.param({}, "kind", "is missing", id="nothing at all"),
-        pytest.param([], "record", "must be a map", id="a list"),
+        pytest.param(
+            {"kind": "zzz", "id": "a"}, "kind", "known are route", id="a kind that is unlike the known ones"
+        ),
+        pytest.param({}, "kind", "is missing", id="an empty record"),
+        pytest.param([], "record", "must be a map", id="a list for a record"),
         pytest.param(None, "record", "must be a map", id="null"),
         pytest.param({5: "a"}, "record", "without a name", id="a field that is a number"),
     ],
 )
-def test_what_is_no_record(wrong: Any, field: str, problem: str) -> None:
+def test_an_invalid_item_is_refused(wrong: Any, field: str, problem: str) -> None:
     error = refusal(wrong)
     assert error.field == field
     assert problem in error.problem
 
 
-def test_a_record_that_is_nested_without_end_is_refused() -> None:
+def test_a_record_that_is_nested_in_itself_is_refused() -> None:
     deep: list[Any] = []
     deep.append(deep)
     assert refusal(item("route", set={"x": deep})).problem == "is nested deeper than 32 levels"
@@ -567,7 +759,7 @@ def test_a_record_cannot_be_changed() -> None:
         read_record(item("route")).priority = 5  # type: ignore[misc]
 
 
-def test_a_condition_on_the_model_is_about_the_candidate() -> None:
+def test_a_condition_on_the_model_is_compared_with_the_candidate() -> None:
     record = read_record(item("access", when={"model": "openai/*", "hour": 12}))
     assert isinstance(record, AccessRecord)
     assert record.holds_for(Facts(model="groq/llama", hour=12), ["gpt-5", "openai/gpt-5"])
@@ -575,14 +767,14 @@ def test_a_condition_on_the_model_is_about_the_candidate() -> None:
     assert not record.holds_for(Facts(hour=13), ["openai/gpt-5"])
 
 
-def test_a_condition_that_excludes_a_model_excludes_every_name_of_it() -> None:
+def test_a_condition_that_excludes_a_model_excludes_each_of_its_names() -> None:
     record = read_record(item("access", when={"model": {"not": ["gpt-5", "groq/*"]}}))
     assert isinstance(record, AccessRecord)
     assert record.holds_for(Facts(), ["gpt-4o", "openai/gpt-4o"])
     assert not record.holds_for(Facts(), ["openai/gpt-5", "gpt-5"])
 
 
-def test_the_quirks_are_of_four_types() -> None:
+def test_the_quirks_have_five_types() -> None:
     assert set(QUIRKS.values()) == {"map", "set", "flag", "number", "text"}
 
 
@@ -596,7 +788,7 @@ def test_the_quirks_are_of_four_types() -> None:
         pytest.param({"b", "a"}, ["a", "b"], id="a set and its sorted list"),
     ],
 )
-def test_what_is_equal_has_one_canonical_text(one: Any, other: Any) -> None:
+def test_equal_values_have_the_same_canonical_text(one: Any, other: Any) -> None:
     assert canonical_json(one) == canonical_json(other)
 
 
@@ -604,13 +796,13 @@ def test_what_is_equal_has_one_canonical_text(one: Any, other: Any) -> None:
     ("one", "other"),
     [
         pytest.param("1", 1, id="a text and a number"),
-        pytest.param(True, 1, id="a bool and a number"),
-        pytest.param("true", True, id="a text and a bool"),
+        pytest.param(True, 1, id="a boolean and a number"),
+        pytest.param("true", True, id="a text and a boolean"),
         pytest.param(["a", "b"], ["b", "a"], id="lists in another order"),
         pytest.param(10**400, 10**400 + 1, id="numbers beyond floats"),
     ],
 )
-def test_what_differs_has_another(one: Any, other: Any) -> None:
+def test_different_values_have_different_canonical_texts(one: Any, other: Any) -> None:
     assert canonical_json(one) != canonical_json(other)
 
 
@@ -634,7 +826,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(KINDS)), st.dictionaries(WORDS, VALUES, max_size=6))
-def test_whatever_is_typed_is_read_or_refused(kind: str, given: dict[str, Any]) -> None:
+def test_any_item_is_read_or_refused(kind: str, given: dict[str, Any]) -> None:
     known = {name: value for name, value in given.items() if name in {*KINDS[kind].model_fields, "as"}}
     named = {"kind": kind, "id": item(kind)["id"]}
     for typed in (given, {**item(kind), **known, **named}):
@@ -648,19 +840,25 @@ BARE = {"kind": "route", "id": "a"}
 @pytest.mark.parametrize(
     "nothing",
     [
-        pytest.param({}, id="only its name"),
-        pytest.param({"scope": {"project": "p"}, "when": {"hour": 9}, "priority": 5, "note": "x"}, id="whom"),
-        pytest.param({"fallbacks": [], "set": {}, "allow_fields": [], "timeouts": {}}, id="what is empty"),
-        pytest.param({"sticky": "user"}, id="what a split would stick to"),
-        pytest.param({"override": False}, id="no override"),
+        pytest.param({}, id="a route with kind and id only"),
+        pytest.param(
+            {"scope": {"project": "p"}, "when": {"hour": 9}, "priority": 5, "note": "x"},
+            id="a route with a scope and conditions only",
+        ),
+        pytest.param(
+            {"fallbacks": [], "set": {}, "allow_fields": [], "timeouts": {}},
+            id="a route whose fields are empty",
+        ),
+        pytest.param({"sticky": "user"}, id="a route with sticky only"),
+        pytest.param({"override": False}, id="a route with override false only"),
     ],
 )
-def test_a_route_that_neither_chooses_nor_changes_anything_is_an_error(nothing: dict[str, Any]) -> None:
+def test_a_route_without_effect_is_an_error(nothing: dict[str, Any]) -> None:
     error = refusal({**BARE, **nothing})
     assert (error.field, error.problem[:13]) == ("record", "has no effect")
 
 
-def test_whatever_a_route_says_is_enough() -> None:
+def test_a_route_with_any_effect_is_valid() -> None:
     enough = {"retries": 0, "recovery": "error", "defaults": {"stop": None}, "timeouts": {"total": 1}}
     for field, value in enough.items():
         assert read_record({**BARE, field: value})

@@ -1,4 +1,4 @@
-"""The JSON of an explanation (contract, section 8): what is in it, and what a key may not see."""
+"""The JSON of an explanation (contract, section 8), and the records that a key may see."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_whole_explanation(decision: Decision) -> None:
     }
 
 
-def test_it_is_plain_json(decision: Decision) -> None:
+def test_an_explanation_is_plain_json(decision: Decision) -> None:
     assert json.loads(json.dumps(decision.explain())) == decision.explain()
 
 
@@ -82,7 +82,7 @@ def test_only_the_visible_records_are_shown(decision: Decision) -> None:
     assert "theirs" not in json.dumps(seen)
 
 
-def test_twenty_rejections_and_then_a_count() -> None:
+def test_at_most_twenty_rejections_are_listed_with_a_count_of_the_others() -> None:
     many = Decision(
         facts=decided().facts,
         reason=decided().reason,
@@ -94,10 +94,10 @@ def test_twenty_rejections_and_then_a_count() -> None:
 
 
 def test_a_refusal_is_explained() -> None:
-    explained = decided("openay/mid").explain()
-    assert explained["error"]["code"] == "model_not_found"
-    assert explained["error"]["param"] == "model"
-    assert explained["candidates"] == []
+    explanation = decided("openay/mid").explain()
+    assert explanation["error"]["code"] == "model_not_found"
+    assert explanation["error"]["param"] == "model"
+    assert explanation["candidates"] == []
 
 
 def test_an_unknown_price_is_null() -> None:
@@ -106,35 +106,36 @@ def test_an_unknown_price_is_null() -> None:
     ]
 
 
-def test_a_candidate_that_cools_down_says_for_how_long() -> None:
-    explained = decided(
+def test_a_candidate_that_is_cooling_down_has_its_seconds() -> None:
+    explanation = decided(
         "openai/mid", fallbacks=("openai/big",), live={"cooling": {"openai/mid": 4.96}}
     ).explain()
-    assert [(one["model"], one.get("cooling")) for one in explained["candidates"]] == [
+    assert [(one["model"], one.get("cooling")) for one in explanation["candidates"]] == [
         ("openai/big", None),
         ("openai/mid", 5.0),
     ]
     probed = decided("openai/mid", live={"cooling": {"openai/mid": 0.0}}).explain()
-    assert probed["candidates"][0]["cooling"] == 0.0, "somebody tries it just now"
+    assert probed["candidates"][0]["cooling"] == 0.0, "a request tries it now"
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("request_", "expected"),
     [
-        pytest.param({"prefer": "cheap"}, "cheap", id="the request's"),
-        pytest.param({"model": "auto:fast"}, "fast", id="the name's"),
+        pytest.param({"prefer": "cheap"}, "cheap", id="the preference of the request"),
+        pytest.param({"model": "auto:fast"}, "fast", id="the preference of the name"),
         pytest.param(
-            {"records": [{"kind": "route", "id": "r", "prefer": "quality"}]}, "quality", id="the rule's"
+            {"records": [{"kind": "route", "id": "r", "prefer": "quality"}]},
+            "quality",
+            id="the preference of the rule",
         ),
-        pytest.param({}, None, id="none"),
+        pytest.param({}, None, id="no preference"),
     ],
 )
-def test_the_preference_that_counted(asked: dict[str, Any], expected: str | None) -> None:
-    assert decided(**asked).explain()["prefer"] == expected
+def test_the_preference_of_a_decision(request_: dict[str, Any], expected: str | None) -> None:
+    assert decided(**request_).explain()["prefer"] == expected
 
 
-def test_a_model_and_its_fallbacks_may_be_named_in_a_rule_of_another_scope() -> None:
-    """The rule that applied is named to the key it applied to; the others are not."""
+def test_the_rule_that_applied_is_shown_even_if_no_record_is_visible() -> None:
     mine = decided(records=RECORDS).explain(visible=frozenset())
     assert (mine["rule"], mine["steps"], mine["limits"]) == ("everyone", [], [])
 
@@ -152,17 +153,17 @@ UNREADABLE: list[dict[str, Any]] = [
     ("visible", "expected"),
     [
         pytest.param(
-            None, {"everybodys", "mine", "theirs", "nobodys", "acme-secret"}, id="all, to who sees all"
+            None, {"everybodys", "mine", "theirs", "nobodys", "acme-secret"}, id="a key that sees all records"
         ),
-        pytest.param(frozenset(), {"everybodys", "mine"}, id="to others those of a readable scope, theirs"),
+        pytest.param(frozenset(), {"everybodys", "mine"}, id="a key that sees only records of its scope"),
     ],
 )
 def test_the_records_that_cannot_be_read_are_named(
     visible: frozenset[tuple[str, str]] | None, expected: set[str]
 ) -> None:
-    explained = decided(records=UNREADABLE).explain(visible=visible)
-    assert {one["id"] for one in explained["problems"]} == expected
-    assert explained["problems"][0] == {
+    explanation = decided(records=UNREADABLE).explain(visible=visible)
+    assert {one["id"] for one in explanation["problems"]} == expected
+    assert explanation["problems"][0] == {
         "kind": "route",
         "id": "everybodys",
         "field": "modle",
@@ -171,6 +172,6 @@ def test_the_records_that_cannot_be_read_are_named(
     }
 
 
-def test_without_a_bad_record_there_are_no_problems() -> None:
+def test_without_a_visible_bad_record_there_are_no_problems() -> None:
     assert "problems" not in decided(records=RECORDS).explain()
     assert "problems" not in decided(records=UNREADABLE[2:]).explain(visible=frozenset())

@@ -1,4 +1,4 @@
-"""Access holds for every spelling of a name (contract, sections 4 and 5)."""
+"""Access records apply to every spelling of a name (contract, sections 4 and 5)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def budget(**fields: Any) -> Item:
 NICK: Item = {"kind": "alias", "id": "nick", "models": ["openai/mid", "gemini/pro"]}
 ONLY_NICK: Item = {"kind": "alias", "id": "openai/cheap", "models": ["anthropic/claude-9"]}
 
-# The records, in words; then the names asked for that are served, and those that are refused under them.
+# A description of the records, the records, the requested names that are served, and those that are refused.
 TABLE: list[tuple[str, list[Item], str, str]] = [
     (
         "a deny of a listed id",
@@ -52,7 +52,7 @@ TABLE: list[tuple[str, list[Item], str, str]] = [
         "openrouter/openai/mid: openrouter/openai/old",
     ),
     (
-        "a deny of an id beside a pattern that admits all of the provider",
+        "a deny of an id with a pattern that admits all of the provider",
         [access(models=["openrouter/*"], deny=["openrouter/openai/mid"])],
         "",
         "openrouter/openai/mid openrouter/openai/mid:exacto openrouter:openai/mid:exacto openrouter/new",
@@ -75,7 +75,7 @@ TABLE: list[tuple[str, list[Item], str, str]] = [
     ("a deny of a member of an alias", [access(deny=["openai/mid"])], "nick gemini/pro", "openai/mid"),
     ("a deny of a provider", [access(deny=["google/*"])], "openai/mid", "gemini/pro google/pro gemini/new"),
     (
-        "a deny of what Bedrock calls by another name",
+        "a deny of a model that has another name at Bedrock",
         [access(deny=["claude-9"])],
         "openai/mid",
         "anthropic/claude-9 bedrock/us.anthropic.claude-9-20260101-v1:0 bedrock/eu.anthropic.claude-9-v1:0",
@@ -94,7 +94,7 @@ TABLE: list[tuple[str, list[Item], str, str]] = [
         "openai/mid openrouter/openai/mid:extended old xai/wide xai/new",
     ),
     (
-        "a condition that leaves out one model, under which nothing is admitted",
+        "a condition that excludes one model, under which nothing is admitted",
         [access(when={"model": {"not": "mid"}}, models=[])],
         "mid openai/mid openai/mid-2025-01-31",
         "openai/mini gemini/pro openai/mid:x",
@@ -118,7 +118,7 @@ TABLE: list[tuple[str, list[Item], str, str]] = [
     ("a pattern for all ids", [access(models=["*/*"])], "openai/mid openai/new openai/mid:x", ""),
     ("a pattern with the provider's other name", [access(models=["google/*"])], "gemini/new", "openai/mid"),
     (
-        "a deny of something else, beside patterns",
+        "a deny of another model, with patterns",
         [access("a", deny=["xai/*"]), access("b", models=["openai/*", "openai/new", "mistral/7b"])],
         "openai/mid openai/new OpenAI/NEW mistral:7b",
         "openai/newer xai/wide openai/mid:x mistral:8b",
@@ -149,13 +149,15 @@ TABLE: list[tuple[str, list[Item], str, str]] = [
 @pytest.mark.parametrize(
     ("records", "name", "served"),
     [
-        pytest.param(records, name, served, id=f"under {words} {name} is {'served' if served else 'refused'}")
-        for words, records, fine, refused in TABLE
-        for served, names in ((True, fine), (False, refused))
+        pytest.param(
+            records, name, served, id=f"under {description} {name} is {'served' if served else 'refused'}"
+        )
+        for description, records, allowed, refused in TABLE
+        for served, names in ((True, allowed), (False, refused))
         for name in names.split()
     ],
 )
-def test_access_holds_for_every_spelling(records: list[Item], name: str, served: bool) -> None:
+def test_access_applies_to_every_spelling(records: list[Item], name: str, served: bool) -> None:
     decision = decide(
         Facts(model=name), RuleSet.read([NICK, *records]), CATALOG, LiveState(available=AVAILABLE)
     )
@@ -173,24 +175,24 @@ ENDINGS = (":nitro", ":", "@x", "-latest", "-001", "-0613", "-20990101", "-2099-
     st.sampled_from([access(models=["*/*"]), access(models=["*"]), NICK]),
     st.booleans(),
 )
-def test_no_ending_leads_around_a_deny(
-    denied: Model, endings: str, spelled: Callable[[str], str], beside: Item, pool: bool
+def test_no_suffix_evades_a_deny(
+    denied: Model, endings: str, spelled: Callable[[str], str], other: Item, pool: bool
 ) -> None:
     pattern = denied.pool or denied.id if pool else denied.id
-    asked = Facts(model=spelled(denied.id + endings))
-    records = [access("deny", deny=[pattern]), beside]
-    decision = decide(asked, RuleSet.read(records), CATALOG, LiveState(available=AVAILABLE))
+    facts = Facts(model=spelled(denied.id + endings))
+    records = [access("deny", deny=[pattern]), other]
+    decision = decide(facts, RuleSet.read(records), CATALOG, LiveState(available=AVAILABLE))
     assert not decision.candidates
 
 
-def test_a_limit_of_a_model_applies_under_every_name_of_it() -> None:
+def test_a_limit_of_a_model_applies_to_each_of_its_names() -> None:
     records = [{"kind": "limit", "id": "l", "requests": 5, "per": "day", "when": {"model": "old"}}, NICK]
     for name, applies in (("openai/old", True), ("old", True), ("openai/mid", False), ("gemini/pro", False)):
         decision = decide(Facts(model=name), RuleSet.read(records), CATALOG, LiveState(available=AVAILABLE))
         assert [limit["id"] for limit in decision.limits] == (["l"] if applies else [])
 
 
-def test_the_names_of_pins_that_nobody_lists_are_not_remembered_without_end() -> None:
+def test_the_cache_of_the_names_of_unlisted_models_is_bounded() -> None:
     ruleset, live = RuleSet.read([access(deny=["x"])]), LiveState(available=AVAILABLE)
     for number in range(4_200):
         decide(Facts(model=f"openai/new-{number}x"), ruleset, CATALOG, live)
