@@ -38,31 +38,35 @@ BEST = ["gemini/pro", "openai/mid", "openai/big"]
     ("name", "expected"),
     [
         pytest.param("openai/mid", ["openai/mid"], id="a pin"),
-        pytest.param("OpenAI/MID", ["openai/mid"], id="capitals do not count in a listed pin"),
-        pytest.param("google/pro", ["gemini/pro"], id="google is gemini"),
-        pytest.param("open-7b", POOL, id="a pool is every provider that serves it, the unpriced last"),
-        pytest.param("OPEN-7B", POOL, id="capitals do not count in a pool"),
-        pytest.param("open-7b-Turbo", POOL, id="what a provider calls a model means its pool"),
-        pytest.param("org/open-7b", POOL, id="so does a name with its owner"),
+        pytest.param("OpenAI/MID", ["openai/mid"], id="case is ignored in a listed pin"),
+        pytest.param("google/pro", ["gemini/pro"], id="google is another name of gemini"),
+        pytest.param("open-7b", POOL, id="a pool is every provider that serves it, unknown prices last"),
+        pytest.param("OPEN-7B", POOL, id="case is ignored in a pool"),
+        pytest.param("open-7b-Turbo", POOL, id="a provider's own name of a model means its pool"),
+        pytest.param("org/open-7b", POOL, id="a name with its owner means its pool"),
         pytest.param("openai:mid", ["openai/mid"], id="provider:rest is a pin"),
         pytest.param("open-7b:floor", POOL, id="floor orders by price"),
         pytest.param("open-7b:nitro", ["groq/org/Open-7B", *POOL[1:]], id="nitro orders by speed"),
-        pytest.param("openai/mid:batch", ["openai/mid:batch"], id="a colon in a pin is the provider's"),
+        pytest.param(
+            "openai/mid:batch", ["openai/mid:batch"], id="a colon in a pin belongs to the provider's name"
+        ),
         pytest.param("openai/brand-new", ["openai/brand-new"], id="an unlisted pin is relayed as it is"),
-        pytest.param("openai/Brand-NEW", ["openai/Brand-NEW"], id="and keeps its capitals"),
+        pytest.param("openai/Brand-NEW", ["openai/Brand-NEW"], id="an unlisted pin keeps its case"),
         pytest.param("openai/mid-2025-01-31", ["openai/mid-2025-01-31"], id="a dated name that is listed"),
-        pytest.param("openai/mid-2026-12-31", ["openai/mid-2026-12-31"], id="a dated name that is not"),
+        pytest.param(
+            "openai/mid-2026-12-31", ["openai/mid-2026-12-31"], id="a dated name that is not listed"
+        ),
         pytest.param("mid-20261231", ["openai/mid"], id="a bare dated name means its undated pool"),
         pytest.param("openai/old", ["openai/mid"], id="a retired pin is its successor"),
         pytest.param("old", ["openai/mid"], id="a retired bare name is its successor"),
         pytest.param("team", ["gemini/pro", *POOL], id="an alias is tried in order, pools by preference"),
-        pytest.param("TEAM", ["gemini/pro", *POOL], id="capitals do not count in an alias"),
+        pytest.param("TEAM", ["gemini/pro", *POOL], id="case is ignored in an alias"),
         pytest.param("mini", ["gemini/pro"], id="an alias comes before a catalogue name"),
         pytest.param("own/model", ["openai/mid"], id="an alias may have a slash"),
         pytest.param("outer", ["openai/mid"], id="an alias reaches one level"),
     ],
 )
-def test_a_name_means(name: str, expected: list[str]) -> None:
+def test_a_name_is_resolved(name: str, expected: list[str]) -> None:
     aliases = [
         alias("team", "gemini/pro", "open-7b"),
         alias("mini", "gemini/pro"),
@@ -76,22 +80,24 @@ def test_a_name_means(name: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "code", "hint"),
     [
-        pytest.param("mdi", "model_not_found", "Did you mean mid?", id="a near name is offered"),
-        pytest.param("openay/mid", "model_not_found", "openai/mid", id="a near pin is offered"),
-        pytest.param("qqqqqqqq", "model_not_found", "There is no model 'qqqqqqqq'.", id="nothing is near"),
-        pytest.param("nobody/thing", "model_not_found", "nobody/thing", id="an unknown provider is no pin"),
-        pytest.param("mistral:7b", "model_not_found", "mistral:7b", id="a local server's tag is no pin"),
-        pytest.param("xai:latest", "model_not_found", "xai:latest", id="nor is its newest"),
-        pytest.param("openai:mdi", "model_not_found", "mid", id="a near name is offered behind a colon"),
+        pytest.param("mdi", "model_not_found", "Did you mean mid?", id="a similar name is suggested"),
+        pytest.param("openay/mid", "model_not_found", "openai/mid", id="a similar pin is suggested"),
+        pytest.param("qqqqqqqq", "model_not_found", "There is no model 'qqqqqqqq'.", id="no name is similar"),
+        pytest.param("nobody/thing", "model_not_found", "nobody/thing", id="a pin of an unknown provider"),
+        pytest.param("mistral:7b", "model_not_found", "mistral:7b", id="a tag of a local server"),
+        pytest.param("xai:latest", "model_not_found", "xai:latest", id="the tag latest of a local server"),
+        pytest.param(
+            "openai:mdi", "model_not_found", "mid", id="a similar pin is suggested for a name with a colon"
+        ),
         pytest.param("auto:best", "invalid_value", "auto:best", id="an unknown preference after auto"),
         pytest.param("a//b", "invalid_value", "a//b", id="an empty segment"),
-        pytest.param("openai/../x", "invalid_value", "..", id="dots for a segment"),
-        pytest.param(".hidden", "invalid_value", ".hidden", id="a dot to begin with"),
+        pytest.param("openai/../x", "invalid_value", "..", id="dots as a segment"),
+        pytest.param(".hidden", "invalid_value", ".hidden", id="a dot at the beginning"),
         pytest.param("a b", "invalid_value", "a b", id="a blank"),
-        pytest.param("x" * 201, "invalid_value", "xxx", id="too long"),
+        pytest.param("x" * 201, "invalid_value", "xxx", id="a name that is too long"),
     ],
 )
-def test_a_name_that_means_nothing(name: str, code: str, hint: str) -> None:
+def test_a_name_without_a_model_is_refused(name: str, code: str, hint: str) -> None:
     decision = decided(name)
     assert decision.refusal is not None
     assert (decision.refusal.code, decision.refusal.param) == (code, "model")
@@ -99,7 +105,7 @@ def test_a_name_that_means_nothing(name: str, code: str, hint: str) -> None:
     assert not decision.candidates
 
 
-def test_only_names_the_key_may_use_are_offered() -> None:
+def test_only_names_that_the_key_may_use_are_suggested() -> None:
     decision = decided("openay/mid", [access(deny=["openai/*"])])
     assert decision.refusal is not None
     assert "openai" not in decision.refusal.message
@@ -110,7 +116,7 @@ def test_a_provider_record_makes_its_id_known() -> None:
     assert ids(decided("mylab/any", [provider], available=frozenset({"mylab"}))) == ["mylab/any"]
 
 
-def test_a_provider_that_refuses_what_is_unlisted() -> None:
+def test_a_provider_record_can_refuse_unlisted_models() -> None:
     provider = {"kind": "provider", "id": "openai", "unlisted": "refuse"}
     refusal = decided("openai/brand-new", [provider]).refusal
     assert refusal is not None
@@ -130,30 +136,36 @@ CHEAP = ["groq/org/Open-7B", "openai/mini", "gemini/pro", "xai/wide", "openai/mi
         pytest.param(
             {"prefer": "cheap"}, [route(prefer="quality")], CHEAP, id="the request's before the rule's"
         ),
-        pytest.param({"model": "auto"}, [], ["gemini/pro", "openai/mid"], id="auto is none given"),
+        pytest.param({"model": "auto"}, [], ["gemini/pro", "openai/mid"], id="auto names no model"),
         pytest.param({"model": "AUTO:cheap"}, [], CHEAP, id="auto with a preference"),
         pytest.param(
-            {"model": "auto:cheap", "prefer": "fast"}, [], CHEAP, id="the suffix before anything else"
+            {"model": "auto:cheap", "prefer": "fast"}, [], CHEAP, id="the suffix goes before the header"
         ),
-        pytest.param(
-            {"prefer": "fast"}, [], ["groq/org/Open-7B", "openai/mini"], id="fast goes by the prior"
-        ),
+        pytest.param({"prefer": "fast"}, [], ["groq/org/Open-7B", "openai/mini"], id="fast uses the prior"),
         pytest.param({"prefer": "quality"}, [], ["openai/big", "gemini/pro"], id="quality, then cheaper"),
         pytest.param(
-            {"audio": 1, "prefer": "cheap"}, [], ["gemini/pro", "xai/wide", "openai/mid"], id="only the able"
+            {"audio": 1, "prefer": "cheap"},
+            [],
+            ["gemini/pro", "xai/wide", "openai/mid"],
+            id="only capable models",
         ),
         pytest.param(
-            {"input_tokens": 200_000}, [], ["gemini/pro", "xai/wide"], id="only wide windows, or unknown"
+            {"input_tokens": 200_000},
+            [],
+            ["gemini/pro", "xai/wide"],
+            id="only models whose context window is large enough or unknown",
         ),
     ],
 )
-def test_no_model_named(facts: Item, records: list[Item], expected: list[str]) -> None:
+def test_automatic_selection_ranks_by_preference(
+    facts: Item, records: list[Item], expected: list[str]
+) -> None:
     decision = decided(records=records, **facts)
     assert ids(decision)[: len(expected)] == expected
     assert (decision.reason, decision.pinned) == (Reason.PREFERENCE, False)
 
 
-def test_auto_takes_only_what_is_eligible_and_priced() -> None:
+def test_automatic_selection_takes_only_eligible_models_of_known_price() -> None:
     decision = decided(prefer="cheap")
     assert not {"together/Org/open-7b-Turbo", "local/echo"} & set(ids(decision))
     assert whys(decision)["mistral/open-7b"] == "price unknown"
@@ -183,35 +195,35 @@ def test_a_model_record_replaces_a_row() -> None:
             {"model": "auto"},
             ["openai/mini"],
             "rule",
-            id="a rule chooses for auto",
+            id="a rule chooses when the request names auto",
         ),
         pytest.param(
             [route(model="openai/mini")],
             {"model": "mid"},
             ["openai/mid"],
             "requested",
-            id="a name comes first",
+            id="a named model goes before a rule",
         ),
         pytest.param(
             [route(model="openai/mini", override=True)],
             {"model": "mid"},
             ["openai/mini"],
             "rule",
-            id="but not before a rule that overrides",
+            id="a rule with override goes before a named model",
         ),
         pytest.param(
             [route(model="openai/mini", override=True)],
             {"model": "no such thing"},
             ["openai/mini"],
             "rule",
-            id="which does not even look at the name",
+            id="a rule with override ignores an unknown name",
         ),
         pytest.param(
             [route(model="openai/mini", when={"tools": True})],
             {},
             BEST[:2],
             "preference",
-            id="a rule that fails",
+            id="a rule whose condition fails",
         ),
         pytest.param(
             [route("a", model="openai/mini"), route("b", model="openai/big", scope={"project": "default"})],
@@ -225,14 +237,14 @@ def test_a_model_record_replaces_a_row() -> None:
             {},
             ["openai/big"],
             "rule",
-            id="then the higher priority",
+            id="a rule of higher priority",
         ),
         pytest.param(
             [route("b", model="openai/mini"), route("a", model="openai/big")],
             {},
             ["openai/big"],
             "rule",
-            id="then the first id",
+            id="a rule of lower id",
         ),
         pytest.param([route(model="open-7b")], {}, POOL, "rule", id="a rule may choose a pool"),
         pytest.param(
@@ -244,12 +256,12 @@ def test_a_model_record_replaces_a_row() -> None:
         ),
     ],
 )
-def test_a_rule(records: list[Item], facts: Item, expected: list[str], reason: str) -> None:
+def test_a_rule_chooses_the_model(records: list[Item], facts: Item, expected: list[str], reason: str) -> None:
     decision = decided(records=records, **facts)
     assert (ids(decision)[: len(expected)], decision.reason) == (expected, reason)
 
 
-def test_the_rules_effects_hold_whoever_chose_the_model() -> None:
+def test_the_rules_effects_apply_to_a_named_model_too() -> None:
     record = route(
         model="openai/mini",
         fallbacks=["gemini/pro"],
@@ -277,7 +289,7 @@ def test_the_rules_effects_hold_whoever_chose_the_model() -> None:
     assert effects.retry_after_max == 7
 
 
-def test_without_a_rule_the_effects_are_the_usual_ones() -> None:
+def test_the_default_effects() -> None:
     effects = decided("openai/mid").effects
     assert (effects.retries, effects.recovery, effects.cap) == (1, "error", {})
     assert (effects.hedge_after, effects.retry_after_max) == (None, 3)
@@ -286,20 +298,22 @@ def test_without_a_rule_the_effects_are_the_usual_ones() -> None:
 @pytest.mark.parametrize(
     ("rule", "facts", "recovery"),
     [
-        pytest.param(None, {}, "error", id="no fallback is named"),
+        pytest.param(None, {}, "error", id="without fallbacks"),
         pytest.param(None, {"fallbacks": ("gemini/pro",)}, "resume", id="the request names fallbacks"),
         pytest.param({"fallbacks": ["gemini/pro"]}, {}, "resume", id="the rule names fallbacks"),
-        pytest.param({"retries": 0, "fallbacks": []}, {}, "error", id="the rule names none"),
+        pytest.param(
+            {"retries": 0, "fallbacks": []}, {}, "error", id="the rule has an empty list of fallbacks"
+        ),
         pytest.param(
             {"retries": 0}, {"fallbacks": ("gemini/pro",)}, "resume", id="the rule names no recovery"
         ),
-        pytest.param({"recovery": "resume"}, {}, "resume", id="the rule says so"),
+        pytest.param({"recovery": "resume"}, {}, "resume", id="the rule sets resume"),
         pytest.param(
-            {"recovery": "error", "fallbacks": ["gemini/pro"]}, {}, "error", id="the rule says not to"
+            {"recovery": "error", "fallbacks": ["gemini/pro"]}, {}, "error", id="the rule sets error"
         ),
     ],
 )
-def test_an_answer_that_breaks_off_is_resumed_where_fallbacks_are_named(
+def test_a_broken_stream_is_resumed_if_there_are_fallbacks(
     rule: dict[str, Any] | None, facts: dict[str, Any], recovery: str
 ) -> None:
     records = [] if rule is None else [route(**rule)]
@@ -311,15 +325,21 @@ def test_an_answer_that_breaks_off_is_resumed_where_fallbacks_are_named(
     [
         pytest.param("openai/mid", [access(deny=["openai/*"])], {}, "denied by access a", id="deny"),
         pytest.param(
-            "openai/mid", [access(models=["gemini/*"])], {}, "not admitted by access a", id="not listed"
+            "openai/mid",
+            [access(models=["gemini/*"])],
+            {},
+            "not admitted by access a",
+            id="not among the models",
         ),
-        pytest.param("openai/mid", [access(models=[])], {}, "not admitted by access a", id="none admitted"),
+        pytest.param(
+            "openai/mid", [access(models=[])], {}, "not admitted by access a", id="an empty list of models"
+        ),
         pytest.param(
             "openai/mid",
             [access(models=["openai/*"], deny=["mid"])],
             {},
             "denied by access a",
-            id="deny beats models",
+            id="deny goes before models",
         ),
         pytest.param(
             "openai/mid",
@@ -335,25 +355,41 @@ def test_an_answer_that_breaks_off_is_resumed_where_fallbacks_are_named(
             "openai/mid", [], {"key_models": ()}, "not among the models", id="the key's list is empty"
         ),
         pytest.param(
-            "openai/old", [access(deny=["openai/mid"])], {}, "denied", id="the successor is what counts"
+            "openai/old",
+            [access(deny=["openai/mid"])],
+            {},
+            "denied",
+            id="the successor of a retired name is compared",
         ),
         pytest.param(
-            "openai/mid-2025-01-31", [access(deny=["openai/mid"])], {}, "denied", id="a date is no way out"
+            "openai/mid-2025-01-31",
+            [access(deny=["openai/mid"])],
+            {},
+            "denied",
+            id="a date does not evade a deny",
         ),
         pytest.param(
-            "openai/mid-2027-01-31", [access(deny=["openai/mid"])], {}, "denied", id="nor a date to come"
+            "openai/mid-2027-01-31",
+            [access(deny=["openai/mid"])],
+            {},
+            "denied",
+            id="a future date does not evade a deny",
         ),
-        pytest.param("OPENAI/MID", [access(deny=["OpenAI/Mid"])], {}, "denied", id="capitals are no way out"),
-        pytest.param("openai:mid", [access(deny=["openai/mid"])], {}, "denied", id="a colon is no way out"),
+        pytest.param(
+            "OPENAI/MID", [access(deny=["OpenAI/Mid"])], {}, "denied", id="capitals do not evade a deny"
+        ),
+        pytest.param(
+            "openai:mid", [access(deny=["openai/mid"])], {}, "denied", id="a colon does not evade a deny"
+        ),
         pytest.param(
             "nick",
             [alias("nick", "openai/mid"), access(deny=["openai/mid"])],
             {},
             "denied",
-            id="nor is an alias",
+            id="an alias does not evade a deny",
         ),
         pytest.param(
-            "open-7b", [access(deny=["open-7b"])], {}, "denied", id="a pool of which nothing is left"
+            "open-7b", [access(deny=["open-7b"])], {}, "denied", id="a pool without an admitted model"
         ),
         pytest.param(
             "openai/brand-new",
@@ -389,7 +425,7 @@ def test_a_named_model_that_is_not_admitted_is_never_replaced(
             "openai/mid", [access(models=["m*d"])], {}, ["openai/mid"], id="a pattern on bare names"
         ),
         pytest.param(
-            "openai/mid", [access(models=["OPENAI/*"])], {}, ["openai/mid"], id="capitals do not count"
+            "openai/mid", [access(models=["OPENAI/*"])], {}, ["openai/mid"], id="case is ignored in a pattern"
         ),
         pytest.param(
             "openai/mid",
@@ -410,14 +446,14 @@ def test_a_named_model_that_is_not_admitted_is_never_replaced(
             [access(deny=["groq/*", "mistral/*"])],
             {},
             ["together/Org/open-7b-Turbo"],
-            id="what is left",
+            id="the admitted models of a pool",
         ),
         pytest.param(
             "nick",
             [alias("nick", "openai/big", "openai/mid"), access(deny=["openai/big"])],
             {},
             ["openai/mid"],
-            id="what is left of an alias",
+            id="the admitted members of an alias",
         ),
         pytest.param(
             "openai/brand-new",
@@ -442,23 +478,23 @@ def test_a_named_model_that_is_not_admitted_is_never_replaced(
         ),
     ],
 )
-def test_what_is_admitted(name: str, records: list[Item], facts: Item, expected: list[str]) -> None:
+def test_admitted_models(name: str, records: list[Item], facts: Item, expected: list[str]) -> None:
     assert ids(decided(name, records, **facts)) == expected
 
 
 @pytest.mark.parametrize(
     ("records", "facts", "admitted"),
     [
-        pytest.param([], {}, False, id="nothing without a record"),
-        pytest.param([access(models=["openai/*"])], {}, True, id="what a record admits"),
-        pytest.param([access(models=["gemini/*"])], {}, False, id="not what it does not"),
-        pytest.param([], {"key_models": ("openai/*",)}, True, id="what the key's list admits"),
+        pytest.param([], {}, False, id="no model without a record"),
+        pytest.param([access(models=["openai/*"])], {}, True, id="a model that a record admits"),
+        pytest.param([access(models=["gemini/*"])], {}, False, id="a model that a record does not admit"),
+        pytest.param([], {"key_models": ("openai/*",)}, True, id="a model that the key's list admits"),
         pytest.param(
-            [access(models=["*"], scope={"key": "k2"})], {"key": "k1"}, False, id="not another key's record"
+            [access(models=["*"], scope={"key": "k2"})], {"key": "k1"}, False, id="a record of another key"
         ),
     ],
 )
-def test_access_denied_by_default(records: list[Item], facts: Item, admitted: bool) -> None:
+def test_the_default_access_can_be_deny(records: list[Item], facts: Item, admitted: bool) -> None:
     decision = decided("openai/mid", records, live={"default_access": "deny"}, **facts)
     assert (ids(decision) == ["openai/mid"]) is admitted
 
@@ -473,7 +509,7 @@ def test_access_denied_by_default(records: list[Item], facts: Item, admitted: bo
         pytest.param({"reasoning": "high"}, "reasoning_effort", "reasoning", id="reasoning"),
     ],
 )
-def test_a_named_model_that_is_not_able(facts: Item, param: str, words: str) -> None:
+def test_a_named_model_that_is_not_capable_is_refused(facts: Item, param: str, words: str) -> None:
     decision = decided("groq/org/open-7b", fallbacks=("openai/mid",), **facts)
     assert decision.refusal is not None
     assert (decision.refusal.code, decision.refusal.param) == ("unsupported_parameter", param)
@@ -484,73 +520,73 @@ def test_a_named_model_that_is_not_able(facts: Item, param: str, words: str) -> 
 @pytest.mark.parametrize(
     "facts",
     [
-        pytest.param({"json": "object"}, id="an object, which every model can"),
-        pytest.param({"json": "schema"}, id="a schema, to which the gateway holds any model"),
+        pytest.param({"json": "object"}, id="an object"),
+        pytest.param({"json": "schema"}, id="a schema"),
         pytest.param({"json": "text"}, id="text"),
         pytest.param({"reasoning": "none"}, id="no reasoning"),
         pytest.param({"n": 3}, id="several choices"),
         pytest.param({"input_tokens": 8_000}, id="a prompt that just fits"),
     ],
 )
-def test_what_asks_nothing_special(facts: Item) -> None:
+def test_a_request_that_any_model_can_answer(facts: Item) -> None:
     assert ids(decided("groq/org/open-7b", **facts)) == ["groq/org/Open-7B"]
 
 
-def test_a_prompt_too_long_for_the_model_named() -> None:
+def test_a_prompt_that_is_too_long_for_the_named_model_is_refused() -> None:
     refusal = decided("groq/org/open-7b", input_tokens=8_001).refusal
     assert refusal is not None
     assert (refusal.code, refusal.param) == ("context_length_exceeded", "messages")
     assert "context is 8000 tokens" in refusal.message
 
 
-def test_an_unlisted_pin_counts_as_able() -> None:
+def test_an_unlisted_pin_counts_as_capable() -> None:
     assert ids(decided("openai/brand-new", tools=1, images=1, json="schema", input_tokens=10**7))
 
 
 TOOLS_ONLY = frozenset({"tools", "json_object"})
-HELD = [
-    pytest.param({}, [], {}, ["openai/mini", "xai/forced"], id="natively, or by a tool"),
-    pytest.param({"tools": 1}, [], {}, ["openai/mini"], id="but not by one more tool"),
+ENFORCED = [
+    pytest.param({}, [], {}, ["openai/mini", "xai/forced"], id="native schemas or a forced tool"),
+    pytest.param({"tools": 1}, [], {}, ["openai/mini"], id="no forced tool if the request has tools"),
     pytest.param(
         {},
         [],
         {"unsupported": {"xai": frozenset({"forced_tool"})}},
         ["openai/mini"],
-        id="nor where none is forced",
+        id="no forced tool if the wire format has none",
     ),
     pytest.param(
         {},
         [],
         {"unsupported": {"openai": frozenset({"json_schema"})}},
         ["openai/mini", "xai/forced"],
-        id="a wire that cannot say it may have tools",
+        id="a wire format without schemas may have tools",
     ),
-    pytest.param({}, ["no_forced_tool"], {}, ["openai/mini"], id="nor of a family that refuses it"),
+    pytest.param({}, ["no_forced_tool"], {}, ["openai/mini"], id="no forced tool if the family refuses it"),
 ]
 
 
-@pytest.mark.parametrize(("facts", "words", "live", "held"), HELD)
-def test_for_a_schema_preference_takes_whom_something_holds_to_it(
-    facts: Item, words: list[str], live: Item, held: list[str]
+@pytest.mark.parametrize(("facts", "rules", "live", "enforced"), ENFORCED)
+def test_for_a_schema_preference_takes_only_models_whose_output_is_enforced(
+    facts: Item, rules: list[str], live: Item, enforced: list[str]
 ) -> None:
-    forced = replace(model("xai/forced", (9, 9), can=TOOLS_ONLY), rules=tuple(words))
+    forced = replace(model("xai/forced", (9, 9), can=TOOLS_ONLY), rules=tuple(rules))
     models = (model("openai/mini", (1, 1)), forced, model("groq/text", (0.1, 0.1), can=frozenset()))
     catalog = Catalog({}, own={each.id: each for each in models})
-    asked = Facts(json="schema", prefer="cheap", **facts)
-    decision = decide(asked, RuleSet.read([]), catalog, LiveState(available=ALL_PROVIDERS, **live))
-    assert ids(decision) == held
+    requested = Facts(json="schema", prefer="cheap", **facts)
+    decision = decide(requested, RuleSet.read([]), catalog, LiveState(available=ALL_PROVIDERS, **live))
+    assert ids(decision) == enforced
     assert "groq/text" in whys(decision)
 
 
 @pytest.mark.parametrize("json", ["schema", "object"])
-def test_a_model_that_somebody_named_is_held_to_it_in_any_case(json: str) -> None:
+def test_a_named_model_may_have_no_structured_output(json: str) -> None:
     records = [route(model="groq/text"), {"kind": "model", **TEXT_ONLY}]
     assert ids(decided("groq/text", [records[1]], json=json)) == ["groq/text"]
     assert ids(decided(None, records, json=json)) == ["groq/text"]
     assert ids(decided("openai/mini", [records[1]], json=json, fallbacks=("groq/text",)))[1] == "groq/text"
 
 
-def test_an_object_is_asked_only_of_who_has_it_when_nobody_is_named() -> None:
+def test_for_an_object_preference_takes_only_models_with_json_output() -> None:
     decision = decided(
         None, [{"kind": "model", **TEXT_ONLY, "price": {"input": 0, "output": 0}}], json="object"
     )
@@ -560,7 +596,7 @@ def test_an_object_is_asked_only_of_who_has_it_when_nobody_is_named() -> None:
 TEXT_ONLY: Item = {"id": "groq/text", "provider": "groq", "name": "text", "can": []}
 
 
-def test_what_a_providers_wire_cannot_represent() -> None:
+def test_a_feature_that_a_wire_format_cannot_represent_is_refused() -> None:
     live = {"unsupported": {"openai": frozenset({"n", "tools"})}}
     refusal = decided("openai/brand-new", live=live, tools=1).refusal
     assert refusal is not None
@@ -568,7 +604,7 @@ def test_what_a_providers_wire_cannot_represent() -> None:
     assert "openai/mid" not in ids(decided(live=live, tools=1))
 
 
-def test_content_by_its_address_is_refused_with_its_place_where_nobody_would_fetch_it() -> None:
+def test_content_given_by_url_is_refused_with_its_path_if_the_wire_format_cannot_represent_it() -> None:
     live, url = {"unsupported": {"openai": frozenset({"urls"})}}, "messages[1].content[0].image_url"
     refusal = decided("openai/brand-new", live=live, linked_part=url).refusal
     assert refusal is not None
@@ -585,7 +621,7 @@ def test_content_by_its_address_is_refused_with_its_place_where_nobody_would_fet
             {"fallbacks": ("gemini/pro", "open-7b")},
             [],
             ["openai/mid", "gemini/pro", *POOL],
-            id="own",
+            id="the request's fallbacks",
         ),
         pytest.param(
             "openai/mid",
@@ -599,41 +635,49 @@ def test_content_by_its_address_is_refused_with_its_place_where_nobody_would_fet
             {"fallbacks": ("xai/wide",), "prefer": "quality"},
             [],
             ["openai/big", "gemini/pro", "openai/mid", "groq/org/Open-7B", "xai/wide"],
-            id="a preference leaves room for them",
+            id="a preference leaves room for fallbacks",
         ),
         pytest.param(
             "openai/mid",
             {"fallbacks": ("nothing-like-it", "xai/wide")},
             [],
             ["openai/mid", "xai/wide"],
-            id="unknown",
+            id="an unknown fallback is skipped",
         ),
         pytest.param(
             "openai/mid",
             {"fallbacks": ("groq/org/open-7b", "xai/wide"), "tools": 1},
             [],
             ["openai/mid", "xai/wide"],
-            id="one that is not able is skipped",
+            id="a fallback that is not capable is skipped",
         ),
         pytest.param(
             "openai/mid",
             {"fallbacks": ("gemini/pro", "xai/wide")},
             [access(deny=["gemini/*"])],
             ["openai/mid", "xai/wide"],
-            id="one that is not admitted is skipped",
+            id="a fallback that is not admitted is skipped",
         ),
         pytest.param(
-            "openai/mid", {"fallbacks": ("openai/mid", "mid")}, [], ["openai/mid"], id="each model once"
+            "openai/mid",
+            {"fallbacks": ("openai/mid", "mid")},
+            [],
+            ["openai/mid"],
+            id="each model is tried once",
         ),
         pytest.param(
             "openai/mid",
             {"fallbacks": ("openai/big", "openai/mini", "openai/new")},
             [],
             ["openai/mid", "openai/big", "openai/mini", "openai/new"],
-            id="more than two of a provider when they are named",
+            id="more than two of a provider if they are named",
         ),
         pytest.param(
-            "openai/mid", {"fallbacks": ("auto:cheap",)}, [], ["openai/mid", "groq/org/Open-7B"], id="auto"
+            "openai/mid",
+            {"fallbacks": ("auto:cheap",)},
+            [],
+            ["openai/mid", "groq/org/Open-7B"],
+            id="auto as a fallback",
         ),
         pytest.param(
             "openai/mid",
@@ -644,7 +688,9 @@ def test_content_by_its_address_is_refused_with_its_place_where_nobody_would_fet
         ),
     ],
 )
-def test_fallbacks(model: str | None, facts: Item, records: list[Item], expected: list[str]) -> None:
+def test_fallbacks_follow_the_chosen_models(
+    model: str | None, facts: Item, records: list[Item], expected: list[str]
+) -> None:
     decision = decided(model, records, **facts)
     assert ids(decision)[: len(expected)] == expected
     assert len(decision.candidates) <= 5
@@ -658,36 +704,36 @@ def test_a_skipped_fallback_is_listed_with_its_reason() -> None:
     }
 
 
-def test_a_preference_gives_at_most_two_of_a_provider() -> None:
+def test_a_preference_takes_at_most_two_models_of_a_provider() -> None:
     decision = decided(prefer="quality")
     assert Counter(candidate.model.provider for candidate in decision.candidates)["openai"] == 2
 
 
-def test_a_pin_is_pinned_and_nothing_else_is() -> None:
+def test_only_a_pin_in_the_request_is_pinned() -> None:
     assert decided("openai/mid").pinned
     assert not decided("open-7b").pinned
     assert not decided(records=[route(model="openai/mid")]).pinned
 
 
-def test_cooling_candidates_go_last_and_not_away() -> None:
+def test_cooling_candidates_go_last() -> None:
     live = {"cooling": {"openai/mid": 5.0}}
     assert ids(decided("openai/mid", live=live, fallbacks=("xai/wide",))) == ["xai/wide", "openai/mid"]
     assert ids(decided("openai/mid", live=live)) == ["openai/mid"]
     assert ids(decided("open-7b", live={"cooling": {POOL[0]: 5.0}})) == [*POOL[1:], POOL[0]]
 
 
-def test_what_was_measured_comes_before_the_prior() -> None:
+def test_a_measured_speed_replaces_the_prior() -> None:
     assert ids(decided(prefer="fast", live={"first_token": {"openai/big": 0.01}}))[0] == "openai/big"
 
 
-def test_local_answers_only_when_nothing_else_is_left() -> None:
+def test_local_answers_only_as_the_last_resort_or_when_named() -> None:
     assert ids(decided(available=frozenset({"local"}))) == ["local/echo"]
     assert "local/echo" not in ids(decided(prefer="cheap"))
     assert ids(decided(available=frozenset({"local", "xai"}), fallbacks=("xai/new",)))[-1] == "xai/new"
     assert ids(decided("local/echo")) == ["local/echo"]
 
 
-def test_a_provider_without_a_credential_says_so() -> None:
+def test_a_provider_without_a_credential_is_rejected_with_the_reason() -> None:
     why = {"openai": "no credential OPENAI_API_KEY"}
     decision = decided("openai/mid", available=frozenset({"xai"}), live={"unavailable": why})
     assert whys(decision) == {"openai/mid": "no credential OPENAI_API_KEY"}
@@ -696,13 +742,13 @@ def test_a_provider_without_a_credential_says_so() -> None:
     assert "openai/mid: no credential OPENAI_API_KEY" in decision.refusal.message
 
 
-def test_a_named_model_whose_provider_is_not_there_leaves_it_to_the_fallbacks() -> None:
+def test_the_fallbacks_answer_for_a_named_model_without_an_available_provider() -> None:
     decision = decided("openai/mid", available=frozenset({"xai"}), fallbacks=("xai/wide",))
     assert ids(decision) == ["xai/wide"]
     assert decision.refusal is None
 
 
-def test_nothing_left_names_every_reason() -> None:
+def test_without_a_candidate_every_reason_is_given() -> None:
     decision = decided(available=frozenset())
     assert decision.refusal is not None
     assert (decision.refusal.code, decision.refusal.param) == ("no_candidate", None)
@@ -710,12 +756,12 @@ def test_nothing_left_names_every_reason() -> None:
     assert len(decision.rejections) == len(CATALOG.auto())
 
 
-def test_a_rule_whose_model_means_nothing() -> None:
+def test_a_rule_with_an_unknown_model() -> None:
     decision = decided(records=[route(model="gone")])
     assert (decision.refusal is not None, whys(decision)) == (True, {"gone": "no such model"})
 
 
-def test_an_alias_of_which_nothing_is_known() -> None:
+def test_an_alias_with_unknown_members() -> None:
     decision = decided("best", [alias("best", "gone", "openai/mid")])
     assert (ids(decision), whys(decision)) == (["openai/mid"], {"gone": "no such model"})
     empty = decided("best", [alias("best", "gone")])
@@ -723,7 +769,7 @@ def test_an_alias_of_which_nothing_is_known() -> None:
     assert empty.refusal.code == "no_candidate"
 
 
-def test_an_unknown_preference() -> None:
+def test_an_unknown_preference_is_refused() -> None:
     refusal = decided(prefer="nice").refusal
     assert refusal is not None
     assert (refusal.code, refusal.param) == ("invalid_value", "prefer")
@@ -745,13 +791,13 @@ def arms(records: list[Item], users: int = 2_000, **facts: Any) -> dict[str, str
     return {f"u{n}": ids(decided(records=records, user=f"u{n}", **facts))[0] for n in range(users)}
 
 
-def test_a_split_shares_by_weight_and_each_user_stays() -> None:
+def test_a_split_divides_users_by_weight_and_each_user_stays_on_an_arm() -> None:
     first, again = arms([route(split=SPLIT)]), arms([route(split=SPLIT)])
     assert first == again
     assert 0.70 < Counter(first.values())["openai/mid"] / len(first) < 0.80
 
 
-def test_a_split_hashes_the_records_own_id() -> None:
+def test_a_split_depends_on_the_id_of_the_record() -> None:
     assert arms([route("one", split=SPLIT)], 200) != arms([route("two", split=SPLIT)], 200)
 
 
@@ -759,10 +805,10 @@ def test_a_split_hashes_the_records_own_id() -> None:
     "gone",
     [
         pytest.param({"records": [access(deny=["xai/*"])]}, id="an arm that is not admitted"),
-        pytest.param({"input_tokens": 90_000, "audio": 1, "gone": "small"}, id="an arm that is not able"),
+        pytest.param({"input_tokens": 90_000, "audio": 1, "gone": "small"}, id="an arm that is not capable"),
     ],
 )
-def test_an_arm_gives_its_weight_to_the_others(gone: Item) -> None:
+def test_an_arm_that_cannot_answer_gives_its_weight_to_the_others(gone: Item) -> None:
     three = [*SPLIT, {"model": "gemini/pro", "weight": 1}]
     if gone.pop("gone", None):
         three[1] = {"model": "openai/mini", "weight": 1}
@@ -777,22 +823,22 @@ def test_an_arm_gives_its_weight_to_the_others(gone: Item) -> None:
     ("sticky", "facts", "other", "same"),
     [
         pytest.param("user", {"user": "u"}, {"random": 0.99}, True, id="by user"),
-        pytest.param(None, {"user": "u"}, {"random": 0.99}, True, id="by user, where there is one"),
-        pytest.param(None, {}, {"random": 0.99}, False, id="else by request"),
+        pytest.param(None, {"user": "u"}, {"random": 0.99}, True, id="by user by default"),
+        pytest.param(None, {}, {"random": 0.99}, False, id="by request without a user"),
         pytest.param("request", {"user": "u"}, {"random": 0.99}, False, id="by request"),
         pytest.param("key", {"key": "k"}, {"random": 0.99, "user": "other"}, True, id="by key"),
         pytest.param("tag.team", {"tags": {"team": "t"}}, {"random": 0.99}, True, id="by a tag"),
-        pytest.param("tag.team", {}, {"random": 0.99}, False, id="by a tag that is absent, so by request"),
+        pytest.param("tag.team", {}, {"random": 0.99}, False, id="by request without the tag"),
     ],
 )
-def test_what_a_split_sticks_to(sticky: str | None, facts: Item, other: Item, same: bool) -> None:
+def test_the_sticky_value_of_a_split(sticky: str | None, facts: Item, other: Item, same: bool) -> None:
     halves = [{"model": "openai/mid", "weight": 1}, {"model": "xai/wide", "weight": 1}]
     record = route(split=halves, **({"sticky": sticky} if sticky else {}))
     one, two = ids(decided(records=[record], **facts)), ids(decided(records=[record], **{**facts, **other}))
     assert (one == two) is same
 
 
-def test_a_split_of_which_no_arm_is_left() -> None:
+def test_the_fallbacks_answer_if_no_arm_of_a_split_can() -> None:
     decision = decided(
         records=[route(split=SPLIT, fallbacks=["gemini/pro"])], available=frozenset({"gemini"})
     )
@@ -826,7 +872,7 @@ def test_limits_and_budgets_that_apply_are_listed_and_not_active() -> None:
     )
 
 
-def test_a_near_name_is_never_an_alias_that_this_key_may_not_use() -> None:
+def test_an_alias_that_the_key_may_not_use_is_not_suggested() -> None:
     secret = alias("acme-secret", "local/echo", "gemini/pro")
     theirs = access(deny=["local/*"], scope={"project": "theirs"})
     both = access("b", deny=["gemini/*"], scope={"project": "theirs"})
@@ -841,28 +887,36 @@ def test_a_near_name_is_never_an_alias_that_this_key_may_not_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "expected"),
+    ("name", "request_", "expected"),
     [
-        pytest.param("openai/mid", {"fallbacks": ("xai/wide",)}, {"xai/wide"}, id="of a model named"),
-        pytest.param("openai/mid", {"fallbacks": ("openai/mid",)}, set(), id="one that is chosen, too"),
+        pytest.param(
+            "openai/mid", {"fallbacks": ("xai/wide",)}, {"xai/wide"}, id="a fallback of a named model"
+        ),
+        pytest.param(
+            "openai/mid", {"fallbacks": ("openai/mid",)}, set(), id="a fallback that is also the named model"
+        ),
         pytest.param(
             "gemini/pro",
             {"fallbacks": ("xai/wide",), "available": frozenset({"xai"})},
             {"xai/wide"},
-            id="of a model that lacks its provider",
+            id="a fallback of a model without an available provider",
         ),
         pytest.param(
             "openai/mid",
             {"fallbacks": ("xai/wide",), "live": {"cooling": {"openai/mid": 5.0}}},
             {"xai/wide"},
-            id="one that goes before a model that cools down",
+            id="a fallback that goes before a model that is cooling down",
         ),
-        pytest.param("open-7b", {}, set(), id="the members of a pool are none"),
-        pytest.param(None, {"available": frozenset({"local"})}, set(), id="nor is the last resort"),
+        pytest.param("open-7b", {}, set(), id="the members of a pool are not fallbacks"),
+        pytest.param(
+            None, {"available": frozenset({"local"})}, set(), id="the last resort is not a fallback"
+        ),
     ],
 )
-def test_which_candidates_are_fallbacks(name: str | None, asked: dict[str, Any], expected: set[str]) -> None:
-    assert decided(name, **asked).fallbacks == expected
+def test_the_candidates_that_are_fallbacks(
+    name: str | None, request_: dict[str, Any], expected: set[str]
+) -> None:
+    assert decided(name, **request_).fallbacks == expected
 
 
 def items(
@@ -873,11 +927,11 @@ def items(
     return found
 
 
-def listed(records: list[Item], **asked: Any) -> list[str]:
-    return [item["id"] for item in items(records, **asked)]
+def listed(records: list[Item], **options: Any) -> list[str]:
+    return [item["id"] for item in items(records, **options)]
 
 
-def test_what_a_key_may_use() -> None:
+def test_the_models_that_a_key_may_use() -> None:
     records = [access(models=["openai/*"]), alias("best", "openai/mid"), alias("barred", "gemini/pro")]
     assert listed(records) == [
         *("auto", "auto:cheap", "auto:fast", "auto:quality", "auto:balanced"),
@@ -887,11 +941,11 @@ def test_what_a_key_may_use() -> None:
     ]
 
 
-def test_an_alias_stands_for_a_pool_of_its_name() -> None:
+def test_an_alias_replaces_the_pool_of_its_name() -> None:
     assert listed([alias("big", "openai/mini")], available=frozenset({"openai"})).count("big") == 1
 
 
-def test_nothing_is_listed_where_an_unreadable_record_refuses() -> None:
+def test_no_model_is_listed_in_a_scope_that_an_unreadable_record_refuses() -> None:
     ruleset = RuleSet.read([access(modls=[], scope={"project": "theirs"})])
     world = LiveState(available=ALL_PROVIDERS)
     found = list_models(ruleset, CATALOG, world, Facts(project="theirs"))
@@ -900,7 +954,7 @@ def test_nothing_is_listed_where_an_unreadable_record_refuses() -> None:
     assert isinstance(list_models(ruleset, CATALOG, world, Facts(project="ours")), list)
 
 
-def test_what_has_no_credential_is_not_listed() -> None:
+def test_models_without_a_credential_are_not_listed() -> None:
     assert listed([], available=frozenset({"mistral"})) == [
         *("auto", "auto:cheap", "auto:fast", "auto:quality", "auto:balanced"),
         *("open-7b", "mistral/open-7b"),
@@ -908,7 +962,7 @@ def test_what_has_no_credential_is_not_listed() -> None:
     assert listed([], available=frozenset({"openai"}), key_models=()) == []
 
 
-def test_a_listed_model_has_its_window_and_its_price() -> None:
+def test_a_listed_model_has_its_context_window_and_its_price() -> None:
     by_id = {item["id"]: item for item in items([])}
     assert by_id["openai/mini"] == {
         "id": "openai/mini",
@@ -926,13 +980,15 @@ def test_a_listed_model_has_its_window_and_its_price() -> None:
 @pytest.mark.parametrize(
     ("rules", "unsupported"),
     [
-        pytest.param((), {"urls"}, id="the provider's wire"),
+        pytest.param((), {"urls"}, id="the provider's wire format"),
         pytest.param(("budget", "surface:own"), {"custom_tools"}, id="a surface of its own"),
-        pytest.param(("surface:free",), set(), id="one that lacks nothing"),
-        pytest.param(("surface:gone",), {"urls"}, id="one that the provider has no more"),
+        pytest.param(("surface:free",), set(), id="a surface that supports all features"),
+        pytest.param(("surface:gone",), {"urls"}, id="a surface that the provider no longer has"),
     ],
 )
-def test_what_the_wire_to_a_model_cannot_represent(rules: tuple[str, ...], unsupported: set[str]) -> None:
+def test_the_features_that_the_wire_format_of_a_model_cannot_represent(
+    rules: tuple[str, ...], unsupported: set[str]
+) -> None:
     by_wire = {"up": {"urls"}, "up surface:own": {"custom_tools"}, "up surface:free": set[str]()}
     world = LiveState(unsupported={wire: frozenset(each) for wire, each in by_wire.items()})
     assert world.unsupported_by(Model(provider="up", name="m", rules=rules)) == unsupported

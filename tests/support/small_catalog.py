@@ -63,7 +63,7 @@ def decided(
     live: Mapping[str, Any] | None = None,
     **facts: Any,
 ) -> Decision:
-    """The decision for a request with these facts under these records."""
+    """Return the decision for a request with these facts and records."""
     ruleset = RuleSet.read(records)
     catalog = CATALOG.with_records(
         ruleset.enabled("model"),  # type: ignore[arg-type]

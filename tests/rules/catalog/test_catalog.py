@@ -1,4 +1,4 @@
-"""The catalogue: what the data holds, what a name finds in it, and that reading it costs next to nothing."""
+"""The catalogue: its data, the models of a name, and the effect of model records."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from tests.support.small_catalog import CATALOG
 FILE = Path(__file__).parents[3] / "rules" / "catalog" / "catalog.json"
 
 
-def test_the_file_is_what_the_code_reads() -> None:
+def test_the_file_has_the_columns_that_the_code_reads() -> None:
     read = json.loads(FILE.read_bytes())
     assert read["columns"] == list(COLUMNS)
     assert [source["licence"] for source in read["sources"]] == ["MIT", "MIT"]
     assert FILE.stat().st_size < 400_000
 
 
-def test_rows_are_sorted_one_a_line() -> None:
+def test_the_rows_are_sorted_with_one_per_line() -> None:
     lines = [line.rstrip(",") for line in FILE.read_text().splitlines() if line.startswith('["')]
     ids = [json.loads(line)[0] for line in lines]
     assert ids == sorted(ids)
     assert len({id.lower() for id in ids}) == len(ids) == len(load_catalog().all())
 
 
-def test_every_row_makes_sense() -> None:
+def test_the_values_of_every_row_are_plausible() -> None:
     for model in load_catalog().all():
         assert model.provider in PROVIDERS, model.id
         assert model.can <= DEFAULT_FEATURES | {"prefill"}, model.id
@@ -47,7 +47,7 @@ def test_every_row_makes_sense() -> None:
         assert model.price is None or min(model.price.input, model.price.output) >= 0, model.id
 
 
-def test_who_may_answer_when_no_model_is_named() -> None:
+def test_the_models_that_automatic_selection_may_choose() -> None:
     auto = load_catalog().auto()
     assert 50 <= len(auto) <= 80
     assert all(model.price and model.quality and model.pool for model in auto)
@@ -73,22 +73,22 @@ def test_a_price_is_in_nano_dollars_per_million_tokens() -> None:
     ("name", "provider"),
     [
         pytest.param("gpt-5-mini", "openai", id="a bare name"),
-        pytest.param("GPT-5-mini", "openai", id="in capitals"),
-        pytest.param("claude-sonnet-4-6", "anthropic", id="with dashes"),
-        pytest.param("claude-sonnet-4.6", "openrouter", id="as another provider spells it"),
-        pytest.param("claude-haiku-4-5-20251001", "bedrock", id="a date"),
+        pytest.param("GPT-5-mini", "openai", id="a name in capitals"),
+        pytest.param("claude-sonnet-4-6", "anthropic", id="a name with dashes"),
+        pytest.param("claude-sonnet-4.6", "openrouter", id="the spelling of another provider"),
+        pytest.param("claude-haiku-4-5-20251001", "bedrock", id="a dated name"),
         pytest.param("llama-3.3-70b", "sambanova", id="a family's short name"),
-        pytest.param("meta-llama/Llama-3.3-70B-Instruct", "cloudflare", id="its owner's name"),
+        pytest.param("meta-llama/Llama-3.3-70B-Instruct", "cloudflare", id="a name with its owner"),
         pytest.param("gpt-oss-120b", "groq", id="an open model"),
-        pytest.param("mistral-large-latest", "mistral", id="latest"),
+        pytest.param("mistral-large-latest", "mistral", id="a name that ends in latest"),
         pytest.param("deepseek-chat", "deepseek", id="a retired name"),
     ],
 )
-def test_what_people_type_finds_a_pool(name: str, provider: str) -> None:
+def test_a_common_name_finds_a_pool(name: str, provider: str) -> None:
     assert provider in {model.provider for model in load_catalog().named(name)}
 
 
-def test_a_pool_holds_at_most_one_spelling_a_provider_of_what_is_common() -> None:
+def test_a_common_pool_has_at_most_one_model_per_provider() -> None:
     for name in ("gpt-5-mini", "claude-sonnet-4-6", "gpt-oss-120b", "kimi-k3", "glm-5.3"):
         providers = [model.provider for model in load_catalog().pool(name)]
         assert len(providers) == len(set(providers)) > 1
@@ -97,20 +97,20 @@ def test_a_pool_holds_at_most_one_spelling_a_provider_of_what_is_common() -> Non
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        pytest.param("mid", "openai/mid", id="as listed"),
-        pytest.param("MID", "openai/mid", id="capitals do not count"),
-        pytest.param("mid-2025-01-31", "openai/mid-2025-01-31", id="a date that is listed"),
-        pytest.param("mid-20270101", "openai/mid-20270101", id="a date that is not"),
-        pytest.param("old", "openai/mid", id="retired"),
-        pytest.param("else", None, id="unknown"),
+        pytest.param("mid", "openai/mid", id="a listed name"),
+        pytest.param("MID", "openai/mid", id="a listed name in capitals"),
+        pytest.param("mid-2025-01-31", "openai/mid-2025-01-31", id="a dated name that is listed"),
+        pytest.param("mid-20270101", "openai/mid-20270101", id="a dated name that is not listed"),
+        pytest.param("old", "openai/mid", id="a retired name"),
+        pytest.param("else", None, id="an unknown name"),
     ],
 )
-def test_a_pin(name: str, expected: str | None) -> None:
+def test_a_pin_is_found(name: str, expected: str | None) -> None:
     found = CATALOG.pin("openai", name)
     assert (found and found.id) == expected
 
 
-def test_a_date_to_come_has_the_facts_of_its_model_and_is_not_eligible_for_auto() -> None:
+def test_a_future_date_has_the_facts_of_its_model_and_is_not_eligible_for_auto() -> None:
     dated, model = CATALOG.pin("openai", "mid-20270101"), CATALOG.find("openai/mid")
     assert dated is not None
     assert model is not None
@@ -140,7 +140,7 @@ def test_a_record_adds_a_model_and_its_provider() -> None:
     assert CATALOG.find("mylab/tiny") is None
 
 
-def test_a_record_that_is_like_a_model_has_what_it_does_not_say_from_there() -> None:
+def test_a_record_with_like_takes_missing_fields_from_that_model() -> None:
     known = load_catalog().find("azure/gpt-5.4")
     assert known is not None
     assert known.rules
@@ -159,14 +159,14 @@ def test_a_record_that_is_like_a_model_has_what_it_does_not_say_from_there() -> 
     assert like in catalog.pool("gpt-5.4")
 
 
-def test_a_record_that_is_like_a_model_nobody_knows_is_as_if_it_did_not_say_so() -> None:
+def test_like_with_an_unknown_model_has_no_effect() -> None:
     catalog = load_catalog().with_records([record("azure/team", like="azure/gtp-5.4")])
     model = catalog.find("azure/team")
     assert model is not None
     assert (model.rules, model.context, model.pool) == ((), None, "team")
 
 
-def test_a_record_that_leaves_out_what_the_model_can_leaves_it_open() -> None:
+def test_a_record_without_can_has_every_feature() -> None:
     open_ended = CATALOG.with_records([record("mylab/tiny")]).find("mylab/tiny")
     nothing = CATALOG.with_records([record("mylab/tiny", can=[])]).find("mylab/tiny")
     assert open_ended is not None
@@ -174,7 +174,7 @@ def test_a_record_that_leaves_out_what_the_model_can_leaves_it_open() -> None:
     assert (open_ended.can, nothing.can) == (DEFAULT_FEATURES, frozenset())
 
 
-def test_a_record_moves_a_listed_model_to_another_pool_and_keeps_what_its_family_refuses() -> None:
+def test_a_record_moves_a_listed_model_to_another_pool_and_keeps_its_rules() -> None:
     listed = load_catalog().find("openai/gpt-5-mini")
     moved = load_catalog().with_records([record("openai/gpt-5-mini", pool="tiny")])
     assert listed is not None
@@ -184,12 +184,12 @@ def test_a_record_moves_a_listed_model_to_another_pool_and_keeps_what_its_family
     assert len([each for each in moved.all() if each.id == listed.id]) == 1
 
 
-def test_a_record_for_a_retired_name_comes_before_its_successor() -> None:
+def test_a_record_for_a_retired_name_goes_before_its_successor() -> None:
     catalog = load_catalog().with_records([record("mylab/gpt-4")])
     assert next(model.id for model in catalog.named("gpt-4")) == "mylab/gpt-4"
 
 
-def test_what_is_not_listed_is_taken_to_be_able() -> None:
+def test_an_unlisted_model_has_every_feature() -> None:
     model = unlisted_model("openai", "Brand/New")
     assert (model.id, model.pool, model.can, model.listed) == (
         "openai/Brand/New",
@@ -204,42 +204,49 @@ def test_an_empty_catalogue() -> None:
     assert (empty.all(), empty.auto(), empty.named("x"), empty.find("a/b")) == ((), (), (), None)
 
 
-THOUGHTFUL = ("thoughts_back",)
+THOUGHTS_BACK = ("thoughts_back",)
 FAMILIES = [
-    pytest.param("acme/kimi-k3", {}, THOUGHTFUL, id="by its name, wherever it is served"),
-    pytest.param("acme/moonshotai/Kimi-K2-Thinking", {}, THOUGHTFUL, id="with its owner, in any letters"),
-    pytest.param("vllm/deepseek-ai/DeepSeek-V4-Pro", {}, THOUGHTFUL, id="at a host of one's own"),
-    pytest.param("acme/deepseek-v3", {}, (), id="not one that does not think"),
-    pytest.param("mistral/deepseek-v5", {}, THOUGHTFUL, id="unlisted at a host with rules of its own"),
-    pytest.param("acme/house-model", {}, (), id="no family"),
-    pytest.param("acme/gpt-5.4-chat-x", {}, (), id="a family that wants nothing"),
+    pytest.param("acme/kimi-k3", {}, THOUGHTS_BACK, id="a family by its name, at any provider"),
+    pytest.param(
+        "acme/moonshotai/Kimi-K2-Thinking", {}, THOUGHTS_BACK, id="a name with its owner, in any case"
+    ),
+    pytest.param("vllm/deepseek-ai/DeepSeek-V4-Pro", {}, THOUGHTS_BACK, id="a model at a local server"),
+    pytest.param("acme/deepseek-v3", {}, (), id="a model of no family, without reasoning"),
+    pytest.param(
+        "mistral/deepseek-v5", {}, THOUGHTS_BACK, id="an unlisted model at a host with its own rules"
+    ),
+    pytest.param("acme/house-model", {}, (), id="a model of no family"),
+    pytest.param("acme/gpt-5.4-chat-x", {}, (), id="a family without rules"),
     pytest.param(
         "ant2/claude-opus-5-5",
         {"ant2": "anthropic"},
         "anthropic/claude-opus-5-5",
-        id="another account of a vendor's, as the vendor's own",
+        id="another account at a vendor has the vendor's rules",
     ),
     pytest.param(
         "aws2/global.anthropic.claude-opus-5-5",
         {"aws2": "bedrock"},
         "bedrock/global.anthropic.claude-opus-5-5",
-        id="another of Bedrock's, with its surface",
+        id="another account at Bedrock has the surface too",
     ),
     pytest.param(
         "aws2/us.anthropic.claude-sonnet-5-5-v9:0",
         {"aws2": "bedrock"},
         "anthropic/claude-sonnet-5-5",
-        id="what the vendor does not list, by its family",
+        id="a model that the vendor does not list has its family's rules",
     ),
     pytest.param(
-        "or/anthropic/claude-sonnet-5.5", {}, "anthropic/claude-sonnet-5-5", id="with a dot in its name"
+        "or/anthropic/claude-sonnet-5.5",
+        {},
+        "anthropic/claude-sonnet-5-5",
+        id="a family by a name with a dot",
     ),
-    pytest.param("or/openai/gpt-5.4-mini", {}, "openai/gpt-5.4-mini", id="OpenAI's"),
+    pytest.param("or/openai/gpt-5.4-mini", {}, "openai/gpt-5.4-mini", id="a family of OpenAI's"),
 ]
 
 
 @pytest.mark.parametrize(("id", "dialects", "rules"), FAMILIES)
-def test_what_a_family_wants_follows_the_model(
+def test_a_model_has_the_rules_of_its_family(
     id: str, dialects: dict[str, str], rules: str | tuple[str, ...]
 ) -> None:
     catalog = load_catalog().with_records([], dialects)
@@ -254,14 +261,14 @@ def test_what_a_family_wants_follows_the_model(
     assert recorded.rules == rules
 
 
-def test_the_pool_of_a_record_tells_its_family() -> None:
+def test_the_pool_of_a_record_determines_its_family() -> None:
     model = load_catalog().with_records([record("acme/team-chat", pool="kimi-k3")]).find("acme/team-chat")
     assert model is not None
-    assert model.rules == THOUGHTFUL
+    assert model.rules == THOUGHTS_BACK
 
 
-def test_what_is_listed_has_its_familys_rules_too() -> None:
-    """The table that scripts/catalog.py wrote, but for the hosts that say something of their own."""
+def test_a_listed_model_has_its_familys_rules() -> None:
+    """The models are at hosts without their own rules in scripts/catalog_overlay.toml."""
     catalog = load_catalog()
     for id in (
         "openrouter/moonshotai/kimi-k3",
@@ -270,4 +277,4 @@ def test_what_is_listed_has_its_familys_rules_too() -> None:
     ):
         model = catalog.find(id)
         assert model is not None
-        assert model.rules == THOUGHTFUL
+        assert model.rules == THOUGHTS_BACK

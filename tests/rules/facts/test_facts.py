@@ -1,4 +1,4 @@
-"""The vocabulary: what a rule may ask about, what each fact is, and that it cannot drift from `Facts`."""
+"""The vocabulary: the facts of conditions, their types, and their agreement with `Facts`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from rules.facts.facts import FAMILIES, VOCABULARY, Facts, fact_getter, fact_type
 
-NOT_ASKED = {
+NOT_IN_VOCABULARY = {
     "prefer",
     "fallbacks",
     "n",
@@ -18,11 +18,11 @@ NOT_ASKED = {
     "linked_part",
     "random",
     "key_models",
-}  # of the decision, not of the request
+}
 
 
-def test_the_vocabulary_is_what_facts_hold() -> None:
-    assert set(VOCABULARY) | set(FAMILIES) | NOT_ASKED == {field.name for field in fields(Facts)}
+def test_the_vocabulary_agrees_with_facts() -> None:
+    assert set(VOCABULARY) | set(FAMILIES) | NOT_IN_VOCABULARY == {field.name for field in fields(Facts)}
 
 
 @pytest.mark.parametrize(
@@ -47,20 +47,20 @@ def test_a_fact_has_a_type(name: str, kind: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("temperature", id="what is no fact"),
-        pytest.param("prefer", id="what is of the decision"),
+        pytest.param("temperature", id="an unknown fact"),
+        pytest.param("prefer", id="an input of the decision"),
         pytest.param("tags", id="a family without a name"),
         pytest.param("tags.", id="a family with an empty name"),
-        pytest.param("model.name", id="a fact that is no family"),
+        pytest.param("model.name", id="a member of a fact that is not a family"),
         pytest.param("header.Authorization", id="a header in capitals"),
-        pytest.param("header.authorization", id="the credential"),
-        pytest.param("header.x-api-key", id="the key"),
-        pytest.param("header.cookie", id="the cookie"),
-        pytest.param("header.proxy-authorization", id="what proxies ask"),
-        pytest.param("", id="nothing"),
+        pytest.param("header.authorization", id="the header authorization"),
+        pytest.param("header.x-api-key", id="the header x-api-key"),
+        pytest.param("header.cookie", id="the header cookie"),
+        pytest.param("header.proxy-authorization", id="a header of a proxy"),
+        pytest.param("", id="an empty name"),
     ],
 )
-def test_a_rule_may_not_ask_for(name: str) -> None:
+def test_a_condition_cannot_name(name: str) -> None:
     assert fact_type(name) is None
 
 
