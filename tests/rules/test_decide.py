@@ -1,4 +1,4 @@
-"""Which model answers (contract, section 4), clause by clause."""
+"""The model that answers (contract, section 4), clause by clause."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from rules import Catalog, Model, Reason, Refusal, decide, list_models
 from rules.admission import LiveState
 from rules.facts.facts import Facts
 from rules.ruleset import RuleSet
-from tests.support.small_catalog import ALL_PROVIDERS, CATALOG, decided, ids, model, whys
+from tests.support.small_catalog import (
+    ALL_PROVIDERS,
+    CATALOG,
+    candidate_ids,
+    make_decision,
+    model,
+    rejection_reasons,
+)
 
 Item = dict[str, Any]
 
@@ -73,8 +80,8 @@ def test_a_name_is_resolved(name: str, expected: list[str]) -> None:
         alias("own/model", "openai/mid"),
         alias("outer", "team", "openai/mid"),
     ]
-    decision = decided(name, aliases)
-    assert (ids(decision), decision.reason) == (expected, Reason.REQUESTED)
+    decision = make_decision(name, aliases)
+    assert (candidate_ids(decision), decision.reason) == (expected, Reason.REQUESTED)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +105,7 @@ def test_a_name_is_resolved(name: str, expected: list[str]) -> None:
     ],
 )
 def test_a_name_without_a_model_is_refused(name: str, code: str, hint: str) -> None:
-    decision = decided(name)
+    decision = make_decision(name)
     assert decision.refusal is not None
     assert (decision.refusal.code, decision.refusal.param) == (code, "model")
     assert hint in decision.refusal.message
@@ -106,22 +113,24 @@ def test_a_name_without_a_model_is_refused(name: str, code: str, hint: str) -> N
 
 
 def test_only_names_that_the_key_may_use_are_suggested() -> None:
-    decision = decided("openay/mid", [access(deny=["openai/*"])])
+    decision = make_decision("openay/mid", [access(deny=["openai/*"])])
     assert decision.refusal is not None
     assert "openai" not in decision.refusal.message
 
 
 def test_a_provider_record_makes_its_id_known() -> None:
     provider = {"kind": "provider", "id": "mylab", "base_url": "https://llm.example.com/v1"}
-    assert ids(decided("mylab/any", [provider], available=frozenset({"mylab"}))) == ["mylab/any"]
+    assert candidate_ids(make_decision("mylab/any", [provider], available=frozenset({"mylab"}))) == [
+        "mylab/any"
+    ]
 
 
 def test_a_provider_record_can_refuse_unlisted_models() -> None:
     provider = {"kind": "provider", "id": "openai", "unlisted": "refuse"}
-    refusal = decided("openai/brand-new", [provider]).refusal
+    refusal = make_decision("openai/brand-new", [provider]).refusal
     assert refusal is not None
     assert refusal.code == "model_not_found"
-    assert ids(decided("openai/mid", [provider])) == ["openai/mid"]
+    assert candidate_ids(make_decision("openai/mid", [provider])) == ["openai/mid"]
 
 
 CHEAP = ["groq/org/Open-7B", "openai/mini", "gemini/pro", "xai/wide", "openai/mid"]
@@ -160,28 +169,28 @@ CHEAP = ["groq/org/Open-7B", "openai/mini", "gemini/pro", "xai/wide", "openai/mi
 def test_automatic_selection_ranks_by_preference(
     facts: Item, records: list[Item], expected: list[str]
 ) -> None:
-    decision = decided(records=records, **facts)
-    assert ids(decision)[: len(expected)] == expected
+    decision = make_decision(records=records, **facts)
+    assert candidate_ids(decision)[: len(expected)] == expected
     assert (decision.reason, decision.pinned) == (Reason.PREFERENCE, False)
 
 
 def test_automatic_selection_takes_only_eligible_models_of_known_price() -> None:
-    decision = decided(prefer="cheap")
-    assert not {"together/Org/open-7b-Turbo", "local/echo"} & set(ids(decision))
-    assert whys(decision)["mistral/open-7b"] == "price unknown"
+    decision = make_decision(prefer="cheap")
+    assert not {"together/Org/open-7b-Turbo", "local/echo"} & set(candidate_ids(decision))
+    assert rejection_reasons(decision)["mistral/open-7b"] == "price unknown"
 
 
 def test_a_model_record_is_eligible_for_auto_unless_it_says_otherwise() -> None:
     record: Item = {"kind": "model", "id": "xai/own", "provider": "xai", "name": "own", "quality": 5}
     price = {"price": {"input": "0.01", "output": "0.01"}}
-    assert ids(decided(records=[{**record, **price}]))[0] == "xai/own"
-    assert "xai/own" not in ids(decided(records=[{**record, **price, "auto": False}]))
-    assert "xai/own" not in ids(decided(records=[record]))
+    assert candidate_ids(make_decision(records=[{**record, **price}]))[0] == "xai/own"
+    assert "xai/own" not in candidate_ids(make_decision(records=[{**record, **price, "auto": False}]))
+    assert "xai/own" not in candidate_ids(make_decision(records=[record]))
 
 
 def test_a_model_record_replaces_a_row() -> None:
     record = {"kind": "model", "id": "openai/mid", "provider": "openai", "name": "mid", "context": 10}
-    refusal = decided("openai/mid", [record], input_tokens=11).refusal
+    refusal = make_decision("openai/mid", [record], input_tokens=11).refusal
     assert refusal is not None
     assert refusal.code == "context_length_exceeded"
 
@@ -257,8 +266,8 @@ def test_a_model_record_replaces_a_row() -> None:
     ],
 )
 def test_a_rule_chooses_the_model(records: list[Item], facts: Item, expected: list[str], reason: str) -> None:
-    decision = decided(records=records, **facts)
-    assert (ids(decision)[: len(expected)], decision.reason) == (expected, reason)
+    decision = make_decision(records=records, **facts)
+    assert (candidate_ids(decision)[: len(expected)], decision.reason) == (expected, reason)
 
 
 def test_the_rules_effects_apply_to_a_named_model_too() -> None:
@@ -275,9 +284,9 @@ def test_the_rules_effects_apply_to_a_named_model_too() -> None:
         recovery="buffer",
         allow_fields=["plugins"],
     )
-    decision = decided("openai/mid", [record])
+    decision = make_decision("openai/mid", [record])
     effects = decision.effects
-    assert ids(decision) == ["openai/mid", "gemini/pro"]
+    assert candidate_ids(decision) == ["openai/mid", "gemini/pro"]
     assert (decision.reason, decision.rule) == (Reason.REQUESTED, "r")
     assert (effects.set, effects.defaults, effects.cap) == (
         {"temperature": 0},
@@ -290,7 +299,7 @@ def test_the_rules_effects_apply_to_a_named_model_too() -> None:
 
 
 def test_the_default_effects() -> None:
-    effects = decided("openai/mid").effects
+    effects = make_decision("openai/mid").effects
     assert (effects.retries, effects.recovery, effects.cap) == (1, "error", {})
     assert (effects.hedge_after, effects.retry_after_max) == (None, 3)
 
@@ -317,7 +326,7 @@ def test_a_broken_stream_is_resumed_if_there_are_fallbacks(
     rule: dict[str, Any] | None, facts: dict[str, Any], recovery: str
 ) -> None:
     records = [] if rule is None else [route(**rule)]
-    assert decided("openai/mid", records, **facts).effects.recovery == recovery
+    assert make_decision("openai/mid", records, **facts).effects.recovery == recovery
 
 
 @pytest.mark.parametrize(
@@ -410,7 +419,9 @@ def test_a_broken_stream_is_resumed_if_there_are_fallbacks(
 def test_a_named_model_that_is_not_admitted_is_never_replaced(
     name: str, records: list[Item], facts: Item, expected: str
 ) -> None:
-    decision = decided(name, [*records, route(fallbacks=["gemini/pro"])], fallbacks=("xai/wide",), **facts)
+    decision = make_decision(
+        name, [*records, route(fallbacks=["gemini/pro"])], fallbacks=("xai/wide",), **facts
+    )
     assert decision.refusal is not None
     assert (decision.refusal.code, decision.refusal.param) == ("model_not_allowed", "model")
     assert expected in decision.refusal.message
@@ -479,7 +490,7 @@ def test_a_named_model_that_is_not_admitted_is_never_replaced(
     ],
 )
 def test_admitted_models(name: str, records: list[Item], facts: Item, expected: list[str]) -> None:
-    assert ids(decided(name, records, **facts)) == expected
+    assert candidate_ids(make_decision(name, records, **facts)) == expected
 
 
 @pytest.mark.parametrize(
@@ -495,8 +506,8 @@ def test_admitted_models(name: str, records: list[Item], facts: Item, expected: 
     ],
 )
 def test_the_default_access_can_be_deny(records: list[Item], facts: Item, admitted: bool) -> None:
-    decision = decided("openai/mid", records, live={"default_access": "deny"}, **facts)
-    assert (ids(decision) == ["openai/mid"]) is admitted
+    decision = make_decision("openai/mid", records, live={"default_access": "deny"}, **facts)
+    assert (candidate_ids(decision) == ["openai/mid"]) is admitted
 
 
 @pytest.mark.parametrize(
@@ -510,11 +521,11 @@ def test_the_default_access_can_be_deny(records: list[Item], facts: Item, admitt
     ],
 )
 def test_a_named_model_that_is_not_capable_is_refused(facts: Item, param: str, words: str) -> None:
-    decision = decided("groq/org/open-7b", fallbacks=("openai/mid",), **facts)
+    decision = make_decision("groq/org/open-7b", fallbacks=("openai/mid",), **facts)
     assert decision.refusal is not None
     assert (decision.refusal.code, decision.refusal.param) == ("unsupported_parameter", param)
     assert words in decision.refusal.message
-    assert words in whys(decision)["groq/org/Open-7B"]
+    assert words in rejection_reasons(decision)["groq/org/Open-7B"]
 
 
 @pytest.mark.parametrize(
@@ -529,18 +540,20 @@ def test_a_named_model_that_is_not_capable_is_refused(facts: Item, param: str, w
     ],
 )
 def test_a_request_that_any_model_can_answer(facts: Item) -> None:
-    assert ids(decided("groq/org/open-7b", **facts)) == ["groq/org/Open-7B"]
+    assert candidate_ids(make_decision("groq/org/open-7b", **facts)) == ["groq/org/Open-7B"]
 
 
 def test_a_prompt_that_is_too_long_for_the_named_model_is_refused() -> None:
-    refusal = decided("groq/org/open-7b", input_tokens=8_001).refusal
+    refusal = make_decision("groq/org/open-7b", input_tokens=8_001).refusal
     assert refusal is not None
     assert (refusal.code, refusal.param) == ("context_length_exceeded", "messages")
     assert "context is 8000 tokens" in refusal.message
 
 
 def test_an_unlisted_pin_counts_as_capable() -> None:
-    assert ids(decided("openai/brand-new", tools=1, images=1, json="schema", input_tokens=10**7))
+    assert candidate_ids(
+        make_decision("openai/brand-new", tools=1, images=1, json="schema", input_tokens=10**7)
+    )
 
 
 TOOLS_ONLY = frozenset({"tools", "json_object"})
@@ -574,23 +587,26 @@ def test_for_a_schema_preference_takes_only_models_whose_output_is_enforced(
     catalog = Catalog({}, own={each.id: each for each in models})
     requested = Facts(json="schema", prefer="cheap", **facts)
     decision = decide(requested, RuleSet.read([]), catalog, LiveState(available=ALL_PROVIDERS, **live))
-    assert ids(decision) == enforced
-    assert "groq/text" in whys(decision)
+    assert candidate_ids(decision) == enforced
+    assert "groq/text" in rejection_reasons(decision)
 
 
 @pytest.mark.parametrize("json", ["schema", "object"])
 def test_a_named_model_may_have_no_structured_output(json: str) -> None:
     records = [route(model="groq/text"), {"kind": "model", **TEXT_ONLY}]
-    assert ids(decided("groq/text", [records[1]], json=json)) == ["groq/text"]
-    assert ids(decided(None, records, json=json)) == ["groq/text"]
-    assert ids(decided("openai/mini", [records[1]], json=json, fallbacks=("groq/text",)))[1] == "groq/text"
+    assert candidate_ids(make_decision("groq/text", [records[1]], json=json)) == ["groq/text"]
+    assert candidate_ids(make_decision(None, records, json=json)) == ["groq/text"]
+    assert (
+        candidate_ids(make_decision("openai/mini", [records[1]], json=json, fallbacks=("groq/text",)))[1]
+        == "groq/text"
+    )
 
 
 def test_for_an_object_preference_takes_only_models_with_json_output() -> None:
-    decision = decided(
+    decision = make_decision(
         None, [{"kind": "model", **TEXT_ONLY, "price": {"input": 0, "output": 0}}], json="object"
     )
-    assert whys(decision)["groq/text"] == "does not support JSON output"
+    assert rejection_reasons(decision)["groq/text"] == "does not support JSON output"
 
 
 TEXT_ONLY: Item = {"id": "groq/text", "provider": "groq", "name": "text", "can": []}
@@ -598,19 +614,19 @@ TEXT_ONLY: Item = {"id": "groq/text", "provider": "groq", "name": "text", "can":
 
 def test_a_feature_that_a_wire_format_cannot_represent_is_refused() -> None:
     live = {"unsupported": {"openai": frozenset({"n", "tools"})}}
-    refusal = decided("openai/brand-new", live=live, tools=1).refusal
+    refusal = make_decision("openai/brand-new", live=live, tools=1).refusal
     assert refusal is not None
     assert (refusal.code, refusal.param) == ("unsupported_parameter", "tools")
-    assert "openai/mid" not in ids(decided(live=live, tools=1))
+    assert "openai/mid" not in candidate_ids(make_decision(live=live, tools=1))
 
 
 def test_content_given_by_url_is_refused_with_its_path_if_the_wire_format_cannot_represent_it() -> None:
     live, url = {"unsupported": {"openai": frozenset({"urls"})}}, "messages[1].content[0].image_url"
-    refusal = decided("openai/brand-new", live=live, linked_part=url).refusal
+    refusal = make_decision("openai/brand-new", live=live, linked_part=url).refusal
     assert refusal is not None
     assert (refusal.code, refusal.param) == ("unsupported_parameter", url)
-    assert decided("openai/brand-new", live=live).refusal is None
-    assert "openai/mid" not in ids(decided(live=live, linked_part=url))
+    assert make_decision("openai/brand-new", live=live).refusal is None
+    assert "openai/mid" not in candidate_ids(make_decision(live=live, linked_part=url))
 
 
 @pytest.mark.parametrize(
@@ -691,65 +707,74 @@ def test_content_given_by_url_is_refused_with_its_path_if_the_wire_format_cannot
 def test_fallbacks_follow_the_chosen_models(
     model: str | None, facts: Item, records: list[Item], expected: list[str]
 ) -> None:
-    decision = decided(model, records, **facts)
-    assert ids(decision)[: len(expected)] == expected
+    decision = make_decision(model, records, **facts)
+    assert candidate_ids(decision)[: len(expected)] == expected
     assert len(decision.candidates) <= 5
 
 
 def test_a_skipped_fallback_is_listed_with_its_reason() -> None:
-    decision = decided("openai/mid", fallbacks=("nothing-like-it", "groq/org/open-7b"), tools=1)
-    assert whys(decision) == {
+    decision = make_decision("openai/mid", fallbacks=("nothing-like-it", "groq/org/open-7b"), tools=1)
+    assert rejection_reasons(decision) == {
         "nothing-like-it": "no such model",
         "groq/org/Open-7B": "does not support tools",
     }
 
 
 def test_a_preference_takes_at_most_two_models_of_a_provider() -> None:
-    decision = decided(prefer="quality")
+    decision = make_decision(prefer="quality")
     assert Counter(candidate.model.provider for candidate in decision.candidates)["openai"] == 2
 
 
 def test_only_a_pin_in_the_request_is_pinned() -> None:
-    assert decided("openai/mid").pinned
-    assert not decided("open-7b").pinned
-    assert not decided(records=[route(model="openai/mid")]).pinned
+    assert make_decision("openai/mid").pinned
+    assert not make_decision("open-7b").pinned
+    assert not make_decision(records=[route(model="openai/mid")]).pinned
 
 
 def test_cooling_candidates_go_last() -> None:
     live = {"cooling": {"openai/mid": 5.0}}
-    assert ids(decided("openai/mid", live=live, fallbacks=("xai/wide",))) == ["xai/wide", "openai/mid"]
-    assert ids(decided("openai/mid", live=live)) == ["openai/mid"]
-    assert ids(decided("open-7b", live={"cooling": {POOL[0]: 5.0}})) == [*POOL[1:], POOL[0]]
+    assert candidate_ids(make_decision("openai/mid", live=live, fallbacks=("xai/wide",))) == [
+        "xai/wide",
+        "openai/mid",
+    ]
+    assert candidate_ids(make_decision("openai/mid", live=live)) == ["openai/mid"]
+    assert candidate_ids(make_decision("open-7b", live={"cooling": {POOL[0]: 5.0}})) == [*POOL[1:], POOL[0]]
 
 
 def test_a_measured_speed_replaces_the_prior() -> None:
-    assert ids(decided(prefer="fast", live={"first_token": {"openai/big": 0.01}}))[0] == "openai/big"
+    assert (
+        candidate_ids(make_decision(prefer="fast", live={"first_token": {"openai/big": 0.01}}))[0]
+        == "openai/big"
+    )
 
 
 def test_local_answers_only_as_the_last_resort_or_when_named() -> None:
-    assert ids(decided(available=frozenset({"local"}))) == ["local/echo"]
-    assert "local/echo" not in ids(decided(prefer="cheap"))
-    assert ids(decided(available=frozenset({"local", "xai"}), fallbacks=("xai/new",)))[-1] == "xai/new"
-    assert ids(decided("local/echo")) == ["local/echo"]
+    assert candidate_ids(make_decision(available=frozenset({"local"}))) == ["local/echo"]
+    assert "local/echo" not in candidate_ids(make_decision(prefer="cheap"))
+    assert (
+        candidate_ids(make_decision(available=frozenset({"local", "xai"}), fallbacks=("xai/new",)))[-1]
+        == "xai/new"
+    )
+    assert candidate_ids(make_decision("local/echo")) == ["local/echo"]
 
 
 def test_a_provider_without_a_credential_is_rejected_with_the_reason() -> None:
     why = {"openai": "no credential OPENAI_API_KEY"}
-    decision = decided("openai/mid", available=frozenset({"xai"}), live={"unavailable": why})
-    assert whys(decision) == {"openai/mid": "no credential OPENAI_API_KEY"}
+    decision = make_decision("openai/mid", available=frozenset({"xai"}), live={"unavailable": why})
+    assert rejection_reasons(decision) == {"openai/mid": "no credential OPENAI_API_KEY"}
     assert decision.refusal is not None
     assert decision.refusal.code == "no_candidate"
     assert "openai/mid: no credential OPENAI_API_KEY" in decision.refusal.message
 
 
 def test_the_fallbacks_answer_for_a_named_model_without_an_available_provider() -> None:
-    decision = decided("openai/mid", available=frozenset({"xai"}), fallbacks=("xai/wide",))
-    assert ids(decision) == ["xai/wide"]
+    decision = make_decision("openai/mid", available=frozenset({"xai"}), fallbacks=("xai/wide",))
+    assert candidate_ids(decision) == ["xai/wide"]
     assert decision.refusal is None
 
 
 def test_without_a_candidate_every_reason_is_given() -> None:
-    decision = decided(available=frozenset())
+    decision = make_decision(available=frozenset())
     assert decision.refusal is not None
     assert (decision.refusal.code, decision.refusal.param) == ("no_candidate", None)
     assert "provider xai is not set up" in decision.refusal.message
@@ -757,38 +782,43 @@ def test_without_a_candidate_every_reason_is_given() -> None:
 
 
 def test_a_rule_with_an_unknown_model() -> None:
-    decision = decided(records=[route(model="gone")])
-    assert (decision.refusal is not None, whys(decision)) == (True, {"gone": "no such model"})
+    decision = make_decision(records=[route(model="gone")])
+    assert (decision.refusal is not None, rejection_reasons(decision)) == (True, {"gone": "no such model"})
 
 
 def test_an_alias_with_unknown_members() -> None:
-    decision = decided("best", [alias("best", "gone", "openai/mid")])
-    assert (ids(decision), whys(decision)) == (["openai/mid"], {"gone": "no such model"})
-    empty = decided("best", [alias("best", "gone")])
+    decision = make_decision("best", [alias("best", "gone", "openai/mid")])
+    assert (candidate_ids(decision), rejection_reasons(decision)) == (
+        ["openai/mid"],
+        {"gone": "no such model"},
+    )
+    empty = make_decision("best", [alias("best", "gone")])
     assert empty.refusal is not None
     assert empty.refusal.code == "no_candidate"
 
 
 def test_an_unknown_preference_is_refused() -> None:
-    refusal = decided(prefer="nice").refusal
+    refusal = make_decision(prefer="nice").refusal
     assert refusal is not None
     assert (refusal.code, refusal.param) == ("invalid_value", "prefer")
 
 
 def test_an_unreadable_access_record_refuses_its_scope() -> None:
     broken = access(id="eu", scope={"project": "p"}, modles=["x"])
-    refusal = decided("openai/mid", [broken], project="p").refusal
+    refusal = make_decision("openai/mid", [broken], project="p").refusal
     assert refusal is not None
     assert refusal.code == "rule_unreadable"
     assert "eu" in refusal.message
-    assert ids(decided("openai/mid", [broken], project="q")) == ["openai/mid"]
+    assert candidate_ids(make_decision("openai/mid", [broken], project="q")) == ["openai/mid"]
 
 
 SPLIT = [{"model": "openai/mid", "weight": 3}, {"model": "xai/wide", "weight": 1}]
 
 
 def arms(records: list[Item], users: int = 2_000, **facts: Any) -> dict[str, str]:
-    return {f"u{n}": ids(decided(records=records, user=f"u{n}", **facts))[0] for n in range(users)}
+    return {
+        f"u{n}": candidate_ids(make_decision(records=records, user=f"u{n}", **facts))[0] for n in range(users)
+    }
 
 
 def test_a_split_divides_users_by_weight_and_each_user_stays_on_an_arm() -> None:
@@ -834,29 +864,32 @@ def test_an_arm_that_cannot_answer_gives_its_weight_to_the_others(gone: Item) ->
 def test_the_sticky_value_of_a_split(sticky: str | None, facts: Item, other: Item, same: bool) -> None:
     halves = [{"model": "openai/mid", "weight": 1}, {"model": "xai/wide", "weight": 1}]
     record = route(split=halves, **({"sticky": sticky} if sticky else {}))
-    one, two = ids(decided(records=[record], **facts)), ids(decided(records=[record], **{**facts, **other}))
+    one, two = (
+        candidate_ids(make_decision(records=[record], **facts)),
+        candidate_ids(make_decision(records=[record], **{**facts, **other})),
+    )
     assert (one == two) is same
 
 
 def test_the_fallbacks_answer_if_no_arm_of_a_split_can() -> None:
-    decision = decided(
+    decision = make_decision(
         records=[route(split=SPLIT, fallbacks=["gemini/pro"])], available=frozenset({"gemini"})
     )
-    assert ids(decision) == ["gemini/pro"]
-    assert set(whys(decision)) == {"openai/mid", "xai/wide"}
+    assert candidate_ids(decision) == ["gemini/pro"]
+    assert set(rejection_reasons(decision)) == {"openai/mid", "xai/wide"}
 
 
 def test_the_cost_of_a_candidate() -> None:
-    candidate = decided("openai/mid", input_tokens=1_000).candidates[0]
+    candidate = make_decision("openai/mid", input_tokens=1_000).candidates[0]
     assert (candidate.cost_min, candidate.cost_max) == (2_000_000, 2_000_000 + 4_096 * 10_000)
-    bounded = decided("openai/mid", input_tokens=0, max_tokens=100, n=2).candidates[0]
+    bounded = make_decision("openai/mid", input_tokens=0, max_tokens=100, n=2).candidates[0]
     assert (bounded.cost_min, bounded.cost_max) == (0, 2 * 100 * 10_000)
-    assert decided("openai/brand-new").candidates[0].cost_max is None
+    assert make_decision("openai/brand-new").candidates[0].cost_max is None
 
 
 def test_a_cap_bounds_the_cost() -> None:
     record = route(cap={"max_tokens": 10})
-    assert decided("openai/mid", [record], max_tokens=5_000).candidates[0].cost_max == 10 * 10_000
+    assert make_decision("openai/mid", [record], max_tokens=5_000).candidates[0].cost_max == 10 * 10_000
 
 
 def test_limits_and_budgets_that_apply_are_listed_and_not_active() -> None:
@@ -866,7 +899,7 @@ def test_limits_and_budgets_that_apply_are_listed_and_not_active() -> None:
         {"kind": "budget", "id": "b", "usd": "2.5", "per": "month"},
         {"kind": "budget", "id": "other", "usd": 1, "per": "day", "scope": {"project": "other"}},
     ]
-    assert decided("openai/mid", records).limits == (
+    assert make_decision("openai/mid", records).limits == (
         {"kind": "limit", "id": "l", "requests": 5, "per": "minute", "each": "key", "active": False},
         {"kind": "budget", "id": "b", "usd": 2.5, "per": "month", "active": False},
     )
@@ -881,7 +914,7 @@ def test_an_alias_that_the_key_may_not_use_is_not_suggested() -> None:
         ([secret, theirs], "theirs", True),
         ([secret, theirs, both], "ours", True),
     ]:
-        refusal = decided("acme-secre", records, project=project).refusal
+        refusal = make_decision("acme-secre", records, project=project).refusal
         assert refusal is not None
         assert ("acme-secret" in refusal.message) is offered
 
@@ -916,7 +949,7 @@ def test_an_alias_that_the_key_may_not_use_is_not_suggested() -> None:
 def test_the_candidates_that_are_fallbacks(
     name: str | None, request_: dict[str, Any], expected: set[str]
 ) -> None:
-    assert decided(name, **request_).fallbacks == expected
+    assert make_decision(name, **request_).fallbacks == expected
 
 
 def items(

@@ -9,7 +9,7 @@ import pytest
 
 from rules import Decision
 from rules.decision import Rejection
-from tests.support.small_catalog import decided
+from tests.support.small_catalog import make_decision
 
 RECORDS: list[dict[str, Any]] = [
     {"kind": "route", "id": "long-prompts", "when": {"input_tokens": {"gt": 8000}}, "model": "gemini/pro"},
@@ -28,7 +28,9 @@ RECORDS: list[dict[str, Any]] = [
 
 @pytest.fixture
 def decision() -> Decision:
-    return decided(records=RECORDS, input_tokens=1_000, tools=1, tags={"team": "red"}, live={"stale": True})
+    return make_decision(
+        records=RECORDS, input_tokens=1_000, tools=1, tags={"team": "red"}, live={"stale": True}
+    )
 
 
 def test_the_whole_explanation(decision: Decision) -> None:
@@ -84,37 +86,37 @@ def test_only_the_visible_records_are_shown(decision: Decision) -> None:
 
 def test_at_most_twenty_rejections_are_listed_with_a_count_of_the_others() -> None:
     many = Decision(
-        facts=decided().facts,
-        reason=decided().reason,
+        facts=make_decision().facts,
+        reason=make_decision().reason,
         rejections=tuple(Rejection(f"a/{n}", "no credential") for n in range(23)),
     ).explain()
     assert len(many["rejections"]) == 20
     assert many["more_rejections"] == 3
-    assert "more_rejections" not in decided().explain()
+    assert "more_rejections" not in make_decision().explain()
 
 
 def test_a_refusal_is_explained() -> None:
-    explanation = decided("openay/mid").explain()
+    explanation = make_decision("openay/mid").explain()
     assert explanation["error"]["code"] == "model_not_found"
     assert explanation["error"]["param"] == "model"
     assert explanation["candidates"] == []
 
 
 def test_an_unknown_price_is_null() -> None:
-    assert decided("openai/brand-new").explain()["candidates"] == [
+    assert make_decision("openai/brand-new").explain()["candidates"] == [
         {"model": "openai/brand-new", "cost": None}
     ]
 
 
 def test_a_candidate_that_is_cooling_down_has_its_seconds() -> None:
-    explanation = decided(
+    explanation = make_decision(
         "openai/mid", fallbacks=("openai/big",), live={"cooling": {"openai/mid": 4.96}}
     ).explain()
     assert [(one["model"], one.get("cooling")) for one in explanation["candidates"]] == [
         ("openai/big", None),
         ("openai/mid", 5.0),
     ]
-    probed = decided("openai/mid", live={"cooling": {"openai/mid": 0.0}}).explain()
+    probed = make_decision("openai/mid", live={"cooling": {"openai/mid": 0.0}}).explain()
     assert probed["candidates"][0]["cooling"] == 0.0, "a request tries it now"
 
 
@@ -132,11 +134,11 @@ def test_a_candidate_that_is_cooling_down_has_its_seconds() -> None:
     ],
 )
 def test_the_preference_of_a_decision(request_: dict[str, Any], expected: str | None) -> None:
-    assert decided(**request_).explain()["prefer"] == expected
+    assert make_decision(**request_).explain()["prefer"] == expected
 
 
 def test_the_rule_that_applied_is_shown_even_if_no_record_is_visible() -> None:
-    mine = decided(records=RECORDS).explain(visible=frozenset())
+    mine = make_decision(records=RECORDS).explain(visible=frozenset())
     assert (mine["rule"], mine["steps"], mine["limits"]) == ("everyone", [], [])
 
 
@@ -161,7 +163,7 @@ UNREADABLE: list[dict[str, Any]] = [
 def test_the_records_that_cannot_be_read_are_named(
     visible: frozenset[tuple[str, str]] | None, expected: set[str]
 ) -> None:
-    explanation = decided(records=UNREADABLE).explain(visible=visible)
+    explanation = make_decision(records=UNREADABLE).explain(visible=visible)
     assert {one["id"] for one in explanation["problems"]} == expected
     assert explanation["problems"][0] == {
         "kind": "route",
@@ -173,5 +175,5 @@ def test_the_records_that_cannot_be_read_are_named(
 
 
 def test_without_a_visible_bad_record_there_are_no_problems() -> None:
-    assert "problems" not in decided(records=RECORDS).explain()
-    assert "problems" not in decided(records=UNREADABLE[2:]).explain(visible=frozenset())
+    assert "problems" not in make_decision(records=RECORDS).explain()
+    assert "problems" not in make_decision(records=UNREADABLE[2:]).explain(visible=frozenset())

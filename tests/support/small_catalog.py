@@ -55,7 +55,7 @@ CATALOG = Catalog({}, successors={"old": "mid"}, own={each.id.lower(): each for 
 ALL_PROVIDERS = frozenset({"openai", "gemini", "groq", "together", "mistral", "xai", "local"})
 
 
-def decided(
+def make_decision(
     model: str | None = None,
     records: Sequence[Mapping[str, Any]] = (),
     *,
@@ -73,9 +73,9 @@ def decided(
     return decide(Facts(model=model, **facts), ruleset, catalog, world)
 
 
-def ids(decision: Decision) -> list[str]:
+def candidate_ids(decision: Decision) -> list[str]:
     return [candidate.id for candidate in decision.candidates]
 
 
-def whys(decision: Decision) -> dict[str, str]:
+def rejection_reasons(decision: Decision) -> dict[str, str]:
     return {rejection.model: rejection.why for rejection in decision.rejections}

@@ -232,8 +232,8 @@ def test_kinds_that_are_not_served_yet_are_not_active() -> None:
     ],
 )
 def test_a_field_is_read(kind: str, field: str, given: Any, expected: Any) -> None:
-    asked = {} if given is None else {field: given}
-    assert getattr(read_record(item(kind, **asked)), field) == expected
+    fields = {} if given is None else {field: given}
+    assert getattr(read_record(item(kind, **fields)), field) == expected
 
 
 def test_the_fields_of_a_test_record() -> None:
