@@ -39,9 +39,7 @@ class Anthropic:
         return "/messages"
 
     def enforces_schema(self, schema: Json | None, chat: Json, model: Model) -> bool:
-        from handler.providers.content_blocks.structured_outputs import (
-            is_supported,  # few requests need it: not part of a cold start
-        )
+        from handler.providers.content_blocks.structured_outputs import is_supported  # not at a cold start
 
         return is_supported(schema)
 

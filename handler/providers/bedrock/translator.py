@@ -42,9 +42,7 @@ class Bedrock:
         return f"/model/{quote(model.name, safe='')}/{'converse-stream' if stream else 'converse'}"
 
     def enforces_schema(self, schema: Json | None, chat: Json, model: Model) -> bool:
-        from handler.providers.content_blocks.structured_outputs import (
-            is_supported,  # few requests need it: not part of a cold start
-        )
+        from handler.providers.content_blocks.structured_outputs import is_supported  # not at a cold start
 
         return is_supported(schema)
 

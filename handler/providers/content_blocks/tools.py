@@ -32,9 +32,7 @@ def set_tools(
     given = chat.get("tool_choice") or "auto"
     kind = given if isinstance(given, str) else given["type"]
     choice, tools = _CHOICES[kind](given, tools)
-    from handler.providers.content_blocks.argument_names import (
-        encode_argument_names,  # not part of a cold start
-    )
+    from handler.providers.content_blocks.argument_names import encode_argument_names  # not at a cold start
 
     encode_argument_names(tools, choice, conversation)
     if not chat.get("tools"):
@@ -56,9 +54,7 @@ def set_schemas(chat: Json, body: Json, model: Model, dropped: list[str]) -> Jso
     response_format = chat.get("response_format")
     if not tools and response_format_type(response_format) != "json_schema":
         return None
-    from handler.providers.content_blocks.structured_outputs import (
-        translate_schemas,  # few requests need it: not part of a cold start
-    )
+    from handler.providers.content_blocks.structured_outputs import translate_schemas  # not at a cold start
 
     return translate_schemas(response_format, tools, dropped, supported="json_schema" in model.can)
 
@@ -83,7 +79,7 @@ def _tool(given: Json, where: str, max_name_length: int) -> Json:
     name = encode_name(definition["name"], custom=kind == "custom")
     if len(name) > max_name_length:
         raise unsupported(f"{where}.{kind}.name", "the name is too long for the model")
-    from handler.providers.content_blocks.tool_parameters import object_schema  # not part of a cold start
+    from handler.providers.content_blocks.tool_parameters import object_schema  # not at a cold start
 
     description = _custom_description(definition) if kind == "custom" else definition.get("description")
     schema = _TEXT_INPUT if kind == "custom" else object_schema(definition.get("parameters"))
