@@ -173,8 +173,8 @@ def length(factor: float) -> FailureMode:
     """Sends a content-length that is wrong by this factor."""
 
     def answer(request: ProviderRequest) -> Reply:
-        kind = "text/event-stream" if request.stream else "application/json"
-        body = stream_bytes(request) if request.stream else _body(request)
+        kind = request.content_type
+        body = _healthy_bytes(request)
         headers = {"content-type": kind, "content-length": str(round(len(body) * factor))}
         return Reply(headers=headers, pieces=(body, Act.CUT))
 
@@ -196,8 +196,8 @@ def endless(request: ProviderRequest) -> Reply:
 
 
 def dripping(request: ProviderRequest) -> Reply:
-    kind = {"content-type": "text/event-stream" if request.stream else "application/json"}
-    body = stream_bytes(request) if request.stream else _body(request)
+    kind = {"content-type": request.content_type}
+    body = _healthy_bytes(request)
     drips = [body[at : at + 1] for at in range(DRIPS)]
     return Reply(headers=kind, pieces=[*drips, body[DRIPS:]], chunked=True)
 
@@ -209,7 +209,7 @@ def crlf(request: ProviderRequest) -> Reply:
 
 
 def bom(request: ProviderRequest) -> Reply:
-    return ok_reply(request, b"\xef\xbb\xbf" + (stream_bytes(request) if request.stream else _body(request)))
+    return ok_reply(request, b"\xef\xbb\xbf" + _healthy_bytes(request))
 
 
 def comments(request: ProviderRequest) -> Reply:
@@ -240,6 +240,10 @@ def flapping(request: ProviderRequest) -> Reply:
         if request.since < request.times.outage
         else healthy(request)
     )
+
+
+def _healthy_bytes(request: ProviderRequest) -> bytes:
+    return stream_bytes(request) if request.stream else _body(request)
 
 
 def _body(request: ProviderRequest) -> bytes:

@@ -63,6 +63,10 @@ class ProviderRequest:
         return bool(self.body.get("stream"))
 
     @property
+    def content_type(self) -> str:
+        return "text/event-stream" if self.stream else "application/json"
+
+    @property
     def prefill(self) -> str | None:
         """The prefill of the request."""
         last = self.body["messages"][-1]
@@ -115,8 +119,7 @@ def stream_bytes(request: ProviderRequest) -> bytes:
 
 def ok_reply(request: ProviderRequest, *pieces: Piece) -> Reply:
     """A 200 with these bytes, and the content type of the request."""
-    kind = "text/event-stream" if request.stream else "application/json"
-    return Reply(headers={"content-type": kind}, pieces=pieces, chunked=True)
+    return Reply(headers={"content-type": request.content_type}, pieces=pieces, chunked=True)
 
 
 def interrupted(request: ProviderRequest, *how: Piece | Json | str) -> Reply:

@@ -47,8 +47,10 @@ def serve(call: Call) -> Reply:
         return _reply(call.body, script.answer(_read_request(call.body)))
     except Refusal as refusal:
         status, kind = _ERRORS[refusal.failure_class]
-        text = f"{refusal.where}: {refusal.message}" if refusal.where else refusal.message
-        error = {"type": kind, "message": _LONG if refusal.failure_class == "context_length" else text}
+        error = {
+            "type": kind,
+            "message": _LONG if refusal.failure_class == "context_length" else str(refusal),
+        }
         headers = {"retry-after": "25"} if refusal.failure_class == "rate_limit" else {}
         return json_reply({"type": "error", "error": error, "request_id": "req_1"}, status, headers)
 

@@ -67,9 +67,10 @@ def serve(call: Call) -> Reply:
         )
     except Refusal as refusal:
         status, exception = _ERRORS[refusal.failure_class]
-        text = f"{refusal.where}: {refusal.message}" if refusal.where else refusal.message
         message = (
-            "Input is too long for requested model." if refusal.failure_class == "context_length" else text
+            "Input is too long for requested model."
+            if refusal.failure_class == "context_length"
+            else str(refusal)
         )
         soon = {"retry-after": "25"} if status == 429 or refusal.failure_class == "quota" else {}
         headers = {"x-amzn-errortype": f"{exception}:http://amazon.com/", **soon}

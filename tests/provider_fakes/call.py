@@ -40,6 +40,9 @@ class Refusal(Exception):
         self.where = where
         self.failure_class = failure_class
 
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
 
 def json_reply(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     data = json.dumps(body, ensure_ascii=False).encode()

@@ -70,8 +70,7 @@ def serve(call: Call) -> Reply:
         return json_reply(_join(events))
     except Refusal as refusal:
         status, name = _ERRORS[refusal.failure_class]
-        text = f"{refusal.where}: {refusal.message}" if refusal.where else refusal.message
-        message = _LONG if refusal.failure_class == "context_length" else text
+        message = _LONG if refusal.failure_class == "context_length" else str(refusal)
         details = [_DETAILS[refusal.failure_class]] if refusal.failure_class in _DETAILS else []
         return json_reply(
             {"error": {"code": status, "message": message, "status": name, "details": details}}, status

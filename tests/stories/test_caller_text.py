@@ -126,7 +126,7 @@ async def test_no_text_of_a_field_breaks_a_response_or_a_log(
     for template in FIELDS.values():
         more = template.replace("%s", TEXTS[text])
         for key in (KEY, MANAGE):
-            check_response(await gateway.post(path, body(more), key=key, **{"x-sluice-explain": "1"}))
+            check_response(await gateway.post(path, body(more), key=key, x_sluice_explain="1"))
     screen = console_output(gateway)
     assert screen.count("\n") == len(gateway.lines)
     assert all(line.isprintable() for line in screen.splitlines())

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.support.asgi import call
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, stream, whole
 from tests.support.gateways import KEY, MANAGE, RunningGateway, model, provider, start_gateway
 from tests.support.upstream import Upstream
@@ -98,12 +96,7 @@ async def test_it_cools_for_other_requests_during_a_probe(scene: Scene) -> None:
     await asyncio.sleep(5)
     scene.upstream.script("main", Reply(pieces=(Act.STALL,), chunked=True))
     leave = asyncio.Event()
-    body = json.dumps({"messages": [{"role": "user", "content": "hi"}]}).encode()
-    headers = {"authorization": f"Bearer {KEY}"}
-    path = "/v1/chat/completions"
-    probe = asyncio.create_task(
-        call(scene.gateway.app, "POST", path, headers=headers, body=body, leave=leave)
-    )
+    probe = asyncio.create_task(scene.gateway.chat(leave=leave))
     await scene.upstream.until("requests", 7)
     assert await scene.explained() == [("up/spare", None), ("up/main", 0.0)]
     assert await scene.chat() == "up/spare"

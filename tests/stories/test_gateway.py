@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.asgi import call
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, stream, usage, whole
 from tests.support.gateways import KEY, RunningGateway, model, provider, start_gateway
 from tests.support.upstream import Upstream
@@ -270,11 +269,7 @@ async def test_the_upstream_request_is_closed_when_the_client_disconnects(
         "m", stream(chunk("Hel"), Act.STALL) if streams else Reply(pieces=(Act.STALL,), chunked=True)
     )
     gateway, leave = start(), asyncio.Event()
-    body = json.dumps(
-        {"model": "up/m", "stream": streams, "messages": [{"role": "user", "content": "hi"}]}
-    ).encode()
-    headers = {"authorization": f"Bearer {KEY}"}
-    request = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
+    request = asyncio.create_task(gateway.chat(model="up/m", stream=streams, leave=leave))
     await upstream.until("requests", 1)
     await asyncio.sleep(1)
     leave.set()
@@ -326,10 +321,7 @@ async def test_every_subcall_is_closed_when_the_client_disconnects(
     silent = stream(chunk("Hel"), Act.STALL) if streams else Reply(pieces=(Act.STALL,), chunked=True)
     upstream.script("m", silent)
     gateway, leave = start(*single_choice_records(upstream)), asyncio.Event()
-    chat = {"model": "lone/m", "stream": streams, "n": 3, "messages": [{"role": "user", "content": "hi"}]}
-    headers = {"authorization": f"Bearer {KEY}"}
-    body = json.dumps(chat).encode()
-    request = asyncio.create_task(call(gateway.app, "POST", PATH, headers=headers, body=body, leave=leave))
+    request = asyncio.create_task(gateway.chat(model="lone/m", stream=streams, n=3, leave=leave))
     await upstream.until("requests", 3)
     leave.set()
     await request

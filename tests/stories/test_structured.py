@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.asgi import call
 from tests.support.canned_answers import Act, chunk, completion, finish, role, stream, usage, whole
-from tests.support.gateways import KEY, RunningGateway, model, provider, start_gateway
+from tests.support.gateways import RunningGateway, model, provider, start_gateway
 from tests.support.upstream import Upstream
 
 Json = dict[str, Any]
@@ -139,22 +138,13 @@ async def test_a_client_that_disconnects_during_the_correction_releases_everythi
     upstream.script("tools", *[replace(bad, pieces=(all_received, *bad.pieces))] * n, silent)
     alone = provider(upstream.url, "one", quirks={"unable": ["n"]})
     gateway, leave = start(alone, model("one/tools", can=["tools"])), asyncio.Event()
-    hi = {"role": "user", "content": "hi"}
-    body = {"model": "one/tools", "messages": [hi], "output_schema": CITY, "n": n, "stream": streams}
-    request = call(
-        gateway.app,
-        "POST",
-        "/v1/chat/completions",
-        headers={"authorization": f"Bearer {KEY}"},
-        body=json.dumps(body).encode(),
-        leave=leave,
-    )
-    task = asyncio.create_task(request)
+    chat = gateway.chat(model="one/tools", output_schema=CITY, n=n, stream=streams, leave=leave)
+    request = asyncio.create_task(chat)
     await upstream.until("requests", n)
     all_received.set()
     await upstream.until("requests", 2 * n)
     leave.set()
-    await task
+    await request
     await upstream.until("gone", n)
     assert upstream.busy == 0
     assert gateway.lines[-1]["left"] is True

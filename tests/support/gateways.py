@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -104,18 +105,32 @@ class RunningGateway:
     tables: Tables
     lines: list[Json] = field(default_factory=list)
 
-    async def post(self, path: str, body: Any, *, key: str | None = KEY, **headers: str) -> Response:
+    async def post(
+        self,
+        path: str,
+        body: Any,
+        *,
+        key: str | None = KEY,
+        leave: asyncio.Event | None = None,
+        **headers: str,
+    ) -> Response:
+        """The response to a body of bytes or of JSON. The client disconnects when `leave` is set."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await call(self.app, "POST", path, headers=_headers(key, headers), body=data)
+        return await call(self.app, "POST", path, headers=_headers(key, headers), body=data, leave=leave)
 
     async def get(self, path: str, *, key: str | None = KEY, **headers: str) -> Response:
         return await call(self.app, "GET", path, headers=_headers(key, headers))
 
     async def chat(
-        self, *, key: str | None = KEY, headers: Mapping[str, str] | None = None, **fields: Any
+        self,
+        *,
+        key: str | None = KEY,
+        headers: Mapping[str, str] | None = None,
+        leave: asyncio.Event | None = None,
+        **fields: Any,
     ) -> Response:
         body = {"messages": [{"role": "user", "content": "hi"}], **fields}
-        return await self.post("/v1/chat/completions", body, key=key, **(headers or {}))
+        return await self.post("/v1/chat/completions", body, key=key, leave=leave, **(headers or {}))
 
 
 def _headers(key: str | None, more: Mapping[str, str]) -> dict[str, str]:

@@ -96,18 +96,15 @@ WRONG_KEY = {
 }
 
 
-def finish_cases(target: str, word: Any, meant: str) -> list[Case]:
-    title = f"{word or repr(word)} is {meant}"
-    return [
-        AnswerCase(
-            96,
-            title,
-            target,
-            {FINISH: meant},
-            events=[HI, chunk(word), DONE],
-            whole=completion({"content": "Hi"}, word),
-        )
-    ]
+def finish_case(target: str, reason: Any, expected: str) -> Case:
+    return AnswerCase(
+        96,
+        f"{reason or repr(reason)} is {expected}",
+        target,
+        {FINISH: expected},
+        events=[HI, chunk(reason), DONE],
+        whole=completion({"content": "Hi"}, reason),
+    )
 
 
 def check_xai_reasoning() -> None:
@@ -168,20 +165,20 @@ def error(message: str = "x", **more: Any) -> Json:
 
 
 CASES: list[Case] = [
-    *finish_cases("together", "eos", "stop"),
-    *finish_cases("vllm", "stop_sequence", "stop"),
-    *finish_cases("openrouter", "end_turn", "stop"),
-    *finish_cases("mistral", "model_length", "length"),
-    *finish_cases("openrouter", "max_tokens", "length"),
-    *finish_cases("openrouter", "model_context_window_exceeded", "length"),
-    *finish_cases("zai", "sensitive", "content_filter"),
-    *finish_cases("openrouter", "SAFETY", "content_filter"),
-    *finish_cases("openrouter", "RECITATION", "content_filter"),
-    *finish_cases("openrouter", "guardrail_intervened", "content_filter"),
-    *finish_cases("openrouter", "refusal", "content_filter"),
-    *finish_cases("openai", "a_new_word", "stop"),
-    *finish_cases("xai", "", "stop"),
-    *finish_cases("vllm", None, "stop"),
+    finish_case("together", "eos", "stop"),
+    finish_case("vllm", "stop_sequence", "stop"),
+    finish_case("openrouter", "end_turn", "stop"),
+    finish_case("mistral", "model_length", "length"),
+    finish_case("openrouter", "max_tokens", "length"),
+    finish_case("openrouter", "model_context_window_exceeded", "length"),
+    finish_case("zai", "sensitive", "content_filter"),
+    finish_case("openrouter", "SAFETY", "content_filter"),
+    finish_case("openrouter", "RECITATION", "content_filter"),
+    finish_case("openrouter", "guardrail_intervened", "content_filter"),
+    finish_case("openrouter", "refusal", "content_filter"),
+    finish_case("openai", "a_new_word", "stop"),
+    finish_case("xai", "", "stop"),
+    finish_case("vllm", None, "stop"),
     AnswerCase(
         96,
         "an unknown finish reason after a call is tool_calls",
