@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from handler.errors import Json
 from handler.wire.strict_json import levels
 
-Json = dict[str, Any]
 Path = tuple[str, ...]  # from the root to a subschema
 
 MAX_POINTERS = 500_000  # characters of all pointers; a short anchor can name a long one

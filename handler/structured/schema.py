@@ -13,13 +13,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from handler.errors import Json
 from handler.structured.canonical_schema import BadSchema, canonicalize, subschemas
 from handler.structured.schema_work import BACKTRACKS, WorkCounter
 from handler.wire.strict_json import MAX_DEPTH, is_deeper
 
 __all__ = ["BadSchema", "Schema"]
 
-Json = dict[str, Any]
 
 MAX_PATTERNS = 100  # each may take PATTERN_SIZE once it is compiled
 PATTERN_SIZE = 300_000  # bytes

@@ -13,10 +13,10 @@ from graphlib import CycleError, TopologicalSorter
 from math import prod
 from typing import Any
 
+from handler.errors import Json
 from handler.structured.canonical_schema import BadSchema, CanonicalSchema, subschemas
 from handler.wire.strict_json import levels
 
-Json = dict[str, Any]
 Pairs = Iterator[tuple[Any, Any]]  # of a subschema and the part of the answer that it is compared with
 
 MAX_WORK = 200_000

@@ -51,7 +51,7 @@ class Credentials:
         self._client: Any = None
         self._clock = clock
         self._report = report
-        self._values: Mapping[str, str | None] | None = None  # None: not read yet, or not usable
+        self._values: Mapping[str, str | None] | None = None  # None: never read; a value of None: unusable
         self._last_read: float | None = None  # when it began
         self._refused = False
         self._tasks = BackgroundTasks()

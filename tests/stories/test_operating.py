@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mangum import Mangum
 
 from handler.local.terminal_log import terminal_log
 from handler.log import RequestLog, request_line
-from handler.runtime.buffered import http_only
 from handler.settings import Settings
 from handler.store.dynamodb import StoreError
 from handler.upstream.credentials import Credentials
@@ -31,7 +28,6 @@ from tests.support.gateways import (
     provider,
     start_gateway,
 )
-from tests.support.lambda_url import event_of
 from tests.support.upstream import Upstream
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
@@ -280,50 +276,6 @@ async def test_a_missing_credential_is_not_retried(gateway: RunningGateway, stre
     assert (response.status, response.error["code"]) == (503, "no_candidate")
     assert (response.headers["x-should-retry"], "retry-after" in response.headers) == ("false", False)
     assert "metadata" not in response.error
-
-
-EVENTS = [
-    pytest.param({"key1": "value1"}, id="the console's test event"),
-    pytest.param({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}, id="a schedule"),
-    pytest.param({"Records": [{"eventSource": "aws:sqs"}]}, id="a queue"),
-    pytest.param({"warmer": True}, id="a warmer"),
-    pytest.param([], id="a list"),
-    pytest.param(None, id="nothing"),
-]
-
-
-@pytest.fixture
-def loop() -> Iterator[None]:
-    """Sets the event loop of the main thread, which Mangum uses."""
-    made = asyncio.new_event_loop()
-    asyncio.set_event_loop(made)
-    yield
-    asyncio.set_event_loop(None)
-    made.close()
-
-
-@pytest.mark.usefixtures("loop")
-@pytest.mark.parametrize("event", EVENTS)
-def test_an_event_that_is_not_a_request_is_answered_by_the_buffered_entry_too(event: Any) -> None:
-    """tests/handler/runtime/test_loop.py has the same for the streaming loop."""
-    made = start_gateway()
-    entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
-    answer = entry(event, SimpleNamespace(aws_request_id="7f3a"))
-    assert answer["statusCode"] == 400
-    assert "This function answers HTTP requests" in answer["body"]
-    assert made.lines == []
-
-
-@pytest.mark.usefixtures("loop")
-def test_the_buffered_entry_ends_background_work_before_it_answers() -> None:
-    made = start_gateway()
-    entry = http_only(Mangum(made.app, lifespan="off"), made.gateway.settle)
-    event = event_of("GET", "/v1/models", headers={"authorization": f"Bearer {KEY}"})
-    answer = entry(event, SimpleNamespace(aws_request_id="7f3a"))
-    assert answer["statusCode"] == 200
-    assert made.lines[-1]["aws_request_id"] == "7f3a"
-    assert "save_last_used" in made.tables.calls
-    assert next(key for key in made.tables.keys.values() if key["id"] == "k1")["last_used"]
 
 
 def test_every_field_of_the_line_is_documented_and_no_other() -> None:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler.errors import Json
 from handler.structured.schema import MAX_DESCRIPTION, BadSchema, Schema
 
-Json = dict[str, Any]
 PRICES = {"properties": {"items": {"type": "array", "items": {"properties": {"price": {"type": "number"}}}}}}
 TREE = {"type": "object", "properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}}
 MISMATCHES = [
