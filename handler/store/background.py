@@ -29,20 +29,20 @@ class BackgroundTasks:
     def start(
         self, work: Coroutine[Any, Any, T], on_error: OnError, *, name: str | None = None
     ) -> asyncio.Task[T]:
-        """Runs `work` as a task and passes its exception, if any, to `on_error`."""
+        """Run `work` as a task and pass its exception, if any, to `on_error`. `name` must not be running."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[name or task] = task
         task.add_done_callback(partial(self._finish, name or task, on_error))
         return task
 
     def cancel(self) -> None:
-        """Cancels every task. New ones may start at once under the same names."""
+        """Cancel every task. New ones may start at once under the same names."""
         for task in self._tasks.values():
             task.cancel()
         self._tasks = {}
 
     async def settle(self, seconds: float) -> None:
-        """Waits at most `seconds` for all tasks, including those that start meanwhile."""
+        """Wait at most `seconds` for all tasks, including those that start meanwhile."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._tasks:

@@ -160,7 +160,7 @@ class Snapshot:
         try:
             items = await self._read()
             if not items and await self._keeps_old_rules(began):
-                self._add_problem(EMPTIED, "the rules from before stay in force for 5 minutes")
+                self._add_problem(EMPTIED, "the old rules stay in force for 5 minutes")
             elif items is not self._items:
                 await self._adopt(items)
         except (StoreError, RuleSetTooLarge):
