@@ -9,19 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.exceptions import (
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    ReadTimeoutError,
-)
-from botocore.parsers import ResponseParserError
-from botocore.session import Session
+from botocore.exceptions import ClientError
 
 from handler.settings import Settings
 from handler.store.attributes import serialize_item
-from handler.store.dynamodb import StoreError, call_aws, create_client, is_loopback, scan
+from handler.store.dynamodb import StoreError, scan
 from handler.store.tables import ADOPTED, Store
 from tests.support.tables import SETTINGS, dynamodb
 
@@ -142,61 +134,6 @@ async def test_reading_stops_when_the_set_is_too_large(page: list[dict[str, Any]
     assert len(endless.calls) == 1
 
 
-ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/sluice-rules"
-
-FAILURES = [
-    pytest.param(refused("ThrottlingException", "Rate exceeded"), "scan t: throttled", id="throttled"),
-    pytest.param(
-        refused("ProvisionedThroughputExceededException"), "scan t: throttled", id="throttled by size"
-    ),
-    pytest.param(
-        refused("AccessDeniedException", f"User: {ARN} is not authorized"),
-        "scan t: access denied",
-        id="access denied",
-    ),
-    pytest.param(refused("ResourceNotFoundException", ARN), "scan t: there is no such table", id="no table"),
-    pytest.param(
-        refused("ExpiredTokenException"), "scan t: the AWS credentials have expired", id="expired credentials"
-    ),
-    pytest.param(refused("SomethingNew", "secret words"), "scan t: SomethingNew", id="an unknown code"),
-    pytest.param(
-        refused("ValidationException", f"{ARN} of 123456789012: wrong key"),
-        "scan t: ... of ...: wrong key",
-        id="a validation error without the account",
-    ),
-    pytest.param(
-        ReadTimeoutError(endpoint_url="https://dynamodb.internal"),
-        "scan t: no answer (read timeout)",
-        id="a read timeout",
-    ),
-    pytest.param(
-        ConnectTimeoutError(endpoint_url="https://dynamodb.internal"),
-        "scan t: no answer (connect timeout)",
-        id="a connect timeout",
-    ),
-    pytest.param(
-        EndpointConnectionError(endpoint_url="https://dynamodb.internal"),
-        "scan t: no answer (endpoint connection)",
-        id="a refused connection",
-    ),
-    pytest.param(NoCredentialsError(), "scan t: no AWS credentials were found", id="no credentials"),
-    pytest.param(
-        ResponseParserError("<html>"), "scan t: no answer (response parser)", id="an answer that is not JSON"
-    ),
-    pytest.param(
-        ConnectionResetError("peer"), "scan t: no answer (connection reset)", id="a connection reset"
-    ),
-]
-
-
-@pytest.mark.parametrize(("error", "text"), FAILURES)
-def test_an_error_message_is_plain(error: Exception, text: str) -> None:
-    with pytest.raises(StoreError) as failure:
-        list(scan(failing(error), "t"))
-    assert str(failure.value) == text
-    assert failure.value.__cause__ is error
-
-
 @pytest.mark.parametrize(
     "read",
     [
@@ -315,69 +252,3 @@ async def test_the_slower_of_two_instances_writes_nothing() -> None:
 async def test_a_head_that_cannot_be_written_is_a_store_error() -> None:
     with pytest.raises(StoreError, match="access denied"):
         await Store(losing("AccessDeniedException"), SETTINGS).save_adopted("r1", [RECORD])
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "local"),
-    [
-        ("http://localhost:8000", True),
-        ("http://127.0.0.1:8000", True),
-        ("http://[::1]:8000", True),
-        ("http://127.0.0.1.example.com", False),
-        ("https://dynamodb.eu-west-1.amazonaws.com", False),
-        ("http://dynamodb:8000", False),
-        (None, False),
-    ],
-)
-def test_is_loopback(endpoint: str | None, local: bool) -> None:
-    assert is_loopback(endpoint) is local
-
-
-@pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Session:
-    """A session on a machine where nothing is configured."""
-    for name in (
-        "AWS_PROFILE",
-        "AWS_REGION",
-        "AWS_DEFAULT_REGION",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    return Session()
-
-
-@pytest.mark.parametrize(
-    ("environment", "region"), [({}, "us-east-1"), ({"AWS_REGION": "eu-west-1"}, "eu-west-1")]
-)
-def test_a_client_for_loopback_needs_no_configuration(
-    bare: Session, environment: dict[str, str], region: str
-) -> None:
-    settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1", **environment})
-    client = create_client(settings, session=bare)
-    assert client.meta.region_name == region
-    with pytest.raises(StoreError, match=r"no answer \(endpoint connection\)"):
-        call_aws(client, "scan", {"TableName": "t"})
-
-
-def test_configured_credentials_are_used_on_loopback_too(
-    bare: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
-    settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"})
-    client = create_client(settings, session=bare)
-    assert client._request_signer._credentials.access_key == "mine"
-
-
-def test_a_client_for_aws_without_a_region_says_so(bare: Session) -> None:
-    with pytest.raises(StoreError, match="dynamodb: no AWS region is configured"):
-        create_client(Settings(), session=bare)
-
-
-def test_a_client_has_short_time_limits(bare: Session) -> None:
-    config = create_client(Settings(environment={"AWS_REGION": "eu-west-1"}), session=bare).meta.config
-    assert (config.connect_timeout, config.read_timeout) == (1, 2)
-    assert config.retries["total_max_attempts"] == 2
