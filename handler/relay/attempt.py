@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from handler.answers.answer import Answer
@@ -55,7 +54,7 @@ async def make_attempt(
     usage of what gives no answer. Raises UpstreamError; then nothing of the attempt stays open.
     """
     began, row = stopwatch.clock(), _row(services, call, candidate)
-    translator = services.translators[row.dialect]
+    translator, client = services.translators[row.dialect], services.client
     sent, schema = prepare(call, candidate.model, row, translator, continuation, repair_of)
     limits = limits_of(sent, candidate, now=began, deadline=deadline)
     parts = subcalls.split(sent, row, translator)
@@ -69,13 +68,14 @@ async def make_attempt(
             continuation,
             schema,
             wasted,
+            limits,
+            stopwatch,
             len(parts),
         )
         for part in parts
     ]
-    send = partial(services.client.post, limits=limits, stopwatch=stopwatch)
-    reading = send_and_read(attempts[0], send) if len(attempts) == 1 else subcalls.together(attempts, send)
-    answer = await reading
+    asking = send_and_read(attempts[0], client) if len(parts) == 1 else subcalls.together(attempts, client)
+    answer = await asking
     return answer if call.chat.stream == sent.chat.stream else replay_as_stream(attempts[0], answer)
 
 

@@ -12,6 +12,7 @@ from handler.errors import Json
 from handler.formats.chat.request import Chat
 from handler.providers.provider import Provider
 from handler.providers.translator import Translator
+from handler.upstream.client import Limits, Stopwatch
 from handler.upstream.request import UpstreamRequest
 from rules import Candidate, Decision, Price
 
@@ -46,6 +47,8 @@ class Attempt(NamedTuple):
     continuation: Continuation | None  # of an answer that another candidate began
     schema: SchemaAttempt | None  # of structured output
     wasted: list[WastedUsage]  # gets the usage of attempts that give no answer
+    limits: Limits
+    stopwatch: Stopwatch
     subcalls: int = 1  # the requests that this candidate gets at the same time, for one choice each
 
     @property

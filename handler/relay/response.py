@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from handler.answers.answer import Answer, ByteSource, Stream, read_frames
 from handler.answers.client_stream import ClientStream
@@ -19,8 +19,7 @@ from handler.structured.checked_stream import CheckedStream
 from handler.structured.offered_tools import check_calls, offered_only
 from handler.structured.refused_modes import raise_if_mode_refused
 from handler.structured.strict_tools import StrictTools, strict_tools
-from handler.upstream.client import UpstreamResponse
-from handler.upstream.request import UpstreamRequest
+from handler.upstream.client import Client, UpstreamResponse
 from handler.wire.json_memory import escape_emoji, is_too_large
 from handler.wire.sse import DONE
 from handler.wire.strict_json import decode
@@ -29,13 +28,11 @@ MAX_ANSWER = 10_000_000  # bytes of a whole answer
 MAX_ERROR = 1_000_000  # bytes of an error
 MAX_BUFFERED = 8_000_000  # bytes of a stream that the client has nothing of yet
 
-Send = Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]  # raises UpstreamError
 
-
-async def send_and_read(attempt: Attempt, send: Send) -> Answer:
+async def send_and_read(attempt: Attempt, client: Client) -> Answer:
     """Sends the request of an attempt and reads the answer. Raises UpstreamError."""
     try:
-        response = await send(attempt.request)
+        response = await client.post(attempt.request, attempt.limits, attempt.stopwatch)
         return await closing_on_failure(attempt, response, _read(attempt, response))
     except UpstreamError as error:
         error.dropped = attempt.request.dropped

@@ -22,14 +22,13 @@ from handler.providers.provider import Provider
 from handler.providers.translator import Translator
 from handler.relay.call import Attempt, Call
 from handler.relay.response import (
-    Send,
     check_response,
     closing_on_failure,
     decoder,
     send_and_read,
     start_stream,
 )
-from handler.upstream.client import UpstreamResponse
+from handler.upstream.client import Client, UpstreamResponse
 from handler.wire.sse import MAX_EVENT
 
 _ONE_REQUESTS = frozenset({"idempotency-key"})  # headers that identify one request
@@ -48,11 +47,11 @@ def split(call: Call, row: Provider, translator: Translator) -> Sequence[Call]:
     return [replace(call, headers=headers, body={**body, **each}) for each in seeds]
 
 
-async def together(attempts: Sequence[Attempt], send: Send) -> Answer:
+async def together(attempts: Sequence[Attempt], client: Client) -> Answer:
     """Sends all attempts at once and makes one answer of theirs. Raises UpstreamError when one fails."""
     first = attempts[0]
     if not first.call.chat.stream:
-        return await _whole(attempts, send)
+        return await _whole(attempts, client)
     merged = MergedStream(
         model=first.candidate.id,
         wants_usage=first.wants_usage,
@@ -62,14 +61,14 @@ async def together(attempts: Sequence[Attempt], send: Send) -> Answer:
     )
     merged.streams = [_client_stream(each, merged, index) for index, each in enumerate(attempts)]
     source = _Subcalls(
-        [_Subcall(each, send, stream) for each, stream in zip(attempts, merged.streams, strict=True)]
+        [_Subcall(each, client, stream) for each, stream in zip(attempts, merged.streams, strict=True)]
     )
     return await closing_on_failure(first, source, start_stream(first, source, merged))
 
 
-async def _whole(attempts: Sequence[Attempt], send: Send) -> Answer:
+async def _whole(attempts: Sequence[Attempt], client: Client) -> Answer:
     first = attempts[0]
-    tasks = [asyncio.create_task(send_and_read(attempt, send)) for attempt in attempts]
+    tasks = [asyncio.create_task(send_and_read(attempt, client)) for attempt in attempts]
     try:
         answers = await asyncio.gather(*tasks)
     except BaseException:
@@ -106,7 +105,7 @@ def _client_stream(attempt: Attempt, merged: MergedStream, index: int) -> Client
 @dataclass(slots=True, eq=False)
 class _Subcall:
     attempt: Attempt
-    send: Send
+    client: Client
     stream: ClientStream
     response: UpstreamResponse | None = None
 
@@ -114,8 +113,9 @@ class _Subcall:
         """Its next frames. A failure is kept in its stream."""
         if self.response is None:
             try:
-                self.response = await self.send(self.attempt.request)
-                await check_response(self.attempt, self.response)
+                attempt = self.attempt
+                self.response = await self.client.post(attempt.request, attempt.limits, attempt.stopwatch)
+                await check_response(attempt, self.response)
             except UpstreamError as error:
                 return self.stream.close(error)
         return await read_frames(self.response, self.stream)
