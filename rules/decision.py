@@ -19,7 +19,7 @@ NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Reason(StrEnum):
-    """What chose the model."""
+    """The step of the policy that chose the model."""
 
     REQUESTED = "requested"
     RULE = "rule"

@@ -77,7 +77,7 @@ def read_provider_id(value: Any) -> str:
 
 
 def is_credential_name(name: str) -> bool:
-    """True if a record may name this credential."""
+    """Return True if a record may name this credential."""
     return bool(_CREDENTIAL.fullmatch(name)) and not name.startswith(_RESERVED)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import Catalog, Facts, LiveState, Model, RuleSet, decide
-from tests.support.small_catalog import ALL_PROVIDERS, MODELS, model
+from tests.support.small_catalog import ALL_PROVIDERS, MODELS, access, model
 
 Item = dict[str, Any]
 
@@ -26,10 +26,6 @@ OWN = (
 )
 CATALOG = Catalog({}, successors={"old": "mid"}, own={each.id.lower(): each for each in OWN})
 AVAILABLE = ALL_PROVIDERS | {"openrouter", "anthropic", "bedrock"}
-
-
-def access(id: str = "a", **fields: Any) -> Item:
-    return {"kind": "access", "id": id, **fields}
 
 
 def budget(**fields: Any) -> Item:

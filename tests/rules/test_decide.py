@@ -8,129 +8,26 @@ from typing import Any
 
 import pytest
 
-from rules import Catalog, Model, Reason, Refusal, decide, list_models
+from rules import Catalog, Model, Reason, decide
 from rules.admission import LiveState
 from rules.facts.facts import Facts
 from rules.ruleset import RuleSet
 from tests.support.small_catalog import (
     ALL_PROVIDERS,
     CATALOG,
+    Item,
+    access,
+    alias,
     candidate_ids,
     make_decision,
     model,
     rejection_reasons,
+    route,
 )
-
-Item = dict[str, Any]
-
-
-def route(id: str = "r", **fields: Any) -> Item:
-    return {"kind": "route", "id": id, **fields}
-
-
-def access(id: str = "a", **fields: Any) -> Item:
-    return {"kind": "access", "id": id, **fields}
-
-
-def alias(id: str, *models: str) -> Item:
-    return {"kind": "alias", "id": id, "models": list(models)}
-
 
 POOL = ["groq/org/Open-7B", "together/Org/open-7b-Turbo", "mistral/open-7b"]
 BALANCED = ["openai/mid", "gemini/pro", "openai/big"]
 BEST = ["gemini/pro", "openai/mid", "openai/big"]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        pytest.param("openai/mid", ["openai/mid"], id="a pin"),
-        pytest.param("OpenAI/MID", ["openai/mid"], id="case is ignored in a listed pin"),
-        pytest.param("google/pro", ["gemini/pro"], id="google is another name of gemini"),
-        pytest.param("open-7b", POOL, id="a pool is every provider that serves it, unknown prices last"),
-        pytest.param("OPEN-7B", POOL, id="case is ignored in a pool"),
-        pytest.param("open-7b-Turbo", POOL, id="a provider's own name of a model means its pool"),
-        pytest.param("org/open-7b", POOL, id="a name with its owner means its pool"),
-        pytest.param("openai:mid", ["openai/mid"], id="provider:rest is a pin"),
-        pytest.param("open-7b:floor", POOL, id="floor orders by price"),
-        pytest.param("open-7b:nitro", ["groq/org/Open-7B", *POOL[1:]], id="nitro orders by speed"),
-        pytest.param(
-            "openai/mid:batch", ["openai/mid:batch"], id="a colon in a pin belongs to the provider's name"
-        ),
-        pytest.param("openai/brand-new", ["openai/brand-new"], id="an unlisted pin is relayed as it is"),
-        pytest.param("openai/Brand-NEW", ["openai/Brand-NEW"], id="an unlisted pin keeps its case"),
-        pytest.param("openai/mid-2025-01-31", ["openai/mid-2025-01-31"], id="a dated name that is listed"),
-        pytest.param(
-            "openai/mid-2026-12-31", ["openai/mid-2026-12-31"], id="a dated name that is not listed"
-        ),
-        pytest.param("mid-20261231", ["openai/mid"], id="a bare dated name means its undated pool"),
-        pytest.param("openai/old", ["openai/mid"], id="a retired pin is its successor"),
-        pytest.param("old", ["openai/mid"], id="a retired bare name is its successor"),
-        pytest.param("team", ["gemini/pro", *POOL], id="an alias is tried in order, pools by preference"),
-        pytest.param("TEAM", ["gemini/pro", *POOL], id="case is ignored in an alias"),
-        pytest.param("mini", ["gemini/pro"], id="an alias comes before a catalogue name"),
-        pytest.param("own/model", ["openai/mid"], id="an alias may have a slash"),
-        pytest.param("outer", ["openai/mid"], id="an alias reaches one level"),
-    ],
-)
-def test_a_name_is_resolved(name: str, expected: list[str]) -> None:
-    aliases = [
-        alias("team", "gemini/pro", "open-7b"),
-        alias("mini", "gemini/pro"),
-        alias("own/model", "openai/mid"),
-        alias("outer", "team", "openai/mid"),
-    ]
-    decision = make_decision(name, aliases)
-    assert (candidate_ids(decision), decision.reason) == (expected, Reason.REQUESTED)
-
-
-@pytest.mark.parametrize(
-    ("name", "code", "hint"),
-    [
-        pytest.param("mdi", "model_not_found", "Did you mean mid?", id="a similar name is suggested"),
-        pytest.param("openay/mid", "model_not_found", "openai/mid", id="a similar pin is suggested"),
-        pytest.param("qqqqqqqq", "model_not_found", "There is no model 'qqqqqqqq'.", id="no name is similar"),
-        pytest.param("nobody/thing", "model_not_found", "nobody/thing", id="a pin of an unknown provider"),
-        pytest.param("mistral:7b", "model_not_found", "mistral:7b", id="a tag of a local server"),
-        pytest.param("xai:latest", "model_not_found", "xai:latest", id="the tag latest of a local server"),
-        pytest.param(
-            "openai:mdi", "model_not_found", "mid", id="a similar pin is suggested for a name with a colon"
-        ),
-        pytest.param("auto:best", "invalid_value", "auto:best", id="an unknown preference after auto"),
-        pytest.param("a//b", "invalid_value", "a//b", id="an empty segment"),
-        pytest.param("openai/../x", "invalid_value", "..", id="dots as a segment"),
-        pytest.param(".hidden", "invalid_value", ".hidden", id="a dot at the beginning"),
-        pytest.param("a b", "invalid_value", "a b", id="a blank"),
-        pytest.param("x" * 201, "invalid_value", "xxx", id="a name that is too long"),
-    ],
-)
-def test_a_name_without_a_model_is_refused(name: str, code: str, hint: str) -> None:
-    decision = make_decision(name)
-    assert decision.refusal is not None
-    assert (decision.refusal.code, decision.refusal.param) == (code, "model")
-    assert hint in decision.refusal.message
-    assert not decision.candidates
-
-
-def test_only_names_that_the_key_may_use_are_suggested() -> None:
-    decision = make_decision("openay/mid", [access(deny=["openai/*"])])
-    assert decision.refusal is not None
-    assert "openai" not in decision.refusal.message
-
-
-def test_a_provider_record_makes_its_id_known() -> None:
-    provider = {"kind": "provider", "id": "mylab", "base_url": "https://llm.example.com/v1"}
-    assert candidate_ids(make_decision("mylab/any", [provider], available=frozenset({"mylab"}))) == [
-        "mylab/any"
-    ]
-
-
-def test_a_provider_record_can_refuse_unlisted_models() -> None:
-    provider = {"kind": "provider", "id": "openai", "unlisted": "refuse"}
-    refusal = make_decision("openai/brand-new", [provider]).refusal
-    assert refusal is not None
-    assert refusal.code == "model_not_found"
-    assert candidate_ids(make_decision("openai/mid", [provider])) == ["openai/mid"]
 
 
 CHEAP = ["groq/org/Open-7B", "openai/mini", "gemini/pro", "xai/wide", "openai/mid"]
@@ -786,17 +683,6 @@ def test_a_rule_with_an_unknown_model() -> None:
     assert (decision.refusal is not None, rejection_reasons(decision)) == (True, {"gone": "no such model"})
 
 
-def test_an_alias_with_unknown_members() -> None:
-    decision = make_decision("best", [alias("best", "gone", "openai/mid")])
-    assert (candidate_ids(decision), rejection_reasons(decision)) == (
-        ["openai/mid"],
-        {"gone": "no such model"},
-    )
-    empty = make_decision("best", [alias("best", "gone")])
-    assert empty.refusal is not None
-    assert empty.refusal.code == "no_candidate"
-
-
 def test_an_unknown_preference_is_refused() -> None:
     refusal = make_decision(prefer="nice").refusal
     assert refusal is not None
@@ -810,73 +696,6 @@ def test_an_unreadable_access_record_refuses_its_scope() -> None:
     assert refusal.code == "rule_unreadable"
     assert "eu" in refusal.message
     assert candidate_ids(make_decision("openai/mid", [broken], project="q")) == ["openai/mid"]
-
-
-SPLIT = [{"model": "openai/mid", "weight": 3}, {"model": "xai/wide", "weight": 1}]
-
-
-def arms(records: list[Item], users: int = 2_000, **facts: Any) -> dict[str, str]:
-    return {
-        f"u{n}": candidate_ids(make_decision(records=records, user=f"u{n}", **facts))[0] for n in range(users)
-    }
-
-
-def test_a_split_divides_users_by_weight_and_each_user_stays_on_an_arm() -> None:
-    first, again = arms([route(split=SPLIT)]), arms([route(split=SPLIT)])
-    assert first == again
-    assert 0.70 < Counter(first.values())["openai/mid"] / len(first) < 0.80
-
-
-def test_a_split_depends_on_the_id_of_the_record() -> None:
-    assert arms([route("one", split=SPLIT)], 200) != arms([route("two", split=SPLIT)], 200)
-
-
-@pytest.mark.parametrize(
-    "gone",
-    [
-        pytest.param({"records": [access(deny=["xai/*"])]}, id="an arm that is not admitted"),
-        pytest.param({"input_tokens": 90_000, "audio": 1, "gone": "small"}, id="an arm that is not capable"),
-    ],
-)
-def test_an_arm_that_cannot_answer_gives_its_weight_to_the_others(gone: Item) -> None:
-    three = [*SPLIT, {"model": "gemini/pro", "weight": 1}]
-    if gone.pop("gone", None):
-        three[1] = {"model": "openai/mini", "weight": 1}
-    records = [route(split=three), *gone.pop("records", [])]
-    before, after = arms([route(split=three)], 500), arms(records, 500, **gone)
-    left = {"openai/mid", "gemini/pro"}
-    assert set(after.values()) == left
-    assert all(after[user] == arm for user, arm in before.items() if arm in left)
-
-
-@pytest.mark.parametrize(
-    ("sticky", "facts", "other", "same"),
-    [
-        pytest.param("user", {"user": "u"}, {"random": 0.99}, True, id="by user"),
-        pytest.param(None, {"user": "u"}, {"random": 0.99}, True, id="by user by default"),
-        pytest.param(None, {}, {"random": 0.99}, False, id="by request without a user"),
-        pytest.param("request", {"user": "u"}, {"random": 0.99}, False, id="by request"),
-        pytest.param("key", {"key": "k"}, {"random": 0.99, "user": "other"}, True, id="by key"),
-        pytest.param("tag.team", {"tags": {"team": "t"}}, {"random": 0.99}, True, id="by a tag"),
-        pytest.param("tag.team", {}, {"random": 0.99}, False, id="by request without the tag"),
-    ],
-)
-def test_the_sticky_value_of_a_split(sticky: str | None, facts: Item, other: Item, same: bool) -> None:
-    halves = [{"model": "openai/mid", "weight": 1}, {"model": "xai/wide", "weight": 1}]
-    record = route(split=halves, **({"sticky": sticky} if sticky else {}))
-    one, two = (
-        candidate_ids(make_decision(records=[record], **facts)),
-        candidate_ids(make_decision(records=[record], **{**facts, **other})),
-    )
-    assert (one == two) is same
-
-
-def test_the_fallbacks_answer_if_no_arm_of_a_split_can() -> None:
-    decision = make_decision(
-        records=[route(split=SPLIT, fallbacks=["gemini/pro"])], available=frozenset({"gemini"})
-    )
-    assert candidate_ids(decision) == ["gemini/pro"]
-    assert set(rejection_reasons(decision)) == {"openai/mid", "xai/wide"}
 
 
 def test_the_cost_of_a_candidate() -> None:
@@ -903,20 +722,6 @@ def test_limits_and_budgets_that_apply_are_listed_and_not_active() -> None:
         {"kind": "limit", "id": "l", "requests": 5, "per": "minute", "each": "key", "active": False},
         {"kind": "budget", "id": "b", "usd": 2.5, "per": "month", "active": False},
     )
-
-
-def test_an_alias_that_the_key_may_not_use_is_not_suggested() -> None:
-    secret = alias("acme-secret", "local/echo", "gemini/pro")
-    theirs = access(deny=["local/*"], scope={"project": "theirs"})
-    both = access("b", deny=["gemini/*"], scope={"project": "theirs"})
-    for records, project, offered in [
-        ([secret, theirs, both], "theirs", False),
-        ([secret, theirs], "theirs", True),
-        ([secret, theirs, both], "ours", True),
-    ]:
-        refusal = make_decision("acme-secre", records, project=project).refusal
-        assert refusal is not None
-        assert ("acme-secret" in refusal.message) is offered
 
 
 @pytest.mark.parametrize(
@@ -950,64 +755,6 @@ def test_the_candidates_that_are_fallbacks(
     name: str | None, request_: dict[str, Any], expected: set[str]
 ) -> None:
     assert make_decision(name, **request_).fallbacks == expected
-
-
-def items(
-    records: list[Item], *, available: frozenset[str] = ALL_PROVIDERS, **facts: Any
-) -> list[dict[str, Any]]:
-    found = list_models(RuleSet.read(records), CATALOG, LiveState(available=available), Facts(**facts))
-    assert not isinstance(found, Refusal)
-    return found
-
-
-def listed(records: list[Item], **options: Any) -> list[str]:
-    return [item["id"] for item in items(records, **options)]
-
-
-def test_the_models_that_a_key_may_use() -> None:
-    records = [access(models=["openai/*"]), alias("best", "openai/mid"), alias("barred", "gemini/pro")]
-    assert listed(records) == [
-        *("auto", "auto:cheap", "auto:fast", "auto:quality", "auto:balanced"),
-        "best",
-        *("big", "mid", "mid-2025-01-31", "mini"),
-        *("openai/big", "openai/mid", "openai/mid-2025-01-31", "openai/mini"),
-    ]
-
-
-def test_an_alias_replaces_the_pool_of_its_name() -> None:
-    assert listed([alias("big", "openai/mini")], available=frozenset({"openai"})).count("big") == 1
-
-
-def test_no_model_is_listed_in_a_scope_that_an_unreadable_record_refuses() -> None:
-    ruleset = RuleSet.read([access(modls=[], scope={"project": "theirs"})])
-    world = LiveState(available=ALL_PROVIDERS)
-    found = list_models(ruleset, CATALOG, world, Facts(project="theirs"))
-    assert isinstance(found, Refusal)
-    assert found.code == "rule_unreadable"
-    assert isinstance(list_models(ruleset, CATALOG, world, Facts(project="ours")), list)
-
-
-def test_models_without_a_credential_are_not_listed() -> None:
-    assert listed([], available=frozenset({"mistral"})) == [
-        *("auto", "auto:cheap", "auto:fast", "auto:quality", "auto:balanced"),
-        *("open-7b", "mistral/open-7b"),
-    ]
-    assert listed([], available=frozenset({"openai"}), key_models=()) == []
-
-
-def test_a_listed_model_has_its_context_window_and_its_price() -> None:
-    by_id = {item["id"]: item for item in items([])}
-    assert by_id["openai/mini"] == {
-        "id": "openai/mini",
-        "object": "model",
-        "created": 0,
-        "owned_by": "openai",
-        "context_length": 100_000,
-        "pricing": {"prompt": "0.0000002", "completion": "0.000001"},
-    }
-    assert "pricing" not in by_id["mistral/open-7b"]
-    assert "context_length" not in by_id["xai/wide"]
-    assert by_id["open-7b"]["owned_by"] == "sluice"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from typing import Any
 
 from rules import Catalog, Decision, Facts, LiveState, Model, Price, RuleSet, decide
 
+Item = dict[str, Any]
+
 DOLLAR = 10**9  # nano-dollars
 ALL = frozenset({"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning"})
 TEXT = frozenset({"json_object"})
@@ -79,3 +81,15 @@ def candidate_ids(decision: Decision) -> list[str]:
 
 def rejection_reasons(decision: Decision) -> dict[str, str]:
     return {rejection.model: rejection.why for rejection in decision.rejections}
+
+
+def route(id: str = "r", **fields: Any) -> Item:
+    return {"kind": "route", "id": id, **fields}
+
+
+def access(id: str = "a", **fields: Any) -> Item:
+    return {"kind": "access", "id": id, **fields}
+
+
+def alias(id: str, *models: str) -> Item:
+    return {"kind": "alias", "id": id, "models": list(models)}

@@ -21,10 +21,11 @@ from handler.upstream.credentials import is_credential
 from rules import read_record
 from rules.admission import WIRE_FEATURES
 from rules.records.provider_fields import AUTH
+from rules.review.check import OFF_BY_DEFAULT
 
 DOCS = Path(__file__).parents[3] / "docs" / "providers.md"
 EVERY = [pytest.param(row, id=name) for name, row in PROVIDERS.items()]
-OFF = {"bedrock", "azure", "ollama", "vllm", "lmstudio", "cloudflare", "local"}
+OFF = OFF_BY_DEFAULT | {"local"}
 FEATURES = {
     "tools",
     "images",

@@ -8,17 +8,13 @@ import pytest
 
 from rules import RuleSet
 from rules.review.lint import KnownKeys, find_warnings
-from tests.support.small_catalog import CATALOG
+from tests.support.small_catalog import CATALOG, access
 
 Item = dict[str, Any]
 
 
 def route(id: str = "r", **fields: Any) -> Item:
     return {"kind": "route", "id": id, "prefer": "fast", **fields}
-
-
-def access(id: str = "a", **fields: Any) -> Item:
-    return {"kind": "access", "id": id, **fields}
 
 
 def warnings_of(records: list[Item], keys: KnownKeys | None = None) -> list[str]:
