@@ -14,23 +14,23 @@ from urllib.parse import quote, unquote
 from handler.errors import Json
 from handler.wire.strict_json import levels
 
-Path = tuple[str, ...]  # from the root to a subschema
+SchemaPath = tuple[str, ...]  # from the root to a subschema
 
 MAX_POINTERS = 500_000  # characters of all pointers; a short anchor can name a long one
 
 # Keywords with subschemas: one, a list of them, or some under names.
-_SCHEMAS = frozenset(
+_SCHEMA_KEYWORDS = frozenset(
     {
         *("allOf", "anyOf", "oneOf", "not", "if", "then", "else"),
         *("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains"),
         *("additionalProperties", "unevaluatedProperties", "propertyNames"),
     }
 )
-_NAMED = frozenset(
+_MAP_KEYWORDS = frozenset(
     {"$defs", "definitions", "properties", "patternProperties", "dependentSchemas", "dependencies"}
 )
 # Keywords with data. All other keywords have no effect on validation.
-_DATA = frozenset(
+_DATA_KEYWORDS = frozenset(
     {
         *("type", "enum", "const", "pattern", "minLength", "maxLength", "contentEncoding"),
         *("contentMediaType", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
@@ -55,7 +55,7 @@ class CanonicalSchema(NamedTuple):
 def canonicalize(schema: Json) -> CanonicalSchema:
     """Rewrites a schema in canonical form. Raises BadSchema."""
     anchors = _anchors(schema)
-    references: dict[Any, Path] = {}
+    references: dict[Any, SchemaPath] = {}
     length = 0
     for _, subschema in subschemas(schema):
         _check(subschema, at_root=subschema is schema)
@@ -72,9 +72,9 @@ def canonicalize(schema: Json) -> CanonicalSchema:
     return CanonicalSchema(new, {pointers[one]: _resolve(new, path) for one, path in references.items()})
 
 
-def subschemas(schema: Any) -> Iterator[tuple[Path, Json]]:
+def subschemas(schema: Any) -> Iterator[tuple[SchemaPath, Json]]:
     """Yields every subschema that is an object, with its path, the root first."""
-    left: list[tuple[Path, Any]] = [((), schema)]
+    left: list[tuple[SchemaPath, Any]] = [((), schema)]
     while left:
         path, subschema = left.pop()
         if isinstance(subschema, dict):
@@ -82,13 +82,13 @@ def subschemas(schema: Any) -> Iterator[tuple[Path, Json]]:
             left += [((*path, *steps), child) for steps, child in _children(subschema)]
 
 
-def _children(schema: Json) -> Iterator[tuple[Path, Any]]:
+def _children(schema: Json) -> Iterator[tuple[SchemaPath, Any]]:
     for keyword, value in schema.items():
-        if keyword in _NAMED and isinstance(value, dict):
+        if keyword in _MAP_KEYWORDS and isinstance(value, dict):
             yield from (((keyword, name), child) for name, child in value.items())
-        elif keyword in _SCHEMAS and isinstance(value, list):
+        elif keyword in _SCHEMA_KEYWORDS and isinstance(value, list):
             yield from (((keyword, str(index)), child) for index, child in enumerate(value))
-        elif keyword in _SCHEMAS:
+        elif keyword in _SCHEMA_KEYWORDS:
             yield (keyword,), value
 
 
@@ -100,13 +100,13 @@ def _rewrite(subschema: Any, pointers: Mapping[str, str]) -> Any:
     for keyword, value in subschema.items():
         if keyword == "$ref":
             new[keyword] = pointers[value]
-        elif keyword in _NAMED and isinstance(value, dict):
+        elif keyword in _MAP_KEYWORDS and isinstance(value, dict):
             new[keyword] = {name: _rewrite(child, pointers) for name, child in value.items()}
-        elif keyword in _SCHEMAS and isinstance(value, list):
+        elif keyword in _SCHEMA_KEYWORDS and isinstance(value, list):
             new[keyword] = [_rewrite(child, pointers) for child in value]
-        elif keyword in _SCHEMAS or keyword in _NAMED:
+        elif keyword in _SCHEMA_KEYWORDS or keyword in _MAP_KEYWORDS:
             new[keyword] = _rewrite(value, pointers)
-        elif keyword in _DATA:
+        elif keyword in _DATA_KEYWORDS:
             new[keyword] = value
     return new
 
@@ -117,15 +117,15 @@ def _check(subschema: Json, *, at_root: bool) -> None:
         raise BadSchema("`$id` is allowed only at the root")
     for keyword in subschema.keys() & _UNSUPPORTED:
         raise BadSchema(f"`{keyword}` is not supported; use `$ref`")
-    for keyword in subschema.keys() & _DATA:
+    for keyword in subschema.keys() & _DATA_KEYWORDS:
         for level in levels(subschema[keyword]):
             for value in level:
                 if isinstance(value, dict) and (found := value.keys() & _NOT_DATA):
                     raise BadSchema(f"`{min(found)}` is not allowed in `{keyword}`")
 
 
-def _anchors(schema: Json) -> dict[str, Path]:
-    anchors: dict[str, Path] = {}
+def _anchors(schema: Json) -> dict[str, SchemaPath]:
+    anchors: dict[str, SchemaPath] = {}
     for path, subschema in subschemas(schema):
         for keyword in _ANCHORS:
             if keyword in subschema:
@@ -136,7 +136,7 @@ def _anchors(schema: Json) -> dict[str, Path]:
     return anchors
 
 
-def _parse_reference(reference: Any, anchors: Mapping[str, Path]) -> Path:
+def _parse_reference(reference: Any, anchors: Mapping[str, SchemaPath]) -> SchemaPath:
     """Returns the path of a reference. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise BadSchema("`$ref` may point only into the schema itself (#...)")
@@ -152,15 +152,15 @@ def _parse_reference(reference: Any, anchors: Mapping[str, Path]) -> Path:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps)
 
 
-def _resolve(root: Json, path: Path) -> Any:
+def _resolve(root: Json, path: SchemaPath) -> Any:
     """Returns the subschema at a path. Raises BadSchema if there is none, as inside data."""
     found: Any = root
     inside = False  # a list of schemas, or an object of them
     for step in path:
         if not inside:
-            known = step in _SCHEMAS or step in _NAMED
+            known = step in _SCHEMA_KEYWORDS or step in _MAP_KEYWORDS
             found = found.get(step) if known and isinstance(found, dict) else None
-            inside = step in _NAMED or isinstance(found, list)
+            inside = step in _MAP_KEYWORDS or isinstance(found, list)
         else:
             found, inside = _member(found, step), False
     if inside or not isinstance(found, dict | bool):
@@ -177,5 +177,5 @@ def _member(holder: Any, step: str) -> Any:
     return holder[int(step)] if int(step) < len(holder) else None
 
 
-def _pointer(path: Path) -> str:
+def _pointer(path: SchemaPath) -> str:
     return "#" + "".join(f"/{quote(step.replace('~', '~0').replace('/', '~1'), safe='~$')}" for step in path)
