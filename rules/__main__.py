@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rules.review.check import report
+from rules.review.check import check_ruleset
 from rules.review.command_line import InvalidInput, read_records, read_request, read_ruleset, run_until_closed
 from rules.review.explain import explain
 
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> int:
-    result = report(read_ruleset(read_records(options.file)))
+    result = check_ruleset(read_ruleset(read_records(options.file)))
     print(*result.lines, sep="\n")
     return 0 if result.ok else 2
 

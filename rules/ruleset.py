@@ -137,7 +137,7 @@ class RuleSet:
         adopted, problems = adopt(items, previous)
         return cls(
             revision=_revision(adopted[key].json for key in sorted(adopted)),
-            records=tuple(sorted((sourced.record for sourced in adopted.values()), key=_order)),
+            records=tuple(sorted((sourced.record for sourced in adopted.values()), key=_sort_key)),
             problems=tuple(problems),
             items=MappingProxyType({key: sourced.item for key, sourced in adopted.items()}),
         )
@@ -153,6 +153,7 @@ class RuleSet:
         return NameResolver(catalog, self._aliases, self._listed_only, is_admitted)
 
     def match(self, facts: Facts) -> MatchingRecords:
+        """Return the records that match these facts, and a step for each record of RULES."""
         steps = []
         applying: dict[type[Record], list[Any]] = {kind: [] for kind in RULES}
         for rule in self._rules:
@@ -187,7 +188,7 @@ def _revision(texts: Iterable[str]) -> str:
 _KIND_ORDER = {kind: index for index, kind in enumerate(KINDS)}
 
 
-def _order(record: Record) -> tuple[Any, ...]:
+def _sort_key(record: Record) -> tuple[Any, ...]:
     return _KIND_ORDER[record.kind], *(key(record) for key, _ in PRECEDENCE)
 
 

@@ -21,7 +21,7 @@ from handler.store.attributes import Item, serialize_item
 from handler.store.dynamodb import StoreError
 from handler.store.snapshot import EMPTY, STALE
 from rules import Record
-from rules.review.check import count, report, run_tests, warnings
+from rules.review.check import check_ruleset, count, run_tests, warnings
 from rules.review.command_line import InvalidInput, read_json, read_records, read_request, read_ruleset
 from rules.review.explain import explain
 from rules.review.lint import KnownKeys
@@ -87,7 +87,7 @@ def check_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     keys = _keys_of(tables) if tables and not args.keys else None
     if args.keys:
         keys = _known_keys(read_json(args.keys, standard_input=terminal.read))
-    result = report(read_ruleset(items), keys)
+    result = check_ruleset(read_ruleset(items), keys)
     for line in result.lines:
         terminal.print(line)
     return 0 if result.ok else 2

@@ -36,14 +36,14 @@ class FailedTest:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckResult:
     """The result of a check. `ok`: no problem and no failed test."""
 
     lines: tuple[str, ...]
     ok: bool
 
 
-def report(ruleset: RuleSet, known: KnownKeys | None = None) -> Report:
+def check_ruleset(ruleset: RuleSet, known: KnownKeys | None = None) -> CheckResult:
     """Return every problem, warning, note and failed test, and the counts. `known`: None if unknown."""
     failed = run_tests(ruleset)
     tests, bad = len(ruleset.enabled("test")), len({test.id for test in failed})
@@ -55,7 +55,7 @@ def report(ruleset: RuleSet, known: KnownKeys | None = None) -> Report:
         *map(str, failed),
         f"{sizes}, {tests - bad} of {tests} tests hold",
     )
-    return Report(lines, ok=not (ruleset.problems or failed))
+    return CheckResult(lines, ok=not (ruleset.problems or failed))
 
 
 def count(things: Sized, name: str) -> str:
@@ -96,7 +96,7 @@ def run_tests(ruleset: RuleSet) -> list[FailedTest]:
     """Run the tests of the set, and return one FailedTest for each expectation that does not hold."""
     catalog, live = assume_all_available(ruleset)
     tests = [record for record in ruleset.enabled("test") if isinstance(record, TestRecord)]
-    decisions = ((test, decide(facts_of_test(test), ruleset, catalog, live)) for test in tests)
+    decisions = ((test, decide(_facts_of_test(test), ruleset, catalog, live)) for test in tests)
     return [
         FailedTest(
             test.id,
@@ -110,7 +110,7 @@ def run_tests(ruleset: RuleSet) -> list[FailedTest]:
     ]
 
 
-def facts_of_test(test: TestRecord) -> Facts:
+def _facts_of_test(test: TestRecord) -> Facts:
     caller = test.as_ or {}
     facts = facts_of_request(
         test.request,

@@ -173,8 +173,9 @@ class _KnownNames:
 
     def suggest(self, name: str) -> str:
         self._hints_left -= 1
-        models = self.names.catalog.all() if self._hints_left >= 0 else ()
-        close = similar_names(name, models, self.names.aliases) if models else ()
+        if self._hints_left < 0:
+            return ""
+        close = similar_names(name, self.names.catalog.all(), self.names.aliases)
         return f", did you mean {' or '.join(close)}?" if close else ""
 
     def intended_id(self, models: Iterable[Model]) -> str:
