@@ -17,7 +17,7 @@ from rules.catalog.catalog import Catalog
 from rules.catalog.name_resolution import NameResolver
 from rules.decision import Step
 from rules.facts.facts import Facts
-from rules.records.base import Enforced, Record
+from rules.records.base import EnforcedRecord, Record
 from rules.records.conditions import Condition
 from rules.records.kinds import (
     KINDS,
@@ -71,7 +71,7 @@ class _Rule(NamedTuple):
 
 
 def _make_rule(record: Record) -> _Rule:
-    per_candidate = isinstance(record, Enforced)
+    per_candidate = isinstance(record, EnforcedRecord)
     later = tuple(each for each in record.when if per_candidate and each.fact == "model")
     applied = f"applied where {' and '.join(map(str, later))}" if later else "applied"
     steps = (Step(record.kind, record.id, outcome) for outcome in (applied, "out of scope", "disabled"))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 PREFERENCES = ("cheap", "fast", "quality", "balanced")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # of reasoning, in ascending order
-DIALECTS = ("openai", "anthropic")  # the formats of clients
+CLIENT_FORMATS = ("openai", "anthropic")  # the formats of clients
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -67,7 +67,7 @@ SCALAR_TEXT = FactType("text", scalars=True)
 
 VOCABULARY: Mapping[str, FactType] = {
     "model": FactType("text", ignore_case=True),
-    "dialect": FactType("text", choices=DIALECTS),
+    "dialect": FactType("text", choices=CLIENT_FORMATS),
     "project": TEXT,
     "key": TEXT,
     "function": TEXT,

@@ -59,11 +59,11 @@ UNEVADABLE_FACTS = (
 )
 
 
-class Enforced(Record):
+class EnforcedRecord(Record):
     """A record that callers must not be able to evade: `when` and `scope` take only UNEVADABLE_FACTS."""
 
     @model_validator(mode="after")
-    def _refuse_evadable(self) -> Enforced:
+    def _refuse_evadable(self) -> EnforcedRecord:
         if self.scope.function is not None:
             raise InvalidRecord(
                 "scope.function", "the caller chooses it: this kind takes only project and key"

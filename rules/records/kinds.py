@@ -14,9 +14,11 @@ from pydantic import Field, model_validator
 
 from rules.errors import InvalidRecord
 from rules.records import fields, provider_fields
-from rules.records.base import Enforced, Flag, ReadBy, Record
+from rules.records.base import EnforcedRecord, Flag, ReadBy, Record
 from rules.records.coercion import any_number, one_of, read_at, read_text, unordered_list, whole_number
 from rules.records.fields import Arm
+
+DIALECTS = ("openai", "anthropic", "google", "bedrock")  # the wire formats of providers
 
 Whole = Annotated[int, ReadBy(whole_number(1))]
 Seconds = Annotated[float, ReadBy(any_number(above=0))]
@@ -70,14 +72,14 @@ class RouteRecord(Record):
         return self
 
 
-class AccessRecord(Enforced):
+class AccessRecord(EnforcedRecord):
     """Every record that applies must admit the model. `deny` takes precedence over `models`."""
 
     models: Patterns | None = None
     deny: Patterns | None = None
 
 
-class LimitRecord(Enforced):
+class LimitRecord(EnforcedRecord):
     """Every record that applies is counted separately."""
 
     active = False
@@ -95,7 +97,7 @@ class LimitRecord(Enforced):
         return self
 
 
-class BudgetRecord(Enforced):
+class BudgetRecord(EnforcedRecord):
     """Every record that applies is counted separately."""
 
     active = False
@@ -125,7 +127,7 @@ class ProviderRecord(Record):
 
     scoped = False
 
-    dialect: Annotated[str, ReadBy(one_of("openai", "anthropic", "google", "bedrock"))] | None = None
+    dialect: Annotated[str, ReadBy(one_of(*DIALECTS))] | None = None
     base_url: Address | None = None
     credential: Credential | None = None
     auth: Annotated[str, ReadBy(one_of(*provider_fields.AUTH))] | None = None

@@ -15,7 +15,7 @@ from rules.catalog.model_names import ModelNames, names_of
 from rules.catalog.name_resolution import NameResolver, is_valid_name
 from rules.catalog.suggestions import intended_id, similar_names
 from rules.facts.facts import fact_type
-from rules.records.base import Enforced, Record
+from rules.records.base import EnforcedRecord, Record
 from rules.records.conditions import Condition
 from rules.records.kinds import AccessRecord, AliasRecord, BudgetRecord, ModelRecord, RouteRecord
 from rules.records.patterns import compile_pattern
@@ -110,7 +110,9 @@ def _possible_values(fact: str, conditions: list[Condition], record: Record) -> 
     if names := getattr(record.scope, fact, None):
         return tuple(names)
     type_ = fact_type(fact)
-    if type_ is None or (fact == "model" and isinstance(record, Enforced)):  # it has several names at once
+    if type_ is None or (
+        fact == "model" and isinstance(record, EnforcedRecord)
+    ):  # it has several names at once
         return None
     absent = (None,) if any(each.op == "exists" for each in conditions) and _may_be_absent(fact) else ()
     if type_.kind == "flag":
