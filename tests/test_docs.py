@@ -172,3 +172,13 @@ def test_the_picture_of_rooms_is_the_order_that_the_imports_keep() -> None:
     drawn = [re.findall(r"(?:^|(?<=  ))(\w+)/?(?=  )", line + "  ") for line in picture.splitlines()]
     rows = [[room.removeprefix("handler.") for room in row.split()] for row in ROOMS.strip().splitlines()]
     assert [sorted(row) for row in drawn] == [sorted(row) for row in rows if row != ["handler"]]
+
+
+def test_every_file_is_on_the_map() -> None:
+    rows = re.findall(r"^\| `((?:handler|rules)/[\w/]*)` \| (.*) \|$", PAGES["design.md"], re.M)
+    drawn = {f"{folder}{name}.py" for folder, files in rows for name in re.findall(r"`(\w+)`", files)}
+    found = {
+        str(path.relative_to(ROOT)) for top in ("handler", "rules") for path in (ROOT / top).rglob("*.py")
+    }
+    files = {path for path in found if not path.endswith(("__init__.py", "__main__.py"))}
+    assert drawn == files
