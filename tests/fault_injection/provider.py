@@ -38,7 +38,7 @@ class FaultyProvider(Upstream):
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._resources = AsyncExitStack()
         self.urls: dict[str, str] = {}  # by provider
-        self.muted = 0  # handshakes that are pending
+        self.pending_handshakes = 0  # handshakes that are pending
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -67,14 +67,14 @@ class FaultyProvider(Upstream):
 
     async def _stay_silent(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Accepts the connection and stays silent until the other side closes."""
-        self.muted += 1
+        self.pending_handshakes += 1
         await self._note()
         try:
             with suppress(ConnectionError):
                 while await reader.read(4096):
                     pass
         finally:
-            self.muted -= 1
+            self.pending_handshakes -= 1
             writer.close()
             await self._note()
 

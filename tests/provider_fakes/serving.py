@@ -24,7 +24,7 @@ PATHS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}  # by provider
 @contextmanager
 def serve_fakes(refusals: Path) -> Iterator[str]:
     """Yields the address of the fakes while they run. They write what they refuse to `refusals`."""
-    assert PYTHON.exists(), f"there is no {PYTHON.relative_to(ROOT)}: make sdks"
+    assert PYTHON.exists(), f"{PYTHON.relative_to(ROOT)} does not exist: run make sdks"
     command = [str(PYTHON), "-m", "tests.provider_fakes"]
     with (
         refusals.open("wb") as errors,

@@ -52,7 +52,7 @@ ENDINGS: dict[str, tuple[list[Reply], int]] = {
     "unauthorized": ([refusal(401)], 502),
     "over its limit": ([refusal(429, **{"retry-after": "60"})], 429),
     "down": ([refusal(500)], 502),
-    "an answer that is none": ([whole("<html>")], 502),
+    "an answer that is not JSON": ([whole("<html>")], 502),
 }
 
 

@@ -110,7 +110,7 @@ def make_account(where: Path, upstream: str | None = None) -> Iterator[Account]:
 
 
 def _environment(dynamodb: str) -> dict[str, str]:
-    """As on Lambda, but for the endpoint of DynamoDB and the demo provider on loopback."""
+    """Lambda's variables, with DynamoDB and the demo provider on loopback."""
     return {
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
