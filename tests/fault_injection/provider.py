@@ -38,7 +38,7 @@ class FaultyProvider(Upstream):
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._resources = AsyncExitStack()
         self.urls: dict[str, str] = {}  # by provider
-        self.pending_handshakes = 0  # handshakes that are pending
+        self.pending_handshakes = 0
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
