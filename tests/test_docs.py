@@ -28,7 +28,7 @@ from rules.records.conditions import OPERATORS
 from rules.records.kinds import KINDS
 from tests.handler.providers.wire_cases import fold
 from tests.support.canned_answers import texts
-from tests.support.relaying import call, frames_of
+from tests.support.running_relay import call, frames_of
 from tests.test_layout import ROOMS
 
 ROOT = Path(__file__).parent.parent

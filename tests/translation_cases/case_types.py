@@ -27,7 +27,7 @@ from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.bedrock.service_model import operation, violations, with_blobs
 from tests.handler.providers.wire_cases import fold
 from tests.support.event_stream import frames
-from tests.support.relaying import call
+from tests.support.running_relay import call
 
 Json = dict[str, Any]
 Run = Callable[[], None]

@@ -16,7 +16,7 @@ from handler.wire.strict_json import loads
 from rules import Model
 from tests.support.canned_answers import Reply, stream, whole
 from tests.support.event_stream import frames
-from tests.support.relaying import Relaying, call, frames_of, relaying
+from tests.support.running_relay import RunningRelay, call, frames_of, run_relay
 from tests.translation_cases.case_types import AnswerCase, Case, CheckCase, FailureCase, Run
 from tests.translation_cases.vocabulary import (
     CONTENT,
@@ -48,23 +48,23 @@ def encode_events(*events: Json | str, **how: str) -> bytes:
     return b"".join(encode_event(one, **how) for one in events)
 
 
-def with_relay(check: Callable[[Relaying], Coroutine[Any, Any, None]]) -> Run:
+def with_relay(check: Callable[[RunningRelay], Coroutine[Any, Any, None]]) -> Run:
     """Runs a check with a relay and the provider behind it."""
 
     async def run() -> None:
-        async with relaying() as relay:
+        async with run_relay() as relay:
             await check(relay)
 
     return lambda: asyncio.run(run())
 
 
-async def check_leading_blank_lines(relay: Relaying) -> None:
+async def check_leading_blank_lines(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(b"\n\n\n" + json.dumps(completion({"content": "Hi"})).encode()))
     answer = await relay.complete(call("one/a"))
     assert json.loads(answer.body)["choices"][0]["message"]["content"] == "Hi"
 
 
-async def check_failure_before_content(relay: Relaying) -> None:
+async def check_failure_before_content(relay: RunningRelay) -> None:
     role = chunk(role="assistant", content="")
     relay.upstream.script("a", stream(role, {"error": {"code": 429, "message": "slow"}}))
     relay.upstream.script("b", stream(HI, END))
@@ -74,13 +74,13 @@ async def check_failure_before_content(relay: Relaying) -> None:
     assert b"error" not in frames
 
 
-def script_converse(relay: Relaying, *events: Json) -> None:
+def script_converse(relay: RunningRelay, *events: Json) -> None:
     """Makes provider `one` answer in Converse. Its requests name no model in their body."""
     relay.rows["one"] = Provider(name="one", base_url=relay.upstream.url, dialect="bedrock")
     relay.upstream.script("None", whole(frames(events), headers=EVENT_STREAM))
 
 
-async def check_converse_before_content(relay: Relaying) -> None:
+async def check_converse_before_content(relay: RunningRelay) -> None:
     script_converse(
         relay, {"messageStart": {"role": "assistant"}}, {"throttlingException": {"message": "slow"}}
     )
@@ -90,7 +90,7 @@ async def check_converse_before_content(relay: Relaying) -> None:
     assert [attempt.failure_class for attempt in answer.attempts] == ["rate_limit", "ok"]
 
 
-async def check_converse_after_content(relay: Relaying) -> None:
+async def check_converse_after_content(relay: RunningRelay) -> None:
     events = converse_events([converse_text("Hi")])[:2]
     script_converse(relay, *events, {"modelStreamErrorException": {"message": "down"}})
     sent = await frames_of(await relay.complete(call("one/a", "two/b", stream=True)))
@@ -98,7 +98,7 @@ async def check_converse_after_content(relay: Relaying) -> None:
     assert b"[DONE]" not in b"".join(sent)
 
 
-async def check_failure_after_content(relay: Relaying) -> None:
+async def check_failure_after_content(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream(HI, {"error": {"code": 502, "message": "down"}}, END))
     frames = await frames_of(await relay.complete(call("one/a", stream=True)))
     event = json.loads(frames[-1].removeprefix(b"data: "))
@@ -107,7 +107,7 @@ async def check_failure_after_content(relay: Relaying) -> None:
     assert b"[DONE]" not in b"".join(frames)
 
 
-async def check_failure(relay: Relaying, reply: Reply, failure_class: str, *, streamed: bool) -> None:
+async def check_failure(relay: RunningRelay, reply: Reply, failure_class: str, *, streamed: bool) -> None:
     relay.upstream.script("a", reply)
     with pytest.raises(UpstreamError) as raised:
         await relay.complete(call("one/a", stream=streamed))
@@ -118,7 +118,7 @@ def answer_fails(reply: Reply, failure_class: str, *, streamed: bool) -> Run:
     return with_relay(lambda relay: check_failure(relay, reply, failure_class, streamed=streamed))
 
 
-async def check_no_compression(relay: Relaying) -> None:
+async def check_no_compression(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(completion({"content": "Hi"}), headers={"set-cookie": "a=b"}))
     await relay.complete(call("one/a"))
     assert relay.upstream.requests[0].header("accept-encoding") == "identity"
@@ -135,7 +135,7 @@ def check_lone_surrogate(target_dialect: str) -> Run:
     """Checks half a surrogate pair in a text, which a model's cut-off escapes can leave in a history."""
     text = '{"messages":[{"role":"user","content":"a\\ud83d b"}],"model":"m"}'
 
-    async def check(relay: Relaying) -> None:
+    async def check(relay: RunningRelay) -> None:
         relay.rows["one"] = Provider(name="one", base_url=relay.upstream.url, dialect=target_dialect)
         relay.upstream.script("m", whole(status=500))
         relay.upstream.script("", whole(status=500))

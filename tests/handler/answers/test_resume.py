@@ -12,7 +12,7 @@ from handler.errors import Json
 from handler.relay.response import MAX_BUFFERED
 from rules import Model
 from tests.support.canned_answers import HEAD, Act, chunk, finish, role, stream, usage, whole
-from tests.support.relaying import ASKED, OFFERING, call, model
+from tests.support.running_relay import CHAT, CHAT_WITH_TOOL, call, model
 from tests.support.scripted_transport import (
     Received,
     Script,
@@ -223,7 +223,7 @@ def test_when_nobody_can_go_on_the_break_itself_is_told(last: Script, able: bool
 
 TOOL = chunk(None, tool_calls=[{"index": 0, "id": "c", "type": "function", "function": {"name": "f"}}])
 NEVER = [
-    pytest.param(OFFERING, [TOOL], id="after a tool call"),
+    pytest.param(CHAT_WITH_TOOL, [TOOL], id="after a tool call"),
     pytest.param(
         {"functions": [{"name": "f"}]}, [chunk(None, function_call={"name": "f"})], id="after a legacy call"
     ),
@@ -250,7 +250,7 @@ def test_what_is_not_one_text_is_not_gone_on_with(fields: Json, events: list[Jso
         [break_after("Hello", *events, Act.CUT)],
         [answer_with(TEXT)],
         models=tuple(native),
-        body={**ASKED, **fields},
+        body={**CHAT, **fields},
     )
     assert not told.done
     assert "error" in told.events[-1]
@@ -258,7 +258,7 @@ def test_what_is_not_one_text_is_not_gone_on_with(fields: Json, events: list[Jso
 
 
 def test_a_text_format_is_one_text() -> None:
-    body = {**ASKED, "response_format": {"type": "text"}, "n": 1, "logprobs": False}
+    body = {**CHAT, "response_format": {"type": "text"}, "n": 1, "logprobs": False}
     told, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], body=body)
     assert told.done
 
@@ -294,7 +294,7 @@ def test_a_long_text_said_again_is_bounded_by_its_silences_and_not_by_the_first_
 
 @HOWS
 def test_usage_and_cost_count_every_attempt_as_the_log_does(able: bool) -> None:
-    asked = {**ASKED, "stream_options": {"include_usage": True}, "usage": {"include": True}}
+    asked = {**CHAT, "stream_options": {"include_usage": True}, "usage": {"include": True}}
     second = ABLE if able else "two/b"
     told, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], models=("one/a", second), body=asked)
     last = told.chunks[-1]
@@ -333,7 +333,9 @@ def test_reasoning_of_the_new_model_is_not_told_in_the_middle() -> None:
 
 def test_a_tool_call_instead_of_the_text_is_another_answer() -> None:
     told, _ = resumed(
-        [break_after(HALF, Act.CUT)], [lambda _: stream(role(), TOOL, finish("tool_calls"))], body=OFFERING
+        [break_after(HALF, Act.CUT)],
+        [lambda _: stream(role(), TOOL, finish("tool_calls"))],
+        body=CHAT_WITH_TOOL,
     )
     assert (told.text, told.done) == (HALF, False)
     assert told.classes == ["one/a network", "two/b cancelled"]
@@ -343,7 +345,7 @@ def test_a_tool_call_after_the_text_is_a_part_of_the_answer() -> None:
     told, _ = resumed(
         [break_after(HALF, Act.CUT)],
         [lambda _: stream(role(), chunk(HALF), TOOL, finish("tool_calls"))],
-        body=OFFERING,
+        body=CHAT_WITH_TOOL,
     )
     assert told.done
     assert told.choices[-2]["delta"]["tool_calls"][0]["id"] == "c"
@@ -405,7 +407,10 @@ def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
 @pytest.mark.parametrize(("ending", "failure_class"), BREAKS)
 def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], failure_class: str) -> None:
     told, transport = resumed(
-        [break_after(HALF, TOOL, *ending)], [answer_with(OTHER)], recovery="buffer", body={**OFFERING, "n": 1}
+        [break_after(HALF, TOOL, *ending)],
+        [answer_with(OTHER)],
+        recovery="buffer",
+        body={**CHAT_WITH_TOOL, "n": 1},
     )
     assert (told.text, told.done) == (OTHER, True)
     assert told.classes == [f"one/a {failure_class}", "two/b ok"]

@@ -9,7 +9,7 @@ import pytest
 from handler.answers.usage import Usage, cost, dollars, estimated, output_bytes, summed, usage_of
 from handler.errors import Json
 from rules import Candidate, Price
-from tests.support.relaying import model
+from tests.support.running_relay import model
 
 
 def told(prompt: Any = 10, completion: Any = 4, **more: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from tests.support.canned_answers import (
     usage,
     whole,
 )
-from tests.support.relaying import call, model
+from tests.support.running_relay import call, model
 from tests.support.scripted_transport import (
     Received,
     Script,

@@ -8,7 +8,7 @@ from handler.errors import ACTIONS, AttemptRecord, SchemaMismatch, Unsupported, 
 from handler.relay.failover import Failover, Step
 from handler.relay.final_error import final_error
 from rules import Candidate
-from tests.support.relaying import model
+from tests.support.running_relay import model
 
 A, B, C = (Candidate(model(f"one/{name}")) for name in "abc")
 FOREVER = 1e9

@@ -11,7 +11,7 @@ from handler.errors import UpstreamError
 from handler.upstream.client import MAX_WITHOUT_CONTENT, SMALL
 from handler.upstream.connection import FREE_CHUNKS, READ_PAUSE, UNPACED_READS
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, sse
-from tests.support.relaying import call, frames_of, relaying
+from tests.support.running_relay import call, frames_of, run_relay
 from tests.support.scripted_transport import ScriptedTransport
 from tests.support.virtual_clock import clock
 
@@ -103,7 +103,7 @@ async def test_a_whole_answer_in_single_bytes_is_read_seldom() -> None:
 async def test_one_byte_chunks_are_given_up() -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     flood = Reply(status=None, pieces=(head + b"1\r\n \r\n" * (FREE_CHUNKS + 2_000), Act.STALL))
-    async with relaying() as relay:
+    async with run_relay() as relay:
         relay.upstream.script("a", flood)
         with pytest.raises(UpstreamError) as caught:
             await relay.complete(call("one/a", retries=0))

@@ -12,7 +12,7 @@ from handler.errors import Json
 from handler.relay.timeouts import hedge_after
 from rules import Model
 from tests.support.canned_answers import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
-from tests.support.relaying import ASKED, call, model
+from tests.support.running_relay import CHAT, call, model
 from tests.support.scripted_transport import (
     Received,
     Script,
@@ -122,7 +122,7 @@ USUAL = [
 def test_where_fallbacks_are_named_an_unusual_silence_starts_a_hedge(
     who: str | Model, body: Json, streamed: bool, after: float | None
 ) -> None:
-    asked = call(who, "two/b", body={**ASKED, **body}, stream=streamed)
+    asked = call(who, "two/b", body={**CHAT, **body}, stream=streamed)
     first = asked.decision.candidates[0]
     named = replace(asked, decision=replace(asked.decision, fallbacks=frozenset({"two/b"})))
     assert hedge_after(named, first) == after

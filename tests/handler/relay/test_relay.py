@@ -40,7 +40,7 @@ from tests.support.canned_answers import (
     whole,
 )
 from tests.support.misframing import MisframingProvider
-from tests.support.relaying import ASKED, Relaying, call, classes, frames_of, model, relaying
+from tests.support.running_relay import CHAT, RunningRelay, call, classes, frames_of, model, run_relay
 from tests.support.virtual_clock import clock
 
 SOON = 0.08  # seconds: a time limit that a test can wait for
@@ -48,8 +48,8 @@ BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"
 
 
 @pytest.fixture
-async def relay() -> AsyncIterator[Relaying]:
-    async with relaying() as made:
+async def relay() -> AsyncIterator[RunningRelay]:
+    async with run_relay() as made:
         yield made
 
 
@@ -61,7 +61,7 @@ def error(status: int, **fields: Any) -> Reply:
     return whole({"error": {"message": "No.", **fields}}, status=status)
 
 
-async def answered(relay: Relaying, asked: Call) -> Answer:
+async def answered(relay: RunningRelay, asked: Call) -> Answer:
     """The answer, read to its end and found to be whole."""
     answer = await relay.complete(asked)
     if asked.chat.stream:
@@ -73,7 +73,7 @@ async def answered(relay: Relaying, asked: Call) -> Answer:
     return answer
 
 
-async def refused(relay: Relaying, asked: Call) -> GatewayError:
+async def refused(relay: RunningRelay, asked: Call) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         await relay.complete(asked)
     return caught.value
@@ -140,7 +140,7 @@ FAULTS = [
 @BOTH
 @pytest.mark.parametrize(("fault", "failure_class", "times"), FAULTS)
 async def test_a_fault_is_retried_as_its_class_says_and_then_the_next_candidate_answers(
-    relay: Relaying, fault: Reply, failure_class: str, times: int, streamed: bool
+    relay: RunningRelay, fault: Reply, failure_class: str, times: int, streamed: bool
 ) -> None:
     relay.upstream.script("a", fault)
     relay.upstream.script("b", good(streamed))
@@ -154,7 +154,7 @@ async def test_a_fault_is_retried_as_its_class_says_and_then_the_next_candidate_
 @BOTH
 @pytest.mark.parametrize(("fault", "failure_class", "times"), FAULTS)
 async def test_a_fault_that_does_not_come_again_costs_a_retry(
-    relay: Relaying, fault: Reply, failure_class: str, times: int, streamed: bool
+    relay: RunningRelay, fault: Reply, failure_class: str, times: int, streamed: bool
 ) -> None:
     relay.upstream.script("a", fault, good(streamed))
     asked = call("one/a", stream=streamed)
@@ -164,13 +164,13 @@ async def test_a_fault_that_does_not_come_again_costs_a_retry(
         assert classes(await answered(relay, asked)) == [f"one/a {failure_class}", "one/a ok"]
 
 
-async def test_a_byte_order_mark_is_no_fault(relay: Relaying) -> None:
+async def test_a_byte_order_mark_is_no_fault(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(b"\xef\xbb\xbf" + json.dumps(completion()).encode()))
     assert classes(await answered(relay, call("one/a"))) == ["one/a ok"]
 
 
 @BOTH
-async def test_an_emoji_beside_an_image_is_no_fault(relay: Relaying, streamed: bool) -> None:
+async def test_an_emoji_beside_an_image_is_no_fault(relay: RunningRelay, streamed: bool) -> None:
     more = {"caption": "\U0001f642", "image": "a" * 7_500_000}
     made = {**(chunk("Hello") if streamed else completion()), **more}
     text = json.dumps(made, ensure_ascii=False).encode()
@@ -179,14 +179,14 @@ async def test_an_emoji_beside_an_image_is_no_fault(relay: Relaying, streamed: b
     assert classes(await answered(relay, call("one/a", stream=streamed))) == ["one/a ok"]
 
 
-async def test_a_whole_answer_is_bounded(relay: Relaying) -> None:
+async def test_a_whole_answer_is_bounded(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(b" " * (MAX_ANSWER + 1)))
     assert tried(await refused(relay, call("one/a"))) == ["one/a protocol"]
 
 
 @BOTH
 @pytest.mark.parametrize("retries", [0, 1, 3])
-async def test_the_rule_says_how_often(relay: Relaying, retries: int, streamed: bool) -> None:
+async def test_the_rule_says_how_often(relay: RunningRelay, retries: int, streamed: bool) -> None:
     relay.upstream.script("a", error(500))
     failure = await refused(relay, call("one/a", stream=streamed, retries=retries))
     assert tried(failure) == ["one/a server"] * (retries + 1)
@@ -220,7 +220,7 @@ STREAM_FAULTS = [
 
 @pytest.mark.parametrize(("fault", "failure_class", "times"), STREAM_FAULTS)
 async def test_before_its_first_content_a_stream_fails_over_like_any_answer(
-    relay: Relaying, fault: Reply, failure_class: str, times: int
+    relay: RunningRelay, fault: Reply, failure_class: str, times: int
 ) -> None:
     relay.upstream.script("a", fault)
     relay.upstream.script("b", good(True))
@@ -242,7 +242,7 @@ async def test_before_its_first_content_a_stream_fails_over_like_any_answer(
     ],
 )
 async def test_what_is_the_callers_fault_goes_to_no_other_provider(
-    relay: Relaying, reply: Reply, status: int, code: str, param: str | None, streamed: bool
+    relay: RunningRelay, reply: Reply, status: int, code: str, param: str | None, streamed: bool
 ) -> None:
     relay.upstream.script("a", reply)
     failure = await refused(relay, call("one/a", "two/b", stream=streamed))
@@ -254,7 +254,7 @@ async def test_what_is_the_callers_fault_goes_to_no_other_provider(
 
 @BOTH
 async def test_a_prompt_that_is_too_long_goes_on_only_to_a_larger_window(
-    relay: Relaying, streamed: bool
+    relay: RunningRelay, streamed: bool
 ) -> None:
     relay.upstream.script("a", error(400, code="context_length_exceeded"))
     relay.upstream.script("b", good(streamed))
@@ -293,7 +293,7 @@ NO_PLACE = {
     ],
 )
 async def test_what_a_format_cannot_carry_is_no_answer_of_a_provider(
-    relay: Relaying, models: tuple[str, ...], pinned: bool, outcome: Any, streamed: bool
+    relay: RunningRelay, models: tuple[str, ...], pinned: bool, outcome: Any, streamed: bool
 ) -> None:
     relay.rows["claude"] = Provider(name="claude", base_url=relay.upstream.url, dialect="anthropic")
     relay.upstream.script("b", good(streamed))
@@ -307,7 +307,7 @@ async def test_what_a_format_cannot_carry_is_no_answer_of_a_provider(
 
 
 @BOTH
-async def test_a_limit_is_waited_for_when_nobody_else_is_left(relay: Relaying, streamed: bool) -> None:
+async def test_a_limit_is_waited_for_when_nobody_else_is_left(relay: RunningRelay, streamed: bool) -> None:
     relay.upstream.script("a", whole(status=429, headers={"retry-after": "4"}), good(streamed))
     relay.upstream.script("b", error(401))
     answer = await answered(relay, call("one/a", "two/b", stream=streamed))
@@ -318,7 +318,7 @@ async def test_a_limit_is_waited_for_when_nobody_else_is_left(relay: Relaying, s
 
 @BOTH
 async def test_a_limit_that_ends_soon_is_waited_for_before_another_candidate_is_asked(
-    relay: Relaying, streamed: bool
+    relay: RunningRelay, streamed: bool
 ) -> None:
     relay.upstream.script("a", whole(status=429, headers={"retry-after": "2"}), good(streamed))
     answer = await answered(relay, call("one/a", "two/b", stream=streamed))
@@ -327,7 +327,7 @@ async def test_a_limit_that_ends_soon_is_waited_for_before_another_candidate_is_
 
 
 @BOTH
-async def test_a_limit_that_lasts_is_told_with_the_shortest_wait(relay: Relaying, streamed: bool) -> None:
+async def test_a_limit_that_lasts_is_told_with_the_shortest_wait(relay: RunningRelay, streamed: bool) -> None:
     relay.upstream.script("a", whole(status=429, headers={"retry-after": "60"}))
     relay.upstream.script("b", whole(status=429, headers={"retry-after-ms": "40500"}))
     failure = await refused(relay, call("one/a", "two/b", stream=streamed))
@@ -339,7 +339,7 @@ async def test_a_limit_that_lasts_is_told_with_the_shortest_wait(relay: Relaying
 @BOTH
 @pytest.mark.parametrize("status", [401, 403, 404, 402])
 async def test_our_trouble_with_a_provider_is_never_the_callers(
-    relay: Relaying, status: int, streamed: bool
+    relay: RunningRelay, status: int, streamed: bool
 ) -> None:
     relay.upstream.script("a", whole({"error": {"message": "Bad key sk-canary-123456789"}}, status=status))
     failure = await refused(relay, call("one/a", stream=streamed))
@@ -347,12 +347,12 @@ async def test_our_trouble_with_a_provider_is_never_the_callers(
     assert "canary" not in json.dumps(failure.body())
 
 
-async def test_a_pin_its_provider_does_not_know_is_not_found(relay: Relaying) -> None:
+async def test_a_pin_its_provider_does_not_know_is_not_found(relay: RunningRelay) -> None:
     failure = await refused(relay, call("one/nothing", pinned=True))
     assert (failure.status, failure.code) == (404, "model_not_found")
 
 
-async def test_nobody_to_ask(relay: Relaying) -> None:
+async def test_nobody_to_ask(relay: RunningRelay) -> None:
     assert isinstance(await refused(relay, call()), Unavailable)
 
 
@@ -377,7 +377,7 @@ async def test_nobody_to_ask(relay: Relaying) -> None:
     ],
 )
 async def test_a_provider_that_cannot_be_reached_is_passed_over(
-    relay: Relaying, row: Provider | None, failure_class: str
+    relay: RunningRelay, row: Provider | None, failure_class: str
 ) -> None:
     if row:
         relay.rows["odd"] = row
@@ -403,7 +403,7 @@ _CLOSES = Reply(status=None, pieces=(Act.CUT,))
 )
 @BOTH
 async def test_a_failure_of_the_network_has_a_cause(
-    relay: Relaying, url: str, reply: Reply, cause: str, message: str, streamed: bool
+    relay: RunningRelay, url: str, reply: Reply, cause: str, message: str, streamed: bool
 ) -> None:
     relay.rows["one"] = Provider(name="one", base_url=url or relay.upstream.url)
     relay.upstream.script("a", reply)
@@ -416,7 +416,7 @@ async def test_a_failure_of_the_network_has_a_cause(
     assert "invalid" not in failure.message
 
 
-async def test_a_certificate_that_is_not_trusted_is_told(relay: Relaying, tmp_path: Path) -> None:
+async def test_a_certificate_that_is_not_trusted_is_told(relay: RunningRelay, tmp_path: Path) -> None:
     async with MisframingProvider(self_signed(tmp_path / "ca.pem")) as wild:
         relay.rows["one"] = Provider(name="one", base_url=wild.url)
         failure = await refused(relay, call("one/a", retries=0))
@@ -431,7 +431,7 @@ ROLES: list[Piece] = [sse(role()), 0.01] * 200
 
 
 @BOTH
-async def test_a_silent_provider_is_given_up_once(relay: Relaying, streamed: bool) -> None:
+async def test_a_silent_provider_is_given_up_once(relay: RunningRelay, streamed: bool) -> None:
     relay.upstream.script("a", SILENT)
     relay.upstream.script("b", good(streamed))
     answer = await answered(relay, call("one/a", "two/b", stream=streamed, timeouts={"first_token": SOON}))
@@ -448,7 +448,7 @@ async def test_a_silent_provider_is_given_up_once(relay: Relaying, streamed: boo
         pytest.param(stream(*ROLES, Act.STALL), id="but for chunks without content"),
     ],
 )
-async def test_a_stream_without_content_is_silent(relay: Relaying, silent: Reply) -> None:
+async def test_a_stream_without_content_is_silent(relay: RunningRelay, silent: Reply) -> None:
     relay.upstream.script("a", silent)
     relay.upstream.script("b", good(True))
     answer = await answered(relay, call("one/a", "two/b", stream=True, timeouts={"first_token": SOON}))
@@ -457,7 +457,7 @@ async def test_a_stream_without_content_is_silent(relay: Relaying, silent: Reply
 
 @BOTH
 @pytest.mark.parametrize("by", ["rule", "caller"])
-async def test_one_deadline_bounds_all_attempts(relay: Relaying, by: str, streamed: bool) -> None:
+async def test_one_deadline_bounds_all_attempts(relay: RunningRelay, by: str, streamed: bool) -> None:
     relay.upstream.script("a", error(500))
     relay.upstream.script("b", SILENT)
     asked = call(
@@ -476,7 +476,7 @@ async def test_one_deadline_bounds_all_attempts(relay: Relaying, by: str, stream
     assert failure.metadata["origin"] == "gateway"
 
 
-async def test_a_whole_answer_may_be_slow_where_no_rule_says_otherwise(relay: Relaying) -> None:
+async def test_a_whole_answer_may_be_slow_where_no_rule_says_otherwise(relay: RunningRelay) -> None:
     relay.upstream.script("a", replace(good(False), pieces=(0.1, *good(False).pieces)))
     assert classes(await answered(relay, call("one/a", timeouts={"idle": SOON}))) == ["one/a ok"]
 
@@ -501,13 +501,13 @@ REASONS, OTHER = model("one/a", can=["reasoning", "tools"]), model("one/a", can=
     ],
 )
 async def test_how_long_a_first_token_may_take(who: Model, body: Json, stream_: bool, seconds: float) -> None:
-    asked = call(who, body={**ASKED, **body}, stream=stream_)
+    asked = call(who, body={**CHAT, **body}, stream=stream_)
     limits = limits_of(asked, asked.decision.candidates[0], now=100, deadline=deadline_of(asked, 100))
     assert limits.first[0] - 100 == seconds
     assert (limits.connect, limits.idle, limits.total) == (5, 30, (700, "timeout_total"))
 
 
-async def test_a_connection_that_does_not_come_about_has_its_own_time_limit(relay: Relaying) -> None:
+async def test_a_connection_that_does_not_come_about_has_its_own_time_limit(relay: RunningRelay) -> None:
     """A listener that never accepts: its queue is full."""
     import socket
 
@@ -534,7 +534,7 @@ async def test_a_connection_that_does_not_come_about_has_its_own_time_limit(rela
     ],
 )
 async def test_a_caller_who_leaves_takes_the_upstream_along(
-    relay: Relaying, silent: Reply, streamed: bool
+    relay: RunningRelay, silent: Reply, streamed: bool
 ) -> None:
     relay.upstream.script("a", silent)
     task = asyncio.ensure_future(relay.complete(call("one/a", "two/b", stream=streamed)))
@@ -547,7 +547,7 @@ async def test_a_caller_who_leaves_takes_the_upstream_along(
     assert len(relay.upstream.requests) == 1
 
 
-async def test_a_response_that_is_dropped_unread_closes_its_connection(relay: Relaying) -> None:
+async def test_a_response_that_is_dropped_unread_closes_its_connection(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream(role(), Act.STALL))
     body = b'{"model":"a"}'
     headers, content = {"host": "up", "content-length": str(len(body))}, httpx.ByteStream(body)
@@ -559,7 +559,7 @@ async def test_a_response_that_is_dropped_unread_closes_its_connection(relay: Re
 
 
 @BOTH
-async def test_nothing_is_left_behind(relay: Relaying, streamed: bool) -> None:
+async def test_nothing_is_left_behind(relay: RunningRelay, streamed: bool) -> None:
     before = len(asyncio.all_tasks())
     relay.upstream.script("a", error(500), error(401), *[good(streamed)] * 9)
     for _ in range(9):
@@ -594,14 +594,14 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def test_the_bytes_of_a_request_go_on_as_they_came(relay: Relaying) -> None:
+async def test_the_bytes_of_a_request_go_on_as_they_came(relay: RunningRelay) -> None:
     relay.upstream.script("a", good(False))
     await relay.complete(call("one/a", body=ODD))
     (request,) = relay.upstream.requests
     assert digest(request.body.decode()) == digest(ODD.replace('"model": "x"', '"model": "a"'))
 
 
-async def test_the_bytes_of_an_answer_come_back_as_they_went(relay: Relaying) -> None:
+async def test_the_bytes_of_an_answer_come_back_as_they_went(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(ODD_ANSWER))
     answer = await relay.complete(call("one/a"))
     assert digest(answer.body.decode()) == digest(ODD_ANSWER.replace('"whatever-1"', '"one/a"'))
@@ -610,7 +610,7 @@ async def test_the_bytes_of_an_answer_come_back_as_they_went(relay: Relaying) ->
     assert answer.cost_dollars == 5e-6
 
 
-async def test_every_attempt_is_the_same_request_anew(relay: Relaying) -> None:
+async def test_every_attempt_is_the_same_request_anew(relay: RunningRelay) -> None:
     relay.upstream.script("a", error(500), error(503), error(500), good(False))
     asked = call("one/a", retries=3)
     await relay.complete(asked)
@@ -619,7 +619,7 @@ async def test_every_attempt_is_the_same_request_anew(relay: Relaying) -> None:
     assert (len(relay.upstream.requests), len(bodies)) == (5, 1)
 
 
-async def test_cost_and_explanation_are_told_to_whom_asked(relay: Relaying) -> None:
+async def test_cost_and_explanation_are_told_to_whom_asked(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(completion()))
     asked = call("one/a", body={"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}})
     body = json.loads((await relay.complete(replace(asked, explanation={"reason": "rule"}))).body)
@@ -628,7 +628,7 @@ async def test_cost_and_explanation_are_told_to_whom_asked(relay: Relaying) -> N
     assert "usage" not in relay.upstream.requests[0].json
 
 
-async def test_usage_that_is_not_told_is_estimated(relay: Relaying) -> None:
+async def test_usage_that_is_not_told_is_estimated(relay: RunningRelay) -> None:
     said = completion("x" * 40)
     del said["usage"]
     relay.upstream.script("a", whole(said))
@@ -642,7 +642,7 @@ async def test_usage_that_is_not_told_is_estimated(relay: Relaying) -> None:
     "told", [{"total_tokens": 5}, {"total_tokens": 0}, {"prompt_tokens": -1, "completion_tokens": 0}]
 )
 async def test_usage_that_tells_of_no_tokens_is_estimated(
-    relay: Relaying, told: dict[str, int], streamed: bool
+    relay: RunningRelay, told: dict[str, int], streamed: bool
 ) -> None:
     last = {**completion("x" * 40), "usage": told}
     said = [chunk("x" * 40), finish(), {**chunk(), "choices": [], "usage": told}]
@@ -657,7 +657,7 @@ async def test_usage_that_tells_of_no_tokens_is_estimated(
 # Headers.
 
 
-async def test_nothing_of_the_clients_goes_upstream_but_what_is_named(relay: Relaying) -> None:
+async def test_nothing_of_the_clients_goes_upstream_but_what_is_named(relay: RunningRelay) -> None:
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", headers={"X-Title": "sluice"})
     relay.credentials["ONE_KEY"] = "canary"
     relay.upstream.script("a", good(False))
@@ -686,7 +686,7 @@ async def test_nothing_of_the_clients_goes_upstream_but_what_is_named(relay: Rel
     ],
 )
 async def test_how_a_credential_is_presented(
-    relay: Relaying, auth: str, header: str, value: str | None
+    relay: RunningRelay, auth: str, header: str, value: str | None
 ) -> None:
     headers = {"Authorization": "Bearer other", "x-api-key": "other"} if value else {}
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", auth=auth, headers=headers)
@@ -696,13 +696,13 @@ async def test_how_a_credential_is_presented(
     assert relay.upstream.requests[0].header(header) == value
 
 
-async def test_what_must_be_signed_is_passed_over_where_nothing_can_sign(relay: Relaying) -> None:
+async def test_what_must_be_signed_is_passed_over_where_nothing_can_sign(relay: RunningRelay) -> None:
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", auth="sigv4")
     assert tried(await refused(relay, call("one/a"))) == ["one/a auth"]
     assert relay.upstream.requests == []
 
 
-async def test_the_clients_headers_go_only_to_its_own_format(relay: Relaying) -> None:
+async def test_the_clients_headers_go_only_to_its_own_format(relay: RunningRelay) -> None:
     asked = call("one/a", headers={"anthropic-beta": "x"})
     foreign = replace(
         asked, decision=replace(asked.decision, facts=replace(asked.decision.facts, dialect="anthropic"))
@@ -713,7 +713,7 @@ async def test_the_clients_headers_go_only_to_its_own_format(relay: Relaying) ->
 
 
 @BOTH
-async def test_no_credential_comes_back_in_a_providers_words(relay: Relaying, streamed: bool) -> None:
+async def test_no_credential_comes_back_in_a_providers_words(relay: RunningRelay, streamed: bool) -> None:
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     relay.upstream.script("a", error(400, message="I was given canary value by you."))
@@ -722,7 +722,7 @@ async def test_no_credential_comes_back_in_a_providers_words(relay: Relaying, st
     assert "canary" not in str(failure)
 
 
-async def test_cookies_are_neither_kept_nor_sent(relay: Relaying) -> None:
+async def test_cookies_are_neither_kept_nor_sent(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(completion(), headers={"set-cookie": "a=b; Path=/"}))
     await relay.complete(call("one/a"))
     await relay.complete(call("one/a"))
@@ -733,7 +733,7 @@ async def test_cookies_are_neither_kept_nor_sent(relay: Relaying) -> None:
 
 
 async def test_a_name_that_leads_to_a_private_address_is_refused_before_anything_is_sent(
-    relay: Relaying,
+    relay: RunningRelay,
 ) -> None:
     relay.private_ok = False
     relay.rows["one"] = Provider(name="one", base_url=f"https://localhost:{relay.upstream.port}")
@@ -741,13 +741,13 @@ async def test_a_name_that_leads_to_a_private_address_is_refused_before_anything
     assert relay.upstream.connections == 0
 
 
-async def test_without_tls_nothing_is_even_connected(relay: Relaying) -> None:
+async def test_without_tls_nothing_is_even_connected(relay: RunningRelay) -> None:
     relay.private_ok = False
     assert tried(await refused(relay, call("one/a"))) == ["one/a permission"]
     assert relay.upstream.connections == 0
 
 
-async def test_calls_at_the_same_time_do_not_mix(relay: Relaying) -> None:
+async def test_calls_at_the_same_time_do_not_mix(relay: RunningRelay) -> None:
     async def one(name: str) -> None:
         streamed = name.endswith("s")
         relay.upstream.script(name, error(500), good(streamed))

@@ -31,15 +31,24 @@ from tests.support.canned_answers import (
     usage,
     whole,
 )
-from tests.support.relaying import ASKED, OFFERING, PRICE, Relaying, call, classes, frames_of, relaying
+from tests.support.running_relay import (
+    CHAT,
+    CHAT_WITH_TOOL,
+    PRICE,
+    RunningRelay,
+    call,
+    classes,
+    frames_of,
+    run_relay,
+)
 
 SOON = 0.08  # seconds: a time limit that a test can wait for
 CUTS = (1, 2, 3, 7, 64, 1_000_000)
 
 
 @pytest.fixture
-async def relay() -> AsyncIterator[Relaying]:
-    async with relaying() as made:
+async def relay() -> AsyncIterator[RunningRelay]:
+    async with run_relay() as made:
         yield made
 
 
@@ -48,7 +57,7 @@ async def read(answer: Answer) -> list[Any]:
     return [text if text == "[DONE]" else json.loads(text) for text in texts(await frames_of(answer))]
 
 
-async def asked(relay: Relaying, *pieces: Any, done: bool = True, **how: Any) -> list[Any]:
+async def asked(relay: RunningRelay, *pieces: Any, done: bool = True, **how: Any) -> list[Any]:
     """What the client reads of one stream."""
     relay.upstream.script("a", stream(*pieces, done=done))
     return await read(await relay.complete(call("one/a", stream=True, **how)))
@@ -96,11 +105,11 @@ NO_CONTENT = [
 
 
 @pytest.mark.parametrize("first", CONTENT)
-async def test_content_commits(relay: Relaying, first: dict[str, Any]) -> None:
+async def test_content_commits(relay: RunningRelay, first: dict[str, Any]) -> None:
     """After it a failure is told in band: the next candidate is not asked."""
     relay.upstream.script("a", stream(role(), first, Act.CUT))
     legacy = "function_call" in first["choices"][0]["delta"]
-    body = {**ASKED, "functions": [{"name": "f"}]} if legacy else OFFERING
+    body = {**CHAT, "functions": [{"name": "f"}]} if legacy else CHAT_WITH_TOOL
     answer = await relay.complete(call("one/a", "two/b", body=body, stream=True))
     events = await read(answer)
     said, heard = first["choices"][0]["delta"], events[1]["choices"][0]["delta"]
@@ -110,7 +119,7 @@ async def test_content_commits(relay: Relaying, first: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("first", NO_CONTENT)
-async def test_anything_else_does_not(relay: Relaying, first: dict[str, Any]) -> None:
+async def test_anything_else_does_not(relay: RunningRelay, first: dict[str, Any]) -> None:
     assert content_of(first) is None
     relay.upstream.script("a", stream(first, Act.CUT))
     relay.upstream.script("b", stream(chunk("Hello"), finish()))
@@ -119,7 +128,7 @@ async def test_anything_else_does_not(relay: Relaying, first: dict[str, Any]) ->
     assert said(await read(answer)) == "Hello"
 
 
-async def test_the_answer_is_there_with_its_first_content_and_not_before(relay: Relaying) -> None:
+async def test_the_answer_is_there_with_its_first_content_and_not_before(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream(role(), 0.05, sse(chunk("Hello")), Act.STALL))
     answer = await relay.complete(call("one/a", stream=True))
     assert answer.first_token is not None
@@ -131,7 +140,7 @@ async def test_the_answer_is_there_with_its_first_content_and_not_before(relay: 
     await frames.aclose()
 
 
-async def test_frames_are_handed_on_as_they_come(relay: Relaying) -> None:
+async def test_frames_are_handed_on_as_they_come(relay: RunningRelay) -> None:
     """The upstream says nothing more until the client has read what it said."""
     heard = [asyncio.Event() for _ in range(3)]
     pieces = [piece for at, event in enumerate(heard) for piece in (sse(chunk(str(at))), event)]
@@ -147,20 +156,20 @@ async def test_frames_are_handed_on_as_they_come(relay: Relaying) -> None:
 
 
 @pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
-async def test_an_answer_may_be_empty(relay: Relaying, reason: str) -> None:
+async def test_an_answer_may_be_empty(relay: RunningRelay, reason: str) -> None:
     events = await asked(relay, role(), finish(reason))
     assert [event["choices"][0]["finish_reason"] for event in events[:-1]] == [None, reason]
     assert events[-1] == "[DONE]"
 
 
-async def test_a_candidate_that_failed_leaves_nothing_in_the_stream(relay: Relaying) -> None:
+async def test_a_candidate_that_failed_leaves_nothing_in_the_stream(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream({**role(), "id": "first"}, Act.CUT))
     relay.upstream.script("b", stream({**role(), "id": "second"}, chunk("Hello"), finish()))
     events = await read(await relay.complete(call("one/a", "two/b", stream=True)))
     assert {(event["id"], event["model"]) for event in events[:-1]} == {("second", "two/b")}
 
 
-async def test_an_answer_that_goes_on_after_a_finish_reason_is_relayed_whole(relay: Relaying) -> None:
+async def test_an_answer_that_goes_on_after_a_finish_reason_is_relayed_whole(relay: RunningRelay) -> None:
     """Some hosts give one too early, or with every piece; the pauses are longer than its end may take."""
     early, thought = chunk("l"), chunk(reasoning_content="th")
     for one in (early, thought):
@@ -198,7 +207,7 @@ ENDINGS: list[Any] = [
 
 
 @pytest.mark.parametrize(("ending", "done"), ENDINGS)
-async def test_a_complete_answer_ends_in_one_done(relay: Relaying, ending: list[Any], done: bool) -> None:
+async def test_a_complete_answer_ends_in_one_done(relay: RunningRelay, ending: list[Any], done: bool) -> None:
     events = await asked(relay, role(), chunk("Hello"), *ending, done=done)
     assert said(events) == "Hello"
     assert [event for event in events if event == "[DONE]"] == ["[DONE]"]
@@ -232,7 +241,7 @@ TYPES = {502: "upstream_error", 504: "timeout_error", 429: "rate_limit_error", 4
 
 @pytest.mark.parametrize(("ending", "failure_class", "status"), BREAKS)
 async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
-    relay: Relaying, ending: list[Any], failure_class: str, status: int
+    relay: RunningRelay, ending: list[Any], failure_class: str, status: int
 ) -> None:
     relay.upstream.script("z", whole(status=401))
     relay.upstream.script("a", stream(role(), chunk("Hel"), chunk("lo"), *ending, done=False))
@@ -251,7 +260,7 @@ async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
     assert (answer.usage.estimated, answer.usage.output) == (True, 2)
 
 
-async def test_bytes_of_any_kind_keep_a_stream_alive(relay: Relaying) -> None:
+async def test_bytes_of_any_kind_keep_a_stream_alive(relay: RunningRelay) -> None:
     drip: list[Piece] = [b": wait\n\n", SOON / 5] * 6
     assert (
         said(await asked(relay, chunk("Hel"), *drip, chunk("lo"), finish(), timeouts={"idle": SOON}))
@@ -259,7 +268,7 @@ async def test_bytes_of_any_kind_keep_a_stream_alive(relay: Relaying) -> None:
     )
 
 
-async def test_an_endless_stream_ends_at_the_deadline(relay: Relaying) -> None:
+async def test_an_endless_stream_ends_at_the_deadline(relay: RunningRelay) -> None:
     drip: list[Piece] = [sse(chunk("x")), SOON / 10] * 100
     events = await asked(relay, *drip, timeouts={"total": SOON})
     assert events[-1]["error"]["code"] == "deadline_exceeded"
@@ -267,7 +276,7 @@ async def test_an_endless_stream_ends_at_the_deadline(relay: Relaying) -> None:
     await relay.upstream.until("gone", 1)
 
 
-async def test_a_credential_in_the_middle_of_a_stream_is_taken_out(relay: Relaying) -> None:
+async def test_a_credential_in_the_middle_of_a_stream_is_taken_out(relay: RunningRelay) -> None:
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
@@ -278,7 +287,7 @@ async def test_a_credential_in_the_middle_of_a_stream_is_taken_out(relay: Relayi
 # Leaving.
 
 
-async def test_a_client_who_leaves_takes_the_upstream_along(relay: Relaying) -> None:
+async def test_a_client_who_leaves_takes_the_upstream_along(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream(chunk("Hello " * 4), Act.STALL))
     answer = await relay.complete(call("one/a", stream=True))
     task = asyncio.ensure_future(frames_of(answer))
@@ -293,7 +302,7 @@ async def test_a_client_who_leaves_takes_the_upstream_along(relay: Relaying) -> 
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["before a frame", "between two frames"])
-async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: Relaying, begun: bool) -> None:
+async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: RunningRelay, begun: bool) -> None:
     relay.upstream.script("a", stream(chunk("Hello"), Act.STALL))
     answer = await relay.complete(call("one/a", stream=True))
     frames = answer.frames()
@@ -306,7 +315,7 @@ async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: Relaying,
     assert classes(answer) == ["one/a cancelled"]
 
 
-async def test_a_connection_serves_again_after_a_stream(relay: Relaying) -> None:
+async def test_a_connection_serves_again_after_a_stream(relay: RunningRelay) -> None:
     for _ in range(5):
         await asked(relay, role(), chunk("Hello"), finish(), usage())
         await asyncio.sleep(2 * MIN_IDLE)
@@ -319,7 +328,7 @@ async def test_a_connection_serves_again_after_a_stream(relay: Relaying) -> None
     ids=["silence", "an error"],
 )
 async def test_a_stream_that_another_finishes_lets_go_of_the_first(
-    relay: Relaying, ending: list[Any]
+    relay: RunningRelay, ending: list[Any]
 ) -> None:
     relay.upstream.script("a", stream(role(), chunk("Hel"), *ending))
     relay.upstream.script("b", stream(role(), chunk("Hello"), finish()))
@@ -332,7 +341,7 @@ async def test_a_stream_that_another_finishes_lets_go_of_the_first(
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["before its head", "in the middle of it"])
-async def test_the_loser_of_a_hedge_is_let_go_at_once(relay: Relaying, begun: bool) -> None:
+async def test_the_loser_of_a_hedge_is_let_go_at_once(relay: RunningRelay, begun: bool) -> None:
     silent = stream(role(), Act.STALL) if begun else Reply(status=None, pieces=(Act.STALL,))
     relay.upstream.script("a", silent)
     relay.upstream.script("b", stream(role(), chunk("Hello"), Act.STALL))
@@ -372,14 +381,14 @@ EVENTS = [
 TEXTS = [text.replace("@@", "m") for text in EVENTS]
 
 
-async def test_a_model_that_changes_its_name_and_one_without(relay: Relaying) -> None:
+async def test_a_model_that_changes_its_name_and_one_without(relay: RunningRelay) -> None:
     nameless = {name: value for name, value in chunk("x").items() if name != "model"}
     events = await asked(relay, chunk("x"), {**chunk("x"), "model": "m2"}, nameless, chunk("x"), finish())
     assert {event["model"] for event in events[:-1]} == {"one/a"}
 
 
 @pytest.mark.parametrize("cut", CUTS)
-async def test_only_the_model_is_another_however_the_bytes_are_cut(relay: Relaying, cut: int) -> None:
+async def test_only_the_model_is_another_however_the_bytes_are_cut(relay: RunningRelay, cut: int) -> None:
     relay.upstream.script("a", stream(*TEXTS, cut_every=cut))
     got = b"".join(await frames_of(await relay.complete(call("one/a", stream=True))))
     want = b"".join(sse(text.replace("@@", "one/a")) for text in EVENTS) + b"data: [DONE]\n\n"
@@ -409,7 +418,7 @@ def test_frames_do_not_depend_on_how_the_bytes_are_cut(tail: bytes, cut: int) ->
     assert type(frames.failure) is type(reference.failure)
 
 
-async def test_the_usage_chunk_is_for_who_asked(relay: Relaying) -> None:
+async def test_the_usage_chunk_is_for_who_asked(relay: RunningRelay) -> None:
     pieces = (role(), chunk("Hello"), finish(), usage())
     silent = await asked(relay, *pieces)
     assert not any("usage" in event for event in silent[:-1])
@@ -429,10 +438,10 @@ async def test_the_usage_chunk_is_for_who_asked(relay: Relaying) -> None:
 )
 @pytest.mark.parametrize("n", [1, 2])
 async def test_the_usage_of_a_whole_answer_is_waited_for_where_it_is_asked_for(
-    relay: Relaying, after: float, there: bool, n: int
+    relay: RunningRelay, after: float, there: bool, n: int
 ) -> None:
     relay.rows["one"] = replace(relay.rows["one"], quirks=Quirks(unable=frozenset({"n"})))
-    body = {**ASKED, "n": n, "stream_options": {"include_usage": True}}
+    body = {**CHAT, "n": n, "stream_options": {"include_usage": True}}
     events = await asked(
         relay, chunk("Hello"), finish(), after, sse(usage()), Act.STALL, done=False, body=body
     )
@@ -441,7 +450,7 @@ async def test_the_usage_of_a_whole_answer_is_waited_for_where_it_is_asked_for(
     assert told == ([7 * n] if there else [])
 
 
-async def test_usage_is_known_although_the_client_is_not_told(relay: Relaying) -> None:
+async def test_usage_is_known_although_the_client_is_not_told(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream(chunk("Hello"), finish(), usage()))
     answer = await relay.complete(call("one/a", stream=True))
     await frames_of(answer)
@@ -450,14 +459,14 @@ async def test_usage_is_known_although_the_client_is_not_told(relay: Relaying) -
     assert answer.cost_dollars == pytest.approx((7 * 1 + 3 * 2) / 1e6)
 
 
-async def test_the_cost_is_in_the_usage_chunk(relay: Relaying) -> None:
+async def test_the_cost_is_in_the_usage_chunk(relay: RunningRelay) -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}}
     events = await asked(relay, chunk("Hello"), finish(), usage(), body=body)
     assert events[-2]["usage"] == {**USAGE, "cost": 1.3e-05}
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["alone", "in the usage chunk"])
-async def test_the_explanation_is_in_the_last_chunk(relay: Relaying, told: bool) -> None:
+async def test_the_explanation_is_in_the_last_chunk(relay: RunningRelay, told: bool) -> None:
     body: dict[str, Any] = {"messages": [{"role": "user", "content": "x"}]}
     if told:
         body["stream_options"] = {"include_usage": True}
@@ -468,19 +477,19 @@ async def test_the_explanation_is_in_the_last_chunk(relay: Relaying, told: bool)
     assert ("usage" in events[-2]) is told
 
 
-async def test_no_explanation_is_given_of_an_answer_that_broke_off(relay: Relaying) -> None:
+async def test_no_explanation_is_given_of_an_answer_that_broke_off(relay: RunningRelay) -> None:
     events = await asked(relay, chunk("Hello"), Act.CUT, done=False, explanation={"reason": "rule"})
     assert not any("sluice" in event for event in events)
 
 
-async def test_a_whole_answer_has_no_frames(relay: Relaying) -> None:
+async def test_a_whole_answer_has_no_frames(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole())
     answer = await relay.complete(call("one/a"))
     assert await frames_of(answer) == []
     await answer.aclose()
 
 
-async def test_a_stream_without_end_that_holds_nothing_is_bounded(relay: Relaying) -> None:
+async def test_a_stream_without_end_that_holds_nothing_is_bounded(relay: RunningRelay) -> None:
     filler = sse({**HEAD, "choices": [], "filler": "x" * 1_000_000})
     relay.upstream.script("a", stream(*[filler] * 9, Act.STALL))
     relay.upstream.script("b", stream(chunk("Hello"), finish()))

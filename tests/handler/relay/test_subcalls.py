@@ -45,7 +45,17 @@ from tests.support.canned_answers import (
     whole,
 )
 from tests.support.canned_answers import usage as told_usage
-from tests.support.relaying import ASKED, OFFERING, PRICE, ROWS, Json, Relaying, call, frames_of, relaying
+from tests.support.running_relay import (
+    CHAT,
+    CHAT_WITH_TOOL,
+    PRICE,
+    ROWS,
+    Json,
+    RunningRelay,
+    call,
+    frames_of,
+    run_relay,
+)
 from tests.support.scripted_transport import Received, Script, ScriptedTransport, receive, reply_with
 from tests.support.virtual_clock import clock, run
 
@@ -56,7 +66,7 @@ BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"
 
 
 def several(*models: str, n: int = 3, body: Json | None = None, **how: Any) -> Call:
-    asked = call(*(models or ("one/a",)), body={**ASKED, "n": n, **(body or {})}, **how)
+    asked = call(*(models or ("one/a",)), body={**CHAT, "n": n, **(body or {})}, **how)
     return replace(asked, rows=ONE)
 
 
@@ -174,8 +184,8 @@ def test_a_stream_is_live() -> None:
 
 
 @pytest.fixture
-async def relay() -> AsyncIterator[Relaying]:
-    async with relaying() as made:
+async def relay() -> AsyncIterator[RunningRelay]:
+    async with run_relay() as made:
         yield made
 
 
@@ -193,7 +203,9 @@ def offering(completion: Json, *, legacy: bool) -> Json:
 
 
 @pytest.mark.parametrize("case", SINGLE, ids=lambda case: case.name)
-async def test_folding_the_stream_gives_the_whole_answer_of_every_format(relay: Relaying, case: Path) -> None:
+async def test_folding_the_stream_gives_the_whole_answer_of_every_format(
+    relay: RunningRelay, case: Path
+) -> None:
     dialect, quirks, legacy = configuration(case)
     row = PROVIDERS[read_file(case, "about.json")["provider"]]
     relay.rows["one"] = replace(
@@ -264,7 +276,7 @@ def test_tool_calls_are_numbered_within_their_choice() -> None:
             stream(role(), chunk(None, tool_calls=calls), chunk(None, tool_calls=more), finish("tool_calls"))
         )
 
-    received = told([calling("x"), calling("y")], stream=True, body=OFFERING)
+    received = told([calling("x"), calling("y")], stream=True, body=CHAT_WITH_TOOL)
     choices = fold(received.chunks)["choices"]
     assert [one["message"]["tool_calls"][0]["id"] for one in choices] == ["x", "y"]
     assert [one["finish_reason"] for one in choices] == ["tool_calls"] * 2
@@ -347,7 +359,7 @@ def test_each_part_is_asked_for_one_answer_with_a_seed_of_its_own(
 ) -> None:
     bodies = sent(3, body={"seed": seed})
     assert [body["seed"] for body in bodies] == seeds
-    assert all(body == {**ASKED, "model": "a", "seed": body["seed"]} for body in bodies)
+    assert all(body == {**CHAT, "model": "a", "seed": body["seed"]} for body in bodies)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +386,7 @@ def test_a_rules_cap_counts() -> None:
 
 def test_a_key_of_one_call_is_not_sent_with_several() -> None:
     async def headers(n: int) -> list[str | None]:
-        async with relaying() as relay:
+        async with run_relay() as relay:
             relay.rows["one"] = replace(relay.rows["one"], quirks=ALONE)
             relay.upstream.script("a", whole(completion()))
             await relay.complete(several(n=n, headers={"idempotency-key": "k", "openai-beta": "b"}))
@@ -609,7 +621,7 @@ def test_the_loser_of_a_hedge_takes_all_its_parts_along(streamed: bool) -> None:
     assert received.seconds == pytest.approx(2)
 
 
-async def test_connections_serve_again(relay: Relaying) -> None:
+async def test_connections_serve_again(relay: RunningRelay) -> None:
     relay.rows["one"] = replace(relay.rows["one"], quirks=ALONE)
     for _ in range(3):
         relay.upstream.script("a", stream(role(), chunk("Hello"), finish(), told_usage()))
@@ -618,7 +630,7 @@ async def test_connections_serve_again(relay: Relaying) -> None:
     assert relay.upstream.connections == 3
 
 
-async def test_a_credential_in_a_parts_failure_is_taken_out(relay: Relaying) -> None:
+async def test_a_credential_in_a_parts_failure_is_taken_out(relay: RunningRelay) -> None:
     relay.rows["one"] = replace(relay.rows["one"], quirks=ALONE, credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}

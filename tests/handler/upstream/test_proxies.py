@@ -22,7 +22,7 @@ from handler.upstream.proxies import read_proxies
 from tests.fault_injection.provider import self_signed
 from tests.support.misframing import MisframingProvider
 from tests.support.proxy import ForwardProxy
-from tests.support.relaying import call
+from tests.support.running_relay import call
 
 BOTH = {"HTTPS_PROXY": "http://tls.proxy:1", "HTTP_PROXY": "http://plain.proxy:2"}
 

@@ -29,8 +29,8 @@ Json = dict[str, Any]
 
 PRICE = Price(input=1_000_000_000, output=2_000_000_000)  # $1 and $2 per million tokens
 ROWS = {name: Provider(name=name, base_url="http://up/v1") for name in ("one", "two", "three")}
-ASKED: Json = {"messages": [{"role": "user", "content": "Hi"}]}
-OFFERING: Json = {**ASKED, "tools": [{"type": "function", "function": {"name": "f"}}]}
+CHAT: Json = {"messages": [{"role": "user", "content": "Hi"}]}
+CHAT_WITH_TOOL: Json = {**CHAT, "tools": [{"type": "function", "function": {"name": "f"}}]}
 
 
 def model(id: str, *, context: int | None = 8000, can: Sequence[str] = ()) -> Model:
@@ -52,7 +52,7 @@ def call(
     text = (
         body
         if isinstance(body, str)
-        else json.dumps({**(body or ASKED), **({"stream": True} if stream else {})})
+        else json.dumps({**(body or CHAT), **({"stream": True} if stream else {})})
     )
     chat = parse(text.encode(), {}, Settings())
     candidates = tuple(Candidate(one if isinstance(one, Model) else model(one)) for one in models)
@@ -77,7 +77,7 @@ def call(
 
 
 @dataclass
-class Relaying:
+class RunningRelay:
     """A relay over real sockets. `slept`: its pauses before repeated attempts."""
 
     upstream: Upstream
@@ -107,9 +107,9 @@ class Relaying:
 
 
 @asynccontextmanager
-async def relaying() -> AsyncIterator[Relaying]:
+async def run_relay() -> AsyncIterator[RunningRelay]:
     async with Upstream() as upstream, create_pool(Settings()) as http:
-        yield Relaying(upstream, http)
+        yield RunningRelay(upstream, http)
 
 
 async def frames_of(answer: Answer) -> list[bytes]:
