@@ -5,18 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.clients.harness import (
-    ECHO,
-    HELLO,
-    Story,
-    check,
-    delete_rule,
-    put_rule,
-    same,
-    soon,
-    text_of,
-    that,
-)
+from tests.clients.harness import ECHO, HELLO, Story, check, delete_rule, put_rule, same, soon, text_of, that
 
 # The record that a check writes: its effect is visible in the answer.
 RULE = {

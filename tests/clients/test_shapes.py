@@ -27,13 +27,7 @@ CLIENTS = {
     "openai-node and the AI SDK": ["node", str(NODE / "shapes.mjs")],
 }
 CASES = [
-    {
-        "name": shape.name,
-        "model": f"odd/{number}",
-        "tools": TOOLS,
-        "stream": stream,
-        **shape.expected,
-    }
+    {"name": shape.name, "model": f"odd/{number}", "tools": TOOLS, "stream": stream, **shape.expected}
     for number, shape in enumerate(HOST_ANSWERS)
     for stream in (False, True)
     if (shape.events if stream else shape.whole) is not None

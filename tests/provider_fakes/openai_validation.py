@@ -224,12 +224,4 @@ def data_of(url: str, kind: str) -> tuple[str, str] | None:
     return found[1], found[2]
 
 
-RULES: tuple[Rule[Family], ...] = (
-    _conversation,
-    _assistants,
-    _media,
-    _numbers,
-    _reasoning,
-    _tools,
-    _format,
-)
+RULES: tuple[Rule[Family], ...] = (_conversation, _assistants, _media, _numbers, _reasoning, _tools, _format)

@@ -150,10 +150,7 @@ async def test_the_id_of_a_refused_key_is_only_in_the_log(
 ) -> None:
     item = key_item(NARROW, id="n1", project="support", **fields)
     gateway.tables.keys[item["hash"]] = item
-    known, unknown = (
-        await gateway.chat(key=NARROW),
-        await gateway.chat(key="sk-sluice-" + "u" * 43),
-    )
+    known, unknown = (await gateway.chat(key=NARROW), await gateway.chat(key="sk-sluice-" + "u" * 43))
     assert [logged["key"] for logged in gateway.lines if logged["message"] == "request"] == ["n1", None]
     assert known.body == unknown.body
     assert known.headers.keys() == unknown.headers.keys()

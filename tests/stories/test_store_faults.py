@@ -417,9 +417,7 @@ async def test_a_new_instance_with_a_faulty_dynamodb_recovers(database: Database
     await gateway.gateway.aclose()
 
 
-async def test_hanging_key_reads_block_neither_the_rules_nor_the_loops_threads(
-    database: Database,
-) -> None:
+async def test_hanging_key_reads_block_neither_the_rules_nor_the_loops_threads(database: Database) -> None:
     database.fault = Fault.HANG
     store = database.store(timeout=3, budget=0.5)
     reads = [asyncio.ensure_future(store.load_key(f"{number:064}")) for number in range(50)]

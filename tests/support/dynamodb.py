@@ -63,10 +63,7 @@ class Database(LoopbackServer):
         self.calls: list[str] = []
 
     def store(self, *, timeout: float = 2.0, budget: float = 5.0) -> Store:
-        environment = {
-            "AWS_ENDPOINT_URL_DYNAMODB": f"http://{self.address}",
-            "AWS_REGION": "us-east-1",
-        }
+        environment = {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{self.address}", "AWS_REGION": "us-east-1"}
         settings = Settings(environment=environment)
         return Store(create_client(settings, attempts=1, read_timeout=timeout), settings, timeout=budget)
 

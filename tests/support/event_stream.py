@@ -29,11 +29,7 @@ def framed(event: Mapping[str, Any]) -> bytes:
     """The message of an event `{type: {...}}`. A type that ends in Exception is sent as an exception."""
     ((name, fields),) = event.items()
     kind = "exception" if name.endswith("Exception") else "event"
-    headers = {
-        f":{kind}-type": name,
-        ":content-type": "application/json",
-        ":message-type": kind,
-    }
+    headers = {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}
     return message(headers, json.dumps(fields, ensure_ascii=False).encode())
 
 

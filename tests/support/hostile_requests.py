@@ -61,6 +61,10 @@ def _route(id: str, method: str, path: str, status: int = 404, code: str = "unkn
     return Hostile(id=id, body=chat(), method=method, path=path, status=status, code=code, by="app")
 
 
+def _model(id: str, model: str) -> Hostile:
+    return Hostile(id=id, body=chat(model=model), param="model", by="app")
+
+
 def _schema(depth: int) -> Any:
     return {"a": _schema(depth - 1)} if depth > 1 else {}
 
@@ -259,10 +263,7 @@ HEADERS = (
     _header("op-tags nested deeply", "op-tags", "[" * 5000),
     _header("op-tags that are a list", "op-tags", '["a"]'),
     Hostile(
-        id="a tag in op-tags that is an object",
-        body=chat(),
-        headers={"op-tags": '{"a": {}}'},
-        param="tags.a",
+        id="a tag in op-tags that is an object", body=chat(), headers={"op-tags": '{"a": {}}'}, param="tags.a"
     ),
     Hostile(
         id="20 tags from two sources",
@@ -301,11 +302,7 @@ APP = (
     _route("POST to models", "POST", "/v1/models", 405, "method_not_allowed"),
     _route("PUT to health", "PUT", "/health", 405, "method_not_allowed"),
     Hostile(
-        id="a body over the limit",
-        body=b" " * 6_000_001,
-        status=413,
-        code="request_too_large",
-        by="app",
+        id="a body over the limit", body=b" " * 6_000_001, status=413, code="request_too_large", by="app"
     ),
     Hostile(
         id="a small body that is large once it is parsed",
@@ -314,23 +311,11 @@ APP = (
         code="request_too_large",
         by="parse",
     ),
-    Hostile(
-        id="a model's name with a line end",
-        body=chat(model="gpt-5\r\nx-evil: 1"),
-        param="model",
-        by="app",
-    ),
-    Hostile(
-        id="a model's name with a parent path",
-        body=chat(model="openai/../../secrets"),
-        param="model",
-        by="app",
-    ),
-    Hostile(
-        id="a model's name that is a URL", body=chat(model="http://169.254.169.254/"), param="model", by="app"
-    ),
-    Hostile(id="a model's name of half a surrogate pair", body=chat(model="\ud800"), param="model", by="app"),
-    Hostile(id="a model's name that is too long", body=chat(model="a" * 201), param="model", by="app"),
+    _model("a model's name with a line end", "gpt-5\r\nx-evil: 1"),
+    _model("a model's name with a parent path", "openai/../../secrets"),
+    _model("a model's name that is a URL", "http://169.254.169.254/"),
+    _model("a model's name of half a surrogate pair", "\ud800"),
+    _model("a model's name that is too long", "a" * 201),
     Hostile(
         id="an unknown model",
         body=chat(model="nobody/nothing"),

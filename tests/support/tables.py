@@ -27,10 +27,7 @@ def dynamodb(settings: Settings = SETTINGS) -> Iterator[Any]:
     """
     with mock_aws():
         client = Session().create_client(
-            "dynamodb",
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
+            "dynamodb", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
         )
         _serialize(client)
         create_tables(client, settings)

@@ -827,8 +827,7 @@ CASES: list[Case] = [
         "gemini",
         {"usage.completion_tokens": 12, "usage.completion_tokens_details.reasoning_tokens": 10},
         whole=gemini_answer(
-            {"text": "Hi"},
-            usage={"promptTokenCount": 3, "candidatesTokenCount": 2, "thoughtsTokenCount": 10},
+            {"text": "Hi"}, usage={"promptTokenCount": 3, "candidatesTokenCount": 2, "thoughtsTokenCount": 10}
         ),
     ),
     AnswerCase(
@@ -838,11 +837,7 @@ CASES: list[Case] = [
         {"usage.completion_tokens": 12, "usage.completion_tokens_details.reasoning_tokens": 10},
         whole=claude_message(
             text("Hi"),
-            usage={
-                "input_tokens": 3,
-                "output_tokens": 12,
-                "output_tokens_details": {"thinking_tokens": 10},
-            },
+            usage={"input_tokens": 3, "output_tokens": 12, "output_tokens_details": {"thinking_tokens": 10}},
         ),
     ),
     CheckCase(117, "xAI's separate reasoning tokens count as output", check_xai_reasoning),
@@ -947,14 +942,7 @@ CASES: list[Case] = [
             124, f"an error that is {how}", target, failure_class, status=status, body=body, expected=expected
         )
         for how, target, status, body, failure_class, expected in (
-            (
-                "a page",
-                "openai",
-                502,
-                b"<html>secret</html>",
-                "server",
-                {"message": "The provider failed."},
-            ),
+            ("a page", "openai", 502, b"<html>secret</html>", "server", {"message": "The provider failed."}),
             ("empty", "vllm", 500, b"", "server", {"message": "The provider failed."}),
             ("a list", "gemini", 429, [{"error": {"code": 429, "message": "x"}}], "rate_limit", {}),
             (

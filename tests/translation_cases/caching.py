@@ -170,11 +170,7 @@ CASES: list[Case] = [
         },
     ),
     CheckCase(147, "the same request has the same bytes", check_stable_bytes),
-    CheckCase(
-        147,
-        "a continued conversation has the same beginning",
-        check_stable_beginning,
-    ),
+    CheckCase(147, "a continued conversation has the same beginning", check_stable_beginning),
     RequestCase(
         148,
         "fields of one provider's answers are not sent to another",
@@ -200,9 +196,7 @@ CASES: list[Case] = [
                 "messages.1.tool_calls.0.thought_signature": ABSENT,
                 "messages.1.tool_calls.0.function.name": "look",
             },
-            "openai": {
-                "messages.1": assistant(None, call("call_1__thought__c2ln")),
-            },
+            "openai": {"messages.1": assistant(None, call("call_1__thought__c2ln"))},
             "gemini": {
                 "contents.1.parts.1": {
                     "functionCall": {"id": "call_1", "name": "look", "args": {}},

@@ -215,10 +215,7 @@ def _check_refused(run: Callable[[], object], expected: Refusal) -> None:
 def _check_decided(chat: Json, target: str, refused: Refusal | None) -> None:
     check_chat(chat, max_n=8)
     _, model = row_and_model(target)
-    live = LiveState(
-        available=frozenset(PROVIDERS),
-        unsupported=unsupported_features(PROVIDERS.values()),
-    )
+    live = LiveState(available=frozenset(PROVIDERS), unsupported=unsupported_features(PROVIDERS.values()))
     facts = facts_of_request({**chat, "model": model.id})
     decision = decide(facts, RuleSet.read([]), load_catalog(), live)
     if refused is None:

@@ -313,10 +313,7 @@ CASES: list[Case] = [
         left_out("stop", "openai/o3", "openai/gpt-5", "xai", "perplexity"),
     ),
     RequestCase(
-        67,
-        "n is sent to providers that take it",
-        chat(n=2),
-        {"openai": {"n": 2}, "mistral": {"n": 2}},
+        67, "n is sent to providers that take it", chat(n=2), {"openai": {"n": 2}, "mistral": {"n": 2}}
     ),
     RequestCase(
         67,
@@ -449,10 +446,7 @@ CASES: list[Case] = [
             },
             NOVA: {"additionalModelRequestFields": ABSENT, "dropped": ("reasoning_effort",)},
             OPUS: {"output_config.effort": "xhigh", "dropped": ()},
-            "anthropic/claude-sonnet-4-6": {
-                "output_config.effort": "high",
-                "dropped": ("reasoning_effort",),
-            },
+            "anthropic/claude-sonnet-4-6": {"output_config.effort": "high", "dropped": ("reasoning_effort",)},
             "gemini": {
                 "generationConfig.thinkingConfig.thinkingLevel": "HIGH",
                 "dropped": ("reasoning_effort",),

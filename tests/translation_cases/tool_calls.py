@@ -359,10 +359,7 @@ CASES: list[Case] = [
                 "messages.1.content.0.id": "call_1_x_bfb11148",
                 "messages.2.content.0.tool_use_id": "call_1_x_bfb11148",
             },
-            "mistral": {
-                "messages.1.tool_calls.0.id": "bfb111483",
-                "messages.2.tool_call_id": "bfb111483",
-            },
+            "mistral": {"messages.1.tool_calls.0.id": "bfb111483", "messages.2.tool_call_id": "bfb111483"},
             "openai": {"messages.1.tool_calls.0.id": "call.1/x"},
         },
     ),
@@ -460,10 +457,7 @@ CASES: list[Case] = [
         35,
         "a name whose encoded form is too long is refused",
         chat(tools=[tool("x" * 63 + ".")]),
-        {
-            "anthropic": {"tools.0.name": "x" * 63 + "_x2e_"},
-            "bedrock": Refusal("tools[0].function.name"),
-        },
+        {"anthropic": {"tools.0.name": "x" * 63 + "_x2e_"}, "bedrock": Refusal("tools[0].function.name")},
     ),
     RequestCase(
         35,
@@ -830,10 +824,7 @@ CASES: list[Case] = [
                 "messages.1.content.1": tool_use("a"),
             },
             **{
-                name: {
-                    "messages.1.tool_calls.0": call("a"),
-                    "messages.1.reasoning_details": ABSENT,
-                }
+                name: {"messages.1.tool_calls.0": call("a"), "messages.1.reasoning_details": ABSENT}
                 for name in ("openai", "azure", "xai", "groq", "together", "vllm")
             },
         },

@@ -276,11 +276,7 @@ CASES: list[Case] = [
         "protocol",
         events=frames(converse_events([converse_text("Hi")]))[:-1] + b"\0",
     ),
-    CheckCase(
-        136,
-        "a stream fails over until its first content",
-        with_relay(check_failure_before_content),
-    ),
+    CheckCase(136, "a stream fails over until its first content", with_relay(check_failure_before_content)),
     CheckCase(
         136,
         "a stream of Converse fails over until its first content",
