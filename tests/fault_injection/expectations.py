@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from handler.endpoints.streaming import HEAD_AFTER
 from handler.errors import ACTIONS
 from tests.fault_injection.faults import FAULTS
-from tests.fault_injection.gateway import Observed, Setup
+from tests.fault_injection.gateway import Observation, Setup
 from tests.fault_injection.replies import ANSWER
 from tests.support.upstream import Request
 
@@ -61,7 +61,7 @@ def expected_for(name: str, setup: Setup, *, stream: bool) -> Expected:
     return Expected(models=models, failure_class=failure_class, attempts=attempts)
 
 
-def mismatches(observed: Observed, name: str, setup: Setup, attempts: list[Request]) -> list[str]:
+def mismatches(observed: Observation, name: str, setup: Setup, attempts: list[Request]) -> list[str]:
     """How the observation differs from what it must be."""
     expected = expected_for(name, setup, stream=observed.stream)
     found = _check_answer(observed, expected, name) if expected.models else _check_error(observed, expected)
@@ -72,7 +72,7 @@ def mismatches(observed: Observed, name: str, setup: Setup, attempts: list[Reque
     ]
 
 
-def _check_always(observed: Observed) -> Iterator[str]:
+def _check_always(observed: Observation) -> Iterator[str]:
     if observed.looks_complete and observed.text != ANSWER:
         yield f"a truncated answer that looks whole: {len(observed.text)} of {len(ANSWER)} characters"
     if observed.response.body.count(b"[DONE]") > 1:
@@ -83,7 +83,7 @@ def _check_always(observed: Observed) -> Iterator[str]:
         yield "the response has no end"
 
 
-def _check_answer(observed: Observed, expected: Expected, name: str) -> Iterator[str]:
+def _check_answer(observed: Observation, expected: Expected, name: str) -> Iterator[str]:
     if not observed.looks_complete:
         yield f"no complete answer: {summary(observed)}"
         return
@@ -95,7 +95,7 @@ def _check_answer(observed: Observed, expected: Expected, name: str) -> Iterator
         yield "the last chunk does not say that the stream was resumed"
 
 
-def _check_error(observed: Observed, expected: Expected) -> Iterator[str]:
+def _check_error(observed: Observation, expected: Expected) -> Iterator[str]:
     status, code = ENDS.get(expected.failure_class, OTHERWISE)
     late = observed.stream and observed.seconds >= HEAD_AFTER  # after the head was sent
     status = 200 if expected.in_band or late else status
@@ -117,7 +117,7 @@ def _check_error(observed: Observed, expected: Expected) -> Iterator[str]:
 
 
 def _check_attempts(
-    observed: Observed, expected: Expected, attempts: list[Request], provider: str
+    observed: Observation, expected: Expected, attempts: list[Request], provider: str
 ) -> Iterator[str]:
     """How the requests that the provider received differ."""
     if provider == "faulty" and len(attempts) != expected.attempts:
@@ -132,7 +132,7 @@ def _check_attempts(
         yield f"a second attempt before {expected.retry_after} s were over"
 
 
-def summary(observed: Observed) -> str:
+def summary(observed: Observation) -> str:
     """A short description of the observation."""
     if observed.looks_complete:
         how = f" resumed at {observed.sluice.get('at_chars')}" if "resumed_from" in observed.sluice else ""

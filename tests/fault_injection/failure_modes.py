@@ -82,11 +82,9 @@ def cut(request: ProviderRequest) -> Reply:
 
 def cut_in_call(request: ProviderRequest) -> Reply:
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "look", "arguments": '{"wh'}}
-    return (
-        stream(role(), chunk(None, tool_calls=[call]), Act.CUT, done=False)
-        if request.stream
-        else cut(request)
-    )
+    if not request.stream:
+        return cut(request)
+    return stream(role(), chunk(None, tool_calls=[call]), Act.CUT, done=False)
 
 
 def cut_in_character(request: ProviderRequest) -> Reply:

@@ -65,7 +65,7 @@ class Setup:
 
 
 @dataclass(slots=True)
-class Observed:
+class Observation:
     """What the caller of one request received."""
 
     response: Response
@@ -87,7 +87,7 @@ class Observed:
         ended = self.done if self.stream else self.response.ended
         return self.response.status == 200 and self.error is None and ended and self.finish is not None
 
-    def read(self) -> Observed:
+    def read(self) -> Observation:
         if not self.stream or self.response.status != 200:
             self._read_part(self.response.json, "message")
             return self
@@ -116,17 +116,16 @@ class GatewayClient:
     setup: Setup
     running: RunningGateway
 
-    async def ask(self, name: str, *, stream: bool, user: str = "one", **fields: Any) -> Observed:
+    async def ask(self, name: str, *, stream: bool, user: str = "one", **fields: Any) -> Observation:
         """Sends a request for the model of this fault."""
-        began = clock()
-        how: Json = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+        start = clock()
+        options: Json = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
         id = f"{FAULTS[name].provider if name in FAULTS else 'spare'}/{name}"
-        offered = FAULTS[name].tools if name in FAULTS else ()
-        if offered:
-            how["tools"] = [{"type": "function", "function": {"name": each}} for each in offered]
-        chat = {"model": id, "user": user, **how, **self.setup.request_fields(), **fields}
+        if name in FAULTS and (tools := FAULTS[name].tools):
+            options["tools"] = [{"type": "function", "function": {"name": each}} for each in tools]
+        chat = {"model": id, "user": user, **options, **self.setup.request_fields(), **fields}
         response = await self.running.chat(headers={"x-sluice-explain": "1"}, **chat)
-        return Observed(response, clock() - began, stream).read()
+        return Observation(response, clock() - start, stream).read()
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.fault_injection.expectations import summary
-from tests.fault_injection.gateway import SPARE, Observed, Setup, open_client
+from tests.fault_injection.gateway import SPARE, Observation, Setup, open_client
 from tests.fault_injection.provider import FaultyProvider
 from tests.fault_injection.replies import ANSWER, Profile
 from tests.support.upstream import Request
@@ -23,7 +23,7 @@ NO_PREFILL = "spare/spare-no-prefill"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    observed: Observed
+    observed: Observation
     attempts: list[Request]  # on the primary
     fallback_attempts: list[Request]
     alive: bool  # a healthy request succeeds afterwards
@@ -208,7 +208,7 @@ async def _single(scenario: Scenario, faulty: FaultyProvider, *, stream: bool) -
 
 async def _flapping(times: Profile, *, stream: bool) -> list[str]:
     """S15: the primary is down, and requests follow one another."""
-    observed: list[tuple[float, Observed]] = []
+    observed: list[tuple[float, Observation]] = []
     async with (
         FaultyProvider(times=times) as faulty,
         open_client(faulty, Setup(with_rule=False, models_known=False)) as gateway,
@@ -220,7 +220,7 @@ async def _flapping(times: Profile, *, stream: bool) -> list[str]:
         return list(_flapped(observed, len(faulty.attempts("flapping")), times.outage))
 
 
-def _flapped(observed: list[tuple[float, Observed]], attempts: int, outage: float) -> Iterator[str]:
+def _flapped(observed: list[tuple[float, Observation]], attempts: int, outage: float) -> Iterator[str]:
     """`attempts`: on the primary."""
     for at, one in observed:
         if not (one.looks_complete and one.text == ANSWER):

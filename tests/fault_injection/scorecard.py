@@ -17,8 +17,7 @@ import time
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 
-from tests.fault_injection import expectations as expectations
-from tests.fault_injection import scenarios
+from tests.fault_injection import expectations, scenarios
 from tests.fault_injection.faults import FAULTS
 from tests.fault_injection.gateway import SPARE, Setup, open_client
 from tests.fault_injection.provider import FaultyProvider

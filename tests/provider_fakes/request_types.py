@@ -48,11 +48,8 @@ def mismatch(reader: TypeAdapter[Any], body: Any) -> tuple[str, str] | None:
     Unions hold the blocks of answers, too, which take any field and become objects: the result is compared.
     """
     try:
-        return (
-            None
-            if evaluate_lists(reader.validate_python(body)) == body
-            else ("", "not a value for a request")
-        )
+        known = evaluate_lists(reader.validate_python(body)) == body
+        return None if known else ("", "not a value for a request")
     except ValidationError as error:
         first = _closest_error(error.errors())
         return ".".join(map(str, first["loc"])), first["msg"]

@@ -15,10 +15,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fault_injection import expectations as expectations
-from tests.fault_injection import scenarios
+from tests.fault_injection import expectations, scenarios
 from tests.fault_injection.faults import FAULTS
-from tests.fault_injection.gateway import CANARY, SPARE, GatewayClient, Observed, Setup, open_client, text
+from tests.fault_injection.gateway import CANARY, SPARE, GatewayClient, Observation, Setup, open_client, text
 from tests.fault_injection.provider import FaultyProvider
 from tests.fault_injection.replies import ANSWER, FAST, FULL, Profile
 from tests.support.asgi import Response
@@ -36,7 +35,7 @@ SETUPS = [
 ]
 
 
-async def ask(gateway: GatewayClient, name: str, *, stream: bool, user: str = "one") -> Observed:
+async def ask(gateway: GatewayClient, name: str, *, stream: bool, user: str = "one") -> Observation:
     async with asyncio.timeout(HANGS):
         return await gateway.ask(name, stream=stream, user=user)
 
