@@ -64,15 +64,15 @@ TAUGHT = [
 ]
 
 
-@pytest.mark.parametrize(("told", "taught"), TAUGHT)
-def test_an_event_teaches_when_it_brings_words_and_nothing_else(told: Json, taught: bool) -> None:
-    text = json.dumps(told, ensure_ascii=False)
-    found = affixes_of(text, told)
-    assert (found is not None) is taught
+@pytest.mark.parametrize(("event", "learned"), TAUGHT)
+def test_an_event_teaches_when_it_brings_words_and_nothing_else(event: Json, learned: bool) -> None:
+    text = json.dumps(event, ensure_ascii=False)
+    found = affixes_of(text, event)
+    assert (found is not None) is learned
     assert (
         found is None
         or found.prefix
-        + json.dumps(told["choices"][0]["delta"]["content"], ensure_ascii=False)[1:-1]
+        + json.dumps(event["choices"][0]["delta"]["content"], ensure_ascii=False)[1:-1]
         + found.suffix
         == text
     )
@@ -101,7 +101,7 @@ TEXTS = st.one_of(
 )
 
 
-def heard(texts: Sequence[str], *, stateless_text: bool) -> tuple[list[bytes], int, int, str | None]:
+def read_stream(texts: Sequence[str], *, stateless_text: bool) -> tuple[list[bytes], int, int, str | None]:
     frames = ClientStream(
         OpenAI().stream(Quirks()), model="p/m", wants_usage=True, stateless_text=stateless_text
     )
@@ -112,14 +112,14 @@ def heard(texts: Sequence[str], *, stateless_text: bool) -> tuple[list[bytes], i
 
 @given(st.lists(TEXTS, max_size=12))
 def test_a_stream_that_is_not_parsed_throughout_gives_the_same(texts: list[str]) -> None:
-    assert heard(texts, stateless_text=True) == heard(texts, stateless_text=False)
+    assert read_stream(texts, stateless_text=True) == read_stream(texts, stateless_text=False)
 
 
 def test_the_model_is_told_rightly_wherever_it_stands() -> None:
     """Behind the words, it is no part of how the events begin."""
     texts = [json.dumps(dict(reversed(event(words).items()))) for words in ("a", "a", "a", "b", "c")]
     texts = [text.replace('"model": "m", ', "")[:-1] + ', "model": "m"}' for text in texts]
-    frames, *_ = heard(texts, stateless_text=True)
+    frames, *_ = read_stream(texts, stateless_text=True)
     assert [json.loads(frame.removeprefix(b"data: "))["model"] for frame in frames if frame] == ["p/m"] * 5
 
 

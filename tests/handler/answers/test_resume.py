@@ -36,8 +36,8 @@ def resumed(
 ) -> tuple[Received, ScriptedTransport]:
     """One stream under `recovery: resume`; each candidate in turn does as its script says."""
     transport = ScriptedTransport(dict(zip("abc", scripts, strict=False)))
-    asked = call(*models[: len(scripts)], stream=True, **{"recovery": "resume", "retries": 0, **how})
-    return run(receive(transport, asked)), transport
+    chat_call = call(*models[: len(scripts)], stream=True, **{"recovery": "resume", "retries": 0, **how})
+    return run(receive(transport, chat_call)), transport
 
 
 BREAKS = [
@@ -61,36 +61,41 @@ HOWS = pytest.mark.parametrize("able", [True, False], ids=["from a prefill", "by
 def test_the_next_candidate_finishes_what_broke_off(
     ending: list[Any], failure_class: str, able: bool
 ) -> None:
-    told, transport = resumed(
+    received, transport = resumed(
         [break_after(HALF, *ending)],
         [answer_with(TEXT, id="chatcmpl-2")],
         models=("one/a", ABLE if able else "two/b"),
     )
-    assert told.text == TEXT
-    assert told.done
-    assert told.classes == [f"one/a {failure_class}", "two/b ok"]
+    assert received.text == TEXT
+    assert received.done
+    assert received.classes == [f"one/a {failure_class}", "two/b ok"]
     assert [prefilled(body) for body in transport.requests_for("b")] == [HALF.rstrip() if able else ""]
-    assert {(one["id"], one["created"]) for one in told.chunks} == {(HEAD["id"], HEAD["created"])}
-    assert [one["delta"]["role"] for one in told.choices if "role" in one["delta"]] == ["assistant"]
-    assert [one["finish_reason"] for one in told.choices if one["finish_reason"]] == ["stop"]
-    served = [one["model"] for one in told.chunks]
+    assert {(one["id"], one["created"]) for one in received.chunks} == {(HEAD["id"], HEAD["created"])}
+    assert [one["delta"]["role"] for one in received.choices if "role" in one["delta"]] == ["assistant"]
+    assert [one["finish_reason"] for one in received.choices if one["finish_reason"]] == ["stop"]
+    served = [one["model"] for one in received.chunks]
     assert served == sorted(served), "from the break on, the new model's id"
     assert set(served) == {"one/a", "two/b"}
-    assert [one.get("sluice") for one in told.chunks if "sluice" in one] == [told.chunks[-1]["sluice"]]
-    assert told.chunks[-1]["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
+    assert [one.get("sluice") for one in received.chunks if "sluice" in one] == [
+        received.chunks[-1]["sluice"]
+    ]
+    assert received.chunks[-1]["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
 
 
 def test_a_prefill_is_the_only_difference_from_a_fresh_request() -> None:
     _, transport = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], models=("one/a", ABLE))
     fresh = ScriptedTransport({"b": [answer_with(TEXT)]})
     run(receive(fresh, call(ABLE, stream=True, recovery="resume")))
-    (asked,), (plain,) = transport.requests_for("b"), fresh.requests_for("b")
-    assert asked.pop("messages") == [*plain.pop("messages"), {"role": "assistant", "content": HALF.rstrip()}]
-    assert asked == plain
+    (resuming,), (plain,) = transport.requests_for("b"), fresh.requests_for("b")
+    assert resuming.pop("messages") == [
+        *plain.pop("messages"),
+        {"role": "assistant", "content": HALF.rstrip()},
+    ]
+    assert resuming == plain
 
 
 @pytest.mark.parametrize(
-    ("goes_on", "text"),
+    ("continuation", "text"),
     [
         pytest.param("    return", "def f():\n    return", id="nothing"),
         pytest.param("\n    return", "def f():\n    return", id="it again"),
@@ -101,32 +106,32 @@ def test_a_prefill_is_the_only_difference_from_a_fresh_request() -> None:
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 5, 99])
-def test_what_a_prefill_leaves_open_is_not_said_twice(goes_on: str, text: str, size: int) -> None:
+def test_what_a_prefill_leaves_open_is_not_said_twice(continuation: str, text: str, size: int) -> None:
     """White space at its end is left out of it, and a model may say it again. Some give the prefill back."""
-    said = [chunk(goes_on[at : at + size]) for at in range(0, len(goes_on), size)]
-    told, _ = resumed(
+    chunks = [chunk(continuation[at : at + size]) for at in range(0, len(continuation), size)]
+    received, _ = resumed(
         [break_after("def f():\n", Act.CUT)],
-        [lambda _: stream(role(), *said, finish())],
+        [lambda _: stream(role(), *chunks, finish())],
         models=("one/a", ABLE),
     )
-    assert (told.text, told.done) == (text, True)
+    assert (received.text, received.done) == (text, True)
 
 
 def test_white_space_alone_is_no_prefill() -> None:
-    told, transport = resumed(
+    received, transport = resumed(
         [break_after(" \n", Act.CUT)], [answer_with(" \nHello")], models=("one/a", ABLE)
     )
-    assert (told.text, told.done) == (" \nHello", True)
+    assert (received.text, received.done) == (" \nHello", True)
     assert prefilled(transport.requests_for("b")[0]) == ""
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 20, 21, 1000])
 def test_a_restart_says_nothing_twice_however_it_is_cut(size: int) -> None:
     cut = [chunk(TEXT[at : at + size]) for at in range(0, len(TEXT), size)]
-    told, _ = resumed([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *cut, finish())])
-    assert told.text == TEXT
-    assert told.done
-    assert not [one for one in told.choices if one["delta"].get("content") == ""][1:]
+    received, _ = resumed([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *cut, finish())])
+    assert received.text == TEXT
+    assert received.done
+    assert not [one for one in received.choices if one["delta"].get("content") == ""][1:]
 
 
 @pytest.mark.parametrize(
@@ -142,25 +147,25 @@ def test_a_long_answer_is_resumed_up_to_a_size(characters: int, rescued: bool) -
     pieces = [chunk(text[at : at + 50_000]) for at in range(0, MAX_SENT, 50_000)]
     broken = stream(role(), *pieces, *[chunk("!")] * (characters - MAX_SENT), Act.CUT, done=False)
     again = stream(role(), *pieces, chunk("And so on."), finish())
-    told, _ = resumed([lambda _: broken], [lambda _: again])
-    assert (told.done, told.text == f"{text}And so on.") == (rescued, rescued)
+    received, _ = resumed([lambda _: broken], [lambda _: again])
+    assert (received.done, received.text == f"{text}And so on.") == (rescued, rescued)
 
 
 def test_an_answer_of_which_only_the_end_was_missing_is_finished() -> None:
-    told, _ = resumed([break_after(TEXT, Act.CUT)], [answer_with(TEXT)])
-    assert (told.text, told.done) == (TEXT, True)
+    received, _ = resumed([break_after(TEXT, Act.CUT)], [answer_with(TEXT)])
+    assert (received.text, received.done) == (TEXT, True)
 
 
 def test_it_goes_on_as_often_as_there_are_candidates() -> None:
-    told, transport = resumed(
+    received, transport = resumed(
         [break_after(HALF, Act.CUT)],
         [break_after(TEXT[20:30], Act.STALL)],
         [answer_with(TEXT)],
         models=("one/a", ABLE, "three/c"),
     )
-    assert (told.text, told.done) == (TEXT, True)
-    assert told.classes == ["one/a network", "two/b timeout_idle", "three/c ok"]
-    assert told.chunks[-1]["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
+    assert (received.text, received.done) == (TEXT, True)
+    assert received.classes == ["one/a network", "two/b timeout_idle", "three/c ok"]
+    assert received.chunks[-1]["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
     assert transport.observed == [
         ("one/a", "ok", None),
         ("one/a", "network", None),
@@ -171,23 +176,23 @@ def test_it_goes_on_as_often_as_there_are_candidates() -> None:
 
 
 def test_what_fails_before_it_brings_anything_new_is_passed_over() -> None:
-    told, _ = resumed([break_after(HALF, Act.CUT)], [break_after(TEXT[:9], Act.CUT)], [answer_with(TEXT)])
-    assert (told.text, told.done) == (TEXT, True)
-    assert told.classes == ["one/a network", "two/b network", "three/c ok"]
+    received, _ = resumed([break_after(HALF, Act.CUT)], [break_after(TEXT[:9], Act.CUT)], [answer_with(TEXT)])
+    assert (received.text, received.done) == (TEXT, True)
+    assert received.classes == ["one/a network", "two/b network", "three/c ok"]
 
 
 REFUSED = whole({"error": {"message": "Prefill is not supported."}}, status=400)
 
 
 def unwilling(text: str) -> Script:
-    return lambda asked: REFUSED if prefilled(asked) else answer_with(text)(asked)
+    return lambda body: REFUSED if prefilled(body) else answer_with(text)(body)
 
 
 def test_a_candidate_that_refuses_the_prefill_starts_over() -> None:
-    told, transport = resumed([break_after(HALF, Act.CUT)], [unwilling(TEXT)], models=("one/a", ABLE))
-    assert (told.text, told.done) == (TEXT, True)
+    received, transport = resumed([break_after(HALF, Act.CUT)], [unwilling(TEXT)], models=("one/a", ABLE))
+    assert (received.text, received.done) == (TEXT, True)
     assert [prefilled(body) for body in transport.requests_for("b")] == [HALF.rstrip(), ""]
-    assert told.classes == ["one/a network", "two/b invalid_request", "two/b ok"]
+    assert received.classes == ["one/a network", "two/b invalid_request", "two/b ok"]
 
 
 LOST = [
@@ -207,18 +212,18 @@ LOST = [
 
 @pytest.mark.parametrize(("last", "able"), LOST)
 def test_when_nobody_can_go_on_the_break_itself_is_told(last: Script, able: bool) -> None:
-    told, transport = resumed(
+    received, transport = resumed(
         [break_after(HALF, Act.CUT)], [last], models=("one/a", ABLE if able else "two/b")
     )
-    assert told.text == HALF
-    assert not told.done
-    assert told.failure["metadata"]["class"] == "network"
-    assert told.failure["metadata"]["provider"] == "one"
-    assert told.failure["code"] == "upstream_error"
-    assert told.failure["message"].startswith("The answer broke off: one/a (network, 200), two/b (")
-    assert len(told.failure["metadata"]["attempts"]) == 1 + len(transport.requests_for("b"))
-    assert told.answer is not None
-    assert told.answer.failure
+    assert received.text == HALF
+    assert not received.done
+    assert received.failure["metadata"]["class"] == "network"
+    assert received.failure["metadata"]["provider"] == "one"
+    assert received.failure["code"] == "upstream_error"
+    assert received.failure["message"].startswith("The answer broke off: one/a (network, 200), two/b (")
+    assert len(received.failure["metadata"]["attempts"]) == 1 + len(transport.requests_for("b"))
+    assert received.answer is not None
+    assert received.answer.failure
 
 
 TOOL = chunk(None, tool_calls=[{"index": 0, "id": "c", "type": "function", "function": {"name": "f"}}])
@@ -246,58 +251,60 @@ NEVER = [
 @pytest.mark.parametrize(("fields", "events"), NEVER)
 def test_what_is_not_one_text_is_not_gone_on_with(fields: Json, events: list[Json]) -> None:
     native = [model(id, can=["json_object", "json_schema"]) for id in ("one/a", "two/b")]
-    told, transport = resumed(
+    received, transport = resumed(
         [break_after("Hello", *events, Act.CUT)],
         [answer_with(TEXT)],
         models=tuple(native),
         body={**CHAT, **fields},
     )
-    assert not told.done
-    assert "error" in told.events[-1]
+    assert not received.done
+    assert "error" in received.events[-1]
     assert transport.requests_for("b") == []
 
 
 def test_a_text_format_is_one_text() -> None:
     body = {**CHAT, "response_format": {"type": "text"}, "n": 1, "logprobs": False}
-    told, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], body=body)
-    assert told.done
+    received, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], body=body)
+    assert received.done
 
 
 @pytest.mark.parametrize("recovery", ["error", "resume"])
 def test_without_another_candidate_or_the_rule_it_ends_in_an_error(recovery: str) -> None:
     scripts = [[break_after(HALF, Act.CUT)], [answer_with(TEXT)]][: 1 if recovery == "resume" else 2]
-    told, transport = resumed(*scripts, recovery=recovery)
-    assert (told.text, told.done) == (HALF, False)
+    received, transport = resumed(*scripts, recovery=recovery)
+    assert (received.text, received.done) == (HALF, False)
     assert len(transport.requests) == 1
 
 
 def test_one_deadline_bounds_it_all() -> None:
-    told, transport = resumed(
+    received, transport = resumed(
         [break_after(HALF, Act.STALL)], [answer_with(TEXT)], timeouts={"idle": 20.0, "total": 15.0}
     )
-    assert told.seconds == pytest.approx(15)
-    assert told.failure["metadata"]["class"] == "timeout_total"
+    assert received.seconds == pytest.approx(15)
+    assert received.failure["metadata"]["class"] == "timeout_total"
     assert len(transport.requests) == 1
 
 
 def test_a_long_text_said_again_is_bounded_by_its_silences_and_not_by_the_first_token() -> None:
     slow = [piece for at in range(0, len(TEXT), 4) for piece in (2.0, chunk(TEXT[at : at + 4]))]
-    told, _ = resumed(
+    received, _ = resumed(
         [break_after(HALF, Act.CUT)],
         [lambda _: stream(role(), *slow, finish())],
         timeouts={"first_token": 3.0, "idle": 3.0},
     )
-    assert (told.text, told.done) == (TEXT, True)
-    assert told.answer is not None
-    assert told.answer.first_token == pytest.approx(2)
+    assert (received.text, received.done) == (TEXT, True)
+    assert received.answer is not None
+    assert received.answer.first_token == pytest.approx(2)
 
 
 @HOWS
 def test_usage_and_cost_count_every_attempt_as_the_log_does(able: bool) -> None:
-    asked = {**CHAT, "stream_options": {"include_usage": True}, "usage": {"include": True}}
+    body = {**CHAT, "stream_options": {"include_usage": True}, "usage": {"include": True}}
     second = ABLE if able else "two/b"
-    told, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], models=("one/a", second), body=asked)
-    last = told.chunks[-1]
+    received, _ = resumed(
+        [break_after(HALF, Act.CUT)], [answer_with(TEXT)], models=("one/a", second), body=body
+    )
+    last = received.chunks[-1]
     assert last["choices"] == []
     assert last["usage"] == {
         "prompt_tokens": 5 + 7,
@@ -306,18 +313,18 @@ def test_usage_and_cost_count_every_attempt_as_the_log_does(able: bool) -> None:
         "cost": pytest.approx((12 * 1 + 8 * 2) / 1e6),
     }
     assert last["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
-    assert told.answer is not None
-    used = told.answer.usage
+    assert received.answer is not None
+    used = received.answer.usage
     assert used is not None
     assert (used.input, used.output, used.estimated) == (5 + 7, len(HALF) // 4 + 3, True)
-    assert told.answer.cost_dollars == pytest.approx((12 * 1 + 8 * 2) / 1e6)
-    assert told.answer.candidate.id == "two/b"
-    assert told.answer.resumed == last["sluice"]
+    assert received.answer.cost_dollars == pytest.approx((12 * 1 + 8 * 2) / 1e6)
+    assert received.answer.candidate.id == "two/b"
+    assert received.answer.resumed == last["sluice"]
 
 
 def test_an_explanation_is_told_beside_it() -> None:
-    told, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], explanation={"reason": "rule"})
-    assert told.chunks[-1]["sluice"] == {
+    received, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], explanation={"reason": "rule"})
+    assert received.chunks[-1]["sluice"] == {
         "reason": "rule",
         "resumed_from": "one/a",
         "at_chars": len(HALF),
@@ -326,29 +333,29 @@ def test_an_explanation_is_told_beside_it() -> None:
 
 def test_reasoning_of_the_new_model_is_not_told_in_the_middle() -> None:
     thinking = [chunk(None, reasoning_content="Hm"), *(chunk(one) for one in TEXT), finish()]
-    told, _ = resumed([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *thinking)])
-    assert (told.text, told.done) == (TEXT, True)
-    assert not any("reasoning_content" in one["delta"] for one in told.choices)
+    received, _ = resumed([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *thinking)])
+    assert (received.text, received.done) == (TEXT, True)
+    assert not any("reasoning_content" in one["delta"] for one in received.choices)
 
 
 def test_a_tool_call_instead_of_the_text_is_another_answer() -> None:
-    told, _ = resumed(
+    received, _ = resumed(
         [break_after(HALF, Act.CUT)],
         [lambda _: stream(role(), TOOL, finish("tool_calls"))],
         body=CHAT_WITH_TOOL,
     )
-    assert (told.text, told.done) == (HALF, False)
-    assert told.classes == ["one/a network", "two/b cancelled"]
+    assert (received.text, received.done) == (HALF, False)
+    assert received.classes == ["one/a network", "two/b cancelled"]
 
 
 def test_a_tool_call_after_the_text_is_a_part_of_the_answer() -> None:
-    told, _ = resumed(
+    received, _ = resumed(
         [break_after(HALF, Act.CUT)],
         [lambda _: stream(role(), chunk(HALF), TOOL, finish("tool_calls"))],
         body=CHAT_WITH_TOOL,
     )
-    assert told.done
-    assert told.choices[-2]["delta"]["tool_calls"][0]["id"] == "c"
+    assert received.done
+    assert received.choices[-2]["delta"]["tool_calls"][0]["id"] == "c"
 
 
 def test_the_rest_of_a_chunk_keeps_the_providers_own_text() -> None:
@@ -406,17 +413,17 @@ def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
 
 @pytest.mark.parametrize(("ending", "failure_class"), BREAKS)
 def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], failure_class: str) -> None:
-    told, transport = resumed(
+    received, transport = resumed(
         [break_after(HALF, TOOL, *ending)],
         [answer_with(OTHER)],
         recovery="buffer",
         body={**CHAT_WITH_TOOL, "n": 1},
     )
-    assert (told.text, told.done) == (OTHER, True)
-    assert told.classes == [f"one/a {failure_class}", "two/b ok"]
-    assert told.answer is not None
-    assert told.answer.usage is not None
-    assert told.answer.usage.input == 5 + 7, "the failed attempt cost something"
+    assert (received.text, received.done) == (OTHER, True)
+    assert received.classes == [f"one/a {failure_class}", "two/b ok"]
+    assert received.answer is not None
+    assert received.answer.usage is not None
+    assert received.answer.usage.input == 5 + 7, "the failed attempt cost something"
     assert transport.observed == [("one/a", failure_class, None), ("two/b", "ok", None)]
 
 
@@ -438,22 +445,22 @@ def test_a_buffered_stream_is_whole_before_any_of_it_is_sent() -> None:
 
 
 def test_when_all_buffered_streams_break_the_status_is_still_true() -> None:
-    told, _ = resumed([break_after(HALF, Act.CUT)], [break_after(HALF, Act.STALL)], recovery="buffer")
-    assert told.error is not None
-    assert (told.error.status, told.error.code) == (504, "deadline_exceeded")
-    assert told.classes == ["one/a network", "two/b timeout_idle"]
+    received, _ = resumed([break_after(HALF, Act.CUT)], [break_after(HALF, Act.STALL)], recovery="buffer")
+    assert received.error is not None
+    assert (received.error.status, received.error.code) == (504, "deadline_exceeded")
+    assert received.classes == ["one/a network", "two/b timeout_idle"]
 
 
 def test_what_is_too_large_to_hold_goes_out_and_ends_as_an_error() -> None:
     large = ["x" * 1_000_000] * (MAX_BUFFERED // 1_000_000 + 1)
-    told, transport = resumed(
+    received, transport = resumed(
         [lambda _: stream(*map(chunk, large), chunk("y"), Act.CUT, done=False)],
         [answer_with(OTHER)],
         recovery="buffer",
     )
-    assert not told.done
-    assert told.text == "".join(large) + "y"
-    assert told.failure["metadata"]["class"] == "network"
+    assert not received.done
+    assert received.text == "".join(large) + "y"
+    assert received.failure["metadata"]["class"] == "network"
     assert transport.requests_for("b") == []
 
 

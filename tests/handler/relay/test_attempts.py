@@ -54,43 +54,43 @@ def limited(**headers: str) -> Script:
     )
 
 
-def told(status: int, **fields: Any) -> Script:
+def failing(status: int, **fields: Any) -> Script:
     return reply_with(whole({"error": {"message": "No.", **fields}}, status=status))
 
 
-def unwilling(asked: Json) -> Reply:
-    return whole(status=400) if prefilled(asked) else answer_with(TEXT)(asked)
+def unwilling(body: Json) -> Reply:
+    return whole(status=400) if prefilled(body) else answer_with(TEXT)(body)
 
 
-def unended(asked: Json) -> Reply:
-    reply = answer_with(TEXT)(asked)
+def unended(body: Json) -> Reply:
+    reply = answer_with(TEXT)(body)
     return replace(reply, pieces=reply.pieces[:-1])
 
 
 # What a provider does, and the class that its attempt has; "ok" may be followed by the class of a break.
 EITHER: dict[str, tuple[Script, str]] = {
-    "500": (told(500), "server"),
-    "408": (told(408), "server"),
-    "529": (told(529), "overloaded"),
+    "500": (failing(500), "server"),
+    "408": (failing(408), "server"),
+    "529": (failing(529), "overloaded"),
     "429": (limited(), "rate_limit"),
     "429, in 2 s": (limited(retry_after="2"), "rate_limit"),
     "429, in 60 s": (limited(retry_after="60"), "rate_limit"),
     "429, in 40 ms": (limited(retry_after_ms="40"), "rate_limit"),
-    "401": (told(401), "auth"),
-    "403": (told(403), "permission"),
-    "402": (told(402), "quota"),
-    "404": (told(404), "not_found"),
-    "400": (told(400), "invalid_request"),
-    "409": (told(409), "invalid_request"),
-    "filter": (told(400, code="content_filter"), "content_policy"),
-    "too long": (told(400, code="context_length_exceeded"), "context_length"),
+    "401": (failing(401), "auth"),
+    "403": (failing(403), "permission"),
+    "402": (failing(402), "quota"),
+    "404": (failing(404), "not_found"),
+    "400": (failing(400), "invalid_request"),
+    "409": (failing(409), "invalid_request"),
+    "filter": (failing(400, code="content_filter"), "content_policy"),
+    "too long": (failing(400, code="context_length_exceeded"), "context_length"),
     "reset": (reply_with(Reply(status=None, pieces=(Act.RESET,))), "network"),
     "silence": (reply_with(Reply(status=None, pieces=(Act.STALL,))), "timeout_first_token"),
     "empty": (reply_with(whole(b"")), "protocol"),
     "page": (reply_with(whole("<html>")), "protocol"),
     "gzip": (reply_with(whole(b"x", headers={"content-encoding": "gzip"})), "protocol"),
     "redirect": (reply_with(whole("", status=302)), "protocol"),
-    "error in a 200": (told(200, code=500), "server"),
+    "error in a 200": (failing(200, code=500), "server"),
 }
 WHOLE: dict[str, tuple[Script, str]] = {
     **EITHER,
@@ -139,7 +139,7 @@ def calls(draw: st.DrawFn, *, rescued: bool = False) -> tuple[Call, dict[str, li
         )
         for provider, name in zip(("one", "two", "three"), names, strict=False)
     ]
-    asked = call(
+    chat_call = call(
         *candidates,
         stream=streamed,
         retries=draw(st.integers(0, 3)),
@@ -147,32 +147,32 @@ def calls(draw: st.DrawFn, *, rescued: bool = False) -> tuple[Call, dict[str, li
         hedge_after=draw(st.sampled_from([None, None, 1.0, 40.0])),
         timeouts={"first_token": 10.0, "idle": 10.0, "total": TOTAL},
     )
-    return asked, scripts
+    return chat_call, scripts
 
 
-def played(asked: Call, scripts: dict[str, list[str]]) -> tuple[Received, ScriptedTransport]:
-    table = TABLES[asked.chat.stream]
+def play(chat_call: Call, scripts: dict[str, list[str]]) -> tuple[Received, ScriptedTransport]:
+    table = TABLES[chat_call.chat.stream]
     transport = ScriptedTransport(
         {name: [table[fault][0] for fault in faults] for name, faults in scripts.items()}
     )
-    return run(receive(transport, asked)), transport
+    return run(receive(transport, chat_call)), transport
 
 
-def fresh(asked: Call, candidate: Model, said: str) -> bytes:
+def fresh(chat_call: Call, candidate: Model, prefill: str) -> bytes:
     """The request that this candidate gets when nobody else was asked before."""
-    body = asked.body
-    if said:
-        body = {**body, "messages": [*body["messages"], {"role": "assistant", "content": said}]}
+    body = chat_call.body
+    if prefill:
+        body = {**body, "messages": [*body["messages"], {"role": "assistant", "content": prefill}]}
     row = Provider(name=candidate.provider, base_url="http://up/v1")
     return build_request(
         row,
         candidate,
         OpenAI(),
         chat=body,
-        client_text=asked.chat.text,
-        client_chat=asked.chat.body,
+        client_text=chat_call.chat.text,
+        client_chat=chat_call.chat.body,
         client_headers={},
-        stream=asked.chat.stream,
+        stream=chat_call.chat.stream,
         credential=None,
         private_ok=True,
     ).body
@@ -181,81 +181,83 @@ def fresh(asked: Call, candidate: Model, said: str) -> bytes:
 @settings(max_examples=400, deadline=None)
 @given(calls() | calls(rescued=True))
 def test_no_attempt_knows_of_another_but_by_a_prefill(case: tuple[Call, dict[str, list[str]]]) -> None:
-    asked, scripts = case
-    heard_, transport = played(asked, scripts)
-    models = {one.model.name: one.model for one in asked.decision.candidates}
+    chat_call, scripts = case
+    received, transport = play(chat_call, scripts)
+    models = {one.model.name: one.model for one in chat_call.decision.candidates}
     for name, body, _ in transport.requests:
-        said = prefilled(json.loads(body))
-        assert body == fresh(asked, models[name], said)
-        assert not said or (asked.decision.effects.recovery == "resume" and "prefill" in models[name].can)
-        assert heard_.text.startswith(said)
+        prefill = prefilled(json.loads(body))
+        assert body == fresh(chat_call, models[name], prefill)
+        assert not prefill or (
+            chat_call.decision.effects.recovery == "resume" and "prefill" in models[name].can
+        )
+        assert received.text.startswith(prefill)
 
 
 @settings(max_examples=400, deadline=None)
 @given(calls() | calls(rescued=True))
 def test_attempts_stay_within_the_plan_and_are_all_told(case: tuple[Call, dict[str, list[str]]]) -> None:
-    asked, scripts = case
-    heard_, transport = played(asked, scripts)
-    effects, candidates = asked.decision.effects, asked.decision.candidates
+    chat_call, scripts = case
+    received, transport = play(chat_call, scripts)
+    effects, candidates = chat_call.decision.effects, chat_call.decision.candidates
     refusals = sum(bool(prefilled(body)) for name in scripts for body in transport.requests_for(name))
     assert len(transport.requests) <= len(candidates) * (2 + effects.retries) + 2 + refusals
-    assert heard_.seconds <= TOTAL
-    told_ = Counter(one.split()[0].partition("/")[2] for one in heard_.classes)
-    assert told_ == Counter(name for name, _, _ in transport.requests)
-    assert {one.split()[1] for one in heard_.classes} <= {"ok", *ACTIONS}
-    _classes_are_true(heard_, transport, asked, scripts)
+    assert received.seconds <= TOTAL
+    attempts = Counter(one.split()[0].partition("/")[2] for one in received.classes)
+    assert attempts == Counter(name for name, _, _ in transport.requests)
+    assert {one.split()[1] for one in received.classes} <= {"ok", *ACTIONS}
+    _classes_are_true(received, transport, chat_call, scripts)
 
 
 def _classes_are_true(
-    heard_: Received, transport: ScriptedTransport, asked: Call, scripts: dict[str, list[str]]
+    received: Received, transport: ScriptedTransport, chat_call: Call, scripts: dict[str, list[str]]
 ) -> None:
     """Each attempt has its fault's class; a hedge's loser and what was of no use were left."""
-    table = TABLES[asked.chat.stream]
+    table = TABLES[chat_call.chat.stream]
     for name, faults in scripts.items():
-        got = [one.split()[1] for one in heard_.classes if one.split()[0].endswith(f"/{name}")]
+        got = [one.split()[1] for one in received.classes if one.split()[0].endswith(f"/{name}")]
         requests = transport.requests_for(name)
         for at, (failure_class, request) in enumerate(zip(got, requests, strict=True)):
             fault = faults[min(at, len(faults) - 1)]
             expected = {table[fault][1], "cancelled"}
             if fault == "no prefill" and prefilled(request):
                 expected = {"invalid_request"}
-            assert failure_class in expected, (fault, heard_.classes)
+            assert failure_class in expected, (fault, received.classes)
 
 
 @settings(max_examples=400, deadline=None)
 @given(calls() | calls(rescued=True))
 def test_an_answer_is_whole_or_an_error_says_that_it_is_not(case: tuple[Call, dict[str, list[str]]]) -> None:
-    asked, scripts = case
-    heard_, transport = played(asked, scripts)
-    if heard_.error is not None:
-        assert heard_.failure["metadata"]["class"] in {one.split()[1] for one in heard_.classes}
+    chat_call, scripts = case
+    received, transport = play(chat_call, scripts)
+    if received.error is not None:
+        assert received.failure["metadata"]["class"] in {one.split()[1] for one in received.classes}
         return
-    if not asked.chat.stream:
-        assert heard_.text == TEXT
+    if not chat_call.chat.stream:
+        assert received.text == TEXT
         return
     whole_ = [TEXT, OTHER]
     if any(prefilled(body) for name in scripts for body in transport.requests_for(name)):
-        whole_ = [heard_.text]  # another answer may go on from the text of the first
-    if heard_.done:
-        assert heard_.text in whole_
-        assert [one["finish_reason"] for one in heard_.choices if one["finish_reason"]] == ["stop"]
+        whole_ = [received.text]  # another answer may go on from the text of the first
+    if received.done:
+        assert received.text in whole_
+        assert [one["finish_reason"] for one in received.choices if one["finish_reason"]] == ["stop"]
     else:
-        assert "error" in heard_.events[-1]
-        assert any(text.startswith(heard_.text) for text in whole_)
-    assert len({(one["id"], one["created"]) for one in heard_.chunks}) == 1
-    assert sum("role" in one["delta"] for one in heard_.choices) == 1
-    resumed = [one["sluice"] for one in heard_.chunks if "sluice" in one]
-    assert heard_.answer is not None
-    assert resumed == ([heard_.answer.resumed] if heard_.answer.resumed and heard_.done else [])
+        assert "error" in received.events[-1]
+        assert any(text.startswith(received.text) for text in whole_)
+    assert len({(one["id"], one["created"]) for one in received.chunks}) == 1
+    assert sum("role" in one["delta"] for one in received.choices) == 1
+    resumed = [one["sluice"] for one in received.chunks if "sluice" in one]
+    assert received.answer is not None
+    assert resumed == ([received.answer.resumed] if received.answer.resumed and received.done else [])
 
 
 @settings(max_examples=400, deadline=None)
 @given(calls() | calls(rescued=True))
 def test_every_attempt_is_observed_once_and_a_break_again(case: tuple[Call, dict[str, list[str]]]) -> None:
-    asked, scripts = case
-    heard_, transport = played(asked, scripts)
+    chat_call, scripts = case
+    received, transport = play(chat_call, scripts)
     observed = Counter(f"{id} {failure_class}" for id, failure_class, _ in transport.observed)
-    classes = Counter(heard_.classes)
+    classes = Counter(received.classes)
     breaks = observed - classes  # each was "ok" when it began
     assert not classes - observed
     assert {one.split()[1] for one in breaks} <= {"ok"}
@@ -272,9 +274,9 @@ def test_a_limit_that_lasts_is_asked_three_times(
     header: dict[str, str], at: list[int], streamed: bool
 ) -> None:
     transport = ScriptedTransport({"a": [limited(**header)]})
-    told_ = run(receive(transport, call("one/a", stream=streamed, retries=3)))
-    assert told_.error is not None
-    assert (told_.error.status, told_.error.headers) == (429, {})
+    received = run(receive(transport, call("one/a", stream=streamed, retries=3)))
+    assert received.error is not None
+    assert (received.error.status, received.error.headers) == (429, {})
     assert [round(when, 3) for _, _, when in transport.requests] == at
 
 
@@ -290,18 +292,18 @@ def test_an_answer_that_is_whole_ends_soon_whatever_the_connection_does(ending: 
     transport = ScriptedTransport(
         {"a": [reply_with(stream(role(), chunk("Hello"), finish(), *ending, done=False))]}
     )
-    told_ = run(receive(transport, call("one/a", stream=True)))
-    assert (told_.text, told_.done) == ("Hello", True)
-    assert told_.seconds <= 5.2
-    assert told_.classes == ["one/a ok"]
+    received = run(receive(transport, call("one/a", stream=True)))
+    assert (received.text, received.done) == ("Hello", True)
+    assert received.seconds <= 5.2
+    assert received.classes == ["one/a ok"]
 
 
 def test_one_of_two_choices_that_is_whole_does_not_hurry_the_other() -> None:
     slow: list[Any] = [chunk("x"), finish(), 9.0, chunk("y", index=1), finish(index=1)]
     transport = ScriptedTransport({"a": [reply_with(stream(role(), *slow))]})
     body = {"messages": [{"role": "user", "content": "Hi"}], "n": 2}
-    told_ = run(receive(transport, call("one/a", stream=True, body=body)))
-    assert (told_.text, told_.done) == ("xy", True)
+    received = run(receive(transport, call("one/a", stream=True, body=body)))
+    assert (received.text, received.done) == ("xy", True)
 
 
 @pytest.mark.parametrize(
@@ -320,19 +322,19 @@ def test_one_of_two_choices_that_is_whole_does_not_hurry_the_other() -> None:
 )
 @pytest.mark.parametrize("finished", [True, False], ids=["with a finish reason", "without"])
 def test_behind_done_only_usage_counts_and_only_for_a_moment(late: list[Any], finished: bool) -> None:
-    said: list[Any] = [role(), chunk("Hello"), *([finish()] if finished else []), "[DONE]"]
-    transport = ScriptedTransport({"a": [reply_with(stream(*said, *late, done=False))]})
+    events: list[Any] = [role(), chunk("Hello"), *([finish()] if finished else []), "[DONE]"]
+    transport = ScriptedTransport({"a": [reply_with(stream(*events, *late, done=False))]})
     body = {"messages": [{"role": "user", "content": "Hi"}], "stream_options": {"include_usage": True}}
-    told_ = run(receive(transport, call("one/a", stream=True, body=body)))
-    assert (told_.text, told_.done) == ("Hello", True)
-    assert [one["finish_reason"] for one in told_.choices if one["finish_reason"]] == ["stop"]
-    assert told_.events.count("[DONE]") == 1
-    assert told_.seconds <= 0.31
+    received = run(receive(transport, call("one/a", stream=True, body=body)))
+    assert (received.text, received.done) == ("Hello", True)
+    assert [one["finish_reason"] for one in received.choices if one["finish_reason"]] == ["stop"]
+    assert received.events.count("[DONE]") == 1
+    assert received.seconds <= 0.31
     in_time = late[0] in (usage(), 0.05) or "{not" in late
-    assert [one["usage"] for one in told_.chunks if one.get("usage")] == ([USAGE] if in_time else [])
-    assert told_.answer is not None
-    assert told_.answer.usage is not None
-    assert told_.answer.usage.estimated is not in_time
+    assert [one["usage"] for one in received.chunks if one.get("usage")] == ([USAGE] if in_time else [])
+    assert received.answer is not None
+    assert received.answer.usage is not None
+    assert received.answer.usage.estimated is not in_time
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
@@ -341,11 +343,11 @@ def test_an_answer_without_end_is_bounded(streamed: bool) -> None:
     script = reply_with(
         Reply(headers={"content-type": "text/event-stream"} if streamed else {}, pieces=endless)
     )
-    told_ = run(
+    received = run(
         receive(ScriptedTransport({"a": [script]}), call("one/a", stream=streamed, timeouts={"total": 50.0}))
     )
-    assert told_.seconds <= 50.001
-    assert told_.failure["metadata"]["class"] == ("timeout_total" if streamed else "protocol")
+    assert received.seconds <= 50.001
+    assert received.failure["metadata"]["class"] == ("timeout_total" if streamed else "protocol")
 
 
 SHAPED = {
@@ -373,7 +375,7 @@ def shaped(text: str, after: float = 0.0) -> Script:
             id="not put right",
         ),
         pytest.param(
-            {"a": [shaped("No."), told(500), shaped("No.")], "b": [shaped("No."), shaped(FITTING)]},
+            {"a": [shaped("No."), failing(500), shaped("No.")], "b": [shaped("No."), shaped(FITTING)]},
             ["one/a schema", "one/a server", "one/a schema", "two/b schema", "two/b ok"],
             id="each once, whatever else goes wrong",
         ),
@@ -393,21 +395,27 @@ def test_who_gives_what_does_not_fit_is_asked_once_more(
     scripts: dict[str, list[Script]], classes: list[str], streamed: bool
 ) -> None:
     transport = ScriptedTransport(scripts)
-    asked = call("one/a", "two/b", body=SHAPED, stream=streamed, hedge_after=2.0)
-    told_ = run(receive(transport, asked if "b" in scripts else call("one/a", body=SHAPED, stream=streamed)))
-    assert told_.classes == classes
-    assert told_.text == FITTING if classes[-1].endswith("ok") else told_.failure["code"] == "upstream_error"
-    assert told_.done is (streamed and classes[-1].endswith("ok"))
+    chat_call = call("one/a", "two/b", body=SHAPED, stream=streamed, hedge_after=2.0)
+    received = run(
+        receive(transport, chat_call if "b" in scripts else call("one/a", body=SHAPED, stream=streamed))
+    )
+    assert received.classes == classes
+    assert (
+        received.text == FITTING
+        if classes[-1].endswith("ok")
+        else received.failure["code"] == "upstream_error"
+    )
+    assert received.done is (streamed and classes[-1].endswith("ok"))
 
 
 def test_a_page_instead_of_a_stream_is_not_asked_for_again() -> None:
     page = reply_with(whole("<html>Hello</html>", headers={"content-type": "text/html; charset=utf-8"}))
-    told_ = run(
+    received = run(
         receive(
             ScriptedTransport({"a": [page], "b": [answer_with(TEXT)]}), call("one/a", "two/b", stream=True)
         )
     )
-    assert told_.classes == ["one/a protocol", "two/b ok"]
+    assert received.classes == ["one/a protocol", "two/b ok"]
 
 
 ODD = [
@@ -433,5 +441,5 @@ def test_events_are_read_however_they_are_written(odd: Any, size: int, recovery:
     )
     cut = [data[at : at + size] for at in range(0, len(data), size)]
     transport = ScriptedTransport({"a": [reply_with(stream(*cut, done=False))]})
-    told_ = run(receive(transport, call("one/a", stream=True, recovery=recovery)))
-    assert (told_.text, told_.done) == (TEXT, True)
+    received = run(receive(transport, call("one/a", stream=True, recovery=recovery)))
+    assert (received.text, received.done) == (TEXT, True)

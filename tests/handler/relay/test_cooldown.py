@@ -244,37 +244,37 @@ def test_after_a_restore_nothing_is_known() -> None:
 # An outage with traffic: when is the candidate asked first, and how soon after it is over?
 
 
-def asked_first(
+def attempts_in_place(
     world: World, *, outage: float, every: float, until: float, takes: float = 0.0
 ) -> list[float]:
     """Seconds at which a request that finds A in its own place asks it, which fails until `outage` is over.
 
     Each request makes one retry. `takes`: seconds of a failed attempt.
     """
-    asked, start = [], world.now
+    attempts, start = [], world.now
     while world.now < start + until:
         began = world.now
         if world.left is None:
-            asked.append(round(began - start, 3))
+            attempts.append(round(began - start, 3))
             world.cooldown.probe(A, began)
             world.see(*["ok"] if began - start >= outage else ["server"] * 2, every=takes)
         world.now = max(world.now, began + every)
-    return asked
+    return attempts
 
 
 @pytest.mark.parametrize("every", [0.5, 1, 2, 3, 4, 5, 7, 10])
 @pytest.mark.parametrize("outage", [4, 17, 40, 59, 60, 61, 75, 90, 600])
 def test_it_is_used_again_within_thirty_seconds_of_its_recovery(outage: float, every: float) -> None:
-    asked = asked_first(World(), outage=outage, every=every, until=outage + 100)
-    first = next(at for at in asked if at >= outage)
+    attempts = attempts_in_place(World(), outage=outage, every=every, until=outage + 100)
+    first = next(at for at in attempts if at >= outage)
     assert first - outage <= 30
-    after = [at for at in asked if at >= outage]
+    after = [at for at in attempts if at >= outage]
     assert len(after) >= (outage + 100 - first) // every, "and from then on by every request"
 
 
 def test_a_minute_of_outage_costs_few_attempts() -> None:
     """Twenty requests, one every three seconds: five of them ask the candidate that is down."""
-    assert len([at for at in asked_first(World(), outage=60, every=3, until=60) if at < 60]) <= 6
+    assert len([at for at in attempts_in_place(World(), outage=60, every=3, until=60) if at < 60]) <= 6
 
 
 # What other instances saw.

@@ -25,7 +25,7 @@ def failed(failure_class: str, retry_after: float | None = None, status: int | N
     )
 
 
-def played(
+def play(
     *candidates: Candidate,
     failures: list[UpstreamError],
     retries: int = 1,
@@ -124,7 +124,7 @@ CASES = [
 def test_the_order_of_attempts(
     candidates: list[Candidate], failures: list[UpstreamError], steps: list[tuple[str, float]]
 ) -> None:
-    assert played(*candidates, failures=failures) == steps
+    assert play(*candidates, failures=failures) == steps
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_rule_sets_the_limit_that_is_waited_for(
     retry_after_max: float, after: float | None, tried: str
 ) -> None:
     failures = [failed("rate_limit", after), *([failed("rate_limit", 60)] if len(tried) > 2 else [])]
-    steps = played(A, B, failures=[*failures, failed("content_policy")], retry_after_max=retry_after_max)
+    steps = play(A, B, failures=[*failures, failed("content_policy")], retry_after_max=retry_after_max)
     assert "".join(name for name, _ in steps) == tried
 
 
@@ -154,14 +154,14 @@ NO_PLACE = Unsupported("There is no place for it.", failure_class="invalid_reque
 def test_what_a_format_cannot_carry_is_the_candidates_problem(
     failures: list[UpstreamError], pinned: str | None, tried: str
 ) -> None:
-    assert "".join(name for name, _ in played(A, B, C, failures=failures, pinned=pinned)) == tried
+    assert "".join(name for name, _ in play(A, B, C, failures=failures, pinned=pinned)) == tried
 
 
 @pytest.mark.parametrize("failure_class", sorted(ACTIONS))
 def test_every_class_does_what_its_row_says(failure_class: str) -> None:
     """With three retries allowed and no candidate that could do better."""
     action = ACTIONS[failure_class]
-    tried = [name for name, _ in played(A, B, failures=[failed(failure_class)], retries=3)]
+    tried = [name for name, _ in play(A, B, failures=[failed(failure_class)], retries=3)]
     expected = ["a"] * (4 if action.retry else 1) + ["b"] * (4 if action.retry else 1)
     match failure_class:
         case "rate_limit":
@@ -175,7 +175,7 @@ def test_every_class_does_what_its_row_says(failure_class: str) -> None:
 
 @pytest.mark.parametrize("retries", range(4))
 def test_retries_double_their_pause(retries: int) -> None:
-    assert played(A, failures=[SERVER], retries=retries) == [
+    assert play(A, failures=[SERVER], retries=retries) == [
         ("a", 0),
         *(("a", 0.25 * 2**count) for count in range(retries)),
     ]
@@ -195,7 +195,7 @@ def test_retries_double_their_pause(retries: int) -> None:
 )
 def test_a_prompt_that_is_too_long_goes_only_to_larger_windows(windows: list[int | None], tried: str) -> None:
     candidates = [Candidate(model(f"one/{'abcd'[at]}", context=window)) for at, window in enumerate(windows)]
-    assert "".join(name for name, _ in played(*candidates, failures=[failed("context_length")])) == tried
+    assert "".join(name for name, _ in play(*candidates, failures=[failed("context_length")])) == tried
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_prompt_that_is_too_long_goes_only_to_larger_windows(windows: list[int
     ],
 )
 def test_nothing_begins_after_the_deadline(failure: UpstreamError, deadline: float, tried: str) -> None:
-    assert "".join(name for name, _ in played(A, B, failures=[failure], deadline=deadline)) == tried
+    assert "".join(name for name, _ in play(A, B, failures=[failure], deadline=deadline)) == tried
 
 
 def test_jitter_spreads_the_retries() -> None:

@@ -53,18 +53,18 @@ SILENCE = [
 
 
 @pytest.mark.parametrize("piece", SILENCE)
-@pytest.mark.parametrize("begun", [False, True], ids=["before content", "after content"])
-async def test_a_stream_without_content_is_read_seldom(piece: bytes, begun: bool) -> None:
-    first = [sse(chunk("Hello"))] if begun else []
+@pytest.mark.parametrize("started", [False, True], ids=["before content", "after content"])
+async def test_a_stream_without_content_is_read_seldom(piece: bytes, started: bool) -> None:
+    first = [sse(chunk("Hello"))] if started else []
     flood = Flood(piece, first=first)
     relay = ScriptedTransport({"a": [lambda _: streaming(flood)]}).relay()
-    asked = call("one/a", stream=True, timeouts={"first_token": SECONDS, "total": SECONDS}, retries=0)
+    chat_call = call("one/a", stream=True, timeouts={"first_token": SECONDS, "total": SECONDS}, retries=0)
     began = clock()
-    if begun:
-        assert b'"error"' in b"".join(await frames_of(await relay.complete(asked)))
+    if started:
+        assert b'"error"' in b"".join(await frames_of(await relay.complete(chat_call)))
     else:
         with pytest.raises(UpstreamError):
-            await relay.complete(asked)
+            await relay.complete(chat_call)
     assert flood.read <= 2 * UNPACED_READS + (clock() - began) / READ_PAUSE
     assert clock() - began <= SECONDS + 1
 

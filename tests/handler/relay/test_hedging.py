@@ -32,8 +32,8 @@ def good(text: str, streamed: bool, *, after: float = 0.0) -> Script:
     silence: list[Piece] = [float(after)] if after else []
     if streamed:
         return reply_with(stream(role(), *silence, chunk(text), finish()))
-    said = whole(completion(text))
-    return reply_with(Reply(headers=said.headers, chunked=True, pieces=(*silence, *said.pieces)))
+    answer = whole(completion(text))
+    return reply_with(Reply(headers=answer.headers, chunked=True, pieces=(*silence, *answer.pieces)))
 
 
 def failing(status: int, *, after: float = 0.0) -> Script:
@@ -45,11 +45,11 @@ def hedged(
 ) -> tuple[Received, ScriptedTransport]:
     transport = ScriptedTransport(dict(zip("abc", scripts, strict=False)))
     names = models or ("one/a", "two/b", "three/c")[: len(scripts)]
-    asked = call(*names, stream=streamed, **{"hedge_after": 2.0, "retries": 0, **how})
-    return run(receive(transport, asked)), transport
+    chat_call = call(*names, stream=streamed, **{"hedge_after": 2.0, "retries": 0, **how})
+    return run(receive(transport, chat_call)), transport
 
 
-def begun(transport: ScriptedTransport) -> list[tuple[str, float]]:
+def started(transport: ScriptedTransport) -> list[tuple[str, float]]:
     return [(name, round(at, 3)) for name, _, at in transport.requests]
 
 
@@ -69,16 +69,16 @@ RACES: list[Any] = [
 def test_whoever_commits_first_answers(
     first: float, second: float, text: str, classes: list[str], at: list[float], streamed: bool
 ) -> None:
-    told, transport = hedged(
+    received, transport = hedged(
         [good("first", streamed, after=first)], [good("second", streamed, after=second)], streamed=streamed
     )
-    assert told.text == text
-    assert told.classes == classes
-    assert begun(transport) == list(zip("ab", at, strict=False))
-    assert told.seconds == pytest.approx(min(first, 2 + second) if len(at) > 1 else first)
+    assert received.text == text
+    assert received.classes == classes
+    assert started(transport) == list(zip("ab", at, strict=False))
+    assert received.seconds == pytest.approx(min(first, 2 + second) if len(at) > 1 else first)
     assert transport.observed == [(*one.split(), None) for one in classes]
-    assert told.answer is not None
-    assert told.answer.waited == pytest.approx(told.seconds), "two waits at a time count once"
+    assert received.answer is not None
+    assert received.answer.waited == pytest.approx(received.seconds), "two waits at a time count once"
 
 
 @BOTH
@@ -98,10 +98,10 @@ def test_a_candidate_that_is_silent_twice_goes_last(
 
 @BOTH
 def test_without_a_rule_nobody_is_hedged(streamed: bool) -> None:
-    told, transport = hedged(
+    received, transport = hedged(
         [good("first", streamed, after=9)], [good("second", streamed)], streamed=streamed, hedge_after=None
     )
-    assert (told.text, len(transport.requests)) == ("first", 1)
+    assert (received.text, len(transport.requests)) == ("first", 1)
 
 
 REASONS = model("one/a", can=["reasoning"])
@@ -122,11 +122,11 @@ USUAL = [
 def test_where_fallbacks_are_named_an_unusual_silence_starts_a_hedge(
     who: str | Model, body: Json, streamed: bool, after: float | None
 ) -> None:
-    asked = call(who, "two/b", body={**CHAT, **body}, stream=streamed)
-    first = asked.decision.candidates[0]
-    named = replace(asked, decision=replace(asked.decision, fallbacks=frozenset({"two/b"})))
+    chat_call = call(who, "two/b", body={**CHAT, **body}, stream=streamed)
+    first = chat_call.decision.candidates[0]
+    named = replace(chat_call, decision=replace(chat_call.decision, fallbacks=frozenset({"two/b"})))
     assert hedge_after(named, first) == after
-    assert hedge_after(asked, first) is None, "a pool's others are no fallbacks that anybody named"
+    assert hedge_after(chat_call, first) is None, "a pool's others are no fallbacks that anybody named"
 
 
 @pytest.mark.parametrize(
@@ -135,92 +135,92 @@ def test_where_fallbacks_are_named_an_unusual_silence_starts_a_hedge(
     ids=["its own time", "a limit of the first token", "anything else"],
 )
 def test_a_rule_overrides_the_default_hedge(effects: Json, after: float | None) -> None:
-    asked = call("one/a", "two/b", stream=True, **effects)
-    named = replace(asked, decision=replace(asked.decision, fallbacks=frozenset({"two/b"})))
-    assert hedge_after(named, asked.decision.candidates[0]) == after
+    chat_call = call("one/a", "two/b", stream=True, **effects)
+    named = replace(chat_call, decision=replace(chat_call.decision, fallbacks=frozenset({"two/b"})))
+    assert hedge_after(named, chat_call.decision.candidates[0]) == after
 
 
 @BOTH
 @pytest.mark.parametrize("models", [("one/a",), ("one/a", "one/a")], ids=["alone", "listed twice"])
 def test_nobody_is_hedged_with_itself(models: tuple[str, ...], streamed: bool) -> None:
-    told, transport = hedged([good("first", streamed, after=9)], streamed=streamed, models=models)
-    assert (told.text, len(transport.requests)) == ("first", 1)
+    received, transport = hedged([good("first", streamed, after=9)], streamed=streamed, models=models)
+    assert (received.text, len(transport.requests)) == ("first", 1)
 
 
 @BOTH
 def test_there_is_one_hedge_in_a_call(streamed: bool) -> None:
-    told, transport = hedged(
+    received, transport = hedged(
         [SILENT],
         [SILENT],
         [good("third", streamed, after=9)],
         streamed=streamed,
         timeouts={"first_token": 20.0},
     )
-    assert told.text == "third"
-    assert begun(transport) == [("a", 0), ("b", 2), ("c", 22)]
-    assert told.classes == ["one/a timeout_first_token", "two/b timeout_first_token", "three/c ok"]
+    assert received.text == "third"
+    assert started(transport) == [("a", 0), ("b", 2), ("c", 22)]
+    assert received.classes == ["one/a timeout_first_token", "two/b timeout_first_token", "three/c ok"]
 
 
 @BOTH
 def test_a_first_attempt_that_fails_before_has_no_hedge(streamed: bool) -> None:
-    told, transport = hedged(
+    received, transport = hedged(
         [failing(500)], [good("second", streamed, after=9)], [good("third", streamed)], streamed=streamed
     )
-    assert told.text == "second"
-    assert begun(transport) == [("a", 0), ("b", 0)]
+    assert received.text == "second"
+    assert started(transport) == [("a", 0), ("b", 0)]
 
 
 @BOTH
 def test_when_one_fails_the_other_is_waited_for(streamed: bool) -> None:
-    told, transport = hedged(
+    received, transport = hedged(
         [failing(500, after=3)], [good("second", streamed, after=9)], streamed=streamed, retries=1
     )
-    assert told.text == "second"
-    assert told.classes == ["one/a server", "two/b ok"]
-    told, transport = hedged(
+    assert received.text == "second"
+    assert received.classes == ["one/a server", "two/b ok"]
+    received, transport = hedged(
         [good("first", streamed, after=9)], [failing(429)], [SILENT], streamed=streamed, retries=1
     )
-    assert told.text == "first"
-    assert told.classes == ["two/b rate_limit", "one/a ok"]
-    assert begun(transport) == [("a", 0), ("b", 2)]
+    assert received.text == "first"
+    assert received.classes == ["two/b rate_limit", "one/a ok"]
+    assert started(transport) == [("a", 0), ("b", 2)]
 
 
 @BOTH
 def test_when_both_fail_it_goes_on_as_ever(streamed: bool) -> None:
-    told, _ = hedged(
+    received, _ = hedged(
         [failing(401, after=3)],
         [failing(503, after=4)],
         [good("third", streamed)],
         streamed=streamed,
         retries=1,
     )
-    assert told.text == "third"
-    assert told.classes == ["one/a auth", "two/b overloaded", "two/b overloaded", "three/c ok"]
+    assert received.text == "third"
+    assert received.classes == ["one/a auth", "two/b overloaded", "two/b overloaded", "three/c ok"]
 
 
 @BOTH
 def test_what_is_the_callers_fault_ends_it_for_both(streamed: bool) -> None:
-    told, _ = hedged([failing(400, after=3)], [SILENT], streamed=streamed)
-    assert told.error is not None
-    assert told.error.status == 400
-    assert told.classes == ["one/a invalid_request", "two/b cancelled"]
-    assert told.failure["metadata"]["provider"] == "one"
-    assert told.seconds == pytest.approx(3)
+    received, _ = hedged([failing(400, after=3)], [SILENT], streamed=streamed)
+    assert received.error is not None
+    assert received.error.status == 400
+    assert received.classes == ["one/a invalid_request", "two/b cancelled"]
+    assert received.failure["metadata"]["provider"] == "one"
+    assert received.seconds == pytest.approx(3)
 
 
 @BOTH
 def test_all_that_failed_is_told(streamed: bool) -> None:
-    told, _ = hedged([SILENT], [failing(500)], streamed=streamed, timeouts={"first_token": 5.0})
-    assert told.classes == ["two/b server", "one/a timeout_first_token"]
-    assert told.error is not None
-    assert told.error.status == 504
+    received, _ = hedged([SILENT], [failing(500)], streamed=streamed, timeouts={"first_token": 5.0})
+    assert received.classes == ["two/b server", "one/a timeout_first_token"]
+    assert received.error is not None
+    assert received.error.status == 504
 
 
 @BOTH
 def test_the_deadline_bounds_both(streamed: bool) -> None:
-    told, _ = hedged([SILENT], [SILENT], streamed=streamed, timeouts={"total": 5.0})
-    assert told.seconds == pytest.approx(5)
-    assert told.failure["code"] == "deadline_exceeded"
+    received, _ = hedged([SILENT], [SILENT], streamed=streamed, timeouts={"total": 5.0})
+    assert received.seconds == pytest.approx(5)
+    assert received.failure["code"] == "deadline_exceeded"
 
 
 @BOTH
@@ -229,8 +229,8 @@ def test_a_caller_who_leaves_takes_both_along(at: float, streamed: bool) -> None
     transport = ScriptedTransport({"a": [SILENT], "b": [good("x", streamed, after=9)]})
 
     async def left() -> None:
-        asked = call("one/a", "two/b", stream=streamed, hedge_after=2.0)
-        task = asyncio.create_task(transport.relay().complete(asked))
+        chat_call = call("one/a", "two/b", stream=streamed, hedge_after=2.0)
+        task = asyncio.create_task(transport.relay().complete(chat_call))
         await asyncio.sleep(at)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -245,13 +245,13 @@ def test_a_caller_who_leaves_takes_both_along(at: float, streamed: bool) -> None
 
 
 def test_a_stream_that_a_hedge_won_goes_on_like_any() -> None:
-    told, _ = hedged(
+    received, _ = hedged(
         [SILENT],
         [break_after("Hello ", Act.CUT)],
         [answer_with("Hello there")],
         streamed=True,
         recovery="resume",
     )
-    assert (told.text, told.done) == ("Hello there", True)
-    assert told.classes == ["one/a cancelled", "two/b network", "three/c ok"]
-    assert told.chunks[-1]["sluice"]["resumed_from"] == "two/b"
+    assert (received.text, received.done) == ("Hello there", True)
+    assert received.classes == ["one/a cancelled", "two/b network", "three/c ok"]
+    assert received.chunks[-1]["sluice"]["resumed_from"] == "two/b"

@@ -61,21 +61,21 @@ def error(status: int, **fields: Any) -> Reply:
     return whole({"error": {"message": "No.", **fields}}, status=status)
 
 
-async def answered(relay: RunningRelay, asked: Call) -> Answer:
+async def read_answer(relay: RunningRelay, chat_call: Call) -> Answer:
     """The answer, read to its end and found to be whole."""
-    answer = await relay.complete(asked)
-    if asked.chat.stream:
-        said = [json.loads(text) for text in texts(await frames_of(answer))[:-1]]
-        text = "".join(choice["delta"].get("content") or "" for one in said for choice in one["choices"])
+    answer = await relay.complete(chat_call)
+    if chat_call.chat.stream:
+        events = [json.loads(text) for text in texts(await frames_of(answer))[:-1]]
+        text = "".join(choice["delta"].get("content") or "" for one in events for choice in one["choices"])
     else:
         text = json.loads(answer.body)["choices"][0]["message"]["content"]
     assert text == "Hello"
     return answer
 
 
-async def refused(relay: RunningRelay, asked: Call) -> GatewayError:
+async def read_refusal(relay: RunningRelay, chat_call: Call) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
-        await relay.complete(asked)
+        await relay.complete(chat_call)
     return caught.value
 
 
@@ -144,7 +144,7 @@ async def test_a_fault_is_retried_as_its_class_says_and_then_the_next_candidate_
 ) -> None:
     relay.upstream.script("a", fault)
     relay.upstream.script("b", good(streamed))
-    answer = await answered(relay, call("one/a", "two/b", stream=streamed))
+    answer = await read_answer(relay, call("one/a", "two/b", stream=streamed))
     assert answer.candidate.id == "two/b"
     assert classes(answer) == [f"one/a {failure_class}"] * times + ["two/b ok"]
     assert len(relay.upstream.requests_for("a")) == times
@@ -157,16 +157,16 @@ async def test_a_fault_that_does_not_come_again_costs_a_retry(
     relay: RunningRelay, fault: Reply, failure_class: str, times: int, streamed: bool
 ) -> None:
     relay.upstream.script("a", fault, good(streamed))
-    asked = call("one/a", stream=streamed)
+    chat_call = call("one/a", stream=streamed)
     if times == 1 and failure_class != "rate_limit":
-        assert tried(await refused(relay, asked)) == [f"one/a {failure_class}"]
+        assert tried(await read_refusal(relay, chat_call)) == [f"one/a {failure_class}"]
     else:
-        assert classes(await answered(relay, asked)) == [f"one/a {failure_class}", "one/a ok"]
+        assert classes(await read_answer(relay, chat_call)) == [f"one/a {failure_class}", "one/a ok"]
 
 
 async def test_a_byte_order_mark_is_no_fault(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(b"\xef\xbb\xbf" + json.dumps(completion()).encode()))
-    assert classes(await answered(relay, call("one/a"))) == ["one/a ok"]
+    assert classes(await read_answer(relay, call("one/a"))) == ["one/a ok"]
 
 
 @BOTH
@@ -176,19 +176,19 @@ async def test_an_emoji_beside_an_image_is_no_fault(relay: RunningRelay, streame
     text = json.dumps(made, ensure_ascii=False).encode()
     event = b"data: " + text + b"\n\n"
     relay.upstream.script("a", stream(role(), event, finish(), usage()) if streamed else whole(text))
-    assert classes(await answered(relay, call("one/a", stream=streamed))) == ["one/a ok"]
+    assert classes(await read_answer(relay, call("one/a", stream=streamed))) == ["one/a ok"]
 
 
 async def test_a_whole_answer_is_bounded(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(b" " * (MAX_ANSWER + 1)))
-    assert tried(await refused(relay, call("one/a"))) == ["one/a protocol"]
+    assert tried(await read_refusal(relay, call("one/a"))) == ["one/a protocol"]
 
 
 @BOTH
 @pytest.mark.parametrize("retries", [0, 1, 3])
 async def test_the_rule_says_how_often(relay: RunningRelay, retries: int, streamed: bool) -> None:
     relay.upstream.script("a", error(500))
-    failure = await refused(relay, call("one/a", stream=streamed, retries=retries))
+    failure = await read_refusal(relay, call("one/a", stream=streamed, retries=retries))
     assert tried(failure) == ["one/a server"] * (retries + 1)
     assert (failure.status, failure.code, failure.headers) == (
         502,
@@ -224,7 +224,7 @@ async def test_before_its_first_content_a_stream_fails_over_like_any_answer(
 ) -> None:
     relay.upstream.script("a", fault)
     relay.upstream.script("b", good(True))
-    answer = await answered(relay, call("one/a", "two/b", stream=True))
+    answer = await read_answer(relay, call("one/a", "two/b", stream=True))
     assert classes(answer) == [f"one/a {failure_class}"] * times + ["two/b ok"]
 
 
@@ -245,7 +245,7 @@ async def test_what_is_the_callers_fault_goes_to_no_other_provider(
     relay: RunningRelay, reply: Reply, status: int, code: str, param: str | None, streamed: bool
 ) -> None:
     relay.upstream.script("a", reply)
-    failure = await refused(relay, call("one/a", "two/b", stream=streamed))
+    failure = await read_refusal(relay, call("one/a", "two/b", stream=streamed))
     assert (failure.status, failure.code, failure.param) == (status, code, param)
     assert failure.type == "invalid_request_error"
     assert failure.message == "one/a: No."
@@ -259,10 +259,10 @@ async def test_a_prompt_that_is_too_long_goes_on_only_to_a_larger_window(
     relay.upstream.script("a", error(400, code="context_length_exceeded"))
     relay.upstream.script("b", good(streamed))
     small, same, large = model("one/a", context=8), model("two/b", context=8), model("three/b", context=9)
-    failure = await refused(relay, call(small, same, stream=streamed))
+    failure = await read_refusal(relay, call(small, same, stream=streamed))
     assert (failure.status, failure.code) == (400, "context_length_exceeded")
     assert tried(failure) == ["one/a context_length"]
-    answer = await answered(relay, call(small, same, large, stream=streamed))
+    answer = await read_answer(relay, call(small, same, large, stream=streamed))
     assert classes(answer) == ["one/a context_length", "three/b ok"]
 
 
@@ -298,11 +298,11 @@ async def test_what_a_format_cannot_carry_is_no_answer_of_a_provider(
     relay.rows["claude"] = Provider(name="claude", base_url=relay.upstream.url, dialect="anthropic")
     relay.upstream.script("b", good(streamed))
     relay.upstream.script("down", error(503))
-    asked = call(*models, body=ELSEWHERE, stream=streamed, pinned=pinned, retries=0)
+    chat_call = call(*models, body=ELSEWHERE, stream=streamed, pinned=pinned, retries=0)
     if isinstance(outcome, list):
-        assert classes(await answered(relay, asked)) == outcome
+        assert classes(await read_answer(relay, chat_call)) == outcome
     else:
-        failure = await refused(relay, asked)
+        failure = await read_refusal(relay, chat_call)
         assert failure.body()["error"] == outcome if outcome == NO_PLACE else failure.status == outcome
 
 
@@ -310,7 +310,7 @@ async def test_what_a_format_cannot_carry_is_no_answer_of_a_provider(
 async def test_a_limit_is_waited_for_when_nobody_else_is_left(relay: RunningRelay, streamed: bool) -> None:
     relay.upstream.script("a", whole(status=429, headers={"retry-after": "4"}), good(streamed))
     relay.upstream.script("b", error(401))
-    answer = await answered(relay, call("one/a", "two/b", stream=streamed))
+    answer = await read_answer(relay, call("one/a", "two/b", stream=streamed))
     assert classes(answer) == ["one/a rate_limit", "two/b auth", "one/a ok"]
     assert relay.slept == [pytest.approx(4, abs=0.1)]
     assert answer.waited > 3.9
@@ -321,7 +321,7 @@ async def test_a_limit_that_ends_soon_is_waited_for_before_another_candidate_is_
     relay: RunningRelay, streamed: bool
 ) -> None:
     relay.upstream.script("a", whole(status=429, headers={"retry-after": "2"}), good(streamed))
-    answer = await answered(relay, call("one/a", "two/b", stream=streamed))
+    answer = await read_answer(relay, call("one/a", "two/b", stream=streamed))
     assert classes(answer) == ["one/a rate_limit", "one/a ok"]
     assert relay.slept == [2]
 
@@ -330,7 +330,7 @@ async def test_a_limit_that_ends_soon_is_waited_for_before_another_candidate_is_
 async def test_a_limit_that_lasts_is_told_with_the_shortest_wait(relay: RunningRelay, streamed: bool) -> None:
     relay.upstream.script("a", whole(status=429, headers={"retry-after": "60"}))
     relay.upstream.script("b", whole(status=429, headers={"retry-after-ms": "40500"}))
-    failure = await refused(relay, call("one/a", "two/b", stream=streamed))
+    failure = await read_refusal(relay, call("one/a", "two/b", stream=streamed))
     assert (failure.status, failure.code, failure.retry_after) == (429, "rate_limit_exceeded", 40.5)
     assert relay.slept == []
     assert failure.headers == {}
@@ -342,18 +342,18 @@ async def test_our_trouble_with_a_provider_is_never_the_callers(
     relay: RunningRelay, status: int, streamed: bool
 ) -> None:
     relay.upstream.script("a", whole({"error": {"message": "Bad key sk-canary-123456789"}}, status=status))
-    failure = await refused(relay, call("one/a", stream=streamed))
+    failure = await read_refusal(relay, call("one/a", stream=streamed))
     assert failure.status == 502
     assert "canary" not in json.dumps(failure.body())
 
 
 async def test_a_pin_its_provider_does_not_know_is_not_found(relay: RunningRelay) -> None:
-    failure = await refused(relay, call("one/nothing", pinned=True))
+    failure = await read_refusal(relay, call("one/nothing", pinned=True))
     assert (failure.status, failure.code) == (404, "model_not_found")
 
 
 async def test_nobody_to_ask(relay: RunningRelay) -> None:
-    assert isinstance(await refused(relay, call()), Unavailable)
+    assert isinstance(await read_refusal(relay, call()), Unavailable)
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ async def test_a_provider_that_cannot_be_reached_is_passed_over(
     if row:
         relay.rows["odd"] = row
     relay.upstream.script("b", good(False))
-    answer = await answered(relay, call("odd/a", "two/b", retries=0))
+    answer = await read_answer(relay, call("odd/a", "two/b", retries=0))
     assert classes(answer) == [f"odd/a {failure_class}", "two/b ok"]
 
 
@@ -407,7 +407,7 @@ async def test_a_failure_of_the_network_has_a_cause(
 ) -> None:
     relay.rows["one"] = Provider(name="one", base_url=url or relay.upstream.url)
     relay.upstream.script("a", reply)
-    failure = await refused(relay, call("one/a", stream=streamed, retries=0))
+    failure = await read_refusal(relay, call("one/a", stream=streamed, retries=0))
     (attempt,) = failure.metadata["attempts"]
     assert (attempt["class"], attempt["cause"]) == ("network", cause)
     assert failure.message.startswith(message)
@@ -419,7 +419,7 @@ async def test_a_failure_of_the_network_has_a_cause(
 async def test_a_certificate_that_is_not_trusted_is_told(relay: RunningRelay, tmp_path: Path) -> None:
     async with MisframingProvider(self_signed(tmp_path / "ca.pem")) as wild:
         relay.rows["one"] = Provider(name="one", base_url=wild.url)
-        failure = await refused(relay, call("one/a", retries=0))
+        failure = await read_refusal(relay, call("one/a", retries=0))
     assert failure.message == "TLS with the provider failed: self-signed certificate: one/a (network, tls)."
 
 
@@ -434,7 +434,7 @@ ROLES: list[Piece] = [sse(role()), 0.01] * 200
 async def test_a_silent_provider_is_given_up_once(relay: RunningRelay, streamed: bool) -> None:
     relay.upstream.script("a", SILENT)
     relay.upstream.script("b", good(streamed))
-    answer = await answered(relay, call("one/a", "two/b", stream=streamed, timeouts={"first_token": SOON}))
+    answer = await read_answer(relay, call("one/a", "two/b", stream=streamed, timeouts={"first_token": SOON}))
     assert classes(answer) == ["one/a timeout_first_token", "two/b ok"]
     await relay.upstream.until("gone", 1)
 
@@ -451,7 +451,7 @@ async def test_a_silent_provider_is_given_up_once(relay: RunningRelay, streamed:
 async def test_a_stream_without_content_is_silent(relay: RunningRelay, silent: Reply) -> None:
     relay.upstream.script("a", silent)
     relay.upstream.script("b", good(True))
-    answer = await answered(relay, call("one/a", "two/b", stream=True, timeouts={"first_token": SOON}))
+    answer = await read_answer(relay, call("one/a", "two/b", stream=True, timeouts={"first_token": SOON}))
     assert classes(answer) == ["one/a timeout_first_token", "two/b ok"]
 
 
@@ -460,7 +460,7 @@ async def test_a_stream_without_content_is_silent(relay: RunningRelay, silent: R
 async def test_one_deadline_bounds_all_attempts(relay: RunningRelay, by: str, streamed: bool) -> None:
     relay.upstream.script("a", error(500))
     relay.upstream.script("b", SILENT)
-    asked = call(
+    chat_call = call(
         "one/a",
         "two/b",
         "three/b",
@@ -469,8 +469,8 @@ async def test_one_deadline_bounds_all_attempts(relay: RunningRelay, by: str, st
         timeouts={"total": SOON} if by == "rule" else {},
     )
     if by == "caller":
-        asked = replace(asked, deadline=clock() + SOON)
-    failure = await refused(relay, asked)
+        chat_call = replace(chat_call, deadline=clock() + SOON)
+    failure = await read_refusal(relay, chat_call)
     assert (failure.status, failure.code) == (504, "deadline_exceeded")
     assert tried(failure) == ["one/a server", "two/b timeout_total"]
     assert failure.metadata["origin"] == "gateway"
@@ -478,7 +478,7 @@ async def test_one_deadline_bounds_all_attempts(relay: RunningRelay, by: str, st
 
 async def test_a_whole_answer_may_be_slow_where_no_rule_says_otherwise(relay: RunningRelay) -> None:
     relay.upstream.script("a", replace(good(False), pieces=(0.1, *good(False).pieces)))
-    assert classes(await answered(relay, call("one/a", timeouts={"idle": SOON}))) == ["one/a ok"]
+    assert classes(await read_answer(relay, call("one/a", timeouts={"idle": SOON}))) == ["one/a ok"]
 
 
 ANY = replace(model("one/a", can=["reasoning"]), known=False)  # taken to be able, as of a pin
@@ -501,8 +501,10 @@ REASONS, OTHER = model("one/a", can=["reasoning", "tools"]), model("one/a", can=
     ],
 )
 async def test_how_long_a_first_token_may_take(who: Model, body: Json, stream_: bool, seconds: float) -> None:
-    asked = call(who, body={**CHAT, **body}, stream=stream_)
-    limits = limits_of(asked, asked.decision.candidates[0], now=100, deadline=deadline_of(asked, 100))
+    chat_call = call(who, body={**CHAT, **body}, stream=stream_)
+    limits = limits_of(
+        chat_call, chat_call.decision.candidates[0], now=100, deadline=deadline_of(chat_call, 100)
+    )
     assert limits.first[0] - 100 == seconds
     assert (limits.connect, limits.idle, limits.total) == (5, 30, (700, "timeout_total"))
 
@@ -516,7 +518,7 @@ async def test_a_connection_that_does_not_come_about_has_its_own_time_limit(rela
         deaf.listen(0)
         queued.connect(deaf.getsockname())
         relay.rows["odd"] = Provider(name="odd", base_url=f"http://127.0.0.1:{deaf.getsockname()[1]}")
-        failure = await refused(relay, call("odd/a", timeouts={"connect": SOON}))
+        failure = await read_refusal(relay, call("odd/a", timeouts={"connect": SOON}))
     assert tried(failure) == ["odd/a timeout_connect"]
     assert failure.status == 504
 
@@ -563,12 +565,12 @@ async def test_nothing_is_left_behind(relay: RunningRelay, streamed: bool) -> No
     before = len(asyncio.all_tasks())
     relay.upstream.script("a", error(500), error(401), *[good(streamed)] * 9)
     for _ in range(9):
-        await answered(relay, call("one/a", "one/a", stream=streamed))
+        await read_answer(relay, call("one/a", "one/a", stream=streamed))
         await asyncio.sleep(2 * MIN_IDLE)
     resting = relay.upstream.connections
     assert resting <= 3, "errors and streams give back those of the first call's attempts"
     relay.upstream.script("a", SILENT)
-    await refused(relay, call("one/a", stream=streamed, timeouts={"first_token": SOON}))
+    await read_refusal(relay, call("one/a", stream=streamed, timeouts={"first_token": SOON}))
     await relay.upstream.until("open", resting - 1)
     await relay.transport.aclose()
     await relay.upstream.until("open", 0)
@@ -612,26 +614,28 @@ async def test_the_bytes_of_an_answer_come_back_as_they_went(relay: RunningRelay
 
 async def test_every_attempt_is_the_same_request_anew(relay: RunningRelay) -> None:
     relay.upstream.script("a", error(500), error(503), error(500), good(False))
-    asked = call("one/a", retries=3)
-    await relay.complete(asked)
-    await relay.complete(asked)
+    chat_call = call("one/a", retries=3)
+    await relay.complete(chat_call)
+    await relay.complete(chat_call)
     bodies = {(request.body, request.headers) for request in relay.upstream.requests}
     assert (len(relay.upstream.requests), len(bodies)) == (5, 1)
 
 
 async def test_cost_and_explanation_are_told_to_whom_asked(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole(completion()))
-    asked = call("one/a", body={"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}})
-    body = json.loads((await relay.complete(replace(asked, explanation={"reason": "rule"}))).body)
+    chat_call = call(
+        "one/a", body={"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}}
+    )
+    body = json.loads((await relay.complete(replace(chat_call, explanation={"reason": "rule"}))).body)
     assert body["usage"] == {**completion()["usage"], "cost": 1.3e-05}
     assert body["sluice"] == {"reason": "rule"}
     assert "usage" not in relay.upstream.requests[0].json
 
 
 async def test_usage_that_is_not_told_is_estimated(relay: RunningRelay) -> None:
-    said = completion("x" * 40)
-    del said["usage"]
-    relay.upstream.script("a", whole(said))
+    answer = completion("x" * 40)
+    del answer["usage"]
+    relay.upstream.script("a", whole(answer))
     usage = (await relay.complete(call("one/a"))).usage
     assert usage is not None
     assert (usage.input, usage.output, usage.estimated) == (5, 10, True)
@@ -639,14 +643,14 @@ async def test_usage_that_is_not_told_is_estimated(relay: RunningRelay) -> None:
 
 @BOTH
 @pytest.mark.parametrize(
-    "told", [{"total_tokens": 5}, {"total_tokens": 0}, {"prompt_tokens": -1, "completion_tokens": 0}]
+    "counts", [{"total_tokens": 5}, {"total_tokens": 0}, {"prompt_tokens": -1, "completion_tokens": 0}]
 )
 async def test_usage_that_tells_of_no_tokens_is_estimated(
-    relay: RunningRelay, told: dict[str, int], streamed: bool
+    relay: RunningRelay, counts: dict[str, int], streamed: bool
 ) -> None:
-    last = {**completion("x" * 40), "usage": told}
-    said = [chunk("x" * 40), finish(), {**chunk(), "choices": [], "usage": told}]
-    relay.upstream.script("a", stream(*said) if streamed else whole(last))
+    last = {**completion("x" * 40), "usage": counts}
+    events = [chunk("x" * 40), finish(), {**chunk(), "choices": [], "usage": counts}]
+    relay.upstream.script("a", stream(*events) if streamed else whole(last))
     answer = await relay.complete(call("one/a", stream=streamed))
     frames = await frames_of(answer) if streamed else []
     assert answer.usage is not None
@@ -698,14 +702,15 @@ async def test_how_a_credential_is_presented(
 
 async def test_what_must_be_signed_is_passed_over_where_nothing_can_sign(relay: RunningRelay) -> None:
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", auth="sigv4")
-    assert tried(await refused(relay, call("one/a"))) == ["one/a auth"]
+    assert tried(await read_refusal(relay, call("one/a"))) == ["one/a auth"]
     assert relay.upstream.requests == []
 
 
 async def test_the_clients_headers_go_only_to_its_own_format(relay: RunningRelay) -> None:
-    asked = call("one/a", headers={"anthropic-beta": "x"})
+    chat_call = call("one/a", headers={"anthropic-beta": "x"})
     foreign = replace(
-        asked, decision=replace(asked.decision, facts=replace(asked.decision.facts, dialect="anthropic"))
+        chat_call,
+        decision=replace(chat_call.decision, facts=replace(chat_call.decision.facts, dialect="anthropic")),
     )
     relay.upstream.script("a", good(False))
     await relay.complete(foreign)
@@ -717,7 +722,7 @@ async def test_no_credential_comes_back_in_a_providers_words(relay: RunningRelay
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     relay.upstream.script("a", error(400, message="I was given canary value by you."))
-    failure = await refused(relay, call("one/a", stream=streamed))
+    failure = await read_refusal(relay, call("one/a", stream=streamed))
     assert failure.message == "one/a: I was given [redacted] by you."
     assert "canary" not in str(failure)
 
@@ -737,13 +742,13 @@ async def test_a_name_that_leads_to_a_private_address_is_refused_before_anything
 ) -> None:
     relay.private_ok = False
     relay.rows["one"] = Provider(name="one", base_url=f"https://localhost:{relay.upstream.port}")
-    assert tried(await refused(relay, call("one/a"))) == ["one/a permission"]
+    assert tried(await read_refusal(relay, call("one/a"))) == ["one/a permission"]
     assert relay.upstream.connections == 0
 
 
 async def test_without_tls_nothing_is_even_connected(relay: RunningRelay) -> None:
     relay.private_ok = False
-    assert tried(await refused(relay, call("one/a"))) == ["one/a permission"]
+    assert tried(await read_refusal(relay, call("one/a"))) == ["one/a permission"]
     assert relay.upstream.connections == 0
 
 
@@ -751,7 +756,7 @@ async def test_calls_at_the_same_time_do_not_mix(relay: RunningRelay) -> None:
     async def one(name: str) -> None:
         streamed = name.endswith("s")
         relay.upstream.script(name, error(500), good(streamed))
-        answer = await answered(relay, call(f"one/{name}", stream=streamed))
+        answer = await read_answer(relay, call(f"one/{name}", stream=streamed))
         assert answer.candidate.id == f"one/{name}"
         assert len(answer.attempts) == 2
 

@@ -57,13 +57,13 @@ async def read(answer: Answer) -> list[Any]:
     return [text if text == "[DONE]" else json.loads(text) for text in texts(await frames_of(answer))]
 
 
-async def asked(relay: RunningRelay, *pieces: Any, done: bool = True, **how: Any) -> list[Any]:
+async def chat(relay: RunningRelay, *pieces: Any, done: bool = True, **how: Any) -> list[Any]:
     """What the client reads of one stream."""
     relay.upstream.script("a", stream(*pieces, done=done))
     return await read(await relay.complete(call("one/a", stream=True, **how)))
 
 
-def said(events: list[Any]) -> str:
+def text_of(events: list[Any]) -> str:
     choices = [choice for event in events if isinstance(event, dict) for choice in event.get("choices", ())]
     return "".join(choice["delta"].get("content") or "" for choice in choices)
 
@@ -112,8 +112,8 @@ async def test_content_commits(relay: RunningRelay, first: dict[str, Any]) -> No
     body = {**CHAT, "functions": [{"name": "f"}]} if legacy else CHAT_WITH_TOOL
     answer = await relay.complete(call("one/a", "two/b", body=body, stream=True))
     events = await read(answer)
-    said, heard = first["choices"][0]["delta"], events[1]["choices"][0]["delta"]
-    assert heard == {SPELLED.get(name, name): value for name, value in said.items()}
+    first_delta, second_delta = first["choices"][0]["delta"], events[1]["choices"][0]["delta"]
+    assert second_delta == {SPELLED.get(name, name): value for name, value in first_delta.items()}
     assert events[-1]["error"]["metadata"]["class"] == "network"
     assert content_of(first) is not None
 
@@ -125,7 +125,7 @@ async def test_anything_else_does_not(relay: RunningRelay, first: dict[str, Any]
     relay.upstream.script("b", stream(chunk("Hello"), finish()))
     answer = await relay.complete(call("one/a", "two/b", stream=True, retries=0))
     assert classes(answer) == ["one/a network", "two/b ok"]
-    assert said(await read(answer)) == "Hello"
+    assert text_of(await read(answer)) == "Hello"
 
 
 async def test_the_answer_is_there_with_its_first_content_and_not_before(relay: RunningRelay) -> None:
@@ -135,29 +135,29 @@ async def test_the_answer_is_there_with_its_first_content_and_not_before(relay: 
     assert answer.first_token >= 0.05
     assert answer.waited >= 0.05
     frames = answer.frames()
-    assert said([json.loads(text) for text in texts([await anext(frames)])]) == "Hello"
+    assert text_of([json.loads(text) for text in texts([await anext(frames)])]) == "Hello"
     await answer.aclose()
     await frames.aclose()
 
 
 async def test_frames_are_handed_on_as_they_come(relay: RunningRelay) -> None:
     """The upstream says nothing more until the client has read what it said."""
-    heard = [asyncio.Event() for _ in range(3)]
-    pieces = [piece for at, event in enumerate(heard) for piece in (sse(chunk(str(at))), event)]
+    read_events = [asyncio.Event() for _ in range(3)]
+    pieces = [piece for at, event in enumerate(read_events) for piece in (sse(chunk(str(at))), event)]
     relay.upstream.script("a", stream(*pieces, finish()))
     answer = await relay.complete(call("one/a", stream=True, timeouts={"idle": 1}))
     at = 0
     async for frame in answer.frames():
-        if at < len(heard):
-            assert said([json.loads(text) for text in texts([frame])]) == str(at)
-            heard[at].set()
+        if at < len(read_events):
+            assert text_of([json.loads(text) for text in texts([frame])]) == str(at)
+            read_events[at].set()
             at += 1
     assert classes(answer) == ["one/a ok"]
 
 
 @pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
 async def test_an_answer_may_be_empty(relay: RunningRelay, reason: str) -> None:
-    events = await asked(relay, role(), finish(reason))
+    events = await chat(relay, role(), finish(reason))
     assert [event["choices"][0]["finish_reason"] for event in events[:-1]] == [None, reason]
     assert events[-1] == "[DONE]"
 
@@ -178,8 +178,8 @@ async def test_an_answer_that_goes_on_after_a_finish_reason_is_relayed_whole(rel
         for then in (chunk("l"), early):
             pieces = [part for _ in range(4) for part in (END_WAIT - 1, sse(then))]
             pause = [] if first is early else [END_WAIT + 1]
-            events = await asked(relay, role(), first, *pause, *pieces, finish())
-            assert said(events) in ("llll", "lllll")
+            events = await chat(relay, role(), first, *pause, *pieces, finish())
+            assert text_of(events) in ("llll", "lllll")
             assert events[-1] == "[DONE]"
             assert events[-2]["choices"][0]["finish_reason"] == "stop"
 
@@ -208,8 +208,8 @@ ENDINGS: list[Any] = [
 
 @pytest.mark.parametrize(("ending", "done"), ENDINGS)
 async def test_a_complete_answer_ends_in_one_done(relay: RunningRelay, ending: list[Any], done: bool) -> None:
-    events = await asked(relay, role(), chunk("Hello"), *ending, done=done)
-    assert said(events) == "Hello"
+    events = await chat(relay, role(), chunk("Hello"), *ending, done=done)
+    assert text_of(events) == "Hello"
     assert [event for event in events if event == "[DONE]"] == ["[DONE]"]
     assert events[-1] == "[DONE]"
     assert events[-2]["choices"][0]["finish_reason"] == "stop"
@@ -247,7 +247,7 @@ async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
     relay.upstream.script("a", stream(role(), chunk("Hel"), chunk("lo"), *ending, done=False))
     answer = await relay.complete(call("two/z", "one/a", "two/z", stream=True, timeouts={"idle": SOON}))
     events = await read(answer)
-    assert said(events) == "Hello"
+    assert text_of(events) == "Hello"
     assert "[DONE]" not in events
     error = events[-1]["error"]
     assert error["type"] == TYPES[status]
@@ -263,14 +263,14 @@ async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
 async def test_bytes_of_any_kind_keep_a_stream_alive(relay: RunningRelay) -> None:
     drip: list[Piece] = [b": wait\n\n", SOON / 5] * 6
     assert (
-        said(await asked(relay, chunk("Hel"), *drip, chunk("lo"), finish(), timeouts={"idle": SOON}))
+        text_of(await chat(relay, chunk("Hel"), *drip, chunk("lo"), finish(), timeouts={"idle": SOON}))
         == "Hello"
     )
 
 
 async def test_an_endless_stream_ends_at_the_deadline(relay: RunningRelay) -> None:
     drip: list[Piece] = [sse(chunk("x")), SOON / 10] * 100
-    events = await asked(relay, *drip, timeouts={"total": SOON})
+    events = await chat(relay, *drip, timeouts={"total": SOON})
     assert events[-1]["error"]["code"] == "deadline_exceeded"
     assert events[-1]["error"]["metadata"]["class"] == "timeout_total"
     await relay.upstream.until("gone", 1)
@@ -280,7 +280,7 @@ async def test_a_credential_in_the_middle_of_a_stream_is_taken_out(relay: Runnin
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
-    events = await asked(relay, chunk("Hello"), refusal)
+    events = await chat(relay, chunk("Hello"), refusal)
     assert events[-1]["error"]["message"] == "one/a: Not with [redacted]."
 
 
@@ -301,12 +301,12 @@ async def test_a_client_who_leaves_takes_the_upstream_along(relay: RunningRelay)
     assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (5, 6, True)
 
 
-@pytest.mark.parametrize("begun", [False, True], ids=["before a frame", "between two frames"])
-async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: RunningRelay, begun: bool) -> None:
+@pytest.mark.parametrize("started", [False, True], ids=["before a frame", "between two frames"])
+async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: RunningRelay, started: bool) -> None:
     relay.upstream.script("a", stream(chunk("Hello"), Act.STALL))
     answer = await relay.complete(call("one/a", stream=True))
     frames = answer.frames()
-    if begun:
+    if started:
         await anext(frames)
     await answer.aclose()
     await answer.aclose()
@@ -317,7 +317,7 @@ async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: RunningRe
 
 async def test_a_connection_serves_again_after_a_stream(relay: RunningRelay) -> None:
     for _ in range(5):
-        await asked(relay, role(), chunk("Hello"), finish(), usage())
+        await chat(relay, role(), chunk("Hello"), finish(), usage())
         await asyncio.sleep(2 * MIN_IDLE)
     assert relay.upstream.connections == 1
 
@@ -336,13 +336,13 @@ async def test_a_stream_that_another_finishes_lets_go_of_the_first(
         call("one/a", "two/b", stream=True, recovery="resume", timeouts={"idle": SOON})
     )
     events = await read(answer)
-    assert (said(events), events[-1]) == ("Hello", "[DONE]")
+    assert (text_of(events), events[-1]) == ("Hello", "[DONE]")
     await relay.upstream.until("gone", 1)
 
 
-@pytest.mark.parametrize("begun", [False, True], ids=["before its head", "in the middle of it"])
-async def test_the_loser_of_a_hedge_is_let_go_at_once(relay: RunningRelay, begun: bool) -> None:
-    silent = stream(role(), Act.STALL) if begun else Reply(status=None, pieces=(Act.STALL,))
+@pytest.mark.parametrize("started", [False, True], ids=["before its head", "in the middle of it"])
+async def test_the_loser_of_a_hedge_is_let_go_at_once(relay: RunningRelay, started: bool) -> None:
+    silent = stream(role(), Act.STALL) if started else Reply(status=None, pieces=(Act.STALL,))
     relay.upstream.script("a", silent)
     relay.upstream.script("b", stream(role(), chunk("Hello"), Act.STALL))
     answer = await relay.complete(call("one/a", "two/b", stream=True, hedge_after=SOON))
@@ -383,7 +383,7 @@ TEXTS = [text.replace("@@", "m") for text in EVENTS]
 
 async def test_a_model_that_changes_its_name_and_one_without(relay: RunningRelay) -> None:
     nameless = {name: value for name, value in chunk("x").items() if name != "model"}
-    events = await asked(relay, chunk("x"), {**chunk("x"), "model": "m2"}, nameless, chunk("x"), finish())
+    events = await chat(relay, chunk("x"), {**chunk("x"), "model": "m2"}, nameless, chunk("x"), finish())
     assert {event["model"] for event in events[:-1]} == {"one/a"}
 
 
@@ -420,12 +420,12 @@ def test_frames_do_not_depend_on_how_the_bytes_are_cut(tail: bytes, cut: int) ->
 
 async def test_the_usage_chunk_is_for_who_asked(relay: RunningRelay) -> None:
     pieces = (role(), chunk("Hello"), finish(), usage())
-    silent = await asked(relay, *pieces)
+    silent = await chat(relay, *pieces)
     assert not any("usage" in event for event in silent[:-1])
     assert relay.upstream.requests[0].json["stream_options"] == {"include_usage": True}
     body = {"messages": [{"role": "user", "content": "x"}], "stream_options": {"include_usage": True}}
-    told = await asked(relay, *pieces, body=body)
-    assert told[-2] == {**usage(), "model": "one/a"}
+    counted = await chat(relay, *pieces, body=body)
+    assert counted[-2] == {**usage(), "model": "one/a"}
 
 
 @pytest.mark.parametrize(
@@ -442,12 +442,12 @@ async def test_the_usage_of_a_whole_answer_is_waited_for_where_it_is_asked_for(
 ) -> None:
     relay.rows["one"] = replace(relay.rows["one"], quirks=Quirks(unable=frozenset({"n"})))
     body = {**CHAT, "n": n, "stream_options": {"include_usage": True}}
-    events = await asked(
+    events = await chat(
         relay, chunk("Hello"), finish(), after, sse(usage()), Act.STALL, done=False, body=body
     )
     assert events[-1] == "[DONE]"
-    told = [event["usage"]["prompt_tokens"] for event in events[:-1] if event.get("usage")]
-    assert told == ([7 * n] if there else [])
+    counts = [event["usage"]["prompt_tokens"] for event in events[:-1] if event.get("usage")]
+    assert counts == ([7 * n] if there else [])
 
 
 async def test_usage_is_known_although_the_client_is_not_told(relay: RunningRelay) -> None:
@@ -461,24 +461,24 @@ async def test_usage_is_known_although_the_client_is_not_told(relay: RunningRela
 
 async def test_the_cost_is_in_the_usage_chunk(relay: RunningRelay) -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}}
-    events = await asked(relay, chunk("Hello"), finish(), usage(), body=body)
+    events = await chat(relay, chunk("Hello"), finish(), usage(), body=body)
     assert events[-2]["usage"] == {**USAGE, "cost": 1.3e-05}
 
 
-@pytest.mark.parametrize("told", [False, True], ids=["alone", "in the usage chunk"])
-async def test_the_explanation_is_in_the_last_chunk(relay: RunningRelay, told: bool) -> None:
+@pytest.mark.parametrize("with_usage", [False, True], ids=["alone", "in the usage chunk"])
+async def test_the_explanation_is_in_the_last_chunk(relay: RunningRelay, with_usage: bool) -> None:
     body: dict[str, Any] = {"messages": [{"role": "user", "content": "x"}]}
-    if told:
+    if with_usage:
         body["stream_options"] = {"include_usage": True}
-    events = await asked(relay, chunk("Hello"), finish(), usage(), body=body, explanation={"reason": "rule"})
+    events = await chat(relay, chunk("Hello"), finish(), usage(), body=body, explanation={"reason": "rule"})
     assert [event for event in events[:-1] if "sluice" in event] == [events[-2]]
     assert events[-2]["sluice"] == {"reason": "rule"}
     assert (events[-2]["id"], events[-2]["model"], events[-2]["choices"]) == (HEAD["id"], "one/a", [])
-    assert ("usage" in events[-2]) is told
+    assert ("usage" in events[-2]) is with_usage
 
 
 async def test_no_explanation_is_given_of_an_answer_that_broke_off(relay: RunningRelay) -> None:
-    events = await asked(relay, chunk("Hello"), Act.CUT, done=False, explanation={"reason": "rule"})
+    events = await chat(relay, chunk("Hello"), Act.CUT, done=False, explanation={"reason": "rule"})
     assert not any("sluice" in event for event in events)
 
 

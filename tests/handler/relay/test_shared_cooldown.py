@@ -32,10 +32,13 @@ class Instance:
 
     def __init__(self, store: Any, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
-        self.told: list[tuple[str, Any]] = []
+        self.reports: list[tuple[str, Any]] = []
         self.cooldown = Cooldown(self.clock)
         self.shared_cooldown = SharedCooldown(
-            self.cooldown, store, report=lambda what, found: self.told.append((what, found)), now=self.clock
+            self.cooldown,
+            store,
+            report=lambda what, found: self.reports.append((what, found)),
+            now=self.clock,
         )
 
     async def see(self, *classes: str, id: str = A) -> None:
@@ -102,8 +105,8 @@ async def test_the_instance_that_cools_it_longer_wins_whoever_writes_last(databa
     for one in (here, there):
         await one.refresh()
         assert one.cooling == {A: 60}
-    assert not here.told
-    assert not there.told
+    assert not here.reports
+    assert not there.reports
     clock.now += 1
     there.cooldown.observe(B, "rate_limit", 5.0)
     await there.shared_cooldown.settle(5)
@@ -162,14 +165,14 @@ async def test_trouble_is_one_line_and_changes_nothing_here(error: Any) -> None:
     for _ in range(3):
         await here.refresh()
     assert here.cooling == {A: 5}
-    [(what, found)] = here.told
+    [(what, found)] = here.reports
     assert what == PROBLEM
     assert "secret" not in str(found)
     tables.down = None
     await here.refresh()
     tables.down = error
     await here.refresh()
-    assert len(here.told) == 2, "it was over in between"
+    assert len(here.reports) == 2, "it was over in between"
 
 
 async def test_reading_without_writing_does_not_reopen_what_was_never_told() -> None:
@@ -227,6 +230,6 @@ async def test_what_cannot_be_read_is_nothing_and_goes_with_the_next_write(value
     here = Instance(tables)
     await here.refresh()
     assert here.cooling == {}
-    assert not here.told
+    assert not here.reports
     await here.see("auth", id=B)
     assert A not in tables.state

@@ -66,8 +66,8 @@ BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"
 
 
 def several(*models: str, n: int = 3, body: Json | None = None, **how: Any) -> Call:
-    asked = call(*(models or ("one/a",)), body={**CHAT, "n": n, **(body or {})}, **how)
-    return replace(asked, rows=ONE)
+    chat_call = call(*(models or ("one/a",)), body={**CHAT, "n": n, **(body or {})}, **how)
+    return replace(chat_call, rows=ONE)
 
 
 def part(number: int, *, streamed: bool, after: float = 0.0, usage: bool = True) -> Script:
@@ -75,10 +75,10 @@ def part(number: int, *, streamed: bool, after: float = 0.0, usage: bool = True)
     text, id = f"{number}-{number}", f"id-{number}"
     pause: list[Piece] = [after] if after else []
     if not streamed:
-        told = whole(
+        answer = whole(
             {key: value for key, value in completion(text, id=id).items() if usage or key != "usage"}
         )
-        return reply_with(Reply(headers=told.headers, chunked=True, pieces=(*pause, *told.pieces)))
+        return reply_with(Reply(headers=answer.headers, chunked=True, pieces=(*pause, *answer.pieces)))
     events = [role(), chunk(f"{number}-"), chunk(f"{number}"), finish(), *([told_usage()] if usage else [])]
     first, *rest = ({**event, "id": id, "created": number} for event in events)
     return reply_with(stream(first, *pause, rest[0], *pause, *rest[1:]))
@@ -98,17 +98,17 @@ def refusing(status: int, **headers: str) -> Script:
     return reply_with(whole({"error": {"message": "No."}}, status=status, headers=names))
 
 
-def told(scripts: Sequence[Script], *models: str, b: Script | None = None, **how: Any) -> Received:
+def play(scripts: Sequence[Script], *models: str, b: Script | None = None, **how: Any) -> Received:
     transport = ScriptedTransport({"a": scripts, **({"b": [b]} if b else {})})
     return run(receive(transport, several(*models, n=how.pop("n", len(scripts)), **how)))
 
 
-def said(told: Received) -> list[str]:
+def contents(received: Received) -> list[str]:
     """The text of each choice."""
-    if told.answer is not None and told.answer.body:
-        return [one["message"]["content"] for one in json.loads(told.answer.body)["choices"]]
+    if received.answer is not None and received.answer.body:
+        return [one["message"]["content"] for one in json.loads(received.answer.body)["choices"]]
     by_index: dict[int, str] = {}
-    for choice in told.choices:
+    for choice in received.choices:
         by_index[choice["index"]] = by_index.get(choice["index"], "") + (choice["delta"].get("content") or "")
     return [by_index[index] for index in sorted(by_index)]
 
@@ -119,8 +119,8 @@ def said(told: Received) -> list[str]:
 @BOTH
 @pytest.mark.parametrize("after", ORDERS, ids=str)
 def test_the_answers_become_one_in_whatever_order_they_come(after: tuple[float, ...], streamed: bool) -> None:
-    received = told(parts(*after, streamed=streamed), stream=streamed)
-    assert said(received) == ["0-0", "1-1", "2-2"]
+    received = play(parts(*after, streamed=streamed), stream=streamed)
+    assert contents(received) == ["0-0", "1-1", "2-2"]
     assert received.classes == ["one/a ok"], "one attempt"
     assert received.answer is not None
     assert received.answer.usage is not None
@@ -131,7 +131,7 @@ def test_the_answers_become_one_in_whatever_order_they_come(after: tuple[float, 
 
 @pytest.mark.parametrize("after", ORDERS, ids=str)
 def test_a_stream_is_one_as_any(after: tuple[float, ...]) -> None:
-    received = told(
+    received = play(
         parts(*after, streamed=True), stream=True, body={"stream_options": {"include_usage": True}}
     )
     *chunks, last = received.chunks
@@ -152,7 +152,7 @@ def test_a_stream_is_one_as_any(after: tuple[float, ...]) -> None:
 def test_choices_begin_in_their_order_whoever_speaks_first(after: tuple[float, ...]) -> None:
     """OpenAI's own library takes the first piece of choice 1 only behind that of choice 0."""
     scripts = [reply_with(stream(wait, role(), chunk(f"{at}"), finish())) for at, wait in enumerate(after)]
-    received = told(scripts, stream=True)
+    received = play(scripts, stream=True)
     pieces = [choice for one in received.chunks for choice in one["choices"]]
     assert list(dict.fromkeys(choice["index"] for choice in pieces)) == [0, 1, 2]
     for index in range(3):
@@ -257,7 +257,7 @@ def test_a_whole_answer_is_the_first_with_the_others_choices() -> None:
         '"choices":[{"message":{"role":"assistant","content":"\\u00e9"},"index":0}],"model":"m" }'
     )
     second = completion("Hello", id="y", system_fingerprint="f")
-    received = told([reply_with(whole(first)), reply_with(whole(second))])
+    received = play([reply_with(whole(first)), reply_with(whole(second))])
     assert received.answer is not None
     choice = json.dumps({**second["choices"][0], "index": 1}, separators=(",", ":"))
     want = first.replace("0}]", f'0,"finish_reason":"stop"}},{choice}]').replace('"m"', '"one/a"')
@@ -276,7 +276,7 @@ def test_tool_calls_are_numbered_within_their_choice() -> None:
             stream(role(), chunk(None, tool_calls=calls), chunk(None, tool_calls=more), finish("tool_calls"))
         )
 
-    received = told([calling("x"), calling("y")], stream=True, body=CHAT_WITH_TOOL)
+    received = play([calling("x"), calling("y")], stream=True, body=CHAT_WITH_TOOL)
     choices = fold(received.chunks)["choices"]
     assert [one["message"]["tool_calls"][0]["id"] for one in choices] == ["x", "y"]
     assert [one["finish_reason"] for one in choices] == ["tool_calls"] * 2
@@ -285,24 +285,26 @@ def test_tool_calls_are_numbered_within_their_choice() -> None:
 # Usage, cost, explanation.
 
 
-@pytest.mark.parametrize("asked", [False, True], ids=["not asked", "asked"])
+@pytest.mark.parametrize("requested", [False, True], ids=["not requested", "requested"])
 @pytest.mark.parametrize("explanation", [None, {"reason": "rule"}], ids=["unexplained", "explained"])
-def test_usage_and_explanation_come_once_and_last(asked: bool, explanation: Json | None) -> None:
-    received = told(
+def test_usage_and_explanation_come_once_and_last(requested: bool, explanation: Json | None) -> None:
+    received = play(
         parts(2.0, 0.0, 1.0, streamed=True),
         stream=True,
-        body={"stream_options": {"include_usage": asked}},
+        body={"stream_options": {"include_usage": requested}},
         explanation=explanation,
     )
     last = [one for one in received.chunks if one.get("usage") or "sluice" in one]
-    assert last == (received.chunks[-1:] if asked or explanation else [])
+    assert last == (received.chunks[-1:] if requested or explanation else [])
     assert [one.get("sluice") for one in last] == [explanation] * len(last)
-    assert [one.get("usage", {}).get("total_tokens") for one in last] == [30 if asked else None] * len(last)
+    assert [one.get("usage", {}).get("total_tokens") for one in last] == [30 if requested else None] * len(
+        last
+    )
 
 
 @BOTH
 def test_the_cost_is_that_of_the_sum(streamed: bool) -> None:
-    received = told(parts(0.0, 0.0, streamed=streamed), stream=streamed, body={"usage": {"include": True}})
+    received = play(parts(0.0, 0.0, streamed=streamed), stream=streamed, body={"usage": {"include": True}})
     assert received.answer is not None
     body = received.chunks[-1] if streamed else json.loads(received.answer.body)
     assert (
@@ -314,7 +316,7 @@ def test_the_cost_is_that_of_the_sum(streamed: bool) -> None:
 def test_when_a_part_tells_no_usage_none_is_told(streamed: bool) -> None:
     scripts = [part(0, streamed=streamed), part(1, streamed=streamed, usage=False)]
     options = {"stream_options": {"include_usage": True}} if streamed else {}
-    received = told(scripts, stream=streamed, body=options)
+    received = play(scripts, stream=streamed, body=options)
     assert received.answer is not None
     bodies = received.chunks if streamed else [json.loads(received.answer.body)]
     assert not any("usage" in body for body in bodies)
@@ -328,14 +330,14 @@ def test_numbers_in_usage_are_added_and_the_rest_is_the_firsts() -> None:
         {**USAGE, "details": {"cached": 1, "kind": "x"}, "queue_time": 0, "tier": None, "nonsense": 10**4000},
         {**USAGE, "details": {"cached": 2, "audio": 3}, "queue_time": 0.5, "tier": "on", "nonsense": 1.5},
     ]
-    received = told([reply_with(whole(completion(usage=usage))) for usage in usages])
+    received = play([reply_with(whole(completion(usage=usage))) for usage in usages])
     assert received.answer is not None
     added = {"prompt_tokens": 14, "completion_tokens": 6, "total_tokens": 20, "queue_time": 0.5}
     rest = {"details": {"cached": 3, "kind": "x", "audio": 3}, "tier": "on", "nonsense": 10**4000}
     assert json.loads(received.answer.body)["usage"] == added | rest
 
 
-# What is asked.
+# Requests.
 
 
 def sent(n: int, row: str = "one", **how: Any) -> list[Json]:
@@ -363,7 +365,7 @@ def test_each_part_is_asked_for_one_answer_with_a_seed_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("n", "row", "asks"),
+    ("n", "row", "expected"),
     [
         pytest.param(1, "one", [1], id="one: as the client wrote it"),
         pytest.param(8, "one", [None] * 8, id="as many as may be asked for"),
@@ -371,8 +373,8 @@ def test_each_part_is_asked_for_one_answer_with_a_seed_of_its_own(
         pytest.param(3, "two", [3], id="a provider that takes n"),
     ],
 )
-def test_how_many_calls_it_takes(n: int, row: str, asks: list[int | None]) -> None:
-    assert [body.get("n") for body in sent(n, row)] == asks
+def test_how_many_calls_it_takes(n: int, row: str, expected: list[int | None]) -> None:
+    assert [body.get("n") for body in sent(n, row)] == expected
 
 
 def test_a_rules_cap_counts() -> None:
@@ -419,21 +421,21 @@ def test_one_that_fails_before_any_content_fails_the_attempt(
     scripts: list[Script] = [part(one, streamed=streamed, after=9.0) for one in range(2)]
     scripts.insert(at, failing)
     other = part(7, streamed=streamed)
-    received = told(
+    received = play(
         scripts, "one/a", "two/b", b=other, stream=streamed, retries=0, timeouts={"first_token": 4.0}
     )
     assert received.classes == [f"one/a {failure_class}", "two/b ok"]
-    assert said(received) == ["7-7"]
+    assert contents(received) == ["7-7"]
     assert received.seconds == pytest.approx(4 if failing is SILENT else 0), "the others are not waited for"
 
 
 @BOTH
 def test_its_class_and_retry_after_are_kept_when_nobody_else_is_left(streamed: bool) -> None:
     scripts = [part(0, streamed=streamed, after=9.0), refusing(429, retry_after="40")]
-    received = told(scripts, stream=streamed)
+    received = play(scripts, stream=streamed)
     assert received.error is not None
     assert (received.error.status, received.error.retry_after) == (429, 40)
-    refused = told([part(0, streamed=streamed, after=9.0), refusing(400)], "one/a", "two/b", stream=streamed)
+    refused = play([part(0, streamed=streamed, after=9.0), refusing(400)], "one/a", "two/b", stream=streamed)
     assert refused.error is not None
     assert (refused.error.status, refused.error.message) == (400, "one/a: No.")
 
@@ -441,15 +443,15 @@ def test_its_class_and_retry_after_are_kept_when_nobody_else_is_left(streamed: b
 @BOTH
 def test_all_parts_are_asked_again(streamed: bool) -> None:
     scripts = [part(0, streamed=streamed, after=9.0), refusing(500), *parts(0, 0, streamed=streamed)]
-    received = told(scripts, n=2, stream=streamed, retries=1)
+    received = play(scripts, n=2, stream=streamed, retries=1)
     assert received.classes == ["one/a server", "one/a ok"]
-    assert said(received) == ["0-0", "1-1"]
+    assert contents(received) == ["0-0", "1-1"]
 
 
 def test_what_whole_answers_used_is_counted_when_another_fails() -> None:
     late = reply_with(Reply(status=500, chunked=True, pieces=(3.0, b"{}")))
     scripts = [part(0, streamed=False), late, part(2, streamed=False, after=9.0)]
-    received = told(scripts, "one/a", "two/b", b=part(7, streamed=False), retries=0)
+    received = play(scripts, "one/a", "two/b", b=part(7, streamed=False), retries=0)
     assert received.answer is not None
     assert [(candidate.id, usage.input) for candidate, usage in received.answer.wasted] == [("one/a", 7)]
     assert received.answer.usage is not None
@@ -475,8 +477,8 @@ def test_one_that_fails_after_content_ends_the_stream_in_an_error(
     scripts = [part(0, streamed=True, after=1.0), broken(3.0, *how), part(2, streamed=True, after=90.0)]
     limits = {"idle": 20.0, "first_token": 100.0}
     other = part(7, streamed=True)
-    received = told(scripts, "one/a", "two/b", b=other, stream=True, recovery=recovery, timeouts=limits)
-    assert said(replace(received, events=received.events[:-1])) == ["0-0", "Hel", ""]
+    received = play(scripts, "one/a", "two/b", b=other, stream=True, recovery=recovery, timeouts=limits)
+    assert contents(replace(received, events=received.events[:-1])) == ["0-0", "Hel", ""]
     assert "[DONE]" not in received.events
     assert received.failure["metadata"]["class"] == failure_class
     assert received.classes == [f"one/a {failure_class}"]
@@ -494,23 +496,23 @@ def test_what_came_with_a_failure_is_told_before_it() -> None:
     """The last word of a part and its error in one piece of bytes."""
     error = sse({"error": {"message": "No.", "code": 500}})
     scripts = [part(0, streamed=True, after=9.0), broken(3.0, sse(chunk("lo")) + error)]
-    received = told(scripts, stream=True)
-    assert said(replace(received, events=received.events[:-1])) == ["", "Hello"]
+    received = play(scripts, stream=True)
+    assert contents(replace(received, events=received.events[:-1])) == ["", "Hello"]
     assert received.failure["metadata"]["class"] == "server"
 
 
 def test_the_parts_of_a_whole_answer_share_what_one_may_be_long() -> None:
     long = reply_with(whole(json.dumps(completion("x" * (MAX_ANSWER // 2)))))
-    assert told([long], n=1).classes == ["one/a ok"]
-    error = told([long], n=2).error
+    assert play([long], n=1).classes == ["one/a ok"]
+    error = play([long], n=2).error
     assert error is not None
     assert "too large" in str(error.__cause__)
 
 
 def test_the_parts_of_a_stream_share_what_its_events_may_be_long() -> None:
     long = reply_with(stream(chunk("x" * (MAX_EVENT // 2)), finish()))
-    assert told([long], n=1, stream=True).classes == ["one/a ok"]
-    error = told([long], n=2, stream=True).error
+    assert play([long], n=1, stream=True).classes == ["one/a ok"]
+    error = play([long], n=2, stream=True).error
     assert error is not None
     assert "too large" in str(error.__cause__)
 
@@ -524,20 +526,20 @@ LATE_LIMIT = reply_with(Reply(status=429, chunked=True, pieces=(3.0, b"{}")))
     ids=["429", "silence"],
 )
 def test_one_that_never_begins_ends_a_stream_that_has(failing: Script, failure_class: str) -> None:
-    received = told([part(0, streamed=True), failing], stream=True, timeouts={"first_token": 5.0})
+    received = play([part(0, streamed=True), failing], stream=True, timeouts={"first_token": 5.0})
     assert "[DONE]" not in received.events
     assert received.classes == [f"one/a {failure_class}"]
-    assert said(replace(received, events=received.events[:-1])) == ["0-0"]
+    assert contents(replace(received, events=received.events[:-1])) == ["0-0"]
 
 
 @pytest.mark.parametrize("n", [2, 5])
 def test_a_buffered_stream_is_held_until_all_parts_are_whole(n: int) -> None:
     scripts = [*parts(*(1.0,) * (n - 1), streamed=True), broken(3.0, Act.CUT)]
-    received = told(
+    received = play(
         scripts, "one/a", "two/b", b=part(7, streamed=True), stream=True, recovery="buffer", retries=0
     )
     assert received.classes == ["one/a network", "two/b ok"]
-    assert said(received) == ["7-7"]
+    assert contents(received) == ["7-7"]
     assert received.answer is not None
     assert [(candidate.id, usage.input) for candidate, usage in received.answer.wasted] == [
         ("one/a", 7 * (n - 1) + 5)
@@ -610,7 +612,7 @@ def test_an_answer_that_is_closed_before_it_is_read_lets_go_of_all() -> None:
 
 @BOTH
 def test_the_loser_of_a_hedge_takes_all_its_parts_along(streamed: bool) -> None:
-    received = told(
+    received = play(
         parts(90.0, 90.0, 90.0, streamed=streamed),
         *("one/a", "two/b"),
         b=part(7, streamed=streamed),
