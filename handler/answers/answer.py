@@ -47,16 +47,11 @@ class Stream:
         return buffered
 
 
-async def _no_frames() -> AsyncGenerator[bytes, None]:
-    return
-    yield
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Answer:
     """The fields of a stream may change until its frames have ended or it is closed.
 
-    `frames` reads the stream; the attempt loop drives it, and may ask another candidate to continue it.
+    `drive` reads the stream: it is the attempt loop's, which may ask another candidate to continue it.
     """
 
     candidate: Candidate  # the one that answers; of a stream, the one at the moment
@@ -73,7 +68,7 @@ class Answer:
     resumed: Json | None = None  # who began the stream, and how many characters of it came from there
     failure: UpstreamError | None = None  # why it broke off: the client has a part of an answer
     stream: Stream | None = field(default=None, repr=False)
-    frames: Callable[[], AsyncGenerator[bytes, None]] = field(default=_no_frames, repr=False)
+    drive: Callable[[Answer], AsyncGenerator[bytes, None]] | None = field(default=None, repr=False)
 
     @property
     def usage(self) -> Usage | None:
@@ -86,6 +81,11 @@ class Answer:
     def cost_dollars(self) -> float | None:
         """The cost of the whole call; None while the usage is unknown, or when a price is."""
         return None if self.used is None else dollars_of((*self.wasted, (self.candidate, self.used)))
+
+    def frames(self) -> AsyncGenerator[bytes, None]:
+        """The stream as the client gets it, to be read once; see AttemptLoop.frames."""
+        assert self.drive is not None, "the attempt loop has not accepted this answer"
+        return self.drive(self)
 
     async def aclose(self) -> None:
         """Lets go of the upstream at once, whatever it still had to send. May be called twice."""

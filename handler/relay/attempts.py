@@ -11,7 +11,6 @@ import json
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 from handler.answers.answer import Answer, Stream, read_frames
@@ -162,7 +161,7 @@ class AttemptLoop:
         self._attempts += answer.attempts
         self._relay.observe(answer.candidate.id, "ok", None)
         answer.attempts, answer.wasted = self._attempts, self._wasted
-        answer.frames = partial(self._frames, answer)
+        answer.drive = self.frames
         return answer
 
     def _step_after(self, failed: Failed, *, again: bool = True) -> Step | None:
@@ -178,7 +177,7 @@ class AttemptLoop:
 
     # A stream, to its end.
 
-    async def _frames(self, answer: Answer) -> AsyncGenerator[bytes, None]:
+    async def frames(self, answer: Answer) -> AsyncGenerator[bytes, None]:
         """The stream as the client gets it: server-sent events, one or more at a time.
 
         It ends with `data: [DONE]` or, when the answer broke off, with an error event instead. It is read

@@ -250,4 +250,8 @@ def load_catalog() -> Catalog:
     """Return the catalogue in catalog.json."""
     data = json.loads(Path(__file__).with_name("catalog.json").read_bytes())
     rows = {row[ID].lower(): row for row in data["models"]}
-    return Catalog(rows, successors=data["successors"], families=Families(data["families"]))
+    return Catalog(
+        rows,
+        successors=data["successors"],
+        families=Families(tuple((patterns, rules) for patterns, rules in data["families"])),
+    )

@@ -6,18 +6,22 @@ of the table, `families` of catalog.json.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 # By dialect, the built-in provider with the same names of models.
 _VENDORS = {"anthropic": "anthropic", "google": "gemini", "bedrock": "bedrock"}
 
 
+Table = tuple[tuple[str, str], ...]
+
+
 class Families(NamedTuple):
     """`table`: rows of patterns of bare names and of rules, separated by blanks. The first match wins."""
 
-    table: Sequence[Sequence[str]] = ()
+    table: Table = ()
     dialects: Mapping[str, str] = {}  # by provider
 
     def rules_of(
@@ -27,8 +31,14 @@ class Families(NamedTuple):
         vendor = _VENDORS.get(self.dialects.get(provider, ""))
         if vendor and (listed := find(f"{vendor}/{name}")) is not None:
             return tuple(listed.rules)
-        bare_names = [full.rsplit("/", 1)[-1].lower() for full in (name, pool) if full]
-        for patterns, rules in self.table:
-            if any(fnmatchcase(bare, pattern) for pattern in patterns.split() for bare in bare_names):
-                return tuple(rules.split())
-        return ()
+        return _first_match(
+            self.table, tuple(full.rsplit("/", 1)[-1].lower() for full in (name, pool) if full)
+        )
+
+
+@lru_cache(maxsize=256)  # a request asks for each of its unlisted models
+def _first_match(table: Table, bare_names: tuple[str, ...]) -> tuple[str, ...]:
+    for patterns, rules in table:
+        if any(fnmatchcase(bare, pattern) for pattern in patterns.split() for bare in bare_names):
+            return tuple(rules.split())
+    return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
@@ -327,3 +328,23 @@ async def test_every_subcall_is_closed_when_the_client_disconnects(
     await request
     await upstream.until("gone", 3)
     assert gateway.lines[-1]["left"] is True
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_a_request_leaves_no_reference_cycle(upstream: Upstream, start: Start, streamed: bool) -> None:
+    """Its memory, a large answer for instance, is free at once and does not wait for the garbage collector."""
+    gateway = start()
+    upstream.script("m", stream(chunk("Hello"), finish()) if streamed else whole())
+    await gateway.chat(model="up/m", stream=streamed)
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        await gateway.chat(model="up/m", stream=streamed)
+        gc.collect()
+        ours = [type(each) for each in gc.garbage if type(each).__module__.startswith(("handler.", "rules."))]
+    finally:
+        gc.set_debug(0)
+        gc.enable()
+        gc.garbage.clear()
+    assert ours == []
