@@ -20,6 +20,7 @@ from handler.settings import Settings
 from handler.upstream.credentials import is_credential
 from rules import read_record
 from rules.admission import WIRE_FEATURES
+from rules.records.kinds import DIALECTS
 from rules.records.provider_fields import AUTH
 from rules.review.check import OFF_BY_DEFAULT
 
@@ -51,9 +52,13 @@ def test_every_provider_of_the_rules_has_one_row() -> None:
     assert all(name == row.name for name, row in PROVIDERS.items())
 
 
+def test_every_dialect_of_a_record_has_a_translator() -> None:
+    assert set(DIALECTS) == TRANSLATORS.keys()
+
+
 @pytest.mark.parametrize("row", EVERY)
 def test_a_row_is_complete(row: Provider) -> None:
-    assert row.dialect in {"openai", "anthropic", "google", "bedrock"}
+    assert row.dialect in TRANSLATORS
     assert row.auth in AUTH
     assert row.credential is None or is_credential(row.credential)
     assert all(surface.dialect in TRANSLATORS for surface in row.surfaces.values())
