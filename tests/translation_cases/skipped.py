@@ -12,12 +12,12 @@ TESTED_ELSEWHERE: Mapping[int, Sequence[str]] = {
     ),
     141: (
         "tests/stories/test_gateway.py::test_keep_alives_are_sent_during_silence_and_failures_as_events",
-        "tests/handler/relay/test_relay.py::test_how_long_a_first_token_may_take",
+        "tests/handler/relay/test_timeouts.py::test_how_long_a_first_token_may_take",
         "tests/handler/relay/test_relay_stream.py::test_bytes_of_any_kind_keep_a_stream_alive",
     ),
     142: (
         "tests/handler/relay/test_relay_stream.py::test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done",
-        "tests/handler/relay/test_failover.py::test_what_the_caller_is_told",
+        "tests/handler/relay/test_final_error.py::test_what_the_caller_is_told",
     ),
 }
 

@@ -17,19 +17,8 @@ from handler.providers.provider import Provider
 from handler.relay.call import Call
 from handler.upstream.request import build_request
 from rules import Model
-from tests.support.canned_answers import (
-    USAGE,
-    Act,
-    Reply,
-    chunk,
-    completion,
-    finish,
-    role,
-    sse,
-    stream,
-    usage,
-    whole,
-)
+from tests.handler.relay.exchanges import BOTH
+from tests.support.canned_answers import Act, Reply, chunk, completion, whole
 from tests.support.running_relay import call, model
 from tests.support.scripted_transport import (
     Received,
@@ -264,7 +253,7 @@ def test_every_attempt_is_observed_once_and_a_break_again(case: tuple[Call, dict
     assert len(transport.observed) == len(transport.requests) + sum(breaks.values())
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@BOTH
 @pytest.mark.parametrize(
     ("header", "at"),
     [({}, [0, 1, 3]), ({"retry_after": "2"}, [0, 2, 4]), ({"retry_after_ms": "2000"}, [0, 2, 4])],
@@ -280,76 +269,6 @@ def test_a_limit_that_lasts_is_asked_three_times(
     assert [round(when, 3) for _, _, when in transport.requests] == at
 
 
-@pytest.mark.parametrize(
-    "ending",
-    [
-        pytest.param([Act.STALL], id="nothing"),
-        pytest.param([usage(), Act.STALL], id="usage"),
-        pytest.param([b": wait\n\n", 1.0] * 100, id="comments"),
-    ],
-)
-def test_an_answer_that_is_whole_ends_soon_whatever_the_connection_does(ending: list[Any]) -> None:
-    transport = ScriptedTransport(
-        {"a": [reply_with(stream(role(), chunk("Hello"), finish(), *ending, done=False))]}
-    )
-    received = run(receive(transport, call("one/a", stream=True)))
-    assert (received.text, received.done) == ("Hello", True)
-    assert received.seconds <= 5.2
-    assert received.classes == ["one/a ok"]
-
-
-def test_one_of_two_choices_that_is_whole_does_not_hurry_the_other() -> None:
-    slow: list[Any] = [chunk("x"), finish(), 9.0, chunk("y", index=1), finish(index=1)]
-    transport = ScriptedTransport({"a": [reply_with(stream(role(), *slow))]})
-    body = {"messages": [{"role": "user", "content": "Hi"}], "n": 2}
-    received = run(receive(transport, call("one/a", stream=True, body=body)))
-    assert (received.text, received.done) == ("xy", True)
-
-
-@pytest.mark.parametrize(
-    "late",
-    [
-        pytest.param([usage()], id="usage"),
-        pytest.param([0.05, usage(), Act.STALL], id="usage, a little later"),
-        pytest.param(
-            [{"error": {"message": "x"}}, chunk("more"), "{not", "[]", usage()], id="other things first"
-        ),
-        pytest.param(["[DONE]", usage()], id="another [DONE]"),
-        pytest.param([1.0, usage()], id="usage, much later"),
-        pytest.param([Act.STALL], id="nothing"),
-        pytest.param([Act.CUT], id="a cut"),
-    ],
-)
-@pytest.mark.parametrize("finished", [True, False], ids=["with a finish reason", "without"])
-def test_behind_done_only_usage_counts_and_only_for_a_moment(late: list[Any], finished: bool) -> None:
-    events: list[Any] = [role(), chunk("Hello"), *([finish()] if finished else []), "[DONE]"]
-    transport = ScriptedTransport({"a": [reply_with(stream(*events, *late, done=False))]})
-    body = {"messages": [{"role": "user", "content": "Hi"}], "stream_options": {"include_usage": True}}
-    received = run(receive(transport, call("one/a", stream=True, body=body)))
-    assert (received.text, received.done) == ("Hello", True)
-    assert [one["finish_reason"] for one in received.choices if one["finish_reason"]] == ["stop"]
-    assert received.events.count("[DONE]") == 1
-    assert received.seconds <= 0.31
-    in_time = late[0] in (usage(), 0.05) or "{not" in late
-    assert [one["usage"] for one in received.chunks if one.get("usage")] == ([USAGE] if in_time else [])
-    assert received.answer is not None
-    assert received.answer.usage is not None
-    assert received.answer.usage.estimated is not in_time
-
-
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-def test_an_answer_without_end_is_bounded(streamed: bool) -> None:
-    endless: list[Any] = [sse(chunk("x" * 1000)), 0.1] * 6000 if streamed else [b" " * 1_000_000] * 30
-    script = reply_with(
-        Reply(headers={"content-type": "text/event-stream"} if streamed else {}, pieces=endless)
-    )
-    received = run(
-        receive(ScriptedTransport({"a": [script]}), call("one/a", stream=streamed, timeouts={"total": 50.0}))
-    )
-    assert received.seconds <= 50.001
-    assert received.failure["metadata"]["class"] == ("timeout_total" if streamed else "protocol")
-
-
 SHAPED = {
     "messages": [{"role": "user", "content": "Hi"}],
     "output_schema": {"type": "object", "required": ["city"]},
@@ -362,7 +281,7 @@ def shaped(text: str, after: float = 0.0) -> Script:
     return reply_with(replace(answer, pieces=(after, *answer.pieces)))
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@BOTH
 @pytest.mark.parametrize(
     ("scripts", "classes"),
     [
@@ -406,40 +325,3 @@ def test_who_gives_what_does_not_fit_is_asked_once_more(
         else received.failure["code"] == "upstream_error"
     )
     assert received.done is (streamed and classes[-1].endswith("ok"))
-
-
-def test_a_page_instead_of_a_stream_is_not_asked_for_again() -> None:
-    page = reply_with(whole("<html>Hello</html>", headers={"content-type": "text/html; charset=utf-8"}))
-    received = run(
-        receive(
-            ScriptedTransport({"a": [page], "b": [answer_with(TEXT)]}), call("one/a", "two/b", stream=True)
-        )
-    )
-    assert received.classes == ["one/a protocol", "two/b ok"]
-
-
-ODD = [
-    pytest.param(lambda data: data.replace(b"\n", b"\r\n"), id="CRLF"),
-    pytest.param(lambda data: data.replace(b"\n", b"\r"), id="CR"),
-    pytest.param(lambda data: b"\xef\xbb\xbf" + data, id="BOM"),
-    pytest.param(
-        lambda data: data.replace(b"data: {", b": hi\nevent: x\nid: 7\ndata: {"), id="comments and fields"
-    ),
-    pytest.param(lambda data: data.replace(b',"choices"', b'\ndata: ,"choices"'), id="data of several lines"),
-    pytest.param(lambda data: data.replace(b"data: ", b"data:"), id="no space"),
-]
-
-
-@pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize("size", [1, 2, 1000])
-@pytest.mark.parametrize("recovery", ["error", "resume", "buffer"])
-def test_events_are_read_however_they_are_written(odd: Any, size: int, recovery: str) -> None:
-    data = odd(
-        b"".join(
-            p for p in answer_with(TEXT)({"messages": [{"role": "user"}]}).pieces if isinstance(p, bytes)
-        )
-    )
-    cut = [data[at : at + size] for at in range(0, len(data), size)]
-    transport = ScriptedTransport({"a": [reply_with(stream(*cut, done=False))]})
-    received = run(receive(transport, call("one/a", stream=True, recovery=recovery)))
-    assert (received.text, received.done) == (TEXT, True)

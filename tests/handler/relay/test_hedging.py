@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from handler.errors import Json
-from handler.relay.timeouts import hedge_after
-from rules import Model
+from tests.handler.relay.exchanges import BOTH
 from tests.support.canned_answers import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
-from tests.support.running_relay import CHAT, call, model
+from tests.support.running_relay import call
 from tests.support.scripted_transport import (
     Received,
     Script,
@@ -23,8 +20,6 @@ from tests.support.scripted_transport import (
     reply_with,
 )
 from tests.support.virtual_clock import run
-
-BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 
 
 def good(text: str, streamed: bool, *, after: float = 0.0) -> Script:
@@ -102,42 +97,6 @@ def test_without_a_rule_nobody_is_hedged(streamed: bool) -> None:
         [good("first", streamed, after=9)], [good("second", streamed)], streamed=streamed, hedge_after=None
     )
     assert (received.text, len(transport.requests)) == ("first", 1)
-
-
-REASONS = model("one/a", can=["reasoning"])
-SMALL = replace(model("one/a"), max_output=500)
-USUAL = [
-    pytest.param("one/a", {}, True, 10, id="of a stream ten seconds"),
-    pytest.param("one/a", {}, False, 1024 / 75, id="of a whole answer the time that a usual one takes"),
-    pytest.param("one/a", {"max_tokens": 3000}, False, 40, id="or that a long one takes"),
-    pytest.param("one/a", {"max_completion_tokens": 50}, False, 10, id="but never less than ten"),
-    pytest.param(SMALL, {"max_tokens": 3000}, False, 10, id="and no longer than the model can go on"),
-    pytest.param("one/a", {"max_tokens": 3000}, True, 10, id="a stream begins at once, however long it is"),
-    pytest.param(REASONS, {}, True, None, id="a model that reasons is not hedged"),
-    pytest.param("one/a", {"reasoning_effort": "low"}, False, None, id="nor one that is asked to reason"),
-]
-
-
-@pytest.mark.parametrize(("who", "body", "streamed", "after"), USUAL)
-def test_where_fallbacks_are_named_an_unusual_silence_starts_a_hedge(
-    who: str | Model, body: Json, streamed: bool, after: float | None
-) -> None:
-    chat_call = call(who, "two/b", body={**CHAT, **body}, stream=streamed)
-    first = chat_call.decision.candidates[0]
-    named = replace(chat_call, decision=replace(chat_call.decision, fallbacks=frozenset({"two/b"})))
-    assert hedge_after(named, first) == after
-    assert hedge_after(chat_call, first) is None, "a pool's others are no fallbacks that anybody named"
-
-
-@pytest.mark.parametrize(
-    ("effects", "after"),
-    [({"hedge_after": 3.0}, 3), ({"timeouts": {"first_token": 20.0}}, None), ({"timeouts": {"idle": 9}}, 10)],
-    ids=["its own time", "a limit of the first token", "anything else"],
-)
-def test_a_rule_overrides_the_default_hedge(effects: Json, after: float | None) -> None:
-    chat_call = call("one/a", "two/b", stream=True, **effects)
-    named = replace(chat_call, decision=replace(chat_call.decision, fallbacks=frozenset({"two/b"})))
-    assert hedge_after(named, chat_call.decision.candidates[0]) == after
 
 
 @BOTH

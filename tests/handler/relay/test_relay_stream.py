@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from handler.answers.answer import Answer
-from handler.answers.client_stream import END_WAIT, USAGE_WAIT, ClientStream, content_of
+from handler.answers.client_stream import END_WAIT, USAGE_WAIT, ClientStream
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
 from handler.upstream.pool import MIN_IDLE
+from tests.handler.relay.exchanges import read_events, stream_chat, text_of
 from tests.support.canned_answers import (
     HEAD,
     USAGE,
@@ -31,141 +30,33 @@ from tests.support.canned_answers import (
     usage,
     whole,
 )
-from tests.support.running_relay import (
-    CHAT,
-    CHAT_WITH_TOOL,
-    PRICE,
-    RunningRelay,
-    call,
-    classes,
-    frames_of,
-    run_relay,
-)
+from tests.support.running_relay import CHAT, PRICE, RunningRelay, call, classes, frames_of
+from tests.support.scripted_transport import ScriptedTransport, receive, reply_with
+from tests.support.virtual_clock import run
 
 SOON = 0.08  # seconds: a time limit that a test can wait for
 CUTS = (1, 2, 3, 7, 64, 1_000_000)
 
 
-@pytest.fixture
-async def relay() -> AsyncIterator[RunningRelay]:
-    async with run_relay() as made:
-        yield made
-
-
-async def read(answer: Answer) -> list[Any]:
-    """The data of each frame, parsed but for `[DONE]`."""
-    return [text if text == "[DONE]" else json.loads(text) for text in texts(await frames_of(answer))]
-
-
-async def chat(relay: RunningRelay, *pieces: Any, done: bool = True, **how: Any) -> list[Any]:
-    """What the client reads of one stream."""
-    relay.upstream.script("a", stream(*pieces, done=done))
-    return await read(await relay.complete(call("one/a", stream=True, **how)))
-
-
-def text_of(events: list[Any]) -> str:
-    choices = [choice for event in events if isinstance(event, dict) for choice in event.get("choices", ())]
-    return "".join(choice["delta"].get("content") or "" for choice in choices)
-
-
-# The commit point.
-
-CONTENT = [
-    pytest.param(chunk("x"), id="text"),
-    pytest.param(chunk(" "), id="a blank"),
-    pytest.param(
-        chunk(
-            None,
-            tool_calls=[
-                {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}
-            ],
-        ),
-        id="a tool call",
-    ),
-    pytest.param(chunk(None, function_call={"name": "f"}), id="a legacy call"),
-    pytest.param(chunk(None, reasoning_content="x"), id="reasoning_content"),
-    pytest.param(chunk(None, reasoning="x"), id="reasoning"),
-    pytest.param(
-        chunk(None, reasoning_details=[{"type": "reasoning.text", "index": 0}]), id="reasoning details"
-    ),
-    pytest.param(chunk(None, refusal="x"), id="a refusal"),
-    pytest.param(chunk(None, audio={"id": "x"}), id="audio"),
-    pytest.param(chunk("x", role="assistant", index=1), id="text of another choice"),
-]
-SPELLED = {"reasoning": "reasoning_content"}
-NO_CONTENT = [
-    pytest.param(role(), id="a role"),
-    pytest.param(chunk(""), id="empty text"),
-    pytest.param(chunk(None), id="an empty delta"),
-    pytest.param(chunk(None, refusal=None, tool_calls=[], function_call=None), id="nulls"),
-    pytest.param({**HEAD, "choices": []}, id="no choices"),
-    pytest.param({**HEAD, "choices": [], "prompt_filter_results": [{}]}, id="Azure's first chunk"),
-    pytest.param({**HEAD, "choices": [None, "x", {"delta": None}]}, id="nonsense"),
-]
-
-
-@pytest.mark.parametrize("first", CONTENT)
-async def test_content_commits(relay: RunningRelay, first: dict[str, Any]) -> None:
-    """After it a failure is told in band: the next candidate is not asked."""
-    relay.upstream.script("a", stream(role(), first, Act.CUT))
-    legacy = "function_call" in first["choices"][0]["delta"]
-    body = {**CHAT, "functions": [{"name": "f"}]} if legacy else CHAT_WITH_TOOL
-    answer = await relay.complete(call("one/a", "two/b", body=body, stream=True))
-    events = await read(answer)
-    first_delta, second_delta = first["choices"][0]["delta"], events[1]["choices"][0]["delta"]
-    assert second_delta == {SPELLED.get(name, name): value for name, value in first_delta.items()}
-    assert events[-1]["error"]["metadata"]["class"] == "network"
-    assert content_of(first) is not None
-
-
-@pytest.mark.parametrize("first", NO_CONTENT)
-async def test_anything_else_does_not(relay: RunningRelay, first: dict[str, Any]) -> None:
-    assert content_of(first) is None
-    relay.upstream.script("a", stream(first, Act.CUT))
-    relay.upstream.script("b", stream(chunk("Hello"), finish()))
-    answer = await relay.complete(call("one/a", "two/b", stream=True, retries=0))
-    assert classes(answer) == ["one/a network", "two/b ok"]
-    assert text_of(await read(answer)) == "Hello"
-
-
-async def test_the_answer_is_there_with_its_first_content_and_not_before(relay: RunningRelay) -> None:
-    relay.upstream.script("a", stream(role(), 0.05, sse(chunk("Hello")), Act.STALL))
-    answer = await relay.complete(call("one/a", stream=True))
-    assert answer.first_token is not None
-    assert answer.first_token >= 0.05
-    assert answer.waited >= 0.05
-    frames = answer.frames()
-    assert text_of([json.loads(text) for text in texts([await anext(frames)])]) == "Hello"
-    await answer.aclose()
-    await frames.aclose()
-
-
 async def test_frames_are_handed_on_as_they_come(relay: RunningRelay) -> None:
     """The upstream says nothing more until the client has read what it said."""
-    read_events = [asyncio.Event() for _ in range(3)]
-    pieces = [piece for at, event in enumerate(read_events) for piece in (sse(chunk(str(at))), event)]
+    was_read = [asyncio.Event() for _ in range(3)]
+    pieces = [piece for at, event in enumerate(was_read) for piece in (sse(chunk(str(at))), event)]
     relay.upstream.script("a", stream(*pieces, finish()))
     answer = await relay.complete(call("one/a", stream=True, timeouts={"idle": 1}))
     at = 0
     async for frame in answer.frames():
-        if at < len(read_events):
+        if at < len(was_read):
             assert text_of([json.loads(text) for text in texts([frame])]) == str(at)
-            read_events[at].set()
+            was_read[at].set()
             at += 1
     assert classes(answer) == ["one/a ok"]
-
-
-@pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
-async def test_an_answer_may_be_empty(relay: RunningRelay, reason: str) -> None:
-    events = await chat(relay, role(), finish(reason))
-    assert [event["choices"][0]["finish_reason"] for event in events[:-1]] == [None, reason]
-    assert events[-1] == "[DONE]"
 
 
 async def test_a_candidate_that_failed_leaves_nothing_in_the_stream(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream({**role(), "id": "first"}, Act.CUT))
     relay.upstream.script("b", stream({**role(), "id": "second"}, chunk("Hello"), finish()))
-    events = await read(await relay.complete(call("one/a", "two/b", stream=True)))
+    events = await read_events(await relay.complete(call("one/a", "two/b", stream=True)))
     assert {(event["id"], event["model"]) for event in events[:-1]} == {("second", "two/b")}
 
 
@@ -178,7 +69,7 @@ async def test_an_answer_that_goes_on_after_a_finish_reason_is_relayed_whole(rel
         for then in (chunk("l"), early):
             pieces = [part for _ in range(4) for part in (END_WAIT - 1, sse(then))]
             pause = [] if first is early else [END_WAIT + 1]
-            events = await chat(relay, role(), first, *pause, *pieces, finish())
+            events = await stream_chat(relay, role(), first, *pause, *pieces, finish())
             assert text_of(events) in ("llll", "lllll")
             assert events[-1] == "[DONE]"
             assert events[-2]["choices"][0]["finish_reason"] == "stop"
@@ -208,7 +99,7 @@ ENDINGS: list[Any] = [
 
 @pytest.mark.parametrize(("ending", "done"), ENDINGS)
 async def test_a_complete_answer_ends_in_one_done(relay: RunningRelay, ending: list[Any], done: bool) -> None:
-    events = await chat(relay, role(), chunk("Hello"), *ending, done=done)
+    events = await stream_chat(relay, role(), chunk("Hello"), *ending, done=done)
     assert text_of(events) == "Hello"
     assert [event for event in events if event == "[DONE]"] == ["[DONE]"]
     assert events[-1] == "[DONE]"
@@ -246,7 +137,7 @@ async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
     relay.upstream.script("z", whole(status=401))
     relay.upstream.script("a", stream(role(), chunk("Hel"), chunk("lo"), *ending, done=False))
     answer = await relay.complete(call("two/z", "one/a", "two/z", stream=True, timeouts={"idle": SOON}))
-    events = await read(answer)
+    events = await read_events(answer)
     assert text_of(events) == "Hello"
     assert "[DONE]" not in events
     error = events[-1]["error"]
@@ -263,14 +154,14 @@ async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
 async def test_bytes_of_any_kind_keep_a_stream_alive(relay: RunningRelay) -> None:
     drip: list[Piece] = [b": wait\n\n", SOON / 5] * 6
     assert (
-        text_of(await chat(relay, chunk("Hel"), *drip, chunk("lo"), finish(), timeouts={"idle": SOON}))
+        text_of(await stream_chat(relay, chunk("Hel"), *drip, chunk("lo"), finish(), timeouts={"idle": SOON}))
         == "Hello"
     )
 
 
 async def test_an_endless_stream_ends_at_the_deadline(relay: RunningRelay) -> None:
     drip: list[Piece] = [sse(chunk("x")), SOON / 10] * 100
-    events = await chat(relay, *drip, timeouts={"total": SOON})
+    events = await stream_chat(relay, *drip, timeouts={"total": SOON})
     assert events[-1]["error"]["code"] == "deadline_exceeded"
     assert events[-1]["error"]["metadata"]["class"] == "timeout_total"
     await relay.upstream.until("gone", 1)
@@ -280,8 +171,65 @@ async def test_a_credential_in_the_middle_of_a_stream_is_taken_out(relay: Runnin
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
-    events = await chat(relay, chunk("Hello"), refusal)
+    events = await stream_chat(relay, chunk("Hello"), refusal)
     assert events[-1]["error"]["message"] == "one/a: Not with [redacted]."
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param([Act.STALL], id="nothing"),
+        pytest.param([usage(), Act.STALL], id="usage"),
+        pytest.param([b": wait\n\n", 1.0] * 100, id="comments"),
+    ],
+)
+def test_an_answer_that_is_whole_ends_soon_whatever_the_connection_does(ending: list[Any]) -> None:
+    transport = ScriptedTransport(
+        {"a": [reply_with(stream(role(), chunk("Hello"), finish(), *ending, done=False))]}
+    )
+    received = run(receive(transport, call("one/a", stream=True)))
+    assert (received.text, received.done) == ("Hello", True)
+    assert received.seconds <= 5.2
+    assert received.classes == ["one/a ok"]
+
+
+def test_one_of_two_choices_that_is_whole_does_not_hurry_the_other() -> None:
+    slow: list[Any] = [chunk("x"), finish(), 9.0, chunk("y", index=1), finish(index=1)]
+    transport = ScriptedTransport({"a": [reply_with(stream(role(), *slow))]})
+    body = {"messages": [{"role": "user", "content": "Hi"}], "n": 2}
+    received = run(receive(transport, call("one/a", stream=True, body=body)))
+    assert (received.text, received.done) == ("xy", True)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param([usage()], id="usage"),
+        pytest.param([0.05, usage(), Act.STALL], id="usage, a little later"),
+        pytest.param(
+            [{"error": {"message": "x"}}, chunk("more"), "{not", "[]", usage()], id="other things first"
+        ),
+        pytest.param(["[DONE]", usage()], id="another [DONE]"),
+        pytest.param([1.0, usage()], id="usage, much later"),
+        pytest.param([Act.STALL], id="nothing"),
+        pytest.param([Act.CUT], id="a cut"),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False], ids=["with a finish reason", "without"])
+def test_behind_done_only_usage_counts_and_only_for_a_moment(late: list[Any], finished: bool) -> None:
+    events: list[Any] = [role(), chunk("Hello"), *([finish()] if finished else []), "[DONE]"]
+    transport = ScriptedTransport({"a": [reply_with(stream(*events, *late, done=False))]})
+    body = {"messages": [{"role": "user", "content": "Hi"}], "stream_options": {"include_usage": True}}
+    received = run(receive(transport, call("one/a", stream=True, body=body)))
+    assert (received.text, received.done) == ("Hello", True)
+    assert [one["finish_reason"] for one in received.choices if one["finish_reason"]] == ["stop"]
+    assert received.events.count("[DONE]") == 1
+    assert received.seconds <= 0.31
+    in_time = late[0] in (usage(), 0.05) or "{not" in late
+    assert [one["usage"] for one in received.chunks if one.get("usage")] == ([USAGE] if in_time else [])
+    assert received.answer is not None
+    assert received.answer.usage is not None
+    assert received.answer.usage.estimated is not in_time
 
 
 # Leaving.
@@ -317,7 +265,7 @@ async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: RunningRe
 
 async def test_a_connection_serves_again_after_a_stream(relay: RunningRelay) -> None:
     for _ in range(5):
-        await chat(relay, role(), chunk("Hello"), finish(), usage())
+        await stream_chat(relay, role(), chunk("Hello"), finish(), usage())
         await asyncio.sleep(2 * MIN_IDLE)
     assert relay.upstream.connections == 1
 
@@ -335,7 +283,7 @@ async def test_a_stream_that_another_finishes_lets_go_of_the_first(
     answer = await relay.complete(
         call("one/a", "two/b", stream=True, recovery="resume", timeouts={"idle": SOON})
     )
-    events = await read(answer)
+    events = await read_events(answer)
     assert (text_of(events), events[-1]) == ("Hello", "[DONE]")
     await relay.upstream.until("gone", 1)
 
@@ -383,7 +331,9 @@ TEXTS = [text.replace("@@", "m") for text in EVENTS]
 
 async def test_a_model_that_changes_its_name_and_one_without(relay: RunningRelay) -> None:
     nameless = {name: value for name, value in chunk("x").items() if name != "model"}
-    events = await chat(relay, chunk("x"), {**chunk("x"), "model": "m2"}, nameless, chunk("x"), finish())
+    events = await stream_chat(
+        relay, chunk("x"), {**chunk("x"), "model": "m2"}, nameless, chunk("x"), finish()
+    )
     assert {event["model"] for event in events[:-1]} == {"one/a"}
 
 
@@ -420,11 +370,11 @@ def test_frames_do_not_depend_on_how_the_bytes_are_cut(tail: bytes, cut: int) ->
 
 async def test_the_usage_chunk_is_for_who_asked(relay: RunningRelay) -> None:
     pieces = (role(), chunk("Hello"), finish(), usage())
-    silent = await chat(relay, *pieces)
+    silent = await stream_chat(relay, *pieces)
     assert not any("usage" in event for event in silent[:-1])
     assert relay.upstream.requests[0].json["stream_options"] == {"include_usage": True}
     body = {"messages": [{"role": "user", "content": "x"}], "stream_options": {"include_usage": True}}
-    counted = await chat(relay, *pieces, body=body)
+    counted = await stream_chat(relay, *pieces, body=body)
     assert counted[-2] == {**usage(), "model": "one/a"}
 
 
@@ -442,7 +392,7 @@ async def test_the_usage_of_a_whole_answer_is_waited_for_where_it_is_asked_for(
 ) -> None:
     relay.rows["one"] = replace(relay.rows["one"], quirks=Quirks(unable=frozenset({"n"})))
     body = {**CHAT, "n": n, "stream_options": {"include_usage": True}}
-    events = await chat(
+    events = await stream_chat(
         relay, chunk("Hello"), finish(), after, sse(usage()), Act.STALL, done=False, body=body
     )
     assert events[-1] == "[DONE]"
@@ -461,7 +411,7 @@ async def test_usage_is_known_although_the_client_is_not_told(relay: RunningRela
 
 async def test_the_cost_is_in_the_usage_chunk(relay: RunningRelay) -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}}
-    events = await chat(relay, chunk("Hello"), finish(), usage(), body=body)
+    events = await stream_chat(relay, chunk("Hello"), finish(), usage(), body=body)
     assert events[-2]["usage"] == {**USAGE, "cost": 1.3e-05}
 
 
@@ -470,7 +420,9 @@ async def test_the_explanation_is_in_the_last_chunk(relay: RunningRelay, with_us
     body: dict[str, Any] = {"messages": [{"role": "user", "content": "x"}]}
     if with_usage:
         body["stream_options"] = {"include_usage": True}
-    events = await chat(relay, chunk("Hello"), finish(), usage(), body=body, explanation={"reason": "rule"})
+    events = await stream_chat(
+        relay, chunk("Hello"), finish(), usage(), body=body, explanation={"reason": "rule"}
+    )
     assert [event for event in events[:-1] if "sluice" in event] == [events[-2]]
     assert events[-2]["sluice"] == {"reason": "rule"}
     assert (events[-2]["id"], events[-2]["model"], events[-2]["choices"]) == (HEAD["id"], "one/a", [])
@@ -478,7 +430,7 @@ async def test_the_explanation_is_in_the_last_chunk(relay: RunningRelay, with_us
 
 
 async def test_no_explanation_is_given_of_an_answer_that_broke_off(relay: RunningRelay) -> None:
-    events = await chat(relay, chunk("Hello"), Act.CUT, done=False, explanation={"reason": "rule"})
+    events = await stream_chat(relay, chunk("Hello"), Act.CUT, done=False, explanation={"reason": "rule"})
     assert not any("sluice" in event for event in events)
 
 
@@ -486,15 +438,6 @@ async def test_a_whole_answer_has_no_frames(relay: RunningRelay) -> None:
     relay.upstream.script("a", whole())
     answer = await relay.complete(call("one/a"))
     assert await frames_of(answer) == []
-    await answer.aclose()
-
-
-async def test_a_stream_without_end_that_holds_nothing_is_bounded(relay: RunningRelay) -> None:
-    filler = sse({**HEAD, "choices": [], "filler": "x" * 1_000_000})
-    relay.upstream.script("a", stream(*[filler] * 9, Act.STALL))
-    relay.upstream.script("b", stream(chunk("Hello"), finish()))
-    answer = await relay.complete(call("one/a", "two/b", stream=True))
-    assert classes(answer) == ["one/a protocol", "two/b ok"]
     await answer.aclose()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -29,6 +29,7 @@ from tests.handler.providers.wire_cases import (
     read_file,
     stream_bytes,
 )
+from tests.handler.relay.exchanges import BOTH, read_events
 from tests.support.canned_answers import (
     HEAD,
     USAGE,
@@ -62,7 +63,6 @@ from tests.support.virtual_clock import clock, run
 ALONE = Quirks(unable=frozenset({"n"}))
 ONE = {**ROWS, "one": Provider(name="one", base_url="http://up/v1", quirks=ALONE)}  # `two` takes n itself
 ORDERS = list(permutations((0.0, 1.0, 2.5)))
-BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 
 
 def several(*models: str, n: int = 3, body: Json | None = None, **how: Any) -> Call:
@@ -183,12 +183,6 @@ def test_a_stream_is_live() -> None:
     ]
 
 
-@pytest.fixture
-async def relay() -> AsyncIterator[RunningRelay]:
-    async with run_relay() as made:
-        yield made
-
-
 SINGLE = [case for case in CASES if len(completion_of(case)["choices"]) == 1]
 
 
@@ -221,7 +215,7 @@ async def test_folding_the_stream_gives_the_whole_answer_of_every_format(
     answer = json.loads((await relay.complete(several(body=body))).body)
     streaming = {"stream_options": {"include_usage": True}}
     relay.upstream.script(name, stream(stream_bytes(case), done=False, cut_every=64))
-    events = await read_all(await relay.complete(several(body={**body, **streaming}, stream=True)))
+    events = await read_events(await relay.complete(several(body={**body, **streaming}, stream=True)))
     assert events.pop() == "[DONE]"
     single, each = comparable(fold(events)), comparable(answer)
     assert len(single["choices"]) == 3
@@ -229,10 +223,6 @@ async def test_folding_the_stream_gives_the_whole_answer_of_every_format(
     assert (single["usage"], single["model"]) == (each["usage"], each["model"])
     assert len(relay.upstream.requests) == 6
     assert not any("n" in request.json for request in relay.upstream.requests)
-
-
-async def read_all(answer: Answer) -> list[Any]:
-    return [text if text == "[DONE]" else json.loads(text) for text in texts(await frames_of(answer))]
 
 
 def test_an_upstreams_own_text_stays_but_for_the_edits() -> None:
@@ -627,7 +617,7 @@ async def test_connections_serve_again(relay: RunningRelay) -> None:
     relay.rows["one"] = replace(relay.rows["one"], quirks=ALONE)
     for _ in range(3):
         relay.upstream.script("a", stream(role(), chunk("Hello"), finish(), told_usage()))
-        assert (await read_all(await relay.complete(several(stream=True))))[-1] == "[DONE]"
+        assert (await read_events(await relay.complete(several(stream=True))))[-1] == "[DONE]"
         await asyncio.sleep(2 * MIN_IDLE)
     assert relay.upstream.connections == 3
 
@@ -637,6 +627,6 @@ async def test_a_credential_in_a_parts_failure_is_taken_out(relay: RunningRelay)
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
     relay.upstream.script("a", stream(chunk("Hello"), 0.05, refusal))
-    events = await read_all(await relay.complete(several(stream=True)))
+    events = await read_events(await relay.complete(several(stream=True)))
     assert events[-1]["error"]["message"] == "one/a: Not with [redacted]."
     assert HEAD["id"] == events[0]["id"]
