@@ -47,7 +47,9 @@ MISMATCHES = [
 
 
 @pytest.mark.parametrize(("schema", "value", "expected"), MISMATCHES)
-def test_a_mismatch_has_its_place_and_quotes_nothing(schema: Json, value: Any, expected: str) -> None:
+def test_a_mismatch_has_its_path_and_quotes_nothing_of_the_answer(
+    schema: Json, value: Any, expected: str
+) -> None:
     mismatch = Schema(schema).find_mismatch(value)
     assert mismatch is not None
     assert mismatch.startswith(expected)
@@ -107,7 +109,7 @@ VALID = [
 
 
 @pytest.mark.parametrize(("schema", "value"), VALID)
-def test_a_valid_answer(schema: Json, value: Any) -> None:
+def test_a_valid_answer_has_no_mismatch(schema: Json, value: Any) -> None:
     assert Schema(schema).find_mismatch(value) is None
 
 
@@ -184,9 +186,9 @@ INVALID = [
 
 @pytest.mark.parametrize(("schema", "message"), INVALID)
 def test_an_invalid_schema_is_refused(schema: Json, message: str) -> None:
-    with pytest.raises(BadSchema) as refused:
+    with pytest.raises(BadSchema) as error:
         Schema(schema)
-    assert message in str(refused.value)
+    assert message in str(error.value)
 
 
 def nested(depth: int) -> Json:
