@@ -1,4 +1,4 @@
-"""Events known by their text: whatever a stream brings, the client gets what it gets when each is parsed."""
+"""Tests of handler/answers/event_template.py: frames are the same whether or not each event is parsed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from handler.providers.provider import Quirks
 Json = dict[str, Any]
 
 
-def event(words: Any, *, index: int = 0, finish: str | None = None, **more: Any) -> Json:
-    choice = {"index": index, "delta": {"content": words}, "finish_reason": finish}
+def event(text: Any, *, index: int = 0, finish: str | None = None, **more: Any) -> Json:
+    choice = {"index": index, "delta": {"content": text}, "finish_reason": finish}
     return {
         "id": "c",
         "object": "chat.completion.chunk",
@@ -30,57 +30,59 @@ def event(words: Any, *, index: int = 0, finish: str | None = None, **more: Any)
     }
 
 
-BEGINS, ENDS = '{"model": "m", "choices": [{"delta": {"content": "', '"}}]}'
-KNOWN = [
-    pytest.param(BEGINS + "words" + ENDS, "words", id="other words"),
-    pytest.param(BEGINS + "שלום 😀" + ENDS, "שלום 😀", id="letters of any kind"),
-    pytest.param(BEGINS + ENDS, "", id="no words"),
-    pytest.param(BEGINS + r"a\nb" + ENDS, "", id="an escape, which is to be read"),
-    pytest.param(BEGINS + 'a", "x": "b' + ENDS, "", id="another field"),
-    pytest.param(BEGINS + "a\x01" + ENDS, "", id="what no JSON text may hold"),
-    pytest.param(BEGINS + "a" + ENDS + " ", "", id="another end"),
-    pytest.param(" " + BEGINS + "a" + ENDS, "", id="another beginning"),
-    pytest.param(BEGINS[:-1] + ENDS, "", id="an end that is in the beginning"),
+PREFIX, SUFFIX = '{"model": "m", "choices": [{"delta": {"content": "', '"}}]}'
+EVENTS = [
+    pytest.param(PREFIX + "words" + SUFFIX, "words", id="text"),
+    pytest.param(PREFIX + "שלום 😀" + SUFFIX, "שלום 😀", id="letters of any script"),
+    pytest.param(PREFIX + SUFFIX, "", id="empty text"),
+    pytest.param(PREFIX + r"a\nb" + SUFFIX, "", id="an escape, which needs parsing"),
+    pytest.param(PREFIX + 'a", "x": "b' + SUFFIX, "", id="another field"),
+    pytest.param(PREFIX + "a\x01" + SUFFIX, "", id="a control character, which JSON does not allow"),
+    pytest.param(PREFIX + "a" + SUFFIX + " ", "", id="another suffix"),
+    pytest.param(" " + PREFIX + "a" + SUFFIX, "", id="another prefix"),
+    pytest.param(PREFIX[:-1] + SUFFIX, "", id="a suffix that overlaps the prefix"),
 ]
 
 
-@pytest.mark.parametrize(("text", "words"), KNOWN)
-def test_words_are_known_by_what_stands_around_them(text: str, words: str) -> None:
-    assert Affixes(BEGINS, ENDS).text_of(text) == words
+@pytest.mark.parametrize(("data", "text"), EVENTS)
+def test_the_text_is_between_the_prefix_and_the_suffix(data: str, text: str) -> None:
+    assert Affixes(PREFIX, SUFFIX).text_of(data) == text
 
 
-TAUGHT = [
-    pytest.param(event("Hi"), True, id="words alone"),
-    pytest.param(event('a\n"b" \\ é'), True, id="words with escapes"),
-    pytest.param(event(""), False, id="no words"),
-    pytest.param(event(None), False, id="null"),
-    pytest.param(event("Hi", finish="stop"), False, id="the last words"),
-    pytest.param(event("Hi", note={"content": "Ho"}), False, id="words in two places"),
+LEARNED = [
+    pytest.param(event("Hi"), True, id="text alone"),
+    pytest.param(event('a\n"b" \\ é'), True, id="text with escapes"),
+    pytest.param(event(""), False, id="empty text"),
+    pytest.param(event(None), False, id="content null"),
+    pytest.param(event("Hi", finish="stop"), False, id="text with a finish reason"),
+    pytest.param(event("Hi", note={"content": "Ho"}), False, id="a second `content` elsewhere"),
     pytest.param(event("Hi") | {"choices": []}, False, id="no choice"),
     pytest.param(event("Hi") | {"choices": event("Hi")["choices"] * 2}, False, id="two choices"),
     pytest.param(
-        event("Hi") | {"choices": [{"delta": {"content": "Hi", "role": "assistant"}}]}, False, id="a role too"
+        event("Hi") | {"choices": [{"delta": {"content": "Hi", "role": "assistant"}}]},
+        False,
+        id="text with a role",
     ),
 ]
 
 
-@pytest.mark.parametrize(("event", "learned"), TAUGHT)
-def test_an_event_teaches_when_it_brings_words_and_nothing_else(event: Json, learned: bool) -> None:
-    text = json.dumps(event, ensure_ascii=False)
-    found = affixes_of(text, event)
+@pytest.mark.parametrize(("chunk", "learned"), LEARNED)
+def test_the_affixes_of_an_event_with_text_and_nothing_else(chunk: Json, learned: bool) -> None:
+    text = json.dumps(chunk, ensure_ascii=False)
+    found = affixes_of(text, chunk)
     assert (found is not None) is learned
     assert (
         found is None
         or found.prefix
-        + json.dumps(event["choices"][0]["delta"]["content"], ensure_ascii=False)[1:-1]
+        + json.dumps(chunk["choices"][0]["delta"]["content"], ensure_ascii=False)[1:-1]
         + found.suffix
         == text
     )
 
 
-PIECES = st.one_of(
+CHUNKS = st.one_of(
     st.text(max_size=8).map(event),
-    st.text("ab", max_size=1).map(lambda words: dict(reversed(event(words).items()))),
+    st.text("ab", max_size=1).map(lambda text: dict(reversed(event(text).items()))),
     st.sampled_from(
         [
             event("a", finish="stop"),
@@ -93,9 +95,9 @@ PIECES = st.one_of(
         ]
     ),
 )
-TEXTS = st.one_of(
-    st.tuples(PIECES, st.booleans()).map(lambda one: json.dumps(one[0], ensure_ascii=one[1])),
-    st.tuples(PIECES, st.text(max_size=3)).map(
+EVENT_TEXTS = st.one_of(
+    st.tuples(CHUNKS, st.booleans()).map(lambda one: json.dumps(one[0], ensure_ascii=one[1])),
+    st.tuples(CHUNKS, st.text(max_size=3)).map(
         lambda one: json.dumps(one[0]).replace('"content": "', f'"content": "{one[1]}')
     ),
 )
@@ -110,24 +112,24 @@ def read_stream(texts: Sequence[str], *, stateless_text: bool) -> tuple[list[byt
     return out, frames.content, frames.sent, frames.failure.failure_class if frames.failure else None
 
 
-@given(st.lists(TEXTS, max_size=12))
-def test_a_stream_that_is_not_parsed_throughout_gives_the_same(texts: list[str]) -> None:
+@given(st.lists(EVENT_TEXTS, max_size=12))
+def test_the_frames_are_the_same_when_every_event_is_parsed(texts: list[str]) -> None:
     assert read_stream(texts, stateless_text=True) == read_stream(texts, stateless_text=False)
 
 
-def test_the_model_is_told_rightly_wherever_it_stands() -> None:
-    """Behind the words, it is no part of how the events begin."""
-    texts = [json.dumps(dict(reversed(event(words).items()))) for words in ("a", "a", "a", "b", "c")]
+def test_the_model_is_edited_after_the_text_too() -> None:
+    """After the text, the model is not a part of the prefix."""
+    texts = [json.dumps(dict(reversed(event(text).items()))) for text in ("a", "a", "a", "b", "c")]
     texts = [text.replace('"model": "m", ', "")[:-1] + ', "model": "m"}' for text in texts]
     frames, *_ = read_stream(texts, stateless_text=True)
     assert [json.loads(frame.removeprefix(b"data: "))["model"] for frame in frames if frame] == ["p/m"] * 5
 
 
-def test_words_alike_are_not_parsed() -> None:
-    """What makes it worth having: of a hundred events the decoder is fed a handful."""
+def test_text_only_events_are_not_parsed() -> None:
+    """The decoder gets three of a hundred events."""
     fed: list[str] = []
 
-    class Counting:
+    class CountingDecoder:
         def __init__(self) -> None:
             self._decoder = OpenAI().stream(Quirks())
 
@@ -142,8 +144,8 @@ def test_words_alike_are_not_parsed() -> None:
         def close(self) -> Any:
             return self._decoder.close()
 
-    frames = ClientStream(Counting(), model="p/m", wants_usage=False, stateless_text=True)
+    frames = ClientStream(CountingDecoder(), model="p/m", wants_usage=False, stateless_text=True)
     for at in range(100):
         frames.feed(f"data: {json.dumps(event(f'word {at}'))}\n\n".encode())
-    assert len(fed) == 3, "the first lacks its role, which is supplied"
+    assert len(fed) == 3, "the decoder adds a role to the first, so it teaches nothing"
     assert frames.content_bytes == sum(len(f"word {at}") for at in range(100))

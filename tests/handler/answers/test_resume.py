@@ -1,4 +1,4 @@
-"""`recovery: resume` and `buffer`: a stream that breaks off is finished by another candidate, or an error."""
+"""Tests of handler/answers/resume.py: another candidate continues a broken stream, or it ends in an error."""
 
 from __future__ import annotations
 
@@ -27,54 +27,60 @@ from tests.support.virtual_clock import clock, run
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 HALF = TEXT[:20]
-ABLE = model("two/b", can=["prefill"])
+PREFILL_MODEL = model("two/b", can=["prefill"])
 OTHER = "Something else altogether, and longer."
 
 
-def resumed(
-    *scripts: list[Script], models: tuple[str | Model, ...] = ("one/a", "two/b", "three/c"), **how: Any
+def receive_stream(
+    *scripts: list[Script], models: tuple[str | Model, ...] = ("one/a", "two/b", "three/c"), **options: Any
 ) -> tuple[Received, ScriptedTransport]:
-    """One stream under `recovery: resume`; each candidate in turn does as its script says."""
+    """Returns one stream, `recovery: resume` by default. The scripts are the candidates', in turn."""
     transport = ScriptedTransport(dict(zip("abc", scripts, strict=False)))
-    chat_call = call(*models[: len(scripts)], stream=True, **{"recovery": "resume", "retries": 0, **how})
+    chat_call = call(*models[: len(scripts)], stream=True, **{"recovery": "resume", "retries": 0, **options})
     return run(receive(transport, chat_call)), transport
 
 
 BREAKS = [
-    pytest.param([Act.CUT], "network", id="cut"),
-    pytest.param([], "network", id="ended"),
+    pytest.param([Act.CUT], "network", id="a cut connection"),
+    pytest.param([], "network", id="an early end"),
     pytest.param(
-        [b'data: {"choices":[{"delta":{"content":"\xe2\x82', Act.CUT], "network", id="inside a letter"
+        [b'data: {"choices":[{"delta":{"content":"\xe2\x82', Act.CUT],
+        "network",
+        id="a cut inside a character",
     ),
-    pytest.param([Act.STALL], "timeout_idle", id="silence"),
-    pytest.param(["{not", "json}"], "protocol", id="nonsense"),
-    pytest.param(["x" * 8_100_000], "protocol", id="an endless event"),
+    pytest.param([Act.STALL], "timeout_idle", id="a stall"),
+    pytest.param(["{not", "json}"], "protocol", id="invalid JSON"),
+    pytest.param(["x" * 8_100_000], "protocol", id="an event that is too large"),
     pytest.param([{"error": {"message": "No.", "code": 500}}], "server", id="an error event"),
-    pytest.param([{"error": {"message": "No.", "code": 429}}], "rate_limit", id="a limit as an event"),
-    pytest.param([{"error": {"message": "No.", "code": 401}}], "auth", id="our credential"),
+    pytest.param([{"error": {"message": "No.", "code": 429}}], "rate_limit", id="a rate limit as an event"),
+    pytest.param(
+        [{"error": {"message": "No.", "code": 401}}], "auth", id="an invalid credential as an event"
+    ),
 ]
-HOWS = pytest.mark.parametrize("able", [True, False], ids=["from a prefill", "by starting over"])
+PREFILL_OR_RESTART = pytest.mark.parametrize(
+    "prefill", [True, False], ids=["from a prefill", "from the start"]
+)
 
 
-@HOWS
+@PREFILL_OR_RESTART
 @pytest.mark.parametrize(("ending", "failure_class"), BREAKS)
-def test_the_next_candidate_finishes_what_broke_off(
-    ending: list[Any], failure_class: str, able: bool
+def test_the_next_candidate_continues_a_broken_stream(
+    ending: list[Any], failure_class: str, prefill: bool
 ) -> None:
-    received, transport = resumed(
+    received, transport = receive_stream(
         [break_after(HALF, *ending)],
         [answer_with(TEXT, id="chatcmpl-2")],
-        models=("one/a", ABLE if able else "two/b"),
+        models=("one/a", PREFILL_MODEL if prefill else "two/b"),
     )
     assert received.text == TEXT
     assert received.done
     assert received.classes == [f"one/a {failure_class}", "two/b ok"]
-    assert [prefilled(body) for body in transport.requests_for("b")] == [HALF.rstrip() if able else ""]
+    assert [prefilled(body) for body in transport.requests_for("b")] == [HALF.rstrip() if prefill else ""]
     assert {(one["id"], one["created"]) for one in received.chunks} == {(HEAD["id"], HEAD["created"])}
     assert [one["delta"]["role"] for one in received.choices if "role" in one["delta"]] == ["assistant"]
     assert [one["finish_reason"] for one in received.choices if one["finish_reason"]] == ["stop"]
     served = [one["model"] for one in received.chunks]
-    assert served == sorted(served), "from the break on, the new model's id"
+    assert served == sorted(served), "chunks after the break have the id of the new model"
     assert set(served) == {"one/a", "two/b"}
     assert [one.get("sluice") for one in received.chunks if "sluice" in one] == [
         received.chunks[-1]["sluice"]
@@ -83,9 +89,11 @@ def test_the_next_candidate_finishes_what_broke_off(
 
 
 def test_a_prefill_is_the_only_difference_from_a_fresh_request() -> None:
-    _, transport = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], models=("one/a", ABLE))
+    _, transport = receive_stream(
+        [break_after(HALF, Act.CUT)], [answer_with(TEXT)], models=("one/a", PREFILL_MODEL)
+    )
     fresh = ScriptedTransport({"b": [answer_with(TEXT)]})
-    run(receive(fresh, call(ABLE, stream=True, recovery="resume")))
+    run(receive(fresh, call(PREFILL_MODEL, stream=True, recovery="resume")))
     (resuming,), (plain,) = transport.requests_for("b"), fresh.requests_for("b")
     assert resuming.pop("messages") == [
         *plain.pop("messages"),
@@ -97,71 +105,71 @@ def test_a_prefill_is_the_only_difference_from_a_fresh_request() -> None:
 @pytest.mark.parametrize(
     ("continuation", "text"),
     [
-        pytest.param("    return", "def f():\n    return", id="nothing"),
-        pytest.param("\n    return", "def f():\n    return", id="it again"),
-        pytest.param("\n\n    return", "def f():\n\n    return", id="more of it"),
-        pytest.param("def f():\n    return", "def f():\n    return", id="all from the start, as an echo"),
-        pytest.param("def g", "def f():\ndef g", id="what only begins like an echo"),
-        pytest.param("def", "def f():\ndef", id="what ends while it may still be one"),
+        pytest.param("    return", "def f():\n    return", id="the white space is not repeated"),
+        pytest.param("\n    return", "def f():\n    return", id="the white space is repeated"),
+        pytest.param("\n\n    return", "def f():\n\n    return", id="more white space follows"),
+        pytest.param("def f():\n    return", "def f():\n    return", id="the whole prefill is echoed"),
+        pytest.param("def g", "def f():\ndef g", id="the text only begins like an echo"),
+        pytest.param("def", "def f():\ndef", id="the text ends while it may be an echo"),
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 5, 99])
-def test_what_a_prefill_leaves_open_is_not_said_twice(continuation: str, text: str, size: int) -> None:
-    """White space at its end is left out of it, and a model may say it again. Some give the prefill back."""
+def test_text_after_a_prefill_is_not_sent_twice(continuation: str, text: str, size: int) -> None:
+    """A prefill is sent without white space at its end, which a model may repeat. Some echo the prefill."""
     chunks = [chunk(continuation[at : at + size]) for at in range(0, len(continuation), size)]
-    received, _ = resumed(
+    received, _ = receive_stream(
         [break_after("def f():\n", Act.CUT)],
         [lambda _: stream(role(), *chunks, finish())],
-        models=("one/a", ABLE),
+        models=("one/a", PREFILL_MODEL),
     )
     assert (received.text, received.done) == (text, True)
 
 
-def test_white_space_alone_is_no_prefill() -> None:
-    received, transport = resumed(
-        [break_after(" \n", Act.CUT)], [answer_with(" \nHello")], models=("one/a", ABLE)
+def test_white_space_alone_is_not_sent_as_a_prefill() -> None:
+    received, transport = receive_stream(
+        [break_after(" \n", Act.CUT)], [answer_with(" \nHello")], models=("one/a", PREFILL_MODEL)
     )
     assert (received.text, received.done) == (" \nHello", True)
     assert prefilled(transport.requests_for("b")[0]) == ""
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 20, 21, 1000])
-def test_a_restart_says_nothing_twice_however_it_is_cut(size: int) -> None:
-    cut = [chunk(TEXT[at : at + size]) for at in range(0, len(TEXT), size)]
-    received, _ = resumed([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *cut, finish())])
+def test_a_restart_sends_nothing_twice_at_any_size_of_chunks(size: int) -> None:
+    chunks = [chunk(TEXT[at : at + size]) for at in range(0, len(TEXT), size)]
+    received, _ = receive_stream([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *chunks, finish())])
     assert received.text == TEXT
     assert received.done
     assert not [one for one in received.choices if one["delta"].get("content") == ""][1:]
 
 
 @pytest.mark.parametrize(
-    ("characters", "rescued"),
+    ("characters", "resumed"),
     [
-        pytest.param(MAX_SENT, True, id="as much as is kept"),
-        pytest.param(MAX_SENT + 1, False, id="more than is kept"),
+        pytest.param(MAX_SENT, True, id="as long as the limit"),
+        pytest.param(MAX_SENT + 1, False, id="longer than the limit"),
     ],
 )
-def test_a_long_answer_is_resumed_up_to_a_size(characters: int, rescued: bool) -> None:
-    """Its chunks are alike, so most of them are never parsed."""
+def test_an_answer_is_resumed_up_to_the_size_limit(characters: int, resumed: bool) -> None:
+    """The chunks differ in their text only, so most of them are never parsed."""
     text = "word " * (MAX_SENT // 5)
     pieces = [chunk(text[at : at + 50_000]) for at in range(0, MAX_SENT, 50_000)]
     broken = stream(role(), *pieces, *[chunk("!")] * (characters - MAX_SENT), Act.CUT, done=False)
     again = stream(role(), *pieces, chunk("And so on."), finish())
-    received, _ = resumed([lambda _: broken], [lambda _: again])
-    assert (received.done, received.text == f"{text}And so on.") == (rescued, rescued)
+    received, _ = receive_stream([lambda _: broken], [lambda _: again])
+    assert (received.done, received.text == f"{text}And so on.") == (resumed, resumed)
 
 
-def test_an_answer_of_which_only_the_end_was_missing_is_finished() -> None:
-    received, _ = resumed([break_after(TEXT, Act.CUT)], [answer_with(TEXT)])
+def test_an_answer_without_its_end_is_finished() -> None:
+    received, _ = receive_stream([break_after(TEXT, Act.CUT)], [answer_with(TEXT)])
     assert (received.text, received.done) == (TEXT, True)
 
 
-def test_it_goes_on_as_often_as_there_are_candidates() -> None:
-    received, transport = resumed(
+def test_every_candidate_may_continue_the_stream() -> None:
+    received, transport = receive_stream(
         [break_after(HALF, Act.CUT)],
         [break_after(TEXT[20:30], Act.STALL)],
         [answer_with(TEXT)],
-        models=("one/a", ABLE, "three/c"),
+        models=("one/a", PREFILL_MODEL, "three/c"),
     )
     assert (received.text, received.done) == (TEXT, True)
     assert received.classes == ["one/a network", "two/b timeout_idle", "three/c ok"]
@@ -175,8 +183,10 @@ def test_it_goes_on_as_often_as_there_are_candidates() -> None:
     ]
 
 
-def test_what_fails_before_it_brings_anything_new_is_passed_over() -> None:
-    received, _ = resumed([break_after(HALF, Act.CUT)], [break_after(TEXT[:9], Act.CUT)], [answer_with(TEXT)])
+def test_a_candidate_that_breaks_before_new_text_is_skipped() -> None:
+    received, _ = receive_stream(
+        [break_after(HALF, Act.CUT)], [break_after(TEXT[:9], Act.CUT)], [answer_with(TEXT)]
+    )
     assert (received.text, received.done) == (TEXT, True)
     assert received.classes == ["one/a network", "two/b network", "three/c ok"]
 
@@ -184,36 +194,38 @@ def test_what_fails_before_it_brings_anything_new_is_passed_over() -> None:
 REFUSED = whole({"error": {"message": "Prefill is not supported."}}, status=400)
 
 
-def unwilling(text: str) -> Script:
+def answer_unless_prefilled(text: str) -> Script:
     return lambda body: REFUSED if prefilled(body) else answer_with(text)(body)
 
 
 def test_a_candidate_that_refuses_the_prefill_starts_over() -> None:
-    received, transport = resumed([break_after(HALF, Act.CUT)], [unwilling(TEXT)], models=("one/a", ABLE))
+    received, transport = receive_stream(
+        [break_after(HALF, Act.CUT)], [answer_unless_prefilled(TEXT)], models=("one/a", PREFILL_MODEL)
+    )
     assert (received.text, received.done) == (TEXT, True)
     assert [prefilled(body) for body in transport.requests_for("b")] == [HALF.rstrip(), ""]
     assert received.classes == ["one/a network", "two/b invalid_request", "two/b ok"]
 
 
-LOST = [
+NOT_CONTINUED = [
     pytest.param(reply_with(REFUSED), True, id="refuses everything"),
-    pytest.param(unwilling(OTHER), True, id="refuses the prefill and gives another answer"),
+    pytest.param(answer_unless_prefilled(OTHER), True, id="refuses the prefill and gives another answer"),
     pytest.param(answer_with(OTHER), False, id="gives another answer"),
     pytest.param(answer_with(HALF[:5]), False, id="gives a shorter answer"),
-    pytest.param(reply_with(whole(status=500)), True, id="is down"),
-    pytest.param(reply_with(whole(status=429, headers={"retry-after": "60"})), True, id="is limited"),
+    pytest.param(reply_with(whole(status=500)), True, id="fails"),
+    pytest.param(reply_with(whole(status=429, headers={"retry-after": "60"})), True, id="is rate limited"),
     pytest.param(
         reply_with(whole({"error": {"message": "No.", "code": "content_filter"}}, status=400)),
         True,
-        id="filters",
+        id="filters the content",
     ),
 ]
 
 
-@pytest.mark.parametrize(("last", "able"), LOST)
-def test_when_nobody_can_go_on_the_break_itself_is_told(last: Script, able: bool) -> None:
-    received, transport = resumed(
-        [break_after(HALF, Act.CUT)], [last], models=("one/a", ABLE if able else "two/b")
+@pytest.mark.parametrize(("last", "prefill"), NOT_CONTINUED)
+def test_the_error_is_the_break_when_no_candidate_continues(last: Script, prefill: bool) -> None:
+    received, transport = receive_stream(
+        [break_after(HALF, Act.CUT)], [last], models=("one/a", PREFILL_MODEL if prefill else "two/b")
     )
     assert received.text == HALF
     assert not received.done
@@ -227,34 +239,38 @@ def test_when_nobody_can_go_on_the_break_itself_is_told(last: Script, able: bool
 
 
 TOOL = chunk(None, tool_calls=[{"index": 0, "id": "c", "type": "function", "function": {"name": "f"}}])
-NEVER = [
+NOT_RESUMABLE = [
     pytest.param(CHAT_WITH_TOOL, [TOOL], id="after a tool call"),
     pytest.param(
-        {"functions": [{"name": "f"}]}, [chunk(None, function_call={"name": "f"})], id="after a legacy call"
+        {"functions": [{"name": "f"}]},
+        [chunk(None, function_call={"name": "f"})],
+        id="after a legacy function call",
     ),
     pytest.param({}, [chunk(None, reasoning_content="Hm")], id="after reasoning"),
     pytest.param({}, [chunk(None, refusal="I")], id="after a refusal"),
     pytest.param({}, [chunk(None, audio={"id": "x"})], id="after audio"),
-    pytest.param({}, [chunk("x", index=1)], id="after another choice"),
+    pytest.param({}, [chunk("x", index=1)], id="after a second choice"),
     pytest.param({}, [finish(), {"error": {"message": "No.", "code": 500}}], id="after the finish reason"),
-    pytest.param({}, [{"error": {"message": "No.", "code": "content_filter"}}], id="round a content filter"),
+    pytest.param({}, [{"error": {"message": "No.", "code": "content_filter"}}], id="after a content filter"),
     pytest.param({"response_format": {"type": "json_object"}}, [], id="with a JSON answer"),
-    pytest.param({"output_schema": {"type": "object"}}, [], id="with a schema"),
+    pytest.param({"output_schema": {"type": "object"}}, [], id="with an output schema"),
     pytest.param({"n": 2}, [], id="with two choices"),
     pytest.param({"logprobs": True}, [], id="with logprobs"),
     pytest.param(
-        {"modalities": ["text", "audio"], "audio": {"voice": "x", "format": "wav"}}, [], id="with audio"
+        {"modalities": ["text", "audio"], "audio": {"voice": "x", "format": "wav"}},
+        [],
+        id="with audio output",
     ),
 ]
 
 
-@pytest.mark.parametrize(("fields", "events"), NEVER)
-def test_what_is_not_one_text_is_not_gone_on_with(fields: Json, events: list[Json]) -> None:
-    native = [model(id, can=["json_object", "json_schema"]) for id in ("one/a", "two/b")]
-    received, transport = resumed(
+@pytest.mark.parametrize(("fields", "events"), NOT_RESUMABLE)
+def test_an_answer_that_is_not_one_text_is_not_resumed(fields: Json, events: list[Json]) -> None:
+    models = [model(id, can=["json_object", "json_schema"]) for id in ("one/a", "two/b")]
+    received, transport = receive_stream(
         [break_after("Hello", *events, Act.CUT)],
         [answer_with(TEXT)],
-        models=tuple(native),
+        models=tuple(models),
         body={**CHAT, **fields},
     )
     assert not received.done
@@ -262,22 +278,24 @@ def test_what_is_not_one_text_is_not_gone_on_with(fields: Json, events: list[Jso
     assert transport.requests_for("b") == []
 
 
-def test_a_text_format_is_one_text() -> None:
+def test_an_answer_in_response_format_text_is_resumed() -> None:
     body = {**CHAT, "response_format": {"type": "text"}, "n": 1, "logprobs": False}
-    received, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], body=body)
+    received, _ = receive_stream([break_after(HALF, Act.CUT)], [answer_with(TEXT)], body=body)
     assert received.done
 
 
-@pytest.mark.parametrize("recovery", ["error", "resume"])
-def test_without_another_candidate_or_the_rule_it_ends_in_an_error(recovery: str) -> None:
+@pytest.mark.parametrize(
+    "recovery", ["error", "resume"], ids=["without the rule", "without another candidate"]
+)
+def test_a_broken_stream_ends_in_an_error(recovery: str) -> None:
     scripts = [[break_after(HALF, Act.CUT)], [answer_with(TEXT)]][: 1 if recovery == "resume" else 2]
-    received, transport = resumed(*scripts, recovery=recovery)
+    received, transport = receive_stream(*scripts, recovery=recovery)
     assert (received.text, received.done) == (HALF, False)
     assert len(transport.requests) == 1
 
 
-def test_one_deadline_bounds_it_all() -> None:
-    received, transport = resumed(
+def test_the_total_timeout_includes_the_continuation() -> None:
+    received, transport = receive_stream(
         [break_after(HALF, Act.STALL)], [answer_with(TEXT)], timeouts={"idle": 20.0, "total": 15.0}
     )
     assert received.seconds == pytest.approx(15)
@@ -285,9 +303,9 @@ def test_one_deadline_bounds_it_all() -> None:
     assert len(transport.requests) == 1
 
 
-def test_a_long_text_said_again_is_bounded_by_its_silences_and_not_by_the_first_token() -> None:
+def test_a_restart_is_limited_by_the_idle_timeout_and_not_by_first_token() -> None:
     slow = [piece for at in range(0, len(TEXT), 4) for piece in (2.0, chunk(TEXT[at : at + 4]))]
-    received, _ = resumed(
+    received, _ = receive_stream(
         [break_after(HALF, Act.CUT)],
         [lambda _: stream(role(), *slow, finish())],
         timeouts={"first_token": 3.0, "idle": 3.0},
@@ -297,11 +315,11 @@ def test_a_long_text_said_again_is_bounded_by_its_silences_and_not_by_the_first_
     assert received.answer.first_token == pytest.approx(2)
 
 
-@HOWS
-def test_usage_and_cost_count_every_attempt_as_the_log_does(able: bool) -> None:
+@PREFILL_OR_RESTART
+def test_usage_and_cost_count_every_attempt_as_the_log_does(prefill: bool) -> None:
     body = {**CHAT, "stream_options": {"include_usage": True}, "usage": {"include": True}}
-    second = ABLE if able else "two/b"
-    received, _ = resumed(
+    second = PREFILL_MODEL if prefill else "two/b"
+    received, _ = receive_stream(
         [break_after(HALF, Act.CUT)], [answer_with(TEXT)], models=("one/a", second), body=body
     )
     last = received.chunks[-1]
@@ -322,8 +340,10 @@ def test_usage_and_cost_count_every_attempt_as_the_log_does(able: bool) -> None:
     assert received.answer.resumed == last["sluice"]
 
 
-def test_an_explanation_is_told_beside_it() -> None:
-    received, _ = resumed([break_after(HALF, Act.CUT)], [answer_with(TEXT)], explanation={"reason": "rule"})
+def test_the_last_chunk_has_the_explanation_too() -> None:
+    received, _ = receive_stream(
+        [break_after(HALF, Act.CUT)], [answer_with(TEXT)], explanation={"reason": "rule"}
+    )
     assert received.chunks[-1]["sluice"] == {
         "reason": "rule",
         "resumed_from": "one/a",
@@ -331,15 +351,15 @@ def test_an_explanation_is_told_beside_it() -> None:
     }
 
 
-def test_reasoning_of_the_new_model_is_not_told_in_the_middle() -> None:
+def test_reasoning_of_the_new_model_is_left_out() -> None:
     thinking = [chunk(None, reasoning_content="Hm"), *(chunk(one) for one in TEXT), finish()]
-    received, _ = resumed([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *thinking)])
+    received, _ = receive_stream([break_after(HALF, Act.CUT)], [lambda _: stream(role(), *thinking)])
     assert (received.text, received.done) == (TEXT, True)
     assert not any("reasoning_content" in one["delta"] for one in received.choices)
 
 
-def test_a_tool_call_instead_of_the_text_is_another_answer() -> None:
-    received, _ = resumed(
+def test_a_tool_call_instead_of_the_text_does_not_continue_it() -> None:
+    received, _ = receive_stream(
         [break_after(HALF, Act.CUT)],
         [lambda _: stream(role(), TOOL, finish("tool_calls"))],
         body=CHAT_WITH_TOOL,
@@ -348,8 +368,8 @@ def test_a_tool_call_instead_of_the_text_is_another_answer() -> None:
     assert received.classes == ["one/a network", "two/b cancelled"]
 
 
-def test_a_tool_call_after_the_text_is_a_part_of_the_answer() -> None:
-    received, _ = resumed(
+def test_a_tool_call_after_the_text_continues_it() -> None:
+    received, _ = receive_stream(
         [break_after(HALF, Act.CUT)],
         [lambda _: stream(role(), chunk(HALF), TOOL, finish("tool_calls"))],
         body=CHAT_WITH_TOOL,
@@ -358,15 +378,15 @@ def test_a_tool_call_after_the_text_is_a_part_of_the_answer() -> None:
     assert received.choices[-2]["delta"]["tool_calls"][0]["id"] == "c"
 
 
-def test_the_rest_of_a_chunk_keeps_the_providers_own_text() -> None:
-    odd = (
+def test_an_edited_chunk_keeps_the_rest_of_the_providers_json() -> None:
+    event = (
         '{"x": 1.50, "choices":[{"index":0,"delta":{"content":"%s"},"e":"\\u00e9"}],'
         '"id":"q","created":1,"model":"m"}'
     )
     transport = ScriptedTransport(
         {
             "a": [break_after("Hel", Act.CUT)],
-            "b": [lambda _: stream(odd % "Hello", odd % "!", finish())],
+            "b": [lambda _: stream(event % "Hello", event % "!", finish())],
         }
     )
 
@@ -384,12 +404,12 @@ def test_the_rest_of_a_chunk_keeps_the_providers_own_text() -> None:
     assert text.count('"x": 1.50') == 2
 
 
-def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
+def test_a_disconnect_cancels_the_continuation() -> None:
     transport = ScriptedTransport(
         {"a": [break_after(HALF, Act.CUT)], "b": [reply_with(stream(role(), Act.STALL))]}
     )
 
-    async def left() -> list[str]:
+    async def attempts_until_disconnect() -> list[str]:
         answer = await transport.relay().complete(
             call("one/a", "two/b", stream=True, recovery="resume", retries=0)
         )
@@ -404,7 +424,7 @@ def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
         await asyncio.gather(reading, return_exceptions=True)
         return [f"{one.model} {one.failure_class}" for one in answer.attempts]
 
-    assert run(left()) == ["one/a network", "two/b cancelled"]
+    assert run(attempts_until_disconnect()) == ["one/a network", "two/b cancelled"]
     assert transport.open == 0
 
 
@@ -412,8 +432,8 @@ def test_a_client_who_leaves_while_another_is_asked_takes_it_along() -> None:
 
 
 @pytest.mark.parametrize(("ending", "failure_class"), BREAKS)
-def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], failure_class: str) -> None:
-    received, transport = resumed(
+def test_a_buffered_stream_fails_over_after_any_break(ending: list[Any], failure_class: str) -> None:
+    received, transport = receive_stream(
         [break_after(HALF, TOOL, *ending)],
         [answer_with(OTHER)],
         recovery="buffer",
@@ -427,33 +447,35 @@ def test_a_buffered_stream_fails_over_wherever_it_breaks(ending: list[Any], fail
     assert transport.observed == [("one/a", failure_class, None), ("two/b", "ok", None)]
 
 
-def test_a_buffered_stream_is_whole_before_any_of_it_is_sent() -> None:
+def test_a_buffered_stream_is_complete_before_anything_is_sent() -> None:
     transport = ScriptedTransport(
         {"a": [lambda _: stream(role(), chunk("Hel"), 7.0, chunk("lo"), finish(), usage())]}
     )
 
-    async def begun() -> tuple[float, float, str]:
+    async def complete() -> tuple[float, float, str]:
         answer = await transport.relay().complete(call("one/a", stream=True, recovery="buffer"))
         assert transport.open == 1
-        at = clock()
+        started = clock()
         frames = [frame async for frame in answer.frames()]
-        return at, answer.first_token or 0, b"".join(frames).decode()
+        return started, answer.first_token or 0, b"".join(frames).decode()
 
-    at, first_token, text = run(begun())
-    assert (at, first_token) == (7, 0)
+    started, first_token, text = run(complete())
+    assert (started, first_token) == (7, 0)
     assert text.endswith("data: [DONE]\n\n")
 
 
-def test_when_all_buffered_streams_break_the_status_is_still_true() -> None:
-    received, _ = resumed([break_after(HALF, Act.CUT)], [break_after(HALF, Act.STALL)], recovery="buffer")
+def test_an_error_has_its_status_when_every_buffered_stream_breaks() -> None:
+    received, _ = receive_stream(
+        [break_after(HALF, Act.CUT)], [break_after(HALF, Act.STALL)], recovery="buffer"
+    )
     assert received.error is not None
     assert (received.error.status, received.error.code) == (504, "deadline_exceeded")
     assert received.classes == ["one/a network", "two/b timeout_idle"]
 
 
-def test_what_is_too_large_to_hold_goes_out_and_ends_as_an_error() -> None:
+def test_a_stream_too_large_to_buffer_is_sent_and_ends_in_an_error() -> None:
     large = ["x" * 1_000_000] * (MAX_BUFFERED // 1_000_000 + 1)
-    received, transport = resumed(
+    received, transport = receive_stream(
         [lambda _: stream(*map(chunk, large), chunk("y"), Act.CUT, done=False)],
         [answer_with(OTHER)],
         recovery="buffer",
@@ -464,9 +486,9 @@ def test_what_is_too_large_to_hold_goes_out_and_ends_as_an_error() -> None:
     assert transport.requests_for("b") == []
 
 
-def test_what_one_attempt_was_told_another_does_not_know() -> None:
-    goes_on = Continuation(Sent("Hi", {"id": "1", "created": 1}, "one/a", 2), prefill=False)
-    first, second = SentText("two/b", goes_on), SentText("three/c", goes_on)
+def test_each_attempt_tracks_its_own_text() -> None:
+    continuation = Continuation(Sent("Hi", {"id": "1", "created": 1}, "one/a", 2), prefill=False)
+    first, second = SentText("two/b", continuation), SentText("three/c", continuation)
     assert first.chunk(chunk("Hi there")) == {**HEAD, "id": "1", "created": 1, **_choices(" there")}
     assert second.chunk(chunk("Hi there")) == {**HEAD, "id": "1", "created": 1, **_choices(" there")}
     assert first.sent() == Sent("Hi there", {"id": "1", "created": 1}, "one/a", 2)

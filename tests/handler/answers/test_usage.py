@@ -1,4 +1,4 @@
-"""Usage as providers tell it, and what it costs in nano-dollars."""
+"""Tests of handler/answers/usage.py: usage as providers report it, and its cost in nano-dollars."""
 
 from __future__ import annotations
 
@@ -12,118 +12,130 @@ from rules import Candidate, Price
 from tests.support.running_relay import model
 
 
-def told(prompt: Any = 10, completion: Any = 4, **more: Any) -> dict[str, Any]:
+def usage_object(prompt: Any = 10, completion: Any = 4, **more: Any) -> dict[str, Any]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, **more}
 
 
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        pytest.param({"usage": told()}, Usage(input=10, output=4), id="tokens in and out"),
+        pytest.param({"usage": usage_object()}, Usage(input=10, output=4), id="input and output tokens"),
         pytest.param(
-            {"usage": told(prompt_tokens_details={"cached_tokens": 8})},
+            {"usage": usage_object(prompt_tokens_details={"cached_tokens": 8})},
             Usage(input=10, output=4, cached=8),
             id="cached tokens are a part of the input",
         ),
         pytest.param(
-            {"usage": told(prompt_cache_hit_tokens=8, prompt_cache_miss_tokens=2)},
+            {"usage": usage_object(prompt_cache_hit_tokens=8, prompt_cache_miss_tokens=2)},
             Usage(input=10, output=4, cached=8),
-            id="DeepSeek calls them hits",
+            id="DeepSeek reports cached tokens as cache hits",
         ),
         pytest.param(
-            {"usage": told(prompt_tokens_details={"cached_tokens": 80})},
+            {"usage": usage_object(prompt_tokens_details={"cached_tokens": 80})},
             Usage(input=10, output=4, cached=10),
-            id="not more can be cached than came in",
+            id="cached tokens are at most the input",
         ),
         pytest.param(
-            {"usage": told(total_tokens=14, completion_tokens_details={"reasoning_tokens": 3})},
+            {"usage": usage_object(total_tokens=14, completion_tokens_details={"reasoning_tokens": 3})},
             Usage(input=10, output=4, reasoning=3),
             id="reasoning is a part of the output",
         ),
         pytest.param(
-            {"usage": told(total_tokens=34, completion_tokens_details={"reasoning_tokens": 20})},
+            {"usage": usage_object(total_tokens=34, completion_tokens_details={"reasoning_tokens": 20})},
             Usage(input=10, output=24, reasoning=20),
-            id="where the total says that it was counted apart, it is added",
+            id="reasoning that the total counts apart is added to the output",
         ),
         pytest.param(
-            {"usage": told(completion_tokens_details=None, prompt_tokens_details=None)},
+            {"usage": usage_object(completion_tokens_details=None, prompt_tokens_details=None)},
             Usage(input=10, output=4),
-            id="details that are null tell nothing",
+            id="details that are null",
         ),
-        pytest.param({"usage": told(None, 4.0)}, Usage(input=0, output=4), id="what is missing is none"),
         pytest.param(
-            {"usage": told(-1, "x", total_tokens=float("inf"))},
+            {"usage": usage_object(None, 4.0)}, Usage(input=0, output=4), id="a count that is null is 0"
+        ),
+        pytest.param(
+            {"usage": usage_object(-1, "x", total_tokens=float("inf"))},
             Usage(),
-            id="what is no count of tokens is none",
+            id="a count that is not a number of tokens is 0",
         ),
         pytest.param(
-            {"choices": [], "x_groq": {"usage": told()}}, Usage(input=10, output=4), id="Groq's own place"
+            {"choices": [], "x_groq": {"usage": usage_object()}},
+            Usage(input=10, output=4),
+            id="usage in the field that Groq uses",
         ),
-        pytest.param({"choices": [{"usage": told()}]}, Usage(input=10, output=4), id="Moonshot's own place"),
-        pytest.param({"usage": None, "choices": []}, None, id="null is no usage"),
-        pytest.param({"usage": {}}, None, id="neither is an empty one"),
-        pytest.param({"usage": 7}, None, id="nor a number"),
-        pytest.param({}, None, id="nor nothing"),
+        pytest.param(
+            {"choices": [{"usage": usage_object()}]},
+            Usage(input=10, output=4),
+            id="usage in a choice, as Moonshot sends it",
+        ),
+        pytest.param({"usage": None, "choices": []}, None, id="usage null"),
+        pytest.param({"usage": {}}, None, id="empty usage"),
+        pytest.param({"usage": 7}, None, id="a number as usage"),
+        pytest.param({}, None, id="no usage"),
     ],
 )
-def test_what_an_answer_used(body: dict[str, Any], expected: Usage | None) -> None:
+def test_the_usage_of_an_answer(body: dict[str, Any], expected: Usage | None) -> None:
     assert usage_of(body) == expected
 
 
 @pytest.mark.parametrize(
-    ("usage", "tells"),
+    ("usage", "reported"),
     [
         pytest.param({"total_tokens": 5}, False, id="a total alone"),
-        pytest.param(told(-1, -2), False, id="negative counts"),
-        pytest.param(told(0, 0), False, id="no tokens at all"),
-        pytest.param(told(0, 4), True, id="output alone"),
+        pytest.param(usage_object(-1, -2), False, id="negative counts"),
+        pytest.param(usage_object(0, 0), False, id="zeros"),
+        pytest.param(usage_object(0, 4), True, id="output tokens alone"),
     ],
 )
-def test_a_usage_without_tokens_tells_nothing(usage: dict[str, Any], tells: bool) -> None:
-    assert bool(usage_of({"usage": usage})) is tells
+def test_usage_without_tokens_is_false(usage: dict[str, Any], reported: bool) -> None:
+    assert bool(usage_of({"usage": usage})) is reported
 
 
-DEAR = Price(input=2_000_000_000, output=8_000_000_000, cached_input=500_000_000)  # $2, $8, $0.50 per million
+# $2, $8 and $0.50 per million tokens.
+PRICE = Price(input=2_000_000_000, output=8_000_000_000, cached_input=500_000_000)
 
 
 @pytest.mark.parametrize(
     ("usage", "price", "nano"),
     [
-        pytest.param(Usage(input=1000, output=500), DEAR, 6_000_000, id="input and output"),
+        pytest.param(Usage(input=1000, output=500), PRICE, 6_000_000, id="input and output"),
         pytest.param(
-            Usage(input=1000, output=500, cached=600), DEAR, 5_100_000, id="cached input is cheaper"
+            Usage(input=1000, output=500, cached=600), PRICE, 5_100_000, id="cached input is cheaper"
         ),
         pytest.param(
-            Usage(input=1000, output=500, reasoning=400), DEAR, 6_000_000, id="reasoning is paid as output"
+            Usage(input=1000, output=500, reasoning=400), PRICE, 6_000_000, id="reasoning is paid as output"
         ),
         pytest.param(
             Usage(input=1000, cached=1000),
             Price(input=1_000_000_000, output=0),
             1_000_000,
-            id="cached at no price of its own",
+            id="cached input without its own price costs what input costs",
         ),
         pytest.param(
             Usage(input=1000, cached=1000),
             Price(input=5, output=0, cached_input=0),
             0,
-            id="cached for nothing",
+            id="cached input that is free",
         ),
-        pytest.param(Usage(), DEAR, 0, id="nothing used"),
+        pytest.param(Usage(), PRICE, 0, id="no tokens"),
         pytest.param(Usage(input=7), Price(input=75_000, output=0), 1, id="half a nano-dollar is rounded"),
         pytest.param(
-            Usage(input=10**12, output=10**12), DEAR, 10_000_000_000_000_000, id="no precision is lost"
+            Usage(input=10**12, output=10**12),
+            PRICE,
+            10_000_000_000_000_000,
+            id="large counts lose no precision",
         ),
     ],
 )
-def test_what_it_costs(usage: Usage, price: Price, nano: int) -> None:
+def test_the_cost_of_usage(usage: Usage, price: Price, nano: int) -> None:
     assert cost(usage, price) == nano
 
 
-def test_dollars_are_for_people() -> None:
+def test_nano_dollars_become_dollars() -> None:
     assert dollars(6_000_000) == 0.006
 
 
-def test_an_estimate_says_that_it_is_one() -> None:
+def test_an_estimate_is_marked_as_estimated() -> None:
     assert estimated(input_tokens=12, output_bytes=9) == Usage(input=12, output=3, estimated=True)
     assert estimated(input_tokens=12, output_bytes=0).output == 0
 
@@ -131,29 +143,31 @@ def test_an_estimate_says_that_it_is_one() -> None:
 @pytest.mark.parametrize(
     ("body", "size"),
     [
+        pytest.param({"choices": [{"message": {"content": "Grüße"}}]}, 7, id="text in UTF-8"),
         pytest.param(
-            {"choices": [{"message": {"content": "Grüße"}}]}, 7, id="the text of an answer, in bytes"
+            {"choices": [{"delta": {"content": "ab"}}, {"delta": {"content": "c"}}]},
+            3,
+            id="the text of every choice",
         ),
         pytest.param(
-            {"choices": [{"delta": {"content": "ab"}}, {"delta": {"content": "c"}}]}, 3, id="every choice"
-        ),
-        pytest.param(
-            {"choices": [{"delta": {"reasoning_content": "ab", "refusal": "c"}}]}, 3, id="reasoning, refusals"
+            {"choices": [{"delta": {"reasoning_content": "ab", "refusal": "c"}}]},
+            3,
+            id="reasoning and refusals",
         ),
         pytest.param(
             {"choices": [{"message": {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}]},
             3,
-            id="calls",
+            id="tool calls",
         ),
         pytest.param(
             {"choices": [{"message": {"function_call": {"name": "f", "arguments": "{}"}}}]},
             3,
-            id="a legacy call",
+            id="a legacy function call",
         ),
         pytest.param(
             {"choices": [{"delta": {"content": "b"}, "message": {"content": "ab"}}]},
             1,
-            id="not the text so far",
+            id="a delta, without the message so far",
         ),
         pytest.param(
             {"choices": [{"message": {"tool_calls": [{"custom": {"name": "f", "input": "ab"}}, 7]}}]},
@@ -161,19 +175,23 @@ def test_an_estimate_says_that_it_is_one() -> None:
             id="a call of a custom tool",
         ),
         pytest.param({"choices": [{"delta": {"content": "\ud83d"}}]}, 3, id="half a surrogate pair"),
-        pytest.param({"choices": [{"delta": {"content": None, "tool_calls": None}}, 7]}, 0, id="nothing"),
+        pytest.param(
+            {"choices": [{"delta": {"content": None, "tool_calls": None}}, 7]},
+            0,
+            id="null content, and a choice that is not an object",
+        ),
         pytest.param({}, 0, id="no choices"),
     ],
 )
-def test_how_much_text_an_answer_brings(body: dict[str, Any], size: int) -> None:
+def test_the_text_of_an_answer_is_counted_in_bytes(body: dict[str, Any], size: int) -> None:
     assert output_bytes(body) == size
 
 
-SPENT = [(Candidate(model("one/a")), Usage(input=5, output=3, cached=2, reasoning=1))]
+WASTED = [(Candidate(model("one/a")), Usage(input=5, output=3, cached=2, reasoning=1))]
 
 
 @pytest.mark.parametrize(
-    ("usage", "all_told"),
+    ("usage", "total"),
     [
         pytest.param(
             {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
@@ -183,25 +201,25 @@ SPENT = [(Candidate(model("one/a")), Usage(input=5, output=3, cached=2, reasonin
         pytest.param(
             {"prompt_tokens": 7, "completion_tokens": 0},
             {"prompt_tokens": 12, "completion_tokens": 3},
-            id="what is not there stays away",
+            id="a count that is absent is not added",
         ),
         pytest.param(
             {"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 4}},
             {"prompt_tokens": 12, "prompt_tokens_details": {"cached_tokens": 2, "audio_tokens": 4}},
-            id="details that are there count too",
+            id="details that are present are added up too",
         ),
         pytest.param(
             {"completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 8}, "cost_tier": "x"},
             {"completion_tokens": 12, "completion_tokens_details": {"reasoning_tokens": 9}, "cost_tier": "x"},
-            id="a provider's own members stay",
+            id="other members are not changed",
         ),
         pytest.param(
             {"prompt_tokens": None, "total_tokens": "9"},
             {"prompt_tokens": None, "total_tokens": "9"},
-            id="what is no number stays",
+            id="a count that is not a number is not changed",
         ),
     ],
 )
-def test_usage_includes_that_of_earlier_attempts(usage: Json, all_told: Json) -> None:
-    assert summed(usage, SPENT) == all_told
+def test_the_usage_of_earlier_attempts_is_added(usage: Json, total: Json) -> None:
+    assert summed(usage, WASTED) == total
     assert summed(usage, []) == usage

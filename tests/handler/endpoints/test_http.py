@@ -1,4 +1,4 @@
-"""Headers of requests and responses: ids and traces that are echoed, and values that are always legal."""
+"""Tests of handler/endpoints/http.py: echoed ids and traces, and header values that are always legal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream whose content is long in coming: its head, its keep-alives, and who sends at which time."""
+"""Tests of handler/endpoints/streaming.py: the head and the keep-alives of a stream whose content is late."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from handler.wire.sse import KEEP_ALIVE
 from tests.support.asgi import Json
 from tests.support.virtual_clock import clock
 
-WAIT = 10.0  # seconds until the head leaves, and between keep-alives
+WAIT = 10.0  # seconds until the head is sent, and between keep-alives
 
 
-class Said:
-    """An answer that says one thing."""
+class Answer:
+    """An answer of one frame."""
 
     closed = False
 
@@ -31,112 +31,122 @@ class Said:
 
 
 class Client:
-    """Takes `slow` seconds for each message, and notes when it began to take which, and when it had."""
+    """Takes `slow` seconds to receive a message, and records the messages with their times."""
 
     def __init__(self, slow: float = 0.0) -> None:
         self.slow = slow
-        self.took: list[tuple[float, float, Any]] = []
+        self.messages: list[tuple[float, float, Any]] = []  # each with its start and its end
         self.failures: list[GatewayError] = []
-        self.left = asyncio.Event()
-        self.gone_at = float("inf")  # seconds after which nothing can be sent
-        self.answer = Said()
+        self.disconnected = asyncio.Event()
+        self.closed_at = float("inf")  # seconds after which every send fails
+        self.answer = Answer()
 
     async def send(self, message: Any) -> None:
-        began = clock()
+        start = clock()
         await asyncio.sleep(self.slow)
-        if clock() >= self.gone_at:
-            raise OSError("gone")
-        self.took.append((began, clock(), message.get("body", message["type"])))
+        if clock() >= self.closed_at:
+            raise OSError("closed")
+        self.messages.append((start, clock(), message.get("body", message["type"])))
 
     async def receive(self) -> Json:
-        await self.left.wait()
+        await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
-    async def given(self, after: float, error: GatewayError | None = None) -> None:
-        async def relaying() -> Any:
+    async def request(self, after: float, error: GatewayError | None = None) -> None:
+        async def complete() -> Any:
             await asyncio.sleep(after)
             if error is not None:
                 raise error
             return self.answer
 
-        streamed = StreamingAnswer(relaying(), lambda answer: {}, self.failures.append, head_after=WAIT)
-        await streamed({}, self.receive, self.send)
+        response = StreamingAnswer(complete(), lambda answer: {}, self.failures.append, head_after=WAIT)
+        await response({}, self.receive, self.send)
 
     @property
-    def heard(self) -> list[Any]:
-        return [what for _, _, what in self.took]
+    def received(self) -> list[Any]:
+        return [message for _, _, message in self.messages]
 
 
 HEAD = "http.response.start"
 
 
 @pytest.mark.parametrize(
-    ("after", "heard"),
+    ("after", "received"),
     [
-        pytest.param(9, [HEAD, b"content", b""], id="content in time: the head comes with it"),
-        pytest.param(19, [HEAD, KEEP_ALIVE, b"content", b""], id="late content: the head and a sign of life"),
-        pytest.param(31, [HEAD, *[KEEP_ALIVE] * 3, b"content", b""], id="a sign of life every ten seconds"),
+        pytest.param(9, [HEAD, b"content", b""], id="content in time: the head is sent with it"),
+        pytest.param(
+            19,
+            [HEAD, KEEP_ALIVE, b"content", b""],
+            id="late content: the head and a keep-alive are sent first",
+        ),
+        pytest.param(
+            31,
+            [HEAD, *[KEEP_ALIVE] * 3, b"content", b""],
+            id="later content: a keep-alive is sent every ten seconds",
+        ),
     ],
 )
-async def test_what_leaves_before_content(after: float, heard: list[Any]) -> None:
+async def test_the_head_and_keep_alives_are_sent_while_content_is_late(
+    after: float, received: list[Any]
+) -> None:
     client = Client()
-    await client.given(after)
-    assert client.heard == heard
+    await client.request(after)
+    assert client.received == received
     assert client.answer.closed
     assert len(asyncio.all_tasks()) == 1
 
 
 @pytest.mark.parametrize("after", [10.0, 10.5, 11.5, 12.5], ids=lambda after: f"content after {after} s")
-async def test_no_message_is_sent_while_another_is_under_way(after: float) -> None:
+async def test_only_one_message_is_sent_at_a_time(after: float) -> None:
     client = Client(slow=1.0)
-    await client.given(after)
-    assert client.heard in ([HEAD, b"content", b""], [HEAD, KEEP_ALIVE, b"content", b""])
-    ends = [end for _, end, _ in client.took]
-    assert all(began >= end for (began, _, _), end in zip(client.took[1:], ends, strict=False))
+    await client.request(after)
+    assert client.received in ([HEAD, b"content", b""], [HEAD, KEEP_ALIVE, b"content", b""])
+    ends = [end for _, end, _ in client.messages]
+    assert all(start >= end for (start, _, _), end in zip(client.messages[1:], ends, strict=False))
 
 
-async def test_a_failure_has_its_status_until_the_head_leaves() -> None:
+async def test_a_failure_before_the_head_is_raised() -> None:
     client = Client()
     with pytest.raises(InvalidRequest):
-        await client.given(9, InvalidRequest("No."))
-    assert client.heard == []
+        await client.request(9, InvalidRequest("No."))
+    assert client.received == []
 
 
-async def test_a_failure_behind_the_head_goes_in_band() -> None:
+async def test_a_failure_after_the_head_is_an_event_of_the_stream() -> None:
     client, error = Client(), InvalidRequest("No.")
-    await client.given(11, error)
-    assert client.heard[:2] == [HEAD, KEEP_ALIVE]
-    assert b'"message":"No."' in client.heard[2]
+    await client.request(11, error)
+    assert client.received[:2] == [HEAD, KEEP_ALIVE]
+    assert b'"message":"No."' in client.received[2]
     assert client.failures == [error]
 
 
-@pytest.mark.parametrize("at", [5.0, 10.5, 15.0], ids=lambda at: f"the client leaves after {at} s")
-async def test_nothing_is_left_of_a_client_that_leaves(at: float) -> None:
+@pytest.mark.parametrize("at", [5.0, 10.5, 15.0], ids=lambda at: f"the client disconnects after {at} s")
+async def test_no_task_is_left_when_the_client_disconnects(at: float) -> None:
     client = Client(slow=1.0)
-    asyncio.get_running_loop().call_later(at, client.left.set)
+    asyncio.get_running_loop().call_later(at, client.disconnected.set)
     with pytest.raises(ClientDisconnected):
-        await client.given(60)
+        await client.request(60)
     assert clock() == at
     assert len(asyncio.all_tasks()) == 1
 
 
-@pytest.mark.parametrize("slow", [0.0, 1.0], ids=["at once", "while content comes"])
+@pytest.mark.parametrize("slow", [0.0, 1.0], ids=["before content", "while content is sent"])
 @pytest.mark.parametrize(
-    ("gone_at", "ends"),
+    ("closed_at", "ends"),
     [
         pytest.param(9, 10, id="the head cannot be sent"),
         pytest.param(25, 30, id="a later keep-alive cannot be sent"),
     ],
 )
 @pytest.mark.parametrize("error", [None, InvalidRequest("No.")], ids=["an answer", "a failure"])
-async def test_what_cannot_be_sent_ends_the_work(
-    gone_at: float, ends: float, slow: float, error: GatewayError | None
+async def test_a_send_that_fails_ends_the_work(
+    closed_at: float, ends: float, slow: float, error: GatewayError | None
 ) -> None:
     client = Client(slow)
-    client.gone_at = gone_at
-    with pytest.raises(OSError, match="gone"):
-        await client.given(ends + slow / 2 if slow else 600, error)
+    client.closed_at = closed_at
+    with pytest.raises(OSError, match="closed"):
+        await client.request(ends + slow / 2 if slow else 600, error)
     assert ends <= clock() <= ends + 2 * slow
     assert client.answer.closed or error is not None or not slow
-    await asyncio.sleep(0)  # the watch for the client was cancelled, and ends
+    await asyncio.sleep(0)  # the task that waits for a disconnect is cancelled, and ends
     assert len(asyncio.all_tasks()) == 1

@@ -1,4 +1,4 @@
-"""Facts of a chat request, and fields that a provider's row refuses."""
+"""Tests of handler/gateway/admission.py: facts of a chat request, and fields that a provider refuses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def facts(headers: Mapping[str, str] | None = None, **fields: Any) -> Any:
     return facts_of(chat(headers, **fields), key=key, headers=headers or {}, now=now, roll=0.25)
 
 
-def test_the_facts_name_the_caller_and_the_time() -> None:
+def test_the_facts_include_the_caller_and_the_time() -> None:
     found = facts({"x-sluice-function": "f", "X-Team": "a", "authorization": "s"}, tags={"t": 1}, user="u")
     assert (found.key, found.project, found.key_models, found.random) == (
         "k1",
@@ -61,27 +61,29 @@ def test_the_facts_name_the_caller_and_the_time() -> None:
 
 
 FACTS = [
-    pytest.param({"model": "auto"}, "model", None, id="auto names no model"),
-    pytest.param({"model": "auto:cheap"}, "model", None, id="auto with a preference names no model"),
+    pytest.param({"model": "auto"}, "model", None, id="`auto` names no model"),
+    pytest.param({"model": "auto:cheap"}, "model", None, id="`auto` with a preference names no model"),
     pytest.param(
         {"model": "auto:cheap", "route": {"prefer": "fast"}},
         "prefer",
         "cheap",
-        id="the preference of the name wins",
+        id="the preference in the name comes first",
     ),
-    pytest.param({"model": "auto", "models": ["a", "b"]}, "model", "a", id="the first of models"),
     pytest.param(
-        {"model": "auto", "models": ["a", "b"]}, "fallbacks", ("b",), id="the rest of models are fallbacks"
+        {"model": "auto", "models": ["a", "b"]}, "model", "a", id="the first of `models` is the model"
+    ),
+    pytest.param(
+        {"model": "auto", "models": ["a", "b"]}, "fallbacks", ("b",), id="the rest of `models` are fallbacks"
     ),
     pytest.param({"hints": {"prefer": "cheap"}}, "prefer", "cheap", id="a hint's preference"),
     pytest.param({"hints": {"max_tokens": 7}}, "max_tokens", 7, id="a hint's limit"),
     pytest.param({"output_schema": {}}, "json", "schema", id="an output schema"),
-    pytest.param({"n": 2.0}, "n", 2, id="n"),
+    pytest.param({"n": 2.0}, "n", 2, id="the number of choices"),
     pytest.param({"metadata": {"a": "b"}}, "metadata", {"a": "b"}, id="metadata"),
     pytest.param({"user": "\ud800"}, "bucket", 72, id="the bucket of a user with half a surrogate pair"),
 ]
 
 
 @pytest.mark.parametrize(("fields", "fact", "value"), FACTS)
-def test_facts(fields: dict[str, Any], fact: str, value: Any) -> None:
+def test_a_fact_of_the_request(fields: dict[str, Any], fact: str, value: Any) -> None:
     assert getattr(facts(**fields), fact) == value
