@@ -9,12 +9,10 @@ import pytest
 
 from handler.answers.resume import MAX_SENT, Continuation, Sent, SentText
 from handler.errors import Json
-from handler.relay.response import MAX_BUFFERED
-from rules import Model
-from tests.support.canned_answers import HEAD, Act, chunk, finish, role, stream, usage, whole
+from tests.support.broken_streams import BREAKS, HALF, OTHER, TEXT, TOOL, receive_stream
+from tests.support.canned_answers import HEAD, Act, chunk, finish, role, stream, whole
 from tests.support.running_relay import CHAT, CHAT_WITH_TOOL, call, model
 from tests.support.scripted_transport import (
-    Received,
     Script,
     ScriptedTransport,
     answer_with,
@@ -23,40 +21,9 @@ from tests.support.scripted_transport import (
     receive,
     reply_with,
 )
-from tests.support.virtual_clock import clock, run
+from tests.support.virtual_clock import run
 
-TEXT = "The quick brown fox jumps over the lazy dog."
-HALF = TEXT[:20]
 PREFILL_MODEL = model("two/b", can=["prefill"])
-OTHER = "Something else altogether, and longer."
-
-
-def receive_stream(
-    *scripts: list[Script], models: tuple[str | Model, ...] = ("one/a", "two/b", "three/c"), **options: Any
-) -> tuple[Received, ScriptedTransport]:
-    """Returns one stream, `recovery: resume` by default. The scripts are the candidates', in turn."""
-    transport = ScriptedTransport(dict(zip("abc", scripts, strict=False)))
-    chat_call = call(*models[: len(scripts)], stream=True, **{"recovery": "resume", "retries": 0, **options})
-    return run(receive(transport, chat_call)), transport
-
-
-BREAKS = [
-    pytest.param([Act.CUT], "network", id="a cut connection"),
-    pytest.param([], "network", id="an early end"),
-    pytest.param(
-        [b'data: {"choices":[{"delta":{"content":"\xe2\x82', Act.CUT],
-        "network",
-        id="a cut inside a character",
-    ),
-    pytest.param([Act.STALL], "timeout_idle", id="a stall"),
-    pytest.param(["{not", "json}"], "protocol", id="invalid JSON"),
-    pytest.param(["x" * 8_100_000], "protocol", id="an event that is too large"),
-    pytest.param([{"error": {"message": "No.", "code": 500}}], "server", id="an error event"),
-    pytest.param([{"error": {"message": "No.", "code": 429}}], "rate_limit", id="a rate limit as an event"),
-    pytest.param(
-        [{"error": {"message": "No.", "code": 401}}], "auth", id="an invalid credential as an event"
-    ),
-]
 PREFILL_OR_RESTART = pytest.mark.parametrize(
     "prefill", [True, False], ids=["from a prefill", "from the start"]
 )
@@ -208,24 +175,28 @@ def test_a_candidate_that_refuses_the_prefill_starts_over() -> None:
 
 
 NOT_CONTINUED = [
-    pytest.param(reply_with(REFUSED), True, id="refuses everything"),
-    pytest.param(answer_unless_prefilled(OTHER), True, id="refuses the prefill and gives another answer"),
-    pytest.param(answer_with(OTHER), False, id="gives another answer"),
-    pytest.param(answer_with(HALF[:5]), False, id="gives a shorter answer"),
-    pytest.param(reply_with(whole(status=500)), True, id="fails"),
-    pytest.param(reply_with(whole(status=429, headers={"retry-after": "60"})), True, id="is rate limited"),
+    pytest.param(reply_with(REFUSED), True, id="the candidate refuses everything"),
+    pytest.param(
+        answer_unless_prefilled(OTHER), True, id="the candidate refuses the prefill and gives another answer"
+    ),
+    pytest.param(answer_with(OTHER), False, id="the candidate gives another answer"),
+    pytest.param(answer_with(HALF[:5]), False, id="the candidate gives a shorter answer"),
+    pytest.param(reply_with(whole(status=500)), True, id="the candidate fails"),
+    pytest.param(
+        reply_with(whole(status=429, headers={"retry-after": "60"})), True, id="the candidate is rate limited"
+    ),
     pytest.param(
         reply_with(whole({"error": {"message": "No.", "code": "content_filter"}}, status=400)),
         True,
-        id="filters the content",
+        id="the candidate filters the content",
     ),
 ]
 
 
-@pytest.mark.parametrize(("last", "prefill"), NOT_CONTINUED)
-def test_the_error_is_the_break_when_no_candidate_continues(last: Script, prefill: bool) -> None:
+@pytest.mark.parametrize(("script", "prefill"), NOT_CONTINUED)
+def test_the_error_is_the_break_when_no_candidate_continues(script: Script, prefill: bool) -> None:
     received, transport = receive_stream(
-        [break_after(HALF, Act.CUT)], [last], models=("one/a", PREFILL_MODEL if prefill else "two/b")
+        [break_after(HALF, Act.CUT)], [script], models=("one/a", PREFILL_MODEL if prefill else "two/b")
     )
     assert received.text == HALF
     assert not received.done
@@ -238,7 +209,6 @@ def test_the_error_is_the_break_when_no_candidate_continues(last: Script, prefil
     assert received.answer.failure
 
 
-TOOL = chunk(None, tool_calls=[{"index": 0, "id": "c", "type": "function", "function": {"name": "f"}}])
 NOT_RESUMABLE = [
     pytest.param(CHAT_WITH_TOOL, [TOOL], id="after a tool call"),
     pytest.param(
@@ -426,64 +396,6 @@ def test_a_disconnect_cancels_the_continuation() -> None:
 
     assert run(attempts_until_disconnect()) == ["one/a network", "two/b cancelled"]
     assert transport.open == 0
-
-
-# buffer
-
-
-@pytest.mark.parametrize(("ending", "failure_class"), BREAKS)
-def test_a_buffered_stream_fails_over_after_any_break(ending: list[Any], failure_class: str) -> None:
-    received, transport = receive_stream(
-        [break_after(HALF, TOOL, *ending)],
-        [answer_with(OTHER)],
-        recovery="buffer",
-        body={**CHAT_WITH_TOOL, "n": 1},
-    )
-    assert (received.text, received.done) == (OTHER, True)
-    assert received.classes == [f"one/a {failure_class}", "two/b ok"]
-    assert received.answer is not None
-    assert received.answer.usage is not None
-    assert received.answer.usage.input == 5 + 7, "the failed attempt cost something"
-    assert transport.observed == [("one/a", failure_class, None), ("two/b", "ok", None)]
-
-
-def test_a_buffered_stream_is_complete_before_anything_is_sent() -> None:
-    transport = ScriptedTransport(
-        {"a": [lambda _: stream(role(), chunk("Hel"), 7.0, chunk("lo"), finish(), usage())]}
-    )
-
-    async def complete() -> tuple[float, float, str]:
-        answer = await transport.relay().complete(call("one/a", stream=True, recovery="buffer"))
-        assert transport.open == 1
-        started = clock()
-        frames = [frame async for frame in answer.frames()]
-        return started, answer.first_token or 0, b"".join(frames).decode()
-
-    started, first_token, text = run(complete())
-    assert (started, first_token) == (7, 0)
-    assert text.endswith("data: [DONE]\n\n")
-
-
-def test_an_error_has_its_status_when_every_buffered_stream_breaks() -> None:
-    received, _ = receive_stream(
-        [break_after(HALF, Act.CUT)], [break_after(HALF, Act.STALL)], recovery="buffer"
-    )
-    assert received.error is not None
-    assert (received.error.status, received.error.code) == (504, "deadline_exceeded")
-    assert received.classes == ["one/a network", "two/b timeout_idle"]
-
-
-def test_a_stream_too_large_to_buffer_is_sent_and_ends_in_an_error() -> None:
-    large = ["x" * 1_000_000] * (MAX_BUFFERED // 1_000_000 + 1)
-    received, transport = receive_stream(
-        [lambda _: stream(*map(chunk, large), chunk("y"), Act.CUT, done=False)],
-        [answer_with(OTHER)],
-        recovery="buffer",
-    )
-    assert not received.done
-    assert received.text == "".join(large) + "y"
-    assert received.failure["metadata"]["class"] == "network"
-    assert transport.requests_for("b") == []
 
 
 def test_each_attempt_tracks_its_own_text() -> None:
