@@ -49,9 +49,9 @@ class Stream:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Answer:
-    """The fields of a stream may change until its frames have ended or it is closed.
+    """A whole answer, or a stream, whose fields may change until its frames have ended or it is closed.
 
-    `drive` reads the stream: it is the attempt loop's, which may ask another candidate to continue it.
+    `drive` is the attempt loop's reader of the stream, which may ask another candidate to continue it.
     """
 
     candidate: Candidate  # the one that answers; of a stream, the one at the moment
@@ -88,7 +88,7 @@ class Answer:
         return self.drive(self)
 
     async def aclose(self) -> None:
-        """Lets go of the upstream at once, whatever it still had to send. May be called twice."""
+        """Closes the connection to the provider at once, whatever it still sends. May be called twice."""
         if self.stream is not None:
             self._settle(self.stream)
             await self.stream.source.aclose()
@@ -110,7 +110,7 @@ class Answer:
 
 
 async def read_frames(source: ByteSource, frames: ClientStream | MergedStream) -> bytes:
-    """Reads the next bytes and returns the frames that they complete; those of the end at the end."""
+    """Reads the next bytes and returns the frames that they complete; at the end, the last frames."""
     try:
         data = await source.read(
             started=frames.content, content_bytes=frames.content_bytes, patience=frames.patience

@@ -106,11 +106,11 @@ class ClientStream:
         self.content_bytes = 0  # of the text that the upstream brought
 
     def feed(self, data: bytes) -> bytes:
-        """The frames that `data` completes. A failure is kept in `failure`, since frames before it count."""
+        """Returns the frames that `data` completes. A failure is kept in `failure`, after those frames."""
         return self._collect(self._feed, data)
 
     def close(self, why: UpstreamError | None = None) -> bytes:
-        """The last frames, when the upstream has ended. `why` does not matter if the answer was complete."""
+        """Returns the last frames, when the provider's bytes end. `why`: used if the answer is incomplete."""
         frames = self._collect(self._close, b"")
         if self.failure is None or self.failure.failure_class == "schema":
             return frames

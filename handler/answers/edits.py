@@ -32,7 +32,7 @@ def whole(
 def served(answer: Json, model: str, price: Price | None, wasted: Sequence[WastedUsage] = ()) -> Json:
     """The answer under the id of the model that served it, with its cost if the client asked for that.
 
-    Its usage counts every attempt of the call, as the log does. wasted: the usage of the others.
+    Its usage counts every attempt of the call, as the log does. wasted: the usage of the other attempts.
     """
     usage = answer.get("usage")
     used = usage_of(answer) if (price or wasted) and isinstance(usage, dict) else None

@@ -1,7 +1,7 @@
 """Learns the constant prefix and suffix of a stream's events, so that text-only events need no parsing.
 
-An edit in the prefix is made once and found again. Everything in an event but its text was looked at when the
-first event of its kind was parsed. No I/O.
+An edit in the prefix is made once and reused. Parsing the first event of a kind checks everything but the
+text of the events that follow. No I/O.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Merges several answers of one choice each into one of several choices: whole ones, and streams. No I/O.
 
-The merged answer has one id and one `created`, the index of a choice is its answer's number, and the usage is
-the sum: each answer was paid for, its prompt too.
+The merged answer has one id and one `created`, and the index of a choice is its answer's number. The usage is
+the sum, because each answer was paid for, with its prompt.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Choice:
         return {**chunk, **whole.head, "choices": own if self._started or not own else self._start(own)}
 
     def _start(self, own: list[Json]) -> list[Json]:
-        """Adds the choices before it that are silent yet: OpenAI's library takes them in no other order."""
+        """Adds the earlier choices that have not begun, because OpenAI's library takes choices in order."""
         whole, self._started = self._whole, True
         if self._index < whole.introduced:  # another stream has introduced this choice, with its role
             delta = {name: value for name, value in (own[0].get("delta") or {}).items() if name != "role"}

@@ -1,7 +1,7 @@
 """Tracks the text that the client has received, so that another candidate can continue a broken stream.
 
-A model that takes a prefill continues the text so far. Any other starts over, and its text counts only from
-where the client's text ends, if it begins with that text (contract, section 6: `recovery: resume`). No I/O.
+A model that takes a prefill continues the text so far. Any other model starts over: if its text begins with
+the client's text, the rest is sent (contract, section 6: `recovery: resume`). No I/O.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""POST /chat/completions: the table of contents of a request."""
+"""POST /chat/completions: the steps of a chat request, from its key to its answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from handler.log import RequestLog
 
 
 async def chat_completions(gateway: Gateway, request: Request) -> Response | StreamingAnswer:
-    """An OpenAI chat completion from the model that the rules decide on, whole or streamed."""
+    """Return an OpenAI chat completion from the model that the rules decide on, whole or streamed."""
     entry: RequestLog = request.scope["sluice.entry"]
     key = await authenticate(gateway, entry)
     body = await read_body(request.receive, entry.headers, gateway.settings.max_body)

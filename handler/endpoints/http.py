@@ -39,7 +39,7 @@ def decode_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def encode_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return a response's headers as ASGI takes them: every value is legal and at most LONGEST_VALUE long."""
+    """Return a response's headers for ASGI, each value made legal and cut to LONGEST_VALUE."""
     encoded = []
     for name, value in headers.items():
         text = encode_header_value(value)
@@ -50,7 +50,7 @@ def encode_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 
 
 def sanitize_headers(raw: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield `raw` with legal values: CORS headers repeat text that the client sent."""
+    """Yield `raw` with legal values, because CORS headers repeat text that the client sent."""
     return ((name, encode_header_value(value.decode("latin-1")).encode()) for name, value in raw)
 
 
@@ -73,7 +73,7 @@ def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
 
 
 class ClientDisconnected(Exception):
-    """The client disconnected, so there is nobody to answer."""
+    """The client disconnected, so no answer can be sent."""
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
@@ -94,7 +94,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
 
 
 def deadline_of(scope: Scope, now: float) -> float:
-    """When the request must be answered, on the clock of `now`; infinity outside Lambda."""
+    """Return the time when the answer must have ended, on the clock of `now`; infinity outside Lambda."""
     context = scope.get("aws.context")
     if context is None:
         return float("inf")
@@ -102,7 +102,7 @@ def deadline_of(scope: Scope, now: float) -> float:
 
 
 async def cancel_on_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
-    """The result of `work`. Cancels it and raises ClientDisconnected when the client disconnects first."""
+    """Return the result of `work`; cancels it and raises ClientDisconnected if the client leaves first."""
     working, disconnected = asyncio.current_task(), False
     assert working is not None
 

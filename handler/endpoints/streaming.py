@@ -1,7 +1,7 @@
 """Streams an answer over ASGI: a well-timed head, keep-alives, and an end when the client disconnects.
 
-The head leaves with the first content or after HEAD_AFTER seconds, whichever is first: until then a failure
-still has a true status. Pure ASGI, because that timing is ours to decide.
+The head is sent with the first content or after HEAD_AFTER seconds, whichever is first. Until then a failure
+can still have a status of its own. The module is pure ASGI, because it has to control this timing.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ HEAD_AFTER = 15.0  # seconds without content after which the head leaves, and be
 class StreamingAnswer:
     """A streamed answer as an ASGI response.
 
-    relaying: gives the Answer at its first content. headers: makes the response headers of it (None: no
-    content yet). failed: gets an error that came after the head had been sent.
+    relaying: returns the Answer at its first content. headers: returns the response headers for it, or for
+    None if there is no content yet. failed: called with an error that comes after the head was sent.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class StreamingAnswer:
 class KeepAlive:
     """Sends the head of a stream whose content is slow to come, and then keep-alives.
 
-    When they cannot be sent, it cancels the task that answers: on Lambda nothing else shows that the client
-    has disconnected.
+    When they cannot be sent, it cancels the task that answers, because on Lambda nothing else shows that the
+    client has disconnected.
     """
 
     def __init__(self, head: Callable[[], Awaitable[None]], send: Send, after: float) -> None:
@@ -120,7 +120,7 @@ class KeepAlive:
                     await self._over.wait()
 
     async def stop(self) -> bool:
-        """Stops the keep-alives, none of which is under way then. Returns True if the head has been sent."""
+        """Stops the keep-alives and waits for one being sent. Returns True if the head has been sent."""
         self._timer.cancel()
         self._over.set()
         if self._task is not None:
@@ -128,7 +128,7 @@ class KeepAlive:
         return self._head_sent
 
     async def aclose(self) -> None:
-        """Stops at once, whatever is under way."""
+        """Stops at once, even while a keep-alive is being sent."""
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()

@@ -1,1 +1,1 @@
-"""What every endpoint works with."""
+"""Admits and completes requests, and holds the rules in force; every endpoint uses it."""

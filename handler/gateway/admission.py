@@ -56,7 +56,7 @@ class AdmittedRequest(NamedTuple):
 
 
 async def authenticate(gateway: Gateway, entry: RequestLog) -> Key:
-    """The caller's key, with the scope that every endpoint asks for. Raises GatewayError."""
+    """Return the caller's key, which has the scope that every endpoint needs. Raises GatewayError."""
     entry.key = key = await gateway.auth.authenticate(entry.headers)
     key.require("chat")
     return key

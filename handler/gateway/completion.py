@@ -1,4 +1,4 @@
-"""One admitted request to its answer, and the work after it."""
+"""Completes an admitted request: makes its call, gets the answer, and does the work after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handler.upstream.headers import forwarded_headers
 
 
 def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Call:
-    """The call for the relay, right after the decision. deadline: on the gateway's clock.
+    """Returns the call for the relay, right after the decision. deadline: on the gateway's clock.
 
     Raises InvalidRequest for a schema that no answer can be checked against.
     """
@@ -38,9 +38,9 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
 
 
 async def complete(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
-    """The answer: whole, or a stream at its first content. Raises UpstreamError.
+    """Returns the answer: whole, or a stream at its first content. Raises UpstreamError.
 
-    The log gets the time it took, since waiting on providers is not our overhead.
+    The log gets the time that was spent waiting on providers, which is not the gateway's overhead.
     """
     entry.waiting_since = gateway.clock()
     try:
@@ -55,7 +55,7 @@ async def complete(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
 
 
 def finish(gateway: Gateway, entry: RequestLog) -> None:
-    """The work that remains once the client has its answer."""
+    """Does the work that remains once the client has its answer."""
     answer = entry.answer
     gateway.cooldown.release(entry.decision)
     if answer is not None:

@@ -1,4 +1,4 @@
-"""The gateway of a process: its parts, how it starts, how it wakes from a snapshot, how it ends."""
+"""The gateway of a process: its parts, and how it starts, resumes from a snapshot and ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTLING = 1.0  # seconds that background work may take before the instance is f
 
 @dataclass(slots=True, kw_only=True)
 class Gateway:
-    """What every endpoint works with. One per process; what changes over its life is in its parts."""
+    """The parts that every endpoint uses. There is one gateway per process; only its parts have state."""
 
     settings: Settings
     auth: Auth
@@ -37,14 +37,14 @@ class Gateway:
     random: Callable[[], float]  # 0 <= random < 1
 
     async def start(self) -> None:
-        """Reads what the first request needs; init has a full processor. `health` reports trouble."""
+        """Reads what the first request needs, since init has a full processor. `health` reports failures."""
         with suppress(GatewayError):
             await self.policies.current()
 
     async def after_restore(self) -> None:
-        """Starts again from a snapshot: weeks may have passed, and the random state is everybody's.
+        """Starts again from a snapshot, which may be weeks old and gives all instances one random state.
 
-        Connections need nothing: those that died are noticed when they are taken from the pool.
+        Dead connections need no action here, because the pool notices them.
         """
         random.seed()
         self.policies.snapshot.invalidate()
@@ -59,6 +59,6 @@ class Gateway:
         await self.relay.aclose()
 
     async def settle(self) -> None:
-        """Waits, bounded, for background work: Lambda freezes the instance between two requests."""
+        """Waits a limited time for background work, because Lambda freezes the instance between requests."""
         background = (self.auth, self.policies.snapshot, self.policies.credentials, self.shared_cooldown)
         await asyncio.gather(*(each.settle(SETTLING) for each in background))

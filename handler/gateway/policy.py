@@ -1,4 +1,4 @@
-"""The policy: the rules in force, and what they make of the catalogue and of the providers."""
+"""The policy: the rules in force, and the catalogue and providers as their records change them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first t
 
 
 class Policy(NamedTuple):
-    """One set of rules, and what its records make of the catalogue and of the providers."""
+    """One set of rules, and the catalogue and providers as its records change them."""
 
     ruleset: RuleSet
     catalog: Catalog
@@ -28,7 +28,7 @@ class Policy(NamedTuple):
     retry_after: float | None  # seconds until there may be more of them; None: these are all
 
     def unavailable(self, settings: Settings) -> Mapping[str, str]:
-        """The reason why each provider that a record or a setting turned on cannot be used, by its name."""
+        """Returns why each provider that a record or a setting turned on cannot be used, by provider name."""
         on = {record.id for record in self.ruleset.enabled("provider")} | settings.providers
         return {name: why for name, why in self.live.unavailable.items() if name in on}
 
@@ -46,7 +46,7 @@ class Policies:
     _warnings: tuple[RuleSet, tuple[dict[str, str], ...]] | None = None
 
     async def current(self) -> Policy:
-        """The policy of this moment. Raises GatewayError while no rules could be read."""
+        """Returns the current policy. Raises GatewayError while no rules could be read."""
         view, last = await self.snapshot.current(), self.latest
         if last is None or last.ruleset is not view.ruleset:
             table = provider_rows(
@@ -74,14 +74,14 @@ class Policies:
         return self.latest.live.available if self.latest else frozenset()
 
     def observe_first_token(self, candidate: str, seconds: float) -> None:
-        """Learns how soon a candidate gives its first content: `fast` prefers the quick ones."""
+        """Records the seconds to a candidate's first content, which the preference `fast` goes by."""
         last = self.first_token.get(candidate, seconds)
         self.first_token[candidate] = last + SMOOTHING * (seconds - last)
 
     def warnings(self) -> tuple[dict[str, Any], ...]:
         """Warnings of the rules in force, each with its kind, id, field and problem.
 
-        A gateway does not know which keys there are: `rules check` and `rules push` look at scopes.
+        Scopes are not among them, because a gateway does not list the keys; `rules check` and `push` do.
         """
         if self.latest is None:
             return ()

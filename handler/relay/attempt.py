@@ -1,4 +1,4 @@
-"""One attempt: a candidate is asked, and gives an answer or a failure of its class."""
+"""Makes one attempt: asks a candidate, and returns its answer or raises a classified failure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STREAMING = frozenset({"stream", "stream_options"})
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the attempts of a process work with."""
+    """The client, the credentials and the translators that all attempts of a process use."""
 
     client: Client
     credential: Callable[[Provider], str | None]
@@ -50,8 +50,8 @@ async def make_attempt(
 ) -> Answer:
     """Asks one candidate once. Returns its answer: whole, or a stream at its first content.
 
-    repair_of: this candidate's answer before, which was not what the request asked for. wasted: gets the
-    usage of what gives no answer. Raises UpstreamError; then nothing of the attempt stays open.
+    repair_of: the mismatch of this candidate's previous answer, which this attempt has to correct. wasted:
+    gets the usage of an attempt without an answer. Raises UpstreamError, with everything closed.
     """
     began, row = stopwatch.clock(), _row(services, call, candidate)
     translator, client = services.translators[row.dialect], services.client
@@ -121,9 +121,9 @@ def prepare(
     continuation: Continuation | None = None,
     repair_of: SchemaMismatch | None = None,
 ) -> tuple[Call, SchemaAttempt | None]:
-    """The call as one attempt sends it, and how the attempt asks for structured output.
+    """Returns the call as one attempt sends it, and how the attempt asks for structured output, if it does.
 
-    Where nothing changes it is the call itself. No I/O.
+    If nothing changes, that is `call` itself. No I/O.
     """
     body, chat, schema = call.body, call.chat, None
     if call.output_contract is not None:
@@ -153,7 +153,7 @@ def prepare(
 
 
 def _streams(body: Json, model: Model) -> bool:
-    """True where the model can stream its answer. Some of Bedrock's cannot where there are tools."""
+    """True if the model can stream its answer. Some of Bedrock's models cannot if the chat has tools."""
     if "whole_tools" not in model.rules:
         return True
     called = any(message.get("tool_calls") for message in body["messages"])

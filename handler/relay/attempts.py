@@ -1,7 +1,7 @@
-"""The attempts of one call, in turn until one answers: the one loop, for whole answers and for streams.
+"""The attempt loop: asks the candidates of a call in turn until one answers, whole or as a stream.
 
-It drives a stream to its end, too: when one breaks off and the rule says `resume`, the loop asks on. What may
-follow a failure is in failover.py, how one attempt is made in attempt.py.
+The loop also drives a stream to its end. When a stream breaks off and the rule says `resume`, the loop asks
+another candidate to continue it. failover.py decides what follows a failure; attempt.py makes one attempt.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Observe = Callable[[str, str, float | None], None]
 
 
 class Relay:
-    """Answers calls. One per process; it keeps connections, and nothing of a call."""
+    """Answers calls. There is one per process. It keeps connections, but no state of a call."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class Relay:
     async def complete(
         self, call: Call, wasted: list[WastedUsage] | None = None, attempts: list[AttemptRecord] | None = None
     ) -> Answer:
-        """The answer: whole, or a stream at its first content. Raises UpstreamError when all attempts failed.
+        """Returns the answer: whole, or a stream at its first content. Raises UpstreamError if all fail.
 
-        Cancelling it closes the upstream at once. `attempts` gets every attempt, and `wasted` what the failed
-        ones used, for a caller that gets no answer.
+        Cancellation closes the connection to the provider at once. Every attempt is added to `attempts`, and
+        the usage of failed ones to `wasted`, so a caller that gets no answer has them too.
         """
         loop = AttemptLoop(
             self,
@@ -178,10 +178,10 @@ class AttemptLoop:
     # A stream, to its end.
 
     async def frames(self, answer: Answer) -> AsyncGenerator[bytes, None]:
-        """The stream as the client gets it: server-sent events, one or more at a time.
+        """Yields the stream for the client: one or more server-sent events at a time.
 
-        It ends with `data: [DONE]` or, when the answer broke off, with an error event instead. It is read
-        once; leaving it early needs `aclose`, of this iterator or of the answer.
+        The last event is `data: [DONE]`, or an error event if the answer broke off. Iterate once. To stop
+        early, call `aclose` of this iterator or of the answer.
         """
         stream = answer.stream
         if stream is None:
@@ -209,7 +209,7 @@ class AttemptLoop:
             answer.waited = stream.source.waited
 
     async def _resume(self, answer: Answer, failure: UpstreamError) -> Stream | None:
-        """Asks on when a stream has broken off. Returns the stream that continues it; None if nobody can."""
+        """Asks for the rest of a stream that broke off. Returns the stream that continues it, or None."""
         assert answer.stream is not None
         broken = answer.stream
         broken.redact_credential(failure)
@@ -272,7 +272,7 @@ class AttemptLoop:
         )
 
     async def _discard(self, result: Answer | Failed) -> None:
-        """Lets go of an answer that came together with the one that was taken."""
+        """Closes an answer that came at the same moment as the accepted one."""
         if isinstance(result, Answer):
             await result.aclose()
             self._attempts.append(result.attempts[-1]._replace(failure_class="cancelled"))

@@ -57,7 +57,7 @@ class Attempt(NamedTuple):
 
     @property
     def legacy(self) -> bool:
-        """True if the answer goes back in the form of functions; a forced tool's call does not."""
+        """True if tool calls go to the client in the legacy form of functions; never for a forced tool."""
         return self.call.chat.legacy and not (self.schema and self.schema.by_tool)
 
     @property

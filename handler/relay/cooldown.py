@@ -105,13 +105,13 @@ class Cooldown:
         return {id: left for id, one in self._open.items() if (left := one.left(now)) is not None}
 
     def probe(self, id: str, holder: object) -> None:
-        """Makes `holder`, which asks this candidate first, its probe if one is due."""
+        """Starts a probe of the candidate if one is due. `holder`: the request that asks it first."""
         one, now = self._open.get(id), self._now()
         if one is not None and one.left(now) is None:
             one.probe, one.probe_until = holder, now + PROBE
 
     def release(self, holder: object) -> None:
-        """Ends the probe of `holder`, whose request is over: if it decided nothing, another may probe."""
+        """Ends the probe of a request that is over. If it had no result, another request may probe."""
         for one in self._open.values():
             if one.probe is holder:
                 one.probe = None
@@ -126,7 +126,7 @@ class Cooldown:
             self._begin(id, one, Opening(opening.at, until, max(opening.level, 1)))
 
     def reopened(self, ids: Iterable[str]) -> None:
-        """Allows a probe of these now: another instance saw them working again."""
+        """Allows a probe of these candidates now, because another instance saw them work again."""
         now = self._now()
         for id in ids:
             one = self._open.get(id)

@@ -76,9 +76,9 @@ class Failover:
     def after(
         self, candidate: Candidate, error: UpstreamError, *, now: float, deadline: float, again: bool = True
     ) -> Step | None:
-        """The next step once `candidate` has failed; None when there is none. Times are on one clock.
+        """Returns the step that follows a failure of `candidate`; None if the call has failed.
 
-        again: the step may be `candidate` once more.
+        now, deadline: on the same clock. again: the step may be another attempt with `candidate`.
         """
         self.note(candidate, error, now)
         if self.ends(candidate, error):

@@ -19,8 +19,8 @@ async def race(
 ) -> T:
     """Runs `first` and, when it has no result after `after` seconds, `second()` at the same time.
 
-    Returns the first result that `settles` the race, or else the last. The other one is cancelled; a result
-    that it had at the same moment goes to `discard`.
+    Returns the first result that `settles` the race, or else the last. The other run is cancelled; if it
+    already has a result, `discard` gets it.
     """
     tasks = [asyncio.create_task(first)]
     winner = None

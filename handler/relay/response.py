@@ -41,7 +41,7 @@ async def send_and_read(attempt: Attempt, client: Client) -> Answer:
 
 
 async def closing_on_failure(attempt: Attempt, source: ByteSource, reading: Awaitable[Answer]) -> Answer:
-    """The answer. Unless it is a stream, nothing of its source stays open."""
+    """Returns the answer that `reading` gives. Closes `source`, unless the answer is a stream."""
     answer = None
     try:
         answer = await reading
@@ -196,7 +196,7 @@ def _client_stream(attempt: Attempt, chunks: StreamDecoder) -> ClientStream:
 
 
 async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStream | MergedStream) -> Answer:
-    """Reads a stream to its first content. The usage of one that never gets there is noted."""
+    """Reads a stream to its first content. The usage of a stream that fails goes to `attempt.wasted`."""
     answer = None
     try:
         answer = await _start_stream(attempt, source, stream)

@@ -4,12 +4,12 @@
      "openai/gpt-5": {"at": 1763599990.5, "until": 1763600010.5, "level": 3},
      "groq/llama-4": ...}
 
-One attribute per candidate (their ids hold a `/`, so none is `id` or `expires_at`): a GetItem reads them all,
-and an UpdateItem sets or removes one without touching its neighbours, the first one making the item. Two
-instances that write the same candidate at once: the one that cools it longer wins, by the write's condition.
+Each candidate has one attribute (ids contain a `/`, so none is named `id` or `expires_at`). A GetItem reads
+them all; an UpdateItem sets or removes one without touching the others, and creates the item if needed.
+If two instances write the same candidate at once, the write's condition keeps the longer cooldown.
 
-The item is read when a refresh of the rules starts, in a task of its own, and written on transitions only.
-All of it is best effort: without State, each instance uses what it sees itself. A write removes expired
+A task reads the item when a refresh of the rules starts. It is written only when a candidate's state changes.
+All of this is best effort: without State, each instance uses what it sees itself. A write removes expired
 attributes; the item holds at most MAX_SHARED candidates.
 """
 

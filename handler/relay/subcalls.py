@@ -1,7 +1,7 @@
-"""Several choices (`n`) of a provider that gives one answer to a request: it is asked several times at once.
+"""Gets several choices (`n`) from a provider that gives one per request, by sending several requests at once.
 
-To the attempt loop that is one attempt, with one answer or one stream. The stream is a live one: frames of
-any subcall go on as they come, and nobody waits for the slowest. When one subcall fails, all do.
+To the attempt loop they are one attempt, with one answer or one stream. The stream is live: the frames of
+each subcall are sent as they come, without waiting for the slowest. If one subcall fails, all fail.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ONE_REQUESTS = frozenset({"idempotency-key"})  # headers that identify one requ
 
 
 def split(call: Call, row: Provider, translator: Translator) -> Sequence[Call]:
-    """The calls that this provider has to be asked for one answer each; just `call` where that will do."""
+    """Returns one call for each choice; only `call` if the provider gives all choices to one request."""
     n = int(call.body.get("n") or 1)
     if n == 1 or (translator.supports_n and "n" not in row.quirks.unable):
         return (call,)
@@ -48,7 +48,7 @@ def split(call: Call, row: Provider, translator: Translator) -> Sequence[Call]:
 
 
 async def together(attempts: Sequence[Attempt], client: Client) -> Answer:
-    """Sends all attempts at once and makes one answer of theirs. Raises UpstreamError when one fails."""
+    """Sends all attempts at once and merges their answers into one. Raises UpstreamError when one fails."""
     first = attempts[0]
     if not first.call.chat.stream:
         return await _whole(attempts, client)

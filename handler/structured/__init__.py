@@ -1,1 +1,1 @@
-"""Holds an answer to a schema, and the calls of tools to what was offered."""
+"""Requests and checks answers that must match a schema; checks tool calls against the offered tools."""

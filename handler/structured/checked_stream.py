@@ -16,8 +16,7 @@ _OTHER_FIELDS = ("refusal", "function_call")  # of a message, than its answer
 class CheckedStream:
     """Checks each choice of another decoder's stream when the choice ends; see StreamDecoder.
 
-    A choice that does not fit never ends for the client: the usage is still sent, then the mismatch is
-    raised.
+    A choice that does not match gets no finish reason: the usage is still sent, then the mismatch is raised.
     """
 
     def __init__(self, decoder: StreamDecoder, check: Check, *, most: int = MAX_CHECKED) -> None:

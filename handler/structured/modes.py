@@ -29,7 +29,7 @@ _REFERENCES = re.compile(r'"\$(?:dynamicRef|recursiveRef|ref)":"(?!#/\$defs/|#/d
 
 
 class OutputContract(NamedTuple):
-    """What an answer has to match: the schema, or any JSON object where there is none."""
+    """The output that an answer has to match: a schema, or any JSON object if there is no schema."""
 
     description: str | None = None
     schema: Json | None = None
@@ -47,7 +47,7 @@ class OutputContract(NamedTuple):
 
 
 def output_contract(body: Json, *, ours: bool = False) -> OutputContract | None:
-    """The contract of a chat with a `response_format`; None for text. ours: it was given as `output_schema`.
+    """Returns the contract of a chat; None for text. ours: its schema was given as `output_schema`.
 
     Raises InvalidRequest for a schema that no answer can be checked against.
     """

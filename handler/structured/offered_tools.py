@@ -1,4 +1,4 @@
-"""Rejects calls of tools that the request did not offer: a client could not run them.
+"""Rejects calls of tools that the request did not offer, because a client could not run them.
 
 A model sometimes invents one, or repeats one from the history: Bedrock's Converse requires the tools of the
 history to be declared, and has no `tool_choice` that forbids calling them.

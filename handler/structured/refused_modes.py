@@ -28,8 +28,8 @@ def raise_if_mode_refused(
 ) -> None:
     """Raises SchemaMismatch when the failure is due to the mode and a plainer mode is left.
 
-    chat: as it was sent. refused_modes: by the candidate so far. A failure that names another field of the
-    request is the client's own.
+    chat: as it was sent. refused_modes: those that the candidate has refused so far. A failure that names
+    another field of the request is the client's error, so nothing is raised.
     """
     if error.failure_class != "invalid_request" or error.upstream_status not in _REFUSALS:
         return
@@ -48,7 +48,7 @@ def raise_if_mode_refused(
 
 
 def with_plain_tools(chat: Json) -> Json:
-    """The chat without `strict`; what does not change is shared."""
+    """Returns the chat without `strict`. Unchanged parts are shared."""
     return {**chat, "tools": [_plain(tool) if is_strict(tool) else tool for tool in chat.get("tools") or ()]}
 
 

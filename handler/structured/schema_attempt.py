@@ -54,7 +54,7 @@ class SchemaAttempt:
 
     @property
     def whole(self) -> bool:
-        """True if the answer has to be read whole: it may have to be changed, or asked for again."""
+        """True if the answer has to be read whole, because it may be changed or requested again."""
         return self.mode != NATIVE or (self.repair_of is not None and self.repair_of.answer_text is not None)
 
     @property
@@ -62,7 +62,7 @@ class SchemaAttempt:
         return self.mode == TOOL
 
     def request(self, chat: Json) -> Json:
-        """The chat to send; what does not change is shared."""
+        """Returns the chat to send. Unchanged parts are shared."""
         return _REQUESTS[self.mode](self, chat)
 
     def completion(self, completion: Json) -> Json:
@@ -91,7 +91,7 @@ def schema_attempt(
     translator: Translator,
     repair_of: SchemaMismatch | None = None,
 ) -> SchemaAttempt | None:
-    """How to ask this model; None where the chat needs no change: the model's own JSON mode."""
+    """Returns how to ask this model; None if the chat needs no change, as for the model's own JSON mode."""
     refused = repair_of.refused_modes if repair_of else frozenset()
     mode = mode_of(contract, chat, model, row, translator, refused)
     if mode == NATIVE and contract.schema is None:
@@ -171,7 +171,7 @@ def _unwrap(attempt: SchemaAttempt, text: str) -> str:
 
 
 def _without_fence(attempt: SchemaAttempt, choice: Json) -> Json:
-    """Without the code fence that many models cannot leave out."""
+    """Returns the choice without the code fence that many models put around the answer."""
     message = choice["message"]
     text = _text(message).strip()
     language, newline, inner = text[3:-3].partition("\n")

@@ -1,7 +1,8 @@
-"""Checks the arguments of strict tools against the tools' schemas, where the provider does not promise it.
+"""Checks the arguments of strict tools against the tools' schemas, if the provider guarantees no match.
 
-OpenAI's format promises it for the schema as it is. Other formats get a translated one, which may accept
-more; where a schema cannot be translated, or strict tools are refused, the tool is sent without `strict`.
+Providers of OpenAI's format guarantee it for the client's schema. Other formats get a translated schema,
+which may accept more. If a schema cannot be translated, or the provider refuses strict tools, the tool is
+sent without `strict`.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ class StrictTools:
 def strict_tools(
     tools: Iterable[Json], dialect: str, refused_modes: Collection[str], dropped: Collection[str]
 ) -> StrictTools | None:
-    """The strict tools whose arguments are to be checked here; None where there are none.
+    """Returns the strict tools whose arguments Sluice has to check; None if there are none.
 
-    refused_modes: by the candidate. dropped: the fields that were left out of the request.
+    refused_modes: those that the candidate refused. dropped: the fields that were left out of the request.
     """
     strict = [tool for tool in tools if is_strict(tool)]
     promised = dialect == "openai" and STRICT not in refused_modes and _DROPPED not in dropped

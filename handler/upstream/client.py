@@ -32,7 +32,7 @@ Limit = tuple[float, str]  # a moment on the client's clock, and the failure cla
 
 
 class Limits(NamedTuple):
-    """How long one attempt may take."""
+    """The time limits of one attempt."""
 
     began: float  # when the attempt began
     connect: float  # seconds
@@ -84,7 +84,7 @@ class Stopwatch:
         return round((self.clock() - began) * 1000)
 
     async def within(self, awaitable: Awaitable[T], limit: Limit) -> T:
-        """Awaits it within the limit. Raises UpstreamError for the limit and for what httpx raises."""
+        """Awaits `awaitable`. Raises UpstreamError when the limit passes, and for errors of httpx."""
         (at, failure_class), began = limit, self.begin()
         try:
             async with asyncio.timeout(at - began):
@@ -100,9 +100,9 @@ class Stopwatch:
 
 
 def closed(failure_class: str, error: UpstreamError | None = None, *, silent: float) -> UpstreamError:
-    """The failure of a connection that closed after `silent` seconds, within a limit of that class.
+    """Returns the failure of a connection that closed after `silent` seconds, within a limit of that class.
 
-    After a long silence it is a timeout: asked again, the provider would be silent for as long again.
+    After a long silence it is a timeout, because a provider that is asked again would be silent as long.
     """
     failure = error or UpstreamError("The connection failed.", failure_class="network")
     if silent < SILENT or failure.failure_class != "network":
@@ -114,7 +114,7 @@ def closed(failure_class: str, error: UpstreamError | None = None, *, silent: fl
 
 
 class Client:
-    """POSTs requests. One per process; it keeps connections, and nothing of a call."""
+    """POSTs requests. There is one per process. It keeps connections, but no state of a call."""
 
     def __init__(
         self, transport: httpx.AsyncBaseTransport, *, private_ok: bool, sign: Sign = refuse_to_sign
@@ -152,7 +152,7 @@ def _parsed(url: str) -> httpx.URL:
 
 
 class UpstreamResponse:
-    """An open response: its bytes under time limits. `aclose` lets go of it at any time."""
+    """An open response, which is read under time limits. `aclose` closes it at any time."""
 
     def __init__(self, response: httpx.Response, stopwatch: Stopwatch, limits: Limits) -> None:
         self._response, self.status, self.headers = response, response.status_code, response.headers
@@ -176,7 +176,8 @@ class UpstreamResponse:
     async def read(self, *, started: bool, content_bytes: int, patience: float | None) -> bytes:
         """Returns the next bytes, empty at the end. Raises UpstreamError, also when a limit passes.
 
-        started: content has come, `content_bytes` of it. patience: seconds to wait for the rest, if bounded.
+        started: True once content has come, `content_bytes` of it. patience: seconds to wait for the rest, or
+        None for no such bound.
         """
         limits, limit, since = self._limits, self._limits.first, self._limits.began
         if started:
@@ -199,11 +200,11 @@ class UpstreamResponse:
         return data
 
     async def whole(self, most: int) -> bytes:
-        """Reads the whole body; of a body over `most` bytes only a beginning that is longer than `most`."""
+        """Reads the whole body, or of a body over `most` bytes the beginning, which is longer than `most`."""
         return await self._stopwatch.within(self._gathered(most), self._limits.first)
 
     async def drain(self) -> None:
-        """Reads what little is left, so that the connection can serve again."""
+        """Reads the few bytes that are left, so that the connection can be reused."""
         with suppress(UpstreamError):  # the answer is complete: only the connection is lost
             until = self._stopwatch.clock() + DRAIN, "timeout_idle"
             await self._stopwatch.within(self._gathered(MAX_DRAINED), until)

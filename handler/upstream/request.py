@@ -1,4 +1,4 @@
-"""One POST to a provider: its address, headers and body. Nothing else of the client's goes upstream."""
+"""Builds one POST to a provider: its address, headers and body. Nothing else from the client is sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STREAM_TYPES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRequest:
-    """One POST. It holds the credential, so it is never shown."""
+    """One POST. Its repr shows neither headers nor body, because it holds the credential."""
 
     url: str
     headers: list[tuple[bytes, bytes]] = field(repr=False)
@@ -34,7 +34,7 @@ class UpstreamRequest:
     secrets: tuple[str, ...] = field(repr=False)  # the credential, or what a signature is made of
 
     def redact_credential(self, error: UpstreamError) -> None:
-        """Takes the credentials out of a provider's words."""
+        """Removes the credentials from an error that quotes the provider."""
         error.message = remove_secrets(error.message, self.secrets)
         error.args = (error.message,)
         error.param = error.param and remove_secrets(error.param, self.secrets)
@@ -56,10 +56,10 @@ def build_request(
     credential: str | None,
     private_ok: bool,
 ) -> UpstreamRequest:
-    """Translates `chat` for one provider. Raises UpstreamError where its row does not allow the call at all.
+    """Translates `chat` for one provider. Raises UpstreamError if its row does not allow the call at all.
 
     client_text: the request as the client sent it, which parses to `client_chat`. client_headers: None if the
-    provider takes another format than the client's; else they are sent, and what did not change keeps its
+    provider's format is not the client's; otherwise they are sent, and unchanged parts of the body keep their
     bytes.
     """
     body, dropped = translator.request(chat, model, row.quirks)
