@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 TESTED_ELSEWHERE: Mapping[int, Sequence[str]] = {
     140: (
         "tests/stories/test_gateway.py::test_the_upstream_request_is_closed_when_the_client_disconnects",
-        "tests/handler/relay/test_relay_stream.py::test_a_client_who_leaves_takes_the_upstream_along",
+        "tests/handler/relay/test_relay_stream.py::test_a_client_disconnect_closes_the_upstream",
     ),
     141: (
         "tests/stories/test_gateway.py::test_keep_alives_are_sent_during_silence_and_failures_as_events",
-        "tests/handler/relay/test_timeouts.py::test_how_long_a_first_token_may_take",
+        "tests/handler/relay/test_timeouts.py::test_the_time_limit_of_the_first_token",
         "tests/handler/relay/test_relay_stream.py::test_bytes_of_any_kind_keep_a_stream_alive",
     ),
     142: (
-        "tests/handler/relay/test_relay_stream.py::test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done",
-        "tests/handler/relay/test_final_error.py::test_what_the_caller_is_told",
+        "tests/handler/relay/test_relay_stream.py::test_an_answer_that_breaks_off_ends_with_an_error_and_without_done",
+        "tests/handler/relay/test_final_error.py::test_the_final_error_summarizes_all_attempts",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The relay over sockets that tests share."""
+"""A relay over sockets, as a fixture."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""Failures of attempts, made for tests."""
+"""Failures of attempts, by class."""
 
 from __future__ import annotations
 
 from handler.errors import SchemaMismatch, UpstreamError
 
 
-def failed(failure_class: str, retry_after: float | None = None, status: int | None = 500) -> UpstreamError:
+def make_failure(
+    failure_class: str, retry_after: float | None = None, status: int | None = 500
+) -> UpstreamError:
     if failure_class == "schema":
         return SchemaMismatch("$: expected object", answer_text="[]", upstream_status=status)
     return UpstreamError(

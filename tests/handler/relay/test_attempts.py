@@ -1,4 +1,4 @@
-"""Whatever the faults: no attempt knows of another, none is beyond the plan, nothing is told wrongly."""
+"""The attempt loop under any faults: attempts are independent, within the plan and reported as they were."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def failing(status: int, **fields: Any) -> Script:
     return reply_with(whole({"error": {"message": "No.", **fields}}, status=status))
 
 
-def unwilling(body: Json) -> Reply:
+def refusing_prefill(body: Json) -> Reply:
     return whole(status=400) if prefilled(body) else answer_with(TEXT)(body)
 
 
-def unended(body: Json) -> Reply:
+def without_done(body: Json) -> Reply:
     reply = answer_with(TEXT)(body)
     return replace(reply, pieces=reply.pieces[:-1])
 
 
-# What a provider does, and the class that its attempt has; "ok" may be followed by the class of a break.
-EITHER: dict[str, tuple[Script, str]] = {
+# By name: the reply of a provider, and the failure class of its attempt.
+COMMON: dict[str, tuple[Script, str]] = {
     "500": (failing(500), "server"),
     "408": (failing(408), "server"),
     "529": (failing(529), "overloaded"),
@@ -76,48 +76,48 @@ EITHER: dict[str, tuple[Script, str]] = {
     "reset": (reply_with(Reply(status=None, pieces=(Act.RESET,))), "network"),
     "silence": (reply_with(Reply(status=None, pieces=(Act.STALL,))), "timeout_first_token"),
     "empty": (reply_with(whole(b"")), "protocol"),
-    "page": (reply_with(whole("<html>")), "protocol"),
+    "HTML": (reply_with(whole("<html>")), "protocol"),
     "gzip": (reply_with(whole(b"x", headers={"content-encoding": "gzip"})), "protocol"),
     "redirect": (reply_with(whole("", status=302)), "protocol"),
     "error in a 200": (failing(200, code=500), "server"),
 }
 WHOLE: dict[str, tuple[Script, str]] = {
-    **EITHER,
+    **COMMON,
     "answer": (reply_with(whole(completion(TEXT))), "ok"),
     "truncated": (reply_with(whole(json.dumps(completion(TEXT))[:-9])), "protocol"),
     "cut": (reply_with(Reply(chunked=True, pieces=(b'{"id', Act.CUT))), "network"),
 }
 STREAM: dict[str, tuple[Script, str]] = {
-    **EITHER,
+    **COMMON,
     "answer": (answer_with(TEXT), "ok"),
     "another answer": (answer_with(OTHER, continues=False), "ok"),
-    "no [DONE]": (unended, "ok"),
+    "no [DONE]": (without_done, "ok"),
     "role, then cut": (break_after("", Act.CUT), "network"),
     "role, then silence": (break_after("", Act.STALL), "timeout_first_token"),
     "early error event": (break_after("", {"error": {"message": "No.", "code": 503}}), "overloaded"),
     "cut": (break_after(TEXT[:20], Act.CUT), "network"),
     "cut later": (break_after(TEXT[:30], Act.CUT), "network"),
     "stall": (break_after(TEXT[:10], Act.STALL), "timeout_idle"),
-    "nonsense": (break_after(TEXT[:10], "{not", "json}"), "protocol"),
+    "invalid JSON": (break_after(TEXT[:10], "{not", "json}"), "protocol"),
     "error event": (break_after(TEXT[:10], {"error": {"message": "No.", "code": 500}}), "server"),
     "limit event": (break_after(TEXT[:10], {"error": {"message": "No.", "code": 429}}), "rate_limit"),
     "cut in a tool call": (
         break_after(TEXT[:10], chunk(None, tool_calls=[{"index": 0, "id": "c"}]), Act.CUT),
         "network",
     ),
-    "no prefill": (unwilling, "ok"),
+    "refused prefill": (refusing_prefill, "ok"),
 }
 TABLES = {False: WHOLE, True: STREAM}
-RESCUES = ["cut", "cut later", "stall", "answer", "another answer", "no prefill"]
+RESUMABLE = ["cut", "cut later", "stall", "answer", "another answer", "refused prefill"]
 
 
 @st.composite
-def calls(draw: st.DrawFn, *, rescued: bool = False) -> tuple[Call, dict[str, list[str]]]:
-    """A call, and by model the names of what it does about each request. `rescued`: streams break off."""
-    streamed = rescued or draw(st.booleans())
+def calls(draw: st.DrawFn, *, resuming: bool = False) -> tuple[Call, dict[str, list[str]]]:
+    """A call, and by model the names of its replies. `resuming`: streams break off and are resumed."""
+    streamed = resuming or draw(st.booleans())
     names = draw(st.sampled_from(["a", "ab", "abc"]))
     faults = st.lists(
-        st.sampled_from(RESCUES if rescued else sorted(TABLES[streamed])), min_size=1, max_size=4
+        st.sampled_from(RESUMABLE if resuming else sorted(TABLES[streamed])), min_size=1, max_size=4
     )
     scripts = {name: draw(faults) for name in names}
     candidates: list[str | Model] = [
@@ -132,7 +132,7 @@ def calls(draw: st.DrawFn, *, rescued: bool = False) -> tuple[Call, dict[str, li
         *candidates,
         stream=streamed,
         retries=draw(st.integers(0, 3)),
-        recovery=draw(st.sampled_from(["resume"] if rescued else ["error", "resume", "buffer"])),
+        recovery=draw(st.sampled_from(["resume"] if resuming else ["error", "resume", "buffer"])),
         hedge_after=draw(st.sampled_from([None, None, 1.0, 40.0])),
         timeouts={"first_token": 10.0, "idle": 10.0, "total": TOTAL},
     )
@@ -147,8 +147,8 @@ def play(chat_call: Call, scripts: dict[str, list[str]]) -> tuple[Received, Scri
     return run(receive(transport, chat_call)), transport
 
 
-def fresh(chat_call: Call, candidate: Model, prefill: str) -> bytes:
-    """The request that this candidate gets when nobody else was asked before."""
+def first_request(chat_call: Call, candidate: Model, prefill: str) -> bytes:
+    """The request that a first attempt at this candidate sends."""
     body = chat_call.body
     if prefill:
         body = {**body, "messages": [*body["messages"], {"role": "assistant", "content": prefill}]}
@@ -168,14 +168,14 @@ def fresh(chat_call: Call, candidate: Model, prefill: str) -> bytes:
 
 
 @settings(max_examples=400, deadline=None)
-@given(calls() | calls(rescued=True))
-def test_no_attempt_knows_of_another_but_by_a_prefill(case: tuple[Call, dict[str, list[str]]]) -> None:
+@given(calls() | calls(resuming=True))
+def test_attempts_share_nothing_except_a_prefill(case: tuple[Call, dict[str, list[str]]]) -> None:
     chat_call, scripts = case
     received, transport = play(chat_call, scripts)
     models = {one.model.name: one.model for one in chat_call.decision.candidates}
     for name, body, _ in transport.requests:
         prefill = prefilled(json.loads(body))
-        assert body == fresh(chat_call, models[name], prefill)
+        assert body == first_request(chat_call, models[name], prefill)
         assert not prefill or (
             chat_call.decision.effects.recovery == "resume" and "prefill" in models[name].can
         )
@@ -183,8 +183,8 @@ def test_no_attempt_knows_of_another_but_by_a_prefill(case: tuple[Call, dict[str
 
 
 @settings(max_examples=400, deadline=None)
-@given(calls() | calls(rescued=True))
-def test_attempts_stay_within_the_plan_and_are_all_told(case: tuple[Call, dict[str, list[str]]]) -> None:
+@given(calls() | calls(resuming=True))
+def test_attempts_stay_within_the_plan_and_are_all_reported(case: tuple[Call, dict[str, list[str]]]) -> None:
     chat_call, scripts = case
     received, transport = play(chat_call, scripts)
     effects, candidates = chat_call.decision.effects, chat_call.decision.candidates
@@ -194,28 +194,28 @@ def test_attempts_stay_within_the_plan_and_are_all_told(case: tuple[Call, dict[s
     attempts = Counter(one.split()[0].partition("/")[2] for one in received.classes)
     assert attempts == Counter(name for name, _, _ in transport.requests)
     assert {one.split()[1] for one in received.classes} <= {"ok", *ACTIONS}
-    _classes_are_true(received, transport, chat_call, scripts)
+    _check_classes(received, transport, chat_call, scripts)
 
 
-def _classes_are_true(
+def _check_classes(
     received: Received, transport: ScriptedTransport, chat_call: Call, scripts: dict[str, list[str]]
 ) -> None:
-    """Each attempt has its fault's class; a hedge's loser and what was of no use were left."""
+    """Checks that each attempt has its fault's class, or "cancelled" for the loser of a hedge or the like."""
     table = TABLES[chat_call.chat.stream]
     for name, faults in scripts.items():
-        got = [one.split()[1] for one in received.classes if one.split()[0].endswith(f"/{name}")]
+        seen = [one.split()[1] for one in received.classes if one.split()[0].endswith(f"/{name}")]
         requests = transport.requests_for(name)
-        for at, (failure_class, request) in enumerate(zip(got, requests, strict=True)):
+        for at, (failure_class, request) in enumerate(zip(seen, requests, strict=True)):
             fault = faults[min(at, len(faults) - 1)]
             expected = {table[fault][1], "cancelled"}
-            if fault == "no prefill" and prefilled(request):
+            if fault == "refused prefill" and prefilled(request):
                 expected = {"invalid_request"}
             assert failure_class in expected, (fault, received.classes)
 
 
 @settings(max_examples=400, deadline=None)
-@given(calls() | calls(rescued=True))
-def test_an_answer_is_whole_or_an_error_says_that_it_is_not(case: tuple[Call, dict[str, list[str]]]) -> None:
+@given(calls() | calls(resuming=True))
+def test_an_answer_is_complete_or_ends_with_an_error(case: tuple[Call, dict[str, list[str]]]) -> None:
     chat_call, scripts = case
     received, transport = play(chat_call, scripts)
     if received.error is not None:
@@ -224,15 +224,15 @@ def test_an_answer_is_whole_or_an_error_says_that_it_is_not(case: tuple[Call, di
     if not chat_call.chat.stream:
         assert received.text == TEXT
         return
-    whole_ = [TEXT, OTHER]
+    possible = [TEXT, OTHER]
     if any(prefilled(body) for name in scripts for body in transport.requests_for(name)):
-        whole_ = [received.text]  # another answer may go on from the text of the first
+        possible = [received.text]  # another answer may continue the text of the first
     if received.done:
-        assert received.text in whole_
+        assert received.text in possible
         assert [one["finish_reason"] for one in received.choices if one["finish_reason"]] == ["stop"]
     else:
         assert "error" in received.events[-1]
-        assert any(text.startswith(received.text) for text in whole_)
+        assert any(text.startswith(received.text) for text in possible)
     assert len({(one["id"], one["created"]) for one in received.chunks}) == 1
     assert sum("role" in one["delta"] for one in received.choices) == 1
     resumed = [one["sluice"] for one in received.chunks if "sluice" in one]
@@ -241,13 +241,15 @@ def test_an_answer_is_whole_or_an_error_says_that_it_is_not(case: tuple[Call, di
 
 
 @settings(max_examples=400, deadline=None)
-@given(calls() | calls(rescued=True))
-def test_every_attempt_is_observed_once_and_a_break_again(case: tuple[Call, dict[str, list[str]]]) -> None:
+@given(calls() | calls(resuming=True))
+def test_every_attempt_is_observed_once_and_a_broken_stream_twice(
+    case: tuple[Call, dict[str, list[str]]],
+) -> None:
     chat_call, scripts = case
     received, transport = play(chat_call, scripts)
     observed = Counter(f"{id} {failure_class}" for id, failure_class, _ in transport.observed)
     classes = Counter(received.classes)
-    breaks = observed - classes  # each was "ok" when it began
+    breaks = observed - classes  # each was "ok" when it started
     assert not classes - observed
     assert {one.split()[1] for one in breaks} <= {"ok"}
     assert len(transport.observed) == len(transport.requests) + sum(breaks.values())
@@ -257,9 +259,9 @@ def test_every_attempt_is_observed_once_and_a_break_again(case: tuple[Call, dict
 @pytest.mark.parametrize(
     ("header", "at"),
     [({}, [0, 1, 3]), ({"retry_after": "2"}, [0, 2, 4]), ({"retry_after_ms": "2000"}, [0, 2, 4])],
-    ids=["as it pleases", "after two seconds", "in milliseconds"],
+    ids=["no header", "Retry-After", "retry-after-ms"],
 )
-def test_a_limit_that_lasts_is_asked_three_times(
+def test_a_lasting_rate_limit_gets_three_attempts(
     header: dict[str, str], at: list[int], streamed: bool
 ) -> None:
     transport = ScriptedTransport({"a": [limited(**header)]})
@@ -269,14 +271,14 @@ def test_a_limit_that_lasts_is_asked_three_times(
     assert [round(when, 3) for _, _, when in transport.requests] == at
 
 
-SHAPED = {
+WITH_SCHEMA = {
     "messages": [{"role": "user", "content": "Hi"}],
     "output_schema": {"type": "object", "required": ["city"]},
 }
-FITTING = '{"city": "Paris"}'
+MATCHING = '{"city": "Paris"}'
 
 
-def shaped(text: str, after: float = 0.0) -> Script:
+def answer_after(text: str, after: float = 0.0) -> Script:
     answer = whole(completion(text))
     return reply_with(replace(answer, pieces=(after, *answer.pieces)))
 
@@ -286,41 +288,46 @@ def shaped(text: str, after: float = 0.0) -> Script:
     ("scripts", "classes"),
     [
         pytest.param(
-            {"a": [shaped("No."), shaped(FITTING)]}, ["one/a schema", "one/a ok"], id="put right at once"
+            {"a": [answer_after("No."), answer_after(MATCHING)]},
+            ["one/a schema", "one/a ok"],
+            id="the correction matches",
         ),
         pytest.param(
-            {"a": [shaped("No.")], "b": [shaped(FITTING)]},
+            {"a": [answer_after("No.")], "b": [answer_after(MATCHING)]},
             ["one/a schema", "one/a schema", "two/b ok"],
-            id="not put right",
+            id="the correction does not match",
         ),
         pytest.param(
-            {"a": [shaped("No."), failing(500), shaped("No.")], "b": [shaped("No."), shaped(FITTING)]},
+            {
+                "a": [answer_after("No."), failing(500), answer_after("No.")],
+                "b": [answer_after("No."), answer_after(MATCHING)],
+            },
             ["one/a schema", "one/a server", "one/a schema", "two/b schema", "two/b ok"],
-            id="each once, whatever else goes wrong",
+            id="one correction each, despite another failure",
         ),
         pytest.param(
-            {"a": [shaped("No.", 3.0)], "b": [shaped(FITTING, 1.0)]},
+            {"a": [answer_after("No.", 3.0)], "b": [answer_after(MATCHING, 1.0)]},
             ["one/a schema", "two/b ok"],
-            id="the first amiss while a second is asked",
+            id="the first does not match during a hedge",
         ),
         pytest.param(
-            {"a": [shaped("No.", 3.0)], "b": [shaped("No.", 2.0)]},
+            {"a": [answer_after("No.", 3.0)], "b": [answer_after("No.", 2.0)]},
             ["one/a schema", "two/b schema", "two/b schema"],
-            id="both amiss: the last to fail is told what was wrong",
+            id="neither matches: the last to fail gets the correction",
         ),
     ],
 )
-def test_who_gives_what_does_not_fit_is_asked_once_more(
+def test_a_schema_mismatch_gets_one_correction(
     scripts: dict[str, list[Script]], classes: list[str], streamed: bool
 ) -> None:
     transport = ScriptedTransport(scripts)
-    chat_call = call("one/a", "two/b", body=SHAPED, stream=streamed, hedge_after=2.0)
+    chat_call = call("one/a", "two/b", body=WITH_SCHEMA, stream=streamed, hedge_after=2.0)
     received = run(
-        receive(transport, chat_call if "b" in scripts else call("one/a", body=SHAPED, stream=streamed))
+        receive(transport, chat_call if "b" in scripts else call("one/a", body=WITH_SCHEMA, stream=streamed))
     )
     assert received.classes == classes
     assert (
-        received.text == FITTING
+        received.text == MATCHING
         if classes[-1].endswith("ok")
         else received.failure["code"] == "upstream_error"
     )

@@ -1,4 +1,4 @@
-"""handler/relay/failover.py: what follows a failed attempt, asked without any network."""
+"""Failover: the next attempt after a failure and the pause before it, without a network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from handler.errors import ACTIONS, Unsupported, UpstreamError
 from handler.relay.failover import Failover, Step
 from rules import Candidate
-from tests.handler.relay.failures import failed
+from tests.handler.relay.failures import make_failure
 from tests.support.running_relay import model
 
 A, B, C = (Candidate(model(f"one/{name}")) for name in "abc")
@@ -22,7 +22,7 @@ def play(
     deadline: float = FOREVER,
     pinned: str | None = None,
 ) -> list[tuple[str, float]]:
-    """Who is tried, after which pause, when attempts fail like this, the last way again and again."""
+    """The candidates' names and the pauses before their attempts. The last of `failures` repeats."""
     failover = Failover(
         candidates,
         retries=retries,
@@ -39,72 +39,95 @@ def play(
     return steps
 
 
-SERVER, LIMITED, SILENT = failed("server"), failed("rate_limit"), failed("timeout_first_token")
+SERVER, RATE_LIMITED, SILENT = (
+    make_failure("server"),
+    make_failure("rate_limit"),
+    make_failure("timeout_first_token"),
+)
 CASES = [
     pytest.param([A, B], [SERVER], [("a", 0), ("a", 0.25), ("b", 0), ("b", 0.25)], id="a retry each"),
-    pytest.param([A, B], [SILENT], [("a", 0), ("b", 0)], id="a silent route is never retried"),
-    pytest.param([A], [SERVER, SILENT], [("a", 0), ("a", 0.25)], id="nor after a retry"),
-    pytest.param([A, B], [failed("invalid_request")], [("a", 0)], id="the caller's fault ends it"),
+    pytest.param([A, B], [SILENT], [("a", 0), ("b", 0)], id="a silent candidate is not retried"),
     pytest.param(
-        [A, B], [failed("overloaded", 3)], [("a", 0), ("a", 3), ("b", 0), ("b", 3)], id="Retry-After"
+        [A], [SERVER, SILENT], [("a", 0), ("a", 0.25)], id="a silent candidate is not retried after a retry"
     ),
+    pytest.param([A, B], [make_failure("invalid_request")], [("a", 0)], id="a request error ends the call"),
     pytest.param(
-        [A, B], [failed("overloaded", 6)], [("a", 0), ("b", 0)], id="a retry does not wait for long"
+        [A, B], [make_failure("overloaded", 3)], [("a", 0), ("a", 3), ("b", 0), ("b", 3)], id="Retry-After"
     ),
     pytest.param(
         [A, B],
-        [LIMITED],
+        [make_failure("overloaded", 6)],
+        [("a", 0), ("b", 0)],
+        id="a long Retry-After prevents a retry",
+    ),
+    pytest.param(
+        [A, B],
+        [RATE_LIMITED],
         [("a", 0), ("b", 0), ("a", 1), ("b", 0)],
-        id="limits: next at once, then who is ready",
-    ),
-    pytest.param([A], [LIMITED], [("a", 0), ("a", 1), ("a", 2)], id="a second, then two, then no more"),
-    pytest.param([A], [failed("rate_limit", 2)], [("a", 0), ("a", 2), ("a", 2)], id="as long as it says"),
-    pytest.param([A], [failed("rate_limit", 20)], [("a", 0), ("a", 20), ("a", 20)], id="up to 20 s"),
-    pytest.param([A], [failed("rate_limit", 21)], [("a", 0)], id="longer is the caller's to wait"),
-    pytest.param(
-        [A, B],
-        [failed("rate_limit", 9), failed("rate_limit", 3), failed("auth")],
-        [("a", 0), ("b", 0), ("b", 3), ("a", 6)],
-        id="whoever is ready first, and the other one's time has been running",
-    ),
-    pytest.param(
-        [A, B],
-        [LIMITED, failed("auth"), failed("auth")],
-        [("a", 0), ("b", 0), ("a", 1)],
-        id="one of two limited",
+        id="rate limits: the next candidate at once, then the first that is ready",
     ),
     pytest.param(
         [A],
-        [SERVER, LIMITED, LIMITED, SERVER],
+        [RATE_LIMITED],
+        [("a", 0), ("a", 1), ("a", 2)],
+        id="a rate limit of the only candidate: one second, then two",
+    ),
+    pytest.param(
+        [A], [make_failure("rate_limit", 2)], [("a", 0), ("a", 2), ("a", 2)], id="a Retry-After sets the wait"
+    ),
+    pytest.param(
+        [A], [make_failure("rate_limit", 20)], [("a", 0), ("a", 20), ("a", 20)], id="a wait of 20 s"
+    ),
+    pytest.param([A], [make_failure("rate_limit", 21)], [("a", 0)], id="a longer wait ends the call"),
+    pytest.param(
+        [A, B],
+        [make_failure("rate_limit", 9), make_failure("rate_limit", 3), make_failure("auth")],
+        [("a", 0), ("b", 0), ("b", 3), ("a", 6)],
+        id="the first that is ready, as the waits run at the same time",
+    ),
+    pytest.param(
+        [A, B],
+        [RATE_LIMITED, make_failure("auth"), make_failure("auth")],
+        [("a", 0), ("b", 0), ("a", 1)],
+        id="one of two is rate limited",
+    ),
+    pytest.param(
+        [A],
+        [SERVER, RATE_LIMITED, RATE_LIMITED, SERVER],
         [("a", 0), ("a", 0.25), ("a", 1), ("a", 2)],
-        id="waits renew no retry",
+        id="waits do not add retries",
     ),
     pytest.param(
         [A, A], [SERVER], [("a", 0), ("a", 0.25), ("a", 0), ("a", 0.25)], id="a candidate listed twice"
     ),
     pytest.param(
         [A, B],
-        [failed("rate_limit", 2), SILENT, failed("auth")],
+        [make_failure("rate_limit", 2), SILENT, make_failure("auth")],
         [("a", 0), ("a", 2), ("b", 0)],
-        id="a limit that ends soon is waited for, and forgotten then",
+        id="a short rate limit is waited for before failover, and then forgotten",
     ),
     pytest.param(
         [A, B],
-        [failed("rate_limit", 3), failed("rate_limit", 1), failed("auth"), failed("auth")],
+        [
+            make_failure("rate_limit", 3),
+            make_failure("rate_limit", 1),
+            make_failure("auth"),
+            make_failure("auth"),
+        ],
         [("a", 0), ("a", 3), ("b", 0), ("a", 1)],
-        id="but once: after a second one the next is asked now",
+        id="a second short rate limit fails over at once",
     ),
     pytest.param(
         [A, B],
-        [failed("rate_limit", 3.1), failed("auth"), failed("auth")],
+        [make_failure("rate_limit", 3.1), make_failure("auth"), make_failure("auth")],
         [("a", 0), ("b", 0), ("a", 3.1)],
-        id="one that ends later is not waited for while another can be asked",
+        id="a longer rate limit is not waited for while another candidate is ready",
     ),
     pytest.param(
         [A, B],
-        [failed("rate_limit", 0), failed("auth")],
+        [make_failure("rate_limit", 0), make_failure("auth")],
         [("a", 0), ("a", 0), ("b", 0)],
-        id="at once is soon",
+        id="a Retry-After of zero is short",
     ),
 ]
 
@@ -117,40 +140,45 @@ def test_the_order_of_attempts(
 
 
 @pytest.mark.parametrize(
-    ("retry_after_max", "after", "tried"),
+    ("retry_after_max", "after", "names"),
     [(0, 0.5, "ab"), (0, 0, "aab"), (5, 5, "aab"), (5, 5.5, "ab"), (20, 20, "aab"), (3, None, "ab")],
 )
-def test_a_rule_sets_the_limit_that_is_waited_for(
-    retry_after_max: float, after: float | None, tried: str
+def test_a_rule_sets_the_longest_wait_before_failover(
+    retry_after_max: float, after: float | None, names: str
 ) -> None:
-    failures = [failed("rate_limit", after), *([failed("rate_limit", 60)] if len(tried) > 2 else [])]
-    steps = play(A, B, failures=[*failures, failed("content_policy")], retry_after_max=retry_after_max)
-    assert "".join(name for name, _ in steps) == tried
+    failures = [
+        make_failure("rate_limit", after),
+        *([make_failure("rate_limit", 60)] if len(names) > 2 else []),
+    ]
+    steps = play(A, B, failures=[*failures, make_failure("content_policy")], retry_after_max=retry_after_max)
+    assert "".join(name for name, _ in steps) == names
 
 
-NO_PLACE = Unsupported("There is no place for it.", failure_class="invalid_request")
+UNSUPPORTED = Unsupported("Not supported.", failure_class="invalid_request")
 
 
 @pytest.mark.parametrize(
-    ("failures", "pinned", "tried"),
+    ("failures", "pinned", "names"),
     [
-        pytest.param([NO_PLACE], None, "abc", id="the next candidate may have a place for it"),
-        pytest.param([NO_PLACE], "one/a", "a", id="but the one model that was named is not replaced"),
-        pytest.param([failed("auth"), NO_PLACE], "one/a", "abc", id="a fallback is no such model"),
-        pytest.param([NO_PLACE], "one/b", "ab", id="which may be cooling, and so be asked later"),
+        pytest.param([UNSUPPORTED], None, "abc", id="the next candidate may support it"),
+        pytest.param([UNSUPPORTED], "one/a", "a", id="a pinned model is not replaced"),
+        pytest.param(
+            [make_failure("auth"), UNSUPPORTED], "one/a", "abc", id="a fallback is not the pinned model"
+        ),
+        pytest.param([UNSUPPORTED], "one/b", "ab", id="the pinned model comes second because it cools"),
     ],
 )
-def test_what_a_format_cannot_carry_is_the_candidates_problem(
-    failures: list[UpstreamError], pinned: str | None, tried: str
+def test_unsupported_content_fails_over_unless_the_model_is_pinned(
+    failures: list[UpstreamError], pinned: str | None, names: str
 ) -> None:
-    assert "".join(name for name, _ in play(A, B, C, failures=failures, pinned=pinned)) == tried
+    assert "".join(name for name, _ in play(A, B, C, failures=failures, pinned=pinned)) == names
 
 
 @pytest.mark.parametrize("failure_class", sorted(ACTIONS))
-def test_every_class_does_what_its_row_says(failure_class: str) -> None:
-    """With three retries allowed and no candidate that could do better."""
+def test_every_failure_class_follows_its_row_of_actions(failure_class: str) -> None:
+    """With three retries, and no candidate with a larger window."""
     action = ACTIONS[failure_class]
-    tried = [name for name, _ in play(A, B, failures=[failed(failure_class)], retries=3)]
+    names = [name for name, _ in play(A, B, failures=[make_failure(failure_class)], retries=3)]
     expected = ["a"] * (4 if action.retry else 1) + ["b"] * (4 if action.retry else 1)
     match failure_class:
         case "rate_limit":
@@ -159,11 +187,11 @@ def test_every_class_does_what_its_row_says(failure_class: str) -> None:
             expected = ["a"]
         case "schema":
             expected = ["a", "a", "b", "b"]
-    assert tried == (expected if action.failover else ["a"])
+    assert names == (expected if action.failover else ["a"])
 
 
 @pytest.mark.parametrize("retries", range(4))
-def test_retries_double_their_pause(retries: int) -> None:
+def test_the_pause_doubles_with_every_retry(retries: int) -> None:
     assert play(A, failures=[SERVER], retries=retries) == [
         ("a", 0),
         *(("a", 0.25 * 2**count) for count in range(retries)),
@@ -171,33 +199,35 @@ def test_retries_double_their_pause(retries: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("windows", "tried"),
+    ("windows", "names"),
     [
-        pytest.param([8, 16], "ab", id="the next one's window is larger"),
-        pytest.param([8, 8], "a", id="it is the same"),
-        pytest.param([8, 4, 16], "ac", id="the smaller one is left out"),
-        pytest.param([16, 8, 32], "ac", id="what is left out does not lower the bar"),
-        pytest.param([8, None], "ab", id="it is not known, so it may be larger"),
-        pytest.param([8, None, 8, 16], "abd", id="what is not known does not lower the bar"),
-        pytest.param([None, 8], "ab", id="the first one's is not known"),
+        pytest.param([8, 16], "ab", id="the next window is larger"),
+        pytest.param([8, 8], "a", id="the next window is the same"),
+        pytest.param([8, 4, 16], "ac", id="a smaller window is skipped"),
+        pytest.param([16, 8, 32], "ac", id="a skipped window does not lower the minimum"),
+        pytest.param([8, None], "ab", id="an unknown window may be larger"),
+        pytest.param([8, None, 8, 16], "abd", id="an unknown window does not lower the minimum"),
+        pytest.param([None, 8], "ab", id="the first window is unknown"),
     ],
 )
-def test_a_prompt_that_is_too_long_goes_only_to_larger_windows(windows: list[int | None], tried: str) -> None:
+def test_a_prompt_that_is_too_long_fails_over_only_to_larger_windows(
+    windows: list[int | None], names: str
+) -> None:
     candidates = [Candidate(model(f"one/{'abcd'[at]}", context=window)) for at, window in enumerate(windows)]
-    assert "".join(name for name, _ in play(*candidates, failures=[failed("context_length")])) == tried
+    assert "".join(name for name, _ in play(*candidates, failures=[make_failure("context_length")])) == names
 
 
 @pytest.mark.parametrize(
-    ("failure", "deadline", "tried"),
+    ("failure", "deadline", "names"),
     [
-        pytest.param(SERVER, 0.2, "ab", id="no time for the pause before a retry: the next one"),
-        pytest.param(LIMITED, 0.5, "ab", id="no time to wait for the limit"),
-        pytest.param(failed("timeout_total"), 0.0, "a", id="the time is up"),
-        pytest.param(SERVER, 0.0, "a", id="no time at all"),
+        pytest.param(SERVER, 0.2, "ab", id="no time for the pause before a retry"),
+        pytest.param(RATE_LIMITED, 0.5, "ab", id="no time to wait for the rate limit"),
+        pytest.param(make_failure("timeout_total"), 0.0, "a", id="the total timeout"),
+        pytest.param(SERVER, 0.0, "a", id="no time for another attempt"),
     ],
 )
-def test_nothing_begins_after_the_deadline(failure: UpstreamError, deadline: float, tried: str) -> None:
-    assert "".join(name for name, _ in play(A, B, failures=[failure], deadline=deadline)) == tried
+def test_no_attempt_starts_after_the_deadline(failure: UpstreamError, deadline: float, names: str) -> None:
+    assert "".join(name for name, _ in play(A, B, failures=[failure], deadline=deadline)) == names
 
 
 def test_jitter_spreads_the_retries() -> None:

@@ -6,32 +6,40 @@ import pytest
 
 from handler.errors import ACTIONS, AttemptRecord, UpstreamError
 from handler.relay.final_error import final_error
-from tests.handler.relay.failures import failed
+from tests.handler.relay.failures import make_failure
 
 FINAL = [
-    pytest.param(["rate_limit"], 429, "rate_limit_error", "rate_limit_exceeded", id="all limited"),
-    pytest.param(["rate_limit", "server"], 502, "upstream_error", "upstream_error", id="limited, then down"),
-    pytest.param(["server", "rate_limit"], 502, "upstream_error", "upstream_error", id="down, then limited"),
+    pytest.param(["rate_limit"], 429, "rate_limit_error", "rate_limit_exceeded", id="all are rate limited"),
     pytest.param(
-        ["server", "timeout_first_token"], 504, "timeout_error", "deadline_exceeded", id="silent last"
+        ["rate_limit", "server"], 502, "upstream_error", "upstream_error", id="rate limited, then down"
+    ),
+    pytest.param(
+        ["server", "rate_limit"], 502, "upstream_error", "upstream_error", id="down, then rate limited"
+    ),
+    pytest.param(
+        ["server", "timeout_first_token"], 504, "timeout_error", "deadline_exceeded", id="the last is silent"
     ),
     pytest.param(["timeout_connect"], 504, "timeout_error", "deadline_exceeded", id="no connection in time"),
-    pytest.param(["timeout_total"], 504, "timeout_error", "deadline_exceeded", id="the time was up"),
+    pytest.param(["timeout_total"], 504, "timeout_error", "deadline_exceeded", id="the total timeout"),
     pytest.param(
-        ["timeout_first_token", "server"], 502, "upstream_error", "upstream_error", id="silent first"
+        ["timeout_first_token", "server"], 502, "upstream_error", "upstream_error", id="the first is silent"
     ),
-    pytest.param(["auth"], 502, "upstream_error", "upstream_error", id="our credential is not the caller's"),
-    pytest.param(["permission"], 502, "upstream_error", "upstream_error", id="nor is our permission"),
-    pytest.param(["quota"], 502, "upstream_error", "upstream_error", id="nor our account"),
+    pytest.param(["auth"], 502, "upstream_error", "upstream_error", id="a refused credential"),
+    pytest.param(["permission"], 502, "upstream_error", "upstream_error", id="a missing permission"),
+    pytest.param(["quota"], 502, "upstream_error", "upstream_error", id="a spent quota"),
     pytest.param(["network"], 502, "upstream_error", "upstream_error", id="no connection"),
-    pytest.param(["protocol"], 502, "upstream_error", "upstream_error", id="nonsense"),
-    pytest.param(["not_found", "server"], 502, "upstream_error", "upstream_error", id="one of two not found"),
+    pytest.param(["protocol"], 502, "upstream_error", "upstream_error", id="an unreadable answer"),
+    pytest.param(
+        ["not_found", "server"], 502, "upstream_error", "upstream_error", id="one of two is not found"
+    ),
 ]
 
 
 @pytest.mark.parametrize(("classes", "status", "type_", "code"), FINAL)
-def test_what_the_caller_is_told(classes: list[str], status: int, type_: str, code: str) -> None:
-    failures = [failed(failure_class, retry_after=9 - at) for at, failure_class in enumerate(classes)]
+def test_the_final_error_summarizes_all_attempts(
+    classes: list[str], status: int, type_: str, code: str
+) -> None:
+    failures = [make_failure(failure_class, retry_after=9 - at) for at, failure_class in enumerate(classes)]
     attempts = [
         AttemptRecord(f"p{at}/m", failure_class, 500 + at, at) for at, failure_class in enumerate(classes)
     ]
@@ -54,13 +62,15 @@ def test_what_the_caller_is_told(classes: list[str], status: int, type_: str, co
 @pytest.mark.parametrize(
     ("pinned", "status", "code"), [(True, 404, "model_not_found"), (False, 502, "upstream_error")]
 )
-def test_only_a_pin_is_not_found(pinned: bool, status: int, code: str) -> None:
-    error = final_error([failed("not_found")], [AttemptRecord("one/a", "not_found", 404, 1)], pinned=pinned)
+def test_only_a_pinned_model_is_not_found(pinned: bool, status: int, code: str) -> None:
+    error = final_error(
+        [make_failure("not_found")], [AttemptRecord("one/a", "not_found", 404, 1)], pinned=pinned
+    )
     assert (error.status, error.code) == (status, code)
 
 
 @pytest.mark.parametrize("failure_class", ["invalid_request", "content_policy", "context_length"])
-def test_what_is_the_callers_to_mend_is_told_in_the_providers_words(failure_class: str) -> None:
+def test_a_request_error_keeps_the_providers_message(failure_class: str) -> None:
     failure = UpstreamError(
         "Shorter.",
         failure_class=failure_class,
@@ -71,7 +81,7 @@ def test_what_is_the_callers_to_mend_is_told_in_the_providers_words(failure_clas
         upstream_status=422,
     )
     error = final_error(
-        [failed("server"), failure],
+        [make_failure("server"), failure],
         [AttemptRecord("one/a", "server", 500, 1), AttemptRecord("two/a", failure_class, 422, 1)],
     )
     assert (error.message, error.status, error.type, error.code, error.param) == (
@@ -85,7 +95,7 @@ def test_what_is_the_callers_to_mend_is_told_in_the_providers_words(failure_clas
     assert len(error.metadata["attempts"]) == 2
 
 
-# Of each class the one whose failure it is, with a response and without one.
+# By failure class: the origin with a response of the provider, and without one.
 ORIGINS = {
     **dict.fromkeys(ACTIONS, ("provider", "provider")),
     **dict.fromkeys(("invalid_request", "auth", "permission", "not_found"), ("provider", "gateway")),
@@ -95,8 +105,8 @@ ORIGINS = {
 
 @pytest.mark.parametrize("failure_class", sorted(ACTIONS))
 @pytest.mark.parametrize("answered", [True, False], ids=["the provider answered", "no provider answered"])
-def test_a_refusal_of_ours_is_never_a_providers(failure_class: str, answered: bool) -> None:
-    failure = failed(failure_class, status=404 if answered else None)
+def test_a_refusal_by_the_gateway_has_the_gateway_as_origin(failure_class: str, answered: bool) -> None:
+    failure = make_failure(failure_class, status=404 if answered else None)
     error = final_error(
         [failure], [AttemptRecord("one/a", failure_class, failure.upstream_status, 1)], pinned=True
     )

@@ -1,4 +1,4 @@
-"""A provider that sends much and says nothing costs a bounded number of reads, not a processor."""
+"""A provider that sends many bytes without content costs a bounded number of reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVENT = json.dumps({"id": "c", "choices": []}).encode()
 
 
 class Flood(Sequence[bytes]):
-    """Sends the same piece again and again. `read`: the number that was read."""
+    """The same piece again and again. `read`: the number of pieces that were read."""
 
     def __init__(self, piece: bytes, *, first: Sequence[bytes] = ()) -> None:
         self._piece = piece
@@ -48,13 +48,13 @@ SILENCE = [
     pytest.param(b"data:\n\n", id="empty events"),
     pytest.param(b"event: ping\n\n", id="events without data"),
     pytest.param(b"data: %b\n\n" % EVENT, id="chunks without a choice"),
-    pytest.param(b"x", id="a line a byte at a time"),
+    pytest.param(b"x", id="a line in single bytes"),
 ]
 
 
 @pytest.mark.parametrize("piece", SILENCE)
 @pytest.mark.parametrize("started", [False, True], ids=["before content", "after content"])
-async def test_a_stream_without_content_is_read_seldom(piece: bytes, started: bool) -> None:
+async def test_reads_of_a_stream_without_content_are_paced(piece: bytes, started: bool) -> None:
     first = [sse(chunk("Hello"))] if started else []
     flood = Flood(piece, first=first)
     relay = ScriptedTransport({"a": [lambda _: streaming(flood)]}).relay()
@@ -69,7 +69,7 @@ async def test_a_stream_without_content_is_read_seldom(piece: bytes, started: bo
     assert clock() - began <= SECONDS + 1
 
 
-async def test_a_stream_of_long_comments_is_given_up_early() -> None:
+async def test_a_stream_of_long_comments_fails_early() -> None:
     flood = Flood(b": " + b"-" * 65_000 + b"\n\n")
     relay = ScriptedTransport({"a": [lambda _: streaming(flood)]}).relay()
     with pytest.raises(UpstreamError) as caught:
@@ -78,7 +78,7 @@ async def test_a_stream_of_long_comments_is_given_up_early() -> None:
     assert flood.read < MAX_WITHOUT_CONTENT / 65_000 + 2
 
 
-async def test_a_heartbeat_may_go_on_as_long_as_it_likes() -> None:
+async def test_a_slow_heartbeat_has_no_read_limit() -> None:
     beats = [piece for _ in range(300) for piece in (b": processing\n\n", 0.5)]
     reply = Reply(
         headers={"content-type": "text/event-stream"},
@@ -89,7 +89,7 @@ async def test_a_heartbeat_may_go_on_as_long_as_it_likes() -> None:
     assert b"Hello" in b"".join(await frames_of(answer))
 
 
-async def test_a_whole_answer_in_single_bytes_is_read_seldom() -> None:
+async def test_reads_of_a_whole_answer_in_single_bytes_are_paced() -> None:
     body = b" " * 2_000 + json.dumps(completion()).encode()
     pieces = [body[at : at + 1] for at in range(len(body))]
     reply = Reply(headers={"content-type": "application/json"}, pieces=pieces)
@@ -100,7 +100,7 @@ async def test_a_whole_answer_in_single_bytes_is_read_seldom() -> None:
     assert clock() - began >= (len(body) - UNPACED_READS - 1) * READ_PAUSE
 
 
-async def test_one_byte_chunks_are_given_up() -> None:
+async def test_chunks_of_one_byte_fail_the_attempt() -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     flood = Reply(status=None, pieces=(head + b"1\r\n \r\n" * (FREE_CHUNKS + 2_000), Act.STALL))
     async with run_relay() as relay:

@@ -1,4 +1,4 @@
-"""`hedge_after`: a second candidate is started when the first is silent that long; one of them is let go."""
+"""Hedging: a second candidate starts after `hedge_after` seconds of silence, and the loser is cancelled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.virtual_clock import run
 
 
 def good(text: str, streamed: bool, *, after: float = 0.0) -> Script:
-    """Begins to answer `after` that many seconds, having sent its head and, streaming, its role."""
+    """An answer with content `after` so many seconds. Its head and the role of a stream come at once."""
     silence: list[Piece] = [float(after)] if after else []
     if streamed:
         return reply_with(stream(role(), *silence, chunk(text), finish()))
@@ -35,12 +35,12 @@ def failing(status: int, *, after: float = 0.0) -> Script:
     return reply_with(Reply(status=status, chunked=True, pieces=(after, b"{}") if after else (b"{}",)))
 
 
-def hedged(
-    *scripts: list[Script], streamed: bool, models: tuple[str, ...] = (), **how: Any
+def run_hedged(
+    *scripts: list[Script], streamed: bool, models: tuple[str, ...] = (), **options: Any
 ) -> tuple[Received, ScriptedTransport]:
     transport = ScriptedTransport(dict(zip("abc", scripts, strict=False)))
     names = models or ("one/a", "two/b", "three/c")[: len(scripts)]
-    chat_call = call(*names, stream=streamed, **{"hedge_after": 2.0, "retries": 0, **how})
+    chat_call = call(*names, stream=streamed, **{"hedge_after": 2.0, "retries": 0, **options})
     return run(receive(transport, chat_call)), transport
 
 
@@ -50,21 +50,19 @@ def started(transport: ScriptedTransport) -> list[tuple[str, float]]:
 
 SILENT = reply_with(Reply(status=None, pieces=(Act.STALL,)))
 RACES: list[Any] = [
-    pytest.param(1.9, 0.0, "first", ["one/a ok"], [0], id="the first is in time: nobody else is asked"),
+    pytest.param(1.9, 0.0, "first", ["one/a ok"], [0], id="the first is in time, so there is no hedge"),
     pytest.param(9.0, 1.0, "second", ["one/a cancelled", "two/b ok"], [0, 2], id="the second is faster"),
-    pytest.param(
-        4.0, 9.0, "first", ["two/b cancelled", "one/a ok"], [0, 2], id="the first is faster after all"
-    ),
-    pytest.param(3.0, 1.0, "first", ["two/b cancelled", "one/a ok"], [0, 2], id="both at once: the first"),
+    pytest.param(4.0, 9.0, "first", ["two/b cancelled", "one/a ok"], [0, 2], id="the first is still faster"),
+    pytest.param(3.0, 1.0, "first", ["two/b cancelled", "one/a ok"], [0, 2], id="a tie goes to the first"),
 ]
 
 
 @BOTH
 @pytest.mark.parametrize(("first", "second", "text", "classes", "at"), RACES)
-def test_whoever_commits_first_answers(
+def test_the_first_candidate_to_commit_answers(
     first: float, second: float, text: str, classes: list[str], at: list[float], streamed: bool
 ) -> None:
-    received, transport = hedged(
+    received, transport = run_hedged(
         [good("first", streamed, after=first)], [good("second", streamed, after=second)], streamed=streamed
     )
     assert received.text == text
@@ -73,27 +71,27 @@ def test_whoever_commits_first_answers(
     assert received.seconds == pytest.approx(min(first, 2 + second) if len(at) > 1 else first)
     assert transport.observed == [(*one.split(), None) for one in classes]
     assert received.answer is not None
-    assert received.answer.waited == pytest.approx(received.seconds), "two waits at a time count once"
+    assert received.answer.waited == pytest.approx(received.seconds), "concurrent waits count once"
 
 
 @BOTH
 @pytest.mark.parametrize(
     ("silent", "observed"),
     [
-        pytest.param(9.0, ["one/a cancelled", "two/b ok"], id="but for a silence that is not unusual"),
-        pytest.param(11.0, ["one/a timeout_first_token", "one/a cancelled", "two/b ok"], id="for a long one"),
+        pytest.param(9.0, ["one/a cancelled", "two/b ok"], id="a short silence"),
+        pytest.param(11.0, ["one/a timeout_first_token", "one/a cancelled", "two/b ok"], id="a long silence"),
     ],
 )
-def test_a_candidate_that_is_silent_twice_goes_last(
+def test_a_long_silence_that_loses_a_hedge_is_observed_as_a_timeout(
     silent: float, observed: list[str], streamed: bool
 ) -> None:
-    _, transport = hedged([SILENT], [good("second", streamed, after=silent - 2)], streamed=streamed)
+    _, transport = run_hedged([SILENT], [good("second", streamed, after=silent - 2)], streamed=streamed)
     assert [f"{id} {failure_class}" for id, failure_class, _ in transport.observed] == observed
 
 
 @BOTH
-def test_without_a_rule_nobody_is_hedged(streamed: bool) -> None:
-    received, transport = hedged(
+def test_there_is_no_hedge_without_a_rule(streamed: bool) -> None:
+    received, transport = run_hedged(
         [good("first", streamed, after=9)], [good("second", streamed)], streamed=streamed, hedge_after=None
     )
     assert (received.text, len(transport.requests)) == ("first", 1)
@@ -101,14 +99,14 @@ def test_without_a_rule_nobody_is_hedged(streamed: bool) -> None:
 
 @BOTH
 @pytest.mark.parametrize("models", [("one/a",), ("one/a", "one/a")], ids=["alone", "listed twice"])
-def test_nobody_is_hedged_with_itself(models: tuple[str, ...], streamed: bool) -> None:
-    received, transport = hedged([good("first", streamed, after=9)], streamed=streamed, models=models)
+def test_a_candidate_is_not_hedged_with_itself(models: tuple[str, ...], streamed: bool) -> None:
+    received, transport = run_hedged([good("first", streamed, after=9)], streamed=streamed, models=models)
     assert (received.text, len(transport.requests)) == ("first", 1)
 
 
 @BOTH
-def test_there_is_one_hedge_in_a_call(streamed: bool) -> None:
-    received, transport = hedged(
+def test_a_call_has_at_most_one_hedge(streamed: bool) -> None:
+    received, transport = run_hedged(
         [SILENT],
         [SILENT],
         [good("third", streamed, after=9)],
@@ -121,8 +119,8 @@ def test_there_is_one_hedge_in_a_call(streamed: bool) -> None:
 
 
 @BOTH
-def test_a_first_attempt_that_fails_before_has_no_hedge(streamed: bool) -> None:
-    received, transport = hedged(
+def test_a_first_attempt_that_fails_early_has_no_hedge(streamed: bool) -> None:
+    received, transport = run_hedged(
         [failing(500)], [good("second", streamed, after=9)], [good("third", streamed)], streamed=streamed
     )
     assert received.text == "second"
@@ -130,13 +128,13 @@ def test_a_first_attempt_that_fails_before_has_no_hedge(streamed: bool) -> None:
 
 
 @BOTH
-def test_when_one_fails_the_other_is_waited_for(streamed: bool) -> None:
-    received, transport = hedged(
+def test_when_one_fails_the_other_continues(streamed: bool) -> None:
+    received, transport = run_hedged(
         [failing(500, after=3)], [good("second", streamed, after=9)], streamed=streamed, retries=1
     )
     assert received.text == "second"
     assert received.classes == ["one/a server", "two/b ok"]
-    received, transport = hedged(
+    received, transport = run_hedged(
         [good("first", streamed, after=9)], [failing(429)], [SILENT], streamed=streamed, retries=1
     )
     assert received.text == "first"
@@ -145,8 +143,8 @@ def test_when_one_fails_the_other_is_waited_for(streamed: bool) -> None:
 
 
 @BOTH
-def test_when_both_fail_it_goes_on_as_ever(streamed: bool) -> None:
-    received, _ = hedged(
+def test_when_both_fail_the_failover_continues(streamed: bool) -> None:
+    received, _ = run_hedged(
         [failing(401, after=3)],
         [failing(503, after=4)],
         [good("third", streamed)],
@@ -158,8 +156,8 @@ def test_when_both_fail_it_goes_on_as_ever(streamed: bool) -> None:
 
 
 @BOTH
-def test_what_is_the_callers_fault_ends_it_for_both(streamed: bool) -> None:
-    received, _ = hedged([failing(400, after=3)], [SILENT], streamed=streamed)
+def test_a_request_error_ends_both(streamed: bool) -> None:
+    received, _ = run_hedged([failing(400, after=3)], [SILENT], streamed=streamed)
     assert received.error is not None
     assert received.error.status == 400
     assert received.classes == ["one/a invalid_request", "two/b cancelled"]
@@ -168,8 +166,8 @@ def test_what_is_the_callers_fault_ends_it_for_both(streamed: bool) -> None:
 
 
 @BOTH
-def test_all_that_failed_is_told(streamed: bool) -> None:
-    received, _ = hedged([SILENT], [failing(500)], streamed=streamed, timeouts={"first_token": 5.0})
+def test_the_error_lists_both_failures(streamed: bool) -> None:
+    received, _ = run_hedged([SILENT], [failing(500)], streamed=streamed, timeouts={"first_token": 5.0})
     assert received.classes == ["two/b server", "one/a timeout_first_token"]
     assert received.error is not None
     assert received.error.status == 504
@@ -177,17 +175,17 @@ def test_all_that_failed_is_told(streamed: bool) -> None:
 
 @BOTH
 def test_the_deadline_bounds_both(streamed: bool) -> None:
-    received, _ = hedged([SILENT], [SILENT], streamed=streamed, timeouts={"total": 5.0})
+    received, _ = run_hedged([SILENT], [SILENT], streamed=streamed, timeouts={"total": 5.0})
     assert received.seconds == pytest.approx(5)
     assert received.failure["code"] == "deadline_exceeded"
 
 
 @BOTH
-@pytest.mark.parametrize("at", [1.0, 3.0], ids=["before the hedge", "during it"])
-def test_a_caller_who_leaves_takes_both_along(at: float, streamed: bool) -> None:
+@pytest.mark.parametrize("at", [1.0, 3.0], ids=["before the hedge", "during the hedge"])
+def test_cancelling_a_call_cancels_both(at: float, streamed: bool) -> None:
     transport = ScriptedTransport({"a": [SILENT], "b": [good("x", streamed, after=9)]})
 
-    async def left() -> None:
+    async def cancel_call() -> None:
         chat_call = call("one/a", "two/b", stream=streamed, hedge_after=2.0)
         task = asyncio.create_task(transport.relay().complete(chat_call))
         await asyncio.sleep(at)
@@ -196,15 +194,15 @@ def test_a_caller_who_leaves_takes_both_along(at: float, streamed: bool) -> None
             await task
         assert len(asyncio.all_tasks()) == 1
 
-    run(left())
+    run(cancel_call())
     assert transport.open == 0
     assert [failure_class for _, failure_class, _ in transport.observed] == ["cancelled"] * len(
         transport.requests
     )
 
 
-def test_a_stream_that_a_hedge_won_goes_on_like_any() -> None:
-    received, _ = hedged(
+def test_a_stream_that_won_a_hedge_can_be_resumed() -> None:
+    received, _ = run_hedged(
         [SILENT],
         [break_after("Hello ", Act.CUT)],
         [answer_with("Hello there")],

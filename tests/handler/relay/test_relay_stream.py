@@ -1,4 +1,4 @@
-"""Streams through the relay: the commit point, the client's frames, every way in which a stream may end."""
+"""Streams through the relay: the frames of the client, and the ways in which a stream may end."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ SOON = 0.08  # seconds: a time limit that a test can wait for
 CUTS = (1, 2, 3, 7, 64, 1_000_000)
 
 
-async def test_frames_are_handed_on_as_they_come(relay: RunningRelay) -> None:
-    """The upstream says nothing more until the client has read what it said."""
+async def test_frames_are_forwarded_as_they_arrive(relay: RunningRelay) -> None:
+    """The upstream sends the next chunk only after the client has read the last one."""
     was_read = [asyncio.Event() for _ in range(3)]
     pieces = [piece for at, event in enumerate(was_read) for piece in (sse(chunk(str(at))), event)]
     relay.upstream.script("a", stream(*pieces, finish()))
@@ -53,15 +53,15 @@ async def test_frames_are_handed_on_as_they_come(relay: RunningRelay) -> None:
     assert classes(answer) == ["one/a ok"]
 
 
-async def test_a_candidate_that_failed_leaves_nothing_in_the_stream(relay: RunningRelay) -> None:
+async def test_a_failed_candidate_leaves_nothing_in_the_stream(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream({**role(), "id": "first"}, Act.CUT))
     relay.upstream.script("b", stream({**role(), "id": "second"}, chunk("Hello"), finish()))
     events = await read_events(await relay.complete(call("one/a", "two/b", stream=True)))
     assert {(event["id"], event["model"]) for event in events[:-1]} == {("second", "two/b")}
 
 
-async def test_an_answer_that_goes_on_after_a_finish_reason_is_relayed_whole(relay: RunningRelay) -> None:
-    """Some hosts give one too early, or with every piece; the pauses are longer than its end may take."""
+async def test_an_answer_that_continues_after_a_finish_reason_is_complete(relay: RunningRelay) -> None:
+    """Some hosts send one too early or with every chunk. The pauses add up to more than END_WAIT."""
     early, thought = chunk("l"), chunk(reasoning_content="th")
     for one in (early, thought):
         one["choices"][0]["finish_reason"] = "stop"
@@ -78,27 +78,29 @@ async def test_an_answer_that_goes_on_after_a_finish_reason_is_relayed_whole(rel
 # How a stream may end.
 
 ENDINGS: list[Any] = [
-    pytest.param([finish()], True, id="as it should"),
+    pytest.param([finish()], True, id="normal"),
     pytest.param([finish()], False, id="without [DONE]"),
     pytest.param([finish(), Act.CUT], False, id="cut after the finish reason"),
     pytest.param([finish(), Act.RESET], False, id="reset after the finish reason"),
-    pytest.param([finish(), b"data: [DONE]"], False, id="without a blank line"),
-    pytest.param([finish(), b"data:[DONE]\r\n\r\n"], False, id="without a space"),
-    pytest.param([finish(), b"data: [DONE]\n\n", b"data: [DONE]\n\n"], True, id="with [DONE] thrice"),
+    pytest.param([finish(), b"data: [DONE]"], False, id="[DONE] without a blank line"),
+    pytest.param([finish(), b"data:[DONE]\r\n\r\n"], False, id="[DONE] without a space"),
+    pytest.param([finish(), b"data: [DONE]\n\n", b"data: [DONE]\n\n"], True, id="with [DONE] three times"),
     pytest.param([finish(), b"data: [DONE]\n\n", sse(chunk("more"))], False, id="with content after [DONE]"),
     pytest.param(
-        [finish(), b"data: [DONE]\n\n", sse({"error": {"message": "x"}})], False, id="an error after it"
+        [finish(), b"data: [DONE]\n\n", sse({"error": {"message": "x"}})], False, id="an error after [DONE]"
     ),
     pytest.param([finish(), b"data: [DONE]\n\n", Act.CUT], False, id="cut after [DONE]"),
-    pytest.param([finish(), b"data: [DONE]\n\n", Act.STALL], False, id="a connection left open"),
+    pytest.param([finish(), b"data: [DONE]\n\n", Act.STALL], False, id="a connection left open after [DONE]"),
     pytest.param([finish(), b": bye\n\n"], True, id="with a comment"),
-    pytest.param(["{not json", finish()], True, id="after an event that cannot be read"),
-    pytest.param([b"event: ping\n\ndata:\n\n", finish()], True, id="after events of nothing"),
+    pytest.param(["{not json", finish()], True, id="after an event with invalid JSON"),
+    pytest.param([b"event: ping\n\ndata:\n\n", finish()], True, id="after empty events"),
 ]
 
 
 @pytest.mark.parametrize(("ending", "done"), ENDINGS)
-async def test_a_complete_answer_ends_in_one_done(relay: RunningRelay, ending: list[Any], done: bool) -> None:
+async def test_a_complete_answer_ends_with_one_done(
+    relay: RunningRelay, ending: list[Any], done: bool
+) -> None:
     events = await stream_chat(relay, role(), chunk("Hello"), *ending, done=done)
     assert text_of(events) == "Hello"
     assert [event for event in events if event == "[DONE]"] == ["[DONE]"]
@@ -107,22 +109,27 @@ async def test_a_complete_answer_ends_in_one_done(relay: RunningRelay, ending: l
 
 
 BREAKS: list[Any] = [
-    pytest.param([], "network", 502, id="no more"),
+    pytest.param([], "network", 502, id="end of stream"),
     pytest.param([Act.CUT], "network", 502, id="cut"),
     pytest.param([Act.RESET], "network", 502, id="reset"),
     pytest.param([b'data: {"id":"x","cho', Act.CUT], "network", 502, id="cut within an event"),
-    pytest.param(["{not", "json}"], "protocol", 502, id="events that cannot be read"),
+    pytest.param(["{not", "json}"], "protocol", 502, id="events with invalid JSON"),
     pytest.param(["x" * 8_100_000], "protocol", 502, id="an endless event"),
     pytest.param([{"error": {"message": "No.", "code": 500}}], "server", 502, id="an error event"),
     pytest.param(
-        [{"error": {"message": "No.", "code": 429}}], "rate_limit", 429, id="a limit as an error event"
+        [{"error": {"message": "No.", "code": 429}}], "rate_limit", 429, id="a rate limit as an error event"
     ),
-    pytest.param([{"error": {"message": "Bad key", "code": 401}}], "auth", 502, id="our credential"),
+    pytest.param(
+        [{"error": {"message": "Bad key", "code": 401}}],
+        "auth",
+        502,
+        id="a refused credential as an error event",
+    ),
     pytest.param(
         [{"error": {"message": "No.", "code": "content_filter"}}],
         "content_policy",
         400,
-        id="a filter's event",
+        id="a content filter as an error event",
     ),
     pytest.param([finish("error")], "server", 502, id="an error as a finish reason"),
     pytest.param([Act.STALL], "timeout_idle", 504, id="silence"),
@@ -131,7 +138,7 @@ TYPES = {502: "upstream_error", 504: "timeout_error", 429: "rate_limit_error", 4
 
 
 @pytest.mark.parametrize(("ending", "failure_class", "status"), BREAKS)
-async def test_an_answer_that_breaks_off_ends_in_an_error_and_never_in_done(
+async def test_an_answer_that_breaks_off_ends_with_an_error_and_without_done(
     relay: RunningRelay, ending: list[Any], failure_class: str, status: int
 ) -> None:
     relay.upstream.script("z", whole(status=401))
@@ -167,7 +174,7 @@ async def test_an_endless_stream_ends_at_the_deadline(relay: RunningRelay) -> No
     await relay.upstream.until("gone", 1)
 
 
-async def test_a_credential_in_the_middle_of_a_stream_is_taken_out(relay: RunningRelay) -> None:
+async def test_a_credential_in_an_error_event_is_redacted(relay: RunningRelay) -> None:
     relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
@@ -178,12 +185,12 @@ async def test_a_credential_in_the_middle_of_a_stream_is_taken_out(relay: Runnin
 @pytest.mark.parametrize(
     "ending",
     [
-        pytest.param([Act.STALL], id="nothing"),
-        pytest.param([usage(), Act.STALL], id="usage"),
+        pytest.param([Act.STALL], id="silence"),
+        pytest.param([usage(), Act.STALL], id="usage, then silence"),
         pytest.param([b": wait\n\n", 1.0] * 100, id="comments"),
     ],
 )
-def test_an_answer_that_is_whole_ends_soon_whatever_the_connection_does(ending: list[Any]) -> None:
+def test_a_complete_answer_ends_soon_even_if_the_connection_stays_open(ending: list[Any]) -> None:
     transport = ScriptedTransport(
         {"a": [reply_with(stream(role(), chunk("Hello"), finish(), *ending, done=False))]}
     )
@@ -193,7 +200,7 @@ def test_an_answer_that_is_whole_ends_soon_whatever_the_connection_does(ending: 
     assert received.classes == ["one/a ok"]
 
 
-def test_one_of_two_choices_that_is_whole_does_not_hurry_the_other() -> None:
+def test_a_complete_choice_does_not_cut_off_another() -> None:
     slow: list[Any] = [chunk("x"), finish(), 9.0, chunk("y", index=1), finish(index=1)]
     transport = ScriptedTransport({"a": [reply_with(stream(role(), *slow))]})
     body = {"messages": [{"role": "user", "content": "Hi"}], "n": 2}
@@ -207,16 +214,16 @@ def test_one_of_two_choices_that_is_whole_does_not_hurry_the_other() -> None:
         pytest.param([usage()], id="usage"),
         pytest.param([0.05, usage(), Act.STALL], id="usage, a little later"),
         pytest.param(
-            [{"error": {"message": "x"}}, chunk("more"), "{not", "[]", usage()], id="other things first"
+            [{"error": {"message": "x"}}, chunk("more"), "{not", "[]", usage()], id="other events first"
         ),
         pytest.param(["[DONE]", usage()], id="another [DONE]"),
         pytest.param([1.0, usage()], id="usage, much later"),
-        pytest.param([Act.STALL], id="nothing"),
+        pytest.param([Act.STALL], id="silence"),
         pytest.param([Act.CUT], id="a cut"),
     ],
 )
-@pytest.mark.parametrize("finished", [True, False], ids=["with a finish reason", "without"])
-def test_behind_done_only_usage_counts_and_only_for_a_moment(late: list[Any], finished: bool) -> None:
+@pytest.mark.parametrize("finished", [True, False], ids=["with a finish reason", "without a finish reason"])
+def test_after_done_only_usage_is_read_and_only_briefly(late: list[Any], finished: bool) -> None:
     events: list[Any] = [role(), chunk("Hello"), *([finish()] if finished else []), "[DONE]"]
     transport = ScriptedTransport({"a": [reply_with(stream(*events, *late, done=False))]})
     body = {"messages": [{"role": "user", "content": "Hi"}], "stream_options": {"include_usage": True}}
@@ -232,10 +239,10 @@ def test_behind_done_only_usage_counts_and_only_for_a_moment(late: list[Any], fi
     assert received.answer.usage.estimated is not in_time
 
 
-# Leaving.
+# Cancellation.
 
 
-async def test_a_client_who_leaves_takes_the_upstream_along(relay: RunningRelay) -> None:
+async def test_a_client_disconnect_closes_the_upstream(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream(chunk("Hello " * 4), Act.STALL))
     answer = await relay.complete(call("one/a", stream=True))
     task = asyncio.ensure_future(frames_of(answer))
@@ -250,7 +257,7 @@ async def test_a_client_who_leaves_takes_the_upstream_along(relay: RunningRelay)
 
 
 @pytest.mark.parametrize("started", [False, True], ids=["before a frame", "between two frames"])
-async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: RunningRelay, started: bool) -> None:
+async def test_closing_an_answer_closes_the_upstream(relay: RunningRelay, started: bool) -> None:
     relay.upstream.script("a", stream(chunk("Hello"), Act.STALL))
     answer = await relay.complete(call("one/a", stream=True))
     frames = answer.frames()
@@ -263,7 +270,7 @@ async def test_an_answer_that_is_closed_lets_go_of_the_upstream(relay: RunningRe
     assert classes(answer) == ["one/a cancelled"]
 
 
-async def test_a_connection_serves_again_after_a_stream(relay: RunningRelay) -> None:
+async def test_a_connection_is_reused_after_a_stream(relay: RunningRelay) -> None:
     for _ in range(5):
         await stream_chat(relay, role(), chunk("Hello"), finish(), usage())
         await asyncio.sleep(2 * MIN_IDLE)
@@ -273,11 +280,9 @@ async def test_a_connection_serves_again_after_a_stream(relay: RunningRelay) -> 
 @pytest.mark.parametrize(
     "ending",
     [[Act.STALL], [{"error": {"message": "No.", "code": 500}}, Act.STALL]],
-    ids=["silence", "an error"],
+    ids=["silence", "an error event"],
 )
-async def test_a_stream_that_another_finishes_lets_go_of_the_first(
-    relay: RunningRelay, ending: list[Any]
-) -> None:
+async def test_resuming_a_stream_closes_the_first_upstream(relay: RunningRelay, ending: list[Any]) -> None:
     relay.upstream.script("a", stream(role(), chunk("Hel"), *ending))
     relay.upstream.script("b", stream(role(), chunk("Hello"), finish()))
     answer = await relay.complete(
@@ -288,8 +293,8 @@ async def test_a_stream_that_another_finishes_lets_go_of_the_first(
     await relay.upstream.until("gone", 1)
 
 
-@pytest.mark.parametrize("started", [False, True], ids=["before its head", "in the middle of it"])
-async def test_the_loser_of_a_hedge_is_let_go_at_once(relay: RunningRelay, started: bool) -> None:
+@pytest.mark.parametrize("started", [False, True], ids=["before its head", "after its head"])
+async def test_the_loser_of_a_hedge_is_closed_at_once(relay: RunningRelay, started: bool) -> None:
     silent = stream(role(), Act.STALL) if started else Reply(status=None, pieces=(Act.STALL,))
     relay.upstream.script("a", silent)
     relay.upstream.script("b", stream(role(), chunk("Hello"), Act.STALL))
@@ -300,7 +305,7 @@ async def test_the_loser_of_a_hedge_is_let_go_at_once(relay: RunningRelay, start
     await relay.upstream.until("gone", 2, seconds=0.1)
 
 
-# What the client gets of it.
+# The frames of the client.
 
 WORDS = [
     "H\u00e9",
@@ -313,13 +318,13 @@ WORDS = [
     "data: x\n\n",
     ".",
 ]
-SAID = [{**event, "model": "@@"} for event in (role(), *map(chunk, WORDS))]
-# Events as they come; where the upstream's model stands, @@.
+CHUNKS = [{**event, "model": "@@"} for event in (role(), *map(chunk, WORDS))]
+# Events of the upstream, with @@ in place of its model.
 EVENTS = [
-    *(json.dumps(event, ensure_ascii=False, separators=(",", ":")) for event in SAID),
+    *(json.dumps(event, ensure_ascii=False, separators=(",", ":")) for event in CHUNKS),
     '{"id" : "chatcmpl-1", "model": "@@" ,"created":1763600000,"object":"chat.completion.chunk",'
     '"choices":[{"index":0,"delta":{"content":"\\u00e9\\/"},"x":1.50}]}',
-    json.dumps({**SAID[1], "obfuscation": "aaa", "usage": None}),
+    json.dumps({**CHUNKS[1], "obfuscation": "aaa", "usage": None}),
     '{"deep":{"model":"m"},"choices":[{"index":0,"delta":{"content":"x","model":"m"}}],"id":"chatcmpl-1","created":1763600000,'
     '"object":"chat.completion.chunk","model":"@@"}',
     '{"choices":[{"index":0,"delta":{"content":"x"}}],"id":"chatcmpl-1","created":1763600000,'
@@ -329,7 +334,7 @@ EVENTS = [
 TEXTS = [text.replace("@@", "m") for text in EVENTS]
 
 
-async def test_a_model_that_changes_its_name_and_one_without(relay: RunningRelay) -> None:
+async def test_every_chunk_has_the_id_of_the_candidate_as_its_model(relay: RunningRelay) -> None:
     nameless = {name: value for name, value in chunk("x").items() if name != "model"}
     events = await stream_chat(
         relay, chunk("x"), {**chunk("x"), "model": "m2"}, nameless, chunk("x"), finish()
@@ -338,14 +343,14 @@ async def test_a_model_that_changes_its_name_and_one_without(relay: RunningRelay
 
 
 @pytest.mark.parametrize("cut", CUTS)
-async def test_only_the_model_is_another_however_the_bytes_are_cut(relay: RunningRelay, cut: int) -> None:
+async def test_only_the_model_changes_however_the_bytes_are_cut(relay: RunningRelay, cut: int) -> None:
     relay.upstream.script("a", stream(*TEXTS, cut_every=cut))
-    got = b"".join(await frames_of(await relay.complete(call("one/a", stream=True))))
-    want = b"".join(sse(text.replace("@@", "one/a")) for text in EVENTS) + b"data: [DONE]\n\n"
-    assert hashlib.sha256(got).hexdigest() == hashlib.sha256(want).hexdigest(), (got, want)
+    actual = b"".join(await frames_of(await relay.complete(call("one/a", stream=True))))
+    expected = b"".join(sse(text.replace("@@", "one/a")) for text in EVENTS) + b"data: [DONE]\n\n"
+    assert hashlib.sha256(actual).hexdigest() == hashlib.sha256(expected).hexdigest(), (actual, expected)
 
 
-def fed(data: bytes, cut: int, *, wants_usage: bool = True) -> tuple[bytes, ClientStream]:
+def feed(data: bytes, cut: int, *, wants_usage: bool = True) -> tuple[bytes, ClientStream]:
     frames = ClientStream(OpenAI().stream(Quirks()), model="one/a", wants_usage=wants_usage)
     out = b"".join(frames.feed(data[at : at + cut]) for at in range(0, len(data), cut))
     return out + (b"" if frames.ended else frames.close()), frames
@@ -362,33 +367,33 @@ def fed(data: bytes, cut: int, *, wants_usage: bool = True) -> tuple[bytes, Clie
 )
 def test_frames_do_not_depend_on_how_the_bytes_are_cut(tail: bytes, cut: int) -> None:
     data = b": hi\r\n\r\n" + b"".join(map(sse, TEXTS[:-1])) + sse(usage()) + tail
-    (out, frames), (all_at_once, reference) = fed(data, cut), fed(data, len(data))
+    (out, frames), (all_at_once, reference) = feed(data, cut), feed(data, len(data))
     assert out == all_at_once
     assert (frames.content, frames.usage) == (reference.content, reference.usage)
     assert type(frames.failure) is type(reference.failure)
 
 
-async def test_the_usage_chunk_is_for_who_asked(relay: RunningRelay) -> None:
+async def test_the_usage_chunk_is_sent_only_on_request(relay: RunningRelay) -> None:
     pieces = (role(), chunk("Hello"), finish(), usage())
-    silent = await stream_chat(relay, *pieces)
-    assert not any("usage" in event for event in silent[:-1])
+    plain = await stream_chat(relay, *pieces)
+    assert not any("usage" in event for event in plain[:-1])
     assert relay.upstream.requests[0].json["stream_options"] == {"include_usage": True}
     body = {"messages": [{"role": "user", "content": "x"}], "stream_options": {"include_usage": True}}
-    counted = await stream_chat(relay, *pieces, body=body)
-    assert counted[-2] == {**usage(), "model": "one/a"}
+    with_usage = await stream_chat(relay, *pieces, body=body)
+    assert with_usage[-2] == {**usage(), "model": "one/a"}
 
 
 @pytest.mark.parametrize(
-    ("after", "there"),
+    ("after", "received"),
     [
-        pytest.param(END_WAIT + 1, True, id="later than an end may come"),
-        pytest.param(USAGE_WAIT - 1, True, id="very late"),
-        pytest.param(USAGE_WAIT + 1, False, id="never, as far as anybody can tell"),
+        pytest.param(END_WAIT + 1, True, id="later than END_WAIT"),
+        pytest.param(USAGE_WAIT - 1, True, id="just before USAGE_WAIT"),
+        pytest.param(USAGE_WAIT + 1, False, id="later than USAGE_WAIT"),
     ],
 )
 @pytest.mark.parametrize("n", [1, 2])
-async def test_the_usage_of_a_whole_answer_is_waited_for_where_it_is_asked_for(
-    relay: RunningRelay, after: float, there: bool, n: int
+async def test_requested_usage_of_a_complete_answer_is_waited_for(
+    relay: RunningRelay, after: float, received: bool, n: int
 ) -> None:
     relay.rows["one"] = replace(relay.rows["one"], quirks=Quirks(unable=frozenset({"n"})))
     body = {**CHAT, "n": n, "stream_options": {"include_usage": True}}
@@ -397,10 +402,10 @@ async def test_the_usage_of_a_whole_answer_is_waited_for_where_it_is_asked_for(
     )
     assert events[-1] == "[DONE]"
     counts = [event["usage"]["prompt_tokens"] for event in events[:-1] if event.get("usage")]
-    assert counts == ([7 * n] if there else [])
+    assert counts == ([7 * n] if received else [])
 
 
-async def test_usage_is_known_although_the_client_is_not_told(relay: RunningRelay) -> None:
+async def test_usage_is_recorded_without_a_usage_chunk(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream(chunk("Hello"), finish(), usage()))
     answer = await relay.complete(call("one/a", stream=True))
     await frames_of(answer)
@@ -429,7 +434,7 @@ async def test_the_explanation_is_in_the_last_chunk(relay: RunningRelay, with_us
     assert ("usage" in events[-2]) is with_usage
 
 
-async def test_no_explanation_is_given_of_an_answer_that_broke_off(relay: RunningRelay) -> None:
+async def test_an_answer_that_breaks_off_has_no_explanation(relay: RunningRelay) -> None:
     events = await stream_chat(relay, chunk("Hello"), Act.CUT, done=False, explanation={"reason": "rule"})
     assert not any("sluice" in event for event in events)
 
@@ -441,11 +446,11 @@ async def test_a_whole_answer_has_no_frames(relay: RunningRelay) -> None:
     await answer.aclose()
 
 
-def test_a_price_is_given_only_to_tell_the_cost() -> None:
+def test_a_price_adds_the_cost_to_usage() -> None:
     frames = ClientStream(OpenAI().stream(Quirks()), model="one/a", wants_usage=True, price=PRICE)
     out = frames.feed(sse(chunk("x")) + sse(finish()) + sse(usage()))
     assert texts([out])[-1].endswith('"cost":1.3e-05}}')
 
 
-def test_a_reply_can_be_continued() -> None:
+def test_a_reply_can_be_extended() -> None:
     assert Reply().but(Act.CUT).pieces == (Act.CUT,)

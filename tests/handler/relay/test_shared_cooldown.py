@@ -1,4 +1,4 @@
-"""Candidates that cool down, told to other instances through State: cheaply, beside requests, best effort."""
+"""Cooldowns that instances share through State: few writes, in the background, best effort."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Clock:
 
 
 class Instance:
-    """One instance's cooldown, in step with State."""
+    """The cooldown of one instance, shared through State."""
 
     def __init__(self, store: Any, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
@@ -37,11 +37,11 @@ class Instance:
         self.shared_cooldown = SharedCooldown(
             self.cooldown,
             store,
-            report=lambda what, found: self.reports.append((what, found)),
+            report=lambda message, fields: self.reports.append((message, fields)),
             now=self.clock,
         )
 
-    async def see(self, *classes: str, id: str = A) -> None:
+    async def observe(self, *classes: str, id: str = A) -> None:
         for failure_class in classes:
             self.cooldown.observe(id, failure_class)
         await self.shared_cooldown.settle(5)
@@ -61,7 +61,7 @@ def database() -> Iterator[Any]:
         yield client
 
 
-def two(database: Any) -> tuple[Instance, Instance, Clock]:
+def two_instances(database: Any) -> tuple[Instance, Instance, Clock]:
     clock = Clock()
     return Instance(Store(database, SETTINGS), clock), Instance(Store(database, SETTINGS), clock), clock
 
@@ -71,25 +71,25 @@ def stored(database: Any) -> dict[str, Any]:
     return dict(found.get("Item", {}))
 
 
-async def test_an_opening_reaches_the_other_instance_and_a_return_to_work_too(database: Any) -> None:
-    here, there, clock = two(database)
-    await here.see(*["server"] * 3)
-    await here.see("auth", id=B)
+async def test_openings_and_recoveries_reach_the_other_instance(database: Any) -> None:
+    here, there, clock = two_instances(database)
+    await here.observe(*["server"] * 3)
+    await here.observe("auth", id=B)
     await there.refresh()
     assert there.cooling == here.cooling == {A: 5, B: 5}
     clock.now += 6
-    await there.see("ok", id=B)
+    await there.observe("ok", id=B)
     assert B not in stored(database)
     clock.now += 1
-    await there.see("auth", id=B)
-    await there.see("ok", id=B)
+    await there.observe("auth", id=B)
+    await there.observe("ok", id=B)
     await here.refresh()
     assert here.cooling == {}
 
 
 async def test_the_item_is_as_documented_and_expires(database: Any) -> None:
-    here, _, clock = two(database)
-    await here.see(*["server"] * 3)
+    here, _, clock = two_instances(database)
+    await here.observe(*["server"] * 3)
     assert stored(database) == {
         **KEY,
         "expires_at": {"N": str(int(clock.now) + ITEM_TTL)},
@@ -97,8 +97,8 @@ async def test_the_item_is_as_documented_and_expires(database: Any) -> None:
     }
 
 
-async def test_the_instance_that_cools_it_longer_wins_whoever_writes_last(database: Any) -> None:
-    here, there, clock = two(database)
+async def test_the_longer_cooldown_wins_in_any_order_of_writes(database: Any) -> None:
+    here, there, clock = two_instances(database)
     here.cooldown.observe(A, "rate_limit", 60.0)
     there.cooldown.observe(A, "rate_limit", 5.0)
     await asyncio.gather(here.shared_cooldown.settle(5), there.shared_cooldown.settle(5))
@@ -110,84 +110,84 @@ async def test_the_instance_that_cools_it_longer_wins_whoever_writes_last(databa
     clock.now += 1
     there.cooldown.observe(B, "rate_limit", 5.0)
     await there.shared_cooldown.settle(5)
-    assert {A, B} <= set(stored(database)), "a write leaves its neighbours alone"
+    assert {A, B} <= set(stored(database)), "a write keeps the other entries"
 
 
-async def test_what_another_saw_working_may_be_probed_here(database: Any) -> None:
-    here, there, _ = two(database)
+async def test_a_recovery_seen_by_another_instance_allows_a_probe(database: Any) -> None:
+    here, there, _ = two_instances(database)
     here.cooldown.observe(A, "rate_limit", 60.0)
     await here.shared_cooldown.settle(5)
     await there.refresh()
-    await there.see("ok")
+    await there.observe("ok")
     await here.refresh()
     assert here.cooling == {}, "in its own place again"
-    await here.see("server")
-    assert here.cooling == {A: 10}, "but on probation"
+    await here.observe("server")
+    assert here.cooling == {A: 10}, "but one failure is enough"
 
 
-async def test_what_expired_goes_with_the_next_write(database: Any) -> None:
-    here, there, clock = two(database)
-    await here.see(*["server"] * 3)
+async def test_expired_entries_are_removed_with_the_next_write(database: Any) -> None:
+    here, there, clock = two_instances(database)
+    await here.observe(*["server"] * 3)
     clock.now += 100
     await there.refresh()
     assert there.cooling == {}
-    await there.see("auth", id=B)
+    await there.observe("auth", id=B)
     assert {A, B} & set(stored(database)) == {B}
 
 
-async def test_it_is_written_on_transitions_only() -> None:
+async def test_state_is_written_on_transitions_only() -> None:
     tables = Tables()
     here = Instance(tables)
-    await here.see(*["ok"] * 50, "server", *["ok"] * 50)
+    await here.observe(*["ok"] * 50, "server", *["ok"] * 50)
     assert tables.calls == []
-    await here.see(*["server"] * 50)
+    await here.observe(*["server"] * 50)
     assert tables.calls == ["save_cooling"]
-    await here.see(*["ok"] * 50)
+    await here.observe(*["ok"] * 50)
     assert tables.calls == ["save_cooling"] * 2
 
 
-async def test_a_return_to_work_that_nobody_was_told_of_is_not_written() -> None:
+async def test_the_recovery_from_an_unshared_cooldown_is_not_written() -> None:
     tables = Tables()
     tables.down = StoreError("throttled")
     here = Instance(tables)
-    await here.see(*["server"] * 3)
+    await here.observe(*["server"] * 3)
     tables.down = None
-    await here.see("ok")
+    await here.observe("ok")
     assert tables.calls == ["save_cooling"]
 
 
 @pytest.mark.parametrize("error", [StoreError("update item t: access denied"), ZeroDivisionError("secret")])
-async def test_trouble_is_one_line_and_changes_nothing_here(error: Any) -> None:
+async def test_a_store_failure_is_reported_once_and_changes_nothing_locally(error: Any) -> None:
     tables = Tables()
     tables.down = error
     here = Instance(tables)
-    await here.see(*["server"] * 3)
+    await here.observe(*["server"] * 3)
     for _ in range(3):
         await here.refresh()
     assert here.cooling == {A: 5}
-    [(what, found)] = here.reports
-    assert what == PROBLEM
-    assert "secret" not in str(found)
+    [(message, fields)] = here.reports
+    assert message == PROBLEM
+    assert "secret" not in str(fields)
     tables.down = None
     await here.refresh()
     tables.down = error
     await here.refresh()
-    assert len(here.reports) == 2, "it was over in between"
+    assert len(here.reports) == 2, "the store worked in between"
 
 
-async def test_reading_without_writing_does_not_reopen_what_was_never_told() -> None:
-    """The policy may lack UpdateItem: what this instance saw itself still counts."""
+async def test_reading_does_not_end_a_cooldown_that_was_never_written() -> None:
+    """The policy may lack UpdateItem. Failures that the instance saw itself still count."""
     tables = Tables()
     tables.down = StoreError("access denied")
     here = Instance(tables)
-    await here.see(*["server"] * 3)
+    await here.observe(*["server"] * 3)
     tables.down = None
     await here.refresh()
     await here.refresh()
     assert here.cooling == {A: 5}
 
 
-async def test_a_store_that_hangs_gathers_no_heap_of_tasks() -> None:
+async def test_a_hanging_store_has_a_bounded_number_of_tasks() -> None:
     tables, never = Tables(), asyncio.Event()
     tables.pause = never.wait
     here = Instance(tables)
@@ -202,11 +202,11 @@ async def test_a_store_that_hangs_gathers_no_heap_of_tasks() -> None:
     assert not here.cooling
 
 
-async def test_so_many_candidates_and_no_more_are_told() -> None:
+async def test_the_number_of_shared_candidates_is_bounded() -> None:
     tables = Tables()
     here = Instance(tables)
     for number in range(2 * MAX_SHARED):
-        await here.see("auth", id=f"one/{number}")
+        await here.observe("auth", id=f"one/{number}")
     assert len(tables.state) == MAX_SHARED
     assert len(here.cooling) == 2 * MAX_SHARED
 
@@ -217,19 +217,19 @@ async def test_so_many_candidates_and_no_more_are_told() -> None:
         pytest.param(None, id="null"),
         pytest.param("text", id="text"),
         pytest.param([], id="a list"),
-        pytest.param({}, id="nothing"),
-        pytest.param({"at": "x", "until": 1, "level": 1}, id="no time"),
-        pytest.param({"at": 1, "until": None, "level": 1}, id="a null"),
-        pytest.param({"at": Decimal("NaN"), "until": 1, "level": 1}, id="no number"),
-        pytest.param({"at": 1, "until": 2, "level": Decimal("Infinity")}, id="infinity"),
+        pytest.param({}, id="an empty map"),
+        pytest.param({"at": "x", "until": 1, "level": 1}, id="text as its start"),
+        pytest.param({"at": 1, "until": None, "level": 1}, id="null as its end"),
+        pytest.param({"at": Decimal("NaN"), "until": 1, "level": 1}, id="NaN as its start"),
+        pytest.param({"at": 1, "until": 2, "level": Decimal("Infinity")}, id="infinity as its level"),
     ],
 )
-async def test_what_cannot_be_read_is_nothing_and_goes_with_the_next_write(value: Any) -> None:
+async def test_an_unreadable_entry_is_ignored_and_removed_with_the_next_write(value: Any) -> None:
     tables = Tables()
     tables.state = {A: value, "id": "cooling", "expires_at": 1}
     here = Instance(tables)
     await here.refresh()
     assert here.cooling == {}
     assert not here.reports
-    await here.see("auth", id=B)
+    await here.observe("auth", id=B)
     assert A not in tables.state
