@@ -66,7 +66,7 @@ class EventTemplate:
         return self._affixes.text_of(event) if self._affixes and event.startswith(self._prefix) else ""
 
     def edited(self, event: str) -> str | None:
-        """The event with the client's `model`, if it begins as those before."""
+        """The event with the client's `model`, if it begins like earlier events."""
         if self._prefix and event.startswith(self._prefix):
             return self._replacement + event[len(self._prefix) :]
         return None
@@ -76,7 +76,7 @@ class EventTemplate:
         if not (self._prefix and text.startswith(self._prefix)):
             self._learn_model(text, edited)
         elif self._left:
-            self._pending = text, event  # not now: a client waits for this text
+            self._pending = text, event  # learned later, because a client waits for this text
 
     def forget(self) -> None:
         """Forgets what events have in common, except the model; it is learned again."""

@@ -24,7 +24,7 @@ class Sent(NamedTuple):
 
     text: str
     head: Json
-    model: str  # that began it
+    model: str  # the model that began the answer
     at: int  # characters of it when it broke off for the first time
 
 

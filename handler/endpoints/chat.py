@@ -25,7 +25,7 @@ async def chat_completions(gateway: Gateway, request: Request) -> Response | Str
     if admitted.chat.stream:
         return StreamingAnswer(
             complete(gateway, call, entry),
-            lambda answer: decision_headers(entry) if answer else {},  # else it may still become another
+            lambda answer: decision_headers(entry) if answer else {},  # it may change until then
             entry.set_failure,
         )
     answer = await cancel_on_disconnect(complete(gateway, call, entry), request.receive)

@@ -45,7 +45,7 @@ class StreamingAnswer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await cancel_on_disconnect(self._run(send), receive)
-        # Behind the watch: a server says "disconnect" as well once it has the last piece.
+        # Sent after the watch for a disconnect, because a server reports one once it has the last piece.
         await send(_body(b"", more=False))
 
     async def _run(self, send: Send) -> None:
@@ -70,7 +70,7 @@ class StreamingAnswer:
                 await answer.aclose()
         except GatewayError as error:
             if not await keep_alive.stop():
-                raise  # a failure still has a status
+                raise  # the head is not sent, so the error gets its own status
             self._failed(error)
             await send(_body(encode(json.dumps(error.body(), separators=(",", ":")))))
 

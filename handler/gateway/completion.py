@@ -47,7 +47,7 @@ async def complete(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
         entry.answer = answer = await gateway.relay.complete(call, entry.wasted, entry.attempts)
     finally:
         if any(attempt.failure_class == "auth" for attempt in entry.attempts):
-            gateway.policies.credentials.note_refusal()  # the provider may have been given a new one
+            gateway.policies.credentials.note_refusal()  # the credential may have been changed
         entry.waited, entry.waiting_since = gateway.clock() - entry.waiting_since, None
         gateway.cooldown.release(call.decision)
     entry.waited = answer.waited

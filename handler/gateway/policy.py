@@ -25,7 +25,7 @@ class Policy(NamedTuple):
     rows: Mapping[str, Provider]
     live: LiveState
     credentials_version: object  # of the credentials that `live` was made with
-    retry_after: float | None  # seconds until there may be more of them; None: these are all
+    retry_after: float | None  # seconds until more may be available; None: they are complete
 
     def unavailable(self, settings: Settings) -> Mapping[str, str]:
         """Returns why each provider that a record or a setting turned on cannot be used, by provider name."""

@@ -30,8 +30,8 @@ from handler.upstream.client import SILENT, Client, Stopwatch
 from handler.wire.sse import DONE, encode
 from rules import Candidate
 
-# Gets every attempt, and a stream that breaks off again: a candidate's id, the failure class or "ok", its
-# Retry-After in seconds.
+# Called after every attempt, and again if its stream breaks off. Arguments: the candidate's id, the failure
+# class or "ok", the Retry-After in seconds.
 Observe = Callable[[str, str, float | None], None]
 
 
@@ -99,7 +99,7 @@ class AttemptLoop:
         self._failover = failover_of(call.decision, relay.jitter)
         self._failures: list[Failed] = []
         self._may_hedge = True  # only the first attempt may
-        self._sent: Sent | None = None  # what the client has of an answer that broke off
+        self._sent: Sent | None = None  # the text that the client has of an answer that broke off
         self._no_prefill: set[str] = set()  # candidates that refused a prefill
         self._mismatches: dict[str, SchemaMismatch] = {}  # by candidate: its last answer did not fit
 
@@ -110,7 +110,7 @@ class AttemptLoop:
             return answer
         if not self._failures:
             raise Unavailable("No candidate is left to be asked.")
-        # A candidate that was not asked explains nothing when another one was.
+        # The error is about candidates that were asked, if there are any.
         failures = [each for each in self._failures if not isinstance(each.error, Unsupported)]
         failures, pinned = failures or self._failures, self._call.decision.pinned
         last, errors = failures[-1], [failed.error for failed in failures]
@@ -171,7 +171,7 @@ class AttemptLoop:
             self._mismatches[candidate.id] = error
         now = self._stopwatch.clock()
         if continuation is not None and continuation.prefill and error.failure_class == "invalid_request":
-            self._no_prefill.add(candidate.id)  # it is asked anew, without
+            self._no_prefill.add(candidate.id)  # it is asked again, without a prefill
             return Step(candidate) if now < self._deadline else None
         return self._failover.after(candidate, error, now=now, deadline=self._deadline, again=again)
 
@@ -217,7 +217,7 @@ class AttemptLoop:
         if answer.used is None:
             return None
         self._relay.observe(answer.candidate.id, failure.failure_class, failure.retry_after)
-        # Before another candidate continues: the usage that the client gets counts this attempt too.
+        # Added before another candidate continues, so that the usage for the client counts this attempt too.
         self._wasted.append((answer.candidate, answer.used))
         answer.used = Usage()
         self._sent = broken.frames.edits.sent() if broken.frames.edits else None

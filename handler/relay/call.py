@@ -27,8 +27,8 @@ class Call:
 
     chat: Chat
     decision: Decision
-    body: Json  # the chat to send; it shares what did not change with chat.body
-    rows: Mapping[str, Provider] = field(default_factory=dict)  # as they were when it was decided
+    body: Json  # the chat to send; shares its unchanged parts with chat.body
+    rows: Mapping[str, Provider] = field(default_factory=dict)  # as they were at the decision
     deadline: float = float("inf")  # on the relay's clock
     headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format
     explanation: Json | None = None  # goes into the answer as `sluice`

@@ -43,7 +43,7 @@ class Failover:
         self._jitter = jitter
         self._pinned = pinned
         self._retries_of: dict[str, int] = {}  # by candidate id
-        self._repeated: set[tuple[str, str]] = set()  # asked again, which may be once: id and failure class
+        self._repeated: set[tuple[str, str]] = set()  # id and failure class of what was asked again, once
         self._window: int | None = None  # tokens of the largest window that was too small
         self._limited: dict[str, tuple[float, Candidate]] = {}  # by id: when it may be asked again
         self._waits = 0
@@ -98,7 +98,7 @@ class Failover:
 
     def _same_candidate(self, candidate: Candidate, error: UpstreamError) -> Step | None:
         if isinstance(error, SchemaMismatch):
-            # In the next mode (there are few, and each is refused once), or with a correction, once.
+            # In the next mode, as each of the few can be refused only once; or with a correction, once.
             again = error.answer_text is None or self._first_time(candidate, error)
             return Step(candidate) if again else None
         if error.failure_class == "rate_limit":

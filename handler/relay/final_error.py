@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
 
-# The caller's own to correct: the provider's words are kept.
+# Failures that the caller can correct, so the error has the provider's message.
 CALLERS_OWN = ("invalid_request", "content_policy", "context_length")
 _BROKE_OFF = "The answer broke off"
 

@@ -25,7 +25,7 @@ from handler.store.dynamodb import StoreError
 
 MAX_SHARED = 100  # candidates in the item
 MAX_REMOVED = 20  # expired ones that one write removes
-MAX_TASKS = 20  # reads and writes under way: a store that hangs collects no more
+MAX_TASKS = 20  # reads and writes under way; more are not started while the store hangs
 ITEM_TTL = 3600  # seconds until the item expires, without another write
 PROBLEM = "cooldowns not shared"  # the log's message
 

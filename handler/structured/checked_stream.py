@@ -10,7 +10,7 @@ from handler.providers.translator import STRING_OVERHEAD, StreamDecoder
 Check = Callable[[Json, str | None], None]  # of a message and its finish reason; raises SchemaMismatch
 
 MAX_CHECKED = 20_000_000  # bytes of the answers of one stream that are kept to be checked
-_OTHER_FIELDS = ("refusal", "function_call")  # of a message, than its answer
+_OTHER_FIELDS = ("refusal", "function_call")  # fields of a message other than its answer
 
 
 class CheckedStream:

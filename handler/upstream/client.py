@@ -21,12 +21,12 @@ from handler.wire.sse import MAX_EVENT
 
 T = TypeVar("T")
 
-# Seconds and bytes that a response may take to end after its stream: then its connection can serve again.
+# Seconds and bytes that a response may take to end after its stream, so that its connection can be reused.
 DRAIN, MAX_DRAINED = 0.1, 100_000
 # The most bytes of a stream without content: one event, and heartbeats around it.
 MAX_WITHOUT_CONTENT = MAX_EVENT + 1_000_000
-SMALL = 1_000  # bytes; a read of fewer counts as one of a flood
-SILENT = 10.0  # seconds of silence that make a timeout of a connection that closes
+SMALL = 1_000  # bytes; a read of fewer counts towards a flood
+SILENT = 10.0  # seconds of silence after which a closed connection counts as a timeout
 
 Limit = tuple[float, str]  # a moment on the client's clock, and the failure class of passing it
 
@@ -107,7 +107,7 @@ def closed(failure_class: str, error: UpstreamError | None = None, *, silent: fl
     failure = error or UpstreamError("The connection failed.", failure_class="network")
     if silent < SILENT or failure.failure_class != "network":
         return failure
-    if failure_class == "timeout_total":  # some of that time was left
+    if failure_class == "timeout_total":  # the total time was not over yet
         failure_class = "timeout_idle"
     message = "The provider was silent for a long time, then closed the connection."
     return UpstreamError(message, failure_class=failure_class)
