@@ -382,7 +382,7 @@ def receive(sent: bytes) -> Step:
 
     def step() -> None:
         chat = parse(sent, {}, Settings())
-        facts = facts_of(chat, key=Key(id="k", name="k"), headers={}, now=datetime.now(UTC), roll=0.5)
+        facts = facts_of(chat, key=Key(id="k", name="k"), headers={}, now=datetime.now(UTC), random=0.5)
         decide(facts, RuleSet.EMPTY, _CATALOG, LiveState())
 
     return step

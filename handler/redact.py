@@ -26,7 +26,7 @@ _CHARACTER = re.compile(
 
 
 def redact(text: str, *, limit: int = 500) -> str:
-    """Returns `text` with everything that looks like a key or a URL replaced, at most `limit` characters."""
+    """Return `text` with everything that looks like a key or a URL replaced, at most `limit` characters."""
     most = limit + _EXAMINED
     if len(text) > most:
         text, *_ = text[:most].rsplit(maxsplit=1) or [""]  # half a key does not look like one
@@ -35,7 +35,7 @@ def redact(text: str, *, limit: int = 500) -> str:
 
 
 def remove_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Returns `text` without these credentials, also where they are written in another way.
+    """Return `text` without these credentials, also where they are written in another way.
 
     That is in other capitals; escaped for URLs, JSON or HTML; in base64 or hexadecimal; with blanks, line
     ends or other punctuation between the characters. MIN_MATCH characters of one are removed like all of it.
@@ -47,7 +47,7 @@ def remove_secrets(text: str, secrets: Iterable[str]) -> str:
 
 
 def _remove(text: str, secret: str) -> str:
-    """Removes every run of MIN_MATCH letters and digits that is also in the secret."""
+    """Remove every run of MIN_MATCH letters and digits that is also in the secret."""
     runs = _runs(secret)
     letters, places = _alphanumerics(text)
     hits = [at for at in range(len(letters) - MIN_MATCH + 1) if letters[at : at + MIN_MATCH] in runs]
@@ -61,14 +61,14 @@ def _remove(text: str, secret: str) -> str:
 
 
 def _remove_short(text: str, secret: str) -> str:
-    """Removes a secret too short to be matched by a part, unless it may be an ordinary word or number."""
+    """Remove a secret too short to be matched by a part, unless it may be an ordinary word or number."""
     if len(secret) < MIN_SECRET or secret.isalpha() or secret.isdigit():
         return text
     return _remove_cut_off(re.sub(re.escape(secret), _REMOVED, text, flags=re.IGNORECASE), secret)
 
 
 def _remove_cut_off(text: str, secret: str) -> str:
-    """Removes the beginning of the secret from a text that was cut off inside it."""
+    """Remove the beginning of the secret from a text that was cut off inside it."""
     for length in range(len(secret) - 1, 3, -1):
         if text.endswith(f"{secret[:length]}…"):
             return f"{text[: -length - 1]}{_REMOVED}…"
@@ -76,7 +76,7 @@ def _remove_cut_off(text: str, secret: str) -> str:
 
 
 def _alphanumerics(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Returns the letters and digits of a text in lower case, escapes decoded, and the place of each."""
+    """Return the letters and digits of a text in lower case, escapes decoded, and the place of each."""
     found: list[str] = []
     places: list[tuple[int, int]] = []
     for match in _CHARACTER.finditer(text):
@@ -90,7 +90,7 @@ def _alphanumerics(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _runs(secret: str) -> set[str]:
-    """Returns the runs of MIN_MATCH letters and digits in a secret, its hexadecimal and its base64."""
+    """Return the runs of MIN_MATCH letters and digits in a secret, its hexadecimal and its base64."""
     from base64 import b64encode  # errors are rare: not part of a cold start
 
     raw = secret.encode()

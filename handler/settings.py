@@ -81,7 +81,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Reads the settings of this process. An empty variable counts as absent. Raises InvalidSetting."""
+    """Read the settings of this process. An empty variable counts as absent. Raises InvalidSetting."""
     environment = dict(os.environ if environment is None else environment)
     given = {
         field: read(f"SLUICE_{field.upper()}", text)
@@ -92,5 +92,5 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def process_environment() -> MutableMapping[str, str]:
-    """Returns the environment itself. The runtime loop sets the trace id that botocore reads there."""
+    """Return the environment itself. The runtime loop sets the trace id that botocore reads there."""
     return os.environ

@@ -88,13 +88,13 @@ class Answer:
         return self.drive(self)
 
     async def aclose(self) -> None:
-        """Closes the connection to the provider at once, whatever it still sends. May be called twice."""
+        """Close the connection to the provider at once, whatever it still sends. May be called twice."""
         if self.stream is not None:
             self._settle(self.stream)
             await self.stream.source.aclose()
 
     def _settle(self, stream: Stream) -> None:
-        """Records how an attempt ended, or was left."""
+        """Record how an attempt ended, or was left."""
         if stream.settled:
             return
         stream.settled, source, frames = True, stream.source, stream.frames
@@ -110,7 +110,7 @@ class Answer:
 
 
 async def read_frames(source: ByteSource, frames: ClientStream | MergedStream) -> bytes:
-    """Reads the next bytes and returns the frames that they complete; at the end, the last frames."""
+    """Read the next bytes and return the frames that they complete; at the end, the last frames."""
     try:
         data = await source.read(
             started=frames.content, content_bytes=frames.content_bytes, patience=frames.patience

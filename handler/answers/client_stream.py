@@ -30,7 +30,7 @@ USAGE_WAIT, END_WAIT, LATE_USAGE_WAIT = 20.0, 5.0, 0.1
 
 
 def content_of(chunk: Mapping[str, Any]) -> int | None:
-    """Counts the text in a chunk's content, in UTF-8 bytes; None for a chunk without content.
+    """Count the text in a chunk's content, in UTF-8 bytes; None for a chunk without content.
 
     Any content at all, a text or not, commits the gateway to its provider.
     """
@@ -55,7 +55,7 @@ class Edits(Protocol):
         ...
 
     def text(self, text: str) -> None:
-        """Records plain text that went to the client unchanged."""
+        """Record plain text that went to the client unchanged."""
         ...
 
     def sent(self) -> Sent | None:
@@ -106,11 +106,11 @@ class ClientStream:
         self.content_bytes = 0  # of the text that the upstream brought
 
     def feed(self, data: bytes) -> bytes:
-        """Returns the frames that `data` completes. A failure is kept in `failure`, after those frames."""
+        """Return the frames that `data` completes. A failure is kept in `failure`, after those frames."""
         return self._collect(self._feed, data)
 
     def close(self, why: UpstreamError | None = None) -> bytes:
-        """Returns the last frames, when the provider's bytes end. `why`: used if the answer is incomplete."""
+        """Return the last frames, when the provider's bytes end. `why`: used if the answer is incomplete."""
         frames = self._collect(self._close, b"")
         if self.failure is None or self.failure.failure_class == "schema":
             return frames
@@ -195,7 +195,7 @@ class ClientStream:
         self.ended = True
 
     def _chunks(self, chunks: Iterable[Json], text: str | None, frames: list[bytes]) -> None:
-        """Adds a frame for each chunk, made from the event's `text` where there is one."""
+        """Add a frame for each chunk, made from the event's `text` where there is one."""
         for chunk in chunks:
             size = content_of(chunk)
             if size is not None:
@@ -221,7 +221,7 @@ class ClientStream:
             frames.append(sse.encode(self._text(chunk, text)))
 
     def _note_end(self, choice: Json, *, content: bool) -> None:
-        """Waits less for the rest once all choices have a finish reason, unless they continue."""
+        """Wait less for the rest once all choices have a finish reason, unless they continue."""
         index = choice["index"]
         if content and index not in self._unfinished:
             self._unfinished.add(index)
@@ -233,7 +233,7 @@ class ClientStream:
                 self.patience = USAGE_WAIT if self._wants_usage and self.usage is None else END_WAIT
 
     def _explained(self, usage_chunk: Json) -> Json:
-        """Puts the explanation, if one was asked for, into the usage chunk, which is the last one."""
+        """Put the explanation, if one was asked for, into the usage chunk, which is the last one."""
         if self._explanation is None:
             return usage_chunk
         explained = {**usage_chunk, "sluice": self._explanation}

@@ -22,7 +22,7 @@ def whole(
     price: Price | None,
     wasted: Sequence[WastedUsage] = (),
 ) -> bytes:
-    """Edits a whole answer for the client. text: parses to `body`.
+    """Edit a whole answer for the client. text: parses to `body`.
 
     price: given if the client asked for the cost.
     """

@@ -72,14 +72,14 @@ class EventTemplate:
         return None
 
     def observe(self, text: str, event: Mapping[str, Any], edited: str) -> None:
-        """Observes an event. `edited`: the same event, of which only the `model` was changed."""
+        """Observe an event. `edited`: the same event, of which only the `model` was changed."""
         if not (self._prefix and text.startswith(self._prefix)):
             self._learn_model(text, edited)
         elif self._left:
             self._pending = text, event  # learned later, because a client waits for this text
 
     def forget(self) -> None:
-        """Forgets what events have in common, except the model; it is learned again."""
+        """Forget what events have in common, except the model; it is learned again."""
         self._affixes = self._pending = None
 
     def _learn(self, text: str, event: Mapping[str, Any]) -> None:

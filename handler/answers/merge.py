@@ -115,7 +115,7 @@ class Choice:
         return {**chunk, **whole.head, "choices": own if self._started or not own else self._start(own)}
 
     def _start(self, own: list[Json]) -> list[Json]:
-        """Adds the earlier choices that have not begun, because OpenAI's library takes choices in order."""
+        """Add the earlier choices that have not begun, because OpenAI's library takes choices in order."""
         whole, self._started = self._whole, True
         if self._index < whole.introduced:  # another stream has introduced this choice, with its role
             delta = {name: value for name, value in (own[0].get("delta") or {}).items() if name != "role"}
@@ -126,7 +126,7 @@ class Choice:
         return [*({"index": index, **first} for index in before), *own]
 
     def text(self, text: str) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def sent(self) -> None:
         return None

@@ -114,7 +114,7 @@ class SentText:
         return chunk
 
     def text(self, text: str) -> None:
-        """Records text that went to the client."""
+        """Record text that went to the client."""
         if self._plain:
             self._text.write(text)
             self._plain = self._text.tell() <= MAX_SENT

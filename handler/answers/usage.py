@@ -111,7 +111,7 @@ def dollars_of(wasted: Iterable[WastedUsage]) -> float | None:
 
 
 def summed(usage: Mapping[str, Any], wasted: Iterable[WastedUsage]) -> dict[str, Any]:
-    """Adds the usage of earlier attempts to a completion's usage object, in the members that it has."""
+    """Add the usage of earlier attempts to a completion's usage object, in the members that it has."""
     more = sum((used for _, used in wasted), start=Usage())
     details = {
         "prompt_tokens_details": {"cached_tokens": more.cached},
@@ -136,7 +136,7 @@ def _count(usage: object, name: str) -> int:
 
 
 def part_bytes(part: Mapping[str, Any]) -> int:
-    """Counts the text of a message or a delta, in UTF-8 bytes."""
+    """Count the text of a message or a delta, in UTF-8 bytes."""
     calls = part.get("tool_calls")
     made = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     called = (call.get(kind) for call in made for kind in ("function", "custom"))

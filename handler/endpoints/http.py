@@ -77,7 +77,7 @@ class ClientDisconnected(Exception):
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """Reads and decodes the whole body. Raises GatewayError (too large, malformed), ClientDisconnected."""
+    """Read and decode the whole body. Raises GatewayError (too large, malformed), ClientDisconnected."""
     declared = headers.get("content-length", "").lstrip("0")
     if declared.isdecimal() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit):
         raise body_too_large(limit)

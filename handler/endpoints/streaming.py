@@ -120,7 +120,7 @@ class KeepAlive:
                     await self._over.wait()
 
     async def stop(self) -> bool:
-        """Stops the keep-alives and waits for one being sent. Returns True if the head has been sent."""
+        """Stop the keep-alives and wait for one being sent. Returns True if the head has been sent."""
         self._timer.cancel()
         self._over.set()
         if self._task is not None:
@@ -128,7 +128,7 @@ class KeepAlive:
         return self._head_sent
 
     async def aclose(self) -> None:
-        """Stops at once, even while a keep-alive is being sent."""
+        """Stop at once, even while a keep-alive is being sent."""
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()

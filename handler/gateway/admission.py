@@ -45,7 +45,7 @@ class AdmittedRequest(NamedTuple):
         return self.decision.explain(visible=frozenset((record.kind, record.id) for record in covering))
 
     def raise_if_refused(self) -> None:
-        """Raises the error of a request that the rules or a candidate's provider refuse."""
+        """Raise the error of a request that the rules or a candidate's provider refuse."""
         if self.decision.refusal is not None:
             raise refusal_error(self.decision.refusal, retry_after=self.policy.retry_after)
         for candidate in self.decision.candidates:
@@ -63,10 +63,10 @@ async def authenticate(gateway: Gateway, entry: RequestLog) -> Key:
 
 
 async def decide_on(gateway: Gateway, key: Key, body: bytes, entry: RequestLog) -> AdmittedRequest:
-    """Checks a chat request and decides which model is to answer. Raises GatewayError."""
+    """Check a chat request and decide which model is to answer. Raises GatewayError."""
     chat = parse(body, entry.headers, gateway.settings)
     policy = await gateway.policies.current()
-    facts = facts_of(chat, key=key, headers=entry.headers, now=gateway.now(), roll=gateway.random())
+    facts = facts_of(chat, key=key, headers=entry.headers, now=gateway.now(), random=gateway.random())
     cooling = gateway.cooldown.cooling()
     live = replace(policy.live, cooling=cooling) if cooling else policy.live
     decision = decide(facts, policy.ruleset, policy.catalog, live)
@@ -74,8 +74,8 @@ async def decide_on(gateway: Gateway, key: Key, body: bytes, entry: RequestLog) 
     return AdmittedRequest(chat, key, policy, decision, entry.headers)
 
 
-def facts_of(chat: Chat, *, key: Key, headers: Headers, now: datetime, roll: float) -> Facts:
-    """Return the facts that rules may ask about. `now`: in UTC; `roll`: random, 0 <= roll < 1."""
+def facts_of(chat: Chat, *, key: Key, headers: Headers, now: datetime, random: float) -> Facts:
+    """Return the facts that rules may ask about. `now`: in UTC; `random`: 0 <= random < 1."""
     return facts_of_request(
         chat.body,
         project=key.project,
@@ -86,7 +86,7 @@ def facts_of(chat: Chat, *, key: Key, headers: Headers, now: datetime, roll: flo
         tags=chat.tags,
         prefer=chat.prefer,
         at=now,
-        random=roll,
+        random=random,
     )
 
 

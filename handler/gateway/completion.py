@@ -13,7 +13,7 @@ from handler.upstream.headers import forwarded_headers
 
 
 def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Call:
-    """Returns the call for the relay, right after the decision. deadline: on the gateway's clock.
+    """Return the call for the relay, right after the decision. deadline: on the gateway's clock.
 
     Raises InvalidRequest for a schema that no answer can be checked against.
     """
@@ -38,7 +38,7 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
 
 
 async def complete(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
-    """Returns the answer: whole, or a stream at its first content. Raises UpstreamError.
+    """Return the answer: whole, or a stream at its first content. Raises UpstreamError.
 
     The log gets the time that was spent waiting on providers, which is not the gateway's overhead.
     """
@@ -55,7 +55,7 @@ async def complete(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
 
 
 def finish(gateway: Gateway, entry: RequestLog) -> None:
-    """Does the work that remains once the client has its answer."""
+    """Do the work that remains once the client has its answer."""
     answer = entry.answer
     gateway.cooldown.release(entry.decision)
     if answer is not None:

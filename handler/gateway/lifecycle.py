@@ -37,12 +37,12 @@ class Gateway:
     random: Callable[[], float]  # 0 <= random < 1
 
     async def start(self) -> None:
-        """Reads what the first request needs, since init has a full processor. `health` reports failures."""
+        """Read what the first request needs, since init has a full processor. `health` reports failures."""
         with suppress(GatewayError):
             await self.policies.current()
 
     async def after_restore(self) -> None:
-        """Starts again from a snapshot, which may be weeks old and gives all instances one random state.
+        """Start again from a snapshot, which may be weeks old and gives all instances one random state.
 
         Dead connections need no action here, because the pool notices them.
         """
@@ -54,11 +54,11 @@ class Gateway:
         await self.start()
 
     async def aclose(self) -> None:
-        """Ends background work and closes every connection."""
+        """End background work and close every connection."""
         await self.settle()
         await self.relay.aclose()
 
     async def settle(self) -> None:
-        """Waits a limited time for background work, because Lambda freezes the instance between requests."""
+        """Wait a limited time for background work, because Lambda freezes the instance between requests."""
         background = (self.auth, self.policies.snapshot, self.policies.credentials, self.shared_cooldown)
         await asyncio.gather(*(each.settle(SETTLING) for each in background))

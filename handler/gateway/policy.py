@@ -28,7 +28,7 @@ class Policy(NamedTuple):
     retry_after: float | None  # seconds until more may be available; None: they are complete
 
     def unavailable(self, settings: Settings) -> Mapping[str, str]:
-        """Returns why each provider that a record or a setting turned on cannot be used, by provider name."""
+        """Return why each provider that a record or a setting turned on cannot be used, by provider name."""
         on = {record.id for record in self.ruleset.enabled("provider")} | settings.providers
         return {name: why for name, why in self.live.unavailable.items() if name in on}
 
@@ -46,7 +46,7 @@ class Policies:
     _warnings: tuple[RuleSet, tuple[dict[str, str], ...]] | None = None
 
     async def current(self) -> Policy:
-        """Returns the current policy. Raises GatewayError while no rules could be read."""
+        """Return the current policy. Raises GatewayError while no rules could be read."""
         view, last = await self.snapshot.current(), self.latest
         if last is None or last.ruleset is not view.ruleset:
             table = provider_rows(
@@ -74,7 +74,7 @@ class Policies:
         return self.latest.live.available if self.latest else frozenset()
 
     def observe_first_token(self, candidate: str, seconds: float) -> None:
-        """Records the seconds to a candidate's first content, which the preference `fast` goes by."""
+        """Record the seconds to a candidate's first content, which the preference `fast` goes by."""
         last = self.first_token.get(candidate, seconds)
         self.first_token[candidate] = last + SMOOTHING * (seconds - last)
 

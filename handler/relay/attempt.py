@@ -48,7 +48,7 @@ async def make_attempt(
     stopwatch: Stopwatch,
     wasted: list[WastedUsage],
 ) -> Answer:
-    """Asks one candidate once. Returns its answer: whole, or a stream at its first content.
+    """Ask one candidate once. Returns its answer: whole, or a stream at its first content.
 
     repair_of: the mismatch of this candidate's previous answer, which this attempt has to correct. wasted:
     gets the usage of an attempt without an answer. Raises UpstreamError, with everything closed.
@@ -121,7 +121,7 @@ def prepare(
     continuation: Continuation | None = None,
     repair_of: SchemaMismatch | None = None,
 ) -> tuple[Call, SchemaAttempt | None]:
-    """Returns the call as one attempt sends it, and how the attempt asks for structured output, if it does.
+    """Return the call as one attempt sends it, and how the attempt asks for structured output, if it does.
 
     If nothing changes, that is `call` itself. No I/O.
     """

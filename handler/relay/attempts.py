@@ -58,7 +58,7 @@ class Relay:
     async def complete(
         self, call: Call, wasted: list[WastedUsage] | None = None, attempts: list[AttemptRecord] | None = None
     ) -> Answer:
-        """Returns the answer: whole, or a stream at its first content. Raises UpstreamError if all fail.
+        """Return the answer: whole, or a stream at its first content. Raises UpstreamError if all fail.
 
         Cancellation closes the connection to the provider at once. Every attempt is added to `attempts`, and
         the usage of failed ones to `wasted`, so a caller that gets no answer has them too.
@@ -72,7 +72,7 @@ class Relay:
         return await loop.answer()
 
     async def aclose(self) -> None:
-        """Closes the connections that were kept."""
+        """Close the connections that were kept."""
         await self.services.client.aclose()
 
 
@@ -178,7 +178,7 @@ class AttemptLoop:
     # A stream, to its end.
 
     async def frames(self, answer: Answer) -> AsyncGenerator[bytes, None]:
-        """Yields the stream for the client: one or more server-sent events at a time.
+        """Yield the stream for the client: one or more server-sent events at a time.
 
         The last event is `data: [DONE]`, or an error event if the answer broke off. Iterate once. To stop
         early, call `aclose` of this iterator or of the answer.
@@ -209,7 +209,7 @@ class AttemptLoop:
             answer.waited = stream.source.waited
 
     async def _resume(self, answer: Answer, failure: UpstreamError) -> Stream | None:
-        """Asks for the rest of a stream that broke off. Returns the stream that continues it, or None."""
+        """Ask for the rest of a stream that broke off. Returns the stream that continues it, or None."""
         assert answer.stream is not None
         broken = answer.stream
         broken.redact_credential(failure)
@@ -247,7 +247,7 @@ class AttemptLoop:
     # A hedge.
 
     async def _hedged(self, candidate: Candidate, after: float) -> Answer | Failed:
-        """Asks a candidate, and a second one as well when the first is silent for `after` seconds."""
+        """Ask a candidate, and a second one as well when the first is silent for `after` seconds."""
         began = self._stopwatch.clock()
         failures = len(self._failures)
 
@@ -272,7 +272,7 @@ class AttemptLoop:
         )
 
     async def _discard(self, result: Answer | Failed) -> None:
-        """Closes an answer that came at the same moment as the accepted one."""
+        """Close an answer that came at the same moment as the accepted one."""
         if isinstance(result, Answer):
             await result.aclose()
             self._attempts.append(result.attempts[-1]._replace(failure_class="cancelled"))

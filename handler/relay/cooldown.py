@@ -80,12 +80,12 @@ class Cooldown:
         self.invalidate()
 
     def invalidate(self) -> None:
-        """Forgets everything, as after a restore."""
+        """Forget everything, as after a restore."""
         self._seen: dict[str, _Candidate] = {}
         self._open: dict[str, _Candidate] = {}  # those of them that are not working
 
     def observe(self, id: str, failure_class: str, retry_after: float | None = None) -> None:
-        """Records an attempt: "ok" or its failure class, and the provider's Retry-After in seconds."""
+        """Record an attempt: "ok" or its failure class, and the provider's Retry-After in seconds."""
         now = self._now()
         if failure_class == "ok":
             self._succeeded(id, now)
@@ -105,19 +105,19 @@ class Cooldown:
         return {id: left for id, one in self._open.items() if (left := one.left(now)) is not None}
 
     def probe(self, id: str, holder: object) -> None:
-        """Starts a probe of the candidate if one is due. `holder`: the request that asks it first."""
+        """Start a probe of the candidate if one is due. `holder`: the request that asks it first."""
         one, now = self._open.get(id), self._now()
         if one is not None and one.left(now) is None:
             one.probe, one.probe_until = holder, now + PROBE
 
     def release(self, holder: object) -> None:
-        """Ends the probe of a request that is over. If it had no result, another request may probe."""
+        """End the probe of a request that is over. If it had no result, another request may probe."""
         for one in self._open.values():
             if one.probe is holder:
                 one.probe = None
 
     def adopt(self, id: str, opening: Opening) -> None:
-        """Takes over another instance's opening, unless this instance has seen something since."""
+        """Take over another instance's opening, unless this instance has seen something since."""
         now, one = self._now(), self._of(id)
         until = min(opening.until, opening.at + MAX_RETRY_AFTER)
         current = now - opening.at > -CLOCK_SKEW and now < until + IN_A_ROW
@@ -126,7 +126,7 @@ class Cooldown:
             self._begin(id, one, Opening(opening.at, until, max(opening.level, 1)))
 
     def reopened(self, ids: Iterable[str]) -> None:
-        """Allows a probe of these candidates now, because another instance saw them work again."""
+        """Allow a probe of these candidates now, because another instance saw them work again."""
         now = self._now()
         for id in ids:
             one = self._open.get(id)

@@ -52,7 +52,7 @@ class Failover:
         return self._next_candidate()
 
     def another(self, candidate: Candidate) -> Candidate | None:
-        """Takes the next candidate that is not `candidate` out of the queue, for a hedge."""
+        """Take the next candidate that is not `candidate` out of the queue, for a hedge."""
         for other in self._queue:
             if other.id != candidate.id:
                 self._queue.remove(other)
@@ -66,7 +66,7 @@ class Failover:
         return not error.action.failover
 
     def note(self, candidate: Candidate, error: UpstreamError, now: float) -> None:
-        """Records what a failure says about later attempts."""
+        """Record what a failure says about later attempts."""
         if error.failure_class == "rate_limit":
             given = error.retry_after
             self._limited[candidate.id] = (now + (2.0**self._waits if given is None else given), candidate)
@@ -76,7 +76,7 @@ class Failover:
     def after(
         self, candidate: Candidate, error: UpstreamError, *, now: float, deadline: float, again: bool = True
     ) -> Step | None:
-        """Returns the step that follows a failure of `candidate`; None if the call has failed.
+        """Return the step that follows a failure of `candidate`; None if the call has failed.
 
         now, deadline: on the same clock. again: the step may be another attempt with `candidate`.
         """
@@ -113,7 +113,7 @@ class Failover:
         return Step(candidate, delay) if delay <= MAX_RETRY_DELAY else None
 
     def _after_short_limit(self, candidate: Candidate, error: UpstreamError) -> Step | None:
-        """Retries a rate-limited candidate once, where its limit ends soon: it may have the prompt cached."""
+        """Retry a rate-limited candidate once, where its limit ends soon: it may have the prompt cached."""
         delay = error.retry_after
         if not self._queue or delay is None or delay > self._retry_after_max:
             return None
@@ -149,7 +149,7 @@ class Failover:
 
 
 def failover_of(decision: Decision, jitter: Callable[[], float]) -> Failover:
-    """Makes the failover of a decision, with the settings of its rule."""
+    """Make the failover of a decision, with the settings of its rule."""
     effects = decision.effects
     return Failover(
         decision.candidates,

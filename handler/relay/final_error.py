@@ -19,7 +19,7 @@ def final_error(
     pinned: bool = False,
     broke_off: bool = False,
 ) -> UpstreamError:
-    """Makes the caller's error of all failures.
+    """Make the caller's error of all failures.
 
     model: the candidate of the last failure, if not the last attempt's. pinned: the request named the one
     model that was tried. broke_off: a stream had begun, and the error goes into it.

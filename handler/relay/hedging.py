@@ -17,7 +17,7 @@ async def race(
     settles: Callable[[T], bool],
     discard: Callable[[T], Awaitable[None]],
 ) -> T:
-    """Runs `first` and, when it has no result after `after` seconds, `second()` at the same time.
+    """Run `first` and, when it has no result after `after` seconds, `second()` at the same time.
 
     Returns the first result that `settles` the race, or else the last. The other run is cancelled; if it
     already has a result, `discard` gets it.

@@ -30,7 +30,7 @@ MAX_BUFFERED = 8_000_000  # bytes of a stream that the client has nothing of yet
 
 
 async def send_and_read(attempt: Attempt, client: Client) -> Answer:
-    """Sends the request of an attempt and reads the answer. Raises UpstreamError."""
+    """Send the request of an attempt and read the answer. Raises UpstreamError."""
     try:
         response = await client.post(attempt.request, attempt.limits, attempt.stopwatch)
         return await closing_on_failure(attempt, response, _read(attempt, response))
@@ -41,7 +41,7 @@ async def send_and_read(attempt: Attempt, client: Client) -> Answer:
 
 
 async def closing_on_failure(attempt: Attempt, source: ByteSource, reading: Awaitable[Answer]) -> Answer:
-    """Returns the answer that `reading` gives. Closes `source`, unless the answer is a stream."""
+    """Return the answer that `reading` gives. Closes `source`, unless the answer is a stream."""
     answer = None
     try:
         answer = await reading
@@ -70,7 +70,7 @@ async def _read(attempt: Attempt, response: UpstreamResponse) -> Answer:
 
 
 async def check_response(attempt: Attempt, response: UpstreamResponse) -> None:
-    """Raises UpstreamError for a response without an answer, or without a stream where one was asked for."""
+    """Raise UpstreamError for a response without an answer, or without a stream where one was asked for."""
     if response.status >= 400:
         body = (await response.whole(MAX_ERROR))[:MAX_ERROR]
         raise attempt.translator.error(response.status, response.headers, body)
@@ -196,7 +196,7 @@ def _client_stream(attempt: Attempt, chunks: StreamDecoder) -> ClientStream:
 
 
 async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStream | MergedStream) -> Answer:
-    """Reads a stream to its first content. The usage of a stream that fails goes to `attempt.wasted`."""
+    """Read a stream to its first content. The usage of a stream that fails goes to `attempt.wasted`."""
     answer = None
     try:
         answer = await _start_stream(attempt, source, stream)
@@ -207,7 +207,7 @@ async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStrea
 
 
 async def _start_stream(attempt: Attempt, source: ByteSource, stream: ClientStream | MergedStream) -> Answer:
-    """Reads to the first content that is new to the client; to the end, where a rule buffers."""
+    """Read to the first content that is new to the client; to the end, where a rule buffers."""
     buffered, first_token = bytearray(), None
     most = MAX_BUFFERED if attempt.call.decision.effects.recovery == "buffer" else 0
     while not stream.ended and (not stream.sent or len(buffered) <= most):

@@ -55,7 +55,7 @@ class SharedCooldown:
         cooldown.on_change = self._changed
 
     def refresh(self) -> None:
-        """Starts reading what other instances saw."""
+        """Start reading what other instances saw."""
         if len(self._tasks) < MAX_TASKS:
             self._tasks.start(self._read(), self._failed)
 
@@ -63,7 +63,7 @@ class SharedCooldown:
         await self._tasks.settle(seconds)
 
     def invalidate(self) -> None:
-        """Forgets everything, as after a restore."""
+        """Forget everything, as after a restore."""
         self._tasks.cancel()
         self._known = {}
         self._cooldown.invalidate()

@@ -35,7 +35,7 @@ _ONE_REQUESTS = frozenset({"idempotency-key"})  # headers that identify one requ
 
 
 def split(call: Call, row: Provider, translator: Translator) -> Sequence[Call]:
-    """Returns one call for each choice; only `call` if the provider gives all choices to one request."""
+    """Return one call for each choice; only `call` if the provider gives all choices to one request."""
     n = int(call.body.get("n") or 1)
     if n == 1 or (translator.supports_n and "n" not in row.quirks.unable):
         return (call,)
@@ -48,7 +48,7 @@ def split(call: Call, row: Provider, translator: Translator) -> Sequence[Call]:
 
 
 async def together(attempts: Sequence[Attempt], client: Client) -> Answer:
-    """Sends all attempts at once and merges their answers into one. Raises UpstreamError when one fails."""
+    """Send all attempts at once and merge their answers into one. Raises UpstreamError when one fails."""
     first = attempts[0]
     if not first.call.chat.stream:
         return await _whole(attempts, client)

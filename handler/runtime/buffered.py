@@ -18,7 +18,7 @@ Entry = Callable[[Any, Any], dict[str, Any]]  # of Lambda's own client: event an
 
 
 def http_only(entry: Entry, settle: Callable[[], Coroutine[Any, Any, None]]) -> Entry:
-    """Wraps a buffered entry so that an event that is not an HTTP request is answered with an error.
+    """Wrap a buffered entry so that an event that is not an HTTP request is answered with an error.
 
     A schedule that keeps an instance warm would otherwise fail, be retried and be counted as an error.
     `settle` ends background work: once the answer is returned the instance may be frozen.
@@ -39,7 +39,7 @@ def http_only(entry: Entry, settle: Callable[[], Coroutine[Any, Any, None]]) -> 
 
 
 def __getattr__(name: str) -> Any:
-    """Makes `handler` when Lambda's client looks it up, which is still part of init."""
+    """Make `handler` when Lambda's client looks it up, which is still part of init."""
     if name != "handler":
         raise AttributeError(name)
     logging.getLogger("mangum").setLevel(logging.WARNING)  # the app writes a line per request itself

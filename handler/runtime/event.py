@@ -24,7 +24,7 @@ _UNREADABLE = "This function answers HTTP requests at its URL. The event is not 
 
 
 def parse_event(event: bytes) -> Any:
-    """Parses an event as Lambda's own client does; None if it is not JSON."""
+    """Parse an event as Lambda's own client does; None if it is not JSON."""
     try:
         return json.loads(event)
     except (ValueError, RecursionError):
@@ -32,7 +32,7 @@ def parse_event(event: bytes) -> Any:
 
 
 def to_asgi(event: Any, context: Any) -> tuple[MutableMapping[str, Any], bytes]:
-    """Returns the ASGI scope and the body of an HTTP event. Raises InvalidRequest for any other event."""
+    """Return the ASGI scope and the body of an HTTP event. Raises InvalidRequest for any other event."""
     try:
         kinds = (HTTPGateway, APIGateway)
         kind = next(kind for kind in kinds if kind.infer(event, context, _CONFIG))
@@ -47,7 +47,7 @@ def to_asgi(event: Any, context: Any) -> tuple[MutableMapping[str, Any], bytes]:
 
 
 def encode_prelude(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Encodes status and headers as JSON: one value per name, cookies apart, NUL escaped."""
+    """Encode status and headers as JSON: one value per name, cookies apart, NUL escaped."""
     joined: dict[str, str] = {}
     cookies = []
     for raw_name, raw_value in headers:

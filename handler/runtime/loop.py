@@ -37,20 +37,20 @@ class Hooks(Protocol):
     """Called by the runtime between requests, on the loop that serves them."""
 
     async def start(self) -> None:
-        """Prepares before the first request: init has a full processor, requests have a share."""
+        """Prepare before the first request: init has a full processor, requests have a share."""
 
     async def settle(self) -> None:
-        """Ends background work after each request, before the instance may be frozen."""
+        """End background work after each request, before the instance may be frozen."""
 
     async def after_restore(self) -> None:
-        """Drops state that is stale or must not be shared, random numbers too, after a restore."""
+        """Drop state that is stale or must not be shared, random numbers too, after a restore."""
 
 
 Build = Callable[[], tuple[App, Hooks]]
 
 
 async def run(build: Build, environment: MutableMapping[str, str], *, log: Log | None = None) -> int:
-    """Serves until the Runtime API is gone. Returns the exit code, which is never zero."""
+    """Serve until the Runtime API is gone. Returns the exit code, which is never zero."""
     api = RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
     try:
         return await _serve(api, build, environment, log or json_lines())
@@ -81,7 +81,7 @@ async def _serve(api: RuntimeApi, build: Build, environment: MutableMapping[str,
 
 
 async def _restore(api: RuntimeApi, hooks: Hooks, log: Log) -> int:
-    """Performs the SnapStart handshake. Returns 0, or an exit code if it failed."""
+    """Perform the SnapStart handshake. Returns 0, or an exit code if it failed."""
     try:
         await api.restore()
     except (RuntimeApiError, OSError, EOFError) as error:
@@ -95,14 +95,14 @@ async def _restore(api: RuntimeApi, hooks: Hooks, log: Log) -> int:
 
 
 def _set_trace_id(environment: MutableMapping[str, str], invocation: Invocation) -> None:
-    """Sets the trace id of the request where botocore and the X-Ray SDK read it."""
+    """Set the trace id of the request where botocore and the X-Ray SDK read it."""
     environment.pop("_X_AMZN_TRACE_ID", None)
     if invocation.trace_id:
         environment["_X_AMZN_TRACE_ID"] = invocation.trace_id
 
 
 async def handle(api: RuntimeApi, app: App, hooks: Hooks, invocation: Invocation, log: Log) -> None:
-    """Answers one event. The client does not wait for `settle`, nor for the app after its last piece."""
+    """Answer one event. The client does not wait for `settle`, nor for the app after its last piece."""
     id = {"aws_request_id": invocation.aws_request_id}
     try:
         scope, body = to_asgi(parse_event(invocation.event), invocation)
@@ -127,7 +127,7 @@ def _seconds_left(invocation: Invocation) -> float:
 
 
 async def _run(work: Coroutine[Any, Any, None], seconds: float | None) -> BaseException | None:
-    """Runs `work` as a task. Returns what it raised, or TimeoutError if it was stopped after `seconds`."""
+    """Run `work` as a task. Returns what it raised, or TimeoutError if it was stopped after `seconds`."""
     task = asyncio.create_task(work)
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
@@ -152,7 +152,7 @@ class RequestCycle:
         await app(scope, self.receive, self.send)
 
     async def receive(self) -> Message:
-        """Returns the whole body, then waits for the end of the answer: Lambda reports no disconnect."""
+        """Return the whole body, then wait for the end of the answer: Lambda reports no disconnect."""
         if (body := self._request) is not None:
             self._request = None
             return {"type": "http.request", "body": body, "more_body": False}
@@ -160,7 +160,7 @@ class RequestCycle:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Sends one ASGI message. Raises OSError if Lambda no longer takes the answer."""
+        """Send one ASGI message. Raises OSError if Lambda no longer takes the answer."""
         if message["type"] == "http.response.start" and self._response is None:
             status = message["status"]
             self._empty_allowed = status in BODYLESS
@@ -192,7 +192,7 @@ class RequestCycle:
         await self.send({"type": "http.response.body", "body": body})
 
     async def finish(self, failed: BaseException | None, log: Log) -> None:
-        """Ends the answer, and reads what Lambda replies. Raises OSError, EOFError, RuntimeApiError.
+        """End the answer, and read what Lambda replies. Raises OSError, EOFError, RuntimeApiError.
 
         failed: why the app failed, if it did.
         """

@@ -70,13 +70,13 @@ class Response:
         await self._writer.drain()
 
     async def end(self, error: BaseException | None = None) -> None:
-        """Ends the stream. An error goes into its trailers, which Lambda reads and no HTTP client sees."""
+        """End the stream. An error goes into its trailers, which Lambda reads and no HTTP client sees."""
         trailers = b"" if error is None else _trailers(error)
         self._writer.write(b"0\r\n" + trailers + b"\r\n")
         await self._writer.drain()
 
     async def reply(self) -> Reply:
-        """Reads Lambda's response to the whole answer, and closes the connection."""
+        """Read Lambda's response to the whole answer, and close the connection."""
         try:
             return await _read(self._reader)
         finally:
@@ -92,7 +92,7 @@ class RuntimeApi:
         self._polling: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def next(self) -> Invocation:
-        """Waits for the next event, without a limit."""
+        """Wait for the next event, without a limit."""
         return _invocation(await self._get("/invocation/next"))
 
     def close(self) -> None:
@@ -100,11 +100,11 @@ class RuntimeApi:
             self._polling[1].close()
 
     async def restore(self) -> None:
-        """Allows Lambda to take a SnapStart snapshot; returns in an instance that was restored from it."""
+        """Allow Lambda to take a SnapStart snapshot; returns in an instance that was restored from it."""
         await self._get("/restore/next")
 
     async def respond(self, invocation: Invocation, prelude: bytes) -> Response:
-        """Begins an answer. The prelude (status and headers) is a chunk of its own, sent at once."""
+        """Begin an answer. The prelude (status and headers) is a chunk of its own, sent at once."""
         id = invocation.invocation_id
         response = await self._send(
             f"POST {BASE}/invocation/{invocation.aws_request_id}/response",
@@ -174,7 +174,7 @@ def _report_of(error: BaseException) -> bytes:
 
 
 def _trailers(error: BaseException) -> bytes:
-    """Returns the trailers. The body is in base64, because a line end in it would break the framing."""
+    """Return the trailers. The body is in base64, because a line end in it would break the framing."""
     body = base64.b64encode(_report_of(error))
     return b"Lambda-Runtime-Function-Error-Type: %b\r\nLambda-Runtime-Function-Error-Body: %b\r\n" % (
         _type_of(error).encode(),

@@ -53,7 +53,7 @@ class CanonicalSchema(NamedTuple):
 
 
 def canonicalize(schema: Json) -> CanonicalSchema:
-    """Rewrites a schema in canonical form. Raises BadSchema."""
+    """Rewrite a schema in canonical form. Raises BadSchema."""
     anchors = _anchors(schema)
     references: dict[Any, SchemaPath] = {}
     length = 0
@@ -73,7 +73,7 @@ def canonicalize(schema: Json) -> CanonicalSchema:
 
 
 def subschemas(schema: Any) -> Iterator[tuple[SchemaPath, Json]]:
-    """Yields every subschema that is an object, with its path, the root first."""
+    """Yield every subschema that is an object, with its path, the root first."""
     left: list[tuple[SchemaPath, Any]] = [((), schema)]
     while left:
         path, subschema = left.pop()
@@ -93,7 +93,7 @@ def _children(schema: Json) -> Iterator[tuple[SchemaPath, Any]]:
 
 
 def _rewrite(subschema: Any, pointers: Mapping[str, str]) -> Any:
-    """Returns the subschema without unknown keywords, its references as pointers."""
+    """Return the subschema without unknown keywords, its references as pointers."""
     if not isinstance(subschema, dict):
         return subschema
     new: Json = {}
@@ -112,7 +112,7 @@ def _rewrite(subschema: Any, pointers: Mapping[str, str]) -> Any:
 
 
 def _check(subschema: Json, *, at_root: bool) -> None:
-    """Raises BadSchema for a keyword that validators read in different ways."""
+    """Raise BadSchema for a keyword that validators read in different ways."""
     if "$id" in subschema and not at_root:
         raise BadSchema("`$id` is allowed only at the root")
     for keyword in subschema.keys() & _UNSUPPORTED:
@@ -137,7 +137,7 @@ def _anchors(schema: Json) -> dict[str, SchemaPath]:
 
 
 def _parse_reference(reference: Any, anchors: Mapping[str, SchemaPath]) -> SchemaPath:
-    """Returns the path of a reference. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
+    """Return the path of a reference. https://datatracker.ietf.org/doc/html/rfc6901#section-6"""
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise BadSchema("`$ref` may point only into the schema itself (#...)")
     try:
@@ -153,7 +153,7 @@ def _parse_reference(reference: Any, anchors: Mapping[str, SchemaPath]) -> Schem
 
 
 def _resolve(root: Json, path: SchemaPath) -> Any:
-    """Returns the subschema at a path. Raises BadSchema if there is none, as inside data."""
+    """Return the subschema at a path. Raises BadSchema if there is none, as inside data."""
     found: Any = root
     inside = False  # a list of schemas, or an object of them
     for step in path:

@@ -9,7 +9,7 @@ _CORRECTION = "Your answer does not match the required format: {problem}. Send t
 
 
 def with_correction(chat: Json, mismatch: SchemaMismatch) -> Json:
-    """Returns the chat with the answer and the request to correct it. Unchanged parts are shared."""
+    """Return the chat with the answer and the request to correct it. Unchanged parts are shared."""
     answer = (mismatch.answer_text or "")[:MOST_QUOTED].strip() or "(nothing)"
     again = _CORRECTION.format(problem=mismatch.problem)
     turns = [{"role": "assistant", "content": answer}, {"role": "user", "content": again}]

@@ -47,7 +47,7 @@ class OutputContract(NamedTuple):
 
 
 def output_contract(body: Json, *, ours: bool = False) -> OutputContract | None:
-    """Returns the contract of a chat; None for text. ours: its schema was given as `output_schema`.
+    """Return the contract of a chat; None for text. ours: its schema was given as `output_schema`.
 
     Raises InvalidRequest for a schema that no answer can be checked against.
     """
@@ -80,7 +80,7 @@ def mode_of(
     translator: Translator,
     refused: Collection[str] = (),
 ) -> str:
-    """Chooses the mode for a model. `refused`: the modes that it has refused."""
+    """Choose the mode for a model. `refused`: the modes that it has refused."""
     if NATIVE not in refused and supports_natively(contract, chat, model, row, translator):
         return NATIVE
     schema = contract.schema

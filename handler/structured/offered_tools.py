@@ -16,7 +16,7 @@ _PROBLEM = "it calls a tool that was not offered"
 
 
 def check_calls(completion: Json, chat: Json) -> None:
-    """Raises SchemaMismatch for a completion that calls a tool that the chat did not offer."""
+    """Raise SchemaMismatch for a completion that calls a tool that the chat did not offer."""
     messages = [choice["message"] for choice in completion["choices"]]
     if any(message.get("tool_calls") or message.get("function_call") for message in messages):
         offered = offered_tools(chat)
@@ -25,7 +25,7 @@ def check_calls(completion: Json, chat: Json) -> None:
 
 
 def offered_only(decoder: StreamDecoder, chat: Json) -> StreamDecoder:
-    """Wraps a decoder. It raises SchemaMismatch at a call of a tool that the chat did not offer."""
+    """Wrap a decoder. It raises SchemaMismatch at a call of a tool that the chat did not offer."""
     offered = offered_tools(chat)
     return decoder if offered is None else _OfferedOnly(decoder, offered)
 
@@ -67,7 +67,7 @@ class _OfferedOnly:
 
 
 def _check(part: Json, offered: frozenset[str] | None) -> None:
-    """Raises SchemaMismatch for a message or a delta that calls any other tool."""
+    """Raise SchemaMismatch for a message or a delta that calls any other tool."""
     calls = [call.get(call.get("type") or "function") for call in part.get("tool_calls") or ()]
     for called in (*calls, part.get("function_call")):
         name = called.get("name") if isinstance(called, dict) else None

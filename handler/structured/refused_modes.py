@@ -26,7 +26,7 @@ def raise_if_mode_refused(
     row: Provider,
     schema: SchemaAttempt | None,
 ) -> None:
-    """Raises SchemaMismatch when the failure is due to the mode and a plainer mode is left.
+    """Raise SchemaMismatch when the failure is due to the mode and a plainer mode is left.
 
     chat: as it was sent. refused_modes: those that the candidate has refused so far. A failure that names
     another field of the request is the client's error, so nothing is raised.
@@ -48,7 +48,7 @@ def raise_if_mode_refused(
 
 
 def with_plain_tools(chat: Json) -> Json:
-    """Returns the chat without `strict`. Unchanged parts are shared."""
+    """Return the chat without `strict`. Unchanged parts are shared."""
     return {**chat, "tools": [_plain(tool) if is_strict(tool) else tool for tool in chat.get("tools") or ()]}
 
 

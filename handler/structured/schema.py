@@ -35,7 +35,7 @@ class Schema:
     """A schema, ready to validate answers."""
 
     def __init__(self, schema: Json) -> None:
-        """Raises BadSchema."""
+        """Raise BadSchema."""
         canonical = canonicalize(_replace_surrogates(schema))
         if sum(map(_count_patterns, subschemas(canonical.schema))) > MAX_PATTERNS:
             raise BadSchema(f"at most {MAX_PATTERNS} patterns")
@@ -43,7 +43,7 @@ class Schema:
         self._validator, self._counter.backtracks = _create_validator(canonical.schema)
 
     def find_mismatch(self, value: Any) -> str | None:
-        """Returns where and why `value` is invalid (`$.items[2].price: expected number`); None if valid."""
+        """Return where and why `value` is invalid (`$.items[2].price: expected number`); None if valid."""
         if is_deeper(value, MAX_DEPTH):
             return f"nested more than {MAX_DEPTH} deep"
         value = _replace_surrogates(value)
@@ -65,7 +65,7 @@ def _count_patterns(subschema: tuple[Any, Json]) -> int:
 
 
 def _create_validator(schema: Json) -> tuple[Any, bool]:
-    """Returns the library's validator, and True if its patterns need a backtracking engine."""
+    """Return the library's validator, and True if its patterns need a backtracking engine."""
     import jsonschema_rs  # takes 20 ms: not part of a cold start
 
     draft = schema.get("$schema")
@@ -92,7 +92,7 @@ def _compile(schema: Json, patterns: Any) -> Any:
 
 
 def _replace_surrogates(value: Any) -> Any:
-    """Returns the value with `?` for each half of a surrogate pair, which UTF-8 cannot encode."""
+    """Return the value with `?` for each half of a surrogate pair, which UTF-8 cannot encode."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()

@@ -62,7 +62,7 @@ class SchemaAttempt:
         return self.mode == TOOL
 
     def request(self, chat: Json) -> Json:
-        """Returns the chat to send. Unchanged parts are shared."""
+        """Return the chat to send. Unchanged parts are shared."""
         return _REQUESTS[self.mode](self, chat)
 
     def completion(self, completion: Json) -> Json:
@@ -74,7 +74,7 @@ class SchemaAttempt:
         return completion if all(map(operator.is_, before, after)) else {**completion, "choices": after}
 
     def check(self, message: Json, finish: str | None) -> None:
-        """Raises SchemaMismatch. Refusals, calls of the client's tools and answers cut off pass."""
+        """Raise SchemaMismatch. Refusals, calls of the client's tools and answers cut off pass."""
         other = message.get("refusal") or message.get("tool_calls") or message.get("function_call")
         if other or finish in _UNFINISHED:
             return
@@ -91,7 +91,7 @@ def schema_attempt(
     translator: Translator,
     repair_of: SchemaMismatch | None = None,
 ) -> SchemaAttempt | None:
-    """Returns how to ask this model; None if the chat needs no change, as for the model's own JSON mode."""
+    """Return how to ask this model; None if the chat needs no change, as for the model's own JSON mode."""
     refused = repair_of.refused_modes if repair_of else frozenset()
     mode = mode_of(contract, chat, model, row, translator, refused)
     if mode == NATIVE and contract.schema is None:
@@ -116,7 +116,7 @@ def _with_prompt(attempt: SchemaAttempt, chat: Json) -> Json:
 
 
 def _with_instruction(messages: list[Json], text: str) -> list[Json]:
-    """Adds the text to the end of the system message: some models take only one."""
+    """Add the text to the end of the system message: some models take only one."""
     first = messages[0]
     content = first.get("content")
     if first.get("role") not in ("system", "developer") or not content:
@@ -171,7 +171,7 @@ def _unwrap(attempt: SchemaAttempt, text: str) -> str:
 
 
 def _without_fence(attempt: SchemaAttempt, choice: Json) -> Json:
-    """Returns the choice without the code fence that many models put around the answer."""
+    """Return the choice without the code fence that many models put around the answer."""
     message = choice["message"]
     text = _text(message).strip()
     language, newline, inner = text[3:-3].partition("\n")

@@ -35,7 +35,7 @@ class WorkCounter:
     """Counts the work of validations against one schema."""
 
     def __init__(self, schema: CanonicalSchema) -> None:
-        """Raises BadSchema for a schema that would take the validator too long to compile."""
+        """Raise BadSchema for a schema that would take the validator too long to compile."""
         self._root, self._targets = schema
         self.backtracks = True  # its patterns need a backtracking engine
         nodes = [node for _, node in subschemas(self._root)]
@@ -50,7 +50,7 @@ class WorkCounter:
         return not is_small and self.count(value) >= MAX_WORK
 
     def count(self, value: Any) -> int:
-        """Returns the work, or some number of at least MAX_WORK."""
+        """Return the work, or some number of at least MAX_WORK."""
         left, count, sizes = [(self._root, value)], 0, _deep_sizes(value)
         while left and count + len(left) < MAX_WORK:
             schema, part = left.pop()
@@ -69,7 +69,7 @@ class WorkCounter:
                 yield from _PAIRS[keyword](value, part)
 
     def _work_on(self, schema: Json, part: Any, sizes: Mapping[int, int]) -> int:
-        """Counts the extra work of a schema on a part of the answer."""
+        """Count the extra work of a schema on a part of the answer."""
         if isinstance(part, str):
             return _bytes(part) // 1000 + self._work_of_pattern(schema.get("pattern"), _bytes(part))
         if not isinstance(part, dict | list):
@@ -81,7 +81,7 @@ class WorkCounter:
         return unique + len(part) * sum(1 + self._work_of_pattern(one, longest) for one in patterns)
 
     def _work_of_pattern(self, pattern: Any, length: int) -> int:
-        """Counts the work of matching a string of that many bytes."""
+        """Count the work of matching a string of that many bytes."""
         if not isinstance(pattern, str):
             return 0
         repeated = prod(int(found[2] or found[1]) or 1 for found in _REPEATED.finditer(pattern))
@@ -89,7 +89,7 @@ class WorkCounter:
         return length * states * (max(length, BACKTRACKS) if self.backtracks else 25) // 10_000
 
     def _applied_in_place(self, node: Json) -> list[Any]:
-        """Returns the subschemas that apply to the same part of the answer."""
+        """Return the subschemas that apply to the same part of the answer."""
         in_place = {keyword: value for keyword, value in node.items() if keyword in _IN_PLACE}
         return [schema for schema, _ in self._pairs(in_place, None)]
 
@@ -114,7 +114,7 @@ class WorkCounter:
 
 
 def _constant_work(schema: Json) -> int:
-    """Counts the extra work of a schema for any answer."""
+    """Count the extra work of a schema for any answer."""
     required = (schema.get(keyword) for keyword in ("required", "dependentRequired"))
     names = sum(len(value) for value in required if isinstance(value, dict | list))
     values = schema["enum"] if isinstance(schema.get("enum"), list) else []
@@ -123,7 +123,7 @@ def _constant_work(schema: Json) -> int:
 
 
 def _size(value: Any) -> int:
-    """Counts the parts of a value; a long string counts as several."""
+    """Count the parts of a value; a long string counts as several."""
     size = 1 + (len(value) // 1000 if isinstance(value, str) else 0)
     for level in levels(value):
         for part in level:
@@ -133,7 +133,7 @@ def _size(value: Any) -> int:
 
 
 def _deep_sizes(value: Any) -> dict[int, int]:
-    """Returns the size of each list and object in a value, with everything inside it, by identity."""
+    """Return the size of each list and object in a value, with everything inside it, by identity."""
     sizes: dict[int, int] = {}
     for level in reversed(list(levels(value))):
         for part in level:

@@ -26,7 +26,7 @@ class StrictTools:
         self._tools = tools
 
     def check(self, message: Json, finish: str | None) -> None:
-        """Raises SchemaMismatch for a call whose arguments do not fit its tool's schema."""
+        """Raise SchemaMismatch for a call whose arguments do not fit its tool's schema."""
         if finish in _UNFINISHED:
             return
         for call in message.get("tool_calls") or ():
@@ -54,7 +54,7 @@ class StrictTools:
 def strict_tools(
     tools: Iterable[Json], dialect: str, refused_modes: Collection[str], dropped: Collection[str]
 ) -> StrictTools | None:
-    """Returns the strict tools whose arguments Sluice has to check; None if there are none.
+    """Return the strict tools whose arguments Sluice has to check; None if there are none.
 
     refused_modes: those that the candidate refused. dropped: the fields that were left out of the request.
     """

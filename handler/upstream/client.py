@@ -56,7 +56,7 @@ class Stopwatch:
         self._since = 0.0
 
     def begin(self) -> float:
-        """Begins a wait, and returns the time."""
+        """Begin a wait, and return the time."""
         now = self.clock()
         if not self._waits:
             self._since = now
@@ -84,7 +84,7 @@ class Stopwatch:
         return round((self.clock() - began) * 1000)
 
     async def within(self, awaitable: Awaitable[T], limit: Limit) -> T:
-        """Awaits `awaitable`. Raises UpstreamError when the limit passes, and for errors of httpx."""
+        """Await `awaitable`. Raises UpstreamError when the limit passes, and for errors of httpx."""
         (at, failure_class), began = limit, self.begin()
         try:
             async with asyncio.timeout(at - began):
@@ -100,7 +100,7 @@ class Stopwatch:
 
 
 def closed(failure_class: str, error: UpstreamError | None = None, *, silent: float) -> UpstreamError:
-    """Returns the failure of a connection that closed after `silent` seconds, within a limit of that class.
+    """Return the failure of a connection that closed after `silent` seconds, within a limit of that class.
 
     After a long silence it is a timeout, because a provider that is asked again would be silent as long.
     """
@@ -124,16 +124,16 @@ class Client:
         self._sign = sign
 
     async def post(self, request: UpstreamRequest, limits: Limits, stopwatch: Stopwatch) -> UpstreamResponse:
-        """Sends a request and returns the open response. Raises UpstreamError."""
+        """Send a request and return the open response. Raises UpstreamError."""
         response = await stopwatch.within(self._send(request, limits), limits.first)
         return UpstreamResponse(response, stopwatch, limits)
 
     async def signed(self, request: UpstreamRequest, limits: Limits, stopwatch: Stopwatch) -> UpstreamRequest:
-        """Signs a request with the AWS credentials of the process. Raises UpstreamError."""
+        """Sign a request with the AWS credentials of the process. Raises UpstreamError."""
         return await stopwatch.within(self._sign(request), limits.first)
 
     async def aclose(self) -> None:
-        """Closes the connections that were kept."""
+        """Close the connections that were kept."""
         await self._transport.aclose()
 
     async def _send(self, request: UpstreamRequest, limits: Limits) -> httpx.Response:
@@ -174,7 +174,7 @@ class UpstreamResponse:
         return self._stopwatch.ms_since(self._limits.began)
 
     async def read(self, *, started: bool, content_bytes: int, patience: float | None) -> bytes:
-        """Returns the next bytes, empty at the end. Raises UpstreamError, also when a limit passes.
+        """Return the next bytes, empty at the end. Raises UpstreamError, also when a limit passes.
 
         started: True once content has come, `content_bytes` of it. patience: seconds to wait for the rest, or
         None for no such bound.
@@ -200,11 +200,11 @@ class UpstreamResponse:
         return data
 
     async def whole(self, most: int) -> bytes:
-        """Reads the whole body, or of a body over `most` bytes the beginning, which is longer than `most`."""
+        """Read the whole body, or of a body over `most` bytes the beginning, which is longer than `most`."""
         return await self._stopwatch.within(self._gathered(most), self._limits.first)
 
     async def drain(self) -> None:
-        """Reads the few bytes that are left, so that the connection can be reused."""
+        """Read the few bytes that are left, so that the connection can be reused."""
         with suppress(UpstreamError):  # the answer is complete: only the connection is lost
             until = self._stopwatch.clock() + DRAIN, "timeout_idle"
             await self._stopwatch.within(self._gathered(MAX_DRAINED), until)
@@ -213,7 +213,7 @@ class UpstreamResponse:
         await self._response.aclose()
 
     async def _paced(self) -> bytes:
-        """Reads the next bytes after a pause, so that a flood without content costs few reads."""
+        """Read the next bytes after a pause, so that a flood without content costs few reads."""
         await asyncio.sleep(READ_PAUSE)
         return await anext(self._bytes, b"")
 

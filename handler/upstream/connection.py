@@ -37,13 +37,13 @@ NETWORK_FAILURES: Mapping[str, str] = {
 
 
 def network_failure(cause: str, detail: str | None = None) -> UpstreamError:
-    """Returns a failure of class `network`. cause: a name in NETWORK_FAILURES. detail: names no address."""
+    """Return a failure of class `network`. cause: a name in NETWORK_FAILURES. detail: names no address."""
     message = NETWORK_FAILURES[cause] + (f": {detail}" if detail else "") + "."
     return UpstreamError(message, failure_class="network", cause=cause)
 
 
 def connection_failure(error: Exception | None) -> UpstreamError:
-    """Returns the failure for an exception of a socket or TLS; None: the other side closed the connection."""
+    """Return the failure for an exception of a socket or TLS; None: the other side closed the connection."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return network_failure("tls", error.verify_message.partition(",")[0])  # host names follow
     if isinstance(error, ssl.SSLError):
@@ -103,14 +103,14 @@ class Connection(asyncio.Protocol):
         self._finish(error)
 
     def abort(self) -> None:
-        """Closes the connection at once."""
+        """Close the connection at once."""
         self.closed = True
         self.transport.abort()
 
     async def request(
         self, method: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
     ) -> h11.Response:
-        """Sends a request and returns the head of its response. Raises UpstreamError.
+        """Send a request and return the head of its response. Raises UpstreamError.
 
         Nothing is awaited between the check of the socket and the request, so no byte can arrive in between.
         """
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
         raise network_failure("http", f"more than {MAX_INTERIM} interim responses")
 
     async def read(self) -> bytes:
-        """Returns the next bytes of the body, all that have come; none at its end. Raises UpstreamError."""
+        """Return the next bytes of the body, all that have come; none at its end. Raises UpstreamError."""
         pieces: list[bytes] = []
         while self._busy and len(pieces) < MAX_PIECES:
             try:
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def resume(self) -> bool:
-        """Resumes reading. Returns True if it was paused: TLS may then have bytes in a buffer."""
+        """Resume reading. Returns True if it was paused: TLS may then have bytes in a buffer."""
         paused, self._paused = self._paused, False
         if paused:
             self.transport.resume_reading()

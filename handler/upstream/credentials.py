@@ -58,13 +58,13 @@ class Credentials:
         self.problem: str | None = None  # why the last read failed
 
     def get(self, name: str) -> str | None:
-        """Returns the credential of that name; None if there is none, or if no row may name it."""
+        """Return the credential of that name; None if there is none, or if no row may name it."""
         if not is_credential(name):
             return None
         return _header_value(self._environment.get(name)) or (self._values or {}).get(name)
 
     def missing(self, name: str) -> str:
-        """Returns why `get` finds no credential of that name."""
+        """Return why `get` finds no credential of that name."""
         if (self._environment.get(name) or "").strip() or name in (self._values or {}):
             return f"credential {name} has characters that no header can hold"
         if self._unread:
@@ -86,11 +86,11 @@ class Credentials:
         return self._values is None and self._last_read is not None
 
     def problems(self) -> list[dict[str, Any]]:
-        """Lists why the last read failed, for /health."""
+        """List why the last read failed, for /health."""
         return [] if self.problem is None else [{"what": NOT_READ, "problem": self.problem}]
 
     async def refresh(self, rows: Mapping[str, Provider], settings: Settings) -> None:
-        """Starts a read if one is due and the rows need it. Waits only for the first, PATIENCE seconds."""
+        """Start a read if one is due and the rows need it. Waits only for the first, PATIENCE seconds."""
         if not self._path or all(
             _header_value(self._environment.get(name)) for name in _needed_by(rows, settings)
         ):
@@ -102,11 +102,11 @@ class Credentials:
             await self.settle(max(0.0, self._last_read + PATIENCE - self._clock()))
 
     def note_refusal(self) -> None:
-        """Makes the next read come earlier, because a provider refused a credential: it may have changed."""
+        """Make the next read come earlier, because a provider refused a credential: it may have changed."""
         self._refused = True
 
     async def settle(self, seconds: float) -> None:
-        """Waits at most `seconds` for a read that is under way."""
+        """Wait at most `seconds` for a read that is under way."""
         await self._tasks.settle(seconds)
 
     def _is_due(self) -> bool:
@@ -126,7 +126,7 @@ class Credentials:
         self.problem = problem
 
     def _read_parameters(self) -> dict[str, str | None]:
-        """Reads every page. Of two parameters of one name, the one higher up counts, then the first by path.
+        """Read every page. Of two parameters of one name, the one higher up counts, then the first by path.
 
         https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html
         """
@@ -153,13 +153,13 @@ def is_credential(name: str) -> bool:
 
 
 def _header_value(value: str | None) -> str | None:
-    """Returns the value without white space around it; None if no header can hold it."""
+    """Return the value without white space around it; None if no header can hold it."""
     value = (value or "").strip()
     return value if value and value.isascii() and value.isprintable() else None
 
 
 def _needed_by(rows: Mapping[str, Provider], settings: Settings) -> frozenset[str]:
-    """Returns the names of credentials of the enabled rows that have an address."""
+    """Return the names of credentials of the enabled rows that have an address."""
     enabled = (
         row for row in rows.values() if row.base_url and (row.enabled or row.name in settings.providers)
     )

@@ -26,7 +26,7 @@ Address = tuple[Any, ...]  # of a socket
 async def connect(
     origin: Origin, *, proxy: Proxy | None, tls: ssl.SSLContext, public_only: bool, seconds: float
 ) -> Connection:
-    """Opens a connection within that many seconds. Raises UpstreamError.
+    """Open a connection within that many seconds. Raises UpstreamError.
 
     public_only: no byte, not even a SYN, is sent to an address that is not public. A proxy looks names up
     itself, so of a host behind a proxy only the name is checked.
@@ -47,7 +47,7 @@ async def connect(
 
 
 async def _connect_through(proxy: Proxy, origin: Origin, tls: ssl.SSLContext) -> Connection:
-    """Connects to the proxy, and for an https origin opens a tunnel (CONNECT)."""
+    """Connect to the proxy, and for an https origin open a tunnel (CONNECT)."""
     connection = await _connect_tcp(proxy.origin, proxy.origin if origin.tls else origin, public_only=False)
     if proxy.origin.tls:
         connection = await _start_tls(connection, proxy.origin, tls)
@@ -68,7 +68,7 @@ async def _connect_through(proxy: Proxy, origin: Origin, tls: ssl.SSLContext) ->
 
 
 async def _start_tls(connection: Connection, origin: Origin, tls: ssl.SSLContext) -> Connection:
-    """Starts TLS on a connection, and closes it if that fails or is cancelled."""
+    """Start TLS on a connection, and close it if that fails or is cancelled."""
     secured, loop = Connection(origin), asyncio.get_running_loop()
     try:
         transport = await loop.start_tls(connection.transport, secured, tls, server_hostname=origin.host)
@@ -103,7 +103,7 @@ async def _connect_tcp(server: Origin, origin: Origin, *, public_only: bool) -> 
 
 
 async def _connect_first(addresses: Sequence[Address], origin: Origin) -> Connection:
-    """Connects to the address that accepts first (RFC 8305). Raises the OSError of the first in the list."""
+    """Connect to the address that accepts first (RFC 8305). Raises the OSError of the first in the list."""
     attempts: list[asyncio.Task[Connection]] = []
     winner = None
     try:
@@ -125,7 +125,7 @@ async def _connect_first(addresses: Sequence[Address], origin: Origin) -> Connec
 
 
 def _drop(attempt: asyncio.Task[Connection]) -> None:
-    """Cancels an attempt. It awaits nothing, because a cancellation meanwhile could lose a connection."""
+    """Cancel an attempt. It awaits nothing, because a cancellation meanwhile could lose a connection."""
     attempt.add_done_callback(_abort)
     attempt.cancel()
 

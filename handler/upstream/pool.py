@@ -28,12 +28,12 @@ CONNECT_TIMEOUT = 5.0  # seconds, if the request has no own
 
 
 def create_pool(settings: Settings) -> Pool:
-    """Creates the pool of a process. Raises InvalidSetting for an unusable proxy or certificate file."""
+    """Create the pool of a process. Raises InvalidSetting for an unusable proxy or certificate file."""
     return Pool(create_tls_context(settings), read_proxies(settings.environment))
 
 
 def create_tls_context(settings: Settings) -> ssl.SSLContext:
-    """Trusts the certificates in SSL_CERT_FILE, or else those of certifi. Raises InvalidSetting."""
+    """Trust the certificates in SSL_CERT_FILE, or else those of certifi. Raises InvalidSetting."""
     file = settings.environment.get("SSL_CERT_FILE")
     try:
         context = ssl.create_default_context(cafile=file or certifi.where())
@@ -55,7 +55,7 @@ class Pool(httpx.AsyncBaseTransport):
         self._active: set[Connection] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends a request and returns its response, before the body has come. Raises UpstreamError.
+        """Send a request and return its response, before the body has come. Raises UpstreamError.
 
         Extensions of the request: `timeout` `{"connect": seconds}`, and `public_only`, as in connect().
         """
@@ -79,7 +79,7 @@ class Pool(httpx.AsyncBaseTransport):
         return httpx.Response(head.status_code, headers=list(head.headers), stream=_Body(connection, self))
 
     async def release(self, connection: Connection) -> None:
-        """Takes a connection back. Keeps it if it can be reused, and closes it if not."""
+        """Take a connection back. Keeps it if it can be reused, and closes it if not."""
         if connection not in self._active:
             return
         if not connection.is_reusable():
@@ -107,7 +107,7 @@ class Pool(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)  # the loop closes the sockets here
 
     def _take(self, origin: Origin) -> Connection | None:
-        """Takes the most recently used idle connection on which nothing has come, if there is one."""
+        """Take the most recently used idle connection on which nothing has come, if there is one."""
         now = asyncio.get_running_loop().time()
         for connection in self._idle[::-1]:
             if connection.origin == origin and now - connection.idle_since >= MIN_IDLE:
@@ -126,7 +126,7 @@ class Pool(httpx.AsyncBaseTransport):
         return await connect(origin, proxy=proxy, tls=self._tls, public_only=public_only, seconds=seconds)
 
     def drop(self, connection: Connection) -> None:
-        """Closes a connection that is in use."""
+        """Close a connection that is in use."""
         self._active.discard(connection)
         connection.abort()
 
@@ -157,6 +157,6 @@ class _Body(httpx.AsyncByteStream):
         await self._pool.release(self._connection)
 
     def __del__(self) -> None:
-        """Closes the connection if a second cancellation kept the caller from aclose. Runs in any thread."""
+        """Close the connection if a second cancellation kept the caller from aclose. Runs in any thread."""
         if not self._closed and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._pool.drop, self._connection)

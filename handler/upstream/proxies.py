@@ -37,13 +37,13 @@ class Proxies:
     direct: tuple[str, ...] = ()  # NO_PROXY
 
     def __str__(self) -> str:
-        """Returns the line for the banner of a local run; empty without a proxy."""
+        """Return the line for the banner of a local run; empty without a proxy."""
         named = [f"{name} through {one}" for name, one in (("https", self.https), ("http", self.http)) if one]
         direct = ", ".join(("loopback", *self.direct))
         return f"providers by {' and '.join(named)}, except {direct}" if named else ""
 
     def for_origin(self, origin: Origin) -> Proxy | None:
-        """Returns the proxy for an origin; None if it is reached directly."""
+        """Return the proxy for an origin; None if it is reached directly."""
         proxy = self.https if origin.tls else self.http
         if (
             proxy is None
@@ -55,7 +55,7 @@ class Proxies:
 
 
 def read_proxies(environment: Mapping[str, str]) -> Proxies:
-    """Reads the proxies. Lower-case names take precedence. Raises InvalidSetting."""
+    """Read the proxies. Lower-case names take precedence. Raises InvalidSetting."""
 
     def value(name: str) -> str:
         return (environment.get(name.lower()) or environment.get(name) or "").strip()

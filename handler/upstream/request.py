@@ -34,7 +34,7 @@ class UpstreamRequest:
     secrets: tuple[str, ...] = field(repr=False)  # the credential, or what a signature is made of
 
     def redact_credential(self, error: UpstreamError) -> None:
-        """Removes the credentials from an error that quotes the provider."""
+        """Remove the credentials from an error that quotes the provider."""
         error.message = remove_secrets(error.message, self.secrets)
         error.args = (error.message,)
         error.param = error.param and remove_secrets(error.param, self.secrets)
@@ -56,7 +56,7 @@ def build_request(
     credential: str | None,
     private_ok: bool,
 ) -> UpstreamRequest:
-    """Translates `chat` for one provider. Raises UpstreamError if its row does not allow the call at all.
+    """Translate `chat` for one provider. Raises UpstreamError if its row does not allow the call at all.
 
     client_text: the request as the client sent it, which parses to `client_chat`. client_headers: None if the
     provider's format is not the client's; otherwise they are sent, and unchanged parts of the body keep their

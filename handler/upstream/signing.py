@@ -27,12 +27,12 @@ _SIGNED = frozenset({b"content-type"})  # with the host and what AWS adds
 
 
 async def refuse_to_sign(request: UpstreamRequest) -> UpstreamRequest:
-    """Raises UpstreamError; for a process that has no AWS credentials."""
+    """Raise UpstreamError; for a process that has no AWS credentials."""
     raise UpstreamError(_NO_CREDENTIALS, failure_class="auth")
 
 
 def find_credentials() -> Any:
-    """Returns botocore's credentials of this process, which renew themselves; None if there are none."""
+    """Return botocore's credentials of this process, which renew themselves; None if there are none."""
     import botocore.session
     from botocore.exceptions import BotoCoreError
 
@@ -56,7 +56,7 @@ class Signer:
         return self._credentials is not None
 
     async def sign(self, request: UpstreamRequest) -> UpstreamRequest:
-        """Returns the request with a signature. Raises UpstreamError without credentials.
+        """Return the request with a signature. Raises UpstreamError without credentials.
 
         It runs in a thread, because credentials are renewed over the network.
         """
@@ -85,5 +85,5 @@ class Signer:
 
 
 def _signature(request: Any) -> str:
-    """Returns the signature of a request, which is valid for minutes and for this request only."""
+    """Return the signature of a request, which is valid for minutes and for this request only."""
     return str(request.headers["Authorization"]).rpartition("Signature=")[2]

@@ -30,7 +30,7 @@ def is_public(text: str) -> bool:
 
 
 def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """Returns the IPv4 address to which packets for this one are sent."""
+    """Return the IPv4 address to which packets for this one are sent."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour

@@ -20,7 +20,7 @@ ACCEPTED = "gzip, deflate, identity"
 
 
 def decode_body(body: bytes, encoding: str, limit: int) -> bytes:
-    """Decodes a body. Raises TooLarge, InvalidRequest, UnsupportedEncoding.
+    """Decode a body. Raises TooLarge, InvalidRequest, UnsupportedEncoding.
 
     encoding: the content-encoding header. limit: bytes of the decoded body.
     """
@@ -43,7 +43,7 @@ def body_too_large(limit: int) -> TooLarge:
 
 
 def _decompress(body: bytes, wbits: int, limit: int) -> bytes | None:
-    """Decompresses at most `limit` bytes; None if the body is not exactly one stream of that format."""
+    """Decompress at most `limit` bytes; None if the body is not exactly one stream of that format."""
     import zlib  # few requests need it
 
     stream = zlib.decompressobj(wbits)

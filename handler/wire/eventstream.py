@@ -31,7 +31,7 @@ class Decoder:
         self._incomplete = bytearray()  # the beginning of a message
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Yields the events that `data` completes. Raises EventTooLarge, and UpstreamError for damage."""
+        """Yield the events that `data` completes. Raises EventTooLarge, and UpstreamError for damage."""
         from botocore.eventstream import ParserError
 
         self._incomplete += data
@@ -48,7 +48,7 @@ class Decoder:
             raise UpstreamError("The provider's stream is damaged.", failure_class="protocol") from error
 
     def _length(self) -> int | None:
-        """Returns the length that the next message declares; None until its prelude has come."""
+        """Return the length that the next message declares; None until its prelude has come."""
         if len(self._incomplete) < _PRELUDE:
             return None
         length = int.from_bytes(self._incomplete[:4], "big")
@@ -61,7 +61,7 @@ class Decoder:
         return length
 
     def close(self) -> Iterator[Event]:
-        """Yields nothing. Raises UpstreamError if the bytes ended inside a message."""
+        """Yield nothing. Raises UpstreamError if the bytes ended inside a message."""
         if self._incomplete:
             raise UpstreamError("The provider's answer ended too early.", failure_class="network")
         return iter(())

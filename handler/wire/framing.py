@@ -12,11 +12,11 @@ class EventDecoder(Protocol):
     """Turns bytes into events, whatever pieces they come in."""
 
     def feed(self, data: bytes) -> Iterable[sse.Event]:
-        """Returns the events that `data` completes. Raises EventTooLarge, and UpstreamError for damage."""
+        """Return the events that `data` completes. Raises EventTooLarge, and UpstreamError for damage."""
         ...
 
     def close(self) -> Iterable[sse.Event]:
-        """Returns the event that the end of the bytes completes."""
+        """Return the event that the end of the bytes completes."""
         ...
 
 

@@ -40,7 +40,7 @@ def takes_more_memory(text: str, limit: int) -> bool:
 
 
 def escape_emoji(text: str) -> str:
-    """Returns the same JSON with its emoji escaped, if it takes more than MAX_TEXT bytes.
+    """Return the same JSON with its emoji escaped, if it takes more than MAX_TEXT bytes.
 
     A few emoji would quadruple the size of an image in the same text.
     """
@@ -55,7 +55,7 @@ def is_too_large(text: str) -> bool:
 
 
 def _exceeds(text: str, limit: int) -> bool:
-    """Adds up the sizes of the tokens until they exceed `limit`. CPython stores a repeated name once."""
+    """Add up the sizes of the tokens until they exceed `limit`. CPython stores a repeated name once."""
     size, names = 0, set()
     for token in _TOKEN.finditer(text):
         if token.lastgroup == "name":

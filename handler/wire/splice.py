@@ -33,7 +33,7 @@ _LARGE = 8_000_000  # bytes in memory; a larger text is not copied as a whole
 
 
 def splice(text: str, old: Any, new: Any) -> str:
-    """Returns the JSON text of `new`, with the characters of `text` wherever `new` equals `old`.
+    """Return the JSON text of `new`, with the characters of `text` wherever `new` equals `old`.
 
     `text` parses to `old` and repeats no name. Members keep their order, and new ones come last. A value that
     moves to another name in the same object keeps its text.
@@ -54,7 +54,7 @@ def _encode_segments(text: str, segments: Edits) -> Iterator[bytes]:
 
 
 def _segments(text: str, old: Any, new: Any) -> Edits:
-    """Returns the ranges of the text that stay, each with the text to insert after it."""
+    """Return the ranges of the text that stay, each with the text to insert after it."""
     if (edited := _segments_of_one_string(text, old, new)) is not None:
         return edited
     edits: Edits = []
@@ -82,7 +82,7 @@ def _segments_of_one_string(text: str, old: Any, new: Any) -> Edits | None:
 
 
 def dump(value: Any) -> str:
-    """Returns compact JSON that always encodes to UTF-8: half a surrogate pair stays an escape."""
+    """Return compact JSON that always encodes to UTF-8: half a surrogate pair stays an escape."""
     text = _encode(value)
     try:
         text.encode()
@@ -92,7 +92,7 @@ def dump(value: Any) -> str:
 
 
 def dump_unicode(value: Any) -> str:
-    """Returns compact JSON of valid Unicode, for a format that is not the sender's.
+    """Return compact JSON of valid Unicode, for a format that is not the sender's.
 
     Half a surrogate pair is not a character; it becomes U+FFFD.
     """
@@ -140,7 +140,7 @@ def _is_same(old: Any, new: Any) -> bool:
 
 
 def _edit_value(text: str, at: int, old: Any, new: Any, edits: Edits, *, whole: bool = True) -> int:
-    """Adds the edits that turn `old`, the value at `at`, into `new`. Returns its end if `whole`."""
+    """Add the edits that turn `old`, the value at `at`, into `new`. Returns its end if `whole`."""
     if _is_same(old, new):
         return _end_of(text, at) if whole else at
     if type(old) is dict and type(new) is dict and text[at] == "{":
@@ -153,7 +153,7 @@ def _edit_value(text: str, at: int, old: Any, new: Any, edits: Edits, *, whole: 
 
 
 def _edit_members(text: str, at: int, old: Members, new: Members, edits: Edits, whole: bool) -> int:
-    """Edits the members of an object, or the items of an array under their positions. Returns its end."""
+    """Edit the members of an object, or the items of an array under their positions. Returns its end."""
     keyed, left = text[at] == "{", {name for name in old if not _is_same(old[name], new.get(name, _ABSENT))}
     removed_texts: dict[int, str] = {}  # of each removed value, by its identity
     removed: int | None = None  # where a run of removed members began
@@ -181,7 +181,7 @@ def _edit_members(text: str, at: int, old: Members, new: Members, edits: Edits, 
 
 
 def _name(text: str, at: int) -> tuple[str, int]:
-    """Returns the name of a member and the start of its value."""
+    """Return the name of a member and the start of its value."""
     name, at = _scan(text, at)
     return name, _skip(_COLON, text, at)
 
@@ -191,7 +191,7 @@ def _end_of(text: str, at: int) -> int:
 
 
 def _rstrip(text: str, end: int) -> int:
-    """Returns the start of the white space before `end`, as a rule without a copy of the whole text."""
+    """Return the start of the white space before `end`, as a rule without a copy of the whole text."""
     start = max(0, end - _CHUNK)
     last = text[start:end].rstrip(_BLANK)
     return start + len(last) if last else len(text[:end].rstrip(_BLANK))

@@ -36,7 +36,7 @@ class Decoder:
         self._at_start = True  # no line has ended yet
 
     def feed(self, data: bytes) -> list[Event]:
-        """Returns the events that `data` completes. Raises EventTooLarge."""
+        """Return the events that `data` completes. Raises EventTooLarge."""
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
@@ -54,7 +54,7 @@ class Decoder:
         return events
 
     def close(self) -> list[Event]:
-        """Returns the event that the end of the bytes completes."""
+        """Return the event that the end of the bytes completes."""
         return self.feed(b"\n\n")
 
     def _events(self, lines: list[bytes]) -> list[Event]:
@@ -72,7 +72,7 @@ class Decoder:
         return events
 
     def _field(self, line: bytes) -> None:
-        """Adds one line to the event. Comments, ids, retry times and unknown fields are ignored."""
+        """Add one line to the event. Comments, ids, retry times and unknown fields are ignored."""
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
@@ -91,7 +91,7 @@ class Decoder:
 
 
 def encode(data: str) -> bytes:
-    """Encodes one event; each line of `data` becomes a field of its own."""
+    """Encode one event; each line of `data` becomes a field of its own."""
     if "\n" in data:
         data = data.replace("\n", "\ndata: ")
     return f"data: {data}\n\n".encode("utf-8", "replace")

@@ -40,7 +40,7 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
-    """Returns the text of `body` and its value.
+    """Return the text of `body` and its value.
 
     Raises InvalidRequest `invalid_json` with the problem and its place, and TooLarge for too many values.
     """
@@ -57,7 +57,7 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> tuple[str, Any]:
 
 
 def decode(text: str, *, max_depth: int = MAX_DEPTH) -> Any:
-    """Returns the value of a JSON text. Raises ValueError or RecursionError, mostly without the place."""
+    """Return the value of a JSON text. Raises ValueError or RecursionError, mostly without the place."""
     value = _DECODER.decode(text)  # raises ValueError for MAX_DIGITS too
     depth, strings = _measure(value)
     if depth > max_depth or strings != _count_strings(text):
@@ -66,7 +66,7 @@ def decode(text: str, *, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def _measure(value: Any) -> tuple[int, int]:
-    """Returns the depth of a value that was just parsed, and the number of its strings and names."""
+    """Return the depth of a value that was just parsed, and the number of its strings and names."""
     depth, strings, level = 0, int(type(value) is str), [value] if type(value) in (dict, list) else []
     while level:
         depth, below = depth + 1, []
@@ -85,7 +85,7 @@ def _measure(value: Any) -> tuple[int, int]:
 
 
 def _count_strings(text: str) -> int:
-    """Counts the strings and names in a JSON text: each has two quotation marks, and nothing else has any."""
+    """Count the strings and names in a JSON text: each has two quotation marks, and nothing else has any."""
     escaped = text.replace(r"\\", "").count(r"\"") if "\\" in text else 0
     return (text.count('"') - escaped) // 2
 
@@ -96,7 +96,7 @@ def is_deeper(value: Any, limit: int) -> bool:
 
 
 def levels(value: Any) -> Iterator[list[Any]]:
-    """Yields the lists and objects in `value`, one list for each depth, from the outside in."""
+    """Yield the lists and objects in `value`, one list for each depth, from the outside in."""
     level = [value] if isinstance(value, dict | list) else []
     while level:
         yield level
@@ -128,7 +128,7 @@ def _invalid(problem: str, text: str, at: int) -> InvalidRequest:
 
 
 def _find_problem(text: str, max_depth: int) -> InvalidRequest:
-    """Finds the first place in `text` that was refused; the text before it is well formed."""
+    """Find the first place in `text` that was refused; the text before it is well formed."""
     names: list[set[str]] = []  # of each list and object that is open
     for token in _TOKEN.finditer(text):
         problem = None
@@ -150,7 +150,7 @@ def _find_problem(text: str, max_depth: int) -> InvalidRequest:
 
 
 def _find_too_deep(text: str, max_depth: int) -> InvalidRequest | None:
-    """Finds the place where a text, which may not be JSON, is nested too deep."""
+    """Find the place where a text, which may not be JSON, is nested too deep."""
     depth = 0
     for token in _TOKEN.finditer(text):
         depth += (token.lastgroup == "open") - (token.lastgroup == "close")
@@ -160,7 +160,7 @@ def _find_too_deep(text: str, max_depth: int) -> InvalidRequest | None:
 
 
 def _add_name(names: set[str], literal: str) -> str | None:
-    """Adds a name to those of its object; returns the problem if it is there already."""
+    """Add a name to those of its object; returns the problem if it is there already."""
     name = json.loads(literal)
     if name in names:
         return f"the name {json.dumps(name[:80])} appears twice in one object,"

@@ -74,7 +74,7 @@ def messages(message: str, many: int | None = None) -> bytes:
 def relay_request(sent: bytes) -> None:
     """Translates a request for every dialect."""
     chat = parse(sent, {}, Settings())
-    facts_of(chat, key=Key(id="k", name="k"), headers={}, now=datetime.now(UTC), roll=0.5)
+    facts_of(chat, key=Key(id="k", name="k"), headers={}, now=datetime.now(UTC), random=0.5)
     for name, translator in TRANSLATORS.items():
         try:
             request, _ = translator.request(chat.body, Model(provider="p", name="m"), Quirks())

@@ -44,7 +44,7 @@ class Caller:
 def facts(headers: Mapping[str, str] | None = None, **fields: Any) -> Any:
     now = datetime(2026, 11, 20, 23, 59, tzinfo=UTC)
     key: Any = Caller()
-    return facts_of(chat(headers, **fields), key=key, headers=headers or {}, now=now, roll=0.25)
+    return facts_of(chat(headers, **fields), key=key, headers=headers or {}, now=now, random=0.25)
 
 
 def test_the_facts_include_the_caller_and_the_time() -> None:
