@@ -28,17 +28,18 @@ class Reason(StrEnum):
     FALLBACK = "fallback"  # a later candidate answered: in headers and log only
 
 
-class Candidate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Candidate:
     """A model that may be tried. Costs are in nano-dollars, None when the price is unknown."""
 
     model: Model
     cost_min: int | None = None
     cost_max: int | None = None
     cooling: float | None = None  # seconds until it is no longer last; None: it is not cooling down
+    id: str = field(init=False, repr=False, compare=False)  # set once: a request asks for it fifteen times
 
-    @property
-    def id(self) -> str:
-        return self.model.id
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", self.model.id)
 
 
 class Rejection(NamedTuple):

@@ -6,7 +6,7 @@ Headers are a mapping with lower-case names; a repeated name's values are joined
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from handler.errors import InvalidRequest
 from handler.wire.header_values import decode_header_value
@@ -16,6 +16,22 @@ from rules import PREFERENCES, is_secret_header
 Headers = Mapping[str, str]
 
 LONGEST_NAME = 128  # characters of a function's name
+
+
+class Options(NamedTuple):
+    """The options in the headers of one request."""
+
+    preference: str | None
+    tags: Mapping[str, Any]  # values not checked yet
+    function: str | None
+    no_content_log: bool
+
+
+def read_options(headers: Headers) -> Options:
+    """Return the options. Raises InvalidRequest, which names the header."""
+    return Options(
+        read_preference(headers), read_tags(headers), read_function(headers), forbids_content_log(headers)
+    )
 
 
 def header_facts(headers: Headers) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from handler.errors import InvalidRequest, Json
 from handler.formats.chat.fields import MAX_TAGS, TAGS, check_chat
 from handler.formats.chat.foreign_fields import check_headers
-from handler.formats.options import Headers, forbids_content_log, read_function, read_preference, read_tags
+from handler.formats.options import Headers, read_options
 from handler.formats.validators import validate
 from handler.settings import Settings
 from handler.wire.strict_json import loads
@@ -38,24 +38,24 @@ def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
     check_headers(headers)
     text, value = loads(body)
     check_chat(value, max_n=settings.max_n)
+    options = read_options(headers)
     return Chat(
         text=text,
         body=value,
-        prefer=read_preference(headers),
-        tags=_all_tags(value, headers),
-        function=read_function(headers),
+        prefer=options.preference,
+        tags=_all_tags(value, options.tags),
+        function=options.function,
         n=int(value.get("n") or 1),
         stream=value.get("stream") is True,
         include_usage=_object(value, "stream_options").get("include_usage") is True,
         include_cost=_object(value, "usage").get("include") is True,
         legacy=any(value.get(name) is not None for name in ("functions", "function_call")),
-        no_content_log=value.get("store") is False or forbids_content_log(headers),
+        no_content_log=value.get("store") is False or options.no_content_log,
     )
 
 
-def _all_tags(body: Json, headers: Headers) -> Mapping[str, str]:
+def _all_tags(body: Json, in_headers: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the tags of metadata, headers and body as text; a later one replaces an earlier one."""
-    in_headers = read_tags(headers)
     if in_headers:
         validate(TAGS, in_headers, param="tags")
     found = {**_object(body, "metadata"), **in_headers, **_object(body, "tags")}
