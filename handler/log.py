@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from handler.answers.usage import Usage, WastedUsage, dollars_of
+from handler.answers.usage import Usage, WastedUsage, cost_of, dollars
 from handler.errors import AttemptRecord, GatewayError, Json, Unauthenticated
 from handler.redact import redact
 from handler.settings import InvalidSetting
@@ -75,6 +75,32 @@ class RequestLog:
     def result(self) -> Answer | AttemptRecord | None:
         """The answer; without one, the last attempt. Both have `dropped` and `schema`."""
         return self.answer or (self.attempts[-1] if self.attempts else None)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The usage of all attempts, charged without an answer too; None if nothing was used.
+
+        When the client left, the input of the attempt under way is estimated: it may be charged as well.
+        """
+        if self.answer is not None:
+            return self.answer.usage
+        estimate = self._abandoned_input
+        return (
+            sum((used for _, used in self.wasted), start=Usage(input=estimate, estimated=estimate > 0))
+            or None
+        )
+
+    @property
+    def cost(self) -> int | None:
+        """The cost of all attempts in nano-dollars; None if nothing was used, or when it is unknown."""
+        if self.answer is not None:
+            return self.answer.cost
+        return None if self._abandoned_input or self.usage is None else cost_of(self.wasted)
+
+    @property
+    def _abandoned_input(self) -> int:
+        abandoned = self.decision if self.client_left and self.waited else None
+        return abandoned.facts.input_tokens if abandoned else 0
 
     def set_failure(self, error: GatewayError) -> None:
         self.failure = error
@@ -156,25 +182,14 @@ def _decision_fields(entry: RequestLog) -> Json:
 
 
 def _result_fields(entry: RequestLog) -> Json:
-    """Return the attempts and their usage, which providers charge for without an answer too.
-
-    When the client left, the input of the attempt under way is estimated: it may be charged as well.
-    """
-    answer, attempts = entry.answer, [attempt.logged() for attempt in entry.attempts]
-    if answer is not None:
-        usage, cost = answer.usage, answer.cost_dollars
-    else:
-        abandoned = entry.decision if entry.client_left and entry.waited else None
-        estimate = abandoned.facts.input_tokens if abandoned else 0
-        usage = sum((used for _, used in entry.wasted), start=Usage(input=estimate, estimated=estimate > 0))
-        cost = None if estimate or not usage else dollars_of(entry.wasted)
+    answer, usage, cost = entry.answer, entry.usage, entry.cost
     return {
-        "attempts": attempts,
+        "attempts": [attempt.logged() for attempt in entry.attempts],
         "resumed": answer.resumed if answer else None,
         "dropped": list(entry.result.dropped) if entry.result else [],
         "schema": entry.result.schema if entry.result else None,
         "usage": _tokens(usage) if usage else None,
-        "cost": cost,
+        "cost": None if cost is None else dollars(cost),
     }
 
 

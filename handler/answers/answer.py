@@ -8,7 +8,7 @@ from typing import Protocol
 
 from handler.answers.client_stream import ClientStream
 from handler.answers.merge import MergedStream
-from handler.answers.usage import Usage, WastedUsage, dollars_of
+from handler.answers.usage import Usage, WastedUsage, cost_of
 from handler.errors import AttemptRecord, Json, UpstreamError
 from rules import Candidate
 
@@ -78,9 +78,9 @@ class Answer:
         return sum((usage for _, usage in self.wasted), start=self.used)
 
     @property
-    def cost_dollars(self) -> float | None:
-        """The cost of the whole call; None while the usage is unknown, or when a price is."""
-        return None if self.used is None else dollars_of((*self.wasted, (self.candidate, self.used)))
+    def cost(self) -> int | None:
+        """The cost of the whole call in nano-dollars; None while the usage is unknown, or when a price is."""
+        return None if self.used is None else cost_of((*self.wasted, (self.candidate, self.used)))
 
     def frames(self) -> AsyncGenerator[bytes, None]:
         """The stream as the client gets it, to be read once; see AttemptLoop.frames."""

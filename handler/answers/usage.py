@@ -104,12 +104,6 @@ def cost_of(wasted: Iterable[WastedUsage]) -> int | None:
     return nano
 
 
-def dollars_of(wasted: Iterable[WastedUsage]) -> float | None:
-    """The cost of all of it in dollars; None when a price is unknown."""
-    nano = cost_of(wasted)
-    return None if nano is None else dollars(nano)
-
-
 def summed(usage: Mapping[str, Any], wasted: Iterable[WastedUsage]) -> dict[str, Any]:
     """Add the usage of earlier attempts to a completion's usage object, in the members that it has."""
     more = sum((used for _, used in wasted), start=Usage())

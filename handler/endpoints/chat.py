@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from handler.answers.usage import dollars
 from handler.endpoints.decision_headers import decision_headers
 from handler.endpoints.http import cancel_on_disconnect, deadline_of, read_body
 from handler.endpoints.response import Response
@@ -30,6 +31,6 @@ async def chat_completions(gateway: Gateway, request: Request) -> Response | Str
         )
     answer = await cancel_on_disconnect(complete(gateway, call, entry), request.receive)
     headers = decision_headers(entry)
-    if (cost := answer.cost_dollars) is not None:
-        headers["x-sluice-cost"] = f"{cost:.9f}".rstrip("0").rstrip(".")
+    if (cost := answer.cost) is not None:
+        headers["x-sluice-cost"] = f"{dollars(cost):.9f}".rstrip("0").rstrip(".")
     return Response(answer.body, headers=headers)

@@ -51,7 +51,7 @@ async def test_an_answer_keeps_the_providers_bytes_except_the_model(relay: Runni
     assert digest(answer.body.decode()) == digest(UNUSUAL_ANSWER.replace('"whatever-1"', '"one/a"'))
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (1, 2, False)
-    assert answer.cost_dollars == 5e-6
+    assert answer.cost == 5000
 
 
 async def test_every_attempt_sends_the_same_request(relay: RunningRelay) -> None:

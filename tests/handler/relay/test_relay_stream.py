@@ -411,7 +411,7 @@ async def test_usage_is_recorded_without_a_usage_chunk(relay: RunningRelay) -> N
     await frames_of(answer)
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (7, 3, False)
-    assert answer.cost_dollars == pytest.approx((7 * 1 + 3 * 2) / 1e6)
+    assert answer.cost == (7 * 1 + 3 * 2) * 1000
 
 
 async def test_the_cost_is_in_the_usage_chunk(relay: RunningRelay) -> None:
