@@ -14,6 +14,7 @@ from handler.settings import Settings
 from handler.store.attributes import Item, deserialize_item, item_size, serialize_item
 from handler.store.compressed import compress, decompress
 from handler.store.dynamodb import PARSE_ERRORS, StoreError, call_aws, scan
+from handler.store.items import Items
 from rules import MAX_BYTES, MAX_RECORDS
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class Store:
         self._client = client
         self._settings = settings
         self._timeout = timeout
+        self.state = Items(client, settings.state_table, timeout=timeout)
         self._key_threads = ThreadPoolExecutor(KEY_THREADS, "keys")
         self._other_threads = ThreadPoolExecutor(OTHER_THREADS, "rules")
         self._last_rules: tuple[list[dict[str, Any]], list[Item]] = ([], [])  # typed and plain

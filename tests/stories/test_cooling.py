@@ -72,7 +72,7 @@ async def test_it_goes_last_and_explain_and_health_report_it(scene: Scene) -> No
     for key in (None, KEY):
         assert "cooling" not in (await scene.gateway.get("/health", key=key)).json
     await scene.gateway.gateway.settle()
-    assert set(scene.gateway.tables.state) == {"up/main"}
+    assert set(scene.gateway.tables.cooling) == {"up/main"}
 
 
 async def test_of_fifty_requests_one_probes_it(scene: Scene) -> None:
@@ -88,7 +88,7 @@ async def test_of_fifty_requests_one_probes_it(scene: Scene) -> None:
     assert await scene.chat() == "up/main"
     assert "cooling" not in (await scene.gateway.get("/health", key=MANAGE)).json
     await scene.gateway.gateway.settle()
-    assert not scene.gateway.tables.state
+    assert not scene.gateway.tables.cooling
 
 
 async def test_it_cools_for_other_requests_during_a_probe(scene: Scene) -> None:
@@ -159,7 +159,7 @@ async def test_another_instance_reads_the_cooldown(scene: Scene) -> None:
     await scene.down()
     await scene.gateway.gateway.settle()
     other = Scene(scene.upstream)
-    other.gateway.tables.state = scene.gateway.tables.state
+    other.gateway.tables.cooling = scene.gateway.tables.cooling
     await other.gateway.gateway.start()
     await other.gateway.gateway.settle()
     assert [model for model, _ in await other.explained()] == ["up/spare", "up/main"]
@@ -168,6 +168,6 @@ async def test_another_instance_reads_the_cooldown(scene: Scene) -> None:
 
 async def test_nothing_cools_after_a_restore(scene: Scene) -> None:
     await scene.down()
-    scene.gateway.tables.state = {}
+    scene.gateway.tables.cooling = {}
     await scene.gateway.gateway.after_restore()
     assert await scene.explained() == [("up/main", None), ("up/spare", None)]

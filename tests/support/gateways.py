@@ -16,6 +16,7 @@ from handler.settings import read_settings
 from handler.store.dynamodb import StoreError
 from handler.store.tables import Store
 from tests.support.asgi import Response, call
+from tests.support.state import RecordedItems
 from tests.support.virtual_clock import clock
 
 KEY = "sk-sluice-" + "k" * 43
@@ -47,7 +48,8 @@ class Tables(Store):
     def __init__(self, records: Iterable[Json] = (), keys: Iterable[Json] = KEYS) -> None:
         self.records = list(records)
         self.keys = {key["hash"]: dict(key) for key in keys}
-        self.state: Json = {}  # the openings of candidates in cooldown
+        self.cooling: Json = {}  # the openings of candidates in cooldown
+        self.state = RecordedItems()
         self.down: StoreError | None = None
         self.hit: tuple[str, ...] = CALLS
         self.saved: tuple[str, list[Json]] | None = None  # the adopted rules
@@ -76,16 +78,16 @@ class Tables(Store):
 
     async def load_cooldowns(self) -> Any:
         await self._record("cooling")
-        return dict(self.state)
+        return dict(self.cooling)
 
     async def save_cooldown(
         self, id: str, opening: Json | None, *, gone: Iterable[str], expires_at: int
     ) -> None:
         await self._record("save_cooling")
         for one in (*gone, id):
-            self.state.pop(one, None)
+            self.cooling.pop(one, None)
         if opening:
-            self.state[id] = opening
+            self.cooling[id] = opening
 
     async def _record(self, name: str) -> None:
         self.calls.append(name)

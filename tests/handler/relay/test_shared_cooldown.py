@@ -207,7 +207,7 @@ async def test_the_number_of_shared_candidates_is_bounded() -> None:
     here = Instance(tables)
     for number in range(2 * MAX_SHARED):
         await here.observe("auth", id=f"one/{number}")
-    assert len(tables.state) == MAX_SHARED
+    assert len(tables.cooling) == MAX_SHARED
     assert len(here.cooling) == 2 * MAX_SHARED
 
 
@@ -226,10 +226,10 @@ async def test_the_number_of_shared_candidates_is_bounded() -> None:
 )
 async def test_an_unreadable_entry_is_ignored_and_removed_with_the_next_write(value: Any) -> None:
     tables = Tables()
-    tables.state = {A: value, "id": "cooling", "expires_at": 1}
+    tables.cooling = {A: value, "id": "cooling", "expires_at": 1}
     here = Instance(tables)
     await here.refresh()
     assert here.cooling == {}
     assert not here.reports
     await here.observe("auth", id=B)
-    assert A not in tables.state
+    assert A not in tables.cooling

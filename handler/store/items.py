@@ -1,0 +1,227 @@
+"""Reads and writes single items of a table, in plain values; conditional writes and transactions too.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from handler.store.attributes import Item, deserialize_item, serialize_item
+from handler.store.dynamodb import PARSE_ERRORS, StoreError, call_aws
+
+T = TypeVar("T")
+
+TIMEOUT = 8.0  # seconds for one method: more than two attempts of the client take
+THREADS = 4
+BATCH = 100  # items in one BatchGetItem
+MAX_ROUNDS = 5  # of a BatchGetItem whose items DynamoDB returns only in part
+
+# Errors after which the same call may succeed in a moment.
+BUSY = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+# Reasons of a cancelled transaction that mean the same.
+_BUSY_REASONS = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
+
+
+class ConditionFailed(StoreError):
+    """The condition of a write did not hold, so nothing was written.
+
+    items: for each write of the call, its item as it is stored; None if that write's condition held.
+    """
+
+    def __init__(self, message: str, items: Sequence[Item | None]) -> None:
+        super().__init__(message, code="ConditionalCheckFailedException")
+        self.items = tuple(items)
+
+
+class StoreBusy(StoreError):
+    """The call was throttled or met another transaction. Nothing was written; it may succeed in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An update of one item, which is created if there is none.
+
+    `expression` and `condition` are DynamoDB's; `names` and `values`: by their placeholders, without # and :.
+    """
+
+    id: str
+    expression: str
+    condition: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def arguments(self, table: str) -> dict[str, Any]:
+        """Return the arguments of UpdateItem, and of an update in TransactWriteItems."""
+        arguments = {
+            "TableName": table,
+            "Key": serialize_item({"id": self.id}),
+            "UpdateExpression": self.expression,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if self.condition:
+            arguments["ConditionExpression"] = self.condition
+        if self.names:
+            arguments["ExpressionAttributeNames"] = {f"#{name}": value for name, value in self.names.items()}
+        if self.values:
+            typed = serialize_item(self.values)
+            arguments["ExpressionAttributeValues"] = {f":{name}": value for name, value in typed.items()}
+        return arguments
+
+
+class Items:
+    """The items of one table whose partition key is `id`. Every method raises StoreError.
+
+    It has threads of its own, so that calls that hang delay nobody else. A method takes `timeout` seconds at
+    most.
+    """
+
+    def __init__(self, client: Any, table: str, *, timeout: float = TIMEOUT, threads: int = THREADS) -> None:
+        self._client = client
+        self._table = table
+        self._timeout = timeout
+        self._threads = ThreadPoolExecutor(threads, "items")
+
+    async def get(self, id: str, *, consistent: bool = False) -> Item | None:
+        """Return an item, or None."""
+        return await self._run(lambda: self._get(id, consistent))
+
+    async def get_many(self, ids: Sequence[str], *, consistent: bool = False) -> dict[str, Item]:
+        """Return the items of `ids` that exist, by id."""
+        return await self._run(lambda: self._get_many(list(dict.fromkeys(ids)), consistent))
+
+    async def put(self, item: Item) -> None:
+        """Write an item in the place of the one with its id."""
+        await self._run(lambda: self._call("put_item", {"Item": serialize_item(item)}))
+
+    async def update(self, update: Update) -> Item:
+        """Update one item and return all of it as it is now. Raises ConditionFailed and StoreBusy too."""
+        return await self._run(lambda: self._update(update))
+
+    async def transact(self, updates: Sequence[Update]) -> None:
+        """Do all updates, or none. A call that is sent twice counts once. Raises as `update` does.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+        """
+        await self._run(lambda: self._transact(updates))
+
+    async def delete(self, id: str) -> None:
+        await self._run(lambda: self._call("delete_item", {"Key": serialize_item({"id": id})}))
+
+    async def query(
+        self, index: str, partition: tuple[str, str], *, prefix: str = "", limit: int = 10_000
+    ) -> list[str]:
+        """Return the ids of the items in one partition of an index, at most `limit`, in their order.
+
+        `partition`: name and value of the index's key; `prefix`: how the ids begin.
+        """
+        return await self._run(lambda: self._query(index, partition, prefix, limit))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except TimeoutError as error:
+            raise StoreError(f"no answer within {self._timeout:g} s") from error
+        except PARSE_ERRORS as error:
+            raise StoreError(f"an answer that cannot be read ({type(error).__name__})") from error
+
+    def _call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        return call_aws(self._client, operation, {"TableName": self._table, **arguments})
+
+    def _get(self, id: str, consistent: bool) -> Item | None:
+        answer = self._call("get_item", {"Key": serialize_item({"id": id}), "ConsistentRead": consistent})
+        item = deserialize_item(answer.get("Item") or {})
+        if item and item.get("id") != id:
+            raise StoreError(f"get item {self._table}: an answer about another item")
+        return item or None
+
+    def _get_many(self, ids: list[str], consistent: bool) -> dict[str, Item]:
+        found: dict[str, Item] = {}
+        for first in range(0, len(ids), BATCH):
+            keys = [serialize_item({"id": id}) for id in ids[first : first + BATCH]]
+            request: Any = {self._table: {"Keys": keys, "ConsistentRead": consistent}}
+            for _ in range(MAX_ROUNDS):
+                answer = call_aws(self._client, "batch_get_item", {"RequestItems": request})
+                for typed in answer.get("Responses", {}).get(self._table, ()):
+                    item = deserialize_item(typed)
+                    found[item["id"]] = item
+                request = answer.get("UnprocessedKeys")
+                if not request:
+                    break
+            else:
+                raise StoreBusy(f"batch get item {self._table}: throttled")
+        return {id: found[id] for id in ids if id in found}
+
+    def _update(self, update: Update) -> Item:
+        try:
+            answer = call_aws(
+                self._client, "update_item", {**update.arguments(self._table), "ReturnValues": "ALL_NEW"}
+            )
+        except StoreError as error:
+            if error.code == "ConditionalCheckFailedException":
+                stored = deserialize_item(_response(error).get("Item") or {})
+                raise ConditionFailed(str(error), [stored]) from error
+            raise _sorted(error) from error
+        return deserialize_item(answer["Attributes"])
+
+    def _transact(self, updates: Sequence[Update]) -> None:
+        writes = [{"Update": update.arguments(self._table)} for update in updates]
+        try:
+            call_aws(self._client, "transact_write_items", {"TransactItems": writes})
+        except StoreError as error:
+            reasons = _response(error).get("CancellationReasons") or ()
+            codes = [reason.get("Code") for reason in reasons]
+            if "ConditionalCheckFailed" in codes:
+                failed = [
+                    deserialize_item(reason.get("Item") or {}) if code == "ConditionalCheckFailed" else None
+                    for code, reason in zip(codes, reasons, strict=True)
+                ]
+                raise ConditionFailed(str(error), failed) from error
+            if not _BUSY_REASONS.isdisjoint(codes):
+                raise StoreBusy(str(error), code=error.code) from error
+            raise _sorted(error) from error
+
+    def _query(self, index: str, partition: tuple[str, str], prefix: str, limit: int) -> list[str]:
+        name, value = partition
+        condition = "#partition = :partition" + (" AND begins_with(id, :prefix)" if prefix else "")
+        arguments: dict[str, Any] = {
+            "IndexName": index,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeNames": {"#partition": name},
+            "ExpressionAttributeValues": serialize_item(
+                {":partition": value, **({":prefix": prefix} if prefix else {})}
+            ),
+        }
+        ids: list[str] = []
+        while len(ids) < limit:
+            page = self._call("query", {**arguments, "Limit": limit - len(ids)})
+            ids += [deserialize_item(item)["id"] for item in page.get("Items", ())]
+            if not page.get("LastEvaluatedKey"):
+                break
+            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return ids
+
+
+def _response(error: StoreError) -> Mapping[str, Any]:
+    """Return AWS's answer to a call that failed; empty if there was none."""
+    response: Mapping[str, Any] = getattr(error.__cause__, "response", None) or {}
+    return response
+
+
+def _sorted(error: StoreError) -> StoreError:
+    return StoreBusy(str(error), code=error.code) if error.code in BUSY else error

@@ -1,0 +1,49 @@
+"""Items of the State table for tests that do not look at them: writes are recorded, nothing is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handler.store.attributes import Item
+from handler.store.dynamodb import StoreError
+from handler.store.items import Items, Update
+
+
+class RecordedItems(Items):
+    """Records the calls. `down`: raised by every call that is given. Tests of what is stored use moto."""
+
+    def __init__(self) -> None:
+        self.updates: list[Update] = []
+        self.down: StoreError | None = None
+
+    async def get(self, id: str, *, consistent: bool = False) -> Item | None:
+        self._check()
+        return None
+
+    async def get_many(self, ids: Sequence[str], *, consistent: bool = False) -> dict[str, Item]:
+        self._check()
+        return {}
+
+    async def put(self, item: Item) -> None:
+        self._check()
+
+    async def update(self, update: Update) -> Item:
+        await self.transact([update])
+        return {}
+
+    async def transact(self, updates: Sequence[Update]) -> None:
+        self._check()
+        self.updates += updates
+
+    async def delete(self, id: str) -> None:
+        self._check()
+
+    async def query(
+        self, index: str, partition: tuple[str, str], *, prefix: str = "", limit: int = 10_000
+    ) -> list[str]:
+        self._check()
+        return []
+
+    def _check(self) -> None:
+        if self.down is not None:
+            raise self.down
