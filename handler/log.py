@@ -164,6 +164,8 @@ def _caller_fields(entry: RequestLog) -> Json:
         "project": project,
         "function": facts.function if facts else None,
         "user": facts.user[:LONGEST] if facts and facts.user else None,
+        "session": facts.session if facts else None,
+        "agent": facts.agent if facts else None,
         "tags": {name[:LONGEST]: value[:LONGEST] for name, value in entry.tags.items()},
     }
 

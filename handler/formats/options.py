@@ -1,11 +1,11 @@
-"""Read the options that a client gives in headers: tags, function, preference, logging, explanation.
+"""Read the options that a client gives in headers: tags, function, session, preference, explanation, ...
 
 Headers are a mapping with lower-case names; a repeated name's values are joined by commas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from handler.errors import InvalidRequest
@@ -17,6 +17,13 @@ Headers = Mapping[str, str]
 
 LONGEST_NAME = 128  # characters of a function's name
 
+# Headers that name the conversation or the agent of a request: Sluice's own, then those of coding agents. The
+# first one present is used.
+SESSION_HEADERS = (
+    *("x-sluice-session", "x-claude-code-session-id", "session-id", "x-session-id", "x-session-affinity"),
+)
+AGENT_HEADERS = ("x-sluice-agent", "x-claude-code-agent-id", "originator")
+
 
 class Options(NamedTuple):
     """The options in the headers of one request."""
@@ -24,13 +31,20 @@ class Options(NamedTuple):
     preference: str | None
     tags: Mapping[str, Any]  # values not checked yet
     function: str | None
+    session: str | None
+    agent: str | None
     no_content_log: bool
 
 
 def read_options(headers: Headers) -> Options:
     """Return the options. Raises InvalidRequest, which names the header."""
     return Options(
-        read_preference(headers), read_tags(headers), read_function(headers), forbids_content_log(headers)
+        preference=read_preference(headers),
+        tags=read_tags(headers),
+        function=read_function(headers),
+        session=first_given(headers, SESSION_HEADERS),
+        agent=first_given(headers, AGENT_HEADERS),
+        no_content_log=forbids_content_log(headers),
     )
 
 
@@ -56,6 +70,11 @@ def read_function(headers: Headers) -> str | None:
         if function:
             return function
     return None
+
+
+def first_given(headers: Headers, names: Iterable[str]) -> str | None:
+    """Return the value of the first of these headers that is present and not empty."""
+    return next((value for name in names if (value := _option(headers, name))), None)
 
 
 def read_preference(headers: Headers) -> str | None:

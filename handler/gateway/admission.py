@@ -82,6 +82,8 @@ def facts_of(chat: Chat, *, key: Key, headers: Headers, now: datetime, random: f
         key=key.id,
         key_models=key.models,
         function=chat.function,
+        session=chat.session,
+        agent=chat.agent,
         header=header_facts(headers),
         tags=chat.tags,
         prefer=chat.prefer,

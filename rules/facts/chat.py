@@ -20,6 +20,7 @@ COUNTED_PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
 # A URL of any scheme but `data:`, behind control characters and blanks, which fetching it strips.
 URL = re.compile(r"[\x00-\x20]*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 URL_FIELDS = ("url", "file_data", "file_id")  # fields of a content part that may hold a URL
+LONGEST_NAME = 128  # characters of the name of a session or an agent
 FORMATS = {"text": "text", "json_object": "object", "json_schema": "schema"}
 
 
@@ -38,6 +39,8 @@ def facts_of_request(
     project: str = "default",
     key: str = "",
     function: str | None = None,
+    session: str | None = None,
+    agent: str | None = None,
     header: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
     prefer: str | None = None,
@@ -47,7 +50,8 @@ def facts_of_request(
 ) -> Facts:
     """Return the facts of a chat request.
 
-    `tags`: merged with those of the headers; None: those of the body. `prefer`: the header's. `at`: in UTC.
+    `tags`: merged with those of the headers; None: those of the body. `prefer`: the header's. `session`: the
+    header's; None: the body's `prompt_cache_key`. `at`: in UTC.
     """
     own = _body_facts(body, prefer)
     return Facts(
@@ -56,6 +60,8 @@ def facts_of_request(
         project=project,
         key=key,
         function=function,
+        session=_name(session or body.get("prompt_cache_key")),
+        agent=_name(agent),
         header=header or {},
         tags={**own["metadata"], **scalar_texts(body.get("tags"))} if tags is None else tags,
         hour=at.hour,
@@ -152,6 +158,14 @@ def _first_linked(parts: Sequence[Part]) -> str | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _name(value: object) -> str | None:
+    """Return the first LONGEST_NAME characters of a text, without those that cannot be printed."""
+    text = _text(value)
+    if text is None or (len(text) <= LONGEST_NAME and text.isprintable()):
+        return text
+    return "".join(character for character in text[:LONGEST_NAME] if character.isprintable()) or None
 
 
 def _texts(value: object) -> list[str]:

@@ -24,6 +24,8 @@ class Facts:
     key: str = ""  # the key's id, never the key
     function: str | None = None  # x-sluice-function
     user: str | None = None
+    session: str | None = None  # the conversation, as the client names it; and its agent
+    agent: str | None = None
     stream: bool = False
     tools: int = 0  # number of tools declared
     images: int = 0  # number of content parts of each type
@@ -72,6 +74,8 @@ VOCABULARY: Mapping[str, FactType] = {
     "key": TEXT,
     "function": TEXT,
     "user": TEXT,
+    "session": TEXT,
+    "agent": TEXT,
     "stream": FactType("flag"),
     "tools": COUNT,
     "images": COUNT,

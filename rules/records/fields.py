@@ -163,7 +163,7 @@ def _one_of_or_tag(*known: str) -> Reader[str]:
     return read
 
 
-read_each = _one_of_or_tag("key", "project", "user")
+read_each = _one_of_or_tag("key", "project", "user", "session", "agent")
 read_sticky = _one_of_or_tag("user", "key", "request")
 
 read_timeouts = mapping_of(

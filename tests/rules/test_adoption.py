@@ -145,6 +145,8 @@ def test_the_second_record_of_the_same_name_is_a_problem() -> None:
     [
         pytest.param([limit("a", each="user")], ["a"], id="each user without another record"),
         pytest.param([limit("a", each="tag.team")], ["a"], id="each of a tag without another record"),
+        pytest.param([limit("a", each="session")], ["a"], id="each session without another record"),
+        pytest.param([budget("a", each="agent")], ["a"], id="each agent without another record"),
         pytest.param([limit("a", each="key")], [], id="each key needs no other record"),
         pytest.param([limit("a", each="user"), limit("b")], [], id="with a record without each"),
         pytest.param(

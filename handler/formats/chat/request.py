@@ -25,6 +25,8 @@ class Chat:
     prefer: str | None  # the header's
     tags: Mapping[str, str]
     function: str | None
+    session: str | None  # the header's, and so is `agent`
+    agent: str | None
     n: int
     stream: bool
     include_usage: bool  # stream_options.include_usage
@@ -45,6 +47,8 @@ def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
         prefer=options.preference,
         tags=_all_tags(value, options.tags),
         function=options.function,
+        session=options.session,
+        agent=options.agent,
         n=int(value.get("n") or 1),
         stream=value.get("stream") is True,
         include_usage=_object(value, "stream_options").get("include_usage") is True,

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from handler.endpoints.http import decode_headers
 from handler.errors import InvalidRequest
 from handler.formats.options import (
+    AGENT_HEADERS,
+    SESSION_HEADERS,
+    first_given,
     forbids_content_log,
     header_facts,
     read_function,
@@ -89,6 +92,29 @@ def test_malformed_tags_are_refused_with_the_name_of_their_header(name: str, val
         read_tags({name: value})
     assert (caught.value.code, caught.value.param) == ("invalid_value", name)
     assert caught.value.message.startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("headers", "session", "agent"),
+    [
+        pytest.param({}, None, None, id="no header"),
+        pytest.param({"x-claude-code-session-id": "s"}, "s", None, id="Claude Code's session"),
+        pytest.param({"session-id": "s", "originator": "codex_exec"}, "s", "codex_exec", id="Codex's"),
+        pytest.param({"x-session-affinity": "b", "x-session-id": "a"}, "a", None, id="opencode's"),
+        pytest.param(
+            {"session-id": "s", "x-sluice-session": "own", "originator": "o", "x-sluice-agent": "own"},
+            "own",
+            "own",
+            id="Sluice's own headers first",
+        ),
+        pytest.param({"x-sluice-session": " ", "session-id": "s"}, "s", None, id="an empty header is absent"),
+    ],
+)
+def test_the_session_and_the_agent_are_named_by_the_first_header_present(
+    headers: Mapping[str, str], session: str | None, agent: str | None
+) -> None:
+    assert first_given(headers, SESSION_HEADERS) == session
+    assert first_given(headers, AGENT_HEADERS) == agent
 
 
 @pytest.mark.parametrize(

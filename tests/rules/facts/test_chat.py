@@ -174,6 +174,26 @@ def test_the_facts_of_the_caller_and_the_time() -> None:
     assert (facts.hour, facts.weekday, facts.bucket) == (9, "sat", bucket_of("k"))
 
 
+@pytest.mark.parametrize(
+    ("body", "header", "session"),
+    [
+        pytest.param({}, None, None, id="none"),
+        pytest.param({"prompt_cache_key": "body"}, "header", "header", id="the header goes first"),
+        pytest.param({"prompt_cache_key": "body"}, None, "body", id="the body's prompt_cache_key"),
+        pytest.param({"prompt_cache_key": 7}, None, None, id="a prompt_cache_key that is no text"),
+        pytest.param({}, "x" * 129, "x" * 128, id="the first 128 characters"),
+        pytest.param({}, "a\nb\x00\ud800é", "abé", id="without what cannot be printed"),
+        pytest.param({}, "\x00", None, id="nothing that can be printed"),
+    ],
+)
+def test_the_session_is_named_by_the_header_or_the_body(
+    body: dict[str, Any], header: str | None, session: str | None
+) -> None:
+    facts = facts_of_request(body, session=header, agent=header)
+    assert facts.session == session
+    assert facts.agent == (session if header else None)
+
+
 def test_the_bucket_is_that_of_the_user_or_else_of_the_key() -> None:
     assert facts_of_request({"user": "u"}, key="k").bucket == bucket_of("u")
     assert 0 <= bucket_of("u") < 100

@@ -163,6 +163,8 @@ def test_kinds_that_are_not_served_yet_are_not_active() -> None:
         # limits and budgets
         pytest.param("limit", "each", "key", "key", id="each key"),
         pytest.param("limit", "each", "tag.team", "tag.team", id="each of a tag"),
+        pytest.param("limit", "each", "session", "session", id="each session"),
+        pytest.param("budget", "each", "agent", "agent", id="each agent"),
         pytest.param("limit", "on_store_failure", "refuse", "refuse", id="an action without the store"),
         pytest.param(
             "budget", "then", {"prefer": "cheap"}, {"prefer": "cheap"}, id="then another preference"
@@ -484,7 +486,11 @@ MISTAKES = [
     pytest.param("limit", {"requests": -5}, "requests", "1 or more", id="a negative limit"),
     pytest.param("limit", {"per": "month"}, "per", "minute | hour | day", id="an unknown window of a limit"),
     pytest.param(
-        "limit", {"each": "users"}, "each", "key | project | user | tag.<name>", id="an unknown each"
+        "limit",
+        {"each": "users"},
+        "each",
+        "key | project | user | session | agent | tag.<name>",
+        id="an unknown each",
     ),
     pytest.param(
         "limit", {"on_store_failure": "deny"}, "on_store_failure", "allow | refuse", id="an unknown action"
