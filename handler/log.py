@@ -98,6 +98,15 @@ class RequestLog:
         return None if self._abandoned_input or self.usage is None else cost_of(self.wasted)
 
     @property
+    def price(self) -> str:
+        """Where the prices of the cost come from: "listed", or "assumed" or "unknown" if one of them is."""
+        answer = self.answer
+        candidates = [candidate for candidate, _ in self.wasted] + ([answer.candidate] if answer else [])
+        if any(candidate.price is None for candidate in candidates):
+            return "unknown"
+        return "assumed" if any(candidate.price_assumed for candidate in candidates) else "listed"
+
+    @property
     def _abandoned_input(self) -> int:
         abandoned = self.decision if self.client_left and self.waited else None
         return abandoned.facts.input_tokens if abandoned else 0
@@ -192,6 +201,7 @@ def _result_fields(entry: RequestLog) -> Json:
         "schema": entry.result.schema if entry.result else None,
         "usage": _tokens(usage) if usage else None,
         "cost": None if cost is None else dollars(cost),
+        "price": entry.price if usage else None,
     }
 
 

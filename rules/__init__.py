@@ -2,8 +2,9 @@
 
 from rules.admission import LiveState
 from rules.adoption import MAX_BYTES, MAX_RECORDS, Problem
-from rules.catalog.catalog import PROVIDERS, Catalog, Model, Price, load_catalog
+from rules.catalog.catalog import PROVIDERS, Catalog, Model, load_catalog
 from rules.catalog.name_resolution import is_valid_name
+from rules.catalog.price import Price, reserve_cost
 from rules.decide import decide
 from rules.decision import Candidate, Decision, Effects, Reason, Refusal, Step
 from rules.errors import InvalidRecord, RuleSetTooLarge
@@ -64,4 +65,5 @@ __all__ = [
     "load_catalog",
     "read_record",
     "read_switch",
+    "reserve_cost",
 ]

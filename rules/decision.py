@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from rules.adoption import Problem
 from rules.catalog.catalog import Model
+from rules.catalog.price import Price
 from rules.facts.facts import FAMILIES, VOCABULARY, Facts, fact_getter
 from rules.records.fields import NANO
 
@@ -30,16 +31,29 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that may be tried. Costs are in nano-dollars, None when the price is unknown."""
+    """A model that may be tried. Costs are in nano-dollars, None when the price is unknown.
+
+    `assumed_price`: that of a model without a price, the highest at its provider.
+    """
 
     model: Model
     cost_min: int | None = None
     cost_max: int | None = None
     cooling: float | None = None  # seconds until it is no longer last; None: it is not cooling down
+    assumed_price: Price | None = None
     id: str = field(init=False, repr=False, compare=False)  # set once: a request asks for it fifteen times
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", self.model.id)
+
+    @property
+    def price(self) -> Price | None:
+        """The price that its costs are calculated with; None if its provider has no price at all."""
+        return self.model.price or self.assumed_price
+
+    @property
+    def price_assumed(self) -> bool:
+        return self.model.price is None and self.assumed_price is not None
 
 
 class Rejection(NamedTuple):
@@ -136,6 +150,8 @@ class Decision:
 def _candidate(candidate: Candidate) -> dict[str, Any]:
     low, high = candidate.cost_min, candidate.cost_max
     cost = None if low is None or high is None else {"min": low / NANO, "max": high / NANO}
+    if cost and candidate.price_assumed:
+        cost["assumed"] = True
     cooling = {} if candidate.cooling is None else {"cooling": round(candidate.cooling, 1)}
     return {"model": candidate.id, "cost": cost, **cooling}
 

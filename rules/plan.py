@@ -122,11 +122,13 @@ class Plan:
         room = max(MAX_CANDIDATES - len(later), 1)
         models = [*self._limit_per_provider(self._cooling_last(first))[:room], *later]
         ordered = self._cooling_last(self._limit_per_provider(models)[:MAX_CANDIDATES])
-        cooling = self.admission.live.cooling
-        return tuple(
-            Candidate(model, *cost_range(model, self.size), cooling=cooling.get(model.id))
-            for model in ordered
-        )
+        return tuple(map(self._candidate, ordered))
+
+    def _candidate(self, model: Model) -> Candidate:
+        assumed = self.names.catalog.highest_price(model.provider) if model.price is None else None
+        low, high = cost_range(model, model.price or assumed, self.size)
+        cooling = self.admission.live.cooling.get(model.id)
+        return Candidate(model, low, high, cooling=cooling, assumed_price=assumed)
 
     def _cooling_last(self, models: Iterable[Model]) -> list[Model]:
         cooling = self.admission.live.cooling

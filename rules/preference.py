@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rules.catalog.catalog import Model
+from rules.catalog.price import MILLION, Price
 
 USUAL_OUTPUT = 1024  # tokens of output expected, when no maximum is given
 RESERVED_OUTPUT = 4096  # tokens of output at most, when no maximum is given
@@ -14,7 +15,6 @@ DEFAULT_TIER = 3  # of unknown quality or speed
 
 # Seconds to the first token, by tier of speed, until they are measured.
 PRIORS = {5: 0.3, 4: 0.6, 3: 1.2, 2: 3.0, 1: 6.0}
-TOKENS_PER_PRICE = 10**6
 
 Key = Callable[[Model], Any]
 
@@ -40,19 +40,21 @@ class Size(NamedTuple):
 
 def expected_cost(model: Model, size: Size) -> int | None:
     """Return the nano-dollars that the request will probably cost, None if the price is unknown."""
-    return _cost(model, size.input(model), size.n * size.output(model, usual=USUAL_OUTPUT))
-
-
-def cost_range(model: Model, size: Size) -> tuple[int | None, int | None]:
-    """Return the nano-dollars of the input alone, and of the input with the largest output."""
-    largest = size.n * size.output(model, usual=RESERVED_OUTPUT)
-    return _cost(model, size.input(model), 0), _cost(model, size.input(model), largest)
-
-
-def _cost(model: Model, tokens_in: int, tokens_out: int) -> int | None:
     if model.price is None:
         return None
-    return -(-(tokens_in * model.price.input + tokens_out * model.price.output) // TOKENS_PER_PRICE)
+    return _cost(model.price, size.input(model), size.n * size.output(model, usual=USUAL_OUTPUT))
+
+
+def cost_range(model: Model, price: Price | None, size: Size) -> tuple[int, int] | tuple[None, None]:
+    """Return the nano-dollars of the input alone, and of the input with the largest output."""
+    if price is None:
+        return None, None
+    largest = size.n * size.output(model, usual=RESERVED_OUTPUT)
+    return _cost(price, size.input(model), 0), _cost(price, size.input(model), largest)
+
+
+def _cost(price: Price, tokens_in: int, tokens_out: int) -> int:
+    return -(-(tokens_in * price.input + tokens_out * price.output) // MILLION)
 
 
 def rank(models: Iterable[Model], prefer: str, size: Size) -> list[Model]:

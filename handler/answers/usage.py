@@ -98,9 +98,9 @@ def cost_of(wasted: Iterable[WastedUsage]) -> int | None:
     """The cost of all of it in nano-dollars; None when a price is unknown."""
     nano = 0
     for candidate, usage in wasted:
-        if candidate.model.price is None:
+        if candidate.price is None:
             return None
-        nano += cost(usage, candidate.model.price)
+        nano += cost(usage, candidate.price)
     return nano
 
 

@@ -68,4 +68,4 @@ class Attempt(NamedTuple):
     @property
     def shown_price(self) -> Price | None:
         """The price, for a client that asked for the cost."""
-        return self.candidate.model.price if self.call.chat.include_cost else None
+        return self.candidate.price if self.call.chat.include_cost else None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rules.catalog.families import Families
+from rules.catalog.price import Price, highest_price
 from rules.records.fields import NANO
 
 if TYPE_CHECKING:
@@ -36,15 +37,6 @@ SYNONYMS = {"google": "gemini"}  # other names of providers
 DEFAULT_FEATURES = frozenset({"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning"})
 
 _DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Nano-dollars per million tokens: $0.15 per million is 150_000_000."""
-
-    input: int
-    output: int
-    cached_input: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +82,7 @@ class Catalog:
         self._models: dict[str, Model] = dict(self._own)
         self._pools: dict[str, list[str]] | None = None
         self._auto: tuple[Model, ...] | None = None
+        self._highest: dict[str, Price | None] = {}  # by provider
         self.model_names: dict[str, ModelNames] = {}  # by id, a cache
 
     def with_records(
@@ -189,6 +182,14 @@ class Catalog:
             chosen = (*listed, *(low for low, model in self._own.items() if model.auto))
             self._auto = tuple(model for low in sorted(chosen) if (model := self.find(low)))
         return self._auto
+
+    def highest_price(self, provider: str) -> Price | None:
+        """Return the price of a provider's unpriced models: the highest of each part among the others."""
+        if provider not in self._highest:
+            ids = (id for id in self._ids() if id.startswith(f"{provider}/"))
+            prices = (model.price for id in ids if (model := self.find(id)) and model.price)
+            self._highest[provider] = highest_price(prices)
+        return self._highest[provider]
 
     def _ids(self) -> Iterator[str]:
         yield from self._own

@@ -703,7 +703,7 @@ def test_the_cost_of_a_candidate() -> None:
     assert (candidate.cost_min, candidate.cost_max) == (2_000_000, 2_000_000 + 4_096 * 10_000)
     bounded = make_decision("openai/mid", input_tokens=0, max_tokens=100, n=2).candidates[0]
     assert (bounded.cost_min, bounded.cost_max) == (0, 2 * 100 * 10_000)
-    assert make_decision("openai/brand-new").candidates[0].cost_max is None
+    assert make_decision("mistral/brand-new").candidates[0].cost_max is None
 
 
 def test_a_cap_bounds_the_cost() -> None:

@@ -33,6 +33,12 @@ def decision() -> Decision:
     )
 
 
+def test_an_assumed_price_is_marked() -> None:
+    explained = make_decision("openai/new", input_tokens=1_000, max_tokens=10).explain()
+    cost = {"min": 0.01, "max": 0.0105, "assumed": True}  # those of openai/big
+    assert explained["candidates"] == [{"model": "openai/new", "cost": cost}]
+
+
 def test_the_whole_explanation(decision: Decision) -> None:
     assert decision.explain() == {
         "reason": "rule",
@@ -103,8 +109,8 @@ def test_a_refusal_is_explained() -> None:
 
 
 def test_an_unknown_price_is_null() -> None:
-    assert make_decision("openai/brand-new").explain()["candidates"] == [
-        {"model": "openai/brand-new", "cost": None}
+    assert make_decision("mistral/brand-new").explain()["candidates"] == [
+        {"model": "mistral/brand-new", "cost": None}
     ]
 
 

@@ -103,11 +103,13 @@ def test_the_expected_cost_is_in_nano_dollars(size: Size, expected: int) -> None
 
 
 def test_the_cost_range() -> None:
-    assert cost_range(LARGE, Size(1000)) == (3_000_000, 3_000_000 + 4096 * 12_000)
-    assert cost_range(LARGE, Size(1000, 10, n=3)) == (3_000_000, 3_000_000 + 30 * 12_000)
+    assert cost_range(LARGE, LARGE.price, Size(1000)) == (3_000_000, 3_000_000 + 4096 * 12_000)
+    assert cost_range(LARGE, LARGE.price, Size(1000, 10, n=3)) == (3_000_000, 3_000_000 + 30 * 12_000)
     alone = Size(1000, 10, n=3, unsupported={LARGE.provider: frozenset({"n"})})
-    assert cost_range(LARGE, alone) == (9_000_000, 9_000_000 + 30 * 12_000), "the prompt is sent three times"
-    assert cost_range(UNPRICED, Size(1000)) == (None, None)
+    assert cost_range(LARGE, LARGE.price, alone) == (9_000_000, 9_000_000 + 30 * 12_000), (
+        "the prompt is sent three times"
+    )
+    assert cost_range(UNPRICED, None, Size(1000)) == (None, None)
 
 
 def test_a_fraction_of_a_nano_dollar_is_rounded_up() -> None:

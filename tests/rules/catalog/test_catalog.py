@@ -12,10 +12,10 @@ from rules.catalog.catalog import (
     DEFAULT_FEATURES,
     PROVIDERS,
     Catalog,
-    Price,
     load_catalog,
     unlisted_model,
 )
+from rules.catalog.price import Price
 from rules.records.kinds import ModelRecord
 from rules.ruleset import RuleSet
 from tests.support.small_catalog import CATALOG
