@@ -19,6 +19,7 @@ class Settings:
     rules_table: str = "sluice-rules"
     keys_table: str = "sluice-keys"
     state_table: str = "sluice-state"
+    bucket: str | None = None  # of S3; for logged content and large cached answers
     rules_ttl: float = 15.0  # seconds
     key_ttl: float = 60.0
     key_max_stale: float = 3600.0
@@ -66,6 +67,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "rules_table": lambda _, text: text,
     "keys_table": lambda _, text: text,
     "state_table": lambda _, text: text,
+    "bucket": lambda _, text: text,
     "rules_ttl": lambda name, text: _number(name, text, 0),
     "key_ttl": lambda name, text: _number(name, text, 0),
     "key_max_stale": lambda name, text: _number(name, text, 0),

@@ -25,10 +25,14 @@ PACKAGES = ("handler", "rules")
 NOT_DEPLOYED = ("__main__.py", "cli", "local")  # for people at a command line
 TASK_ROOT = "/var/task"  # where Lambda puts the folder
 
-# What botocore's clients for DynamoDB and Parameter Store read; the other 400 services are 25 MB.
-BOTOCORE_DATA = frozenset(
-    {"dynamodb", "ssm", "endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"}
-)
+# What botocore's clients for DynamoDB, Parameter Store and S3 read; the other 400 services are 25 MB.
+SERVICES = {"dynamodb", "ssm", "s3"}
+BOTOCORE_DATA = SERVICES | {
+    "endpoints.json",
+    "partitions.json",
+    "sdk-default-configuration.json",
+    "_retry.json",
+}
 UNUSED = (
     "bin",
     "*.dist-info",

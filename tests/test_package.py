@@ -48,13 +48,14 @@ def test_unused_files_are_left_out(tmp_path: Path) -> None:
         "handler/bootstrap",
         "botocore/data/endpoints.json",
         "botocore/data/ssm/2014-11-06/service-2.json.gz",
+        "botocore/data/s3/2006-03-01/service-2.json.gz",
     )
     dropped = (
         "bin/httpx",
         "httpx-0.28.dist-info/METADATA",
         "six/six.pyi",
         "six/__pycache__/six.pyc",
-        "botocore/data/s3/2006-03-01/service-2.json.gz",
+        "botocore/data/sqs/2012-11-05/service-2.json.gz",
         "botocore/data/dynamodb/2012-08-10/examples-1.json",
     )
     for name in (*kept, *dropped):

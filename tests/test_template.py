@@ -28,11 +28,14 @@ ROOT = Path(__file__).parent.parent
 
 # The AWS service that each of these files calls.
 CALLERS = {
+    "handler/store/bucket.py": "s3",
     "handler/store/dynamodb.py": "dynamodb",
     "handler/store/tables.py": "dynamodb",
     "handler/store/snapshot.py": "dynamodb",
     "handler/upstream/credentials.py": "ssm",
 }
+# Calls that only the command line makes, with the operator's permissions.
+OPERATORS_ONLY = {"s3:ListObjectsV2"}
 SAM = ROOT / ".venvs" / "sam" / "bin"
 
 # The template for CloudFormation with every condition in it, made without an account.
@@ -118,7 +121,10 @@ def test_the_policies_allow_exactly_the_calls_of_the_code() -> None:
         if (ROOT / name).exists()
         for action in operations_in(ROOT / name, service)
     }
-    assert granted() == calls | signed_permissions() | {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert granted() == calls - OPERATORS_ONLY | signed_permissions() | {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }
 
 
 def test_no_other_file_of_the_function_calls_aws() -> None:
@@ -141,6 +147,23 @@ def test_each_table_is_open_to_its_own_calls_only() -> None:
     assert tables["RulesTable.Arn"] == {"dynamodb:Scan"}
     assert tables["KeysTable.Arn"] == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
     assert "dynamodb:Scan" not in tables["StateTable.Arn"]
+
+
+def test_the_function_cannot_read_what_it_logged() -> None:
+    reads = [one for one in statements() if "s3:GetObject" in as_list(one["Action"])]
+    assert [one["Resource"] for one in reads] == [{"!Sub": "${Bucket.Arn}/cache/*"}]
+
+
+def test_the_bucket_is_private_and_only_there_when_asked_for() -> None:
+    resource = loaded()["Resources"]["Bucket"]
+    assert loaded()["Parameters"]["ContentBucket"]["Default"] == "false"
+    assert resource["Condition"] == "HasBucket"
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert set(resource["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+    assert "BucketName" not in resource["Properties"]
+    assert variables()["SLUICE_BUCKET"] == {"!If": ["HasBucket", {"!Ref": "Bucket"}, ""]}
+    (deny,) = loaded()["Resources"]["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_the_function_writes_its_own_log_group_only() -> None:

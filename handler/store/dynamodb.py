@@ -9,6 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,14 +20,20 @@ from handler.wire.address import is_loopback_host
 
 # Plain words for the errors of AWS and botocore, whose own messages may name accounts and addresses.
 _DESCRIPTIONS = {
+    "AccessDenied": "access denied",
     "AccessDeniedException": "access denied",
     "ConditionalCheckFailedException": "another change came first",
+    "ExpiredToken": "the AWS credentials have expired",
     "ExpiredTokenException": "the AWS credentials have expired",
+    "InvalidAccessKeyId": "the AWS credentials were refused",
     "InvalidSignatureException": "the AWS credentials were refused",
     "NoCredentialsError": "no AWS credentials were found",
     "NoRegionError": "no AWS region is configured",
+    "NoSuchBucket": "there is no such bucket",
     "ProvisionedThroughputExceededException": "throttled",
     "ResourceNotFoundException": "there is no such table",
+    "SignatureDoesNotMatch": "the AWS credentials were refused",
+    "SlowDown": "throttled",
     "ThrottlingException": "throttled",
     "TransactionCanceledException": "the transaction was cancelled",
     "UnrecognizedClientException": "the AWS credentials were refused",
@@ -66,7 +73,7 @@ def create_client(
     import botocore.session
 
     session = session or botocore.session.get_session()
-    endpoint = settings.dynamodb_endpoint if service == "dynamodb" else None
+    endpoint = settings.environment.get(f"AWS_ENDPOINT_URL_{service.upper()}")
     local = is_loopback(endpoint)
     try:
         options = _local_options(session, settings) if local else {"region_name": settings.region}
@@ -93,6 +100,7 @@ def _config(attempts: int, read_timeout: float, *, direct: bool) -> Any:
         retries={"mode": "standard", "total_max_attempts": attempts},
         parameter_validation=False,
         proxies={} if direct else None,
+        s3={"addressing_style": "path"} if direct else None,  # no name of loopback begins with a bucket's
     )
 
 
@@ -113,7 +121,7 @@ def _verify_body(response_dict: Mapping[str, Any], **_: Any) -> None:
 
 
 def _local_options(session: Any, settings: Settings) -> dict[str, str]:
-    """Return region and credentials for a DynamoDB that ignores them, as far as none are configured."""
+    """Return region and credentials for a service that ignores them, as far as none are configured."""
     session.set_config_variable("metadata_service_num_attempts", 0)  # a laptop has no instance metadata
     region = settings.region or session.get_config_variable("region") or "us-east-1"
     if session.get_credentials() is not None:
@@ -123,7 +131,7 @@ def _local_options(session: Any, settings: Settings) -> dict[str, str]:
 
 def _describe(error: Exception) -> str:
     if isinstance(error, PARSE_ERRORS) and not isinstance(error, BotoCoreError):
-        return f"an answer that is not DynamoDB's ({type(error).__name__})"
+        return f"an answer that is not AWS's ({type(error).__name__})"
     if not isinstance(error, ClientError):
         # botocore's messages name addresses, its class names do not: ReadTimeoutError is "read timeout".
         name = type(error).__name__
@@ -138,12 +146,19 @@ def _describe(error: Exception) -> str:
 
 def call_aws(client: Any, operation: str, arguments: Mapping[str, Any]) -> Any:
     """Call one operation and return its answer. Every failure is a StoreError naming operation and table."""
+    target = " ".join([operation.replace("_", " "), arguments.get("TableName", "")]).strip()
+    with aws_errors(target):
+        return getattr(client, operation)(**arguments)
+
+
+@contextmanager
+def aws_errors(target: str) -> Iterator[None]:
+    """Turn what goes wrong in a call of AWS into a StoreError. `target`: operation and table."""
     from botocore.parsers import ResponseParserError  # slow to import, but creating a client has loaded it
 
     try:
-        return getattr(client, operation)(**arguments)
+        yield
     except (BotoCoreError, ClientError, ResponseParserError, OSError, *PARSE_ERRORS) as error:
-        target = " ".join([operation.replace("_", " "), arguments.get("TableName", "")]).strip()
         code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
         raise StoreError(f"{target}: {_describe(error)}", code=code) from error
 

@@ -1,0 +1,53 @@
+"""An S3 in this process with one bucket, and clients that fail, for tests of what is stored there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import ClientError
+from botocore.session import Session
+from moto import mock_aws
+
+from handler.store.bucket import Bucket
+
+NAME = "content"
+
+
+@contextmanager
+def s3(name: str = NAME) -> Iterator[Any]:
+    """A botocore S3 client with an empty bucket, which is deleted at exit."""
+    with mock_aws():
+        client: Any = Session().create_client(
+            "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+        client.create_bucket(Bucket=name)
+        yield client
+
+
+@contextmanager
+def bucket() -> Iterator[Bucket]:
+    with s3() as client:
+        yield Bucket(NAME, lambda: client)
+
+
+class FailingClient:
+    """A client of which every operation raises `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.calls: list[str] = []
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**_: Any) -> Any:
+            self.calls.append(operation)
+            raise self.error
+
+        return call
+
+
+def refused(code: str, operation: str = "PutObject") -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": "arn:aws:s3:::content of 123456789012"}}, operation
+    )
