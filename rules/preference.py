@@ -39,22 +39,26 @@ class Size(NamedTuple):
 
 
 def expected_cost(model: Model, size: Size) -> int | None:
-    """Return the nano-dollars that the request will probably cost, None if the price is unknown."""
+    """Return the nano-dollars that the request will probably cost, None if the price is unknown.
+
+    As all costs here, at the price of so much input, in the standard service tier.
+    """
     if model.price is None:
         return None
-    return _cost(model.price, size.input(model), size.n * size.output(model, usual=USUAL_OUTPUT))
+    return _cost(model, model.price, size, USUAL_OUTPUT)
 
 
 def cost_range(model: Model, price: Price | None, size: Size) -> tuple[int, int] | tuple[None, None]:
     """Return the nano-dollars of the input alone, and of the input with the largest output."""
     if price is None:
         return None, None
-    largest = size.n * size.output(model, usual=RESERVED_OUTPUT)
-    return _cost(price, size.input(model), 0), _cost(price, size.input(model), largest)
+    return _cost(model, price, size, 0), _cost(model, price, size, RESERVED_OUTPUT)
 
 
-def _cost(price: Price, tokens_in: int, tokens_out: int) -> int:
-    return -(-(tokens_in * price.input + tokens_out * price.output) // MILLION)
+def _cost(model: Model, price: Price, size: Size, usual_output: int) -> int:
+    price = price.of_request("", size.input_tokens)
+    tokens_out = size.n * size.output(model, usual=usual_output) if usual_output else 0
+    return -(-(size.input(model) * price.input + tokens_out * price.output) // MILLION)
 
 
 def rank(models: Iterable[Model], prefer: str, size: Size) -> list[Model]:

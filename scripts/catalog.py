@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from catalog_prices import BASE, merge_groups, more_prices
 from catalog_sources import GENAI, LITELLM, UNKNOWN, dollars, genai_prices, litellm_rows, matches, read_source
 
 Row = dict[str, Any]
@@ -29,7 +30,7 @@ OVERLAY = HERE / "catalog_overlay.toml"
 
 COLUMNS = [
     "id", "pool", "context", "max_output", "input", "output", "cached_input",
-    "can", "quality", "speed", "auto", "rules",
+    "can", "quality", "speed", "auto", "rules", "more_prices",
 ]  # fmt: skip
 DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
 FAST_HOSTS = {"groq", "cerebras", "sambanova"}
@@ -74,8 +75,12 @@ def price(rows: dict[str, Row], listed: dict[str, list[Row]], overlay: Row) -> l
         if entry and model not in overlay["prices"]:
             row["context"] = row.get("context") or entry.get("context_window")
             notes += [f"{model}: {note}" for note in disagreements(row, entry["price"])]
+            groups = merge_groups(row.get("groups", {BASE: {}}), entry["price"]["groups"])
             row.update({key: value for key, value in entry["price"].items() if value is not None})
-        row.update({key: dollars(value) for key, value in overlay["prices"].get(model, {}).items()})
+            row["groups"] = groups
+        if own := overlay["prices"].get(model):
+            row.update({key: dollars(value) for key, value in own.items()}, groups={BASE: {}})
+        row["more_prices"] = more_prices(model, row, row.get("groups", {BASE: {}}))
     return notes
 
 
@@ -185,11 +190,15 @@ def render(rows: Mapping[str, Row], overlay: Row) -> str:
         "successors": overlay["successors"],
         "families": family_table(overlay),
     }
-    lines = [
-        compact([cell({"id": model, **rows[model]}, column) for column in COLUMNS]) for model in sorted(rows)
-    ]
+    lines = [compact(cells({"id": model, **rows[model]})) for model in sorted(rows)]
     start = "".join(f"{compact(name)}:{compact(value)},\n" for name, value in head.items())
     return "{" + start + '"models":[\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def cells(row: Row) -> list[Any]:
+    """Return the cells of a row, without the last one if it is empty."""
+    last = [row["more_prices"]] if row["more_prices"] else []
+    return [*(cell(row, column) for column in COLUMNS[:-1]), *last]
 
 
 def cell(row: Row, column: str) -> Any:

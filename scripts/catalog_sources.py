@@ -19,6 +19,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from catalog_prices import genai_groups, litellm_groups
+
 Row = dict[str, Any]
 
 # Each source: the package, its version, the file in its wheel, and the SHA-256 of that file.
@@ -107,6 +109,7 @@ def row_of(entry: Row) -> Row:
         "context": entry.get("max_input_tokens"),
         "max_output": entry.get("max_output_tokens"),
         "can": features(entry),
+        "groups": litellm_groups(entry),
         **{
             ours: None if (cost := tier.get(theirs)) is None else dollars(cost) * 10**6
             for ours, theirs in prices.items()
@@ -138,10 +141,7 @@ def genai_prices(code: str, overlay: Row) -> dict[str, list[Row]]:
     by_provider: dict[str, list[Row]] = {}
     for entry in to_data(providers):
         if entry["id"] in GENAI_PROVIDERS:
-            models = [
-                {**model, "price": current_price(model.get("prices"), overlay["as_of"])}
-                for model in entry["models"]
-            ]
+            models = [{**model, "price": current_price(model, overlay["as_of"])} for model in entry["models"]]
             by_provider[GENAI_PROVIDERS[entry["id"]]] = [model for model in models if model["price"]]
     return by_provider
 
@@ -167,18 +167,28 @@ def to_data(node: Any) -> Any:
             return ast.literal_eval(node)
 
 
-def current_price(prices: Any, as_of: str) -> Row | None:
+def current_price(model: Row, as_of: str) -> Row | None:
     """Return the price of that day: the last conditional one that has started; times of day are ignored."""
+    prices = model.get("prices")
+    variants = [
+        each for each in model.get("price_variants") or () if is_current(each.get("constraint"), as_of)
+    ]
     for entry in reversed(prices if isinstance(prices, list) else [{"prices": prices}]):
         constraint = entry.get("constraint") or (entry.get("args") or [None])[0]
-        if constraint is None or (
-            constraint["of"] == "StartDateConstraint" and has_started(constraint, as_of)
-        ):
+        if is_current(constraint, as_of):
             listed = entry["prices"]
             names = {"input": "input_mtok", "output": "output_mtok", "cached_input": "cache_read_mtok"}
-            price = {ours: base_price(listed.get(theirs)) for ours, theirs in names.items()}
-            return price if price["input"] is not None and price["output"] is not None else None
+            price: Row = {ours: base_price(listed.get(theirs)) for ours, theirs in names.items()}
+            groups = genai_groups(listed, variants)
+            known = price["input"] is not None and price["output"] is not None
+            return {**price, "groups": groups} if known else None
     return None
+
+
+def is_current(constraint: Row | None, as_of: str) -> bool:
+    return constraint is None or (
+        constraint["of"] == "StartDateConstraint" and has_started(constraint, as_of)
+    )
 
 
 def has_started(constraint: Row, as_of: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rules.catalog.families import Families
-from rules.catalog.price import Price, highest_price
+from rules.catalog.price import Price, highest_price, price_of
 from rules.records.fields import NANO
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Catalog:
         like = self.find(record.like) if record.like else None
         row, price = like or self.get(record.provider, record.name), record.price
         family = families.rules_of(record.provider, record.name, self.find, record.pool)
-        own = Price(price["input"], price["output"], price.get("cached_input")) if price else None
+        own = price_of(price) if price else None
         return Model(
             provider=record.provider,
             name=record.name,
@@ -214,21 +214,22 @@ def unlisted_model(provider: str, name: str) -> Model:
 
 COLUMNS = (
     "id", "pool", "context", "max_output", "input", "output", "cached_input",
-    "can", "quality", "speed", "auto", "rules",
+    "can", "quality", "speed", "auto", "rules", "more_prices",
 )  # fmt: skip
-ID, POOL, CONTEXT, MAX_OUTPUT, INPUT, OUTPUT, CACHED, CAN, QUALITY, SPEED, AUTO, RULES = range(len(COLUMNS))
+(
+    ID, POOL, CONTEXT, MAX_OUTPUT, INPUT, OUTPUT, CACHED, CAN, QUALITY, SPEED, AUTO, RULES, MORE_PRICES,
+) = range(len(COLUMNS))  # fmt: skip
 
 
 def _model(row: Sequence[Any]) -> Model:
     provider, name = row[ID].split("/", 1)
-    priced = row[INPUT] is not None and row[OUTPUT] is not None
     return Model(
         provider=provider,
         name=name,
         pool=row[POOL],
         context=row[CONTEXT],
         max_output=row[MAX_OUTPUT],
-        price=Price(_nano(row[INPUT]), _nano(row[OUTPUT]), _cached(row[CACHED])) if priced else None,
+        price=_price(row),
         can=DEFAULT_FEATURES if row[CAN] == "*" else frozenset(row[CAN].split()),
         known=row[CAN] != "*",
         quality=row[QUALITY],
@@ -238,12 +239,32 @@ def _model(row: Sequence[Any]) -> Model:
     )
 
 
+def _price(row: Sequence[Any]) -> Price | None:
+    """Return the price of a row.
+
+    Its last column, which few rows have, lists the rarer prices: "cache_write=2.5;above=200000 input=4". The
+    first group is without a tier, and each following one is a tier.
+    """
+    if row[INPUT] is None or row[OUTPUT] is None:
+        return None
+    prices: dict[str, Any] = {"input": _nano(row[INPUT]), "output": _nano(row[OUTPUT])}
+    if row[CACHED] is not None:
+        prices["cached_input"] = _nano(row[CACHED])
+    if len(row) <= MORE_PRICES:
+        return Price(**prices)
+    more, *tiers = (
+        dict(_more_price(*field.split("=")) for field in group.split())
+        for group in row[MORE_PRICES].split(";")
+    )
+    return price_of({**prices, **more, "tiers": tiers})
+
+
+def _more_price(name: str, value: str) -> tuple[str, str | int]:
+    return name, value if name == "service" else int(value) if name == "above" else _nano(float(value))
+
+
 def _nano(dollars: float) -> int:
     return round(dollars * NANO)
-
-
-def _cached(dollars: float | None) -> int | None:
-    return None if dollars is None else _nano(dollars)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 MILLION = 1_000_000  # tokens: prices are per million
 
@@ -37,11 +38,47 @@ class Price:
     reasoning: int | None = None
     audio_output: int | None = None
     image_output: int | None = None
+    tiers: tuple[Tier, ...] = ()
+
+    def of_request(self, service: str, input_tokens: int) -> Price:
+        """Return the price of a request: that of its service tier, else of so much input, else this."""
+        tiers = [each for each in self.tiers if each.service in ("", service) and input_tokens > each.above]
+        return max(tiers, key=lambda each: (each.service, each.above)).price if tiers else self
 
     def rate(self, part: str) -> int:
         """Return the price of a part: "input", "output" or one of PARTS."""
         rate: int | None = getattr(self, part)
         return self.rate(PARTS[part]) if rate is None else rate
+
+    def highest_rate(self, part: str, service: str = "") -> int:
+        """Return the highest price of a part for any length of input, in this service tier."""
+        tiers = (tier.price for tier in self.tiers if tier.service in ("", service))
+        return max(price.rate(part) for price in (self, *tiers))
+
+
+class Tier(NamedTuple):
+    """The price of requests of a service tier ("": of any) with more than `above` tokens of input."""
+
+    service: str
+    above: int
+    price: Price
+
+
+def price_of(prices: Mapping[str, Any]) -> Price:
+    """Return the price in nano-dollars by part; `tiers` lists more of them, with `service` and `above`.
+
+    A part that a tier leaves out costs what it costs without the tier.
+    """
+    parts: dict[str, Any] = {name: value for name, value in prices.items() if name != "tiers"}
+    tiers = [
+        Tier(
+            tier.get("service", ""),
+            tier.get("above", -1),
+            Price(**{**parts, **{name: value for name, value in tier.items() if name not in Tier._fields}}),
+        )
+        for tier in prices.get("tiers", ())
+    ]
+    return Price(**parts, tiers=tuple(tiers))
 
 
 def highest_price(prices: Iterable[Price]) -> Price | None:
@@ -49,11 +86,16 @@ def highest_price(prices: Iterable[Price]) -> Price | None:
     known = list(prices)
     if not known:
         return None
-    return Price(**{part: max(price.rate(part) for price in known) for part in ("input", "output", *PARTS)})
+    parts = ("input", "output", *PARTS)
+    highest: dict[str, Any] = {part: max(price.highest_rate(part) for price in known) for part in parts}
+    return Price(**highest)
 
 
-def reserve_cost(price: Price, input_tokens: int, output_tokens: int) -> int:
-    """Return the most nano-dollars that so many tokens can cost, whatever parts they turn out to be."""
-    dearest_input = max(price.rate(part) for part in ("input", *INPUT_PARTS))
-    dearest_output = max(price.rate(part) for part in ("output", *OUTPUT_PARTS))
+def reserve_cost(price: Price, input_tokens: int, output_tokens: int, service: str = "") -> int:
+    """Return the most nano-dollars that so many tokens cost, whatever parts they turn out to be.
+
+    A long prompt costs more, and counts as one always. `service`: the service tier that the request asks for.
+    """
+    dearest_input = max(price.highest_rate(part, service) for part in ("input", *INPUT_PARTS))
+    dearest_output = max(price.highest_rate(part, service) for part in ("output", *OUTPUT_PARTS))
     return -(-(input_tokens * dearest_input + output_tokens * dearest_output) // MILLION)

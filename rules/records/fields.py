@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from rules.catalog.price import PARTS
 from rules.errors import InvalidRecord
 from rules.facts.facts import PREFERENCES, WEEKDAYS
 from rules.records.coercion import (
@@ -193,9 +194,28 @@ def _read_nano_dollars(value: Any) -> int:
     return int(Decimal(str(any_number(0)(value))) * NANO)
 
 
-read_price = mapping_of(
-    dict.fromkeys(("input", "output", "cached_input"), _read_nano_dollars), required=("input", "output")
-)
+_PRICES = dict.fromkeys(("input", "output", *PARTS), _read_nano_dollars)
+_read_tier_fields = mapping_of({"service": read_text, "above": whole_number(), **_PRICES})
+MAX_TIERS = 20  # of one price
+
+
+def _read_tier(value: Any) -> Mapping[str, Any]:
+    tier = _read_tier_fields(value)
+    if tier.keys().isdisjoint({"service", "above"}):
+        raise invalid("needs `service` or `above`, which say when it applies")
+    if tier.keys().isdisjoint(_PRICES):
+        raise invalid("has no price")
+    return tier
+
+
+def _read_tiers(value: Any) -> tuple[Mapping[str, Any], ...]:
+    tiers = ordered_list(_read_tier)(value)
+    if len(tiers) > MAX_TIERS:
+        raise invalid(f"has {len(tiers)} entries: at most {MAX_TIERS} are possible")
+    return tiers
+
+
+read_price = mapping_of({**_PRICES, "tiers": _read_tiers}, required=("input", "output"))
 
 
 def read_weekday_and_hour(value: Any) -> tuple[str, int]:

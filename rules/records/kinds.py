@@ -155,7 +155,7 @@ class ModelRecord(Record):
     pool: Annotated[str, ReadBy(fields.read_pool)] | None = None
     context: Whole | None = None
     max_output: Whole | None = None
-    price: Annotated[Mapping[str, int], ReadBy(fields.read_price)] | None = None
+    price: Annotated[Mapping[str, Any], ReadBy(fields.read_price)] | None = None
     can: Annotated[tuple[str, ...], ReadBy(unordered_list(one_of(*fields.FEATURES)))] | None = None
     quality: Annotated[int, ReadBy(whole_number(1, 5))] | None = None
     auto: Flag = True

@@ -22,6 +22,8 @@ from rules.records.patterns import compile_pattern
 from rules.ruleset import RuleSet, goes_first
 
 MAX_HINTS = 20  # of a set: each takes two milliseconds
+# Nano-dollars per million tokens, of a plausible price that is not 0: $0.001 and $5000.
+LOWEST_PRICE, HIGHEST_PRICE = 10**6, 5000 * 10**9
 
 
 class RuleWarning(NamedTuple):
@@ -63,6 +65,7 @@ def find_warnings(
             *_check_conditions(record),
             *_check_models(record, known),
             *_check_patterns(record, known),
+            *_check_price(record),
         ]
         problems += _check_scope(record, keys) if keys else ()
         warnings += [RuleWarning(record.kind, record.id, field, problem) for field, problem in problems]
@@ -164,6 +167,20 @@ def _check_models(record: Record, known: _KnownNames) -> Iterator[FieldProblem]:
         elif resolved is None and is_valid_name(name):
             nested = ", and an alias may not name another" if name.lower() in names.aliases else ""
             yield field, f"there is no model {name!r}{nested or known.suggest(name)}"
+
+
+def _check_price(record: Record) -> Iterator[FieldProblem]:
+    """Find prices that are probably of a token, or of another number of tokens than a million."""
+    price = record.price if isinstance(record, ModelRecord) and record.price else {}
+    tiers = ((f"price.tiers[{at}].", tier) for at, tier in enumerate(price.get("tiers", ())))
+    for path, prices in (("price.", price), *tiers):
+        for part, nano in prices.items():
+            if part in ("tiers", "service", "above"):
+                continue
+            if 0 < nano < LOWEST_PRICE:
+                yield path + part, "is below $0.001 per million tokens: is it the price of one token?"
+            elif nano > HIGHEST_PRICE:
+                yield path + part, "is above $5000 per million tokens: prices are dollars per million tokens"
 
 
 class _KnownNames:

@@ -33,7 +33,7 @@ def model(
         pool=pool or name.lower(),
         context=context,
         max_output=8_000,
-        price=Price(*(round(each * DOLLAR) for each in price)) if price else None,
+        price=Price(round(price[0] * DOLLAR), round(price[1] * DOLLAR)) if price else None,
         can=can,
         quality=quality,
         speed=speed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rules.catalog.catalog import (
     load_catalog,
     unlisted_model,
 )
-from rules.catalog.price import Price
+from rules.catalog.price import PARTS, Price
 from rules.records.kinds import ModelRecord
 from rules.ruleset import RuleSet
 from tests.support.small_catalog import CATALOG
@@ -66,7 +67,36 @@ def test_every_successor_is_listed() -> None:
 def test_a_price_is_in_nano_dollars_per_million_tokens() -> None:
     model = load_catalog().find("openai/gpt-4o-mini")
     assert model is not None
-    assert model.price == Price(150_000_000, 600_000_000, 75_000_000)
+    assert model.price
+    assert replace(model.price, tiers=()) == Price(150_000_000, 600_000_000, 75_000_000)
+
+
+@pytest.mark.parametrize(
+    ("id", "service", "tokens", "part", "dollars"),
+    [
+        pytest.param("anthropic/claude-sonnet-4-5", "", 1, "cache_write", 3.75, id="a cache write"),
+        pytest.param("anthropic/claude-sonnet-4-5", "", 1, "cache_write_1h", 6, id="one for an hour"),
+        pytest.param("gemini/gemini-2.5-flash", "", 1, "audio_input", 1, id="audio"),
+        pytest.param("gemini/gemini-2.5-pro", "", 200_000, "input", 1.25, id="a prompt that is not long"),
+        pytest.param("gemini/gemini-2.5-pro", "", 200_001, "output", 15, id="a long prompt"),
+        pytest.param("openai/gpt-5.4", "flex", 1, "reasoning", 7.5, id="reasoning in a service tier"),
+        pytest.param("openai/gpt-5.4", "priority", 1, "cached_input", 0.5, id="cached input in one"),
+    ],
+)
+def test_the_rarer_prices_are_read(id: str, service: str, tokens: int, part: str, dollars: float) -> None:
+    model = load_catalog().find(id)
+    assert model
+    assert model.price
+    assert model.price.of_request(service, tokens).rate(part) == dollars * 10**9
+
+
+def test_a_tier_costs_at_most_what_is_plausible() -> None:
+    for model in load_catalog().all():
+        for tier in model.price.tiers if model.price else ():
+            assert model.price
+            assert tier.service or tier.above > 0, model.id
+            for part in ("input", "output", *PARTS):
+                assert 0 <= tier.price.rate(part) <= 20 * max(model.price.rate(part), 1), (model.id, tier)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rules.catalog.catalog import Catalog
-from rules.catalog.price import PARTS, Price, highest_price, reserve_cost
+from rules.catalog.price import PARTS, Price, highest_price, price_of, reserve_cost
 from tests.support.small_catalog import MODELS, make_decision, model
 
 PLAIN = Price(input=2, output=8)
@@ -46,8 +46,46 @@ def test_the_most_that_tokens_can_cost(price: Price, tokens: tuple[int, int], ex
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_part_costs_more_than_what_is_reserved(part: str) -> None:
-    price = Price(2, 8, **{part: 99})
+    price = price_of({"input": 2, "output": 8, part: 99})
     assert reserve_cost(price, 1_000_000, 1_000_000) >= price.rate(part)
+
+
+TIERS = price_of(
+    {
+        "input": 2,
+        "output": 8,
+        "cached_input": 1,
+        "tiers": [
+            {"above": 100, "input": 4, "output": 9},
+            {"above": 200, "input": 6},
+            {"service": "flex", "input": 1},
+            {"service": "priority", "above": 100, "input": 20},
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("service", "tokens", "rates"),
+    [
+        pytest.param("", 100, (2, 8, 1), id="a short prompt"),
+        pytest.param("", 101, (4, 9, 1), id="a long prompt, with the cached input of a short one"),
+        pytest.param("default", 201, (6, 8, 1), id="a longer prompt in an unknown tier"),
+        pytest.param("flex", 0, (1, 8, 1), id="a service tier"),
+        pytest.param("flex", 201, (1, 8, 1), id="a service tier goes before the length of the prompt"),
+        pytest.param("priority", 100, (2, 8, 1), id="a service tier that has a price for long prompts only"),
+        pytest.param("priority", 101, (20, 8, 1), id="a long prompt in a service tier"),
+    ],
+)
+def test_the_price_of_a_request(service: str, tokens: int, rates: tuple[int, int, int]) -> None:
+    price = TIERS.of_request(service, tokens)
+    assert (price.rate("input"), price.rate("output"), price.rate("cached_input")) == rates
+
+
+def test_a_reservation_counts_long_prompts_always_and_a_service_tier_where_it_is_requested() -> None:
+    assert reserve_cost(TIERS, 1_000_000, 1_000_000) == 6 + 9
+    assert reserve_cost(TIERS, 1_000_000, 0, "priority") == 20
+    assert highest_price([TIERS]) == Price(6, 9, *(1, 6, 6, 6, 6), *(9, 9, 9)), "without service tiers"
 
 
 def test_a_model_without_a_price_counts_at_the_highest_of_its_provider() -> None:

@@ -219,6 +219,18 @@ def test_kinds_that_are_not_served_yet_are_not_active() -> None:
             {"input": 150_000_000, "output": 600_000_000, "cached_input": 0},
             id="prices in nano-dollars",
         ),
+        pytest.param(
+            "model",
+            "price",
+            {"input": 1, "output": 2, "cache_write_1h": 2, "tiers": {"above": "200000", "output": 0.3}},
+            {
+                "input": 10**9,
+                "output": 2 * 10**9,
+                "cache_write_1h": 2 * 10**9,
+                "tiers": ({"above": 200_000, "output": 300_000_000},),
+            },
+            id="prices of parts and of a tier",
+        ),
         # tests
         pytest.param("test", "at", "2026-01-31T23:30:00-02:00", ("sun", 1), id="a time in another zone"),
         pytest.param("test", "at", "2026-01-30T09:59:59Z", ("fri", 9), id="a time in UTC"),
@@ -695,6 +707,34 @@ MISTAKES = [
         "model", {"price": {"input": -1, "output": 1}}, "price.input", "0 or more", id="a negative price"
     ),
     pytest.param("model", {"price": 1}, "price", "must be a map", id="a number for a price"),
+    pytest.param(
+        "model",
+        {"price": {"input": 1, "output": 1, "cached": 1}},
+        "price.cached",
+        "did you mean `cached_input`?",
+        id="a misspelt part of a price",
+    ),
+    *(
+        pytest.param("model", {"price": {"input": 1, "output": 1, "tiers": [tier]}}, field, words, id=id)
+        for tier, field, words, id in (
+            ({"input": 1}, "price.tiers[0]", "needs `service` or `above`", "a tier of any request"),
+            ({"above": 1}, "price.tiers[0]", "has no price", "a tier without a price"),
+            (
+                {"above": -1, "input": 1},
+                "price.tiers[0].above",
+                "0 or more",
+                "a tier above a negative length",
+            ),
+            ({"service": "", "input": 1}, "price.tiers[0].service", "empty", "a service tier without a name"),
+        )
+    ),
+    pytest.param(
+        "model",
+        {"price": {"input": 1, "output": 1, "tiers": [{"above": 1, "input": 1}] * 21}},
+        "price.tiers",
+        "at most 20",
+        id="too many tiers",
+    ),
     # tests and the rest
     pytest.param("test", {"request": []}, "request", "must be a map", id="a request that is a list"),
     pytest.param("test", {"expect": {}}, "expect", EMPTY, id="an empty expect"),

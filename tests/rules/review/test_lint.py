@@ -50,6 +50,30 @@ BEHIND = "`record`: never applies: route/a goes first"
             f"route/b: {BEHIND}",
             id="a route of wider scope with fewer conditions",
         ),
+        *(
+            pytest.param(
+                [{"kind": "model", "id": "xai/a", "provider": "xai", "name": "a", "price": price}],
+                f"model/xai/a: `{line}",
+                id=id,
+            )
+            for price, line, id in (
+                (
+                    {"input": 2.5e-06, "output": 1},
+                    "price.input`: is below $0.001 per million tokens: is it the price of one token?",
+                    "a price of a token",
+                ),
+                (
+                    {"input": 0, "output": 6000},
+                    "price.output`: is above $5000 per million tokens",
+                    "a price above any model's",
+                ),
+                (
+                    {"input": 1, "output": 1, "tiers": [{"above": 9, "cache_write": 0.0001}]},
+                    "price.tiers[0].cache_write`: is below $0.001 per million tokens",
+                    "a price of a token in a tier",
+                ),
+            )
+        ),
         pytest.param(
             [{"kind": "cache", "id": "a", "ttl": 1}, {"kind": "cache", "id": "b", "ttl": 2}],
             "cache/b: `record`: never applies: cache/a goes first",
