@@ -54,6 +54,7 @@ class RequestLog:
     wasted: list[WastedUsage] = field(default_factory=list)  # the usage of attempts without an answer
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    cache: str | None = None  # hit | miss; None: the cache was not looked into
     failure: GatewayError | None = None
     waiting_since: float | None = None  # monotonic seconds; set while a provider is called
     waited: float = 0.0  # seconds spent waiting on providers
@@ -199,6 +200,7 @@ def _result_fields(entry: RequestLog) -> Json:
         "resumed": answer.resumed if answer else None,
         "dropped": list(entry.result.dropped) if entry.result else [],
         "schema": entry.result.schema if entry.result else None,
+        "cache": entry.cache,
         "usage": _tokens(usage) if usage else None,
         "cost": None if cost is None else dollars(cost),
         "price": entry.price if usage else None,

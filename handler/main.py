@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handler.access.auth import Auth
 from handler.app import create_app
@@ -29,6 +29,11 @@ from handler.upstream.client import Client
 from handler.upstream.credentials import Credentials
 from handler.upstream.pool import create_pool
 from handler.upstream.signing import Signer
+
+if TYPE_CHECKING:
+    from handler.gateway.response_cache import ResponseCache
+
+Report = Callable[[str, Mapping[str, Any]], None]
 
 
 def build(
@@ -89,7 +94,18 @@ def _gateway(
         now=lambda: datetime.fromtimestamp(now(), UTC),
         clock=clock,
         random=random.random,
+        open_response_cache=lambda: _open_response_cache(settings, store, report, clock, now),
     )
+
+
+def _open_response_cache(
+    settings: Settings, store: Store, report: Report, clock: Callable[[], float], now: Callable[[], float]
+) -> ResponseCache:
+    from handler.gateway.response_cache import ResponseCache  # only `cache` records need it
+    from handler.store.answer_cache import AnswerCache
+    from handler.store.bucket import open_bucket
+
+    return ResponseCache(AnswerCache(store.state, open_bucket(settings)), report=report, now=now, clock=clock)
 
 
 def _relay(

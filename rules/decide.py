@@ -12,7 +12,7 @@ from rules.decision import Candidate, Decision, Effects, Reason, Refusal
 from rules.facts.facts import PREFERENCES, Facts
 from rules.plan import Plan, RefusedRequest
 from rules.preference import Size
-from rules.records.kinds import BudgetRecord, LimitRecord, RouteRecord
+from rules.records.kinds import BudgetRecord, CacheRecord, LimitRecord, RouteRecord
 from rules.ruleset import MatchingRecords, RuleSet
 
 
@@ -22,6 +22,7 @@ def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState) ->
     route = next(iter(matching.routes), None)
     plan = make_plan(facts, ruleset, catalog, live, matching)
     reason, first, candidates, refusal = _fill_plan(plan, facts, ruleset, route)
+    cache = ruleset.most_specific("cache", facts)
     return Decision(
         facts=facts,
         reason=reason,
@@ -34,6 +35,7 @@ def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState) ->
         refusal=refusal,
         effects=effects_of(route, facts),
         limits=_limits(plan, matching, candidates),
+        cache=cache if isinstance(cache, CacheRecord) else None,
         prefer=plan.prefer,
         pinned=plan.pinned,
         revision=ruleset.revision,

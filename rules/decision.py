@@ -13,6 +13,7 @@ from rules.catalog.catalog import Model
 from rules.catalog.price import Price
 from rules.facts.facts import FAMILIES, VOCABULARY, Facts, fact_getter
 from rules.records.fields import NANO
+from rules.records.kinds import CacheRecord
 
 MAX_REJECTIONS = 20  # in an explanation
 
@@ -108,6 +109,7 @@ class Decision:
     refusal: Refusal | None = None
     effects: Effects = field(default_factory=Effects)
     limits: tuple[Mapping[str, Any], ...] = ()  # limit and budget records that apply, as explained
+    cache: CacheRecord | None = None  # the record that lets the answer be cached
     prefer: str | None = None
     pinned: bool = False  # the request named exactly one provider/model
     revision: str = ""
@@ -138,6 +140,8 @@ class Decision:
             "timeouts": dict(self.effects.timeouts),
             "facts": _facts(self.facts),
         }
+        if self.cache is not None:
+            explanation["cache"] = self.cache.id
         if problems := [each for each in self.problems if visible is None or each.covers(self.facts)]:
             explanation["problems"] = [each.as_json() for each in problems]
         if len(self.rejections) > MAX_REJECTIONS:

@@ -176,6 +176,10 @@ class RuleSet:
             self._later_steps[names] = step
         return step
 
+    def most_specific(self, kind: str, facts: Facts) -> Record | None:
+        """Return the most specific enabled record of a kind that matches, the only one that applies."""
+        return next((record for record in self.enabled(kind) if record.matches(facts)), None)
+
     def refusing_problem(self, facts: Facts) -> Problem | None:
         """Return the problem of an unreadable record that refuses these facts, or None."""
         return next((problem for problem in self.problems if problem.refuses(facts)), None)

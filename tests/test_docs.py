@@ -111,7 +111,7 @@ DOCUMENTED = {
     "providers.md": sorted(PROVIDERS),
     "api.md": [
         *(prefix for prefix in PREFIXES if prefix),
-        *EXPOSED_HEADERS[:9],
+        *EXPOSED_HEADERS[:11],
         "/chat/completions",
         "/explain",
         "/models",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from handler.answers.client_stream import ClientStream
 from handler.answers.merge import MergedStream
 from handler.answers.usage import Usage, WastedUsage, cost_of
 from handler.errors import AttemptRecord, Json, UpstreamError
 from rules import Candidate
+
+if TYPE_CHECKING:
+    from handler.answers.cached import Recording
 
 
 class ByteSource(Protocol):
@@ -67,6 +70,8 @@ class Answer:
     first_token: float | None = None  # of a stream: seconds from the attempt's start to the first content
     resumed: Json | None = None  # who began the stream, and how many characters of it came from there
     failure: UpstreamError | None = None  # why it broke off: the client has a part of an answer
+    age: int | None = None  # of a cached answer: seconds since it was stored
+    recording: Recording | None = field(default=None, repr=False)  # for the cache
     stream: Stream | None = field(default=None, repr=False)
     drive: Callable[[Answer], AsyncGenerator[bytes, None]] | None = field(default=None, repr=False)
 
@@ -79,7 +84,12 @@ class Answer:
 
     @property
     def cost(self) -> int | None:
-        """The cost of the whole call in nano-dollars; None while the usage is unknown, or when a price is."""
+        """The cost of the whole call in nano-dollars; None while the usage is unknown, or when a price is.
+
+        A cached answer costs nothing.
+        """
+        if self.age is not None:
+            return 0
         return None if self.used is None else cost_of((*self.wasted, (self.candidate, self.used)))
 
     def frames(self) -> AsyncGenerator[bytes, None]:

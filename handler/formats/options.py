@@ -25,6 +25,13 @@ SESSION_HEADERS = (
 AGENT_HEADERS = ("x-sluice-agent", "x-claude-code-agent-id", "originator")
 
 
+class CacheMode(NamedTuple):
+    """How a request uses the cache of answers, where a `cache` record applies."""
+
+    read: bool = True  # an answer in the cache may answer it
+    write: bool = True  # its own answer may go into the cache
+
+
 class Options(NamedTuple):
     """The options in the headers of one request."""
 
@@ -34,6 +41,7 @@ class Options(NamedTuple):
     session: str | None
     agent: str | None
     no_content_log: bool
+    cache: CacheMode
 
 
 def read_options(headers: Headers) -> Options:
@@ -45,6 +53,7 @@ def read_options(headers: Headers) -> Options:
         session=first_given(headers, SESSION_HEADERS),
         agent=first_given(headers, AGENT_HEADERS),
         no_content_log=forbids_content_log(headers),
+        cache=read_cache_mode(headers),
     )
 
 
@@ -92,6 +101,18 @@ def forbids_content_log(headers: Headers) -> bool:
     return _option(headers, "op-log-request").lower() not in ("", "true", "1")
 
 
+def read_cache_mode(headers: Headers) -> CacheMode:
+    """Return what all headers about the cache allow. Raises InvalidRequest for an unknown value."""
+    mode = CacheMode()
+    for name, modes in _CACHE_MODES.items():
+        if value := _option(headers, name).lower():
+            allowed = next((allowed for known, allowed in modes.items() if known.lower() == value), None)
+            if allowed is None:
+                raise InvalidRequest(f"{name}: expected one of {', '.join(modes)}", param=name)
+            mode = CacheMode(mode.read and allowed.read, mode.write and allowed.write)
+    return mode
+
+
 def read_tags(headers: Headers) -> dict[str, Any]:
     """Return the tags in headers, with values not validated yet. Raises InvalidRequest if malformed."""
     found: dict[str, Any] = {}
@@ -125,6 +146,23 @@ _TAG_PARSERS: Mapping[str, Callable[[str, str], dict[str, Any]]] = {
     "op-tags": _parse_json_tags,
     "x-opper-tags": _parse_tag_list,
     "x-sluice-tags": _parse_tag_list,
+}
+
+
+_CACHE_MODES: Mapping[str, Mapping[str, CacheMode]] = {
+    "x-sluice-cache": {
+        "read-write": CacheMode(),
+        "read-only": CacheMode(write=False),
+        "write-only": CacheMode(read=False),
+        "off": CacheMode(read=False, write=False),
+    },
+    "op-cache": {  # OpenPipe's; at first there was only `true`
+        "readWrite": CacheMode(),
+        "readOnly": CacheMode(write=False),
+        "writeOnly": CacheMode(read=False),
+        "true": CacheMode(),
+        "false": CacheMode(read=False, write=False),
+    },
 }
 
 

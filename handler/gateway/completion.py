@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from handler.answers.answer import Answer
 from handler.formats.chat.effects import prepare_body
 from handler.formats.options import wants_explanation
@@ -38,7 +40,13 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
 
 
 async def complete(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
-    """Return the answer: whole, or a stream at its first content. Raises UpstreamError.
+    """Return the answer: whole, or a stream at its first content. Raises UpstreamError."""
+    ask = partial(_ask, gateway, call, entry)
+    return await (ask() if call.decision.cache is None else gateway.response_cache.answer(call, entry, ask))
+
+
+async def _ask(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
+    """Return the answer of a provider.
 
     The log gets the time that was spent waiting on providers, which is not the gateway's overhead.
     """
@@ -59,6 +67,8 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     answer = entry.answer
     gateway.cooldown.release(entry.decision)
     if answer is not None:
+        if answer.recording is not None:
+            gateway.response_cache.store(answer)
         entry.waited = answer.waited
         if answer.first_token is not None:
             gateway.policies.observe_first_token(answer.candidate.id, answer.first_token)

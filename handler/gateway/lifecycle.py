@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from handler.access.auth import Auth
 from handler.errors import GatewayError
@@ -17,6 +18,9 @@ from handler.relay.attempts import Relay
 from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings
+
+if TYPE_CHECKING:
+    from handler.gateway.response_cache import ResponseCache
 
 SETTLING = 1.0  # seconds that background work may take before the instance is frozen
 
@@ -35,6 +39,15 @@ class Gateway:
     now: Callable[[], datetime]  # UTC
     clock: Callable[[], float]  # monotonic seconds
     random: Callable[[], float]  # 0 <= random < 1
+    open_response_cache: Callable[[], ResponseCache]
+    _response_cache: ResponseCache | None = None
+
+    @property
+    def response_cache(self) -> ResponseCache:
+        """The cache of answers, made when a `cache` record applies for the first time."""
+        if self._response_cache is None:
+            self._response_cache = self.open_response_cache()
+        return self._response_cache
 
     async def start(self) -> None:
         """Read what the first request needs, since init has a full processor. `health` reports failures."""
@@ -61,4 +74,7 @@ class Gateway:
     async def settle(self) -> None:
         """Wait a limited time for background work, because Lambda freezes the instance between requests."""
         background = (self.auth, self.policies.snapshot, self.policies.credentials, self.shared_cooldown)
-        await asyncio.gather(*(each.settle(SETTLING) for each in background))
+        settling = [each.settle(SETTLING) for each in background]
+        if self._response_cache is not None:
+            settling.append(self._response_cache.settle(SETTLING))
+        await asyncio.gather(*settling)

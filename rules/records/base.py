@@ -51,6 +51,10 @@ class Record(BaseModel):
     priority: Annotated[int, ReadBy(whole_number(None))] = 0
     note: Annotated[str, ReadBy(_read_note)] = ""
 
+    def matches(self, facts: Facts) -> bool:
+        """Return True if scope and conditions match the request."""
+        return self.scope.covers(facts) and all(condition.holds(facts) for condition in self.when)
+
 
 # The facts that callers do not control, or that restrict them whichever value they choose.
 UNEVADABLE_FACTS = (

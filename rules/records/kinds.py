@@ -20,6 +20,8 @@ from rules.records.fields import Arm
 
 DIALECTS = ("openai", "anthropic", "google", "bedrock")  # the wire formats of providers
 
+YEAR = 31_536_000  # seconds
+
 Whole = Annotated[int, ReadBy(whole_number(1))]
 Seconds = Annotated[float, ReadBy(any_number(above=0))]
 Name = Annotated[str, ReadBy(fields.read_model_name)]
@@ -191,11 +193,9 @@ class LogRecord(Record):
 
 
 class CacheRecord(Record):
-    """Of those that match, the most specific applies."""
+    """Of those that match, the most specific applies. What it has cached belongs to its `id`."""
 
-    active = False
-
-    ttl: Seconds
+    ttl: Annotated[float, ReadBy(any_number(1, YEAR))]
 
 
 class McpRecord(Record):

@@ -10,7 +10,7 @@ from typing import Any
 from handler.errors import InvalidRequest, Json
 from handler.formats.chat.fields import MAX_TAGS, TAGS, check_chat
 from handler.formats.chat.foreign_fields import check_headers
-from handler.formats.options import Headers, read_options
+from handler.formats.options import CacheMode, Headers, read_options
 from handler.formats.validators import validate
 from handler.settings import Settings
 from handler.wire.strict_json import loads
@@ -33,6 +33,7 @@ class Chat:
     include_cost: bool  # usage.include
     legacy: bool  # sent with `functions`, so the answer has `function_call`
     no_content_log: bool
+    cache: CacheMode
 
 
 def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
@@ -41,6 +42,7 @@ def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
     text, value = loads(body)
     check_chat(value, max_n=settings.max_n)
     options = read_options(headers)
+    unstored = value.get("store") is False
     return Chat(
         text=text,
         body=value,
@@ -54,7 +56,8 @@ def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
         include_usage=_object(value, "stream_options").get("include_usage") is True,
         include_cost=_object(value, "usage").get("include") is True,
         legacy=any(value.get(name) is not None for name in ("functions", "function_call")),
-        no_content_log=value.get("store") is False or options.no_content_log,
+        no_content_log=unstored or options.no_content_log,
+        cache=options.cache._replace(write=False) if unstored else options.cache,
     )
 
 

@@ -91,7 +91,6 @@ def test_kinds_that_are_not_served_yet_are_not_active() -> None:
         "limit",
         "budget",
         "log",
-        "cache",
         "mcp",
     }
 
@@ -751,7 +750,8 @@ MISTAKES = [
     pytest.param("test", {"at": "mon 24"}, "at", "mon 09:00", id="an hour out of range"),
     pytest.param("log", {"sample": 2}, "sample", "from 0 to 1", id="a sample of more than all requests"),
     pytest.param("log", {"days": 0}, "days", "1 or more", id="zero days"),
-    pytest.param("cache", {"ttl": 0}, "ttl", "greater than 0", id="a time to live of zero"),
+    pytest.param("cache", {"ttl": 0}, "ttl", "from 1 to 31536000", id="a time to live of zero"),
+    pytest.param("cache", {"ttl": 1e9}, "ttl", "from 1 to 31536000", id="a time to live of many years"),
     pytest.param("mcp", {"url": "tools"}, "url", "https://", id="an invalid address of a tool server"),
 ]
 

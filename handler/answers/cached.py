@@ -1,0 +1,172 @@
+"""Turns answers into what the cache stores, and what it stores into answers. No I/O.
+
+Only complete answers are stored. A stream is stored as the whole completion that it makes, and a stored
+completion can be sent as a stream.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from handler.answers.answer import Answer
+from handler.answers.client_stream import ClientStream
+from handler.answers.fold import fold
+from handler.answers.replay import ReplayDecoder
+from handler.answers.usage import Usage
+from handler.errors import Json
+from handler.formats.chat.request import Chat
+from handler.store.answer_cache import CachedAnswer
+from handler.wire import sse
+from handler.wire.splice import dump, splice_bytes
+from rules import Candidate
+
+MAX_FRAMES = 8_000_000  # bytes of a stream that is recorded
+
+# Finish reasons of complete answers. `length` is one only where the request sets the length.
+_FINISHED = frozenset({"stop", "tool_calls", "function_call"})
+_LIMITED = _FINISHED | {"length"}
+_CONTENT = ("content", "tool_calls", "function_call", "images")
+_NEVER = ("refusal", "audio")  # another attempt may answer; the provider deletes the audio, which has an id
+
+_UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+Drive = Callable[[Answer], AsyncGenerator[bytes, None]]
+
+
+@dataclass(slots=True)
+class Recording:
+    """Where the answer to a request is to be stored, and the frames of a stream until then."""
+
+    id: str
+    model: str  # the only model whose answer may be stored there
+    ttl: float  # seconds
+    limited: bool  # the request limits the length of the answer
+    added_cost: bool  # the answer has a cost because the request asked for it
+    frames: list[bytes] | None = field(default_factory=list, repr=False)  # None: too many
+    size: int = 0  # bytes of them
+
+    def record(self, drive: Drive) -> Drive:
+        """Return `drive` such that its frames are recorded."""
+
+        async def recorded(answer: Answer) -> AsyncGenerator[bytes, None]:
+            async with aclosing(drive(answer)) as frames:
+                async for frame in frames:
+                    self._add(frame)
+                    yield frame
+
+        return recorded
+
+    def _add(self, frame: bytes) -> None:
+        self.size += len(frame)
+        if self.size > MAX_FRAMES:
+            self.frames = None
+        elif self.frames is not None:
+            self.frames.append(frame)
+
+
+def storable_body(answer: Answer, recording: Recording) -> bytes | None:
+    """Return the completion to store; None for an answer that is not to be stored."""
+    if answer.candidate.id != recording.model or answer.failure or answer.resumed:
+        return None
+    try:
+        text = answer.body.decode() if answer.body else _folded(answer, recording)
+        completion = json.loads(text)
+        if not all(_is_complete(choice, recording.limited) for choice in completion["choices"] or [{}]):
+            return None
+        return splice_bytes(text, completion, _without_extras(completion, recording.added_cost))
+    except _UNREADABLE:
+        return None
+
+
+def _folded(answer: Answer, recording: Recording) -> str:
+    """Return the completion that a whole stream makes. Raises one of _UNREADABLE for a part of a stream."""
+    decoder = sse.Decoder()
+    *events, last = [event.data for event in decoder.feed(b"".join(recording.frames or ()))]
+    if last != "[DONE]":
+        raise ValueError("the stream has not ended")
+    completion = fold(map(json.loads, events))
+    if "usage" not in completion and answer.usage is not None:
+        completion["usage"] = _usage_object(answer.usage)  # the client did not ask for it
+    return dump(completion)
+
+
+def _usage_object(usage: Usage) -> Json:
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+
+
+def _is_complete(choice: Json, limited: bool) -> bool:
+    message = choice.get("message") or {}
+    return (
+        choice.get("finish_reason") in (_LIMITED if limited else _FINISHED)
+        and any(message.get(name) for name in _CONTENT)
+        and not any(message.get(name) for name in _NEVER)
+    )
+
+
+def _without_extras(completion: Json, added_cost: bool) -> Json:
+    """Return the completion without what was added for the request: `sluice` and the cost."""
+    stored = {name: value for name, value in completion.items() if name != "sluice"}
+    if added_cost and isinstance(usage := stored.get("usage"), dict):
+        stored["usage"] = {name: value for name, value in usage.items() if name != "cost"}
+    return stored
+
+
+def answer_of(
+    cached: CachedAnswer,
+    candidate: Candidate,
+    chat: Chat,
+    explanation: Json | None,
+    *,
+    age: float,
+    waited: float,
+) -> Answer:
+    """Return the answer to a request, whole or as a stream. Raises ValueError if it is not a completion.
+
+    age: seconds since it was stored; waited: seconds that the request waited for an equal one.
+    """
+    answer = Answer(candidate=candidate, attempts=[], waited=waited, dropped=cached.dropped, drive=_replay)
+    answer.schema, answer.used, answer.age = cached.schema, Usage(), max(0, int(age))
+    try:
+        text = cached.body.decode()
+        stored = json.loads(text)
+        completion = {**stored, "model": candidate.id}
+        usage = stored.get("usage")
+        if isinstance(usage, dict) and (chat.include_cost or "cost" in usage):
+            completion["usage"] = {**usage, "cost": 0}
+        if explanation is not None and cached.schema:
+            explanation = {**explanation, "schema": cached.schema}
+        if chat.stream:
+            answer.replayed = _stream_of(completion, chat, explanation)
+        else:
+            extras = {} if explanation is None else {"sluice": explanation}
+            answer.body = splice_bytes(text, stored, completion | extras)
+    except _UNREADABLE as error:
+        raise ValueError("not a completion") from error
+    return answer
+
+
+def _stream_of(completion: Json, chat: Chat, explanation: Json | None) -> bytes:
+    stream = ClientStream(
+        ReplayDecoder(completion),
+        model=completion["model"],
+        wants_usage=chat.include_usage or chat.include_cost,
+        explanation=explanation,
+        choices=len(completion["choices"]),
+    )
+    frames = stream.close()
+    if stream.failure is not None:
+        raise ValueError("not a completion")
+    return frames + sse.DONE
+
+
+async def _replay(answer: Answer) -> AsyncGenerator[bytes, None]:
+    yield answer.replayed
