@@ -30,6 +30,7 @@ from handler.endpoints.http import (
 from handler.endpoints.models import model, models
 from handler.endpoints.report import report
 from handler.endpoints.response import Response, json_response
+from handler.endpoints.usage import usage
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from handler.gateway.completion import finish
 from handler.gateway.lifecycle import Gateway
@@ -80,6 +81,7 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]
     ("GET", "/models/{id:path}", model),
     ("POST", "/report", report),
     ("POST", "/report-anthropic", report),
+    ("GET", "/usage", usage),
     ("GET", "/health", health),
 )
 DOCUMENTATION = "docs/api.md, which comes with the gateway's source"

@@ -25,6 +25,7 @@ from handler.settings import Settings, read_settings
 from handler.store.dynamodb import create_client
 from handler.store.snapshot import Snapshot
 from handler.store.tables import Store
+from handler.store.usage_totals import UsageTotals
 from handler.upstream.client import Client
 from handler.upstream.credentials import Credentials
 from handler.upstream.pool import create_pool
@@ -89,6 +90,7 @@ def _gateway(
         policies=Policies(settings, snapshot, credentials, extra_rows),
         cooldown=cooldown,
         shared_cooldown=shared_cooldown,
+        usage=UsageTotals(store.state, now=now, report=report),
         relay=_relay(upstream, settings, credentials, signer, cooldown, clock),
         log=log,
         now=lambda: datetime.fromtimestamp(now(), UTC),

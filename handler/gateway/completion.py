@@ -9,6 +9,7 @@ from handler.formats.chat.effects import prepare_body
 from handler.formats.options import wants_explanation
 from handler.gateway.admission import AdmittedRequest
 from handler.gateway.lifecycle import Gateway
+from handler.gateway.usage_rows import usage_of_request
 from handler.log import RequestLog, request_line
 from handler.relay.call import Call
 from handler.upstream.headers import forwarded_headers
@@ -72,4 +73,6 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
         entry.waited = answer.waited
         if answer.first_token is not None:
             gateway.policies.observe_first_token(answer.candidate.id, answer.first_token)
+    if counted := usage_of_request(entry):
+        gateway.usage.add(*counted)
     gateway.log(request_line(entry, gateway.clock()))

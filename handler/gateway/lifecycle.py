@@ -18,6 +18,7 @@ from handler.relay.attempts import Relay
 from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings
+from handler.store.usage_totals import UsageTotals
 
 if TYPE_CHECKING:
     from handler.gateway.response_cache import ResponseCache
@@ -34,6 +35,7 @@ class Gateway:
     policies: Policies
     cooldown: Cooldown
     shared_cooldown: SharedCooldown
+    usage: UsageTotals
     relay: Relay
     log: Log
     now: Callable[[], datetime]  # UTC
@@ -73,7 +75,8 @@ class Gateway:
 
     async def settle(self) -> None:
         """Wait a limited time for background work, because Lambda freezes the instance between requests."""
-        background = (self.auth, self.policies.snapshot, self.policies.credentials, self.shared_cooldown)
+        policies = (self.policies.snapshot, self.policies.credentials)
+        background = (self.auth, *policies, self.shared_cooldown, self.usage)
         settling = [each.settle(SETTLING) for each in background]
         if self._response_cache is not None:
             settling.append(self._response_cache.settle(SETTLING))

@@ -20,7 +20,10 @@ TEMPLATE = next(
 )
 
 # The properties that CreateTable takes. Expiry has a call of its own, and backups and tags are not needed.
-_CREATE_ARGUMENTS = ("AttributeDefinitions", "KeySchema", "BillingMode", "DeletionProtectionEnabled")
+_CREATE_ARGUMENTS = (
+    *("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"),
+    *("BillingMode", "DeletionProtectionEnabled"),
+)
 
 
 def read_template(path: Path = TEMPLATE) -> dict[str, Any]:

@@ -27,6 +27,11 @@ def test_a_created_table_is_as_in_the_template(client: Any, logical: str) -> Non
     created = client.describe_table(TableName=name)["Table"]
     assert created["KeySchema"] == expected["KeySchema"]
     assert created["AttributeDefinitions"] == expected["AttributeDefinitions"]
+    indexes = [
+        {name: index[name] for name in ("IndexName", "KeySchema", "Projection")}
+        for index in created.get("GlobalSecondaryIndexes", ())
+    ]
+    assert indexes == expected.get("GlobalSecondaryIndexes", [])
     assert created["BillingModeSummary"]["BillingMode"] == expected["BillingMode"]
     assert created["DeletionProtectionEnabled"] == expected.get("DeletionProtectionEnabled", False)
     expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
