@@ -28,7 +28,7 @@ from handler.endpoints.http import (
     trace_headers,
 )
 from handler.endpoints.models import model, models
-from handler.endpoints.report import report
+from handler.endpoints.report import report, update_tags
 from handler.endpoints.response import Response, json_response
 from handler.endpoints.usage import usage
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
@@ -81,6 +81,7 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]
     ("GET", "/models/{id:path}", model),
     ("POST", "/report", report),
     ("POST", "/report-anthropic", report),
+    ("POST", "/logs/update-tags", update_tags),
     ("GET", "/usage", usage),
     ("GET", "/health", health),
 )
@@ -175,6 +176,8 @@ class RequestMiddleware:
                 if "origin" in entry.headers:
                     headers = sanitize_headers(headers)
                 message = {**message, "headers": (*headers, *self._common_headers(entry))}
+            elif entry.recording is not None:
+                entry.recording.add(message.get("body", b""))
             await send(message)
 
         return send_with_headers

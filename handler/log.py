@@ -20,6 +20,7 @@ from rules import Decision, Reason
 if TYPE_CHECKING:
     from handler.access.keys import Key
     from handler.answers.answer import Answer
+    from handler.content.recording import Recording
 
 Log = Callable[[Mapping[str, Any]], None]
 
@@ -55,6 +56,7 @@ class RequestLog:
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     cache: str | None = None  # hit | miss; None: the cache was not looked into
+    recording: Recording | None = None  # of its content, where a `log` record asks for it
     failure: GatewayError | None = None
     waiting_since: float | None = None  # monotonic seconds; set while a provider is called
     waited: float = 0.0  # seconds spent waiting on providers

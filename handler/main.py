@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from handler.access.auth import Auth
 from handler.app import create_app
+from handler.content.content_log import ContentLog
 from handler.gateway.lifecycle import Gateway
 from handler.gateway.policy import Policies
 from handler.log import Log, json_lines, problem_line
@@ -22,6 +23,7 @@ from handler.relay.attempts import Relay
 from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings, read_settings
+from handler.store.bucket import Bucket, open_bucket
 from handler.store.dynamodb import create_client
 from handler.store.snapshot import Snapshot
 from handler.store.tables import Store
@@ -81,6 +83,7 @@ def _gateway(
         clock=clock,
         report=report,
     )
+    bucket = open_bucket(settings)
     cooldown = Cooldown(now)
     shared_cooldown = SharedCooldown(cooldown, store, report=report, now=now)
     snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=shared_cooldown.refresh)
@@ -92,22 +95,22 @@ def _gateway(
         shared_cooldown=shared_cooldown,
         usage=UsageTotals(store.state, now=now, report=report),
         relay=_relay(upstream, settings, credentials, signer, cooldown, clock),
+        content_log=ContentLog(bucket, report=report, now=now),
         log=log,
         now=lambda: datetime.fromtimestamp(now(), UTC),
         clock=clock,
         random=random.random,
-        open_response_cache=lambda: _open_response_cache(settings, store, report, clock, now),
+        open_response_cache=lambda: _open_response_cache(bucket, store, report, clock, now),
     )
 
 
 def _open_response_cache(
-    settings: Settings, store: Store, report: Report, clock: Callable[[], float], now: Callable[[], float]
+    bucket: Bucket | None, store: Store, report: Report, clock: Callable[[], float], now: Callable[[], float]
 ) -> ResponseCache:
     from handler.gateway.response_cache import ResponseCache  # only `cache` records need it
     from handler.store.answer_cache import AnswerCache
-    from handler.store.bucket import open_bucket
 
-    return ResponseCache(AnswerCache(store.state, open_bucket(settings)), report=report, now=now, clock=clock)
+    return ResponseCache(AnswerCache(store.state, bucket), report=report, now=now, clock=clock)
 
 
 def _relay(

@@ -19,8 +19,10 @@ from rules.records.conditions import OPERATORS
 from rules.records.fields import NANO
 from rules.records.kinds import (
     KINDS,
+    LogRecord,
     ModelRecord,
 )
+from rules.records.log_fields import DETECTORS, RETENTION
 from rules.records.patterns import compile_pattern
 from rules.records.provider_fields import QUIRKS, is_credential_name
 from rules.records.reading import read_record
@@ -28,6 +30,7 @@ from rules.ruleset import RuleSet
 
 __all__ = [
     "BYTES_PER_TOKEN",
+    "DETECTORS",
     "EFFORTS",
     "KINDS",
     "MAX_BYTES",
@@ -37,6 +40,7 @@ __all__ = [
     "PREFERENCES",
     "PROVIDERS",
     "QUIRKS",
+    "RETENTION",
     "USUAL_OUTPUT",
     "Candidate",
     "Catalog",
@@ -45,6 +49,7 @@ __all__ = [
     "Facts",
     "InvalidRecord",
     "LiveState",
+    "LogRecord",
     "Model",
     "ModelRecord",
     "Price",

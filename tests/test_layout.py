@@ -46,6 +46,7 @@ ROOMS = """
     handler.log handler.structured
     handler.upstream handler.answers handler.cli
     handler.access handler.formats handler.providers
+    handler.content
     handler.store
     handler.wire
     handler.errors

@@ -10,7 +10,7 @@ from handler.endpoints.http import cancel_on_disconnect, deadline_of, read_body
 from handler.endpoints.response import Response
 from handler.endpoints.streaming import StreamingAnswer
 from handler.gateway.admission import authenticate, decide_on
-from handler.gateway.completion import call_of, complete
+from handler.gateway.completion import call_of, complete, start_recording
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
 
@@ -21,6 +21,7 @@ async def chat_completions(gateway: Gateway, request: Request) -> Response | Str
     key = await authenticate(gateway, entry)
     body = await read_body(request.receive, entry.headers, gateway.settings.max_body)
     admitted = await decide_on(gateway, key, body, entry)
+    start_recording(gateway, admitted, entry)
     admitted.raise_if_refused()
     call = call_of(gateway, admitted, deadline_of(request.scope, gateway.clock()))
     if admitted.chat.stream:

@@ -15,7 +15,8 @@ async def health(gateway: Gateway, request: Request) -> Response:
     entry: RequestLog = request.scope["sluice.entry"]
     entry.routine = True
     auth, policies = gateway.auth, gateway.policies
-    state, problems = policies.snapshot.status(), [*auth.problems(), *policies.credentials.problems()]
+    state = policies.snapshot.status()
+    problems = [*auth.problems(), *policies.credentials.problems(), *gateway.content_log.problems()]
     if problems:
         state["status"] = "degraded"
     if _manages(gateway, request):

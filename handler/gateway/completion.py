@@ -13,6 +13,7 @@ from handler.gateway.usage_rows import usage_of_request
 from handler.log import RequestLog, request_line
 from handler.relay.call import Call
 from handler.upstream.headers import forwarded_headers
+from rules import LogRecord
 
 
 def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Call:
@@ -63,6 +64,18 @@ async def _ask(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
     return answer
 
 
+def start_recording(gateway: Gateway, admitted: AdmittedRequest, entry: RequestLog) -> None:
+    """Record the content of a request if a `log` record applies and the client has not forbidden it."""
+    ruleset, chat = admitted.policy.ruleset, admitted.chat
+    if not ruleset.enabled("log") or chat.no_content_log:
+        return
+    from handler.content.recording import Recording, is_sampled  # few gateways need it: not at a cold start
+
+    record = ruleset.most_specific("log", admitted.decision.facts)
+    if isinstance(record, LogRecord) and is_sampled(record, entry.request_id):
+        entry.recording = Recording(record, chat.body, len(chat.text))
+
+
 def finish(gateway: Gateway, entry: RequestLog) -> None:
     """Do the work that remains once the client has its answer."""
     answer = entry.answer
@@ -75,4 +88,7 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
             gateway.policies.observe_first_token(answer.candidate.id, answer.first_token)
     if counted := usage_of_request(entry):
         gateway.usage.add(*counted)
-    gateway.log(request_line(entry, gateway.clock()))
+    line = request_line(entry, gateway.clock())
+    gateway.log(line)
+    if entry.recording is not None:
+        gateway.content_log.start_write(entry.recording, line, entry.tags)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from handler.access.auth import Auth
+from handler.content.content_log import ContentLog
 from handler.errors import GatewayError
 from handler.gateway.policy import Policies
 from handler.log import Log
@@ -37,6 +38,7 @@ class Gateway:
     shared_cooldown: SharedCooldown
     usage: UsageTotals
     relay: Relay
+    content_log: ContentLog
     log: Log
     now: Callable[[], datetime]  # UTC
     clock: Callable[[], float]  # monotonic seconds
@@ -76,7 +78,7 @@ class Gateway:
     async def settle(self) -> None:
         """Wait a limited time for background work, because Lambda freezes the instance between requests."""
         policies = (self.policies.snapshot, self.policies.credentials)
-        background = (self.auth, *policies, self.shared_cooldown, self.usage)
+        background = (self.auth, *policies, self.shared_cooldown, self.usage, self.content_log)
         settling = [each.settle(SETTLING) for each in background]
         if self._response_cache is not None:
             settling.append(self._response_cache.settle(SETTLING))

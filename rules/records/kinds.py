@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from rules.errors import InvalidRecord
-from rules.records import fields, provider_fields
+from rules.records import fields, log_fields, provider_fields
 from rules.records.base import EnforcedRecord, Flag, ReadBy, Record
 from rules.records.coercion import any_number, one_of, read_at, read_text, unordered_list, whole_number
 from rules.records.fields import Arm
@@ -184,12 +184,11 @@ class TestRecord(Record):
 
 
 class LogRecord(Record):
-    """Of those that match, the most specific applies."""
-
-    active = False
+    """Of those that match, the most specific applies. `redact`: names of detectors, and patterns of words."""
 
     sample: Annotated[float, ReadBy(any_number(0, 1))]
-    days: Whole
+    days: Annotated[int, ReadBy(log_fields.read_days)]
+    redact: Annotated[tuple[str, ...], ReadBy(log_fields.read_redactions)] = ()
 
 
 class CacheRecord(Record):

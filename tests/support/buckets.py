@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -51,3 +53,11 @@ def refused(code: str, operation: str = "PutObject") -> ClientError:
     return ClientError(
         {"Error": {"Code": code, "Message": "arn:aws:s3:::content of 123456789012"}}, operation
     )
+
+
+def stored(client: Any, prefix: str = "log/", name: str = NAME) -> dict[str, Any]:
+    """The JSON of the objects whose keys begin with `prefix`, by key."""
+    listed = client.list_objects_v2(Bucket=name, Prefix=prefix).get("Contents", ())
+    keys = [entry["Key"] for entry in listed]
+    bodies = (client.get_object(Bucket=name, Key=key)["Body"].read() for key in keys)
+    return dict(zip(keys, (json.loads(gzip.decompress(body)) for body in bodies), strict=True))

@@ -47,7 +47,7 @@ def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
         text=text,
         body=value,
         prefer=options.preference,
-        tags=_all_tags(value, options.tags),
+        tags=all_tags(value, options.tags),
         function=options.function,
         session=options.session,
         agent=options.agent,
@@ -61,7 +61,7 @@ def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
     )
 
 
-def _all_tags(body: Json, in_headers: Mapping[str, Any]) -> Mapping[str, str]:
+def all_tags(body: Json, in_headers: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the tags of metadata, headers and body as text; a later one replaces an earlier one."""
     if in_headers:
         validate(TAGS, in_headers, param="tags")

@@ -90,7 +90,6 @@ def test_kinds_that_are_not_served_yet_are_not_active() -> None:
     assert {kind for kind, record in KINDS.items() if not record.active} == {
         "limit",
         "budget",
-        "log",
         "mcp",
     }
 
@@ -238,6 +237,9 @@ def test_kinds_that_are_not_served_yet_are_not_active() -> None:
         pytest.param("test", "request", {"n": Decimal("2")}, {"n": 2}, id="a request from the table"),
         pytest.param("test", "as_", None, None, id="without a caller"),
         pytest.param("log", "sample", "1", 1, id="a sample of all requests"),
+        pytest.param("log", "days", "30", 30, id="a retention in text"),
+        pytest.param("log", "redact", "email", ("email",), id="one detector"),
+        pytest.param("log", "redact", {"email", "EMP-*"}, ("EMP-*", "email"), id="a detector and a pattern"),
         pytest.param("mcp", "tools", "search", ("search",), id="one tool"),
     ],
 )
@@ -752,6 +754,15 @@ MISTAKES = [
     pytest.param("log", {"days": 0}, "days", "1 or more", id="zero days"),
     pytest.param("cache", {"ttl": 0}, "ttl", "from 1 to 31536000", id="a time to live of zero"),
     pytest.param("cache", {"ttl": 1e9}, "ttl", "from 1 to 31536000", id="a time to live of many years"),
+    pytest.param(
+        "log", {"days": 10}, "days", "1, 3, 7, 14, 30, 60, 90, 180, 365", id="days without a rule of S3"
+    ),
+    pytest.param("log", {"redact": "emial"}, "redact", "did you mean `email`", id="a detector misspelt"),
+    pytest.param("log", {"redact": ["a b*"]}, "redact[0]", "single words", id="a pattern with a space"),
+    pytest.param("log", {"redact": ["**"]}, "redact[0]", "every word", id="a pattern of stars"),
+    pytest.param("log", {"redact": ["X" * 101]}, "redact[0]", "longer than 100", id="a pattern too long"),
+    pytest.param("log", {"redact": ["X*"] * 21}, "redact", "more than 20", id="too many patterns"),
+    pytest.param("log", {"redact": [3]}, "redact[0]", "must be a text", id="a pattern that is no text"),
     pytest.param("mcp", {"url": "tools"}, "url", "https://", id="an invalid address of a tool server"),
 ]
 

@@ -1,0 +1,1 @@
+"""Stores what requests and answers say, where a `log` record asks for it."""

@@ -1,0 +1,105 @@
+"""Assembles the frames of a stream into the one completion that they say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from handler.errors import Json
+from handler.wire import sse
+
+# Texts of a delta that are whole in each chunk; all others are pieces of one text.
+_WHOLE = frozenset({"role", "id", "type", "name", "format", "finish_reason"})
+_OF_CHUNKS = frozenset({"object", "choices"})
+
+
+def completion_of(frames: bytes) -> Json | None:
+    """Return the completion of a stream as the client got it; None without a chunk.
+
+    A stream that broke off has its `error`, and choices without `finish_reason`.
+    """
+    decoder = sse.Decoder(max_event=len(frames) + 1)
+    completion: Json = {}
+    choices: dict[int, Json] = {}
+    for event in (*decoder.feed(frames), *decoder.close()):
+        chunk = _read(event.data)
+        completion |= {
+            name: value for name, value in chunk.items() if name not in _OF_CHUNKS and value is not None
+        }
+        for choice in chunk.get("choices") or ():
+            _add(choices.setdefault(choice.get("index") or 0, {}), choice)
+    if not completion and not choices:
+        return None
+    found = [_choice(index, choice) for index, choice in sorted(choices.items())]
+    return {**completion, "object": "chat.completion", "choices": found}
+
+
+def _choice(index: int, choice: Json) -> Json:
+    joined = _joined(choice)
+    message = joined.pop("delta", {})
+    return {**joined, "index": index, "message": message}
+
+
+def _read(data: str) -> Json:
+    """Return the chunk of an event; empty for `[DONE]`, and for an event that was cut off."""
+    try:
+        chunk = json.loads(data)
+    except ValueError:
+        return {}
+    return chunk if isinstance(chunk, dict) else {}
+
+
+class _Pieces(list[str]):
+    """The pieces of a text, which are joined once: adding to a text each time would take quadratic time."""
+
+
+def _add(target: dict[Any, Any], more: Json) -> None:
+    """Add a delta to what came before it: texts and lists grow, other values replace."""
+    for name, value in more.items():
+        found = target.get(name)
+        if value is None:
+            target.setdefault(name, None)
+        elif isinstance(value, str) and name not in _WHOLE:
+            if isinstance(found, _Pieces):
+                found.append(value)
+            else:
+                target[name] = _Pieces([value])
+        elif isinstance(value, dict):
+            if not isinstance(found, dict):
+                target[name] = found = {}
+            _add(found, value)
+        elif isinstance(value, list):
+            if not isinstance(found, _Members):
+                target[name] = found = _Members()
+            found.extend(value)
+        elif value != "" or found is None:
+            target[name] = value
+
+
+class _Members:
+    """The members of a list: those with an index are added to the one with the same index."""
+
+    def __init__(self) -> None:
+        self.plain: list[Any] = []
+        self.indexed: dict[int, Json] = {}
+
+    def extend(self, values: list[Any]) -> None:
+        for value in values:
+            index = value.get("index") if isinstance(value, dict) else None
+            if type(index) is int:
+                rest = {name: each for name, each in value.items() if name != "index"}
+                _add(self.indexed.setdefault(index, {}), rest)
+            else:
+                self.plain.append(value)
+
+
+def _joined(value: Any) -> Any:
+    match value:
+        case _Pieces():
+            return "".join(value)
+        case _Members():
+            return [*(_joined(each) for _, each in sorted(value.indexed.items())), *value.plain]
+        case dict():
+            return {name: _joined(each) for name, each in value.items()}
+        case _:
+            return value
