@@ -1,4 +1,4 @@
-"""The commands `keys ...` and `rules ...`, which read and write the tables on AWS or of a local DynamoDB.
+"""The commands `keys ...`, `rules ...` and `usage`, for the tables on AWS or of a local DynamoDB.
 
 Exit codes: 0 done; 1 the store did not answer, or the question was answered no; 2 an input is wrong.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from handler.cli import keys, rules
+from handler.cli import keys, rules, usage
 from handler.cli.tables import Command, connect
 from handler.cli.terminal import Terminal, process_terminal
 from handler.settings import InvalidSetting, Settings, read_settings
@@ -26,12 +26,16 @@ def add_arguments(subparsers: Any) -> None:
     tables.add_argument("--region", help="AWS region (from the environment)")
     tables.add_argument("--rules-table", metavar="NAME", help="use this Rules table instead")
     tables.add_argument("--keys-table", metavar="NAME", help="use this Keys table instead")
+    tables.add_argument("--state-table", metavar="NAME", help="use this State table instead")
     for command, (about, verbs) in COMMANDS.items():
         actions = subparsers.add_parser(command, help=about).add_subparsers(metavar="VERB", required=True)
         for verb, (help, run, add_verb_arguments) in verbs.items():
             parser = actions.add_parser(verb, help=help, parents=[tables])
             parser.set_defaults(act=run)
             add_verb_arguments(parser)
+    parser = subparsers.add_parser("usage", help="what was used, and its cost", parents=[tables])
+    parser.set_defaults(act=usage.show_usage)
+    usage.add_arguments(parser)
 
 
 def run(

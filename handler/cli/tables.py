@@ -55,6 +55,7 @@ def select_settings(args: Namespace, settings: Settings) -> Settings:
         settings,
         rules_table=args.rules_table or settings.rules_table,
         keys_table=args.keys_table or settings.keys_table,
+        state_table=args.state_table or settings.state_table,
     )
 
 
@@ -70,6 +71,7 @@ def _settings_of_stack(stack: str, settings: Settings) -> Settings:
         settings,
         rules_table=found["RulesTable"],
         keys_table=found["KeysTable"],
+        state_table=found["StateTable"],
         rules_ttl=deployed.rules_ttl,
         key_ttl=deployed.key_ttl,
     )

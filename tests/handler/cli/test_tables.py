@@ -81,7 +81,7 @@ def test_the_times_shown_are_those_of_the_deployed_function(aws: Any) -> None:
     tables = json.loads(resources("RulesTable", "KeysTable", "StateTable"))["Resources"]
     for name, more, expected in (("with", FUNCTION, (5, 30)), ("without", {}, (15, 60))):
         aws.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**tables, **more}}))
-        args = Namespace(stack=name, region=None, rules_table=None, keys_table="mine")
+        args = Namespace(stack=name, region=None, rules_table=None, keys_table="mine", state_table=None)
         settings = select_settings(args, replace(REGION, rules_ttl=0, key_ttl=0))
         assert (settings.rules_ttl, settings.key_ttl, settings.keys_table) == (*expected, "mine")
 
