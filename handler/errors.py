@@ -3,16 +3,20 @@
 GatewayError                  status, type, code; body() is the OpenAI error object
 ├── InvalidRequest      400   invalid_json, invalid_value, ...
 ├── Unauthenticated     401   missing_api_key, invalid_api_key
+├── BudgetExceeded      402   budget_exceeded
 ├── Forbidden           403   model_not_allowed, scope_required
 ├── NotFound            404   model_not_found, unknown_url
 ├── MethodNotAllowed    405   method_not_allowed
 ├── TooLarge            413   request_too_large
 ├── UnsupportedEncoding 415   unsupported_encoding
+├── RateLimited         429   rate_limit_exceeded
 ├── Unavailable         503   no_candidate, store_unavailable, rule_unreadable
 ├── InternalError       500   internal_error
 └── UpstreamError             one failed attempt, or all of them; ACTIONS has what may follow it
     ├── SchemaMismatch        an answer that does not match the requested format
-    └── Unsupported           content that one candidate's format cannot carry; nothing was sent
+    └── NotSent               no request was sent to this candidate, so it is not an attempt
+        ├── Unsupported       content that its format cannot carry
+        └── LimitReached      its limit or budget is used up
 """
 
 from __future__ import annotations
@@ -96,6 +100,10 @@ class Unauthenticated(GatewayError):
     project: str | None = None
 
 
+class BudgetExceeded(GatewayError):
+    status, type, code = 402, "insufficient_quota", "budget_exceeded"
+
+
 class Forbidden(GatewayError):
     status, type, code = 403, "permission_error", "model_not_allowed"
 
@@ -114,6 +122,10 @@ class TooLarge(GatewayError):
 
 class UnsupportedEncoding(GatewayError):
     status, type, code = 415, "invalid_request_error", "unsupported_encoding"
+
+
+class RateLimited(GatewayError):
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
 
 class Unavailable(GatewayError):
@@ -226,7 +238,18 @@ class SchemaMismatch(UpstreamError):
         return super().detail if self.answer_text is None else _MISMATCH + "."
 
 
-class Unsupported(UpstreamError):
-    """Content that one candidate's format cannot carry. Nothing was sent, so it is not an attempt."""
+class NotSent(UpstreamError):
+    """No request was sent to a candidate, so it is not an attempt."""
+
+
+class LimitReached(NotSent):
+    """A limit or a budget of this candidate is used up."""
+
+    def __init__(self, message: str, *, status: int, type: str, code: str) -> None:
+        super().__init__(message, failure_class="quota", status=status, type=type, code=code)
+
+
+class Unsupported(NotSent):
+    """Content that one candidate's format cannot carry."""
 
     status, type, code = 400, "invalid_request_error", "unsupported_parameter"

@@ -19,6 +19,7 @@ from rules import Decision, Reason
 
 if TYPE_CHECKING:
     from handler.access.keys import Key
+    from handler.access.reservation import Reservation
     from handler.answers.answer import Answer
     from handler.content.recording import Recording
 
@@ -52,6 +53,7 @@ class RequestLog:
     decision: Decision | None = None
     answer: Answer | None = None
     attempts: list[AttemptRecord] = field(default_factory=list)
+    reservation: Reservation | None = None  # what the request took from its limits and budgets
     wasted: list[WastedUsage] = field(default_factory=list)  # the usage of attempts without an answer
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -78,6 +80,13 @@ class RequestLog:
     def result(self) -> Answer | AttemptRecord | None:
         """The answer; without one, the last attempt. Both have `dropped` and `schema`."""
         return self.answer or (self.attempts[-1] if self.attempts else None)
+
+    @property
+    def spent(self) -> list[WastedUsage]:
+        """The usage of each attempt that used something."""
+        answer = self.answer
+        own = [(answer.candidate, answer.used)] if answer is not None and answer.used is not None else []
+        return [*self.wasted, *own]
 
     @property
     def usage(self) -> Usage | None:

@@ -34,6 +34,7 @@ from handler.upstream.pool import create_pool
 from handler.upstream.signing import Signer
 
 if TYPE_CHECKING:
+    from handler.access.ledger import Ledger
     from handler.gateway.response_cache import ResponseCache
 
 Report = Callable[[str, Mapping[str, Any]], None]
@@ -76,17 +77,12 @@ def _gateway(
         log(problem_line(message, fields))
 
     signer = Signer()
-    credentials = Credentials(
-        settings,
-        lambda: create_client(settings, service="ssm"),
-        can_sign=signer.has_credentials,
-        clock=clock,
-        report=report,
-    )
+    credentials = _credentials(settings, signer, report, clock)
     bucket = open_bucket(settings)
     cooldown = Cooldown(now)
     shared_cooldown = SharedCooldown(cooldown, store, report=report, now=now)
     snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=shared_cooldown.refresh)
+    client = Client(upstream, private_ok=settings.private_upstreams, sign=signer.sign)
     return Gateway(
         settings=settings,
         auth=Auth(store, settings, clock=clock, now=now, on_read=snapshot.start_refresh, report=report),
@@ -94,13 +90,45 @@ def _gateway(
         cooldown=cooldown,
         shared_cooldown=shared_cooldown,
         usage=UsageTotals(store.state, now=now, report=report),
-        relay=_relay(upstream, settings, credentials, signer, cooldown, clock),
         content_log=ContentLog(bucket, report=report, now=now),
+        relay=_relay(client, credentials, cooldown, clock),
         log=log,
         now=lambda: datetime.fromtimestamp(now(), UTC),
         clock=clock,
         random=random.random,
         open_response_cache=lambda: _open_response_cache(bucket, store, report, clock, now),
+        open_ledger=lambda: _open_ledger(settings, store, client, log, report, clock, now),
+    )
+
+
+def _credentials(
+    settings: Settings, signer: Signer, report: Report, clock: Callable[[], float]
+) -> Credentials:
+    return Credentials(
+        settings,
+        lambda: create_client(settings, service="ssm"),
+        can_sign=signer.has_credentials,
+        clock=clock,
+        report=report,
+    )
+
+
+def _open_ledger(
+    settings: Settings,
+    store: Store,
+    client: Client,
+    log: Log,
+    report: Report,
+    clock: Callable[[], float],
+    now: Callable[[], float],
+) -> Ledger:
+    from handler.access.ledger import Ledger  # only `limit` and `budget` records need it
+    from handler.gateway.alerts import Alerts
+    from handler.upstream.notifications import Notifier
+
+    notifier = Notifier(client, lambda: create_client(settings, service="sns"), clock=clock)
+    return Ledger(
+        store.state, now=now, watcher=Alerts(store.state, log=log, send=notifier.send), report=report
     )
 
 
@@ -113,20 +141,13 @@ def _open_response_cache(
     return ResponseCache(AnswerCache(store.state, bucket), report=report, now=now, clock=clock)
 
 
-def _relay(
-    upstream: Any,
-    settings: Settings,
-    credentials: Credentials,
-    signer: Signer,
-    cooldown: Cooldown,
-    clock: Callable[[], float],
-) -> Relay:
+def _relay(client: Client, credentials: Credentials, cooldown: Cooldown, clock: Callable[[], float]) -> Relay:
     def credential(row: Provider) -> str | None:
         """Return the provider's credential, never for a host that it does not belong to."""
         return credentials.get(row.credential) if row.credential and credential_allowed(row) else None
 
     return Relay(
-        Client(upstream, private_ok=settings.private_upstreams, sign=signer.sign),
+        client,
         credential=credential,
         observe=cooldown.observe,
         clock=clock,

@@ -6,7 +6,7 @@ from rules.catalog.catalog import PROVIDERS, Catalog, Model, load_catalog
 from rules.catalog.name_resolution import is_valid_name
 from rules.catalog.price import Price, reserve_cost
 from rules.decide import decide
-from rules.decision import Candidate, Decision, Effects, Reason, Refusal, Step
+from rules.decision import AppliedLimit, Candidate, Decision, Effects, Reason, Refusal, Rejection, Step
 from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.facts.chat import facts_of_request
 from rules.facts.facts import EFFORTS, PREFERENCES, Facts, is_secret_header
@@ -19,6 +19,8 @@ from rules.records.conditions import OPERATORS
 from rules.records.fields import NANO
 from rules.records.kinds import (
     KINDS,
+    BudgetRecord,
+    LimitRecord,
     LogRecord,
     ModelRecord,
 )
@@ -42,12 +44,15 @@ __all__ = [
     "QUIRKS",
     "RETENTION",
     "USUAL_OUTPUT",
+    "AppliedLimit",
+    "BudgetRecord",
     "Candidate",
     "Catalog",
     "Decision",
     "Effects",
     "Facts",
     "InvalidRecord",
+    "LimitRecord",
     "LiveState",
     "LogRecord",
     "Model",
@@ -57,6 +62,7 @@ __all__ = [
     "Reason",
     "Record",
     "Refusal",
+    "Rejection",
     "RuleSet",
     "RuleSetTooLarge",
     "Step",

@@ -8,7 +8,7 @@ from typing import Any
 from rules.admission import Admission, LiveState, required_features
 from rules.catalog.catalog import Catalog, Model
 from rules.catalog.name_resolution import ResolvedName, is_valid_name
-from rules.decision import Candidate, Decision, Effects, Reason, Refusal
+from rules.decision import AppliedLimit, Candidate, Decision, Effects, Reason, Refusal
 from rules.facts.facts import PREFERENCES, Facts
 from rules.plan import Plan, RefusedRequest
 from rules.preference import Size
@@ -16,13 +16,23 @@ from rules.records.kinds import BudgetRecord, CacheRecord, LimitRecord, RouteRec
 from rules.ruleset import MatchingRecords, RuleSet
 
 
-def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState) -> Decision:
-    """Return the models that may answer, in order. Never raises: the caller's error is `refusal`."""
+def decide(
+    facts: Facts,
+    ruleset: RuleSet,
+    catalog: Catalog,
+    live: LiveState,
+    spent: frozenset[str] = frozenset(),
+) -> Decision:
+    """Return the models that may answer, in order. Never raises: the caller's error is `refusal`.
+
+    `spent`: the ids of used-up budgets, each with a `then`; the most specific of them chooses the model.
+    """
     matching = ruleset.match(facts)
     route = next(iter(matching.routes), None)
     plan = make_plan(facts, ruleset, catalog, live, matching)
-    reason, first, candidates, refusal = _fill_plan(plan, facts, ruleset, route)
     cache = ruleset.most_specific("cache", facts)
+    then = next((record.then for record in matching.budgets if record.id in spent), None)
+    reason, first, candidates, refusal = _fill_plan(plan, facts, ruleset, route, then)
     return Decision(
         facts=facts,
         reason=reason,
@@ -34,8 +44,8 @@ def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState) ->
         problems=ruleset.problems,
         refusal=refusal,
         effects=effects_of(route, facts),
-        limits=_limits(plan, matching, candidates),
         cache=cache if isinstance(cache, CacheRecord) else None,
+        limits=_limits(plan, matching, candidates, spent),
         prefer=plan.prefer,
         pinned=plan.pinned,
         revision=ruleset.revision,
@@ -44,14 +54,21 @@ def decide(facts: Facts, ruleset: RuleSet, catalog: Catalog, live: LiveState) ->
 
 
 def _fill_plan(
-    plan: Plan, facts: Facts, ruleset: RuleSet, route: RouteRecord | None
+    plan: Plan,
+    facts: Facts,
+    ruleset: RuleSet,
+    route: RouteRecord | None,
+    then: Mapping[str, Any] | None,
 ) -> tuple[Reason, list[Model], tuple[Candidate, ...], Refusal | None]:
     """Return the reason, the models chosen for it, the candidates, and the refusal if there are none."""
     reason = Reason.REQUESTED if facts.model else Reason.PREFERENCE
     try:
         _check_request(facts, ruleset)
-        reason, first = _choose(plan, facts, route)
-        later = [model for name in _fallbacks(facts, route) for model in plan.named_models(name)]
+        reason, first = (
+            _choose(plan, facts, route) if then is None else _choose_over_budget(plan, facts, then)
+        )
+        fallbacks = _fallbacks(facts, route) if then is None else ()  # they might be what the budget is for
+        later = [model for name in fallbacks for model in plan.named_models(name)]
         if reason is Reason.PREFERENCE and not (first or later):
             first = plan.preferred_models(last_resort=True)
     except RefusedRequest as error:
@@ -71,6 +88,18 @@ def _choose(plan: Plan, facts: Facts, route: RouteRecord | None) -> tuple[Reason
     if route and (route.model or route.split):
         return Reason.RULE, plan.rule_models(route)
     return Reason.PREFERENCE, plan.preferred_models()
+
+
+def _choose_over_budget(plan: Plan, facts: Facts, then: Mapping[str, Any]) -> tuple[Reason, list[Model]]:
+    """Return the models that a used-up budget's `then` chooses, which yields to a model that is named."""
+    resolved = _resolve(plan, facts.model) if facts.model else None
+    if resolved and resolved.kind != "auto" and not then.get("override"):
+        message = f"The budget is used up, and {facts.model} was named."
+        raise RefusedRequest(Refusal("budget_exceeded", message, "model"))
+    if "model" in then:
+        return Reason.BUDGET, plan.named_models(then["model"])
+    plan.prefer = then["prefer"]
+    return Reason.BUDGET, plan.preferred_models()
 
 
 def _check_request(facts: Facts, ruleset: RuleSet) -> None:
@@ -169,22 +198,20 @@ def _tokens(parameters: Mapping[str, Any]) -> int | None:
 
 
 def _limits(
-    plan: Plan, matching: MatchingRecords, candidates: tuple[Candidate, ...]
-) -> tuple[Mapping[str, Any], ...]:
-    """Return the limit and budget records that apply to a candidate, as an explanation shows them."""
+    plan: Plan, matching: MatchingRecords, candidates: tuple[Candidate, ...], spent: frozenset[str]
+) -> tuple[AppliedLimit, ...]:
+    """Return the limit and budget records that apply to a candidate."""
     records: tuple[LimitRecord | BudgetRecord, ...] = (*matching.limits, *matching.budgets)
     if not records:
         return ()
-    facts, names = plan.admission.facts, [plan.model_names(candidate.model).all for candidate in candidates]
-    return tuple(_limit(record) for record in records if any(record.holds_for(facts, each) for each in names))
-
-
-def _limit(record: LimitRecord | BudgetRecord) -> Mapping[str, Any]:
-    amounts = {"usd": float(record.usd)} if isinstance(record, BudgetRecord) else _count(record)
-    each = {"each": record.each} if record.each else {}
-    head = {"kind": record.kind, "id": record.id}
-    return {**head, **amounts, "per": record.per, **each, "active": record.active}
-
-
-def _count(record: LimitRecord) -> Mapping[str, Any]:
-    return {"requests": record.requests} if record.requests else {"tokens": record.tokens}
+    facts = plan.admission.facts
+    names = [(candidate.id, plan.model_names(candidate.model).all) for candidate in candidates]
+    limits = (
+        AppliedLimit(
+            record,
+            frozenset(id for id, each in names if record.holds_for(facts, each)),
+            spent=isinstance(record, BudgetRecord) and record.id in spent,
+        )
+        for record in records
+    )
+    return tuple(limit for limit in limits if limit.candidates)

@@ -13,7 +13,7 @@ from rules.catalog.catalog import Model
 from rules.catalog.price import Price
 from rules.facts.facts import FAMILIES, VOCABULARY, Facts, fact_getter
 from rules.records.fields import NANO
-from rules.records.kinds import CacheRecord
+from rules.records.kinds import BudgetRecord, CacheRecord, LimitRecord
 
 MAX_REJECTIONS = 20  # in an explanation
 
@@ -42,6 +42,7 @@ class Candidate:
     cost_max: int | None = None
     cooling: float | None = None  # seconds until it is no longer last; None: it is not cooling down
     assumed_price: Price | None = None
+    tokens: int = 0  # the most that the request can use: the estimate of its input, and the largest output
     id: str = field(init=False, repr=False, compare=False)  # set once: a request asks for it fifteen times
 
     def __post_init__(self) -> None:
@@ -60,6 +61,20 @@ class Candidate:
 class Rejection(NamedTuple):
     model: str
     why: str
+
+
+class AppliedLimit(NamedTuple):
+    """A limit or budget record that counts the request, if one of these candidates is tried."""
+
+    record: LimitRecord | BudgetRecord
+    candidates: frozenset[str]  # their ids
+    spent: bool = False  # a budget whose `then` chose the model: it is counted, and refuses nothing
+
+    def explain(self) -> dict[str, Any]:
+        record = self.record
+        amount = float(record.usd) if isinstance(record, BudgetRecord) else record.amount
+        each = {"each": record.each} if record.each else {}
+        return {"kind": record.kind, "id": record.id, record.unit: amount, "per": record.per, **each}
 
 
 class Step(NamedTuple):
@@ -108,8 +123,8 @@ class Decision:
     problems: tuple[Problem, ...] = ()  # records that cannot be read
     refusal: Refusal | None = None
     effects: Effects = field(default_factory=Effects)
-    limits: tuple[Mapping[str, Any], ...] = ()  # limit and budget records that apply, as explained
     cache: CacheRecord | None = None  # the record that lets the answer be cached
+    limits: tuple[AppliedLimit, ...] = ()
     prefer: str | None = None
     pinned: bool = False  # the request named exactly one provider/model
     revision: str = ""
@@ -124,9 +139,8 @@ class Decision:
     def explain(self, *, visible: frozenset[tuple[str, str]] | None = None) -> dict[str, Any]:
         """Return the JSON of contract section 8. `visible`: (kind, id) of the records to show; None: all."""
         shown = [step for step in self.steps if visible is None or (step.kind, step.id) in visible]
-        limits = [
-            limit for limit in self.limits if visible is None or (limit["kind"], limit["id"]) in visible
-        ]
+        records = [(limit, (limit.record.kind, limit.record.id)) for limit in self.limits]
+        limits = [limit.explain() for limit, record in records if visible is None or record in visible]
         explanation: dict[str, Any] = {
             "reason": str(self.reason),
             "rule": self.rule,
@@ -136,7 +150,7 @@ class Decision:
             "candidates": [_candidate(candidate) for candidate in self.candidates],
             "rejections": [rejection._asdict() for rejection in self.rejections[:MAX_REJECTIONS]],
             "steps": [step._asdict() for step in shown],
-            "limits": [dict(limit) for limit in limits],
+            "limits": limits,
             "timeouts": dict(self.effects.timeouts),
             "facts": _facts(self.facts),
         }

@@ -11,7 +11,7 @@ from rules.catalog.model_names import ModelNames, names_of
 from rules.catalog.name_resolution import NameResolver, ResolvedName
 from rules.catalog.suggestions import FOREIGN, similar_names
 from rules.decision import Candidate, Refusal, Rejection
-from rules.preference import Size, cost_range, rank
+from rules.preference import Size, cost_range, largest_use, rank
 from rules.records.kinds import RouteRecord
 from rules.split import choose_arm
 
@@ -128,7 +128,8 @@ class Plan:
         assumed = self.names.catalog.highest_price(model.provider) if model.price is None else None
         low, high = cost_range(model, model.price or assumed, self.size)
         cooling = self.admission.live.cooling.get(model.id)
-        return Candidate(model, low, high, cooling=cooling, assumed_price=assumed)
+        tokens = largest_use(model, self.size)
+        return Candidate(model, low, high, cooling=cooling, assumed_price=assumed, tokens=tokens)
 
     def _cooling_last(self, models: Iterable[Model]) -> list[Model]:
         cooling = self.admission.live.cooling

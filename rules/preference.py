@@ -38,6 +38,11 @@ class Size(NamedTuple):
         return min(tokens, model.max_output) if model.max_output else tokens
 
 
+def largest_use(model: Model, size: Size) -> int:
+    """Return the most tokens that the request can use: its input, and the largest output of each choice."""
+    return size.input(model) + size.n * size.output(model, usual=RESERVED_OUTPUT)
+
+
 def expected_cost(model: Model, size: Size) -> int | None:
     """Return the nano-dollars that the request will probably cost, None if the price is unknown.
 

@@ -26,11 +26,11 @@ async def chat_completions(gateway: Gateway, request: Request) -> Response | Str
     call = call_of(gateway, admitted, deadline_of(request.scope, gateway.clock()))
     if admitted.chat.stream:
         return StreamingAnswer(
-            complete(gateway, call, entry),
+            complete(gateway, admitted, call, entry),
             lambda answer: decision_headers(entry) if answer else {},  # it may change until then
             entry.set_failure,
         )
-    answer = await cancel_on_disconnect(complete(gateway, call, entry), request.receive)
+    answer = await cancel_on_disconnect(complete(gateway, admitted, call, entry), request.receive)
     headers = decision_headers(entry)
     if (cost := answer.cost) is not None:
         headers["x-sluice-cost"] = f"{dollars(cost):.9f}".rstrip("0").rstrip(".")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from handler.endpoints.limit_headers import limit_headers
 from handler.log import RequestLog, reason_of
 
 
@@ -24,4 +25,5 @@ def decision_headers(entry: RequestLog) -> dict[str, str]:
         "x-sluice-schema": result.schema if result else None,
         "x-sluice-dropped": ", ".join(result.dropped) or None if result else None,
     }
-    return {name: value for name, value in headers.items() if value is not None}
+    shown = {name: value for name, value in headers.items() if value is not None}
+    return {**shown, **limit_headers(entry.reservation)}

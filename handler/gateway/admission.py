@@ -74,6 +74,14 @@ async def decide_on(gateway: Gateway, key: Key, body: bytes, entry: RequestLog) 
     return AdmittedRequest(chat, key, policy, decision, entry.headers)
 
 
+def redecide(gateway: Gateway, admitted: AdmittedRequest, spent: frozenset[str]) -> AdmittedRequest:
+    """Decide again, with these budgets used up, whose `then` chooses the model. May be refused."""
+    policy = admitted.policy
+    live = replace(policy.live, cooling=gateway.cooldown.cooling())
+    decision = decide(admitted.decision.facts, policy.ruleset, policy.catalog, live, spent)
+    return admitted._replace(decision=decision)
+
+
 def facts_of(chat: Chat, *, key: Key, headers: Headers, now: datetime, random: float) -> Facts:
     """Return the facts that rules may ask about. `now`: in UTC; `random`: 0 <= random < 1."""
     return facts_of_request(

@@ -41,17 +41,22 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
     )
 
 
-async def complete(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
-    """Return the answer: whole, or a stream at its first content. Raises UpstreamError."""
-    ask = partial(_ask, gateway, call, entry)
+async def complete(gateway: Gateway, admitted: AdmittedRequest, call: Call, entry: RequestLog) -> Answer:
+    """Return the answer: whole, or a stream at its first content. Raises GatewayError."""
+    ask = partial(_ask, gateway, admitted, call, entry)
     return await (ask() if call.decision.cache is None else gateway.response_cache.answer(call, entry, ask))
 
 
-async def _ask(gateway: Gateway, call: Call, entry: RequestLog) -> Answer:
-    """Return the answer of a provider.
+async def _ask(gateway: Gateway, admitted: AdmittedRequest, call: Call, entry: RequestLog) -> Answer:
+    """Count the request, and return the answer of a provider.
 
     The log gets the time that was spent waiting on providers, which is not the gateway's overhead.
     """
+    if call.decision.limits:
+        from handler.gateway.limits import reserve  # not at a cold start
+
+        decide_again = partial(call_of, gateway, deadline=call.deadline)
+        call = await reserve(gateway, admitted, call, entry, decide_again)
     entry.waiting_since = gateway.clock()
     try:
         entry.answer = answer = await gateway.relay.complete(call, entry.wasted, entry.attempts)
@@ -92,3 +97,7 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     gateway.log(line)
     if entry.recording is not None:
         gateway.content_log.start_write(entry.recording, line, entry.tags)
+    if entry.reservation is not None:
+        from handler.gateway.limits import uses_of
+
+        gateway.ledger.settle(entry.reservation, uses_of(entry.spent))

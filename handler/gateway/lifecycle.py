@@ -22,8 +22,10 @@ from handler.settings import Settings
 from handler.store.usage_totals import UsageTotals
 
 if TYPE_CHECKING:
+    from handler.access.ledger import Ledger
     from handler.gateway.response_cache import ResponseCache
 
+COUNTING = 10.0  # seconds that counting what a request used may take
 SETTLING = 1.0  # seconds that background work may take before the instance is frozen
 
 
@@ -44,7 +46,16 @@ class Gateway:
     clock: Callable[[], float]  # monotonic seconds
     random: Callable[[], float]  # 0 <= random < 1
     open_response_cache: Callable[[], ResponseCache]
+    open_ledger: Callable[[], Ledger]
     _response_cache: ResponseCache | None = None
+    _ledger: Ledger | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, made when a `limit` or `budget` record applies for the first time."""
+        if self._ledger is None:
+            self._ledger = self.open_ledger()
+        return self._ledger
 
     @property
     def response_cache(self) -> ResponseCache:
@@ -67,6 +78,8 @@ class Gateway:
         self.policies.snapshot.invalidate()
         self.auth.invalidate()
         self.shared_cooldown.invalidate()
+        if self._ledger is not None:
+            self._ledger.invalidate()
         self.policies.latest = None
         await self.start()
 
@@ -82,4 +95,6 @@ class Gateway:
         settling = [each.settle(SETTLING) for each in background]
         if self._response_cache is not None:
             settling.append(self._response_cache.settle(SETTLING))
+        if self._ledger is not None:
+            settling.append(self._ledger.settled(COUNTING))
         await asyncio.gather(*settling)

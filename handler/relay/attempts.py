@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from handler.answers.answer import Answer, Stream, read_frames
 from handler.answers.resume import Continuation, Sent
 from handler.answers.usage import Usage, WastedUsage
-from handler.errors import AttemptRecord, SchemaMismatch, Unavailable, Unsupported, UpstreamError
+from handler.errors import AttemptRecord, NotSent, SchemaMismatch, Unavailable, UpstreamError
 from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS
 from handler.providers.translator import Translator
 from handler.relay.attempt import Services, make_attempt
-from handler.relay.call import Call
+from handler.relay.call import Call, failure_record
 from handler.relay.failover import Step, failover_of
 from handler.relay.final_error import final_error
 from handler.relay.hedging import race
@@ -98,6 +98,7 @@ class AttemptLoop:
         self._deadline = deadline_of(call, relay.clock())
         self._failover = failover_of(call.decision, relay.jitter)
         self._failures: list[Failed] = []
+        self._in_flight: list[Candidate] = []  # that are being asked, or answer
         self._may_hedge = True  # only the first attempt may
         self._sent: Sent | None = None  # the text that the client has of an answer that broke off
         self._no_prefill: set[str] = set()  # candidates that refused a prefill
@@ -111,7 +112,7 @@ class AttemptLoop:
         if not self._failures:
             raise Unavailable("No candidate is left to be asked.")
         # The error is about candidates that were asked, if there are any.
-        failures = [each for each in self._failures if not isinstance(each.error, Unsupported)]
+        failures = [each for each in self._failures if not isinstance(each.error, NotSent)]
         failures, pinned = failures or self._failures, self._call.decision.pinned
         last, errors = failures[-1], [failed.error for failed in failures]
         raise final_error(errors, self._attempts, model=last.candidate.id, pinned=pinned) from last.error
@@ -134,7 +135,10 @@ class AttemptLoop:
     async def _attempt(self, candidate: Candidate) -> Answer | Failed:
         """One attempt. A failure is recorded here, an answer when it is accepted."""
         began, continuation = self._stopwatch.clock(), self._continuation(candidate)
+        self._in_flight.append(candidate)
         try:
+            if self._call.reserve is not None:
+                await self._call.reserve(self._in_flight, self._wasted)
             return await make_attempt(
                 self._relay.services,
                 self._call,
@@ -145,13 +149,16 @@ class AttemptLoop:
                 stopwatch=self._stopwatch,
                 wasted=self._wasted,
             )
-        except Unsupported as error:
+        except NotSent as error:
+            self._in_flight.remove(candidate)
             return Failed(candidate, error, continuation)
         except UpstreamError as error:
+            self._in_flight.remove(candidate)
             self._attempts.append(failure_record(candidate, error, self._stopwatch.ms_since(began)))
             self._relay.observe(candidate.id, error.failure_class, error.retry_after)
             return Failed(candidate, error, continuation)
         except asyncio.CancelledError:
+            self._in_flight.remove(candidate)
             ms = self._stopwatch.ms_since(began)
             self._attempts.append(AttemptRecord(candidate.id, "cancelled", None, ms))
             self._relay.observe(candidate.id, "cancelled", None)
@@ -219,6 +226,7 @@ class AttemptLoop:
         self._relay.observe(answer.candidate.id, failure.failure_class, failure.retry_after)
         # Added before another candidate continues, so that the usage for the client counts this attempt too.
         self._wasted.append((answer.candidate, answer.used))
+        self._in_flight.remove(answer.candidate)
         answer.used = Usage()
         self._sent = broken.frames.edits.sent() if broken.frames.edits else None
         if self._sent is None:
@@ -279,16 +287,3 @@ class AttemptLoop:
             self._relay.observe(result.candidate.id, "cancelled", None)
             if result.used is not None:
                 self._wasted.append((result.candidate, result.used))
-
-
-def failure_record(candidate: Candidate, error: UpstreamError, ms: int) -> AttemptRecord:
-    return AttemptRecord(
-        candidate.id,
-        error.failure_class,
-        error.upstream_status,
-        ms,
-        detail=error.detail,
-        cause=error.cause,
-        dropped=error.dropped,
-        schema=error.schema,
-    )

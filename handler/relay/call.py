@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from handler.answers.resume import Continuation
 from handler.answers.usage import WastedUsage
-from handler.errors import Json
+from handler.errors import AttemptRecord, Json, UpstreamError
 from handler.formats.chat.request import Chat
 from handler.providers.provider import Provider
 from handler.providers.translator import Translator
@@ -19,6 +19,9 @@ from rules import Candidate, Decision, Price
 if TYPE_CHECKING:
     from handler.structured.modes import OutputContract
     from handler.structured.schema_attempt import SchemaAttempt
+
+
+Reserve = Callable[[Sequence[Candidate], Sequence[WastedUsage]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,9 @@ class Call:
     explanation: Json | None = None  # goes into the answer as `sluice`
     output_contract: OutputContract | None = None  # what the answer has to be; None: text
     refused_modes: frozenset[str] = frozenset()  # by the candidate of this attempt
+    # Takes from the limits of a candidate before it is asked. Arguments: all candidates that are being asked,
+    # this one last; the usage of attempts that gave no answer. Raises LimitReached. None: no limit applies.
+    reserve: Reserve | None = field(default=None, repr=False)
 
 
 class Attempt(NamedTuple):
@@ -69,3 +75,17 @@ class Attempt(NamedTuple):
     def shown_price(self) -> Price | None:
         """The price, for a client that asked for the cost."""
         return self.candidate.price if self.call.chat.include_cost else None
+
+
+def failure_record(candidate: Candidate, error: UpstreamError, ms: int) -> AttemptRecord:
+    """Return the record of an attempt that failed after `ms` milliseconds."""
+    return AttemptRecord(
+        candidate.id,
+        error.failure_class,
+        error.upstream_status,
+        ms,
+        detail=error.detail,
+        cause=error.cause,
+        dropped=error.dropped,
+        schema=error.schema,
+    )

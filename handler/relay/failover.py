@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from handler.errors import SchemaMismatch, Unsupported, UpstreamError
+from handler.errors import NotSent, SchemaMismatch, UpstreamError
 from rules import Candidate, Decision
 
 BACKOFF = 0.25  # seconds before the first retry, doubling; times 0.5 to 1.5
@@ -61,7 +61,7 @@ class Failover:
 
     def ends(self, candidate: Candidate, error: UpstreamError) -> bool:
         """True when no other candidate may follow: a model that the request names is never replaced."""
-        if isinstance(error, Unsupported):
+        if isinstance(error, NotSent):
             return candidate.id == self._pinned
         return not error.action.failover
 

@@ -31,6 +31,7 @@ Texts = Annotated[tuple[str, ...], ReadBy(unordered_list(read_text))]
 Preference = Annotated[str, ReadBy(fields.read_preference)]
 Parameters = Annotated[Mapping[str, Any], ReadBy(fields.read_parameters)]
 Each = Annotated[str, ReadBy(fields.read_each)]
+Notify = Annotated[str, ReadBy(provider_fields.read_notify)]
 OnFailure = Annotated[str, ReadBy(one_of("allow", "refuse"))]
 Address = Annotated[str, ReadBy(provider_fields.read_address)]
 Credential = Annotated[str, ReadBy(provider_fields.read_credential)]
@@ -84,13 +85,12 @@ class AccessRecord(EnforcedRecord):
 class LimitRecord(EnforcedRecord):
     """Every record that applies is counted separately."""
 
-    active = False
-
     requests: Whole | None = None
     tokens: Whole | None = None
     per: Annotated[str, ReadBy(one_of("minute", "hour", "day"))]
     each: Each | None = None
     on_store_failure: OnFailure = "allow"
+    notify: Notify | None = None
 
     @model_validator(mode="after")
     def _check_count(self) -> LimitRecord:
@@ -98,17 +98,34 @@ class LimitRecord(EnforcedRecord):
             raise InvalidRecord("requests", "a limit needs either `requests` or `tokens`")
         return self
 
+    @property
+    def unit(self) -> str:
+        return "requests" if self.requests else "tokens"
+
+    @property
+    def amount(self) -> int:
+        """The most requests or tokens of one window."""
+        return self.requests or self.tokens or 0
+
 
 class BudgetRecord(EnforcedRecord):
     """Every record that applies is counted separately."""
-
-    active = False
 
     usd: Annotated[Decimal, ReadBy(fields.read_dollars)]
     per: Annotated[str, ReadBy(one_of("day", "month"))]
     each: Each | None = None
     then: Annotated[Mapping[str, Any], ReadBy(fields.read_then)] | None = None
     on_store_failure: OnFailure = "refuse"
+    notify: Notify | None = None
+
+    @property
+    def unit(self) -> str:
+        return "usd"
+
+    @property
+    def amount(self) -> int:
+        """The most nano-dollars of one window."""
+        return int(self.usd * fields.NANO)
 
 
 class AliasRecord(Record):

@@ -23,6 +23,7 @@ _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _CREDENTIAL = re.compile(r"[A-Z][A-Z0-9_]*_(KEY|TOKEN)")
 _API_VERSION = re.compile(r"\?api-version=[A-Za-z0-9._-]{1,40}$")  # Azure's
 _SECRET = re.compile(r"authorization|apikey|(^|-)(key|token|secret|password|auth)(-|$)")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 # How a provider is authenticated: `Authorization: Bearer`, a header that holds the credential alone, AWS's
@@ -74,6 +75,15 @@ def read_provider_id(value: Any) -> str:
     if value == "google":
         raise invalid("google/ is another name of gemini/: did you mean `gemini`?")
     return str(value)
+
+
+def read_notify(value: Any) -> str:
+    """Read where an alert goes: the ARN of an SNS topic, or the address of a webhook."""
+    if read_text(value).startswith("arn:"):
+        if not _TOPIC.fullmatch(value):
+            raise invalid(f"must be the ARN of an SNS topic or an https address, got {quoted(value)}")
+        return str(value)
+    return read_address(value)
 
 
 def is_credential_name(name: str) -> bool:

@@ -185,7 +185,7 @@ def test_a_limit_of_a_model_applies_to_each_of_its_names() -> None:
     records = [{"kind": "limit", "id": "l", "requests": 5, "per": "day", "when": {"model": "old"}}, NICK]
     for name, applies in (("openai/old", True), ("old", True), ("openai/mid", False), ("gemini/pro", False)):
         decision = decide(Facts(model=name), RuleSet.read(records), CATALOG, LiveState(available=AVAILABLE))
-        assert [limit["id"] for limit in decision.limits] == (["l"] if applies else [])
+        assert [limit.record.id for limit in decision.limits] == (["l"] if applies else [])
 
 
 def test_the_cache_of_the_names_of_unlisted_models_is_bounded() -> None:

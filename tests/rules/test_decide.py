@@ -711,17 +711,17 @@ def test_a_cap_bounds_the_cost() -> None:
     assert make_decision("openai/mid", [record], max_tokens=5_000).candidates[0].cost_max == 10 * 10_000
 
 
-def test_limits_and_budgets_that_apply_are_listed_and_not_active() -> None:
+def test_limits_and_budgets_that_apply_are_listed() -> None:
     records: list[Item] = [
         {"kind": "limit", "id": "l", "requests": 5, "per": "minute", "each": "key"},
         {"kind": "limit", "id": "t", "tokens": 9, "per": "day", "when": {"model": "gemini/*"}},
         {"kind": "budget", "id": "b", "usd": "2.5", "per": "month"},
         {"kind": "budget", "id": "other", "usd": 1, "per": "day", "scope": {"project": "other"}},
     ]
-    assert make_decision("openai/mid", records).limits == (
-        {"kind": "limit", "id": "l", "requests": 5, "per": "minute", "each": "key", "active": False},
-        {"kind": "budget", "id": "b", "usd": 2.5, "per": "month", "active": False},
-    )
+    assert make_decision("openai/mid", records).explain()["limits"] == [
+        {"kind": "limit", "id": "l", "requests": 5, "per": "minute", "each": "key"},
+        {"kind": "budget", "id": "b", "usd": 2.5, "per": "month"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def test_the_whole_explanation(decision: Decision) -> None:
             {"kind": "budget", "id": "money", "outcome": "applied"},
         ],
         "limits": [
-            {"kind": "limit", "id": "rate", "requests": 5, "per": "minute", "active": False},
-            {"kind": "budget", "id": "money", "usd": 5.0, "per": "day", "active": False},
+            {"kind": "limit", "id": "rate", "requests": 5, "per": "minute"},
+            {"kind": "budget", "id": "money", "usd": 5.0, "per": "day"},
         ],
         "timeouts": {"total": 30},
         "facts": {

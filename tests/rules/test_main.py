@@ -75,8 +75,8 @@ def write(folder: Path, value: object, name: str = "rules.json") -> str:
             id="a test as another caller",
         ),
         pytest.param(
-            [{"kind": "limit", "id": "l", "requests": 1, "per": "day"}],
-            ["note: limit/l: not active", "1 record, 0 problems"],
+            [{"kind": "mcp", "id": "m", "url": "https://tools.example/mcp"}],
+            ["note: mcp/m: not active", "1 record, 0 problems"],
             id="a kind that is not served yet",
         ),
         pytest.param(

@@ -14,6 +14,7 @@ from handler.gateway.lifecycle import Gateway
 from handler.main import build
 from handler.settings import read_settings
 from handler.store.dynamodb import StoreError
+from handler.store.items import Items
 from handler.store.tables import Store
 from tests.support.asgi import Response, call
 from tests.support.state import RecordedItems
@@ -49,7 +50,7 @@ class Tables(Store):
         self.records = list(records)
         self.keys = {key["hash"]: dict(key) for key in keys}
         self.cooling: Json = {}  # the openings of candidates in cooldown
-        self.state = RecordedItems()
+        self.state: Items = RecordedItems()
         self.down: StoreError | None = None
         self.hit: tuple[str, ...] = CALLS
         self.saved: tuple[str, list[Json]] | None = None  # the adopted rules
@@ -146,12 +147,14 @@ def start_gateway(
     clock: Callable[[], float] = clock,
     now: Callable[[], float] = time.time,
     store: Store | None = None,
+    state: Items | None = None,
     upstream: Any = None,
     **settings: str,
 ) -> RunningGateway:
     """A gateway with these records. `settings`: environment variables. `store` replaces the tables."""
     environment = {"SLUICE_PRIVATE_UPSTREAMS": "1", "UP_API_KEY": "up-secret", **settings}
     tables, lines = Tables(records), list[Json]()
+    tables.state = state or tables.state
     app, gateway = build(
         read_settings(environment),
         store=store or tables,

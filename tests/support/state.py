@@ -1,12 +1,35 @@
-"""Items of the State table for tests that do not look at them: writes are recorded, nothing is stored."""
+"""Items of the State table: on moto without threads, or only recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from handler.store.attributes import Item
 from handler.store.dynamodb import StoreError
 from handler.store.items import Items, Update
+
+T = TypeVar("T")
+
+
+class InlineItems(Items):
+    """Items that are called in the event loop's own thread, so that a virtual clock can drive them.
+
+    `down`: raised by every call, if it is given.
+    """
+
+    def __init__(self, client: Any, table: str = "sluice-state") -> None:
+        super().__init__(client, table, threads=1)
+        self.calls = 0
+        self.down: StoreError | None = None
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        self.calls += 1
+        await asyncio.sleep(0)
+        if self.down is not None:
+            raise self.down
+        return work()
 
 
 class RecordedItems(Items):

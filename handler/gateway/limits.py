@@ -1,0 +1,112 @@
+"""Counts a request by its limits and budgets before a provider is asked, and refuses it if one is used up.
+
+A candidate whose limits are used up is skipped. When a budget that has a `then` is used up, that chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from math import ceil
+
+from handler.access.counters import Counter
+from handler.access.ledger import Refused
+from handler.access.reservation import Reservation, Use
+from handler.answers.usage import WastedUsage, cost_of
+from handler.errors import BudgetExceeded, GatewayError, LimitReached, RateLimited
+from handler.gateway.admission import AdmittedRequest, redecide
+from handler.gateway.lifecycle import Gateway
+from handler.log import RequestLog
+from handler.relay.call import Call
+from rules import BudgetRecord, Candidate, Rejection
+
+
+async def reserve(
+    gateway: Gateway,
+    admitted: AdmittedRequest,
+    call: Call,
+    entry: RequestLog,
+    call_of: Callable[[AdmittedRequest], Call],
+) -> Call:
+    """Take from the limits and budgets of a call, and return the call that they leave.
+
+    call_of: makes the call of another decision, for a budget's `then`. Raises RateLimited, BudgetExceeded,
+    and Unavailable if the store fails and a record refuses then.
+    """
+    ledger, spent = gateway.ledger, frozenset[str]()
+    known_spent = ledger.known_spent(ledger.open(call.decision))
+    while True:
+        if known_spent:
+            over = redecide(gateway, admitted, spent | known_spent)
+            if over.decision.refusal is None:
+                spent |= known_spent
+                admitted, call = over, call_of(over)
+                entry.decision = admitted.decision
+        reservation = entry.reservation = ledger.open(call.decision)
+        try:
+            return await _cover_first(gateway, reservation, call, entry)
+        except Refused as refused:
+            record = refused.counter.record
+            error = refusal_error(refused.counter, gateway.now())
+            if not isinstance(record, BudgetRecord):
+                raise error from refused
+            if record.then is None or record.id in known_spent:
+                raise error from refused
+            known_spent = frozenset({record.id})
+
+
+async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, entry: RequestLog) -> Call:
+    """Take for the first candidate whose limits are not used up. Raises the first Refused if all are."""
+    ledger, refused = gateway.ledger, list[Refused]()
+    skipped: dict[str, Rejection] = {}
+    for candidate in call.decision.candidates:
+        if candidate.id in skipped:
+            continue
+        try:
+            await ledger.cover(reservation, [candidate])
+        except Refused as error:
+            refused.append(error)
+            why = f"{error.counter.record.kind} {error.counter.record.id} is used up"
+            limit = next(limit for counter, limit in reservation.counters if counter == error.counter)
+            skipped |= {id: Rejection(id, why) for id in limit.candidates}
+        else:
+            break
+    else:
+        raise refused[0]
+    if skipped:
+        left = tuple(each for each in call.decision.candidates if each.id not in skipped)
+        rejections = (*call.decision.rejections, *skipped.values())
+        entry.decision = replace(call.decision, candidates=left, rejections=rejections)
+        call = replace(call, decision=entry.decision)
+
+    async def cover(candidates: Sequence[Candidate], wasted: Sequence[WastedUsage]) -> None:
+        try:
+            await ledger.cover(reservation, candidates, uses_of(wasted))
+        except Refused as error:
+            refusal = refusal_error(error.counter, gateway.now())
+            raise LimitReached(
+                refusal.message, status=refusal.status, type=refusal.type, code=refusal.code
+            ) from error
+
+    return replace(call, reserve=cover)
+
+
+def uses_of(spent: Iterable[WastedUsage]) -> tuple[Use, ...]:
+    """Return what attempts used, as counters count it. An unknown price counts as nothing."""
+    return tuple(
+        Use(candidate.id, usage.input + usage.output, cost_of([(candidate, usage)]) or 0)
+        for candidate, usage in spent
+    )
+
+
+def refusal_error(counter: Counter, now: datetime) -> GatewayError:
+    """Return the error of a request that a counter refuses."""
+    record, wait = counter.record, max(1, ceil(counter.ends - now.timestamp()))
+    each = f" for each {record.each}" if record.each else ""
+    if isinstance(record, BudgetRecord):
+        message = f"The budget {record.id} of ${record.usd:f} a {record.per}{each} is used up."
+        return BudgetExceeded(message, headers={"x-should-retry": "false"})
+    what = f"{record.amount} {record.unit} a {record.per}{each}"
+    message = f"The limit {record.id} of {what} is used up. It is renewed in {wait} s."
+    return RateLimited(message, retry_after=wait)
