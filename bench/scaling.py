@@ -425,7 +425,7 @@ def translate_answer(dialect: str, answer: Json) -> Step:
 
     def step() -> None:
         completion = TRANSLATORS[dialect].response(answer, _QUIRKS)
-        whole(text, answer, completion, model="p/m", price=None)
+        whole(text, answer, completion, model="p/m")
 
     return step
 

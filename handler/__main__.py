@@ -1,4 +1,4 @@
-"""The command line: `python -m handler serve | keys | rules | usage`, also installed as `sluice`."""
+"""The command line: `python -m handler serve | keys | rules | usage | logs`, also installed as `sluice`."""
 
 from __future__ import annotations
 

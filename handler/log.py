@@ -7,11 +7,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from handler.answers.usage import Usage, WastedUsage, cost_of, dollars
+from handler.answers.costs import costs_of, details, dollars
+from handler.answers.usage import COUNTS, Usage, WastedUsage
 from handler.errors import AttemptRecord, GatewayError, Json, Unauthenticated
 from handler.redact import redact
 from handler.settings import InvalidSetting
@@ -28,7 +29,7 @@ Log = Callable[[Mapping[str, Any]], None]
 # Codes of the gateway whose message may quote a value of the request.
 _QUOTING = frozenset({"invalid_value", "invalid_json", "unsupported_parameter"})
 
-_USAGE = tuple(field.name for field in fields(Usage))
+_USAGE = (*COUNTS, "service_tier", "estimated")
 
 LONGEST = 256  # characters of a value that the caller chose
 
@@ -103,11 +104,17 @@ class RequestLog:
         )
 
     @property
+    def costs(self) -> dict[str, int] | None:
+        """The nano-dollars of all attempts, by part; None if nothing was used, or when a price is unknown."""
+        if self.answer is not None:
+            return self.answer.costs
+        return None if self._abandoned_input or self.usage is None else costs_of(self.wasted)
+
+    @property
     def cost(self) -> int | None:
         """The cost of all attempts in nano-dollars; None if nothing was used, or when it is unknown."""
-        if self.answer is not None:
-            return self.answer.cost
-        return None if self._abandoned_input or self.usage is None else cost_of(self.wasted)
+        costs = self.costs
+        return None if costs is None else sum(costs.values())
 
     @property
     def price(self) -> str:
@@ -205,7 +212,7 @@ def _decision_fields(entry: RequestLog) -> Json:
 
 
 def _result_fields(entry: RequestLog) -> Json:
-    answer, usage, cost = entry.answer, entry.usage, entry.cost
+    answer, usage, costs = entry.answer, entry.usage, entry.costs
     return {
         "attempts": [attempt.logged() for attempt in entry.attempts],
         "resumed": answer.resumed if answer else None,
@@ -213,7 +220,8 @@ def _result_fields(entry: RequestLog) -> Json:
         "schema": entry.result.schema if entry.result else None,
         "cache": entry.cache,
         "usage": _tokens(usage) if usage else None,
-        "cost": None if cost is None else dollars(cost),
+        "cost": None if costs is None else dollars(sum(costs.values())),
+        "costs": None if costs is None else details(costs),
         "price": entry.price if usage else None,
     }
 

@@ -31,12 +31,18 @@ class Settings:
     max_n: int = 8
     cors_origins: tuple[str, ...] = ("*",)
     log_level: str = "INFO"
+    metrics: bool = False  # CloudWatch metrics in the lines of requests
     # Credentials are looked up here first.
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def region(self) -> str | None:
         return self.environment.get("AWS_REGION") or self.environment.get("AWS_DEFAULT_REGION")
+
+    @property
+    def function_name(self) -> str | None:
+        """The name of the Lambda function; None elsewhere."""
+        return self.environment.get("AWS_LAMBDA_FUNCTION_NAME")
 
     @property
     def dynamodb_endpoint(self) -> str | None:
@@ -79,6 +85,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "max_n": lambda name, text: int(_number(name, text, 1)),
     "cors_origins": lambda _, text: _split(text),
     "log_level": lambda name, text: _choice(name, text.upper(), "DEBUG", "INFO", "WARNING", "ERROR"),
+    "metrics": lambda name, text: _choice(name, text, "0", "1") == "1",
 }
 
 

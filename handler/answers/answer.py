@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from handler.answers.client_stream import ClientStream
+from handler.answers.costs import costs_of
 from handler.answers.merge import MergedStream
-from handler.answers.usage import Usage, WastedUsage, cost_of
+from handler.answers.usage import Usage, WastedUsage
 from handler.errors import AttemptRecord, Json, UpstreamError
 from rules import Candidate
 
 if TYPE_CHECKING:
-    from handler.answers.cached import Recording
+    from handler.answers.cached import CacheEntry
 
 
 class ByteSource(Protocol):
@@ -60,7 +61,6 @@ class Answer:
     candidate: Candidate  # the one that answers; of a stream, the one at the moment
     attempts: list[AttemptRecord]  # of the call
     waited: float  # seconds spent waiting on providers
-    input_tokens: int = 0  # the estimate, for a provider that reports no usage
     dropped: tuple[str, ...] = ()  # parameters that the provider does not take
     body: bytes = field(default=b"", repr=False)  # a whole answer, as the client gets it
     replayed: bytes = field(default=b"", repr=False)  # a whole answer as the stream that was asked for
@@ -71,7 +71,7 @@ class Answer:
     resumed: Json | None = None  # who began the stream, and how many characters of it came from there
     failure: UpstreamError | None = None  # why it broke off: the client has a part of an answer
     age: int | None = None  # of a cached answer: seconds since it was stored
-    recording: Recording | None = field(default=None, repr=False)  # for the cache
+    cache_entry: CacheEntry | None = field(default=None, repr=False)  # for the cache
     stream: Stream | None = field(default=None, repr=False)
     drive: Callable[[Answer], AsyncGenerator[bytes, None]] | None = field(default=None, repr=False)
 
@@ -83,14 +83,20 @@ class Answer:
         return sum((usage for _, usage in self.wasted), start=self.used)
 
     @property
-    def cost(self) -> int | None:
-        """The cost of the whole call in nano-dollars; None while the usage is unknown, or when a price is.
+    def costs(self) -> dict[str, int] | None:
+        """The nano-dollars of the whole call, by part; None while the usage or a price is unknown.
 
         A cached answer costs nothing.
         """
         if self.age is not None:
-            return 0
-        return None if self.used is None else cost_of((*self.wasted, (self.candidate, self.used)))
+            return {}
+        return None if self.used is None else costs_of((*self.wasted, (self.candidate, self.used)))
+
+    @property
+    def cost(self) -> int | None:
+        """The cost of the whole call in nano-dollars; None while the usage or a price is unknown."""
+        costs = self.costs
+        return None if costs is None else sum(costs.values())
 
     def frames(self) -> AsyncGenerator[bytes, None]:
         """The stream as the client gets it, to be read once; see AttemptLoop.frames."""
@@ -116,7 +122,7 @@ class Answer:
             cause=failure.cause if failure else None,
         )
         self.waited = source.waited
-        self.used = frames.used(self.input_tokens)
+        self.used = frames.used()
 
 
 async def read_frames(source: ByteSource, frames: ClientStream | MergedStream) -> bytes:

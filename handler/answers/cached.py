@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 
 from handler.answers.answer import Answer
 from handler.answers.client_stream import ClientStream
-from handler.answers.fold import fold
+from handler.answers.costs import MEMBERS
 from handler.answers.replay import ReplayDecoder
 from handler.answers.usage import Usage
+from handler.content.completion import completion_of
 from handler.errors import Json
 from handler.formats.chat.request import Chat
 from handler.store.answer_cache import CachedAnswer
 from handler.wire import sse
+from handler.wire.json_memory import is_too_large
 from handler.wire.splice import dump, splice_bytes
 from rules import Candidate
 
@@ -31,13 +33,22 @@ _LIMITED = _FINISHED | {"length"}
 _CONTENT = ("content", "tool_calls", "function_call", "images")
 _NEVER = ("refusal", "audio")  # another attempt may answer; the provider deletes the audio, which has an id
 
+# Members of a stream's completion, and of its messages, that the same answer has if it is not streamed.
+_OF_COMPLETIONS = ("id", "object", "created", "model", "system_fingerprint", "service_tier", "usage")
+_OF_MESSAGES = frozenset(
+    {
+        *("role", "content", "refusal", "tool_calls", "function_call", "images", "annotations"),
+        *("reasoning_content", "reasoning", "reasoning_details", "thinking", "extra_content"),
+    }
+)
+
 _UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 Drive = Callable[[Answer], AsyncGenerator[bytes, None]]
 
 
 @dataclass(slots=True)
-class Recording:
+class CacheEntry:
     """Where the answer to a request is to be stored, and the frames of a stream until then."""
 
     id: str
@@ -67,30 +78,43 @@ class Recording:
             self.frames.append(frame)
 
 
-def storable_body(answer: Answer, recording: Recording) -> bytes | None:
+def storable_body(answer: Answer, entry: CacheEntry) -> bytes | None:
     """Return the completion to store; None for an answer that is not to be stored."""
-    if answer.candidate.id != recording.model or answer.failure or answer.resumed:
+    if answer.candidate.id != entry.model or answer.failure or answer.resumed:
         return None
     try:
-        text = answer.body.decode() if answer.body else _folded(answer, recording)
+        text = answer.body.decode() if answer.body else _folded(answer, entry)
         completion = json.loads(text)
-        if not all(_is_complete(choice, recording.limited) for choice in completion["choices"] or [{}]):
-            return None
-        return splice_bytes(text, completion, _without_extras(completion, recording.added_cost))
+        _check_complete(completion, entry.limited)
+        return splice_bytes(text, completion, _without_extras(completion, entry.added_cost))
     except _UNREADABLE:
         return None
 
 
-def _folded(answer: Answer, recording: Recording) -> str:
+def _folded(answer: Answer, entry: CacheEntry) -> str:
     """Return the completion that a whole stream makes. Raises one of _UNREADABLE for a part of a stream."""
-    decoder = sse.Decoder()
-    *events, last = [event.data for event in decoder.feed(b"".join(recording.frames or ()))]
-    if last != "[DONE]":
+    frames = b"".join(entry.frames or ())
+    completion = completion_of(frames) if frames.endswith(sse.DONE) else None
+    if completion is None:
         raise ValueError("the stream has not ended")
-    completion = fold(map(json.loads, events))
-    if "usage" not in completion and answer.usage is not None:
-        completion["usage"] = _usage_object(answer.usage)  # the client did not ask for it
-    return dump(completion)
+    whole = {name: completion[name] for name in _OF_COMPLETIONS if name in completion}
+    if not whole.get("usage") and answer.usage is not None:
+        whole["usage"] = _usage_object(answer.usage)  # the client did not ask for it
+    return dump({**whole, "choices": list(map(_whole_choice, completion["choices"]))})
+
+
+def _whole_choice(choice: Json) -> Json:
+    """Return the choice as OpenAI's whole answers have it. Raises ValueError for unknown members."""
+    message = {name: value for name, value in choice["message"].items() if value is not None}
+    if unknown := message.keys() - _OF_MESSAGES:
+        raise ValueError(f"pieces of {min(unknown)} cannot be joined with certainty")
+    content = message.get("content") or None
+    return {
+        "index": choice["index"],
+        "message": {"role": "assistant", "refusal": None, **message, "content": content},
+        "logprobs": choice.get("logprobs"),
+        "finish_reason": choice.get("finish_reason"),
+    }
 
 
 def _usage_object(usage: Usage) -> Json:
@@ -103,20 +127,20 @@ def _usage_object(usage: Usage) -> Json:
     }
 
 
-def _is_complete(choice: Json, limited: bool) -> bool:
-    message = choice.get("message") or {}
-    return (
-        choice.get("finish_reason") in (_LIMITED if limited else _FINISHED)
-        and any(message.get(name) for name in _CONTENT)
-        and not any(message.get(name) for name in _NEVER)
-    )
+def _check_complete(completion: Json, limited: bool) -> None:
+    """Raise one of _UNREADABLE unless every choice is complete."""
+    for choice in completion["choices"] or [{}]:
+        message, finished = choice["message"], choice["finish_reason"] in (_LIMITED if limited else _FINISHED)
+        content, never = (any(message.get(name) for name in names) for names in (_CONTENT, _NEVER))
+        if not finished or not content or never:
+            raise ValueError("not complete")
 
 
 def _without_extras(completion: Json, added_cost: bool) -> Json:
     """Return the completion without what was added for the request: `sluice` and the cost."""
     stored = {name: value for name, value in completion.items() if name != "sluice"}
     if added_cost and isinstance(usage := stored.get("usage"), dict):
-        stored["usage"] = {name: value for name, value in usage.items() if name != "cost"}
+        stored["usage"] = {name: value for name, value in usage.items() if name not in MEMBERS}
     return stored
 
 
@@ -137,10 +161,14 @@ def answer_of(
     answer.schema, answer.used, answer.age = cached.schema, Usage(), max(0, int(age))
     try:
         text = cached.body.decode()
+        if is_too_large(text):
+            raise ValueError("more memory than an answer takes")
         stored = json.loads(text)
+        _check_complete(stored, limited=True)
         completion = {**stored, "model": candidate.id}
         usage = stored.get("usage")
         if isinstance(usage, dict) and (chat.include_cost or "cost" in usage):
+            usage = {name: value for name, value in usage.items() if name not in MEMBERS}
             completion["usage"] = {**usage, "cost": 0}
         if explanation is not None and cached.schema:
             explanation = {**explanation, "schema": cached.schema}

@@ -19,7 +19,7 @@ from handler.wire import sse
 from handler.wire.framing import FRAMINGS
 from handler.wire.json_memory import SMALL, escape_emoji, is_too_large
 from handler.wire.splice import dump, splice
-from rules import Price
+from rules import Candidate
 
 MAX_SILENT = 32_000_000  # characters of events that bring the client nothing
 # A chunk of our own takes these from the one before it: SDKs believe the usage of the last chunk.
@@ -66,8 +66,9 @@ class Edits(Protocol):
 class ClientStream:
     """Makes the client's frames of one upstream stream.
 
-    price: given if the client asked for the cost. stateless_text: plain text changes nothing in the decoder
-    and no edit changes it, so such events are not parsed. wasted: the usage of other attempts of the call.
+    charged: given if the client asked for the cost. input_tokens: the estimate, for a provider that reports
+    no usage. stateless_text: plain text changes nothing in the decoder and no edit changes it, so such events
+    are not parsed. wasted: the usage of other attempts of the call.
     """
 
     content = sent = False  # the upstream brought content; some of it was new to the client
@@ -81,7 +82,8 @@ class ClientStream:
         *,
         model: str,
         wants_usage: bool,
-        price: Price | None = None,
+        charged: Candidate | None = None,
+        input_tokens: int = 0,
         explanation: Json | None = None,
         edits: Edits | None = None,
         choices: int = 1,
@@ -93,7 +95,7 @@ class ClientStream:
         self._decoder = decoder
         self._events = FRAMINGS[framing](max_event=max_event)
         self._model = model
-        self._wants_usage, self._price = wants_usage, price
+        self._wants_usage, self._charged, self._input_tokens = wants_usage, charged, input_tokens
         self._explanation = explanation  # until it is sent
         self._silent = 0  # characters of events since the client last got anything
         self._unfinished = set(range(choices))
@@ -120,9 +122,9 @@ class ClientStream:
             self.failure = UpstreamError("The provider's stream holds no event.", failure_class="protocol")
         return frames
 
-    def used(self, input_tokens: int) -> Usage:
-        """The usage so far, as reported or else estimated."""
-        return self.usage or estimated(input_tokens=input_tokens, output_bytes=self.content_bytes)
+    def used(self) -> Usage:
+        """Return the usage so far, as reported or else estimated."""
+        return self.usage or estimated(input_tokens=self._input_tokens, output_bytes=self.content_bytes)
 
     def _collect(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
         frames: list[bytes] = []
@@ -188,6 +190,12 @@ class ClientStream:
         if self._done:
             self._chunks(self._decoder.feed("[DONE]"), None, frames)
         self._chunks(self._decoder.close(), None, frames)
+        if self._charged and not self.usage and self._latest:
+            head = {name: self._latest[name] for name in _COPIED_FIELDS[:3] if name in self._latest}
+            estimate = self._explained({**head, "choices": []})
+            frames.append(
+                sse.encode(dump(served(estimate, self._model, self._charged, self._wasted, self.used())))
+            )
         if self._explanation is not None:
             head = {name: self._latest[name] for name in _COPIED_FIELDS if name in self._latest}
             explained = {**head, "choices": [], "sluice": self._explanation}
@@ -243,12 +251,12 @@ class ClientStream:
     def _text(self, chunk: Json, text: str | None) -> str:
         self._latest = chunk
         if text is None:
-            return dump(served(chunk, self._model, self._price, self._wasted))
+            return dump(served(chunk, self._model, self._charged, self._wasted))
         unchanged = chunk is self._decoder.event
-        unchanged = unchanged and not ((self._price or self._wasted) and chunk.get("usage"))
+        unchanged = unchanged and not ((self._charged or self._wasted) and chunk.get("usage"))
         edited = self._template.edited(text) if unchanged else None
         if edited is None:
-            client = served(chunk, self._model, self._price, self._wasted)
+            client = served(chunk, self._model, self._charged, self._wasted)
             edited = splice(text, self._decoder.event, client)
         if unchanged:
             self._template.observe(text, chunk, edited)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handler.answers.usage import WastedUsage, cost, cost_of, dollars, summed, usage_of
+from handler.answers.costs import shown
+from handler.answers.usage import Usage, WastedUsage, reported, summed, usage_of
 from handler.errors import Json
 from handler.wire.splice import splice_bytes
-from rules import Price
+from rules import Candidate
 
 
 def whole(
@@ -19,26 +20,36 @@ def whole(
     completion: Json,
     *,
     model: str,
-    price: Price | None,
+    charged: Candidate | None = None,
     wasted: Sequence[WastedUsage] = (),
+    used: Usage | None = None,
 ) -> bytes:
-    """Edit a whole answer for the client. text: parses to `body`.
-
-    price: given if the client asked for the cost.
-    """
-    return splice_bytes(text, body, served(completion, model, price, wasted))
+    """Edit a whole answer for the client, as `served` does. text: parses to `body`."""
+    return splice_bytes(text, body, served(completion, model, charged, wasted, used))
 
 
-def served(answer: Json, model: str, price: Price | None, wasted: Sequence[WastedUsage] = ()) -> Json:
-    """The answer under the id of the model that served it, with its cost if the client asked for that.
+def served(
+    answer: Json,
+    model: str,
+    charged: Candidate | None,
+    wasted: Sequence[WastedUsage] = (),
+    used: Usage | None = None,
+) -> Json:
+    """Return the answer under the id of the model that served it, with its cost if the client asked for that.
 
-    Its usage counts every attempt of the call, as the log does. wasted: the usage of the other attempts.
+    Its usage counts every attempt of the call, as the log does. charged: the candidate that answers, if the
+    client asked for the cost. wasted: the usage of the other attempts. used: that of this one, if it is not
+    the one in the answer; an estimate is shown to a client that asked for the cost.
     """
     usage = answer.get("usage")
-    used = usage_of(answer) if (price or wasted) and isinstance(usage, dict) else None
-    if not used:
+    if charged and used and used.estimated:
+        usage = {**(usage or {}), **reported(used)}
+    if (charged or wasted) and isinstance(usage, dict):
+        used = used or usage_of(answer)
+    if not (used and isinstance(usage, dict) and (charged or wasted)):
         return {**answer, "model": model}
-    usage = summed(answer["usage"], wasted) if wasted else answer["usage"]
-    if price and (before := cost_of(wasted)) is not None:
-        usage = {**usage, "cost": dollars(before + cost(used, price))}
+    if wasted:
+        usage = summed(usage, wasted)
+    if charged:
+        usage = {**usage, **shown([*wasted, (charged, used)])}
     return {**answer, "model": model, "usage": usage}

@@ -16,7 +16,7 @@ from handler.answers.usage import MAX_TOKENS, Usage, WastedUsage, usage_of
 from handler.errors import Json, UpstreamError
 from handler.wire import sse
 from handler.wire.splice import dump
-from rules import Price
+from rules import Candidate
 
 
 def merge_completions(answers: Sequence[Json]) -> Json:
@@ -41,13 +41,13 @@ class MergedStream:
         *,
         model: str,
         wants_usage: bool,
-        price: Price | None,
+        charged: Candidate | None,
         explanation: Json | None,
         wasted: Sequence[WastedUsage] = (),
     ) -> None:
         self._model = model
         self._wants_usage = wants_usage
-        self._price = price
+        self._charged = charged
         self._explanation = explanation
         self._wasted = wasted  # by other attempts of the call
         self.streams: list[ClientStream] = []
@@ -79,10 +79,10 @@ class MergedStream:
         self.ended, self.failure = True, why
         return b"" if why else self._last()
 
-    def used(self, input_tokens: int) -> Usage:
-        """The usage of the streams with content, and of those that ended without any."""
+    def used(self) -> Usage:
+        """Return the usage of the streams with content, and of those that ended without any."""
         answering = (one for one in self.streams if one.content or (one.ended and not one.failure))
-        return sum((frames.used(input_tokens) for frames in answering), start=Usage())
+        return sum((frames.used() for frames in answering), start=Usage())
 
     def _last(self) -> bytes:
         """The last chunk, if there is anything to put into it."""
@@ -92,7 +92,9 @@ class MergedStream:
         if self._explanation is not None:
             last["sluice"] = self._explanation
         chunk = {**self.head, "choices": [], **last}
-        return sse.encode(dump(served(chunk, self._model, self._price, self._wasted))) if last else b""
+        if not (last or self._charged):
+            return b""
+        return sse.encode(dump(served(chunk, self._model, self._charged, self._wasted, self.used())))
 
 
 class Choice:

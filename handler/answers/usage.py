@@ -1,4 +1,4 @@
-"""Usage and cost of an answer: tokens, and integers of nano-dollars.
+"""Usage of an answer: the tokens of each part, as providers report them or as they are estimated.
 
 https://platform.openai.com/docs/api-reference/chat/object#chat/object-usage
 """
@@ -11,20 +11,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from handler.providers.usage import usage_object
-from rules import BYTES_PER_TOKEN, NANO, Candidate, Price
+from rules import BYTES_PER_TOKEN, NANO, Candidate
 
-MILLION = 1_000_000
 MAX_TOKENS = 10**12  # of one answer, as a provider may report
+MAX_COST = 10**6  # dollars of one answer, as a provider may state
+
+# Tokens of a usage that the others are a part of, and of which part: cached input is input.
+INPUT_COUNTS = ("cached", "cache_write", "cache_write_1h", "audio_input", "image_input")
+OUTPUT_COUNTS = ("reasoning", "audio_output", "image_output")
+COUNTS = ("input", "output", *INPUT_COUNTS, *OUTPUT_COUNTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens. `cached` is a part of `input`, `reasoning` a part of `output`, whatever the provider counts."""
+    """Tokens. INPUT_COUNTS are parts of `input` that do not overlap, OUTPUT_COUNTS parts of `output`."""
 
     input: int = 0
     output: int = 0
     cached: int = 0
+    cache_write: int = 0  # for five minutes, or however long the provider keeps it
+    cache_write_1h: int = 0
+    audio_input: int = 0
+    image_input: int = 0
     reasoning: int = 0
+    audio_output: int = 0
+    image_output: int = 0
+    service_tier: str = ""  # that the provider names, in its words
+    stated_cost: int | None = None  # nano-dollars, where the provider states its own cost
+    longest_input: int = 0  # of several requests, the input of the longest: it decides on the price
     estimated: bool = False  # the provider gave none: from the length of the text
 
     def __bool__(self) -> bool:
@@ -32,43 +46,129 @@ class Usage:
         return self.input + self.output > 0
 
     def __add__(self, other: Usage) -> Usage:
+        if self == _NOTHING or other == _NOTHING:
+            return other if self == _NOTHING else self
+        stated = None
+        if self.stated_cost is not None and other.stated_cost is not None:
+            stated = self.stated_cost + other.stated_cost
+        counts: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
         return Usage(
-            input=self.input + other.input,
-            output=self.output + other.output,
-            cached=self.cached + other.cached,
-            reasoning=self.reasoning + other.reasoning,
+            **counts,
+            service_tier=self.service_tier if self.service_tier == other.service_tier else "",
+            stated_cost=stated,
+            longest_input=max(self.largest_request, other.largest_request),
             estimated=self.estimated or other.estimated,
         )
 
+    @property
+    def largest_request(self) -> int:
+        """The input tokens of the longest request."""
+        return self.longest_input or self.input
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The tokens of each part of a price (`Price`); they add up to all tokens."""
+        counts = {name: getattr(self, name) for name in (*INPUT_COUNTS, *OUTPUT_COUNTS)}
+        fresh = self.input - sum(counts[name] for name in INPUT_COUNTS)
+        text = self.output - sum(counts[name] for name in OUTPUT_COUNTS)
+        return {"input": fresh, "cached_input": counts.pop("cached"), **counts, "output": text}
+
+
+_NOTHING = Usage()
 
 WastedUsage = tuple[Candidate, Usage]  # the usage of an attempt that did not give the answer
 
 
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
-    """The usage that a chat completion or a chunk reports; None if there is none."""
+    """Return the usage that a chat completion or a chunk reports; None if there is none.
+
+    Counts of parts that exceed the whole are cut, in the order of INPUT_COUNTS and OUTPUT_COUNTS.
+    """
     usage = usage_object(body)
     if usage is None:
         return None
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
-    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") or _count(
-        usage,
-        "prompt_cache_hit_tokens",  # https://api-docs.deepseek.com/guides/kv_cache
-    )
-    if _count(usage, "total_tokens") == prompt + completion + reasoning:
+    output = _output_counts(usage.get("completion_tokens_details"))
+    reasoning = output["reasoning"]
+    if reasoning and _count(usage, "total_tokens") == prompt + completion + reasoning:
         completion += reasoning  # xAI counts them apart, https://docs.x.ai/docs/guides/reasoning
+    tier = body.get("service_tier")
+    parts: dict[str, Any] = _within(prompt, _input_counts(usage)) | _within(completion, output)
     return Usage(
-        input=prompt, output=completion, cached=min(cached, prompt), reasoning=min(reasoning, completion)
+        input=prompt,
+        output=completion,
+        **parts,
+        service_tier=tier if isinstance(tier, str) else "",
+        stated_cost=_stated_cost(usage),
     )
+
+
+def _input_counts(usage: Mapping[str, Any]) -> dict[str, int]:
+    details = usage.get("prompt_tokens_details")
+    cached = (
+        _count(details, "cached_tokens")
+        or _count(usage, "prompt_cache_hit_tokens")  # https://api-docs.deepseek.com/guides/kv_cache
+        or _count(usage, "cached_tokens")  # https://platform.moonshot.ai/docs/api/chat
+    )
+    # OpenRouter's name, https://openrouter.ai/docs/use-cases/usage-accounting, and that of Qwen,
+    # https://www.alibabacloud.com/help/en/model-studio/context-cache
+    written = _count(details, "cache_write_tokens") or _count(details, "cache_creation_input_tokens")
+    for_an_hour = min(written, _count(details, "cache_write_1h_tokens"))
+    both = details.get("cached_tokens_details") if isinstance(details, Mapping) else None
+    return {
+        "cached": cached,
+        "cache_write": written - for_an_hour,
+        "cache_write_1h": for_an_hour,
+        "audio_input": max(0, _count(details, "audio_tokens") - _count(both, "audio_tokens")),
+        "image_input": max(0, _count(details, "image_tokens") - _count(both, "image_tokens")),
+    }
+
+
+def _output_counts(details: object) -> dict[str, int]:
+    names = {"reasoning": "reasoning", "audio_output": "audio", "image_output": "image"}
+    return {ours: _count(details, f"{theirs}_tokens") for ours, theirs in names.items()}
+
+
+def _within(whole: int, counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts that are at most the whole together."""
+    within = {}
+    for name, count in counts.items():
+        within[name] = min(count, whole)
+        whole -= within[name]
+    return within
+
+
+def _stated_cost(usage: Mapping[str, Any]) -> int | None:
+    """Return the nano-dollars that the provider states; None if it does not.
+
+    OpenRouter: `cost`, to which is added what is paid to the upstream provider with a key of one's own.
+    Perplexity: `cost.total_cost`. xAI: `cost_in_usd_ticks`, https://docs.x.ai/developers/cost-tracking
+    """
+    match usage:
+        case {"cost_in_usd_ticks": int(ticks)} if 0 <= ticks <= MAX_COST * 10**10:
+            return (ticks + 5) // 10
+        case {"cost": dict(costs)}:
+            return _nano(costs.get("total_cost"))
+        case {"cost": fee, "is_byok": True, "cost_details": {"upstream_inference_cost": paid}}:
+            stated, upstream = _nano(fee), _nano(paid)
+            return None if stated is None else stated + (upstream or 0)
+        case {"cost": cost}:
+            return _nano(cost)
+    return None
+
+
+def _nano(dollars: object) -> int | None:
+    valid = isinstance(dollars, int | float) and not isinstance(dollars, bool)
+    return round(dollars * NANO) if valid and 0 <= dollars <= MAX_COST else None  # type: ignore[operator]
 
 
 def estimated(*, input_tokens: int, output_bytes: int) -> Usage:
-    """The usage of an answer that reported none: the estimate of its input, and the length of its text."""
+    """Return the usage of an answer that reported none: the estimate of its input, the length of its text."""
     return Usage(input=input_tokens, output=-(-output_bytes // BYTES_PER_TOKEN), estimated=True)
 
 
 def output_bytes(body: Mapping[str, Any]) -> int:
-    """The text of a completion or a chunk, in UTF-8 bytes."""
+    """Return the length of the text of a completion or a chunk, in UTF-8 bytes."""
     size = 0
     for choice in body.get("choices") or ():
         match choice:
@@ -78,37 +178,19 @@ def output_bytes(body: Mapping[str, Any]) -> int:
 
 
 def size_of(text: str) -> int:
-    """The length of a text in UTF-8 bytes."""
+    """Return the length of a text in UTF-8 bytes."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def cost(usage: Usage, price: Price) -> int:
-    """Nano-dollars, rounded. Cached input without a price of its own costs what input costs."""
-    cached_price = price.input if price.cached_input is None else price.cached_input
-    fresh = usage.input - usage.cached
-    exact = fresh * price.input + usage.cached * cached_price + usage.output * price.output
-    return (exact + MILLION // 2) // MILLION
-
-
-def dollars(nano: int) -> float:
-    return nano / NANO
-
-
-def cost_of(wasted: Iterable[WastedUsage]) -> int | None:
-    """The cost of all of it in nano-dollars; None when a price is unknown."""
-    nano = 0
-    for candidate, usage in wasted:
-        if candidate.price is None:
-            return None
-        nano += cost(usage, candidate.price)
-    return nano
 
 
 def summed(usage: Mapping[str, Any], wasted: Iterable[WastedUsage]) -> dict[str, Any]:
     """Add the usage of earlier attempts to a completion's usage object, in the members that it has."""
     more = sum((used for _, used in wasted), start=Usage())
     details = {
-        "prompt_tokens_details": {"cached_tokens": more.cached},
+        "prompt_tokens_details": {
+            "cached_tokens": more.cached,
+            "cache_write_tokens": more.cache_write + more.cache_write_1h,
+            "cache_write_1h_tokens": more.cache_write_1h,
+        },
         "completion_tokens_details": {"reasoning_tokens": more.reasoning},
     }
     inner = {
@@ -118,6 +200,15 @@ def summed(usage: Mapping[str, Any], wasted: Iterable[WastedUsage]) -> dict[str,
     }
     total = {"prompt_tokens": more.input, "completion_tokens": more.output}
     return {**_plus(usage, {**total, "total_tokens": more.input + more.output}), **inner}
+
+
+def reported(used: Usage) -> dict[str, int]:
+    """Return the usage object of an estimate, for a client whose provider gave none."""
+    return {
+        "prompt_tokens": used.input,
+        "completion_tokens": used.output,
+        "total_tokens": used.input + used.output,
+    }
 
 
 def _plus(counts: Mapping[str, Any], more: Mapping[str, int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands `keys ...`, `rules ...` and `usage`, for the tables on AWS or of a local DynamoDB.
+"""The commands `keys`, `rules`, `usage` and `logs`, for the tables and the bucket on AWS or of a local run.
 
 Exit codes: 0 done; 1 the store did not answer, or the question was answered no; 2 an input is wrong.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from handler.cli import keys, rules, usage
+from handler.cli import keys, logs, rules, usage
 from handler.cli.tables import Command, connect
 from handler.cli.terminal import Terminal, process_terminal
 from handler.settings import InvalidSetting, Settings, read_settings
@@ -16,7 +16,11 @@ from handler.store.dynamodb import StoreError
 from rules import InvalidRecord
 from rules.review.command_line import InvalidInput
 
-COMMANDS = {"keys": ("who may call", keys.VERBS), "rules": ("which models answer", rules.VERBS)}
+COMMANDS = {
+    "keys": ("who may call", keys.VERBS),
+    "rules": ("which models answer", rules.VERBS),
+    "logs": ("requests and answers that were logged", logs.VERBS),
+}
 
 
 def add_arguments(subparsers: Any) -> None:

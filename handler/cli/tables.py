@@ -10,17 +10,21 @@ from typing import Any
 from handler.cli.terminal import Terminal
 from handler.settings import Settings, read_settings
 from handler.store.attributes import Item, deserialize_item
+from handler.store.bucket import Bucket
 from handler.store.dynamodb import StoreError, call_aws, create_client, scan
 from handler.store.tables import TABLES
 from rules.review.command_line import InvalidInput
 
 ATTEMPTS, READ_TIMEOUT = 5, 20  # more, and longer, than for a request
+BUCKET_TIMEOUT = 120.0  # seconds for one object, with all attempts
+BUCKET_THREADS = 10  # as many as a client keeps connections
+NO_BUCKET = "no bucket: pass --stack of a stack with ContentBucket=true, or --bucket, or set SLUICE_BUCKET"
 TIMES = ("SLUICE_RULES_TTL", "SLUICE_KEY_TTL")
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """A botocore DynamoDB client, and the settings that name the tables."""
+    """A botocore DynamoDB client, and the settings that name the tables and the bucket."""
 
     client: Any
     settings: Settings
@@ -30,6 +34,17 @@ class Tables:
 
     def read_keys(self) -> list[Item]:
         return self._read(self.settings.keys_table)
+
+    def bucket(self) -> Bucket:
+        """Return the bucket of the content log. Raises InvalidInput if there is none."""
+        if self.settings.bucket is None:
+            raise InvalidInput(NO_BUCKET)
+        return Bucket(
+            self.settings.bucket,
+            lambda: _create_client(self.settings, "s3"),
+            timeout=BUCKET_TIMEOUT,
+            threads=BUCKET_THREADS,
+        )
 
     def _read(self, table: str) -> list[Item]:
         return [deserialize_item(item) for item in scan(self.client, table, consistent=True)]
@@ -56,6 +71,7 @@ def select_settings(args: Namespace, settings: Settings) -> Settings:
         rules_table=args.rules_table or settings.rules_table,
         keys_table=args.keys_table or settings.keys_table,
         state_table=args.state_table or settings.state_table,
+        bucket=getattr(args, "bucket", None) or settings.bucket,
     )
 
 
@@ -72,6 +88,7 @@ def _settings_of_stack(stack: str, settings: Settings) -> Settings:
         rules_table=found["RulesTable"],
         keys_table=found["KeysTable"],
         state_table=found["StateTable"],
+        bucket=found.get("Bucket"),
         rules_ttl=deployed.rules_ttl,
         key_ttl=deployed.key_ttl,
     )

@@ -37,6 +37,10 @@ def completion_of(frames: bytes) -> Json | None:
 def _choice(index: int, choice: Json) -> Json:
     joined = _joined(choice)
     message = joined.pop("delta", {})
+    message.pop("channel", None)  # Groq's, of each piece; a whole message has none
+    for call in message.get("tool_calls") or ():
+        if isinstance(call, dict):
+            call.pop("index", None)
     return {**joined, "index": index, "message": message}
 
 
@@ -87,8 +91,7 @@ class _Members:
         for value in values:
             index = value.get("index") if isinstance(value, dict) else None
             if type(index) is int:
-                rest = {name: each for name, each in value.items() if name != "index"}
-                _add(self.indexed.setdefault(index, {}), rest)
+                _add(self.indexed.setdefault(index, {}), value)
             else:
                 self.plain.append(value)
 

@@ -81,7 +81,7 @@ class ContentLog:
         fields = {name: value for name, value in line.items() if name not in _NOT_IN_ENTRIES}
 
         def entry() -> Json:
-            made = {"at": _timestamp(at), **fields, **content()}
+            made = {"at": timestamp(at), **fields, **content()}
             redact = redactor(record.redact)
             return made | {name: redact_values(made[name], redact) for name in _CONTENT if name in made}
 
@@ -92,7 +92,7 @@ class ContentLog:
         from handler.content.keys import edit_key
 
         at = self._utc_now()
-        await self._put(edit_key(project, at), lambda: {"at": _timestamp(at), **edit})
+        await self._put(edit_key(project, at), lambda: {"at": timestamp(at), **edit})
 
     def _utc_now(self) -> datetime:
         return datetime.fromtimestamp(self._now(), UTC)
@@ -131,5 +131,6 @@ def _content(recording: Recording, tags: Mapping[str, str]) -> Json:
     }
 
 
-def _timestamp(at: datetime) -> str:
+def timestamp(at: datetime) -> str:
+    """Return a time in UTC as entries and edits have it, in milliseconds; such texts sort by time."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

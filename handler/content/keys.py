@@ -36,16 +36,22 @@ class EntryKey(NamedTuple):
 
 def entry_key(days: int, at: datetime, project: str, request_id: str) -> str:
     """Return a new key for an entry. `at`: in UTC."""
-    return f"log/{days}/{at:%Y-%m-%d}/{project_segment(project)}/{request_id}{_ending()}"
+    return entries_prefix(days, at, project_segment(project), request_id) + _ending()
 
 
 def edit_key(project: str, at: datetime) -> str:
     """Return a new key for an edit; in their order edits are in the order of time."""
-    return f"{edits_prefix(project)}{at:%Y-%m-%dT%H:%M:%S.%fZ}{_ending()}"
+    return f"{edits_prefix(project_segment(project))}{at:%Y-%m-%dT%H:%M:%S.%fZ}~{_ending()}"
 
 
-def edits_prefix(project: str) -> str:
-    return f"log/edits/{project_segment(project)}/"
+def edits_prefix(segment: str) -> str:
+    """Return how the keys of a project's edits begin. `segment`: the project, as in keys."""
+    return f"log/edits/{segment}/"
+
+
+def entries_prefix(days: int, day: date, segment: str, request_id: str) -> str:
+    """Return how the keys of entries with one request id begin. `segment`: the project, as in keys."""
+    return f"log/{days}/{day:%Y-%m-%d}/{segment}/{request_id}~"
 
 
 def days_prefixes(first: date) -> Iterable[tuple[str, str]]:
@@ -66,4 +72,4 @@ def project_segment(project: str) -> str:
 
 
 def _ending() -> str:
-    return f"~{secrets.token_hex(4)}.json.gz"
+    return f"{secrets.token_hex(4)}.json.gz"

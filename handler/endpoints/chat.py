@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from handler.answers.usage import dollars
+from handler.answers.costs import dollars
 from handler.endpoints.decision_headers import decision_headers
 from handler.endpoints.http import cancel_on_disconnect, deadline_of, read_body
 from handler.endpoints.response import Response

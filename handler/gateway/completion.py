@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from handler.answers.answer import Answer
+from handler.errors import Json
 from handler.formats.chat.effects import prepare_body
 from handler.formats.options import wants_explanation
 from handler.gateway.admission import AdmittedRequest
@@ -12,6 +13,7 @@ from handler.gateway.lifecycle import Gateway
 from handler.gateway.usage_rows import usage_of_request
 from handler.log import RequestLog, request_line
 from handler.relay.call import Call
+from handler.store.usage_totals import UsageRow
 from handler.upstream.headers import forwarded_headers
 from rules import LogRecord
 
@@ -86,7 +88,7 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     answer = entry.answer
     gateway.cooldown.release(entry.decision)
     if answer is not None:
-        if answer.recording is not None:
+        if answer.cache_entry is not None:
             gateway.response_cache.store(answer)
         entry.waited = answer.waited
         if answer.first_token is not None:
@@ -94,10 +96,18 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     if counted := usage_of_request(entry):
         gateway.usage.add(*counted)
     line = request_line(entry, gateway.clock())
-    gateway.log(line)
+    gateway.log(_with_metrics(gateway, line, counted[0] if counted else None))
     if entry.recording is not None:
         gateway.content_log.start_write(entry.recording, line, entry.tags)
     if entry.reservation is not None:
         from handler.gateway.limits import uses_of
 
         gateway.ledger.settle(entry.reservation, uses_of(entry.spent))
+
+
+def _with_metrics(gateway: Gateway, line: Json, row: UsageRow | None) -> Json:
+    if not gateway.settings.metrics:
+        return line
+    from handler.gateway.metrics import metrics_of  # off by default: not at a cold start
+
+    return line | metrics_of(line, row, gateway.settings, gateway.now())

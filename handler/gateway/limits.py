@@ -13,7 +13,8 @@ from math import ceil
 from handler.access.counters import Counter
 from handler.access.ledger import Refused
 from handler.access.reservation import Reservation, Use
-from handler.answers.usage import WastedUsage, cost_of
+from handler.answers.costs import cost_of
+from handler.answers.usage import WastedUsage
 from handler.errors import BudgetExceeded, GatewayError, LimitReached, RateLimited
 from handler.gateway.admission import AdmittedRequest, redecide
 from handler.gateway.lifecycle import Gateway

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from handler.answers.answer import Answer
-from handler.answers.cached import Recording, answer_of, storable_body
+from handler.answers.cached import CacheEntry, answer_of, storable_body
 from handler.formats.chat.effects import MAX_TOKENS
 from handler.gateway.cache_key import cache_key
 from handler.log import RequestLog
@@ -66,8 +66,8 @@ class ResponseCache:
 
     def store(self, answer: Answer) -> None:
         """Store a recorded answer in the background."""
-        if answer.recording is not None and len(self._tasks) < MAX_TASKS:
-            self._tasks.start(self._write(answer, answer.recording), partial(self._failed, NOT_WRITTEN))
+        if answer.cache_entry is not None and len(self._tasks) < MAX_TASKS:
+            self._tasks.start(self._write(answer, answer.cache_entry), partial(self._failed, NOT_WRITTEN))
 
     async def settle(self, seconds: float) -> None:
         await self._tasks.settle(seconds)
@@ -107,11 +107,11 @@ class ResponseCache:
         answer = await ask()
         if not call.chat.cache.write:
             return answer, lambda: None
-        answer.recording = recording = _recording(key, call)
+        answer.cache_entry = target = _entry_of(key, call)
         if answer.drive is not None:
-            answer.drive = recording.record(answer.drive)
+            answer.drive = target.record(answer.drive)
         at = self._now()
-        return answer, lambda: _cached(answer, recording, at)
+        return answer, lambda: _cached(answer, target, at)
 
     def _hit(
         self, cached: CachedAnswer, call: Call, entry: RequestLog, *, waited: float = 0.0
@@ -137,9 +137,9 @@ class ResponseCache:
         self._problems.discard(NOT_READ)
         return cached
 
-    async def _write(self, answer: Answer, recording: Recording) -> None:
-        if cached := await asyncio.to_thread(_cached, answer, recording, self._now()):
-            await self._store.put(recording.id, cached, ttl=recording.ttl)
+    async def _write(self, answer: Answer, target: CacheEntry) -> None:
+        if cached := await asyncio.to_thread(_cached, answer, target, self._now()):
+            await self._store.put(target.id, cached, ttl=target.ttl)
             self._problems.discard(NOT_WRITTEN)
 
     def _failed(self, problem: str, error: BaseException) -> None:
@@ -148,14 +148,14 @@ class ResponseCache:
         self._problems.add(problem)
 
 
-def _cached(answer: Answer, recording: Recording, at: float) -> CachedAnswer | None:
-    body = storable_body(answer, recording)
+def _cached(answer: Answer, target: CacheEntry, at: float) -> CachedAnswer | None:
+    body = storable_body(answer, target)
     return None if body is None else CachedAnswer(body, at, answer.schema, answer.dropped)
 
 
-def _recording(key: str, call: Call) -> Recording:
+def _entry_of(key: str, call: Call) -> CacheEntry:
     assert call.decision.cache is not None
-    return Recording(
+    return CacheEntry(
         id=key,
         model=call.decision.candidates[0].id,
         ttl=call.decision.cache.ttl,

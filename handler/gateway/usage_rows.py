@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
-from handler.answers.usage import Usage
 from handler.log import RequestLog
-from handler.store.usage_totals import UsageRow, clean_name
-
-TOKENS = tuple(field.name for field in fields(Usage))  # `estimated` is 1 for a request
+from handler.store.usage_totals import TOKENS, UsageRow, clean_name
 
 
 def usage_of_request(entry: RequestLog) -> tuple[UsageRow, dict[str, int]] | None:
@@ -34,5 +29,5 @@ def usage_of_request(entry: RequestLog) -> tuple[UsageRow, dict[str, int]] | Non
         "hits": int(entry.cache == "hit"),
         "unpriced": int(usage is not None and cost is None),
         "cost": cost or 0,
-        **{name: int(getattr(usage, name, 0)) for name in TOKENS},
+        **{name: int(getattr(usage, name, 0)) for name in (*TOKENS, "estimated")},
     }

@@ -55,6 +55,7 @@ def _request_parts(entry: Mapping[str, Any]) -> Iterator[Part]:
     yield _attempts(entry.get("attempts") or ()), _PLAIN
     yield _tokens(entry.get("usage") or {}), _PLAIN
     yield f"${entry['cost']:.6f}" if entry.get("cost") else "", _PLAIN
+    yield "cached" if entry.get("cache") == "hit" else "", _PLAIN
     yield f"{entry.get('ms', 0):.0f} ms", _DIM
     yield "stream" if entry.get("stream") else "", _DIM
     yield "client left" if entry.get("left") else "", _PLAIN

@@ -14,7 +14,7 @@ from handler.providers.provider import Provider
 from handler.providers.translator import Translator
 from handler.upstream.client import Limits, Stopwatch
 from handler.upstream.request import UpstreamRequest
-from rules import Candidate, Decision, Price
+from rules import Candidate, Decision
 
 if TYPE_CHECKING:
     from handler.structured.modes import OutputContract
@@ -58,6 +58,11 @@ class Attempt(NamedTuple):
     subcalls: int = 1  # the requests that this candidate gets at the same time, for one choice each
 
     @property
+    def input_tokens(self) -> int:
+        """The estimate, for a provider that reports no usage."""
+        return self.call.decision.facts.input_tokens
+
+    @property
     def wants_usage(self) -> bool:
         return self.call.chat.include_usage or self.call.chat.include_cost
 
@@ -72,9 +77,9 @@ class Attempt(NamedTuple):
         return {**explanation, "schema": schema.mode} if explanation is not None and schema else explanation
 
     @property
-    def shown_price(self) -> Price | None:
-        """The price, for a client that asked for the cost."""
-        return self.candidate.price if self.call.chat.include_cost else None
+    def charged(self) -> Candidate | None:
+        """The candidate, for a client that asked for the cost."""
+        return self.candidate if self.call.chat.include_cost else None
 
 
 def failure_record(candidate: Candidate, error: UpstreamError, ms: int) -> AttemptRecord:

@@ -121,7 +121,7 @@ async def _read_whole(attempt: Attempt, response: UpstreamResponse) -> Answer:
     )
     answer = _answer(attempt, response)
     answer.used = usage_of(completion) or estimated(
-        input_tokens=answer.input_tokens, output_bytes=output_bytes(completion)
+        input_tokens=attempt.input_tokens, output_bytes=output_bytes(completion)
     )
     try:
         completion = _checked_completion(attempt, completion)
@@ -134,8 +134,10 @@ async def _read_whole(attempt: Attempt, response: UpstreamResponse) -> Answer:
         body,
         {**completion, "sluice": explanation} if explanation else completion,
         model=answer.candidate.id,
-        price=attempt.shown_price,
-        wasted=attempt.wasted if attempt.subcalls == 1 else (),  # of several subcalls, the sum gets it
+        # Of several subcalls, the sum gets the cost and the usage of other attempts.
+        charged=attempt.charged if attempt.subcalls == 1 else None,
+        wasted=attempt.wasted if attempt.subcalls == 1 else (),
+        used=answer.used,
     )
     return answer
 
@@ -153,7 +155,7 @@ def replay_as_stream(attempt: Attempt, answer: Answer) -> Answer:
     """A whole answer as a stream, where the answer had to be complete first or the model cannot stream."""
     completion = json.loads(answer.body)
     completion.pop("sluice", None)
-    stream = _client_stream(attempt, ReplayDecoder(completion))
+    stream = _client_stream(attempt, ReplayDecoder(completion), edited=True)
     answer.replayed, answer.body = stream.close() + DONE, b""
     return answer
 
@@ -178,20 +180,22 @@ def _strict_tools(attempt: Attempt) -> StrictTools | None:
     return strict_tools(tools, attempt.row.dialect, call.refused_modes, attempt.request.dropped)
 
 
-def _client_stream(attempt: Attempt, chunks: StreamDecoder) -> ClientStream:
+def _client_stream(attempt: Attempt, chunks: StreamDecoder, *, edited: bool = False) -> ClientStream:
+    """edited: the usage in the chunks counts every attempt already, and has the cost."""
     continuation, explanation = attempt.continuation, attempt.explanation
     resume = attempt.call.decision.effects.recovery == "resume" and resumable(attempt.call.body)
     return ClientStream(
         chunks,
         model=attempt.candidate.id,
         wants_usage=attempt.wants_usage,
-        price=attempt.shown_price,
+        charged=None if edited else attempt.charged,
+        input_tokens=attempt.input_tokens,
         explanation={**(explanation or {}), **continuation.note} if continuation else explanation,
         edits=SentText(attempt.candidate.id, continuation) if resume else None,
         choices=int(attempt.call.body.get("n") or 1),
         framing=attempt.translator.framing,
         stateless_text=attempt.schema is None and continuation is None,
-        wasted=attempt.wasted,
+        wasted=() if edited else attempt.wasted,
     )
 
 
@@ -203,7 +207,7 @@ async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStrea
         return answer
     finally:
         if answer is None and stream.content:
-            attempt.wasted.append((attempt.candidate, stream.used(attempt.call.decision.facts.input_tokens)))
+            attempt.wasted.append((attempt.candidate, stream.used()))
 
 
 async def _start_stream(attempt: Attempt, source: ByteSource, stream: ClientStream | MergedStream) -> Answer:
@@ -232,7 +236,6 @@ def _answer(attempt: Attempt, source: ByteSource) -> Answer:
         candidate=attempt.candidate,
         attempts=[AttemptRecord(attempt.candidate.id, "ok", source.status, source.ms)],
         waited=source.waited,
-        input_tokens=attempt.call.decision.facts.input_tokens,
         dropped=attempt.request.dropped,
         schema=attempt.schema.mode if attempt.schema else None,
     )

@@ -55,7 +55,7 @@ async def together(attempts: Sequence[Attempt], client: Client) -> Answer:
     merged = MergedStream(
         model=first.candidate.id,
         wants_usage=first.wants_usage,
-        price=first.shown_price,
+        charged=first.charged,
         explanation=first.explanation,
         wasted=first.wasted,
     )
@@ -78,15 +78,16 @@ async def _whole(attempts: Sequence[Attempt], client: Client) -> Answer:
         raise
     text = answers[0].body.decode()
     bodies = [json.loads(answer.body) for answer in answers]
+    used = sum((answer.used for answer in answers if answer.used), start=Usage())
     body = whole(
         text,
         bodies[0],
         merge_completions(bodies),
         model=first.candidate.id,
-        price=first.shown_price,
+        charged=first.charged,
         wasted=first.wasted,
+        used=used,
     )
-    used = sum((answer.used for answer in answers if answer.used), start=Usage())
     last = max(answers, key=lambda answer: answer.attempts[-1].ms)
     return replace(last, body=body, used=used)
 
@@ -96,6 +97,7 @@ def _client_stream(attempt: Attempt, merged: MergedStream, index: int) -> Client
         decoder(attempt),
         model=attempt.candidate.id,
         wants_usage=attempt.wants_usage,
+        input_tokens=attempt.input_tokens,
         edits=merged.choice(index),
         framing=attempt.translator.framing,
         max_event=MAX_EVENT // attempt.subcalls,

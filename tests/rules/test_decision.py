@@ -183,3 +183,9 @@ def test_the_records_that_cannot_be_read_are_named(
 def test_without_a_visible_bad_record_there_are_no_problems() -> None:
     assert "problems" not in make_decision(records=RECORDS).explain()
     assert "problems" not in make_decision(records=UNREADABLE[2:]).explain(visible=frozenset())
+
+
+def test_the_cache_record_that_applies_is_named() -> None:
+    record = {"kind": "cache", "id": "short", "ttl": 60, "scope": {"project": "support"}}
+    assert make_decision("openai/mid", [record], project="support").explain()["cache"] == "short"
+    assert "cache" not in make_decision("openai/mid", [record], project="other").explain()

@@ -158,6 +158,24 @@ def test_a_step_distinguishes_the_route_that_applied_from_those_after_it(
     assert outcomes["c"].startswith("failed")
 
 
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        pytest.param([], None, id="none"),
+        pytest.param([{"id": "a"}], "a", id="the only one"),
+        pytest.param([{"id": "a"}, {"id": "b", "scope": {"project": "p"}}], "b", id="the most specific"),
+        pytest.param([{"id": "a"}, {"id": "b", "scope": {"project": "q"}}], "a", id="another scope"),
+        pytest.param([{"id": "a"}, {"id": "b", "when": {"hour": 13}}], "a", id="conditions that do not hold"),
+        pytest.param([{"id": "a"}, {"id": "b", "priority": 1, "enabled": False}], "a", id="one is disabled"),
+        pytest.param([{"id": "a", "when": {"hour": 13}}], None, id="none that matches"),
+    ],
+)
+def test_the_most_specific_record_of_a_kind_that_matches(records: list[Item], expected: str | None) -> None:
+    ruleset = RuleSet.read([{"kind": "cache", "ttl": 60, **record} for record in records])
+    found = ruleset.most_specific("cache", FACTS)
+    assert (found and found.id) == expected
+
+
 def test_the_enabled_records_of_a_kind() -> None:
     ruleset = RuleSet.read([route("b"), route("a"), route("c", enabled=False), access("a")])
     assert [record.id for record in ruleset.enabled("route")] == ["a", "b"]

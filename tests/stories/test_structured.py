@@ -219,6 +219,20 @@ async def test_a_whole_answer_is_replayed_as_a_stream(upstream: Upstream, start:
     assert not any(one.get("usage") for one in plain.events[:-1])
 
 
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+async def test_the_client_sees_the_usage_and_the_cost_of_both_rounds_once(
+    upstream: Upstream, start: Start, streams: bool
+) -> None:
+    upstream.script("plain", whole(answer_in_mode("plain", BAD)), whole(answer_in_mode("plain", GOOD)))
+    gateway = start()
+    asked: Json = {"model": "up/plain", "response_format": schema(), "usage": {"include": True}}
+    response = await gateway.chat(**asked, stream=streams)
+    used = response.events[-2]["usage"] if streams else response.json["usage"]
+    assert (used["prompt_tokens"], used["completion_tokens"], used["cost"]) == (14, 6, 2.6e-05)
+    assert used["cost"] == gateway.lines[-1]["cost"]
+    assert used["cost_details"] == gateway.lines[-1]["costs"] == {"input": 1.4e-05, "output": 1.2e-05}
+
+
 async def test_a_root_that_is_not_an_object_is_wrapped_and_unwrapped(
     upstream: Upstream, start: Start
 ) -> None:

@@ -234,3 +234,18 @@ async def test_usage_as_csv(upstream: Upstream, gateway: RunningGateway) -> None
     head, row = response.body.decode().splitlines()
     assert head.startswith("tag.team,model,requests,")
     assert row.startswith("'=1+1,up/m,1,")
+
+
+@pytest.mark.parametrize("setting", ["0", "1"])
+async def test_metrics_are_in_the_line_of_a_request_only_when_they_are_on(
+    upstream: Upstream, setting: str
+) -> None:
+    gateway = start_gateway([provider(upstream.url), model("up/m", price=PRICE)], SLUICE_METRICS=setting)
+    upstream.script("m", whole())
+    await gateway.chat(model="up/m")
+    await gateway.get("/v1/models")
+    await gateway.gateway.aclose()
+    chat, models = (line for line in gateway.lines if line["message"] == "request")
+    assert "_aws" not in models
+    assert ("_aws" in chat) is (setting == "1")
+    assert chat.get("Cost") == (chat["cost"] if setting == "1" else None)

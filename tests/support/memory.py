@@ -99,7 +99,7 @@ def relay_answer(dialect: str, piece: str) -> Work:
             return
         answer = json.loads(text)
         completion = TRANSLATORS[dialect].response(answer, Quirks())
-        whole(text, answer, completion, model="p/m", price=None)
+        whole(text, answer, completion, model="p/m")
 
     return work
 

@@ -1,4 +1,4 @@
-"""Items of the State table: on moto without threads, or only recorded."""
+"""Items of the State table: on moto without threads, in memory, or only recorded."""
 
 from __future__ import annotations
 
@@ -70,3 +70,23 @@ class RecordedItems(Items):
     def _check(self) -> None:
         if self.down is not None:
             raise self.down
+
+
+class MemoryItems(RecordedItems):
+    """Keeps the items that are put. A read takes `seconds`."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.items: dict[str, Item] = {}
+        self.seconds = seconds
+        self.reads = 0
+
+    async def get(self, id: str, *, consistent: bool = False) -> Item | None:
+        self.reads += 1
+        await asyncio.sleep(self.seconds)
+        self._check()
+        return self.items.get(id)
+
+    async def put(self, item: Item) -> None:
+        self._check()
+        self.items[item["id"]] = item

@@ -55,13 +55,14 @@ def read_refusal(message: Mapping[str, Any]) -> str | None:
 
 
 def read_usage(usage: Mapping[str, Any]) -> Json:
-    details = usage.get("output_tokens_details")
+    details, written = usage.get("output_tokens_details"), usage.get("cache_creation")
     return chat_usage(
         token_count(usage, "input_tokens"),
         token_count(usage, "cache_read_input_tokens"),
         token_count(usage, "cache_creation_input_tokens"),
         token_count(usage, "output_tokens"),
-        token_count(details, "thinking_tokens") if isinstance(details, dict) else 0,
+        for_an_hour=token_count(written, "ephemeral_1h_input_tokens") if isinstance(written, dict) else 0,
+        reasoning=token_count(details, "thinking_tokens") if isinstance(details, dict) else 0,
     )
 
 

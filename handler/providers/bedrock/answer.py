@@ -97,8 +97,15 @@ def read_finish_reason(stop_reason: Any, *, called: bool, has_text: bool) -> str
 
 
 def read_usage(usage: Mapping[str, Any]) -> Json:
-    read, written = token_count(usage, "cacheReadInputTokens"), token_count(usage, "cacheWriteInputTokens")
-    return chat_usage(token_count(usage, "inputTokens"), read, written, token_count(usage, "outputTokens"))
+    details = usage.get("cacheDetails")
+    written = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+    return chat_usage(
+        token_count(usage, "inputTokens"),
+        token_count(usage, "cacheReadInputTokens"),
+        token_count(usage, "cacheWriteInputTokens"),
+        token_count(usage, "outputTokens"),
+        for_an_hour=sum(token_count(one, "inputTokens") for one in written if one.get("ttl") == "1h"),
+    )
 
 
 def read_service_tier(body: Mapping[str, Any]) -> Json:

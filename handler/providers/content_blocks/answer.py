@@ -72,14 +72,20 @@ def chat_completion(message: Json, finish_reason: str, *, id: Any, created: int,
     }
 
 
-def chat_usage(fresh: int, read: int, written: int, completion: int, reasoning: int = 0) -> Json:
-    """Return usage in OpenAI's meaning: tokens read from the cache or written to it are input too."""
+def chat_usage(
+    fresh: int, read: int, written: int, completion: int, *, for_an_hour: int = 0, reasoning: int = 0
+) -> Json:
+    """Return usage in OpenAI's meaning: tokens read from the cache or written to it are input too.
+
+    for_an_hour: those of the `written` that the cache keeps for an hour.
+    """
     prompt = fresh + read + written
+    hour = {"cache_write_1h_tokens": for_an_hour} if for_an_hour else {}
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
+        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written, **hour},
         "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
 

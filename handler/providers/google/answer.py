@@ -70,7 +70,12 @@ def completion_of(body: Json) -> Json:
     choices = [_choice(one, place, head["id"]) for place, one in enumerate(candidates_of(body))]
     if not choices:
         raise UpstreamError("The provider's answer is empty.", failure_class="server")
-    return {**head, "choices": choices, "usage": completion_usage(body.get("usageMetadata") or {})}
+    return {
+        **head,
+        "choices": choices,
+        "usage": completion_usage(body.get("usageMetadata") or {}),
+        **service_tier_of(body),
+    }
 
 
 def is_response(body: Any) -> bool:
@@ -236,7 +241,7 @@ def _token(one: Json) -> Json:
 
 
 def completion_usage(metadata: Json) -> Json:
-    """`usage` from `usageMetadata`.
+    """Return the `usage` of `usageMetadata`.
 
     Gemini counts thoughts apart from the output, and the results of its own tools apart from the prompt.
     """
@@ -247,9 +252,36 @@ def completion_usage(metadata: Json) -> Json:
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": _count(metadata, "cachedContentTokenCount")},
-        "completion_tokens_details": {"reasoning_tokens": thoughts},
+        "prompt_tokens_details": {
+            "cached_tokens": _count(metadata, "cachedContentTokenCount"),
+            **_by_modality(metadata, "promptTokensDetails", "toolUsePromptTokensDetails"),
+            **(
+                {"cached_tokens_details": cached}
+                if (cached := _by_modality(metadata, "cacheTokensDetails"))
+                else {}
+            ),
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": thoughts,
+            **_by_modality(metadata, "candidatesTokensDetails"),
+        },
     }
+
+
+def _by_modality(metadata: Json, *names: str) -> Json:
+    """Return the tokens of audio and of images under OpenAI's names, where there are any."""
+    counts = {"AUDIO": 0, "IMAGE": 0}
+    for one in (one for name in names for one in objects_in(metadata.get(name))):
+        if (modality := _text(one.get("modality"))) in counts:
+            counts[modality] += _count(one, "tokenCount")
+    return {f"{modality.lower()}_tokens": count for modality, count in counts.items() if count}
+
+
+def service_tier_of(body: Json) -> Json:
+    """Return {"service_tier": ...} in OpenAI's terms, {} if there is none."""
+    tier = _text((body.get("usageMetadata") or {}).get("serviceTier")).lower()
+    tier = tier.removeprefix("service_tier_")
+    return {"service_tier": "default" if tier == "standard" else tier} if tier else {}
 
 
 def _count(metadata: Json, name: str) -> int:

@@ -15,6 +15,7 @@ from handler.providers.google.answer import (
     head_of,
     is_response,
     logprobs_of,
+    service_tier_of,
 )
 from handler.providers.google.errors import raise_if_error
 from handler.providers.google.signatures import extra_content_of
@@ -71,6 +72,7 @@ class GoogleStream:
         self._head = self._head or head_of(event, "chat.completion.chunk")
         if metadata := event.get("usageMetadata"):  # totals of the stream so far
             self._usage = completion_usage(metadata)
+            self._head |= service_tier_of(event)
         choices = []
         for place, candidate in enumerate(candidates_of(event)):
             index = candidate.get("index", place)

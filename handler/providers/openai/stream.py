@@ -53,6 +53,7 @@ class ChatStream:
         self._head: Json = {}  # id, object, created and model of the first chunk
         self._choices: dict[int, Choice] = {}
         self._usage: Json | None = None  # came together with content, and is sent last
+        self._tier: Json = {}  # the service tier of that event, which decides on the price
         self._malformed = MalformedEvents()
         self._done = False
 
@@ -85,7 +86,7 @@ class ChatStream:
                 self._own_chunk([{"index": index, "delta": delta, "finish_reason": finish}])
             )
         if self._usage is not None:
-            yield self._own_chunk([]) | {"usage": self._usage}
+            yield self._own_chunk([]) | self._tier | {"usage": self._usage}
 
     def _unfinished(self) -> list[int]:
         return [index for index, choice in self._choices.items() if not choice.finished]
@@ -113,6 +114,7 @@ class ChatStream:
         chunk = self._with_head(event)
         if usage and (choices or self._unfinished()):  # Mistral: with the last piece; Perplexity: with each
             self._usage = add_required("usage", usage)
+            self._tier = {name: event[name] for name in ("service_tier",) if event.get(name)}
             if not choices:
                 return None
         elif usage:

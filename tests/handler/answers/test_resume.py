@@ -299,6 +299,8 @@ def test_usage_and_cost_count_every_attempt_as_the_log_does(prefill: bool) -> No
         "completion_tokens": len(HALF) // 4 + 3,
         "total_tokens": 20,
         "cost": pytest.approx((12 * 1 + 8 * 2) / 1e6),
+        "cost_details": {"input": 12 / 1e6, "output": 16 / 1e6},
+        "cost_estimated": True,  # the usage of the attempt that broke off
     }
     assert last["sluice"] == {"resumed_from": "one/a", "at_chars": len(HALF)}
     assert received.answer is not None

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from handler.answers.usage import Usage, cost, dollars, estimated, output_bytes, summed, usage_of
+from handler.answers.usage import Usage, estimated, output_bytes, summed, usage_of
 from handler.errors import Json
-from rules import Candidate, Price
+from rules import Candidate
 from tests.support.running_relay import model
 
 
@@ -68,6 +68,71 @@ def usage_object(prompt: Any = 10, completion: Any = 4, **more: Any) -> dict[str
             Usage(input=10, output=4),
             id="usage in a choice, as Moonshot sends it",
         ),
+        pytest.param(
+            {
+                "usage": usage_object(
+                    10,
+                    prompt_tokens_details={
+                        "cached_tokens": 3,
+                        "cache_write_tokens": 5,
+                        "cache_write_1h_tokens": 9,
+                        "audio_tokens": 7,
+                        "image_tokens": 7,
+                    },
+                )
+            },
+            Usage(input=10, output=4, cached=3, cache_write_1h=5, audio_input=2),
+            id="parts of the input are at most the input together",
+        ),
+        pytest.param(
+            {
+                "usage": usage_object(
+                    completion_tokens_details={"reasoning_tokens": 3, "audio_tokens": 3, "image_tokens": 3}
+                )
+            },
+            Usage(input=10, output=4, reasoning=3, audio_output=1),
+            id="parts of the output are at most the output together",
+        ),
+        pytest.param(
+            {"usage": usage_object(prompt_tokens_details=[], completion_tokens_details="x")},
+            Usage(input=10, output=4),
+            id="details that are not objects",
+        ),
+        pytest.param(
+            {"usage": usage_object(), "service_tier": "flex"},
+            Usage(input=10, output=4, service_tier="flex"),
+            id="the service tier of the answer",
+        ),
+        pytest.param(
+            {"usage": usage_object(), "service_tier": ["flex"]},
+            Usage(input=10, output=4),
+            id="a service tier that is no text",
+        ),
+        *(
+            pytest.param(
+                {"usage": usage_object(**fields)}, Usage(input=10, output=4, stated_cost=nano), id=id
+            )
+            for fields, nano, id in (
+                ({"cost": 0.0000105}, 10_500, "a stated cost"),
+                ({"cost": 0}, 0, "a stated cost of 0"),
+                ({"cost": -1}, None, "a stated cost below 0"),
+                ({"cost": True}, None, "a stated cost that is a flag"),
+                ({"cost": float("inf")}, None, "a stated cost that is infinite"),
+                ({"cost": 10**400}, None, "a stated cost that is enormous"),
+                ({"cost": "0.1"}, None, "a stated cost that is a text"),
+                ({"cost": {"total_cost": 0.5}}, 500_000_000, "a stated cost with its parts"),
+                ({"cost": {}}, None, "a stated cost without a total"),
+                ({"cost": None}, None, "a stated cost that is null"),
+                ({"cost_in_usd_ticks": 15}, 2, "a cost in ticks of a tenth of a nano-dollar"),
+                ({"cost_in_usd_ticks": -5}, None, "a cost of ticks below 0"),
+                ({"cost": 0.001, "is_byok": True, "cost_details": None}, 1_000_000, "a fee without details"),
+                (
+                    {"cost": 0.001, "is_byok": True, "cost_details": {"upstream_inference_cost": None}},
+                    1_000_000,
+                    "a fee with details that are null",
+                ),
+            )
+        ),
         pytest.param({"usage": None, "choices": []}, None, id="usage null"),
         pytest.param({"usage": {}}, None, id="empty usage"),
         pytest.param({"usage": 7}, None, id="a number as usage"),
@@ -89,50 +154,6 @@ def test_the_usage_of_an_answer(body: dict[str, Any], expected: Usage | None) ->
 )
 def test_usage_without_tokens_is_false(usage: dict[str, Any], reported: bool) -> None:
     assert bool(usage_of({"usage": usage})) is reported
-
-
-# $2, $8 and $0.50 per million tokens.
-PRICE = Price(input=2_000_000_000, output=8_000_000_000, cached_input=500_000_000)
-
-
-@pytest.mark.parametrize(
-    ("usage", "price", "nano"),
-    [
-        pytest.param(Usage(input=1000, output=500), PRICE, 6_000_000, id="input and output"),
-        pytest.param(
-            Usage(input=1000, output=500, cached=600), PRICE, 5_100_000, id="cached input is cheaper"
-        ),
-        pytest.param(
-            Usage(input=1000, output=500, reasoning=400), PRICE, 6_000_000, id="reasoning is paid as output"
-        ),
-        pytest.param(
-            Usage(input=1000, cached=1000),
-            Price(input=1_000_000_000, output=0),
-            1_000_000,
-            id="cached input without its own price costs what input costs",
-        ),
-        pytest.param(
-            Usage(input=1000, cached=1000),
-            Price(input=5, output=0, cached_input=0),
-            0,
-            id="cached input that is free",
-        ),
-        pytest.param(Usage(), PRICE, 0, id="no tokens"),
-        pytest.param(Usage(input=7), Price(input=75_000, output=0), 1, id="half a nano-dollar is rounded"),
-        pytest.param(
-            Usage(input=10**12, output=10**12),
-            PRICE,
-            10_000_000_000_000_000,
-            id="large counts lose no precision",
-        ),
-    ],
-)
-def test_the_cost_of_usage(usage: Usage, price: Price, nano: int) -> None:
-    assert cost(usage, price) == nano
-
-
-def test_nano_dollars_become_dollars() -> None:
-    assert dollars(6_000_000) == 0.006
 
 
 def test_an_estimate_is_marked_as_estimated() -> None:

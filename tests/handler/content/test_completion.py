@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handler.content.completion import completion_of
+from tests.handler.providers.wire_cases import CASES as WIRE_CASES
+from tests.handler.providers.wire_cases import case_id, chunks_of, read_file
+from tests.handler.providers.wire_cases import completion_of as whole_of
 
 HEAD = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "up/m"}
 
@@ -88,6 +92,40 @@ CASES = [
         id="members without an index follow each other",
     ),
     pytest.param(
+        [choice({"images": [{"index": 0, "url": "a"}]}), choice({"images": [{"index": 1, "url": "b"}]})],
+        [{"images": [{"index": 0, "url": "a"}, {"index": 1, "url": "b"}]}],
+        id="members keep their index",
+    ),
+    pytest.param(
+        [
+            choice({"reasoning_details": [{"index": 0, "type": "reasoning.text", "text": "a"}]}),
+            choice({"reasoning_details": [{"index": 0, "text": "b"}, {"index": 1, "text": "c"}]}),
+            choice({"reasoning_details": [{"index": 0, "signature": "s"}]}),
+        ],
+        [
+            {
+                "reasoning_details": [
+                    {"index": 0, "type": "reasoning.text", "text": "ab", "signature": "s"},
+                    {"index": 1, "text": "c"},
+                ]
+            }
+        ],
+        id="pieces of one index are one member",
+    ),
+    pytest.param(
+        [
+            call(0, id="t1", type="custom", custom={"name": "f", "input": "x"}),
+            call(0, custom={"input": "y"}),
+        ],
+        [{"tool_calls": [{"id": "t1", "type": "custom", "custom": {"name": "f", "input": "xy"}}]}],
+        id="a custom call",
+    ),
+    pytest.param(
+        [choice({"channel": "analysis", "reasoning": "a"}), choice({"channel": "final", "content": "b"})],
+        [{"reasoning": "a", "content": "b"}],
+        id="the channel of a piece is not of the message",
+    ),
+    pytest.param(
         [choice({"content": "a"}), '{"choices": [{"delta": {"content": "cut'],
         [{"content": "a"}],
         id="an event that was cut off is left out",
@@ -110,3 +148,30 @@ def test_an_error_in_the_stream_is_a_member() -> None:
 @pytest.mark.parametrize("data", [b"", b": keep-alive\n\n", b"data: [DONE]\n\n", b"data: []\n\n"])
 def test_without_a_chunk_there_is_no_completion(data: bytes) -> None:
     assert completion_of(data) is None
+
+
+STREAMS = [
+    case
+    for case in WIRE_CASES
+    if any((case / name).exists() for name in ("stream.sse", "stream.jsonl"))
+    and "fails" not in read_file(case, "about.json")
+]
+
+
+def present(value: Any) -> Any:
+    """The value without empty members, which a stream need not have."""
+    if not isinstance(value, dict):
+        return value
+    members = {name: present(member) for name, member in value.items()}
+    return {name: member for name, member in members.items() if member not in (None, "", [], {})}
+
+
+@pytest.mark.parametrize("case", STREAMS, ids=case_id)
+def test_a_stream_makes_the_completion_that_is_not_streamed(case: Path) -> None:
+    found, whole = completion_of(frames(*chunks_of(case))), whole_of(case)
+    assert found is not None
+    for name in ("message", "finish_reason", "logprobs"):
+        assert [present(each.get(name)) for each in found["choices"]] == [
+            present(each.get(name)) for each in whole["choices"]
+        ]
+    assert found.get("usage") == whole.get("usage")

@@ -15,9 +15,11 @@ from handler.errors import InvalidRequest
 from handler.formats.options import (
     AGENT_HEADERS,
     SESSION_HEADERS,
+    CacheMode,
     first_given,
     forbids_content_log,
     header_facts,
+    read_cache_mode,
     read_function,
     read_preference,
     read_tags,
@@ -165,3 +167,41 @@ def test_any_header_is_read_or_refused(headers: dict[str, str]) -> None:
     for read in (read_tags, read_preference, read_function, header_facts):
         with suppress(InvalidRequest):
             read(headers)
+
+
+@pytest.mark.parametrize(
+    ("headers", "read", "write"),
+    [
+        pytest.param({}, True, True, id="no header"),
+        pytest.param({"x-sluice-cache": " "}, True, True, id="an empty header"),
+        pytest.param({"x-sluice-cache": "read-write"}, True, True, id="both"),
+        pytest.param({"x-sluice-cache": "READ-ONLY"}, True, False, id="in any case"),
+        pytest.param({"x-sluice-cache": "write-only"}, False, True, id="only to write"),
+        pytest.param({"x-sluice-cache": "off"}, False, False, id="off"),
+        pytest.param({"op-cache": "readWrite"}, True, True, id="OpenPipe's both"),
+        pytest.param({"op-cache": "readOnly"}, True, False, id="OpenPipe's read-only"),
+        pytest.param({"op-cache": "writeOnly"}, False, True, id="OpenPipe's write-only"),
+        pytest.param({"op-cache": "true"}, True, True, id="OpenPipe's first form"),
+        pytest.param({"op-cache": "false"}, False, False, id="its opposite"),
+        pytest.param(
+            {"x-sluice-cache": "read-only", "op-cache": "writeOnly"}, False, False, id="both headers narrow"
+        ),
+    ],
+)
+def test_headers_narrow_the_use_of_the_cache(headers: dict[str, str], read: bool, write: bool) -> None:
+    assert read_cache_mode(headers) == CacheMode(read, write)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("x-sluice-cache", "readWrite", id="OpenPipe's word in our header"),
+        pytest.param("x-sluice-cache", "read-only, off", id="a repeated header"),
+        pytest.param("op-cache", "read-only", id="our word in OpenPipe's header"),
+        pytest.param("op-cache", "1", id="a number"),
+    ],
+)
+def test_an_unknown_use_of_the_cache_is_refused(name: str, value: str) -> None:
+    with pytest.raises(InvalidRequest, match="expected one of") as raised:
+        read_cache_mode({name: value})
+    assert raised.value.param == name

@@ -70,7 +70,12 @@ Json = dict[str, Any]
             "404  GET / ]0;mine  07:00:00  200  forged  rule a b  1 attempt: x/ [2J a b  0 ms",
             id="control sequences in a path and other text of callers",
         ),
-        pytest.param({}, "GET", id="only the method is known"),
+        pytest.param(
+            {"status": 200, "model": "a/b", "reason": "requested", "ms": 2, "cost": 0.0, "cache": "hit"},
+            "200  a/b  requested  cached  2 ms",
+            id="a cached answer",
+        ),
+        pytest.param({"cache": "miss"}, "GET", id="only the method is known"),
     ],
 )
 def test_a_request_is_one_line(entry: Json, line: str) -> None:

@@ -69,7 +69,11 @@ async def test_an_answer_has_cost_and_explanation_on_request(relay: RunningRelay
         "one/a", body={"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}}
     )
     body = json.loads((await relay.complete(replace(chat_call, explanation={"reason": "rule"}))).body)
-    assert body["usage"] == {**completion()["usage"], "cost": 1.3e-05}
+    assert body["usage"] == {
+        **completion()["usage"],
+        "cost": 1.3e-05,
+        "cost_details": {"input": 7e-06, "output": 6e-06},
+    }
     assert body["sluice"] == {"reason": "rule"}
     assert "usage" not in relay.upstream.requests[0].json
 
@@ -98,6 +102,26 @@ async def test_usage_without_valid_token_counts_is_estimated(
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (5, 10, True)
     assert not any(b"total_tokens" in frame for frame in frames)
+
+
+@BOTH
+@pytest.mark.parametrize("usage", [None, {"total_tokens": 5}], ids=["no usage", "usage without counts"])
+async def test_an_estimated_cost_is_marked_for_the_client(
+    relay: RunningRelay, usage: dict[str, int] | None, streamed: bool
+) -> None:
+    last = {**completion("x" * 40), "usage": usage}
+    relay.upstream.script("a", stream(chunk("x" * 40), finish()) if streamed else whole(last))
+    chat = {"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}}
+    answer = await relay.complete(call("one/a", stream=streamed, body=chat))
+    last = json.loads((await frames_of(answer))[-2][6:]) if streamed else json.loads(answer.body)
+    assert last["usage"] == {
+        "prompt_tokens": 5,
+        "completion_tokens": 10,
+        "total_tokens": 15,
+        "cost": 2.5e-05,
+        "cost_details": {"input": 5e-06, "output": 2e-05},
+        "cost_estimated": True,
+    }
 
 
 async def test_only_listed_client_headers_are_forwarded(relay: RunningRelay) -> None:

@@ -14,6 +14,7 @@ from handler.answers.client_stream import END_WAIT, USAGE_WAIT, ClientStream
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
 from handler.upstream.pool import MIN_IDLE
+from rules import Candidate
 from tests.handler.relay.exchanges import read_events, stream_chat, text_of
 from tests.support.canned_answers import (
     HEAD,
@@ -30,7 +31,7 @@ from tests.support.canned_answers import (
     usage,
     whole,
 )
-from tests.support.running_relay import CHAT, PRICE, RunningRelay, call, classes, frames_of
+from tests.support.running_relay import CHAT, RunningRelay, call, classes, frames_of, model
 from tests.support.scripted_transport import ScriptedTransport, receive, reply_with
 from tests.support.virtual_clock import run
 
@@ -417,7 +418,11 @@ async def test_usage_is_recorded_without_a_usage_chunk(relay: RunningRelay) -> N
 async def test_the_cost_is_in_the_usage_chunk(relay: RunningRelay) -> None:
     body = {"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}}
     events = await stream_chat(relay, chunk("Hello"), finish(), usage(), body=body)
-    assert events[-2]["usage"] == {**USAGE, "cost": 1.3e-05}
+    assert events[-2]["usage"] == {
+        **USAGE,
+        "cost": 1.3e-05,
+        "cost_details": {"input": 7e-06, "output": 6e-06},
+    }
 
 
 @pytest.mark.parametrize("with_usage", [False, True], ids=["alone", "in the usage chunk"])
@@ -447,9 +452,11 @@ async def test_a_whole_answer_has_no_frames(relay: RunningRelay) -> None:
 
 
 def test_a_price_adds_the_cost_to_usage() -> None:
-    frames = ClientStream(OpenAI().stream(Quirks()), model="one/a", wants_usage=True, price=PRICE)
+    frames = ClientStream(
+        OpenAI().stream(Quirks()), model="one/a", wants_usage=True, charged=Candidate(model("one/a"))
+    )
     out = frames.feed(sse(chunk("x")) + sse(finish()) + sse(usage()))
-    assert texts([out])[-1].endswith('"cost":1.3e-05}}')
+    assert texts([out])[-1].endswith('"cost":1.3e-05,"cost_details":{"input":7e-06,"output":6e-06}}}')
 
 
 def test_a_reply_can_be_extended() -> None:
