@@ -13,6 +13,7 @@ from handler.settings import Settings
 from handler.upstream.proxies import read_proxies
 
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # an address to listen on -> one to call
+EMBEDDED_BUCKET = "sluice-content"  # in the embedded S3
 _HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -40,7 +41,7 @@ def banner(run: Run) -> str:
     if proxies := str(read_proxies(run.settings.environment)):
         rows["proxy"] = proxies
     table = "".join(f"  {name:<9} {text}\n" for name, text in rows.items())
-    commands = "\n".join((_edit_commands(run), _curl_command(run), _python_program(run)))
+    commands = "\n".join((_edit_commands(run) + _logs_command(run), _curl_command(run), _python_program(run)))
     return f"\nSluice is serving. Ctrl-C ends it.\n\n{table}\n{commands}\n"
 
 
@@ -73,6 +74,14 @@ def _edit_commands(run: Run) -> str:
         f"AWS_ENDPOINT_URL_DYNAMODB={endpoint} {_python_path()} -m handler rules list\n"
         f"{prefix}aws dynamodb scan --table-name {table} --endpoint-url {endpoint} --region {run.region}\n"
     )
+
+
+def _logs_command(run: Run) -> str:
+    """Return the command that prints what `log` records stored in the embedded bucket."""
+    if run.settings.bucket != EMBEDDED_BUCKET:
+        return ""
+    services = (f"AWS_ENDPOINT_URL_{name}={run.settings.dynamodb_endpoint}" for name in ("DYNAMODB", "S3"))
+    return f"{' '.join(services)} SLUICE_BUCKET={EMBEDDED_BUCKET} {_python_path()} -m handler logs export\n"
 
 
 def _python_path() -> str:

@@ -1,4 +1,4 @@
-"""Creates the three tables from the definitions in template.yaml, for local runs and tests.
+"""Creates a bucket, and the three tables from the definitions in template.yaml, for local runs and tests.
 
 On AWS, CloudFormation reads the same definitions.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
@@ -68,6 +68,14 @@ def create_tables(client: Any, settings: Settings) -> list[str]:
     for name, definition in missing.items():
         _create(client, name, definition)
     return list(missing)
+
+
+def create_bucket(client: Any, name: str) -> None:
+    """Create a bucket. `client`: a botocore S3 client."""
+    region = client.meta.region_name
+    # us-east-1 is the one region that a request may not name.
+    place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    client.create_bucket(Bucket=name, **place)
 
 
 def _create(client: Any, name: str, definition: Mapping[str, Any]) -> None:

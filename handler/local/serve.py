@@ -17,8 +17,8 @@ from typing import Any
 
 import uvicorn
 
-from handler.local.banner import Run, banner, base_url
-from handler.local.create_tables import create_tables
+from handler.local.banner import EMBEDDED_BUCKET, Run, banner, base_url
+from handler.local.create_tables import create_bucket, create_tables
 from handler.local.demo.server import create_demo
 from handler.local.rule_watch import watch_rules
 from handler.local.seeding import SeedResult, Seeds, read_seeds, store_seeds
@@ -58,6 +58,8 @@ async def _serve(settings: Settings, seeds: Seeds, listener: socket.socket) -> N
     embedded = not settings.dynamodb_endpoint
     with _dynamodb(settings.dynamodb_endpoint) as endpoint:
         local = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "SLUICE_PRIVATE_UPSTREAMS": "1"}
+        if embedded and settings.bucket is None:  # the embedded server has an S3, too
+            local |= {"AWS_ENDPOINT_URL_S3": endpoint, "SLUICE_BUCKET": EMBEDDED_BUCKET}
         settings = read_settings({**settings.environment, **local})
         seeded, region = await asyncio.to_thread(_prepare_tables, settings, seeds, embedded=embedded)
         async with _demo_provider() as row:
@@ -94,11 +96,16 @@ def keys_reader(settings: Settings) -> Callable[[], Awaitable[lint.KnownKeys]]:
 
 
 def _prepare_tables(settings: Settings, seeds: Seeds, *, embedded: bool) -> tuple[SeedResult, str]:
-    """Create and fill the tables (contract, section 10). Returns their region as well."""
+    """Create and fill the tables (contract, section 10), and create the embedded bucket.
+
+    Returns the region of the tables as well.
+    """
     dynamodb = create_client(settings, read_timeout=START_TIMEOUT)
     call_aws(dynamodb, "list_tables", {"Limit": 1})  # raises StoreError where there is no DynamoDB
     if is_loopback(settings.dynamodb_endpoint):
         create_tables(dynamodb, settings)
+    if embedded and settings.bucket == EMBEDDED_BUCKET:
+        create_bucket(create_client(settings, service="s3", read_timeout=START_TIMEOUT), EMBEDDED_BUCKET)
     seeded = store_seeds(dynamodb, settings, seeds, examples=embedded, report=_print_error)
     return seeded, str(dynamodb.meta.region_name)
 

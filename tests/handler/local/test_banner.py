@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handler.access.keys import generate_key
-from handler.local.banner import Run, banner, base_url
+from handler.local.banner import EMBEDDED_BUCKET, Run, banner, base_url
 from handler.local.seeding import SeedResult
 from handler.settings import Settings
 
@@ -42,6 +42,13 @@ def test_the_banner_of_an_embedded_run_can_be_pasted() -> None:
     assert "AWS_ACCESS_KEY_ID=local" in text
     assert "with the package openai" in text
     compile(text[text.index("from openai") :], "banner", "exec")
+
+
+def test_the_banner_of_an_embedded_bucket_has_the_command_that_reads_it() -> None:
+    environment = {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:4566"}
+    text = banner(run_of(settings=Settings(bucket=EMBEDDED_BUCKET, environment=environment)))
+    assert "AWS_ENDPOINT_URL_S3=http://127.0.0.1:4566 SLUICE_BUCKET=sluice-content" in text
+    assert "logs export" not in banner(run_of(settings=Settings(bucket="ours", environment=environment)))
 
 
 def test_the_banner_of_a_given_dynamodb_says_that_nothing_was_deleted() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto import mock_aws
 
-from handler.local.create_tables import create_tables, read_definitions, read_template
+from handler.local.create_tables import create_bucket, create_tables, read_definitions, read_template
 from handler.settings import Settings
+from handler.store.dynamodb import create_client
 from handler.store.tables import TABLES
 from tests.support.tables import SETTINGS, dynamodb
 
@@ -37,6 +39,14 @@ def test_a_created_table_is_as_in_the_template(client: Any, logical: str) -> Non
     expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     attribute = expected.get("TimeToLiveSpecification", {}).get("AttributeName")
     assert expiry.get("AttributeName") == attribute
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_a_bucket_is_created_in_any_region(region: str) -> None:
+    with mock_aws():
+        s3 = create_client(Settings(environment={"AWS_REGION": region}), service="s3")
+        create_bucket(s3, "content")
+        s3.put_object(Bucket="content", Key="a", Body=b"")
 
 
 def test_only_missing_tables_are_created(client: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.serving import LocalRun, serve_locally, start_run
+from tests.support.serving import ROOT, LocalRun, serve_locally, start_run
 
 Json = dict[str, Any]
 ROUTE = {"kind": "route", "id": "a", "model": "local/echo"}
@@ -50,6 +50,23 @@ def test_health_is_ok_and_the_log_shows_decisions(running: LocalRun) -> None:
     with ask(running, "/chat/completions", {**HELLO, "tags": {"team": "support"}}) as answer:
         assert answer.headers["x-sluice-rule"] == "support"
     assert any("200  local/echo  rule support" in line for line in log_lines(running))
+
+
+@pytest.mark.slow
+def test_logged_content_is_exported_by_the_printed_command(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.json"
+    log = {"kind": "log", "id": "all", "sample": 1, "days": 7}
+    rules.write_text(json.dumps([ROUTE, log]))
+    with serve_locally(tmp_path, "--rules", str(rules)) as run:
+        ask(run, "/chat/completions", HELLO).close()
+        time.sleep(1)  # the entry is written after the answer
+        (command,) = [line for line in run.output.splitlines() if line.endswith("logs export")]
+        result = subprocess.run(
+            command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        )
+    assert json.loads(result.stdout) == {
+        "messages": [*HELLO["messages"], {"role": "assistant", "content": "local/echo heard: hello"}]
+    }
 
 
 def log_lines(run: LocalRun) -> list[str]:
