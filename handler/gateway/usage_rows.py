@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handler.answers.usage import Usage
 from handler.log import RequestLog
 from handler.store.usage_totals import TOKENS, UsageRow, clean_name
 
@@ -29,5 +30,11 @@ def usage_of_request(entry: RequestLog) -> tuple[UsageRow, dict[str, int]] | Non
         "hits": int(entry.cache == "hit"),
         "unpriced": int(usage is not None and cost is None),
         "cost": cost or 0,
-        **{name: int(getattr(usage, name, 0)) for name in (*TOKENS, "estimated")},
+        **(_tokens(usage) if usage else {}),
     }
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    counts = {name: getattr(usage, name) for name in TOKENS}
+    written = usage.cache_write + usage.cache_write_1h
+    return {**counts, "cache_write": written, "estimated": int(usage.estimated)}

@@ -28,7 +28,7 @@ from handler.store.items import ConditionFailed, Items, StoreBusy, Update
 INDEX = "usage_day"  # the index, and its partition key
 # What an item counts: tokens, nano-dollars of `cost`, and requests: `hits` are answers from the cache,
 # `estimated` have estimated tokens, `unpriced` an unknown cost because a price is unknown.
-TOKENS = ("input", "output", "cached", "reasoning")
+TOKENS = ("input", "output", "cached", "cache_write", "reasoning")
 COUNTS = ("requests", "errors", "hits", "estimated", "unpriced", *TOKENS, "cost")
 
 OTHER = "(other)"  # stands for the names that callers choose, when there are too many

@@ -77,6 +77,11 @@ COUNTED = [
         id="an answer from the cache",
     ),
     pytest.param(
+        entry(PIN, attempts=[FAILED], wasted=[(PIN, Usage(input=9, cache_write=2, cache_write_1h=3))]),
+        {"requests": 1, "unpriced": 1, "input": 9, "cache_write": 5},
+        id="cache writes of both lifetimes",
+    ),
+    pytest.param(
         entry(client_left=True, waited=1.0),
         {"requests": 1, "unpriced": 1, "estimated": 1, "input": 7},
         id="a client that left during the first attempt",
