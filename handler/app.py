@@ -41,6 +41,7 @@ PREFIXES = ("/v3/compat/v1", "/v3/compat", "/api/v1", "/v1", "")
 
 EXPOSED_HEADERS = (
     "x-request-id",
+    "x-sluice-alert",
     "x-sluice-attempts",
     "x-sluice-cache",
     "x-sluice-cache-age",

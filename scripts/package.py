@@ -25,8 +25,8 @@ PACKAGES = ("handler", "rules")
 NOT_DEPLOYED = ("__main__.py", "cli", "local")  # for people at a command line
 TASK_ROOT = "/var/task"  # where Lambda puts the folder
 
-# What botocore's clients for DynamoDB, Parameter Store and S3 read; the other 400 services are 25 MB.
-SERVICES = {"dynamodb", "ssm", "s3"}
+# What botocore's clients for DynamoDB, Parameter Store, S3 and SNS read; the other 400 services are 25 MB.
+SERVICES = {"dynamodb", "ssm", "s3", "sns"}
 BOTOCORE_DATA = SERVICES | {
     "endpoints.json",
     "partitions.json",

@@ -35,6 +35,7 @@ CALLERS = {
     "handler/store/tables.py": "dynamodb",
     "handler/store/snapshot.py": "dynamodb",
     "handler/upstream/credentials.py": "ssm",
+    "handler/upstream/notifications.py": "sns",
 }
 # Calls that only the command line makes, with the operator's permissions.
 OPERATORS_ONLY = {"s3:ListObjectsV2"}

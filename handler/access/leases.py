@@ -34,6 +34,7 @@ class KnownCounter:
 
     ends: float
     taken: int = 0
+    used: int = 0  # the settled part of `taken`
     hits: int = 0
     seen_at: float = 0.0
     rate: float = 0.0  # hits per second
@@ -76,7 +77,7 @@ class KnownCounters:
         if passed >= 1:
             known.rate = (hits - known.hits) / passed if known.seen_at else 0.0
             known.hits, known.seen_at = hits, now
-        known.taken = int(item.get("n", 0))
+        known.taken, known.used = int(item.get("n", 0)), counts.used(item)
 
     def draw(self, counter: Counter, need: int) -> Lease | None:
         """Take `need` from the lease of this counter, and return the lease; None if it has not enough."""

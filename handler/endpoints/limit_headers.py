@@ -1,4 +1,4 @@
-"""Response headers about limits: x-ratelimit-* in OpenAI's form, and budgets of which half is used.
+"""Response headers about limits: x-ratelimit-* in OpenAI's form, and budgets of which half is spent.
 
 https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
 """
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handler.access.counters import Counter
     from handler.access.reservation import Reservation
 
 LEAST_SHOWN = 50  # percent of a budget
@@ -38,14 +37,14 @@ def limit_headers(reservation: Reservation | None) -> dict[str, str]:
                 f"x-ratelimit-remaining-{unit}": str(left),
                 f"x-ratelimit-reset-{unit}": duration(counter.ends - now),
             }
-    if alerts := ", ".join(_alerts(known)):
+    if alerts := ", ".join(_alerts(reservation)):
         headers["x-sluice-alert"] = alerts
     return headers
 
 
-def _alerts(known: list[tuple[Counter, int]]) -> Iterator[str]:
-    for counter, left in known:
-        percent = 100 - left * 100 // counter.limit
+def _alerts(reservation: Reservation) -> Iterator[str]:
+    for counter, _ in reservation.counters:
+        percent = reservation.known.of(counter).used * 100 // counter.limit
         if counter.record.unit == "usd" and percent >= LEAST_SHOWN:
             yield f"budget {counter.record.id} {percent}%"
 

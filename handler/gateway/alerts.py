@@ -81,7 +81,7 @@ def alert_fields(counter: Counter, item: Item, percent: int) -> dict[str, Any]:
     """Return an alert as the log and its receivers get it. Amounts of budgets are in dollars."""
     record, scale = counter.record, NANO if isinstance(counter.record, BudgetRecord) else 1
     return {
-        "message": f"{record.kind} {record.id}: {percent} % used",
+        "message": f"{record.kind} {record.id}: {'used up' if percent == 100 else f'{percent} % used'}",
         "kind": record.kind,
         "id": record.id,
         "percent": percent,
