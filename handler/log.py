@@ -91,24 +91,17 @@ class RequestLog:
 
     @property
     def usage(self) -> Usage | None:
-        """The usage of all attempts, charged without an answer too; None if nothing was used.
-
-        When the client left, the input of the attempt under way is estimated: it may be charged as well.
-        """
+        """The usage of all attempts, charged without an answer too; None if nothing was used."""
         if self.answer is not None:
             return self.answer.usage
-        estimate = self._abandoned_input
-        return (
-            sum((used for _, used in self.wasted), start=Usage(input=estimate, estimated=estimate > 0))
-            or None
-        )
+        return sum((used for _, used in self.wasted), start=Usage()) or None
 
     @property
     def costs(self) -> dict[str, int] | None:
         """The nano-dollars of all attempts, by part; None if nothing was used, or when a price is unknown."""
         if self.answer is not None:
             return self.answer.costs
-        return None if self._abandoned_input or self.usage is None else costs_of(self.wasted)
+        return None if self.usage is None else costs_of(self.wasted)
 
     @property
     def cost(self) -> int | None:
@@ -124,11 +117,6 @@ class RequestLog:
         if any(candidate.price is None for candidate in candidates):
             return "unknown"
         return "assumed" if any(candidate.price_assumed for candidate in candidates) else "listed"
-
-    @property
-    def _abandoned_input(self) -> int:
-        abandoned = self.decision if self.client_left and self.waited else None
-        return abandoned.facts.input_tokens if abandoned else 0
 
     def set_failure(self, error: GatewayError) -> None:
         self.failure = error

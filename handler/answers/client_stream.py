@@ -12,7 +12,16 @@ from typing import Any, Protocol
 from handler.answers.edits import served
 from handler.answers.event_template import EventTemplate
 from handler.answers.resume import CONTENT, Sent
-from handler.answers.usage import Usage, WastedUsage, estimated, part_bytes, size_of, tells_usage, usage_of
+from handler.answers.usage import (
+    Usage,
+    WastedUsage,
+    estimated,
+    is_given_up,
+    part_bytes,
+    size_of,
+    tells_usage,
+    usage_of,
+)
 from handler.errors import Json, UpstreamError
 from handler.providers.translator import StreamDecoder
 from handler.wire import sse
@@ -73,6 +82,7 @@ class ClientStream:
 
     content = sent = False  # the upstream brought content; some of it was new to the client
     usage: Usage | None = None  # as last reported
+    posted = False  # the request has gone out
     ended = False  # the answer is complete, or there is a failure
     failure: UpstreamError | None = None
 
@@ -121,6 +131,15 @@ class ClientStream:
         elif not self._decoder.event:
             self.failure = UpstreamError("The provider's stream holds no event.", failure_class="protocol")
         return frames
+
+    def note_posted(self) -> None:
+        """Record that the request has gone out, so that the provider may charge for it."""
+        self.posted = True
+
+    @property
+    def charged(self) -> bool:
+        """True if the provider may charge for the stream, however it ended."""
+        return self.content or (self.posted and is_given_up(self.failure))
 
     def used(self) -> Usage:
         """Return the usage so far, as reported or else estimated."""

@@ -65,6 +65,10 @@ class MergedStream:
         return any(frames.content for frames in self.streams)
 
     @property
+    def charged(self) -> bool:
+        return any(frames.charged for frames in self.streams)
+
+    @property
     def content_bytes(self) -> int:
         return sum(frames.content_bytes for frames in self.streams)
 
@@ -80,9 +84,8 @@ class MergedStream:
         return b"" if why else self._last()
 
     def used(self) -> Usage:
-        """Return the usage of the streams with content, and of those that ended without any."""
-        answering = (one for one in self.streams if one.content or (one.ended and not one.failure))
-        return sum((frames.used() for frames in answering), start=Usage())
+        """Return the usage of the streams that the providers may charge for."""
+        return sum((frames.used() for frames in self.streams if frames.charged), start=Usage())
 
     def _last(self) -> bytes:
         """The last chunk, if there is anything to put into it."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from handler.errors import UpstreamError
 from handler.providers.usage import usage_object
 from rules import BYTES_PER_TOKEN, NANO, Candidate
 
@@ -165,6 +166,15 @@ def _nano(dollars: object) -> int | None:
 def estimated(*, input_tokens: int, output_bytes: int) -> Usage:
     """Return the usage of an answer that reported none: the estimate of its input, the length of its text."""
     return Usage(input=input_tokens, output=-(-output_bytes // BYTES_PER_TOKEN), estimated=True)
+
+
+# Classes of failures that end an attempt while the provider is at work, so that it may charge for it.
+_GIVEN_UP = frozenset({"cancelled", "timeout_first_token", "timeout_idle", "timeout_total"})
+
+
+def is_given_up(error: BaseException | None) -> bool:
+    """Return True if an attempt ended on our side: cancelled, or after a time limit."""
+    return not isinstance(error, UpstreamError) or error.failure_class in _GIVEN_UP
 
 
 def output_bytes(body: Mapping[str, Any]) -> int:

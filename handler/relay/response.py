@@ -11,7 +11,7 @@ from handler.answers.edits import whole
 from handler.answers.merge import MergedStream
 from handler.answers.replay import ReplayDecoder
 from handler.answers.resume import SentText, resumable
-from handler.answers.usage import estimated, output_bytes, usage_of
+from handler.answers.usage import estimated, is_given_up, output_bytes, usage_of
 from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
 from handler.providers.translator import StreamDecoder
 from handler.relay.call import Attempt
@@ -31,12 +31,26 @@ MAX_BUFFERED = 8_000_000  # bytes of a stream that the client has nothing of yet
 
 async def send_and_read(attempt: Attempt, client: Client) -> Answer:
     """Send the request of an attempt and read the answer. Raises UpstreamError."""
+    stream = _client_stream(attempt, decoder(attempt)) if attempt.call.chat.stream else None
+    sent = False
+
+    def on_sent() -> None:
+        nonlocal sent
+        sent = True
+
+    response = None
     try:
-        response = await client.post(attempt.request, attempt.limits, attempt.stopwatch)
-        return await closing_on_failure(attempt, response, _read(attempt, response))
-    except UpstreamError as error:
-        error.dropped = attempt.request.dropped
-        error.schema = attempt.schema.mode if attempt.schema else None
+        response = await client.post(attempt.request, attempt.limits, attempt.stopwatch, on_sent)
+        return await closing_on_failure(attempt, response, _read(attempt, response, stream))
+    except BaseException as error:
+        if stream is not None and stream.content:
+            attempt.wasted.append((attempt.candidate, stream.used()))
+        elif sent and is_given_up(error) and (response is None or response.status < 400):
+            used = estimated(input_tokens=attempt.input_tokens, output_bytes=0)
+            attempt.wasted.append((attempt.candidate, used))
+        if isinstance(error, UpstreamError):
+            error.dropped = attempt.request.dropped
+            error.schema = attempt.schema.mode if attempt.schema else None
         raise
 
 
@@ -59,10 +73,10 @@ async def closing_on_failure(attempt: Attempt, source: ByteSource, reading: Awai
             await source.aclose()
 
 
-async def _read(attempt: Attempt, response: UpstreamResponse) -> Answer:
+async def _read(attempt: Attempt, response: UpstreamResponse, stream: ClientStream | None) -> Answer:
     await check_response(attempt, response)
-    if attempt.call.chat.stream:
-        return await start_stream(attempt, response, _client_stream(attempt, decoder(attempt)))
+    if stream is not None:
+        return await start_stream(attempt, response, stream)
     return await _read_whole(attempt, response)
 
 
@@ -200,18 +214,7 @@ def _client_stream(attempt: Attempt, chunks: StreamDecoder, *, edited: bool = Fa
 
 
 async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStream | MergedStream) -> Answer:
-    """Read a stream to its first content. The usage of a stream that fails goes to `attempt.wasted`."""
-    answer = None
-    try:
-        answer = await _start_stream(attempt, source, stream)
-        return answer
-    finally:
-        if answer is None and stream.content:
-            attempt.wasted.append((attempt.candidate, stream.used()))
-
-
-async def _start_stream(attempt: Attempt, source: ByteSource, stream: ClientStream | MergedStream) -> Answer:
-    """Read to the first content that is new to the client; to the end, where a rule buffers."""
+    """Read a stream to its first content that is new to the client; to its end, where a rule buffers."""
     buffered, first_token = bytearray(), None
     most = MAX_BUFFERED if attempt.call.decision.effects.recovery == "buffer" else 0
     while not stream.ended and (not stream.sent or len(buffered) <= most):

@@ -63,7 +63,12 @@ async def together(attempts: Sequence[Attempt], client: Client) -> Answer:
     source = _Subcalls(
         [_Subcall(each, client, stream) for each, stream in zip(attempts, merged.streams, strict=True)]
     )
-    return await closing_on_failure(first, source, start_stream(first, source, merged))
+    try:
+        return await closing_on_failure(first, source, start_stream(first, source, merged))
+    except BaseException:
+        if merged.charged:
+            first.wasted.append((first.candidate, merged.used()))
+        raise
 
 
 async def _whole(attempts: Sequence[Attempt], client: Client) -> Answer:
@@ -116,7 +121,9 @@ class _Subcall:
         if self.response is None:
             try:
                 attempt = self.attempt
-                self.response = await self.client.post(attempt.request, attempt.limits, attempt.stopwatch)
+                self.response = await self.client.post(
+                    attempt.request, attempt.limits, attempt.stopwatch, self.stream.note_posted
+                )
                 await check_response(attempt, self.response)
             except UpstreamError as error:
                 return self.stream.close(error)

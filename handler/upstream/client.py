@@ -123,9 +123,18 @@ class Client:
         self._transport = transport
         self._sign = sign
 
-    async def post(self, request: UpstreamRequest, limits: Limits, stopwatch: Stopwatch) -> UpstreamResponse:
-        """Send a request and return the open response. Raises UpstreamError."""
-        response = await stopwatch.within(self._send(request, limits), limits.first)
+    async def post(
+        self,
+        request: UpstreamRequest,
+        limits: Limits,
+        stopwatch: Stopwatch,
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> UpstreamResponse:
+        """Send a request and return the open response. Raises UpstreamError.
+
+        on_sent: called when the request goes out; the provider may charge for it from then on.
+        """
+        response = await stopwatch.within(self._send(request, limits, on_sent), limits.first)
         return UpstreamResponse(response, stopwatch, limits)
 
     async def signed(self, request: UpstreamRequest, limits: Limits, stopwatch: Stopwatch) -> UpstreamRequest:
@@ -136,8 +145,14 @@ class Client:
         """Close the connections that were kept."""
         await self._transport.aclose()
 
-    async def _send(self, request: UpstreamRequest, limits: Limits) -> httpx.Response:
-        extensions = {"timeout": {"connect": limits.connect}, "public_only": not self.private_ok}
+    async def _send(
+        self, request: UpstreamRequest, limits: Limits, on_sent: Callable[[], None]
+    ) -> httpx.Response:
+        extensions = {
+            "timeout": {"connect": limits.connect},
+            "public_only": not self.private_ok,
+            "on_sent": on_sent,
+        }
         url, length = _parsed(request.url), str(len(request.body)).encode()
         # Complete as it is: httpx adds nothing to a request whose body is a stream.
         headers = [(b"host", url.netloc), *request.headers, (b"content-length", length)]

@@ -57,7 +57,8 @@ class Pool(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return its response, before the body has come. Raises UpstreamError.
 
-        Extensions of the request: `timeout` `{"connect": seconds}`, and `public_only`, as in connect().
+        Extensions of the request: `timeout` `{"connect": seconds}`; `public_only`, as in connect(); and
+        `on_sent`, which is called when there is a connection, right before the request is written.
         """
         assert isinstance(request.stream, httpx.ByteStream)
         url, proxy = request.url, None
@@ -71,6 +72,7 @@ class Pool(httpx.AsyncBaseTransport):
                 target, headers = str(url).encode(), [*headers, *proxy.headers]
         connection = self._take(origin) or await self._connect(origin, proxy, request.extensions)
         self._active.add(connection)
+        request.extensions.get("on_sent", _nothing)()
         try:
             head = await connection.request(request.method, target, headers, b"".join(request.stream))
         except BaseException:
@@ -132,6 +134,10 @@ class Pool(httpx.AsyncBaseTransport):
 
 
 _NO_PROXIES = Proxies()
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class _Body(httpx.AsyncByteStream):

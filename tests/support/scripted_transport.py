@@ -77,6 +77,7 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
         chat = json.loads(body)
         name = chat["model"]
         self.requests.append((name, body, clock()))
+        request.extensions["on_sent"]()
         script = self._left[name]
         reply = (script.popleft() if len(script) > 1 else script[0])(chat)
         if reply.status is None:

@@ -82,7 +82,7 @@ COUNTED = [
         id="cache writes of both lifetimes",
     ),
     pytest.param(
-        entry(client_left=True, waited=1.0),
+        entry(client_left=True, wasted=[(PIN, Usage(input=7, estimated=True))]),
         {"requests": 1, "unpriced": 1, "estimated": 1, "input": 7},
         id="a client that left during the first attempt",
     ),
@@ -100,7 +100,7 @@ def test_the_counts_of_a_request(request_log: RequestLog, expected: dict[str, in
 
 def test_the_model_is_the_last_one_that_was_tried_or_else_the_first_candidate() -> None:
     tried = row_of(entry(LISTED, PIN, attempts=[FAILED._replace(model="up/typed")]))
-    left = row_of(entry(LISTED, PIN, client_left=True, waited=1.0))
+    left = row_of(entry(LISTED, PIN, wasted=[(LISTED, Usage(input=7))]))
     assert (tried.model, tried.listed) == ("up/typed", False)
     assert (left.model, left.listed) == ("up/m", True)
 
