@@ -33,7 +33,7 @@ class Counter:
     def __post_init__(self) -> None:
         record = self.record
         parts = ("count", self.window, record.kind, record.unit, record.id, self.bucket)
-        object.__setattr__(self, "id", "/".join(quote(part, safe="") for part in parts))
+        object.__setattr__(self, "id", "/".join(quote(part, "", errors="surrogatepass") for part in parts))
 
     @property
     def limit(self) -> int:

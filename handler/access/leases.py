@@ -3,7 +3,7 @@
 A busy counter's item in State would get more writes than one item can take, so an instance takes for several
 requests at once: a lease. Its size follows from how busy the counter is and from what is left, so that near
 the limit each request is counted by itself. A limit is never exceeded; it may be missed by what the leases of
-instances that got no more requests hold, at most 1/SHARE of what was left when each was taken.
+instances that got no more requests hold, each at most 1/SHARE of what was left when it was taken.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Lease:
 
     slot: int | None
     free: int
+    size: int  # the most that may be free
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class KnownCounter:
     hits: int = 0
     seen_at: float = 0.0
     rate: float = 0.0  # hits per second
-    full: int | None = None  # the limit that it has reached; only of one that is never given back
+    full_until: float = 0.0  # nothing was left of a counter of requests: it is not asked again before
     spent_until: float = 0.0  # a budget that refused is not asked again before
     lease: Lease | None = None
 
@@ -87,6 +88,17 @@ class KnownCounters:
         if lease.slot is not None and not counts.outlasts(lease.slot, self.now()):
             return None
         lease.free -= need
+        return lease
+
+    def add_lease(self, counter: Counter, slot: int | None, free: int) -> Lease | None:
+        """Add to the lease of this counter. Returns the lease of another slot, which is to be given back."""
+        known = self.of(counter)
+        lease = known.lease
+        if lease is not None and lease.slot == slot:
+            lease.free += free
+            lease.size = lease.free
+            return None
+        known.lease = Lease(slot, free, free) if free else None
         return lease
 
     def lease_size(self, counter: Counter, need: int) -> int:

@@ -13,7 +13,6 @@ from typing import Any
 
 from handler.access.counter_items import CounterItems, Watcher
 from handler.access.counters import Counter, counters_of
-from handler.access.leases import Lease
 from handler.access.reservation import Reservation, Use
 from handler.access.settlement import Settlements, new_write
 from handler.errors import Unavailable
@@ -27,6 +26,7 @@ from rules import BudgetRecord, Candidate, Decision
 WAIT = 2.0  # seconds that a request waits for its counters
 MAX_ROUNDS = 4  # of one take, which meets changes of other instances
 MAX_COUNTERS = 10_000  # of one record and window, where callers choose the values of `each`
+FULL = 1.0  # seconds in which a counter of requests that refused one refuses others unasked
 SPENT = 10.0  # seconds that a budget's `then` holds before the budget is asked again
 RETRY_AFTER = 1.0  # seconds, where the store fails and a record refuses then
 PROBLEM = "requests not counted"  # the log's message
@@ -85,12 +85,12 @@ class Ledger:
         taken; and Unavailable if the store fails and a record refuses then.
         """
         needs, known = reservation.needs(candidates, used), self._items.known
-        for counter, need in needs.items():
-            if need > counter.limit or known.of(counter).full == counter.limit:
-                raise Refused(counter, None)
         drawn = {counter: lease for counter in needs if (lease := known.draw(counter, needs[counter]))}
         rest = {counter: need for counter, need in needs.items() if counter not in drawn}
         try:
+            for counter, need in rest.items():
+                if need > counter.limit or known.of(counter).full_until > self._now():
+                    raise Refused(counter, None)
             if rest:
                 await self._wait_for(reservation, rest)
         except BaseException:
@@ -99,6 +99,7 @@ class Ledger:
             raise
         for counter, lease in drawn.items():
             reservation.add(counter, lease.slot, needs[counter])
+        reservation.admit(candidates[-1])
 
     def known_spent(self, reservation: Reservation) -> frozenset[str]:
         """Return the ids of budgets with a `then` that refused a request of this instance a moment ago."""
@@ -129,7 +130,8 @@ class Ledger:
 
     async def _wait_for(self, reservation: Reservation, needs: Mapping[Counter, int]) -> None:
         """Take from the store. If the caller stops waiting, the task goes on, and `settle` waits for it."""
-        task = self._tasks.start(self._take(reservation, needs), lambda error: None)
+        write = new_write()
+        task = self._tasks.start(self._take(reservation, needs, write), lambda error: None)
         reservation.tasks.add(task)
         try:
             async with asyncio.timeout(WAIT):
@@ -142,13 +144,13 @@ class Ledger:
                     code="store_unavailable",
                     retry_after=RETRY_AFTER,
                 ) from error
-            reservation.uncounted |= needs.keys()
+            reservation.uncounted |= dict.fromkeys(needs, write)
 
-    async def _take(self, reservation: Reservation, needs: Mapping[Counter, int]) -> None:
+    async def _take(self, reservation: Reservation, needs: Mapping[Counter, int], write: str) -> None:
         known = self._items.known
         sizes = {counter: known.lease_size(counter, need) for counter, need in needs.items()}
         for _ in range(MAX_ROUNDS):
-            slot, write = counts.slot_until(self._now()), new_write()
+            slot = counts.slot_until(self._now())
             hits = {counter: sizes[counter] // need for counter, need in needs.items()}
             try:
                 items = await self._items.write(
@@ -156,7 +158,7 @@ class Ledger:
                 )
             except ConditionFailed as error:
                 if not counts.was_written(error.items[0], write):
-                    await self._make_room(list(sizes), error)
+                    await self._make_room(needs, error)
                     sizes = dict(needs)
                     continue
                 items = [item or {} for item in error.items]
@@ -176,26 +178,32 @@ class Ledger:
         for counter, need in needs.items():
             own = slot if counter.reserves else None
             reservation.add(counter, own, need)
-            if sizes[counter] > need:
-                self._add_lease(counter, Lease(own, sizes[counter] - need))
+            earlier = self._items.known.add_lease(counter, own, sizes[counter] - need)
+            if earlier is not None and earlier.slot is not None and earlier.free:
+                self._settlements.give_back(counter, earlier.slot, earlier.free)
         if items:
             self._learn(zip(needs, items, strict=True))
         else:
             self._tasks.start(self._read(list(needs)), self._failed)
 
-    async def _make_room(self, counters: Sequence[Counter], error: ConditionFailed) -> None:
+    async def _make_room(self, needs: Mapping[Counter, int], error: ConditionFailed) -> None:
         """Give back what instances that died had reserved. Raises Refused if a counter has nothing of it."""
-        for counter, item in zip(counters, error.items, strict=True):
+        for (counter, need), item in zip(needs.items(), error.items, strict=True):
             if item is None:
                 continue
             self._items.note(counter, item)
-            if not await self._items.reclaim(counter, item):
-                if not counter.reserves and item["n"] >= counter.limit:  # nothing of it is ever given back
-                    self._items.known.of(counter).full = counter.limit
-                self._watcher.exhausted(counter, item)
-                if isinstance(counter.record, BudgetRecord) and counter.record.then is not None:
-                    self._items.known.of(counter).spent_until = self._now() + SPENT
+            fits = item["n"] <= counter.limit - need  # only the lease was too large
+            if not fits and not await self._items.reclaim(counter, item):
+                self._note_refusal(counter, item)
                 raise Refused(counter, item)
+
+    def _note_refusal(self, counter: Counter, item: Item) -> None:
+        known, now = self._items.known.of(counter), self._now()
+        if not counter.reserves:
+            known.full_until = min(now + FULL, counter.ends)
+        if isinstance(counter.record, BudgetRecord) and counter.record.then is not None:
+            known.spent_until = now + SPENT
+        self._watcher.exhausted(counter, item)
 
     async def _read(self, counters: Sequence[Counter]) -> None:
         """Read what a transaction changed, beside the request: for its headers, for leases and for alerts."""
@@ -206,14 +214,6 @@ class Ledger:
             self._items.note(counter, item)
             if counter.bounded and item.get("hits") == 1:
                 self._tasks.start(self._count_counter(counter), self._failed)
-
-    def _add_lease(self, counter: Counter, lease: Lease) -> None:
-        known = self._items.known.of(counter)
-        old, known.lease = known.lease, lease
-        if old is not None and old.slot == lease.slot:
-            lease.free += old.free
-        elif old is not None and old.slot is not None and old.free:
-            self._settlements.give_back(counter, old.slot, old.free)
 
     # The number of counters, where callers choose it.
 

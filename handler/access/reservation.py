@@ -35,12 +35,18 @@ class Reservation:
     counters: tuple[tuple[Counter, AppliedLimit], ...]
     known: KnownCounters
     taken: dict[Counter, dict[int | None, int]] = field(default_factory=dict)  # amounts by slot
-    uncounted: set[Counter] = field(default_factory=set)  # requests that the store did not take
+    # What the store did not take, as far as is known, by the id of the write.
+    uncounted: dict[Counter, str] = field(default_factory=dict)
+    admitted: set[Counter] = field(default_factory=set)  # a candidate of them may have been asked
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # that may still add to `taken`
 
     def add(self, counter: Counter, slot: int | None, amount: int) -> None:
         amounts = self.taken.setdefault(counter, {})
         amounts[slot] = amounts.get(slot, 0) + amount
+
+    def admit(self, candidate: Candidate) -> None:
+        """Record that a candidate may be asked now."""
+        self.admitted |= {counter for counter, limit in self.counters if candidate.id in limit.candidates}
 
     def amount(self, counter: Counter) -> int:
         return sum(self.taken.get(counter, {}).values())

@@ -17,7 +17,7 @@ from handler.access.reservation import Reservation, Use, used_of
 from handler.store import counts
 from handler.store.background import BackgroundTasks
 from handler.store.dynamodb import StoreError
-from handler.store.items import ConditionFailed
+from handler.store.items import ConditionFailed, StoreBusy
 from rules import AppliedLimit
 
 MAX_ROUNDS = 4  # of one settlement, which meets changes of other instances
@@ -76,14 +76,17 @@ class Settlements:
     ) -> Settlement | None:
         """Return the change of one counter; None for no change."""
         if not counter.reserves:
-            uncounted = counter in reservation.uncounted and not reservation.amount(counter)
-            return Settlement(counter, 1, {}, new_write()) if uncounted else None
+            missing = (counter in reservation.admitted) - reservation.amount(counter)
+            write = reservation.uncounted.get(counter)
+            if missing < 0:
+                return Settlement(counter, missing, {}, new_write())
+            return Settlement(counter, missing, {}, write) if missing and write else None
         actual = used_of(counter, limit, used)
         released = {slot: n for slot, n in reservation.taken.get(counter, {}).items() if slot is not None}
         change = actual - sum(released.values())
         lease = self._items.known.of(counter).lease
         if lease is not None and lease.slot in released:  # what is left of the reservation stays in the lease
-            left = min(max(0, -change), released[lease.slot])
+            left = min(max(0, -change), released[lease.slot], max(0, lease.size - lease.free))
             lease.free += left
             released[lease.slot] -= left
             change += left
@@ -119,3 +122,4 @@ class Settlements:
                 self._items.note(counter, item)
                 self._tasks.start(self._items.reclaim(counter, item), self._failed)
                 return
+        raise StoreBusy("the counters change too often")

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from handler.access.counters import Counter
+from handler.access.settlement import new_write
 from handler.log import Log
 from handler.store import counts
 from handler.store.attributes import Item
@@ -52,12 +53,17 @@ class Alerts:
             self._tasks.start(self._alert(counter, item, percent), self._failed)
 
     async def _alert(self, counter: Counter, item: Item, percent: int) -> None:
+        write = new_write()
         while percent > (last := int(item.get("alert", 0))):
             try:
-                await self._items.update(counts.note_alert(counter.id, percent, item.get("alert")))
-            except ConditionFailed as error:  # another instance was faster
-                item = error.items[0] or {}
-                continue
+                await self._items.update(
+                    counts.note_alert(counter.id, percent, item.get("alert"), write=write)
+                )
+            except ConditionFailed as error:
+                stored = error.items[0] or {}
+                if stored.get("alerted") != write:  # another instance was faster
+                    item = stored
+                    continue
             reached = (each for each in LEVELS if last < each <= percent)
             await asyncio.gather(*(self._say(counter, item, each) for each in reached))
             return

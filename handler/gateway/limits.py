@@ -15,7 +15,7 @@ from handler.access.ledger import Refused
 from handler.access.reservation import Reservation, Use
 from handler.answers.costs import cost_of
 from handler.answers.usage import WastedUsage
-from handler.errors import BudgetExceeded, GatewayError, LimitReached, RateLimited
+from handler.errors import BudgetExceeded, GatewayError, LimitReached, RateLimited, Unavailable
 from handler.gateway.admission import AdmittedRequest, redecide
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
@@ -84,8 +84,8 @@ async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, e
     async def cover(candidates: Sequence[Candidate], wasted: Sequence[WastedUsage]) -> None:
         try:
             await ledger.cover(reservation, candidates, uses_of(wasted))
-        except Refused as error:
-            refusal = refusal_error(error.counter, gateway.now())
+        except (Refused, Unavailable) as error:
+            refusal = error if isinstance(error, Unavailable) else refusal_error(error.counter, gateway.now())
             raise LimitReached(
                 refusal.message, status=refusal.status, type=refusal.type, code=refusal.code
             ) from error

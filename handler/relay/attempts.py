@@ -283,6 +283,7 @@ class AttemptLoop:
         """Close an answer that came at the same moment as the accepted one."""
         if isinstance(result, Answer):
             await result.aclose()
+            self._in_flight.remove(result.candidate)
             self._attempts.append(result.attempts[-1]._replace(failure_class="cancelled"))
             self._relay.observe(result.candidate.id, "cancelled", None)
             if result.used is not None:

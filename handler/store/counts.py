@@ -5,6 +5,7 @@
     r<slot>      the part of `n` that is reserved until the end of that slot of SLOT seconds
     w0 ... wf    the last writes: a write that the client sends twice counts once
     alert        the highest percentage that an alert was sent for
+    alerted      the write that set it
     expires_at   when DynamoDB may delete the item
 
 An instance that dies leaves its reservations. Another one gives them back after their slot (`reclaim`).
@@ -111,11 +112,17 @@ def reclaim(id: str, slots: Mapping[int, int]) -> Update:
     return Update(id, f"ADD #n :back REMOVE {removed}", conditions, names, values)
 
 
-def note_alert(id: str, percent: int, known: int | None) -> Update:
+def note_alert(id: str, percent: int, known: int | None, *, write: str) -> Update:
     """Record that alerts up to `percent` are sent. `known`: the percentage that the item has; None: none."""
     condition = "attribute_not_exists(#alert)" if known is None else "#alert = :known"
-    values = {"percent": percent} if known is None else {"percent": percent, "known": known}
-    return Update(id, "SET #alert = :percent", condition, {"alert": "alert"}, values)
+    values: dict[str, Any] = {"percent": percent, "write": write}
+    return Update(
+        id,
+        "SET #alert = :percent, #alerted = :write",
+        condition,
+        {"alert": "alert", "alerted": "alerted"},
+        values if known is None else {**values, "known": known},
+    )
 
 
 def count_one(id: str, expires_at: int) -> Update:
