@@ -137,6 +137,7 @@ def make_plan(
 ) -> Plan:
     """Return an empty plan for this request."""
     route = next(iter(matching.routes), None)
+    effects = effects_of(route, facts)
     admission = Admission(
         facts=facts,
         access=matching.access,
@@ -151,8 +152,9 @@ def make_plan(
         admission=admission,
         size=Size(
             facts.input_tokens,
-            _max_tokens(facts, effects_of(route, facts)),
-            facts.n,
+            _max_tokens(facts, effects),
+            _n(facts, effects),
+            effects.set.get("service_tier") or facts.service_tier,
             live.first_token,
             live.unsupported,
         ),
@@ -191,6 +193,12 @@ def _max_tokens(facts: Facts, effects: Effects) -> int | None:
     requested = _tokens(effects.set) or facts.max_tokens or _tokens(effects.defaults)
     cap = effects.cap.get("max_tokens")
     return min(requested, cap) if requested and cap else requested or cap
+
+
+def _n(facts: Facts, effects: Effects) -> int:
+    """Return the number of choices that the request can ask for, after the rule's effects."""
+    n: int = effects.set.get("n") or (facts.n if facts.n > 1 else effects.defaults.get("n") or 1)
+    return min(n, effects.cap.get("n") or n)
 
 
 def _tokens(parameters: Mapping[str, Any]) -> int | None:

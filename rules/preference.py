@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rules.catalog.catalog import Model
-from rules.catalog.price import MILLION, Price
+from rules.catalog.price import MILLION, Price, reserve_cost
 
 USUAL_OUTPUT = 1024  # tokens of output expected, when no maximum is given
 RESERVED_OUTPUT = 4096  # tokens of output at most, when no maximum is given
@@ -25,6 +25,7 @@ class Size(NamedTuple):
     input_tokens: int
     max_tokens: int | None = None
     n: int = 1
+    service: str = ""  # the service tier that it asks for
     first_token: Mapping[str, float] = MappingProxyType({})  # measured seconds, by model id
     unsupported: Mapping[str, frozenset[str]] = MappingProxyType({})  # as in LiveState
 
@@ -54,10 +55,11 @@ def expected_cost(model: Model, size: Size) -> int | None:
 
 
 def cost_range(model: Model, price: Price | None, size: Size) -> tuple[int, int] | tuple[None, None]:
-    """Return the nano-dollars of the input alone, and of the input with the largest output."""
+    """Return the nano-dollars of the input alone, and the most of the input with the largest output."""
     if price is None:
         return None, None
-    return _cost(model, price, size, 0), _cost(model, price, size, RESERVED_OUTPUT)
+    output = size.n * size.output(model, usual=RESERVED_OUTPUT)
+    return _cost(model, price, size, 0), reserve_cost(price, size.input(model), output, size.service)
 
 
 def _cost(model: Model, price: Price, size: Size, usual_output: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 MILLION = 1_000_000  # tokens: prices are per million
@@ -96,6 +97,16 @@ def reserve_cost(price: Price, input_tokens: int, output_tokens: int, service: s
 
     A long prompt costs more, and counts as one always. `service`: the service tier that the request asks for.
     """
-    dearest_input = max(price.highest_rate(part, service) for part in ("input", *INPUT_PARTS))
-    dearest_output = max(price.highest_rate(part, service) for part in ("output", *OUTPUT_PARTS))
+    known = any(tier.service == service for tier in price.tiers)
+    dearest_input, dearest_output = _dearest(price, service if known else "")
     return -(-(input_tokens * dearest_input + output_tokens * dearest_output) // MILLION)
+
+
+@lru_cache(maxsize=4096)
+def _dearest(price: Price, service: str) -> tuple[int, int]:
+    """Return the highest price of any part of the input, and of the output."""
+    parts = ("input", *INPUT_PARTS), ("output", *OUTPUT_PARTS)
+    highest_input, highest_output = (
+        max(price.highest_rate(part, service) for part in each) for each in parts
+    )
+    return highest_input, highest_output

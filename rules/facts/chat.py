@@ -93,6 +93,7 @@ def _body_facts(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
         "custom_tools": sum(_mapping(tool).get("type") == "custom" for tool in _list(get("tools"))),
         "linked_part": _first_linked(parts),
         "n": _first_int(get("n")) or 1,
+        "service_tier": _text(get("service_tier")) or "",
         **_count_parts(parts),
     }
 

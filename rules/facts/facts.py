@@ -47,6 +47,7 @@ class Facts:
     prefer: str | None = None  # from the model's suffix, a header or the body (route.prefer, hints.prefer)
     fallbacks: tuple[str, ...] = ()  # fallback_models, or `models` after its first
     n: int = 1
+    service_tier: str = ""
     linked_part: str | None = None  # path of the first content part given by URL: `messages[0].content[1]`
     custom_tools: int = 0  # number of tools whose input is a text
     document_tokens: int = 0  # part of input_tokens: documents, whose pages only a provider can count

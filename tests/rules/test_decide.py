@@ -706,9 +706,23 @@ def test_the_cost_of_a_candidate() -> None:
     assert make_decision("mistral/brand-new").candidates[0].cost_max is None
 
 
-def test_a_cap_bounds_the_cost() -> None:
-    record = route(cap={"max_tokens": 10})
-    assert make_decision("openai/mid", [record], max_tokens=5_000).candidates[0].cost_max == 10 * 10_000
+@pytest.mark.parametrize(
+    ("effects", "request_", "tokens"),
+    [
+        pytest.param({"cap": {"max_tokens": 10}}, {"max_tokens": 5_000}, 10, id="a cap bounds it"),
+        pytest.param({"set": {"n": 4}}, {"max_tokens": 10}, 40, id="a rule sets the choices"),
+        pytest.param(
+            {"defaults": {"n": 4}}, {"max_tokens": 10}, 40, id="a rule has a default for the choices"
+        ),
+        pytest.param({"defaults": {"n": 4}}, {"max_tokens": 10, "n": 2}, 20, id="the request has a number"),
+        pytest.param({"cap": {"n": 2}}, {"max_tokens": 10, "n": 8}, 20, id="a cap of the choices"),
+    ],
+)
+def test_the_highest_cost_with_the_effects_of_a_rule(
+    effects: Item, request_: dict[str, Any], tokens: int
+) -> None:
+    decision = make_decision("openai/mid", [route(**effects)], **request_)
+    assert decision.candidates[0].cost_max == tokens * 10_000
 
 
 def test_limits_and_budgets_that_apply_are_listed() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rules import NANO
 from rules.catalog.catalog import Model
+from rules.catalog.price import price_of
 from rules.facts.facts import PREFERENCES
 from rules.preference import SCORES, Size, cost_range, expected_cost, rank
 from tests.support.small_catalog import model
@@ -110,6 +112,24 @@ def test_the_cost_range() -> None:
         "the prompt is sent three times"
     )
     assert cost_range(UNPRICED, None, Size(1000)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [
+        pytest.param(
+            Size(1000, 100), 1000 * 6_000 + 100 * 64_000, id="the input may be cached, the output heard"
+        ),
+        pytest.param(
+            Size(1000, 100, service="priority"), 1000 * 6_000 + 100 * 90_000, id="in a service tier"
+        ),
+    ],
+)
+def test_the_most_that_a_request_costs_is_at_the_highest_price_of_any_part(size: Size, most: int) -> None:
+    parts = {"cache_write": 6 * NANO, "audio_output": 64 * NANO}
+    tier = {"service": "priority", "audio_output": 90 * NANO}
+    price = price_of({"input": 3 * NANO, "output": 12 * NANO, **parts, "tiers": [tier]})
+    assert cost_range(LARGE, price, size) == (3_000_000, most)
 
 
 def test_a_fraction_of_a_nano_dollar_is_rounded_up() -> None:

@@ -13,6 +13,7 @@ NOT_IN_VOCABULARY = {
     "prefer",
     "fallbacks",
     "n",
+    "service_tier",
     "custom_tools",
     "document_tokens",
     "linked_part",
