@@ -185,8 +185,8 @@ def read_then(value: Any) -> Mapping[str, Any]:
 
 def read_dollars(value: Any) -> Decimal:
     dollars = Decimal(str(read_number(value)))
-    if dollars <= 0:
-        raise invalid(f"must be greater than 0, got {quoted(value)}")
+    if dollars * NANO < 1:
+        raise invalid(f"must be at least 0.000000001, got {quoted(value)}")
     return dollars
 
 

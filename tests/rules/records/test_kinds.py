@@ -506,7 +506,8 @@ MISTAKES = [
     pytest.param(
         "limit", {"on_store_failure": "deny"}, "on_store_failure", "allow | refuse", id="an unknown action"
     ),
-    pytest.param("budget", {"usd": 0}, "usd", "greater than 0", id="a budget of zero"),
+    pytest.param("budget", {"usd": 0}, "usd", "at least 0.000000001", id="a budget of zero"),
+    pytest.param("budget", {"usd": 1e-10}, "usd", "at least", id="a budget of less than a nano-dollar"),
     pytest.param("budget", {"usd": "$5"}, "usd", "must be a number, got '$5'", id="a dollar sign"),
     pytest.param("budget", {"per": "hour"}, "per", "day | month", id="an unknown window of a budget"),
     pytest.param("budget", {"then": {}}, "then", "either `prefer` or `model`", id="an empty then"),
