@@ -41,8 +41,12 @@ class Alerts:
         self._reach(counter, item, level(counts.used(item), counter.limit))
 
     def exhausted(self, counter: Counter, item: Item) -> None:
-        """Start the last alert, of a counter that refused a request."""
-        self._reach(counter, item, LEVELS[-1])
+        """Start the last alert, of a counter that refused a request. `used` may never reach the limit.
+
+        If much less is used, other requests have reserved the rest and will give most of it back.
+        """
+        if level(counts.used(item), counter.limit) >= LEVELS[-2]:
+            self._reach(counter, item, LEVELS[-1])
 
     async def settle(self, seconds: float) -> None:
         await self._tasks.settle(seconds)

@@ -37,7 +37,11 @@ class Notifier:
             raise StoreError(f"webhook: {error.message}") from error
 
     def _publish(self, topic: str, message: Mapping[str, Any]) -> None:
-        arguments = {"TopicArn": topic, "Subject": message["message"][:100], "Message": json.dumps(message)}
+        arguments = {
+            "TopicArn": topic,
+            "Subject": _subject(message["message"]),
+            "Message": json.dumps(message),
+        }
         call_aws(self._connect(), "publish", arguments)
 
     async def _post(self, url: str, message: Mapping[str, Any]) -> None:
@@ -53,3 +57,8 @@ class Notifier:
         await response.aclose()
         if response.status >= 300:
             raise UpstreamError(f"It answered {response.status}.", failure_class="server")
+
+
+def _subject(text: str) -> str:
+    """Return a text as SNS takes it for a subject: less than 100 printable characters of ASCII."""
+    return "".join(each if each.isascii() and each.isprintable() else "?" for each in text)[:99]
