@@ -33,7 +33,7 @@ async def reserve(
     """Take from the limits and budgets of a call, and return the call that they leave.
 
     call_of: makes the call of another decision, for a budget's `then`. Raises RateLimited, BudgetExceeded,
-    and Unavailable if the store fails and a record refuses then.
+    Unavailable if the store fails and a record refuses then, and what AdmittedRequest.raise_if_refused does.
     """
     ledger, spent = gateway.ledger, frozenset[str]()
     known_spent = ledger.known_spent(ledger.open(call.decision))
@@ -41,6 +41,8 @@ async def reserve(
         if known_spent:
             over = redecide(gateway, admitted, spent | known_spent)
             if over.decision.refusal is None:
+                over.raise_if_refused()  # its provider may refuse a field that the first one takes
+                gateway.cooldown.release(call.decision)
                 spent |= known_spent
                 admitted, call = over, call_of(over)
                 entry.decision = admitted.decision

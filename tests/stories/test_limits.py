@@ -118,6 +118,24 @@ async def test_a_then_without_override_yields_to_a_named_model(scene: Scene) -> 
     assert (await chat(gateway, model="auto")).headers["x-sluice-model"] == "up/spare"
 
 
+async def test_the_provider_of_a_then_refuses_what_it_refuses_otherwise(scene: Scene) -> None:
+    strict = provider(scene.upstream.url, id="strict", quirks={"refuse": ["plugins"]})
+    then = budget(usd=1e-9, then={"model": "strict/spare", "override": True})
+    gateway = scene.gateway(strict, model("strict/spare", price=PRICE), then)
+    refused = await chat(gateway, plugins=[{"id": "web"}])
+    assert (refused.status, refused.json["error"]["param"]) == (400, "plugins")
+    assert (await chat(gateway)).headers["x-sluice-model"] == "strict/spare"
+
+
+async def test_a_candidate_that_a_then_replaces_can_be_probed_by_another_request(scene: Scene) -> None:
+    gateway = scene.gateway(budget(usd=1e-9, then={"model": "up/spare", "override": True}))
+    cooldown = gateway.gateway.cooldown
+    cooldown.observe("up/main", "auth", None)
+    await asyncio.sleep(6)
+    assert (await chat(gateway)).headers["x-sluice-model"] == "up/spare"
+    assert cooldown.cooling() == {}
+
+
 async def test_a_candidate_whose_limit_is_used_up_is_skipped(scene: Scene) -> None:
     gateway = scene.gateway(limit(requests=1, when={"model": "up/main"}))
     models = [(await chat(gateway, fallback_models=["up/spare"])).headers["x-sluice-model"] for _ in range(2)]
