@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from handler.content.completion import completion_of
 from handler.gateway.response_cache import NOT_READ, NOT_WRITTEN
-from handler.store.items import Items
+from handler.store.dynamodb import StoreError
 from tests.support.asgi import Response
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, role, stream, usage, whole
 from tests.support.gateways import (
@@ -22,7 +23,8 @@ from tests.support.gateways import (
     provider,
     start_gateway,
 )
-from tests.support.tables import SETTINGS, dynamodb
+from tests.support.state import InlineItems, MemoryItems
+from tests.support.tables import dynamodb
 from tests.support.upstream import Upstream
 from tests.support.virtual_clock import now
 
@@ -36,19 +38,18 @@ Start = Callable[..., RunningGateway]
 
 
 @pytest.fixture
-def client() -> Iterator[Any]:
-    with dynamodb() as client:
-        yield client
+def state() -> MemoryItems:
+    return MemoryItems()
 
 
 @pytest.fixture
-async def start(upstream: Upstream, client: Any) -> AsyncIterator[Start]:
+async def start(upstream: Upstream, state: MemoryItems) -> AsyncIterator[Start]:
     """Starts gateways that share a State table and the provider `upstream`."""
     started: list[RunningGateway] = []
 
     def run(*records: Any) -> RunningGateway:
         running = start_gateway([provider(upstream.url), *MODELS, *(records or [CACHE])], now=now)
-        running.tables.state = Items(client, SETTINGS.state_table)
+        running.tables.state = state
         keys = (key_item(OTHER, id="o1", project="other"),)
         running.tables.keys |= {item["hash"]: item for item in keys}
         started.append(running)
@@ -283,11 +284,102 @@ async def test_an_invalid_header_is_refused_even_without_a_record(upstream: Upst
     assert (response.status, response.error["param"]) == (400, "x-sluice-cache")
 
 
-async def test_store_trouble_is_a_miss_with_one_line(upstream: Upstream, start: Start, client: Any) -> None:
+async def test_store_trouble_is_a_miss_with_one_line(
+    upstream: Upstream, start: Start, state: MemoryItems
+) -> None:
     upstream.script("m", whole(completion()))
     running = start()
-    client.delete_table(TableName=SETTINGS.state_table)
+    state.down = StoreError("there is no such table")
     responses = [await ask(running) for _ in range(3)]
     assert [(response.status, outcome(response)) for response in responses] == [(200, "miss")] * 3
     problems = [line["message"] for line in running.lines if line["message"] != "request"]
     assert sorted(problems) == sorted([NOT_READ, NOT_WRITTEN])
+
+
+async def test_a_cached_answer_takes_nothing_from_limits(upstream: Upstream, start: Start) -> None:
+    upstream.script("m", whole(completion()))
+    limit = {"kind": "limit", "id": "two", "requests": 2, "per": "day"}
+    budget = {"kind": "budget", "id": "tiny", "usd": 1, "per": "day"}
+    running = start(CACHE, limit, budget)
+    with dynamodb() as client:
+        running.tables.state = InlineItems(client)
+        first = [await ask(running) for _ in range(5)]
+        other = [await ask(running, seed=seed) for seed in (1, 2)]
+        again = await ask(running)
+    assert [outcome(each) for each in first] == ["miss", *["hit"] * 4]
+    assert [each.status for each in other] == [200, 429]
+    assert (again.status, outcome(again)) == (200, "hit"), "although the limit is used up"
+    assert len(upstream.requests) == 2
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+TOOL_CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "answer"),
+    [
+        pytest.param({"output_schema": SCHEMA}, completion('{"a": 1}'), id="structured output"),
+        pytest.param(
+            {"functions": [{"name": "f"}]},
+            completion(
+                choices=[
+                    {
+                        "index": 0,
+                        "message": {
+                            "role": "assistant",
+                            "content": None,
+                            "function_call": {"name": "f", "arguments": "{}"},
+                        },
+                        "finish_reason": "function_call",
+                    }
+                ]
+            ),
+            id="a legacy call",
+        ),
+        pytest.param(
+            {"tools": [{"type": "function", "function": {"name": "f"}}]},
+            completion(
+                choices=[
+                    {
+                        "index": 0,
+                        "message": {"role": "assistant", "content": None, "tool_calls": [TOOL_CALL]},
+                        "finish_reason": "tool_calls",
+                    }
+                ]
+            ),
+            id="a tool call",
+        ),
+        pytest.param(
+            {"n": 2},
+            completion(
+                choices=[
+                    {
+                        "index": index,
+                        "message": {"role": "assistant", "content": text},
+                        "finish_reason": "stop",
+                    }
+                    for index, text in enumerate("ab")
+                ]
+            ),
+            id="several choices",
+        ),
+    ],
+)
+async def test_every_kind_of_answer_is_the_same_from_the_cache(
+    upstream: Upstream, start: Start, fields: dict[str, Any], answer: Any
+) -> None:
+    upstream.script("m", whole(answer))
+    running = start()
+    first, second = await ask(running, **fields), await ask(running, **fields)
+    assert (first.status, outcome(second)) == (200, "hit")
+    assert first.body == second.body
+    assert first.headers.get("x-sluice-schema") == second.headers.get("x-sluice-schema")
+    streamed_ = await ask(running, stream=True, **fields)
+    assert outcome(streamed_) == "hit"
+    choices = completion_of(streamed_.body)
+    assert choices is not None
+    for found, expected in zip(choices["choices"], first.json["choices"], strict=True):
+        message = {name: value for name, value in expected["message"].items() if value is not None}
+        assert {name: found["message"][name] for name in message} == message
+        assert found["finish_reason"] == expected["finish_reason"]
