@@ -102,6 +102,8 @@ def slim(data: Path) -> None:
     endpoints.write_text(json.dumps(found, separators=(",", ":")))
     for model in data.glob("*/*/service-2.json.gz"):
         found = _without_prose(json.loads(gzip.decompress(model.read_bytes())))
+        for parameter in found.get("clientContextParams", {}).values():
+            parameter["documentation"] = ""  # botocore reads it
         model.write_bytes(gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0))
 
 

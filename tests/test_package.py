@@ -134,7 +134,7 @@ print(list(Decoder().feed(bytes.fromhex("%s"))))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("service", ["dynamodb", "ssm"])
+@pytest.mark.parametrize("service", ["dynamodb", "ssm", "s3", "sns"])
 def test_the_pruned_botocore_still_makes_a_client(service: str) -> None:
     make = (
         "from handler.settings import read_settings; from handler.store.dynamodb import create_client;"
