@@ -19,7 +19,7 @@ from handler.endpoints.response import Response, json_response
 from handler.errors import InvalidRequest, Json, Unavailable
 from handler.formats.chat.fields import TAGS
 from handler.formats.chat.request import all_tags
-from handler.formats.options import forbids_content_log, read_function, read_tags
+from handler.formats.options import Options, read_options
 from handler.formats.validators import (
     Check,
     InvalidValue,
@@ -63,11 +63,11 @@ EDIT = shape(
 async def report(gateway: Gateway, request: Request) -> Response:
     """Store a call that was made elsewhere, as it is reported."""
     entry, key, body = await _read(gateway, request, REPORT)
-    entry.tags = all_tags({"tags": body.get("tags")}, read_tags(entry.headers))
-    called = body["reqPayload"]
+    options, called = read_options(entry.headers), body["reqPayload"]
+    entry.tags = all_tags({"tags": body.get("tags")}, options.tags)
     named = called if isinstance(called, dict) else {}
-    record = await _record_of(gateway, key, entry, model=named.get("model"))
-    if record is not None and not forbids_content_log(entry.headers) and named.get("store") is not False:
+    record = await _record_of(gateway, key, entry, options, model=named.get("model"))
+    if record is not None and not options.no_content_log and named.get("store") is not False:
         line = request_line(entry, gateway.clock())
         content = _content(body, entry.tags)
         await _written(gateway.content_log.write(record, line, lambda: content))
@@ -77,7 +77,7 @@ async def report(gateway: Gateway, request: Request) -> Response:
 async def update_tags(gateway: Gateway, request: Request) -> Response:
     """Change tags of entries of the key's project that match all filters; null removes a tag."""
     entry, key, body = await _read(gateway, request, EDIT)
-    if await _record_of(gateway, key, entry) is None:
+    if await _record_of(gateway, key, entry, read_options(entry.headers)) is None:
         return json_response({"matchedLogs": 0})
     removed = {name: None for name, value in body["tags"].items() if value is None}
     edit = {"filters": body["filters"], "tags": {**all_tags(body, {}), **removed}}
@@ -96,13 +96,15 @@ async def _read(gateway: Gateway, request: Request, check: Check) -> tuple[Reque
 
 
 async def _record_of(
-    gateway: Gateway, key: Key, entry: RequestLog, *, model: object = None
+    gateway: Gateway, key: Key, entry: RequestLog, options: Options, *, model: object = None
 ) -> LogRecord | None:
     """Return the `log` record that applies to a call of this key; only these facts of it are known."""
     facts = Facts(
         project=key.project,
         key=key.id,
-        function=read_function(entry.headers),
+        function=options.function,
+        session=options.session,
+        agent=options.agent,
         tags=entry.tags,
         model=model if isinstance(model, str) else None,
     )

@@ -86,6 +86,16 @@ def test_the_times_shown_are_those_of_the_deployed_function(aws: Any) -> None:
         assert (settings.rules_ttl, settings.key_ttl, settings.keys_table) == (*expected, "mine")
 
 
+def test_a_stack_names_its_bucket(aws: Any) -> None:
+    tables = json.loads(resources("RulesTable", "KeysTable", "StateTable"))["Resources"]
+    bucket = {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "stacks-own"}}}
+    for name, more, code in (("with", bucket, 0), ("without", {}, 2)):
+        aws.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**tables, **more}}))
+        cli = CommandLine(None)
+        cli.settings = replace(REGION, bucket="of-the-environment")
+        assert cli.run("logs", "export", "--stack", name) == code, cli.text
+
+
 @pytest.mark.parametrize(
     ("stack", "code", "message"),
     [
