@@ -111,16 +111,18 @@ async def read_report(items: Items, question: Question, caller: Caller | None = 
     """Read and group the totals, of one caller or of all. Raises StoreError."""
     groups: dict[tuple[str | None, ...], Counter[str]] = {}
     getters = [_getter(name) for name in question.by]
+
+    def add(row: Item) -> None:
+        group = groups.setdefault(tuple(get(row) for get in getters), Counter())
+        group.update({name: row[name] for name in COUNTS if name in row})
+
     read, truncated = 0, False
     for days in _batches(question.days, DAYS_AT_ONCE):
         if read >= MAX_ROWS:
             truncated = True
             break
-        for rows, more in await asyncio.gather(*(_rows_of_day(items, day, caller) for day in days)):
-            read, truncated = read + len(rows), truncated or more
-            for row in rows:
-                group = groups.setdefault(tuple(get(row) for get in getters), Counter())
-                group.update({name: row[name] for name in COUNTS if name in row})
+        for rows, more in await asyncio.gather(*(_add_day(items, day, caller, add) for day in days)):
+            read, truncated = read + rows, truncated or more
     total: Counter[str] = Counter()
     for counts in groups.values():
         total.update(counts)
@@ -131,16 +133,23 @@ async def read_report(items: Items, question: Question, caller: Caller | None = 
     return Report(question, ordered[:MAX_GROUPS], total, truncated or len(ordered) > MAX_GROUPS)
 
 
-async def _rows_of_day(items: Items, day: str, caller: Caller | None) -> tuple[list[Item], bool]:
-    """Return the items of a day, and whether there are more."""
+async def _add_day(
+    items: Items, day: str, caller: Caller | None, add: Callable[[Item], None]
+) -> tuple[int, bool]:
+    """Pass the items of a day to `add`, and return their number, and whether there are more.
+
+    Few are in memory at once: with the tags that callers choose, the items of some days are hundreds of
+    megabytes.
+    """
     prefix = id_prefix(day, *caller) if caller else ""
     ids = await items.query(INDEX, (INDEX, day), prefix=prefix, limit=ROWS_A_DAY + 1)
-    rows: list[Item] = []
+    added = 0
     for some in _batches(ids[:ROWS_A_DAY], ROWS_AT_ONCE):
-        rows += (await items.get_many(some)).values()
-    if caller:  # a second look at whose they are
-        rows = [row for row in rows if (row["project"], row["key"]) == caller]
-    return rows, len(ids) > ROWS_A_DAY
+        for row in (await items.get_many(some)).values():
+            if caller is None or (row["project"], row["key"]) == caller:  # a second look at whose it is
+                add(row)
+                added += 1
+    return added, len(ids) > ROWS_A_DAY
 
 
 def _batches(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
