@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import quote
 
+from handler.store.usage_totals import id_part
 from rules import AppliedLimit, BudgetRecord, Candidate, Decision, Facts, LimitRecord
 
 LONGEST_BUCKET = 64  # characters of a value in the id of a counter; a longer one is hashed
@@ -33,7 +34,7 @@ class Counter:
     def __post_init__(self) -> None:
         record = self.record
         parts = ("count", self.window, record.kind, record.unit, record.id, self.bucket)
-        object.__setattr__(self, "id", "/".join(quote(part, "", errors="surrogatepass") for part in parts))
+        object.__setattr__(self, "id", "/".join(map(id_part, parts)))
 
     @property
     def limit(self) -> int:

@@ -39,7 +39,7 @@ class KnownCounter:
     hits: int = 0
     seen_at: float = 0.0
     rate: float = 0.0  # hits per second
-    full_until: float = 0.0  # nothing was left of a counter of requests: it is not asked again before
+    full_until: float = 0.0  # it refused a request: it is not asked before for more than is left
     spent_until: float = 0.0  # a budget that refused is not asked again before
     lease: Lease | None = None
 
@@ -89,6 +89,11 @@ class KnownCounters:
             return None
         lease.free -= need
         return lease
+
+    def lacks(self, counter: Counter, need: int) -> bool:
+        """Return True if the counter refused a request a moment ago, and has not so much left since."""
+        known = self.of(counter)
+        return known.full_until > self.now() and need > counter.limit - known.taken
 
     def add_lease(self, counter: Counter, slot: int | None, free: int) -> Lease | None:
         """Add to the lease of this counter. Returns the lease of another slot, which is to be given back."""

@@ -26,7 +26,7 @@ from rules import BudgetRecord, Candidate, Decision
 WAIT = 2.0  # seconds that a request waits for its counters
 MAX_ROUNDS = 4  # of one take, which meets changes of other instances
 MAX_COUNTERS = 10_000  # of one record and window, where callers choose the values of `each`
-FULL = 1.0  # seconds in which a counter of requests that refused one refuses others unasked
+FULL = 1.0  # seconds in which a counter that refused a request refuses others of that size unasked
 SPENT = 10.0  # seconds that a budget's `then` holds before the budget is asked again
 RETRY_AFTER = 1.0  # seconds, where the store fails and a record refuses then
 PROBLEM = "requests not counted"  # the log's message
@@ -35,11 +35,12 @@ Report = Callable[[str, dict[str, Any]], None]
 
 
 class Refused(Exception):
-    """A counter has not enough left. `item`: as it is stored; None if it was not read."""
+    """A counter has not enough left for what the request needs. `item`: as it is stored, if it was read."""
 
-    def __init__(self, counter: Counter, item: Item | None) -> None:
+    def __init__(self, counter: Counter, need: int, item: Item | None = None) -> None:
         super().__init__(counter.id)
         self.counter = counter
+        self.need = need
         self.item = item
 
 
@@ -89,8 +90,8 @@ class Ledger:
         rest = {counter: need for counter, need in needs.items() if counter not in drawn}
         try:
             for counter, need in rest.items():
-                if need > counter.limit or known.of(counter).full_until > self._now():
-                    raise Refused(counter, None)
+                if need > counter.limit or known.lacks(counter, need):
+                    raise Refused(counter, need)
             if rest:
                 await self._wait_for(reservation, rest)
         except BaseException:
@@ -195,12 +196,11 @@ class Ledger:
             fits = item["n"] <= counter.limit - need  # only the lease was too large
             if not fits and not await self._items.reclaim(counter, item):
                 self._note_refusal(counter, item)
-                raise Refused(counter, item)
+                raise Refused(counter, need, item)
 
     def _note_refusal(self, counter: Counter, item: Item) -> None:
         known, now = self._items.known.of(counter), self._now()
-        if not counter.reserves:
-            known.full_until = min(now + FULL, counter.ends)
+        known.full_until = min(now + FULL, counter.ends)
         if isinstance(counter.record, BudgetRecord) and counter.record.then is not None:
             known.spent_until = now + SPENT
         self._watcher.exhausted(counter, item)

@@ -43,9 +43,9 @@ class Alerts:
     def exhausted(self, counter: Counter, item: Item) -> None:
         """Start the last alert, of a counter that refused a request. `used` may never reach the limit.
 
-        If much less is used, other requests have reserved the rest and will give most of it back.
+        If less than half is used, other requests have reserved the rest and will give most of it back.
         """
-        if level(counts.used(item), counter.limit) >= LEVELS[-2]:
+        if level(counts.used(item), counter.limit) >= LEVELS[0]:
             self._reach(counter, item, LEVELS[-1])
 
     async def settle(self, seconds: float) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from math import ceil
 
-from handler.access.counters import Counter
 from handler.access.ledger import Refused
 from handler.access.reservation import Reservation, Use
 from handler.answers.costs import cost_of
@@ -20,7 +20,7 @@ from handler.gateway.admission import AdmittedRequest, redecide
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
 from handler.relay.call import Call
-from rules import BudgetRecord, Candidate, Rejection
+from rules import NANO, BudgetRecord, Candidate, Rejection
 
 
 async def reserve(
@@ -51,7 +51,7 @@ async def reserve(
             return await _cover_first(gateway, reservation, call, entry)
         except Refused as refused:
             record = refused.counter.record
-            error = refusal_error(refused.counter, gateway.now())
+            error = refusal_error(refused, gateway.now())
             if not isinstance(record, BudgetRecord):
                 raise error from refused
             if record.then is None or record.id in known_spent:
@@ -87,7 +87,7 @@ async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, e
         try:
             await ledger.cover(reservation, candidates, uses_of(wasted))
         except (Refused, Unavailable) as error:
-            refusal = error if isinstance(error, Unavailable) else refusal_error(error.counter, gateway.now())
+            refusal = error if isinstance(error, Unavailable) else refusal_error(error, gateway.now())
             raise LimitReached(
                 refusal.message, status=refusal.status, type=refusal.type, code=refusal.code
             ) from error
@@ -103,13 +103,18 @@ def uses_of(spent: Iterable[WastedUsage]) -> tuple[Use, ...]:
     )
 
 
-def refusal_error(counter: Counter, now: datetime) -> GatewayError:
+def refusal_error(refused: Refused, now: datetime) -> GatewayError:
     """Return the error of a request that a counter refuses."""
-    record, wait = counter.record, max(1, ceil(counter.ends - now.timestamp()))
-    each = f" for each {record.each}" if record.each else ""
+    counter, record, need = refused.counter, refused.counter.record, refused.need
+    per, final = f"a {record.per}" + (f" for each {record.each}" if record.each else ""), need > counter.limit
+    headers = {"x-should-retry": "false"}
     if isinstance(record, BudgetRecord):
-        message = f"The budget {record.id} of ${record.usd:f} a {record.per}{each} is used up."
-        return BudgetExceeded(message, headers={"x-should-retry": "false"})
-    what = f"{record.amount} {record.unit} a {record.per}{each}"
-    message = f"The limit {record.id} of {what} is used up. It is renewed in {wait} s."
-    return RateLimited(message, retry_after=wait)
+        cost = f"{Decimal(need) / NANO:f}"
+        why = f"is less than this request may cost, ${cost}: lower max_tokens" if final else "is used up"
+        return BudgetExceeded(f"The budget {record.id} of ${record.usd:f} {per} {why}.", headers=headers)
+    limit = f"The limit {record.id} of {record.amount} {record.unit} {per}"
+    if final:
+        message = f"{limit} is less than this request may use, {need}: lower max_tokens."
+        return RateLimited(message, headers=headers)
+    wait = max(1, ceil(counter.ends - now.timestamp()))
+    return RateLimited(f"{limit} is used up. It is renewed in {wait} s.", retry_after=wait)

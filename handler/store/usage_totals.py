@@ -156,7 +156,7 @@ class UsageTotals:
         day, project = total.day, total.row.project
         item = await self.items.update(
             Update(
-                f"usage/{day}/{_part(project)}/rows",
+                f"usage/{day}/{id_part(project)}/rows",
                 "SET #expires_at = :expires_at ADD #rows :one",
                 names={"expires_at": "expires_at", "rows": "rows"},
                 values={"expires_at": _expiry(day), "one": 1},
@@ -189,7 +189,7 @@ def clean_name(text: str) -> str:
 
 def id_prefix(day: str, project: str, key: str) -> str:
     """Return the beginning of the ids of a key's items, and of no other's."""
-    return f"usage/{day}/{_part(project)}/{_part(key)}/"
+    return f"usage/{day}/{id_part(project)}/{id_part(key)}/"
 
 
 def row_id(day: str, row: UsageRow, shard: int) -> str:
@@ -197,7 +197,7 @@ def row_id(day: str, row: UsageRow, shard: int) -> str:
     return f"{id_prefix(day, row.project, row.key)}{sha256(others.encode()).hexdigest()[:32]}/{shard}"
 
 
-def _part(name: str) -> str:
+def id_part(name: str) -> str:
     """Return a name as a part of an id: no other name has the same one, and it holds no slash."""
     part = quote(name, safe="", errors="surrogatepass")
     long = len(part) > LONGEST_PART  # quote never yields "="

@@ -118,6 +118,35 @@ async def test_a_then_without_override_yields_to_a_named_model(scene: Scene) -> 
     assert (await chat(gateway, model="auto")).headers["x-sluice-model"] == "up/spare"
 
 
+@pytest.mark.parametrize(
+    ("record", "fields", "message"),
+    [
+        pytest.param(
+            limit(requests=None, tokens=100),
+            {"max_tokens": 200},
+            "tokens a minute is less than this request may use, 205: lower max_tokens.",
+            id="tokens",
+        ),
+        pytest.param(
+            budget(),
+            {"max_tokens": 200},
+            "a month is less than this request may cost, $0.000405: lower max_tokens.",
+            id="dollars",
+        ),
+    ],
+)
+async def test_a_request_that_never_fits_is_refused_with_the_reason(
+    scene: Scene, record: Json, fields: Json, message: str
+) -> None:
+    gateway = scene.gateway({name: value for name, value in record.items() if value is not None})
+    response = await chat(gateway, **fields)
+    assert response.status in (402, 429)
+    assert response.json["error"]["message"].endswith(message)
+    assert response.headers["x-should-retry"] == "false"
+    assert "retry-after" not in response.headers
+    assert (await chat(gateway)).status == 200
+
+
 async def test_the_provider_of_a_then_refuses_what_it_refuses_otherwise(scene: Scene) -> None:
     strict = provider(scene.upstream.url, id="strict", quirks={"refuse": ["plugins"]})
     then = budget(usd=1e-9, then={"model": "strict/spare", "override": True})

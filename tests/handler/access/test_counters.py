@@ -94,6 +94,12 @@ def test_a_hostile_value_has_an_id_of_its_own_that_dynamodb_takes(value: str) ->
     assert mine.census_id == other.census_id
 
 
+def test_a_long_name_of_a_record_makes_an_id_that_dynamodb_takes() -> None:
+    (mine,), (other,) = (counters(limit("é" * 500 + end, each="user"), "a") for end in "xy")
+    assert mine.id != other.id
+    assert len(mine.id) < MAX_ID
+
+
 def test_absent_values_share_a_counter() -> None:
     first, second, named = counters(limit(each="user"), None, None, "None")
     assert first == second != named

@@ -114,7 +114,7 @@ async def test_a_lease_serves_requests_although_the_counter_has_refused_one(tabl
     known = known_of(ledger)
     known.rate = 30.0
     await admit(ledger, decision([record]))  # takes three
-    known.full_until = now() + 60
+    known.full_until, known.taken = now() + 60, 5000
     admitted = [await admit(ledger, decision([record])) is not None for _ in range(3)]
     assert admitted == [True, True, False]
 

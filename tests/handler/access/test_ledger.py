@@ -360,6 +360,25 @@ async def test_a_budget_is_overshot_by_what_estimates_were_short_and_no_further(
     assert overshoots == [in_flight * short] * 4
 
 
+async def test_refusals_within_a_second_write_once_unless_less_is_needed(table: Table) -> None:
+    (ledger,) = ledgers(table, 1)
+    tried: list[str] = []
+
+    async def note(when: str, method: str) -> None:
+        tried.extend([method] if when == "before" else [])
+
+    record = budget(100)
+    first = await admit(ledger, decision([record], candidate(cost=80)))
+    assert first is not None
+    ledger._store.hook = note  # type: ignore[attr-defined]
+    for _ in range(5):
+        assert await admit(ledger, decision([record], candidate(cost=50))) is None
+    assert tried == ["update"]
+    assert await admit(ledger, decision([record], candidate(cost=20))) is not None
+    await settle(ledger, first, use(candidate(), nano=10))
+    assert await admit(ledger, decision([record], candidate(cost=50))) is not None, "it was given back"
+
+
 # Mid-call.
 
 

@@ -93,7 +93,8 @@ async def test_an_alert_follows_from_what_is_used(item: dict[str, Any], percents
     [
         pytest.param({"n": 900}, [50, 80, 100], id="of which 90 % are used"),
         pytest.param({"n": 900, "r5": 900}, [], id="of which all is reserved"),
-        pytest.param({"n": 900, "r5": 101}, [], id="of which nearly 80 % are used"),
+        pytest.param({"n": 900, "r5": 400}, [50, 80, 100], id="of which half is used"),
+        pytest.param({"n": 900, "r5": 401}, [], id="of which less than half is used"),
     ],
 )
 async def test_a_refusal_announces_that_a_budget_is_used_up(
