@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from math import ceil
 
+from handler.access.counters import Counter
 from handler.access.ledger import Refused
 from handler.access.reservation import Reservation, Use
 from handler.answers.costs import cost_of
@@ -70,9 +71,7 @@ async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, e
             await ledger.cover(reservation, [candidate])
         except Refused as error:
             refused.append(error)
-            why = f"{error.counter.record.kind} {error.counter.record.id} is used up"
-            limit = next(limit for counter, limit in reservation.counters if counter == error.counter)
-            skipped |= {id: Rejection(id, why) for id in limit.candidates}
+            skipped |= _rejections(reservation, error.counter, candidate, call)
         else:
             break
     else:
@@ -93,6 +92,20 @@ async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, e
             ) from error
 
     return replace(call, reserve=cover)
+
+
+def _rejections(
+    reservation: Reservation, counter: Counter, refused: Candidate, call: Call
+) -> dict[str, Rejection]:
+    """Return by id the candidates that a counter refuses as well: all, if a `then` chooses instead."""
+    record = counter.record
+    limit = next(limit for other, limit in reservation.counters if other == counter)
+    least = 0 if isinstance(record, BudgetRecord) and record.then is not None else counter.need(refused)
+    return {
+        each.id: Rejection(each.id, f"{record.kind} {record.id} is used up")
+        for each in call.decision.candidates
+        if each.id in limit.candidates and counter.need(each) >= least
+    }
 
 
 def uses_of(spent: Iterable[WastedUsage]) -> tuple[Use, ...]:

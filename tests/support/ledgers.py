@@ -126,14 +126,15 @@ def counted(table: Table) -> dict[str, int]:
     """By record id, what is taken from its counters together."""
     total: dict[str, int] = {}
     for id, item in table.items.items():
-        record = id.split("/")[4]
-        if not id.endswith("/%28counters%29"):
+        if id.startswith("count/") and not id.endswith("/%28counters%29"):
+            record = id.split("/")[4]
             total[record] = total.get(record, 0) + int(item["n"])
     return total
 
 
 def reserved(table: Table) -> int:
-    return sum(sum(counts.reserved(item).values()) for item in table.items.values())
+    items = (item for id, item in table.items.items() if id.startswith("count/"))
+    return sum(sum(counts.reserved(item).values()) for item in items)
 
 
 class Round:
