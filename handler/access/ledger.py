@@ -193,7 +193,7 @@ class Ledger:
             if item is None:
                 continue
             self._items.note(counter, item)
-            fits = item["n"] <= counter.limit - need  # only the lease was too large
+            fits = item.get("n", counter.limit) <= counter.limit - need  # only the lease was too large
             if not fits and not await self._items.reclaim(counter, item):
                 self._note_refusal(counter, item)
                 raise Refused(counter, need, item)

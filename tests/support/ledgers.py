@@ -138,13 +138,16 @@ def reserved(table: Table) -> int:
 
 
 class Round:
-    """Requests of several users at once, under two limits and a budget: all follows from `seed`."""
+    """Requests of several users at once, under two limits and a budget: all follows from `seed`.
 
-    def __init__(self, seed: int) -> None:
+    requests: the most of them. single: under one of the limits only.
+    """
+
+    def __init__(self, seed: int, *, requests: int = 40, single: bool = False) -> None:
         chance = random.Random(seed)
         self.instances = chance.randint(1, 5)
         users = [f"u{n}" for n in range(chance.randint(1, 6))]
-        self.users = [chance.choice(users) for _ in range(chance.randint(1, 40))]
+        self.users = [chance.choice(users) for _ in range(chance.randint(1, requests))]
         self.each = chance.choice(["user", "session", "tag.team"])
         self.most, self.most_each, self.affordable = (chance.randint(1, 30) for _ in range(3))
         self.tokens, self.cost = chance.randint(1, 900), chance.randint(1, 10**6)
@@ -156,6 +159,9 @@ class Round:
             limit("each", each=self.each, **per_value),
             budget(self.affordable * self.cost + chance.randrange(self.cost)),
         ]
+        if single:
+            self.records = [limit("each", each=self.each, requests=self.most_each)]
+            self.most = self.affordable = requests
 
     @property
     def admitted(self) -> int:
