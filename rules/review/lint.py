@@ -15,9 +15,17 @@ from rules.catalog.model_names import ModelNames, names_of
 from rules.catalog.name_resolution import NameResolver, is_valid_name
 from rules.catalog.suggestions import intended_id, similar_names
 from rules.facts.facts import fact_type
+from rules.preference import RESERVED_OUTPUT
 from rules.records.base import EnforcedRecord, Record
 from rules.records.conditions import Condition
-from rules.records.kinds import AccessRecord, AliasRecord, BudgetRecord, ModelRecord, RouteRecord
+from rules.records.kinds import (
+    AccessRecord,
+    AliasRecord,
+    BudgetRecord,
+    LimitRecord,
+    ModelRecord,
+    RouteRecord,
+)
 from rules.records.patterns import compile_pattern
 from rules.ruleset import RuleSet, goes_first
 
@@ -66,6 +74,7 @@ def find_warnings(
             *_check_models(record, known),
             *_check_patterns(record, known),
             *_check_price(record),
+            *_check_limit(record),
         ]
         problems += _check_scope(record, keys) if keys else ()
         warnings += [RuleWarning(record.kind, record.id, field, problem) for field, problem in problems]
@@ -181,6 +190,17 @@ def _check_price(record: Record) -> Iterator[FieldProblem]:
                 yield path + part, "is below $0.001 per million tokens: is it the price of one token?"
             elif nano > HIGHEST_PRICE:
                 yield path + part, "is above $5000 per million tokens: prices are dollars per million tokens"
+
+
+def _check_limit(record: Record) -> Iterator[FieldProblem]:
+    """Find limits that refuse most requests, and alerts that are not sent."""
+    if isinstance(record, LimitRecord) and record.tokens and record.tokens <= RESERVED_OUTPUT:
+        yield (
+            "tokens",
+            f"refuses requests that do not limit their output: each reserves {RESERVED_OUTPUT} and its input",
+        )
+    if isinstance(record, LimitRecord | BudgetRecord) and (record.notify or "").startswith("http:"):
+        yield "notify", "is not https, so alerts are sent only where SLUICE_PRIVATE_UPSTREAMS is set"
 
 
 class _KnownNames:

@@ -165,6 +165,16 @@ BEHIND = "`record`: never applies: route/a goes first"
             "`provider`: no built-in provider and no provider record is called 'corp'",
             id="a model without a provider",
         ),
+        pytest.param(
+            [{"kind": "limit", "id": "t", "tokens": 4096, "per": "minute"}],
+            "`tokens`: refuses requests that do not limit their output: each reserves 4096 and its input",
+            id="a limit that is smaller than what a request reserves",
+        ),
+        pytest.param(
+            [{"kind": "budget", "id": "b", "usd": 5, "per": "day", "notify": "http://hooks/x"}],
+            "`notify`: is not https, so alerts are sent only where SLUICE_PRIVATE_UPSTREAMS is set",
+            id="an address that is not https",
+        ),
     ],
 )
 def test_a_record_without_effect_has_a_warning(records: list[Item], line: str) -> None:
