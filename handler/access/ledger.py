@@ -19,7 +19,7 @@ from handler.errors import Unavailable
 from handler.store import counts
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, safe_message
-from handler.store.dynamodb import StoreError
+from handler.store.dynamodb import PARSE_ERRORS, StoreError
 from handler.store.items import ConditionFailed, Items, StoreBusy, Update
 from rules import BudgetRecord, Candidate, Decision
 
@@ -137,7 +137,7 @@ class Ledger:
         try:
             async with asyncio.timeout(WAIT):
                 await asyncio.shield(task)
-        except (StoreError, TimeoutError) as error:
+        except (StoreError, TimeoutError, *PARSE_ERRORS) as error:  # an item that a person edited, too
             self._failed(error)
             if any(counter.record.on_store_failure == "refuse" for counter in needs):
                 raise Unavailable(

@@ -1,6 +1,6 @@
 """Settles counters when a request has ended: adds what it used, and gives back the rest of its reservation.
 
-What the store does not take is kept, and written with a later settlement.
+What the store does not take is kept, and written after a later settlement that it takes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from handler.access.counters import Counter
 from handler.access.reservation import Reservation, Use, used_of
 from handler.store import counts
 from handler.store.background import BackgroundTasks
-from handler.store.dynamodb import StoreError
+from handler.store.dynamodb import PARSE_ERRORS, StoreError
 from handler.store.items import ConditionFailed, StoreBusy
 from rules import AppliedLimit
 
 MAX_ROUNDS = 4  # of one settlement, which meets changes of other instances
 MAX_UNWRITTEN = 1000
+RETRIED = 20  # of them, after one settlement: a store that begins to work again is not flooded
 
 
 class Settlement(NamedTuple):
@@ -66,10 +67,10 @@ class Settlements:
 
     async def _settle(self, reservation: Reservation, used: Sequence[Use]) -> None:
         await asyncio.gather(*reservation.tasks, return_exceptions=True)
-        unwritten = [*self._unwritten]
-        self._unwritten.clear()
         new = (self._settlement(reservation, counter, limit, used) for counter, limit in reservation.counters)
-        await self._finish([*unwritten, *(settlement for settlement in new if settlement)])
+        if await self._finish(settlement for settlement in new if settlement):
+            count = min(RETRIED, len(self._unwritten))
+            await self._finish([self._unwritten.popleft() for _ in range(count)])
 
     def _settlement(
         self, reservation: Reservation, counter: Counter, limit: AppliedLimit, used: Sequence[Use]
@@ -94,15 +95,18 @@ class Settlements:
             Settlement(counter, change, released, new_write()) if change or any(released.values()) else None
         )
 
-    async def _finish(self, settlements: Iterable[Settlement]) -> None:
-        await asyncio.gather(*(self._write_or_keep(settlement) for settlement in settlements))
+    async def _finish(self, settlements: Iterable[Settlement]) -> bool:
+        """Write settlements, or keep them. Returns True if all are written."""
+        return all(await asyncio.gather(*map(self._write_or_keep, settlements)))
 
-    async def _write_or_keep(self, settlement: Settlement) -> None:
+    async def _write_or_keep(self, settlement: Settlement) -> bool:
         try:
             await self._write(settlement)
-        except StoreError as error:
+        except (StoreError, *PARSE_ERRORS) as error:
             self._unwritten.append(settlement)
             self._failed(error)
+            return False
+        return True
 
     async def _write(self, settlement: Settlement) -> None:
         counter, change, released, write = settlement

@@ -264,6 +264,7 @@ ALWAYS = range(1, 100)
         pytest.param(Failing(BUSY, *range(1, 6)), ("admitted", "admitted"), id="throttled five times"),
         pytest.param(Failing(BUSY, *ALWAYS), ("allowed", "refused"), id="throttled all the time"),
         pytest.param(Failing(DOWN, *ALWAYS), ("allowed", "refused"), id="down"),
+        pytest.param(Failing(TypeError(), *ALWAYS), ("allowed", "refused"), id="an item that cannot be read"),
         pytest.param(Failing(1.9, *ALWAYS), ("admitted", "admitted"), id="slow"),
         pytest.param(Failing(2.1, *ALWAYS), ("allowed", "refused"), id="slower than a request waits"),
         pytest.param(

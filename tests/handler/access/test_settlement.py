@@ -116,6 +116,20 @@ async def test_the_number_of_unwritten_settlements_is_bounded(monkeypatch: pytes
     assert len(scene.settlements._unwritten) == 3
 
 
+async def test_a_store_that_is_down_gets_no_earlier_settlements_and_one_that_works_again_only_some() -> None:
+    scene = Scene(others=100)
+    scene.down = StoreError("down")
+    for _ in range(100):
+        scene.settlements.give_back(scene.counter, SLOT, 1)
+    await scene.settlements.finish(60)
+    tried = len(scene.errors)
+    await scene.settle(20)
+    assert len(scene.errors) == tried + 1
+    scene.down, scene.reservation = None, scene.open()
+    await scene.settle(0)
+    assert len(scene.settlements._unwritten) == 101 - settlement_module.RETRIED
+
+
 async def test_a_lease_is_given_back_from_its_own_slot() -> None:
     scene = Scene(others=30)
     scene.settlements.give_back(scene.counter, SLOT, 30)
