@@ -26,7 +26,8 @@ ONLY_IN = {
     "botocore": ("handler.store.dynamodb", "handler.upstream.signing", "handler.wire.eventstream"),
     "starlette": ("handler.app", "handler.endpoints."),
     "mangum": ("handler.runtime.",),
-    "moto": ("handler.local.serve",),
+    "moto": ("handler.local.database",),
+    "werkzeug": ("handler.local.database",),
     "uvicorn": ("handler.local.serve",),
     "yaml": ("handler.local.create_tables",),
 }

@@ -12,13 +12,14 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 import uvicorn
 
 from handler.local.banner import EMBEDDED_BUCKET, Run, banner, base_url
 from handler.local.create_tables import create_bucket, create_tables
+from handler.local.database import LOOPBACK, serve_database
 from handler.local.demo.server import create_demo
 from handler.local.rule_watch import watch_rules
 from handler.local.seeding import SeedResult, Seeds, read_seeds, store_seeds
@@ -31,7 +32,6 @@ from handler.store.dynamodb import StoreError, call_aws, create_client, is_loopb
 from rules.review import lint
 from rules.review.command_line import InvalidInput
 
-LOOPBACK = "127.0.0.1"
 GRACE = 10  # seconds that running requests have after a signal
 START_TIMEOUT = 30  # seconds for an answer of DynamoDB: the embedded one starts slowly on a busy machine
 KEEP_ALIVE = 75  # seconds; longer than clients keep idle connections, so that none closes under a request
@@ -55,8 +55,9 @@ async def _serve(settings: Settings, seeds: Seeds, listener: socket.socket) -> N
     # The gateway logs its own failures, and echo-cut drops its connections on purpose.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     stopped = _stop_on_signals()
-    embedded = not settings.dynamodb_endpoint
-    with _dynamodb(settings.dynamodb_endpoint) as endpoint:
+    configured = settings.dynamodb_endpoint
+    embedded = not configured
+    with nullcontext(configured) if configured else serve_database() as endpoint:
         local = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "SLUICE_PRIVATE_UPSTREAMS": "1"}
         if embedded and settings.bucket is None:  # the embedded server has an S3, too
             local |= {"AWS_ENDPOINT_URL_S3": endpoint, "SLUICE_BUCKET": EMBEDDED_BUCKET}
@@ -108,24 +109,6 @@ def _prepare_tables(settings: Settings, seeds: Seeds, *, embedded: bool) -> tupl
         create_bucket(create_client(settings, service="s3", read_timeout=START_TIMEOUT), EMBEDDED_BUCKET)
     seeded = store_seeds(dynamodb, settings, seeds, examples=embedded, report=_print_error)
     return seeded, str(dynamodb.meta.region_name)
-
-
-@contextmanager
-def _dynamodb(endpoint: str | None) -> Iterator[str]:
-    """Yield the endpoint, or without one that of a DynamoDB in this process."""
-    if endpoint:
-        yield endpoint
-        return
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
-    server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
 
 
 @asynccontextmanager
