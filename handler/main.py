@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from handler.access.auth import Auth
 from handler.app import create_app
-from handler.content.content_log import ContentLog
 from handler.gateway.lifecycle import Gateway
 from handler.gateway.policy import Policies
 from handler.log import Log, json_lines, problem_line
@@ -23,7 +22,6 @@ from handler.relay.attempts import Relay
 from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings, read_settings
-from handler.store.bucket import Bucket, open_bucket
 from handler.store.dynamodb import create_client
 from handler.store.snapshot import Snapshot
 from handler.store.tables import Store
@@ -35,7 +33,9 @@ from handler.upstream.signing import Signer
 
 if TYPE_CHECKING:
     from handler.access.ledger import Ledger
+    from handler.content.content_log import ContentLog
     from handler.gateway.response_cache import ResponseCache
+    from handler.store.bucket import Bucket
 
 Report = Callable[[str, Mapping[str, Any]], None]
 
@@ -78,7 +78,7 @@ def _gateway(
 
     signer = Signer()
     credentials = _credentials(settings, signer, report, clock)
-    bucket = open_bucket(settings)
+    bucket = _open_bucket(settings)
     cooldown = Cooldown(now)
     shared_cooldown = SharedCooldown(cooldown, store, report=report, now=now)
     snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=shared_cooldown.refresh)
@@ -90,12 +90,12 @@ def _gateway(
         cooldown=cooldown,
         shared_cooldown=shared_cooldown,
         usage=UsageTotals(store.state, now=now, report=report),
-        content_log=ContentLog(bucket, report=report, now=now),
         relay=_relay(client, credentials, cooldown, clock),
         log=log,
         now=lambda: datetime.fromtimestamp(now(), UTC),
         clock=clock,
         random=random.random,
+        open_content_log=lambda: _open_content_log(bucket, report, now),
         open_response_cache=lambda: _open_response_cache(bucket, store, report, clock, now),
         open_ledger=lambda: _open_ledger(settings, store, client, log, report, clock, now),
     )
@@ -130,6 +130,20 @@ def _open_ledger(
     return Ledger(
         store.state, now=now, watcher=Alerts(store.state, log=log, send=notifier.send), report=report
     )
+
+
+def _open_bucket(settings: Settings) -> Bucket | None:
+    if settings.bucket is None:
+        return None
+    from handler.store.bucket import open_bucket  # few gateways have one: not at a cold start
+
+    return open_bucket(settings)
+
+
+def _open_content_log(bucket: Bucket | None, report: Report, now: Callable[[], float]) -> ContentLog:
+    from handler.content.content_log import ContentLog  # only `log` records need it
+
+    return ContentLog(bucket, report=report, now=now)
 
 
 def _open_response_cache(

@@ -13,7 +13,6 @@ from typing import Any
 from starlette.requests import Request
 
 from handler.access.keys import Key
-from handler.content.tag_edits import FIELDS
 from handler.endpoints.http import read_body
 from handler.endpoints.response import Response, json_response
 from handler.errors import InvalidRequest, Json, Unavailable
@@ -49,6 +48,8 @@ REPORT = shape(
 
 
 def _field(value: Any) -> None:
+    from handler.content.tag_edits import FIELDS  # few requests need it: not at a cold start
+
     text(value)
     if value not in FIELDS and not (value.startswith("tags.") and 6 <= len(value) <= 69):
         raise InvalidValue(f"expected {', '.join(FIELDS)} or tags.<name>")

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from handler.access.auth import Auth
-from handler.content.content_log import ContentLog
 from handler.errors import GatewayError
 from handler.gateway.policy import Policies
 from handler.log import Log
@@ -23,6 +22,7 @@ from handler.store.usage_totals import UsageTotals
 
 if TYPE_CHECKING:
     from handler.access.ledger import Ledger
+    from handler.content.content_log import ContentLog
     from handler.gateway.response_cache import ResponseCache
 
 COUNTING = 10.0  # seconds that counting what a request used may take
@@ -40,13 +40,14 @@ class Gateway:
     shared_cooldown: SharedCooldown
     usage: UsageTotals
     relay: Relay
-    content_log: ContentLog
     log: Log
     now: Callable[[], datetime]  # UTC
     clock: Callable[[], float]  # monotonic seconds
     random: Callable[[], float]  # 0 <= random < 1
+    open_content_log: Callable[[], ContentLog]
     open_response_cache: Callable[[], ResponseCache]
     open_ledger: Callable[[], Ledger]
+    _content_log: ContentLog | None = None
     _response_cache: ResponseCache | None = None
     _ledger: Ledger | None = None
 
@@ -56,6 +57,13 @@ class Gateway:
         if self._ledger is None:
             self._ledger = self.open_ledger()
         return self._ledger
+
+    @property
+    def content_log(self) -> ContentLog:
+        """The content log, made when a `log` record applies for the first time."""
+        if self._content_log is None:
+            self._content_log = self.open_content_log()
+        return self._content_log
 
     @property
     def response_cache(self) -> ResponseCache:
@@ -91,8 +99,10 @@ class Gateway:
     async def settle(self) -> None:
         """Wait a limited time for background work, because Lambda freezes the instance between requests."""
         policies = (self.policies.snapshot, self.policies.credentials)
-        background = (self.auth, *policies, self.shared_cooldown, self.usage, self.content_log)
+        background = (self.auth, *policies, self.shared_cooldown, self.usage)
         settling = [each.settle(SETTLING) for each in background]
+        if self._content_log is not None:
+            settling.append(self._content_log.settle(SETTLING))
         if self._response_cache is not None:
             settling.append(self._response_cache.settle(SETTLING))
         if self._ledger is not None:

@@ -43,6 +43,8 @@ class BackgroundTasks:
 
     async def settle(self, seconds: float) -> None:
         """Wait at most `seconds` for all tasks, including those that start meanwhile."""
+        if not self._tasks:  # nearly always: a time limit would cost more than the rest
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._tasks:

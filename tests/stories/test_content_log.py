@@ -34,7 +34,7 @@ def start(
     made = start_gateway(
         [provider(upstream.url), model("up/m", price={"input": 1, "output": 2}), *records], now=lambda: NOON
     )
-    made.gateway.content_log = ContentLog(
+    made.gateway.open_content_log = lambda: ContentLog(
         bucket or Bucket(NAME, lambda: client),
         report=lambda message, fields: made.lines.append({"level": "ERROR", "message": message, **fields}),
         now=lambda: NOON,

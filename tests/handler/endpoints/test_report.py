@@ -28,7 +28,8 @@ def client() -> Iterator[Any]:
 
 def start(client: Any, *records: Json) -> RunningGateway:
     made = start_gateway(records)
-    made.gateway.content_log = ContentLog(Bucket(NAME, lambda: client), report=lambda *_: None, now=time.time)
+    bucket = Bucket(NAME, lambda: client)
+    made.gateway.open_content_log = lambda: ContentLog(bucket, report=lambda *_: None, now=time.time)
     return made
 
 
