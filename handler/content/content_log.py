@@ -28,7 +28,7 @@ MAX_WAITING = 64_000_000  # bytes of entries that wait to be written
 # Fields of a request's log line that entries do not have.
 _NOT_IN_ENTRIES = frozenset({"level", "message", "source_ip", "user_agent"})
 # Fields that hold what clients, or models, wrote.
-_CONTENT = ("request", "answer", "tags", "user", "session", "agent", "error")
+_CONTENT = ("request", "answer", "tags", "user", "session", "agent", "error", "attempts")
 
 
 class ContentLog:
