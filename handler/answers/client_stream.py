@@ -28,7 +28,7 @@ from handler.wire import sse
 from handler.wire.framing import FRAMINGS
 from handler.wire.json_memory import SMALL, escape_emoji, is_too_large
 from handler.wire.splice import dump, splice
-from rules import Candidate
+from rules import BYTES_PER_TOKEN, Candidate
 
 MAX_SILENT = 32_000_000  # characters of events that bring the client nothing
 # A chunk of our own takes these from the one before it: SDKs believe the usage of the last chunk.
@@ -82,6 +82,7 @@ class ClientStream:
 
     content = sent = False  # the upstream brought content; some of it was new to the client
     usage: Usage | None = None  # as last reported
+    unseen_tokens = 0  # that the upstream may have written before its first content
     posted = False  # the request has gone out
     ended = False  # the answer is complete, or there is a failure
     failure: UpstreamError | None = None
@@ -143,7 +144,8 @@ class ClientStream:
 
     def used(self) -> Usage:
         """Return the usage so far, as reported or else estimated."""
-        return self.usage or estimated(input_tokens=self._input_tokens, output_bytes=self.content_bytes)
+        size = self.content_bytes + BYTES_PER_TOKEN * self.unseen_tokens
+        return self.usage or estimated(input_tokens=self._input_tokens, output_bytes=size)
 
     def _collect(self, step: Callable[[bytes, list[bytes]], None], data: bytes) -> bytes:
         frames: list[bytes] = []

@@ -11,10 +11,11 @@ from handler.answers.edits import whole
 from handler.answers.merge import MergedStream
 from handler.answers.replay import ReplayDecoder
 from handler.answers.resume import SentText, resumable
-from handler.answers.usage import estimated, is_given_up, output_bytes, usage_of
+from handler.answers.usage import Usage, estimated, is_given_up, output_bytes, usage_of
 from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
 from handler.providers.translator import StreamDecoder
 from handler.relay.call import Attempt
+from handler.relay.timeouts import unseen_output
 from handler.structured.checked_stream import CheckedStream
 from handler.structured.offered_tools import check_calls, offered_only
 from handler.structured.refused_modes import raise_if_mode_refused
@@ -23,6 +24,7 @@ from handler.upstream.client import Client, UpstreamResponse
 from handler.wire.json_memory import escape_emoji, is_too_large
 from handler.wire.sse import DONE
 from handler.wire.strict_json import decode
+from rules import BYTES_PER_TOKEN
 
 MAX_ANSWER = 10_000_000  # bytes of a whole answer
 MAX_ERROR = 1_000_000  # bytes of an error
@@ -46,12 +48,23 @@ async def send_and_read(attempt: Attempt, client: Client) -> Answer:
         if stream is not None and stream.content:
             attempt.wasted.append((attempt.candidate, stream.used()))
         elif sent and is_given_up(error) and (response is None or response.status < 400):
-            used = estimated(input_tokens=attempt.input_tokens, output_bytes=0)
-            attempt.wasted.append((attempt.candidate, used))
+            attempt.wasted.append((attempt.candidate, _given_up(attempt, error)))
         if isinstance(error, UpstreamError):
             error.dropped = attempt.request.dropped
             error.schema = attempt.schema.mode if attempt.schema else None
         raise
+
+
+def _given_up(attempt: Attempt, error: BaseException) -> Usage:
+    """Return the estimated usage of an attempt that is given up before any content.
+
+    A candidate that is silent until a time limit may be broken. One that is left may write a whole answer
+    meanwhile, or think, so that a client cannot use either for nothing.
+    """
+    seconds = attempt.stopwatch.clock() - attempt.limits.began
+    timed_out = isinstance(error, UpstreamError)
+    tokens = 0 if timed_out else unseen_output(attempt.call, attempt.candidate, seconds)
+    return estimated(input_tokens=attempt.input_tokens, output_bytes=BYTES_PER_TOKEN * tokens)
 
 
 async def closing_on_failure(attempt: Attempt, source: ByteSource, reading: Awaitable[Answer]) -> Answer:
@@ -221,6 +234,8 @@ async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStrea
         buffered += await read_frames(source, stream)
         if stream.content and first_token is None:
             first_token = source.ms / 1000
+            if isinstance(stream, ClientStream):
+                stream.unseen_tokens = unseen_output(attempt.call, attempt.candidate, first_token)
         if not stream.sent and len(buffered) > MAX_BUFFERED:
             raise _protocol_error("The provider's stream holds no content.", source.status)
     if stream.failure and (not stream.sent or len(buffered) <= most):

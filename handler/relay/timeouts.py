@@ -8,7 +8,7 @@ from rules import USUAL_OUTPUT, Candidate
 
 # Seconds, where no rule says otherwise. A model that reasons is silent for long before its first content.
 CONNECT, FIRST_TOKEN, FIRST_TOKEN_REASONING, IDLE, TOTAL = 5.0, 30.0, 180.0, 30.0, 600.0
-# Where fallbacks are named: the silence after which a hedge starts, and the tokens a second at which a whole
+# Where fallbacks are named: the silence after which a hedge starts; and the tokens a second at which a whole
 # answer is expected.
 HEDGE_AFTER, SPEED = 10.0, 75.0
 
@@ -51,6 +51,16 @@ def hedge_after(call: Call, candidate: Candidate) -> float | None:
         return None
     live = call.chat.stream and call.output_contract is None  # else the answer may come whole
     return HEDGE_AFTER if live else max(HEDGE_AFTER, _usual_output(call, candidate) / SPEED)
+
+
+def unseen_output(call: Call, candidate: Candidate, seconds: float) -> int:
+    """Return the tokens that a candidate may have written in so many seconds without content.
+
+    It may write a whole answer, or think; at most what is reserved for it.
+    """
+    if call.chat.stream and not _reasons(call, candidate):
+        return 0
+    return max(0, min(int(seconds * SPEED), candidate.tokens - call.decision.facts.input_tokens))
 
 
 def _usual_output(call: Call, candidate: Candidate) -> int:

@@ -6,19 +6,22 @@ handler/relay/response.py counts it, and handler/relay/subcalls.py that of sever
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from handler.answers.usage import WastedUsage
+from handler.answers.usage import Usage, WastedUsage
 from handler.errors import GatewayError
 from handler.relay.attempts import Relay
+from handler.relay.call import Call
 from handler.upstream.client import Client
+from rules import Model
 from tests.handler.relay.exchanges import BOTH
 from tests.handler.relay.test_subcalls import call_with_n
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, role, stream, whole
-from tests.support.running_relay import call
+from tests.support.running_relay import call, model
 from tests.support.scripted_transport import Script, ScriptedTransport, reply_with
 from tests.support.virtual_clock import clock, run
 
@@ -64,6 +67,44 @@ async def abandon(relay: Relay, seconds: float, chat_call: Any) -> list[Spent]:
 def test_a_client_that_leaves(script: Script, streamed: bool, expected: list[Spent]) -> None:
     relay = ScriptedTransport({"a": [script]}).relay()
     assert run(abandon(relay, 1.0, call("one/a", stream=streamed))) == expected
+
+
+def reserving(chat_call: Call, tokens: int) -> Call:
+    """The call, whose candidates use at most so many tokens."""
+    candidates = tuple(replace(each, tokens=tokens) for each in chat_call.decision.candidates)
+    return replace(chat_call, decision=replace(chat_call.decision, candidates=candidates))
+
+
+THINKING = model("one/a", can=["reasoning"])
+
+
+@pytest.mark.parametrize(
+    ("candidate", "script", "streamed", "tokens", "output"),
+    [
+        pytest.param("one/a", SILENT, False, 1000, 150, id="a whole answer is written meanwhile"),
+        pytest.param("one/a", SILENT, False, 105, 100, id="at most what is reserved"),
+        pytest.param("one/a", STALLED, True, 1000, 0, id="a stream without content"),
+        pytest.param(THINKING, STALLED, True, 1000, 150, id="a stream whose model may think"),
+    ],
+)
+def test_the_output_that_a_client_leaves_unseen(
+    candidate: str | Model, script: Script, streamed: bool, tokens: int, output: int
+) -> None:
+    relay = ScriptedTransport({"a": [script]}).relay()
+    chat_call = reserving(call(candidate, stream=streamed), tokens)
+    assert run(abandon(relay, 2.0, chat_call)) == [("one/a", IN, output)]
+
+
+def test_the_thinking_before_a_stream_that_the_client_leaves() -> None:
+    silent_first = reply_with(stream(role(), 2.0, chunk("x" * 40), Act.STALL))
+    relay = ScriptedTransport({"a": [silent_first]}).relay()
+
+    async def leave() -> Usage | None:
+        answer = await relay.complete(reserving(call(THINKING, stream=True), 1000))
+        await answer.aclose()
+        return answer.used
+
+    assert run(leave()) == Usage(input=IN, output=150 + 10, estimated=True)
 
 
 class Connecting(httpx.AsyncBaseTransport):
