@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import time
 import urllib.request
 from pathlib import Path
 
+from handler.settings import Settings
+from handler.store import counts
+from handler.store.attributes import deserialize_item
+from handler.store.dynamodb import create_client, scan
 from tests.support.serving import ROOT, serve_locally
 
 PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
@@ -32,9 +37,18 @@ def test_the_answers_are_those_of_the_page(tmp_path: Path) -> None:
             )
             with urllib.request.urlopen(request) as response:
                 seen.append(" ".join(response.headers.get(name, "") for name in names).strip())
+            _wait_until_counted(run.dynamodb)
         assert seen == printed.splitlines()
     logged = re.findall(r"budget first-key: (.*?) kind=", run.output)
     assert logged == re.findall(r"`(?:budget first-key: )?([^`]*used(?: up)?)`", SECTION)
+
+
+def _wait_until_counted(endpoint: str) -> None:
+    client = create_client(Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": endpoint}))
+    until = time.monotonic() + 30
+    while any(sum(counts.reserved(deserialize_item(item)).values()) for item in scan(client, "sluice-state")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_the_page_serves_the_file_that_it_shows() -> None:
