@@ -61,7 +61,7 @@ class ModelItems(Items):
         await self._carried_out([update], 1)
         return dict(self.items[update.id])
 
-    async def transact(self, updates: Sequence[Update]) -> None:
+    async def transact(self, updates: Sequence[Update], *, token: str | None = None) -> None:
         await self._carried_out(updates, 2)
 
     async def _carried_out(self, updates: Sequence[Update], units: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -46,17 +47,18 @@ class CounterItems:
 
     async def write(self, updates: Sequence[Update]) -> list[Item]:
         """Write all updates or none. Returns the new item; nothing for several, which are a transaction."""
+        token = secrets.token_hex(16)
         for pause in PAUSES:
             try:
-                return await self._write(updates)
+                return await self._write(updates, token)
             except StoreBusy:
                 await self._sleep(pause * (0.5 + self._jitter()))
-        return await self._write(updates)
+        return await self._write(updates, token)
 
-    async def _write(self, updates: Sequence[Update]) -> list[Item]:
+    async def _write(self, updates: Sequence[Update], token: str | None = None) -> list[Item]:
         if len(updates) == 1:
             return [await self._items.update(updates[0])]
-        await self._items.transact(updates)
+        await self._items.transact(updates, token=token)
         return []
 
     async def read(self, counters: Sequence[Counter]) -> list[tuple[Counter, Item]]:

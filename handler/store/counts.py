@@ -3,7 +3,8 @@
     n            requests, tokens or nano-dollars: used, and reserved by requests and leases
     hits         requests that were counted; how fast it grows shows how busy the counter is
     r<slot>      the part of `n` that is reserved until the end of that slot of SLOT seconds
-    w0 ... wf    the last writes: a write that the client sends twice counts once
+    w0 ... wf    the last writes, by the first digit of their ids: a write that is sent twice counts once,
+                 unless another one took its place meanwhile; transactions have tokens
     alert        the highest percentage that an alert was sent for
     alerted      the write that set it
     expires_at   when DynamoDB may delete the item

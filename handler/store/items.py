@@ -112,12 +112,14 @@ class Items:
         """Update one item and return all of it as it is now. Raises ConditionFailed and StoreBusy too."""
         return await self._run(lambda: self._update(update))
 
-    async def transact(self, updates: Sequence[Update]) -> None:
+    async def transact(self, updates: Sequence[Update], *, token: str | None = None) -> None:
         """Do all updates, or none. A call that is sent twice counts once. Raises as `update` does.
+
+        token: of calls with these updates that count once within ten minutes; at most 36 characters.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
         """
-        await self._run(lambda: self._transact(updates))
+        await self._run(lambda: self._transact(updates, token))
 
     async def delete(self, id: str) -> None:
         await self._run(lambda: self._call("delete_item", {"Key": serialize_item({"id": id})}))
@@ -179,10 +181,14 @@ class Items:
             raise _sorted(error) from error
         return deserialize_item(answer["Attributes"])
 
-    def _transact(self, updates: Sequence[Update]) -> None:
-        writes = [{"Update": update.arguments(self._table)} for update in updates]
+    def _transact(self, updates: Sequence[Update], token: str | None) -> None:
+        arguments: dict[str, Any] = {
+            "TransactItems": [{"Update": update.arguments(self._table)} for update in updates]
+        }
+        if token is not None:
+            arguments["ClientRequestToken"] = token
         try:
-            call_aws(self._client, "transact_write_items", {"TransactItems": writes})
+            call_aws(self._client, "transact_write_items", arguments)
         except StoreError as error:
             reasons = _response(error).get("CancellationReasons") or ()
             codes = [reason.get("Code") for reason in reasons]

@@ -33,6 +33,7 @@ class Table:
 
     items: dict[str, Item] = field(default_factory=dict)
     writes: int = 0
+    tokens: set[str | None] = field(default_factory=set)  # of transactions that were done
 
     def write(self, updates: Sequence[Update]) -> list[Item]:
         """Do all updates or none, and return the new items. Raises ConditionFailed."""
@@ -77,9 +78,13 @@ class AtomicItems(Items):
 
         return await self._atomic("update", write)
 
-    async def transact(self, updates: Sequence[Update]) -> None:
-        # The client sends a lost transaction with the same token again, so it is done once.
-        await self._atomic("transact", lambda: self.table.write(updates))
+    async def transact(self, updates: Sequence[Update], *, token: str | None = None) -> None:
+        def write() -> None:
+            if token is None or token not in self.table.tokens:
+                self.table.write(updates)
+                self.table.tokens.add(token)
+
+        await self._atomic("transact", write)
 
     def _try(self, update: Update) -> None:
         with suppress(ConditionFailed):

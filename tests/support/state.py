@@ -54,7 +54,7 @@ class RecordedItems(Items):
         await self.transact([update])
         return {}
 
-    async def transact(self, updates: Sequence[Update]) -> None:
+    async def transact(self, updates: Sequence[Update], *, token: str | None = None) -> None:
         self._check()
         self.updates += updates
 

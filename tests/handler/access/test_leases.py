@@ -13,10 +13,13 @@ from handler.access import leases as leases_module
 from handler.access.counters import Counter
 from handler.access.leases import KnownCounter, KnownCounters, Lease
 from handler.access.ledger import Ledger
+from handler.access.reservation import Reservation
 from handler.store import counts
 from tests.support.atomic_items import Table
 from tests.support.ledgers import (
+    Limit,
     admit,
+    budget,
     candidate,
     counted,
     decision,
@@ -93,6 +96,40 @@ async def test_leases_never_exceed_a_limit_and_miss_it_by_what_they_hold(
     assert traffic.in_leases <= instances * (record.amount // 1000 + need)
     takes = traffic.writes - (traffic.admitted if settled else 0)
     assert takes < traffic.admitted - 100, "many requests draw from leases"
+
+
+async def test_what_a_killed_instance_had_leased_is_given_back(table: Table) -> None:
+    record, model = limit(tokens=10**6), candidate(tokens=10)
+    killed, other = ledgers(table, 2)
+    for _ in range(2):
+        assert await admit(killed, decision([record], model)) is not None
+        known_of(killed).rate = 500.0
+    killed.invalidate()
+    assert counted(table) == {"burst": 510}
+    await asyncio.sleep(counts.LIFETIME + counts.SLOT + counts.SKEW + 1)
+    assert await admit(other, decision([record], candidate(tokens=10**6))) is not None
+    assert counted(table) == {"burst": 10**6}
+
+
+async def test_several_counters_have_leases_of_their_own(table: Table) -> None:
+    records: list[Limit] = [limit(requests=10_000), limit("t", tokens=10**6), budget(10**6)]
+    model = candidate(tokens=9, cost=7)
+    (ledger,) = ledgers(table, 1)
+    reservations: list[Reservation] = []
+    for number in range(40):
+        reservation = await admit(ledger, decision(records, model))
+        assert reservation is not None
+        reservations.append(reservation)
+        await ledger.settled(1)
+        for known in ledger._items.known._known.values():
+            known.rate = 60.0 + number
+    assert table.writes < 40
+    for reservation in reservations:
+        await settle(ledger, reservation, use(model, tokens=5, nano=3))
+    counters = [counter for counter, _ in reservations[0].counters]
+    leases = {counter.record.id: ledger._items.known.of(counter).lease for counter in counters}
+    free = {id: lease.free if lease else 0 for id, lease in leases.items()}
+    assert counted(table) == {"burst": 40 + free["burst"], "t": 200 + free["t"], "money": 120 + free["money"]}
 
 
 async def test_a_lease_that_is_larger_than_what_is_left_does_not_refuse_a_request(table: Table) -> None:

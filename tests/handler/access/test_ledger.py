@@ -15,9 +15,10 @@ from handler.access.ledger import Ledger, Refused
 from handler.errors import Unavailable
 from handler.store import counts
 from handler.store.dynamodb import StoreError
+from handler.store.items import BUSY as CODES_OF_BUSY
 from handler.store.items import StoreBusy
 from rules import Decision
-from tests.support.atomic_items import AtomicItems, Table
+from tests.support.atomic_items import AtomicItems, Hook, Table
 from tests.support.ledgers import (
     Limit,
     Round,
@@ -36,6 +37,7 @@ from tests.support.ledgers import (
 )
 from tests.support.virtual_clock import clock, now
 
+CODES = sorted(CODES_OF_BUSY)
 GONE = counts.LIFETIME + counts.SLOT + counts.SKEW + 1  # seconds after which a reservation is given back
 
 
@@ -53,6 +55,31 @@ async def test_exactly_as_many_requests_are_admitted_as_in_any_order(seed: int) 
     assert counted(table) == {"all": len(admitted), "each": each, "money": len(admitted) * scene.cost} or (
         not admitted and counted(table) == {}
     )
+
+
+def _often_busy(seed: int) -> Hook:
+    """A hook that refuses some of the calls, and some transactions after they were done."""
+    wait, chance = shuffled(seed, longest=0.01), random.Random(seed)
+
+    async def hook(when: str, method: str) -> None:
+        await wait(when, method)
+        if chance.random() < 0.07 and (when == "before" or method == "transact"):
+            raise StoreBusy("busy", code=chance.choice(CODES))
+
+    return hook
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_a_busy_store_admits_exactly_as_many_requests(seed: int) -> None:
+    scene, table = Round(seed), Table()
+    instances = ledgers(table, scene.instances, _often_busy(seed))
+    requests = [scene.request(user) for user in scene.users]
+    taken = await asyncio.gather(
+        *(admit(instances[n % len(instances)], request) for n, request in enumerate(requests))
+    )
+    uncounted = [each for each in taken if each is not None and each.uncounted]
+    assert uncounted == []
+    assert len([each for each in taken if each is not None]) == scene.admitted
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -315,6 +342,39 @@ async def test_settlements_that_the_store_does_not_take_are_written_later(table:
         failing.count = 1000
     assert counted(table) == {"burst": 35, "money": 45}
     assert reserved(table) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "call", "twice"),
+    [
+        *(pytest.param(BUSY, call, False, id=f"call {call}, and it may be repeated") for call in range(1, 6)),
+        pytest.param(DOWN, 1, False, id="the take"),
+        pytest.param(DOWN, 2, False, id="the read after it"),
+        # It is repeated after a later settlement, which may have taken the lane.
+        pytest.param(DOWN, 3, True, id="a settlement"),
+    ],
+)
+async def test_a_write_that_was_done_although_it_failed_counts_once(
+    error: StoreError, call: int, twice: bool, table: Table
+) -> None:
+    """Of one request: two takes in a transaction, the read of their items, two settlements."""
+    (ledger,) = ledgers(table, 1, Failing(error, call, when="after"))
+    model = candidate(tokens=50, cost=70)
+    records: list[Limit] = [limit(tokens=10**6), limit("n", requests=5)]
+    records.append(budget(10**6, on_store_failure="allow"))
+    for _ in range(2):
+        reservation = await admit(ledger, decision(records, model))
+        assert reservation is not None
+        await ledger._tasks.settle(60)
+        await settle(ledger, reservation, use(model, tokens=7, nano=9))
+    await asyncio.sleep(GONE)
+    counters = [each for each, _ in ledger.open(decision(records, model)).counters]
+    for counter, item in [(each, table.items.get(each.id)) for each in counters]:
+        if counter.reserves and item is not None:  # what nobody knows to be taken
+            await ledger._items.reclaim(counter, item)
+    found = counted(table)
+    assert found.pop("burst") in ((14, 21) if twice else (14,))
+    assert found == {"money": 18, "n": 2}
 
 
 async def test_a_settlement_is_exact_although_its_reservation_was_given_back(table: Table) -> None:

@@ -121,3 +121,21 @@ async def test_each_failure_has_its_error(error: Exception, raised: type[StoreEr
     with pytest.raises(StoreError):
         await items.update(count("a", 1))
     assert type(transacted.value) is raised
+
+
+class Recording:
+    """A client that records the tokens of transactions."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str | None] = []
+
+    def transact_write_items(self, **arguments: Any) -> None:
+        self.tokens.append(arguments.get("ClientRequestToken"))
+
+
+async def test_a_transaction_has_the_token_that_it_is_given() -> None:
+    client = Recording()
+    items = Items(client, "state")
+    await items.transact([count("a", 1), count("b", 1)], token="t" * 32)
+    await items.transact([count("a", 1), count("b", 1)])  # botocore makes one
+    assert client.tokens == ["t" * 32, None]
