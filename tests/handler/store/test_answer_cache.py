@@ -26,7 +26,7 @@ from handler.store.answer_cache import (
 from handler.store.dynamodb import StoreError
 from handler.store.items import Items
 from tests.support.buckets import bucket
-from tests.support.state import MemoryItems
+from tests.support.state import InlineItems, MemoryItems
 from tests.support.tables import SETTINGS, dynamodb
 from tests.support.virtual_clock import timed
 
@@ -43,7 +43,7 @@ def noise(size: int) -> bytes:
 @pytest.fixture
 def items() -> Iterator[Items]:
     with dynamodb() as client:
-        yield Items(client, SETTINGS.state_table)
+        yield InlineItems(client, SETTINGS.state_table)
 
 
 class Objects:
