@@ -212,12 +212,16 @@ class Ledger:
     def _learn(self, found: Any) -> None:
         for counter, item in found:
             self._items.note(counter, item)
-            if counter.bounded and item.get("hits") == 1:
+            if counter.bounded and "counted" not in item:
                 self._tasks.start(self._count_counter(counter), self._failed)
 
     # The number of counters, where callers choose it.
 
     async def _count_counter(self, counter: Counter) -> None:
+        try:
+            await self._store.update(counts.mark_counted(counter.id))
+        except ConditionFailed:  # another request was faster
+            return
         item = await self._store.update(counts.count_one(counter.census_id, counter.expires_at))
         if item["n"] >= MAX_COUNTERS:
             self._crowded[counter.census_id] = counter.ends

@@ -7,6 +7,7 @@
                  unless another one took its place meanwhile; transactions have tokens
     alert        the highest percentage that an alert was sent for
     alerted      the write that set it
+    counted      1 if the counter is one of the number that is bounded
     expires_at   when DynamoDB may delete the item
 
 An instance that dies leaves its reservations. Another one gives them back after their slot (`reclaim`).
@@ -123,6 +124,13 @@ def note_alert(id: str, percent: int, known: int | None, *, write: str) -> Updat
         condition,
         {"alert": "alert", "alerted": "alerted"},
         values if known is None else {**values, "known": known},
+    )
+
+
+def mark_counted(id: str) -> Update:
+    """Record that this counter is one of the number that `count_one` counts. Fails if it is already."""
+    return Update(
+        id, "SET #counted = :one", "attribute_not_exists(#counted)", {"counted": "counted"}, {"one": 1}
     )
 
 

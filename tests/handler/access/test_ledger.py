@@ -523,6 +523,16 @@ async def test_values_beyond_the_most_counters_share_one(
     assert await admit(first, decision([record], user="u7")) is not None
 
 
+async def test_a_counter_is_one_of_the_number_also_if_its_first_requests_come_together(table: Table) -> None:
+    instances = ledgers(table, 2)
+    records = [limit(each="user"), limit("all", requests=100)]
+    for number in range(4):
+        request = decision(records, user=f"u{number}")
+        await asyncio.gather(*(admit(ledger, request) for ledger in instances for _ in range(2)))
+        await asyncio.gather(*(ledger.settled(1) for ledger in instances))
+    assert [item["n"] for id, item in table.items.items() if id.endswith("/%28counters%29")] == [4]
+
+
 async def test_after_a_restore_nothing_is_remembered(table: Table) -> None:
     (ledger,) = ledgers(table, 1)
     record = limit(requests=1)

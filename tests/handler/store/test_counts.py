@@ -115,6 +115,7 @@ def _random_update(chance: random.Random, write: str, stored: dict[str, Item]) -
             counts.reclaim(id, counts.reserved(item) or {slot: 1}),
             counts.note_alert(id, amount, item.get("alert"), write=write),
             counts.count_one(id, 7),
+            counts.mark_counted(id),
         ]
     )
 
