@@ -3,7 +3,8 @@
 A busy counter's item in State would get more writes than one item can take, so an instance takes for several
 requests at once: a lease. Its size follows from how busy the counter is and from what is left, so that near
 the limit each request is counted by itself. A limit is never exceeded; it may be missed by what the leases of
-instances that got no more requests hold, each at most 1/SHARE of what was left when it was taken.
+instances that got no more requests hold, each at most 1/SHARE of what was left when it was taken. A lease of
+tokens or money shrinks with what is left: each settlement gives back what exceeds its share.
 """
 
 from __future__ import annotations
@@ -111,6 +112,11 @@ class KnownCounters:
         known = self.of(counter)
         left = counter.limit - known.taken
         return max(need, min(need * int(known.rate / TAKES), left // SHARE))
+
+    def lease_room(self, counter: Counter, lease: Lease) -> int:
+        """Return how much a lease may get; negative if it has more than its share of what is left now."""
+        left = max(0, counter.limit - self.of(counter).taken)
+        return min(lease.size, left // SHARE) - lease.free
 
     def remaining(self, counter: Counter) -> int | None:
         """Return what this instance could still take, as far as it knows; None if that is unknown."""

@@ -85,9 +85,10 @@ class Settlements:
         actual = used_of(counter, limit, used)
         released = {slot: n for slot, n in reservation.taken.get(counter, {}).items() if slot is not None}
         change = actual - sum(released.values())
-        lease = self._items.known.of(counter).lease
+        known = self._items.known
+        lease = known.of(counter).lease
         if lease is not None and lease.slot in released:  # what is left of the reservation stays in the lease
-            left = min(max(0, -change), released[lease.slot], max(0, lease.size - lease.free))
+            left = min(max(0, -change), released[lease.slot], known.lease_room(counter, lease))
             lease.free += left
             released[lease.slot] -= left
             change += left

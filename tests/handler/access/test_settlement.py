@@ -32,7 +32,7 @@ class Scene:
         self.items = AtomicItems(hook=self.hook)
         self.counters = CounterItems(self.items, now=now, watcher=Watched())
         self.settlements = Settlements(self.counters, failed=self.errors.append)
-        request = decision([limit(tokens=1000)], MODEL)
+        request = decision([limit(tokens=1_000_000)], MODEL)
         self.request = request
         self.reservation = self.open()
         self.counter = self.reservation.counters[0][0]
@@ -128,6 +128,15 @@ async def test_a_store_that_is_down_gets_no_earlier_settlements_and_one_that_wor
     scene.down, scene.reservation = None, scene.open()
     await scene.settle(0)
     assert len(scene.settlements._unwritten) == 101 - settlement_module.RETRIED
+
+
+async def test_a_lease_gives_back_what_exceeds_its_share_of_what_is_left_now() -> None:
+    scene = Scene(lease=Lease(SLOT, 90, 100))
+    known = scene.counters.known.of(scene.counter)
+    known.taken = 960_000
+    item = await scene.settle(20)
+    assert (item["n"], item[f"r{SLOT}"]) == (60, 40)
+    assert known.lease == Lease(SLOT, 40, 100)
 
 
 async def test_a_lease_is_given_back_from_its_own_slot() -> None:
