@@ -118,9 +118,10 @@ class Ledger:
 
     async def settled(self, seconds: float) -> None:
         """Wait at most `seconds` until everything is counted."""
-        await self._tasks.settle(seconds)
-        await self._settlements.finish(seconds)
-        await self._watcher.settle(seconds)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        for finish in (self._tasks.settle, self._settlements.finish, self._watcher.settle):
+            await finish(max(0.0, until - loop.time()))
 
     def invalidate(self) -> None:
         """Forget everything, as after a restore. What was leased is given back when its slot ends."""
