@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from handler.answers.usage import WastedUsage
+from rules import Candidate
 from tests.handler.relay.exchanges import BOTH
 from tests.support.canned_answers import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
 from tests.support.running_relay import call
@@ -212,3 +216,18 @@ def test_a_stream_that_won_a_hedge_can_be_resumed() -> None:
     assert (received.text, received.done) == ("Hello there", True)
     assert received.classes == ["one/a cancelled", "two/b network", "three/c ok"]
     assert received.chunks[-1]["sluice"]["resumed_from"] == "two/b"
+
+
+def test_what_is_reserved_for_a_tie_is_reserved_no_longer_when_a_stream_is_resumed() -> None:
+    """Both answer at the same moment, the accepted one breaks off, and a third one continues it."""
+    reserved: list[list[str]] = []
+
+    async def reserve(candidates: Sequence[Candidate], wasted: Sequence[WastedUsage]) -> None:
+        reserved.append([candidate.id for candidate in candidates])
+
+    scripts = [[reply_with(stream(role(), after, chunk("Hel"), Act.CUT, done=False))] for after in (3.0, 1.0)]
+    transport = ScriptedTransport(dict(zip("abc", [*scripts, [answer_with("Hello")]], strict=True)))
+    chat_call = call("one/a", "two/b", "three/c", stream=True, hedge_after=2.0, retries=0, recovery="resume")
+    received = run(receive(transport, replace(chat_call, reserve=reserve)))
+    assert (received.text, received.done) == ("Hello", True)
+    assert reserved == [["one/a"], ["one/a", "two/b"], ["three/c"]]
