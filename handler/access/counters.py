@@ -52,6 +52,11 @@ class Counter:
         return each in CHOSEN_BY_CALLER or each.startswith("tag.")
 
     @property
+    def series(self) -> tuple[str, ...]:
+        """The parts of the id that the counters of all windows have in common."""
+        return self.record.kind, self.record.id, self.bucket
+
+    @property
     def census_id(self) -> str:
         """The id of the item that counts this record's counters in this window."""
         return f"{self.id.rpartition('/')[0]}/{quote('(counters)', safe='')}"

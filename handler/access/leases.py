@@ -51,6 +51,8 @@ class KnownCounters:
 
     now: Callable[[], float]  # epoch seconds
     _known: dict[str, KnownCounter] = field(default_factory=dict)
+    # The rates of busy counters, which the counters of the next window begin with.
+    _rates: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     def __contains__(self, counter: Counter) -> bool:
         return counter.id in self._known
@@ -60,11 +62,13 @@ class KnownCounters:
         if known is None:
             if len(self._known) >= MAX_COUNTERS:
                 self._forget()
-            known = self._known[counter.id] = KnownCounter(counter.ends)
+            rate = self._rates.get(counter.series, 0.0)
+            known = self._known[counter.id] = KnownCounter(counter.ends, rate=rate)
         return known
 
     def clear(self) -> None:
         self._known.clear()
+        self._rates.clear()
 
     def _forget(self) -> None:
         now = self.now()
@@ -77,9 +81,17 @@ class KnownCounters:
         known, now, hits = self.of(counter), self.now(), int(item.get("hits", 0))
         passed = now - known.seen_at
         if passed >= 1:
-            known.rate = (hits - known.hits) / passed if known.seen_at else 0.0
+            if known.seen_at:
+                known.rate = (hits - known.hits) / passed
+                self._note_rate(counter, known.rate)
             known.hits, known.seen_at = hits, now
         known.taken, known.used = int(item.get("n", 0)), counts.used(item)
+
+    def _note_rate(self, counter: Counter, rate: float) -> None:
+        if rate < 2 * TAKES or len(self._rates) >= MAX_COUNTERS:
+            self._rates.pop(counter.series, None)
+        else:
+            self._rates[counter.series] = rate
 
     def draw(self, counter: Counter, need: int) -> Lease | None:
         """Take `need` from the lease of this counter, and return the lease; None if it has not enough."""

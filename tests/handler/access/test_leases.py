@@ -215,6 +215,17 @@ async def test_the_rate_is_that_of_the_last_second_or_longer(counter: Counter) -
     assert known.of(counter).taken == 7
 
 
+async def test_a_new_window_begins_with_the_rate_of_the_last_one() -> None:
+    known, record = KnownCounters(now), limit()
+    busy, quiet = Counter(record, "=a", "w1", now() + 100), Counter(record, "=b", "w1", now() + 100)
+    for hits in (0, 1):
+        for counter, rate in ((busy, 50), (quiet, 5)):
+            known.observe(counter, {"n": 0, "hits": hits * rate})
+        await asyncio.sleep(1)
+    following = (Counter(record, each, "w2", now() + 100) for each in ("=a", "=b"))
+    assert [known.of(counter).rate for counter in following] == [50.0, 0.0]
+
+
 async def test_a_lease_is_drawn_from_while_it_has_enough_and_outlasts_a_request(counter: Counter) -> None:
     known, slot = KnownCounters(now), counts.slot_until(now())
     assert known.draw(counter, 1) is None
