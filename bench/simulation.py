@@ -146,8 +146,8 @@ class Simulation:
             if pause:
                 await asyncio.sleep(random.expovariate(1 / pause))
         for _ in range(20):  # what the store did not take so far
-            ledger.settle(ledger.open(self.decisions[0]), ())
-            await ledger.settled(10)
+            ledger.close(ledger.open(self.decisions[0]), ())
+            await ledger.settle(10)
 
     async def _request(self, ledger: Ledger, decision: Decision) -> None:
         reservation, began = ledger.open(decision), clock()
@@ -172,8 +172,8 @@ class Simulation:
                 Use(candidate.id, candidate.tokens * part // 1000, (candidate.cost_max or 0) * part // 1000)
             ]
         ended = clock()
-        ledger.settle(reservation, uses)
-        await ledger.settled(10)
+        ledger.close(reservation, uses)
+        await ledger.settle(10)
         if uses:
             self.settling.append(clock() - ended)
             for counter, need in needs.items():

@@ -111,12 +111,12 @@ class Ledger:
             if not limit.spent and counter in known and known.of(counter).spent_until > now
         )
 
-    def settle(self, reservation: Reservation, used: Sequence[Use]) -> None:
+    def close(self, reservation: Reservation, used: Sequence[Use]) -> None:
         """Start counting what a request used, and giving back what it did not. `used`: by each attempt."""
         if reservation.counters:
             self._settlements.start(reservation, used)
 
-    async def settled(self, seconds: float) -> None:
+    async def settle(self, seconds: float) -> None:
         """Wait at most `seconds` until everything is counted."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
@@ -131,7 +131,7 @@ class Ledger:
         self._crowded.clear()
 
     async def _wait_for(self, reservation: Reservation, needs: Mapping[Counter, int]) -> None:
-        """Take from the store. If the caller stops waiting, the task goes on, and `settle` waits for it."""
+        """Take from the store. If the caller stops waiting, the task goes on, and its settlement waits."""
         write = new_write()
         task = self._tasks.start(self._take(reservation, needs, write), lambda error: None)
         reservation.tasks.add(task)

@@ -56,6 +56,7 @@ class CacheEntry:
     ttl: float  # seconds
     limited: bool  # the request limits the length of the answer
     added_cost: bool  # the answer has a cost because the request asked for it
+    leads: bool = False  # equal requests wait for this stream to end
     frames: list[bytes] | None = field(default_factory=list, repr=False)  # None: too many
     size: int = 0  # bytes of them
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NOT_LOGGED = "content not logged"  # in /health and the log
 NO_BUCKET = "a `log` record applies, but SLUICE_BUCKET names no bucket"
-SETTLING = 3.0  # seconds that writes may take before the instance is frozen
 MAX_WAITING = 64_000_000  # bytes of entries that wait to be written
 
 # Fields of a request's log line that entries do not have.
@@ -98,8 +97,8 @@ class ContentLog:
         return datetime.fromtimestamp(self._now(), UTC)
 
     async def settle(self, seconds: float) -> None:
-        """Wait for the writes, at most SETTLING where that is more than `seconds`."""
-        await self._tasks.settle(max(seconds, SETTLING))
+        """Wait at most `seconds` for the writes."""
+        await self._tasks.settle(seconds)
 
     async def _put(self, key: str, make: Callable[[], Json]) -> None:
         try:

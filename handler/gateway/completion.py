@@ -102,7 +102,7 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     if entry.reservation is not None:
         from handler.gateway.limits import uses_of
 
-        gateway.ledger.settle(entry.reservation, uses_of(entry.spent))
+        gateway.ledger.close(entry.reservation, uses_of(entry.spent))
 
 
 def _with_metrics(gateway: Gateway, line: Json, row: UsageRow | None) -> Json:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from handler.content.content_log import ContentLog
     from handler.gateway.response_cache import ResponseCache
 
-COUNTING = 10.0  # seconds that counting what a request used may take
+RECORDING = 10.0  # seconds that writing down what a request used may take
 SETTLING = 1.0  # seconds that background work may take before the instance is frozen
 
 
@@ -99,12 +99,8 @@ class Gateway:
     async def settle(self) -> None:
         """Wait a limited time for background work, because Lambda freezes the instance between requests."""
         policies = (self.policies.snapshot, self.policies.credentials)
-        background = (self.auth, *policies, self.shared_cooldown, self.usage)
-        settling = [each.settle(SETTLING) for each in background]
-        if self._content_log is not None:
-            settling.append(self._content_log.settle(SETTLING))
-        if self._response_cache is not None:
-            settling.append(self._response_cache.settle(SETTLING))
-        if self._ledger is not None:
-            settling.append(self._ledger.settled(COUNTING))
+        background = (self.auth, *policies, self.shared_cooldown, self._response_cache)
+        records = (self.usage, self._content_log, self._ledger)  # of requests: they must not be lost
+        settling = [each.settle(SETTLING) for each in background if each is not None]
+        settling += [each.settle(RECORDING) for each in records if each is not None]
         await asyncio.gather(*settling)

@@ -48,15 +48,11 @@ class ResponseCache:
         self._problems: set[str] = set()
 
     async def answer(self, call: Call, entry: RequestLog, ask: Ask) -> Answer:
-        """Return the cached answer, or that of `ask`, which `store` stores later if the request lets it.
-
-        A stream does not wait for an equal request: it would lose its early first token, and depend on how
-        fast another client reads.
-        """
+        """Return the cached answer, or that of `ask`, which `store` stores later if the request lets it."""
         if not any(call.chat.cache):
             return await ask()
         key = cache_key(call)
-        if call.chat.stream or not all(call.chat.cache):
+        if not all(call.chat.cache):
             return (await self._find_or_ask(key, call, entry, ask))[0]
         if answer := await self._join(key, call, entry):
             return answer
@@ -65,7 +61,11 @@ class ResponseCache:
         return await self._lead(key, call, entry, ask)
 
     def store(self, answer: Answer) -> None:
-        """Store a recorded answer in the background."""
+        """Store a recorded answer in the background. Requests that wait for it get it."""
+        entry = answer.cache_entry
+        if entry is not None and entry.leads:  # a stream, which has ended now
+            left = bool(answer.attempts) and answer.attempts[-1].failure_class == "cancelled"
+            self._land(entry.id, partial(_cached, answer, entry, self._now()), left=left)
         if answer.cache_entry is not None and len(self._tasks) < MAX_TASKS:
             self._tasks.start(self._write(answer, answer.cache_entry), partial(self._failed, NOT_WRITTEN))
 
@@ -85,18 +85,25 @@ class ResponseCache:
 
     async def _lead(self, key: str, call: Call, entry: RequestLog, ask: Ask) -> Answer:
         """Answer while equal requests wait. After a failure each of them goes on by itself."""
-        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        self._flights[key] = asyncio.get_running_loop().create_future()
         try:
             answer, cached = await self._find_or_ask(key, call, entry, ask)
-            flight.set_result(cached)
-            return answer
-        except asyncio.CancelledError:
-            flight.cancel()
+        except BaseException as error:
+            self._land(key, lambda: None, left=isinstance(error, asyncio.CancelledError))
             raise
-        finally:
-            del self._flights[key]
-            if not flight.done():
-                flight.set_result(lambda: None)
+        if answer.stream is not None and answer.cache_entry is not None:
+            answer.cache_entry.leads = True
+        else:
+            self._land(key, cached)
+        return answer
+
+    def _land(self, key: str, cached: Cached, *, left: bool = False) -> None:
+        """Give an answer to the requests that wait for it. left: the client left, so one of them asks."""
+        flight = self._flights.pop(key)
+        if left:
+            flight.cancel()
+        else:
+            flight.set_result(cached)
 
     async def _find_or_ask(self, key: str, call: Call, entry: RequestLog, ask: Ask) -> tuple[Answer, Cached]:
         if call.chat.cache.read:

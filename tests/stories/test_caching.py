@@ -270,12 +270,47 @@ async def test_a_client_that_leaves_caches_nothing(upstream: Upstream, start: St
     assert (outcome(response), response.content) == ("miss", "Hello")
 
 
-async def test_equal_requests_at_once_ask_once(upstream: Upstream, start: Start) -> None:
-    upstream.script("m", whole(completion()), whole(completion("again")))
+@pytest.mark.parametrize(
+    ("streams", "reply"),
+    [
+        pytest.param([False] * 4, whole(completion("Hello")), id="whole answers"),
+        pytest.param([True] * 4, streamed("Hello"), id="streams"),
+        pytest.param([True, False, True], streamed("Hello"), id="a whole answer waits for a stream"),
+        pytest.param(
+            [False, True, False], whole(completion("Hello")), id="a stream waits for a whole answer"
+        ),
+    ],
+)
+async def test_equal_requests_at_once_ask_once(
+    upstream: Upstream, start: Start, streams: list[bool], reply: Reply
+) -> None:
+    upstream.script("m", reply, whole(completion("again")))
     running = start()
-    answers = await asyncio.gather(*(running.chat(model="up/m") for _ in range(5)))
-    assert [outcome(answer) for answer in answers] == ["miss", *["hit"] * 4]
+    answers = await asyncio.gather(*(running.chat(model="up/m", stream=each) for each in streams))
+    assert [outcome(answer) for answer in answers] == ["miss", *["hit"] * (len(streams) - 1)]
+    assert [answer.content for answer in answers] == ["Hello"] * len(streams)
     assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("ends", "requests"),
+    [
+        pytest.param(9.0, 2, id="its client leaves: one of them asks"),
+        pytest.param(0.5, 4, id="it breaks off: each asks"),
+    ],
+)
+async def test_requests_that_wait_for_a_stream_that_does_not_end_are_answered(
+    upstream: Upstream, start: Start, ends: float, requests: int
+) -> None:
+    upstream.script("m", stream(chunk("Hel"), ends, Act.RESET, done=False), whole(completion("Hello")))
+    running, leave = start(), asyncio.Event()
+    asyncio.get_running_loop().call_later(1, leave.set)
+    first = asyncio.create_task(running.chat(model="up/m", stream=True, leave=leave))
+    await asyncio.sleep(0.1)
+    others = await asyncio.gather(*(running.chat(model="up/m") for _ in range(3)))
+    await first
+    assert [answer.content for answer in others] == ["Hello"] * 3
+    assert len(upstream.requests) == requests
 
 
 async def test_an_invalid_header_is_refused_even_without_a_record(upstream: Upstream, start: Start) -> None:

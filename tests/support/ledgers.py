@@ -108,8 +108,8 @@ def use(candidate: Candidate, *, tokens: int = 0, nano: int = 0) -> Use:
 
 
 async def settle(ledger: Ledger, reservation: Reservation, *used: Use) -> None:
-    ledger.settle(reservation, used)
-    await ledger.settled(600)
+    ledger.close(reservation, used)
+    await ledger.settle(600)
 
 
 def shuffled(seed: int, *, longest: float = 0.05) -> Hook:

@@ -120,7 +120,7 @@ async def test_several_counters_have_leases_of_their_own(table: Table) -> None:
         reservation = await admit(ledger, decision(records, model))
         assert reservation is not None
         reservations.append(reservation)
-        await ledger.settled(1)
+        await ledger.settle(1)
         for known in ledger._items.known._known.values():
             known.rate = 60.0 + number
     assert table.writes < 40
@@ -168,7 +168,7 @@ async def test_the_lease_of_a_slot_that_ends_soon_is_given_back(table: Table) ->
     assert known.lease.free == 90
     await asyncio.sleep(counts.SLOT)
     assert await admit(ledger, decision([record], model)) is not None
-    await ledger.settled(60)
+    await ledger.settle(60)
     assert counted(table) == {"burst": 30 + (known.lease.free if known.lease else 0)}
 
 

@@ -512,12 +512,12 @@ async def test_values_beyond_the_most_counters_share_one(
     record = limit(each="user", requests=1)
     for number in range(5):
         assert await admit(first, decision([record], user=f"u{number}")) is not None
-        await first.settled(1)
+        await first.settle(1)
     assert await admit(first, decision([record], user="u6")) is not None
     assert await admit(first, decision([record], user="u7")) is None, "it shares the counter of u6"
     assert await admit(first, decision([record], user="u0")) is None, "it has its own, which is full"
     assert await admit(other, decision([record], user="u8")) is not None, "another instance does not know yet"
-    await other.settled(1)
+    await other.settle(1)
     assert await admit(other, decision([record], user="u9")) is None
     await asyncio.sleep(86_400)
     assert await admit(first, decision([record], user="u7")) is not None
@@ -529,7 +529,7 @@ async def test_a_counter_is_one_of_the_number_also_if_its_first_requests_come_to
     for number in range(4):
         request = decision(records, user=f"u{number}")
         await asyncio.gather(*(admit(ledger, request) for ledger in instances for _ in range(2)))
-        await asyncio.gather(*(ledger.settled(1) for ledger in instances))
+        await asyncio.gather(*(ledger.settle(1) for ledger in instances))
     assert [item["n"] for id, item in table.items.items() if id.endswith("/%28counters%29")] == [4]
 
 

@@ -179,9 +179,6 @@ async def test_a_client_that_leaves_while_it_waits_takes_nothing_with_it() -> No
     ("first", "second"),
     [
         pytest.param(call(), call(body={"messages": [{"role": "user", "content": "x"}]}), id="another body"),
-        pytest.param(call(), call(stream=True), id="a stream"),
-        pytest.param(call(stream=True), call(stream=True), id="two streams"),
-        pytest.param(call(stream=True), call(), id="a whole answer after a stream"),
         pytest.param(call(mode=CacheMode(write=False)), call(), id="the first may not be stored"),
         pytest.param(call(), call(mode=CacheMode(read=False)), id="the second does not read"),
         pytest.param(call(), call(mode=CacheMode(read=False, write=False)), id="the second uses no cache"),
