@@ -186,6 +186,8 @@ class Ledger:
         if items:
             self._learn(zip(needs, items, strict=True))
         else:
+            for counter, size in sizes.items():
+                self._items.known.of(counter).taken += size  # until it is read
             self._tasks.start(self._read(list(needs)), self._failed)
 
     async def _make_room(self, needs: Mapping[Counter, int], error: ConditionFailed) -> None:

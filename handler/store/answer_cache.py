@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 MAX_ITEM = 300_000  # bytes of a body in State, compressed; DynamoDB's limit of an item is 400 KB
 MAX_BODY = 10_000_000  # bytes of a body, not compressed
-ITEM_WAIT, OBJECT_WAIT = 0.2, 2.0  # seconds that a request waits for the table, and for the bucket
+ITEM_WAIT, OBJECT_WAIT = 0.5, 2.0  # seconds that a request waits for the table, and for the bucket
 OBJECT_TTL = 30 * 86_400  # seconds; then the bucket deletes the object (template.yaml)
 SKEW = 300.0  # seconds by which the clock of another instance may be ahead
 

@@ -67,6 +67,17 @@ async def test_a_limit_admits_exactly_its_requests_and_the_refusal_says_when_to_
     assert (await chat(gateway)).status == 200
 
 
+async def test_the_headers_of_several_limits_show_the_scarcest_of_each_unit(scene: Scene) -> None:
+    records = [limit(), limit("day", requests=100, per="day"), limit("tokens", requests=None, tokens=9000)]
+    gateway = scene.gateway(*({k: v for k, v in record.items() if v is not None} for record in records))
+    shown = []
+    for _ in range(3):
+        headers = (await chat(gateway)).headers
+        shown.append([headers.get(f"x-ratelimit-{name}-requests") for name in ("limit", "remaining")])
+        await gateway.gateway.settle()
+    assert shown[1:] == [["3", "1"], ["3", "0"]]
+
+
 async def test_the_same_limit_counts_in_all_instances(scene: Scene) -> None:
     gateways = [scene.gateway(limit(requests=7)) for _ in range(3)]
     responses = await asyncio.gather(*(chat(gateways[n % 3]) for n in range(20)))

@@ -247,7 +247,7 @@ async def test_a_slow_table_delays_one_request_in_a_while_and_is_reported_once()
     assert delays == [ITEM_WAIT, 0.0, 0.0]
     await asyncio.sleep(RETRY)
     assert (await timed(running.ask(provider)))[0] == ITEM_WAIT
-    assert running.reported == [(NOT_READ, "no answer within 0.2 s")]
+    assert running.reported == [(NOT_READ, "no answer within 0.5 s")]
     assert running.items.reads == 2
 
 
