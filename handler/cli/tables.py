@@ -79,7 +79,8 @@ def _settings_of_stack(stack: str, settings: Settings) -> Settings:
     """Return the settings with the tables and the times of a stack. Raises InvalidInput."""
     client = _create_client(settings, "cloudformation")
     resources = call_aws(client, "describe_stack_resources", {"StackName": stack})["StackResources"]
-    found = {resource["LogicalResourceId"]: resource.get("PhysicalResourceId") for resource in resources}
+    # moto lists a resource without a name where a condition leaves one out.
+    found = {one.get("LogicalResourceId"): one.get("PhysicalResourceId") for one in resources}
     if missing := [name for name in TABLES if not found.get(name)]:
         raise InvalidInput(f"the stack {stack} is not a gateway: it has no {', '.join(missing)}")
     deployed = read_settings(_environment_of(found.get("Gateway"), settings))
