@@ -119,12 +119,9 @@ def uses_of(spent: Iterable[WastedUsage]) -> tuple[Use, ...]:
 def refusal_error(refused: Refused, now: datetime) -> GatewayError:
     """Return the error of a request that a counter refuses."""
     counter, record, need = refused.counter, refused.counter.record, refused.need
-    per, final = (
-        f"{'an' if record.per == 'hour' else 'a'} {record.per}"
-        + (f" for each {record.each}" if record.each else ""),
-        need > counter.limit,
-    )
-    headers = {"x-should-retry": "false"}
+    per = ("an " if record.per == "hour" else "a ") + record.per
+    per += f" for each {record.each}" if record.each else ""
+    final, headers = need > counter.limit, {"x-should-retry": "false"}
     if isinstance(record, BudgetRecord):
         cost = f"{Decimal(need) / NANO:f}"
         why = f"is less than this request may cost, ${cost}: lower max_tokens" if final else "is used up"
