@@ -96,9 +96,16 @@ class Processes:
             pipe.recv()  # it is ready
 
     def play(self, seed: int, **options: Any) -> tuple[int, list[Use]]:
-        """Send the requests of a round at once. Returns how many were admitted, and what they used."""
+        """Send the requests of a round at once. Returns how many were admitted, and what they used.
+
+        None is settled before all are admitted or refused: what it gives back would admit another one.
+        """
         for pipe in self._pipes:
             pipe.send((seed, options))
+        for pipe in self._pipes:
+            pipe.recv()  # its requests are admitted or refused
+        for pipe in self._pipes:
+            pipe.send("settle")
         used = [use for pipe in self._pipes for use in pipe.recv()]
         return len(used), used
 
@@ -114,16 +121,20 @@ def _work(endpoint: str, pipe: Connection, number: int, count: int) -> None:
     pipe.send("ready")
     while True:
         seed, options = pipe.recv()
-        pipe.send(asyncio.run(_play(items, seed, options, number, count)))
+        pipe.send(asyncio.run(_play(items, pipe, seed, options, number, count)))
 
 
-async def _play(items: Items, seed: int, options: Any, number: int, count: int) -> list[Use]:
+async def _play(
+    items: Items, pipe: Connection, seed: int, options: Any, number: int, count: int
+) -> list[Use]:
     scene, chance = Round(seed, **options), random.Random(seed * count + number)
     instances = [new_ledger(items, now=lambda: time_of(seed)) for _ in range(INSTANCES)]
     requests = [scene.request(user) for user in scene.users[number::count]]
     taken = await asyncio.gather(
         *(admit(instances[n % INSTANCES], request) for n, request in enumerate(requests))
     )
+    pipe.send("taken")
+    await asyncio.to_thread(pipe.recv)
     used = []
     for n, (request, reservation) in enumerate(zip(requests, taken, strict=True)):
         if reservation is not None:
