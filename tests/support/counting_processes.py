@@ -1,7 +1,6 @@
 """Processes that count at the same time against one DynamoDB, over botocore and HTTP.
 
-The DynamoDB is moto's server, which does one call at a time: moto does not check a condition and write in one
-step, and DynamoDB does.
+The DynamoDB is that of a local run, in a process of its own.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from threading import Lock
+from threading import Event
 from typing import Any
 
 from handler.access import ledger as ledger_module
 from handler.access.reservation import Use
 from handler.local.create_tables import create_tables
+from handler.local.database import serve_database
 from handler.settings import Settings
 from handler.store.dynamodb import create_client
 from handler.store.items import Items
@@ -59,25 +59,9 @@ def atomic_dynamodb() -> Iterator[str]:
 
 
 def _serve(pipe: Connection) -> None:
-    import logging
-
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
-    from werkzeug.serving import make_server
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
-    app, lock = DomainDispatcherApplication(create_backend_app), Lock()
-
-    def one_at_a_time(environ: Any, start_response: Any) -> Any:
-        with lock:
-            return list(app(environ, start_response))
-
-    server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=MotoRequestHandler)
-    pipe.send(f"http://127.0.0.1:{server.server_port}")
-    server.serve_forever()
+    with serve_database() as endpoint:
+        pipe.send(endpoint)
+        Event().wait()  # until the process is killed
 
 
 class Processes:
