@@ -90,8 +90,9 @@ class Decoder:
             raise EventTooLarge(f"an event is longer than {self._max_event} bytes")
 
 
-def encode(data: str) -> bytes:
-    """Encode one event; each line of `data` becomes a field of its own."""
+def encode(data: str, event: str | None = None) -> bytes:
+    """Encode one event; each line of `data` becomes a field of its own. `event`: its type, if it has one."""
     if "\n" in data:
         data = data.replace("\n", "\ndata: ")
-    return f"data: {data}\n\n".encode("utf-8", "replace")
+    type_ = "" if event is None else f"event: {event}\n"
+    return f"{type_}data: {data}\n\n".encode("utf-8", "replace")

@@ -17,11 +17,29 @@ from handler.wire.strict_json import loads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NativeRequest:
+    """A request in another format than chat, as its client sent it.
+
+    A provider that has the same format gets this body, with declared edits. All others get the chat that it
+    was translated to.
+    """
+
+    dialect: str  # the wire format of such providers: anthropic, responses, google
+    text: str  # the client's JSON, which parses to `body`
+    body: Json  # never changed
+    # What a chat cannot say, so that no provider of another format can answer: the path of the first such
+    # field (`tools[2].type`), and a sentence about it. None: every provider can answer.
+    only: tuple[str, str] | None = None
+    dropped: tuple[str, ...] = ()  # fields that the chat leaves out, as x-sluice-dropped names them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
     """A valid chat request. `body` is never changed."""
 
     text: str  # the client's JSON
     body: Json
+    native: NativeRequest | None = None  # of a client with another format, from which `body` was translated
     prefer: str | None  # the header's
     tags: Mapping[str, str]
     function: str | None
@@ -41,11 +59,20 @@ def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
     check_headers(headers)
     text, value = loads(body)
     check_chat(value, max_n=settings.max_n)
+    return chat_of(text, value, headers)
+
+
+def chat_of(text: str, value: Json, headers: Headers, native: NativeRequest | None = None) -> Chat:
+    """Return the chat of a valid body, with the options in the headers. Raises InvalidRequest.
+
+    text: the client's JSON; value: a chat, which `native` was translated to, if that is given.
+    """
     options = read_options(headers)
     unstored = value.get("store") is False
     return Chat(
         text=text,
         body=value,
+        native=native,
         prefer=options.preference,
         tags=all_tags(value, options.tags),
         function=options.function,
