@@ -10,7 +10,7 @@ import json
 import re
 import sys
 
-SMALL = 100_000  # characters; a shorter text is not examined
+SMALL = 100_000  # characters; a shorter body is not examined
 MAX_PARSED = 32_000_000  # bytes that a provider's text may take once it is parsed
 MAX_TEXT = 20_100_000  # bytes that a text may take; one emoji makes each of its characters take four
 MAX_ESCAPED = 10_000  # emoji that are escaped in a text that takes too much
@@ -25,9 +25,12 @@ _EMOJI = re.compile("[\U00010000-\U0010ffff]")
 _SIZES = {"object": _OBJECT, "list": _LIST, "item": _ITEM, "number": _NUMBER, None: _STRING}
 
 
-def takes_more_memory(text: str, limit: int) -> bool:
-    """True if the values of a JSON text take more than `limit` bytes, without the characters of strings."""
-    if len(text) < SMALL:
+def takes_more_memory(text: str, limit: int, *, small: int = SMALL) -> bool:
+    """True if the values of a JSON text take more than `limit` bytes, without the characters of strings.
+
+    A text of less than `small` characters is not examined.
+    """
+    if len(text) < small:
         return False
     upper_bound = (
         text.count("{") * _OBJECT
