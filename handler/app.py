@@ -16,10 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handler import __version__
 from handler.endpoints.chat import chat_completions
-from handler.endpoints.decision_headers import decision_headers
-from handler.endpoints.explain import explain
-from handler.endpoints.health import health
-from handler.endpoints.http import (
+from handler.endpoints.exchange.decision_headers import decision_headers
+from handler.endpoints.exchange.http import (
     ClientDisconnected,
     decode_headers,
     encode_headers,
@@ -27,9 +25,11 @@ from handler.endpoints.http import (
     sanitize_headers,
     trace_headers,
 )
+from handler.endpoints.exchange.response import Response, json_response
+from handler.endpoints.explain import explain
+from handler.endpoints.health import health
 from handler.endpoints.models import model, models
 from handler.endpoints.report import report, update_tags
-from handler.endpoints.response import Response, json_response
 from handler.endpoints.usage import usage
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from handler.gateway.completion import finish

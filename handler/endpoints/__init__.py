@@ -1,1 +1,1 @@
-"""The endpoints, one module for each, and the HTTP helpers that they share."""
+"""The endpoints, one module for each; `exchange` has the HTTP parts that they share."""

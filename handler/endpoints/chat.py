@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from handler.answers.costs import dollars
-from handler.endpoints.decision_headers import decision_headers
-from handler.endpoints.http import cancel_on_disconnect, deadline_of, read_body
-from handler.endpoints.response import Response
-from handler.endpoints.streaming import StreamingAnswer
+from handler.endpoints.exchange.decision_headers import decision_headers
+from handler.endpoints.exchange.http import cancel_on_disconnect, deadline_of, read_body
+from handler.endpoints.exchange.response import Response
+from handler.endpoints.exchange.streaming import StreamingAnswer
 from handler.gateway.admission import authenticate, decide_on
 from handler.gateway.completion import call_of, complete, start_recording
 from handler.gateway.lifecycle import Gateway

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from handler.endpoints.http import read_body
-from handler.endpoints.response import Response, json_response
+from handler.endpoints.exchange.http import read_body
+from handler.endpoints.exchange.response import Response, json_response
 from handler.gateway.admission import authenticate, decide_on
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog

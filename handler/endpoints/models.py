@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from handler.endpoints.response import Response, json_response
+from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import Json, NotFound
 from handler.gateway.admission import authenticate, refusal_error
 from handler.gateway.lifecycle import Gateway

@@ -13,8 +13,8 @@ from typing import Any
 from starlette.requests import Request
 
 from handler.access.keys import Key
-from handler.endpoints.http import read_body
-from handler.endpoints.response import Response, json_response
+from handler.endpoints.exchange.http import read_body
+from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import InvalidRequest, Json, Unavailable
 from handler.formats.chat.fields import TAGS
 from handler.formats.chat.request import all_tags

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from handler.endpoints.streaming import HEAD_AFTER
+from handler.endpoints.exchange.streaming import HEAD_AFTER
 from handler.errors import ACTIONS
 from tests.fault_injection.faults import FAULTS
 from tests.fault_injection.gateway import Observation, Setup

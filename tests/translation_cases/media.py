@@ -7,7 +7,7 @@ import base64
 
 import pytest
 
-from handler.endpoints.http import read_body
+from handler.endpoints.exchange.http import read_body
 from handler.errors import TooLarge
 from tests.translation_cases.case_types import (
     CandidateCase,

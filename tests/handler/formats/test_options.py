@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.endpoints.http import decode_headers
+from handler.endpoints.exchange.http import decode_headers
 from handler.errors import InvalidRequest
 from handler.formats.options import (
     AGENT_HEADERS,

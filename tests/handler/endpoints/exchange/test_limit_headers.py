@@ -7,7 +7,7 @@ import pytest
 from handler.access.counters import Counter
 from handler.access.leases import KnownCounters
 from handler.access.reservation import Reservation
-from handler.endpoints.limit_headers import duration, limit_headers
+from handler.endpoints.exchange.limit_headers import duration, limit_headers
 from rules import AppliedLimit
 from tests.support.ledgers import Limit, budget, limit
 

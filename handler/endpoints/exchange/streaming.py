@@ -16,7 +16,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from handler.answers.answer import Answer
-from handler.endpoints.http import cancel_on_disconnect, encode_headers
+from handler.endpoints.exchange.http import cancel_on_disconnect, encode_headers
 from handler.errors import GatewayError
 from handler.wire.sse import KEEP_ALIVE, encode
 

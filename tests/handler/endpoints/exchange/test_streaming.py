@@ -1,4 +1,4 @@
-"""Tests of handler/endpoints/streaming.py: the head and the keep-alives of a stream whose content is late."""
+"""Tests of exchange/streaming.py: the head and the keep-alives of a stream whose content is late."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from handler.endpoints.http import ClientDisconnected
-from handler.endpoints.streaming import StreamingAnswer
+from handler.endpoints.exchange.http import ClientDisconnected
+from handler.endpoints.exchange.streaming import StreamingAnswer
 from handler.errors import GatewayError, InvalidRequest
 from handler.wire.sse import KEEP_ALIVE
 from tests.support.asgi import Json

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from handler.endpoints.http import encode_headers
+from handler.endpoints.exchange.http import encode_headers
 from handler.wire.splice import dump
 
 

@@ -1,4 +1,4 @@
-"""Tests of handler/endpoints/http.py: echoed ids and traces, and header values that are always legal."""
+"""Tests of exchange/http.py: echoed ids and traces, and header values that are always legal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from handler.endpoints.http import LONGEST_VALUE, encode_headers, request_id, trace_headers
+from handler.endpoints.exchange.http import LONGEST_VALUE, encode_headers, request_id, trace_headers
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

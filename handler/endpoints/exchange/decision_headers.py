@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from handler.endpoints.limit_headers import limit_headers
+from handler.endpoints.exchange.limit_headers import limit_headers
 from handler.log import RequestLog, reason_of
 
 

@@ -1,0 +1,1 @@
+"""The HTTP side of the endpoints: bodies, headers, whole responses and streams."""
