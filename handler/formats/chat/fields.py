@@ -122,6 +122,16 @@ _TUNING: dict[str, Check] = {
 _PREFER: dict[str, Check] = {"prefer": choice(*PREFERENCES)}
 _MODELS = list_of(model_name, most=20)
 TAGS = map_of(scalar, most=MAX_TAGS, longest=64)
+OWN_FIELDS: dict[str, Check] = {  # Sluice's own, in every client format
+    "hints": shape({**_PREFER, **_TUNING}, closed=True),
+    "route": shape(_PREFER, closed=True),
+    "fallback_models": _MODELS,
+    "models": _MODELS,
+    "output_schema": schema,
+    "tags": TAGS,
+    "usage": shape({"include": boolean}),
+    **foreign_fields.BODY,
+}
 
 CHAT = shape(
     {
@@ -165,15 +175,7 @@ CHAT = shape(
         "user": text,
         "verbosity": text,
         "web_search_options": an_object,
-        # Sluice's own
-        "hints": shape({**_PREFER, **_TUNING}, closed=True),
-        "route": shape(_PREFER, closed=True),
-        "fallback_models": _MODELS,
-        "models": _MODELS,
-        "output_schema": schema,
-        "tags": TAGS,
-        "usage": shape({"include": boolean}),
-        **foreign_fields.BODY,
+        **OWN_FIELDS,
     },
     ["messages"],
 )
