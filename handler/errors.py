@@ -162,10 +162,18 @@ ACTIONS: Mapping[str, Action] = {
 _REFUSAL_CLASSES = frozenset({"invalid_request", "auth", "permission", "not_found"})
 
 
+class NativeError(NamedTuple):
+    """An error in a provider's own words, for a client that has the provider's format."""
+
+    status: int  # 200 for an event of a stream
+    body: bytes  # of the response, or the event
+
+
 class UpstreamError(GatewayError):
     """A provider failed. `failure_class` is one of ACTIONS; the client sees status, type and code."""
 
     status, type, code = 502, "upstream_error", "upstream_error"
+    native: NativeError | None = None  # of a request that was relayed in its client's own format
     dropped: tuple[str, ...] = ()  # as in Answer, where a request was sent
     schema: str | None = None
 

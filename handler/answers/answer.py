@@ -64,6 +64,7 @@ class Answer:
     dropped: tuple[str, ...] = ()  # parameters that the provider does not take
     body: bytes = field(default=b"", repr=False)  # a whole answer, as the client gets it
     replayed: bytes = field(default=b"", repr=False)  # a whole answer as the stream that was asked for
+    native: bool = False  # in the client's own format, which is not chat: the provider's bytes
     schema: str | None = None  # the mode of structured output: native | tool | prompt
     used: Usage | None = None  # by the candidate
     wasted: list[WastedUsage] = field(default_factory=list)  # by attempts that gave no answer

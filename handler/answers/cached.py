@@ -81,7 +81,7 @@ class CacheEntry:
 
 def storable_body(answer: Answer, entry: CacheEntry) -> bytes | None:
     """Return the completion to store; None for an answer that is not to be stored."""
-    if answer.candidate.id != entry.model or answer.failure or answer.resumed:
+    if answer.candidate.id != entry.model or answer.failure or answer.resumed or answer.native:
         return None
     try:
         text = answer.body.decode() if answer.body else _folded(answer, entry)

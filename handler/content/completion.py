@@ -34,6 +34,13 @@ def completion_of(frames: bytes) -> Json | None:
     return {**completion, "object": "chat.completion", "choices": found}
 
 
+def events_of(frames: bytes) -> Json | None:
+    """Return the events of a stream in another format; None without one."""
+    decoder = sse.Decoder(max_event=len(frames) + 1)
+    events = [event for each in (*decoder.feed(frames), *decoder.close()) if (event := _read(each.data))]
+    return {"events": events} if events else None
+
+
 def _choice(index: int, choice: Json) -> Json:
     joined = _joined(choice)
     message = joined.pop("delta", {})

@@ -6,7 +6,7 @@ import json
 from hashlib import sha256
 from typing import Any
 
-from handler.content.completion import completion_of
+from handler.content.completion import completion_of, events_of
 from handler.errors import Json
 from rules import LogRecord
 
@@ -17,8 +17,9 @@ POINTS = 2**64
 class Recording:
     """What one request leaves in the content log. `size`: bytes of memory."""
 
-    def __init__(self, record: LogRecord, request: Json, size: int) -> None:
+    def __init__(self, record: LogRecord, request: Json, size: int, *, of_chat: bool = True) -> None:
         self.record = record
+        self._of_chat = of_chat
         self.request = request
         self.size = size
         self.truncated = False  # the answer was too large, and only its beginning is here
@@ -34,10 +35,13 @@ class Recording:
             self.size += len(data)
 
     def answer(self) -> Any:
-        """Return the answer's JSON, a stream as one completion; None if the client got nothing."""
+        """Return the answer's JSON; None if the client got nothing.
+
+        A chat's stream is returned as one completion, any other as `{"events": [...]}`.
+        """
         data = b"".join(self._answer)
-        if not data.lstrip().startswith(b"{"):
-            return completion_of(data)
+        if not data.lstrip().startswith((b"{", b"[")):
+            return completion_of(data) if self._of_chat else events_of(data)
         return None if self.truncated else json.loads(data)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from handler.errors import GatewayError, Json
 from handler.formats.chat.request import Chat
@@ -31,6 +32,10 @@ class StreamEncoder(Protocol):
         """Return the events that a chunk completes; may be empty."""
         ...
 
+    def relay(self, event: bytes) -> bytes:
+        """Return an event that a provider of the same format sent, as it goes to the client."""
+        ...
+
     def close(self) -> bytes:
         """Return the last events of a complete answer."""
         ...
@@ -40,14 +45,26 @@ class StreamEncoder(Protocol):
         ...
 
 
+# Returns a native body with the value of a parameter, or without it for None. The given body is not changed.
+Effect = Callable[[Json, Any], Json]
+
+
 class ClientFormat(Protocol):
     """One format of requests and answers, besides chat.
 
-    `name`: as the fact `dialect` has it.
+    `name`: as the fact `dialect` has it. `effects`: by name of a chat's parameter, how a rule's value for it
+    is put into a native body; a request is translated if a rule changes any other parameter.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def effects(self) -> Mapping[str, Effect]: ...
+
+    def native_body(self, body: Json) -> Json:
+        """Return the body for a provider of the same format: without Sluice's own state in opaque texts."""
+        ...
 
     def parse(self, body: bytes, headers: Headers, settings: Settings) -> Chat:
         """Return the chat that the request is translated to, with `native`. Raises InvalidRequest."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from handler.access.keys import Key
 from handler.errors import Forbidden, GatewayError, InvalidRequest, Json, NotFound, Unavailable
 from handler.formats.chat.request import Chat, parse
+from handler.formats.client_format import ClientFormat
 from handler.formats.options import Headers, header_facts
 from handler.gateway.lifecycle import Gateway
 from handler.gateway.policy import Policy
@@ -30,6 +31,7 @@ class AdmittedRequest(NamedTuple):
     """One chat request, and what was decided about it."""
 
     chat: Chat
+    format: ClientFormat | None  # of the client; None: chat
     key: Key
     policy: Policy
     decision: Decision
@@ -62,16 +64,28 @@ async def authenticate(gateway: Gateway, entry: RequestLog) -> Key:
     return key
 
 
-async def decide_on(gateway: Gateway, key: Key, body: bytes, entry: RequestLog) -> AdmittedRequest:
-    """Check a chat request and decide which model is to answer. Raises GatewayError."""
-    chat = parse(body, entry.headers, gateway.settings)
+async def decide_on(
+    gateway: Gateway, key: Key, body: bytes, entry: RequestLog, format: ClientFormat | None = None
+) -> AdmittedRequest:
+    """Check a request and decide which model is to answer. Raises GatewayError.
+
+    format: of the client; None: chat.
+    """
+    chat = (format.parse if format else parse)(body, entry.headers, gateway.settings)
     policy = await gateway.policies.current()
-    facts = facts_of(chat, key=key, headers=entry.headers, now=gateway.now(), random=gateway.random())
+    facts = facts_of(
+        chat,
+        key=key,
+        headers=entry.headers,
+        now=gateway.now(),
+        random=gateway.random(),
+        dialect=format.name if format else "openai",
+    )
     cooling = gateway.cooldown.cooling()
     live = replace(policy.live, cooling=cooling) if cooling else policy.live
     decision = decide(facts, policy.ruleset, policy.catalog, live)
     entry.stream, entry.tags, entry.decision = chat.stream, chat.tags, decision
-    return AdmittedRequest(chat, key, policy, decision, entry.headers)
+    return AdmittedRequest(chat, format, key, policy, decision, entry.headers)
 
 
 def redecide(gateway: Gateway, admitted: AdmittedRequest, spent: frozenset[str]) -> AdmittedRequest:
@@ -82,10 +96,13 @@ def redecide(gateway: Gateway, admitted: AdmittedRequest, spent: frozenset[str])
     return admitted._replace(decision=decision)
 
 
-def facts_of(chat: Chat, *, key: Key, headers: Headers, now: datetime, random: float) -> Facts:
+def facts_of(
+    chat: Chat, *, key: Key, headers: Headers, now: datetime, random: float, dialect: str = "openai"
+) -> Facts:
     """Return the facts that rules may ask about. `now`: in UTC; `random`: 0 <= random < 1."""
     return facts_of_request(
         chat.body,
+        dialect=dialect,
         project=key.project,
         key=key.id,
         key_models=key.models,

@@ -7,12 +7,14 @@ from functools import partial
 from handler.answers.answer import Answer
 from handler.errors import Json
 from handler.formats.chat.effects import prepare_body
+from handler.formats.native_body import native_body
 from handler.formats.options import wants_explanation
 from handler.gateway.admission import AdmittedRequest
 from handler.gateway.lifecycle import Gateway
 from handler.gateway.usage_rows import usage_of_request
 from handler.log import RequestLog, request_line
 from handler.relay.call import Call
+from handler.relay.native import is_native
 from handler.store.usage_totals import UsageRow
 from handler.upstream.headers import forwarded_headers
 from rules import LogRecord
@@ -29,12 +31,14 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
         from handler.structured.modes import output_contract  # few requests need it: not at a cold start
 
         contract = output_contract(body, ours=chat.body.get("output_schema") is not None)
+    own = native_body(admitted.format, chat, body) if admitted.format and chat.native else None
     if decision.candidates:
         gateway.cooldown.probe(decision.candidates[0].id, decision)
     return Call(
         chat=chat,
         decision=decision,
         body=body,
+        native_body=own,
         output_contract=contract,
         rows=admitted.policy.rows,
         deadline=deadline,
@@ -46,7 +50,9 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
 async def complete(gateway: Gateway, admitted: AdmittedRequest, call: Call, entry: RequestLog) -> Answer:
     """Return the answer: whole, or a stream at its first content. Raises GatewayError."""
     ask = partial(_ask, gateway, admitted, call, entry)
-    return await (ask() if call.decision.cache is None else gateway.response_cache.answer(call, entry, ask))
+    if call.decision.cache is None or is_native(call):
+        return await ask()
+    return await gateway.response_cache.answer(call, entry, ask)
 
 
 async def _ask(gateway: Gateway, admitted: AdmittedRequest, call: Call, entry: RequestLog) -> Answer:
@@ -80,7 +86,8 @@ def start_recording(gateway: Gateway, admitted: AdmittedRequest, entry: RequestL
 
     record = ruleset.most_specific("log", admitted.decision.facts)
     if isinstance(record, LogRecord) and is_sampled(record, entry.request_id):
-        entry.recording = Recording(record, chat.body, len(chat.text))
+        body = chat.native.body if chat.native else chat.body
+        entry.recording = Recording(record, body, len(chat.text), of_chat=chat.native is None)
 
 
 def finish(gateway: Gateway, entry: RequestLog) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
-from handler.providers.provider import Provider
+from handler.providers.provider import Provider, Surface
 from rules import Model
 
 _SURFACE = "surface:"  # the prefix of a surface's name in a model's rules
@@ -18,8 +18,20 @@ def apply_surface(row: Provider, model: Model) -> Provider:
         return row
     names = (rule.removeprefix(_SURFACE) for rule in model.rules if rule.startswith(_SURFACE))
     surface = row.surfaces.get(next(names, ""))
-    if surface is None:
-        return row
+    return row if surface is None else _with_surface(row, surface)
+
+
+def in_dialect(row: Provider, model: Model, dialect: str) -> Provider | None:
+    """Return the row, or one of its surfaces, that serves the model in this dialect; None if none does."""
+    served = apply_surface(row, model)
+    if served.dialect == dialect:
+        return served
+    surfaces = (each for each in row.surfaces.values() if each.dialect == dialect and each.every_model)
+    surface = next(surfaces, None)
+    return None if surface is None else _with_surface(row, surface)
+
+
+def _with_surface(row: Provider, surface: Surface) -> Provider:
     return replace(
         row,
         base_url=f"{row.base_url}{surface.path}",

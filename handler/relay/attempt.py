@@ -15,11 +15,12 @@ from handler.providers.provider import Provider
 from handler.providers.translator import Translator
 from handler.relay import subcalls
 from handler.relay.call import Attempt, Call
+from handler.relay.native import check_translatable, native_body, native_row
 from handler.relay.response import replay_as_stream, send_and_read
 from handler.relay.timeouts import limits_of
 from handler.structured.refused_modes import STRICT, with_plain_tools
 from handler.upstream.client import Client, Limits, Stopwatch
-from handler.upstream.request import UpstreamRequest, build_request
+from handler.upstream.request import UpstreamRequest, answer_type, build_request
 from rules import Candidate, Model
 
 if TYPE_CHECKING:
@@ -53,26 +54,21 @@ async def make_attempt(
     repair_of: the mismatch of this candidate's previous answer, which this attempt has to correct. wasted:
     gets the usage of an attempt without an answer. Raises UpstreamError, with everything closed.
     """
-    began, row = stopwatch.clock(), _row(services, call, candidate)
+    began = stopwatch.clock()
+    row, native = _row(services, call, candidate, continuation)
     translator, client = services.translators[row.dialect], services.client
-    sent, schema = prepare(call, candidate.model, row, translator, continuation, repair_of)
+    sent, schema, parts = call, None, [call]
+    if not native:
+        sent, schema = prepare(call, candidate.model, row, translator, continuation, repair_of)
+        parts = subcalls.split(sent, row, translator)
     limits = limits_of(sent, candidate, now=began, deadline=deadline)
-    parts = subcalls.split(sent, row, translator)
+    requests = [
+        await _request(services, part, candidate.model, row, native, limits, stopwatch) for part in parts
+    ]
+    how = (continuation, schema, wasted, limits, stopwatch, native, len(parts))
     attempts = [
-        Attempt(
-            part,
-            candidate,
-            row,
-            translator,
-            await _request(services, part, candidate.model, row, translator, limits, stopwatch),
-            continuation,
-            schema,
-            wasted,
-            limits,
-            stopwatch,
-            len(parts),
-        )
-        for part in parts
+        Attempt(part, candidate, row, translator, request, *how)
+        for part, request in zip(parts, requests, strict=True)
     ]
     asking = send_and_read(attempts[0], client) if len(parts) == 1 else subcalls.together(attempts, client)
     answer = await asking
@@ -84,20 +80,28 @@ async def _request(
     call: Call,
     model: Model,
     row: Provider,
-    translator: Translator,
+    native: bool,
     limits: Limits,
     stopwatch: Stopwatch,
 ) -> UpstreamRequest:
-    credential = services.credential(row)
+    translator, credential = services.translators[row.dialect], services.credential(row)
+    client, dropped = call.chat.native, tuple[str, ...]()
+    if native:
+        body = native_body(call, model)
+    else:
+        body, dropped = translator.request(call.body, model, row.quirks)
+    same = client is None and row.dialect == call.decision.facts.dialect
+    client_body = client.body if client else call.chat.body
     request = build_request(
         row,
         model,
-        translator,
-        chat=call.body,
+        translator.path(model, stream=call.chat.stream),
+        body,
+        dropped=(*(client.dropped if client and not native else ()), *dropped),
         client_text=call.chat.text,
-        client_chat=call.chat.body,
-        client_headers=call.headers if row.dialect == call.decision.facts.dialect else None,
-        stream=call.chat.stream,
+        client_body=client_body if native or same else None,
+        client_headers=call.headers if native or same else {},
+        media_type=answer_type(translator, stream=call.chat.stream),
         credential=credential,
         private_ok=services.client.private_ok,
     )
@@ -106,11 +110,17 @@ async def _request(
     return request
 
 
-def _row(services: Services, call: Call, candidate: Candidate) -> Provider:
+def _row(
+    services: Services, call: Call, candidate: Candidate, continuation: Continuation | None
+) -> tuple[Provider, bool]:
+    """The row as it serves the model, and True if the request is relayed in the client's own format."""
     row = call.rows.get(candidate.model.provider)
     if row is None or row.dialect not in services.translators:
         raise UpstreamError(f"{candidate.id} has no provider that is served.", failure_class="not_found")
-    return apply_surface(row, candidate.model)
+    if continuation is None and (own := native_row(call, candidate.model)) is not None:
+        return own, True
+    check_translatable(call)
+    return apply_surface(row, candidate.model), False
 
 
 def prepare(

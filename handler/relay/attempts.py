@@ -203,7 +203,8 @@ class AttemptLoop:
                 if not stream.frames.ended:
                     frames = await read_frames(stream.source, stream.frames)
                 elif (failure := stream.frames.failure) is None:
-                    yield DONE
+                    if not answer.native:
+                        yield DONE
                     await stream.source.drain()
                     return
                 elif (following := await self._resume(answer, failure)) is not None:
@@ -250,6 +251,8 @@ class AttemptLoop:
         """The error event that ends a stream."""
         error = final_error([failure], self._attempts, model=answer.candidate.id, broke_off=True)
         answer.failure = error
+        if answer.native:  # the provider's own event, if there is one; else the client's format has its own
+            return error.native.body if error.native else b""
         return encode(json.dumps(error.body(), separators=(",", ":")))
 
     # A hedge.

@@ -31,6 +31,7 @@ class Call:
     chat: Chat
     decision: Decision
     body: Json  # the chat to send; shares its unchanged parts with chat.body
+    native_body: Json | None = None  # to send to providers of the client's own format, if that is not chat
     rows: Mapping[str, Provider] = field(default_factory=dict)  # as they were at the decision
     deadline: float = float("inf")  # on the relay's clock
     headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format
@@ -55,6 +56,7 @@ class Attempt(NamedTuple):
     wasted: list[WastedUsage]  # gets the usage of attempts that give no answer
     limits: Limits
     stopwatch: Stopwatch
+    native: bool = False  # relayed in the client's own format, which is not chat
     subcalls: int = 1  # the requests that this candidate gets at the same time, for one choice each
 
     @property

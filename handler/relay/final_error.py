@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
+from handler.errors import AttemptRecord, Json, NativeError, SchemaMismatch, UpstreamError
 
 # Failures that the caller can correct, so the error has the provider's message.
 CALLERS_OWN = ("invalid_request", "content_policy", "context_length")
+# Failures that a provider of the client's own format reports to the client in its own words.
+_PASSED_ON = ("rate_limit", "server", "overloaded")
 _BROKE_OFF = "The answer broke off"
 
 
@@ -37,6 +39,9 @@ def final_error(
         retry_after=_shortest(failures) if status == 429 else None,
         metadata=_metadata(last, model, attempts),
     )
+    error.native = _native(failures)
+    if error.native is not None and not broke_off:
+        error.status = error.native.status
     if status != 429:
         error.headers["x-should-retry"] = "false"  # the SDKs would multiply attempts that were made already
     return error
@@ -50,6 +55,13 @@ def _message(
         return f"{model}: {verdict}" if last.origin == "provider" else verdict
     summary = _BROKE_OFF if broke_off and last.failure_class != "schema" else verdict
     return f"{summary}: {', '.join(map(_summary, attempts))}."
+
+
+def _native(failures: Sequence[UpstreamError]) -> NativeError | None:
+    """Return the provider's own error if it is all that the caller has to know."""
+    last = failures[-1]
+    only = all(failure.native and failure.failure_class in _PASSED_ON for failure in failures)
+    return last.native if only or last.failure_class in CALLERS_OWN else None
 
 
 def _shortest(failures: Sequence[UpstreamError]) -> float | None:

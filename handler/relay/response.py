@@ -9,10 +9,11 @@ from handler.answers.answer import Answer, ByteSource, Stream, read_frames
 from handler.answers.client_stream import ClientStream
 from handler.answers.edits import whole
 from handler.answers.merge import MergedStream
+from handler.answers.native_stream import NativeStream
 from handler.answers.replay import ReplayDecoder
 from handler.answers.resume import SentText, resumable
 from handler.answers.usage import Usage, estimated, is_given_up, output_bytes, usage_of
-from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
+from handler.errors import AttemptRecord, Json, NativeError, SchemaMismatch, UpstreamError
 from handler.providers.translator import StreamDecoder
 from handler.relay.call import Attempt
 from handler.relay.timeouts import unseen_output
@@ -100,7 +101,9 @@ async def check_response(attempt: Attempt, response: UpstreamResponse) -> None:
     """Raise UpstreamError for a response without an answer, or without a stream where one was asked for."""
     if response.status >= 400:
         body = (await response.whole(MAX_ERROR))[:MAX_ERROR]
-        raise attempt.translator.error(response.status, response.headers, body)
+        error = attempt.translator.error(response.status, response.headers, body)
+        error.native = NativeError(response.status, body) if attempt.native else None
+        raise error
     if not 200 <= response.status < 300:
         raise _protocol_error("The provider answered with a redirect.", response.status)
     if response.headers.get("content-encoding", "identity") != "identity":
@@ -112,13 +115,13 @@ async def check_response(attempt: Attempt, response: UpstreamResponse) -> None:
     if "html" in media_type:
         raise _protocol_error("The provider sent an HTML page instead of a stream.", response.status)
     if "json" in media_type:
-        _, answer = await _read_json(attempt, response)
+        _, _, answer = await _read_json(attempt, response)
         attempt.translator.response(answer, attempt.row.quirks)  # an error in disguise has its own class
         raise _protocol_error("The provider did not stream its answer.", response.status)
 
 
-async def _read_json(attempt: Attempt, response: UpstreamResponse) -> tuple[str, Json]:
-    """The text of the body and the object that it parses to."""
+async def _read_json(attempt: Attempt, response: UpstreamResponse) -> tuple[bytes, str, Json]:
+    """The body, its text, and the object that it parses to."""
     data = await response.whole(most := MAX_ANSWER // attempt.subcalls)
     if len(data) > most:
         raise _protocol_error("The provider's answer is too large.", response.status)
@@ -131,7 +134,7 @@ async def _read_json(attempt: Attempt, response: UpstreamResponse) -> tuple[str,
         raise _protocol_error("The provider's answer is not JSON.", response.status) from error
     if not isinstance(body, dict):
         raise _protocol_error("The provider's answer is not an object.", response.status)
-    return text, body
+    return data, text, body
 
 
 def _protocol_error(message: str, status: int) -> UpstreamError:
@@ -142,7 +145,7 @@ def _protocol_error(message: str, status: int) -> UpstreamError:
 
 
 async def _read_whole(attempt: Attempt, response: UpstreamResponse) -> Answer:
-    text, body = await _read_json(attempt, response)
+    data, text, body = await _read_json(attempt, response)
     completion = attempt.translator.response(
         body, attempt.row.quirks, legacy=attempt.legacy, model=attempt.candidate.model.name
     )
@@ -150,6 +153,9 @@ async def _read_whole(attempt: Attempt, response: UpstreamResponse) -> Answer:
     answer.used = usage_of(completion) or estimated(
         input_tokens=attempt.input_tokens, output_bytes=output_bytes(completion)
     )
+    if attempt.native:
+        answer.body = data
+        return answer
     try:
         completion = _checked_completion(attempt, completion)
     except SchemaMismatch:
@@ -194,6 +200,8 @@ def decoder(attempt: Attempt) -> StreamDecoder:
     """The decoder of one stream, which also checks that the answer is what was asked for."""
     wire, model = attempt.translator, attempt.candidate.model.name
     chunks = wire.stream(attempt.row.quirks, legacy=attempt.legacy, model=model)
+    if attempt.native:
+        return chunks
     chunks = offered_only(chunks, attempt.call.body)
     if (strict := _strict_tools(attempt)) is not None:
         chunks = CheckedStream(chunks, strict.check)
@@ -209,6 +217,14 @@ def _strict_tools(attempt: Attempt) -> StrictTools | None:
 
 def _client_stream(attempt: Attempt, chunks: StreamDecoder, *, edited: bool = False) -> ClientStream:
     """edited: the usage in the chunks counts every attempt already, and has the cost."""
+    if attempt.native:
+        return NativeStream(
+            chunks,
+            model=attempt.candidate.id,
+            wants_usage=True,
+            input_tokens=attempt.input_tokens,
+            framing=attempt.translator.framing,
+        )
     continuation, explanation = attempt.continuation, attempt.explanation
     resume = attempt.call.decision.effects.recovery == "resume" and resumable(attempt.call.body)
     return ClientStream(
@@ -255,5 +271,6 @@ def _answer(attempt: Attempt, source: ByteSource) -> Answer:
         attempts=[AttemptRecord(attempt.candidate.id, "ok", source.status, source.ms)],
         waited=source.waited,
         dropped=attempt.request.dropped,
+        native=attempt.native,
         schema=attempt.schema.mode if attempt.schema else None,
     )

@@ -34,11 +34,11 @@ from handler.wire.sse import MAX_EVENT
 _ONE_REQUESTS = frozenset({"idempotency-key"})  # headers that identify one request
 
 
-def split(call: Call, row: Provider, translator: Translator) -> Sequence[Call]:
+def split(call: Call, row: Provider, translator: Translator) -> list[Call]:
     """Return one call for each choice; only `call` if the provider gives all choices to one request."""
     n = int(call.body.get("n") or 1)
     if n == 1 or (translator.supports_n and "n" not in row.quirks.unable):
-        return (call,)
+        return [call]
     headers = {name: value for name, value in call.headers.items() if name not in _ONE_REQUESTS}
     body = {name: value for name, value in call.body.items() if name != "n"}
     seed = body.get("seed")

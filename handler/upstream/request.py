@@ -11,6 +11,7 @@ from handler.providers.addressing import request_url
 from handler.providers.provider import Provider
 from handler.providers.translator import Translator
 from handler.redact import remove_secrets
+from handler.upstream.headers import merged_headers
 from handler.wire.header_values import encode_header_value
 from handler.wire.splice import dump_unicode_bytes, splice_bytes
 from rules import Model
@@ -35,6 +36,10 @@ class UpstreamRequest:
 
     def redact_credential(self, error: UpstreamError) -> None:
         """Remove the credentials from an error that quotes the provider."""
+        if error.native is not None:
+            text = error.native.body.decode("utf-8", "surrogateescape")
+            clean = remove_secrets(text, self.secrets).encode("utf-8", "surrogateescape")
+            error.native = error.native._replace(body=clean)
         error.message = remove_secrets(error.message, self.secrets)
         error.args = (error.message,)
         error.param = error.param and remove_secrets(error.param, self.secrets)
@@ -46,40 +51,43 @@ class UpstreamRequest:
 def build_request(
     row: Provider,
     model: Model,
-    translator: Translator,
+    path: str,
+    body: Json,
     *,
-    chat: Json,
+    dropped: tuple[str, ...] = (),
     client_text: str,
-    client_chat: Json,
-    client_headers: Mapping[str, str] | None,
-    stream: bool,
+    client_body: Json | None,
+    client_headers: Mapping[str, str],
+    media_type: str,
     credential: str | None,
     private_ok: bool,
 ) -> UpstreamRequest:
-    """Translate `chat` for one provider. Raises UpstreamError if its row does not allow the call at all.
+    """Make the request of a body. Raises UpstreamError if the provider's row does not allow the call at all.
 
-    client_text: the request as the client sent it, which parses to `client_chat`. client_headers: None if the
-    provider's format is not the client's; otherwise they are sent, and unchanged parts of the body keep their
-    bytes.
+    client_text: the request as the client sent it, which parses to `client_body`, so that unchanged parts of
+    the body keep their bytes; None if the provider's format is not the client's. client_headers: those that
+    the provider receives. media_type: of the answer.
     """
-    body, dropped = translator.request(chat, model, row.quirks)
-    media_type = _STREAM_TYPES[translator.framing] if stream else "application/json"
     headers = {
         **_headers(media_type),
         # Later ones win, so that neither a client nor a record replaces the credential.
-        **(client_headers or {}),
-        **{name.lower(): value for name, value in row.headers.items()},
+        **merged_headers(client_headers, {name.lower(): value for name, value in row.headers.items()}),
         **_authorization(row, credential),
     }.items()
     return UpstreamRequest(
-        url=_url(row, model, translator.path(model, stream=stream), private_ok=private_ok),
+        url=_url(row, model, path, private_ok=private_ok),
         headers=[(name.encode("ascii"), encode_header_value(value).encode()) for name, value in headers],
         body=dump_unicode_bytes(client_text, body)
-        if client_headers is None
-        else splice_bytes(client_text, client_chat, body),
+        if client_body is None
+        else splice_bytes(client_text, client_body, body),
         dropped=dropped,
         secrets=(credential,) if credential else (),
     )
+
+
+def answer_type(translator: Translator, *, stream: bool) -> str:
+    """Return the media type of the answer to ask for."""
+    return _STREAM_TYPES[translator.framing] if stream else "application/json"
 
 
 def _headers(accept: str) -> dict[str, str]:

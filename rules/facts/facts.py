@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 PREFERENCES = ("cheap", "fast", "quality", "balanced")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # of reasoning, in ascending order
-CLIENT_FORMATS = ("openai", "anthropic")  # the formats of clients
+CLIENT_FORMATS = ("openai", "anthropic", "responses", "gemini")  # the formats of clients
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -19,7 +19,7 @@ class Facts:
 
     # facts that a condition may name (contract, section 5)
     model: str | None = None  # as the request names it; None for no model and for "auto"
-    dialect: str = "openai"  # the client's format: openai | anthropic
+    dialect: str = "openai"  # the client's format, one of CLIENT_FORMATS
     project: str = "default"
     key: str = ""  # the key's id, never the key
     function: str | None = None  # x-sluice-function

@@ -16,8 +16,10 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from handler.answers.answer import Answer
+from handler.answers.encoded import encoded
 from handler.endpoints.exchange.http import cancel_on_disconnect, encode_headers
 from handler.errors import GatewayError
+from handler.formats.client_format import StreamEncoder
 from handler.wire.sse import KEEP_ALIVE, encode
 
 HEAD_AFTER = 15.0  # seconds without content after which the head leaves, and between keep-alives
@@ -27,7 +29,8 @@ class StreamingAnswer:
     """A streamed answer as an ASGI response.
 
     relaying: returns the Answer at its first content. headers: returns the response headers for it, or for
-    None if there is no content yet. failed: called with an error that comes after the head was sent.
+    None if there is no content yet. failed: called with an error that comes after the head was sent. encoder:
+    of the client's format; None: chat.
     """
 
     def __init__(
@@ -35,12 +38,14 @@ class StreamingAnswer:
         relaying: Coroutine[Any, Any, Answer],
         headers: Callable[[Answer | None], Mapping[str, str]],
         failed: Callable[[GatewayError], None],
+        encoder: StreamEncoder | None = None,
         *,
         head_after: float = HEAD_AFTER,
     ) -> None:
         self._relaying = relaying
         self._headers = headers
         self._failed = failed
+        self._encoder = encoder
         self._head_after = head_after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +54,8 @@ class StreamingAnswer:
         await send(_body(b"", more=False))
 
     async def _run(self, send: Send) -> None:
-        keep_alive = KeepAlive(partial(self._head, send, None), send, self._head_after)
+        alive = self._encoder.keep_alive if self._encoder else KEEP_ALIVE
+        keep_alive = KeepAlive(partial(self._head, send, None), send, self._head_after, alive)
         try:
             await self._send_answer(send, keep_alive)
         except asyncio.CancelledError:
@@ -65,17 +71,19 @@ class StreamingAnswer:
             try:
                 if not await keep_alive.stop():
                     await self._head(send, answer)
-                await _send_frames(answer.frames(), send)
+                encoder = self._encoder
+                await _send_frames(encoded(answer, encoder) if encoder else answer.frames(), send)
             finally:
                 await answer.aclose()
         except GatewayError as error:
             if not await keep_alive.stop():
                 raise  # the head is not sent, so the error gets its own status
             self._failed(error)
-            await send(_body(encode(json.dumps(error.body(), separators=(",", ":")))))
+            await send(_body(self._encoder.fail(error) if self._encoder else _chat_error(error)))
 
     async def _head(self, send: Send, answer: Answer | None) -> None:
-        headers = {"content-type": "text/event-stream; charset=utf-8", **self._headers(answer)}
+        media_type = self._encoder.media_type if self._encoder else "text/event-stream; charset=utf-8"
+        headers = {"content-type": media_type, **self._headers(answer)}
         await send({"type": "http.response.start", "status": 200, "headers": encode_headers(headers)})
 
 
@@ -86,7 +94,9 @@ class KeepAlive:
     client has disconnected.
     """
 
-    def __init__(self, head: Callable[[], Awaitable[None]], send: Send, after: float) -> None:
+    def __init__(
+        self, head: Callable[[], Awaitable[None]], send: Send, after: float, alive: bytes = KEEP_ALIVE
+    ) -> None:
         working = asyncio.current_task()
         assert working is not None
         self.working = working  # the task that answers
@@ -94,6 +104,7 @@ class KeepAlive:
         self._head = head
         self._send = send
         self._after = after
+        self._alive = alive
         self._head_sent = False
         self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -114,7 +125,8 @@ class KeepAlive:
             if not self._head_sent:
                 self._head_sent = True
                 await self._head()
-            await self._send(_body(KEEP_ALIVE))
+            if self._alive:
+                await self._send(_body(self._alive))
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._after):
                     await self._over.wait()
@@ -133,6 +145,10 @@ class KeepAlive:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _chat_error(error: GatewayError) -> bytes:
+    return encode(json.dumps(error.body(), separators=(",", ":")))
 
 
 async def _send_frames(frames: AsyncGenerator[bytes, None], send: Send) -> None:

@@ -153,15 +153,17 @@ def first_request(chat_call: Call, candidate: Model, prefill: str) -> bytes:
     if prefill:
         body = {**body, "messages": [*body["messages"], {"role": "assistant", "content": prefill}]}
     row = Provider(name=candidate.provider, base_url="http://up/v1")
+    sent, dropped = OpenAI().request(body, candidate, row.quirks)
     return build_request(
         row,
         candidate,
-        OpenAI(),
-        chat=body,
+        OpenAI().path(candidate, stream=chat_call.chat.stream),
+        sent,
+        dropped=dropped,
         client_text=chat_call.chat.text,
-        client_chat=chat_call.chat.body,
+        client_body=chat_call.chat.body,
         client_headers={},
-        stream=chat_call.chat.stream,
+        media_type="application/json",
         credential=None,
         private_ok=True,
     ).body

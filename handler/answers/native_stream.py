@@ -1,0 +1,57 @@
+"""A stream in the client's own format: the provider's events as they are. No I/O.
+
+The decoder still reads each event, for content, usage, errors and the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from handler.answers.client_stream import MAX_SILENT, ClientStream, content_of
+from handler.answers.usage import usage_of
+from handler.errors import Json, NativeError, UpstreamError
+from handler.wire import sse
+from handler.wire.json_memory import SMALL, escape_emoji, is_too_large
+
+
+class NativeStream(ClientStream):
+    """Passes the events of one upstream stream on, and takes note of what they bring.
+
+    An error event is passed on as well, unless it comes before any content: then another candidate answers.
+    """
+
+    def _feed(self, data: bytes, frames: list[bytes]) -> None:
+        for event in self._events.feed(data):
+            self._pass_on(event, frames)
+            self._silent += 0 if self.content else len(event.data)
+            if self._silent > MAX_SILENT:
+                raise sse.EventTooLarge("too many events without content")
+
+    def _close(self, _: bytes, frames: list[bytes]) -> None:
+        for event in self._events.close():
+            self._pass_on(event, frames)
+        if not self.ended:
+            self._note(self._decoder.close())
+            self.ended = True
+
+    def _pass_on(self, event: sse.Event, frames: list[bytes]) -> None:
+        if self.ended or not event.data.strip():
+            return
+        text, frame = event.data, sse.encode(event.data, event.event)
+        if len(text) > SMALL and is_too_large(text := escape_emoji(text)):
+            raise sse.EventTooLarge("an event has too many values")
+        try:
+            self._note(self._decoder.feed(text))
+        except UpstreamError as error:
+            error.native = NativeError(200, frame)
+            raise
+        frames.append(frame)
+
+    def _note(self, chunks: Iterable[Json]) -> None:
+        for chunk in chunks:
+            if (size := content_of(chunk)) is not None:
+                self.content = self.sent = True
+                self.content_bytes += size
+            self.usage = usage_of(chunk) or self.usage
+            for choice in chunk.get("choices") or ():
+                self._note_end(choice, content=size is not None)

@@ -1,0 +1,27 @@
+"""The body for a provider of the client's own format: the client's, with a rule's changes. No I/O."""
+
+from __future__ import annotations
+
+from handler.errors import Json
+from handler.formats.chat.effects import OWN
+from handler.formats.chat.request import Chat
+from handler.formats.client_format import ClientFormat
+
+
+def native_body(format: ClientFormat, chat: Chat, prepared: Json) -> Json | None:
+    """Return the native body; None if a rule changes a parameter that the format cannot say.
+
+    prepared: the body of the chat after hints and rules (formats/chat/effects.py).
+    """
+    assert chat.native is not None
+    body, before = format.native_body(chat.native.body), chat.body
+    if own := OWN & before.keys() & body.keys():
+        body = {name: value for name, value in body.items() if name not in own}
+    for name in (before.keys() - OWN) | prepared.keys():
+        value = prepared.get(name)
+        if value is before.get(name) or value == before.get(name):
+            continue
+        if (effect := format.effects.get(name)) is None:
+            return None
+        body = effect(body, value)
+    return body

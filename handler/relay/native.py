@@ -1,0 +1,45 @@
+"""Requests that are relayed in their client's own format to a provider that has the same one. No I/O.
+
+The provider gets the client's body with declared edits, and the client gets the provider's answer unchanged.
+"""
+
+from __future__ import annotations
+
+from handler.errors import Json
+from handler.providers.addressing import in_dialect
+from handler.providers.provider import Provider
+from handler.providers.unsupported import unsupported
+from handler.relay.call import Call
+from rules import Model
+
+# The dialects whose body names the model; for the others it is in the path.
+_NAMES_MODEL = frozenset({"anthropic", "responses"})
+
+
+def native_row(call: Call, model: Model) -> Provider | None:
+    """Return the row that gets the client's own body; None if the model's provider has another format."""
+    native, row = call.chat.native, call.rows.get(model.provider)
+    if native is None or call.native_body is None or row is None:
+        return None
+    return in_dialect(row, model, native.dialect)
+
+
+def is_native(call: Call) -> bool:
+    """Return True if the first candidate gets the client's own body."""
+    candidates = call.decision.candidates
+    return bool(candidates) and native_row(call, candidates[0].model) is not None
+
+
+def native_body(call: Call, model: Model) -> Json:
+    """Return the body for this model."""
+    assert call.chat.native is not None
+    assert call.native_body is not None
+    if call.chat.native.dialect not in _NAMES_MODEL:
+        return call.native_body
+    return {**call.native_body, "model": model.name}
+
+
+def check_translatable(call: Call) -> None:
+    """Raise Unsupported for a request that only a provider of the client's own format can answer."""
+    if call.chat.native is not None and call.chat.native.only is not None:
+        raise unsupported(*call.chat.native.only)
