@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 from rules.admission import Admission, LiveState, required_features
+from rules.affinity import conversation_of
 from rules.catalog.catalog import Catalog, Model
 from rules.catalog.name_resolution import ResolvedName, is_valid_name
 from rules.decision import AppliedLimit, Candidate, Decision, Effects, Reason, Refusal
@@ -31,6 +33,9 @@ def decide(
     route = next(iter(matching.routes), None)
     plan = make_plan(facts, ruleset, catalog, live, matching)
     cache = ruleset.most_specific("cache", facts)
+    if route is None or route.affinity != "none":
+        # Where answers are cached, equal requests of several sessions go to one model, as its answers are.
+        plan.conversation = functools.cache(lambda: conversation_of(facts, by_session=cache is None))
     then = next((record.then for record in matching.budgets if record.id in spent), None)
     reason, first, candidates, refusal = _fill_plan(plan, facts, ruleset, route, then)
     return Decision(
@@ -47,6 +52,7 @@ def decide(
         cache=cache if isinstance(cache, CacheRecord) else None,
         limits=_limits(plan, matching, candidates, spent),
         prefer=plan.prefer,
+        affinity=plan.affinities.get(candidates[0].id) if candidates else None,
         pinned=plan.pinned,
         revision=ruleset.revision,
         stale=live.stale,

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rules.adoption import Problem
+from rules.affinity import Affinity
 from rules.catalog.catalog import Model
 from rules.catalog.price import Price
 from rules.facts.facts import FAMILIES, VOCABULARY, Facts, fact_getter
@@ -126,6 +127,7 @@ class Decision:
     cache: CacheRecord | None = None  # the record that lets the answer be cached
     limits: tuple[AppliedLimit, ...] = ()
     prefer: str | None = None
+    affinity: Affinity | None = None  # of the first candidate, if it has equals
     pinned: bool = False  # the request named exactly one provider/model
     revision: str = ""
     stale: bool = False
@@ -154,6 +156,8 @@ class Decision:
             "timeouts": dict(self.effects.timeouts),
             "facts": _facts(self.facts),
         }
+        if self.affinity is not None:
+            explanation["affinity"] = self.affinity.explain()
         if self.cache is not None:
             explanation["cache"] = self.cache.id
         if problems := [each for each in self.problems if visible is None or each.covers(self.facts)]:

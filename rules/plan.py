@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rules.admission import ACCESS, CAPABILITY, Admission, Obstacle
+from rules.affinity import Affinity, Conversation, in_order
 from rules.catalog.catalog import Model
 from rules.catalog.model_names import ModelNames, names_of
 from rules.catalog.name_resolution import NameResolver, ResolvedName
@@ -38,10 +39,12 @@ class Plan:
     admission: Admission
     size: Size
     prefer: str | None  # the preference of the request or of its rule
+    conversation: Callable[[], Conversation | None] = lambda: None  # that equal models are ordered by
     rejections: dict[str, Rejection] = field(default_factory=dict)  # by model, in the order of rejection
     pins: set[str] = field(default_factory=set)  # ids that are named exactly
     names_by_id: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that led to the model
     pinned: bool = False  # the request named exactly one provider/model
+    affinities: dict[str, Affinity] = field(default_factory=dict)  # by model, of those that have equals
 
     def requested_models(self, name: str, resolved: ResolvedName) -> list[Model]:
         """Return the models that the request names. Raises RefusedRequest rather than replace them."""
@@ -102,7 +105,17 @@ class Plan:
         ]
 
     def _rank(self, models: Iterable[Model], prefer: str | None) -> list[Model]:
-        return rank(models, prefer or self.prefer or "balanced", self.size)
+        return rank(models, prefer or self.prefer or "balanced", self.size, self._by_conversation)
+
+    def _by_conversation(self, equals: list[Model]) -> list[Model]:
+        """Return equal models in the order of the request's conversation."""
+        conversation = self.conversation()
+        if conversation is None:
+            return equals
+        by_id = {model.id: model for model in equals}
+        ids = in_order(by_id, conversation)
+        self.affinities |= dict.fromkeys(ids, Affinity(conversation.by, tuple(ids)))
+        return [by_id[id] for id in ids]
 
     def admit(self, models: Iterable[Model], names: tuple[str, ...] = ()) -> list[Model]:
         """Return the models that may answer; reject the others. `names`: those that led to the models."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,7 +16,10 @@ DEFAULT_TIER = 3  # of unknown quality or speed
 # Seconds to the first token, by tier of speed, until they are measured.
 PRIORS = {5: 0.3, 4: 0.6, 3: 1.2, 2: 3.0, 1: 6.0}
 
+NEARLY_AS_FAST = 2.0  # times the seconds of the fastest; measurements differ that much, and caches save more
+
 Key = Callable[[Model], Any]
+Arrange = Callable[[list[Model]], Sequence[Model]]  # orders models that are equal
 
 
 class Size(NamedTuple):
@@ -68,13 +71,62 @@ def _cost(model: Model, price: Price, size: Size, usual_output: int) -> int:
     return -(-(size.input(model) * price.input + tokens_out * price.output) // MILLION)
 
 
-def rank(models: Iterable[Model], prefer: str, size: Size) -> list[Model]:
-    """Return the models, best first. Among equals those of unknown price come last."""
+def rank(models: Iterable[Model], prefer: str, size: Size, arrange: Arrange | None = None) -> list[Model]:
+    """Return the models, best first. Among equals those of unknown price come last.
+
+    `arrange` orders the models of one pool that the preference ranks equally; without it ties go by id.
+    """
     models = list(models)
     if len(models) < 2:
         return models
     score = SCORES[prefer](models, size)
-    return sorted(models, key=lambda model: (*score(model), model.id))
+    scores = {model.id: score(model) for model in models}
+    ranked = sorted(models, key=lambda model: (*scores[model.id], model.id))
+    if arrange is not None:
+        for places in _equal_places(ranked, scores, size if prefer == "fast" else None):
+            arranged = arrange([ranked[place] for place in places])
+            for place, model in zip(places, arranged, strict=True):
+                ranked[place] = model
+    return ranked
+
+
+def _equal_places(
+    ranked: Sequence[Model], scores: Mapping[str, Any], fast: Size | None
+) -> Iterator[list[int]]:
+    """Yield the places of models that are equal: of one pool, and of one score or nearly as fast."""
+    pools: dict[str, list[int]] = {}
+    for place, model in enumerate(ranked):
+        pools.setdefault(model.pool, []).append(place)
+    for members in pools.values():
+        if len(members) < 2:
+            continue
+        near = _nearly_as_fast([ranked[place] for place in members], fast) if fast else frozenset()
+        equals: dict[Any, list[int]] = {}
+        for place in members:
+            id = ranked[place].id
+            equals.setdefault("fast" if id in near else scores[id], []).append(place)
+        yield from (places for places in equals.values() if len(places) > 1)
+
+
+def _nearly_as_fast(models: Sequence[Model], size: Size) -> frozenset[str]:
+    """Return the ids of the models that are nearly as fast as the fastest.
+
+    Measured times are compared with measured ones and priors with priors, so that a model is not left out
+    because another process has measured it, and this one has not.
+    """
+    priors = {model.id: _prior(model) for model in models}
+    measured = {id: size.first_token[id] for id in priors if id in size.first_token}
+    slowest_prior = NEARLY_AS_FAST * min(priors.values())
+    slowest = NEARLY_AS_FAST * min(measured.values(), default=0.0)
+    return frozenset(
+        id
+        for id, prior in priors.items()
+        if (measured[id] <= slowest if id in measured else prior <= slowest_prior)
+    )
+
+
+def _prior(model: Model) -> float:
+    return PRIORS[model.speed or DEFAULT_TIER]
 
 
 def _cheap(models: list[Model], size: Size) -> Key:
@@ -83,7 +135,7 @@ def _cheap(models: list[Model], size: Size) -> Key:
 
 def _fast(models: list[Model], size: Size) -> Key:
     def seconds(model: Model) -> float:
-        return size.first_token.get(model.id, PRIORS[model.speed or DEFAULT_TIER])
+        return size.first_token.get(model.id, _prior(model))
 
     return lambda model: (seconds(model), *_by_cost(model, size))
 

@@ -26,11 +26,15 @@ def choose_arm(record: RouteRecord, facts: Facts, arms: Sequence[Arm]) -> Arm:
 
 
 def _sticky_value(record: RouteRecord, facts: Facts) -> str | None:
-    """Return the value that stays on one arm, by default the user; None: each request is drawn separately."""
+    """Return the value that stays on one arm, by default the user; None: each request is drawn separately.
+
+    Without a user it is the session, whose prompt is cached where its last request went.
+    """
     sticky = record.sticky or "user"
     if sticky.startswith("tag."):
         return facts.tags.get(sticky.removeprefix("tag."))
-    return {"user": facts.user, "key": facts.key, "request": None}[sticky]
+    session = facts.session if record.affinity != "none" else None
+    return {"user": facts.user or session, "key": facts.key, "request": None}[sticky]
 
 
 def _point(id: str, value: str | None, random: float, draw: int) -> float:

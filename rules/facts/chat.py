@@ -21,6 +21,10 @@ COUNTED_PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
 URL = re.compile(r"[\x00-\x20]*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 URL_FIELDS = ("url", "file_data", "file_id")  # fields of a content part that may hold a URL
 LONGEST_NAME = 128  # characters of the name of a session or an agent
+LONGEST_OPENING = 16_384  # characters of a message that tell a conversation from another
+LONGEST_USER_ID = 1_024  # characters of `metadata.user_id` that may name a session
+# The session in the `metadata.user_id` of Claude Code: `user_..._session_<id>`, or JSON as text.
+SESSION_IN_USER_ID = re.compile(r'(?:_session_|"session_id"\s{0,9}:\s{0,9}")([A-Za-z0-9._-]{1,128})')
 FORMATS = {"text": "text", "json_object": "object", "json_schema": "schema"}
 
 
@@ -51,7 +55,7 @@ def facts_of_request(
     """Return the facts of a chat request.
 
     `tags`: merged with those of the headers; None: those of the body. `prefer`: the header's. `session`: the
-    header's; None: the body's `prompt_cache_key`. `at`: in UTC.
+    header's; None: the body's `prompt_cache_key`, or that in its `metadata.user_id`. `at`: in UTC.
     """
     own = _body_facts(body, prefer)
     return Facts(
@@ -60,7 +64,7 @@ def facts_of_request(
         project=project,
         key=key,
         function=function,
-        session=_name(session or body.get("prompt_cache_key")),
+        session=_name(session) or _name(body.get("prompt_cache_key")) or _user_id_session(own["metadata"]),
         agent=_name(agent),
         header=header or {},
         tags={**own["metadata"], **scalar_texts(body.get("tags"))} if tags is None else tags,
@@ -94,6 +98,7 @@ def _body_facts(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
         "linked_part": _first_linked(parts),
         "n": _first_int(get("n")) or 1,
         "service_tier": _text(get("service_tier")) or "",
+        "opening": _opening(messages),
         **_count_parts(parts),
     }
 
@@ -142,6 +147,22 @@ def _parts(messages: Sequence[Any]) -> Iterator[Part]:
             type_ = str(_mapping(part).get("type"))
             if type_ != "text":
                 yield Part(f"messages[{at}].content[{index}].{type_}", type_, _mapping(part))
+
+
+def _user_id_session(metadata: Mapping[str, str]) -> str | None:
+    found = SESSION_IN_USER_ID.search(metadata.get("user_id", "")[:LONGEST_USER_ID])
+    return found[1] if found else None
+
+
+def _opening(messages: Sequence[Any]) -> str:
+    """Return what all requests of a conversation have in common: its first instructions and its question."""
+    texts = []
+    for roles in (("system", "developer"), ("user",)):
+        of_roles = (_mapping(message) for message in messages if _mapping(message).get("role") in roles)
+        content = next(of_roles, {}).get("content")
+        parts = [_text(_mapping(part).get("text")) or "" for part in _list(content)]
+        texts.append((_text(content) or "\n".join(parts))[:LONGEST_OPENING])
+    return "\0".join(texts) if any(texts) else ""
 
 
 def _count_parts(parts: Sequence[Part]) -> dict[str, int]:

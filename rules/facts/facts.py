@@ -53,6 +53,7 @@ class Facts:
     document_tokens: int = 0  # part of input_tokens: documents, whose pages only a provider can count
     random: float = 0.0  # 0 <= random < 1, drawn by the caller: what `split` uses per request
     key_models: tuple[str, ...] | None = None  # the key's own patterns; None: no restriction
+    opening: str = field(default="", repr=False)  # the text of the first system and the first user message
 
 
 class FactType(NamedTuple):

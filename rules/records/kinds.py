@@ -48,6 +48,7 @@ class RouteRecord(Record):
     split: Annotated[tuple[Arm, ...], ReadBy(fields.read_split)] | None = None
     sticky: Annotated[str, ReadBy(fields.read_sticky)] | None = None
     override: Flag = False
+    affinity: Annotated[str, ReadBy(one_of("session", "none"))] | None = None
     defaults: Parameters | None = None
     cap: Annotated[Mapping[str, Any], ReadBy(fields.read_cap)] | None = None
     allow_fields: Texts | None = None

@@ -59,6 +59,17 @@ def test_an_arm_that_cannot_answer_gives_its_weight_to_the_others(gone: Item) ->
         pytest.param("user", {"user": "u"}, {"random": 0.99}, True, id="by user"),
         pytest.param(None, {"user": "u"}, {"random": 0.99}, True, id="by user by default"),
         pytest.param(None, {}, {"random": 0.99}, False, id="by request without a user"),
+        pytest.param(None, {"session": "s"}, {"random": 0.99}, True, id="by session without a user"),
+        pytest.param(
+            None,
+            {"session": "s", "user": "u"},
+            {"random": 0.99, "session": "other"},
+            True,
+            id="by user, whatever the session",
+        ),
+        pytest.param(
+            "request", {"session": "s"}, {"random": 0.99}, False, id="by request, whatever the session"
+        ),
         pytest.param("request", {"user": "u"}, {"random": 0.99}, False, id="by request"),
         pytest.param("key", {"key": "k"}, {"random": 0.99, "user": "other"}, True, id="by key"),
         pytest.param("tag.team", {"tags": {"team": "t"}}, {"random": 0.99}, True, id="by a tag"),
@@ -73,6 +84,15 @@ def test_the_sticky_value_of_a_split(sticky: str | None, facts: Item, other: Ite
         candidate_ids(make_decision(records=[record], **{**facts, **other})),
     )
     assert (one == two) is same
+
+
+def test_without_affinity_a_session_does_not_stay_on_an_arm() -> None:
+    halves = [{"model": "openai/mid", "weight": 1}, {"model": "xai/wide", "weight": 1}]
+    records = [route(split=halves, affinity="none")]
+    first = {
+        candidate_ids(make_decision(records=records, session="s", random=random))[0] for random in (0.1, 0.9)
+    }
+    assert first == {"openai/mid", "xai/wide"}
 
 
 def test_the_fallbacks_answer_if_no_arm_of_a_split_can() -> None:

@@ -181,6 +181,33 @@ def test_the_facts_of_the_caller_and_the_time() -> None:
         pytest.param({"prompt_cache_key": "body"}, "header", "header", id="the header goes first"),
         pytest.param({"prompt_cache_key": "body"}, None, "body", id="the body's prompt_cache_key"),
         pytest.param({"prompt_cache_key": 7}, None, None, id="a prompt_cache_key that is no text"),
+        pytest.param(
+            {"metadata": {"user_id": "user_0a_account__session_3f-1b"}}, None, "3f-1b", id="Claude Code's"
+        ),
+        pytest.param(
+            {"metadata": {"user_id": '{"device_id": "d", "session_id": "3f-1b", "account_uuid": ""}'}},
+            None,
+            "3f-1b",
+            id="Claude Code's as JSON",
+        ),
+        pytest.param(
+            {"metadata": {"user_id": "user_0a_account__session_3f"}, "prompt_cache_key": "body"},
+            None,
+            "body",
+            id="the prompt_cache_key goes before the user_id",
+        ),
+        pytest.param({"metadata": {"user_id": "ann"}}, None, None, id="a user_id without a session"),
+        pytest.param(
+            {"metadata": {"user_id": '{"session_id": 7}'}}, None, None, id="a session that is no text"
+        ),
+        pytest.param({"metadata": {"user_id": ["_session_a"]}}, None, None, id="a user_id that is no text"),
+        pytest.param({"metadata": "_session_a"}, None, None, id="metadata that is no object"),
+        pytest.param(
+            {"metadata": {"user_id": "x" * 5_000 + "_session_a"}},
+            None,
+            None,
+            id="a session far behind in a user_id",
+        ),
         pytest.param({}, "x" * 129, "x" * 128, id="the first 128 characters"),
         pytest.param({}, "a\nb\x00\ud800é", "abé", id="without what cannot be printed"),
         pytest.param({}, "\x00", None, id="nothing that can be printed"),
@@ -192,6 +219,34 @@ def test_the_session_is_named_by_the_header_or_the_body(
     facts = facts_of_request(body, session=header, agent=header)
     assert facts.session == session
     assert facts.agent == (session if header else None)
+
+
+QUESTION = {"role": "user", "content": "Hello"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "opening"),
+    [
+        pytest.param([QUESTION], "\0Hello", id="a question alone"),
+        pytest.param(
+            [{"role": "developer", "content": "Be kind."}, QUESTION, {"role": "user", "content": "And?"}],
+            "Be kind.\0Hello",
+            id="the first instructions and the first question",
+        ),
+        pytest.param([{"role": "system", "content": "Be kind."}], "Be kind.\0", id="instructions alone"),
+        pytest.param(
+            [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}, 7]}],
+            "\0a\n\n",
+            id="the texts among the parts",
+        ),
+        pytest.param([{"role": "assistant", "content": "Hi"}], "", id="neither"),
+        pytest.param([{"role": "user"}, 7, None, {"role": ["user"]}], "", id="messages of wrong types"),
+        pytest.param({"role": "user", "content": "Hello"}, "", id="messages that are no list"),
+        pytest.param([{"role": "user", "content": "x" * 20_000}], "\0" + "x" * 16_384, id="a long question"),
+    ],
+)
+def test_the_opening_of_a_conversation(messages: Any, opening: str) -> None:
+    assert facts_of_request({"messages": messages}).opening == opening
 
 
 def test_the_bucket_is_that_of_the_user_or_else_of_the_key() -> None:

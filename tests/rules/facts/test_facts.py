@@ -19,6 +19,7 @@ NOT_IN_VOCABULARY = {
     "linked_part",
     "random",
     "key_models",
+    "opening",
 }
 
 

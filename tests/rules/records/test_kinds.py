@@ -144,6 +144,7 @@ def test_kinds_that_are_not_served_yet_are_not_active() -> None:
         pytest.param("route", "retry_after_max", "20", 20, id="the longest retry-after that is waited for"),
         pytest.param("route", "retry_after_max", 0, 0, id="a retry-after of zero"),
         pytest.param("route", "recovery", "buffer", "buffer", id="a kind of recovery"),
+        pytest.param("route", "affinity", "none", "none", id="no affinity"),
         pytest.param(
             "route", "set", {"temperature": "0.2"}, {"temperature": 0.2}, id="a known parameter as a text"
         ),
