@@ -47,6 +47,9 @@ PROVIDERS = {
     "moonshot": "moonshot", "zai": "zai", "dashscope": "qwen", "minimax": "minimax",
     "cloudflare": "cloudflare",
 }  # fmt: skip
+# The modes of models that Sluice serves. `responses`: served by OpenAI's Responses alone.
+CHAT = frozenset({"chat"})
+MODES = dict.fromkeys(("openai", "azure", "xai"), CHAT | {"responses"})
 # genai-prices' names, where they differ. Only genai-prices has rows of OpenRouter.
 GENAI_PROVIDERS = {
     "google": "gemini", "aws": "bedrock", "x-ai": "xai", "moonshotai": "moonshot",
@@ -86,7 +89,7 @@ def litellm_rows(listed: Mapping[str, Row], overlay: Row) -> Iterator[tuple[str,
         provider = PROVIDERS.get(entry.get("litellm_provider", ""))
         if (
             provider is None
-            or entry.get("mode") != "chat"
+            or entry.get("mode") not in MODES.get(provider, CHAT)
             or entry.get("deprecation_date", "9") <= overlay["as_of"]
         ):
             continue

@@ -58,7 +58,7 @@ ROOMS = """
 # The same for the parts of `handler.providers`. No wire format imports another: they are in one row.
 PROVIDER_PARTS = """
     registry
-    anthropic bedrock google openai
+    anthropic bedrock google openai responses
     content_blocks
     quirks
     credential_hosts failure translator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from handler.providers.provider import Provider, Surface
@@ -12,12 +13,12 @@ from rules import Model
 _SURFACE = "surface:"  # the prefix of a surface's name in a model's rules
 
 
-def apply_surface(row: Provider, model: Model) -> Provider:
-    """Return the row with the path, dialect, headers and quirks of the model's surface, if it has one."""
-    if not row.surfaces:
-        return row
-    names = (rule.removeprefix(_SURFACE) for rule in model.rules if rule.startswith(_SURFACE))
-    surface = row.surfaces.get(next(names, ""))
+def apply_surface(row: Provider, model: Model, chat: Mapping[str, Any] = {}) -> Provider:
+    """Return the row with the path, dialect, headers and quirks of the model's surface, if it has one.
+
+    chat: the request, as far as it decides on the surface.
+    """
+    surface = row.surfaces.get(_surface_name(model, chat)) if row.surfaces else None
     return row if surface is None else _with_surface(row, surface)
 
 
@@ -35,10 +36,20 @@ def _with_surface(row: Provider, surface: Surface) -> Provider:
     return replace(
         row,
         base_url=f"{row.base_url}{surface.path}",
+        versioned_path=row.versioned_path if surface.versioned_path is None else surface.versioned_path,
         dialect=surface.dialect,
         headers={**row.headers, **surface.headers},
         quirks=surface.quirks,
     )
+
+
+def _surface_name(model: Model, chat: Mapping[str, Any]) -> str:
+    """Return the surface that the model's rules name. Some models need it for tools beside an effort."""
+    names = (rule.removeprefix(_SURFACE) for rule in model.rules if rule.startswith(_SURFACE))
+    if (name := next(names, "")) or "effort_tools" not in model.rules:
+        return name
+    tools = chat.get("tools") or chat.get("functions")
+    return "responses" if tools and chat.get("reasoning_effort") not in (None, "none") else ""
 
 
 def unsupported_features(rows: Collection[Provider]) -> Mapping[str, frozenset[str]]:

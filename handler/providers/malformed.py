@@ -13,7 +13,8 @@ from handler.errors import UpstreamError
 
 # The members that hold content in any wire format. A name may be written with escapes, so a backslash counts.
 _CONTENT = re.compile(
-    r'\\|"(?:content|text|refusal|audio|arguments|input|partial_json|data|transcript|images'
+    r'\\|"response\.(?!created|in_progress|queued)|"delta"\s*:\s*"'  # the types and texts of Responses
+    r'|"(?:content|text|refusal|audio|arguments|input|partial_json|data|transcript|images'
     r"|content_?block_?delta|reasoning\w*|thinking\w*|tool_?calls|function_?call|tool_?use|inline_?data|redacted_?content"
     r')"',
     re.IGNORECASE,

@@ -54,6 +54,7 @@ class Surface:
     path: str  # appended to the provider's base_url
     dialect: str
     every_model: bool = False  # all models are served there too, for clients of that format
+    versioned_path: str | None = None  # instead of the provider's, if it has one of its own
     headers: Mapping[str, str] = field(default_factory=dict)
     quirks: Quirks = field(default_factory=Quirks)
 

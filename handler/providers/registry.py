@@ -13,7 +13,9 @@ from handler.providers.credential_hosts import allowed_hosts, credential_allowed
 from handler.providers.google.translator import Google
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import REGION, Provider
+from handler.providers.responses.translator import Responses
 from handler.providers.rows.builtin import PROVIDERS
+from handler.providers.rows.responses import RESPONSES
 from handler.providers.translator import Translator
 
 # By dialect. A provider of any other dialect is unavailable.
@@ -22,6 +24,7 @@ TRANSLATORS: Mapping[str, Translator] = {
     "bedrock": Bedrock(),
     "google": Google(),
     "openai": OpenAI(),
+    "responses": Responses(),
 }
 
 _RECORD_FIELDS = ("base_url", "credential", "auth", "unlisted")
@@ -31,6 +34,7 @@ _TEMPLATES: Mapping[str, Provider] = {
     "anthropic": PROVIDERS["anthropic"],
     "google": PROVIDERS["gemini"],
     "bedrock": PROVIDERS["bedrock"],
+    "responses": Provider(name="", dialect="responses", quirks=RESPONSES.quirks),
 }
 
 

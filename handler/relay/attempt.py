@@ -120,7 +120,7 @@ def _row(
     if continuation is None and (own := native_row(call, candidate.model)) is not None:
         return own, True
     check_translatable(call)
-    return apply_surface(row, candidate.model), False
+    return apply_surface(row, candidate.model, call.body), False
 
 
 def prepare(
@@ -164,6 +164,8 @@ def prepare(
 
 def _streams(body: Json, model: Model) -> bool:
     """True if the model can stream its answer. Some of Bedrock's models cannot if the chat has tools."""
+    if "whole_answers" in model.rules:
+        return False
     if "whole_tools" not in model.rules:
         return True
     called = any(message.get("tool_calls") for message in body["messages"])

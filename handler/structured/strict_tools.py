@@ -16,6 +16,7 @@ from handler.errors import Json, SchemaMismatch
 from handler.structured.refused_modes import STRICT, is_strict
 
 _DROPPED = "tools.function.strict"
+_PROMISING = frozenset({"openai", "responses"})  # the dialects that get the client's own schema
 _UNFINISHED = frozenset({"length", "content_filter"})  # an answer that was cut off promises nothing
 
 
@@ -59,7 +60,7 @@ def strict_tools(
     refused_modes: those that the candidate refused. dropped: the fields that were left out of the request.
     """
     strict = [tool for tool in tools if is_strict(tool)]
-    promised = dialect == "openai" and STRICT not in refused_modes and _DROPPED not in dropped
+    promised = dialect in _PROMISING and STRICT not in refused_modes and _DROPPED not in dropped
     return StrictTools(strict) if strict and not promised else None
 
 

@@ -18,7 +18,7 @@ from rules.records.base import EnforcedRecord, Flag, ReadBy, Record
 from rules.records.coercion import any_number, one_of, read_at, read_text, unordered_list, whole_number
 from rules.records.fields import Arm
 
-DIALECTS = ("openai", "anthropic", "google", "bedrock")  # the wire formats of providers
+DIALECTS = ("openai", "anthropic", "google", "bedrock", "responses")  # the wire formats of providers
 
 YEAR = 31_536_000  # seconds
 

@@ -23,12 +23,14 @@ HOST, SECRET, CREDENTIAL = "bedrock-runtime.eu-central-1.amazonaws.com", "secret
 BASE = f"https://{HOST}/v1"  # a host of signatures, for every dialect
 AWS = {"AWS_ACCESS_KEY_ID": "AKIDCANARY", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": "token"}
 SECRETS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
-OWN = {"openai": "bearer", "anthropic": "x-api-key", "google": "x-goog-api-key", "bedrock": "bearer"}
+OWN = dict.fromkeys(("openai", "bedrock", "responses"), "bearer")
+OWN |= {"anthropic": "x-api-key", "google": "x-goog-api-key"}
 PATHS = {
     "openai": ("/v1/chat/completions", "/v1/chat/completions"),
     "anthropic": ("/v1/messages", "/v1/messages"),
     "google": ("/v1/models/m:generateContent", "/v1/models/m:streamGenerateContent?alt=sse"),
     "bedrock": ("/v1/model/m/converse", "/v1/model/m/converse-stream"),
+    "responses": ("/v1/responses", "/v1/responses"),
 }
 
 CASES = {"openai": "openai-text"}

@@ -161,6 +161,6 @@ OTHER_FORMATS = frozenset(
         *("no_forced_tool", "thinking_on", "adaptive", "budget", "between_tools", "system_turns"),
         *("no_system", "no_json_tools", "no_tool_media", "no_signature"),
         *("surface", "cache_points", "tools_apart", "effort_at", "nova_effort", "top_k", "nine_ids"),
-        "whole_tools",
+        *("whole_tools", "whole_answers"),
     }
 )

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from handler.providers.provider import Provider
-from handler.providers.rows.compatible import ANSWER_FIELDS, AS_MAX_TOKENS, CACHE_MARKS, compatible
+from handler.providers.rows.compatible import (
+    ANSWER_FIELDS,
+    AS_MAX_TOKENS,
+    CACHE_MARKS,
+    OPENAI_ONLY,
+    compatible,
+)
+from handler.providers.rows.responses import XAI_RESPONSES
 from handler.providers.rows.vendors import VENDORS
 
-# OpenAI's own fields: other hosts refuse or ignore them, and answers do not depend on them.
-_OPENAI_ONLY = frozenset(
-    {
-        *("store", "metadata", "service_tier", "prediction", "verbosity", "safety_identifier"),
-        *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "moderation"),
-    }
-)
 _LOGPROBS = frozenset({"logprobs", "top_logprobs"})
 _PENALTIES = frozenset({"frequency_penalty", "presence_penalty"})
 
@@ -30,7 +30,7 @@ _COMPATIBLE = (
         quirks=compatible(
             rename=AS_MAX_TOKENS | {"seed": "random_seed"},  # https://docs.mistral.ai/api/endpoint/chat
             # 422 extra_forbidden: https://github.com/mistralai/platform-docs-public/issues/7
-            drop=_LOGPROBS | _OPENAI_ONLY | {"logit_bias", "user"},
+            drop=_LOGPROBS | OPENAI_ONLY | {"logit_bias", "user"},
             stream_usage=False,  # it sends usage in any case: https://github.com/posit-dev/chatlas/pull/145
             message_drop=ANSWER_FIELDS | {"name"},
             tool_choice={"required": "any"},  # https://docs.mistral.ai/capabilities/function_calling/
@@ -49,7 +49,7 @@ _COMPATIBLE = (
                 "flex": "flex",
             },  # it calls `default` `on_demand`
             # 400 for each, and for an n other than 1: https://console.groq.com/docs/openai
-            drop=_LOGPROBS | (_OPENAI_ONLY - {"service_tier"}) | {"logit_bias"},
+            drop=_LOGPROBS | (OPENAI_ONLY - {"service_tier"}) | {"logit_bias"},
             unable=frozenset({"n"}),
             message_drop=ANSWER_FIELDS | {"name"},
             # Other models, web search and code execution cost extra: https://console.groq.com/docs/api-reference
@@ -68,12 +68,13 @@ _COMPATIBLE = (
         hosts=("*.api.x.ai",),
         quirks=compatible(
             # 400 for reasoning models: https://docs.x.ai/docs/guides/reasoning
-            drop=_PENALTIES | _OPENAI_ONLY | {"stop", "logit_bias"},
+            drop=_PENALTIES | OPENAI_ONLY | {"stop", "logit_bias"},
             message_drop=frozenset({"name"}),
             tool_drop=frozenset({"strict"}),
             # Web searches cost extra: https://docs.x.ai/docs/guides/tools/overview
             refuse=frozenset({"search_parameters", "web_search_options", "tools.live_search"}),
         ),
+        surfaces={"responses": XAI_RESPONSES},
     ),
     Provider(
         name="deepseek",
@@ -134,7 +135,7 @@ _COMPATIBLE = (
         credential="CEREBRAS_API_KEY",
         quirks=compatible(
             # 400 for each: https://inference-docs.cerebras.ai/resources/openai
-            drop=_PENALTIES | _OPENAI_ONLY | {"logit_bias", "parallel_tool_calls"},
+            drop=_PENALTIES | OPENAI_ONLY | {"logit_bias", "parallel_tool_calls"},
             unable=frozenset({"n"}),
             message_drop=ANSWER_FIELDS | {"name"},
             text_content=True,
@@ -149,7 +150,7 @@ _COMPATIBLE = (
             alternate=True,
             # https://docs.perplexity.ai/api-reference/chat-completions-post
             rename=AS_MAX_TOKENS,
-            drop=_LOGPROBS | _OPENAI_ONLY | {"stop", "seed", "logit_bias", "parallel_tool_calls", "user"},
+            drop=_LOGPROBS | OPENAI_ONLY | {"stop", "seed", "logit_bias", "parallel_tool_calls", "user"},
             unable=frozenset({"tools", "n", "json_object"}),
             stream_usage=False,  # it sends usage with every chunk
             refuse=frozenset({"web_search_options"}),  # searches cost extra; the same page
@@ -161,7 +162,7 @@ _COMPATIBLE = (
         credential="NVIDIA_API_KEY",
         quirks=compatible(
             rename=AS_MAX_TOKENS,  # 422 for unknown fields: https://docs.api.nvidia.com/nim/reference/
-            drop=_OPENAI_ONLY,
+            drop=OPENAI_ONLY,
             text_content=True,
         ),
     ),
@@ -172,7 +173,7 @@ _COMPATIBLE = (
         quirks=compatible(
             # The list at the end of https://docs.cohere.com/docs/compatibility-api
             rename=AS_MAX_TOKENS,
-            drop=(_OPENAI_ONLY | {"logit_bias", "top_logprobs", "parallel_tool_calls", "modalities", "user"}),
+            drop=(OPENAI_ONLY | {"logit_bias", "top_logprobs", "parallel_tool_calls", "modalities", "user"}),
             unable=frozenset({"n"}),
         ),
     ),
@@ -183,7 +184,7 @@ _COMPATIBLE = (
         quirks=compatible(
             # https://docs.sambanova.ai/cloud/docs/capabilities/openai-compatibility
             rename=AS_MAX_TOKENS,
-            drop=_PENALTIES | _LOGPROBS | _OPENAI_ONLY | {"logit_bias", "seed", "user"},
+            drop=_PENALTIES | _LOGPROBS | OPENAI_ONLY | {"logit_bias", "seed", "user"},
             unable=frozenset({"n"}),
             text_content=True,
         ),
@@ -210,7 +211,7 @@ _COMPATIBLE = (
         quirks=compatible(
             # https://docs.z.ai/api-reference/llm/chat-completion
             rename=AS_MAX_TOKENS,
-            drop=_PENALTIES | _LOGPROBS | _OPENAI_ONLY | {"logit_bias", "seed", "parallel_tool_calls"},
+            drop=_PENALTIES | _LOGPROBS | OPENAI_ONLY | {"logit_bias", "seed", "parallel_tool_calls"},
             temperature_least=0.01,  # it refuses 0
             temperature_most=1,
             accepts=CACHE_MARKS,
@@ -239,7 +240,7 @@ _COMPATIBLE = (
         quirks=compatible(
             reasoning_tag="think",
             # https://platform.minimax.io/docs/api-reference/text-openai-api
-            drop=_PENALTIES | _OPENAI_ONLY | {"logit_bias"},
+            drop=_PENALTIES | OPENAI_ONLY | {"logit_bias"},
             temperature_least=0.01,  # it refuses 0
             temperature_most=1,
             accepts=frozenset({"reasoning_details"}),  # of its own reasoning

@@ -19,6 +19,13 @@ CACHE_MARKS = frozenset({"cache_control", "content.cache_control"})  # of the pr
 REASONING = frozenset({"reasoning", "reasoning_content"})
 # Fields that a history has from answers. Strict hosts answer 400 to fields that they do not know.
 ANSWER_FIELDS = REASONING | {"annotations", "audio", "images"}
+# OpenAI's own fields: other hosts refuse or ignore them, and answers do not depend on them.
+OPENAI_ONLY = frozenset(
+    {
+        *("store", "metadata", "service_tier", "prediction", "verbosity", "safety_identifier"),
+        *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "moderation"),
+    }
+)
 _NONE = frozenset[str]()
 
 

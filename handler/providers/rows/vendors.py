@@ -8,6 +8,7 @@ from __future__ import annotations
 from handler.providers.provider import Provider, Quirks
 from handler.providers.rows.bedrock import BEDROCK
 from handler.providers.rows.compatible import AS_MAX_TOKENS, CACHE_MARKS, NO_DEVELOPER, REASONING, SIGNATURES
+from handler.providers.rows.responses import RESPONSES
 
 VENDORS = (
     Provider(
@@ -23,6 +24,7 @@ VENDORS = (
             # Costs more than the catalogue says: https://platform.openai.com/docs/guides/priority-processing
             refuse=frozenset({"service_tier=priority", "service_tier=fast"}),
         ),
+        surfaces={"responses": RESPONSES},
     ),
     Provider(
         name="anthropic",
@@ -74,5 +76,6 @@ VENDORS = (
             # It searches an index of the account's: https://learn.microsoft.com/azure/ai-foundry/openai/references/on-your-data
             refuse=frozenset({"data_sources", "service_tier=priority", "service_tier=fast"}),
         ),
+        surfaces={"responses": RESPONSES},
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from handler.errors import Json
 from handler.providers.addressing import apply_surface, request_url, unsupported_features
 from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS, provider_rows
@@ -55,6 +56,57 @@ def test_the_urls_of_azure(base_url: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("base_url", "expected"),
+    [
+        pytest.param(RESOURCE, f"{RESOURCE}/openai/v1/responses", id="the resource alone"),
+        pytest.param(
+            f"{RESOURCE}?api-version=2025-04-01-preview",
+            f"{RESOURCE}/openai/responses?api-version=2025-04-01-preview",
+            id="an api-version",
+        ),
+    ],
+)
+def test_the_urls_of_models_that_azure_serves_by_responses(base_url: str, expected: str) -> None:
+    model = load_catalog().pin("azure", "gpt-5-pro")
+    assert model is not None
+    assert url(recorded("azure", base_url), model) == expected
+
+
+TOOLS = {"tools": [{"type": "function", "function": {"name": "look"}}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "chat", "dialect"),
+    [
+        pytest.param("openai/gpt-5-pro", {}, "responses", id="a model without Chat Completions"),
+        pytest.param("openai/gpt-9-codex", {}, "responses", id="an unlisted model of such a family"),
+        pytest.param("openai/gpt-5.2", {**TOOLS, "reasoning_effort": "low"}, "openai", id="another model"),
+        pytest.param("openrouter/openai/gpt-5-pro", {}, "openai", id="a host without the surface"),
+        pytest.param(
+            "openai/gpt-5.6",
+            {**TOOLS, "reasoning_effort": "low"},
+            "responses",
+            id="tools and an effort, which Chat Completions refuses",
+        ),
+        pytest.param("openai/gpt-5.6", TOOLS, "openai", id="tools without an effort"),
+        pytest.param("openai/gpt-5.6", {**TOOLS, "reasoning_effort": "none"}, "openai", id="the effort none"),
+        pytest.param("openai/gpt-5.6", {"reasoning_effort": "high"}, "openai", id="an effort without tools"),
+        pytest.param(
+            "openai/gpt-5.6",
+            {"functions": [{"name": "look"}], "reasoning_effort": "max"},
+            "responses",
+            id="functions and an effort",
+        ),
+    ],
+)
+def test_the_surface_depends_on_the_model_and_the_request(name: str, chat: Json, dialect: str) -> None:
+    provider, name = name.split("/", 1)
+    catalog = load_catalog()
+    model = catalog.pin(provider, name) or catalog.unlisted(provider, name)
+    assert apply_surface(PROVIDERS[provider], model, chat).dialect == dialect
+
+
+@pytest.mark.parametrize(
     ("model", "expected"),
     [
         pytest.param("amazon.nova-lite-v1:0", "/model/amazon.nova-lite-v1%3A0/converse-stream", id="Nova"),
@@ -99,7 +151,8 @@ def test_every_surface_of_the_catalogue_exists() -> None:
         for rule in model.rules:
             word, _, surface = rule.partition(":")
             if word == "surface":
-                assert surface in PROVIDERS[model.provider].surfaces, model.id
+                known = PROVIDERS[model.provider].surfaces
+                assert surface in known or (surface == "responses" and not known), model.id
 
 
 def test_each_surface_has_its_own_unsupported_features() -> None:

@@ -17,6 +17,7 @@ START: dict[str, str] = {  # the first event of a stream
     "anthropic": json.dumps({"type": "message_start", "message": {"id": "m", "model": "c"}}),
     "google": json.dumps({"responseId": "r", "candidates": [{"content": {"parts": [{"text": "Hi"}]}}]}),
     "bedrock": json.dumps({"messageStart": {"role": "assistant"}}),
+    "responses": json.dumps({"type": "response.created", "response": {"id": "r", "model": "m"}}),
 }
 BLOCK: dict[str, list[Json]] = {  # events that must come before content
     "anthropic": [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}],
@@ -30,6 +31,7 @@ CONTENT: dict[str, Json] = {
     },
     "google": {"candidates": [{"content": {"parts": [{"text": "there"}]}}]},
     "bedrock": {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "there"}}},
+    "responses": {"type": "response.output_text.delta", "output_index": 0, "delta": "there"},
 }
 WRONG_SHAPE: dict[str, list[Json]] = {  # content in the wrong shape
     "openai": [
@@ -52,6 +54,14 @@ WRONG_SHAPE: dict[str, list[Json]] = {  # content in the wrong shape
         {"contentBlockDelta": 1},
         {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": 5}}},
         {"contentBlockDelta": {"delta": {"text": "there"}}},
+    ],
+    "responses": [
+        {"type": "response.output_text.delta", "output_index": 0, "delta": 5},
+        {"type": "response.output_text.delta", "output_index": []},
+        {"type": "response.function_call_arguments.delta", "output_index": 7, "delta": "{}"},
+        {"type": "response.output_item.done", "output_index": 0, "item": "there"},
+        {"type": "response.completed"},
+        {"output_index": 0, "delta": "there"},
     ],
 }
 

@@ -236,6 +236,7 @@ def test_no_request_to_another_host_is_signed(id: str, fields: Any, why: str | N
         pytest.param("anthropic", "x-api-key", {"anthropic-version": "2023-06-01"}, id="anthropic"),
         pytest.param("google", "x-goog-api-key", {}, id="google"),
         pytest.param("bedrock", "sigv4", {}, id="bedrock"),
+        pytest.param("responses", "bearer", {}, id="responses"),
     ],
 )
 @pytest.mark.parametrize("id", ["second", "mistral", "anthropic", "gemini", "bedrock", "azure"])
