@@ -57,7 +57,8 @@ class ResponseStream:
         self._items: dict[object, Item] = {}  # by their index in the output
         self._done_ids: set[str] = set()
         self._buffered = 0  # bytes
-        self._call_count = self._detail_count = self._annotation_count = 0
+        self._call_count = self._detail_count = 0
+        self._annotations: list[Json] = []  # of the whole answer
         self._reasoning_part: tuple[object, ...] | None = None  # that the last piece of reasoning belongs to
         self._malformed = MalformedEvents()
         self._started = self._done = False
@@ -135,14 +136,6 @@ class ResponseStream:
         if text:
             yield self._chunk({name: text}, logprobs=chat_logprobs(event.get("logprobs")))
 
-    def _annotation(self, event: Json) -> Iterator[Json]:
-        return self._annotations([event["annotation"]])
-
-    def _annotations(self, given: Any) -> Iterator[Json]:
-        for one in chat_annotations(given):
-            yield self._chunk({"annotations": [{**one, "index": self._annotation_count}]})
-            self._annotation_count += 1
-
     def _reasoning_delta(self, event: Json) -> Iterator[Json]:
         text = _string(event["delta"])
         self._item(event, "reasoning").received += len(text)
@@ -165,11 +158,14 @@ class ResponseStream:
     def _input_delta(self, event: Json) -> Iterator[Json]:
         """Buffer a piece: the call of a custom tool is sent as a whole, because its form has no pieces."""
         piece = _string(event["delta"])
-        self._buffered += len(piece) + STRING_OVERHEAD
-        if self._buffered > MAX_BUFFERED:
-            raise answer_too_large()
+        self._count_buffered(len(piece) + STRING_OVERHEAD)
         self._items[event["output_index"]].pieces.append(piece)
         return iter(())
+
+    def _count_buffered(self, size: int) -> None:
+        self._buffered += size
+        if self._buffered > MAX_BUFFERED:
+            raise answer_too_large()
 
     def _item_done(self, event: Json) -> Iterator[Json]:
         """Send what the item has and no event brought."""
@@ -185,8 +181,8 @@ class ResponseStream:
             yield from self._call_done(item, state)
         elif item["type"] == "reasoning":
             yield from self._reasoning_done(item, state, event["output_index"])
-        elif not state.received:
-            yield from self._message_done(item)
+        else:
+            yield from self._message_done(item, state)
 
     def _call_done(self, item: Json, state: Item) -> Iterator[Json]:
         whole = call_text(item)
@@ -202,12 +198,15 @@ class ResponseStream:
             self._detail_count += len(details)
             yield self._chunk({"reasoning_details": details})
 
-    def _message_done(self, item: Json) -> Iterator[Json]:
+    def _message_done(self, item: Json, state: Item) -> Iterator[Json]:
+        """Send the texts if no event brought them, and keep the annotations, which are sent together."""
         for part in content_parts(item):
             for kind, name in (("text", "content"), ("refusal", "refusal")):
-                if text := part_text(part, kind):
+                if not state.received and (text := part_text(part, kind)):
                     yield self._chunk({name: text}, logprobs=chat_logprobs(part.get("logprobs")))
-            yield from self._annotations(part.get("annotations"))
+            if annotations := chat_annotations(part.get("annotations")):
+                self._count_buffered(len(str(annotations)))
+                self._annotations += annotations
 
     def _call_chunk(self, state: Item, call: Json) -> Json:
         if state.call is None:
@@ -224,6 +223,8 @@ class ResponseStream:
             if not self._items.get(index, _UNKNOWN).done and item.get("id") not in self._done_ids:
                 yield from self._item_done({"output_index": index, "item": item})
         self._done = True
+        if self._annotations:
+            yield self._chunk({"annotations": self._annotations})
         yield self._chunk({}, finish_reason(response, called=self._call_count > 0))
         if usage := read_usage(response):
             yield {**self._head, **read_service_tier(response), "choices": [], **usage}
@@ -252,7 +253,6 @@ _EVENTS: Mapping[str, Callable[[ResponseStream, Json], Iterator[Json]]] = {
     "response.output_item.added": ResponseStream._item_added,
     "response.output_item.done": ResponseStream._item_done,
     "response.output_text.delta": ResponseStream._text_delta,
-    "response.output_text.annotation.added": ResponseStream._annotation,
     "response.refusal.delta": ResponseStream._refusal_delta,
     "response.reasoning_summary_text.delta": ResponseStream._reasoning_delta,
     "response.reasoning_text.delta": ResponseStream._reasoning_delta,

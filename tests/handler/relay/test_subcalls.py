@@ -205,6 +205,7 @@ async def test_the_merged_stream_equals_the_merged_answer_in_every_format(
     row = PROVIDERS[read_file(case, "about.json")["provider"]]
     relay.rows["one"] = replace(
         row,
+        dialect=dialect,
         base_url=relay.upstream.url,
         credential=None,
         auth="none",
