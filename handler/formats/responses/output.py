@@ -224,7 +224,8 @@ class Output:
     def _close_call(self, item: _Item, status: str) -> Iterator[Json]:
         members = _call_members(item)
         if item.body["type"] != "tool_search_call":
-            yield item.event(f"{_events(item)}.done", **members)
+            name = {"name": item.body["name"]} if item.body["type"] == "function_call" else {}
+            yield item.event(f"{_events(item)}.done", **name, **members)
         yield self._done(item, **members, status=status)
 
 

@@ -60,6 +60,15 @@ def _pieces(text: str, random: Random | None) -> list[str]:
     return pieces
 
 
+def ordered(given: Json) -> Json:
+    """Return the completion with the members of its message in the order in which models send them."""
+    choice = given["choices"][0]
+    names = ("role", "reasoning_content", "reasoning_details", "content", "refusal", "annotations", "images")
+    message = choice["message"]
+    first = {name: message[name] for name in names if name in message}
+    return {**given, "choices": [{**choice, "message": {**first, **message}}]}
+
+
 def stream(chat: Chat, chunks: Iterable[Json]) -> list[Json]:
     """Return the events of a complete stream."""
     encoder = RESPONSES.encoder(chat)

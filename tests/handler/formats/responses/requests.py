@@ -6,9 +6,7 @@ import json
 from random import Random
 from typing import Any
 
-import pytest
-
-from handler.errors import InvalidRequest, Json
+from handler.errors import Json
 from handler.formats.chat.fields import check_chat
 from handler.formats.chat.request import Chat
 from handler.formats.opaque_state import encode_state
@@ -26,6 +24,7 @@ SEARCH = {
     "description": "Finds tools.",
     "parameters": {"type": "object", "properties": {"query": {"type": "string"}}},
 }
+TOOLS = [FUNCTION, CUSTOM, NAMESPACE, SEARCH]
 
 # As Codex 0.171 sends it to a model that it does not know, with its texts replaced.
 CODEX: Json = {
@@ -110,12 +109,6 @@ def parse(**fields: Any) -> Chat:
     check_chat(chat.body, max_n=8)
     assert chat.include_usage is chat.stream
     return chat
-
-
-def refusal(**fields: Any) -> InvalidRequest:
-    with pytest.raises(InvalidRequest) as caught:
-        parse(**fields)
-    return caught.value
 
 
 def only(**fields: Any) -> str | None:

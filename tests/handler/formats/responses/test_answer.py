@@ -10,9 +10,7 @@ from handler.errors import Json
 from handler.formats.responses.format import RESPONSES
 from tests.handler.formats.responses.answers import ANSWERS, TOKEN, completion
 from tests.handler.formats.responses.events import HEAD, USAGE
-from tests.handler.formats.responses.requests import CODEX, CUSTOM, FUNCTION, NAMESPACE, SEARCH, parse
-
-TOOLS = [FUNCTION, CUSTOM, NAMESPACE, SEARCH]
+from tests.handler.formats.responses.requests import CODEX, TOOLS, parse
 
 
 def answer(given: Json, **request: Any) -> Json:

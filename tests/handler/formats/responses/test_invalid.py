@@ -13,9 +13,17 @@ from handler.errors import InvalidRequest, Json
 from handler.formats.chat.fields import check_chat
 from handler.formats.responses.format import RESPONSES
 from handler.settings import Settings
-from tests.handler.formats.responses.requests import FUNCTION, USER, random_request, refusal
+from tests.handler.formats.responses.requests import FUNCTION, USER, parse, random_request
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+
+
+def refusal(**fields: Any) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        parse(**fields)
+    return caught.value
+
+
 NEEDS_A_STORE: dict[str, tuple[str, Any]] = {
     "an earlier response": ("previous_response_id", "resp_1"),
     "a conversation": ("conversation", {"id": "conv_1"}),

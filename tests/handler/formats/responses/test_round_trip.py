@@ -7,10 +7,8 @@ import pytest
 from handler.errors import Json
 from handler.formats.responses.format import RESPONSES
 from tests.handler.formats.responses.answers import ANSWERS
-from tests.handler.formats.responses.events import chunks_of, fold, stream
-from tests.handler.formats.responses.requests import USER, parse
-from tests.handler.formats.responses.test_answer import TOOLS
-from tests.handler.formats.responses.test_stream import ordered
+from tests.handler.formats.responses.events import chunks_of, fold, ordered, stream
+from tests.handler.formats.responses.requests import TOOLS, USER, parse
 
 _ONE_WAY = ("annotations", "images")  # a chat does not take them back in an assistant message
 

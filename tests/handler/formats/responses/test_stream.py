@@ -19,18 +19,8 @@ from handler.errors import (
 from handler.formats.opaque_state import decode_state
 from handler.formats.responses.format import RESPONSES
 from tests.handler.formats.responses.answers import ANSWERS, CALL, DETAIL, TOKEN, completion
-from tests.handler.formats.responses.events import HEAD, USAGE, chunks_of, fold, read, stream
-from tests.handler.formats.responses.requests import parse
-from tests.handler.formats.responses.test_answer import TOOLS
-
-
-def ordered(given: Json) -> Json:
-    """Return the completion with the members of its message in the order in which models send them."""
-    choice = given["choices"][0]
-    names = ("role", "reasoning_content", "reasoning_details", "content", "refusal", "annotations", "images")
-    message = choice["message"]
-    first = {name: message[name] for name in names if name in message}
-    return {**given, "choices": [{**choice, "message": {**first, **message}}]}
+from tests.handler.formats.responses.events import HEAD, USAGE, chunks_of, fold, ordered, read, stream
+from tests.handler.formats.responses.requests import TOOLS, parse
 
 
 @pytest.mark.parametrize("case", ANSWERS)
