@@ -6,6 +6,7 @@ from handler.errors import GatewayError, Json
 from handler.formats.chat.request import Chat
 from handler.formats.client_format import ClientFormat, StreamEncoder
 from handler.formats.options import Headers
+from handler.formats.responses.native import EFFECTS, native_body
 from handler.formats.responses.request import DIALECT, parse
 from handler.formats.responses.stream import ResponsesEncoder, whole_response
 from handler.settings import Settings
@@ -15,6 +16,10 @@ class ResponsesFormat:
     """See ClientFormat."""
 
     name = DIALECT
+    effects = EFFECTS
+
+    def native_body(self, body: Json) -> Json:
+        return native_body(body)
 
     def parse(self, body: bytes, headers: Headers, settings: Settings) -> Chat:
         return parse(body, headers, settings)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handler.errors import Json
-from handler.formats.opaque_state import decode_state
+from handler.formats.opaque_state import decode_state, is_state
 from handler.formats.responses.fields import item_type
 from handler.formats.responses.losses import Losses
 from handler.formats.responses.tools import SEARCH, Tools
@@ -26,6 +26,7 @@ _PARTS_OF: Mapping[str, tuple[str, ...]] = {
     "developer": ("text",),
     "tool": ("text", "image_url", "file"),
 }
+_OPENAI = "openai-responses-v1"  # the `format` of such details
 _CALL_STATE: Mapping[str, type] = {"thought_signature": str, "extra_content": dict}
 
 
@@ -94,6 +95,7 @@ class _Translation:
     def _add_reasoning(self, item: Json, where: str) -> None:
         encrypted = item.get("encrypted_content")
         state = (decode_state(encrypted) if encrypted else None) or {}
+        foreign = _foreign_details(item) if encrypted and not is_state(encrypted) else []
         texts = [one["text"] for one in item.get("summary") or item.get("content") or () if one["text"]]
         if state.get("at_end") is not True:
             turn = self._assistant(after_text=False)
@@ -102,6 +104,7 @@ class _Translation:
         else:
             turn = self._turn
         turn.reasoning += texts
+        turn.details += foreign
         if isinstance(details := state.get("reasoning_details"), list):
             turn.details += [one for one in details if isinstance(one, dict)]
         if isinstance(extra := state.get("extra_content"), dict):
@@ -199,6 +202,14 @@ def _call_states(items: list[Json]) -> dict[str, Json]:
                     name: state[name] for name, kind in _CALL_STATE.items() if type(state.get(name)) is kind
                 }
     return found
+
+
+def _foreign_details(item: Json) -> list[Json]:
+    """Return the `reasoning_details` of reasoning that OpenAI encrypted, as its own chats have them."""
+    summaries = [{"type": "reasoning.summary", "summary": one["text"]} for one in item.get("summary") or ()]
+    details: list[Json] = [*summaries, {"type": "reasoning.encrypted", "data": item["encrypted_content"]}]
+    named = {"id": item["id"]} if item.get("id") else {}
+    return [{**one, **named, "format": _OPENAI, "index": index} for index, one in enumerate(details)]
 
 
 def _content(parts: list[Json]) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import Json
+from handler.formats.client_format import Effect
 from handler.formats.opaque_state import is_state
 
 
@@ -23,9 +24,6 @@ def _is_ours(item: Any) -> bool:
     )
 
 
-Effect = Callable[[Json, Any], Json]
-
-
 def _set(*path: str) -> Effect:
     """Return the effect that sets the member at `path`, or removes it."""
     first, *rest = path
@@ -41,8 +39,7 @@ def _set(*path: str) -> Effect:
     return apply
 
 
-# What a rule does to a parameter of the chat, done to a native body. The value None removes it. A parameter
-# without an entry has no counterpart, so the request must be translated.
+# See ClientFormat. A parameter without an entry has no counterpart.
 EFFECTS: Mapping[str, Effect] = {
     **dict.fromkeys(("max_tokens", "max_completion_tokens"), _set("max_output_tokens")),
     **{

@@ -6,7 +6,9 @@ https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from handler.errors import GatewayError, Json
@@ -31,6 +33,12 @@ class ResponsesEncoder:
 
     def feed(self, chunk: Json) -> bytes:
         return self._encode(self._events.feed(chunk))
+
+    def relay(self, event: bytes) -> bytes:
+        if not self._number:
+            self._events.begin_as(event)
+        self._number += 1
+        return event
 
     def close(self) -> bytes:
         return self._encode(self._events.close())
@@ -71,6 +79,14 @@ class ResponseEvents:
         self._more |= {
             name: chunk[name] for name in ("service_tier", "sluice") if chunk.get(name) is not None
         }
+
+    def begin_as(self, event: bytes) -> None:
+        """Read the response of a provider's first event, in case that its stream breaks off."""
+        with suppress(ValueError, RecursionError):
+            for found in sse.Decoder().feed(event):
+                match json.loads(found.data):
+                    case {"response": {"id": str()} as response}:
+                        self._response = response
 
     def close(self) -> Iterator[Json]:
         if self._output is None:

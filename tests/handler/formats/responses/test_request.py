@@ -36,6 +36,9 @@ CHAT_IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,A
 DETAIL = {"type": "reasoning.text", "text": "t", "signature": "s", "format": "anthropic-claude-v1"}
 
 
+OPENAI = {"id": "rs_1", "format": "openai-responses-v1"}
+
+
 def text(words: str, kind: str = "input_text") -> Json:
     return {"type": kind, "text": words}
 
@@ -189,9 +192,19 @@ CONVERSATIONS: dict[str, tuple[list[Json], list[Json]]] = {
             {"role": "tool", "tool_call_id": "c1", "content": "4"},
         ],
     ),
-    "another provider's reasoning keeps its summary only": (
+    "reasoning that OpenAI encrypted is kept for OpenAI": (
         [{**reasoning("Hm."), "encrypted_content": "gAAAAAB"}, ANSWER],
-        [{"role": "assistant", "content": "Hello", "reasoning_content": "Hm."}],
+        [
+            {
+                "role": "assistant",
+                "content": "Hello",
+                "reasoning_content": "Hm.",
+                "reasoning_details": [
+                    {"type": "reasoning.summary", "summary": "Hm.", "index": 0, **OPENAI},
+                    {"type": "reasoning.encrypted", "data": "gAAAAAB", "index": 1, **OPENAI},
+                ],
+            }
+        ],
     ),
     "raw reasoning counts where there is no summary": (
         [{"type": "reasoning", "summary": [], "content": [text("Hm.", "reasoning_text")]}, ANSWER],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from handler.errors import (
 )
 from handler.formats.opaque_state import decode_state
 from handler.formats.responses.format import RESPONSES
+from handler.wire import sse
 from tests.handler.formats.responses.answers import ANSWERS, CALL, DETAIL, TOKEN, completion
 from tests.handler.formats.responses.events import HEAD, USAGE, chunks_of, fold, ordered, read, stream
 from tests.handler.formats.responses.requests import TOOLS, parse
@@ -176,6 +178,24 @@ def test_a_failure_is_the_last_event(case: str) -> None:
         assert last["response"]["status"] == "failed"
         assert last["response"]["error"] == expected
         assert last["response"]["id"] == events[0]["response"]["id"]
+
+
+def test_a_relayed_stream_that_breaks_off_ends_with_a_failure_of_the_same_response() -> None:
+    created = {"type": "response.created", "sequence_number": 0, "response": {"id": "resp_1", "output": []}}
+    delta = {"type": "response.output_text.delta", "sequence_number": 1, "delta": "Hi"}
+    encoder = RESPONSES.encoder(parse(stream=True))
+    frames = [sse.encode(json.dumps(event), str(event["type"])) for event in (created, delta)]
+    assert [encoder.relay(frame) for frame in frames] == frames
+    events = read(b"".join([*frames, encoder.fail(InternalError("Sorry."))]))
+    assert events[2]["type"] == "response.failed"
+    assert (events[2]["response"]["id"], events[2]["response"]["status"]) == ("resp_1", "failed")
+
+
+def test_a_relayed_event_that_cannot_be_read_is_passed_on() -> None:
+    for frame in (b"data: {\n\n", b": comment\n\n", b'data: {"response": 1}\n\n'):
+        encoder = RESPONSES.encoder(parse(model="m", stream=True))
+        assert encoder.relay(frame) == frame
+        assert b"response.failed" in encoder.fail(InternalError("Sorry."))
 
 
 def test_a_stream_without_chunks_is_complete() -> None:
