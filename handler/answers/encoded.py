@@ -27,6 +27,8 @@ async def encoded(answer: Answer, encoder: StreamEncoder) -> AsyncGenerator[byte
                 yield events
     if answer.native and answer.failure is not None and not passed_on:
         yield encoder.fail(answer.failure)
+    elif answer.native and (end := encoder.relay(b"")):
+        yield end
 
 
 def _encode(data: str, answer: Answer, encoder: StreamEncoder) -> bytes:

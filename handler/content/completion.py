@@ -1,4 +1,4 @@
-"""Assembles the frames of a stream into the one completion that they say."""
+"""Assembles the chunks of a stream, or its frames, into the one completion that they say."""
 
 from __future__ import annotations
 
@@ -18,20 +18,32 @@ def completion_of(frames: bytes) -> Json | None:
 
     A stream that broke off has its `error`, and choices without `finish_reason`.
     """
-    decoder = sse.Decoder(max_event=len(frames) + 1)
-    completion: Json = {}
-    choices: dict[int, Json] = {}
+    decoder, builder = sse.Decoder(max_event=len(frames) + 1), CompletionBuilder()
     for event in (*decoder.feed(frames), *decoder.close()):
-        chunk = _read(event.data)
-        completion |= {
+        builder.add(_read(event.data))
+    return builder.completion()
+
+
+class CompletionBuilder:
+    """Joins the chunks of one answer to a completion."""
+
+    def __init__(self) -> None:
+        self._members: Json = {}
+        self._choices: dict[int, Json] = {}
+
+    def add(self, chunk: Json) -> None:
+        self._members |= {
             name: value for name, value in chunk.items() if name not in _OF_CHUNKS and value is not None
         }
         for choice in chunk.get("choices") or ():
-            _add(choices.setdefault(choice.get("index") or 0, {}), choice)
-    if not completion and not choices:
-        return None
-    found = [_choice(index, choice) for index, choice in sorted(choices.items())]
-    return {**completion, "object": "chat.completion", "choices": found}
+            _add(self._choices.setdefault(choice.get("index") or 0, {}), choice)
+
+    def completion(self) -> Json | None:
+        """Return the completion of the chunks so far; None without a chunk."""
+        if not self._members and not self._choices:
+            return None
+        choices = [_choice(index, choice) for index, choice in sorted(self._choices.items())]
+        return {**self._members, "object": "chat.completion", "choices": choices}
 
 
 def events_of(frames: bytes) -> Json | None:

@@ -33,7 +33,10 @@ class StreamEncoder(Protocol):
         ...
 
     def relay(self, event: bytes) -> bytes:
-        """Return an event that a provider of the same format sent, as it goes to the client."""
+        """Return an event that a provider of the same format sent, as it goes to the client.
+
+        b"" is the end of the provider's events.
+        """
         ...
 
     def close(self) -> bytes:
