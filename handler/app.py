@@ -29,9 +29,11 @@ from handler.endpoints.exchange.response import Response, json_response
 from handler.endpoints.explain import explain
 from handler.endpoints.health import health
 from handler.endpoints.models import model, models
+from handler.endpoints.operations import operation
 from handler.endpoints.report import report, update_tags
 from handler.endpoints.usage import usage
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
+from handler.formats.operations.operation import BY_PATH
 from handler.gateway.completion import finish
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog, exception_line
@@ -77,6 +79,7 @@ async def root(gateway: Gateway, request: Request) -> Response:
 ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]]], ...] = (
     ("GET", "/", root),
     ("POST", "/chat/completions", chat_completions),
+    *(("POST", path, operation) for path in BY_PATH),
     ("POST", "/explain", explain),
     ("GET", "/models", models),
     ("GET", "/models/{id:path}", model),
@@ -91,7 +94,6 @@ DOCUMENTATION = "docs/api.md, which comes with the gateway's source"
 ALTERNATIVES: Mapping[str, str] = {
     "/responses": "Use POST /v1/chat/completions; in the AI SDK: openai.chat(...)",
     "/messages": "Use POST /v1/chat/completions, which serves Claude models too",
-    "/completions": "Use POST /v1/chat/completions, with messages instead of a prompt",
     "/call": "Use POST /v1/chat/completions, with `output_schema`",
     "/chat/completions": "Use POST /v1/chat/completions; a base URL ends in /v1",
 }

@@ -16,7 +16,7 @@ from handler.answers.usage import COUNTS, Usage, WastedUsage
 from handler.errors import AttemptRecord, GatewayError, Json, Unauthenticated
 from handler.redact import redact
 from handler.settings import InvalidSetting
-from rules import Decision, Reason
+from rules import UNITS, Decision, Reason
 
 if TYPE_CHECKING:
     from handler.access.keys import Key
@@ -29,7 +29,7 @@ Log = Callable[[Mapping[str, Any]], None]
 # Codes of the gateway whose message may quote a value of the request.
 _QUOTING = frozenset({"invalid_value", "invalid_json", "unsupported_parameter"})
 
-_USAGE = (*COUNTS, "service_tier", "estimated")
+_USAGE = (*COUNTS, *UNITS, "service_tier", "estimated")
 
 LONGEST = 256  # characters of a value that the caller chose
 

@@ -4,12 +4,13 @@ from rules.admission import LiveState
 from rules.adoption import MAX_BYTES, MAX_RECORDS, Problem
 from rules.catalog.catalog import PROVIDERS, Catalog, Model, load_catalog
 from rules.catalog.name_resolution import is_valid_name
-from rules.catalog.price import Price, reserve_cost
+from rules.catalog.price import UNITS, Price, reserve_cost
 from rules.decide import decide
 from rules.decision import AppliedLimit, Candidate, Decision, Effects, Reason, Refusal, Rejection, Step
 from rules.errors import InvalidRecord, RuleSetTooLarge
 from rules.facts.chat import facts_of_request
-from rules.facts.facts import EFFORTS, PREFERENCES, Facts, is_secret_header
+from rules.facts.facts import EFFORTS, OPERATIONS, PREFERENCES, Facts, is_secret_header
+from rules.facts.operations import facts_of_operation
 from rules.facts.token_estimate import BYTES_PER_TOKEN
 from rules.listing import list_models
 from rules.preference import USUAL_OUTPUT
@@ -38,11 +39,13 @@ __all__ = [
     "MAX_BYTES",
     "MAX_RECORDS",
     "NANO",
+    "OPERATIONS",
     "OPERATORS",
     "PREFERENCES",
     "PROVIDERS",
     "QUIRKS",
     "RETENTION",
+    "UNITS",
     "USUAL_OUTPUT",
     "AppliedLimit",
     "BudgetRecord",
@@ -68,6 +71,7 @@ __all__ = [
     "Step",
     "compile_pattern",
     "decide",
+    "facts_of_operation",
     "facts_of_request",
     "is_credential_name",
     "is_secret_header",

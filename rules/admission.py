@@ -84,6 +84,10 @@ class Admission(NamedTuple):
         """Return why the model cannot answer, or None if it can. `names`: those that led to the model."""
         return next((obstacle for check in CHECKS if (obstacle := check(self, model, names))), None)
 
+    def may_use(self, model: Model, names: tuple[str, ...] = ()) -> bool:
+        """Return True if the key may use the model, in another request if not in this one."""
+        return not (_check_access(self, model, names) or _check_availability(self, model, names))
+
     def allow_patterns(self) -> Iterator[str]:
         """Yield the patterns of the key, and of every access record that applies."""
         yield from self.facts.key_models or ()
@@ -158,11 +162,29 @@ def _unlisted_denial(admission: Admission, names: ModelNames) -> str | None:
     return f"not in the catalogue, and {applies}: only a pattern without `*` that names it admits it"
 
 
+def _check_operation(admission: Admission, model: Model, _names: tuple[str, ...]) -> Obstacle | None:
+    operation, operations = admission.facts.operation, model.operations
+    if operation == "chat" and "chat" in operations and "chat" not in admission.live.unsupported_by(model):
+        return None
+    # A host that takes a plain prompt for its chat models lacks no `prompts`.
+    feature = "prompts" if operation == "completion" and operations == {"chat"} else operation
+    if feature == operation and operation not in operations:
+        why = f"it does {' and '.join(sorted(operations))}, not {operation}"
+    elif feature in admission.live.unsupported_by(model):
+        why = f"{model.provider} has no {operation} that the gateway can ask for"
+    else:
+        return None
+    return Obstacle(CAPABILITY, why, "unsupported_operation", "model")
+
+
 def _check_capability(admission: Admission, model: Model, _names: tuple[str, ...]) -> Obstacle | None:
     tokens = admission.facts.input_tokens - admission.facts.document_tokens  # the provider counts documents
-    if model.context is not None and tokens > model.context:
+    # Of a list of texts, each has the whole window for itself.
+    one_text = admission.facts.operation in ("chat", "completion")
+    if one_text and model.context is not None and tokens > model.context:
         why = f"context is {model.context} tokens"
-        return Obstacle(CAPABILITY, why, "context_length_exceeded", "messages")
+        param = "messages" if admission.facts.operation == "chat" else "prompt"
+        return Obstacle(CAPABILITY, why, "context_length_exceeded", param)
     for feature in admission.requirements:
         if not (REQUIREMENTS[feature].emulated or _supports(admission, model, feature)):
             return _unsupported(admission.facts, feature)
@@ -205,6 +227,7 @@ def _check_availability(admission: Admission, model: Model, _names: tuple[str, .
 
 CHECKS: tuple[Callable[[Admission, Model, tuple[str, ...]], Obstacle | None], ...] = (
     _check_access,
+    _check_operation,
     _check_capability,
     _check_availability,
 )

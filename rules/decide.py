@@ -32,7 +32,7 @@ def decide(
     matching = ruleset.match(facts)
     route = next(iter(matching.routes), None)
     plan = make_plan(facts, ruleset, catalog, live, matching)
-    cache = ruleset.most_specific("cache", facts)
+    cache = ruleset.most_specific("cache", facts) if facts.operation == "chat" else None
     if route is None or route.affinity != "none":
         # Where answers are cached, equal requests of several sessions go to one model, as its answers are.
         plan.conversation = functools.cache(lambda: conversation_of(facts, by_session=cache is None))
@@ -75,7 +75,7 @@ def _fill_plan(
         )
         fallbacks = _fallbacks(facts, route) if then is None else ()  # they might be what the budget is for
         later = [model for name in fallbacks for model in plan.named_models(name)]
-        if reason is Reason.PREFERENCE and not (first or later):
+        if reason is Reason.PREFERENCE and facts.operation == "chat" and not (first or later):
             first = plan.preferred_models(last_resort=True)
     except RefusedRequest as error:
         return reason, [], (), error.refusal
@@ -93,7 +93,17 @@ def _choose(plan: Plan, facts: Facts, route: RouteRecord | None) -> tuple[Reason
         return Reason.REQUESTED, plan.requested_models(facts.model, resolved)
     if route and (route.model or route.split):
         return Reason.RULE, plan.rule_models(route)
+    if facts.operation != "chat":
+        return Reason.PREFERENCE, _default_models(plan, facts)
     return Reason.PREFERENCE, plan.preferred_models()
+
+
+def _default_models(plan: Plan, facts: Facts) -> list[Model]:
+    """Return the model of an operation that names none. Raises RefusedRequest if its API has no default."""
+    if facts.default_model is None:
+        message = "`model` is missing: it can only be left out of a chat, or where a rule chooses the model."
+        raise RefusedRequest(Refusal("missing_required_parameter", message, "model"))
+    return plan.named_models(facts.default_model)
 
 
 def _choose_over_budget(plan: Plan, facts: Facts, then: Mapping[str, Any]) -> tuple[Reason, list[Model]]:
@@ -163,12 +173,15 @@ def make_plan(
             effects.set.get("service_tier") or facts.service_tier,
             live.first_token,
             live.unsupported,
+            facts.operation not in WITHOUT_OUTPUT,
+            facts.units,
         ),
         prefer=facts.prefer or (route.prefer if route else None),
     )
 
 
 NO_EFFECTS = Effects()
+WITHOUT_OUTPUT = frozenset({"embeddings", "rerank", "moderation"})  # operations without output tokens
 
 
 def effects_of(route: RouteRecord | None, facts: Facts) -> Effects:

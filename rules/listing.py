@@ -47,6 +47,8 @@ def _model_object(id: str, owner: str, model: Model | None = None) -> Json:
     if model is not None and model.price is not None:
         price = {"prompt": model.price.input, "completion": model.price.output}
         item["pricing"] = {name: _per_token(nano) for name, nano in price.items()}
+    if model is not None and "chat" not in model.operations:
+        item["operations"] = sorted(model.operations)
     return item
 
 

@@ -45,6 +45,7 @@ class Plan:
     names_by_id: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that led to the model
     pinned: bool = False  # the request named exactly one provider/model
     affinities: dict[str, Affinity] = field(default_factory=dict)  # by model, of those that have equals
+    embedding: str | None = None  # the pool of the first model that is looked at, if the request embeds
 
     def requested_models(self, name: str, resolved: ResolvedName) -> list[Model]:
         """Return the models that the request names. Raises RefusedRequest rather than replace them."""
@@ -121,13 +122,27 @@ class Plan:
         """Return the models that may answer; reject the others. `names`: those that led to the models."""
         admitted = []
         for model in models:
-            obstacle = self.admission.obstacle(model, names)
+            obstacle = self._other_embedding(model) or self.admission.obstacle(model, names)
             if obstacle is None:
                 admitted.append(model)
                 self.names_by_id[model.id] = (*self.names_by_id.get(model.id, ()), *names)
             else:
                 self._reject(model.id, obstacle.why)
         return admitted
+
+    def _other_embedding(self, model: Model) -> Obstacle | None:
+        """Return why the model may not answer in place of the first one: vectors of two do not compare.
+
+        The first one counts even if it may not answer itself, so that a name always gives the same vectors.
+        """
+        if self.admission.facts.operation != "embeddings":
+            return None
+        pool = model.pool or model.id
+        self.embedding = self.embedding or pool
+        if pool == self.embedding:
+            return None
+        why = f"its vectors cannot be compared with those of {self.embedding}"
+        return Obstacle(CAPABILITY, why, "unsupported_operation", "model")
 
     def candidates(self, first: Sequence[Model], later: Sequence[Model]) -> tuple[Candidate, ...]:
         """Return `first`, with room for the fallbacks `later`, as candidates; the cooling ones go last."""
@@ -196,8 +211,7 @@ class Plan:
 
     def may_use(self, model: Model, names: tuple[str, ...] = ()) -> bool:
         """Return True if the key may use the model, in another request if not in this one."""
-        obstacle = self.admission.obstacle(model, names)
-        return obstacle is None or obstacle.check == CAPABILITY
+        return self.admission.may_use(model, names)
 
 
 def _refusal(name: str, obstacle: Obstacle) -> Refusal:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rules.catalog.catalog import Model
-from rules.catalog.price import MILLION, Price, reserve_cost
+from rules.catalog.price import MILLION, NO_UNITS, Price, reserve_cost
 
 USUAL_OUTPUT = 1024  # tokens of output expected, when no maximum is given
 RESERVED_OUTPUT = 4096  # tokens of output at most, when no maximum is given
@@ -31,6 +31,8 @@ class Size(NamedTuple):
     service: str = ""  # the service tier that it asks for
     first_token: Mapping[str, float] = MappingProxyType({})  # measured seconds, by model id
     unsupported: Mapping[str, frozenset[str]] = MappingProxyType({})  # as in LiveState
+    writes: bool = True  # the answer has output tokens; those of some operations have none
+    units: Mapping[str, int] = NO_UNITS  # besides tokens
 
     def input(self, model: Model) -> int:
         """Return the input tokens: for each choice where a provider gives one choice per call."""
@@ -38,6 +40,8 @@ class Size(NamedTuple):
         return calls * self.input_tokens
 
     def output(self, model: Model, *, usual: int) -> int:
+        if not self.writes:
+            return 0
         tokens = self.max_tokens or usual
         return min(tokens, model.max_output) if model.max_output else tokens
 
@@ -62,7 +66,9 @@ def cost_range(model: Model, price: Price | None, size: Size) -> tuple[int, int]
     if price is None:
         return None, None
     output = size.n * size.output(model, usual=RESERVED_OUTPUT)
-    return _cost(model, price, size, 0), reserve_cost(price, size.input(model), output, size.service)
+    return _cost(model, price, size, 0), reserve_cost(
+        price, size.input(model), output, size.service, size.units
+    )
 
 
 def _cost(model: Model, price: Price, size: Size, usual_output: int) -> int:

@@ -20,7 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from catalog_prices import BASE, merge_groups, more_prices
-from catalog_sources import GENAI, LITELLM, UNKNOWN, dollars, genai_prices, litellm_rows, matches, read_source
+from catalog_sources import (
+    GENAI,
+    LITELLM,
+    UNKNOWN,
+    dollars,
+    genai_prices,
+    litellm_rows,
+    matches,
+    operation_rows,
+    read_source,
+)
 
 Row = dict[str, Any]
 
@@ -45,9 +55,11 @@ def main() -> int:
     arguments.add_argument("--check", action="store_true")
     check = arguments.parse_args().check
     overlay = tomllib.loads(OVERLAY.read_text())
-    rows = dict(litellm_rows(json.loads(read_source(LITELLM)), overlay))
+    litellm = json.loads(read_source(LITELLM))
+    rows = dict(litellm_rows(litellm, overlay))
     notes = price(rows, genai_prices(read_source(GENAI).decode(), overlay), overlay)
     complete_rows(rows, overlay)
+    add_operations(rows, litellm, overlay)
     unused = {*overlay["pools"], *overlay["prices"], *overlay["speed"]} - set(rows)
     notes += [f"{model}: in the overlay, but not listed" for model in unused]
     text = render(rows, overlay)
@@ -120,6 +132,27 @@ def complete_rows(rows: dict[str, Row], overlay: Row) -> None:
     for model in overlay["auto"]:
         if model not in rows or rows[model].get("input") is None or rows[model]["quality"] is None:
             sys.exit(f"{model} is on the auto list, but not listed, or without a price or quality")
+
+
+def add_operations(rows: dict[str, Row], litellm: dict[str, Row], overlay: Row) -> None:
+    """Add the models for other operations than chat, each with the operation as its only feature.
+
+    Only exact names share a pool: texts that are embedded by two models cannot be compared.
+    """
+    for model, row in operation_rows(litellm, overlay).items():
+        if own := overlay["prices"].get(model):
+            row.update({key: dollars(value) for key, value in own.items()}, groups={BASE: {}})
+        provider, name = model.split("/", 1)
+        bare = name.rsplit("/", 1)[-1].lower()
+        pool = re.sub(r"^(global\.)?[a-z]+\.|:\d+$", "", bare) if provider == "bedrock" else bare
+        rows[model] = {
+            **row,
+            "pool": overlay["pools"].get(model, pool),
+            "speed": 3,
+            "auto": 0,
+            "rules": [],
+            "more_prices": more_prices(model, row, row["groups"]),
+        }
 
 
 def rules_of(model: str, pool: str, overlay: Row) -> list[str]:

@@ -47,6 +47,13 @@ GENAI = {
     "input_image_mtok": "image_input",
     "output_image_mtok": "image_output",
 }
+# Units besides tokens.
+LITELLM_UNITS = {
+    "input_cost_per_query": "searches",
+    "input_cost_per_character": "characters",
+    "input_cost_per_second": "seconds",
+    "input_cost_per_image": "images",
+}
 _FIELD = re.compile(
     rf"({'|'.join(sorted(LITELLM, key=len, reverse=True))})"
     r"(?:_above_(\d+)k_tokens)?(?:_(priority|flex|batches|ultrafast))?"
@@ -65,6 +72,13 @@ def litellm_groups(entry: Row) -> Groups:
         priced = {LITELLM[name]: per_million(cost) for name, cost in tier.items() if name in LITELLM}
         groups.setdefault(("", int((tier.get("range") or [0])[0])), {}).update(priced)
     return groups
+
+
+def litellm_units(entry: Row) -> dict[str, Decimal]:
+    """Return the prices of units besides tokens; none of a model that is charged by token."""
+    if entry.get("input_cost_per_token"):
+        return {}
+    return {unit: per_million(entry[name]) for name, unit in LITELLM_UNITS.items() if entry.get(name)}
 
 
 def per_million(cost: float | str) -> Decimal:

@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from catalog_prices import genai_groups, litellm_groups
+from catalog_prices import BASE, genai_groups, litellm_groups, litellm_units
 
 Row = dict[str, Any]
 
@@ -54,6 +54,11 @@ MODES = dict.fromkeys(("openai", "azure", "xai"), CHAT | {"responses"})
 GENAI_PROVIDERS = {
     "google": "gemini", "aws": "bedrock", "x-ai": "xai", "moonshotai": "moonshot",
     **{name: name for name in PROVIDERS.values()}, "openrouter": "openrouter",
+}  # fmt: skip
+
+# The same for models of other operations than chat.
+OPERATION_PROVIDERS = {
+    **PROVIDERS, "cohere": "cohere", "voyage": "voyage", "jina_ai": "jina",
 }  # fmt: skip
 
 FEATURES = {
@@ -99,6 +104,29 @@ def litellm_rows(listed: Mapping[str, Row], overlay: Row) -> Iterator[tuple[str,
             continue
         seen.add(model)
         yield model, row_of(entry)
+
+
+def operation_rows(listed: Mapping[str, Row], overlay: Row) -> dict[str, Row]:
+    """Return the models that the overlay names for other operations than chat. Exit if one is not listed."""
+    known: dict[str, Row] = {}
+    for key, entry in listed.items():
+        if (provider := OPERATION_PROVIDERS.get(entry.get("litellm_provider", ""))) is not None:
+            name = key.removeprefix(entry["litellm_provider"] + "/")
+            known.setdefault(f"{provider}/{name}", entry)
+    chosen = {model: operation for operation, models in overlay["operations"].items() for model in models}
+    own = {model["id"]: model for model in overlay["operation_models"]}
+    if lost := chosen.keys() - known.keys() - own.keys():
+        sys.exit(f"not listed: {', '.join(sorted(lost))}")
+    rows = {model: row_of(known[model]) for model in chosen.keys() & known.keys()}
+    rows |= {model: {"context": row.get("context"), "groups": {BASE: {}}} for model, row in own.items()}
+    for model, row in rows.items():
+        if not row.get("output"):
+            row["max_output"] = None
+        row["can"], units = [chosen[model]], litellm_units(known.get(model, {}))
+        row["groups"][BASE] |= units
+        if units or row.get("input") is not None:
+            row["input"], row["output"] = (row.get(name) or dollars(0) for name in ("input", "output"))
+    return rows
 
 
 def row_of(entry: Row) -> Row:

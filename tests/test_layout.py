@@ -63,6 +63,7 @@ PROVIDER_PARTS = """
     quirks
     credential_hosts failure translator
     rows addressing
+    operations
     provider retry_after legacy_functions data_urls unsupported error_details malformed usage schemas
 """
 

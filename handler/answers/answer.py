@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from handler.answers.client_stream import ClientStream
 from handler.answers.costs import costs_of
 from handler.answers.merge import MergedStream
+from handler.answers.relayed_bytes import RelayedBytes
 from handler.answers.usage import Usage, WastedUsage
 from handler.errors import AttemptRecord, Json, UpstreamError
 from rules import Candidate
@@ -41,7 +42,7 @@ class Stream:
     """A stream at its first content. `buffered` is what came so far, as frames for the client."""
 
     source: ByteSource
-    frames: ClientStream | MergedStream
+    frames: ClientStream | MergedStream | RelayedBytes
     buffered: bytes
     redact_credential: Callable[[UpstreamError], None]
     settled: bool = False
@@ -63,6 +64,7 @@ class Answer:
     waited: float  # seconds spent waiting on providers
     dropped: tuple[str, ...] = ()  # parameters that the provider does not take
     body: bytes = field(default=b"", repr=False)  # a whole answer, as the client gets it
+    media_type: str = "application/json"  # of a whole answer, and of an operation besides chat
     replayed: bytes = field(default=b"", repr=False)  # a whole answer as the stream that was asked for
     native: bool = False  # in the client's own format, which is not chat: the provider's bytes
     schema: str | None = None  # the mode of structured output: native | tool | prompt
@@ -126,7 +128,7 @@ class Answer:
         self.used = frames.used()
 
 
-async def read_frames(source: ByteSource, frames: ClientStream | MergedStream) -> bytes:
+async def read_frames(source: ByteSource, frames: ClientStream | MergedStream | RelayedBytes) -> bytes:
     """Read the next bytes and return the frames that they complete; at the end, the last frames."""
     try:
         data = await source.read(

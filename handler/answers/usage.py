@@ -12,7 +12,7 @@ from typing import Any
 
 from handler.errors import UpstreamError
 from handler.providers.usage import usage_object
-from rules import BYTES_PER_TOKEN, NANO, Candidate
+from rules import BYTES_PER_TOKEN, NANO, UNITS, Candidate
 
 MAX_TOKENS = 10**12  # of one answer, as a provider may report
 MAX_COST = 10**6  # dollars of one answer, as a provider may state
@@ -37,6 +37,10 @@ class Usage:
     reasoning: int = 0
     audio_output: int = 0
     image_output: int = 0
+    searches: int = 0  # UNITS besides tokens, of operations besides chat
+    characters: int = 0
+    seconds: int = 0
+    images: int = 0
     service_tier: str = ""  # that the provider names, in its words
     stated_cost: int | None = None  # nano-dollars, where the provider states its own cost
     longest_input: int = 0  # of several requests, the input of the longest: it decides on the price
@@ -44,7 +48,7 @@ class Usage:
 
     def __bool__(self) -> bool:
         """False when all counts are 0: a provider that sends zeros has reported nothing."""
-        return self.input + self.output > 0
+        return self.input + self.output > 0 or any(getattr(self, unit) for unit in UNITS)
 
     def __add__(self, other: Usage) -> Usage:
         if self == _NOTHING or other == _NOTHING:
@@ -52,7 +56,9 @@ class Usage:
         stated = None
         if self.stated_cost is not None and other.stated_cost is not None:
             stated = self.stated_cost + other.stated_cost
-        counts: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
+        counts: dict[str, Any] = {
+            name: getattr(self, name) + getattr(other, name) for name in (*COUNTS, *UNITS)
+        }
         return Usage(
             **counts,
             service_tier=self.service_tier if self.service_tier == other.service_tier else "",
@@ -68,11 +74,12 @@ class Usage:
 
     @property
     def parts(self) -> dict[str, int]:
-        """The tokens of each part of a price (`Price`); they add up to all tokens."""
+        """The tokens of each part of a price (`Price`), which add up to all tokens, and the other units."""
         counts = {name: getattr(self, name) for name in (*INPUT_COUNTS, *OUTPUT_COUNTS)}
         fresh = self.input - sum(counts[name] for name in INPUT_COUNTS)
         text = self.output - sum(counts[name] for name in OUTPUT_COUNTS)
-        return {"input": fresh, "cached_input": counts.pop("cached"), **counts, "output": text}
+        units = {unit: count for unit in UNITS if (count := getattr(self, unit))}
+        return {"input": fresh, "cached_input": counts.pop("cached"), **counts, "output": text, **units}
 
 
 _NOTHING = Usage()

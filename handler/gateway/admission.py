@@ -11,6 +11,7 @@ from handler.access.keys import Key
 from handler.errors import Forbidden, GatewayError, InvalidRequest, Json, NotFound, Unavailable
 from handler.formats.chat.request import Chat, parse
 from handler.formats.client_format import ClientFormat
+from handler.formats.operations.operation import OperationRequest
 from handler.formats.options import Headers, header_facts
 from handler.gateway.lifecycle import Gateway
 from handler.gateway.policy import Policy
@@ -36,6 +37,7 @@ class AdmittedRequest(NamedTuple):
     policy: Policy
     decision: Decision
     headers: Headers
+    operation: OperationRequest | None = None  # of a request that is no chat
 
     def explanation(self) -> Json:
         """The decision as this key may see it: without `manage`, only records whose scope covers it."""

@@ -17,7 +17,9 @@ from handler.relay.call import Call
 from handler.relay.native import is_native
 from handler.store.usage_totals import UsageRow
 from handler.upstream.headers import forwarded_headers
-from rules import LogRecord
+from rules import Effects, LogRecord
+
+OTHER_EFFECTS = Effects()  # on the body of an operation whose parameters are not those of a chat
 
 
 def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Call:
@@ -26,8 +28,11 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
     Raises InvalidRequest for a schema that no answer can be checked against.
     """
     chat, decision = admitted.chat, admitted.decision
-    body, contract = prepare_body(chat, decision.effects), None
-    if body.get("response_format") is not None:
+    operation = admitted.operation
+    is_chat = operation is None or operation.operation.has_chat_parameters
+    body = prepare_body(chat, decision.effects if is_chat else OTHER_EFFECTS)
+    contract = None
+    if operation is None and body.get("response_format") is not None:
         from handler.structured.modes import output_contract  # few requests need it: not at a cold start
 
         contract = output_contract(body, ours=chat.body.get("output_schema") is not None)
@@ -39,6 +44,7 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
         decision=decision,
         body=body,
         native_body=own,
+        operation=operation,
         output_contract=contract,
         rows=admitted.policy.rows,
         deadline=deadline,
@@ -80,7 +86,7 @@ async def _ask(gateway: Gateway, admitted: AdmittedRequest, call: Call, entry: R
 def start_recording(gateway: Gateway, admitted: AdmittedRequest, entry: RequestLog) -> None:
     """Record the content of a request if a `log` record applies and the client has not forbidden it."""
     ruleset, chat = admitted.policy.ruleset, admitted.chat
-    if not ruleset.enabled("log") or chat.no_content_log:
+    if not ruleset.enabled("log") or chat.no_content_log or admitted.operation is not None:
         return
     from handler.content.recording import Recording, is_sampled  # few gateways need it: not at a cold start
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from handler.providers.operations.format import missing_operations
 from handler.providers.provider import Provider, Surface
 from rules import Model
 
@@ -57,10 +58,11 @@ def unsupported_features(rows: Collection[Provider]) -> Mapping[str, frozenset[s
 
     The keys are the names of `LiveState.unsupported` in the rules: `bedrock`, `bedrock surface:openai`.
     """
-    features = {row.name: row.quirks.unsupported_features for row in rows}
+    features = {row.name: row.quirks.unsupported_features | missing_operations(row) for row in rows}
     for row in rows:
         for name, surface in row.surfaces.items():
-            features[f"{row.name} {_SURFACE}{name}"] = surface.quirks.unsupported_features
+            missing = missing_operations(row)
+            features[f"{row.name} {_SURFACE}{name}"] = surface.quirks.unsupported_features | missing
     return features
 
 

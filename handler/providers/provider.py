@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 REGION = "{region}"  # in a base_url: the AWS region that the gateway runs in
 
@@ -59,6 +60,14 @@ class Surface:
     quirks: Quirks = field(default_factory=Quirks)
 
 
+class Endpoint(NamedTuple):
+    """Where a provider serves an operation besides chat."""
+
+    format: str = "openai"  # of handler/providers/operations/formats.py
+    path: str = ""  # appended to the base_url; "": the operation's own
+    remove: str = ""  # the end of the base_url that this path is not below
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A service that serves models."""
@@ -77,3 +86,6 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=dict)
     quirks: Quirks = field(default_factory=Quirks)
     surfaces: Mapping[str, Surface] = field(default_factory=dict)
+    # By operation, chat among them; None: those that its dialect has
+    operations: Mapping[str, Endpoint] | None = None
+    prompts: bool = False  # its chat models take a plain prompt, too: POST /completions

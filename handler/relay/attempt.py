@@ -57,6 +57,10 @@ async def make_attempt(
     began = stopwatch.clock()
     row, native = _row(services, call, candidate, continuation)
     translator, client = services.translators[row.dialect], services.client
+    if call.operation is not None:
+        from handler.relay.operations.attempt import attempt_operation as ask  # not at a cold start
+
+        return await ask(services, call, candidate, row, deadline, stopwatch, wasted)
     sent, schema, parts = call, None, [call]
     if not native:
         sent, schema = prepare(call, candidate.model, row, translator, continuation, repair_of)

@@ -168,7 +168,7 @@ class AttemptLoop:
         self._attempts += answer.attempts
         self._relay.observe(answer.candidate.id, "ok", None)
         answer.attempts, answer.wasted = self._attempts, self._wasted
-        answer.drive = self.frames
+        answer.drive = answer.drive or self.frames
         return answer
 
     def _step_after(self, failed: Failed, *, again: bool = True) -> Step | None:

@@ -10,6 +10,7 @@ from handler.answers.resume import Continuation
 from handler.answers.usage import WastedUsage
 from handler.errors import AttemptRecord, Json, UpstreamError
 from handler.formats.chat.request import Chat
+from handler.formats.operations.operation import OperationRequest
 from handler.providers.provider import Provider
 from handler.providers.translator import Translator
 from handler.upstream.client import Limits, Stopwatch
@@ -36,6 +37,7 @@ class Call:
     deadline: float = float("inf")  # on the relay's clock
     headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format
     explanation: Json | None = None  # goes into the answer as `sluice`
+    operation: OperationRequest | None = None  # of a request that is no chat; `body` has its fields then
     output_contract: OutputContract | None = None  # what the answer has to be; None: text
     refused_modes: frozenset[str] = frozenset()  # by the candidate of this attempt
     # Takes from the limits of a candidate before it is asked. Arguments: all candidates that are being asked,

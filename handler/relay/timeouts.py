@@ -42,12 +42,18 @@ def hedge_after(call: Call, candidate: Candidate) -> float | None:
     """Seconds of silence after which another candidate is started as well; None: never.
 
     A rule's own value comes first. Otherwise, where fallbacks are named: `HEDGE_AFTER` on a stream, and for a
-    whole answer the time that one of its length takes. A model that reasons is never hedged by default.
+    whole answer the time that one of its length takes. A model that reasons is never hedged by
+    default, nor is an operation besides chat.
     """
     effects = call.decision.effects
     if effects.hedge_after is not None:
         return effects.hedge_after
-    if not call.decision.fallbacks or "first_token" in effects.timeouts or _reasons(call, candidate):
+    if (
+        call.operation is not None
+        or not call.decision.fallbacks
+        or "first_token" in effects.timeouts
+        or _reasons(call, candidate)
+    ):
         return None
     live = call.chat.stream and call.output_contract is None  # else the answer may come whole
     return HEDGE_AFTER if live else max(HEDGE_AFTER, _usual_output(call, candidate) / SPEED)

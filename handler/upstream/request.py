@@ -90,6 +90,33 @@ def answer_type(translator: Translator, *, stream: bool) -> str:
     return _STREAM_TYPES[translator.framing] if stream else "application/json"
 
 
+def build_post(
+    row: Provider,
+    model: Model,
+    path: str,
+    body: bytes,
+    *,
+    media_type: str,
+    client_headers: Mapping[str, str],
+    credential: str | None,
+    private_ok: bool,
+) -> UpstreamRequest:
+    """Return a request of an operation besides chat. Raises UpstreamError if the row does not allow it."""
+    headers = {
+        **_headers("*/*"),
+        "content-type": media_type,
+        **merged_headers(client_headers, {name.lower(): value for name, value in row.headers.items()}),
+        **_authorization(row, credential),
+    }.items()
+    return UpstreamRequest(
+        url=_url(row, model, path, private_ok=private_ok),
+        headers=[(name.encode("ascii"), encode_header_value(value).encode()) for name, value in headers],
+        body=body,
+        dropped=(),
+        secrets=(credential,) if credential else (),
+    )
+
+
 def _headers(accept: str) -> dict[str, str]:
     return {
         "content-type": "application/json",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rules.catalog.families import Families
 from rules.catalog.price import Price, highest_price, price_of
+from rules.facts.facts import OPERATIONS
 from rules.records.fields import NANO
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ PROVIDERS = frozenset(
         "openai", "anthropic", "gemini", "bedrock", "azure", "mistral", "groq", "xai", "deepseek",
         "together", "fireworks", "openrouter", "cerebras", "perplexity", "nvidia", "cohere", "sambanova",
         "moonshot", "zai", "qwen", "minimax", "ollama", "vllm", "lmstudio", "cloudflare", "huggingface",
-        "local",
+        "voyage", "jina", "local",
     }
 )  # fmt: skip
 
@@ -35,6 +36,8 @@ SYNONYMS = {"google": "gemini"}  # other names of providers
 
 # The features of a model of which nothing is known: every one except `prefill`.
 DEFAULT_FEATURES = frozenset({"tools", "images", "audio", "files", "json_object", "json_schema", "reasoning"})
+
+_OPERATIONS, _CHAT = frozenset(OPERATIONS), frozenset({"chat"})
 
 _DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
 
@@ -49,7 +52,7 @@ class Model:
     context: int | None = None  # tokens; None: unknown
     max_output: int | None = None  # tokens
     price: Price | None = None
-    can: frozenset[str] = frozenset()  # its features: of DEFAULT_FEATURES, and `prefill`
+    can: frozenset[str] = frozenset()  # its features: of DEFAULT_FEATURES, and `prefill`; and its operations
     known: bool = True  # False: its features are unknown, and `can` is DEFAULT_FEATURES
     quality: int | None = None  # 1..5
     speed: int | None = None  # 1..5, the prior of `fast` until it is measured
@@ -60,6 +63,11 @@ class Model:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.provider}/{self.name}")
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The operations that it does: those that `can` names, else chat; all if its features are unknown."""
+        return self.can & _OPERATIONS or (_CHAT if self.known else _OPERATIONS)
 
 
 class Catalog:
@@ -106,6 +114,7 @@ class Catalog:
         row, price = like or self.get(record.provider, record.name), record.price
         family = families.rules_of(record.provider, record.name, self.find, record.pool)
         own = price_of(price) if price else None
+        can = frozenset(record.can) if record.can is not None else like.can if like else DEFAULT_FEATURES
         return Model(
             provider=record.provider,
             name=record.name,
@@ -113,11 +122,11 @@ class Catalog:
             context=record.context or (like.context if like else None),
             max_output=record.max_output or (like.max_output if like else None),
             price=own or (like.price if like else None),
-            can=frozenset(record.can) if record.can is not None else like.can if like else DEFAULT_FEATURES,
+            can=can,
             known=record.can is not None or (like is not None and like.known),
             quality=record.quality or (like.quality if like else None),
             speed=row.speed if row else None,
-            auto=record.auto,
+            auto=record.auto and not (can.isdisjoint(_CHAT) and can & _OPERATIONS),
             rules=row.rules if row else family,
         )
 
@@ -230,7 +239,7 @@ def _model(row: Sequence[Any]) -> Model:
         context=row[CONTEXT],
         max_output=row[MAX_OUTPUT],
         price=_price(row),
-        can=DEFAULT_FEATURES if row[CAN] == "*" else frozenset(row[CAN].split()),
+        can=DEFAULT_FEATURES | _CHAT if row[CAN] == "*" else frozenset(row[CAN].split()),
         known=row[CAN] != "*",
         quality=row[QUALITY],
         speed=row[SPEED],

@@ -1,10 +1,14 @@
-"""The price of a model for each part of a usage, and the most that a request may cost."""
+"""The price of a model for each part of a usage, and the most that a request may cost.
+
+Tokens have parts (PARTS); a rerank, speech, a transcription or an image may have other units (UNITS).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 MILLION = 1_000_000  # tokens: prices are per million
@@ -23,11 +27,14 @@ OUTPUT_PARTS: Mapping[str, str] = {
     "image_output": "output",
 }
 PARTS = {**INPUT_PARTS, **OUTPUT_PARTS}
+# Units besides tokens. Without a price of its own a unit costs nothing.
+UNITS = ("searches", "characters", "seconds", "images")
+NO_UNITS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Nano-dollars per million tokens: $0.15 per million is 150_000_000. See PARTS for what is None."""
+    """Nano-dollars per million tokens or other units: $0.15 is 150_000_000. See PARTS and UNITS for None."""
 
     input: int
     output: int
@@ -39,6 +46,10 @@ class Price:
     reasoning: int | None = None
     audio_output: int | None = None
     image_output: int | None = None
+    searches: int | None = None  # of a rerank
+    characters: int | None = None  # of a text that is spoken
+    seconds: int | None = None  # of audio that is transcribed
+    images: int | None = None  # that are generated
     tiers: tuple[Tier, ...] = ()
 
     def of_request(self, service: str, input_tokens: int) -> Price:
@@ -47,9 +58,11 @@ class Price:
         return max(tiers, key=lambda each: (each.service, each.above)).price if tiers else self
 
     def rate(self, part: str) -> int:
-        """Return the price of a part: "input", "output" or one of PARTS."""
+        """Return the price of a part: "input", "output", one of PARTS or of UNITS."""
         rate: int | None = getattr(self, part)
-        return self.rate(PARTS[part]) if rate is None else rate
+        if rate is None:
+            return self.rate(PARTS[part]) if part in PARTS else 0
+        return rate
 
     def highest_rate(self, part: str, service: str = "") -> int:
         """Return the highest price of a part for any length of input, in this service tier."""
@@ -87,19 +100,27 @@ def highest_price(prices: Iterable[Price]) -> Price | None:
     known = list(prices)
     if not known:
         return None
-    parts = ("input", "output", *PARTS)
+    parts = ("input", "output", *PARTS, *UNITS)
     highest: dict[str, Any] = {part: max(price.highest_rate(part) for price in known) for part in parts}
+    highest |= {unit: highest[unit] or None for unit in UNITS}
     return Price(**highest)
 
 
-def reserve_cost(price: Price, input_tokens: int, output_tokens: int, service: str = "") -> int:
-    """Return the most nano-dollars that so many tokens cost, whatever parts they turn out to be.
+def reserve_cost(
+    price: Price,
+    input_tokens: int,
+    output_tokens: int,
+    service: str = "",
+    units: Mapping[str, int] = NO_UNITS,
+) -> int:
+    """Return the most nano-dollars that so many tokens and units cost, whatever parts they turn out to be.
 
     A long prompt costs more, and counts as one always. `service`: the service tier that the request asks for.
     """
     known = any(tier.service == service for tier in price.tiers)
     dearest_input, dearest_output = _dearest(price, service if known else "")
-    return -(-(input_tokens * dearest_input + output_tokens * dearest_output) // MILLION)
+    others = sum(count * price.rate(unit) for unit, count in units.items())
+    return -(-(input_tokens * dearest_input + output_tokens * dearest_output + others) // MILLION)
 
 
 @lru_cache(maxsize=4096)

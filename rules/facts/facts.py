@@ -10,6 +10,10 @@ from typing import Any, NamedTuple
 PREFERENCES = ("cheap", "fast", "quality", "balanced")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # of reasoning, in ascending order
 CLIENT_FORMATS = ("openai", "anthropic", "responses", "gemini")  # the formats of clients
+# The operations of the API that a model does, each with endpoints of its own.
+OPERATIONS = (
+    *("chat", "embeddings", "completion", "rerank", "moderation", "image", "speech", "transcription"),
+)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -18,6 +22,7 @@ class Facts:
     """The facts of one request. None: absent; of an absent fact only `exists: false` holds."""
 
     # facts that a condition may name (contract, section 5)
+    operation: str = "chat"  # one of OPERATIONS
     model: str | None = None  # as the request names it; None for no model and for "auto"
     dialect: str = "openai"  # the client's format, one of CLIENT_FORMATS
     project: str = "default"
@@ -47,6 +52,8 @@ class Facts:
     prefer: str | None = None  # from the model's suffix, a header or the body (route.prefer, hints.prefer)
     fallbacks: tuple[str, ...] = ()  # fallback_models, or `models` after its first
     n: int = 1
+    default_model: str | None = None  # of an operation, where its API has one
+    units: Mapping[str, int] = field(default_factory=dict)  # an estimate, by unit of a price besides tokens
     service_tier: str = ""
     linked_part: str | None = None  # path of the first content part given by URL: `messages[0].content[1]`
     custom_tools: int = 0  # number of tools whose input is a text
@@ -70,6 +77,7 @@ TEXT, COUNT, NUMBER = FactType("text"), FactType("count"), FactType("number")
 SCALAR_TEXT = FactType("text", scalars=True)
 
 VOCABULARY: Mapping[str, FactType] = {
+    "operation": FactType("text", choices=OPERATIONS),
     "model": FactType("text", ignore_case=True),
     "dialect": FactType("text", choices=CLIENT_FORMATS),
     "project": TEXT,

@@ -58,7 +58,7 @@ class Record(BaseModel):
 
 # The facts that callers do not control, or that restrict them whichever value they choose.
 UNEVADABLE_FACTS = (
-    *("model", "dialect", "project", "key"),
+    *("model", "operation", "dialect", "project", "key"),
     *("input_tokens", "max_tokens", "hour", "weekday"),
 )
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from rules.catalog.price import PARTS
+from rules.catalog.price import PARTS, UNITS
 from rules.errors import InvalidRecord
-from rules.facts.facts import PREFERENCES, WEEKDAYS
+from rules.facts.facts import OPERATIONS, PREFERENCES, WEEKDAYS
 from rules.records.coercion import (
     Reader,
     any_number,
@@ -35,8 +35,11 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,199}")
 _PATTERN = re.compile(r"[A-Za-z0-9@*._:/+-]{1,200}")
 _WEEKDAY_TIME = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[ T]([01]?[0-9]|2[0-3])(:[0-5][0-9])?")
 
-# What a model can do (`can` of a model record).
-FEATURES = ("tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "prefill")
+# What a model can do (`can` of a model record): features of a chat, and operations.
+FEATURES = (
+    *("tools", "images", "audio", "files", "json_object", "json_schema", "reasoning", "prefill"),
+    *OPERATIONS,
+)
 
 # Fields that `set` and `defaults` cannot change: the decision depends on them, or they are the conversation.
 _FIXED_PARAMETERS = (
@@ -194,7 +197,7 @@ def _read_nano_dollars(value: Any) -> int:
     return int(Decimal(str(any_number(0)(value))) * NANO)
 
 
-_PRICES = dict.fromkeys(("input", "output", *PARTS), _read_nano_dollars)
+_PRICES = dict.fromkeys(("input", "output", *PARTS, *UNITS), _read_nano_dollars)
 _read_tier_fields = mapping_of({"service": read_text, "above": whole_number(), **_PRICES})
 MAX_TIERS = 20  # of one price
 

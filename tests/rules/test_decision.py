@@ -61,6 +61,7 @@ def test_the_whole_explanation(decision: Decision) -> None:
         ],
         "timeouts": {"total": 30},
         "facts": {
+            "operation": "chat",
             "dialect": "openai",
             "project": "default",
             "key": "",

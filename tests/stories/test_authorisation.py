@@ -36,11 +36,23 @@ from tests.support.virtual_clock import now
 
 DISABLED, EXPIRED, FOREIGN, NARROW_SCOPE, UNKNOWN = (f"sk-sluice-{letter * 43}" for letter in "dxfsu")
 CHAT = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
+OPERATIONS: dict[str, Any] = {
+    "/embeddings": {"input": "a"},
+    "/completions": {"prompt": "a"},
+    "/rerank": {"query": "a", "documents": ["b"]},
+    "/moderations": {"input": "a"},
+    "/images/generations": {"prompt": "a"},
+    "/images/edits": {"prompt": "a"},
+    "/audio/speech": {"input": "a", "voice": "b"},
+    "/audio/transcriptions": {},
+    "/audio/translations": {},
+}
 REPORT = {"reqPayload": CHAT, "respPayload": completion()}
 # By endpoint, the path and the body of a request that a key with the scope may make.
 REQUESTS: dict[tuple[str, str], tuple[str, Any]] = {
     ("GET", "/"): ("/", None),
     ("POST", "/chat/completions"): ("/v1/chat/completions", CHAT),
+    **{("POST", path): (f"/v1{path}", {"model": "up/m", **body}) for path, body in OPERATIONS.items()},
     ("POST", "/explain"): ("/v1/explain", CHAT),
     ("GET", "/models"): ("/v1/models", None),
     ("GET", "/models/{id:path}"): ("/v1/models/up/m", None),

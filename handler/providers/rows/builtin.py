@@ -7,6 +7,7 @@ says where it is documented; docs/providers.md describes each.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from handler.providers.provider import Provider
 from handler.providers.rows.compatible import (
@@ -16,6 +17,7 @@ from handler.providers.rows.compatible import (
     OPENAI_ONLY,
     compatible,
 )
+from handler.providers.rows.operations import ENDPOINTS, PROMPTS, SEARCH
 from handler.providers.rows.responses import XAI_RESPONSES
 from handler.providers.rows.vendors import VENDORS
 
@@ -290,4 +292,7 @@ _COMPATIBLE = (
     Provider(name="local", enabled=False),  # a local run gives its address (handler/local/serve.py)
 )
 
-PROVIDERS: Mapping[str, Provider] = {row.name: row for row in (*VENDORS, *_COMPATIBLE)}
+PROVIDERS: Mapping[str, Provider] = {
+    row.name: replace(row, operations=ENDPOINTS.get(row.name), prompts=row.name in PROMPTS)
+    for row in (*VENDORS, *_COMPATIBLE, *SEARCH)
+}

@@ -17,6 +17,7 @@ from rules.catalog.catalog import (
     unlisted_model,
 )
 from rules.catalog.price import PARTS, Price
+from rules.records.fields import FEATURES
 from rules.records.kinds import ModelRecord
 from rules.ruleset import RuleSet
 from tests.support.small_catalog import CATALOG
@@ -41,7 +42,7 @@ def test_the_rows_are_sorted_with_one_per_line() -> None:
 def test_the_values_of_every_row_are_plausible() -> None:
     for model in load_catalog().all():
         assert model.provider in PROVIDERS, model.id
-        assert model.can <= DEFAULT_FEATURES | {"prefill"}, model.id
+        assert model.can <= set(FEATURES), model.id
         assert model.quality in (None, 1, 2, 3, 4, 5), model.id
         assert model.speed in (1, 2, 3, 4, 5), model.id
         assert model.context is None or model.context > 0, model.id

@@ -20,6 +20,8 @@ NOT_IN_VOCABULARY = {
     "random",
     "key_models",
     "opening",
+    "default_model",
+    "units",
 }
 
 

@@ -1,0 +1,1 @@
+"""What clients send for operations besides chat: embeddings, rerank, images, audio, ..."""

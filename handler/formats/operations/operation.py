@@ -1,0 +1,44 @@
+"""The operations besides chat, by the path of their endpoint.
+
+https://platform.openai.com/docs/api-reference, https://docs.cohere.com/reference/rerank
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from handler.wire.multipart import Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An endpoint of OpenAI's API, or one like it, which providers of that format have at the same path."""
+
+    name: str  # as the fact `operation` has it
+    path: str
+    default_model: str | None = None  # where the API has one
+    has_chat_parameters: bool = False  # a rule's `set`, `defaults` and `cap` apply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationRequest:
+    """An operation, and what the client sent besides the JSON that is in `Chat`."""
+
+    operation: Operation
+    form: Form | None = None  # a multipart body; the body in `Chat` has its fields then
+
+
+_ALL = (
+    Operation(name="embeddings", path="/embeddings"),
+    Operation(name="completion", path="/completions", has_chat_parameters=True),
+    Operation(name="rerank", path="/rerank"),
+    Operation(name="moderation", path="/moderations", default_model="omni-moderation-latest"),
+    Operation(name="image", path="/images/generations", default_model="gpt-image-2"),
+    Operation(name="image", path="/images/edits", default_model="gpt-image-2"),
+    Operation(name="speech", path="/audio/speech"),
+    Operation(name="transcription", path="/audio/transcriptions"),
+    Operation(name="transcription", path="/audio/translations"),
+)
+
+BY_PATH: Mapping[str, Operation] = {operation.path: operation for operation in _ALL}

@@ -1,0 +1,1 @@
+"""The formats that providers have for operations besides chat: embeddings, rerank, ..."""

@@ -1,0 +1,1 @@
+"""One attempt of an operation besides chat: embeddings, rerank, images, audio, ..."""

@@ -1,0 +1,117 @@
+"""One request of an operation besides chat to a provider, and its response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from handler.answers.answer import Answer
+from handler.errors import AttemptRecord, Json, UpstreamError
+from handler.formats.operations.operation import OperationRequest
+from handler.providers.provider import Endpoint, Provider
+from handler.providers.translator import Translator
+from handler.relay.call import Call
+from handler.upstream.client import Limits, Stopwatch, UpstreamResponse
+from handler.upstream.request import UpstreamRequest, build_post
+from handler.wire.json_memory import is_too_large
+from handler.wire.strict_json import decode
+from rules import Candidate
+
+if TYPE_CHECKING:
+    from handler.relay.attempt import Services
+
+MAX_ANSWER = 40_000_000  # bytes of a whole answer; 2048 vectors of 3072 numbers in base64 are 34 MB
+MAX_ERROR = 1_000_000  # bytes of an error, and of an answer that may be one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationAttempt:
+    """One attempt: who is asked, where, and under which limits."""
+
+    services: Services
+    call: Call
+    candidate: Candidate
+    row: Provider
+    translator: Translator  # for errors
+    endpoint: Endpoint
+    limits: Limits
+    stopwatch: Stopwatch
+
+    @property
+    def request(self) -> OperationRequest:
+        assert self.call.operation is not None
+        return self.call.operation
+
+
+async def build(
+    attempt: OperationAttempt, path: str, body: bytes, media_type: str, headers: Mapping[str, str]
+) -> UpstreamRequest:
+    services, row = attempt.services, attempt.row
+    credential = services.credential(row)
+    request = build_post(
+        row,
+        attempt.candidate.model,
+        attempt.endpoint.path or path,
+        body,
+        media_type=media_type or "application/json",
+        client_headers=headers,
+        credential=credential,
+        private_ok=services.client.private_ok,
+    )
+    if row.auth == "sigv4" and credential is None:
+        request = await services.client.signed(request, attempt.limits, attempt.stopwatch)
+    return request
+
+
+async def check(attempt: OperationAttempt, response: UpstreamResponse) -> None:
+    """Raise UpstreamError for a response that is no answer."""
+    if response.status >= 400:
+        body = (await response.whole(MAX_ERROR))[:MAX_ERROR]
+        raise attempt.translator.error(response.status, response.headers, body)
+    if not 200 <= response.status < 300:
+        raise protocol_error("The provider answered with a redirect.", response.status)
+    if response.headers.get("content-encoding", "identity") != "identity":
+        message = "The provider sent a compressed response although none was requested."
+        raise protocol_error(message, response.status)
+    if "html" in response.headers.get("content-type", ""):
+        raise protocol_error("The provider sent an HTML page.", response.status)
+
+
+async def read_whole(response: UpstreamResponse, most: int) -> bytes:
+    data = await response.whole(most)
+    if len(data) > most:
+        raise protocol_error("The provider's answer is too large.", response.status)
+    return data
+
+
+def parse(data: bytes, response: UpstreamResponse) -> Json:
+    try:
+        text = data.decode("utf-8-sig")
+        if is_too_large(text):
+            raise protocol_error("The provider's answer is too large.", response.status)
+        body = decode(text)
+    except (ValueError, RecursionError) as error:
+        raise protocol_error("The provider's answer is not JSON.", response.status) from error
+    if not isinstance(body, dict):
+        raise protocol_error("The provider's answer is not an object.", response.status)
+    return body
+
+
+def protocol_error(message: str, status: int) -> UpstreamError:
+    return UpstreamError(message, failure_class="protocol", upstream_status=status)
+
+
+def input_tokens(attempt: OperationAttempt) -> int:
+    return attempt.call.decision.facts.input_tokens
+
+
+def answer_of(
+    attempt: OperationAttempt, response: UpstreamResponse, media_type: str = "application/json"
+) -> Answer:
+    return Answer(
+        candidate=attempt.candidate,
+        attempts=[AttemptRecord(attempt.candidate.id, "ok", response.status, response.ms)],
+        waited=response.waited,
+        media_type=media_type,
+    )

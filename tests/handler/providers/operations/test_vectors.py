@@ -1,0 +1,54 @@
+"""Vectors as lists of numbers and as base64."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from handler.providers.operations.vectors import decode, encode, with_encoding
+
+
+def test_both_forms_mean_the_same() -> None:
+    dice = random.Random(1)
+    vector = [dice.uniform(-1, 1) for _ in range(1536)]
+    once = decode(encode(vector).encode())
+    assert once == pytest.approx(vector, abs=1e-7)
+    assert decode(encode(once).encode()) == once
+
+
+@pytest.mark.parametrize(
+    ("answer", "encoding", "expected"),
+    [
+        pytest.param(
+            b'{"embedding" : [ 0.5 , -1 ] , "x":1.0}',
+            "base64",
+            b'{"embedding":"AAAAPwAAgL8=" , "x":1.0}',
+            id="numbers",
+        ),
+        pytest.param(b'{"embedding":"AAAAPwAAgL8="}', "float", b'{"embedding":[0.5, -1.0]}', id="base64"),
+        pytest.param(
+            b'{"embedding":"AAAAPwAAgL8="}', "base64", b'{"embedding":"AAAAPwAAgL8="}', id="as it is"
+        ),
+        pytest.param(
+            b'{"embedding":[[1,2],[3]]}', "base64", b'{"embedding":[[1,2],[3]]}', id="several vectors"
+        ),
+        pytest.param(b'{"embedding":"AAA"}', "float", b'{"embedding":"AAA"}', id="no whole number of floats"),
+        pytest.param(b'{"embedding":[1e999]}', "base64", b'{"embedding":"AACAfw=="}', id="infinity"),
+        pytest.param(b'{"embedding":[]}', "base64", b'{"embedding":""}', id="nothing"),
+        pytest.param(
+            rb'{"t":"\"embedding\":[1]"}', "base64", rb'{"t":"\"embedding\":[1]"}', id="a text that looks so"
+        ),
+    ],
+)
+def test_only_vectors_are_rewritten(answer: bytes, encoding: str, expected: bytes) -> None:
+    assert with_encoding(answer, encoding) == expected
+
+
+def test_a_large_answer_is_rewritten_in_a_short_time() -> None:
+    row = {"object": "embedding", "embedding": [0.123456] * 1536}
+    answer = json.dumps({"data": [row] * 200}).encode()
+    assert len(with_encoding(answer, "base64")) < len(answer)
+    hostile = b'"embedding":[' * 100_000
+    assert with_encoding(hostile, "base64") == hostile
