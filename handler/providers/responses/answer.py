@@ -68,8 +68,9 @@ def read_service_tier(response: Json) -> Json:
 def _message(items: Iterable[Json]) -> tuple[Json, list[Json]]:
     """Return the assistant's message and its logprobs. Other items, such as searches, are left out."""
     text, refusal, reasoning, calls = list[str](), list[str](), list[str](), list[Json]()
-    annotations, logprobs, details = list[Json](), list[Json](), list[Json]()
+    annotations, logprobs, details, phase = list[Json](), list[Json](), list[Json](), ""
     for item in items:
+        phase = read_phase(item) or phase
         if item.get("type") == "reasoning":
             reasoning += reasoning_texts(item)
             details += reasoning_details(item, len(details))
@@ -88,8 +89,15 @@ def _message(items: Iterable[Json]) -> tuple[Json, list[Json]]:
         "reasoning_details": details,
         "annotations": annotations,
         "tool_calls": calls,
+        "phase": phase,
     }
     return message | {name: value for name, value in optional.items() if value}, logprobs
+
+
+def read_phase(item: Json) -> str:
+    """Return the phase of a message, which the model wants back: commentary or final_answer."""
+    phase = item.get("phase") if item.get("type") == "message" else None
+    return phase if isinstance(phase, str) else ""
 
 
 def content_parts(item: Json) -> list[Json]:

@@ -14,6 +14,8 @@ from handler.providers.responses.media import input_content
 from handler.providers.responses.reasoning_details import reasoning_items
 from handler.providers.unsupported import unsupported
 
+# Of an assistant message. https://platform.openai.com/docs/guides/reasoning: it must come back.
+PHASES = ("commentary", "final_answer")
 _MAX_CALL_ID = 64  # characters
 _MISSING_RESULT = "No result provided."
 
@@ -44,7 +46,8 @@ def _answer(message: Json, outputs: dict[str, str], answered: set[str], where: s
     if text or calls:
         yield from reasoning_items(message)
     if text:
-        yield {"type": "message", "role": "assistant", "content": text}
+        phase = {name: message[name] for name in ("phase",) if message.get(name) in PHASES}
+        yield {"type": "message", "role": "assistant", "content": text, **phase}
     yield from (item for _, item in calls)
     for id, item in calls:
         outputs[id] = f"{item['type']}_output"

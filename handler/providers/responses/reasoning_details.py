@@ -30,15 +30,18 @@ def reasoning_details(item: Mapping[str, Any], first: int) -> list[Json]:
 
 def reasoning_items(message: Mapping[str, Any]) -> Iterator[Json]:
     """Yield the reasoning items that a client sent back in an assistant message."""
-    details, summary = message.get("reasoning_details"), list[Json]()
+    details, summary = message.get("reasoning_details"), list[tuple[Any, Json]]()
     for one in details if isinstance(details, list) else ():
+        if not isinstance(one, dict) or one.get("format") != FORMAT:
+            continue
+        id = one.get("id")
         match one:
-            case {"type": "reasoning.summary", "format": "openai-responses-v1", "summary": str(text)}:
-                summary.append({"type": "summary_text", "text": text})
-            case {"type": "reasoning.encrypted", "format": "openai-responses-v1", "data": str(data)} if data:
-                id = one.get("id")
+            case {"type": "reasoning.summary", "summary": str(text)}:
+                summary.append((id, {"type": "summary_text", "text": text}))
+            case {"type": "reasoning.encrypted", "data": str(data)} if data:
+                own = [part for of, part in summary if of == id]
                 named = {"id": id} if isinstance(id, str) and id else {}
-                yield {"type": "reasoning", **named, "summary": summary, "encrypted_content": data}
+                yield {"type": "reasoning", **named, "summary": own, "encrypted_content": data}
                 summary = []
 
 

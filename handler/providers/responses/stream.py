@@ -24,6 +24,7 @@ from handler.providers.responses.answer import (
     part_text,
     raise_if_failed,
     read_head,
+    read_phase,
     read_service_tier,
     read_usage,
     tool_call,
@@ -58,7 +59,8 @@ class ResponseStream:
         self._done_ids: set[str] = set()
         self._buffered = 0  # bytes
         self._call_count = self._detail_count = 0
-        self._annotations: list[Json] = []  # of the whole answer
+        self._annotations: list[Json] = []  # of the whole answer, and so is the phase
+        self._phase = ""
         self._reasoning_part: tuple[object, ...] | None = None  # that the last piece of reasoning belongs to
         self._malformed = MalformedEvents()
         self._started = self._done = False
@@ -199,7 +201,8 @@ class ResponseStream:
             yield self._chunk({"reasoning_details": details})
 
     def _message_done(self, item: Json, state: Item) -> Iterator[Json]:
-        """Send the texts if no event brought them, and keep the annotations, which are sent together."""
+        """Send the texts if no event brought them. What the message has once is sent at the end."""
+        self._phase = read_phase(item) or self._phase
         for part in content_parts(item):
             for kind, name in (("text", "content"), ("refusal", "refusal")):
                 if not state.received and (text := part_text(part, kind)):
@@ -223,8 +226,9 @@ class ResponseStream:
             if not self._items.get(index, _UNKNOWN).done and item.get("id") not in self._done_ids:
                 yield from self._item_done({"output_index": index, "item": item})
         self._done = True
-        if self._annotations:
-            yield self._chunk({"annotations": self._annotations})
+        once = {"annotations": self._annotations, "phase": self._phase}
+        if delta := {name: value for name, value in once.items() if value}:
+            yield self._chunk(delta)
         yield self._chunk({}, finish_reason(response, called=self._call_count > 0))
         if usage := read_usage(response):
             yield {**self._head, **read_service_tier(response), "choices": [], **usage}

@@ -8,10 +8,10 @@ from handler.providers.provider import Quirks
 
 AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 NO_DEVELOPER = {"developer": "system"}  # only OpenAI's models know the role
-# Message fields with the signatures of Gemini's and Claude's reasoning, which no other provider can read.
+# Message fields with the signatures of reasoning, and OpenAI's `phase`, which no other API can read.
 SIGNATURES = frozenset(
     {
-        *("reasoning_details", "thinking_blocks", "extra_content", "provider_specific_fields"),
+        *("reasoning_details", "thinking_blocks", "extra_content", "provider_specific_fields", "phase"),
         *("tool_calls.thought_signature", "tool_calls.extra_content", "tool_calls.provider_specific_fields"),
     }
 )

@@ -10,7 +10,7 @@ from tests.support.serving import ROOT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["sdk_anthropic", "sdk_google"])
+@pytest.mark.parametrize("script", ["sdk_anthropic", "sdk_google", "sdk_responses"])
 def test_the_providers_library_can_read_the_cases(script: str) -> None:
     python = ROOT / ".venvs" / "sdks" / "bin" / "python"
     assert python.exists(), f"{python.relative_to(ROOT)} does not exist: run make sdks"

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from handler.errors import Json, UpstreamError
 from handler.formats.chat.request import parse
+from handler.providers.addressing import apply_surface
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.providers.rows.builtin import PROVIDERS
 from handler.settings import read_settings
 from handler.wire.splice import dump
+from rules import Model
 from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.wire_cases import CASES, events_of, read_file
 
@@ -26,7 +28,9 @@ UNEXPECTED: list[Any] = [
     *(None, True, 0, 1.5, 10**30, "", "x", "\ud800", [], {}, [None], [{}], [[]]),
     *({"a": None}, {"type": []}, {"type": "text", "text": 3}),
 ]
-PROVIDER_NAMES = ["anthropic", "bedrock", "gemini", "openai", "mistral", "zai"]
+PRO = Model(provider="openai", name="gpt-5-pro", rules=("surface:responses",))
+ROWS = {**PROVIDERS, "responses": apply_surface(PROVIDERS["openai"], PRO)}
+PROVIDER_NAMES = ["anthropic", "bedrock", "gemini", "openai", "responses", "mistral", "zai"]
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -97,7 +101,7 @@ def parse_chat(fields: Json) -> Json:
 
 
 def translate(fields: Json, provider: str) -> None:
-    row = PROVIDERS[provider]
+    row = ROWS[provider]
     body, model = parse_chat(fields), unlisted_model(provider, "claude-sonnet-4-6")
     with suppress(UpstreamError):
         TRANSLATORS[row.dialect].request(body, model, row.quirks)
@@ -130,7 +134,7 @@ def count_calls(provider: str, tool_calls: int) -> int:
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "ok"} for call in calls]
     answer: Json = {"role": "assistant", "content": None, "tool_calls": calls}
     body = {"messages": [{"role": "user", "content": "Hi"}, answer, *results]}
-    row, count = PROVIDERS[provider], 0
+    row, count = ROWS[provider], 0
 
     def profile(*_: object) -> None:
         nonlocal count
@@ -144,7 +148,7 @@ def count_calls(provider: str, tool_calls: int) -> int:
     return count
 
 
-@pytest.mark.parametrize("provider", ["anthropic", "bedrock", "gemini", "mistral", "perplexity"])
+@pytest.mark.parametrize("provider", ["anthropic", "bedrock", "gemini", "responses", "mistral", "perplexity"])
 def test_the_work_grows_linearly_with_the_conversation(provider: str) -> None:
     count_calls(provider, 1)
     assert count_calls(provider, 800) < 2.5 * count_calls(provider, 400)
