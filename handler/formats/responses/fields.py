@@ -97,7 +97,11 @@ _TOOL_CHOICE = tagged(
 _OUTPUT = shape({"call_id": text, "output": _CONTENT}, ["output"])
 _ITEMS: dict[str, Check] = {
     "message": shape(
-        {"role": choice("user", "assistant", "system", "developer"), "content": _CONTENT},
+        {
+            "role": choice("user", "assistant", "system", "developer"),
+            "content": _CONTENT,
+            "phase": text,
+        },
         ["role", "content"],
     ),
     "function_call": shape(

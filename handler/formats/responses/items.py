@@ -39,27 +39,33 @@ class _Turn:
     reasoning: list[str] = field(default_factory=list)
     details: list[Json] = field(default_factory=list)
     extra_content: Json = field(default_factory=dict)
+    phase: str | None = None  # of a message of OpenAI's: commentary or final_answer
 
     def message(self) -> Json:
-        content = _content(self.content) if self.content or not self.calls else None
-        message: Json = {"role": "assistant", "content": content}
+        message: Json = {"role": "assistant", "content": _content(self.content) if self.content else None}
+        if [part["type"] for part in self.content] == ["refusal"]:
+            message |= {"content": None, "refusal": self.content[0]["refusal"]}
         if self.reasoning:
             message["reasoning_content"] = "\n\n".join(self.reasoning)
         optional = {
             "reasoning_details": self.details,
             "extra_content": self.extra_content,
             "tool_calls": self.calls,
+            "phase": self.phase,
         }
         return message | {name: value for name, value in optional.items() if value}
 
 
 class _Translation:
+    """The messages are groups: one message, or one with calls and all of their results."""
+
     def __init__(self, tools: Tools, losses: Losses, call_states: Mapping[str, Json]) -> None:
-        self.messages: list[Json] = []
+        self.groups: list[list[Json]] = []
         self.tools = tools
         self._losses = losses
         self._call_states = call_states
         self._turn: _Turn | None = None
+        self._group_of: dict[str, list[Json]] = {}  # by the id of a call
 
     def add(self, item: Json, where: str) -> None:
         kind = item_type(item)
@@ -72,9 +78,14 @@ class _Translation:
 
     def flush(self) -> None:
         """End the assistant message. A message that would be only reasoning is left out."""
-        if self._turn is not None and (self._turn.content or self._turn.calls):
-            self.messages.append(self._turn.message())
-        self._turn = None
+        turn, self._turn = self._turn, None
+        if turn is not None and (turn.content or turn.calls):
+            self.groups.append([turn.message()])
+            self._group_of |= {call["id"]: self.groups[-1] for call in turn.calls}
+
+    def add_message(self, role: str, content: Any) -> None:
+        self.flush()
+        self.groups.append([{"role": role, "content": content}])
 
     def _assistant(self, *, after_text: bool = True) -> _Turn:
         """Return the open message; a new one if that has a text and `after_text` is not allowed."""
@@ -87,10 +98,11 @@ class _Translation:
         role = item["role"]
         parts = self._parts(item["content"], role, f"{where}.content")
         if role == "assistant":
-            self._assistant(after_text=False).content += parts
+            turn = self._assistant(after_text=False)
+            turn.content += parts
+            turn.phase = item.get("phase") or turn.phase
         else:
-            self.flush()
-            self.messages.append({"role": role, "content": _content(parts)})
+            self.add_message(role, _content(parts))
 
     def _add_reasoning(self, item: Json, where: str) -> None:
         encrypted = item.get("encrypted_content")
@@ -121,12 +133,21 @@ class _Translation:
 
     def _add_result(self, item: Json, where: str) -> None:
         call_id = item.get("call_id")
-        if call_id is None:
-            self._losses.require_native(where, "a chat has no result without `call_id`")
-            return
-        self.flush()
         parts = self._parts(item["output"], "tool", f"{where}.output")
-        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": _content(parts)})
+        if call_id is None:  # Codex reports so what nobody called for
+            name = "__".join(str(item[part])[:64] for part in ("namespace", "name") if item.get(part))
+            self.add_message("user", [{"type": "text", "text": f"[tool result {name}]"}, *parts])
+        else:
+            self._add_tool_message(call_id, _content(parts))
+
+    def _add_tool_message(self, call_id: str, content: Any) -> None:
+        """Add the result of a call next to the call, also if there are messages between them."""
+        self.flush()
+        message = {"role": "tool", "tool_call_id": call_id, "content": content}
+        if (group := self._group_of.get(call_id)) is None:
+            self.groups.append([message])
+        else:
+            group.append(message)
 
     def _add_search(self, item: Json, where: str) -> None:
         """Add a call of the client's own tool search. A search of OpenAI's only added tools."""
@@ -138,16 +159,13 @@ class _Translation:
 
     def _add_found_tools(self, item: Json, where: str) -> None:
         if isinstance(call_id := item.get("call_id"), str):
-            self.flush()
-            found = dump([_summary_of(tool) for tool in item["tools"]])
-            self.messages.append({"role": "tool", "tool_call_id": call_id, "content": found})
+            self._add_tool_message(call_id, dump([_summary_of(tool) for tool in item["tools"]]))
 
     def _add_image(self, item: Json, where: str) -> None:
         if item.get("result"):
-            self.flush()
             url = f"data:image/{item.get('output_format') or 'png'};base64,{item['result']}"
             part = {"type": "image_url", "image_url": {"url": url}}
-            self.messages.append({"role": "user", "content": [part]})
+            self.add_message("user", [part])
 
     def _parts(self, content: Any, role: str, where: str) -> list[Json]:
         if isinstance(content, str):
@@ -183,11 +201,11 @@ def chat_messages(body: Json, tools: Tools, losses: Losses) -> list[Json]:
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     translation = _Translation(tools, losses, _call_states(items))
     if body.get("instructions"):
-        translation.messages.append({"role": "system", "content": body["instructions"]})
+        translation.add_message("system", body["instructions"])
     for index, item in enumerate(items):
         translation.add(item, f"input[{index}]")
     translation.flush()
-    return translation.messages
+    return [message for group in translation.groups for message in group]
 
 
 def _call_states(items: list[Json]) -> dict[str, Json]:

@@ -15,7 +15,7 @@ class Losses:
     def require_native(self, path: str, problem: str) -> None:
         """Note a part without which the answer would be another one. The first one is reported."""
         if self.only is None:
-            self.only = path, f"{path}: {problem}"
+            self.only = path, problem
 
     def drop(self, name: str) -> None:
         """Note a field that only tunes the answer, and that is left out."""

@@ -54,6 +54,7 @@ class Output:
         self._details = ReasoningDetails()
         self._call_states: dict[str, Json] = {}
         self._extra_content: Json = {}
+        self._phase = ""  # of a message of OpenAI's
 
     @property
     def items(self) -> list[Json]:
@@ -63,6 +64,7 @@ class Output:
         """Yield the events that a choice of a chunk causes."""
         delta = choice.get("delta") or {}
         self._details.add(delta.get("reasoning_details"))
+        self._phase = _text(delta, "phase") or self._phase
         if text := _text(delta, "reasoning_content"):
             yield from self._add_reasoning(text)
         if text := _text(delta, "content"):
@@ -114,7 +116,8 @@ class Output:
             yield from close(open_item)
             if open_item.body["type"] == "message":
                 content = [part.body() for part in open_item.parts]
-                yield self._done(open_item, content=content, status=status)
+                phase = {"phase": self._phase} if self._phase else {}
+                yield self._done(open_item, content=content, status=status, **phase)
             else:
                 yield self._done(open_item, **self._reasoning_members(open_item), status=status)
         calls, self._open_calls = self._open_calls, []

@@ -50,6 +50,10 @@ def call_item(place: int, call_id: str = "c1", status: str = "completed", **memb
 
 ANSWERS: dict[str, tuple[Json, list[Json]]] = {
     "a text": (completion(content="Hello"), [text_item(0, text_part("Hello"))]),
+    "a text with OpenAI's phase": (
+        completion(content="Hello", phase="commentary"),
+        [{**text_item(0, text_part("Hello")), "phase": "commentary"}],
+    ),
     "nothing": (completion(content=None), []),
     "a text that was cut off": (
         completion("length", content="Hel"),

@@ -38,7 +38,7 @@ def chunks_of(completion: Json, random: Random | None = None) -> list[Json]:
 def _deltas(name: str, value: Any, random: Random | None) -> list[Json]:
     if name == "tool_calls":
         return [delta for index, call in enumerate(value) for delta in _call_deltas(index, call, random)]
-    if isinstance(value, str):
+    if isinstance(value, str) and name != "phase":
         return [{name: piece} for piece in _pieces(value, random)]
     return [{name: value}]
 
@@ -118,7 +118,7 @@ def fold(events: list[Json]) -> Json:
 
 def _without_end(item: Json) -> Json:
     """Return an item without the members that only its end has."""
-    at_end = {"status", "encrypted_content", "result", "output_format"}
+    at_end = {"status", "encrypted_content", "result", "output_format", "phase"}
     if item["type"] == "tool_search_call":
         at_end.add("arguments")
     return {name: value for name, value in item.items() if name not in at_end}

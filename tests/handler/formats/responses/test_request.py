@@ -108,7 +108,7 @@ CONVERSATIONS: dict[str, tuple[list[Json], list[Json]]] = {
         [USER, message_of("assistant", {"type": "refusal", "refusal": "No."})],
         [
             {"role": "user", "content": "hi"},
-            {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
+            {"role": "assistant", "content": None, "refusal": "No."},
         ],
     ),
     "two answers in a row are two messages": (
@@ -151,6 +151,27 @@ CONVERSATIONS: dict[str, tuple[list[Json], list[Json]]] = {
                 "tool_call_id": "c1",
                 "content": [{"type": "text", "text": "a"}, CHAT_IMAGE],
             },
+        ],
+    ),
+    "a result that no call asked for": (
+        [{"type": "function_call_output", "namespace": "agent", "name": "goal", "output": "x"}],
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "[tool result agent__goal]"},
+                    {"type": "text", "text": "x"},
+                ],
+            }
+        ],
+    ),
+    "a result follows its call, whatever is between them": (
+        [CALL, {**CALL, "call_id": "c3"}, USER, OUTPUT, {**OUTPUT, "call_id": "c3"}],
+        [
+            {"role": "assistant", "content": None, "tool_calls": [CHAT_CALL, {**CHAT_CALL, "id": "c3"}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "4"},
+            {"role": "tool", "tool_call_id": "c3", "content": "4"},
+            {"role": "user", "content": "hi"},
         ],
     ),
     "the result of a custom tool": (
@@ -484,10 +505,6 @@ ONLY_NATIVE: dict[str, tuple[Json, str]] = {
     "a part of the future in a result": (
         {"input": [CALL, {**OUTPUT, "output": [{"type": "hologram"}]}]},
         "input[1].output[0]",
-    ),
-    "a result without the id of a call": (
-        {"input": [CALL, {"type": "function_call_output", "output": "x", "name": "f"}]},
-        "input[1]",
     ),
     "a format of the future": ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
 }

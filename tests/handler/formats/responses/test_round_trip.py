@@ -15,12 +15,11 @@ _ONE_WAY = ("annotations", "images")  # a chat does not take them back in an ass
 
 def sent_back(message: Json) -> Json:
     """Return the message as a chat client would send it back."""
-    kept = {name: value for name, value in message.items() if value is not None and name not in _ONE_WAY}
-    refusal = kept.pop("refusal", None)
-    if refusal is not None:
-        parts = [{"type": "text", "text": kept["content"]}] if kept.get("content") else []
-        kept["content"] = [*parts, {"type": "refusal", "refusal": refusal}]
-    return {**kept, "content": kept.get("content")}
+    found = {name: value for name, value in message.items() if value is not None and name not in _ONE_WAY}
+    if "refusal" in found and found.get("content"):
+        text = {"type": "text", "text": found["content"]}
+        found["content"] = [text, {"type": "refusal", "refusal": found.pop("refusal")}]
+    return {**found, "content": found.get("content")}
 
 
 @pytest.mark.parametrize("case", [case for case in ANSWERS if case != "nothing"])
