@@ -36,7 +36,7 @@ class CompletionBuilder:
             name: value for name, value in chunk.items() if name not in _OF_CHUNKS and value is not None
         }
         for choice in chunk.get("choices") or ():
-            _add(self._choices.setdefault(choice.get("index") or 0, {}), choice)
+            add_delta(self._choices.setdefault(choice.get("index") or 0, {}), choice)
 
     def completion(self) -> Json | None:
         """Return the completion of the chunks so far; None without a chunk."""
@@ -54,7 +54,7 @@ def events_of(frames: bytes) -> Json | None:
 
 
 def _choice(index: int, choice: Json) -> Json:
-    joined = _joined(choice)
+    joined = joined_delta(choice)
     message = joined.pop("delta", {})
     message.pop("channel", None)  # Groq's, of each piece; a whole message has none
     for call in message.get("tool_calls") or ():
@@ -76,8 +76,8 @@ class _Pieces(list[str]):
     """The pieces of a text, which are joined once: adding to a text each time would take quadratic time."""
 
 
-def _add(target: dict[Any, Any], more: Json) -> None:
-    """Add a delta to what came before it: texts and lists grow, other values replace."""
+def add_delta(target: dict[Any, Any], more: Json) -> None:
+    """Add a delta to those before it: texts and lists grow, other values replace. See joined_delta()."""
     for name, value in more.items():
         found = target.get(name)
         if value is None:
@@ -90,7 +90,7 @@ def _add(target: dict[Any, Any], more: Json) -> None:
         elif isinstance(value, dict):
             if not isinstance(found, dict):
                 target[name] = found = {}
-            _add(found, value)
+            add_delta(found, value)
         elif isinstance(value, list):
             if not isinstance(found, _Members):
                 target[name] = found = _Members()
@@ -110,18 +110,19 @@ class _Members:
         for value in values:
             index = value.get("index") if isinstance(value, dict) else None
             if type(index) is int:
-                _add(self.indexed.setdefault(index, {}), value)
+                add_delta(self.indexed.setdefault(index, {}), value)
             else:
                 self.plain.append(value)
 
 
-def _joined(value: Any) -> Any:
+def joined_delta(value: Any) -> Any:
+    """Return the value of all that add_delta() added."""
     match value:
         case _Pieces():
             return "".join(value)
         case _Members():
-            return [*(_joined(each) for _, each in sorted(value.indexed.items())), *value.plain]
+            return [*(joined_delta(each) for _, each in sorted(value.indexed.items())), *value.plain]
         case dict():
-            return {name: _joined(each) for name, each in value.items()}
+            return {name: joined_delta(each) for name, each in value.items()}
         case _:
             return value
