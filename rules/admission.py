@@ -166,11 +166,11 @@ def _check_operation(admission: Admission, model: Model, _names: tuple[str, ...]
     operation, operations = admission.facts.operation, model.operations
     if operation == "chat" and "chat" in operations and "chat" not in admission.live.unsupported_by(model):
         return None
-    # A host that takes a plain prompt for its chat models lacks no `prompts`.
-    feature = "prompts" if operation == "completion" and operations == {"chat"} else operation
-    if feature == operation and operation not in operations:
+    missing = admission.live.unsupported_by(model)
+    takes_prompts = operation == "completion" and operations == {"chat"} and "prompts" not in missing
+    if operation not in operations and not takes_prompts:
         why = f"it does {' and '.join(sorted(operations))}, not {operation}"
-    elif feature in admission.live.unsupported_by(model):
+    elif operation in missing:
         why = f"{model.provider} has no {operation} that the gateway can ask for"
     else:
         return None

@@ -40,6 +40,7 @@ OPERATIONS: dict[str, Any] = {
     "/embeddings": {"input": "a"},
     "/completions": {"prompt": "a"},
     "/rerank": {"query": "a", "documents": ["b"]},
+    "/v2/rerank": {"query": "a", "documents": ["b"]},
     "/moderations": {"input": "a"},
     "/images/generations": {"prompt": "a"},
     "/images/edits": {"prompt": "a"},

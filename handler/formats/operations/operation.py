@@ -34,11 +34,12 @@ _ALL = (
     Operation(name="completion", path="/completions", has_chat_parameters=True),
     Operation(name="rerank", path="/rerank"),
     Operation(name="moderation", path="/moderations", default_model="omni-moderation-latest"),
-    Operation(name="image", path="/images/generations", default_model="gpt-image-2"),
-    Operation(name="image", path="/images/edits", default_model="gpt-image-2"),
+    Operation(name="image", path="/images/generations"),
+    Operation(name="image", path="/images/edits"),
     Operation(name="speech", path="/audio/speech"),
     Operation(name="transcription", path="/audio/transcriptions"),
     Operation(name="transcription", path="/audio/translations"),
 )
 
-BY_PATH: Mapping[str, Operation] = {operation.path: operation for operation in _ALL}
+_BY_PATH = {operation.path: operation for operation in _ALL}
+BY_PATH: Mapping[str, Operation] = {**_BY_PATH, "/v2/rerank": _BY_PATH["/rerank"]}  # Cohere's own path

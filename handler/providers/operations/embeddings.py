@@ -51,7 +51,10 @@ def _dropped(body: Json, taken: Iterable[str]) -> tuple[str, ...]:
 
 # Voyage, and Jina.
 
-_VOYAGE = {"input_type": "input_type", "truncation": "truncation", "dimensions": "output_dimension"}
+_VOYAGE = {
+    **{name: name for name in ("input_type", "truncation", "output_dimension", "output_dtype")},
+    "dimensions": "output_dimension",
+}
 _JINA = {name: name for name in ("dimensions", "task", "late_chunking", "truncate", "normalized")}
 
 
@@ -85,7 +88,10 @@ def _place(item: Json) -> int:
 
 # Cohere, at its own API and at Bedrock.
 
-_COHERE = {"input_type": "input_type", "truncate": "truncate", "dimensions": "output_dimension"}
+_COHERE = {
+    **{name: name for name in ("input_type", "truncate", "output_dimension")},
+    "dimensions": "output_dimension",
+}
 
 
 def _cohere_fields(body: Json) -> Json:

@@ -44,11 +44,12 @@ def as_chat_usage(usage: Mapping[str, Any], operation: str) -> Json:
         return {}
     inner = get("input_tokens_details") or get("input_token_details") or get("prompt_tokens_details")
     made = {"image": "image_tokens", "speech": "audio_tokens"}.get(operation)
+    outer = get("output_tokens_details") or ({made: tokens_out} if made else {})
     return {
         "prompt_tokens": tokens_in,
         "completion_tokens": tokens_out,
         "prompt_tokens_details": inner,
-        "completion_tokens_details": {made: tokens_out} if made else {},
+        "completion_tokens_details": outer,
     }
 
 

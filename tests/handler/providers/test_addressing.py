@@ -6,6 +6,7 @@ import pytest
 
 from handler.errors import Json
 from handler.providers.addressing import apply_surface, request_url, unsupported_features
+from handler.providers.operations.format import missing_operations
 from handler.providers.provider import Provider
 from handler.providers.registry import TRANSLATORS, provider_rows
 from handler.providers.rows.builtin import PROVIDERS
@@ -161,5 +162,5 @@ def test_each_surface_has_its_own_unsupported_features() -> None:
     assert "custom_tools" not in features["bedrock surface:anthropic"]
     assert "custom_tools" in features["bedrock surface:openai"]
     for name, row in PROVIDERS.items():
-        assert features[name] == row.quirks.unsupported_features
+        assert features[name] == row.quirks.unsupported_features | missing_operations(row)
     assert all({"n", "urls"} <= features[wire] for wire in features if wire.startswith("bedrock"))
