@@ -23,7 +23,7 @@ async def operation(gateway: Gateway, request: Request) -> Response | RelayedAns
     entry: RequestLog = request.scope["sluice.entry"]
     key = await authenticate(gateway, entry)
     body = await read_body(request.receive, entry.headers, gateway.settings.max_body)
-    admitted = await decide_on_operation(gateway, key, BY_PATH[request.url.path], body, entry)
+    admitted = await decide_on_operation(gateway, key, BY_PATH[request.scope["path"]], body, entry)
     admitted.raise_if_refused()
     call = call_of(gateway, admitted, deadline_of(request.scope, gateway.clock()))
     answer = await cancel_on_disconnect(complete(gateway, admitted, call, entry), request.receive)

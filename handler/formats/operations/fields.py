@@ -12,6 +12,7 @@ from handler.formats.chat.fields import OWN_FIELDS, model
 from handler.formats.validators import (
     Check,
     InvalidValue,
+    an_object,
     boolean,
     by_type,
     choice,
@@ -26,7 +27,19 @@ MAX_INPUTS = 2048  # of embeddings, https://platform.openai.com/docs/api-referen
 MAX_DOCUMENTS = 10_000  # of a rerank, https://docs.cohere.com/reference/rerank
 LONGEST_SPEECH = 100_000  # characters
 
-_COMMON: dict[str, Check] = {**OWN_FIELDS, "model": model, "user": text, "stream": boolean}
+# The fields that Sluice reads in every request.
+_COMMON: dict[str, Check] = {
+    **OWN_FIELDS,
+    "model": model,
+    "max_tokens": integer(0),
+    "max_completion_tokens": integer(0),
+    "metadata": an_object,
+    "n": integer(1),
+    "store": boolean,
+    "stream": boolean,
+    "stream_options": an_object,
+    "user": text,
+}
 _token = integer(0, 2**31)
 
 
@@ -59,7 +72,6 @@ def _document(value: Any) -> None:
 
 
 _prompt = by_type(text=lambda _: None, list=_inputs)
-_PARAMETERS: dict[str, Check] = {"n": integer(1), "max_tokens": integer(0)}
 
 # By operation. A form of files has the same fields.
 FIELDS: Mapping[str, Check] = {
@@ -72,7 +84,7 @@ FIELDS: Mapping[str, Check] = {
         },
         ["input"],
     ),
-    "completion": shape({**_COMMON, **_PARAMETERS, "prompt": _prompt, "suffix": text}, ["prompt"]),
+    "completion": shape({**_COMMON, "prompt": _prompt, "suffix": text}, ["prompt"]),
     "rerank": shape(
         {
             **_COMMON,
@@ -86,7 +98,7 @@ FIELDS: Mapping[str, Check] = {
     "moderation": shape(
         {**_COMMON, "input": by_type(text=lambda _: None, list=list_of(_document))}, ["input"]
     ),
-    "image": shape({**_COMMON, **_PARAMETERS, "prompt": text}, ["prompt"]),
+    "image": shape({**_COMMON, "prompt": text}, ["prompt"]),
     "speech": shape({**_COMMON, "input": text, "instructions": text}, ["input"]),
     "transcription": shape({**_COMMON, "prompt": text}),
 }
