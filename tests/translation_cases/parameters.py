@@ -369,9 +369,8 @@ CASES: list[Case] = [
         "an unknown field is passed on in OpenAI's format",
         chat(top_k=5, min_p=0.1, enable_thinking=True),
         {
-            **same(
-                {"top_k": 5, "min_p": 0.1, "enable_thinking": True}, "openai", "vllm", "qwen", "together", OSS
-            ),
+            **same({"top_k": 5, "min_p": 0.1, "enable_thinking": True}, "vllm", "qwen", "together", OSS),
+            "openai": {"min_p": 0.1, "enable_thinking": True, "dropped": ("top_k",)},
             **{
                 name: {"additionalModelRequestFields": added, "dropped": ("min_p", "enable_thinking")}
                 for name, added in (

@@ -207,6 +207,8 @@ def _response(found: list[HistoryMessage]) -> Json:
     if not found:
         return {"error": "No result provided"}
     text = "".join(part["text"] for part in _parts(found[0]) if "text" in part)
+    if found[0].message.get("is_error") is True:
+        return {"error": text}
     value = _parse_json(text) if text[:1] in ("{", "[") and '"$ref"' not in text else None
     if isinstance(value, dict):
         return value

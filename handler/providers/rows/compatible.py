@@ -16,6 +16,7 @@ SIGNATURES = frozenset(
     }
 )
 CACHE_MARKS = frozenset({"cache_control", "content.cache_control"})  # of the prompt cache
+ERROR_MARK = frozenset({"is_error"})  # of a tool's result, which Claude and Gemini read
 REASONING = frozenset({"reasoning", "reasoning_content"})
 # Fields that a history has from answers. Strict hosts answer 400 to fields that they do not know.
 ANSWER_FIELDS = REASONING | {"annotations", "audio", "images"}
@@ -42,7 +43,9 @@ def compatible(
 
     `store` and `metadata` are dropped because what a client stores at OpenAI is no third party's business.
     """
-    fields = SIGNATURES | CACHE_MARKS | {"content.prompt_cache_breakpoint", "refusal"} | message_drop
+    fields = (
+        SIGNATURES | CACHE_MARKS | ERROR_MARK | {"content.prompt_cache_breakpoint", "refusal"} | message_drop
+    )
     return Quirks(
         drop=drop | {"store", "metadata", "cache_control"},
         unable=unable | {"custom_tools"},

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from handler.providers.provider import Provider, Quirks
 from handler.providers.rows.bedrock import BEDROCK
-from handler.providers.rows.compatible import AS_MAX_TOKENS, CACHE_MARKS, NO_DEVELOPER, REASONING, SIGNATURES
+from handler.providers.rows.compatible import (
+    AS_MAX_TOKENS,
+    CACHE_MARKS,
+    ERROR_MARK,
+    NO_DEVELOPER,
+    REASONING,
+    SIGNATURES,
+)
 from handler.providers.rows.responses import RESPONSES
 
 VENDORS = (
@@ -17,8 +24,8 @@ VENDORS = (
         credential="OPENAI_API_KEY",
         hosts=("*.api.openai.com",),  # us., eu., ...: https://platform.openai.com/docs/guides/your-data
         quirks=Quirks(
-            drop=frozenset({"cache_control"}),
-            message_drop=SIGNATURES | CACHE_MARKS | REASONING,  # 400 for unknown fields
+            drop=frozenset({"cache_control", "top_k"}),
+            message_drop=SIGNATURES | CACHE_MARKS | ERROR_MARK | REASONING,  # 400 for unknown fields
             tool_drop=frozenset({"cache_control"}),
             drop_empty=True,
             # Costs more than the catalogue says: https://platform.openai.com/docs/guides/priority-processing
@@ -69,8 +76,8 @@ VENDORS = (
         versioned_path="/openai/deployments/{model}",
         hosts=("*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
         quirks=Quirks(
-            drop=frozenset({"cache_control"}),
-            message_drop=SIGNATURES | CACHE_MARKS | REASONING,  # 400 for unknown fields
+            drop=frozenset({"cache_control", "top_k"}),
+            message_drop=SIGNATURES | CACHE_MARKS | ERROR_MARK | REASONING,  # 400 for unknown fields
             tool_drop=frozenset({"cache_control"}),
             drop_empty=True,
             # It searches an index of the account's: https://learn.microsoft.com/azure/ai-foundry/openai/references/on-your-data

@@ -240,6 +240,12 @@ def test_a_result_becomes_an_object(content: Any, expected: Json) -> None:
     assert parts == [function_response("a", expected)]
 
 
+def test_an_error_stays_an_error() -> None:
+    failed = {**tool_result("a", '{"x":1}'), "is_error": True}
+    parts = contents(*HELLO, assistant(tool_call("a")), failed)[2]["parts"]
+    assert parts == [function_response("a", {"error": '{"x":1}'})]
+
+
 def test_a_row_can_leave_out_the_ids_of_calls() -> None:
     quirks = Quirks(legacy=False, message_drop=frozenset({"tool_call_id"}))
     body, _ = translate({"messages": [*HELLO, assistant(tool_call("a")), tool_result("a")]}, quirks=quirks)
