@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from handler.endpoints.exchange.streaming import HEAD_AFTER
 from handler.errors import ACTIONS
-from tests.fault_injection.faults import FAULTS
+from tests.fault_injection.faults import CUT, FAULTS, Ending
 from tests.fault_injection.gateway import Observation, Setup
 from tests.fault_injection.replies import ANSWER
 from tests.support.upstream import Request
@@ -23,6 +23,12 @@ ENDS: Mapping[str, tuple[int, str | None]] = {
         [failure_class for failure_class in ACTIONS if failure_class.startswith("timeout")],
         (504, "deadline_exceeded"),
     ),
+}
+# How a stream in another dialect ends, where that makes a difference. The last event of Responses has both
+# the finish reason and the usage, and there is no `[DONE]`.
+STREAMS: Mapping[tuple[str, str], Ending] = {
+    ("responses", "no-finish"): CUT,
+    ("responses", "usage-after-done"): CUT,
 }
 ROUNDING = 0.001  # seconds
 OTHERWISE = (502, "upstream_error")
@@ -43,6 +49,8 @@ def expected_for(name: str, setup: Setup, *, stream: bool) -> Expected:
     """What a caller must see of this fault, by docs/failures.md."""
     fault = FAULTS[name]
     end = fault.stream if stream else fault.whole
+    if stream:
+        end = STREAMS.get((setup.dialect, name), end)
     primary, spare = f"{fault.provider}/{name}", setup.fallback
     failure_class = end.class_with_rule if setup.with_rule and end.class_with_rule else end.failure_class
     attempts = end.without_fallback if spare is None or end.with_fallback is None else end.with_fallback

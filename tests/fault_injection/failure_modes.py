@@ -14,22 +14,11 @@ from tests.fault_injection.replies import (
     interrupted,
     ok_reply,
     refusal,
-    stream_bytes,
-)
-from tests.support.canned_answers import (
-    Act,
-    Piece,
-    Reply,
-    chunk,
-    completion,
-    finish,
-    role,
-    sse,
     stream,
-    text_of,
-    usage,
-    whole,
+    stream_bytes,
+    whole_answer,
 )
+from tests.support.canned_answers import Act, Piece, Reply, sse, text_of, whole
 
 MANY, EVERY = 200, 5.0  # times and seconds: longer than any limit
 DRIPS = 1500  # bytes
@@ -73,7 +62,9 @@ def headers_only(request: ProviderRequest) -> Reply:
 
 def slow(request: ProviderRequest) -> Reply:
     pause = request.times.slow
-    return stream(pause, *events(request)) if request.stream else ok_reply(request, pause, _body(request))
+    if not request.stream:
+        return ok_reply(request, pause, _body(request))
+    return stream(request, pause, *events(request))
 
 
 def cut(request: ProviderRequest) -> Reply:
@@ -81,15 +72,14 @@ def cut(request: ProviderRequest) -> Reply:
 
 
 def cut_in_call(request: ProviderRequest) -> Reply:
-    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "look", "arguments": '{"wh'}}
     if not request.stream:
         return cut(request)
-    return stream(role(), chunk(None, tool_calls=[call]), Act.CUT, done=False)
+    return stream(request, request.wire.head(), *request.wire.begun_call(), Act.CUT, done=False)
 
 
 def cut_in_character(request: ProviderRequest) -> Reply:
     if request.stream:
-        return interrupted(request, sse(chunk(" caf\u00e9"))[:-10].partition(b"\xa9")[0], Act.CUT)
+        return interrupted(request, sse(request.wire.text(" caf\u00e9")).partition(b"\xa9")[0], Act.CUT)
     body = _body(request)
     half = body.partition(b"\xa9")[0]
     return Reply(headers={"content-length": str(len(body))}, pieces=(half, Act.CUT))
@@ -113,38 +103,37 @@ def silent_then_cut(request: ProviderRequest) -> Reply:
 def malformed(request: ProviderRequest, *, times: int = 1) -> Reply:
     if not request.stream:
         return whole(_body(request)[:80] + b'"oops')
-    events_ = content_chunks(request)
-    return stream(
-        role(), *events_[:3], *['{"choices":[{"delta":'] * times, *events_[3:], *final_chunks(request)
-    )
+    wire, events_ = request.wire, content_chunks(request)
+    malformed = [wire.malformed] * times
+    return stream(request, wire.head(), *events_[:3], *malformed, *events_[3:], *final_chunks(request))
 
 
 def error_event(request: ProviderRequest, *, share: float = 0.0) -> Reply:
-    error = {"error": {"message": "The server had an error.", "type": "server_error", "code": 500}}
+    error = request.wire.error()
     if not request.stream:
         return whole(error)
-    return stream(role(), *content_chunks(request, share=share), error, done=False)
+    return stream(request, request.wire.head(), *content_chunks(request, share=share), error, done=False)
 
 
 def no_done(request: ProviderRequest) -> Reply:
-    return stream(*events(request), done=False) if request.stream else healthy(request)
+    return stream(request, *events(request), done=False) if request.stream else healthy(request)
 
 
 def no_finish(request: ProviderRequest) -> Reply:
-    if request.stream:
-        return stream(role(), *content_chunks(request), *final_chunks(request)[1:])
-    body = completion(request.text)
-    return whole({**body, "choices": [{**body["choices"][0], "finish_reason": None}]})
+    if not request.stream:
+        return whole(request.wire.unfinished(request.text))
+    return stream(request, request.wire.head(), *content_chunks(request), *final_chunks(request)[1:])
 
 
 def usage_after_done(request: ProviderRequest) -> Reply:
     if not request.stream:
         return healthy(request)
-    return stream(role(), *content_chunks(request), finish(), "[DONE]", usage(), done=False)
+    *before, last = events(request)
+    return stream(request, *before, "[DONE]", last, done=False)
 
 
 def two_dones(request: ProviderRequest) -> Reply:
-    return stream(*events(request), "[DONE]") if request.stream else healthy(request)
+    return stream(request, *events(request), "[DONE]") if request.stream else healthy(request)
 
 
 def ok_with_error(request: ProviderRequest) -> Reply:
@@ -161,9 +150,7 @@ def empty(request: ProviderRequest) -> Reply:
 
 def truncated(request: ProviderRequest) -> Reply:
     if request.stream:
-        return stream(
-            role(), *content_chunks(request, share=2 / 3), sse(content_chunks(request)[-1])[:-20], done=False
-        )
+        return interrupted(request, sse(content_chunks(request)[-1])[:-20])
     return whole(_body(request)[:-20])
 
 
@@ -189,7 +176,8 @@ def _repeat(piece: bytes) -> list[Piece]:
 
 
 def endless(request: ProviderRequest) -> Reply:
-    start, more = (sse(chunk("On")), sse(chunk(" and on"))) if request.stream else (b'{"choices":[', b" ")
+    text = request.wire.text
+    start, more = (sse(text("On")), sse(text(" and on"))) if request.stream else (b'{"choices":[', b" ")
     return ok_reply(request, start, *_repeat(more))
 
 
@@ -217,15 +205,17 @@ def comments(request: ProviderRequest) -> Reply:
 
 def multi_line(request: ProviderRequest) -> Reply:
     if request.stream:
-        return ok_reply(request, stream_bytes(request).replace(b',"choices"', b',\ndata: "choices"'))
-    return whole(json.dumps(completion(request.text), indent=1))
+        between = request.wire.between.encode()
+        return ok_reply(request, stream_bytes(request).replace(between, b",\ndata: " + between[1:]))
+    return whole(json.dumps(whole_answer(request), indent=1))
 
 
 def huge(request: ProviderRequest) -> Reply:
     padding = {"padding": "x" * 10_000_000}
     if not request.stream:
-        return whole({**completion(request.text), **padding})
-    return stream(role(), {**content_chunks(request)[0], **padding}, *events(request)[2:])
+        return whole({**whole_answer(request), **padding})
+    head, first, *others = events(request)
+    return stream(request, head, {**first, **padding}, *others)
 
 
 def redirect(request: ProviderRequest) -> Reply:
@@ -245,4 +235,4 @@ def _healthy_bytes(request: ProviderRequest) -> bytes:
 
 
 def _body(request: ProviderRequest) -> bytes:
-    return text_of(completion(request.text)).encode()
+    return text_of(whole_answer(request)).encode()

@@ -37,13 +37,15 @@ MODELS = [
 class Setup:
     """The configuration of the gateway: the defaults, or one rule with the times of failoverbench.
 
-    `models_known`: records describe the models, with their windows, prices and abilities.
+    `models_known`: records describe the models, with their windows, prices and abilities. `dialect`: that of
+    the failing provider; the fallback always has OpenAI's chat.
     """
 
     with_rule: bool
     models_known: bool = True
     recovery: str = "resume"
     fallback: str | None = SPARE
+    dialect: str = "openai"
 
     def records(self) -> list[Json]:
         return [*(MODELS if self.models_known else ()), *self._rule()]
@@ -132,7 +134,10 @@ class GatewayClient:
 async def open_client(faulty: FaultyProvider, setup: Setup) -> AsyncIterator[GatewayClient]:
     """Starts a gateway for the faulty provider, and closes it at the end."""
     keys = {name: f"{name.upper()}_API_KEY" for name in faulty.urls}
-    rows = [provider(url, name, credential=keys[name]) for name, url in faulty.urls.items()]
+    rows = [
+        provider(url, name, credential=keys[name], dialect="openai" if name == "spare" else setup.dialect)
+        for name, url in faulty.urls.items()
+    ]
     canaries = {key: f"{CANARY}-{name}" for name, key in keys.items()}
     settings = read_settings({"SLUICE_PRIVATE_UPSTREAMS": "1", **canaries})
     tables, lines = Tables([*rows, *setup.records()]), list[Json]()

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.fault_injection.faults import FALLBACKS, FAULTS
 from tests.fault_injection.replies import FULL, Profile, ProviderRequest
+from tests.fault_injection.wires import WIRES
 from tests.support.canned_answers import Reply, whole
 from tests.support.upstream import Request, Upstream
 from tests.support.virtual_clock import clock
@@ -96,6 +97,7 @@ class FaultyProvider(Upstream):
                 since=clock() - self._began,
                 credential=request.header("authorization") or "",
                 times=self._times,
+                wire=WIRES["responses" if request.path.endswith("/responses") else "openai"],
             )
         )
 

@@ -5,20 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.canned_answers import (
-    Act,
-    Piece,
-    Reply,
-    chunk,
-    completion,
-    finish,
-    role,
-    sse,
-    stream,
-    text_of,
-    usage,
-    whole,
-)
+from tests.fault_injection.wires import CHAT, Wire
+from tests.support.canned_answers import Act, Piece, Reply, sse, text_of, whole
+from tests.support.canned_answers import stream as reply_of_events
 
 Json = dict[str, Any]
 
@@ -57,6 +46,7 @@ class ProviderRequest:
     since: float  # seconds since the provider started
     credential: str  # the authorization header
     times: Profile
+    wire: Wire = CHAT
 
     @property
     def stream(self) -> bool:
@@ -69,7 +59,7 @@ class ProviderRequest:
     @property
     def prefill(self) -> str | None:
         """The prefill of the request."""
-        last = self.body["messages"][-1]
+        last = (self.body.get("messages") or self.body["input"])[-1]
         return str(last["content"]) if last.get("role") == "assistant" else None
 
     @property
@@ -84,21 +74,31 @@ def content_chunks(request: ProviderRequest, *, share: float = 1.0) -> list[Json
     words = request.text.split(" ")
     words = words[: round(len(words) * share)]
     groups = [words[at : at + WORDS_PER_CHUNK] for at in range(0, len(words), WORDS_PER_CHUNK)]
-    return [chunk(("" if at == 0 else " ") + " ".join(group)) for at, group in enumerate(groups)]
+    return [request.wire.text(("" if at == 0 else " ") + " ".join(group)) for at, group in enumerate(groups)]
 
 
 def final_chunks(request: ProviderRequest) -> list[Json]:
     asks_for_usage = (request.body.get("stream_options") or {}).get("include_usage")
-    return [finish(), usage()] if asks_for_usage else [finish()]
+    last = request.wire.last(request.text)
+    return last if asks_for_usage or not request.wire.done else last[:1]
 
 
 def events(request: ProviderRequest) -> list[Json]:
     """The events of a healthy stream without `[DONE]`."""
-    return [role(), *content_chunks(request), *final_chunks(request)]
+    return [request.wire.head(), *content_chunks(request), *final_chunks(request)]
+
+
+def stream(request: ProviderRequest, *events: Json | str | Piece, done: bool = True) -> Reply:
+    """A stream of these events. `done`: with `[DONE]`, where the format has it."""
+    return reply_of_events(*events, done=done and request.wire.done)
+
+
+def whole_answer(request: ProviderRequest) -> Json:
+    return request.wire.whole(request.text)
 
 
 def healthy(request: ProviderRequest) -> Reply:
-    return stream(*events(request)) if request.stream else whole(completion(request.text))
+    return stream(request, *events(request)) if request.stream else whole(whole_answer(request))
 
 
 def healthy_without_prefill(request: ProviderRequest) -> Reply:
@@ -114,7 +114,8 @@ def refusal(status: int, message: str, code: str | None = None, **headers: str) 
 
 def stream_bytes(request: ProviderRequest) -> bytes:
     """The bytes of a healthy stream."""
-    return b"".join(sse(event) for event in events(request)) + b"data: [DONE]\n\n"
+    done = b"data: [DONE]\n\n" if request.wire.done else b""
+    return b"".join(sse(event) for event in events(request)) + done
 
 
 def ok_reply(request: ProviderRequest, *pieces: Piece) -> Reply:
@@ -125,8 +126,9 @@ def ok_reply(request: ProviderRequest, *pieces: Piece) -> Reply:
 def interrupted(request: ProviderRequest, *how: Piece | Json | str) -> Reply:
     """Two thirds of an answer, and then `how`."""
     if request.stream:
-        return stream(role(), *content_chunks(request, share=2 / 3), *how, done=False)
-    body = text_of(completion(request.text)).encode()
+        head = request.wire.head()
+        return stream(request, head, *content_chunks(request, share=2 / 3), *how, done=False)
+    body = text_of(whole_answer(request)).encode()
     ends = [piece for piece in how if isinstance(piece, Act)]
     kind = {"content-type": "application/json", "content-length": str(len(body))}
     return Reply(headers=kind, pieces=(body[: len(body) * 2 // 3], *ends))

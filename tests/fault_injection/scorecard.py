@@ -25,7 +25,11 @@ from tests.fault_injection.replies import FAST, FULL, Profile
 from tests.support.virtual_clock import clock, run
 
 LONGEST = 700.0  # seconds of one request: more than the default total
-CARDS = {False: "With the defaults", True: "With first_token 10, recovery resume and a fallback"}
+CARDS = {
+    "With the defaults": (False, "openai"),
+    "With first_token 10, recovery resume and a fallback": (True, "openai"),
+    "A provider of OpenAI's Responses, with the defaults": (False, "responses"),
+}
 SIXTEEN = "failoverbench's sixteen, with the defaults: no rule, one fallback in the request"
 CONCURRENCY = 64  # rows; most of them wait
 
@@ -101,11 +105,11 @@ def _cards(selected: set[str]) -> dict[str, list[Awaitable[Row]]]:
     cells = list(itertools.product(FAULTS, (False, True), (None, SPARE)))
     cards: dict[str, list[Awaitable[Row]]] = {
         title: [
-            play_fault(name, Setup(with_rule=with_rule, fallback=spare), stream=stream)
+            play_fault(name, Setup(with_rule=with_rule, fallback=spare, dialect=dialect), stream=stream)
             for name, stream, spare in cells
             if not selected or name in selected
         ]
-        for with_rule, title in CARDS.items()
+        for title, (with_rule, dialect) in CARDS.items()
     }
     cards[SIXTEEN] = [
         play_scenario(one, times, stream=stream)

@@ -35,6 +35,14 @@ SETUPS = [
 ]
 
 
+# A provider of another wire format fails in the same ways: alone, and with a fallback that speaks chat.
+OTHER = [
+    pytest.param(Setup(with_rule=False, fallback=None, dialect="responses"), False, id="whole, alone"),
+    pytest.param(Setup(with_rule=False, fallback=None, dialect="responses"), True, id="streamed, alone"),
+    pytest.param(Setup(with_rule=True, dialect="responses"), True, id="streamed, with a fallback"),
+]
+
+
 async def ask(gateway: GatewayClient, name: str, *, stream: bool, user: str = "one") -> Observation:
     async with asyncio.timeout(HANGS):
         return await gateway.ask(name, stream=stream, user=user)
@@ -59,6 +67,12 @@ async def test_a_caller_gets_the_whole_answer_or_an_error(name: str, setup: Setu
         )
         assert list(leaks(gateway, observed.response)) == []
         await faulty.until("busy", 0)
+
+
+@pytest.mark.parametrize(("setup", "stream"), OTHER)
+@pytest.mark.parametrize("name", FAULTS)
+async def test_it_is_the_same_for_a_provider_of_responses(name: str, setup: Setup, stream: bool) -> None:
+    await test_a_caller_gets_the_whole_answer_or_an_error(name, setup, stream)
 
 
 @pytest.mark.parametrize("name", FAULTS)
