@@ -44,6 +44,7 @@ class AttemptRecord(NamedTuple):
     cause: str | None = None  # of a failure of class "network"
     dropped: tuple[str, ...] = ()  # as in Answer
     schema: str | None = None
+    account: str | None = None  # as in Candidate; for the log
 
     def body(self) -> Json:
         known = {"status": self.status, "cause": self.cause}
@@ -51,7 +52,8 @@ class AttemptRecord(NamedTuple):
         return {"model": self.model, "class": self.failure_class, **given, "ms": self.ms}
 
     def logged(self) -> Json:
-        return self.body() if self.detail is None else {**self.body(), "detail": self.detail}
+        more = {"credential": self.account, "detail": self.detail}
+        return {**self.body(), **{name: value for name, value in more.items() if value is not None}}
 
 
 class GatewayError(Exception):

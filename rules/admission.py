@@ -21,7 +21,11 @@ class LiveState:
     available: frozenset[str] = frozenset()  # providers that can be called
     unavailable: Mapping[str, str] = field(default_factory=dict)  # by provider, the reason
     first_token: Mapping[str, float] = field(default_factory=dict)  # by candidate id, seconds as measured
-    cooling: Mapping[str, float] = field(default_factory=dict)  # by candidate id, seconds until it is retried
+    cooling: Mapping[str, float] = field(
+        default_factory=dict
+    )  # by candidate key, seconds until it is retried
+    # By provider with several credentials, the names of those that can be used.
+    accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stale: bool = False
     default_access: str = "allow"  # allow | deny: where no access record applies
     # By provider, or by `provider surface:name` for a surface of its own, the features that the wire format

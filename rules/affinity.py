@@ -22,13 +22,15 @@ class Conversation(NamedTuple):
 
 
 class Affinity(NamedTuple):
-    """The order of equal candidates for a conversation, for an explanation."""
+    """The place of a conversation's cache, for an explanation."""
 
     by: str
-    among: tuple[str, ...]  # ids; the cache of the conversation is at the first
+    among: tuple[str, ...]  # ids of equal models; the cache is at the first
+    account: str | None = None  # the credential, where the provider has several
 
     def explain(self) -> dict[str, Any]:
-        return {"by": self.by, "model": self.among[0], "among": sorted(self.among)}
+        account = {"credential": self.account} if self.account else {}
+        return {"by": self.by, "model": self.among[0], **account, "among": sorted(self.among)}
 
 
 def conversation_of(facts: Facts, *, by_session: bool = True) -> Conversation | None:

@@ -52,7 +52,7 @@ def decide(
         cache=cache if isinstance(cache, CacheRecord) else None,
         limits=_limits(plan, matching, candidates, spent),
         prefer=plan.prefer,
-        affinity=plan.affinities.get(candidates[0].id) if candidates else None,
+        affinity=plan.affinity(candidates),
         pinned=plan.pinned,
         revision=ruleset.revision,
         stale=live.stale,

@@ -35,7 +35,8 @@ class Reason(StrEnum):
 class Candidate:
     """A model that may be tried. Costs are in nano-dollars, None when the price is unknown.
 
-    `assumed_price`: that of a model without a price, the highest at its provider.
+    `assumed_price`: that of a model without a price, the highest at its provider. `account`: the name of the
+    credential to use, where its provider has several; each is a candidate of its own.
     """
 
     model: Model
@@ -44,10 +45,16 @@ class Candidate:
     cooling: float | None = None  # seconds until it is no longer last; None: it is not cooling down
     assumed_price: Price | None = None
     tokens: int = 0  # the most that the request can use: the estimate of its input, and the largest output
+    account: str | None = None
     id: str = field(init=False, repr=False, compare=False)  # set once: a request asks for it fifteen times
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", self.model.id)
+
+    @property
+    def key(self) -> str:
+        """The name under which it cools down: two accounts of a model fail separately."""
+        return candidate_key(self.id, self.account)
 
     @property
     def price(self) -> Price | None:
@@ -57,6 +64,10 @@ class Candidate:
     @property
     def price_assumed(self) -> bool:
         return self.model.price is None and self.assumed_price is not None
+
+
+def candidate_key(id: str, account: str | None) -> str:
+    return id if account is None else f"{id} {account}"
 
 
 class Rejection(NamedTuple):
@@ -175,7 +186,8 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
     if cost and candidate.price_assumed:
         cost["assumed"] = True
     cooling = {} if candidate.cooling is None else {"cooling": round(candidate.cooling, 1)}
-    return {"model": candidate.id, "cost": cost, **cooling}
+    account = {} if candidate.account is None else {"credential": candidate.account}
+    return {"model": candidate.id, **account, "cost": cost, **cooling}
 
 
 def _facts(facts: Facts) -> dict[str, Any]:

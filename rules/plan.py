@@ -11,7 +11,7 @@ from rules.catalog.catalog import Model
 from rules.catalog.model_names import ModelNames, names_of
 from rules.catalog.name_resolution import NameResolver, ResolvedName
 from rules.catalog.suggestions import FOREIGN, similar_names
-from rules.decision import Candidate, Refusal, Rejection
+from rules.decision import Candidate, Refusal, Rejection, candidate_key
 from rules.preference import Size, cost_range, largest_use, rank
 from rules.records.kinds import RouteRecord
 from rules.split import choose_arm
@@ -44,8 +44,8 @@ class Plan:
     pins: set[str] = field(default_factory=set)  # ids that are named exactly
     names_by_id: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that led to the model
     pinned: bool = False  # the request named exactly one provider/model
-    affinities: dict[str, Affinity] = field(default_factory=dict)  # by model, of those that have equals
     embedding: str | None = None  # the pool of the first model that is looked at, if the request embeds
+    equals: dict[str, tuple[Model, ...]] = field(default_factory=dict)  # by model, in the order of affinity
 
     def requested_models(self, name: str, resolved: ResolvedName) -> list[Model]:
         """Return the models that the request names. Raises RefusedRequest rather than replace them."""
@@ -114,9 +114,27 @@ class Plan:
         if conversation is None:
             return equals
         by_id = {model.id: model for model in equals}
-        ids = in_order(by_id, conversation)
-        self.affinities |= dict.fromkeys(ids, Affinity(conversation.by, tuple(ids)))
-        return [by_id[id] for id in ids]
+        ordered = tuple(by_id[id] for id in in_order(by_id, conversation))
+        self.equals |= dict.fromkeys(by_id, ordered)
+        return list(ordered)
+
+    def affinity(self, candidates: Sequence[Candidate]) -> Affinity | None:
+        """Return where the conversation's cache is, if several places are possible."""
+        if not candidates:
+            return None
+        first = candidates[0].model
+        among = self.equals.get(first.id, (first,))
+        account, *others = self._accounts(among[0])
+        conversation = self.conversation() if among[1:] or others else None
+        return conversation and Affinity(conversation.by, tuple(model.id for model in among), account)
+
+    def _accounts(self, model: Model) -> Sequence[str | None]:
+        """Return the credentials to try, in order; None alone where the model's provider has only one."""
+        accounts = self.admission.live.accounts.get(model.provider)
+        if not accounts:
+            return (None,)
+        conversation = self.conversation() if len(accounts) > 1 else None
+        return accounts if conversation is None else in_order(accounts, conversation)
 
     def admit(self, models: Iterable[Model], names: tuple[str, ...] = ()) -> list[Model]:
         """Return the models that may answer; reject the others. `names`: those that led to the models."""
@@ -150,18 +168,27 @@ class Plan:
         room = max(MAX_CANDIDATES - len(later), 1)
         models = [*self._limit_per_provider(self._cooling_last(first))[:room], *later]
         ordered = self._cooling_last(self._limit_per_provider(models)[:MAX_CANDIDATES])
-        return tuple(map(self._candidate, ordered))
+        candidates = [
+            self._candidate(model, account) for model in ordered for account in self._accounts(model)
+        ]
+        return tuple(sorted(candidates, key=lambda candidate: candidate.cooling is not None))
 
-    def _candidate(self, model: Model) -> Candidate:
+    def _candidate(self, model: Model, account: str | None) -> Candidate:
         assumed = self.names.catalog.highest_price(model.provider) if model.price is None else None
         low, high = cost_range(model, model.price or assumed, self.size)
-        cooling = self.admission.live.cooling.get(model.id)
+        cooling = self.admission.live.cooling.get(candidate_key(model.id, account))
         tokens = largest_use(model, self.size)
-        return Candidate(model, low, high, cooling=cooling, assumed_price=assumed, tokens=tokens)
+        return Candidate(
+            model, low, high, cooling=cooling, assumed_price=assumed, tokens=tokens, account=account
+        )
 
     def _cooling_last(self, models: Iterable[Model]) -> list[Model]:
+        return sorted(models, key=self._is_cooling) if self.admission.live.cooling else list(models)
+
+    def _is_cooling(self, model: Model) -> bool:
+        """Return True if the model cools down at all accounts."""
         cooling = self.admission.live.cooling
-        return sorted(models, key=lambda model: model.id in cooling) if cooling else list(models)
+        return all(candidate_key(model.id, account) in cooling for account in self._accounts(model))
 
     def _limit_per_provider(self, models: Iterable[Model]) -> list[Model]:
         by_id: dict[str, Model] = {}

@@ -104,6 +104,7 @@ def facts_of(
     """Return the facts that rules may ask about. `now`: in UTC; `random`: 0 <= random < 1."""
     return facts_of_request(
         chat.body,
+        native=chat.native.body if chat.native else None,
         dialect=dialect,
         project=key.project,
         key=key.id,

@@ -38,7 +38,7 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
         contract = output_contract(body, ours=chat.body.get("output_schema") is not None)
     own = native_body(admitted.format, chat, body) if admitted.format and chat.native else None
     if decision.candidates:
-        gateway.cooldown.probe(decision.candidates[0].id, decision)
+        gateway.cooldown.probe(decision.candidates[0].key, decision)
     return Call(
         chat=chat,
         decision=decision,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from handler.providers.addressing import unsupported_features
 from handler.providers.provider import Provider
-from handler.providers.registry import available_providers, provider_rows
+from handler.providers.registry import available_providers, provider_rows, usable_accounts
 from handler.settings import Settings
 from handler.store.snapshot import Snapshot
 from handler.upstream.credentials import Credentials
@@ -28,9 +28,12 @@ class Policy(NamedTuple):
     retry_after: float | None  # seconds until more may be available; None: they are complete
 
     def unavailable(self, settings: Settings) -> Mapping[str, str]:
-        """Return why each provider that a record or a setting turned on cannot be used, by provider name."""
+        """Return why each provider that a record or a setting turned on cannot be used, by provider name.
+
+        Where one of several credentials cannot be used, the name is that of the provider and the credential.
+        """
         on = {record.id for record in self.ruleset.enabled("provider")} | settings.providers
-        return {name: why for name, why in self.live.unavailable.items() if name in on}
+        return {name: why for name, why in self.live.unavailable.items() if name.partition(" ")[0] in on}
 
 
 @dataclass(slots=True)
@@ -98,6 +101,7 @@ class Policies:
         return LiveState(
             available=names,
             unavailable=why,
+            accounts=usable_accounts(table, self.credentials),
             first_token=self.first_token,
             stale=stale,
             default_access=self.settings.default_access,

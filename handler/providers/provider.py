@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 REGION = "{region}"  # in a base_url: the AWS region that the gateway runs in
@@ -78,6 +78,7 @@ class Provider:
     default_path: str = ""  # appended to a base_url without a path
     versioned_path: str = ""  # the same for one with an api-version; `{model}` is the model's name
     credential: str | None = None  # the name under which it is looked up; None: none is needed
+    accounts: tuple[str, ...] = ()  # the names of all its credentials, if it has several
     hosts: tuple[str, ...] = ()  # further hosts that the credential may be sent to; `*.` is any subdomain
     # "bearer", "none", the name of a header, or "sigv4" (bearer if there is a credential, else signed)
     auth: str = "bearer"
@@ -89,3 +90,7 @@ class Provider:
     # By operation, chat among them; None: those that its dialect has
     operations: Mapping[str, Endpoint] | None = None
     prompts: bool = False  # its chat models take a plain prompt, too: POST /completions
+
+    def by_account(self) -> tuple[Provider, ...]:
+        """Return the row once for each of its credentials, as one request uses it."""
+        return tuple(replace(self, credential=name, accounts=()) for name in self.accounts) or (self,)

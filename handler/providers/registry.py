@@ -27,7 +27,7 @@ TRANSLATORS: Mapping[str, Translator] = {
     "responses": Responses(),
 }
 
-_RECORD_FIELDS = ("base_url", "credential", "auth", "unlisted")
+_RECORD_FIELDS = ("base_url", "auth", "unlisted")
 # The row that a new provider of each dialect starts from: that of the dialect's own vendor.
 _TEMPLATES: Mapping[str, Provider] = {
     "openai": Provider(name=""),
@@ -81,6 +81,9 @@ def _apply_record(known: Provider | None, record: Any) -> Provider:
             **{name: getattr(row, name) for name in ("name", "base_url", "credential", "hosts")},
         )
     given = {name: value for name in _RECORD_FIELDS if (value := getattr(record, name)) is not None}
+    if record.credential is not None:
+        given["credential"], *more = record.credential
+        given["accounts"] = record.credential if more else ()
     if row.auth == "sigv4" and record.credential is not None:
         given = {"auth": "bearer", **given}  # without its credential the request must not be signed instead
     given["headers"] = {**row.headers, **(record.headers or {})}
@@ -95,11 +98,34 @@ def available_providers(
 ) -> tuple[frozenset[str], dict[str, str]]:
     """The names of the available providers, and for each other one the reason why it is unavailable.
 
-    `can_sign`: tells if there are AWS credentials.
+    A provider with several credentials is available with one of them; each other one has a reason of its
+    own, under the provider's name and its own. `can_sign`: tells if there are AWS credentials.
     """
-    reasons = {name: _unavailable(row, credentials, settings, can_sign) for name, row in table.items()}
-    names = frozenset(name for name, reason in reasons.items() if reason is None)
-    return names, {name: reason for name, reason in reasons.items() if reason is not None}
+    names, reasons = set[str](), dict[str, str]()
+    for name, row in table.items():
+        found = {
+            each.credential: _unavailable(each, credentials, settings, can_sign) for each in row.by_account()
+        }
+        missing = {account: reason for account, reason in found.items() if reason is not None}
+        if len(missing) < len(found):
+            names.add(name)
+            reasons |= {f"{name} {account}": reason for account, reason in missing.items()}
+        else:
+            reasons[name] = "; ".join(dict.fromkeys(missing.values()))
+    return frozenset(names), reasons
+
+
+def usable_accounts(table: Mapping[str, Provider], credentials: Credentials) -> dict[str, tuple[str, ...]]:
+    """By provider with several credentials, the names of those that can be used."""
+    return {
+        name: tuple(
+            account
+            for each in row.by_account()
+            if (account := each.credential) and credential_allowed(each) and credentials.get(account)
+        )
+        for name, row in table.items()
+        if row.accounts and row.auth != "none"
+    }
 
 
 def _unavailable(

@@ -122,9 +122,13 @@ def _row(
     if row is None or row.dialect not in services.translators:
         raise UpstreamError(f"{candidate.id} has no provider that is served.", failure_class="not_found")
     if continuation is None and (own := native_row(call, candidate.model)) is not None:
-        return own, True
+        return _with_account(own, candidate), True
     check_translatable(call)
-    return apply_surface(row, candidate.model, call.body), False
+    return _with_account(apply_surface(row, candidate.model, call.body), candidate), False
+
+
+def _with_account(row: Provider, candidate: Candidate) -> Provider:
+    return row if candidate.account is None else replace(row, credential=candidate.account)
 
 
 def prepare(

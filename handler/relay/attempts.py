@@ -30,7 +30,7 @@ from handler.upstream.client import SILENT, Client, Stopwatch
 from handler.wire.sse import DONE, encode
 from rules import Candidate
 
-# Called after every attempt, and again if its stream breaks off. Arguments: the candidate's id, the failure
+# Called after every attempt, and again if its stream breaks off. Arguments: the candidate's key, the failure
 # class or "ok", the Retry-After in seconds.
 Observe = Callable[[str, str, float | None], None]
 
@@ -155,18 +155,20 @@ class AttemptLoop:
         except UpstreamError as error:
             self._in_flight.remove(candidate)
             self._attempts.append(failure_record(candidate, error, self._stopwatch.ms_since(began)))
-            self._relay.observe(candidate.id, error.failure_class, error.retry_after)
+            self._relay.observe(candidate.key, error.failure_class, error.retry_after)
             return Failed(candidate, error, continuation)
         except asyncio.CancelledError:
             self._in_flight.remove(candidate)
             ms = self._stopwatch.ms_since(began)
-            self._attempts.append(AttemptRecord(candidate.id, "cancelled", None, ms))
-            self._relay.observe(candidate.id, "cancelled", None)
+            self._attempts.append(
+                AttemptRecord(candidate.id, "cancelled", None, ms, account=candidate.account)
+            )
+            self._relay.observe(candidate.key, "cancelled", None)
             raise
 
     def _accept(self, answer: Answer) -> Answer:
         self._attempts += answer.attempts
-        self._relay.observe(answer.candidate.id, "ok", None)
+        self._relay.observe(answer.candidate.key, "ok", None)
         answer.attempts, answer.wasted = self._attempts, self._wasted
         answer.drive = answer.drive or self.frames
         return answer
@@ -224,7 +226,7 @@ class AttemptLoop:
         await answer.aclose()
         if answer.used is None:
             return None
-        self._relay.observe(answer.candidate.id, failure.failure_class, failure.retry_after)
+        self._relay.observe(answer.candidate.key, failure.failure_class, failure.retry_after)
         # Added before another candidate continues, so that the usage for the client counts this attempt too.
         self._wasted.append((answer.candidate, answer.used))
         self._in_flight.remove(answer.candidate)
@@ -274,7 +276,7 @@ class AttemptLoop:
             overtaken = result.candidate is not candidate and len(self._failures) == failures
             if overtaken and self._stopwatch.clock() - began >= SILENT:
                 self._relay.observe(
-                    candidate.id, "timeout_first_token", None
+                    candidate.key, "timeout_first_token", None
                 )  # so long a silence is a failure
             return True
 
@@ -288,6 +290,6 @@ class AttemptLoop:
             await result.aclose()
             self._in_flight.remove(result.candidate)
             self._attempts.append(result.attempts[-1]._replace(failure_class="cancelled"))
-            self._relay.observe(result.candidate.id, "cancelled", None)
+            self._relay.observe(result.candidate.key, "cancelled", None)
             if result.used is not None:
                 self._wasted.append((result.candidate, result.used))

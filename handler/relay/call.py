@@ -97,4 +97,5 @@ def failure_record(candidate: Candidate, error: UpstreamError, ms: int) -> Attem
         cause=error.cause,
         dropped=error.dropped,
         schema=error.schema,
+        account=candidate.account,
     )

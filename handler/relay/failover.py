@@ -14,6 +14,9 @@ MAX_RETRY_DELAY = 5.0  # seconds; after a longer Retry-After the next candidate 
 MAX_RATE_LIMIT_WAITS = 2
 MAX_RATE_LIMIT_WAIT = 20.0  # seconds of one wait
 
+# The failures of an account: another credential of the same provider may do better.
+OF_ACCOUNT = frozenset({"auth", "permission", "not_found", "quota", "rate_limit"})
+
 
 class Step(NamedTuple):
     """The candidate to try next, after `delay` seconds."""
@@ -43,9 +46,9 @@ class Failover:
         self._jitter = jitter
         self._pinned = pinned
         self._retries_of: dict[str, int] = {}  # by candidate id
-        self._repeated: set[tuple[str, str]] = set()  # id and failure class of what was asked again, once
+        self._repeated: set[tuple[str, str]] = set()  # key and failure class of what was asked again, once
         self._window: int | None = None  # tokens of the largest window that was too small
-        self._limited: dict[str, tuple[float, Candidate]] = {}  # by id: when it may be asked again
+        self._limited: dict[str, tuple[float, Candidate]] = {}  # by key: when it may be asked again
         self._waits = 0
 
     def first(self) -> Step | None:
@@ -69,9 +72,17 @@ class Failover:
         """Record what a failure says about later attempts."""
         if error.failure_class == "rate_limit":
             given = error.retry_after
-            self._limited[candidate.id] = (now + (2.0**self._waits if given is None else given), candidate)
+            self._limited[candidate.key] = (now + (2.0**self._waits if given is None else given), candidate)
         if error.failure_class == "context_length":
             self._window = max(self._window or 0, candidate.model.context or 0)
+        if isinstance(error, NotSent) or error.failure_class not in OF_ACCOUNT:
+            self._drop_accounts(candidate)
+
+    def _drop_accounts(self, candidate: Candidate) -> None:
+        """Leave out the other accounts of a candidate, whose failure they would share."""
+        self._queue = deque(
+            other for other in self._queue if other.id != candidate.id or other.account == candidate.account
+        )
 
     def after(
         self, candidate: Candidate, error: UpstreamError, *, now: float, deadline: float, again: bool = True
@@ -119,11 +130,11 @@ class Failover:
             return None
         if not self._first_time(candidate, error):
             return None
-        del self._limited[candidate.id]
+        del self._limited[candidate.key]
         return Step(candidate, delay)
 
     def _first_time(self, candidate: Candidate, error: UpstreamError) -> bool:
-        after = (candidate.id, error.failure_class)
+        after = (candidate.key, error.failure_class)
         known = after in self._repeated
         self._repeated.add(after)
         return not known
@@ -144,7 +155,7 @@ class Failover:
         if ready - now > MAX_RATE_LIMIT_WAIT:
             return None
         self._waits += 1
-        del self._limited[candidate.id]
+        del self._limited[candidate.key]
         return Step(candidate, max(0.0, ready - now))
 
 

@@ -266,9 +266,10 @@ async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStrea
 
 
 def _answer(attempt: Attempt, source: ByteSource) -> Answer:
+    candidate = attempt.candidate
     return Answer(
-        candidate=attempt.candidate,
-        attempts=[AttemptRecord(attempt.candidate.id, "ok", source.status, source.ms)],
+        candidate=candidate,
+        attempts=[AttemptRecord(candidate.id, "ok", source.status, source.ms, account=candidate.account)],
         waited=source.waited,
         dropped=attempt.request.dropped,
         native=attempt.native,

@@ -4,7 +4,7 @@
      "openai/gpt-5": {"at": 1763599990.5, "until": 1763600010.5, "level": 3},
      "groq/llama-4": ...}
 
-Each candidate has one attribute (ids contain a `/`, so none is named `id` or `expires_at`). A GetItem reads
+Each candidate has one attribute, named by its key (which contains a `/`, unlike `id`). A GetItem reads
 them all; an UpdateItem sets or removes one without touching the others, and creates the item if needed.
 If two instances write the same candidate at once, the write's condition keeps the longer cooldown.
 

@@ -163,4 +163,4 @@ def _needed_by(rows: Mapping[str, Provider], settings: Settings) -> frozenset[st
     enabled = (
         row for row in rows.values() if row.base_url and (row.enabled or row.name in settings.providers)
     )
-    return frozenset(row.credential for row in enabled if row.credential)
+    return frozenset(each.credential for row in enabled for each in row.by_account() if each.credential)

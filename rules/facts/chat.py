@@ -39,6 +39,7 @@ class Part(NamedTuple):
 def facts_of_request(
     body: Mapping[str, Any],
     *,
+    native: Mapping[str, Any] | None = None,
     dialect: str = "openai",
     project: str = "default",
     key: str = "",
@@ -55,7 +56,8 @@ def facts_of_request(
     """Return the facts of a chat request.
 
     `tags`: merged with those of the headers; None: those of the body. `prefer`: the header's. `session`: the
-    header's; None: the body's `prompt_cache_key`, or that in its `metadata.user_id`. `at`: in UTC.
+    header's; None: the body's `prompt_cache_key`, or that in its `metadata.user_id`, or those of `native`:
+    the body in the client's own format, from which this one was translated. `at`: in UTC.
     """
     own = _body_facts(body, prefer)
     return Facts(
@@ -64,7 +66,7 @@ def facts_of_request(
         project=project,
         key=key,
         function=function,
-        session=_name(session) or _name(body.get("prompt_cache_key")) or _user_id_session(own["metadata"]),
+        session=_name(session) or _session(body) or _session(native or {}),
         agent=_name(agent),
         header=header or {},
         tags={**own["metadata"], **scalar_texts(body.get("tags"))} if tags is None else tags,
@@ -149,9 +151,10 @@ def _parts(messages: Sequence[Any]) -> Iterator[Part]:
                 yield Part(f"messages[{at}].content[{index}].{type_}", type_, _mapping(part))
 
 
-def _user_id_session(metadata: Mapping[str, str]) -> str | None:
-    found = SESSION_IN_USER_ID.search(metadata.get("user_id", "")[:LONGEST_USER_ID])
-    return found[1] if found else None
+def _session(body: Mapping[str, Any]) -> str | None:
+    user_id = _text(_mapping(body.get("metadata")).get("user_id")) or ""
+    found = SESSION_IN_USER_ID.search(user_id[:LONGEST_USER_ID])
+    return _name(body.get("prompt_cache_key")) or (found[1] if found else None)
 
 
 def _opening(messages: Sequence[Any]) -> str:

@@ -35,6 +35,7 @@ Notify = Annotated[str, ReadBy(provider_fields.read_notify)]
 OnFailure = Annotated[str, ReadBy(one_of("allow", "refuse"))]
 Address = Annotated[str, ReadBy(provider_fields.read_address)]
 Credential = Annotated[str, ReadBy(provider_fields.read_credential)]
+Credentials = Annotated[tuple[str, ...], ReadBy(provider_fields.read_credentials)]
 WeekdayAndHour = Annotated[tuple[str, int], ReadBy(fields.read_weekday_and_hour)]
 ProviderId = Annotated[str, ReadBy(provider_fields.read_provider_id)]
 
@@ -149,7 +150,7 @@ class ProviderRecord(Record):
 
     dialect: Annotated[str, ReadBy(one_of(*DIALECTS))] | None = None
     base_url: Address | None = None
-    credential: Credential | None = None
+    credential: Credentials | None = None  # several are accounts, of which each has its cache and its limits
     auth: Annotated[str, ReadBy(one_of(*provider_fields.AUTH))] | None = None
     unlisted: Annotated[str, ReadBy(one_of("pass", "refuse"))] | None = None
     headers: Annotated[Mapping[str, str], ReadBy(provider_fields.read_headers)] | None = None

@@ -30,6 +30,8 @@ _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 # signature, or not at all.
 AUTH = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "none")
 
+MAX_CREDENTIALS = 10  # of one provider
+
 # How the names of the gateway's own credentials begin.
 _RESERVED = ("AWS_", "SLUICE_", "LAMBDA_")
 
@@ -92,12 +94,24 @@ def is_credential_name(name: str) -> bool:
 
 
 def read_credential(value: Any) -> str:
-    if not is_credential_name(read_text(value)):
+    if not isinstance(value, str) or not is_credential_name(value):
         # Not quoted: the value may be the secret itself.
         raise invalid(
             "must be the name of a credential, such as MISTRAL_API_KEY, and not one of the gateway's own"
         )
-    return str(value)
+    return value
+
+
+def read_credentials(value: Any) -> tuple[str, ...]:
+    """Read the names of a provider's credentials: one, or a list or set of them. No error quotes a value."""
+    members = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
+    if not isinstance(members, list | tuple):
+        return (read_credential(members),)
+    names = (read_at(f"[{index}]", read_credential, each) for index, each in enumerate(members))
+    distinct = tuple(dict.fromkeys(names))
+    if not 0 < len(distinct) <= MAX_CREDENTIALS:
+        raise invalid(f"must have from 1 to {MAX_CREDENTIALS} names")
+    return distinct
 
 
 def read_address(value: Any) -> str:

@@ -88,7 +88,9 @@ def assume_all_available(ruleset: RuleSet) -> tuple[Catalog, LiveState]:
     catalog = load_catalog().with_records(models, dialects)
     available = catalog.providers - OFF_BY_DEFAULT | ids | {record.provider for record in models}
     return catalog, LiveState(
-        available=available, unavailable=dict.fromkeys(OFF_BY_DEFAULT, "needs a provider record")
+        available=available,
+        unavailable=dict.fromkeys(OFF_BY_DEFAULT, "needs a provider record"),
+        accounts={each.id: each.credential for each in providers if each.credential and each.credential[1:]},
     )
 
 

@@ -27,8 +27,8 @@ class CachingProviders(Upstream):
     def _reply(self, request: Request) -> Reply:
         account = request.path.split("/")[1], (request.header("authorization") or "").removeprefix("Bearer ")
         if status := self.down.get(account):
-            return whole(status=status)
-        messages = request.json["messages"]
+            return whole({"error": {"message": f"Bearer {account[1]} is refused."}}, status=status)
+        messages = request.json.get("messages", [])
         known = self.cached.setdefault(account, set())
         earlier = json.dumps(messages[:-2])  # the request of the turn before
         (self.hits if earlier in known else self.misses)[account] += 1

@@ -109,9 +109,10 @@ def input_tokens(attempt: OperationAttempt) -> int:
 def answer_of(
     attempt: OperationAttempt, response: UpstreamResponse, media_type: str = "application/json"
 ) -> Answer:
+    candidate = attempt.candidate
     return Answer(
-        candidate=attempt.candidate,
-        attempts=[AttemptRecord(attempt.candidate.id, "ok", response.status, response.ms)],
+        candidate=candidate,
+        attempts=[AttemptRecord(candidate.id, "ok", response.status, response.ms, account=candidate.account)],
         waited=response.waited,
         media_type=media_type,
     )

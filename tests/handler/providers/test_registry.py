@@ -13,7 +13,7 @@ import pytest
 
 import rules
 from handler.providers.provider import Provider, Quirks
-from handler.providers.registry import TRANSLATORS, available_providers, provider_rows
+from handler.providers.registry import TRANSLATORS, available_providers, provider_rows, usable_accounts
 from handler.providers.rows import builtin, vendors
 from handler.providers.rows.builtin import PROVIDERS
 from handler.settings import Settings
@@ -349,6 +349,59 @@ def test_a_record_cannot_send_a_credential_to_another_host() -> None:
         names, why = availability(table, OPENAI_API_KEY="x")
         assert name not in names
         assert why[name] == "credential OPENAI_API_KEY may only be sent to api.openai.com, *.api.openai.com"
+
+
+ACCOUNTS = {
+    "acme": Provider(
+        name="acme", base_url="https://acme.example", credential="A_KEY", accounts=("A_KEY", "B_KEY")
+    )
+}
+
+
+def test_a_record_may_name_several_credentials() -> None:
+    given = record("acme", base_url="https://acme.example", credential=["A_KEY", "B_KEY"])
+    row = provider_rows([given])["acme"]
+    assert (row.credential, row.accounts) == ("A_KEY", ("A_KEY", "B_KEY"))
+    one = provider_rows([record("openai", credential=["A_KEY"])])["openai"]
+    assert (one.credential, one.accounts) == ("A_KEY", ())
+    assert provider_rows([record("bedrock", credential=["A_KEY", "B_KEY"])])["bedrock"].auth == "bearer"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "usable", "reasons"),
+    [
+        pytest.param({"A_KEY": "a", "B_KEY": "b"}, ("A_KEY", "B_KEY"), {}, id="all"),
+        pytest.param({"B_KEY": "b"}, ("B_KEY",), {"acme A_KEY": "no credential A_KEY"}, id="one of them"),
+        pytest.param({}, (), {"acme": "no credential A_KEY; no credential B_KEY"}, id="none"),
+    ],
+)
+def test_a_provider_is_available_with_one_of_its_credentials(
+    credentials: dict[str, str], usable: tuple[str, ...], reasons: dict[str, str]
+) -> None:
+    names, why = availability(ACCOUNTS, **credentials)
+    assert names == (frozenset({"acme"}) if usable else frozenset())
+    assert why == reasons
+    assert usable_accounts(ACCOUNTS, Credentials(credentials)) == {"acme": usable}
+
+
+def test_each_of_several_credentials_is_bound_to_its_hosts() -> None:
+    table = provider_rows(
+        [record("acme", base_url="https://evil.example", credential=["OPENAI_API_KEY", "ACME_API_KEY"])]
+    )
+    credentials = {"OPENAI_API_KEY": "x", "ACME_API_KEY": "y"}
+    names, why = availability({"acme": table["acme"]}, **credentials)
+    assert names == {"acme"}
+    assert why["acme OPENAI_API_KEY"].startswith(
+        "credential OPENAI_API_KEY may only be sent to api.openai.com"
+    )
+    assert usable_accounts(table, Credentials(credentials)) == {"acme": ("ACME_API_KEY",)}
+
+
+def test_a_provider_without_authentication_has_no_accounts() -> None:
+    table = provider_rows(
+        [record("acme", base_url="https://a.example", credential=["A_KEY", "B_KEY"], auth="none")]
+    )
+    assert usable_accounts(table, Credentials({"A_KEY": "a"})) == {}
 
 
 def test_the_documentation_has_every_row() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handler.errors import ACTIONS, Unsupported, UpstreamError
+from handler.errors import ACTIONS, LimitReached, NotSent, Unsupported, UpstreamError
 from handler.relay.failover import Failover, Step
 from rules import Candidate
 from tests.handler.relay.failures import make_failure
@@ -37,6 +37,55 @@ def play(
         error = failures[min(len(steps), len(failures)) - 1]
         step = failover.after(step.candidate, error, now=now, deadline=deadline)
     return steps
+
+
+A1, A2, A3 = (Candidate(A.model, account=f"A{number}_KEY") for number in (1, 2, 3))
+
+
+def tried(*candidates: Candidate, failures: list[UpstreamError]) -> list[str]:
+    """The keys of the candidates in the order of their attempts, without retries and waits."""
+    failover = Failover(candidates, retries=0, retry_after_max=3.0, jitter=lambda: 0.5)
+    keys, step = list[str](), failover.first()
+    while step is not None and step.delay == 0:
+        keys.append(step.candidate.key)
+        error = failures[min(len(keys), len(failures)) - 1]
+        step = failover.after(step.candidate, error, now=0.0, deadline=FOREVER)
+    return keys
+
+
+ALL_ACCOUNTS = ["one/a A1_KEY", "one/a A2_KEY", "one/a A3_KEY", "one/b"]
+
+
+@pytest.mark.parametrize("failure_class", ["auth", "permission", "not_found", "quota", "rate_limit"])
+def test_a_failure_of_an_account_goes_to_the_next_account(failure_class: str) -> None:
+    assert tried(A1, A2, A3, B, failures=[make_failure(failure_class)]) == ALL_ACCOUNTS
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *map(make_failure, ("server", "overloaded", "network", "timeout_first_token", "protocol")),
+        Unsupported("No.", failure_class="invalid_request"),
+        LimitReached("No.", status=429, type="rate_limit_error", code="rate_limit_exceeded"),
+    ],
+    ids=lambda error: type(error).__name__ if isinstance(error, NotSent) else error.failure_class,
+)
+def test_a_failure_that_all_accounts_share_goes_to_the_next_model(error: UpstreamError) -> None:
+    assert tried(A1, A2, A3, B, failures=[error]) == ["one/a A1_KEY", "one/b"]
+    assert tried(A1, A2, B, A3, failures=[make_failure("auth"), error]) == [
+        "one/a A1_KEY",
+        "one/a A2_KEY",
+        "one/b",
+    ]
+
+
+def test_a_mistake_of_the_caller_goes_to_no_other_account() -> None:
+    assert tried(A1, A2, failures=[make_failure("invalid_request")]) == ["one/a A1_KEY"]
+
+
+def test_each_account_has_its_own_rate_limit() -> None:
+    failures = [make_failure("rate_limit", 9), make_failure("rate_limit", 4), make_failure("server")]
+    assert play(A1, A2, failures=failures, retries=0) == [("a", 0), ("a", 0), ("a", 4), ("a", 5)]
 
 
 SERVER, RATE_LIMITED, SILENT = (

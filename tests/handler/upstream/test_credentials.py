@@ -156,6 +156,16 @@ async def test_nothing_is_read_when_nothing_is_needed(own: Settings, rows: Mappi
     assert credentials.get("Q_API_KEY") is None
 
 
+async def test_all_credentials_of_a_row_are_needed() -> None:
+    row = Provider(
+        name="p", base_url="https://p", credential="P_API_KEY", accounts=("P_API_KEY", "Q_API_KEY")
+    )
+    own = settings(P_API_KEY="here")
+    credentials = create(Parameters({"Q_API_KEY": "there"}), own)
+    await read(credentials, own, {"p": row})
+    assert (credentials.get("P_API_KEY"), credentials.get("Q_API_KEY")) == ("here", "there")
+
+
 async def test_the_credential_of_a_row_that_a_setting_turns_on_is_read() -> None:
     rows = {"p": Provider(name="p", base_url="https://p", credential="P_API_KEY", enabled=False)}
     credentials, own = create(Parameters({"P_API_KEY": "x"})), settings(providers="p")

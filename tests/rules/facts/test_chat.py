@@ -221,6 +221,12 @@ def test_the_session_is_named_by_the_header_or_the_body(
     assert facts.agent == (session if header else None)
 
 
+def test_the_session_may_be_named_by_the_body_before_its_translation() -> None:
+    native = {"metadata": {"user_id": "user_0a_account__session_3f"}}
+    assert facts_of_request({"user": "0a"}, native=native).session == "3f"
+    assert facts_of_request({"prompt_cache_key": "k"}, native=native).session == "k"
+
+
 QUESTION = {"role": "user", "content": "Hello"}
 
 

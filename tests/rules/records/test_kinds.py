@@ -193,7 +193,17 @@ def test_kinds_that_are_not_served_yet_are_not_active() -> None:
             id="an address with Azure's version",
         ),
         pytest.param("model", "like", "azure/gpt-5.4", "azure/gpt-5.4", id="a model like another"),
-        pytest.param("provider", "credential", "ACME_2_KEY", "ACME_2_KEY", id="the name of a credential"),
+        pytest.param("provider", "credential", "ACME_2_KEY", ("ACME_2_KEY",), id="the name of a credential"),
+        pytest.param(
+            "provider",
+            "credential",
+            ["B_KEY", "A_KEY", "B_KEY"],
+            ("B_KEY", "A_KEY"),
+            id="several credentials",
+        ),
+        pytest.param(
+            "provider", "credential", {"B_KEY", "A_KEY"}, ("A_KEY", "B_KEY"), id="a set of credentials"
+        ),
         pytest.param(
             "provider", "headers", {"X-Max-Tokens": "5"}, {"x-max-tokens": "5"}, id="a header about tokens"
         ),
@@ -774,8 +784,24 @@ def test_a_mistake_is_named(kind: str, given: dict[str, Any], field: str, proble
     assert problem in error.problem
 
 
-def test_a_secret_typed_for_its_name_is_not_quoted() -> None:
-    assert "sk-12345" not in str(refusal(item("provider", credential="sk-12345")))
+@pytest.mark.parametrize(
+    ("credential", "field", "problem"),
+    [
+        pytest.param("sk-12345", "credential", "the name of", id="alone"),
+        pytest.param(["A_KEY", "sk-12345"], "credential[1]", "the name of", id="in a list"),
+        pytest.param("A_KEY, sk-12345", "credential", "the name of", id="in one text for a list"),
+        pytest.param({"A_KEY": "sk-12345"}, "credential", "the name of", id="in a map"),
+        pytest.param([["sk-12345"]], "credential[0]", "the name of", id="in a list of lists"),
+        pytest.param(["AWS_SECRET_KEY"], "credential[0]", "gateway's own", id="of the gateway"),
+        pytest.param([], "credential", "from 1 to 10", id="none"),
+        pytest.param([f"A{n}_KEY" for n in range(11)], "credential", "from 1 to 10", id="too many"),
+    ],
+)
+def test_a_secret_typed_for_its_name_is_not_quoted(credential: Any, field: str, problem: str) -> None:
+    error = refusal(item("provider", credential=credential))
+    assert error.field == field
+    assert problem in error.problem
+    assert "sk-12345" not in str(error)
 
 
 def test_a_record_cannot_be_changed() -> None:
