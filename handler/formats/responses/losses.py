@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+_MOST, _LONGEST = 32, 64  # names, and characters of a name: they are sent in a header
+
 
 @dataclass(slots=True)
 class Losses:
@@ -19,5 +21,5 @@ class Losses:
 
     def drop(self, name: str) -> None:
         """Note a field that only tunes the answer, and that is left out."""
-        if name not in self.dropped:
-            self.dropped.append(name)
+        if len(self.dropped) < _MOST and (short := name[:_LONGEST]) not in self.dropped:
+            self.dropped.append(short)

@@ -7,38 +7,17 @@ https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from handler.errors import Json
 from handler.formats.opaque_state import encode_state
-from handler.formats.responses.parts import (
-    OpenPart,
-    ReasoningDetails,
-    citations,
-    generated_image,
-    token_logprobs,
-)
+from handler.formats.responses.open_item import SUMMARY, OpenItem, OpenPart
+from handler.formats.responses.parts import ReasoningDetails, citations, generated_image, token_logprobs
 from handler.formats.responses.response import derived_id
 from handler.formats.responses.tools import SEARCH, Tools
 
 _CALL_STATE = ("thought_signature", "extra_content")
-_SUMMARY = "response.reasoning_summary"
-
-
-@dataclass(slots=True)
-class _Item:
-    """An output item that still grows. `body` is its beginning."""
-
-    place: int  # in the output
-    body: Json
-    pieces: list[str] = field(default_factory=list)
-    parts: list[OpenPart] = field(default_factory=list)
-
-    def event(self, type_: str, **members: Any) -> Json:
-        return {"type": type_, "item_id": self.body["id"], "output_index": self.place, **members}
 
 
 class Output:
@@ -48,9 +27,9 @@ class Output:
         self._completion_id = completion_id
         self._tools = tools
         self._items: list[Json] = []  # the whole item if it is done, else its beginning
-        self._open: _Item | None = None  # a reasoning item or a message
-        self._calls: dict[Any, _Item] = {}  # by the index in the chat
-        self._open_calls: list[_Item] = []
+        self._open: OpenItem | None = None  # a reasoning item or a message
+        self._calls: dict[Any, OpenItem] = {}  # by the index in the chat
+        self._open_calls: list[OpenItem] = []
         self._details = ReasoningDetails()
         self._call_states: dict[str, Json] = {}
         self._extra_content: Json = {}
@@ -63,22 +42,9 @@ class Output:
     def add(self, choice: Json) -> Iterator[Json]:
         """Yield the events that a choice of a chunk causes."""
         delta = choice.get("delta") or {}
-        self._details.add(delta.get("reasoning_details"))
-        self._phase = _text(delta, "phase") or self._phase
-        if text := _text(delta, "reasoning_content"):
-            yield from self._add_reasoning(text)
-        if text := _text(delta, "content"):
-            yield from self._add_text("output_text", text, token_logprobs(choice.get("logprobs")))
-        if text := _text(delta, "refusal"):
-            yield from self._add_text("refusal", text, [])
-        for citation in citations(delta.get("annotations")):
-            yield from self._add_citation(citation)
-        for image in delta.get("images") or ():
-            yield from self._add_image(image)
-        for call in delta.get("tool_calls") or ():
-            yield from self._add_call(call)
-        if isinstance(extra := delta.get("extra_content"), dict):
-            self._extra_content |= extra
+        for name, add in _MEMBERS.items():
+            if value := delta.get(name):
+                yield from add(self, value, choice)
 
     def finish(self, status: str) -> Iterator[Json]:
         """Yield the events that end the output. `status`: of the items that are still open."""
@@ -93,44 +59,38 @@ class Output:
         if len(state) > 1:
             yield from self._add_state(state)
 
-    def _begin(self, prefix: str, type_: str, **members: Any) -> tuple[_Item, Json]:
+    def _begin(self, prefix: str, type_: str, **members: Any) -> tuple[OpenItem, Json]:
         """Return a new item, and the event of its beginning."""
         place = len(self._items)
         body = {"id": derived_id(prefix, self._completion_id, place), "type": type_, **members}
-        item = _Item(place, {**body, "status": "in_progress"})
+        item = OpenItem(place, {**body, "status": "in_progress"})
         self._items.append(item.body)
         added = {"type": "response.output_item.added", "output_index": place, "item": item.body}
         return item, added
 
-    def _done(self, item: _Item, **members: Any) -> Json:
+    def _done(self, item: OpenItem, **members: Any) -> Json:
         """Return the event of an item's end, and put the whole item into the output."""
-        whole = {**item.body, **members}
+        item.done, whole = True, {**item.body, **members}
         self._items[item.place] = whole
         return {"type": "response.output_item.done", "output_index": item.place, "item": whole}
 
     def _close(self, status: str = "completed") -> Iterator[Json]:
         """Yield the events that end all open items."""
-        open_item, self._open = self._open, None
-        if open_item is not None:
-            close = _close_message if open_item.body["type"] == "message" else _close_reasoning
-            yield from close(open_item)
-            if open_item.body["type"] == "message":
-                content = [part.body() for part in open_item.parts]
-                phase = {"phase": self._phase} if self._phase else {}
-                yield self._done(open_item, content=content, status=status, **phase)
-            else:
-                yield self._done(open_item, **self._reasoning_members(open_item), status=status)
+        item, self._open = self._open, None
         calls, self._open_calls = self._open_calls, []
-        for call in calls:
-            yield from self._close_call(call, status)
+        for each in (*([item] if item else []), *calls):
+            yield from each.closing()
+            yield self._done(each, **each.members(), **self._state_of(each), status=status)
 
-    def _reasoning_members(self, item: _Item) -> Json:
-        text = "".join(item.pieces)
-        details = self._details.take()
-        return {
-            "summary": [{"type": "summary_text", "text": text}] if text else [],
-            "encrypted_content": encode_state({"reasoning_details": details} if details else {}),
-        }
+    def _state_of(self, item: OpenItem) -> Json:
+        """Return the members of a whole item that are not in its deltas."""
+        match item.body["type"]:
+            case "reasoning":
+                details = self._details.take()
+                return {"encrypted_content": encode_state({"reasoning_details": details} if details else {})}
+            case "message" if self._phase:
+                return {"phase": self._phase}
+        return {}
 
     def _add_state(self, state: Json) -> Iterator[Json]:
         """Yield the events of a reasoning item that has no text."""
@@ -146,24 +106,46 @@ class Output:
             if self._details and type_ != "reasoning":
                 yield from self._add_state({"reasoning_details": self._details.take()})
 
-    def _add_reasoning(self, text: str) -> Iterator[Json]:
+    def _add_details(self, details: Any, _: Json) -> Iterator[Json]:
+        self._details.add(details)
+        return iter(())
+
+    def _set_phase(self, phase: Any, _: Json) -> Iterator[Json]:
+        self._phase = phase if isinstance(phase, str) else self._phase
+        return iter(())
+
+    def _add_extra_content(self, extra: Any, _: Json) -> Iterator[Json]:
+        self._extra_content |= extra if isinstance(extra, dict) else {}
+        return iter(())
+
+    def _add_reasoning(self, text: Any, _: Json) -> Iterator[Json]:
+        if not isinstance(text, str):
+            return
         yield from self._leave("reasoning")
         if self._open is None:
             self._open, added = self._begin("rs", "reasoning", summary=[])
             yield added
             part = {"type": "summary_text", "text": ""}
-            yield self._open.event(f"{_SUMMARY}_part.added", summary_index=0, part=part)
+            yield self._open.event(f"{SUMMARY}_part.added", summary_index=0, part=part)
         self._open.pieces.append(text)
-        yield self._open.event(f"{_SUMMARY}_text.delta", summary_index=0, delta=text)
+        yield self._open.event(f"{SUMMARY}_text.delta", summary_index=0, delta=text)
 
-    def _add_text(self, type_: str, text: str, logprobs: list[Json]) -> Iterator[Json]:
+    def _add_content(self, text: Any, choice: Json) -> Iterator[Json]:
+        return self._add_text("output_text", text, token_logprobs(choice.get("logprobs")))
+
+    def _add_refusal(self, text: Any, _: Json) -> Iterator[Json]:
+        return self._add_text("refusal", text, [])
+
+    def _add_text(self, type_: str, text: Any, logprobs: list[Json]) -> Iterator[Json]:
+        if not isinstance(text, str):
+            return
         yield from self._leave("message")
         if self._open is None:
             self._open, added = self._begin("msg", "message", role="assistant", content=[])
             yield added
         message = self._open
         if not message.parts or message.parts[-1].type != type_:
-            yield from _close_message(message)
+            yield from message.closing_part()
             message.parts.append(OpenPart(type_))
             part = message.parts[-1].empty()
             index = len(message.parts) - 1
@@ -175,6 +157,10 @@ class Output:
         if text:
             index = len(message.parts) - 1
             yield message.event(f"response.{type_}.delta", content_index=index, delta=text, **more)
+
+    def _add_citations(self, annotations: Any, _: Json) -> Iterator[Json]:
+        for citation in citations(annotations):
+            yield from self._add_citation(citation)
 
     def _add_citation(self, citation: Json) -> Iterator[Json]:
         yield from self._add_text("output_text", "", [])
@@ -188,12 +174,18 @@ class Output:
         )
         annotations.append(citation)
 
-    def _add_image(self, image: Any) -> Iterator[Json]:
-        if members := generated_image(image):
-            yield from self._leave("image_generation_call")
-            item, added = self._begin("ig", "image_generation_call", result=None)
-            yield added
-            yield self._done(item, **members, status="completed")
+    def _add_images(self, images: Any, _: Json) -> Iterator[Json]:
+        for members in map(generated_image, images if isinstance(images, list) else ()):
+            if members is not None:
+                yield from self._leave("image_generation_call")
+                item, added = self._begin("ig", "image_generation_call", result=None)
+                yield added
+                yield self._done(item, **members, status="completed")
+
+    def _add_calls(self, calls: Any, _: Json) -> Iterator[Json]:
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict):
+                yield from self._add_call(call)
 
     def _add_call(self, call: Json) -> Iterator[Json]:
         kind = "custom" if "custom" in call or call.get("type") == "custom" else "function"
@@ -210,12 +202,12 @@ class Output:
         text = _text(members, "arguments" if kind == "function" else "input")
         if text:
             item.pieces.append(text)
-            if item not in self._open_calls:  # too late for an event, but in time for the whole response
-                self._items[item.place] |= _call_members(item)
-            elif item.body["type"] != "tool_search_call":
-                yield item.event(f"{_events(item)}.delta", delta=text)
+            if item.done:  # too late for an event, but in time for the whole response
+                self._items[item.place] |= item.members()
+            elif name := item.call_event:
+                yield item.event(f"{name}.delta", delta=text)
 
-    def _begin_call(self, kind: str, id: str, name: str) -> tuple[_Item, Json]:
+    def _begin_call(self, kind: str, id: str, name: str) -> tuple[OpenItem, Json]:
         if self._tools.searches and name == SEARCH and kind == "function":
             return self._begin("tsc", "tool_search_call", call_id=id, execution="client", arguments={})
         namespace, own_name = self._tools.client_name(name)
@@ -224,51 +216,19 @@ class Output:
             return self._begin("ctc", "custom_tool_call", **members, input="")
         return self._begin("fc", "function_call", **members, arguments="")
 
-    def _close_call(self, item: _Item, status: str) -> Iterator[Json]:
-        members = _call_members(item)
-        if item.body["type"] != "tool_search_call":
-            name = {"name": item.body["name"]} if item.body["type"] == "function_call" else {}
-            yield item.event(f"{_events(item)}.done", **name, **members)
-        yield self._done(item, **members, status=status)
 
-
-def _close_reasoning(item: _Item) -> Iterator[Json]:
-    part = {"type": "summary_text", "text": "".join(item.pieces)}
-    yield item.event(f"{_SUMMARY}_text.done", summary_index=0, text=part["text"])
-    yield item.event(f"{_SUMMARY}_part.done", summary_index=0, part=part)
-
-
-def _close_message(item: _Item) -> Iterator[Json]:
-    """Yield the events that end the last part of a message."""
-    if item.parts:
-        part, index = item.parts[-1].body(), len(item.parts) - 1
-        names = ("text", "logprobs") if part["type"] == "output_text" else ("refusal",)
-        members = {name: part[name] for name in names}
-        yield item.event(f"response.{part['type']}.done", content_index=index, **members)
-        yield item.event("response.content_part.done", content_index=index, part=part)
-
-
-def _events(call: _Item) -> str:
-    is_custom = call.body["type"] == "custom_tool_call"
-    return "response.custom_tool_call_input" if is_custom else "response.function_call_arguments"
-
-
-def _call_members(call: _Item) -> Json:
-    text = "".join(call.pieces)
-    match call.body["type"]:
-        case "custom_tool_call":
-            return {"input": text}
-        case "tool_search_call":
-            return {"arguments": _object(text)}
-    return {"arguments": text}
-
-
-def _object(text: str) -> Json:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+# What a member of a delta adds, in the order in which an answer that comes as a whole is read.
+_MEMBERS: Mapping[str, Callable[[Output, Any, Json], Iterator[Json]]] = {
+    "reasoning_details": Output._add_details,
+    "phase": Output._set_phase,
+    "reasoning_content": Output._add_reasoning,
+    "content": Output._add_content,
+    "refusal": Output._add_refusal,
+    "annotations": Output._add_citations,
+    "images": Output._add_images,
+    "tool_calls": Output._add_calls,
+    "extra_content": Output._add_extra_content,
+}
 
 
 def _text(members: Json, name: str) -> str:

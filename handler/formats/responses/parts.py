@@ -1,10 +1,9 @@
-"""Parts of an answer: texts with their annotations and probabilities, images, and details of reasoning."""
+"""Parts of a chat's answer as Responses has them: citations, probabilities, images, details of reasoning."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from handler.errors import Json
@@ -23,26 +22,6 @@ _CITATIONS: dict[str, Json] = {  # the members that OpenAI's clients require, wi
 }
 _DATA_URL = re.compile(r"data:image/([A-Za-z0-9.+-]{1,20});base64,")
 _GROWING = ("text", "summary", "data")  # members of a detail that come in pieces
-
-
-@dataclass(slots=True)
-class OpenPart:
-    """A content part of a message that still grows: `output_text` or `refusal`."""
-
-    type: str
-    pieces: list[str] = field(default_factory=list)
-    annotations: list[Json] = field(default_factory=list)
-    logprobs: list[Json] = field(default_factory=list)
-
-    def body(self) -> Json:
-        text = "".join(self.pieces)
-        if self.type == "refusal":
-            return {"type": "refusal", "refusal": text}
-        lists = {"annotations": self.annotations, "logprobs": self.logprobs}
-        return {"type": "output_text", "text": text, **lists}
-
-    def empty(self) -> Json:
-        return OpenPart(self.type).body()
 
 
 def citations(annotations: Any) -> Iterator[Json]:

@@ -37,8 +37,6 @@ _HANDLED = frozenset(
     }
 )
 _DEFAULTS: Mapping[str, Any] = {"truncation": "disabled"}
-_MAX_DROPPED = 32  # names, since they are sent in a header
-_LONGEST_NAME = 64
 
 
 def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
@@ -48,7 +46,7 @@ def parse(body: bytes, headers: Headers, settings: Settings) -> Chat:
     validate(REQUEST, value)
     losses = Losses()
     chat = to_chat(value, losses)
-    dropped = tuple(losses.dropped[:_MAX_DROPPED])
+    dropped = tuple(losses.dropped)
     native = NativeRequest(dialect=DIALECT, text=text, body=value, only=losses.only, dropped=dropped)
     return chat_of(text, chat, headers, native)
 
@@ -78,7 +76,7 @@ def to_chat(body: Json, losses: Losses) -> Json:
     for name, value in body.items():
         known = name in _SAME or name in _RENAMED or name in _HANDLED
         if not known and value is not None and _DEFAULTS.get(name) != value:
-            losses.drop(name[:_LONGEST_NAME])
+            losses.drop(name)
     return chat
 
 
@@ -92,7 +90,7 @@ def _reasoning(body: Json, losses: Losses) -> Json:
     reasoning = body.get("reasoning") or {}
     for name, value in reasoning.items():
         if name not in ("effort", "summary", "generate_summary") and value is not None:
-            losses.drop(f"reasoning.{name[:_LONGEST_NAME]}")
+            losses.drop(f"reasoning.{name}")
     return {"reasoning_effort": reasoning["effort"]} if reasoning.get("effort") is not None else {}
 
 

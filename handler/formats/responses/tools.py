@@ -127,9 +127,7 @@ def chat_tool_choice(choice: Any, tools: Tools, losses: Losses) -> Any:
         case {"type": "function" | "custom"}:
             return _named(choice, tools)
         case {"type": "allowed_tools", "mode": mode, "tools": list(allowed)}:
-            found = [
-                each for index, one in enumerate(allowed) for each in _allowed(one, index, tools, losses)
-            ]
+            found = _allowed(allowed, tools, losses)
             return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": found}}
         case {"type": kind}:
             losses.require_native("tool_choice.type", _not_ours(kind))
@@ -137,17 +135,24 @@ def chat_tool_choice(choice: Any, tools: Tools, losses: Losses) -> Any:
     return choice
 
 
-def _allowed(choice: Json, index: int, tools: Tools, losses: Losses) -> list[Json]:
-    """Return the tools that one entry of `allowed_tools` allows."""
-    match choice:
-        case {"type": "function" | "custom", "name": str()}:
-            return [_named(choice, tools)]
-        case {"type": "namespace", "name": str(namespace)}:
-            names = [name for name in tools.names.values() if name.namespace == namespace]
-            kinds = {name: tools.by_name[tools.chat_name(*name)]["type"] for name in names}
-            return [_named({"type": kinds[name], **name._asdict()}, tools) for name in names]
-    losses.require_native(f"tool_choice.tools[{index}]", _not_ours(choice.get("type")))
-    return []
+def _allowed(allowed: list[Json], tools: Tools, losses: Losses) -> list[Json]:
+    """Return the allowed tools; a namespace means all of its tools."""
+    members: dict[str | None, list[str]] = {}
+    for chat_name, own in tools.names.items():
+        members.setdefault(own.namespace, []).append(chat_name)
+    found: list[Json] = []
+    for index, choice in enumerate(allowed):
+        match choice:
+            case {"type": "function" | "custom", "name": str()}:
+                found.append(_named(choice, tools))
+            case {"type": "namespace", "name": str(namespace)}:
+                for name in members.pop(namespace, ()):  # once, however often it is named
+                    kind = tools.by_name[name]["type"]
+                    found.append({"type": kind, kind: {"name": name}})
+            case _:
+                problem = _not_ours(choice.get("type"))
+                losses.require_native(f"tool_choice.tools[{index}]", problem)
+    return found
 
 
 def _named(choice: Json, tools: Tools) -> Json:

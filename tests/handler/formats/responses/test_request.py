@@ -438,6 +438,13 @@ def test_a_choice_becomes_a_choice_of_the_chat(case: str) -> None:
     assert only(**fields) is None
 
 
+def test_a_namespace_that_is_allowed_many_times_counts_once() -> None:
+    allowed = [{"type": "namespace", "name": "crm"}] * 1000
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": allowed}
+    found = parse(tools=[NAMESPACE], tool_choice=choice).body["tool_choice"]["allowed_tools"]["tools"]
+    assert len(found) == 2
+
+
 def names_of(*tools: Json) -> list[str]:
     return [tool[tool["type"]]["name"] for tool in parse(tools=list(tools)).body["tools"]]
 
