@@ -371,6 +371,7 @@ CASES: list[Case] = [
         {
             **same({"top_k": 5, "min_p": 0.1, "enable_thinking": True}, "vllm", "qwen", "together", OSS),
             "openai": {"min_p": 0.1, "enable_thinking": True, "dropped": ("top_k",)},
+            "mistral": {"top_k": ABSENT, "min_p": 0.1, "enable_thinking": True, "dropped": ("top_k",)},
             **{
                 name: {"additionalModelRequestFields": added, "dropped": ("min_p", "enable_thinking")}
                 for name, added in (

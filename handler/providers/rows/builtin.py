@@ -32,7 +32,7 @@ _COMPATIBLE = (
         quirks=compatible(
             rename=AS_MAX_TOKENS | {"seed": "random_seed"},  # https://docs.mistral.ai/api/endpoint/chat
             # 422 extra_forbidden: https://github.com/mistralai/platform-docs-public/issues/7
-            drop=_LOGPROBS | OPENAI_ONLY | {"logit_bias", "user"},
+            drop=_LOGPROBS | OPENAI_ONLY | {"logit_bias", "user", "top_k"},
             stream_usage=False,  # it sends usage in any case: https://github.com/posit-dev/chatlas/pull/145
             message_drop=ANSWER_FIELDS | {"name"},
             tool_choice={"required": "any"},  # https://docs.mistral.ai/capabilities/function_calling/
@@ -51,7 +51,7 @@ _COMPATIBLE = (
                 "flex": "flex",
             },  # it calls `default` `on_demand`
             # 400 for each, and for an n other than 1: https://console.groq.com/docs/openai
-            drop=_LOGPROBS | (OPENAI_ONLY - {"service_tier"}) | {"logit_bias"},
+            drop=_LOGPROBS | (OPENAI_ONLY - {"service_tier"}) | {"logit_bias", "top_k"},
             unable=frozenset({"n"}),
             message_drop=ANSWER_FIELDS | {"name"},
             # Other models, web search and code execution cost extra: https://console.groq.com/docs/api-reference
@@ -137,7 +137,7 @@ _COMPATIBLE = (
         credential="CEREBRAS_API_KEY",
         quirks=compatible(
             # 400 for each: https://inference-docs.cerebras.ai/resources/openai
-            drop=_PENALTIES | OPENAI_ONLY | {"logit_bias", "parallel_tool_calls"},
+            drop=_PENALTIES | OPENAI_ONLY | {"logit_bias", "parallel_tool_calls", "top_k"},
             unable=frozenset({"n"}),
             message_drop=ANSWER_FIELDS | {"name"},
             text_content=True,
