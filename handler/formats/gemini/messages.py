@@ -99,15 +99,15 @@ class _History:
 
     def _result(self, response: Json, where: str) -> Json:
         id_ = self._calls.close(response.get("id"), response["name"])
-        content: list[Json] = []
-        if text := _response_text(response.get("response")):
-            content.append({"type": "text", "text": text})
+        text, is_error = _response_text(response.get("response"))
+        content: list[Json] = [{"type": "text", "text": text}] if text else []
         for path, part in items(response.get("parts"), f"{where}.parts"):
             content += [one] if (one := media_part(part, path, self._notes)) else []
         taken = [one for one in content if one["type"] in _IN_RESULTS]
         if len(taken) < len(content):
             self._notes.require(f"{where}.parts", "other models take only images and files in a result")
-        return {"role": "tool", "tool_call_id": id_, "content": _content(taken)}
+        message = {"role": "tool", "tool_call_id": id_, "content": _content(taken)}
+        return message | ({"is_error": True} if is_error else {})
 
     def _note_others(self, where: str, part: Json, known: tuple[str, ...]) -> None:
         """Note the members of a part that the message leaves out."""
@@ -135,12 +135,15 @@ def _call(call: Json, id_: str) -> Json:
     return {"id": id_, "type": "function", "function": function}
 
 
-def _response_text(response: Json | None) -> str:
-    """Return the text of a result. `output` is Gemini's name for what a function returned."""
-    if response is None:
-        return ""
-    output = response.get("output")
-    return output if isinstance(output, str) and len(response) == 1 else dump(response)
+def _response_text(response: Json | None) -> tuple[str, bool]:
+    """Return the text of a result, and True for an error.
+
+    `output` and `error` are Gemini's names for what a function returned and for its failure.
+    """
+    match list((response or {}).items()):
+        case [("output" | "error" as name, str(text))]:
+            return text, name == "error"
+    return "" if response is None else dump(response), False
 
 
 @dataclass(slots=True)

@@ -222,13 +222,18 @@ def test_a_result_without_a_call_has_an_id_of_its_own() -> None:
         pytest.param({"output": "text"}, "text", id="an output that is text"),
         pytest.param({"output": 1}, '{"output":1}', id="another output"),
         pytest.param({"output": "a", "b": 1}, '{"output":"a","b":1}', id="an output among others"),
-        pytest.param({"error": "no"}, '{"error":"no"}', id="an error"),
+        pytest.param({"error": {"code": 1}}, '{"error":{"code":1}}', id="an error that is no text"),
         pytest.param({}, "{}", id="an empty object"),
         pytest.param(None, "", id="nothing"),
     ],
 )
 def test_a_result_is_a_text(response: Json | None, content: str) -> None:
     assert messages(model(call()), user(result(response=response)))[1]["content"] == content
+
+
+def test_an_error_of_a_function_is_marked() -> None:
+    _, message = messages(model(call()), user(result(response={"error": "no"})))
+    assert message == {"role": "tool", "tool_call_id": "call_0", "content": "no", "is_error": True}
 
 
 def test_the_media_of_a_result_are_parts_of_it() -> None:
