@@ -55,7 +55,11 @@ class RequestLog:
     answer: Answer | None = None
     attempts: list[AttemptRecord] = field(default_factory=list)
     reservation: Reservation | None = None  # what the request took from its limits and budgets
-    wasted: list[WastedUsage] = field(default_factory=list)  # the usage of attempts without an answer
+    # The usage of attempts without an answer, and of model calls before the last one.
+    wasted: list[WastedUsage] = field(default_factory=list)
+    settled: int = 0  # how many of `wasted` are counted by limits and budgets already
+    model_calls: int = 0  # of a request whose tools Sluice runs, and the calls of these tools
+    tool_calls: int = 0
     stream: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     cache: str | None = None  # hit | miss; None: the cache was not looked into
@@ -207,6 +211,8 @@ def _result_fields(entry: RequestLog) -> Json:
         "dropped": list(entry.result.dropped) if entry.result else [],
         "schema": entry.result.schema if entry.result else None,
         "cache": entry.cache,
+        "model_calls": entry.model_calls or None,
+        "tool_calls": entry.tool_calls or None,
         "usage": _tokens(usage) if usage else None,
         "cost": None if costs is None else dollars(sum(costs.values())),
         "costs": None if costs is None else details(costs),

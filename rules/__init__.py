@@ -23,6 +23,7 @@ from rules.records.kinds import (
     BudgetRecord,
     LimitRecord,
     LogRecord,
+    McpRecord,
     ModelRecord,
 )
 from rules.records.log_fields import DETECTORS, RETENTION
@@ -30,6 +31,7 @@ from rules.records.patterns import compile_pattern
 from rules.records.provider_fields import QUIRKS, is_credential_name
 from rules.records.reading import read_record
 from rules.ruleset import RuleSet
+from rules.tool_servers import server_by_address, server_by_id
 
 __all__ = [
     "BYTES_PER_TOKEN",
@@ -58,6 +60,7 @@ __all__ = [
     "LimitRecord",
     "LiveState",
     "LogRecord",
+    "McpRecord",
     "Model",
     "ModelRecord",
     "Price",
@@ -81,4 +84,6 @@ __all__ = [
     "read_record",
     "read_switch",
     "reserve_cost",
+    "server_by_address",
+    "server_by_id",
 ]

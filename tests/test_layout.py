@@ -22,6 +22,9 @@ ONLY_IN = {
     "pydantic": ("rules.",),
     "httpx": ("handler.upstream.client", "handler.upstream.pool"),
     "h11": ("handler.upstream.connection",),
+    "mcp": ("handler.mcp.session",),
+    "mcp_types": ("handler.mcp.session",),
+    "httpx2": ("handler.mcp.session", "handler.mcp.transport"),
     "jsonschema_rs": ("handler.structured.schema",),
     "botocore": ("handler.store.dynamodb", "handler.upstream.signing", "handler.wire.eventstream"),
     "starlette": ("handler.app", "handler.endpoints."),
@@ -42,6 +45,7 @@ ROOMS = """
     handler.main
     handler.app
     handler.endpoints
+    handler.mcp
     handler.gateway
     handler.relay
     handler.log handler.structured

@@ -23,6 +23,9 @@ async def encoded(answer: Answer, encoder: StreamEncoder) -> AsyncGenerator[byte
                 passed_on = bool(answer.failure and data)
                 if data:
                     yield encoder.relay(data)
+            elif data.startswith(b":"):  # a comment
+                if encoder.keep_alive:
+                    yield encoder.keep_alive
             elif events := b"".join(_encode(event.data, answer, encoder) for event in decoder.feed(data)):
                 yield events
     if answer.native and answer.failure is not None and not passed_on:

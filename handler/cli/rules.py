@@ -67,9 +67,7 @@ def list_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 
 def _state(record: Record) -> str:
-    if not record.enabled:
-        return "disabled"
-    return "on" if record.active else "not active"
+    return "on" if record.enabled else "disabled"
 
 
 def _scope(record: Record) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Coroutine
+from typing import Any
 
 from starlette.requests import Request
 
@@ -30,19 +32,29 @@ async def answer_request(
     admitted = await decide_on(gateway, key, body, entry, format)
     start_recording(gateway, admitted, entry)
     admitted.raise_if_refused()
-    call = call_of(gateway, admitted, deadline_of(request.scope, gateway.clock()))
+    answering = _answering(gateway, admitted, deadline_of(request.scope, gateway.clock()), entry)
     if admitted.chat.stream:
         return StreamingAnswer(
-            complete(gateway, admitted, call, entry),
+            answering,
             lambda answer: decision_headers(entry) if answer else {},  # it may change until then
             entry.set_failure,
             format.encoder(admitted.chat) if format else None,
         )
-    answer = await cancel_on_disconnect(complete(gateway, admitted, call, entry), request.receive)
+    answer = await cancel_on_disconnect(answering, request.receive)
     headers = decision_headers(entry)
     if (cost := answer.cost) is not None:
         headers["x-sluice-cost"] = f"{dollars(cost):.9f}".rstrip("0").rstrip(".")
     return Response(_body(answer, admitted), headers=headers)
+
+
+def _answering(
+    gateway: Gateway, admitted: AdmittedRequest, deadline: float, entry: RequestLog
+) -> Coroutine[Any, Any, Answer]:
+    if admitted.servers:
+        from handler.mcp.tool_loop import complete_with_tools  # few requests need it: not at a cold start
+
+        return complete_with_tools(gateway, admitted, deadline, entry)
+    return complete(gateway, admitted, call_of(gateway, admitted, deadline), entry)
 
 
 def _body(answer: Answer, admitted: AdmittedRequest) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from handler.access.keys import Key
@@ -15,6 +16,7 @@ from handler.formats.operations.operation import OperationRequest
 from handler.formats.options import Headers, header_facts
 from handler.gateway.lifecycle import Gateway
 from handler.gateway.policy import Policy
+from handler.gateway.tool_servers import ToolServer, tool_servers
 from handler.log import RequestLog
 from handler.providers.quirks.refused_fields import refused_field
 from rules import Decision, Facts, Refusal, decide, facts_of_request
@@ -29,7 +31,10 @@ REFUSAL_ERRORS: Mapping[str, type[GatewayError]] = {
 
 
 class AdmittedRequest(NamedTuple):
-    """One chat request, and what was decided about it."""
+    """One chat request, and what was decided about it.
+
+    `edit`: a further change of the chat's prepared body, for a request whose tools Sluice runs.
+    """
 
     chat: Chat
     format: ClientFormat | None  # of the client; None: chat
@@ -38,9 +43,15 @@ class AdmittedRequest(NamedTuple):
     decision: Decision
     headers: Headers
     operation: OperationRequest | None = None  # of a request that is no chat
+    servers: tuple[ToolServer, ...] = ()  # whose tools Sluice runs
+    edit: Callable[[Json], Json] | None = None
 
     def explanation(self) -> Json:
         """The decision as this key may see it: without `manage`, only records whose scope covers it."""
+        servers = {"servers": [server.explain() for server in self.servers]} if self.servers else {}
+        return self._explained_decision() | servers
+
+    def _explained_decision(self) -> Json:
         if "manage" in self.key.scopes:
             return self.decision.explain()
         covering = (
@@ -73,21 +84,26 @@ async def decide_on(
 
     format: of the client; None: chat.
     """
-    chat = (format.parse if format else parse)(body, entry.headers, gateway.settings)
+    read = partial(format.parse if format else parse, headers=entry.headers, settings=gateway.settings)
+    chat = read(body)
     policy = await gateway.policies.current()
-    facts = facts_of(
-        chat,
+    facts_about = partial(
+        facts_of,
         key=key,
         headers=entry.headers,
         now=gateway.now(),
         random=gateway.random(),
         dialect=format.name if format else "openai",
     )
+    facts = facts_about(chat)
+    chat, servers = tool_servers(chat, facts, policy.ruleset, read)
+    if servers:
+        facts = facts_about(chat)
     cooling = gateway.cooldown.cooling()
     live = replace(policy.live, cooling=cooling) if cooling else policy.live
     decision = decide(facts, policy.ruleset, policy.catalog, live)
     entry.stream, entry.tags, entry.decision = chat.stream, chat.tags, decision
-    return AdmittedRequest(chat, format, key, policy, decision, entry.headers)
+    return AdmittedRequest(chat, format, key, policy, decision, entry.headers, servers=servers)
 
 
 def redecide(gateway: Gateway, admitted: AdmittedRequest, spent: frozenset[str]) -> AdmittedRequest:

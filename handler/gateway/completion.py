@@ -32,11 +32,15 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
     is_chat = operation is None or operation.operation.has_chat_parameters
     body = prepare_body(chat, decision.effects if is_chat else OTHER_EFFECTS)
     contract = None
+    if admitted.edit is not None:
+        body = admitted.edit(body)
     if operation is None and body.get("response_format") is not None:
         from handler.structured.modes import output_contract  # few requests need it: not at a cold start
 
         contract = output_contract(body, ours=chat.body.get("output_schema") is not None)
-    own = native_body(admitted.format, chat, body) if admitted.format and chat.native else None
+    own = None
+    if admitted.format and chat.native and not admitted.servers:
+        own = native_body(admitted.format, chat, body)
     if decision.candidates:
         gateway.cooldown.probe(decision.candidates[0].key, decision)
     return Call(
@@ -83,6 +87,13 @@ async def _ask(gateway: Gateway, admitted: AdmittedRequest, call: Call, entry: R
     return answer
 
 
+def settle_step(gateway: Gateway, entry: RequestLog) -> None:
+    """Count what one of several model calls of a request used, so that the next one is counted by itself."""
+    _settle(gateway, entry)
+    entry.wasted += entry.spent[len(entry.wasted) :]
+    entry.settled, entry.answer, entry.reservation = len(entry.wasted), None, None
+
+
 def start_recording(gateway: Gateway, admitted: AdmittedRequest, entry: RequestLog) -> None:
     """Record the content of a request if a `log` record applies and the client has not forbidden it."""
     ruleset, chat = admitted.policy.ruleset, admitted.chat
@@ -112,10 +123,14 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     gateway.log(_with_metrics(gateway, line, counted[0] if counted else None))
     if entry.recording is not None:
         gateway.content_log.start_write(entry.recording, line, entry.tags)
+    _settle(gateway, entry)
+
+
+def _settle(gateway: Gateway, entry: RequestLog) -> None:
     if entry.reservation is not None:
         from handler.gateway.limits import uses_of
 
-        gateway.ledger.close(entry.reservation, uses_of(entry.spent))
+        gateway.ledger.close(entry.reservation, uses_of(entry.spent[entry.settled :]))
 
 
 def _with_metrics(gateway: Gateway, line: Json, row: UsageRow | None) -> Json:

@@ -84,7 +84,7 @@ async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, e
 
     async def cover(candidates: Sequence[Candidate], wasted: Sequence[WastedUsage]) -> None:
         try:
-            await ledger.cover(reservation, candidates, uses_of(wasted))
+            await ledger.cover(reservation, candidates, uses_of(wasted[entry.settled :]))
         except (Refused, Unavailable) as error:
             refusal = error if isinstance(error, Unavailable) else refusal_error(error, gateway.now())
             raise LimitReached(

@@ -12,7 +12,7 @@ from handler.providers.registry import available_providers, provider_rows, usabl
 from handler.settings import Settings
 from handler.store.snapshot import Snapshot
 from handler.upstream.credentials import Credentials
-from rules import Catalog, LiveState, ModelRecord, RuleSet, load_catalog
+from rules import Catalog, LiveState, McpRecord, ModelRecord, RuleSet, load_catalog
 
 SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first token
 
@@ -59,7 +59,9 @@ class Policies:
             catalog = load_catalog().with_records(models, {name: row.dialect for name, row in table.items()})
         else:
             table, catalog = last.rows, last.catalog
-        await self.credentials.refresh(table, self.settings)
+        servers = (record for record in view.ruleset.enabled("mcp") if isinstance(record, McpRecord))
+        of_servers = [record.credential for record in servers if record.credential]
+        await self.credentials.refresh(table, self.settings, of_servers)
         version = self.credentials.version
         if last is None or (last.catalog, last.credentials_version, last.live.stale) != (
             catalog,

@@ -16,10 +16,18 @@ from handler.providers.rows.builtin import PROVIDERS
 
 def credential_allowed(row: Provider) -> bool:
     """True if the row's credential, or its signature, may be sent to its base_url."""
-    hosts = allowed_hosts(row)
+    return _is_allowed(allowed_hosts(row), row.base_url or "")
+
+
+def may_be_sent(credential: str, url: str) -> bool:
+    """True if a credential may be sent to an address, which is no provider's."""
+    return _is_allowed(_HOSTS.get(credential), url)
+
+
+def _is_allowed(hosts: tuple[str, ...] | None, url: str) -> bool:
     if hosts is None:
         return True
-    scheme, host, port = origin(row.base_url or "")
+    scheme, host, port = origin(url)
     return scheme == "https" and port in (None, 443) and any(_matches(host, pattern) for pattern in hosts)
 
 

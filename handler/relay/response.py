@@ -43,7 +43,7 @@ async def send_and_read(attempt: Attempt, client: Client) -> Answer:
 
     response = None
     try:
-        response = await client.post(attempt.request, attempt.limits, attempt.stopwatch, on_sent)
+        response = await client.send(attempt.request, attempt.limits, attempt.stopwatch, on_sent)
         return await closing_on_failure(attempt, response, _read(attempt, response, stream))
     except BaseException as error:
         if stream is not None and stream.content:

@@ -121,7 +121,7 @@ class _Subcall:
         if self.response is None:
             try:
                 attempt = self.attempt
-                self.response = await self.client.post(
+                self.response = await self.client.send(
                     attempt.request, attempt.limits, attempt.stopwatch, self.stream.note_posted
                 )
                 await check_response(attempt, self.response)

@@ -114,7 +114,7 @@ def closed(failure_class: str, error: UpstreamError | None = None, *, silent: fl
 
 
 class Client:
-    """POSTs requests. There is one per process. It keeps connections, but no state of a call."""
+    """Sends requests. There is one per process. It keeps connections, but no state of a call."""
 
     def __init__(
         self, transport: httpx.AsyncBaseTransport, *, private_ok: bool, sign: Sign = refuse_to_sign
@@ -123,7 +123,7 @@ class Client:
         self._transport = transport
         self._sign = sign
 
-    async def post(
+    async def send(
         self,
         request: UpstreamRequest,
         limits: Limits,
@@ -157,8 +157,8 @@ class Client:
         # Complete as it is: httpx adds nothing to a request whose body is a stream.
         headers = [(b"host", url.netloc), *request.headers, (b"content-length", length)]
         stream = httpx.ByteStream(request.body)
-        post = httpx.Request("POST", url, headers=headers, stream=stream, extensions=extensions)
-        return await self._transport.handle_async_request(post)
+        sent = httpx.Request(request.method, url, headers=headers, stream=stream, extensions=extensions)
+        return await self._transport.handle_async_request(sent)
 
 
 @lru_cache(maxsize=256)

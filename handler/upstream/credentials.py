@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from handler.providers.provider import Provider
@@ -89,10 +89,15 @@ class Credentials:
         """List why the last read failed, for /health."""
         return [] if self.problem is None else [{"what": NOT_READ, "problem": self.problem}]
 
-    async def refresh(self, rows: Mapping[str, Provider], settings: Settings) -> None:
-        """Start a read if one is due and the rows need it. Waits only for the first, PATIENCE seconds."""
+    async def refresh(
+        self, rows: Mapping[str, Provider], settings: Settings, others: Iterable[str] = ()
+    ) -> None:
+        """Start a read if one is due and the rows need it. Waits only for the first, PATIENCE seconds.
+
+        others: the names of credentials that are needed besides those of the rows.
+        """
         if not self._path or all(
-            _header_value(self._environment.get(name)) for name in _needed_by(rows, settings)
+            _header_value(self._environment.get(name)) for name in (*_needed_by(rows, settings), *others)
         ):
             return
         if self._is_due() and not self._tasks:

@@ -53,7 +53,7 @@ class Notifier:
         began = self._clock()
         end = (began + TOTAL, "timeout_total")
         limits = Limits(began=began, connect=CONNECT, first=end, idle=TOTAL, total=end)
-        response = await self._client.post(request, limits, Stopwatch(self._clock))
+        response = await self._client.send(request, limits, Stopwatch(self._clock))
         await response.aclose()
         if response.status >= 300:
             raise UpstreamError(f"It answered {response.status}.", failure_class="server")

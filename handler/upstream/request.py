@@ -1,4 +1,4 @@
-"""Builds one POST to a provider: its address, headers and body. Nothing else from the client is sent."""
+"""Builds one request to a provider: its address, headers and body. Nothing else from the client is sent."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ _STREAM_TYPES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRequest:
-    """One POST. Its repr shows neither headers nor body, because it holds the credential."""
+    """One request. Its repr shows neither headers nor body, because it holds the credential."""
 
     url: str
     headers: list[tuple[bytes, bytes]] = field(repr=False)
     body: bytes = field(repr=False)
     dropped: tuple[str, ...]  # parameters that the provider does not take
     secrets: tuple[str, ...] = field(repr=False)  # the credential, or what a signature is made of
+    method: str = "POST"
 
     def redact_credential(self, error: UpstreamError) -> None:
         """Remove the credentials from an error that quotes the provider."""

@@ -40,7 +40,6 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    active: ClassVar[bool] = True  # False: read and explained, but not served yet
     scoped: ClassVar[bool] = True  # False: applies to every request, and takes no `scope` or `when`
 
     kind: Text

@@ -217,9 +217,7 @@ class CacheRecord(Record):
 
 
 class McpRecord(Record):
-    """Looked up by id, and available within its scope."""
-
-    active = False
+    """A server of tools, looked up by id or url, and available within its scope. `tools`: patterns."""
 
     url: Address
     credential: Credential | None = None

@@ -51,7 +51,7 @@ def check_ruleset(ruleset: RuleSet, known: KnownKeys | None = None) -> CheckResu
     lines = (
         *(problem.message for problem in ruleset.problems),
         *(f"warning: {warning}" for warning in warnings(ruleset, known)),
-        *(f"note: {line}" for line in (*_note_unchecked(ruleset, known), *_note_inactive(ruleset))),
+        *(f"note: {line}" for line in _note_unchecked(ruleset, known)),
         *map(str, failed),
         f"{sizes}, {tests - bad} of {tests} tests hold",
     )
@@ -71,12 +71,6 @@ def _note_unchecked(ruleset: RuleSet, known: KnownKeys | None) -> Iterator[str]:
     if known is None and any(record.scope.key or record.scope.project for record in ruleset.records):
         where = "`sluice rules check FILE` with --stack NAME or --keys FILE"
         yield f"the keys and projects in scopes were not checked: use {where}"
-
-
-def _note_inactive(ruleset: RuleSet) -> Iterator[str]:
-    for record in ruleset.records:
-        if not record.active:
-            yield f"{record.kind}/{record.id}: not active: this version does not serve the kind yet"
 
 
 def assume_all_available(ruleset: RuleSet) -> tuple[Catalog, LiveState]:

@@ -75,11 +75,6 @@ def write(folder: Path, value: object, name: str = "rules.json") -> str:
             id="a test as another caller",
         ),
         pytest.param(
-            [{"kind": "mcp", "id": "m", "url": "https://tools.example/mcp"}],
-            ["note: mcp/m: not active", "1 record, 0 problems"],
-            id="a kind that is not served yet",
-        ),
-        pytest.param(
             [{"kind": "route", "id": "r", "model": "gpt-5-mni", "fallbacks": ["openai/any"]}],
             ["warning: route/r: `model`: there is no model 'gpt-5-mni', did you mean"],
             id="an unknown name is a warning",

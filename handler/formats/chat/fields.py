@@ -92,6 +92,14 @@ _TOOL = tagged(
             {"custom": shape({"name": function_name, "description": text, "format": an_object}, ["name"])},
             ["custom"],
         ),
+        "mcp": shape(  # handler/formats/tool_servers.py
+            {
+                "ref": name,
+                "allowed_tools": by_type(list=list_of(text), object=an_object),
+                "server_label": text,
+                "server_url": text,
+            }
+        ),
     },
     otherwise=foreign_fields.check_tool,  # a provider's own, such as web search
 )

@@ -1,4 +1,4 @@
-"""Fields, tools and headers that only Opper, OpenPipe or OpenTools know, and what happens to each.
+"""Fields, tools and headers that only Opper or OpenPipe know, and what happens to each.
 
 No provider receives them, since it would refuse them. A field that does not change the answer is removed;
 one that would is refused, with an alternative (docs/api.md).
@@ -37,7 +37,6 @@ BODY: Mapping[str, Check] = {
 # Tools that the service itself would run, by the beginning of their type.
 TOOLS: Mapping[str, str] = {
     "opper:": "tools that Opper runs are not supported; send a tool of type `function` and run it yourself",
-    "mcp": "registry tools are not supported; send a tool of type `function` and run it yourself",
 }
 
 
@@ -45,7 +44,7 @@ def check_tool(value: Any) -> None:
     """Accept a tool of a provider's own type; refuse the tools of these services."""
     type_ = value["type"]
     for prefix, reason in TOOLS.items():
-        if type_.startswith(prefix) and (prefix != "mcp" or "ref" in value):  # with `ref` it is OpenTools'
+        if type_.startswith(prefix):
             raise InvalidValue(reason, path=".type", code=_UNSUPPORTED)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic  # type: ignore[import-not-found]
-import httpx2  # type: ignore[import-not-found]
+import httpx2
 from anthropic.types import (  # type: ignore[import-not-found]
     ErrorResponse,
     Message,

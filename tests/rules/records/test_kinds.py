@@ -86,12 +86,6 @@ def test_records_that_apply_to_everyone_take_no_scope(kind: str, field: str) -> 
     assert "apply to everyone and take no `scope` or `when`" in error.problem
 
 
-def test_kinds_that_are_not_served_yet_are_not_active() -> None:
-    assert {kind for kind, record in KINDS.items() if not record.active} == {
-        "mcp",
-    }
-
-
 @pytest.mark.parametrize(
     ("kind", "field", "given", "expected"),
     [

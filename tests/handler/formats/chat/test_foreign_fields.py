@@ -47,7 +47,6 @@ def test_a_field_that_does_not_change_the_answer_is_removed(fields: dict[str, An
         ),
         pytest.param({"reqPayload": {"messages": MESSAGES}}, "reqPayload", id="OpenPipe's wrapper"),
         pytest.param({"tools": [SEARCH]}, "tools[0].type", id="a tool that Opper runs"),
-        pytest.param({"tools": [{"type": "mcp", "ref": "exa"}]}, "tools[0].type", id="a tool of OpenTools"),
     ],
 )
 def test_a_field_that_would_change_the_answer_is_refused_with_a_reason(

@@ -1,0 +1,243 @@
+"""Requests whose tools Sluice runs: two servers, own tools, streams, money, and who may use which server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.gateways import MANAGE, RunningGateway, model, provider, start_gateway
+from tests.support.tool_servers import Model, ToolServer, Web, calls, says, tool
+
+pytest.importorskip("mcp")
+
+SEARCH = {"kind": "mcp", "id": "search", "url": "https://search.example/mcp", "credential": "SEARCH_TOKEN"}
+FILES = {"kind": "mcp", "id": "files", "url": "https://files.example/mcp", "scope": {"project": "support"}}
+PRICE = {"input": 1000, "output": 2000}  # dollars per million tokens: a call costs 7 * 0.001 + 3 * 0.002
+COST = 0.013
+OWN = {"type": "function", "function": {"name": "ask_user", "parameters": {"type": "object"}}}
+BOTH = [{"type": "mcp", "ref": "search"}, {"type": "mcp", "ref": "files"}]
+
+
+def start(model_: Model, *records: Any, **hosts: Any) -> RunningGateway:
+    servers = {
+        "search.example": ToolServer(tool("find"), tool("drop")),
+        "files.example": ToolServer(tool("read")),
+        **{f"{name}.example": server for name, server in hosts.items()},
+    }
+    web = Web({"up": model_, **servers})
+    up = [provider("http://up/v1"), model("up/m", price=PRICE)]
+    return start_gateway([*up, *(records or (SEARCH, FILES))], upstream=web, SEARCH_TOKEN="search-secret")
+
+
+def web_of(gateway: RunningGateway) -> Any:
+    return gateway.gateway.relay.services.client._transport.hosts  # type: ignore[attr-defined]
+
+
+async def ask(gateway: RunningGateway, **fields: Any) -> Any:
+    response = await gateway.chat(**{"model": "up/m", "tools": BOTH, **fields})
+    await gateway.gateway.aclose()
+    return response
+
+
+async def test_tools_of_two_servers_are_run_and_the_last_answer_is_given() -> None:
+    up = Model(
+        calls(("search__find", {"q": "x"}), ("files__read", {})),
+        calls(("search__find", {})),
+        says("It is x."),
+    )
+    gateway = start(up)
+    response = await ask(gateway)
+    assert response.status == 200, response.body
+    assert response.content == "It is x."
+    assert response.json["usage"]["total_tokens"] == 30, "the usage of three model calls"
+    assert float(response.headers["x-sluice-cost"]) == pytest.approx(3 * COST)
+    assert [each["function"]["name"] for each in up.requests[0]["tools"]] == [
+        *("search__find", "search__drop", "files__read"),
+    ]
+    assert up.requests[1]["messages"][1:] == [
+        {"role": "assistant", "content": None, "tool_calls": up.requests[1]["messages"][1]["tool_calls"]},
+        {"role": "tool", "tool_call_id": "call_0", "content": 'find {"q": "x"}'},
+        {"role": "tool", "tool_call_id": "call_1", "content": "read {}"},
+    ]
+    line = gateway.lines[-1]
+    assert (line["model_calls"], line["tool_calls"], line["usage"]["input"]) == (3, 3, 21)
+    assert line["cost"] == pytest.approx(3 * COST)
+    assert len(line["attempts"]) == 3
+
+
+async def test_a_credential_is_sent_to_its_server_alone_and_appears_nowhere() -> None:
+    up = Model(calls(("search__find", {}), ("files__read", {})), says("Done."))
+    echo = ToolServer(
+        tool("find"), tools_call=lambda _: {"content": [{"type": "text", "text": "search-secret"}]}
+    )
+    gateway = start(up, search=echo)
+    await ask(gateway)
+    assert {each.headers.get("authorization") for each in echo.requests} == {"Bearer search-secret"}
+    assert {each.headers.get("authorization") for each in web_of(gateway)["files.example"].requests} == {None}
+    assert "search-secret" not in json.dumps([up.requests, gateway.lines])
+
+
+async def test_the_callers_own_call_is_handed_back() -> None:
+    up = Model(calls(("search__find", {})), calls(("ask_user", {"text": "sure?"})))
+    response = await ask(start(up), tools=[OWN, *BOTH])
+    message = response.json["choices"][0]["message"]
+    assert [call["function"]["name"] for call in message["tool_calls"]] == ["ask_user"]
+    assert response.json["choices"][0]["finish_reason"] == "tool_calls"
+
+
+async def test_of_an_answer_with_both_kinds_of_calls_only_the_own_are_handed_back_and_none_is_run() -> None:
+    gateway = start(Model(calls(("search__find", {}), ("ask_user", {}), text="One moment.")))
+    response = await ask(gateway, tools=[OWN, *BOTH])
+    message = response.json["choices"][0]["message"]
+    assert [call["function"]["name"] for call in message["tool_calls"]] == ["ask_user"]
+    assert message["content"] == "One moment."
+    assert web_of(gateway)["search.example"].called == []
+
+
+async def test_the_ninth_model_call_has_to_answer() -> None:
+    def answer(body: Any) -> Any:
+        return says("Enough.") if body["tool_choice"] == "none" else calls(("search__find", {}), text="More.")
+
+    up = Model(answer)
+    response = await ask(start(up), tool_choice="required")
+    assert [each["tool_choice"] for each in up.requests] == ["required", *["auto"] * 7, "none"]
+    assert response.json["choices"][0]["finish_reason"] == "stop"
+    assert response.content == "\n\n".join([*["More."] * 8, "Enough."])
+
+
+STREAM = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+async def test_a_stream_shows_the_text_of_every_step_and_no_call_of_a_server() -> None:
+    up = Model(
+        calls(("search__find", {"q": "x"}), text="I look."),
+        calls(("files__read", {}), text="And read."),
+        calls(("ask_user", {"text": "sure?"}), text="Well?"),
+    )
+    gateway = start(up)
+    response = await ask(gateway, tools=[OWN, *BOTH], **STREAM)
+    assert response.content == "I look.\n\nAnd read.\n\nWell?"
+    *chunks, done = response.events
+    assert done == "[DONE]"
+    assert len({(each["id"], each["created"]) for each in chunks}) == 1
+    deltas = [choice for each in chunks for choice in each["choices"]]
+    assert sum("role" in each["delta"] for each in deltas) == 1
+    own = [call for each in deltas for call in each["delta"].get("tool_calls", ())]
+    assert {call["index"] for call in own} == {0}
+    assert "".join(call["function"]["arguments"] for call in own) == '{"text": "sure?"}'
+    assert [each["finish_reason"] for each in deltas if each["finish_reason"]] == ["tool_calls"]
+    assert [each["usage"]["total_tokens"] for each in chunks if each.get("usage")] == [30]
+    assert b": search__find\n\n" in response.body
+    assert gateway.lines[-1]["model_calls"] == 3
+    assert gateway.lines[-1]["cost"] == pytest.approx(3 * COST)
+
+
+@pytest.mark.parametrize("text", [None, "I look."], ids=["silent first step", "a first step with text"])
+async def test_a_stream_folded_is_the_whole_answer(text: str | None) -> None:
+    def answers() -> Model:
+        return Model(calls(("search__find", {}), text=text), says("Done."))
+
+    whole, streamed = await ask(start(answers())), await ask(start(answers()), **STREAM)
+    assert streamed.content == whole.content
+    assert [each["usage"] for each in streamed.events[:-1] if each.get("usage")] == [whole.json["usage"]]
+
+
+async def test_a_stream_that_expects_json_gets_only_the_last_text() -> None:
+    up = Model(calls(("search__find", {}), text="I look."), says('{"a": 1}'))
+    response = await ask(start(up), response_format={"type": "json_object"}, **STREAM)
+    assert response.content == '{"a": 1}'
+
+
+async def test_a_failure_before_the_client_got_anything_has_a_status() -> None:
+    up = Model(calls(("search__find", {})), says("never"))
+    gateway = start(up, search=ToolServer(tool("find"), tools_list=lambda _: {"tools": 7}))
+    response = await ask(gateway, stream=True)
+    assert response.status == 502
+    assert "tool server search" in response.error["message"]
+
+
+# Who may use which server.
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        pytest.param({"tools": [{"type": "mcp", "ref": "other"}]}, "tools[0].ref", id="no such record"),
+        pytest.param(
+            {"tools": [OWN, {"type": "mcp", "ref": "files"}], "key": MANAGE},
+            "tools[1].ref",
+            id="another project's record",
+        ),
+        pytest.param({"tools": [*BOTH, {"type": "mcp", "ref": "search"}]}, "tools[2].ref", id="named twice"),
+        pytest.param({"tools": BOTH, "n": 2}, "n", id="two choices"),
+        pytest.param({"tools": [{"type": "mcp", "ref": 7}]}, "tools[0].ref", id="a ref of a wrong type"),
+        pytest.param(
+            {"tools": [{"type": "mcp", "ref": "search", "allowed_tools": [7]}]},
+            "tools[0].allowed_tools[0]",
+            id="a tool of a wrong type",
+        ),
+        pytest.param(
+            {"tools": [BOTH[0], {"type": "mcp", "server_label": "x", "server_url": "https://x.example"}]},
+            "tools[1]",
+            id="a server of the provider beside ours",
+        ),
+    ],
+)
+async def test_a_server_that_may_not_be_used_is_refused(fields: Any, param: str) -> None:
+    response = await ask(start(Model(says("never"))), **fields)
+    assert (response.status, response.error["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("record", "named", "offered"),
+    [
+        pytest.param({}, {}, ["find", "drop"], id="all"),
+        pytest.param({"tools": ["f*"]}, {}, ["find"], id="those of the record"),
+        pytest.param({"tools": []}, {}, [], id="none"),
+        pytest.param({}, {"allowed_tools": ["drop"]}, ["drop"], id="those of the request"),
+        pytest.param({"tools": ["f*"]}, {"allowed_tools": {"tool_names": ["drop"]}}, [], id="those of both"),
+    ],
+)
+async def test_only_tools_that_record_and_request_allow_are_offered(
+    record: Any, named: Any, offered: list[str]
+) -> None:
+    up = Model(calls(("search__drop", {})), says("Done."))
+    gateway = start(up, {**SEARCH, **record})
+    await ask(gateway, tools=[{"type": "mcp", "ref": "search", **named}])
+    names = [each["function"]["name"] for each in up.requests[0].get("tools", ())]
+    assert names == [f"search__{name}" for name in offered]
+    assert web_of(gateway)["search.example"].called == (["drop"] if "drop" in offered else [])
+
+
+async def test_a_server_named_by_its_address_is_that_of_a_record() -> None:
+    named = {"type": "mcp", "server_label": "x", "server_url": SEARCH["url"], "require_approval": "never"}
+    up = Model(calls(("search__find", {})), says("Done."))
+    response = await ask(start(up), tools=[named])
+    assert response.content == "Done."
+    assert len(up.requests) == 2
+
+
+async def test_an_explanation_lists_the_servers() -> None:
+    gateway = start(Model(says("never")), {**SEARCH, "tools": ["f*"]})
+    body = {"messages": [{"role": "user", "content": "hi"}], "tools": BOTH[:1]}
+    response = await gateway.post("/v1/explain", body)
+    assert response.json["servers"] == [{"id": "search", "tools": ["f*"]}]
+
+
+@pytest.mark.parametrize(
+    ("record", "settings", "status", "message"),
+    [
+        pytest.param({"credential": "OTHER_TOKEN"}, {}, 503, "no credential OTHER_TOKEN", id="no credential"),
+        pytest.param(
+            {"credential": "OPENAI_API_KEY"}, {}, 502, "may not be sent", id="a provider's credential"
+        ),
+    ],
+)
+async def test_a_credential_that_cannot_be_sent(
+    record: Any, settings: Any, status: int, message: str
+) -> None:
+    response = await ask(start(Model(says("never")), {**SEARCH, **record}), tools=BOTH[:1])
+    assert response.status == status
+    assert message in response.error["message"]
