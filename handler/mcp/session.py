@@ -20,6 +20,7 @@ from mcp_types import (
     Implementation,
     PaginatedRequestParams,
 )
+
 from handler import __version__
 from handler.errors import Json
 from handler.mcp.transport import ANSWER, CALL, MAX_BYTES, ServerTransport
