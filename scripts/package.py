@@ -42,6 +42,24 @@ UNUSED = (
     "botocore/data/*/*/examples-1.json*",
     "botocore/data/*/*/waiters-2.json*",
 )
+# The server side of the `mcp` library, and what only that needs. The library's two packages import it when
+# they are imported, so both are emptied; handler/mcp/session.py imports modules below them.
+SERVER_SIDE = (
+    *(
+        "mcp/server",
+        "mcp/cli",
+        "mcp/os",
+        "mcp/client/auth",
+        "mcp/client/client.py",
+        "mcp/client/session_group.py",
+    ),
+    *("click", "uvicorn", "sse_starlette", "python_multipart", "multipart", "jwt", "cryptography", "cffi"),
+    *("_cffi_backend*", "pycparser", "attr", "attrs", "referencing", "rpds", "jsonschema"),
+    *("jsonschema_specifications", "httpcore2", "truststore"),
+)
+# These libraries read their own metadata when they are imported.
+METADATA = ("httpx2-*.dist-info", "opentelemetry_api-*.dist-info")
+EMPTIED = ("mcp/__init__.py", "mcp/client/__init__.py")
 NO_CACHES = (
     "warning: no Python {0} on this machine, so the package has no compiled caches: each cold start will\n"
     "         compile what it imports and take twice as long. Put python{0} on the PATH and build again."
@@ -83,12 +101,16 @@ def copy(package: str, out: Path) -> None:
 
 def prune(out: Path) -> None:
     data = (path for path in (out / "botocore" / "data").iterdir() if path.name not in BOTOCORE_DATA)
-    unused = (path for pattern in UNUSED for path in out.glob(pattern))
-    for path in [*data, *unused]:
+    unused = (path for pattern in (*UNUSED, *SERVER_SIDE) for path in out.glob(pattern))
+    needed = {path for pattern in METADATA for path in out.glob(pattern)}
+    for path in {*data, *unused} - needed:
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    for emptied in map(out.joinpath, EMPTIED):
+        if emptied.exists():
+            emptied.write_text("")
 
 
 def slim(data: Path) -> None:

@@ -113,8 +113,46 @@ def test_the_package_is_small_and_holds_no_tests_and_no_metadata() -> None:
     built = package("aarch64", "3.13")
     assert script().size(built) < MOST
     assert {path.name for path in built.iterdir()} >= {"handler", "rules", "botocore", "jsonschema_rs"}
-    assert not [path for path in built.iterdir() if path.suffix == ".dist-info" or path.name == "tests"]
+    metadata = {path.name.partition("-")[0] for path in built.glob("*.dist-info")}
+    assert metadata == {"httpx2", "opentelemetry_api"}
+    assert not (built / "tests").exists()
     assert (built / "handler" / "bootstrap").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.slow
+def test_the_pruned_mcp_library_still_opens_a_session() -> None:
+    program = """
+import asyncio, json
+import httpx
+from handler.mcp.session import Session
+from handler.mcp.transport import ServerTransport
+from handler.upstream.client import Client, Stopwatch
+def answer(request):
+    message = json.loads(request.content)
+    results = {
+        "initialize": {"protocolVersion": "2025-06-18", "capabilities": {},
+                       "serverInfo": {"name": "x", "version": "1"}},
+        "tools/list": {"tools": [{"name": "find", "inputSchema": {"type": "object"}}]},
+        "tools/call": {"content": [{"type": "text", "text": "found"}]},
+    }
+    if message["method"] not in results:
+        return httpx.Response(404)
+    result = results[message["method"]]
+    return httpx.Response(200, json={"jsonrpc": "2.0", "id": message.get("id"), "result": result})
+async def main():
+    clock = asyncio.get_running_loop().time
+    client = Client(httpx.MockTransport(answer), private_ok=True)
+    transport = ServerTransport(client, credential=None, stopwatch=Stopwatch(clock), deadline=float("inf"))
+    session = Session("http://tools/mcp", transport)
+    print(await session.tools(), await session.call("find", {}))
+    await session.aclose()
+asyncio.run(main())
+"""
+    process = subprocess.run(
+        [bare_python(), "-c", program], cwd=package(), env={}, capture_output=True, text=True, check=False
+    )
+    assert "find" in process.stdout, process.stderr
+    assert "found" in process.stdout, process.stderr
 
 
 @pytest.mark.slow
