@@ -52,7 +52,7 @@ async def _send(attempt: OperationAttempt, request: UpstreamRequest, wasted: lis
 
     try:
         client = attempt.services.client
-        response = await client.post(request, attempt.limits, attempt.stopwatch, on_sent)
+        response = await client.send(request, attempt.limits, attempt.stopwatch, on_sent)
         await check(attempt, response)
         answer = await _read_answer(attempt, request, response)
         return answer

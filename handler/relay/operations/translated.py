@@ -61,7 +61,7 @@ async def _ask(
         body = dump_unicode_bytes("", part.body)
         path = part.path or attempt.request.operation.path
         request = await build(attempt, path, body, "", headers if attempt.row.dialect == "openai" else {})
-        response = await attempt.services.client.post(request, attempt.limits, attempt.stopwatch)
+        response = await attempt.services.client.send(request, attempt.limits, attempt.stopwatch)
         try:
             await check(attempt, response)
             found = parse(await read_whole(response, MAX_ANSWER), response)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2  # type: ignore[import-not-found]
+import httpx2
 import openai  # type: ignore[import-not-found]
 from openai.types.responses import (  # type: ignore[import-not-found]
     Response,
