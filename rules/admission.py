@@ -120,7 +120,8 @@ def required_features(facts: Facts) -> tuple[str, ...]:
         "files": facts.files > 0,
         "json_object": facts.json == "object",
         "json_schema": facts.json == "schema",
-        "reasoning": facts.reasoning not in (None, "none"),
+        # The agents that use other formats ask for it in every request: there it is only a wish.
+        "reasoning": facts.reasoning not in (None, "none") and facts.dialect == "openai",
         "urls": facts.linked_part is not None,
         "custom_tools": facts.custom_tools > 0,
     }

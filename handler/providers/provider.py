@@ -28,6 +28,7 @@ class Quirks:
     allowed_tools: bool = True  # takes `allowed_tools` in tool_choice; False: the other tools are left out
     tool_drop: frozenset[str] = frozenset()  # fields of a tool and its function that it refuses
     text_content: bool = False  # a list of text parts is joined into one text
+    tool_texts: bool = False  # a tool's result may be only text: images and files move to the user's message
     temperature_least: float = 0
     temperature_most: float = 2
     service_tier: Mapping[str, str] = field(default_factory=dict)  # OpenAI's tier -> its own; others: dropped

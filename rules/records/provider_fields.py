@@ -59,6 +59,7 @@ QUIRKS: Mapping[str, str] = {
     "allowed_tools": "flag",
     "tool_drop": "set",
     "text_content": "flag",
+    "tool_texts": "flag",
     "temperature_least": "number",
     "temperature_most": "number",
     "service_tier": "map",

@@ -193,3 +193,12 @@ def test_the_cache_of_the_names_of_unlisted_models_is_bounded() -> None:
     for number in range(4_200):
         decide(Facts(model=f"openai/new-{number}x"), ruleset, CATALOG, live)
     assert len(CATALOG.model_names) <= 4_096
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", "responses", "google"])
+def test_reasoning_is_required_only_of_a_chat(dialect: str) -> None:
+    """Agents that use other formats ask for an effort in every request."""
+    plain = next(each for each in CATALOG.all() if "reasoning" not in each.can)
+    facts = Facts(model=plain.id, reasoning="low", dialect=dialect)
+    decision = decide(facts, RuleSet.read([]), CATALOG, LiveState(available=AVAILABLE))
+    assert (decision.refusal is None) == (dialect != "openai")

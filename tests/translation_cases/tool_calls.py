@@ -271,7 +271,11 @@ CASES: list[Case] = [
                 "contents.2.parts.0.functionResponse.parts": ABSENT,
                 "contents.3.parts.0.inlineData.data": JPEG,
             },
-            "openai": {"messages.2.content.1.type": "image_url"},
+            "openai": {
+                "messages.2.content": [text("seen")],
+                "messages.3.content.0": text("[tool result a]"),
+                "messages.3.content.1.type": "image_url",
+            },
         },
     ),
     *(

@@ -17,7 +17,8 @@ from handler.providers.provider import Quirks
 
 _ALTERNATING = ("user", "assistant")
 _message_quirks = operator.attrgetter(
-    *("alternate", "call_id_length", "drop_empty", "drop_null", "message_drop", "roles", "text_content")
+    *("alternate", "call_id_length", "drop_empty", "drop_null", "message_drop", "roles", "text_content"),
+    "tool_texts",
 )
 
 
@@ -26,6 +27,7 @@ def adapt_messages(messages: list[Any], quirks: Quirks, dropped: list[str]) -> l
     if not any(_message_quirks(quirks)):
         return messages
     after = reuse_unchanged(messages, [_adapt_message(one, quirks, dropped) for one in messages])
+    after = _move_attachments(after) if quirks.tool_texts else after
     return _merge_neighbours(after) if quirks.alternate else after
 
 
@@ -117,6 +119,25 @@ def _valid_call_id(id: str, quirks: Quirks) -> str:
     if not length or (len(id) == length and id.isascii() and id.isalnum()):
         return id
     return sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[: int(length)]
+
+
+def _move_attachments(messages: list[Any]) -> list[Any]:
+    """Move images and files of tools' results to a message of the user, behind the last of the results."""
+    moved, attached = list[Any](), list[Any]()
+    for message in messages:
+        is_result = isinstance(message, dict) and message.get("role") == "tool"
+        if attached and not is_result:
+            moved.append({"role": "user", "content": attached})
+            attached = []
+        content = message.get("content") if is_result else None
+        parts = content if isinstance(content, list) else []
+        if media := [part for part in parts if not _is_text(part)]:
+            attached += [{"type": "text", "text": f"[tool result {message.get('tool_call_id')}]"}, *media]
+            texts = [part for part in parts if _is_text(part)]
+            message = {**message, "content": texts or "(attached)"}
+        moved.append(message)
+    moved += [{"role": "user", "content": attached}] if attached else []
+    return moved if len(moved) != len(messages) else messages
 
 
 def _merge_neighbours(messages: list[Any]) -> list[Any]:

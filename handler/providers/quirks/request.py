@@ -17,12 +17,16 @@ from handler.providers.quirks.parameters import drop, rename
 from handler.providers.unsupported import unsupported
 from rules import Model
 
+_EFFORT = frozenset({"reasoning_effort"})
+
 
 def adapt_request(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
     """Return the body as this provider and model take it, and the fields that were left out or lowered."""
     body = chat if quirks.legacy else functions_to_tools(chat)
     dropped: list[str] = []
     body = apply_parameter_rules({**body, "model": model.name}, model.rules, dropped)
+    if model.can and "reasoning" not in model.can:
+        body = drop(body, _EFFORT, dropped)
     body = drop(rename(body, quirks.rename), quirks.drop, dropped)
     body = _adapt_values(_request_usage(body, quirks), quirks, dropped)
     body = _adapt_tools(_limit_tools(body, quirks), quirks, dropped)

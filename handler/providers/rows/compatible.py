@@ -53,6 +53,7 @@ def compatible(
         tool_drop=tool_drop if "content.cache_control" in accepts else tool_drop | {"cache_control"},
         drop_null=True,  # many refuse null: https://github.com/BerriAI/litellm/issues/25697
         drop_empty=True,
+        tool_texts=True,
         roles=NO_DEVELOPER,
         allowed_tools=False,
         legacy=False,

@@ -28,6 +28,7 @@ VENDORS = (
             message_drop=SIGNATURES | CACHE_MARKS | ERROR_MARK | REASONING,  # 400 for unknown fields
             tool_drop=frozenset({"cache_control"}),
             drop_empty=True,
+            tool_texts=True,  # https://platform.openai.com/docs/api-reference/chat/create
             # Costs more than the catalogue says: https://platform.openai.com/docs/guides/priority-processing
             refuse=frozenset({"service_tier=priority", "service_tier=fast"}),
         ),
@@ -80,6 +81,7 @@ VENDORS = (
             message_drop=SIGNATURES | CACHE_MARKS | ERROR_MARK | REASONING,  # 400 for unknown fields
             tool_drop=frozenset({"cache_control"}),
             drop_empty=True,
+            tool_texts=True,  # https://platform.openai.com/docs/api-reference/chat/create
             # It searches an index of the account's: https://learn.microsoft.com/azure/ai-foundry/openai/references/on-your-data
             refuse=frozenset({"data_sources", "service_tier=priority", "service_tier=fast"}),
         ),

@@ -320,7 +320,9 @@ def test_the_headers_of_a_record_are_added_to_those_of_the_row() -> None:
 
 def test_a_record_can_give_every_quirk() -> None:
     quirks = {
-        **dict.fromkeys(("drop_null", "drop_empty", "text_content", "alternate", "allowed_tools"), True),
+        **dict.fromkeys(
+            ("drop_null", "drop_empty", "text_content", "tool_texts", "alternate", "allowed_tools"), True
+        ),
         **dict.fromkeys(("legacy", "stream_usage", "finish_by_calls", "call_ids"), True),
         **dict.fromkeys(("call_id_length", "temperature_least", "temperature_most"), 1),
         "reasoning_tag": "think",

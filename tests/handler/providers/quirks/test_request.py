@@ -67,6 +67,14 @@ def user(content: Any) -> Json:
     return {"role": "user", "content": content}
 
 
+def result(id: str, content: Any) -> Json:
+    return {"role": "tool", "tool_call_id": id, "content": content}
+
+
+def label(id: str) -> Json:
+    return {"type": "text", "text": f"[tool result {id}]"}
+
+
 @pytest.mark.parametrize(
     ("quirks", "fields", "expected", "expected_dropped"),
     [
@@ -146,6 +154,31 @@ def user(content: Any) -> Json:
             {"messages": [{"role": "system", "content": "x"}, USER]},
             (),
             id="a role is renamed",
+        ),
+        pytest.param(
+            Quirks(tool_texts=True),
+            {
+                "messages": [
+                    result("a", [*TEXT_PARTS, IMAGE]),
+                    result("b", [IMAGE]),
+                    result("c", "text"),
+                    ASSISTANT,
+                    result("d", [IMAGE]),
+                ]
+            },
+            {
+                "messages": [
+                    result("a", TEXT_PARTS),
+                    result("b", "(attached)"),
+                    result("c", "text"),
+                    user([label("a"), IMAGE, label("b"), IMAGE]),
+                    ASSISTANT,
+                    result("d", "(attached)"),
+                    user([label("d"), IMAGE]),
+                ]
+            },
+            (),
+            id="images of results move behind them",
         ),
         pytest.param(
             Quirks(text_content=True),
@@ -370,6 +403,13 @@ def test_each_quirk(quirks: Quirks, fields: Json, expected: Json, expected_dropp
         "model": "m",
     }
     assert dropped == expected_dropped
+
+
+def test_a_model_that_does_not_reason_gets_no_effort() -> None:
+    model = Model(provider="p", name="m", can=frozenset({"tools"}))
+    body, dropped = OpenAI().request({**CHAT, "reasoning_effort": "low"}, model, Quirks())
+    assert body == {**CHAT, "model": "m"}
+    assert dropped == ("reasoning_effort",)
 
 
 def test_openai_gets_no_reasoning_of_other_models() -> None:
