@@ -15,7 +15,7 @@ async def models(gateway: Gateway, request: Request) -> Response:
     listed = await _models(gateway, request)
     if "anthropic-version" not in request.headers:
         return json_response({"object": "list", "data": listed})
-    data = [_anthropic(item) for item in listed]
+    data = [_anthropic(item) for item in listed if "operations" not in item]  # those for a chat
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return json_response({"data": data, "has_more": False, "first_id": first, "last_id": last})
 

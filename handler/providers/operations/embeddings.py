@@ -20,7 +20,7 @@ from rules import Model
 
 Made = tuple[Sequence[Part], tuple[str, ...]]
 
-VOYAGE_BATCH, COHERE_BATCH, GOOGLE_BATCH = 128, 96, 100  # texts of one request
+VOYAGE_BATCH, JINA_BATCH, COHERE_BATCH, GOOGLE_BATCH = 128, 128, 96, 100  # texts of one request
 DOCUMENT = "search_document"  # Cohere needs an `input_type`; this one is for texts that are searched later
 _COMMON = frozenset({"input", "model", "encoding_format", "dimensions"})
 _TOKENS_HEADER = "x-amzn-bedrock-input-token-count"
@@ -36,7 +36,7 @@ def texts_of(body: Json) -> list[str]:
     return list(texts)
 
 
-def _batches(texts: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+def _batches(texts: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
     return (texts[start : start + size] for start in range(0, len(texts), size))
 
 
@@ -65,8 +65,12 @@ def _voyage_request(body: Json, model: Model) -> Made:
 
 
 def _jina_request(body: Json, model: Model) -> Made:
-    given = [body["input"]] if isinstance(body["input"], str) else body["input"]
-    return [Part({"model": model.name, "input": given, **_given(body, _JINA)})], _dropped(body, _JINA)
+    given = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    for index, each in enumerate(given):
+        if not isinstance(each, str | dict):  # an object is a text or an image
+            raise unsupported(f"input[{index}]", "the provider of this model takes no token ids")
+    fields = {"model": model.name, **_given(body, _JINA)}
+    return [Part({"input": each, **fields}) for each in _batches(given, JINA_BATCH)], _dropped(body, _JINA)
 
 
 def _listed_answer(replies: Sequence[Reply], body: Json, model: Model) -> Json:

@@ -119,7 +119,7 @@ async def _frames(answer: Answer) -> AsyncGenerator[bytes, None]:
         answer.failure = final_error([failure], answer.attempts, model=answer.candidate.id, broke_off=True)
         if "event-stream" not in answer.media_type:
             raise answer.failure
-        yield encode(dump(answer.failure.body()))
+        yield b"\n\n" + encode(dump(answer.failure.body()))  # the last event may lack its end
     finally:
         await answer.aclose()
         answer.waited = stream.source.waited

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from handler.errors import Unsupported, UpstreamError
-from handler.providers.operations.embeddings import COHERE_BATCH, FORMATS, GOOGLE_BATCH, VOYAGE_BATCH
+from handler.providers.operations.embeddings import (
+    COHERE_BATCH,
+    FORMATS,
+    GOOGLE_BATCH,
+    JINA_BATCH,
+    VOYAGE_BATCH,
+)
 from handler.providers.operations.format import Part, Reply
 from rules import Model
 
@@ -107,6 +113,7 @@ def test_titan_takes_one_text_in_a_request() -> None:
     ("format", "name", "size", "texts_of"),
     [
         pytest.param("voyage", "m", VOYAGE_BATCH, lambda body: body["input"], id="Voyage"),
+        pytest.param("jina", "m", JINA_BATCH, lambda body: body["input"], id="Jina"),
         pytest.param("cohere", "m", COHERE_BATCH, lambda body: body["texts"], id="Cohere"),
         pytest.param("bedrock", COHERE_ON_BEDROCK, COHERE_BATCH, lambda body: body["texts"], id="Bedrock"),
         pytest.param("google", "m", GOOGLE_BATCH, lambda body: body["requests"], id="Gemini"),
@@ -230,3 +237,11 @@ def test_a_damaged_answer_is_an_answer_or_a_protocol_error(case: str) -> None:
         else:
             assert len(made["data"]) == len(TEXTS)
     assert classes == {"protocol"}
+
+
+def test_jina_takes_images_but_no_token_ids() -> None:
+    parts, _ = requests("jina", input=["a", {"image": "AA=="}])
+    assert parts[0].body["input"] == ["a", {"image": "AA=="}]
+    with pytest.raises(Unsupported) as refused:
+        requests("jina", input=[[1, 2]])
+    assert refused.value.param == "input[0]"
