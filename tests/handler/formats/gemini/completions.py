@@ -129,7 +129,9 @@ def fold(responses: Iterable[Json]) -> Json:
         folded |= {name: value for name, value in response.items() if name != "candidates"}
         for one in response["candidates"]:
             candidate = candidates.setdefault(one["index"], {"content": {"role": "model", "parts": []}})
-            candidate |= {name: value for name, value in one.items() if name != "content"}
+            for name, tokens in one.get("logprobsResult", {}).items():
+                candidate.setdefault("logprobsResult", {}).setdefault(name, []).extend(tokens)
+            candidate |= {name: one[name] for name in one if name not in ("content", "logprobsResult")}
             candidate["content"]["parts"] += one["content"]["parts"]
     for candidate in candidates.values():
         candidate["content"]["parts"] = joined(candidate["content"]["parts"])
