@@ -1,4 +1,4 @@
-"""A fake of OpenAI's Chat Completions.
+"""A fake of OpenAI: Chat Completions, and Responses by responses.py.
 
 https://platform.openai.com/docs/api-reference/chat, .../docs/guides/error-codes
 """
@@ -13,7 +13,7 @@ from typing import Any
 from openai.types.chat import completion_create_params  # type: ignore[import-not-found]
 
 from tests.provider_fakes import openai_validation as validation
-from tests.provider_fakes import script
+from tests.provider_fakes import responses, script
 from tests.provider_fakes.call import KEY, Call, Json, Refusal, Reply, json_reply, stream_reply
 from tests.provider_fakes.request_types import mismatch, strict_reader
 from tests.provider_fakes.thought_signatures import sign
@@ -44,6 +44,8 @@ def serve(call: Call) -> Reply:
     try:
         if call.headers.get("authorization") != f"Bearer {KEY}":
             raise Refusal("Incorrect API key provided.", failure_class="auth")
+        if call.path == "v1/responses":
+            return responses.serve(call)
         if call.path != "v1/chat/completions":
             raise Refusal(f"Invalid URL (POST /{call.path})", failure_class="not_found")
         _check(call.body)

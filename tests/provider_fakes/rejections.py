@@ -39,6 +39,17 @@ OPENAI: Json = {
     ],
     "tools": [FUNCTION],
 }
+RESPONSES: Json = {
+    "model": "gpt-5.3-codex",
+    "store": False,
+    "input": [
+        {"type": "message", "role": "user", "content": "Hi"},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": sign("reasoning", "rs_1")},
+        {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "1", "output": "x"},
+    ],
+    "tools": [{"type": "function", "name": "f", "parameters": SCHEMA, "strict": True}],
+}
 HAIKU = "claude-haiku-4-5"
 HI = [{"type": "text", "text": "Hi"}]
 USED = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
@@ -93,6 +104,7 @@ BEDROCK: Json = {
 CLAUDE_HEADERS = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
 VALID: dict[str, tuple[Callable[[Call], Reply], str, Json, Json]] = {
     "openai": (openai_chat.serve, "v1/chat/completions", {"authorization": f"Bearer {KEY}"}, OPENAI),
+    "responses": (openai_chat.serve, "v1/responses", {"authorization": f"Bearer {KEY}"}, RESPONSES),
     "claude": (claude.serve, "v1/messages", CLAUDE_HEADERS, CLAUDE),
     "gemini": (
         gemini.serve,
@@ -146,6 +158,25 @@ CASES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("openai", {"stream_options": {"include_usage": True}}, "'stream' is enabled"),
     ("openai", {"stop": ["a", "b", "c", "d", "e"]}, "1 to 4"),
     ("openai", {"response_format": {"type": "json_object"}}, "'json'"),
+    ("responses", {"unknown": 1}, "unknown"),
+    ("responses", {"store": GONE}, "would be stored"),
+    ("responses", {"input.0.name": "a"}, "Unknown parameter"),
+    ("responses", {"input.1.encrypted_content": "a"}, "could not be verified"),
+    (
+        "responses",
+        {"input.2": {"type": "message", "role": "user", "content": "a"}, "input.3": GONE},
+        "required",
+    ),
+    ("responses", {"input.3": GONE}, "No tool output"),
+    ("responses", {"input.3.call_id": "2"}, "No tool call"),
+    ("responses", {"input.2.call_id": "x" * 65, "input.3.call_id": "x" * 65}, "maximum length 64"),
+    ("responses", {"input.2.name": "a.b"}, "pattern"),
+    ("responses", {"tools.0.parameters": {"type": "object"}}, "additionalProperties"),
+    ("responses", {"tools": GONE, "tool_choice": "auto"}, "only allowed when 'tools'"),
+    ("responses", {"max_output_tokens": 15}, ">= 16"),
+    ("responses", {"temperature": 0.5, "reasoning": {"effort": "low"}}, "temperature"),
+    ("responses", {"reasoning": {"effort": "max"}}, "max"),
+    ("responses", {"text": {"format": {"type": "json_object"}}}, "'json'"),
     ("claude", {"unknown": 1}, "Extra inputs"),
     ("claude", {"messages.0.content": [{"type": "text", "text": "a", "unknown": 1}]}, ""),
     ("claude", {"max_tokens": GONE}, "max_tokens"),
