@@ -15,6 +15,7 @@ help:
 	@echo "make test      check style and types, and run the tests"
 	@echo "make ci        make test, then the tests with real processes: SAM, the Lambda emulator, the clients"
 	@echo "make story     run conversations of the openai clients and the AI SDK with every format"
+	@echo "make clients   let agents and libraries that people use do a task, and write docs/clients.md"
 	@echo "make faults    inject every fault of a provider, and print what callers see"
 	@echo "make deploy    build and deploy a stack; asks for its parameters"
 	@echo "make key       create a key of the deployed stack: make key NAME=first"

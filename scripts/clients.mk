@@ -1,13 +1,13 @@
 # The environments of tests/clients, included by the Makefile: one for the newest 2.x of the official openai client,
-# one for the newest 3.x, and the AI SDK on Node. `make clients` creates them from requirements/openai2.txt,
+# one for the newest 3.x, and the AI SDK on Node. `make story-clients` creates them from requirements/openai2.txt,
 # requirements/openai3.txt and tests/clients/node/package-lock.json, unless their stamps are newer than these locks.
 
 CLIENTS := openai2 openai3
 NODE := tests/clients/node
 PYTHON ?= python3
 
-.PHONY: clients story slow
-clients: $(CLIENTS:%=.venvs/%/.stamp) $(NODE)/node_modules/.stamp
+.PHONY: story-clients story clients slow
+story-clients: $(CLIENTS:%=.venvs/%/.stamp) $(NODE)/node_modules/.stamp
 
 .venvs/%/.stamp: requirements/%.txt | $(RUN)
 	$(PYTHON) -m venv --clear $(@D)
@@ -20,7 +20,11 @@ $(NODE)/node_modules/.stamp: $(NODE)/package-lock.json
 	@touch $@
 
 # The conversations of tests/clients/conversations.json, with every client, against tests/provider_fakes.
-story: $(READY) clients sdks
+story: $(READY) story-clients sdks
 	$(BIN)/pytest -q -m slow tests/clients/test_conversations.py tests/provider_fakes
 
-slow: clients
+# Agents and libraries that people use do a task, and docs/clients.md says how it went: make clients ONLY='codex google'
+clients: $(READY) sdks
+	$(BIN)/python -m scripts.clients $(ONLY)
+
+slow: story-clients

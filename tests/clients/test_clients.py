@@ -1,4 +1,4 @@
-"""Runs tests/clients/story.py with the newest 2.x and 3.x of the official client (`make clients`)."""
+"""Runs tests/clients/story.py with the newest 2.x and 3.x of the official client (`make story-clients`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
 @pytest.mark.parametrize("client", ["openai2", "openai3"])
 def test_the_story_of_an_openai_client(client: str, gateway: LocalRun) -> None:
     python = ROOT / ".venvs" / client / "bin" / "python"
-    assert python.exists(), f"{python.relative_to(ROOT)} does not exist: run make clients"
+    assert python.exists(), f"{python.relative_to(ROOT)} does not exist: run make story-clients"
     story = [python, "-m", "tests.clients.story", gateway.base_url, KEY, "--restricted-key", RESTRICTED]
     process = _run([*map(str, story), "--dynamodb", gateway.dynamodb, "--within", "10"])
     assert process.returncode == 0, f"{process.stdout}{process.stderr}\n{gateway.output}"

@@ -1,7 +1,7 @@
 """Every client holds every conversation of conversations.json, with fakes that refuse mistakes.
 
-The clients are the newest 2.x and 3.x of the official openai client, and the AI SDK (`make clients`). The
-fakes are those of tests/provider_fakes (`make sdks`).
+The clients are the newest 2.x and 3.x of the official openai client, and the AI SDK (`make story-clients`).
+The fakes are those of tests/provider_fakes (`make sdks`).
 """
 
 from __future__ import annotations

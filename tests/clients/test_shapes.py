@@ -1,6 +1,6 @@
 """OpenAI's official clients and the AI SDK read the answers of odd hosts through a gateway.
 
-tests/handler/providers/openai/host_answers.py has the answers. `make clients` makes the environments.
+tests/handler/providers/openai/host_answers.py has the answers. `make story-clients` makes the environments.
 """
 
 from __future__ import annotations

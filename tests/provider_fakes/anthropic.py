@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from anthropic.types import message_create_params  # type: ignore[import-not-found]
+from anthropic.types import beta, message_create_params  # type: ignore[import-not-found]
+from pydantic import TypeAdapter
 
 from tests.provider_fakes import anthropic_validation as validation
 from tests.provider_fakes import script
@@ -17,7 +19,11 @@ from tests.provider_fakes.call import KEY, Call, Json, Refusal, Reply, json_repl
 from tests.provider_fakes.request_types import mismatch, strict_reader
 from tests.provider_fakes.thought_signatures import sign
 
-_REQUEST = strict_reader(message_create_params.MessageCreateParams)
+# The types of requests, without and with the header `anthropic-beta`.
+_TYPES = {
+    False: strict_reader(message_create_params.MessageCreateParams),
+    True: strict_reader(beta.message_create_params.MessageCreateParams),
+}
 
 # class -> status, type. https://platform.claude.com/docs/en/api/errors
 _ERRORS: Mapping[str, tuple[int, str]] = {
@@ -43,7 +49,7 @@ def serve(call: Call) -> Reply:
             raise Refusal("Not found", failure_class="not_found")
         if call.headers.get("anthropic-version") != "2023-06-01":
             raise Refusal("anthropic-version: header is required")
-        _check(call.body)
+        _check(call.body, _TYPES["anthropic-beta" in call.headers])
         return _reply(call.body, script.answer(_read_request(call.body)))
     except Refusal as refusal:
         status, kind = _ERRORS[refusal.failure_class]
@@ -55,10 +61,10 @@ def serve(call: Call) -> Reply:
         return json_reply({"type": "error", "error": error, "request_id": "req_1"}, status, headers)
 
 
-def _check(body: Json) -> None:
+def _check(body: Json, reader: TypeAdapter[Any]) -> None:
     """Checks the body. This version of the API takes sampling fields, which its types leave out."""
     typed = {name: value for name, value in body.items() if name not in SAMPLING}
-    if found := mismatch(_REQUEST, typed):
+    if found := mismatch(reader, typed):
         raise Refusal(found[1], where=found[0])
     validation.check(body)
 

@@ -138,9 +138,13 @@ def _prefill(blocks: list[Json], family: Family) -> Iterator[Problem]:
 
 
 def covered_blocks(blocks: list[Json]) -> list[Json]:
-    """The blocks that a thought's signature covers: those before it, without thoughts and cache marks."""
+    """The blocks that a thought's signature covers: those before it, without thoughts and cache marks.
+
+    A call counts without its input: Claude Code returns it with defaults that the model left out.
+    """
     content = [block for block in blocks if block["type"] not in THOUGHTS]
-    return [{name: one for name, one in block.items() if name != "cache_control"} for block in content]
+    left_out = {"cache_control", "input"}
+    return [{name: one for name, one in block.items() if name not in left_out} for block in content]
 
 
 def all_blocks(body: Json) -> list[Json]:

@@ -161,7 +161,7 @@ def _parts(answer: script.Answer) -> Iterator[Json]:
     if answer.reasoning and answer.text:
         yield {"text": "", "thoughtSignature": sign("gemini", "a text")}
     for place, (name, args) in enumerate(answer.calls):
-        signed = {"thoughtSignature": sign("gemini", name, args)} if place == 0 else {}
+        signed = {"thoughtSignature": sign("gemini", name)} if place == 0 else {}
         yield {"functionCall": {"name": name, "args": args}, **signed}
 
 

@@ -26,6 +26,7 @@ _SCHEMA_KEYWORDS = frozenset(
         *("$id", "$defs", "$ref", "$anchor", "type", "format", "title", "description", "enum", "items"),
         *("prefixItems", "minItems", "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties"),
         *("additionalProperties", "required", "propertyOrdering"),
+        "$schema",  # Gemini CLI sends it
     }
 )
 
@@ -168,9 +169,9 @@ def _is_question(content: Json) -> bool:
 
 
 def _genuine(signature: str, part: Json) -> bool:
-    call = part.get("functionCall")
-    signed = (call["name"], call.get("args", {})) if call else ("a text",)
-    return is_genuine(signature, "gemini", *signed)
+    """True if the signature is that of the part. Clients may complete a call's arguments with defaults."""
+    signed = part["functionCall"]["name"] if "functionCall" in part else "a text"
+    return is_genuine(signature, "gemini", signed)
 
 
 def _tools(body: Json, family: Family) -> Iterator[Problem]:

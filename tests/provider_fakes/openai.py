@@ -157,7 +157,7 @@ def _calls(body: Json, answer: script.Answer) -> Iterator[Json]:
 
 
 def _choice(index: int, answer: script.Answer, calls: list[Json]) -> Json:
-    content = None if calls or answer.refusal else answer.text
+    content = None if answer.refusal else answer.text or (None if calls else "")
     message: Json = {"role": "assistant", "content": content, "refusal": answer.refusal, "annotations": []}
     if calls:
         message["tool_calls"] = calls
@@ -178,7 +178,7 @@ def _stream(head: Json, body: Json, answer: script.Answer, calls: list[Json], us
 
 
 def _deltas(answer: script.Answer, calls: list[Json]) -> Iterator[Json]:
-    yield {"role": "assistant", "content": None if calls else "", "refusal": None}
+    yield {"role": "assistant", "content": None if calls and not answer.text else "", "refusal": None}
     yield from ({"content": word} for word in script.split_words(answer.text))
     yield from ({"refusal": word} for word in script.split_words(answer.refusal or ""))
     for index, call in enumerate(calls):

@@ -75,9 +75,7 @@ GEMINI: Json = {
         {"role": "user", "parts": [{"text": "Hi"}]},
         {
             "role": "model",
-            "parts": [
-                {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": sign("gemini", "f", {})}
-            ],
+            "parts": [{"functionCall": {"name": "f", "args": {}}, "thoughtSignature": sign("gemini", "f")}],
         },
         {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "x"}}}]},
     ],
@@ -265,7 +263,7 @@ CASES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("gemini", {"contents.2.parts.0": {"text": "x"}}, "equal to the number"),
     ("gemini", {"contents.2.parts.0.functionResponse.name": "g"}, "another call"),
     ("gemini", {"contents.1.parts.0.thoughtSignature": GONE}, "missing a thought_signature"),
-    ("gemini", {"contents.1.parts.0.functionCall.args": {"a": "b"}}, "not valid"),
+    ("gemini", {"contents.1.parts.0.thoughtSignature": "eA=="}, "not valid"),
     ("gemini", {"tools.0.functionDeclarations": [{"name": "f"}, {"name": "f"}]}, "Duplicate"),
     ("gemini", {"tools.0.functionDeclarations.0.name": "1f"}, "Invalid function name"),
     (

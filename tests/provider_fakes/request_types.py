@@ -6,7 +6,7 @@ import types
 from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from typing_extensions import is_typeddict
+from typing_extensions import NoExtraItems, is_typeddict
 
 _ATOMS = str | bytes | int | float | None
 
@@ -24,7 +24,8 @@ def forbid_extra_fields(hint: Any, seen: set[Any]) -> None:
     seen.add(hint)
     if is_typeddict(hint):
         if not hasattr(hint, "__pydantic_config__"):
-            hint.__pydantic_config__ = ConfigDict(extra="forbid")
+            closed = hint.__extra_items__ is NoExtraItems
+            hint.__pydantic_config__ = ConfigDict(extra="forbid" if closed else "allow")
         for inner in get_type_hints(hint, include_extras=False).values():
             forbid_extra_fields(inner, seen)
     elif get_origin(hint) is not None or isinstance(hint, types.UnionType):

@@ -2,7 +2,7 @@
 
 Directives in the user's last message change the answer: [talk] calls nothing, [twice] calls in a second step,
 [recite] repeats the conversation, [recite all] with thoughts and signatures, [refuse], [fail CLASS].
-After [down SERVICE] that service is down until [up SERVICE].
+After [down SERVICE] that service is down until [up SERVICE]. A plan (plans.py) lists the answers itself.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from handler.local.demo.schema_sample import sample
+from tests.provider_fakes import plans
 from tests.provider_fakes.call import Json, Refusal
 
 REFUSAL = "I cannot help with that."
@@ -73,6 +74,9 @@ def answer(request: ChatRequest) -> Answer:
     if "refuse" in directives:
         return Answer(refusal=REFUSAL, finish="content_filter")
     reasoning = f"After {len(request.items)} items I think." if request.thinks else ""
+    if step := plans.next_step(request):
+        finish = "tool_calls" if step.calls else "stop"
+        return Answer(step.text, reasoning, step.calls, finish)
     if calls := tuple(_calls(request, turn, directives)):
         return Answer(reasoning=reasoning, calls=calls, finish="tool_calls")
     return _apply_limits(Answer(_text(request, turn, directives), reasoning), request)

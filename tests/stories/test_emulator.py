@@ -120,7 +120,7 @@ async def test_the_story_of_an_openai_client(
     environment: Environment, library: str, account: Account
 ) -> None:
     python = ROOT / ".venvs" / library / "bin" / "python"
-    assert python.exists(), "make clients"
+    assert python.exists(), "make story-clients"
     skipped = ("--skip", "a stream arrives while it is made") if environment in BUFFERING else ()
     async with environment(account) as url:
         process = await asyncio.create_subprocess_exec(
