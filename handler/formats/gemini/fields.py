@@ -36,8 +36,10 @@ def snake_case(name: str) -> str:
 
 def written(value: Mapping[str, Any], name: str) -> str:
     """Return the spelling of `name` that the client used; the usual one if it used none."""
+    if value.get(name) is not None:
+        return name
     other = snake_case(name)
-    return other if value.get(name) is None and value.get(other) is not None else name
+    return name if value.get(other) is None else other
 
 
 def member(value: Mapping[str, Any], name: str) -> Any:

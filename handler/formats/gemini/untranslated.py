@@ -14,7 +14,7 @@ class Untranslated:
 
     def require(self, path: str, why: str) -> None:
         """Note content that changes the answer; the first one is reported."""
-        self.only = self.only or (path, why)
+        self.only = self.only or (path, f"{why}; only a model of Gemini can answer")
 
     def drop(self, path: str) -> None:
         """Note a field that only tunes the answer."""
