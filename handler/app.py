@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handler import __version__
 from handler.endpoints.chat import chat_completions
 from handler.endpoints.exchange.decision_headers import decision_headers
+from handler.endpoints.exchange.errors import error_response
 from handler.endpoints.exchange.http import (
     ClientDisconnected,
     decode_headers,
@@ -27,10 +28,13 @@ from handler.endpoints.exchange.http import (
 )
 from handler.endpoints.exchange.response import Response, json_response
 from handler.endpoints.explain import explain
+from handler.endpoints.gemini import generate
 from handler.endpoints.health import health
+from handler.endpoints.messages import count_tokens, messages
 from handler.endpoints.models import model, models
 from handler.endpoints.operations import operation
 from handler.endpoints.report import report, update_tags
+from handler.endpoints.responses import compact, input_tokens, responses
 from handler.endpoints.usage import usage
 from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from handler.formats.operations.operation import BY_PATH
@@ -61,6 +65,12 @@ EXPOSED_HEADERS = (
     "x-ratelimit-limit-tokens",
     "x-ratelimit-remaining-tokens",
     "x-ratelimit-reset-tokens",
+    "request-id",
+    *(
+        f"anthropic-ratelimit-{unit}-{name}"
+        for unit in ("requests", "tokens")
+        for name in ("limit", "remaining", "reset")
+    ),
 )
 
 
@@ -80,6 +90,12 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]
     ("GET", "/", root),
     ("POST", "/chat/completions", chat_completions),
     *(("POST", path, operation) for path in BY_PATH),
+    ("POST", "/messages", messages),
+    ("POST", "/messages/count_tokens", count_tokens),
+    ("POST", "/responses", responses),
+    ("POST", "/responses/input_tokens", input_tokens),
+    ("POST", "/responses/compact", compact),
+    ("POST", "/v1beta/models/{call:path}", generate),
     ("POST", "/explain", explain),
     ("GET", "/models", models),
     ("GET", "/models/{id:path}", model),
@@ -92,8 +108,6 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]
 DOCUMENTATION = "docs/api.md, which comes with the gateway's source"
 # Alternatives to endpoints that do not exist and are often requested, by the end of the path.
 ALTERNATIVES: Mapping[str, str] = {
-    "/responses": "Use POST /v1/chat/completions; in the AI SDK: openai.chat(...)",
-    "/messages": "Use POST /v1/chat/completions, which serves Claude models too",
     "/call": "Use POST /v1/chat/completions, with `output_schema`",
     "/chat/completions": "Use POST /v1/chat/completions; a base URL ends in /v1",
 }
@@ -139,7 +153,8 @@ def strip_prefix(path: str) -> str:
 
 def display_path(path: str) -> str:
     """Return an endpoint's path under the prefix that most clients use."""
-    return path if path in ("/", "/health") else "/v1" + path.replace(":path", "")
+    shown = path.replace("{call:path}", "{model}:{method}").replace(":path", "")
+    return shown if path in ("/", "/health") or path.startswith("/v1") else f"/v1{shown}"
 
 
 class RequestMiddleware:
@@ -195,6 +210,8 @@ class RequestMiddleware:
         }
         if entry.key is not None:
             headers["cache-control"] = "no-store"
+        if strip_prefix(entry.path).startswith("/messages"):
+            headers["request-id"] = entry.request_id  # as Anthropic's SDKs read it
         return encode_headers(headers)
 
 
@@ -257,7 +274,7 @@ async def _send_error(error: GatewayError, scope: Scope, receive: Receive, send:
     entry.set_failure(error)
     if entry.status:  # the head was sent, so no other response can be
         return
-    response = json_response(error.body(), error.status, headers=_error_headers(error, entry))
+    response = error_response(error, scope["path"], _error_headers(error, entry))
     await response(scope, receive, send)
 
 

@@ -30,6 +30,8 @@ RETRY = 5.0  # seconds after a failure of the store until a known key is read ag
 NOT_READ = "keys not read"
 NOT_READABLE = "key not readable"
 
+KEY_HEADERS = ("x-api-key", "x-goog-api-key")  # Anthropic's and Google's; they hold a key alone
+
 _CHALLENGE = {"www-authenticate": "Bearer"}  # https://www.rfc-editor.org/rfc/rfc6750#section-3
 
 
@@ -194,7 +196,8 @@ def _extract_key(headers: Mapping[str, str]) -> str:
     """Return the key in the headers. Raises Unauthenticated if there is none or it is malformed."""
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
     bearer = token if scheme.lower() == "bearer" else ""
-    given = [key for text in (bearer, headers.get("x-api-key", "")) if (key := text.strip())]
+    texts = (bearer, *(headers.get(name, "") for name in KEY_HEADERS))
+    given = [key for text in texts if (key := text.strip())]
     for key in given:
         if is_well_formed(key):
             return key
@@ -218,7 +221,7 @@ def _describe_headers(headers: Mapping[str, str]) -> str:
         "`authorization` has another scheme than `Bearer`": bool(scheme),
         "`x-api-key` is empty": "x-api-key" in headers,
         "`api-key` is not read": "api-key" in headers,
-        "`x-goog-api-key` is not read": "x-goog-api-key" in headers,
+        "`x-goog-api-key` is empty": "x-goog-api-key" in headers,
     }
     return next((f": {description}" for description, holds in found.items() if holds), "")
 

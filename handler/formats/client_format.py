@@ -32,8 +32,8 @@ class StreamEncoder(Protocol):
         """Return the events that a chunk completes; may be empty."""
         ...
 
-    def relay(self, event: bytes) -> bytes:
-        """Return an event that a provider of the same format sent, as it goes to the client.
+    def relay(self, events: bytes) -> bytes:
+        """Return events that a provider of the same format sent, as they go to the client.
 
         b"" is the end of the provider's events.
         """

@@ -18,6 +18,7 @@ from handler.gateway.lifecycle import Gateway
 from handler.gateway.policy import Policy
 from handler.gateway.tool_servers import ToolServer, tool_servers
 from handler.log import RequestLog
+from handler.providers.addressing import in_dialect
 from handler.providers.quirks.refused_fields import refused_field
 from rules import Decision, Facts, Refusal, decide, facts_of_request
 
@@ -63,11 +64,15 @@ class AdmittedRequest(NamedTuple):
         """Raise the error of a request that the rules or a candidate's provider refuse."""
         if self.decision.refusal is not None:
             raise refusal_error(self.decision.refusal, retry_after=self.policy.retry_after)
+        native, allow = self.chat.native, self.decision.effects.allow_fields
         for candidate in self.decision.candidates:
-            model, allow = candidate.model, self.decision.effects.allow_fields
-            refuse = self.policy.rows[model.provider].quirks.refuse
-            if error := refused_field_error(self.chat, refuse, allow, model=model.name):
-                raise error
+            model, row = candidate.model, self.policy.rows[candidate.model.provider]
+            bodies = [(self.chat.body, row)]
+            if native is not None and (own := in_dialect(row, model, native.dialect)):
+                bodies.append((native.body, own))
+            for body, served_by in bodies:
+                if error := refused_field_error(body, served_by.quirks.refuse, allow, model=model.name):
+                    raise error
 
 
 async def authenticate(gateway: Gateway, entry: RequestLog) -> Key:
@@ -148,13 +153,13 @@ def refusal_error(refusal: Refusal, *, retry_after: float | None = None) -> Gate
 
 
 def refused_field_error(
-    chat: Chat, refuse: Collection[str], allow_fields: Collection[str], *, model: str
+    body: Json, refuse: Collection[str], allow_fields: Collection[str], *, model: str
 ) -> InvalidRequest | None:
-    """Return the error of the first field in `chat` that a provider's row refuses; None if it may be sent.
+    """Return the error of the first field in `body` that a provider's row refuses; None if it may be sent.
 
     `allow_fields`: fields that a rule allows; `model`: its name at the provider.
     """
-    name = refused_field(chat.body, refuse, allow_fields, model=model)
+    name = refused_field(body, refuse, allow_fields, model=model)
     if name is None:
         return None
     what = f"model {model}" if name == "model" else name

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from handler.answers.answer import Answer
-from handler.errors import Json
+from handler.errors import Json, NotFound, UpstreamError
 from handler.formats.chat.effects import prepare_body
 from handler.formats.native_body import native_body
 from handler.formats.options import wants_explanation
@@ -20,6 +21,9 @@ from handler.upstream.headers import forwarded_headers
 from rules import Effects, LogRecord
 
 OTHER_EFFECTS = Effects()  # on the body of an operation whose parameters are not those of a chat
+
+
+COUNTING = 10.0  # seconds that a provider may take to count tokens
 
 
 def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Call:
@@ -65,6 +69,37 @@ async def complete(gateway: Gateway, admitted: AdmittedRequest, call: Call, entr
     return await gateway.response_cache.answer(call, entry, ask)
 
 
+def only_native(call: Call, suffix: str) -> Call:
+    """Return the call of another endpoint, which only providers of the client's format have.
+
+    Raises NotFound if the first candidate's provider is not one of them.
+    """
+    if not is_native(call):
+        name = call.decision.candidates[0].id
+        raise NotFound(
+            f"The provider of {name} does not have this endpoint.", code="unknown_url", param="model"
+        )
+    return replace(call, native_suffix=suffix)
+
+
+async def count_natively(gateway: Gateway, call: Call, suffix: str) -> bytes | None:
+    """Return a provider's own answer about the tokens of a call; None if it has none. Nothing is charged."""
+    if not is_native(call):
+        return None
+    deadline = min(call.deadline, gateway.clock() + COUNTING)
+    first = replace(call.decision, candidates=call.decision.candidates[:1])
+    chat = replace(call.chat, stream=False)
+    try:
+        answer = await gateway.relay.complete(
+            replace(call, chat=chat, decision=first, native_suffix=suffix, deadline=deadline)
+        )
+    except UpstreamError:
+        return None
+    finally:
+        gateway.cooldown.release(call.decision)
+    return answer.body
+
+
 async def _ask(gateway: Gateway, admitted: AdmittedRequest, call: Call, entry: RequestLog) -> Answer:
     """Count the request, and return the answer of a provider.
 
@@ -104,7 +139,7 @@ def start_recording(gateway: Gateway, admitted: AdmittedRequest, entry: RequestL
     record = ruleset.most_specific("log", admitted.decision.facts)
     if isinstance(record, LogRecord) and is_sampled(record, entry.request_id):
         body = chat.native.body if chat.native else chat.body
-        entry.recording = Recording(record, body, len(chat.text), of_chat=chat.native is None)
+        entry.recording = Recording(record, body, len(chat.text), of_chat=admitted.format is None)
 
 
 def finish(gateway: Gateway, entry: RequestLog) -> None:

@@ -24,10 +24,12 @@ def apply_surface(row: Provider, model: Model, chat: Mapping[str, Any] = {}) -> 
 
 
 def in_dialect(row: Provider, model: Model, dialect: str) -> Provider | None:
-    """Return the row, or one of its surfaces, that serves the model in this dialect; None if none does."""
-    served = apply_surface(row, model)
-    if served.dialect == dialect:
-        return served
+    """Return the row, or a surface for every model, that serves the model in this dialect; None if none does.
+
+    A surface for some models has less than the dialect's own vendor: Bedrock refuses fields of Messages.
+    """
+    if row.dialect == dialect and apply_surface(row, model) is row:
+        return row
     surfaces = (each for each in row.surfaces.values() if each.dialect == dialect and each.every_model)
     surface = next(surfaces, None)
     return None if surface is None else _with_surface(row, surface)

@@ -15,7 +15,7 @@ from handler.providers.provider import Provider
 from handler.providers.translator import Translator
 from handler.relay import subcalls
 from handler.relay.call import Attempt, Call
-from handler.relay.native import check_translatable, native_body, native_row
+from handler.relay.native import check_translatable, native_body, native_path, native_row
 from handler.relay.response import replay_as_stream, send_and_read
 from handler.relay.timeouts import limits_of
 from handler.structured.refused_modes import STRICT, with_plain_tools
@@ -99,7 +99,7 @@ async def _request(
     request = build_request(
         row,
         model,
-        translator.path(model, stream=call.chat.stream),
+        native_path(call, translator.path(model, stream=call.chat.stream)),
         body,
         dropped=(*(client.dropped if client and not native else ()), *dropped),
         client_text=call.chat.text,

@@ -33,6 +33,7 @@ class Call:
     decision: Decision
     body: Json  # the chat to send; shares its unchanged parts with chat.body
     native_body: Json | None = None  # to send to providers of the client's own format, if that is not chat
+    native_suffix: str = ""  # of the path: another endpoint, which only providers of the client's format have
     rows: Mapping[str, Provider] = field(default_factory=dict)  # as they were at the decision
     deadline: float = float("inf")  # on the relay's clock
     headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format

@@ -5,6 +5,7 @@ The provider gets the client's body with declared edits, and the client gets the
 
 from __future__ import annotations
 
+from handler.answers.usage import Usage, usage_of
 from handler.errors import Json
 from handler.providers.addressing import in_dialect
 from handler.providers.provider import Provider
@@ -30,6 +31,12 @@ def is_native(call: Call) -> bool:
     return bool(candidates) and native_row(call, candidates[0].model) is not None
 
 
+def native_path(call: Call, path: str) -> str:
+    """Return the path with the call's suffix. A method of Google's (`:countTokens`) replaces the path's."""
+    suffix = call.native_suffix
+    return path.rpartition(":")[0] + suffix if suffix.startswith(":") else path + suffix
+
+
 def native_body(call: Call, model: Model) -> Json:
     """Return the body for this model."""
     assert call.chat.native is not None
@@ -41,5 +48,16 @@ def native_body(call: Call, model: Model) -> Json:
 
 def check_translatable(call: Call) -> None:
     """Raise Unsupported for a request that only a provider of the client's own format can answer."""
+    if call.native_suffix:
+        raise unsupported("model", "its provider does not have this endpoint")
     if call.chat.native is not None and call.chat.native.only is not None:
         raise unsupported(*call.chat.native.only)
+
+
+def usage_at(body: Json) -> Usage:
+    """Return the usage in an answer of another endpoint: none of a count of tokens, that of a compaction."""
+    if not isinstance(body.get("usage"), dict):
+        return Usage()
+    from handler.providers.responses.answer import read_usage  # few requests need it: not at a cold start
+
+    return usage_of(read_usage(body)) or Usage()

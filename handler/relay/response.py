@@ -16,6 +16,7 @@ from handler.answers.usage import Usage, estimated, is_given_up, output_bytes, u
 from handler.errors import AttemptRecord, Json, NativeError, SchemaMismatch, UpstreamError
 from handler.providers.translator import StreamDecoder
 from handler.relay.call import Attempt
+from handler.relay.native import usage_at
 from handler.relay.timeouts import unseen_output
 from handler.structured.checked_stream import CheckedStream
 from handler.structured.offered_tools import check_calls, offered_only
@@ -78,9 +79,10 @@ async def closing_on_failure(attempt: Attempt, source: ByteSource, reading: Awai
         attempt.request.redact_credential(error)
         if isinstance(error, SchemaMismatch):
             error.upstream_status, error.refused_modes = source.status, attempt.call.refused_modes
-        raise_if_mode_refused(
-            error, attempt.call.body, attempt.call.refused_modes, attempt.row, attempt.schema
-        )
+        if not attempt.native:  # a native body has no weaker form
+            raise_if_mode_refused(
+                error, attempt.call.body, attempt.call.refused_modes, attempt.row, attempt.schema
+            )
         raise
     finally:
         if answer is None or answer.stream is None:
@@ -102,7 +104,8 @@ async def check_response(attempt: Attempt, response: UpstreamResponse) -> None:
     if response.status >= 400:
         body = (await response.whole(MAX_ERROR))[:MAX_ERROR]
         error = attempt.translator.error(response.status, response.headers, body)
-        error.native = NativeError(response.status, body) if attempt.native else None
+        if attempt.native and body.lstrip().startswith(b"{"):
+            error.native = NativeError(response.status, body)
         raise error
     if not 200 <= response.status < 300:
         raise _protocol_error("The provider answered with a redirect.", response.status)
@@ -146,6 +149,10 @@ def _protocol_error(message: str, status: int) -> UpstreamError:
 
 async def _read_whole(attempt: Attempt, response: UpstreamResponse) -> Answer:
     data, text, body = await _read_json(attempt, response)
+    if attempt.call.native_suffix:
+        answer = _answer(attempt, response)
+        answer.body, answer.used = data, usage_at(body)
+        return answer
     completion = attempt.translator.response(
         body, attempt.row.quirks, legacy=attempt.legacy, model=attempt.candidate.model.name
     )

@@ -26,4 +26,4 @@ def decision_headers(entry: RequestLog) -> dict[str, str]:
         "x-sluice-dropped": ", ".join(result.dropped) or None if result else None,
     }
     shown = {name: value for name, value in headers.items() if value is not None}
-    return {**shown, **limit_headers(entry.reservation)}
+    return {**shown, **limit_headers(entry.reservation, decision.facts.dialect)}

@@ -1,21 +1,24 @@
-"""Response headers about limits: x-ratelimit-* in OpenAI's form, and budgets of which half is spent.
+"""Response headers about limits, in OpenAI's form or Anthropic's, and budgets of which half is spent.
 
 https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
+https://platform.claude.com/docs/en/api/rate-limits#response-headers
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from handler.access.counters import Counter
     from handler.access.reservation import Reservation
 
 LEAST_SHOWN = 50  # percent of a budget
 
 
-def limit_headers(reservation: Reservation | None) -> dict[str, str]:
-    """Return the headers of what a request was counted by.
+def limit_headers(reservation: Reservation | None, dialect: str = "openai") -> dict[str, str]:
+    """Return the headers of what a request was counted by. dialect: of the client.
 
     Of several limits in one unit, they show the one of which the smallest part is left.
     """
@@ -32,14 +35,28 @@ def limit_headers(reservation: Reservation | None) -> dict[str, str]:
         ]
         if limits:
             _, counter, left = min(limits, key=lambda limit: limit[0])
-            headers |= {
-                f"x-ratelimit-limit-{unit}": str(counter.limit),
-                f"x-ratelimit-remaining-{unit}": str(left),
-                f"x-ratelimit-reset-{unit}": duration(counter.ends - now),
-            }
+            form = _anthropic if dialect == "anthropic" else _openai
+            headers |= form(unit, counter, left, now)
     if alerts := ", ".join(_alerts(reservation)):
         headers["x-sluice-alert"] = alerts
     return headers
+
+
+def _openai(unit: str, counter: Counter, left: int, now: float) -> dict[str, str]:
+    return {
+        f"x-ratelimit-limit-{unit}": str(counter.limit),
+        f"x-ratelimit-remaining-{unit}": str(left),
+        f"x-ratelimit-reset-{unit}": duration(counter.ends - now),
+    }
+
+
+def _anthropic(unit: str, counter: Counter, left: int, now: float) -> dict[str, str]:
+    ends = datetime.fromtimestamp(counter.ends, UTC)
+    return {
+        f"anthropic-ratelimit-{unit}-limit": str(counter.limit),
+        f"anthropic-ratelimit-{unit}-remaining": str(left),
+        f"anthropic-ratelimit-{unit}-reset": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
+    }
 
 
 def _alerts(reservation: Reservation) -> Iterator[str]:

@@ -64,12 +64,12 @@ class GeminiStream:
         candidates = [one for choice in choices if (one := self._candidate(choice))]
         return self._event({"candidates": candidates, **self._head}) if candidates else b""
 
-    def relay(self, event: bytes) -> bytes:
+    def relay(self, events: bytes) -> bytes:
         if self._events:
-            return event
-        events = self._relayed.feed(event) if event else self._relayed.close()
-        items = b"".join(self._item(one.data) for one in events)
-        return items if event else items + self._end()
+            return events
+        found = self._relayed.feed(events) if events else self._relayed.close()
+        items = b"".join(self._item(one.data) for one in found)
+        return items if events else items + self._end()
 
     def close(self) -> bytes:
         choices = (self._collected.completion() or {}).get("choices") or ()

@@ -34,11 +34,11 @@ class ResponsesEncoder:
     def feed(self, chunk: Json) -> bytes:
         return self._encode(self._events.feed(chunk))
 
-    def relay(self, event: bytes) -> bytes:
+    def relay(self, events: bytes) -> bytes:
         if not self._number:
-            self._events.begin_as(event)
-        self._number += 1
-        return event
+            self._events.begin_as(events)
+        self._number += events.count(b"\n\n")
+        return events
 
     def close(self) -> bytes:
         return self._encode(self._events.close())
@@ -80,10 +80,10 @@ class ResponseEvents:
             name: chunk[name] for name in ("service_tier", "sluice") if chunk.get(name) is not None
         }
 
-    def begin_as(self, event: bytes) -> None:
-        """Read the response of a provider's first event, in case that its stream breaks off."""
+    def begin_as(self, events: bytes) -> None:
+        """Read the response of a provider's first events, in case that its stream breaks off."""
         with suppress(ValueError, RecursionError):
-            for found in sse.Decoder().feed(event):
+            for found in sse.Decoder().feed(events):
                 match json.loads(found.data):
                     case {"response": {"id": str()} as response}:
                         self._response = response

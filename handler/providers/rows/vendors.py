@@ -45,7 +45,8 @@ VENDORS = (
         quirks=Quirks(
             unable=frozenset({"n"}),
             legacy=False,
-            refuse=frozenset({"web_search_options"}),  # its web search costs extra
+            # They cost more than the catalogue says: https://platform.claude.com/docs/en/about-claude/pricing
+            refuse=frozenset({"web_search_options", "speed=fast", "inference_geo"}),
         ),
     ),
     Provider(

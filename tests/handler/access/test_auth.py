@@ -144,7 +144,7 @@ async def test_without_a_well_formed_key_the_store_is_not_called(
         pytest.param({"authorization": f"Basic {KEY}"}, "another scheme than `Bearer`", id="another scheme"),
         pytest.param({"x-api-key": ""}, "`x-api-key` is empty", id="an empty x-api-key"),
         pytest.param({"api-key": KEY}, "`api-key` is not read", id="Azure's header"),
-        pytest.param({"x-goog-api-key": KEY}, "`x-goog-api-key` is not read", id="Google's header"),
+        pytest.param({"x-goog-api-key": ""}, "`x-goog-api-key` is empty", id="Google's header, empty"),
         pytest.param({"x-api-key": "sk-proj-1"}, "begins with `sk-sluice-`", id="another service's key"),
         pytest.param({"x-api-key": f'"{KEY}"'}, "begins with `sk-sluice-`", id="a key in quotes"),
         pytest.param({"x-api-key": f"{KEY[:-1]}é"}, "may hold only", id="a letter with an accent"),

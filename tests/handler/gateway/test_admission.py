@@ -25,7 +25,7 @@ def test_a_field_that_a_provider_refuses_is_an_error(
     allowed: tuple[str, ...], value: Any, refused: bool
 ) -> None:
     error = refused_field_error(
-        chat(provider=value, seed=1), frozenset({"provider", "plugins"}), allowed, model="a"
+        chat(provider=value, seed=1).body, frozenset({"provider", "plugins"}), allowed, model="a"
     )
     assert (error is not None) is refused
     if error:

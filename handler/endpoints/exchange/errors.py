@@ -1,0 +1,46 @@
+"""The response of an error, in the format of the client that gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from handler.endpoints.exchange.response import Response, json_response
+from handler.errors import GatewayError, Json, UpstreamError
+
+
+def error_response(error: GatewayError, path: str, headers: Mapping[str, str]) -> Response:
+    """Return the response. path: the request's, without a prefix.
+
+    An error of a provider that has the client's format is passed on in the provider's own words, because
+    clients recognise some by their wording.
+    """
+    if isinstance(error, UpstreamError) and error.native is not None:
+        return Response(error.native.body, error.native.status, headers=headers)
+    body, statuses = next(
+        ((body, statuses) for start, body, statuses in _FORMATS if path.startswith(start)), (_openai, {})
+    )
+    return json_response(body(error), statuses.get(error.status, error.status), headers=headers)
+
+
+def _openai(error: GatewayError) -> Json:
+    return error.body()
+
+
+def _anthropic(error: GatewayError) -> Json:
+    from handler.formats.anthropic.errors import error_body  # not at a cold start
+
+    return error_body(error)
+
+
+def _google(error: GatewayError) -> Json:
+    from handler.formats.gemini.errors import error_body  # not at a cold start
+
+    return error_body(error)
+
+
+# The beginning of a path, the body, and other statuses: Claude Code stops at 429 with x-should-retry: false
+# (https://code.claude.com/docs/en/llm-gateway-protocol), and does not know 402.
+_FORMATS: tuple[tuple[str, Callable[[GatewayError], Json], Mapping[int, int]], ...] = (
+    ("/messages", _anthropic, {402: 429}),
+    ("/v1beta/", _google, {}),
+)
