@@ -64,9 +64,15 @@ class BlockWriter:
             self._open[-1].state.add_extra(extra)
 
     def close(self) -> Iterator[Json]:
-        """Yield the events that end all blocks."""
+        """Yield the events that end all blocks.
+
+        A state behind the last text is left out: clients take the last block as the answer.
+        """
         while self._open:
-            yield from self._next()
+            if self._index and not self.has_calls and self._open[0].kind == "redacted_thinking":
+                self._open.popleft()
+            else:
+                yield from self._next()
 
     def _reason(self, text: str) -> Iterator[Json]:
         if not text:

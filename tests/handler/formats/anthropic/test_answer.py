@@ -120,8 +120,18 @@ CONTENT = [
     ),
     pytest.param(
         {"content": "a", "extra_content": EXTRA},
-        [text("a"), {"type": "redacted_thinking", "data": {"extra": EXTRA}}],
-        id="a signed text",
+        [text("a")],
+        id="a signed text, whose signature would be the last block",
+    ),
+    pytest.param(
+        {"content": "a", "extra_content": EXTRA, "tool_calls": [call("a")]},
+        [text("a"), tool_use("a"), {"type": "redacted_thinking", "data": {"extra": EXTRA}}],
+        id="a signed text before a call",
+    ),
+    pytest.param(
+        {"content": "", "extra_content": EXTRA},
+        [{"type": "redacted_thinking", "data": {"extra": EXTRA}}],
+        id="only a signature",
     ),
     pytest.param(
         {"content": "a", "annotations": [PAGE, {"type": "other"}]},

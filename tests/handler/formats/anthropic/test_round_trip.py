@@ -55,6 +55,8 @@ def test_an_answer_returns_unchanged_from_a_client(display: str) -> None:
         message = answer_of(random_)
         reason = "tool_calls" if "tool_calls" in message else "stop"
         whole = MESSAGES.answer(completion(reason, **message), chat)
+        if "tool_calls" not in message:  # the signature of the last text is left out
+            message.pop("extra_content", None)
         assert returned(whole["content"], thinking=thinking) == message, seed
         streamed = fold(stream_events(chunks_of(message, random_), chat))
         assert streamed == {**whole, "usage": streamed["usage"]}, seed
