@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from handler.access.keys import generate_key
+from handler.app import ENDPOINTS
 from tests.provider_fakes.call import KEY as CREDENTIAL
-from tests.provider_fakes.serving import records, serve_fakes
+from tests.provider_fakes.serving import chat_records, records, serve_fakes
 from tests.support.serving import ROOT, LocalRun, serve_locally
 
 KEY = generate_key()
@@ -40,7 +41,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, refusals: Path) -> Iterato
     keys, rules = folder / "keys.json", folder / "rules.json"
     keys.write_text(json.dumps([{"key": KEY, "name": "story"}]), encoding="utf-8")
     with serve_fakes(refusals) as address:
-        rules.write_text(json.dumps(records(address, "STORY_API_KEY")), encoding="utf-8")
+        known = [*records(address, "STORY_API_KEY"), *chat_records(address, "STORY_API_KEY")]
+        rules.write_text(json.dumps(known), encoding="utf-8")
         environment = {"STORY_API_KEY": CREDENTIAL}
         with serve_locally(
             folder, "--keys", str(keys), "--rules", str(rules), environment=environment
@@ -52,6 +54,19 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, refusals: Path) -> Iterato
 @pytest.mark.parametrize("client", CLIENTS)
 def test_every_conversation_is_held(client: str, gateway: LocalRun, refusals: Path) -> None:
     command = [*CLIENTS[client], gateway.base_url, KEY]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert process.returncode == 0, (
+        f"{process.stdout}{process.stderr}\n{refusals.read_text(encoding='utf-8')}"
+    )
+    assert process.stdout.count("\nok ") > 90, process.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("/responses" not in {path for _, path, _ in ENDPOINTS}, reason="not served yet")
+@pytest.mark.parametrize("client", ["openai2", "openai3"])
+def test_every_conversation_goes_through_responses(client: str, gateway: LocalRun, refusals: Path) -> None:
+    python = str(ROOT / ".venvs" / client / "bin" / "python")
+    command = [python, "-m", "tests.clients.response_conversations", gateway.base_url, KEY]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert process.returncode == 0, (
         f"{process.stdout}{process.stderr}\n{refusals.read_text(encoding='utf-8')}"

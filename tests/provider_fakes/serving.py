@@ -53,3 +53,14 @@ def converse_records(address: str, credential: str) -> Iterator[dict[str, Any]]:
     for name in MODELS:
         known = {"kind": "model", "id": f"converse/{name}", "provider": "converse", "name": name}
         yield {**known, "like": f"bedrock/{name}"}
+
+
+def chat_records(address: str, credential: str) -> Iterator[dict[str, Any]]:
+    """Records of OpenAI's models at a provider without Responses, as which the fake of OpenAI can be used."""
+    unknown = ("reasoning_content", "reasoning_details", "extra_content", "phase")
+    quirks = {"message_drop": [*unknown, "tool_calls.extra_content", "tool_calls.thought_signature"]}
+    known = {"kind": "provider", "id": "chat", "dialect": "openai", "credential": credential}
+    yield {**known, "base_url": f"{address}/openai/v1", "quirks": quirks}
+    for name in ("gpt-5.4", "gpt-6-luna", "gpt-6.1-terra"):
+        model = {"kind": "model", "id": f"chat/{name}", "provider": "chat", "name": name}
+        yield {**model, "like": f"openai/{name}"}

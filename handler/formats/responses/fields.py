@@ -80,7 +80,20 @@ _NAMESPACE = shape(
     {"name": name, "description": text, "tools": list_of(tagged(_OWN_TOOLS, otherwise=anything))},
     ["name", "tools"],
 )
-_TOOLS = list_of(tagged({**_OWN_TOOLS, "namespace": _NAMESPACE}, otherwise=foreign_fields.check_tool))
+_SERVER = shape(  # handler/formats/tool_servers.py
+    {
+        "ref": name,
+        "allowed_tools": by_type(list=list_of(text), object=an_object),
+        "server_label": text,
+        "server_url": text,
+    }
+)
+_TOOLS = list_of(
+    tagged(
+        {**_OWN_TOOLS, "namespace": _NAMESPACE, "mcp": _SERVER},
+        otherwise=foreign_fields.check_tool,
+    )
+)
 
 _NAMED = shape({"name": name, "namespace": name}, ["name"])
 _TOOL_CHOICE = tagged(

@@ -117,7 +117,11 @@ WRONG: dict[str, tuple[Json, str]] = {
     "an effort that is a number": ({"reasoning": {"effort": 1}}, "reasoning.effort"),
     "include that is text": ({"include": "reasoning.encrypted_content"}, "include"),
     "a misspelt hint": ({"hints": {"prefr": "cheap"}}, "hints.prefr"),
-    "an OpenTools tool": ({"tools": [{"type": "mcp", "ref": "x"}]}, "tools[0].type"),
+    "a tool that Opper runs": ({"tools": [{"type": "opper:search"}]}, "tools[0].type"),
+    "a tool server whose address is a list": (
+        {"tools": [{"type": "mcp", "server_url": []}]},
+        "tools[0].server_url",
+    ),
 }
 
 
