@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.gateways import MANAGE, RunningGateway, model, provider, start_gateway
-from tests.support.tool_servers import Model, ToolServer, Web, calls, says, tool
+from tests.support.state import InlineItems
+from tests.support.tables import dynamodb
+from tests.support.tool_servers import Model, ToolServer, Web, calls, response, says, tool
+from tests.support.virtual_clock import now
 
 pytest.importorskip("mcp")
 
@@ -241,3 +245,75 @@ async def test_a_credential_that_cannot_be_sent(
     response = await ask(start(Model(says("never")), {**SEARCH, **record}), tools=BOTH[:1])
     assert response.status == status
     assert message in response.error["message"]
+
+
+# Limits and budgets. A call costs 0.006 dollars, and reserves about as much.
+
+CHEAP_INPUT = {"input": 1, "output": 2000}
+MONEY = {"kind": "budget", "id": "money", "usd": 0.03, "per": "month"}
+BURST = {"kind": "limit", "id": "burst", "requests": 5, "per": "minute"}
+
+
+@pytest.fixture
+def state() -> Iterator[InlineItems]:
+    with dynamodb() as client:
+        yield InlineItems(client)
+
+
+def counted(state: InlineItems, up: Model, *records: Any) -> RunningGateway:
+    web = Web({"up": up, "search.example": ToolServer(tool("find"))})
+    rows = [provider("http://up/v1"), model("up/m", price=CHEAP_INPUT), SEARCH, *records]
+    return start_gateway(rows, upstream=web, state=state, now=now, SEARCH_TOKEN="search-secret")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_each_model_call_is_settled_and_the_request_is_counted_once(
+    state: InlineItems, stream: bool
+) -> None:
+    find = calls(("search__find", {}))
+    gateway = counted(state, Model(find, find, says("Done.")), MONEY, BURST)
+    first = await gateway.chat(model="up/m", tools=BOTH[:1], max_tokens=3, stream=stream)
+    assert first.content == "Done."
+    await gateway.gateway.settle()
+    lines = [line for line in gateway.lines if line["message"] == "request"]
+    assert [line["cost"] for line in lines] == [pytest.approx(0.018021)]
+    second = await gateway.chat(model="up/m", max_tokens=3)
+    assert second.headers["x-ratelimit-remaining-requests"] == "3"
+    assert second.headers["x-sluice-alert"] == "budget money 60%", "three calls of one request"
+    await gateway.gateway.aclose()
+
+
+async def test_a_budget_that_is_used_up_ends_a_request_between_its_model_calls(state: InlineItems) -> None:
+    up = Model(calls(("search__find", {})))
+    gateway = counted(state, up, {**MONEY, "usd": 0.015})
+    response = await gateway.chat(model="up/m", tools=BOTH[:1], max_tokens=3)
+    assert (response.status, response.error["code"]) == (402, "budget_exceeded")
+    assert len(up.requests) == 2
+    assert gateway.lines[-1]["usage"] == {"input": 14, "output": 6}
+    await gateway.gateway.aclose()
+
+
+async def test_a_budgets_then_keeps_the_conversation(state: InlineItems) -> None:
+    find = calls(("search__find", {}))
+    up = Model(find, find, says("Done."))
+    then = {"model": "up/free", "override": True}
+    records = [{**MONEY, "usd": 0.015, "then": then}, model("up/free", price={"input": 0, "output": 0})]
+    gateway = counted(state, up, *records)
+    response = await gateway.chat(model="up/m", tools=BOTH[:1], max_tokens=3)
+    assert response.content == "Done."
+    assert [each["model"] for each in up.requests] == ["m", "m", "free"]
+    assert [len(each["messages"]) for each in up.requests] == [1, 3, 5]
+    assert all(each["tools"] for each in up.requests)
+    await gateway.gateway.aclose()
+
+
+async def test_another_model_goes_on_when_the_first_fails_in_mid_conversation() -> None:
+    up = Model(
+        calls(("search__find", {})), response(b"{}", status=500), response(b"{}", status=500), says("Done.")
+    )
+    gateway = start(up, SEARCH, model("up/spare"))
+    answer = await ask(gateway, tools=BOTH[:1], fallback_models=["up/spare"])
+    assert answer.content == "Done."
+    assert answer.headers["x-sluice-model"] == "up/spare"
+    assert [each["model"] for each in up.requests] == ["m", "m", "m", "spare"]
+    assert len(up.requests[-1]["messages"]) == 3
