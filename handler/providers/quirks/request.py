@@ -12,7 +12,7 @@ from handler.errors import Json
 from handler.providers.legacy_functions import functions_to_tools
 from handler.providers.provider import Quirks
 from handler.providers.quirks.messages import adapt_messages, reuse_unchanged
-from handler.providers.quirks.model_rules import apply_parameter_rules
+from handler.providers.quirks.model_rules import apply_parameter_rules, parse_rules
 from handler.providers.quirks.parameters import drop, rename
 from handler.providers.unsupported import unsupported
 from rules import Model
@@ -25,7 +25,7 @@ def adapt_request(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple
     body = chat if quirks.legacy else functions_to_tools(chat)
     dropped: list[str] = []
     body = apply_parameter_rules({**body, "model": model.name}, model.rules, dropped)
-    if model.can and "reasoning" not in model.can:
+    if model.can and "reasoning" not in model.can and "efforts" not in parse_rules(model.rules):
         body = drop(body, _EFFORT, dropped)
     body = drop(rename(body, quirks.rename), quirks.drop, dropped)
     body = _adapt_values(_request_usage(body, quirks), quirks, dropped)
