@@ -25,15 +25,15 @@ def official(**how: Any) -> Any:
 
     server = MCPServer("official")
 
-    @server.tool()
     async def add(a: int, b: int) -> int:
         """Add two numbers."""
         return a + b
 
-    @server.tool()
     async def fail() -> str:
         raise ValueError("no such city")
 
+    for tool in (add, fail):
+        server.tool()(tool)
     return server.streamable_http_app(host="tools", **how)
 
 
