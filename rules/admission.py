@@ -169,8 +169,8 @@ def _unlisted_denial(admission: Admission, names: ModelNames) -> str | None:
 
 def _check_operation(admission: Admission, model: Model, _names: tuple[str, ...]) -> Obstacle | None:
     operation, operations = admission.facts.operation, model.operations
-    if operation == "chat" and "chat" in operations and "chat" not in admission.live.unsupported_by(model):
-        return None
+    if operation == "chat" in operations and "chat" not in admission.live.unsupported.get(model.provider, ()):
+        return None  # of most requests
     missing = admission.live.unsupported_by(model)
     takes_prompts = operation == "completion" and operations == {"chat"} and "prompts" not in missing
     if operation not in operations and not takes_prompts:

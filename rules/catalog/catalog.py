@@ -59,15 +59,15 @@ class Model:
     auto: bool = False  # eligible when the request names no model
     listed: bool = True  # False: a pin that the catalogue does not list, relayed as it is
     rules: tuple[str, ...] = ()  # of its family; scripts/catalog_overlay.toml documents them
-    id: str = field(init=False, repr=False, compare=False)  # set once: a request reads it twenty times
+    # Set once, because a request reads them up to twenty times.
+    id: str = field(init=False, repr=False, compare=False)
+    # Those that `can` names, else chat; all if the features are unknown.
+    operations: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.provider}/{self.name}")
-
-    @property
-    def operations(self) -> frozenset[str]:
-        """The operations that it does: those that `can` names, else chat; all if its features are unknown."""
-        return self.can & _OPERATIONS or (_CHAT if self.known else _OPERATIONS)
+        named = self.can & _OPERATIONS
+        object.__setattr__(self, "operations", named or (_CHAT if self.known else _OPERATIONS))
 
 
 class Catalog:
