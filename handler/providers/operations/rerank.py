@@ -1,6 +1,7 @@
 """Rerank at providers whose format is neither Cohere's nor Jina's, which are almost the same.
 
 https://docs.cohere.com/reference/rerank, https://jina.ai/reranker, https://docs.voyageai.com/reference/reranker-api,
+https://docs.fireworks.ai/api-reference/rerank-documents,
 https://docs.aws.amazon.com/bedrock/latest/userguide/rerank-supported.html
 """
 
@@ -37,6 +38,12 @@ def _voyage_request(body: Json, model: Model) -> Made:
     more = {} if body.get("truncation") is None else {"truncation": body["truncation"]}
     request = {"model": model.name, "query": body["query"], "documents": documents_of(body), **top, **more}
     return [Part(request)], _dropped(body, "truncation")
+
+
+def _fireworks_request(body: Json, model: Model) -> Made:
+    top = {} if body.get("top_n") is None else {"top_n": body["top_n"]}
+    request = {"model": model.name, "query": body["query"], "documents": documents_of(body), **top}
+    return [Part(request)], _dropped(body)
 
 
 def _bedrock_request(body: Json, model: Model) -> Made:
@@ -80,4 +87,5 @@ def _no_ranking() -> UpstreamError:
 FORMATS: Mapping[str, Format] = {
     "voyage": Format(_voyage_request, _answer),
     "bedrock": Format(_bedrock_request, _answer),
+    "fireworks": Format(_fireworks_request, _answer),
 }

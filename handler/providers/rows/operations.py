@@ -14,8 +14,15 @@ SEARCH = (
 
 _COHERE = "/compatibility/v1"  # the end of Cohere's base_url, which has a chat only
 
+
+def _served(*operations: str) -> Mapping[str, Endpoint]:
+    """Return operations that are served in OpenAI's format, at its paths."""
+    return dict.fromkeys(operations, Endpoint())
+
+
 # By provider. https://docs.cohere.com/reference/embed, https://docs.cohere.com/reference/rerank,
-# https://api-docs.deepseek.com/api/create-completion
+# https://api-docs.deepseek.com/api/create-completion, https://docs.fireworks.ai/api-reference/rerank-documents,
+# https://docs.mistral.ai/api, https://docs.x.ai/developers/rest-api-reference
 ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "cohere": {
         "chat": Endpoint(),
@@ -23,7 +30,11 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         "rerank": Endpoint(path="/v2/rerank", remove=_COHERE),
     },
     "deepseek": {"chat": Endpoint(), "completion": Endpoint(path="/beta/completions")},
+    "fireworks": {**_served("chat", "completion", "embeddings"), "rerank": Endpoint("fireworks")},
     "jina": {"embeddings": Endpoint("jina"), "rerank": Endpoint()},
+    "mistral": _served("chat", "embeddings", "moderation", "transcription"),  # its speech is JSON
+    "perplexity": _served("chat"),  # its embeddings are bytes, not floats
+    "xai": _served("chat", "completion", "image"),  # its transcriptions have a path and a format of their own
     "voyage": {"embeddings": Endpoint("voyage"), "rerank": Endpoint("voyage")},
 }
 # Providers whose chat models take a plain prompt, too. https://docs.together.ai/reference/completions-1,

@@ -24,6 +24,11 @@ RANKING = [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score":
             id="Voyage",
         ),
         pytest.param(
+            *("fireworks", "f/reranker"),
+            Part({"model": "f/reranker", "query": "q", "documents": ["a", "b"], "top_n": 2}),
+            id="Fireworks",
+        ),
+        pytest.param(
             *("bedrock", "cohere.rerank-v3-5:0"),
             Part(
                 {"query": "q", "documents": ["a", "b"], "top_n": 2, "api_version": 2},
