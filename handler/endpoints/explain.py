@@ -1,4 +1,4 @@
-"""POST /explain: the decision for a chat request, without calling a provider."""
+"""POST /explain: the decision for a chat request, or for another operation, without calling a provider."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from starlette.requests import Request
 
 from handler.endpoints.exchange.http import read_body
 from handler.endpoints.exchange.response import Response, json_response
+from handler.errors import InvalidRequest
+from handler.formats.operations.operation import BY_PATH
 from handler.gateway.admission import authenticate, decide_on
 from handler.gateway.lifecycle import Gateway
+from handler.gateway.operation_admission import decide_on_operation
 from handler.log import RequestLog
 
 
@@ -16,5 +19,10 @@ async def explain(gateway: Gateway, request: Request) -> Response:
     entry: RequestLog = request.scope["sluice.entry"]
     key = await authenticate(gateway, entry)
     body = await read_body(request.receive, entry.headers, gateway.settings.max_body)
-    admitted = await decide_on(gateway, key, body, entry)
+    if (path := request.query_params.get("endpoint")) is None:
+        admitted = await decide_on(gateway, key, body, entry)
+    elif (operation := BY_PATH.get(path)) is not None:
+        admitted = await decide_on_operation(gateway, key, operation, body, entry)
+    else:
+        raise InvalidRequest(f"endpoint: expected one of {', '.join(BY_PATH)}", param="endpoint")
     return json_response(admitted.explanation())

@@ -268,3 +268,14 @@ async def test_a_client_that_leaves_cancels_the_request(gateway: RunningGateway,
     await upstream.until("gone", 1)
     assert gateway.lines[-1]["left"]
     assert gateway.lines[-1]["usage"]["estimated"]
+
+
+async def test_a_decision_is_explained_without_a_request(gateway: RunningGateway, upstream: Upstream) -> None:
+    body = {"model": "e", "input": "hello", "fallback_models": ["up/other"]}
+    explained = (await gateway.post("/v1/explain?endpoint=/embeddings", body)).json
+    assert [each["model"] for each in explained["candidates"]] == ["up/e", "two/e"]
+    assert explained["facts"]["operation"] == "embeddings"
+    assert [each["model"] for each in explained["rejections"]] == ["up/other"]
+    assert upstream.requests == []
+    response = await gateway.post("/v1/explain?endpoint=/chat", body)
+    assert (response.status, response.json["error"]["param"]) == (400, "endpoint")
