@@ -31,7 +31,7 @@ from handler.endpoints.explain import explain
 from handler.endpoints.gemini import generate
 from handler.endpoints.health import health
 from handler.endpoints.messages import count_tokens, messages
-from handler.endpoints.models import model, models
+from handler.endpoints.models import google_model, google_models, model, models
 from handler.endpoints.operations import operation
 from handler.endpoints.report import report, update_tags
 from handler.endpoints.responses import compact, input_tokens, responses
@@ -96,9 +96,12 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]
     ("POST", "/responses/input_tokens", input_tokens),
     ("POST", "/responses/compact", compact),
     ("POST", "/v1beta/models/{call:path}", generate),
+    ("POST", "/models/{call:path}", generate),  # google-genai in Python
     ("POST", "/explain", explain),
     ("GET", "/models", models),
     ("GET", "/models/{id:path}", model),
+    ("GET", "/v1beta/models", google_models),
+    ("GET", "/v1beta/models/{id:path}", google_model),
     ("POST", "/report", report),
     ("POST", "/report-anthropic", report),
     ("POST", "/logs/update-tags", update_tags),
@@ -274,7 +277,7 @@ async def _send_error(error: GatewayError, scope: Scope, receive: Receive, send:
     entry.set_failure(error)
     if entry.status:  # the head was sent, so no other response can be
         return
-    response = error_response(error, scope["path"], _error_headers(error, entry))
+    response = error_response(error, scope["method"], scope["path"], _error_headers(error, entry))
     await response(scope, receive, send)
 
 

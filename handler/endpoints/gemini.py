@@ -1,4 +1,4 @@
-"""POST /v1beta/models/{model}:{method}: Gemini's generateContent, streamGenerateContent and countTokens.
+"""POST /v1beta/models/{model}:{method}, also under the other prefixes: Gemini's generateContent and its kin.
 
 https://ai.google.dev/api/generate-content
 """
@@ -8,18 +8,18 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from handler.endpoints.completion import answer_request, count_request
+from handler.endpoints.exchange.http import read_query_key
 from handler.endpoints.exchange.response import Response
 from handler.endpoints.exchange.streaming import StreamingAnswer
 from handler.errors import NotFound
 from handler.gateway.lifecycle import Gateway
-from handler.log import RequestLog
 
 
 async def generate(gateway: Gateway, request: Request) -> Response | StreamingAnswer:
     from handler.formats.gemini.format import GeminiFormat, count_answer  # not at a cold start
 
     model, _, method = request.path_params["call"].rpartition(":")
-    read_key(request)
+    read_query_key(request)
     if method == "countTokens":
         return await count_request(gateway, request, GeminiFormat(model), ":countTokens", count_answer)
     if method not in ("generateContent", "streamGenerateContent"):
@@ -29,10 +29,3 @@ async def generate(gateway: Gateway, request: Request) -> Response | StreamingAn
         )
     stream, sse = method == "streamGenerateContent", request.query_params.get("alt") == "sse"
     return await answer_request(gateway, request, GeminiFormat(model, stream=stream, sse=sse))
-
-
-def read_key(request: Request) -> None:
-    """Treat a key in the query as the one in the header, as Google's APIs do."""
-    entry: RequestLog = request.scope["sluice.entry"]
-    if (key := request.query_params.get("key")) and "x-goog-api-key" not in entry.headers:
-        entry.headers = {**entry.headers, "x-goog-api-key": key}

@@ -1,9 +1,10 @@
-"""GET /models, /models/{id}: the models that a key may use, in OpenAI's format or in Anthropic's."""
+"""GET /models, /models/{id}: the models that a key may use, in the format of OpenAI, Anthropic or Google."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
 
+from handler.endpoints.exchange.http import read_query_key
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import Json, NotFound
 from handler.gateway.admission import authenticate, refusal_error
@@ -21,11 +22,26 @@ async def models(gateway: Gateway, request: Request) -> Response:
 
 
 async def model(gateway: Gateway, request: Request) -> Response:
+    item = await _model(gateway, request)
+    return json_response(_anthropic(item) if "anthropic-version" in request.headers else item)
+
+
+async def _model(gateway: Gateway, request: Request) -> Json:
     id = request.path_params["id"]
     for item in await _models(gateway, request):
         if item["id"].lower() == id.lower():
-            return json_response(_anthropic(item) if "anthropic-version" in request.headers else item)
+            return item
     raise NotFound(f"There is no model {id!r} that this key may use.", param="model")
+
+
+async def google_models(gateway: Gateway, request: Request) -> Response:
+    read_query_key(request)
+    return json_response({"models": [_google(item) for item in await _models(gateway, request)]})
+
+
+async def google_model(gateway: Gateway, request: Request) -> Response:
+    read_query_key(request)
+    return json_response(_google(await _model(gateway, request)))
 
 
 async def _models(gateway: Gateway, request: Request) -> list[Json]:
@@ -45,4 +61,15 @@ def _anthropic(item: Json) -> Json:
         "id": item["id"],
         "display_name": item["id"],
         "created_at": "1970-01-01T00:00:00Z",
+    }
+
+
+def _google(item: Json) -> Json:
+    window = {"inputTokenLimit": item["context_length"]} if "context_length" in item else {}
+    methods = ["generateContent", "streamGenerateContent", "countTokens"]
+    return {
+        "name": f"models/{item['id']}",
+        "displayName": item["id"],
+        **window,
+        "supportedGenerationMethods": methods,
     }

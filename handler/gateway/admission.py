@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from handler.access.keys import Key
 from handler.errors import Forbidden, GatewayError, InvalidRequest, Json, NotFound, Unavailable
-from handler.formats.chat.request import Chat, parse
+from handler.formats.chat.request import Chat
 from handler.formats.client_format import ClientFormat
+from handler.formats.foreign_shapes import parse_chat
 from handler.formats.operations.operation import OperationRequest
 from handler.formats.options import Headers, header_facts
 from handler.gateway.lifecycle import Gateway
@@ -89,7 +90,7 @@ async def decide_on(
 
     format: of the client; None: chat.
     """
-    read = partial(format.parse if format else parse, headers=entry.headers, settings=gateway.settings)
+    read = partial(format.parse if format else parse_chat, headers=entry.headers, settings=gateway.settings)
     chat = read(body)
     policy = await gateway.policies.current()
     facts_about = partial(

@@ -73,6 +73,12 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any]] = {
         "/v1/logs/update-tags",
         {"filters": [{"field": "completionId", "equals": "chatcmpl-1"}], "tags": {"a": "b"}},
     ),
+    ("POST", "/models/{call:path}"): (
+        "/v1/models/up/m:generateContent",
+        {"contents": [{"parts": [{"text": "hi"}]}]},
+    ),
+    ("GET", "/v1beta/models"): ("/v1beta/models", None),
+    ("GET", "/v1beta/models/{id:path}"): ("/v1beta/models/up/m", None),
     ("GET", "/usage"): ("/v1/usage", None),
     ("GET", "/health"): ("/health", None),
 }

@@ -7,8 +7,10 @@ import re
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from starlette.requests import Request
 from starlette.types import Receive, Scope
 
+from handler.log import RequestLog
 from handler.wire.content_encoding import body_too_large, decode_body
 from handler.wire.header_values import encode_header_value
 
@@ -99,6 +101,13 @@ def deadline_of(scope: Scope, now: float) -> float:
     if context is None:
         return float("inf")
     return now + float(context.get_remaining_time_in_millis()) / 1000 - DEADLINE_MARGIN
+
+
+def read_query_key(request: Request) -> None:
+    """Treat the `key` of a query as x-goog-api-key, as Google's APIs do."""
+    entry: RequestLog = request.scope["sluice.entry"]
+    if (key := request.query_params.get("key")) and "x-goog-api-key" not in entry.headers:
+        entry.headers = {**entry.headers, "x-goog-api-key": key}
 
 
 async def cancel_on_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
