@@ -46,7 +46,7 @@ class Servers:
         offers: list[tuple[ToolServer, list[Json]]] = []
         for server, found in zip(self._servers, listed, strict=True):
             if isinstance(found, BaseException):
-                raise _failed(server.record, found) from found
+                raise _failed(server.record, self._without_secret(server.record, str(found))) from found
             offers.append((server, found))
         try:
             self.tools = make_tools(offers, own_names(body))
@@ -76,8 +76,7 @@ class Servers:
             text = result_text(await self._sessions[tool.server].call(tool.name, arguments))
         except ToolServerError as error:
             text = f"Error: {error}"
-        secret = self._credential(self._servers[tool.server].record)
-        return text.replace(secret, "[redacted]") if secret else text
+        return self._without_secret(self._servers[tool.server].record, text)
 
     def _take(self, text: str) -> str:
         """Return as much of a result as the request may still have."""
@@ -112,6 +111,10 @@ class Servers:
                 retry_after=credentials.retry_after,
             )
         return value
+
+    def _without_secret(self, record: McpRecord, text: str) -> str:
+        secret = self._credential(record)
+        return text.replace(secret, "[redacted]") if secret else text
 
 
 def _failed(record: McpRecord, problem: object) -> GatewayError:

@@ -64,7 +64,8 @@ class Session:
     async def aclose(self) -> None:
         """End the session, and tell the server so. A server that hangs is left after CLOSE seconds."""
         self._closing.set()
-        await asyncio.wait({self._task}, timeout=CLOSE + 1)
+        if self._opened.done():
+            await asyncio.wait({self._task}, timeout=CLOSE + 1)
         self._task.cancel()
         await asyncio.wait({self._task}, timeout=CLOSE)
 

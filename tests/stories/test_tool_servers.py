@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from handler.wire import sse
 from tests.support.gateways import MANAGE, RunningGateway, model, provider, start_gateway
 from tests.support.state import InlineItems
 from tests.support.tables import dynamodb
@@ -81,6 +83,15 @@ async def test_a_credential_is_sent_to_its_server_alone_and_appears_nowhere() ->
     assert {each.headers.get("authorization") for each in echo.requests} == {"Bearer search-secret"}
     assert {each.headers.get("authorization") for each in web_of(gateway)["files.example"].requests} == {None}
     assert "search-secret" not in json.dumps([up.requests, gateway.lines])
+
+
+async def test_a_credential_that_a_server_repeats_is_not_in_the_error() -> None:
+    error = {"code": 1, "message": "what does search-secret mean?"}
+    failing = ToolServer(initialize=lambda _: response({"jsonrpc": "2.0", "id": 2, "error": error}))
+    gateway = start(Model(says("never")), search=failing)
+    answer = await ask(gateway, tools=BOTH[:1])
+    assert "mean" in answer.error["message"]
+    assert "search-secret" not in json.dumps([answer.json, gateway.lines])
 
 
 async def test_the_callers_own_call_is_handed_back() -> None:
@@ -317,3 +328,54 @@ async def test_another_model_goes_on_when_the_first_fails_in_mid_conversation() 
     assert answer.headers["x-sluice-model"] == "up/spare"
     assert [each["model"] for each in up.requests] == ["m", "m", "m", "spare"]
     assert len(up.requests[-1]["messages"]) == 3
+
+
+# The formats of other clients.
+
+HOSTED = {"type": "mcp", "server_label": "s", "server_url": SEARCH["url"], "require_approval": "never"}
+CLIENTS: dict[str, Any] = {
+    "responses": ("/v1/responses", {"model": "up/m", "input": "hi", "tools": [HOSTED]}),
+    "messages": (
+        "/v1/messages",
+        {
+            "model": "up/m",
+            "max_tokens": 99,
+            "messages": [{"role": "user", "content": "hi"}],
+            "mcp_servers": [{"type": "url", "url": SEARCH["url"], "name": "s"}],
+            "tools": [{"type": "mcp_toolset", "mcp_server_name": "s"}],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_client_of_another_format_names_a_server_in_its_own_way(client: str, stream: bool) -> None:
+    async def slow(params: Any) -> Any:
+        await asyncio.sleep(40)
+        return {"content": [{"type": "text", "text": "found it"}]}
+
+    up = Model(calls(("search__find", {"q": "x"}), text="I look."), says("It is x."))
+    gateway = start(up, search=ToolServer(tool("find"), tools_call=slow))
+    path, body = CLIENTS[client]
+    answer = await gateway.post(path, {**body, "stream": stream})
+    assert answer.status == 200, answer.body
+    assert up.requests[1]["messages"][-1]["content"] == "found it"
+    assert b"search__find" not in answer.body
+    if stream:
+        events = [json.loads(event.data) for event in sse.Decoder().feed(answer.body)]
+        deltas = [each["delta"] for each in events if "delta" in each]
+        texts = [each if isinstance(each, str) else each.get("text", "") for each in deltas]
+        assert "".join(texts) == "I look.\n\nIt is x."
+        alive = b"event: ping" if client == "messages" else b": keep-alive"
+        assert answer.body.count(alive) >= 2
+    else:
+        assert b"I look.\\n\\nIt is x." in answer.body
+    await gateway.gateway.aclose()
+
+
+async def test_an_explained_stream_names_the_servers_once() -> None:
+    up = Model(calls(("search__find", {}), text="I look."), says("Done."))
+    answer = await ask(start(up), tools=BOTH[:1], headers={"x_sluice_explain": "1"}, **STREAM)
+    explained = [each["sluice"] for each in answer.events[:-1] if "sluice" in each]
+    assert [each["servers"] for each in explained] == [[{"id": "search", "tools": None}]]

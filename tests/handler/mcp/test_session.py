@@ -98,3 +98,16 @@ async def test_a_session_that_is_closed_at_once_leaves_nothing() -> None:
         pass
     assert clock() - began < 6
     assert len(asyncio.all_tasks()) == 1
+
+
+def test_the_library_is_not_imported_before_the_first_server() -> None:
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    program = "import sys, handler.main; print({'mcp', 'httpx2', 'handler.mcp'} & sys.modules.keys())"
+    root = Path(__file__).parents[3]
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "set()\n"
