@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from handler.access.keys import generate_key
-from handler.app import ENDPOINTS
 from tests.provider_fakes.call import KEY as CREDENTIAL
 from tests.provider_fakes.serving import chat_records, records, serve_fakes
 from tests.support.serving import ROOT, LocalRun, serve_locally
@@ -62,7 +61,6 @@ def test_every_conversation_is_held(client: str, gateway: LocalRun, refusals: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("/responses" not in {path for _, path, _ in ENDPOINTS}, reason="not served yet")
 @pytest.mark.parametrize("client", ["openai2", "openai3"])
 def test_every_conversation_goes_through_responses(client: str, gateway: LocalRun, refusals: Path) -> None:
     python = str(ROOT / ".venvs" / client / "bin" / "python")
