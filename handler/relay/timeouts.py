@@ -8,6 +8,7 @@ from rules import USUAL_OUTPUT, Candidate
 
 # Seconds, where no rule says otherwise. A model that reasons is silent for long before its first content.
 CONNECT, FIRST_TOKEN, FIRST_TOKEN_REASONING, IDLE, TOTAL = 5.0, 30.0, 180.0, 30.0, 600.0
+IDLE_MEDIA = 180.0  # of images and audio, which take long to make
 # Where fallbacks are named: the silence after which a hedge starts; and the tokens a second at which a whole
 # answer is expected.
 HEDGE_AFTER, SPEED = 10.0, 75.0
@@ -26,14 +27,15 @@ def limits_of(call: Call, candidate: Candidate, *, now: float, deadline: float) 
     """The limits of an attempt that begins now. Only a rule bounds the first token of a whole answer."""
     rule = call.decision.effects.timeouts
     first = rule.get("first_token")
-    if first is None and call.chat.stream:
+    is_text = call.operation is None or call.operation.operation.has_chat_parameters
+    if first is None and call.chat.stream and is_text:
         first = FIRST_TOKEN_REASONING if _reasons(call, candidate) else FIRST_TOKEN
     total = (deadline, "timeout_total")
     return Limits(
         began=now,
         connect=rule.get("connect", CONNECT),
         first=total if first is None else min((now + first, "timeout_first_token"), total),
-        idle=rule.get("idle", IDLE),
+        idle=rule.get("idle", IDLE if is_text else IDLE_MEDIA),
         total=total,
     )
 

@@ -333,3 +333,15 @@ async def test_the_models_say_what_they_are_for(gateway: RunningGateway) -> None
     listed = {each["id"]: each for each in (await gateway.get("/v1/models")).json["data"]}
     assert listed["up/voice"]["operations"] == ["speech"]
     assert "operations" not in listed["up/talk"]
+
+
+async def test_a_form_without_a_model_gets_the_one_of_the_rule(upstream: Upstream) -> None:
+    route = {"kind": "route", "id": "r", "when": {"operation": "transcription"}, "model": "up/listen"}
+    gateway = start_gateway([provider(upstream.url), *MODELS, route])
+    upstream.script("", reply(b'{"text":"hi"}'))
+    response = await gateway.post("/v1/audio/transcriptions", form(file=b"x"), **FORM)
+    assert (response.status, response.headers["x-sluice-rule"]) == (200, "r")
+    (request,) = upstream.requests
+    assert b'name="model"\r\n\r\nlisten\r\n' in request.body
+    assert request.body.endswith(form(file=b"x"))
+    await gateway.gateway.aclose()

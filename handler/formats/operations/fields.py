@@ -25,7 +25,6 @@ from handler.formats.validators import (
 
 MAX_INPUTS = 2048  # of embeddings, https://platform.openai.com/docs/api-reference/embeddings/create
 MAX_DOCUMENTS = 10_000  # of a rerank, https://docs.cohere.com/reference/rerank
-LONGEST_SPEECH = 100_000  # characters
 
 # The fields that Sluice reads in every request.
 _COMMON: dict[str, Check] = {

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from handler.formats.operations.operation import BY_PATH, OperationRequest
 from handler.relay.timeouts import deadline_of, hedge_after, limits_of
 from rules import Model
 from tests.support.running_relay import CHAT, Json, call, model
@@ -45,6 +46,22 @@ async def test_the_time_limit_of_the_first_token(
     )
     assert limits.first[0] - 100 == seconds
     assert (limits.connect, limits.idle, limits.total) == (5, 30, (700, "timeout_total"))
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "idle"),
+    [
+        pytest.param("/completions", 30, 30, id="a completion is text as a chat is"),
+        pytest.param("/images/generations", 600, 180, id="an image takes long"),
+        pytest.param("/audio/speech", 600, 180, id="speech does, too"),
+    ],
+)
+def test_the_time_limits_of_operations_besides_chat(path: str, first: float, idle: float) -> None:
+    request = OperationRequest(operation=BY_PATH[path])
+    made = replace(call(OTHER, stream=True), operation=request)
+    limits = limits_of(made, made.decision.candidates[0], now=100, deadline=deadline_of(made, 100))
+    assert (limits.first[0] - 100, limits.idle) == (first, idle)
+    assert hedge_after(made, made.decision.candidates[0]) is None
 
 
 SMALL = replace(model("one/a"), max_output=500)
