@@ -77,6 +77,8 @@ class Answer:
     cache_entry: CacheEntry | None = field(default=None, repr=False)  # for the cache
     stream: Stream | None = field(default=None, repr=False)
     drive: Callable[[Answer], AsyncGenerator[bytes, None]] | None = field(default=None, repr=False)
+    # Counts a failure of the candidate: its key, the failure class, the Retry-After in seconds.
+    observe: Callable[[str, str, float | None], None] | None = field(default=None, repr=False)
 
     @property
     def usage(self) -> Usage | None:

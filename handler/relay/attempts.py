@@ -170,7 +170,7 @@ class AttemptLoop:
         self._attempts += answer.attempts
         self._relay.observe(answer.candidate.key, "ok", None)
         answer.attempts, answer.wasted = self._attempts, self._wasted
-        answer.drive = answer.drive or self.frames
+        answer.drive, answer.observe = answer.drive or self.frames, self._relay.observe
         return answer
 
     def _step_after(self, failed: Failed, *, again: bool = True) -> Step | None:

@@ -345,3 +345,12 @@ async def test_a_form_without_a_model_gets_the_one_of_the_rule(upstream: Upstrea
     assert b'name="model"\r\n\r\nlisten\r\n' in request.body
     assert request.body.endswith(form(file=b"x"))
     await gateway.gateway.aclose()
+
+
+async def test_a_model_whose_streams_break_off_cools_down(
+    gateway: RunningGateway, upstream: Upstream
+) -> None:
+    upstream.script("voice", reply(b"ID3", Act.CUT, media_type="audio/mpeg", chunked=True))
+    for _ in range(8):
+        await post(gateway, "/audio/speech", {"model": "up/voice", "input": "a", "voice": "b"})
+    assert "up/voice" in gateway.gateway.cooldown.cooling()

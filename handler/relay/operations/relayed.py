@@ -116,6 +116,8 @@ async def _frames(answer: Answer) -> AsyncGenerator[bytes, None]:
             await stream.source.drain()
             return
         stream.redact_credential(failure)
+        if answer.observe is not None:
+            answer.observe(answer.candidate.key, failure.failure_class, failure.retry_after)
         answer.failure = final_error([failure], answer.attempts, model=answer.candidate.id, broke_off=True)
         if "event-stream" not in answer.media_type:
             raise answer.failure
