@@ -15,6 +15,7 @@ from handler.formats.client_format import ClientFormat
 from handler.formats.foreign_shapes import parse_chat
 from handler.formats.operations.operation import OperationRequest
 from handler.formats.options import Headers, header_facts
+from handler.formats.tool_servers import without_servers
 from handler.gateway.lifecycle import Gateway
 from handler.gateway.policy import Policy
 from handler.gateway.tool_servers import ToolServer, tool_servers
@@ -65,14 +66,16 @@ class AdmittedRequest(NamedTuple):
         """Raise the error of a request that the rules or a candidate's provider refuse."""
         if self.decision.refusal is not None:
             raise refusal_error(self.decision.refusal, retry_after=self.policy.retry_after)
-        native, allow = self.chat.native, self.decision.effects.allow_fields
+        allow, body, native = self.decision.effects.allow_fields, self.chat.body, self.chat.native
+        if self.servers:
+            body, native = without_servers(body), None
         for candidate in self.decision.candidates:
             model, row = candidate.model, self.policy.rows[candidate.model.provider]
-            bodies = [(self.chat.body, row)]
+            bodies = [(body, row)]
             if native is not None and (own := in_dialect(row, model, native.dialect)):
                 bodies.append((native.body, own))
-            for body, served_by in bodies:
-                if error := refused_field_error(body, served_by.quirks.refuse, allow, model=model.name):
+            for sent, served_by in bodies:
+                if error := refused_field_error(sent, served_by.quirks.refuse, allow, model=model.name):
                     raise error
 
 

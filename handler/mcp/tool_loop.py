@@ -66,6 +66,7 @@ class ToolLoop:
         self._new = list[Json]()  # messages after the client's
         self._texts = dict[str, str]()  # of earlier answers, by name
         self._answer: Answer | None = None  # of the last model call
+        self._frames: AsyncGenerator[bytes, None] | None = None  # of a stream
 
     async def open(self) -> None:
         """Open a session with each server, and list its tools. Raises GatewayError."""
@@ -90,7 +91,7 @@ class ToolLoop:
 
     async def stream(self) -> Answer:
         """Return the stream, once there is something for the client. Raises the error of a failure before."""
-        frames = self._frames()
+        frames = self._frames = self._all_frames()
         first = b""
         async for first in frames:
             if not first.startswith(b":"):
@@ -109,6 +110,8 @@ class ToolLoop:
 
     async def aclose(self) -> None:
         """End the sessions, and the model call that is under way."""
+        if self._frames is not None:
+            await self._frames.aclose()
         if self._answer is not None:
             await self._answer.aclose()
         await self._servers.aclose()
@@ -122,7 +125,7 @@ class ToolLoop:
                 whole.failure = self._answer.failure if self._answer else None
                 yield frame
 
-    async def _frames(self) -> AsyncGenerator[bytes, None]:
+    async def _all_frames(self) -> AsyncGenerator[bytes, None]:
         sent = Sent()
         while True:
             async with aclosing(_waiting(self._ask())) as comments:

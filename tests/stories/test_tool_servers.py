@@ -94,6 +94,14 @@ async def test_a_credential_that_a_server_repeats_is_not_in_the_error() -> None:
     assert "search-secret" not in json.dumps([answer.json, gateway.lines])
 
 
+async def test_a_row_that_refuses_tools_of_this_type_gets_functions() -> None:
+    up = Model(calls(("search__find", {})), says("Done."))
+    web = Web({"up": up, "search.example": ToolServer(tool("find"))})
+    refusing = provider("http://up/v1", quirks={"refuse": ["tools.mcp"]})
+    gateway = start_gateway([refusing, model("up/m"), SEARCH], upstream=web, SEARCH_TOKEN="search-secret")
+    assert (await ask(gateway, tools=BOTH[:1])).content == "Done."
+
+
 async def test_the_callers_own_call_is_handed_back() -> None:
     up = Model(calls(("search__find", {})), calls(("ask_user", {"text": "sure?"})))
     response = await ask(start(up), tools=[OWN, *BOTH])

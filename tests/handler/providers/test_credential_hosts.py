@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handler.providers.credential_hosts import credential_allowed
+from handler.providers.credential_hosts import credential_allowed, may_be_sent
 from handler.providers.provider import Provider
 from handler.providers.rows.builtin import PROVIDERS
 
@@ -62,3 +62,17 @@ def test_a_credential_is_only_allowed_at_its_own_hosts(
 ) -> None:
     row = Provider(name="acme", base_url=base_url, credential=credential)
     assert credential_allowed(row) is allowed
+
+
+@pytest.mark.parametrize(
+    ("credential", "url", "allowed"),
+    [
+        ("TOOLS_TOKEN", "https://tools.example/mcp", True),
+        ("OPENAI_API_KEY", "https://tools.example/mcp", False),
+        ("OPENAI_API_KEY", "https://api.openai.com/v1/mcp", True),
+        ("OPENAI_API_KEY", "http://api.openai.com/v1/mcp", False),
+        ("AWS_BEARER_TOKEN_BEDROCK", "https://tools.example/mcp", False),
+    ],
+)
+def test_a_tool_server_gets_no_credential_of_a_provider(credential: str, url: str, allowed: bool) -> None:
+    assert may_be_sent(credential, url) is allowed

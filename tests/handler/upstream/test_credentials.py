@@ -120,6 +120,14 @@ async def test_every_page_is_read() -> None:
     assert all(call["WithDecryption"] is True for call in client.calls)
 
 
+async def test_a_credential_that_no_row_names_is_read_too() -> None:
+    client = Parameters({"TOOLS_TOKEN": "t"})
+    own = settings(P_API_KEY="x")
+    credentials = create(client, own)
+    await credentials.refresh(ROWS, own, ["TOOLS_TOKEN"])
+    assert credentials.get("TOOLS_TOKEN") == "t"
+
+
 async def test_the_environment_takes_precedence() -> None:
     own = settings(P_API_KEY="here")
     credentials = create(Parameters({"P_API_KEY": "there", "Q_API_KEY": "there"}), own)
