@@ -23,6 +23,7 @@ from rules.records.kinds import (
     AliasRecord,
     BudgetRecord,
     LimitRecord,
+    McpRecord,
     ModelRecord,
     RouteRecord,
 )
@@ -193,7 +194,7 @@ def _check_price(record: Record) -> Iterator[FieldProblem]:
 
 
 def _check_limit(record: Record) -> Iterator[FieldProblem]:
-    """Find limits that refuse most requests, and alerts that are not sent."""
+    """Find limits that refuse most requests, and addresses that nothing is sent to."""
     if isinstance(record, LimitRecord) and record.tokens and record.tokens <= RESERVED_OUTPUT:
         yield (
             "tokens",
@@ -201,6 +202,8 @@ def _check_limit(record: Record) -> Iterator[FieldProblem]:
         )
     if isinstance(record, LimitRecord | BudgetRecord) and (record.notify or "").startswith("http:"):
         yield "notify", "is not https, so alerts are sent only where SLUICE_PRIVATE_UPSTREAMS is set"
+    if isinstance(record, McpRecord) and record.url.startswith("http:"):
+        yield "url", "is not https, so its tools are run only where SLUICE_PRIVATE_UPSTREAMS is set"
 
 
 class _KnownNames:

@@ -175,6 +175,11 @@ BEHIND = "`record`: never applies: route/a goes first"
             "`notify`: is not https, so alerts are sent only where SLUICE_PRIVATE_UPSTREAMS is set",
             id="an address that is not https",
         ),
+        pytest.param(
+            [{"kind": "mcp", "id": "m", "url": "http://tools/mcp"}],
+            "`url`: is not https, so its tools are run only where SLUICE_PRIVATE_UPSTREAMS is set",
+            id="a tool server that is not https",
+        ),
     ],
 )
 def test_a_record_without_effect_has_a_warning(records: list[Item], line: str) -> None:
