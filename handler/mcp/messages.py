@@ -7,7 +7,7 @@ sends back only what it got, so the model would call them again.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from handler.errors import Json
@@ -29,6 +29,12 @@ def calls_to_run(message: Json, tools: Collection[str]) -> list[Json]:
     """Return the calls of a message if all of them are of these tools; none if the client has one to run."""
     calls: list[Json] = message.get("tool_calls") or []
     return calls if all(name_of(call) in tools for call in calls) else []
+
+
+def details_of(message: Json) -> list[Json]:
+    """Return the `reasoning_details` of a message, or of a delta."""
+    found = message.get("reasoning_details")
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def name_of(call: Json) -> str:
@@ -59,9 +65,17 @@ def result_message(call: Json, text: str) -> Json:
     return {"role": "tool", "tool_call_id": call.get("id") or "", "content": text}
 
 
-def handed_back(completion: Json, tools: Collection[str], earlier: Mapping[str, str]) -> Json:
-    """Return the last answer for the client: with its own calls only, and the texts of earlier answers."""
+def handed_back(
+    completion: Json, tools: Collection[str], earlier: Mapping[str, str], details: Sequence[Json] = ()
+) -> Json:
+    """Return the last answer for the client: with its own calls only, and the texts of earlier answers.
+
+    details: their `reasoning_details`.
+    """
     message = dict(message_of(completion))
+    if details:
+        every = [*details, *details_of(message)]
+        message["reasoning_details"] = [{**one, "index": index} for index, one in enumerate(every)]
     for name in TEXTS:
         text = message.get(name)
         if earlier.get(name) and (text is None or isinstance(text, str)):

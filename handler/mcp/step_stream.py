@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from handler.errors import Json
-from handler.mcp.messages import SEPARATOR, TEXTS, name_of
+from handler.mcp.messages import SEPARATOR, TEXTS, details_of, name_of
 from handler.wire import sse
 from handler.wire.splice import dump
 
@@ -19,6 +19,7 @@ class Sent:
     head: Json = field(default_factory=dict)  # `id` and `created` of every chunk
     role: bool = False
     calls: int = 0  # its own
+    details: int = 0  # items of `reasoning_details`
     texts: set[str] = field(default_factory=set)  # names in TEXTS
 
 
@@ -37,6 +38,7 @@ class StepStream:
         self._calls: dict[
             int, int | None
         ] = {}  # index of a call -> the client's index; None: it is not shown
+        self._first_detail = sent.details
         self._texts: set[str] = set()  # that this step has sent
         self._buffered: list[str] = []
         self._finish: Json | None = None  # the chunk with the finish reason
@@ -97,6 +99,8 @@ class StepStream:
         if self._sent.role:
             delta.pop("role", None)
         calls = [own for call in delta.pop("tool_calls", None) or () if (own := self._own_call(call))]
+        if details := details_of(delta):
+            delta["reasoning_details"] = [self._detail(one) for one in details]
         for name in TEXTS:
             if isinstance(text := delta.get(name), str):
                 delta[name] = self._text(name, text)
@@ -115,6 +119,13 @@ class StepStream:
             text = SEPARATOR + text if name in self._sent.texts else text
             self._sent.texts.add(name)
         return text
+
+    def _detail(self, detail: Json) -> Json:
+        """Return an item of `reasoning_details` under an index that no earlier step has used."""
+        own = detail.get("index")
+        index = self._first_detail + (own if isinstance(own, int) else 0)
+        self._sent.details = max(self._sent.details, index + 1)
+        return {**detail, "index": index}
 
     def _own_call(self, call: Json) -> Json | None:
         index = call.get("index") or 0

@@ -65,6 +65,7 @@ class ToolLoop:
         self._waited = 0.0  # seconds spent waiting before this model call
         self._new = list[Json]()  # messages after the client's
         self._texts = dict[str, str]()  # of earlier answers, by name
+        self._details = list[Json]()  # `reasoning_details` of earlier answers
         self._answer: Answer | None = None  # of the last model call
         self._frames: AsyncGenerator[bytes, None] | None = None  # of a stream
 
@@ -83,8 +84,9 @@ class ToolLoop:
             message = messages.message_of(completion)
             calls = messages.calls_to_run(message, self._servers.tools)
             if not calls or self._steps == MAX_MODEL_CALLS:
-                if message.get("tool_calls") or self._texts:
-                    last = messages.handed_back(completion, self._servers.tools, self._texts)
+                if message.get("tool_calls") or self._texts or self._details:
+                    tools, earlier = self._servers.tools, self._texts
+                    last = messages.handed_back(completion, tools, earlier, self._details)
                     answer.body = dump(last).encode()
                 return answer
             await self._run(message, calls)
@@ -204,6 +206,7 @@ class ToolLoop:
         answer = self._answer
         self._waited = (answer.waited if answer else 0.0) + self._gateway.clock() - began
         self._new += [messages.sent_back(message), *results]
+        self._details += messages.details_of(message)
         for name in () if self._expects_json else messages.TEXTS:
             if isinstance(text := message.get(name), str):
                 self._texts[name] = messages.joined(self._texts.get(name, ""), text)

@@ -153,6 +153,15 @@ def test_the_texts_of_earlier_answers_come_first() -> None:
     assert last["choices"][0]["message"]["reasoning_content"] == "a\n\nb"
 
 
+def test_the_reasoning_of_earlier_answers_comes_first() -> None:
+    last = says("end", reasoning_details=[{"index": 0, "signature": "b"}])
+    given = handed_back(last, {"s"}, {}, [{"index": 0, "signature": "a"}])
+    assert given["choices"][0]["message"]["reasoning_details"] == [
+        {"index": 0, "signature": "a"},
+        {"index": 1, "signature": "b"},
+    ]
+
+
 # Streams.
 
 
@@ -213,6 +222,17 @@ def test_calls_of_servers_alone_are_not_shown() -> None:
     out = step.feed(bytes_of(chunk(tool_calls=[call(0, "s", "{}")]), chunk(finish="tool_calls")))
     assert step.runs_tools
     assert out == b""
+
+
+def test_the_reasoning_of_each_step_has_indexes_of_its_own() -> None:
+    sent, out = Sent(), b""
+    for signature in ("a", "b"):
+        step = StepStream(sent, {"s"}, holds_text=False)
+        details = [{"index": place, "signature": signature} for place in range(2)]
+        out += step.feed(bytes_of(*(chunk(reasoning_details=[one]) for one in details)))
+    seen = completion_of(out) or {}
+    found = [(one["index"], one["signature"]) for one in seen["choices"][0]["message"]["reasoning_details"]]
+    assert found == [(0, "a"), (1, "a"), (2, "b"), (3, "b")]
 
 
 def test_text_is_withheld_until_a_step_is_the_last() -> None:
