@@ -5,6 +5,7 @@ The decoder still reads each event, for content, usage, errors and the end.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from handler.answers.client_stream import MAX_SILENT, ClientStream, content_of
@@ -40,12 +41,15 @@ class NativeStream(ClientStream):
         text, frame = event.data, sse.encode(event.data, event.event)
         if len(text) > SMALL and is_too_large(text := escape_emoji(text)):
             raise sse.EventTooLarge("an event has too many values")
+        before = self._decoder.event
         try:
             self._note(self._decoder.feed(text))
         except UpstreamError as error:
-            error.native = NativeError(200, frame)
+            if _is_json(text):
+                error.native = NativeError(200, frame)
             raise
-        frames.append(frame)
+        if self._decoder.event is not before or _is_json(text):  # else the decoder skipped it
+            frames.append(frame)
 
     def _note(self, chunks: Iterable[Json]) -> None:
         for chunk in chunks:
@@ -55,3 +59,12 @@ class NativeStream(ClientStream):
             self.usage = usage_of(chunk) or self.usage
             for choice in chunk.get("choices") or ():
                 self._note_end(choice, content=size is not None)
+
+
+def _is_json(text: str) -> bool:
+    """True for an event that every client can read: their libraries fail at any other."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

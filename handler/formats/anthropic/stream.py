@@ -5,6 +5,8 @@ https://platform.claude.com/docs/en/build-with-claude/streaming
 
 from __future__ import annotations
 
+import re
+
 from handler.errors import GatewayError, Json
 from handler.formats.anthropic.answer import block_writer, ending_of, head_of, usage_of
 from handler.formats.anthropic.errors import error_body
@@ -13,6 +15,7 @@ from handler.wire import sse
 from handler.wire.splice import dump
 
 _PING: Json = {"type": "ping"}
+_END = re.compile(rb'"type"\s*:\s*"(?:message_stop|error)"')
 
 
 def encode_event(event: Json) -> bytes:
@@ -29,6 +32,7 @@ class MessageEncoder:
         self._chat = chat
         self._writer = block_writer(chat)
         self._started = False
+        self._ended = False
         self._choice: Json = {}  # how it ended
         self._last: Json = {}  # `usage`, `service_tier` and `sluice` of the chunks
 
@@ -45,8 +49,10 @@ class MessageEncoder:
                 events += self._writer.feed(choice.get("delta") or {})
         return b"".join(map(encode_event, events))
 
-    def relay(self, event: bytes) -> bytes:
-        return event
+    def relay(self, events: bytes) -> bytes:
+        """Return the events; at their end, the last one of a message if it did not come."""
+        self._ended = self._ended or _END.search(events) is not None
+        return events if events or self._ended else encode_event({"type": "message_stop"})
 
     def close(self) -> bytes:
         events = [] if self._started else self._start({})

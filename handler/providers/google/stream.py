@@ -94,7 +94,7 @@ def _role(state: ChoiceState) -> Json:
     if state.role_sent:
         return {}
     state.role_sent = True
-    return {"role": "assistant"}
+    return {"role": "assistant", "content": ""}
 
 
 def _parse(data: str) -> Any:
