@@ -11,7 +11,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -27,8 +27,16 @@ Json = dict[str, Any]
 Script = Callable[[Json], Reply]  # the reply to a request
 
 
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, reply: Reply, provider: ScriptedTransport) -> None:
+class Counting(Protocol):
+    """A provider that counts its open replies."""
+
+    open: int
+
+
+class Body(httpx.AsyncByteStream):
+    """The body of a reply, whose pieces may be pauses and faults."""
+
+    def __init__(self, reply: Reply, provider: Counting) -> None:
         self._reply = reply
         self._provider = provider
         self._open = True
@@ -82,7 +90,7 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
         reply = (script.popleft() if len(script) > 1 else script[0])(chat)
         if reply.status is None:
             await _act(reply.pieces[0])
-        return httpx.Response(reply.status or 0, headers=dict(reply.headers), stream=_Body(reply, self))
+        return httpx.Response(reply.status or 0, headers=dict(reply.headers), stream=Body(reply, self))
 
     def relay(self) -> Relay:
         return Relay(
