@@ -52,6 +52,7 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
         decision=decision,
         body=body,
         native_body=own,
+        native_effects=admitted.format.effects if own and admitted.format else {},
         operation=operation,
         output_contract=contract,
         rows=admitted.policy.rows,

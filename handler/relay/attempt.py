@@ -12,6 +12,7 @@ from handler.answers.usage import WastedUsage
 from handler.errors import Json, SchemaMismatch, UpstreamError
 from handler.providers.addressing import apply_surface
 from handler.providers.provider import Provider
+from handler.providers.rows.compatible import translation_quirks
 from handler.providers.translator import Translator
 from handler.relay import subcalls
 from handler.relay.call import Attempt, Call
@@ -91,9 +92,10 @@ async def _request(
     translator, credential = services.translators[row.dialect], services.credential(row)
     client, dropped = call.chat.native, tuple[str, ...]()
     if native:
-        body = native_body(call, model)
+        body, dropped = native_body(call, model)
     else:
-        body, dropped = translator.request(call.body, model, row.quirks)
+        quirks = translation_quirks(row) if client else row.quirks
+        body, dropped = translator.request(call.body, model, quirks)
     same = client is None and row.dialect == call.decision.facts.dialect
     client_body = client.body if client else call.chat.body
     request = build_request(

@@ -10,6 +10,7 @@ from handler.answers.resume import Continuation
 from handler.answers.usage import WastedUsage
 from handler.errors import AttemptRecord, Json, UpstreamError
 from handler.formats.chat.request import Chat
+from handler.formats.client_format import Effect
 from handler.formats.operations.operation import OperationRequest
 from handler.providers.provider import Provider
 from handler.providers.translator import Translator
@@ -33,6 +34,7 @@ class Call:
     decision: Decision
     body: Json  # the chat to send; shares its unchanged parts with chat.body
     native_body: Json | None = None  # to send to providers of the client's own format, if that is not chat
+    native_effects: Mapping[str, Effect] = field(default_factory=dict)  # on it, by a chat's parameter
     native_suffix: str = ""  # of the path: another endpoint, which only providers of the client's format have
     rows: Mapping[str, Provider] = field(default_factory=dict)  # as they were at the decision
     deadline: float = float("inf")  # on the relay's clock

@@ -9,6 +9,7 @@ from handler.answers.usage import Usage, usage_of
 from handler.errors import Json
 from handler.providers.addressing import in_dialect
 from handler.providers.provider import Provider
+from handler.providers.quirks.model_rules import apply_parameter_rules
 from handler.providers.unsupported import unsupported
 from handler.relay.call import Call
 from rules import Model
@@ -37,13 +38,28 @@ def native_path(call: Call, path: str) -> str:
     return path.rpartition(":")[0] + suffix if suffix.startswith(":") else path + suffix
 
 
-def native_body(call: Call, model: Model) -> Json:
-    """Return the body for this model."""
+def native_body(call: Call, model: Model) -> tuple[Json, tuple[str, ...]]:
+    """Return the body for this model, and the parameters that were left out.
+
+    A client that named another model cannot know which parameters this one refuses.
+    """
     assert call.chat.native is not None
     assert call.native_body is not None
-    if call.chat.native.dialect not in _NAMES_MODEL:
-        return call.native_body
-    return {**call.native_body, "model": model.name}
+    body, dropped = call.native_body, []
+    if call.decision.facts.model not in (model.name, model.id):
+        dropped = [name for name in _refused(call.body, model) if name in call.native_effects]
+        for name in dropped:
+            body = call.native_effects[name](body, None)
+    if call.chat.native.dialect in _NAMES_MODEL:
+        body = {**body, "model": model.name}
+    return body, tuple(dropped)
+
+
+def _refused(chat: Json, model: Model) -> list[str]:
+    """Return the parameters that the model's rules leave out."""
+    dropped: list[str] = []
+    left = apply_parameter_rules(chat, model.rules, dropped)
+    return [name for name in dropped if name not in left]
 
 
 def check_translatable(call: Call) -> None:

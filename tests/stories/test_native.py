@@ -340,6 +340,54 @@ async def test_a_rule_changes_the_body_of_the_clients_format(
     assert sent["futureFeature"] == {"x": True}
 
 
+REFUSED = [
+    pytest.param(
+        "alias", "temperature", id="a client that names an alias cannot know what the model refuses"
+    ),
+    pytest.param("own-anthropic/claude-opus-5-5", "", id="one that names the model gets the provider's word"),
+]
+
+
+@pytest.mark.parametrize(("named", "dropped"), REFUSED)
+async def test_a_parameter_that_the_model_refuses_is_left_out_unless_the_client_named_the_model(
+    named: str, dropped: str, upstream: Upstream, gateway: RunningGateway
+) -> None:
+    gateway.tables.records.append(
+        {"kind": "alias", "id": "alias", "models": ["own-anthropic/claude-opus-5-5"]}
+    )
+    upstream.script("claude-opus-5-5", whole(MESSAGES.answer))
+    body = {**json.loads(request_of("anthropic", streamed=False)), "model": named, "temperature": 0.5}
+    response = await gateway.post("/v1/messages", body)
+    sent = upstream.requests[0].json
+    assert response.status == 200
+    assert response.headers.get("x-sluice-dropped", "") == dropped
+    assert sent == {
+        name: value for name, value in {**body, "model": "claude-opus-5-5"}.items() if name != dropped
+    }
+
+
+TRANSLATED = [
+    pytest.param({}, None, id="a host of unknown quirks does not get marks of the prompt cache"),
+    pytest.param(
+        {"message_drop": ["name"]}, {"type": "ephemeral"}, id="one whose record says what it refuses does"
+    ),
+]
+
+
+@pytest.mark.parametrize(("quirks", "expected"), TRANSLATED)
+async def test_a_translated_request_has_only_what_every_host_takes(
+    quirks: Json, expected: Json | None, upstream: Upstream, gateway: RunningGateway
+) -> None:
+    next(one for one in gateway.tables.records if one.get("kind") == "provider")["quirks"] = quirks
+    text = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
+    body = {"model": "up/small", "max_tokens": 16, "messages": [{"role": "user", "content": [text]}]}
+    upstream.script("small", whole(completion("Hi.")))
+    response = await gateway.post("/v1/messages", body)
+    assert response.status == 200
+    content = upstream.requests[0].json["messages"][0]["content"]
+    assert (content[0].get("cache_control") if isinstance(content, list) else None) == expected
+
+
 async def test_a_rule_that_sets_what_the_format_cannot_say_makes_it_a_translation(
     upstream: Upstream, gateway: RunningGateway
 ) -> None:

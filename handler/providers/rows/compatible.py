@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from handler.providers.provider import Quirks
+from handler.providers.provider import Provider, Quirks
 
 AS_MAX_TOKENS = {"max_completion_tokens": "max_tokens"}
 NO_DEVELOPER = {"developer": "system"}  # only OpenAI's models know the role
@@ -60,3 +61,16 @@ def compatible(
         finish_by_calls=True,  # vLLM's parsers and others: https://github.com/BerriAI/litellm/issues/34692
         **more,
     )
+
+
+def translation_quirks(row: Provider) -> Quirks:
+    """Return the row's quirks for a request that Sluice translated to chat.
+
+    It has fields that its client never wrote, so a host without a word about messages does not get them.
+    """
+    quirks = row.quirks
+    if row.dialect != "openai" or quirks.message_drop:
+        return quirks
+    fields = SIGNATURES | CACHE_MARKS | ERROR_MARK | {"content.prompt_cache_breakpoint"}
+    marks = {"cache_control"}
+    return replace(quirks, message_drop=fields, drop=quirks.drop | marks, tool_drop=quirks.tool_drop | marks)
