@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 
 from scripts.clients.client import BETTER, WORD, Client, Task
 from tests.provider_fakes.plans import Step
@@ -25,16 +26,68 @@ def _copilot(task: Task) -> Sequence[Step]:
 
 
 def _codex(task: Task) -> Sequence[Step]:
-    """It reads with a shell, and edits with a tool whose input is not JSON."""
-    patch = (
-        f"*** Begin Patch\n*** Update File: notes.txt\n@@\n-{task.read}\n+{task.read_again}\n*** End Patch\n"
-    )
-    read, other = (("exec_command", {"cmd": f"cat {path}"}) for path in (task.file, task.other))
+    """It offers a shell, in which it runs `apply_patch` itself."""
+    patch = f"apply_patch <<'END'\n{_patch(task)}\nEND"
+    read, edit, other = (("exec_command", {"cmd": cmd}) for cmd in (_cat(task.file), patch, _cat(task.other)))
     return (
         Step("I read both files.", (read, other), (task.read, task.other_text)),
-        Step("", (("apply_patch", {"input": patch}),)),
+        Step("", (edit,)),
         Step("", (read,), (task.read_again,)),
         Step(task.done),
+    )
+
+
+def _codex_code(task: Task) -> Sequence[Step]:
+    """For models that it knows, it offers a tool whose input is JavaScript, which calls its other tools."""
+    script = "text(await tools.exec_command({cmd: %s}));"
+    read, edit = (
+        script % json.dumps(_cat(task.file)),
+        f"text(await tools.apply_patch({json.dumps(_patch(task))}));",
+    )
+    both = read + script % json.dumps(_cat(task.other))
+    return (
+        Step("I read both files.", (("exec", {"input": both}),), (task.read, task.other_text)),
+        Step("", (("exec", {"input": edit}),)),
+        Step("", (("exec", {"input": read}),), (task.read_again,)),
+        Step(task.done),
+    )
+
+
+def _cat(path: str) -> str:
+    return f"cat {path}"
+
+
+def _patch(task: Task) -> str:
+    lines = ("*** Begin Patch", "*** Update File: notes.txt", "@@", f"-{task.read}", f"+{task.read_again}")
+    return "\n".join((*lines, "*** End Patch"))
+
+
+def _codex_client(name: str, model: str, plan: Callable[[Task], Sequence[Step]]) -> Client:
+    return Client(
+        name=name,
+        packages="codex",
+        endpoint="/v1/responses",
+        settings={"SLUICE_API_KEY": "$key"},
+        files={
+            ".codex/config.toml": """model = "$model"
+model_provider = "sluice"
+
+[model_providers.sluice]
+name = "Sluice"
+base_url = "$origin/v1"
+env_key = "SLUICE_API_KEY"
+wire_api = "responses"
+"""
+        },
+        model=model,
+        command=(
+            "codex",
+            "exec",
+            "--skip-git-repo-check",
+            "--dangerously-bypass-approvals-and-sandbox",
+            "$prompt",
+        ),
+        plan=plan,
     )
 
 
@@ -88,32 +141,8 @@ AGENTS: tuple[Client, ...] = (
             Step(task.done),
         ),
     ),
-    Client(
-        name="Codex CLI",
-        packages="codex",
-        endpoint="/v1/responses",
-        settings={"SLUICE_API_KEY": "$key"},
-        files={
-            ".codex/config.toml": """model = "$model"
-model_provider = "sluice"
-
-[model_providers.sluice]
-name = "Sluice"
-base_url = "$origin/v1"
-env_key = "SLUICE_API_KEY"
-wire_api = "responses"
-"""
-        },
-        model="gpt-6-luna",
-        command=(
-            "codex",
-            "exec",
-            "--skip-git-repo-check",
-            "--dangerously-bypass-approvals-and-sandbox",
-            "$prompt",
-        ),
-        plan=_codex,
-    ),
+    _codex_client("Codex CLI, any name", "sturdy", _codex),
+    _codex_client("Codex CLI, a known name", "gpt-6-luna", _codex_code),
     Client(
         name="Gemini CLI",
         packages="gemini-cli",

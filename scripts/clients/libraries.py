@@ -64,7 +64,16 @@ LIBRARIES: tuple[Client, ...] = (
     _library("google-genai, Python", "google-genai", _GEMINI, _GOOGLE, "google_genai.py"),
     _library("google-genai, Node", "google-genai-node", _GEMINI, _GOOGLE, "google_genai.mjs"),
     _library("AI SDK, compatible", "ai-sdk", _CHAT, _SLUICE, "ai_sdk.mjs", format="chat"),
-    _library("AI SDK, OpenAI", "ai-sdk", _RESPONSES, _SLUICE, "ai_sdk.mjs", format="responses"),
+    _library(
+        "AI SDK, OpenAI",
+        "ai-sdk",
+        _RESPONSES,
+        _SLUICE,
+        "ai_sdk.mjs",
+        format="responses",
+        note="The provider of OpenAI needs `providerOptions: { openai: { store: false } }` in each request: "
+        "without it, the SDK sends ids of items that it takes for stored.",
+    ),
     _library("AI SDK, Anthropic", "ai-sdk", _MESSAGES, _SLUICE, "ai_sdk.mjs", format="messages"),
     _library("LangChain, OpenAI", "langchain", _CHAT, _OPENAI, "langchain_agent.py", format="chat"),
     _library("LangChain, OpenAI", "langchain", _RESPONSES, _OPENAI, "langchain_agent.py", format="responses"),

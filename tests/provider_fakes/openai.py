@@ -77,16 +77,15 @@ def _without_client_fields(message: Json) -> Json:
     if calls := fields.get("tool_calls"):
         fields["tool_calls"] = [{name: call[name] for name in call if name != "index"} for call in calls]
         for call in fields["tool_calls"]:
-            call["function"] = {**call["function"]}
-            call["function"].pop("parsed_arguments", None)
+            called = call[call["type"]]
+            call[call["type"]] = {name: called[name] for name in called if name != "parsed_arguments"}
     return fields
 
 
 def _read_request(body: Json) -> script.ChatRequest:
     choice = body.get("tool_choice") or "auto"
-    tools = {
-        tool["function"]["name"]: tool["function"].get("parameters", {}) for tool in body.get("tools", ())
-    }
+    definitions = [tool[tool["type"]] for tool in body.get("tools", ())]
+    tools = {tool["name"]: tool.get("parameters", {}) for tool in definitions}
     if isinstance(choice, dict):
         tools = {name: schema for name, schema in tools.items() if name == choice["function"]["name"]}
     output = body.get("response_format") or {"type": "text"}
@@ -117,8 +116,9 @@ def _items(messages: list[Json]) -> Iterator[script.Item]:
         if message.get("refusal"):
             yield script.Item(role, message["refusal"])
         for call in message.get("tool_calls") or ():
-            names[call["id"]] = call["function"]["name"]
-            yield script.call(call["function"]["name"], json.loads(call["function"]["arguments"]))
+            called = call[call["type"]]
+            names[call["id"]] = called["name"]
+            yield script.call(called["name"], called.get("input") or json.loads(called["arguments"]))
 
 
 def _item(part: Json, role: str) -> script.Item:
@@ -150,10 +150,14 @@ def _reply(body: Json, answer: script.Answer) -> Reply:
 
 
 def _calls(body: Json, answer: script.Answer) -> Iterator[Json]:
+    custom = [tool["custom"]["name"] for tool in body.get("tools", ()) if tool["type"] == "custom"]
     for place, (name, arguments) in enumerate(answer.calls):
         id = "call_" + sign(body, place).translate({43: "A", 47: "B", 61: "C"})[:24]
-        function = {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}
-        yield {"id": id, "type": "function", "function": function}
+        if name in custom:
+            yield {"id": id, "type": "custom", "custom": {"name": name, "input": arguments["input"]}}
+        else:
+            function = {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}
+            yield {"id": id, "type": "function", "function": function}
 
 
 def _choice(index: int, answer: script.Answer, calls: list[Json]) -> Json:
@@ -182,10 +186,10 @@ def _deltas(answer: script.Answer, calls: list[Json]) -> Iterator[Json]:
     yield from ({"content": word} for word in script.split_words(answer.text))
     yield from ({"refusal": word} for word in script.split_words(answer.refusal or ""))
     for index, call in enumerate(calls):
-        function = call["function"]
-        yield {"tool_calls": [{"index": index, **call, "function": {**function, "arguments": ""}}]}
-        for piece in script.split_words(function["arguments"]):
-            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+        kind, field = ("custom", "input") if "custom" in call else ("function", "arguments")
+        yield {"tool_calls": [{"index": index, **call, kind: {**call[kind], field: ""}}]}
+        for piece in script.split_words(call[kind][field]):
+            yield {"tool_calls": [{"index": index, kind: {field: piece}}]}
 
 
 def _event(chunk: Json) -> str:

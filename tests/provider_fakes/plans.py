@@ -9,7 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -65,8 +65,9 @@ def next_step(request: ChatRequest) -> Step | None:
         raise Refusal(f"the plan has {len(steps)} steps, and the client asks for more")
     if number:
         _check_shown(steps[number - 1], request.items, number)
-    _check_tools(steps[number], request.tools)
-    return steps[number]
+    step = steps[number]
+    calls = tuple((_offered_name(name, request.tools), arguments) for name, arguments in step.calls)
+    return replace(step, calls=calls)
 
 
 def _count_given(steps: Sequence[Step], items: Sequence[Item]) -> int:
@@ -88,7 +89,9 @@ def _check_shown(step: Step, items: Sequence[Item], number: int) -> None:
             raise Refusal(f"after answer {number} {text!r} is missing in: ... {everything[-500:]}")
 
 
-def _check_tools(step: Step, tools: Mapping[str, Json]) -> None:
-    for name, _ in step.calls:
-        if name not in tools:
-            raise Refusal(f"the tool {name} is not offered, but: {', '.join(tools)}")
+def _offered_name(name: str, tools: Mapping[str, Json]) -> str:
+    """The name of the tool in the request: Sluice marks tools that the format does not have with a prefix."""
+    found = [tool for tool in tools if tool == name] or [tool for tool in tools if tool.endswith(f"_{name}")]
+    if not found:
+        raise Refusal(f"the tool {name} is not offered, but: {', '.join(tools)}")
+    return found[0]

@@ -28,7 +28,7 @@ _REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 def serve(call: Call) -> Reply:
     """Reply to a request. Raises Refusal."""
     body = call.body
-    if found := mismatch(_REQUESTS["stream" in body], body):
+    if found := mismatch(_REQUESTS["stream" in body], _without_client_fields(body)):
         where, problem = found
         raise Refusal(f"Unknown parameter: '{where}': {problem}", where=where, failure_class="unknown")
     validation.check(body)
@@ -37,15 +37,28 @@ def serve(call: Call) -> Reply:
     return stream_reply(_stream(response)) if body.get("stream") else json_reply(response)
 
 
+def _without_client_fields(body: Json) -> Json:
+    """The body without what Codex sends and the library's types do not know."""
+    fields = {name: value for name, value in body.items() if name != "client_metadata"}
+    if isinstance(body["input"], list):
+        fields["input"] = [_without_nulls_and_id(item) for item in body["input"]]
+    return fields
+
+
+def _without_nulls_and_id(item: Json) -> Json:
+    unknown = {"id"} if item.get("role", "assistant") != "assistant" else set()
+    return {name: value for name, value in item.items() if value is not None and name not in unknown}
+
+
 def _read_request(body: Json) -> script.ChatRequest:
-    tools = {tool["name"]: tool.get("parameters") or {} for tool in body.get("tools", ())}
+    tools = {tool["name"]: tool.get("parameters") or {} for tool in validation.tools(body)}
     choice = body.get("tool_choice") or "auto"
     if isinstance(choice, dict):
         tools = {name: schema for name, schema in tools.items() if name == choice["name"]}
     output = body.get("text", {}).get("format", {"type": "text"})
     return script.ChatRequest(
         service="responses",
-        items=tuple(_items(body["input"])),
+        items=tuple(_items(validation.items(body))),
         tools=tools,
         choice={"required": "any"}.get(choice, choice) if isinstance(choice, str) else "any",
         parallel=body.get("parallel_tool_calls") is not False,
@@ -59,13 +72,20 @@ def _items(given: list[Json]) -> Iterator[script.Item]:
     names: dict[str, str] = {}
     for item in given:
         match item:
-            case {"type": "message", "role": role, "content": content}:
+            case {"role": role, "content": content}:
                 for part in validation.parts(content):
                     yield _item(part, "system" if role == "developer" else role)
             case {"type": "function_call", "call_id": id, "name": name, "arguments": arguments}:
                 names[id] = name
                 yield script.call(name, json.loads(arguments))
-            case {"type": "function_call_output", "call_id": id, "output": output}:
+            case {"type": "custom_tool_call", "call_id": id, "name": name, "input": text}:
+                names[id] = name
+                yield script.call(name, text)
+            case {
+                "type": "function_call_output" | "custom_tool_call_output",
+                "call_id": id,
+                "output": output,
+            }:
                 text = "".join(part["text"] for part in validation.parts(output))
                 yield script.result(names[id], text)
 
@@ -116,17 +136,23 @@ def _reasoning(body: Json) -> Json:
 
 def _output(body: Json, answer: script.Answer) -> Iterator[Json]:
     status = "incomplete" if answer.finish in _REASONS else "completed"
-    for place, (name, arguments) in enumerate(answer.calls):
-        id = sign(body, place).translate({43: "A", 47: "B", 61: "C"})[:24]
-        text = json.dumps(arguments, ensure_ascii=False)
-        call = {"type": "function_call", "id": f"fc_{id}", "call_id": f"call_{id}", "name": name}
-        yield {**call, "arguments": text, "status": status}
-    if not answer.calls:
+    if answer.text or not answer.calls:
         part: Json = {"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}
         if answer.refusal:
             part = {"type": "refusal", "refusal": answer.refusal}
         message = {"type": "message", "id": f"msg_{sign(body)[:20]}", "role": "assistant", "status": status}
         yield {**message, "content": [part]}
+    tools = {tool["name"]: tool for tool in validation.tools(body)}
+    for place, (name, arguments) in enumerate(answer.calls):
+        id = sign(body, place).translate({43: "A", 47: "B", 61: "C"})[:24]
+        call = {"call_id": f"call_{id}", "name": name}
+        if "namespace" in tools[name]:
+            call["namespace"] = tools[name]["namespace"]
+        if tools[name]["type"] == "custom":
+            yield {"type": "custom_tool_call", "id": f"ctc_{id}", **call, "input": arguments["input"]}
+        else:
+            text = json.dumps(arguments, ensure_ascii=False)
+            yield {"type": "function_call", "id": f"fc_{id}", **call, "arguments": text, "status": status}
 
 
 def _stream(response: Json) -> Iterator[str]:
@@ -147,7 +173,7 @@ def _events(response: Json) -> Iterator[Json]:
     yield {"type": f"response.{response['status']}", "response": response}
 
 
-_EMPTY: Mapping[str, Any] = {"content": [], "arguments": "", "status": "in_progress"}
+_EMPTY: Mapping[str, Any] = {"content": [], "arguments": "", "input": "", "status": "in_progress"}
 
 
 def _message_deltas(item: Json, at: Json) -> Iterator[Json]:
@@ -163,14 +189,16 @@ def _message_deltas(item: Json, at: Json) -> Iterator[Json]:
 
 
 def _call_deltas(item: Json, at: Json) -> Iterator[Json]:
-    for piece in script.split_words(item["arguments"]):
-        yield {"type": "response.function_call_arguments.delta", **at, "delta": piece}
-    yield {"type": "response.function_call_arguments.done", **at, "arguments": item["arguments"]}
+    field = "arguments" if item["type"] == "function_call" else "input"
+    for piece in script.split_words(item[field]):
+        yield {"type": f"response.{item['type']}_{field}.delta", **at, "delta": piece}
+    yield {"type": f"response.{item['type']}_{field}.done", **at, field: item[field]}
 
 
 _DELTAS: Mapping[str, Callable[[Json, Json], Iterator[Json]]] = {
     "message": _message_deltas,
     "function_call": _call_deltas,
+    "custom_tool_call": _call_deltas,
     "reasoning": lambda item, at: iter(()),
 }
 

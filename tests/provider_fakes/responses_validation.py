@@ -26,6 +26,26 @@ def parts(content: Any) -> list[Json]:
     return [{"type": "input_text", "text": content}] if isinstance(content, str) else content
 
 
+def items(body: Json) -> list[Json]:
+    """The items of the input. A message may stand without its type."""
+    given = body["input"]
+    return [{"type": "message", **item} for item in given] if isinstance(given, list) else [_message(given)]
+
+
+def tools(body: Json) -> Iterator[Json]:
+    """The tools that the client runs, also those in items of the input; in a namespace, with its name."""
+    added = [item["tools"] for item in items(body) if item["type"] == "additional_tools"]
+    for tool in (*(body.get("tools") or ()), *(tool for more in added for tool in more)):
+        if tool["type"] == "namespace":
+            yield from ({**inner, "namespace": tool["name"]} for inner in tool["tools"])
+        elif "name" in tool:
+            yield tool
+
+
+def _message(text: str) -> Json:
+    return {"type": "message", "role": "user", "content": text}
+
+
 def _state(body: Json, family: Family) -> Iterator[Problem]:
     """Sluice has the provider store nothing."""
     if body.get("store") is not False:
@@ -51,7 +71,7 @@ def _parameters(body: Json, family: Family) -> Iterator[Problem]:
 def _calls(body: Json, family: Family) -> Iterator[Problem]:
     """Each call has an output, and each output a call before it."""
     waiting: dict[str, bool] = {}
-    for at, item in enumerate(body["input"]):
+    for at, item in enumerate(items(body)):
         match item:
             case {"type": "function_call" | "custom_tool_call", "call_id": id, "name": name}:
                 waiting[id] = True
@@ -69,19 +89,19 @@ def _calls(body: Json, family: Family) -> Iterator[Problem]:
 
 def _reasoning(body: Json, family: Family) -> Iterator[Problem]:
     """Reasoning has its own encrypted content, and an item of the same answer follows it."""
-    for at, item in enumerate(body["input"]):
+    for at, item in enumerate(items(body)):
         if item["type"] != "reasoning":
             continue
         if item.get("encrypted_content") != sign("reasoning", item["id"]):
             yield f"input[{at}]", "The encrypted content could not be verified."
-        following = body["input"][at + 1] if at + 1 < len(body["input"]) else {}
+        following = dict(enumerate(items(body))).get(at + 1, {})
         if following.get("role", "assistant") != "assistant" or not following:
             yield f"input[{at}]", "A reasoning item was provided without its required following item."
 
 
 def _media(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.openai.com/docs/guides/images-vision, .../docs/guides/pdf-files"""
-    for at, item in enumerate(body["input"]):
+    for at, item in enumerate(items(body)):
         for part in parts(item.get("content") or item.get("output") or []):
             if part["type"] == "input_image" and not data_of(part["image_url"], "image/"):
                 yield f"input[{at}].image_url", "Invalid image."
@@ -91,15 +111,15 @@ def _media(body: Json, family: Family) -> Iterator[Problem]:
 
 def _tools(body: Json, family: Family) -> Iterator[Problem]:
     """https://platform.openai.com/docs/guides/function-calling"""
-    names = [tool["name"] for tool in body.get("tools") or ()]
+    names = [tool.get("name", tool["type"]) for tool in body.get("tools") or ()]
     if "tools" in body and not names:
         yield "tools", "Invalid 'tools': empty array."
     if len(set(names)) < len(names):
         yield "tools", "Duplicate name."
-    if not names and (body.get("tool_choice") or body.get("parallel_tool_calls") is not None):
+    if not any(tools(body)) and (body.get("tool_choice") or body.get("parallel_tool_calls") is not None):
         yield "tool_choice", "It is only allowed when 'tools' are specified."
     for at, tool in enumerate(body.get("tools") or ()):
-        if not NAME.fullmatch(tool["name"]):
+        if not NAME.fullmatch(names[at]):
             yield f"tools[{at}].name", "Invalid: string does not match pattern '^[a-zA-Z0-9_-]+$'."
         if tool["type"] == "function" and tool.get("strict") is not False:
             yield from strict(tool["parameters"], f"tools[{at}].parameters")

@@ -17,7 +17,9 @@ const tools = Object.fromEntries(
     tool({ description, inputSchema: jsonSchema(parameters), execute: run }),
   ]),
 );
-const request = { model, tools, prompt: PROMPT, stopWhen: isStepCount(9), maxRetries: 0 };
+// Without it, the SDK sends the ids of items that it takes for stored.
+const providerOptions = { openai: { store: false } };
+const request = { model, tools, prompt: PROMPT, stopWhen: isStepCount(9), maxRetries: 0, providerOptions };
 if (STREAM) {
   const answer = streamText({ ...request, onError: ({ error }) => { throw error; } });
   console.log(await answer.text);
