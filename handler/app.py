@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handler import __version__
 from handler.endpoints.chat import chat_completions
+from handler.endpoints.converse import converse
 from handler.endpoints.exchange.decision_headers import decision_headers
 from handler.endpoints.exchange.errors import error_response
 from handler.endpoints.exchange.http import (
@@ -97,6 +98,7 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]
     ("POST", "/responses/compact", compact),
     ("POST", "/v1beta/models/{call:path}", generate),
     ("POST", "/models/{call:path}", generate),  # google-genai in Python
+    *(("POST", f"/model/{{id:path}}/{name}", converse) for name in ("converse", "converse-stream")),
     ("POST", "/explain", explain),
     ("GET", "/models", models),
     ("GET", "/models/{id:path}", model),
@@ -111,6 +113,7 @@ ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]
 DOCUMENTATION = "docs/api.md, which comes with the gateway's source"
 # Alternatives to endpoints that do not exist and are often requested, by the end of the path.
 ALTERNATIVES: Mapping[str, str] = {
+    "/invoke": "Use POST /model/{id}/converse",
     "/call": "Use POST /v1/chat/completions, with `output_schema`",
     "/chat/completions": "Use POST /v1/chat/completions; a base URL ends in /v1",
 }
@@ -213,8 +216,10 @@ class RequestMiddleware:
         }
         if entry.key is not None:
             headers["cache-control"] = "no-store"
-        if strip_prefix(entry.path).startswith("/messages"):
-            headers["request-id"] = entry.request_id  # as Anthropic's SDKs read it
+        path = strip_prefix(entry.path)
+        for start, name in _REQUEST_IDS:
+            if path.startswith(start):
+                headers[name] = entry.request_id
         return encode_headers(headers)
 
 
@@ -263,6 +268,7 @@ def _unknown_path(scope: Scope) -> NotFound:
 
 
 _LONGEST_FIRST = sorted(ALTERNATIVES, key=len, reverse=True)
+_REQUEST_IDS = (("/messages", "request-id"), ("/model/", "x-amzn-requestid"))  # as the vendors' SDKs read it
 LONGEST_SHOWN = 200  # characters of a path
 
 

@@ -169,6 +169,7 @@ class NativeError(NamedTuple):
 
     status: int  # 200 for an event of a stream
     body: bytes  # of the response, or the event
+    headers: Mapping[str, str] = {}  # that belong to the error
 
 
 class UpstreamError(GatewayError):

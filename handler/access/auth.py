@@ -32,6 +32,8 @@ NOT_READABLE = "key not readable"
 
 KEY_HEADERS = ("x-api-key", "x-goog-api-key")  # Anthropic's and Google's; they hold a key alone
 
+# AWS's SDKs sign their requests, unless they find an API key of Bedrock's.
+_SIGNED = "the request is signed with AWS credentials; set AWS_BEARER_TOKEN_BEDROCK to a key of Sluice's"
 _CHALLENGE = {"www-authenticate": "Bearer"}  # https://www.rfc-editor.org/rfc/rfc6750#section-3
 
 
@@ -218,6 +220,7 @@ def _describe_headers(headers: Mapping[str, str]) -> str:
         "`authorization` is empty": "authorization" in headers and not scheme,
         "`authorization` has nothing after `Bearer`": scheme.lower() == "bearer",
         "`authorization` has no scheme before the key": bool(scheme) and not token,
+        _SIGNED: scheme.upper().startswith("AWS4-"),
         "`authorization` has another scheme than `Bearer`": bool(scheme),
         "`x-api-key` is empty": "x-api-key" in headers,
         "`api-key` is not read": "api-key" in headers,

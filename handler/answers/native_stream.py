@@ -38,7 +38,7 @@ class NativeStream(ClientStream):
     def _pass_on(self, event: sse.Event, frames: list[bytes]) -> None:
         if self.ended or not event.data.strip():
             return
-        text, frame = event.data, sse.encode(event.data, event.event)
+        text, frame = event.data, event.encoded()
         if len(text) > SMALL and is_too_large(text := escape_emoji(text)):
             raise sse.EventTooLarge("an event has too many values")
         before = self._decoder.event

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
-from handler.errors import Json
+from handler.errors import Json, UpstreamError
 from handler.wire import sse
+from handler.wire.framing import FRAMINGS
 
 # Texts of a delta that are whole in each chunk; all others are pieces of one text.
 _WHOLE = frozenset({"role", "id", "type", "name", "format", "finish_reason"})
@@ -48,8 +50,12 @@ class CompletionBuilder:
 
 def events_of(frames: bytes) -> Json | None:
     """Return the events of a stream in another format; None without one."""
-    decoder = sse.Decoder(max_event=len(frames) + 1)
-    events = [event for each in (*decoder.feed(frames), *decoder.close()) if (event := _read(each.data))]
+    framing = "eventstream" if frames.startswith(b"\0") else "sse"  # a message begins with its length
+    decoder = FRAMINGS[framing](max_event=len(frames) + 1)
+    events: list[Json] = []
+    with suppress(UpstreamError):  # the last message was cut off
+        for found in (decoder.feed(frames), decoder.close()):
+            events += (event for each in found if (event := _read(each.data)))
     return {"events": events} if events else None
 
 

@@ -5,8 +5,10 @@ The provider gets the client's body with declared edits, and the client gets the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from handler.answers.usage import Usage, usage_of
-from handler.errors import Json
+from handler.errors import Json, NativeError
 from handler.providers.addressing import in_dialect
 from handler.providers.provider import Provider
 from handler.providers.quirks.model_rules import apply_parameter_rules
@@ -16,6 +18,7 @@ from rules import Model
 
 # The dialects whose body names the model; for the others it is in the path.
 _NAMES_MODEL = frozenset({"anthropic", "responses"})
+_ERROR_NAME = "x-amzn-errortype"
 
 
 def native_row(call: Call, model: Model) -> Provider | None:
@@ -68,6 +71,12 @@ def check_translatable(call: Call) -> None:
         raise unsupported("model", "its provider does not have this endpoint")
     if call.chat.native is not None and call.chat.native.only is not None:
         raise unsupported(*call.chat.native.only)
+
+
+def native_error(status: int, headers: Mapping[str, str], body: bytes) -> NativeError:
+    """Return an error response. AWS names the error in a header, with an address behind the name."""
+    name = headers.get(_ERROR_NAME, "").partition(":")[0]
+    return NativeError(status, body, {_ERROR_NAME: name} if name.isalpha() and name.isascii() else {})
 
 
 def usage_at(body: Json) -> Usage:

@@ -13,10 +13,10 @@ from handler.answers.native_stream import NativeStream
 from handler.answers.replay import ReplayDecoder
 from handler.answers.resume import SentText, resumable
 from handler.answers.usage import Usage, estimated, is_given_up, output_bytes, usage_of
-from handler.errors import AttemptRecord, Json, NativeError, SchemaMismatch, UpstreamError
+from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
 from handler.providers.translator import StreamDecoder
 from handler.relay.call import Attempt
-from handler.relay.native import usage_at
+from handler.relay.native import native_error, usage_at
 from handler.relay.timeouts import unseen_output
 from handler.structured.checked_stream import CheckedStream
 from handler.structured.offered_tools import check_calls, offered_only
@@ -105,7 +105,7 @@ async def check_response(attempt: Attempt, response: UpstreamResponse) -> None:
         body = (await response.whole(MAX_ERROR))[:MAX_ERROR]
         error = attempt.translator.error(response.status, response.headers, body)
         if attempt.native and body.lstrip().startswith(b"{"):
-            error.native = NativeError(response.status, body)
+            error.native = native_error(response.status, response.headers, body)
         raise error
     if not 200 <= response.status < 300:
         raise _protocol_error("The provider answered with a redirect.", response.status)

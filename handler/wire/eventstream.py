@@ -1,4 +1,4 @@
-"""Decodes AWS event streams; handler/wire/sse.py does the same for server-sent events.
+"""Decodes and encodes AWS event streams; handler/wire/sse.py does the same for server-sent events.
 
 An event's data is JSON text, the payload under the event's type: `{"messageStop": {"stopReason": ...}}`.
 Exceptions are such events too. https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from zlib import crc32
 
@@ -16,6 +16,7 @@ from handler.errors import UpstreamError
 from handler.wire.sse import MAX_EVENT, Event, EventTooLarge
 
 _PRELUDE, _SHORTEST = 12, 16  # bytes: both lengths and their checksum; with the checksum of the message
+_TEXT = 7  # the type of a header's value
 # The header that names a message, by its `:message-type`.
 _NAMES = {"event": ":event-type", "exception": ":exception-type", "error": ":error-code"}
 
@@ -37,10 +38,11 @@ class Decoder:
         self._incomplete += data
         try:
             while (length := self._length()) is not None and length <= len(self._incomplete):
-                self._messages.add_data(bytes(self._incomplete[:length]))  # one by one: it copies what it has
+                data = bytes(self._incomplete[:length])
                 del self._incomplete[:length]
+                self._messages.add_data(data)  # one by one: it copies what it has
                 for message in self._messages:
-                    yield Event(_data(message))
+                    yield Event(_data(message), message=data)
         except EventTooLarge:
             raise
         # A wrong checksum; text that is not UTF-8; a header that is cut short or of an unknown type.
@@ -74,3 +76,21 @@ def _data(message: Any) -> str:
     if not payload and ":error-message" in headers:
         payload = json.dumps({"message": str(headers[":error-message"])})
     return f"{{{json.dumps(name)}:{payload or '{}'}}}"
+
+
+def encode(name: str, payload: bytes, *, kind: str = "event") -> bytes:
+    """Return the message of an event with JSON as its payload; kind: `event` or `exception`."""
+    return encode_message(
+        {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}, payload
+    )
+
+
+def encode_message(headers: Mapping[str, str], payload: bytes) -> bytes:
+    """Return a message: prelude and its checksum, headers, payload, checksum of everything."""
+    head = b"".join(
+        struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", _TEXT, len(value)) + value.encode()
+        for name, value in headers.items()
+    )
+    prelude = struct.pack("!II", _SHORTEST + len(head) + len(payload), len(head))
+    unsigned = prelude + struct.pack("!I", crc32(prelude)) + head + payload
+    return unsigned + struct.pack("!I", crc32(unsigned))

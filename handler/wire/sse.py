@@ -20,8 +20,14 @@ class EventTooLarge(ValueError):
 
 
 class Event(NamedTuple):
+    """An event. `message`: its bytes, where its framing has checksums, so that it can be passed on."""
+
     data: str
     event: str | None = None
+    message: bytes = b""
+
+    def encoded(self) -> bytes:
+        return self.message or encode(self.data, self.event)
 
 
 class Decoder:

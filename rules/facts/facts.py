@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 PREFERENCES = ("cheap", "fast", "quality", "balanced")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # of reasoning, in ascending order
-CLIENT_FORMATS = ("openai", "anthropic", "responses", "gemini")  # the formats of clients
+CLIENT_FORMATS = ("openai", "anthropic", "responses", "gemini", "bedrock")  # the formats of clients
 # The operations of the API that a model does, each with endpoints of its own.
 OPERATIONS = (
     *("chat", "embeddings", "completion", "rerank", "moderation", "image", "speech", "transcription"),

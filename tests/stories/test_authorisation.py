@@ -19,7 +19,7 @@ from handler.store.bucket import Bucket
 from handler.store.dynamodb import StoreError
 from handler.store.items import Items
 from tests.support.asgi import Response
-from tests.support.canned_answers import completion, whole
+from tests.support.canned_answers import chunk, completion, finish, stream, whole
 from tests.support.gateways import (
     KEY,
     KEYS,
@@ -64,6 +64,14 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any]] = {
         "/v1beta/models/up/m:generateContent",
         {"contents": [{"parts": [{"text": "hi"}]}]},
     ),
+    ("POST", "/model/{id:path}/converse"): (
+        "/model/up%2Fm/converse",
+        {"messages": [{"role": "user", "content": [{"text": "hi"}]}]},
+    ),
+    ("POST", "/model/{id:path}/converse-stream"): (
+        "/model/up/s/converse-stream",
+        {"messages": [{"role": "user", "content": [{"text": "hi"}]}]},
+    ),
     ("POST", "/explain"): ("/v1/explain", CHAT),
     ("GET", "/models"): ("/v1/models", None),
     ("GET", "/models/{id:path}"): ("/v1/models/up/m", None),
@@ -101,6 +109,7 @@ CALLERS: dict[str, tuple[str | None, tuple[int, str] | None]] = {
 @pytest.fixture
 async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
     upstream.script("m", whole(completion()))
+    upstream.script("s", stream(chunk("a"), finish()))
     keys = [
         *KEYS,
         key_item(DISABLED, id="d1", enabled=False),

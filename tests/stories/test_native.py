@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from handler.wire import eventstream
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, stream, whole
 from tests.support.gateways import RunningGateway, model, provider, start_gateway
 from tests.support.upstream import Upstream
@@ -111,7 +112,27 @@ GEMINI = Wire(
     error='{"error": {"code": 400,  "message": "Unknown name \\"x\\"", "status": "INVALID_ARGUMENT"}}',
     error_event='{"error": {"code": 503,  "message": "Overloaded", "status": "UNAVAILABLE"}}',
 )
-WIRES = {"anthropic": MESSAGES, "responses": RESPONSES, "google": GEMINI}
+CONVERSE = Wire(
+    path="/v1/model/own%2Fm/converse",
+    upstream_path="/v1/model/m/converse",
+    request='{"messages": [{"role": "user", "content": [{"text": "h\\u0069"}, {"cachePoint": {"type": '
+    '"default"}}]}], ' + ODD + "}",
+    answer='{"output": {"message": {"role":  "assistant", "content": [{"text": "h\\u00e9"}, {"future": 1.50}]'
+    '}}, "stopReason": "end_turn", "usage": {"inputTokens": 7, "outputTokens": 3, "totalTokens": 10}, '
+    '"metrics": {"latencyMs": 5}, ' + ODD + "}",
+    events=(
+        '{"messageStart": {"role": "assistant", "p": "abc",  ' + ODD + "}}",
+        '{"contentBlockDelta": {"delta": {"text": "h\\u00e9"},  "contentBlockIndex": 0}}',
+        '{"contentBlockDelta": {"delta": {"future": 1.0}, "contentBlockIndex": 0}}',
+        '{"contentBlockStop": {"contentBlockIndex": 0}}',
+        '{"futureEvent": {"x": 1.50}}',
+        '{"messageStop": {"stopReason": "end_turn"}}',
+        '{"metadata": {"usage": {"inputTokens": 7, "outputTokens": 3, "totalTokens": 10}, "metrics": {}}}',
+    ),
+    error='{"message":  "thinking: Extra inputs"}',
+    error_event='{"modelStreamErrorException": {"message":  "Overloaded"}}',
+)
+WIRES = {"anthropic": MESSAGES, "responses": RESPONSES, "google": GEMINI, "bedrock": CONVERSE}
 EACH = [pytest.param(dialect, id=dialect) for dialect in WIRES]
 
 
@@ -129,6 +150,7 @@ async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
 
 def path_of(dialect: str, *, streamed: bool, named: str = "own/m") -> str:
     path = WIRES[dialect].path.replace("own/m", named.replace("own/", f"own-{dialect}/"))
+    path = path.replace("own%2F", f"own-{dialect}%2F").replace("converse", f"converse{'-stream' * streamed}")
     return path.replace(":generateContent", ":streamGenerateContent?alt=sse") if streamed else path
 
 
@@ -138,17 +160,22 @@ def request_of(dialect: str, *, streamed: bool, named: str = "own/m") -> bytes:
 
 
 def frames_of(dialect: str) -> bytes:
-    return b"".join(map(frame, WIRES[dialect].events))
+    return b"".join(frame(event, dialect) for event in WIRES[dialect].events)
 
 
-def frame(event: str) -> bytes:
+def frame(event: str, dialect: str = "") -> bytes:
+    if dialect == "bedrock":
+        _, name, payload = event[:-1].split('"', 2)
+        kind = "exception" if name.endswith("Exception") else "event"
+        return eventstream.encode(name, payload.removeprefix(": ").encode(), kind=kind)
     type_ = json.loads(event).get("type")
     return (f"event: {type_}\n" if type_ else "").encode() + f"data: {event}\n\n".encode()
 
 
 def streamed_reply(dialect: str, *more: bytes | Act, events: int | None = None) -> Reply:
-    pieces = [frame(event) for event in WIRES[dialect].events[:events]]
-    return Reply(headers={"content-type": "text/event-stream"}, pieces=(*pieces, *more), chunked=True)
+    pieces = [frame(event, dialect) for event in WIRES[dialect].events[:events]]
+    kind = "application/vnd.amazon.eventstream" if dialect == "bedrock" else "text/event-stream"
+    return Reply(headers={"content-type": kind}, pieces=(*pieces, *more), chunked=True)
 
 
 def script(upstream: Upstream, *replies: Reply) -> None:
@@ -185,6 +212,7 @@ async def test_a_stream_is_the_providers_events(
     assert response.status == 200
     assert digest(response.body) == digest(frames_of(dialect))
     assert upstream.requests[0].path.startswith(WIRES[dialect].upstream_path.split(":")[0])
+    assert upstream.requests[0].path.endswith("-stream") == (dialect == "bedrock")
     assert digest(upstream.requests[0].body) == digest(request_of(dialect, streamed=True, named="m"))
     assert gateway.lines[-1]["usage"] | {"input": 7, "output": 3} == gateway.lines[-1]["usage"]
     assert "failure" not in gateway.lines[-1]
@@ -217,7 +245,7 @@ async def test_a_refused_credential_is_the_gateways_own_error(
 ) -> None:
     script(upstream, whole(WIRES[dialect].error, status=401))
     response = await gateway.post(path_of(dialect, streamed=False), request_of(dialect, streamed=False))
-    assert response.status == 502
+    assert response.status == (424 if dialect == "bedrock" else 502)  # as AWS has it
     assert response.body != WIRES[dialect].error.encode()
     assert isinstance(response.json["error"]["message"], str)
 
@@ -227,10 +255,10 @@ async def test_an_error_event_after_content_keeps_its_bytes(
     dialect: str, upstream: Upstream, gateway: RunningGateway
 ) -> None:
     count = next(at for at, event in enumerate(WIRES[dialect].events) if "h\\u00e9" in event) + 1
-    script(upstream, streamed_reply(dialect, frame(WIRES[dialect].error_event), events=count))
+    script(upstream, streamed_reply(dialect, frame(WIRES[dialect].error_event, dialect), events=count))
     response = await gateway.post(path_of(dialect, streamed=True), request_of(dialect, streamed=True))
-    before = b"".join(map(frame, WIRES[dialect].events[:count]))
-    assert response.body == before + frame(WIRES[dialect].error_event)
+    before = b"".join(frame(event, dialect) for event in WIRES[dialect].events[:count])
+    assert response.body == before + frame(WIRES[dialect].error_event, dialect)
     assert gateway.lines[-1]["error"]
 
 
@@ -241,7 +269,7 @@ async def test_a_stream_that_is_cut_off_ends_with_the_formats_error(
     count = next(at for at, event in enumerate(WIRES[dialect].events) if "h\\u00e9" in event) + 1
     script(upstream, streamed_reply(dialect, Act.CUT, events=count))
     response = await gateway.post(path_of(dialect, streamed=True), request_of(dialect, streamed=True))
-    before = b"".join(map(frame, WIRES[dialect].events[:count]))
+    before = b"".join(frame(event, dialect) for event in WIRES[dialect].events[:count])
     assert response.body.startswith(before)
     assert b"broke off" in response.body[len(before) :]
 
@@ -278,7 +306,7 @@ COUNTS = {
 }
 
 
-@pytest.mark.parametrize("dialect", EACH)
+@pytest.mark.parametrize("dialect", COUNTS)
 async def test_tokens_are_counted_by_a_provider_of_the_format_and_cost_nothing(
     dialect: str, upstream: Upstream, gateway: RunningGateway
 ) -> None:
@@ -294,7 +322,7 @@ async def test_tokens_are_counted_by_a_provider_of_the_format_and_cost_nothing(
     assert gateway.lines[-1].get("cost") is None
 
 
-@pytest.mark.parametrize("dialect", EACH)
+@pytest.mark.parametrize("dialect", COUNTS)
 async def test_tokens_are_estimated_when_the_provider_does_not_count_them(
     dialect: str, upstream: Upstream, gateway: RunningGateway
 ) -> None:

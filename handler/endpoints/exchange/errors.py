@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import GatewayError, Json, UpstreamError
 
+_Written = tuple[Json, int, Mapping[str, str]]  # body, status, headers
+
 
 def error_response(error: GatewayError, method: str, path: str, headers: Mapping[str, str]) -> Response:
     """Return the response to a request. path: without a prefix.
@@ -15,34 +17,43 @@ def error_response(error: GatewayError, method: str, path: str, headers: Mapping
     clients recognise some by their wording.
     """
     if isinstance(error, UpstreamError) and error.native is not None:
-        return Response(error.native.body, error.native.status, headers=headers)
+        return Response(error.native.body, error.native.status, headers={**headers, **error.native.headers})
     requested = f"{method} {path}"
-    body, statuses = next(
-        ((body, statuses) for start, body, statuses in _FORMATS if requested.startswith(start)), (_openai, {})
-    )
-    return json_response(body(error), statuses.get(error.status, error.status), headers=headers)
+    write = next((write for start, write in _FORMATS if requested.startswith(start)), _openai)
+    body, status, own_headers = write(error)
+    return json_response(body, status, headers={**headers, **own_headers})
 
 
-def _openai(error: GatewayError) -> Json:
-    return error.body()
+def _openai(error: GatewayError) -> _Written:
+    return error.body(), error.status, {}
 
 
-def _anthropic(error: GatewayError) -> Json:
+def _anthropic(error: GatewayError) -> _Written:
+    """Write an error for Claude Code, which does not know 402, and stops at a 429 with x-should-retry: false.
+
+    https://code.claude.com/docs/en/llm-gateway-protocol
+    """
     from handler.formats.anthropic.errors import error_body  # not at a cold start
 
-    return error_body(error)
+    return error_body(error), 429 if error.status == 402 else error.status, {}
 
 
-def _google(error: GatewayError) -> Json:
+def _google(error: GatewayError) -> _Written:
     from handler.formats.gemini.errors import error_body  # not at a cold start
 
-    return error_body(error)
+    return error_body(error), error.status, {}
 
 
-# The beginning of a request, the body, and other statuses. Claude Code does not know 402, and stops at a 429
-# with x-should-retry: false (https://code.claude.com/docs/en/llm-gateway-protocol).
-_FORMATS: tuple[tuple[str, Callable[[GatewayError], Json], Mapping[int, int]], ...] = (
-    ("POST /messages", _anthropic, {402: 429}),
-    ("POST /v1beta/", _google, {}),
-    ("POST /models/", _google, {}),
+def _aws(error: GatewayError) -> _Written:
+    from handler.formats.converse.errors import STATUSES, error_body, error_headers  # not at a cold start
+
+    return error_body(error), STATUSES.get(error.status, error.status), error_headers(error)
+
+
+# The beginning of a request, and how its errors are written.
+_FORMATS: tuple[tuple[str, Callable[[GatewayError], _Written]], ...] = (
+    ("POST /messages", _anthropic),
+    ("POST /v1beta/", _google),
+    ("POST /models/", _google),
+    ("POST /model/", _aws),
 )

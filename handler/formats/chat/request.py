@@ -24,7 +24,7 @@ class NativeRequest:
     was translated to.
     """
 
-    dialect: str  # the wire format of such providers: anthropic, responses, google
+    dialect: str  # the wire format of such providers: anthropic, responses, google, bedrock
     text: str  # the client's JSON, which parses to `body`
     body: Json  # never changed
     # What a chat cannot say, so that no provider of another format can answer: the path of the first such

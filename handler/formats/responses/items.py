@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handler.errors import Json
+from handler.formats.losses import Losses
 from handler.formats.opaque_state import decode_state, is_state
 from handler.formats.responses.fields import item_type
-from handler.formats.responses.losses import Losses
 from handler.formats.responses.tools import SEARCH, Tools
 from handler.wire.splice import dump
 

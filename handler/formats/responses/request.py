@@ -9,10 +9,10 @@ from handler.errors import InvalidRequest, Json
 from handler.formats.chat.fields import OWN_FIELDS
 from handler.formats.chat.foreign_fields import check_headers
 from handler.formats.chat.request import Chat, NativeRequest, chat_of
+from handler.formats.losses import Losses
 from handler.formats.options import Headers
 from handler.formats.responses.fields import REQUEST
 from handler.formats.responses.items import chat_messages
-from handler.formats.responses.losses import Losses
 from handler.formats.responses.tools import chat_tool_choice, read_tools
 from handler.formats.validators import validate
 from handler.settings import Settings

@@ -13,7 +13,7 @@ from typing import Any
 
 from handler.errors import GatewayError, Json
 from handler.formats.chat.request import Chat
-from handler.formats.responses.losses import Losses
+from handler.formats.losses import Losses
 from handler.formats.responses.output import Output
 from handler.formats.responses.response import derived_id, echo_of, error_of, status_of, usage_of
 from handler.formats.responses.tools import read_tools

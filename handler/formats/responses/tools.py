@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from handler.errors import Json
-from handler.formats.responses.losses import Losses
+from handler.formats.losses import Losses
 
 SEARCH = "tool_search"  # the name of a client's own tool search, which a chat model calls as a function
 _LONGEST = 64

@@ -12,7 +12,9 @@ _CONVERSE = Quirks(
     unable=frozenset({"n", "urls"}),
     legacy=False,
     # Costs more than the catalogue says: https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html
-    refuse=frozenset({"service_tier=priority", "service_tier=reserved", "web_search_options"}),
+    refuse=frozenset(
+        {"service_tier=priority", "service_tier=reserved", "web_search_options", "performanceConfig"}
+    ),
 )
 # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-messages-api.html
 _MESSAGES = Surface(

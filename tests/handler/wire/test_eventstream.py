@@ -9,9 +9,9 @@ import zlib
 import pytest
 
 from handler.errors import Json, UpstreamError
-from handler.wire.eventstream import Decoder
+from handler.wire.eventstream import Decoder, encode_message
 from handler.wire.sse import EventTooLarge
-from tests.support.event_stream import framed, message
+from tests.support.event_stream import framed
 
 EVENTS: list[Json] = [
     {"messageStart": {"role": "assistant"}},
@@ -61,12 +61,12 @@ def test_unreadable_headers_are_damage(headers: bytes) -> None:
     ("data", "event"),
     [
         pytest.param(
-            message({":message-type": "event", ":event-type": "messageStop"}, b""),
+            encode_message({":message-type": "event", ":event-type": "messageStop"}, b""),
             {"messageStop": {}},
             id="an event without a payload",
         ),
         pytest.param(
-            message(
+            encode_message(
                 {":message-type": "error", ":error-code": "InternalError", ":error-message": 'a "b"'}, b""
             ),
             {"InternalError": {"message": 'a "b"'}},
@@ -77,7 +77,7 @@ def test_unreadable_headers_are_damage(headers: bytes) -> None:
             {"unknown": {"message": "b'a'"}},
             id="an error with a message in bytes",
         ),
-        pytest.param(message({}, b'{"a": 1}'), {"unknown": {"a": 1}}, id="a message without headers"),
+        pytest.param(encode_message({}, b'{"a": 1}'), {"unknown": {"a": 1}}, id="a message without headers"),
     ],
 )
 def test_the_name_of_a_message(data: bytes, event: object) -> None:
@@ -124,4 +124,4 @@ def test_the_limit_is_for_one_message_and_not_for_the_stream() -> None:
 
 def test_text_that_is_not_utf_8_is_damage() -> None:
     with pytest.raises(UpstreamError):
-        decode(message({":message-type": "event", ":event-type": "x"}, b"\xff"))
+        decode(encode_message({":message-type": "event", ":event-type": "x"}, b"\xff"))

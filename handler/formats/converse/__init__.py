@@ -1,0 +1,1 @@
+"""The client format of Bedrock's Converse."""
