@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handler.providers.operations.format import endpoints_of
 from handler.providers.rows.builtin import PROVIDERS
 from tests.translation_cases.case_types import ABSENT, CandidateCase, Case, Refusal, RejectedCase, RequestCase
 from tests.translation_cases.vocabulary import (
@@ -32,11 +33,11 @@ from tests.translation_cases.vocabulary import (
 
 NUMBERS = range(1, 20)
 
-# Rows that are compatible with OpenAI and not OpenAI.
+# Rows of chats that are compatible with OpenAI and not OpenAI.
 COMPATIBLE = [
     name
     for name, row in PROVIDERS.items()
-    if row.dialect == "openai" and name not in ("openai", "azure", "local")
+    if row.dialect == "openai" and name not in ("openai", "azure", "local") and "chat" in endpoints_of(row)
 ]
 WITHOUT_CONTENT = {key: value for key, value in assistant(None, call("a")).items() if key != "content"}
 PREFILL = assistant("The answer is ")
