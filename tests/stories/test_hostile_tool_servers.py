@@ -25,8 +25,6 @@ from tests.support.tool_servers import (
 )
 from tests.support.virtual_clock import timed
 
-pytest.importorskip("mcp")
-
 SEARCH = {"kind": "mcp", "id": "search", "url": "https://search.example/mcp"}
 ALIVE = 65.0  # seconds that a call may cost
 

@@ -16,8 +16,6 @@ from tests.support.tables import dynamodb
 from tests.support.tool_servers import Model, ToolServer, Web, calls, response, says, tool
 from tests.support.virtual_clock import now
 
-pytest.importorskip("mcp")
-
 SEARCH = {"kind": "mcp", "id": "search", "url": "https://search.example/mcp", "credential": "SEARCH_TOKEN"}
 FILES = {"kind": "mcp", "id": "files", "url": "https://files.example/mcp", "scope": {"project": "support"}}
 PRICE = {"input": 1000, "output": 2000}  # dollars per million tokens: a call costs 7 * 0.001 + 3 * 0.002

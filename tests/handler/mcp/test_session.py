@@ -14,8 +14,6 @@ from handler.upstream.client import Client, Stopwatch
 from tests.support.tool_servers import Web
 from tests.support.virtual_clock import clock
 
-pytest.importorskip("mcp")
-
 URL = "http://tools/mcp"
 
 
