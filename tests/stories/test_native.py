@@ -262,6 +262,34 @@ async def test_an_error_event_after_content_keeps_its_bytes(
     assert gateway.lines[-1]["error"]
 
 
+async def test_an_exception_with_a_credential_in_it_is_replaced(
+    upstream: Upstream, gateway: RunningGateway
+) -> None:
+    secret = frame('{"validationException": {"message": "up-secret"}}', "bedrock")
+    script(upstream, streamed_reply("bedrock", secret, events=2))
+    response = await gateway.post(path_of("bedrock", streamed=True), request_of("bedrock", streamed=True))
+    assert b"up-secret" not in response.body
+    *_, last = eventstream.Decoder().feed(response.body)  # the checksums are right
+    assert next(iter(json.loads(last.data))).endswith("Exception")
+
+
+async def test_the_name_of_a_bedrock_error_is_passed_on(upstream: Upstream, gateway: RunningGateway) -> None:
+    name = {"x-amzn-errortype": "ValidationException:http://internal.amazon.com/"}
+    script(upstream, whole(CONVERSE.error, status=400, headers=name))
+    response = await gateway.post(path_of("bedrock", streamed=False), request_of("bedrock", streamed=False))
+    assert response.headers["x-amzn-errortype"] == "ValidationException"
+
+
+async def test_a_latency_that_costs_more_needs_a_rule(upstream: Upstream, gateway: RunningGateway) -> None:
+    body = {
+        **json.loads(request_of("bedrock", streamed=False)),
+        "performanceConfig": {"latency": "optimized"},
+    }
+    response = await gateway.post(path_of("bedrock", streamed=False), body)
+    assert (response.status, response.error["param"]) == (400, "performanceConfig")
+    assert not upstream.requests
+
+
 @pytest.mark.parametrize("dialect", EACH)
 async def test_a_stream_that_is_cut_off_ends_with_the_formats_error(
     dialect: str, upstream: Upstream, gateway: RunningGateway

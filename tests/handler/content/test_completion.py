@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from handler.content.completion import completion_of
+from handler.content.completion import completion_of, events_of
 from tests.handler.providers.wire_cases import CASES as WIRE_CASES
 from tests.handler.providers.wire_cases import case_id, chunks_of, read_file
 from tests.handler.providers.wire_cases import completion_of as whole_of
+from tests.support.event_stream import frames as aws_frames
 
 HEAD = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "up/m"}
 
@@ -175,3 +176,10 @@ def test_a_stream_makes_the_completion_that_is_not_streamed(case: Path) -> None:
             present(each.get(name)) for each in whole["choices"]
         ]
     assert found.get("usage") == whole.get("usage")
+
+
+@pytest.mark.parametrize(("cut", "count"), [(0, 2), (5, 1), (10_000, 0)], ids=["whole", "cut off", "nothing"])
+def test_the_events_of_an_aws_event_stream(cut: int, count: int) -> None:
+    events = [{"messageStart": {"role": "assistant"}}, {"messageStop": {"stopReason": "end_turn"}}]
+    data = aws_frames(events)
+    assert events_of(data[: max(0, len(data) - cut)]) == ({"events": events[:count]} if count else None)
