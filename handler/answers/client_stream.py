@@ -6,7 +6,8 @@ usage chunk for a client that did not ask. No I/O: however the bytes are cut, th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from handler.answers.edits import served
@@ -36,6 +37,17 @@ _COPIED_FIELDS = ("id", "object", "created", "usage")
 # Seconds to wait after the last finish reason: for usage that the client asked for and that has not come,
 # else for the end; and for usage after `[DONE]`.
 USAGE_WAIT, END_WAIT, LATE_USAGE_WAIT = 20.0, 5.0, 0.1
+
+
+@contextmanager
+def as_cut_off() -> Iterator[None]:
+    """Raise the failure of an event that cannot be read as one of a stream that ended too early."""
+    try:
+        yield
+    except UpstreamError as error:
+        if error.failure_class != "protocol":
+            raise
+        raise UpstreamError("The provider's answer ended too early.", failure_class="network") from error
 
 
 def content_of(chunk: Mapping[str, Any]) -> int | None:
@@ -171,15 +183,9 @@ class ClientStream:
                 raise sse.EventTooLarge("too many events without content")
 
     def _close(self, _: bytes, frames: list[bytes]) -> None:
-        for event in self._events.close():
-            try:
+        with as_cut_off():
+            for event in self._events.close():
                 self._event(event.data, frames)
-            except UpstreamError as error:
-                if error.failure_class != "protocol":
-                    raise
-                raise UpstreamError(
-                    "The provider's answer ended too early.", failure_class="network"
-                ) from error
         if not self.ended:
             self._last(frames)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from handler.answers.client_stream import MAX_SILENT, ClientStream, content_of
+from handler.answers.client_stream import MAX_SILENT, ClientStream, as_cut_off, content_of
 from handler.answers.usage import usage_of
 from handler.errors import Json, NativeError, UpstreamError
 from handler.wire import sse
@@ -29,8 +29,9 @@ class NativeStream(ClientStream):
                 raise sse.EventTooLarge("too many events without content")
 
     def _close(self, _: bytes, frames: list[bytes]) -> None:
-        for event in self._events.close():
-            self._pass_on(event, frames)
+        with as_cut_off():
+            for event in self._events.close():
+                self._pass_on(event, frames)
         if not self.ended:
             self._note(self._decoder.close())
             self.ended = True

@@ -39,7 +39,7 @@ def final_error(
         retry_after=_shortest(failures) if status == 429 else None,
         metadata=_metadata(last, model, attempts),
     )
-    error.native = _native(failures)
+    error.native = _native(failures, broke_off=broke_off)
     if error.native is not None and not broke_off:
         error.status = error.native.status
     if status != 429:
@@ -57,9 +57,14 @@ def _message(
     return f"{summary}: {', '.join(map(_summary, attempts))}."
 
 
-def _native(failures: Sequence[UpstreamError]) -> NativeError | None:
-    """Return the provider's own error if it is all that the caller has to know."""
+def _native(failures: Sequence[UpstreamError], *, broke_off: bool) -> NativeError | None:
+    """Return the provider's own error if it is all that the caller has to know.
+
+    An event of a stream that had not begun is none: it is no body of a response.
+    """
     last = failures[-1]
+    if last.native is not None and last.native.status < 400 and not broke_off:
+        return None
     only = all(failure.native and failure.failure_class in _PASSED_ON for failure in failures)
     return last.native if only or last.failure_class in CALLERS_OWN else None
 
