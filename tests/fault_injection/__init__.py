@@ -4,7 +4,7 @@ faults.py        the faults, by model name      failure_modes.py  what the provi
 provider.py      the provider on loopback       expectations.py   what a caller must see under each fault
 gateway.py       a gateway in front of it       scorecard.py      `make faults`: a verdict on every fault
 scenarios.py     the sixteen of failoverbench   replies.py        the answer, and parts of it
-wires.py         the provider's wire formats
+wires.py         the provider's wire formats      clients.py        what clients of other formats observe
 
 `python -m tests.fault_injection` serves the provider alone; docs/failures.md says what to expect.
 """

@@ -49,7 +49,7 @@ def expected_for(name: str, setup: Setup, *, stream: bool) -> Expected:
     """What a caller must see of this fault, by docs/failures.md."""
     fault = FAULTS[name]
     end = fault.stream if stream else fault.whole
-    if stream:
+    if stream and not (setup.native and name == "usage-after-done"):  # the last event is passed on
         end = STREAMS.get((setup.dialect, name), end)
     primary, spare = f"{fault.provider}/{name}", setup.fallback
     failure_class = end.class_with_rule if setup.with_rule and end.class_with_rule else end.failure_class
@@ -59,7 +59,9 @@ def expected_for(name: str, setup: Setup, *, stream: bool) -> Expected:
     if failure_class == "ok" and (end.with_fallback is None or spare is None):
         return Expected(models=(primary,), attempts=attempts, retry_after=end.retry_after)
     if end.committed:
-        resumed = spare is not None and end.resumable and failure_class != "timeout_total"
+        resumed = (
+            spare is not None and end.resumable and not setup.native and failure_class != "timeout_total"
+        )
         both = (primary, str(spare)) if resumed else ()
         return Expected(models=both, failure_class=failure_class, attempts=attempts, in_band=not resumed)
     fails_over = failure_class == "ok" or (
@@ -72,7 +74,12 @@ def expected_for(name: str, setup: Setup, *, stream: bool) -> Expected:
 def mismatches(observed: Observation, name: str, setup: Setup, attempts: list[Request]) -> list[str]:
     """How the observation differs from what it must be."""
     expected = expected_for(name, setup, stream=observed.stream)
-    found = _check_answer(observed, expected, name) if expected.models else _check_error(observed, expected)
+    if setup.native and not expected.models:
+        found = _check_native_error(observed, expected)
+    else:
+        found = (
+            _check_answer(observed, expected, name) if expected.models else _check_error(observed, expected)
+        )
     return [
         *_check_always(observed),
         *found,
@@ -122,6 +129,18 @@ def _check_error(observed: Observation, expected: Expected) -> Iterator[str]:
         yield f"class {metadata.get('class')}, not {expected.failure_class}"
     if status >= 500 and observed.response.headers.get("x-should-retry") != "false":
         yield "the client is not told not to retry"
+
+
+def _check_native_error(observed: Observation, expected: Expected) -> Iterator[str]:
+    """How an error differs that may be the provider's own: its status and its words are not Sluice's."""
+    if observed.looks_complete:
+        yield "an answer although none is possible"
+    elif observed.error is None:
+        yield "no error"
+    elif observed.error["metadata"]["class"] != expected.failure_class:
+        yield f"class {observed.error['metadata']['class']}, not {expected.failure_class}"
+    if expected.in_band != (observed.response.status == 200) and observed.seconds < HEAD_AFTER:
+        yield f"status {observed.response.status}"
 
 
 def _check_attempts(

@@ -10,6 +10,7 @@ from typing import Any
 
 from handler.main import build
 from handler.settings import read_settings
+from tests.fault_injection import clients
 from tests.fault_injection.faults import FALLBACKS, FAULTS
 from tests.fault_injection.provider import FaultyProvider
 from tests.support.asgi import Response
@@ -38,7 +39,7 @@ class Setup:
     """The configuration of the gateway: the defaults, or one rule with the times of failoverbench.
 
     `models_known`: records describe the models, with their windows, prices and abilities. `dialect`: that of
-    the failing provider; the fallback always has OpenAI's chat.
+    the failing provider; the fallback always has OpenAI's chat. `client`: the format of the requests.
     """
 
     with_rule: bool
@@ -46,13 +47,20 @@ class Setup:
     recovery: str = "resume"
     fallback: str | None = SPARE
     dialect: str = "openai"
+    client: str = "chat"
+
+    @property
+    def native(self) -> bool:
+        """True if the failing provider gets the client's own body."""
+        return self.client == self.dialect
 
     def records(self) -> list[Json]:
         return [*(MODELS if self.models_known else ()), *self._rule()]
 
     def _rule(self) -> list[Json]:
         if not self.with_rule:
-            return []
+            named = {"kind": "route", "id": "faults", "fallbacks": [self.fallback]}
+            return [named] if self.client != "chat" and self.fallback else []
         rule: Json = {
             "kind": "route",
             "id": "faults",
@@ -63,7 +71,9 @@ class Setup:
 
     def request_fields(self) -> Json:
         """The fields of the request that name the fallback, unless a rule does."""
-        return {"fallback_models": [self.fallback]} if self.fallback and not self.with_rule else {}
+        if self.fallback is None or self.with_rule or self.client != "chat":
+            return {}
+        return {"fallback_models": [self.fallback]}
 
 
 @dataclass(slots=True)
@@ -79,9 +89,12 @@ class Observation:
     usage: Json | None = None
     error: Json | None = None
     sluice: Json = field(default_factory=dict)  # of the last chunk that has it
+    ended_whole: bool | None = None  # in formats besides chat
 
     @property
     def done(self) -> bool:
+        if self.ended_whole is not None:
+            return self.ended_whole
         return self.stream and self.response.body.endswith(b"data: [DONE]\n\n")
 
     @property
@@ -121,13 +134,30 @@ class GatewayClient:
     async def ask(self, name: str, *, stream: bool, user: str = "one", **fields: Any) -> Observation:
         """Sends a request for the model of this fault."""
         start = clock()
+        if self.setup.client != "chat":
+            return await self._ask_natively(name, stream=stream, user=user)
         options: Json = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
-        id = f"{FAULTS[name].provider if name in FAULTS else 'spare'}/{name}"
+        id = id_of(name)
         if name in FAULTS and (tools := FAULTS[name].tools):
             options["tools"] = [{"type": "function", "function": {"name": each}} for each in tools]
         chat = {"model": id, "user": user, **options, **self.setup.request_fields(), **fields}
         response = await self.running.chat(headers={"x-sluice-explain": "1"}, **chat)
         return Observation(response, clock() - start, stream).read()
+
+    async def _ask_natively(self, name: str, *, stream: bool, user: str) -> Observation:
+        """Send a request in the client's format."""
+        start, client = clock(), self.setup.client
+        tools = FAULTS[name].tools if name in FAULTS else ()
+        path, body = clients.request(client, id_of(name), stream=stream, user=user, tools=tools)
+        response = await self.running.post(path, body)
+        observed = Observation(response, clock() - start, stream)
+        clients.read(observed, client, self.running.lines[-1], native=self.setup.native)
+        return observed
+
+
+def id_of(name: str) -> str:
+    """Return the model of a fault or a fallback."""
+    return f"{FAULTS[name].provider if name in FAULTS else 'spare'}/{name}"
 
 
 @asynccontextmanager

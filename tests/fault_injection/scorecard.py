@@ -25,10 +25,14 @@ from tests.fault_injection.replies import FAST, FULL, Profile
 from tests.support.virtual_clock import clock, run
 
 LONGEST = 700.0  # seconds of one request: more than the default total
-CARDS = {
-    "With the defaults": (False, "openai"),
-    "With first_token 10, recovery resume and a fallback": (True, "openai"),
-    "A provider of OpenAI's Responses, with the defaults": (False, "responses"),
+CARDS = {  # with a rule, the dialect of the provider, the format of the client
+    "With the defaults": (False, "openai", "chat"),
+    "With first_token 10, recovery resume and a fallback": (True, "openai", "chat"),
+    "A provider of OpenAI's Responses, with the defaults": (False, "responses", "chat"),
+    "A client of Anthropic's Messages, with the defaults": (False, "openai", "messages"),
+    "A client of Gemini's generateContent, with the defaults": (False, "openai", "gemini"),
+    "A client of Responses, with the defaults": (False, "openai", "responses"),
+    "A client of Responses at a provider of Responses": (False, "responses", "responses"),
 }
 SIXTEEN = "failoverbench's sixteen, with the defaults: no rule, one fallback in the request"
 CONCURRENCY = 64  # rows; most of them wait
@@ -105,11 +109,15 @@ def _cards(selected: set[str]) -> dict[str, list[Awaitable[Row]]]:
     cells = list(itertools.product(FAULTS, (False, True), (None, SPARE)))
     cards: dict[str, list[Awaitable[Row]]] = {
         title: [
-            play_fault(name, Setup(with_rule=with_rule, fallback=spare, dialect=dialect), stream=stream)
+            play_fault(
+                name,
+                Setup(with_rule=with_rule, fallback=spare, dialect=dialect, client=client),
+                stream=stream,
+            )
             for name, stream, spare in cells
             if not selected or name in selected
         ]
-        for title, (with_rule, dialect) in CARDS.items()
+        for title, (with_rule, dialect, client) in CARDS.items()
     }
     cards[SIXTEEN] = [
         play_scenario(one, times, stream=stream)

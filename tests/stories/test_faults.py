@@ -43,6 +43,10 @@ OTHER = [
 ]
 
 
+# The dialect of the provider in the fast tests: that of Responses gets a client's own body.
+DIALECTS = {"messages": "openai", "gemini": "openai", "responses": "responses"}
+
+
 async def ask(gateway: GatewayClient, name: str, *, stream: bool, user: str = "one") -> Observation:
     async with asyncio.timeout(HANGS):
         return await gateway.ask(name, stream=stream, user=user)
@@ -72,6 +76,44 @@ async def test_a_caller_gets_the_whole_answer_or_an_error(name: str, setup: Setu
 @pytest.mark.parametrize(("setup", "stream"), OTHER)
 @pytest.mark.parametrize("name", FAULTS)
 async def test_it_is_the_same_for_a_provider_of_responses(name: str, setup: Setup, stream: bool) -> None:
+    await test_a_caller_gets_the_whole_answer_or_an_error(name, setup, stream)
+
+
+# Clients of other formats: a fault of each class in every setup, and all faults in the slow tests.
+FEW = (
+    *(
+        "ok",
+        "429-for-ever",
+        "503-for-ever",
+        "reset-for-ever",
+        "never-answers",
+        "cut-after-text",
+        "401",
+        "404",
+    ),
+    *("cut-in-tool-call", "cut-in-character", "stall-mid-answer", "malformed-event", "malformed-events"),
+    *("error-before-content", "error-after-content", "html-page", "truncated-json", "first-token-slow"),
+    *("usage-after-done", "context-too-long", "content-filter", "bad-request"),
+)
+CLIENTS = [
+    pytest.param(
+        name,
+        Setup(with_rule=False, fallback=fallback, dialect=dialect, client=client),
+        stream,
+        id=f"{name}: {client} from {dialect}, {'streamed' if stream else 'whole'}"
+        + (", with a fallback" if fallback else ""),
+        marks=() if name in FEW and dialect == DIALECTS[client] else pytest.mark.slow,
+    )
+    for name in FAULTS
+    for client in DIALECTS
+    for dialect in ("openai", "responses")
+    for fallback in (None, SPARE)
+    for stream in (False, True)
+]
+
+
+@pytest.mark.parametrize(("name", "setup", "stream"), CLIENTS)
+async def test_it_is_the_same_for_clients_of_other_formats(name: str, setup: Setup, stream: bool) -> None:
     await test_a_caller_gets_the_whole_answer_or_an_error(name, setup, stream)
 
 

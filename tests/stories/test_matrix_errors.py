@@ -16,7 +16,7 @@ from tests.provider_fakes.call import split_unevenly
 from tests.stories.test_matrix import HI, MODELS, open_gateway, replies
 from tests.support.asgi import Response
 from tests.support.canned_answers import Act, Reply, whole
-from tests.support.client_formats import FORMATS
+from tests.support.client_formats import FORMATS, error_of
 from tests.support.conversations import Talk, body_of
 
 Json = dict[str, Any]
@@ -44,21 +44,6 @@ async def ask(
     return response, gateway.lines[-1]
 
 
-def check_error(name: str, status: int, body: Json) -> None:
-    """Check the members of an error that the format's own client reads."""
-    error = body["error"]
-    assert isinstance(error["message"], str)
-    assert error["message"]
-    if name == "messages":
-        assert body["type"] == "error"
-        assert error["type"].endswith(("_error", "request_too_large"))
-    elif name == "gemini":
-        assert error["code"] == status
-        assert error["status"].isupper()
-    else:
-        assert error.keys() >= {"type", "param", "code"}
-
-
 @pytest.mark.parametrize("case", ERRORS, ids=lambda case: f"{case.parent.name} {case.name}")
 async def test_an_error_has_the_form_of_its_client(case: Path) -> None:
     dialect, error = case.parent.name, read_file(case, "error.json")
@@ -69,7 +54,7 @@ async def test_an_error_has_the_form_of_its_client(case: Path) -> None:
             response, line = await ask(name, dialect, reply, stream=stream)
             assert response.status >= 400
             if not (format.dialect == dialect and response.body == reply.pieces[0]):
-                check_error(name, response.status, response.json)
+                error_of(name, response.status, response.json)
                 messages[name, stream] = response.status
             assert line["attempts"][-1]["class"] == read_file(case, "about.json")["fails"]
     assert len({status for (name, _), status in messages.items() if name != "messages"}) == 1
@@ -86,7 +71,7 @@ async def test_a_broken_stream_ends_with_the_error_of_its_client(case: Path) -> 
             assert format.failure(response.body), (name, response.body)
             assert not format.ends(response.body), (name, response.body)
         else:
-            check_error(name, response.status, response.json)
+            error_of(name, response.status, response.json)
         assert line["attempts"][-1]["class"] == read_file(case, "about.json")["fails"], name
 
 
@@ -102,7 +87,7 @@ async def test_a_stream_that_is_cut_anywhere_never_looks_complete(name: str, dia
         if response.status == 200:
             assert (FORMATS[name].failure(response.body) is None) == FORMATS[name].ends(response.body), at
         else:
-            check_error(name, response.status, response.json)
+            error_of(name, response.status, response.json)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

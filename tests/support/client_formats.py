@@ -80,6 +80,12 @@ def _arguments(text: str) -> Any:
         return {"_raw": text}
 
 
+def _message_fold(stream: bytes) -> Json:
+    """Fold a stream in which a `ping` may come at any time, and one comes behind the start."""
+    begin, *others = (event for event in builders.events_of(stream) if event["type"] != "ping")
+    return builders.fold([begin, {"type": "ping"}, *others])
+
+
 def _read_message(whole: Json) -> Said:
     blocks, usage = whole["content"], whole["usage"]
     calls = tuple((one["name"], one["input"]) for one in blocks if one["type"] == "tool_use")
@@ -98,7 +104,7 @@ def _read_response(whole: Json) -> Said:
     calls = tuple(
         (item["name"], _arguments(item["arguments"])) for item in items if item["type"] == "function_call"
     )
-    reason = (whole["incomplete_details"] or {}).get("reason")
+    reason = (whole.get("incomplete_details") or {}).get("reason")
     refused = reason == "content_filter" or any(part["type"] == "refusal" for part in parts)
     end = "refused" if refused else "length" if reason else "calls" if calls else "stop"
     text = "".join(part.get("text") or part.get("refusal") or "" for part in parts)
@@ -193,7 +199,7 @@ FORMATS: Mapping[str, ClientFormat] = {
     "messages": ClientFormat(
         "anthropic",
         lambda model, stream: "/v1/messages",
-        lambda stream: builders.fold(builders.events_of(stream)),
+        _message_fold,
         _read_message,
         lambda stream: _last(stream).get("type") == "message_stop",
         _message_failure,
@@ -218,3 +224,19 @@ FORMATS: Mapping[str, ClientFormat] = {
         _next_gemini,
     ),
 }
+
+
+def error_of(name: str, status: int, body: Json) -> Json:
+    """Return the error of a response, whose members the format's own clients read."""
+    error: Json = body["error"]
+    assert isinstance(error["message"], str)
+    assert error["message"]
+    if name == "messages":
+        assert body["type"] == "error"
+        assert error["type"].endswith(("_error", "request_too_large"))
+    elif name == "gemini":
+        assert error["code"] == status
+        assert error["status"].isupper()
+    else:
+        assert error.keys() >= {"type", "param", "code"}
+    return error
