@@ -62,7 +62,13 @@ def _patch(task: Task) -> str:
     return "\n".join((*lines, "*** End Patch"))
 
 
-def _codex_client(name: str, model: str, plan: Callable[[Task], Sequence[Step]]) -> Client:
+_CODEX_NOTE = (
+    "Do not name the provider `OpenAI`, which Codex treats in another way. For a model whose name it knows, "
+    "Codex offers custom tools, which most compatible hosts do not have: for those use an alias."
+)
+
+
+def _codex_client(name: str, model: str, plan: Callable[[Task], Sequence[Step]], note: str = "") -> Client:
     return Client(
         name=name,
         packages="codex",
@@ -80,6 +86,7 @@ wire_api = "responses"
 """
         },
         model=model,
+        note=note,
         command=(
             "codex",
             "exec",
@@ -141,7 +148,7 @@ AGENTS: tuple[Client, ...] = (
             Step(task.done),
         ),
     ),
-    _codex_client("Codex CLI, any name", "sturdy", _codex),
+    _codex_client("Codex CLI, any name", "sturdy", _codex, _CODEX_NOTE),
     _codex_client("Codex CLI, a known name", "gpt-6-luna", _codex_code),
     Client(
         name="Gemini CLI",

@@ -721,6 +721,10 @@ CASES: list[Case] = [
                 "tools.0.input_schema.required": ["input"],
                 "tools.0.description": "`input` must follow this regex grammar:\n[a-z]+",
             },
+            "gemini": {
+                "tools.0.functionDeclarations.0.name": "custom::shell",
+                "tools.0.functionDeclarations.0.parametersJsonSchema.required": ["input"],
+            },
             "openai": {"tools": [custom_tool(format=GRAMMAR)]},
         },
     ),
@@ -742,8 +746,8 @@ CASES: list[Case] = [
         47,
         "a provider without custom tools is no candidate",
         chat(tools=[custom_tool()]),
-        {name: Refusal("tools") for name in (*COMPATIBLE, "gemini", OSS)},
-        able=("openai", "azure", "anthropic", "bedrock", NOVA, OPUS),
+        {name: Refusal("tools") for name in (*COMPATIBLE, OSS)},
+        able=("openai", "azure", "anthropic", "gemini", "bedrock", NOVA, OPUS),
     ),
     RequestCase(
         48,

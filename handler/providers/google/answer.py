@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from handler.errors import Json, UpstreamError
+from handler.providers.google.custom_tools import client_call
 from handler.providers.google.names import decode_name
 from handler.providers.google.signatures import TextSignature, extra_content_of
 from handler.providers.translator import STRING_OVERHEAD, answer_too_large
@@ -195,8 +196,7 @@ def _tool_call(call: Json, signature: str, state: ChoiceState) -> Json:
     _count_size(state, id_)
     state.call_ids[id_] = None
     arguments = json.dumps(call.get("args") or {}, ensure_ascii=False, separators=(",", ":"))
-    function = {"name": decode_name(_text(call.get("name"))), "arguments": arguments}
-    tool_call: Json = {"index": place, "id": id_, "type": "function", "function": function}
+    tool_call = {"index": place, "id": id_, **client_call(decode_name(_text(call.get("name"))), arguments)}
     if signature:
         tool_call["thought_signature"] = signature
         tool_call["extra_content"] = {"google": {"thought_signature": signature}}

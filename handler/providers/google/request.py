@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from handler.errors import Json
+from handler.providers.google.custom_tools import customs_to_functions
 from handler.providers.google.messages import contents_of
 from handler.providers.google.tools import calling_mode, tools_of
 from handler.providers.legacy_functions import functions_to_tools
@@ -47,7 +48,7 @@ _SERVICE_TIERS = {"default": "standard", "flex": "flex", "priority": "priority"}
 
 def build_request(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple[str, ...]]:
     """The body, and the names of parameters that were left out or lowered. Raises Unsupported."""
-    body, left_out = adapt_request(functions_to_tools(chat), model, quirks)
+    body, left_out = adapt_request(customs_to_functions(functions_to_tools(chat)), model, quirks)
     body = {name: value for name, value in body.items() if value is not None}
     if body.get("response_format") and calling_mode(body) == "NONE":
         body.pop("tools", None)  # tools that may not be called would still rule out `response_format`
@@ -68,7 +69,7 @@ def build_request(chat: Json, model: Model, quirks: Quirks) -> tuple[Json, tuple
 
 def takes_response_format(chat: Json, model: Model) -> bool:
     """True if this model accepts `response_format` with the tools of this chat."""
-    body = functions_to_tools(chat)
+    body = customs_to_functions(functions_to_tools(chat))
     if calling_mode(body) == "NONE":
         return True
     return not _tools_rule_out_format(body, parse_rules(model.rules))

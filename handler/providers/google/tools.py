@@ -42,8 +42,6 @@ def calling_mode(body: Json) -> str | None:
             return _MODES.get(word)
         case {"type": "function"}:
             return "ANY"
-        case {"type": "custom"}:
-            raise unsupported("tool_choice", "this model takes only functions")
     return None
 
 

@@ -59,7 +59,7 @@ VENDORS = (
             # https://ai.google.dev/api/generate-content
             rename=AS_MAX_TOKENS,
             # candidateCount is refused by Gemini 3: https://github.com/googleapis/js-genai/issues/1609
-            unable=frozenset({"custom_tools", "n"}),
+            unable=frozenset({"n"}),
             message_drop=frozenset({"name"}),
             roles=NO_DEVELOPER,
             stream_usage=False,  # it sends usage with every event

@@ -104,19 +104,7 @@ def test_reasoning_effort(name: str, effort: str, thinking: Json | None, lowered
     [
         pytest.param({"modalities": ["audio"]}, "gemini-3.5-flash", "modalities", id="audio output"),
         pytest.param(
-            {"tools": [TOOL], "tool_choice": {"type": "custom", "custom": {"name": "x"}}},
-            "gemini-3.5-flash",
-            "tool_choice",
-            id="a choice of a custom tool",
-        ),
-        pytest.param(
             {"tool_choice": "required"}, "gemini-3.5-flash", "tool_choice", id="a forced call without tools"
-        ),
-        pytest.param(
-            {"tools": [{"type": "custom", "custom": {"name": "x"}}]},
-            "gemini-3.5-flash",
-            "tools[0].type",
-            id="a custom tool",
         ),
         pytest.param(
             {"tools": [TOOL, {"type": "function", "function": {"name": "look", "description": "x"}}]},
@@ -135,17 +123,6 @@ def test_reasoning_effort(name: str, effort: str, thinking: Json | None, lowered
             "gemini-3.5-flash",
             "response_format",
             id="a schema with a forced call",
-        ),
-        pytest.param(
-            {
-                "messages": [
-                    *HELLO,
-                    assistant({"id": "a", "type": "custom", "custom": {"name": "x", "input": "y"}}),
-                ]
-            },
-            "gemini-3.5-flash",
-            "messages[1].tool_calls[0]",
-            id="a custom tool call",
         ),
     ],
 )
@@ -173,3 +150,15 @@ def test_a_request_can_be_spliced_into_the_clients_text() -> None:
     body, _ = translate(chat)
     sent = json.dumps(chat)
     assert json.loads(splice(sent, json.loads(sent), body)) == body
+
+
+def test_a_custom_tool_is_a_function_of_one_text() -> None:
+    custom = {"type": "custom", "custom": {"name": "x"}}
+    called = assistant({"id": "a", "type": "custom", "custom": {"name": "x", "input": "y"}})
+    chat = {"messages": [*HELLO, called], "tools": [custom], "tool_choice": custom}
+    body, _ = translate(chat, "gemini-3.5-flash")
+    (declared,) = body["tools"][0]["functionDeclarations"]
+    (part,) = body["contents"][1]["parts"]
+    assert declared["name"] == "custom::x"
+    assert part["functionCall"] == {"id": "a", "name": "custom::x", "args": {"input": "y"}}
+    assert body["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == ["custom::x"]
