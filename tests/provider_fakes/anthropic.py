@@ -19,6 +19,8 @@ from tests.provider_fakes.call import KEY, Call, Json, Refusal, Reply, json_repl
 from tests.provider_fakes.request_types import mismatch, strict_reader
 from tests.provider_fakes.thought_signatures import sign
 
+# Sluice's own, and that of the newest libraries.
+_VERSIONS = ("2023-06-01", "2026-10-21")
 # The types of requests, without and with the header `anthropic-beta`.
 _TYPES = {
     False: strict_reader(message_create_params.MessageCreateParams),
@@ -47,7 +49,7 @@ def serve(call: Call) -> Reply:
             raise Refusal("invalid x-api-key", failure_class="auth")
         if call.path != "v1/messages":
             raise Refusal("Not found", failure_class="not_found")
-        if call.headers.get("anthropic-version") != "2023-06-01":
+        if call.headers.get("anthropic-version") not in _VERSIONS:
             raise Refusal("anthropic-version: header is required")
         _check(call.body, _TYPES["anthropic-beta" in call.headers])
         return _reply(call.body, script.answer(_read_request(call.body)))

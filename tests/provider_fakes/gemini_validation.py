@@ -9,7 +9,7 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from tests.provider_fakes.call import Json, Refusal
@@ -19,6 +19,7 @@ from tests.provider_fakes.validation import Problem, Rule, check_rules, find_fam
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")  # https://ai.google.dev/api/caching#FunctionDeclaration
 # Accepted instead of a signature: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
 STAND_INS = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
+_URL_SAFE = str.maketrans("-_", "+/")
 _DATA = frozenset({"text", "inlineData", "fileData", "functionCall", "functionResponse"})
 # https://ai.google.dev/api/generate-content#FIELDS.response_json_schema
 _SCHEMA_KEYWORDS = frozenset(
@@ -105,6 +106,14 @@ def _contents(body: Json, family: Family) -> Iterator[Problem]:
         yield "contents", "Please ensure that the first content is the user's."
 
 
+def _turns(contents: list[Json]) -> list[Json]:
+    """The contents, neighbours of one role as one: Google's library sends a content for each event."""
+    groups = groupby(contents, key=lambda content: content["role"])
+    return [
+        {"role": role, "parts": [part for one in group for part in one["parts"]]} for role, group in groups
+    ]
+
+
 def _is_base64(data: str) -> bool:
     try:
         return bool(base64.b64decode(data, validate=True))
@@ -114,7 +123,7 @@ def _is_base64(data: str) -> bool:
 
 def _order(body: Json, family: Family) -> Iterator[Problem]:
     """https://ai.google.dev/gemini-api/docs/function-calling#multi-turn"""
-    contents = body["contents"]
+    contents = _turns(body["contents"])
     for before, content in pairwise([{"role": "", "parts": []}, *contents]):
         calls, results = find_parts(before, "functionCall"), find_parts(content, "functionResponse")
         if find_parts(content, "functionCall") and (content["role"] != "model" or before["role"] != "user"):
@@ -151,7 +160,7 @@ def _signatures(body: Json, family: Family) -> Iterator[Problem]:
     """
     if not family.signed:
         return
-    contents = body["contents"]
+    contents = _turns(body["contents"])
     current_turn = max((at for at, one in enumerate(contents) if _is_question(one)), default=0)
     for at, content in enumerate(contents):
         steps = [part for part in content["parts"] if "functionCall" in part]
@@ -171,7 +180,8 @@ def _is_question(content: Json) -> bool:
 def _genuine(signature: str, part: Json) -> bool:
     """True if the signature is that of the part. Clients may complete a call's arguments with defaults."""
     signed = part["functionCall"]["name"] if "functionCall" in part else "a text"
-    return is_genuine(signature, "gemini", signed)
+    plain = signature.translate(_URL_SAFE)  # Google's library for Python writes base64 in this way
+    return is_genuine(plain, "gemini", signed)
 
 
 def _tools(body: Json, family: Family) -> Iterator[Problem]:

@@ -23,10 +23,9 @@ items = [{"role": "user", "content": PROMPT}]
 def ask():
     if not STREAM:
         return client.responses.create(input=items, **request)
-    with client.responses.stream(input=items, **request) as stream:
-        for _ in stream:
-            pass
-        return stream.get_final_response()
+    events = list(client.responses.create(input=items, stream=True, **request))
+    assert events[-1].type == "response.completed", events[-1]
+    return events[-1].response
 
 
 while True:
