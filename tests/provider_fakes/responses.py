@@ -28,7 +28,7 @@ _REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 def serve(call: Call) -> Reply:
     """Reply to a request. Raises Refusal."""
     body = call.body
-    if found := mismatch(_REQUESTS["stream" in body], _without_client_fields(body)):
+    if found := mismatch(_REQUESTS[body.get("stream") is True], _without_client_fields(body)):
         where, problem = found
         raise Refusal(f"Unknown parameter: '{where}': {problem}", where=where, failure_class="unknown")
     validation.check(body)
