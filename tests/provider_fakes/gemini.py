@@ -141,7 +141,8 @@ def _events(model: str, body: Json, answer: script.Answer) -> Iterator[Json]:
         yield {**head, "promptFeedback": feedback, "usageMetadata": usage}
         return
     several = range(body.get("generationConfig", {}).get("candidateCount", 1))
-    for part in _parts(answer):
+    *parts, last = list(_parts(answer)) or [{"text": ""}]
+    for part in parts:
         candidates = [{"index": index, "content": {"role": "model", "parts": [part]}} for index in several]
         yield {**head, "candidates": candidates, "usageMetadata": usage}
     thought = len(script.split_words(answer.reasoning))
@@ -150,7 +151,8 @@ def _events(model: str, body: Json, answer: script.Answer) -> Iterator[Json]:
         "thoughtsTokenCount": thought,
         "totalTokenCount": prompt_tokens + answer.tokens * len(several),
     }
-    ends = [{"index": index, "finishReason": _FINISH[answer.finish]} for index in several]
+    end = {"content": {"role": "model", "parts": [last]}, "finishReason": _FINISH[answer.finish]}
+    ends = [{"index": index, **end} for index in several]
     yield {**head, "candidates": ends, "usageMetadata": usage}
 
 
@@ -170,7 +172,7 @@ def _join(events: list[Json]) -> Json:
     last = events[-1]
     for candidate in last.get("candidates", ()):
         parts: list[Json] = []
-        for event in events[:-1]:
+        for event in events:
             (part,) = event["candidates"][candidate["index"]]["content"]["parts"]
             if parts and "text" in part and parts[-1].keys() == part.keys():
                 parts[-1]["text"] += part["text"]
