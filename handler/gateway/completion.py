@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from functools import partial
 
@@ -90,8 +91,11 @@ async def count_natively(gateway: Gateway, call: Call, suffix: str) -> bytes | N
     deadline = min(call.deadline, gateway.clock() + COUNTING)
     first = replace(call.decision, candidates=call.decision.candidates[:1])
     chat = replace(call.chat, stream=False)
+    relay = copy(gateway.relay)
+    # A provider limits counts by themselves, or has none: its failures say nothing about its models.
+    relay.observe = lambda *_: None
     try:
-        answer = await gateway.relay.complete(
+        answer = await relay.complete(
             replace(call, chat=chat, decision=first, native_suffix=suffix, deadline=deadline)
         )
     except UpstreamError:

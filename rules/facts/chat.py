@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from rules.facts.facts import PREFERENCES, WEEKDAYS, Facts
-from rules.facts.token_estimate import estimate_tokens
+from rules.facts.token_estimate import estimate_tokens, native_tokens
 
 MONDAY_NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)  # the time of tests, and of `explain FILE` without --at
 
@@ -59,7 +59,7 @@ def facts_of_request(
     header's; None: the body's `prompt_cache_key`, or that in its `metadata.user_id`, or those of `native`:
     the body in the client's own format, from which this one was translated. `at`: in UTC.
     """
-    own = _body_facts(body, prefer)
+    own = _body_facts(body, native or {}, prefer)
     return Facts(
         **own,
         dialect=dialect,
@@ -78,7 +78,7 @@ def facts_of_request(
     )
 
 
-def _body_facts(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
+def _body_facts(body: Mapping[str, Any], native: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
     get, hints, messages = body.get, _mapping(body.get("hints")), _list(body.get("messages"))
     parts, (model, fallbacks, suffix) = list(_parts(messages)), _named_models(body)
     estimate = estimate_tokens(body, messages, ((part.type, part.value) for part in parts))
@@ -92,7 +92,7 @@ def _body_facts(body: Mapping[str, Any], prefer: str | None) -> dict[str, Any]:
         "messages": len(messages),
         "json": _output_format(body),
         "reasoning": _text(get("reasoning_effort")) or _text(hints.get("reasoning_effort")),
-        "input_tokens": estimate.tokens,
+        "input_tokens": max(estimate.tokens, native_tokens(native)),
         "document_tokens": estimate.document_tokens,
         "max_tokens": _first_int(get("max_completion_tokens"), get("max_tokens"), hints.get("max_tokens")),
         "metadata": scalar_texts(get("metadata")),

@@ -57,6 +57,7 @@ KNOWN_NAMES = frozenset(
         *("tool_call_id", "function_call", "audio", "cache_control", "thought_signature", "signature"),
     )
 )
+LONGEST_NAME = 32  # characters of a name in another format that does not count as text
 MAX_WORD = 16  # characters of a role or a type that do not count as text
 
 
@@ -89,6 +90,48 @@ def estimate_tokens(
         tokens=-(-size // BYTES_PER_TOKEN) + counted,
         document_tokens=sum(part.document_size for part in sizes) // BYTES_PER_TOKEN,
     )
+
+
+def native_tokens(body: Mapping[str, Any]) -> int:
+    """Return the tokens of every text in a body in another format than chat; what shows an image has none.
+
+    A body that is relayed in its own format may have texts that the chat it is translated to leaves out.
+    """
+    size = 0
+    read = {name: value for name, value in body.items() if name == "messages" or name not in UNREAD_FIELDS}
+    containers: list[Any] = [read]
+    for container in containers:  # the list grows in the loop
+        members = container.items() if type(container) is dict else zip(repeat(""), container)
+        for name, inner in members:
+            if len(name) > LONGEST_NAME or not (name == "" or name.isidentifier()):
+                size += _size(name)
+            if type(inner) is str:
+                size += _native_size(container, name, inner)
+            elif type(inner) is dict or type(inner) is list:
+                containers.append(inner)
+    return size // BYTES_PER_TOKEN
+
+
+def _native_size(container: Any, name: str, text: str) -> int:
+    """Return the size of a text that counts: 3/4 of base64, and none of what shows an image."""
+    size = _size(text)
+    if name == "role" or name == "type":
+        return size - min(len(text), MAX_WORD)
+    if (kind := _media_type(container, name)) is not None:
+        text = f"data:{kind};base64,{text}"
+    if (head := MEDIA_URL.match(text)) is not None:
+        return head.end() + min(len(text) - head.end(), CHECKED)
+    return size * 3 // 4 if FILE_URL.match(text) else size
+
+
+def _media_type(container: Mapping[str, Any], name: str) -> str | None:
+    """Return the type of the base64 in a member of another format than chat; None if it has none."""
+    if name == "bytes" or (name == "result" and container.get("type") == "image_generation_call"):
+        return "image/*"  # of Converse, whose documents are in its chat
+    if name != "data":
+        return None
+    named = (container.get(field) for field in ("media_type", "mimeType", "mime_type"))
+    return next((kind for kind in named if type(kind) is str), "audio/*" if "format" in container else None)
 
 
 def _messages_size(messages: Sequence[Any]) -> int:

@@ -361,6 +361,15 @@ async def test_tokens_are_estimated_when_the_provider_does_not_count_them(
     assert response.json.get("input_tokens", response.json.get("totalTokens")) > 0
 
 
+async def test_counts_that_fail_do_not_cool_a_model_for_other_requests(
+    upstream: Upstream, gateway: RunningGateway
+) -> None:
+    script(upstream, *[whole(status=404)] * 4)
+    for _ in range(4):
+        await gateway.post(COUNTS["anthropic"][0], request_of("anthropic", streamed=False))
+    assert not gateway.gateway.cooldown.cooling()
+
+
 async def test_a_compaction_is_passed_on_and_paid_for(upstream: Upstream, gateway: RunningGateway) -> None:
     answer = '{"id": "resp_1",  "object": "response.compaction", "output": [], "usage": {"input_tokens": 7, '
     answer += '"output_tokens": 3, "total_tokens": 10}}'

@@ -15,6 +15,7 @@ from typing import Any
 from handler.formats.chat.fields import OWN_FIELDS, function_name
 from handler.formats.validators import (
     Check,
+    InvalidValue,
     an_object,
     boolean,
     by_type,
@@ -73,6 +74,10 @@ def message(members: Mapping[str, Check], required: Collection[str] = ()) -> Che
 
     def check(value: Any) -> None:
         check_members(value)
+        for name in members:
+            other = snake_case(name)
+            if other != name and value.get(name) is not None and value.get(other) is not None:
+                raise InvalidValue(f"use either `{name}` or `{other}`, not both", path=f".{other}")
         for name in required:
             if member(value, name) is None:
                 raise missing(name)

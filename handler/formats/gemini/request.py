@@ -59,6 +59,8 @@ def parse_request(body: bytes, headers: Headers, settings: Settings, *, model: s
     request, name = value, ""
     if isinstance(value, dict) and member(value, _WRAPPER) is not None:
         name = written(value, _WRAPPER)
+        if others := [one for one, given in value.items() if one != name and given is not None]:
+            raise InvalidRequest(f"{others[0][:100]}: not allowed beside {name}", param=others[0][:100])
         request = value[name]
     validate(check_request, request, param=name)
     notes = Untranslated()

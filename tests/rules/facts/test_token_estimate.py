@@ -218,3 +218,44 @@ PLACES: list[Any] = (
 @pytest.mark.parametrize("body", PLACES)
 def test_no_text_can_be_hidden_from_the_estimate(body: dict[str, Any]) -> None:
     assert facts_of_request(body).input_tokens >= len(HIDDEN) // 4 * 3 // 4
+
+
+SCRAMBLED = "The quick brown fox. " * 100
+NATIVE_ONLY: list[Any] = [
+    pytest.param(
+        {"messages": [{"role": "user", "content": [{"type": "later", "a": SCRAMBLED}]}]}, id="block"
+    ),
+    pytest.param({"messages": [{"content": [{"type": "later", SCRAMBLED: 1}]}]}, id="name"),
+    pytest.param(
+        {"system": [{"type": "text", "text": "x-anthropic-billing-header: " + SCRAMBLED}]}, id="head"
+    ),
+    pytest.param({"mcp_servers": [{"name": SCRAMBLED}]}, id="field"),
+    pytest.param({"input": [{"type": "mcp_call", "result": SCRAMBLED}]}, id="item"),
+    pytest.param({"contents": [{"parts": {"executableCode": {"code": SCRAMBLED}}}]}, id="part"),
+    pytest.param({"input": [{"media_type": "image/png", "data": SCRAMBLED}]}, id="image that is text"),
+]
+
+
+@pytest.mark.parametrize("native", NATIVE_ONLY)
+def test_no_text_can_be_hidden_in_what_a_chat_leaves_out(native: dict[str, Any]) -> None:
+    assert facts_of_request({}, native=native).input_tokens >= len(SCRAMBLED) // 4
+
+
+DATA = "iVBORw0KGgo" + "A" * 99_989
+
+
+@pytest.mark.parametrize(
+    ("native", "most"),
+    [
+        pytest.param({"source": {"media_type": "image/png", "data": DATA}}, 30, id="an image of Messages"),
+        pytest.param({"inline_data": {"mime_type": "video/mp4", "data": DATA}}, 30, id="a video of Gemini"),
+        pytest.param({"image_url": "data:image/png;base64," + DATA}, 30, id="an image of Responses"),
+        pytest.param({"input_audio": {"format": "wav", "data": DATA}}, 30, id="audio of Responses"),
+        pytest.param({"image": {"format": "png", "source": {"bytes": DATA}}}, 30, id="an image of Converse"),
+        pytest.param({"type": "image_generation_call", "result": DATA}, 30, id="an image that a model made"),
+        pytest.param({"media_type": "application/pdf", "data": DATA}, 18_760, id="three quarters of a file"),
+        pytest.param({"role": "user", "type": "text", "text": ""}, 0, id="roles and types"),
+    ],
+)
+def test_the_bytes_of_media_are_no_text_in_any_format(native: dict[str, Any], most: int) -> None:
+    assert facts_of_request({}, native={"messages": [native]}).input_tokens <= most

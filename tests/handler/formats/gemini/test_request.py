@@ -270,6 +270,21 @@ def test_what_only_tunes_the_answer_is_dropped(given: Json, path: str) -> None:
         ),
         pytest.param({"contents": [HI], "hints": {"preffer": "x"}}, "hints.preffer", id="a misspelt hint"),
         pytest.param(
+            {"contents": [HI], "generationConfig": {"maxOutputTokens": 1, "max_output_tokens": 9}},
+            "generationConfig.max_output_tokens",
+            id="a limit in both spellings, of which a rule would lower one",
+        ),
+        pytest.param(
+            {"contents": [HI], "systemInstruction": "a", "system_instruction": "b"},
+            "system_instruction",
+            id="instructions in both spellings, of which one would be read",
+        ),
+        pytest.param(
+            {"generateContentRequest": {"contents": [HI]}, "contents": [HI, HI]},
+            "contents",
+            id="contents beside a request, of which one would be read",
+        ),
+        pytest.param(
             {"contents": [HI], "output_schema": SCHEMA, "generationConfig": {"responseJsonSchema": SCHEMA}},
             "output_schema",
             id="two schemas of the answer",
