@@ -56,11 +56,15 @@ async def _models(gateway: Gateway, request: Request) -> list[Json]:
 
 
 def _anthropic(item: Json) -> Json:
+    """Return a model as Anthropic lists it. Retired models are not listed, so all are active."""
+    window = {"max_input_tokens": item["context_length"]} if "context_length" in item else {}
     return {
         "type": "model",
         "id": item["id"],
         "display_name": item["id"],
         "created_at": "1970-01-01T00:00:00Z",
+        "lifecycle": "active",
+        **window,
     }
 
 

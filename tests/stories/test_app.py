@@ -175,6 +175,7 @@ async def test_one_model_by_its_id(gateway: RunningGateway, path: str) -> None:
 
 async def test_models_in_anthropics_format_for_its_clients(gateway: RunningGateway) -> None:
     listed = (await gateway.get("/v1/models", anthropic_version="2023-06-01")).json
+    assert {item["lifecycle"] for item in listed["data"]} == {"active"}  # the official library requires it
     assert listed["has_more"] is False
     assert {item["type"] for item in listed["data"]} == {"model"}
     assert listed["first_id"] == listed["data"][0]["id"]
