@@ -55,6 +55,8 @@ def native_body(call: Call, model: Model) -> tuple[Json, tuple[str, ...]]:
             body = call.native_effects[name](body, None)
     if call.chat.native.dialect in _NAMES_MODEL:
         body = {**body, "model": model.name}
+    if call.chat.native.dialect == "responses" and not call.native_suffix and body.get("store") is not False:
+        body = {**body, "store": False}  # OpenAI's default would store the answer at the gateway's account
     return body, tuple(dropped)
 
 

@@ -506,3 +506,29 @@ async def test_a_tool_that_only_the_own_provider_runs_is_not_sent_to_another(
     assert (response.status, response.error["type"]) == (400, "invalid_request_error")
     assert response.error["param"].startswith("tools[0]")
     assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({}, id="without store, which means true at OpenAI"),
+        pytest.param({"store": None}, id="with a null"),
+        pytest.param({"store": True}, id="with true"),
+    ],
+)
+async def test_a_provider_of_responses_stores_nothing(
+    given: Json, upstream: Upstream, gateway: RunningGateway
+) -> None:
+    script(upstream, whole(RESPONSES.answer))
+    body = {"model": "own-responses/m", "input": "hi", **given}
+    assert (await gateway.post("/v1/responses", body)).status == 200
+    assert upstream.requests[0].json == {"model": "m", "input": "hi", "store": False}
+
+
+async def test_other_endpoints_of_responses_get_no_field_that_they_do_not_have(
+    upstream: Upstream, gateway: RunningGateway
+) -> None:
+    script(upstream, whole('{"input_tokens": 3}'))
+    body = {"model": "own-responses/m", "input": "hi"}
+    assert (await gateway.post("/v1/responses/input_tokens", body)).status == 200
+    assert upstream.requests[0].json == {"model": "m", "input": "hi"}
