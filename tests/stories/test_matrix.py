@@ -106,7 +106,10 @@ async def test_a_conversation_is_the_same_request_in_every_format(dialect: str, 
 
 
 def comparable(body: Json) -> Json:
-    """Return a provider's request with the values of arguments, and without Responses' own `store`."""
+    """Return a provider's request with the values of arguments, and without Responses' own `store`.
+
+    A chat client's own `is_error` reaches a host of chats as it is; a translation has none for such a host.
+    """
     found: Json = json.loads(json.dumps(body), object_hook=_read_arguments)
     return {name: value for name, value in found.items() if name != "store"}
 
@@ -116,7 +119,10 @@ def _read_arguments(value: Json) -> Json:
         read = {"arguments": json.loads(value["arguments"])}
     except (KeyError, ValueError):  # none, or cut off
         read = {}
-    return {name: one for name, one in {**value, **read}.items() if one not in (None, "", [])}
+    left = {"is_error"} if value.get("role") == "tool" else set()
+    return {
+        name: one for name, one in {**value, **read}.items() if one not in (None, "", []) and name not in left
+    }
 
 
 # --- answers ----------------------------------------------------------------------------------------------
