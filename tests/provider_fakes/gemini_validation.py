@@ -9,7 +9,7 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 from tests.provider_fakes.call import Json, Refusal
@@ -107,11 +107,14 @@ def _contents(body: Json, family: Family) -> Iterator[Problem]:
 
 
 def _turns(contents: list[Json]) -> list[Json]:
-    """The contents, neighbours of one role as one: Google's library sends a content for each event."""
-    groups = groupby(contents, key=lambda content: content["role"])
-    return [
-        {"role": role, "parts": [part for one in group for part in one["parts"]]} for role, group in groups
-    ]
+    """The contents, neighbours of the model's as one: Google's library sends a content for each event."""
+    turns: list[Json] = []
+    for content in contents:
+        if turns and content["role"] == turns[-1]["role"] == "model":
+            turns[-1] = {"role": "model", "parts": [*turns[-1]["parts"], *content["parts"]]}
+        else:
+            turns.append(content)
+    return turns
 
 
 def _is_base64(data: str) -> bool:
