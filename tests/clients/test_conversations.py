@@ -61,9 +61,8 @@ def test_every_conversation_is_held(client: str, gateway: LocalRun, refusals: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("client", ["openai2", "openai3"])
-def test_every_conversation_goes_through_responses(client: str, gateway: LocalRun, refusals: Path) -> None:
-    python = str(ROOT / ".venvs" / client / "bin" / "python")
+def test_every_conversation_goes_through_responses(gateway: LocalRun, refusals: Path) -> None:
+    python = str(ROOT / ".venvs" / "openai3" / "bin" / "python")
     command = [python, "-m", "tests.clients.response_conversations", gateway.base_url, KEY]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert process.returncode == 0, (
