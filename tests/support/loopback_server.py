@@ -28,6 +28,10 @@ class LoopbackServer(ABC):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close its connections, and refuse others. It may be called twice."""
         self._server.close()
         for connection in self._connections:
             connection.cancel()
