@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tests.support.client_formats import FORMATS, data_of, error_of
-from tests.support.conversations import Talk, User, body_of
+from tests.support.conversations import body_of
+from tests.support.talk import Talk, User
 
 if TYPE_CHECKING:
     from tests.fault_injection.gateway import Observation

@@ -19,9 +19,10 @@ from tests.handler.providers.wire_cases import CASES, completion_of, configurati
 from tests.provider_fakes.call import split_unevenly
 from tests.support.canned_answers import Reply, whole
 from tests.support.client_formats import FORMATS, Said
-from tests.support.conversations import Assistant, Media, Result, Talk, User, body_of
+from tests.support.conversations import body_of
 from tests.support.gateways import RunningGateway, provider, start_gateway
 from tests.support.one_reply import OneReply
+from tests.support.talk import Assistant, Media, Result, Talk, User
 
 Json = dict[str, Any]
 
@@ -77,7 +78,11 @@ TALKS: Mapping[str, Talk] = {
     "reasoning": Talk(turns=(HI,), effort="high"),
 }
 # What a format cannot say.
-UNSAID = {("responses", "a text with a stop sequence"), ("responses", "a tool that failed")}
+UNSAID = {
+    ("responses", "a text with a stop sequence"),
+    ("responses", "a tool that failed"),
+    ("converse", "tools that must not be called"),
+}
 
 
 def open_gateway(dialect: str, id: str = "own") -> tuple[RunningGateway, OneReply, str]:
@@ -152,12 +157,13 @@ UNSTREAMED = {
     *("x_groq", "obfuscation", "native_finish_reason", "logprobs"),
 }
 # Captures that a client cannot say again: refusals, arguments that are cut off, images, `phase`, and the
-# signature of a last text, which Messages has no place for.
+# signature of a last text, which Messages and Converse have no place for.
 UNREPEATED: Mapping[str, set[str]] = {
     "chat": set(),
     "messages": {"openai-refusal", "cut-off-in-call", "two-messages", "reasoning"},
     "responses": {"image-answer", "several-texts"},
     "gemini": {"openai-refusal", "cut-off-in-call", "two-messages", "refusal"},
+    "converse": {"openai-refusal", "cut-off-in-call", "two-messages", "reasoning"},
 }
 CELLS = [
     pytest.param(name, dialect, id=f"{name} from {dialect}")

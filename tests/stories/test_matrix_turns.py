@@ -10,9 +10,10 @@ import pytest
 from tests.handler.providers.wire_cases import WIRE, completion_of
 from tests.stories.test_matrix import HI, MODELS, PLACE, Json, replies
 from tests.support.client_formats import FORMATS
-from tests.support.conversations import Talk, body_of
+from tests.support.conversations import body_of
 from tests.support.gateways import provider, start_gateway
 from tests.support.one_reply import OneReply
+from tests.support.talk import Talk
 
 # A capture of each dialect that calls a tool, and the state in it that only its provider can read.
 STATES = {

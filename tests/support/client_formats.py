@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from handler.content.completion import completion_of
 from handler.wire import sse
 from tests.handler.formats.anthropic import builders
+from tests.handler.formats.converse import bodies
 from tests.handler.formats.gemini import completions
 from tests.handler.formats.responses import events
 
@@ -126,6 +127,23 @@ def _read_gemini(whole: Json) -> Said:
     return Said(text, thoughts, calls, end, (usage.get("promptTokenCount", 0), out))
 
 
+def _read_converse(whole: Json) -> Said:
+    blocks, usage = whole["output"]["message"]["content"], whole["usage"]
+    calls = tuple((one["toolUse"]["name"], one["toolUse"]["input"]) for one in blocks if "toolUse" in one)
+    reasoning = [one["reasoningContent"] for one in blocks if "reasoningContent" in one]
+    texts = [one for block in blocks for one in block.get("citationsContent", {}).get("content", [block])]
+    ends = {"max_tokens": "length", "tool_use": "calls", "content_filtered": "refused"}
+    read = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
+    tokens = sum(usage.get(name) or 0 for name in read), usage["outputTokens"]
+    return Said(
+        "".join(one.get("text", "") for one in texts),
+        "".join(one.get("reasoningText", {}).get("text", "") for one in reasoning),
+        calls,
+        ends.get(whole["stopReason"], "stop"),
+        tokens,
+    )
+
+
 # The next request has the whole answer as it came. Each call has a result; without a call the user goes on.
 GO_ON, DONE = "Go on.", "Done."
 
@@ -169,6 +187,14 @@ def _named(call: Json) -> Json:
     return {name: call[name] for name in ("id", "name") if name in call}
 
 
+def _next_converse(body: Json, whole: Json) -> Json:
+    message = whole["output"]["message"]
+    called = [one["toolUse"]["toolUseId"] for one in message["content"] if "toolUse" in one]
+    results: list[Json] = [{"toolResult": {"toolUseId": id, "content": [{"text": DONE}]}} for id in called]
+    more: Json = {"role": "user", "content": results or [{"text": GO_ON}]}
+    return {**body, "messages": [*body["messages"], message, more]}
+
+
 def _gemini_path(model: str, stream: bool) -> str:
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     return f"/v1beta/models/{model}:{method}"
@@ -184,6 +210,15 @@ def _response_failure(stream: bytes) -> Json | None:
     if last.get("type") == "error":
         return last
     return last["response"]["error"] if last.get("type") == "response.failed" else None
+
+
+def _converse_events(stream: bytes) -> list[tuple[str, Json]]:
+    return [event for event in bodies.events_of(stream) if event[0] != "keepAlive"]
+
+
+def _converse_failure(stream: bytes) -> Json | None:
+    name, content = (_converse_events(stream) or [("", {})])[-1]
+    return content if name.endswith("Exception") else None
 
 
 FORMATS: Mapping[str, ClientFormat] = {
@@ -223,6 +258,15 @@ FORMATS: Mapping[str, ClientFormat] = {
         lambda stream: _last(stream).get("error"),
         _next_gemini,
     ),
+    "converse": ClientFormat(
+        "bedrock",
+        lambda model, stream: f"/model/{model}/converse{'-stream' * stream}",
+        lambda stream: bodies.fold(_converse_events(stream)),
+        _read_converse,
+        lambda stream: [name for name, _ in _converse_events(stream)[-1:]] == ["metadata"],
+        _converse_failure,
+        _next_converse,
+    ),
 }
 
 
@@ -239,4 +283,5 @@ def error_of(name: str, status: int, body: Json) -> Json:
         assert error["status"].isupper()
     else:
         assert error.keys() >= {"type", "param", "code"}
+        assert name != "converse" or body["message"].endswith(error["message"])
     return error

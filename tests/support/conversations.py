@@ -1,71 +1,15 @@
-"""A conversation in no format, and how a client of each format says it."""
+"""How a client of each format says a conversation."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.converse_conversations import converse_body
+from tests.support.talk import Assistant, Media, Result, Talk, Turn, User, known, plain
+
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """An image or a PDF, in base64."""
-
-    kind: str
-    data: str
-
-    @property
-    def url(self) -> str:
-        return f"data:{self.kind};base64,{self.data}"
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    parts: tuple[str | Media, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Assistant:
-    """An answer. `calls`: id, name and arguments."""
-
-    text: str = ""
-    calls: tuple[tuple[str, str, Json], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of a call. `name`: of its tool."""
-
-    id: str
-    name: str
-    parts: tuple[str | Media, ...]
-    failed: bool = False
-
-
-Turn = User | Assistant | tuple[Result, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
-    """A request. `tools`: names to schemas. `more`: answers as a client of each format got them."""
-
-    turns: tuple[Turn, ...]
-    system: str = ""
-    tools: Mapping[str, Json] = field(default_factory=dict)
-    choice: str = ""  # auto, any, none or the name of a tool
-    schema: Json | None = None
-    stop: tuple[str, ...] = ()
-    effort: str = ""
-    max_tokens: int = 4000
-    temperature: float | None = None
-
-
-def _known(**members: Any) -> Json:
-    return {name: value for name, value in members.items() if value not in (None, "", [], ())}
-
 
 # --- chat -------------------------------------------------------------------------------------------------
 
@@ -78,7 +22,7 @@ def _chat(talk: Talk) -> Json:
     return {
         "messages": [*system, *(one for turn in talk.turns for one in _chat_messages(turn))],
         "max_completion_tokens": talk.max_tokens,
-        **_known(
+        **known(
             tools=[
                 {"type": "function", "function": {"name": name, "parameters": schema}}
                 for name, schema in talk.tools.items()
@@ -95,23 +39,18 @@ def _chat(talk: Talk) -> Json:
 def _chat_messages(turn: Turn) -> Iterator[Json]:
     match turn:
         case User(parts):
-            yield {"role": "user", "content": _plain(parts, _chat_part)}
+            yield {"role": "user", "content": plain(parts, _chat_part)}
         case Assistant(text, calls):
             called = [
                 {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(given)}}
                 for id, name, given in calls
             ]
-            yield {"role": "assistant", "content": text or None, **_known(tool_calls=called)}
+            yield {"role": "assistant", "content": text or None, **known(tool_calls=called)}
         case results:
             for one in results:
-                content = _plain(one.parts, _chat_part)
+                content = plain(one.parts, _chat_part)
                 failed = {"is_error": True} if one.failed else {}
                 yield {"role": "tool", "tool_call_id": one.id, "content": content, **failed}
-
-
-def _plain(parts: tuple[str | Media, ...], write: Callable[[str | Media], Json]) -> Any:
-    """Return a single text as it is, else parts."""
-    return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else [write(part) for part in parts]
 
 
 def _chat_part(part: str | Media) -> Json:
@@ -132,11 +71,11 @@ def _messages(talk: Talk) -> Json:
     return {
         "max_tokens": talk.max_tokens,
         "messages": [_message(turn) for turn in talk.turns],
-        **_known(
+        **known(
             system=talk.system,
             tools=[{"name": name, "input_schema": schema} for name, schema in talk.tools.items()],
             tool_choice=choice if talk.choice else None,
-            output_config=_known(format=form, effort=talk.effort) or None,
+            output_config=known(format=form, effort=talk.effort) or None,
             thinking={"type": "adaptive", "display": "summarized"} if talk.effort else None,
             stop_sequences=list(talk.stop),
             temperature=talk.temperature,
@@ -147,7 +86,7 @@ def _messages(talk: Talk) -> Json:
 def _message(turn: Turn) -> Json:
     match turn:
         case User(parts):
-            return {"role": "user", "content": _plain(parts, _block)}
+            return {"role": "user", "content": plain(parts, _block)}
         case Assistant(text, calls):
             uses = [{"type": "tool_use", "id": id, "name": name, "input": given} for id, name, given in calls]
             return {"role": "assistant", "content": [*([_block(text)] if text else []), *uses]}
@@ -157,7 +96,7 @@ def _message(turn: Turn) -> Json:
 
 def _result_block(one: Result) -> Json:
     failed = {"is_error": True} if one.failed else {}
-    content = _plain(one.parts, _block)
+    content = plain(one.parts, _block)
     return {"type": "tool_result", "tool_use_id": one.id, "content": content, **failed}
 
 
@@ -181,7 +120,7 @@ def _responses(talk: Talk) -> Json:
         "store": False,
         "input": [item for turn in talk.turns for item in _items(turn)],
         "max_output_tokens": talk.max_tokens,
-        **_known(
+        **known(
             instructions=talk.system,
             tools=[
                 {"type": "function", "name": name, "parameters": schema, "strict": False}
@@ -198,7 +137,7 @@ def _responses(talk: Talk) -> Json:
 def _items(turn: Turn) -> Iterator[Json]:
     match turn:
         case User(parts):
-            yield {"type": "message", "role": "user", "content": _plain(parts, _input_part)}
+            yield {"type": "message", "role": "user", "content": plain(parts, _input_part)}
         case Assistant(text, calls):
             if text:
                 part = {"type": "output_text", "text": text, "annotations": []}
@@ -209,7 +148,7 @@ def _items(turn: Turn) -> Iterator[Json]:
                 yield {"type": "function_call", **called}
         case results:
             for one in results:
-                output = _plain(one.parts, _input_part)
+                output = plain(one.parts, _input_part)
                 yield {"type": "function_call_output", "call_id": one.id, "output": output}
 
 
@@ -232,7 +171,7 @@ def _gemini(talk: Talk) -> Json:
     chosen = {"allowedFunctionNames": [talk.choice]} if talk.choice in talk.tools else {}
     calling = {"mode": _MODES.get(talk.choice, "ANY"), **chosen}
     thinking = {"thinkingLevel": talk.effort.upper(), "includeThoughts": True} if talk.effort else None
-    config = _known(
+    config = known(
         maxOutputTokens=talk.max_tokens,
         stopSequences=list(talk.stop),
         temperature=talk.temperature,
@@ -243,7 +182,7 @@ def _gemini(talk: Talk) -> Json:
     return {
         "contents": [_content(turn) for turn in talk.turns],
         "generationConfig": config,
-        **_known(
+        **known(
             systemInstruction={"parts": [{"text": talk.system}]} if talk.system else None,
             tools=[{"functionDeclarations": functions}] if functions else None,
             toolConfig={"functionCallingConfig": calling} if talk.choice else None,
@@ -266,7 +205,7 @@ def _function_response(one: Result) -> Json:
     text = "".join(part for part in one.parts if isinstance(part, str))
     media = [_part(part) for part in one.parts if isinstance(part, Media)]
     response = {"error" if one.failed else "output": text}
-    return {"functionResponse": {"id": one.id, "name": one.name, "response": response, **_known(parts=media)}}
+    return {"functionResponse": {"id": one.id, "name": one.name, "response": response, **known(parts=media)}}
 
 
 def _part(part: str | Media) -> Json:
@@ -281,13 +220,14 @@ _WRITERS: Mapping[str, Callable[[Talk], Json]] = {
     "messages": _messages,
     "responses": _responses,
     "gemini": _gemini,
+    "converse": converse_body,
 }
 
 
 def body_of(format: str, talk: Talk, model: str, *, stream: bool = False) -> Json:
     """Return the request of a client."""
     body = _WRITERS[format](talk)
-    if format == "gemini":
+    if format in ("gemini", "converse"):  # whose paths have the model, and say whether to stream
         return body
     counted = {"stream_options": {"include_usage": True}} if format == "chat" else {}
     return {"model": model, **body, **({"stream": True, **counted} if stream else {})}
