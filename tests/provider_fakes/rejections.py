@@ -116,7 +116,22 @@ CONVERSE = "model/us.anthropic.claude-haiku-4-5-v1%3A0/converse"
 VALID["bedrock"] = (bedrock.serve, CONVERSE, {"authorization": f"Bearer {KEY}"}, BEDROCK)
 
 GONE = object()
-# service, changes (path to new value), part of the refusal
+OPEN = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {"a": {}}}}
+# service, changes (path to new value)
+ACCEPTED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("responses", {"tools.0": OPEN}),
+    ("responses", {"tools.0": {**OPEN, "strict": None}}),
+    ("responses", {"tools.0": {**OPEN, "strict": False}}),
+    ("responses", {"tools": [{"type": "namespace", "name": "n", "description": "d", "tools": [OPEN]}]}),
+    (
+        "responses",
+        {
+            "tools": GONE,
+            "input.0": {"type": "additional_tools", "role": "developer", "tools": [OPEN]},
+        },
+    ),
+)
+# the same, and part of the refusal
 CASES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("openai", {"unknown": 1}, "unknown"),
     ("openai", {"messages.1.reasoning_content": "a"}, "reasoning_content"),
@@ -170,6 +185,7 @@ CASES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("responses", {"input.2.call_id": "x" * 65, "input.3.call_id": "x" * 65}, "maximum length 64"),
     ("responses", {"input.2.name": "a.b"}, "pattern"),
     ("responses", {"tools.0.parameters": {"type": "object"}}, "additionalProperties"),
+    ("responses", {"tools.0": {"type": "function", "name": "f"}}, "parameters"),
     ("responses", {"tools": GONE, "tool_choice": "auto"}, "only allowed when 'tools'"),
     ("responses", {"max_output_tokens": 15}, ">= 16"),
     ("responses", {"temperature": 0.5, "reasoning": {"effort": "low"}}, "temperature"),
@@ -353,6 +369,10 @@ def problems() -> Iterator[str]:
             yield f"{service} refused a valid request: {message}"
         if not _refusal_of(serve(Call(path, {**headers, **dict.fromkeys(list(headers)[:1], "wrong")}, body))):
             yield f"{service} accepted a wrong credential"
+    for service, changes in ACCEPTED:
+        serve, path, headers, body = VALID[service]
+        if message := _refusal_of(serve(Call(path, headers, change(body, changes)))):
+            yield f"{service} with {changes} must be accepted: {message}"
     for service, changes, why in CASES:
         serve, path, headers, body = VALID[service]
         message = _refusal_of(serve(Call(path, headers, change(body, changes))))

@@ -28,7 +28,7 @@ _REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 def serve(call: Call) -> Reply:
     """Reply to a request. Raises Refusal."""
     body = call.body
-    if found := mismatch(_REQUESTS[body.get("stream") is True], _without_client_fields(body)):
+    if found := mismatch(_REQUESTS[body.get("stream") is True], _as_typed(body)):
         where, problem = found
         raise Refusal(f"Unknown parameter: '{where}': {problem}", where=where, failure_class="unknown")
     validation.check(body)
@@ -37,17 +37,26 @@ def serve(call: Call) -> Reply:
     return stream_reply(_stream(response)) if body.get("stream") else json_reply(response)
 
 
-def _without_client_fields(body: Json) -> Json:
-    """The body without what Codex sends and the library's types do not know."""
+def _as_typed(body: Json) -> Json:
+    """The body in the library's types: without what Codex sends and they lack, with `strict` in each tool."""
     fields = {name: value for name, value in body.items() if name != "client_metadata"}
     if isinstance(body["input"], list):
         fields["input"] = [_without_nulls_and_id(item) for item in body["input"]]
-    return fields
+    return _with_strict(fields)
 
 
 def _without_nulls_and_id(item: Json) -> Json:
     unknown = {"id"} if item.get("role", "assistant") != "assistant" else set()
-    return {name: value for name, value in item.items() if value is not None and name not in unknown}
+    fields = {name: value for name, value in item.items() if value is not None and name not in unknown}
+    return _with_strict(fields)
+
+
+def _with_strict(holder: Json) -> Json:
+    """The object with `strict` in its functions: the types require it, the service does not."""
+    if not holder.get("tools"):
+        return holder
+    tools = [{"strict": None, **tool} if tool["type"] == "function" else tool for tool in holder["tools"]]
+    return {**holder, "tools": tools}
 
 
 def _read_request(body: Json) -> script.ChatRequest:

@@ -110,7 +110,10 @@ def _media(body: Json, family: Family) -> Iterator[Problem]:
 
 
 def _tools(body: Json, family: Family) -> Iterator[Problem]:
-    """https://platform.openai.com/docs/guides/function-calling"""
+    """https://platform.openai.com/docs/guides/function-calling, .../function-calling#strict-mode
+
+    Without `strict`, a tool is strict if its schema can be made so; otherwise it is not, and is no error.
+    """
     names = [tool.get("name", tool["type"]) for tool in body.get("tools") or ()]
     if "tools" in body and not names:
         yield "tools", "Invalid 'tools': empty array."
@@ -121,7 +124,7 @@ def _tools(body: Json, family: Family) -> Iterator[Problem]:
     for at, tool in enumerate(body.get("tools") or ()):
         if not NAME.fullmatch(names[at]):
             yield f"tools[{at}].name", "Invalid: string does not match pattern '^[a-zA-Z0-9_-]+$'."
-        if tool["type"] == "function" and tool.get("strict") is not False:
+        if tool["type"] == "function" and tool.get("strict"):
             yield from strict(tool["parameters"], f"tools[{at}].parameters")
 
 
