@@ -117,11 +117,14 @@ VALID["bedrock"] = (bedrock.serve, CONVERSE, {"authorization": f"Bearer {KEY}"},
 
 GONE = object()
 OPEN = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {"a": {}}}}
+SAID: Json = {"role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
 # service, changes (path to new value)
 ACCEPTED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("responses", {"tools.0": OPEN}),
     ("responses", {"tools.0": {**OPEN, "strict": None}}),
     ("responses", {"tools.0": {**OPEN, "strict": False}}),
+    ("responses", {"input.1": SAID}),
+    ("responses", {"input.1": {**SAID, "type": "message", "id": "msg_1"}}),
     ("responses", {"tools": [{"type": "namespace", "name": "n", "description": "d", "tools": [OPEN]}]}),
     (
         "responses",
@@ -174,6 +177,8 @@ CASES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("responses", {"unknown": 1}, "unknown"),
     ("responses", {"store": GONE}, "would be stored"),
     ("responses", {"input.0.name": "a"}, "Unknown parameter"),
+    ("responses", {"input.1": {**SAID, "name": "a"}}, "Unknown parameter"),
+    ("responses", {"input.1": {**SAID, "content": [{"type": "input_text"}]}}, "Unknown parameter"),
     ("responses", {"input.1.encrypted_content": "a"}, "could not be verified"),
     (
         "responses",

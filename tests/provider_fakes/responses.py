@@ -38,25 +38,35 @@ def serve(call: Call) -> Reply:
 
 
 def _as_typed(body: Json) -> Json:
-    """The body in the library's types: without what Codex sends and they lack, with `strict` in each tool."""
+    """The body in the library's types: without what only Codex sends, with what only they require."""
     fields = {name: value for name, value in body.items() if name != "client_metadata"}
     if isinstance(body["input"], list):
-        fields["input"] = [_without_nulls_and_id(item) for item in body["input"]]
-    return _with_strict(fields)
+        fields["input"] = [_typed_item(item) for item in body["input"]]
+    return _typed_tools(fields)
 
 
-def _without_nulls_and_id(item: Json) -> Json:
-    unknown = {"id"} if item.get("role", "assistant") != "assistant" else set()
-    fields = {name: value for name, value in item.items() if value is not None and name not in unknown}
-    return _with_strict(fields)
+def _typed_item(item: Json) -> Json:
+    said = item.get("role", "assistant") == "assistant"
+    fields = {name: value for name, value in item.items() if value is not None and (said or name != "id")}
+    if fields.get("role") == "assistant" and isinstance(fields["content"], list):
+        content = [{**_OPTIONAL.get(part["type"], {}), **part} for part in fields["content"]]
+        fields = {**_OPTIONAL["message"], **fields, "content": content}
+    return _typed_tools(fields)
 
 
-def _with_strict(holder: Json) -> Json:
-    """The object with `strict` in its functions: the types require it, the service does not."""
+def _typed_tools(holder: Json) -> Json:
+    """The body or the item with the optional fields of its tools."""
     if not holder.get("tools"):
         return holder
-    tools = [{"strict": None, **tool} if tool["type"] == "function" else tool for tool in holder["tools"]]
-    return {**holder, "tools": tools}
+    return {**holder, "tools": [{**_OPTIONAL.get(tool["type"], {}), **tool} for tool in holder["tools"]]}
+
+
+# What the types require, and the service does not: https://github.com/langchain-ai/langchain/pull/32557
+_OPTIONAL: Mapping[str, Json] = {
+    "function": {"strict": None},
+    "message": {"type": "message", "id": "msg_", "status": "completed"},
+    "output_text": {"annotations": []},
+}
 
 
 def _read_request(body: Json) -> script.ChatRequest:
