@@ -18,7 +18,7 @@ from handler import __version__
 from handler.endpoints.chat import chat_completions
 from handler.endpoints.converse import converse
 from handler.endpoints.exchange.decision_headers import decision_headers
-from handler.endpoints.exchange.errors import error_response
+from handler.endpoints.exchange.errors import error_response, expected_error
 from handler.endpoints.exchange.http import (
     ClientDisconnected,
     decode_headers,
@@ -37,11 +37,11 @@ from handler.endpoints.operations import operation
 from handler.endpoints.report import report, update_tags
 from handler.endpoints.responses import compact, input_tokens, responses
 from handler.endpoints.usage import usage
-from handler.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
+from handler.errors import GatewayError, MethodNotAllowed, NotFound
 from handler.formats.operations.operation import BY_PATH
 from handler.gateway.completion import finish
 from handler.gateway.lifecycle import Gateway
-from handler.log import RequestLog, exception_line
+from handler.log import RequestLog
 
 # A base URL written for any service that docs/api.md lists works unchanged. Longest first.
 PREFIXES = ("/v3/compat/v1", "/v3/compat", "/api/v1", "/v1", "")
@@ -239,14 +239,10 @@ class ErrorMiddleware:
             await self._router(scope, receive, send)
         except ClientDisconnected:
             entry.client_left, entry.status = True, entry.status or 499
-        except GatewayError as error:
-            await _send_error(error, scope, receive, send)
         except HTTPException as error:
             await _send_error(_convert(error, scope), scope, receive, send)
-        except Exception as error:  # the caller gets the id of the request, the log the details
-            self._gateway.log(exception_line(error, **entry.ids))
-            internal = InternalError(f"Something went wrong here; the request id is {entry.request_id}.")
-            await _send_error(internal, scope, receive, send)
+        except Exception as error:
+            await _send_error(expected_error(error, entry, self._gateway.log), scope, receive, send)
 
 
 def _convert(error: HTTPException, scope: Scope) -> GatewayError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -11,10 +12,11 @@ from starlette.requests import Request
 from handler.answers.answer import Answer
 from handler.answers.costs import dollars
 from handler.endpoints.exchange.decision_headers import decision_headers
+from handler.endpoints.exchange.errors import expected_error
 from handler.endpoints.exchange.http import cancel_on_disconnect, deadline_of, read_body
 from handler.endpoints.exchange.response import Response, json_response
 from handler.endpoints.exchange.streaming import StreamingAnswer
-from handler.errors import Json
+from handler.errors import GatewayError, Json
 from handler.formats.client_format import ClientFormat
 from handler.gateway.admission import AdmittedRequest, authenticate, decide_on
 from handler.gateway.completion import call_of, complete, count_natively, only_native, start_recording
@@ -41,7 +43,7 @@ async def answer_request(
         return StreamingAnswer(
             answering,
             lambda answer: decision_headers(entry) if answer else {},  # it may change until then
-            entry.set_failure,
+            partial(_failed, gateway, entry),
             format.encoder(admitted.chat) if format else None,
         )
     answer = await cancel_on_disconnect(answering, request.receive)
@@ -49,6 +51,13 @@ async def answer_request(
     if (cost := answer.cost) is not None:
         headers["x-sluice-cost"] = f"{dollars(cost):.9f}".rstrip("0").rstrip(".")
     return Response(_body(answer, admitted), headers=headers)
+
+
+def _failed(gateway: Gateway, entry: RequestLog, error: Exception) -> GatewayError:
+    """Return the error of a stream that breaks off, and keep it for the log line."""
+    failure = expected_error(error, entry, gateway.log)
+    entry.set_failure(failure)
+    return failure
 
 
 def _answering(

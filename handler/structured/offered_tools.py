@@ -68,8 +68,10 @@ class _OfferedOnly:
 
 def _check(part: Json, offered: frozenset[str] | None) -> None:
     """Raise SchemaMismatch for a message or a delta that calls any other tool."""
-    calls = [call.get(call.get("type") or "function") for call in part.get("tool_calls") or ()]
-    for called in (*calls, part.get("function_call")):
+    calls = part.get("tool_calls")
+    listed = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    called_by_type = [call.get(kind) for call in listed for kind in _OWN]  # whatever its `type` says
+    for called in (*called_by_type, part.get("function_call")):
         name = called.get("name") if isinstance(called, dict) else None
         if offered is not None and isinstance(name, str) and name and name not in offered:
             content = part.get("content")

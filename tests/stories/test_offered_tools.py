@@ -73,6 +73,11 @@ async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
         pytest.param(
             {"tools": [LOOK]}, {"index": 0, "function": {"arguments": "{}"}}, True, id="a later delta"
         ),
+        pytest.param({"tools": [LOOK]}, {**a_call("look"), "type": [[]]}, True, id="a type that is a list"),
+        pytest.param({"tools": [LOOK]}, {**a_call("peek"), "type": {}}, False, id="a type that is an object"),
+        pytest.param(
+            {"tools": [LOOK]}, {**a_call("peek"), "type": "x"}, False, id="a function of an unknown type"
+        ),
     ],
 )
 def test_an_offered_call(chat: Json, call: Json, offers: bool) -> None:

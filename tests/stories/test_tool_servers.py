@@ -380,6 +380,29 @@ async def test_a_client_of_another_format_names_a_server_in_its_own_way(client: 
     await gateway.gateway.aclose()
 
 
+CHAT = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}], "tools": BOTH[:1]}
+ENDS = {"chat": b'"error":{"message"', "responses": b'"status":"failed"', "messages": b"event: error"}
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+@pytest.mark.parametrize("client", ENDS)
+async def test_a_model_call_that_fails_after_a_text_ends_the_stream_with_an_error(
+    client: str, status: int
+) -> None:
+    refused = response({"error": {"message": "It cannot."}}, status=status)
+    gateway = start(Model(calls(("search__find", {}), text="I look."), refused), SEARCH)
+    path, body = CLIENTS.get(client, ("/v1/chat/completions", CHAT))
+    answer = await gateway.post(path, {**body, "stream": True})
+    assert answer.ended
+    assert b"ook." in answer.body
+    assert ENDS[client] in answer.body.rstrip().split(b"\n\n")[-1]
+    assert b"[DONE]" not in answer.body
+    line = gateway.lines[-1]
+    assert (line["message"], line["status"], line["level"]) == ("request", 200, "ERROR")
+    assert line["error"]["metadata"]["origin"] == "provider"
+    await gateway.gateway.aclose()
+
+
 async def test_an_explained_stream_names_the_servers_once() -> None:
     up = Model(calls(("search__find", {}), text="I look."), says("Done."))
     answer = await ask(start(up), tools=BOTH[:1], headers={"x_sluice_explain": "1"}, **STREAM)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from handler.endpoints.exchange.response import Response, json_response
-from handler.errors import GatewayError, Json, UpstreamError
+from handler.errors import GatewayError, InternalError, Json, UpstreamError
+from handler.log import Log, RequestLog, exception_line
 
 _Written = tuple[Json, int, Mapping[str, str]]  # body, status, headers
 
@@ -22,6 +23,14 @@ def error_response(error: GatewayError, method: str, path: str, headers: Mapping
     write = next((write for start, write in _FORMATS if requested.startswith(start)), _openai)
     body, status, own_headers = write(error)
     return json_response(body, status, headers={**headers, **own_headers})
+
+
+def expected_error(error: Exception, entry: RequestLog, log: Log) -> GatewayError:
+    """Return the error that the caller gets for an exception. An unexpected one is logged, with details."""
+    if isinstance(error, GatewayError):
+        return error
+    log(exception_line(error, **entry.ids))
+    return InternalError(f"Something went wrong here; the request id is {entry.request_id}.")
 
 
 def _openai(error: GatewayError) -> _Written:

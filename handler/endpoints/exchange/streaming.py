@@ -29,15 +29,15 @@ class StreamingAnswer:
     """A streamed answer as an ASGI response.
 
     relaying: returns the Answer at its first content. headers: returns the response headers for it, or for
-    None if there is no content yet. failed: called with an error that comes after the head was sent. encoder:
-    of the client's format; None: chat.
+    None if there is no content yet. failed: called with an exception that comes after the head was sent;
+    returns the error for the client. encoder: of the client's format; None: chat.
     """
 
     def __init__(
         self,
         relaying: Coroutine[Any, Any, Answer],
         headers: Callable[[Answer | None], Mapping[str, str]],
-        failed: Callable[[GatewayError], None],
+        failed: Callable[[Exception], GatewayError],
         encoder: StreamEncoder | None = None,
         *,
         head_after: float = HEAD_AFTER,
@@ -47,6 +47,7 @@ class StreamingAnswer:
         self._failed = failed
         self._encoder = encoder
         self._head_after = head_after
+        self._head_sent = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await cancel_on_disconnect(self._run(send), receive)
@@ -69,19 +70,24 @@ class StreamingAnswer:
         try:
             answer = await self._relaying
             try:
-                if not await keep_alive.stop():
+                await keep_alive.stop()
+                if not self._head_sent:
                     await self._head(send, answer)
                 encoder = self._encoder
                 await _send_frames(encoded(answer, encoder) if encoder else answer.frames(), send)
             finally:
                 await answer.aclose()
-        except GatewayError as error:
-            if not await keep_alive.stop():
-                raise  # the head is not sent, so the error gets its own status
-            self._failed(error)
-            await send(_body(self._encoder.fail(error) if self._encoder else _chat_error(error)))
+        except OSError:  # of `send`: the client gets nothing any more
+            raise
+        except Exception as error:
+            await keep_alive.stop()
+            if not self._head_sent:
+                raise  # the error gets its own status
+            failure = self._failed(error)
+            await send(_body(self._encoder.fail(failure) if self._encoder else _chat_error(failure)))
 
     async def _head(self, send: Send, answer: Answer | None) -> None:
+        self._head_sent = True
         media_type = self._encoder.media_type if self._encoder else "text/event-stream; charset=utf-8"
         headers = {"content-type": media_type, **self._headers(answer)}
         await send({"type": "http.response.start", "status": 200, "headers": encode_headers(headers)})
@@ -105,7 +111,6 @@ class KeepAlive:
         self._send = send
         self._after = after
         self._alive = alive
-        self._head_sent = False
         self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(after, self._begin)
@@ -121,23 +126,21 @@ class KeepAlive:
             self.working.cancel()
 
     async def _keep_alive(self) -> None:
+        if not self._over.is_set():
+            await self._head()
         while not self._over.is_set():
-            if not self._head_sent:
-                self._head_sent = True
-                await self._head()
             if self._alive:
                 await self._send(_body(self._alive))
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._after):
                     await self._over.wait()
 
-    async def stop(self) -> bool:
-        """Stop the keep-alives and wait for one being sent. Returns True if the head has been sent."""
+    async def stop(self) -> None:
+        """Stop the keep-alives, and wait for a head or a keep-alive that is being sent."""
         self._timer.cancel()
         self._over.set()
         if self._task is not None:
             await self._task
-        return self._head_sent
 
     async def aclose(self) -> None:
         """Stop at once, even while a keep-alive is being sent."""

@@ -10,7 +10,7 @@ import pytest
 
 from handler.endpoints.exchange.http import ClientDisconnected
 from handler.endpoints.exchange.streaming import StreamingAnswer
-from handler.errors import GatewayError, InvalidRequest
+from handler.errors import GatewayError, InternalError, InvalidRequest
 from handler.wire.sse import KEEP_ALIVE
 from tests.support.asgi import Json
 from tests.support.virtual_clock import clock
@@ -19,12 +19,15 @@ WAIT = 10.0  # seconds until the head is sent, and between keep-alives
 
 
 class Answer:
-    """An answer of one frame."""
+    """An answer of one frame. `breaks`: raised behind it."""
 
     closed = False
+    breaks: Exception | None = None
 
     async def frames(self) -> AsyncIterator[bytes]:
         yield b"content"
+        if self.breaks is not None:
+            raise self.breaks
 
     async def aclose(self) -> None:
         self.closed = True
@@ -36,7 +39,7 @@ class Client:
     def __init__(self, slow: float = 0.0) -> None:
         self.slow = slow
         self.messages: list[tuple[float, float, Any]] = []  # each with its start and its end
-        self.failures: list[GatewayError] = []
+        self.failures: list[Exception] = []
         self.disconnected = asyncio.Event()
         self.closed_at = float("inf")  # seconds after which every send fails
         self.answer = Answer()
@@ -52,14 +55,18 @@ class Client:
         await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
-    async def request(self, after: float, error: GatewayError | None = None) -> None:
+    def failed(self, error: Exception) -> GatewayError:
+        self.failures.append(error)
+        return error if isinstance(error, GatewayError) else InternalError("Internal.")
+
+    async def request(self, after: float, error: Exception | None = None) -> None:
         async def complete() -> Any:
             await asyncio.sleep(after)
             if error is not None:
                 raise error
             return self.answer
 
-        response = StreamingAnswer(complete(), lambda answer: {}, self.failures.append, head_after=WAIT)
+        response = StreamingAnswer(complete(), lambda answer: {}, self.failed, head_after=WAIT)
         await response({}, self.receive, self.send)
 
     @property
@@ -105,19 +112,43 @@ async def test_only_one_message_is_sent_at_a_time(after: float) -> None:
     assert all(start >= end for (start, _, _), end in zip(client.messages[1:], ends, strict=False))
 
 
-async def test_a_failure_before_the_head_is_raised() -> None:
+ERRORS = [
+    pytest.param(InvalidRequest("No."), b'"message":"No."', id="a failure"),
+    pytest.param(KeyError("x"), b'"message":"Internal."', id="an unexpected exception"),
+]
+
+
+@pytest.mark.parametrize(("error", "message"), ERRORS)
+async def test_an_error_before_the_head_is_raised(error: Exception, message: bytes) -> None:
     client = Client()
-    with pytest.raises(InvalidRequest):
-        await client.request(9, InvalidRequest("No."))
+    with pytest.raises(type(error)):
+        await client.request(9, error)
     assert client.received == []
 
 
-async def test_a_failure_after_the_head_is_an_event_of_the_stream() -> None:
-    client, error = Client(), InvalidRequest("No.")
+@pytest.mark.parametrize(("error", "message"), ERRORS)
+async def test_an_error_after_the_head_is_an_event_of_the_stream(error: Exception, message: bytes) -> None:
+    client = Client()
     await client.request(11, error)
     assert client.received[:2] == [HEAD, KEEP_ALIVE]
-    assert b'"message":"No."' in client.received[2]
+    assert message in client.received[2]
+    assert client.received[3:] == [b""]
     assert client.failures == [error]
+
+
+@pytest.mark.parametrize("after", [1, 11], ids=["the head came with the content", "the head came before"])
+@pytest.mark.parametrize(("error", "message"), ERRORS)
+async def test_an_error_behind_content_is_the_last_event_of_the_stream(
+    error: Exception, message: bytes, after: float
+) -> None:
+    client = Client()
+    client.answer.breaks = error
+    await client.request(after, None)
+    *_, content, event, end = client.received
+    assert (content, end) == (b"content", b"")
+    assert message in event
+    assert client.failures == [error]
+    assert client.answer.closed
 
 
 @pytest.mark.parametrize("at", [5.0, 10.5, 15.0], ids=lambda at: f"the client disconnects after {at} s")
@@ -140,7 +171,7 @@ async def test_no_task_is_left_when_the_client_disconnects(at: float) -> None:
 )
 @pytest.mark.parametrize("error", [None, InvalidRequest("No.")], ids=["an answer", "a failure"])
 async def test_a_send_that_fails_ends_the_work(
-    closed_at: float, ends: float, slow: float, error: GatewayError | None
+    closed_at: float, ends: float, slow: float, error: Exception | None
 ) -> None:
     client = Client(slow)
     client.closed_at = closed_at
