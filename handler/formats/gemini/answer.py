@@ -151,7 +151,7 @@ def usage_metadata(usage: Json) -> Json:
 
 def _count(usage: Any, name: str) -> int:
     value = usage.get(name) if isinstance(usage, dict) else None
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
+    return int(value) if isinstance(value, int | float) and 0 < value < 1e15 else 0
 
 
 def objects(value: Any) -> list[Json]:

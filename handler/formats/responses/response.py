@@ -73,7 +73,7 @@ def usage_of(usage: Any) -> Json | None:
 
 def _count(counts: Any, name: str) -> int:
     value = counts.get(name) if isinstance(counts, dict) else None
-    return value if type(value) is int else 0
+    return int(value) if isinstance(value, int | float) and 0 < value < 1e15 else 0
 
 
 def error_of(error: GatewayError) -> Json:

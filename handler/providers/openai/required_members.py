@@ -45,7 +45,7 @@ def _no_name(_: Json) -> str:
 
 def _tokens(usage: Json, name: str) -> int:
     count = usage.get(name)
-    return int(count) if isinstance(count, int | float) else 0
+    return int(count) if isinstance(count, int | float) and 0 < count < 1e15 else 0
 
 
 # By kind of object: each required member and its value, in this order; later members may use earlier ones.

@@ -151,7 +151,7 @@ def read_usage(response: Json) -> Json:
         return {}
     prompt, completion = _count(usage, "input_tokens"), _count(usage, "output_tokens")
     details: Json = {
-        ours: {name: one for name, one in given.items() if isinstance(one, int)}
+        ours: {name: max(one, 0) for name, one in given.items() if isinstance(one, int)}
         for ours, theirs in _DETAILS.items()
         if isinstance(given := usage.get(theirs), dict)
     }

@@ -25,7 +25,7 @@ from rules.catalog.catalog import unlisted_model
 from tests.handler.providers.wire_cases import CASES, events_of, read_file
 
 UNEXPECTED: list[Any] = [
-    *(None, True, 0, 1.5, 10**30, "", "x", "\ud800", [], {}, [None], [{}], [[]]),
+    *(None, True, 0, -1, 1.5, 10**30, 1e999, "", "x", "\ud800", [], {}, [None], [{}], [[]]),
     *({"a": None}, {"type": []}, {"type": "text", "text": 3}),
 ]
 PRO = Model(provider="openai", name="gpt-5-pro", rules=("surface:responses",))
