@@ -16,10 +16,11 @@ MAX_PARTS = 200
 MAX_HEAD = 8000  # bytes of the headers of a part
 _BOUNDARY = re.compile(r';\s*boundary=(?:"([^"\\]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _LEGAL = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
-_DISPOSITION = re.compile(rb"^content-disposition:[ \t]*form-data([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_PARAMETER = re.compile(
-    rb';[ \t]*(name|filename\*?)=(?:"((?:[^"\\]|\\.){0,500})"|([^\s;"]{1,500}))', re.IGNORECASE
-)
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\n-\x1f]*)")
+_PARAMETER = re.compile(rb';[ \t]*([^\s;="]+)=(?:"((?:[^"\\]|\\.)*+)"|([^\s;"]++))[ \t]*')
+_DISPOSITION = re.compile(rb"form-data[ \t]*((?:" + _PARAMETER.pattern + rb")*+);?[ \t]*", re.IGNORECASE)
+_FILE = frozenset({b"filename", b"filename*"})
+_AS_THEY_ARE = (b"7bit", b"8bit", b"binary")  # transfer encodings that leave the content as it is
 
 
 class FormPart(NamedTuple):
@@ -91,13 +92,26 @@ def _parts(data: bytes, boundary: bytes) -> Iterator[FormPart]:
 
 
 def _part(head: bytes, start: int, end: int) -> FormPart:
-    dispositions = _DISPOSITION.findall(head)
-    found = _PARAMETER.findall(dispositions[0]) if len(dispositions) == 1 else []
-    names = [quoted or plain for name, quoted, plain in found if name.lower() == b"name"]
-    if len(names) != 1 or b"\\" in names[0] or re.search(rb"[; \t]name\*", dispositions[0], re.IGNORECASE):
+    headers = _headers(head)
+    disposition = _DISPOSITION.fullmatch(headers.get(b"content-disposition", b""))
+    if headers.get(b"content-transfer-encoding", _AS_THEY_ARE[0]).strip().lower() not in _AS_THEY_ARE:
+        raise _malformed("a part of it is encoded")
+    found = _PARAMETER.findall(disposition[1]) if disposition else []
+    parameters = {name.lower(): quoted or plain for name, quoted, plain in found}
+    name = parameters.get(b"name", b"\\")
+    if len(parameters) != len(found) or b"\\" in name or b"name*" in parameters:
         raise _malformed("a part of it has no name, or several")
-    is_file = any(name.lower() != b"name" for name, _, _ in found)
-    return FormPart(names[0].decode("utf-8", "replace"), is_file, start, end)
+    return FormPart(name.decode("utf-8", "replace"), not _FILE.isdisjoint(parameters), start, end)
+
+
+def _headers(head: bytes) -> dict[bytes, bytes]:
+    """Return the headers of a part. Raises InvalidRequest for a line that is none, or a name twice."""
+    lines = head.split(b"\r\n")[1:]
+    found = [header.groups() for line in lines if (header := _HEADER.fullmatch(line))]
+    headers = {name.lower(): value for name, value in found}
+    if len(headers) != len(lines):
+        raise _malformed("a part of it has a line that is no header, or a header twice")
+    return headers
 
 
 def _malformed(problem: str) -> InvalidRequest:

@@ -118,6 +118,43 @@ async def test_a_request_is_relayed_byte_for_byte_and_counted(
     assert response.headers["x-sluice-model"] == body["model"]
 
 
+@pytest.mark.parametrize("count", ["-1", "1e999", "1" + "0" * 30, "0", '"5"', "null", "[1]"])
+@pytest.mark.parametrize(
+    ("path", "body", "usage"),
+    [
+        pytest.param(
+            "/completions",
+            {"model": "up/instruct", "prompt": "Say"},
+            b'{"prompt_tokens": N, "completion_tokens": N}',
+            id="tokens",
+        ),
+        pytest.param(
+            "/rerank",
+            {"model": "up/rank", "query": "a", "documents": ["a"]},
+            b'{"search_units": N, "total_tokens": N}',
+            id="searches",
+        ),
+        pytest.param(
+            "/images/generations",
+            {"model": "up/draw", "prompt": "A hat"},
+            b'{"input_tokens": N, "output_tokens": N, "input_tokens_details": N}',
+            id="tokens of an image",
+        ),
+    ],
+)
+async def test_impossible_usage_is_replaced_by_the_estimate(
+    gateway: RunningGateway, upstream: Upstream, path: str, body: Json, usage: bytes, count: str
+) -> None:
+    answer = b'{"data": [], "usage": %b}' % usage.replace(b"N", count.encode())
+    upstream.script(body["model"].removeprefix("up/"), reply(answer))
+    response = await post(gateway, path, body)
+    assert (response.status, response.body) == (200, answer)
+    line = gateway.lines[-1]
+    assert line["usage"]["estimated"]
+    assert line["usage"]["input"] > 0
+    assert line["cost"] > 0 or count == "0"
+
+
 async def test_speech_is_streamed_as_it_comes(gateway: RunningGateway, upstream: Upstream) -> None:
     pieces = [b"ID3\x00\xff", b"\r\n\r\ndata: [DONE]\n\n", b"\x00"]
     upstream.script("voice", reply(*pieces, media_type="audio/mpeg", chunked=True))

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from handler.errors import Json, UpstreamError
 from handler.providers.operations.format import Format, Part, Reply
-from handler.providers.operations.vectors import embeddings
+from handler.providers.operations.vectors import embeddings, is_vector
 from handler.providers.unsupported import unsupported
 from rules import Model
 
@@ -192,12 +192,9 @@ def _answer(vectors: Sequence[Any], body: Json, tokens: int | None) -> Json:
     """Return the answer. Raises UpstreamError unless there is one vector for each input."""
     given = body["input"]
     is_one = isinstance(given, str) or isinstance(given[0], int)
-    if len(vectors) != (1 if is_one else len(given)) or not all(isinstance(each, list) for each in vectors):
+    if len(vectors) != (1 if is_one else len(given)) or not all(map(is_vector, vectors)):
         raise _not_embeddings()
-    try:
-        return embeddings(vectors, body, tokens)
-    except (TypeError, OverflowError):
-        raise _not_embeddings() from None
+    return embeddings(vectors, body, tokens)
 
 
 def _not_embeddings() -> UpstreamError:

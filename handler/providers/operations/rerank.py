@@ -20,6 +20,7 @@ Made = tuple[Sequence[Part], tuple[str, ...]]
 
 _COMMON = frozenset({"model", "query", "documents", "top_n", "return_documents"})
 _COHERE_VERSION = 2  # of the API, as Bedrock asks for it
+MAX_TOKENS = 10**12  # that a provider may report
 
 
 def documents_of(body: Json) -> list[str]:
@@ -62,20 +63,26 @@ def _answer(replies: Sequence[Reply], body: Json, model: Model) -> Json:
     found = reply.body.get("results", reply.body.get("data"))
     if not isinstance(found, list):
         raise _no_ranking()
-    results = [_result(item, body) for item in found]
+    texts = documents_of(body)
+    results = [_result(item, texts, shown=bool(body.get("return_documents"))) for item in found]
+    if len({result["index"] for result in results}) != len(results):
+        raise _no_ranking()  # it ranks a document twice
     usage = reply.body.get("usage")
     tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
-    if type(tokens) is not int:
+    if type(tokens) is not int or not 0 <= tokens < MAX_TOKENS:
         return {"results": results}
     return {"results": results, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 
 
-def _result(item: Any, body: Json) -> Json:
+def _result(item: Any, texts: Sequence[str], *, shown: bool) -> Json:
     match item:
-        case {"index": int(index), "relevance_score": int() | float() as score} if (
-            0 <= index < len(body["documents"])
+        case {"index": index, "relevance_score": score} if (
+            type(index) is int
+            and 0 <= index < len(texts)
+            and type(score) in (int, float)
+            and abs(score) < float("inf")
         ):
-            text = {"document": {"text": documents_of(body)[index]}} if body.get("return_documents") else {}
+            text = {"document": {"text": texts[index]}} if shown else {}
             return {"index": index, "relevance_score": score, **text}
     raise _no_ranking()
 

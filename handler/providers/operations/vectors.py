@@ -18,6 +18,7 @@ from typing import Any
 from handler.errors import Json
 
 BASE64 = "base64"
+_MOST = 3.4028235e38  # of a float of 32 bits
 _LIST = re.compile(rb'"embedding"\s*:\s*\[([^\[\]]*+)\]')
 _TEXT = re.compile(rb'"embedding"\s*:\s*"([A-Za-z0-9+/=\\]*+)"')
 
@@ -38,9 +39,18 @@ def _replace_list(found: re.Match[bytes]) -> bytes:
 
 def _replace_text(found: re.Match[bytes]) -> bytes:
     try:
-        return b'"embedding":%b' % json.dumps(decode(found[1].replace(b"\\/", b"/"))).encode()
+        numbers = decode(found[1].replace(b"\\/", b"/"))
+        return b'"embedding":%b' % json.dumps(numbers, allow_nan=False).encode()
     except (ValueError, binascii.Error):
         return found[0]
+
+
+def is_vector(value: object) -> bool:
+    """Return True for a list of numbers which floats of 32 bits can be."""
+    if not (isinstance(value, list) and value and {*map(type, value)} <= {int, float}):
+        return False
+    numbers: list[float] = value
+    return min(numbers) >= -_MOST and max(numbers) <= _MOST
 
 
 def encode(vector: Sequence[float]) -> str:

@@ -25,7 +25,7 @@ def usage_of_answer(
     facts = call.decision.facts
     found = find_usage(data or b"") if reported is None else reported
     usage = usage_of({"usage": as_chat_usage(found, facts.operation)})
-    if usage is None:
+    if not usage:  # none, or zeros alone, as a usage that cannot be true is read
         usage = estimated(input_tokens=facts.input_tokens, output_bytes=text_bytes)
         if facts.operation == "speech":
             spoken = int(facts.units.get("characters", 0) * SPOKEN_TOKENS)

@@ -42,6 +42,31 @@ def test_the_parts_of_a_form(content_type: str) -> None:
     assert form.text(form.parts[2]) == "é"
 
 
+@pytest.mark.parametrize(
+    ("head", "name", "is_file"),
+    [
+        pytest.param('form-data; name="a"', "a", False, id="a field"),
+        pytest.param('FORM-DATA;Name="a";', "a", False, id="in capitals, with a semicolon at its end"),
+        pytest.param("form-data; name=a; filename=b.mp3; filename*=utf-8''b.mp3", "a", True, id=".NET"),
+        pytest.param('form-data; name="a"; filename="b.mp3"; size=7', "a", True, id="a size"),
+        pytest.param(f'form-data; name="a"; filename="{"b" * 600}"', "a", True, id="a long name of a file"),
+        pytest.param('form-data; name="a"; filename="b\\".mp3"', "a", True, id="curl's quotation mark"),
+        pytest.param('form-data; filename="C:\\b.mp3"; name="a"', "a", True, id="a path of Windows"),
+        pytest.param('form-data; name="a"; filename=""', "a", True, id="a file without a name"),
+        pytest.param(
+            'form-data; name="é"\r\nContent-Transfer-Encoding: Binary\r\nContent-Length: 1\r\nX:',
+            "é",
+            False,
+            id="more headers",
+        ),
+    ],
+)
+def test_the_headers_that_clients_send(head: str, name: str, is_file: bool) -> None:
+    data = f"--b-1\r\nContent-Disposition: {head}\r\n\r\nx\r\n".encode() + END
+    (found,) = parse_form(data, TYPE).parts
+    assert (found.name, found.is_file) == (name, is_file)
+
+
 def test_only_the_one_part_is_replaced() -> None:
     form = parse_form(FILE + part("model", b"up/m") + part("n", b"1") + END, TYPE)
     assert form.with_value("model", "m") == FILE + part("model", b"m") + part("n", b"1") + END
@@ -70,7 +95,47 @@ def test_a_part_that_is_not_there_is_added() -> None:
         pytest.param(
             part("a", more='\r\nContent-Disposition: form-data; name="b"') + END, TYPE, id="two dispositions"
         ),
+        pytest.param(
+            part("a", more='\r\nContent-Disposition: inline; name="b"') + END,
+            TYPE,
+            id="two dispositions, one of another type",
+        ),
+        pytest.param(
+            part("a", more='\r\nContent-Disposition : form-data; name="b"') + END,
+            TYPE,
+            id="a space before the colon of a header",
+        ),
+        pytest.param(part("a", more='; name = "b"') + END, TYPE, id="spaces around an equals sign"),
+        pytest.param(part("a", more='\r\n ; name="b"') + END, TYPE, id="a header of two lines"),
+        pytest.param(
+            b'--b-1\r\nx: y\nContent-Disposition: form-data; name="a"\r\n\r\nz\r\n' + END,
+            TYPE,
+            id="a header behind LF alone",
+        ),
+        pytest.param(
+            b'--b-1\r\nContent-Disposition: form-data; name="a"\rx: y\r\n\r\nz\r\n' + END,
+            TYPE,
+            id="a header that has CR alone",
+        ),
+        pytest.param(part("a\0b") + END, TYPE, id="NUL in a name"),
+        pytest.param(part("a", more='; filename="x"; filename="y"') + END, TYPE, id="two names of a file"),
+        pytest.param(
+            part("a", more='; filename="x\\"; name="b"') + END,
+            TYPE,
+            id="a quotation mark that is an escape for some parsers",
+        ),
+        pytest.param(
+            part("a", more="\r\nContent-Transfer-Encoding: quoted-printable") + END,
+            TYPE,
+            id="content in another encoding",
+        ),
         pytest.param(b"--b-1\r\nx: y\r\n\r\nz\r\n" + END, TYPE, id="no name"),
+        pytest.param(b"--b-1\r\n\r\nz\r\n" + END, TYPE, id="no headers"),
+        pytest.param(
+            b'--b-1\r\nContent-Disposition: form-data; name="a' + b'; name="a' * 800 + b"\r\n\r\n" + END,
+            TYPE,
+            id="a name without an end",
+        ),
         pytest.param(b"--b-1\r\n" + b"x: y\r\n" * 2000 + b"\r\nz\r\n" + END, TYPE, id="large headers"),
         pytest.param(part("a") * (MAX_PARTS + 1) + END, TYPE, id="too many parts"),
         pytest.param(part("a") + END, "multipart/form-data", id="no boundary"),

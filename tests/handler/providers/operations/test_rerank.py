@@ -84,12 +84,30 @@ def test_an_answer(answer: Any, more: Any, expected: Any) -> None:
         pytest.param({"results": [{"index": 2, "relevance_score": 1}]}, id="an index that is too large"),
         pytest.param({"results": [{"index": -1, "relevance_score": 1}]}, id="a negative index"),
         pytest.param({"results": [{"index": 0}]}, id="no score"),
+        pytest.param({"results": [{"index": 0, "relevance_score": "1"}]}, id="a score that is a text"),
+        pytest.param({"results": [{"index": 0, "relevance_score": True}]}, id="a score that is true"),
+        pytest.param({"results": [{"index": 0, "relevance_score": 1e999}]}, id="an infinite score"),
+        pytest.param({"results": [{"index": False, "relevance_score": 1}]}, id="an index that is false"),
+        pytest.param({"results": [*RANKING, RANKING[0]]}, id="a document twice"),
     ],
 )
 def test_an_answer_without_a_ranking_is_an_error(answer: Any) -> None:
     with pytest.raises(UpstreamError) as failed:
         FORMATS["voyage"].answer([Reply(answer, {})], BODY, Model(provider="p", name="m"))
     assert failed.value.failure_class == "protocol"
+
+
+@pytest.mark.parametrize("tokens", [-1, 10**12, True, "9", 1e999, None])
+def test_impossible_usage_is_left_out(tokens: Any) -> None:
+    reply = Reply({"results": RANKING, "usage": {"total_tokens": tokens}}, {})
+    assert FORMATS["voyage"].answer([reply], BODY, Model(provider="p", name="m")) == {"results": RANKING}
+
+
+def test_the_work_grows_linearly_with_the_documents() -> None:
+    results = [{"index": index, "relevance_score": 0.5} for index in range(10_000)]
+    body = {**BODY, "documents": ["a"] * 10_000, "return_documents": True}
+    answer = FORMATS["voyage"].answer([Reply({"results": results}, {})], body, Model(provider="p", name="m"))
+    assert len(answer["results"]) == 10_000
 
 
 def test_a_document_without_text_is_named() -> None:
