@@ -279,7 +279,8 @@ async def _send_error(error: GatewayError, scope: Scope, receive: Receive, send:
     entry.set_failure(error)
     if entry.status:  # the head was sent, so no other response can be
         return
-    response = error_response(error, scope["method"], scope["path"], _error_headers(error, entry))
+    headers = _error_headers(error, entry)
+    response = error_response(error, scope["method"], scope["path"], entry.headers, headers)
     await response(scope, receive, send)
 
 

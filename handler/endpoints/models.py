@@ -14,16 +14,32 @@ from rules import Facts, Refusal, list_models
 
 async def models(gateway: Gateway, request: Request) -> Response:
     listed = await _models(gateway, request)
-    if "anthropic-version" not in request.headers:
-        return json_response({"object": "list", "data": listed})
-    data = [_anthropic(item) for item in listed if "operations" not in item]  # those for a chat
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return json_response({"data": data, "has_more": False, "first_id": first, "last_id": last})
+    if _GOOGLE in request.headers:
+        return json_response(_google_list(listed))
+    if _ANTHROPIC in request.headers:
+        return json_response(_anthropic_list(listed))
+    return json_response({"object": "list", "data": listed})
 
 
 async def model(gateway: Gateway, request: Request) -> Response:
     item = await _model(gateway, request)
-    return json_response(_anthropic(item) if "anthropic-version" in request.headers else item)
+    if _GOOGLE in request.headers:
+        return json_response(_google(item))
+    return json_response(_anthropic(item) if _ANTHROPIC in request.headers else item)
+
+
+async def google_models(gateway: Gateway, request: Request) -> Response:
+    read_query_key(request)
+    return json_response(_google_list(await _models(gateway, request)))
+
+
+async def google_model(gateway: Gateway, request: Request) -> Response:
+    read_query_key(request)
+    return json_response(_google(await _model(gateway, request)))
+
+
+# Headers of clients that share their path with OpenAI's.
+_GOOGLE, _ANTHROPIC = "x-goog-api-key", "anthropic-version"
 
 
 async def _model(gateway: Gateway, request: Request) -> Json:
@@ -32,16 +48,6 @@ async def _model(gateway: Gateway, request: Request) -> Json:
         if item["id"].lower() == id.lower():
             return item
     raise NotFound(f"There is no model {id!r} that this key may use.", param="model")
-
-
-async def google_models(gateway: Gateway, request: Request) -> Response:
-    read_query_key(request)
-    return json_response({"models": [_google(item) for item in await _models(gateway, request)]})
-
-
-async def google_model(gateway: Gateway, request: Request) -> Response:
-    read_query_key(request)
-    return json_response(_google(await _model(gateway, request)))
 
 
 async def _models(gateway: Gateway, request: Request) -> list[Json]:
@@ -53,6 +59,20 @@ async def _models(gateway: Gateway, request: Request) -> list[Json]:
     if isinstance(found, Refusal):
         raise refusal_error(found, retry_after=policy.retry_after)
     return found
+
+
+def _anthropic_list(listed: list[Json]) -> Json:
+    data = [_anthropic(item) for item in listed if _is_for_chats(item)]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {"data": data, "has_more": False, "first_id": first, "last_id": last}
+
+
+def _google_list(listed: list[Json]) -> Json:
+    return {"models": [_google(item) for item in listed if _is_for_chats(item)]}
+
+
+def _is_for_chats(item: Json) -> bool:
+    return "operations" not in item
 
 
 def _anthropic(item: Json) -> Json:
@@ -70,7 +90,7 @@ def _anthropic(item: Json) -> Json:
 
 def _google(item: Json) -> Json:
     window = {"inputTokenLimit": item["context_length"]} if "context_length" in item else {}
-    methods = ["generateContent", "streamGenerateContent", "countTokens"]
+    methods = ["generateContent", "streamGenerateContent", "countTokens"] if _is_for_chats(item) else []
     return {
         "name": f"models/{item['id']}",
         "displayName": item["id"],

@@ -181,6 +181,39 @@ async def test_models_in_anthropics_format_for_its_clients(gateway: RunningGatew
     assert listed["first_id"] == listed["data"][0]["id"]
 
 
+ANTHROPIC, GOOGLE = {"anthropic_version": "2023-06-01"}, {"x_goog_api_key": KEY}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "listed", "named", "refused"),
+    [
+        pytest.param("/v1/models", {}, "data", "id", {"param", "code"}, id="OpenAI's"),
+        pytest.param("/v1/models", ANTHROPIC, "data", "id", {"type"}, id="Anthropic's by its header"),
+        pytest.param(
+            "/v1/models", GOOGLE, "models", "name", {"status", "details"}, id="Google's by its header"
+        ),
+        pytest.param(
+            "/models", GOOGLE, "models", "name", {"status", "details"}, id="Google's without a prefix"
+        ),
+        pytest.param(
+            "/v1beta/models", {}, "models", "name", {"status", "details"}, id="Google's by its path"
+        ),
+    ],
+)
+async def test_models_are_listed_and_missed_in_the_clients_format(
+    gateway: RunningGateway, path: str, headers: dict[str, str], listed: str, named: str, refused: set[str]
+) -> None:
+    start = "models/" if named == "name" else ""
+    key = None if "x_goog_api_key" in headers else KEY
+    every = {item[named] for item in (await gateway.get(path, key=key, **headers)).json[listed]}
+    assert f"{start}up/small" in every
+    one = (await gateway.get(f"{path}/up/small", key=key, **headers)).json
+    assert one[named] == f"{start}up/small"
+    missing = await gateway.get(f"{path}/up/none", key=key, **headers)
+    assert missing.status == 404
+    assert refused <= missing.json["error"].keys()
+
+
 async def test_an_explanation_shows_a_key_only_the_records_that_cover_it(gateway: RunningGateway) -> None:
     body = {**CHAT, "tags": {"team": "a"}}
     ours = (await gateway.post("/v1/explain", body)).json

@@ -370,6 +370,10 @@ async def test_the_models_say_what_they_are_for(gateway: RunningGateway) -> None
     listed = {each["id"]: each for each in (await gateway.get("/v1/models")).json["data"]}
     assert listed["up/voice"]["operations"] == ["speech"]
     assert "operations" not in listed["up/talk"]
+    google = (await gateway.get("/v1beta/models")).json["models"]
+    assert "models/up/talk" in {each["name"] for each in google}
+    assert "models/up/voice" not in {each["name"] for each in google}
+    assert (await gateway.get("/v1beta/models/up/voice")).json["supportedGenerationMethods"] == []
 
 
 async def test_a_form_without_a_model_gets_the_one_of_the_rule(upstream: Upstream) -> None:

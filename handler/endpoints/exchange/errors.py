@@ -11,17 +11,17 @@ from handler.log import Log, RequestLog, exception_line
 _Written = tuple[Json, int, Mapping[str, str]]  # body, status, headers
 
 
-def error_response(error: GatewayError, method: str, path: str, headers: Mapping[str, str]) -> Response:
-    """Return the response to a request. path: without a prefix.
+def error_response(
+    error: GatewayError, method: str, path: str, sent: Mapping[str, str], headers: Mapping[str, str]
+) -> Response:
+    """Return the response to a request. path: without a prefix. sent: the request's headers.
 
     An error of a provider that has the client's format is passed on in the provider's own words, because
     clients recognise some by their wording.
     """
     if isinstance(error, UpstreamError) and error.native is not None:
         return Response(error.native.body, error.native.status, headers={**headers, **error.native.headers})
-    requested = f"{method} {path}"
-    write = next((write for start, write in _FORMATS if requested.startswith(start)), _openai)
-    body, status, own_headers = write(error)
+    body, status, own_headers = _format(f"{method} {path}", sent)(error)
     return json_response(body, status, headers={**headers, **own_headers})
 
 
@@ -31,6 +31,13 @@ def expected_error(error: Exception, entry: RequestLog, log: Log) -> GatewayErro
         return error
     log(exception_line(error, **entry.ids))
     return InternalError(f"Something went wrong here; the request id is {entry.request_id}.")
+
+
+def _format(requested: str, sent: Mapping[str, str]) -> Callable[[GatewayError], _Written]:
+    for start, header, write in _FORMATS:
+        if requested.startswith(start) and (not header or header in sent):
+            return write
+    return _openai
 
 
 def _openai(error: GatewayError) -> _Written:
@@ -59,10 +66,13 @@ def _aws(error: GatewayError) -> _Written:
     return error_body(error), STATUSES.get(error.status, error.status), error_headers(error)
 
 
-# The beginning of a request, and how its errors are written.
-_FORMATS: tuple[tuple[str, Callable[[GatewayError], _Written]], ...] = (
-    ("POST /messages", _anthropic),
-    ("POST /v1beta/", _google),
-    ("POST /models/", _google),
-    ("POST /model/", _aws),
+# The beginning of a request, a header that it has, and how its errors are written.
+_FORMATS: tuple[tuple[str, str, Callable[[GatewayError], _Written]], ...] = (
+    ("POST /messages", "", _anthropic),
+    ("POST /v1beta/", "", _google),
+    ("GET /v1beta/", "", _google),
+    ("POST /models/", "", _google),
+    ("POST /model/", "", _aws),
+    ("GET /models", "x-goog-api-key", _google),
+    ("GET /models", "anthropic-version", _anthropic),
 )
