@@ -17,6 +17,7 @@ import pytest
 from handler.providers.rows.builtin import PROVIDERS
 from tests.handler.providers.wire_cases import CASES, completion_of, configuration, read_file, stream_bytes
 from tests.provider_fakes.call import split_unevenly
+from tests.support.asgi import Response
 from tests.support.canned_answers import Reply, whole
 from tests.support.client_formats import FORMATS, Said
 from tests.support.conversations import body_of
@@ -140,12 +141,13 @@ def captures(dialect: str) -> Iterator[Path]:
 
 def replies(case: Path) -> tuple[Reply, Reply]:
     """Return the answer of a capture, whole and streamed in pieces of odd sizes."""
+    return whole((case / "whole.json").read_bytes()), stream_of(case)
+
+
+def stream_of(case: Path) -> Reply:
     kind = "text/event-stream" if (case / "stream.sse").exists() else "application/vnd.amazon.eventstream"
     pieces = tuple(split_unevenly(stream_bytes(case)))
-    return (
-        whole((case / "whole.json").read_bytes()),
-        Reply(headers={"content-type": kind}, pieces=pieces, chunked=True),
-    )
+    return Reply(headers={"content-type": kind}, pieces=pieces, chunked=True)
 
 
 # Captures with reasoning between two texts: a whole completion has it before both.
@@ -221,13 +223,15 @@ class Cell:
 
     async def answer(self, case: Path, talk: Talk, *, stream: bool = False) -> Json:
         """Return the answer that the client gets, folded if it is streamed."""
+        response = await self.respond(case, talk, stream=stream)
+        assert response.status == 200, (case.name, response.body)
+        return FORMATS[self._name].fold(response.body) if stream else dict(response.json)
+
+    async def respond(self, case: Path, talk: Talk, *, stream: bool) -> Response:
         gateway, upstream, model = self._open(case)
         upstream.reply = replies(case)[stream]
-        format = FORMATS[self._name]
         body = body_of(self._name, talk, model, stream=stream)
-        response = await gateway.post(format.path(model, stream), body)
-        assert response.status == 200, (case.name, response.body)
-        return format.fold(response.body) if stream else dict(response.json)
+        return await gateway.post(FORMATS[self._name].path(model, stream), body)
 
     async def sent(self, case: Path, talk: Talk, answer: Json) -> Json:
         """Return what the provider gets when the client sends an answer back."""

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.handler.providers.wire_cases import ALL, WIRE, read_file, stream_bytes
-from tests.provider_fakes.call import split_unevenly
-from tests.stories.test_matrix import HI, MODELS, open_gateway, replies
+from tests.handler.providers.wire_cases import ALL, WIRE, read_file
+from tests.stories.test_matrix import HI, MODELS, open_gateway, replies, stream_of
 from tests.support.asgi import Response
 from tests.support.canned_answers import Act, Reply, whole
 from tests.support.client_formats import FORMATS, error_of
@@ -46,10 +45,28 @@ async def ask(
     return response, gateway.lines[-1]
 
 
+def error_reply(case: Path) -> Reply:
+    error = read_file(case, "error.json")
+    return whole(error["body"], status=error["status"], headers=error.get("headers"))
+
+
+def data_of(reply: Reply) -> bytes:
+    return b"".join(piece for piece in reply.pieces if isinstance(piece, bytes))
+
+
+async def leave(name: str, dialect: str, *, stream: bool) -> tuple[Response, Json]:
+    """Return what a client gets that leaves after half of an answer, and the log line."""
+    left = asyncio.Event()
+    reply = replies(TEXTS[dialect])[stream]
+    data = data_of(reply)
+    half = Reply(headers=reply.headers, pieces=(data[: len(data) // 2], Act.STALL), chunked=True)
+    asyncio.get_running_loop().call_later(2, left.set)
+    return await ask(name, dialect, half, stream=stream, leave=left)
+
+
 @pytest.mark.parametrize("case", ERRORS, ids=lambda case: f"{case.parent.name} {case.name}")
 async def test_an_error_has_the_form_of_its_client(case: Path) -> None:
-    dialect, error = case.parent.name, read_file(case, "error.json")
-    reply = whole(error["body"], status=error["status"], headers=error.get("headers"))
+    dialect, reply = case.parent.name, error_reply(case)
     messages = {}
     for name, format in FORMATS.items():
         for stream in (False, True):
@@ -69,11 +86,8 @@ async def test_an_error_has_the_form_of_its_client(case: Path) -> None:
 
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: f"{case.parent.name} {case.name}")
 async def test_a_broken_stream_ends_with_the_error_of_its_client(case: Path) -> None:
-    kind = "text/event-stream" if (case / "stream.sse").exists() else "application/vnd.amazon.eventstream"
-    pieces = tuple(split_unevenly(stream_bytes(case)))
-    reply = Reply(headers={"content-type": kind}, pieces=pieces, chunked=True)
     for name, format in FORMATS.items():
-        response, line = await ask(name, case.parent.name, reply, stream=True)
+        response, line = await ask(name, case.parent.name, stream_of(case), stream=True)
         if response.status == 200:
             assert format.failure(response.body), (name, response.body)
             assert not format.ends(response.body), (name, response.body)
@@ -85,7 +99,7 @@ async def test_a_broken_stream_ends_with_the_error_of_its_client(case: Path) -> 
 @pytest.mark.parametrize(("name", "dialect"), CELLS)
 async def test_a_stream_that_is_cut_anywhere_never_looks_complete(name: str, dialect: str) -> None:
     _, streamed = replies(TEXTS[dialect])
-    data = b"".join(piece for piece in streamed.pieces if isinstance(piece, bytes))
+    data = data_of(streamed)
     complete, _ = await ask(name, dialect, streamed, stream=True)
     assert FORMATS[name].ends(complete.body)
     for at in range(0, len(data), max(1, len(data) // 12)):
@@ -100,11 +114,6 @@ async def test_a_stream_that_is_cut_anywhere_never_looks_complete(name: str, dia
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("name", "dialect"), CELLS)
 async def test_a_client_that_leaves_ends_the_providers_work(name: str, dialect: str, stream: bool) -> None:
-    left = asyncio.Event()
-    reply = replies(TEXTS[dialect])[stream]
-    data = b"".join(piece for piece in reply.pieces if isinstance(piece, bytes))
-    half = Reply(headers=reply.headers, pieces=(data[: len(data) // 2], Act.STALL), chunked=True)
-    asyncio.get_running_loop().call_later(2, left.set)
-    response, line = await ask(name, dialect, half, stream=stream, leave=left)
+    response, line = await leave(name, dialect, stream=stream)
     assert line["attempts"][-1]["class"] == "cancelled"
     assert not (stream and FORMATS[name].ends(response.body))
