@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def read_template(path: Path = TEMPLATE) -> dict[str, Any]:
     return loaded
 
 
+@cache
 def read_definitions(path: Path = TEMPLATE) -> dict[str, dict[str, Any]]:
     """Return the properties of each table by its logical id."""
     resources = read_template(path)["Resources"]

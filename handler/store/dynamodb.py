@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,6 +74,7 @@ def create_client(
     import botocore.session
 
     session = session or botocore.session.get_session()
+    session.register_component("data_loader", _data_loader(session.get_config_variable("data_path")))
     endpoint = settings.environment.get(f"AWS_ENDPOINT_URL_{service.upper()}")
     local = is_loopback(endpoint)
     try:
@@ -83,6 +85,14 @@ def create_client(
         return client
     except (BotoCoreError, ValueError) as error:
         raise StoreError(f"{service}: {_describe(error)}") from error
+
+
+@cache
+def _data_loader(path: str | None) -> Any:
+    """Return the loader of botocore's data, such as AWS's endpoints, which the clients of a process share."""
+    from botocore.loaders import create_loader
+
+    return create_loader(path)
 
 
 def _endpoint_setting(settings: Settings, service: str) -> str | None:

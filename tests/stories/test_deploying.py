@@ -11,16 +11,15 @@ import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.session import Session
 from moto import mock_aws
 
 from handler.__main__ import parser
 from handler.cli.commands import run
 from handler.cli.terminal import Terminal
 from handler.settings import Settings
+from tests.support.aws import aws_client
 from tests.support.serving import ROOT
 from tests.test_template import transformed
 
@@ -88,19 +87,13 @@ def stack() -> Iterator[str]:
     }
     outputs = {name: one for name, one in template["Outputs"].items() if name != "BaseUrl"}
     with mock_aws():
-        aws("s3").create_bucket(Bucket="bucket")
-        aws("s3").put_object(Bucket="bucket", Key="key", Body=_archive())
+        aws_client("s3").create_bucket(Bucket="bucket")
+        aws_client("s3").put_object(Bucket="bucket", Key="key", Body=_archive())
         body = json.dumps({**template, "Resources": resources, "Outputs": outputs})
-        aws("cloudformation").create_stack(
+        aws_client("cloudformation").create_stack(
             StackName="sluice", TemplateBody=body, Capabilities=["CAPABILITY_IAM"]
         )
         yield "sluice"
-
-
-def aws(service: str) -> Any:
-    return Session().create_client(
-        service, region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
 
 
 def _archive() -> bytes:
@@ -112,11 +105,11 @@ def _archive() -> bytes:
 
 @pytest.mark.slow
 def test_the_template_makes_a_stack(stack: str) -> None:
-    (described,) = aws("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    (described,) = aws_client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
     assert described["StackStatus"] == "CREATE_COMPLETE"
     assert outputs["FirstKey"] == "make key NAME=first STACK=sluice REGION=us-east-1"
-    variables = aws("lambda").list_functions()["Functions"][0]["Environment"]["Variables"]
+    variables = aws_client("lambda").list_functions()["Functions"][0]["Environment"]["Variables"]
     assert variables["SLUICE_KEYS_TABLE"] == outputs["KeysTable"]
     assert variables["SLUICE_CREDENTIALS_PATH"] == "/sluice"
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
-from botocore.session import Session
 from moto import mock_aws
 
 from handler.store.bucket import Bucket
+from tests.support.aws import aws_client
 
 T = TypeVar("T")
 
@@ -23,9 +23,7 @@ NAME = "content"
 def s3(name: str = NAME) -> Iterator[Any]:
     """A botocore S3 client with an empty bucket, which is deleted at exit."""
     with mock_aws():
-        client: Any = Session().create_client(
-            "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
-        )
+        client = aws_client("s3")
         client.create_bucket(Bucket=name)
         yield client
 

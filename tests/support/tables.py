@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from botocore.session import Session
 from moto import mock_aws
 
 from handler.local.create_tables import create_tables
 from handler.settings import Settings
+from tests.support.aws import aws_client
 
 SETTINGS = Settings()
 
@@ -26,9 +26,7 @@ def dynamodb(settings: Settings = SETTINGS) -> Iterator[Any]:
             yield client
     """
     with mock_aws():
-        client = Session().create_client(
-            "dynamodb", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
-        )
+        client = aws_client("dynamodb")
         _serialize(client)
         create_tables(client, settings)
         yield client
