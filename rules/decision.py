@@ -8,13 +8,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from rules.adoption import Problem
 from rules.affinity import Affinity
 from rules.catalog.catalog import Model
-from rules.catalog.price import Price
+from rules.catalog.price import NANO, Price
 from rules.facts.facts import FAMILIES, VOCABULARY, Facts, fact_getter
-from rules.records.fields import NANO
 from rules.records.kinds import BudgetRecord, CacheRecord, LimitRecord
+from rules.records.problem import Problem
 
 MAX_REJECTIONS = 20  # in an explanation
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MAX_RECORDS, MAX_BYTES = 1_000, 1_048_576  # of a rule set
+
 
 class InvalidRecord(ValueError):
     """A record that cannot be read, with the field and the problem.

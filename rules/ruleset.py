@@ -12,7 +12,6 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
-from rules.adoption import Problem, RecordKey, adopt
 from rules.catalog.catalog import Catalog
 from rules.catalog.name_resolution import NameResolver
 from rules.decision import Step
@@ -28,6 +27,7 @@ from rules.records.kinds import (
     ProviderRecord,
     RouteRecord,
 )
+from rules.records.problem import Problem, RecordKey
 
 # The kinds with steps in an explanation, in their order.
 RULES = (RouteRecord, AccessRecord, LimitRecord, BudgetRecord)
@@ -134,6 +134,8 @@ class RuleSet:
         cls, items: Iterable[Any], *, previous: Mapping[RecordKey, Mapping[str, Any]] = MappingProxyType({})
     ) -> RuleSet:
         """Read the items of a table or file. `previous`: the items in force. Raises only RuleSetTooLarge."""
+        from rules.reading.adoption import adopt  # with pydantic: a request needs neither
+
         adopted, problems = adopt(items, previous)
         return cls(
             revision=_revision(adopted[key].json for key in sorted(adopted)),
@@ -196,4 +198,4 @@ def _sort_key(record: Record) -> tuple[Any, ...]:
     return _KIND_ORDER[record.kind], *(key(record) for key, _ in PRECEDENCE)
 
 
-RuleSet.EMPTY = RuleSet.read(())
+RuleSet.EMPTY = RuleSet(revision=_revision(()), records=())

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from rules.facts.facts import Facts
-from rules.records.fields import Arm
-from rules.records.kinds import RouteRecord
+from rules.records.kinds import Arm, RouteRecord
 
 POINTS = 2**64
 

@@ -24,7 +24,7 @@ from handler.settings import Settings
 from handler.upstream.client import Client
 from rules import PREFERENCES, PROVIDERS, RuleSet, read_record
 from rules.facts.facts import VOCABULARY
-from rules.records.conditions import OPERATORS
+from rules.reading.conditions import OPERATORS
 from rules.records.kinds import KINDS
 from tests.handler.providers.wire_cases import fold
 from tests.support.canned_answers import texts

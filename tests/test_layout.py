@@ -19,7 +19,8 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 
 # Who may import each library. A trailing dot means everything below.
 ONLY_IN = {
-    "pydantic": ("rules.",),
+    "pydantic": ("rules.reading.",),
+    "pydantic_core": ("rules.reading.",),
     "httpx": ("handler.upstream.client", "handler.upstream.pool"),
     "h11": ("handler.upstream.connection",),
     "mcp": ("handler.mcp.session",),

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rules.catalog.families import Families
-from rules.catalog.price import Price, highest_price, price_of
+from rules.catalog.price import NANO, Price, highest_price, price_of
 from rules.facts.facts import OPERATIONS
-from rules.records.fields import NANO
 
 if TYPE_CHECKING:
     from rules.catalog.model_names import ModelNames

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from rules.catalog.catalog import SYNONYMS, Catalog, Model
-from rules.errors import InvalidRecord
 from rules.facts.facts import PREFERENCES
-from rules.records.fields import read_model_name
+from rules.records.names import is_model_name
 
 # Suffixes of the name of a pool, with the preference that each stands for.
 SUFFIXES = {":floor": "cheap", ":nitro": "fast"}
@@ -57,10 +56,7 @@ class NameResolver(NamedTuple):
 def is_valid_name(name: str) -> bool:
     """Return True if the name is well formed. `auto:best` is not: there is no such preference."""
     word, _, prefer = name.lower().partition(":")
-    try:
-        return bool(read_model_name(name)) and (word != "auto" or prefer in ("", *PREFERENCES))
-    except InvalidRecord:
-        return False
+    return is_model_name(name) and (word != "auto" or prefer in ("", *PREFERENCES))
 
 
 def _auto(name: str) -> ResolvedName | None:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 MILLION = 1_000_000  # tokens: prices are per million
+NANO = 10**9  # nano-dollars in a dollar
 
 # A part without a price of its own costs what this other part costs.
 INPUT_PARTS: Mapping[str, str] = {

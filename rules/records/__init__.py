@@ -1,1 +1,1 @@
-"""The records that a person writes: their kinds and fields, and how each is read and validated."""
+"""The records in force, by kind, and how they are compared with a request. `rules.reading` makes them."""

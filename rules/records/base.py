@@ -1,44 +1,27 @@
-"""The base classes of records, and how pydantic uses our readers."""
+"""The base classes of records. The annotations of their fields say what reads each; see `rules.reading`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
-
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic_core import core_schema
+from collections.abc import Collection
+from typing import TYPE_CHECKING, ClassVar
 
 from rules.errors import InvalidRecord
 from rules.facts.facts import Facts
-from rules.records.coercion import read_flag, read_switch, read_text, whole_number
-from rules.records.conditions import Condition, read_conditions
-from rules.records.scope import ORGANISATION, Scope, read_scope
+from rules.frozen import Frozen
+from rules.records.conditions import Condition
+from rules.records.scope import ORGANISATION, Scope
+
+if TYPE_CHECKING:
+    from typing import Annotated
+
+    from rules.reading.coercion import read_switch, whole_number
+    from rules.reading.conditions import read_conditions
+    from rules.reading.field_types import Note, ReadBy, Text
+    from rules.reading.fields import read_scope
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBy:
-    """Makes pydantic read a field with our reader alone: errors are ours, and the class is cheap to build."""
-
-    read: Callable[[Any], Any]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.read)
-
-
-Text = Annotated[str, ReadBy(read_text)]
-Flag = Annotated[bool, ReadBy(read_flag)]
-
-
-def _read_note(value: Any) -> str:
-    # The DynamoDB console saves an attribute that was left empty as an empty text.
-    return "" if isinstance(value, str) and not value.strip() else read_text(value)
-
-
-class Record(BaseModel):
+class Record(Frozen):
     """The fields that every kind has."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     scoped: ClassVar[bool] = True  # False: applies to every request, and takes no `scope` or `when`
 
@@ -48,7 +31,10 @@ class Record(BaseModel):
     scope: Annotated[Scope, ReadBy(read_scope)] = ORGANISATION
     when: Annotated[tuple[Condition, ...], ReadBy(read_conditions)] = ()
     priority: Annotated[int, ReadBy(whole_number(None))] = 0
-    note: Annotated[str, ReadBy(_read_note)] = ""
+    note: Note = ""
+
+    def check(self) -> None:
+        """Raise InvalidRecord if fields that are valid do not go together. It is called after reading."""
 
     def matches(self, facts: Facts) -> bool:
         """Return True if scope and conditions match the request."""
@@ -65,8 +51,7 @@ UNEVADABLE_FACTS = (
 class EnforcedRecord(Record):
     """A record that callers must not be able to evade: `when` and `scope` take only UNEVADABLE_FACTS."""
 
-    @model_validator(mode="after")
-    def _refuse_evadable(self) -> EnforcedRecord:
+    def check(self) -> None:
         if self.scope.function is not None:
             raise InvalidRecord(
                 "scope.function", "the caller chooses it: this kind takes only project and key"
@@ -77,7 +62,6 @@ class EnforcedRecord(Record):
                 raise InvalidRecord(
                     f"when.{condition.fact}", f"the caller chooses it: this kind takes only {known}"
                 )
-        return self
 
     @property
     def depends_on_model(self) -> bool:

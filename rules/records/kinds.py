@@ -1,43 +1,63 @@
 """The kinds of records in the Rules table, one class each (contract, section 5).
 
 Each class states how several records of its kind combine. An absent optional field is None: `models=None`
-means all models, `models=()` none. `rules.records.reading` makes the records.
+means all models, `models=()` none. `rules.reading.records` makes the records.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, model_validator
-
+from rules.catalog.price import NANO
 from rules.errors import InvalidRecord
-from rules.records import fields, log_fields, provider_fields
-from rules.records.base import EnforcedRecord, Flag, ReadBy, Record
-from rules.records.coercion import any_number, one_of, read_at, read_text, unordered_list, whole_number
-from rules.records.fields import Arm
+from rules.frozen import Frozen
+from rules.records.base import EnforcedRecord, Record
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from typing import Annotated
+
+    from rules.reading import fields, log_fields, provider_fields
+    from rules.reading.coercion import any_number, one_of, unordered_list, whole_number
+    from rules.reading.field_types import (
+        Address,
+        Credential,
+        Credentials,
+        Each,
+        Fallbacks,
+        Flag,
+        Name,
+        Notify,
+        OnFailure,
+        Parameters,
+        Patterns,
+        Preference,
+        ProviderId,
+        ReadBy,
+        Seconds,
+        Texts,
+        WeekdayAndHour,
+        Whole,
+    )
 
 DIALECTS = ("openai", "anthropic", "google", "bedrock", "responses")  # the wire formats of providers
 
+# How a provider is authenticated: `Authorization: Bearer`, a header that holds the credential alone, AWS's
+# signature, or not at all.
+AUTH = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "none")
+
 YEAR = 31_536_000  # seconds
 
-Whole = Annotated[int, ReadBy(whole_number(1))]
-Seconds = Annotated[float, ReadBy(any_number(above=0))]
-Name = Annotated[str, ReadBy(fields.read_model_name)]
-Fallbacks = Annotated[tuple[str, ...], ReadBy(fields.read_fallbacks)]
-Patterns = Annotated[tuple[str, ...], ReadBy(unordered_list(fields.read_pattern))]
-Texts = Annotated[tuple[str, ...], ReadBy(unordered_list(read_text))]
-Preference = Annotated[str, ReadBy(fields.read_preference)]
-Parameters = Annotated[Mapping[str, Any], ReadBy(fields.read_parameters)]
-Each = Annotated[str, ReadBy(fields.read_each)]
-Notify = Annotated[str, ReadBy(provider_fields.read_notify)]
-OnFailure = Annotated[str, ReadBy(one_of("allow", "refuse"))]
-Address = Annotated[str, ReadBy(provider_fields.read_address)]
-Credential = Annotated[str, ReadBy(provider_fields.read_credential)]
-Credentials = Annotated[tuple[str, ...], ReadBy(provider_fields.read_credentials)]
-WeekdayAndHour = Annotated[tuple[str, int], ReadBy(fields.read_weekday_and_hour)]
-ProviderId = Annotated[str, ReadBy(provider_fields.read_provider_id)]
+
+class Arm(Frozen):
+    """One arm of a split. Weights are relative to each other."""
+
+    model: str
+    weight: float
+
+    def __init__(self, model: str, weight: float) -> None:
+        super().__init__(model=model, weight=weight)
 
 
 class RouteRecord(Record):
@@ -60,21 +80,15 @@ class RouteRecord(Record):
     recovery: Annotated[str, ReadBy(one_of("error", "resume", "buffer"))] | None = None
     set: Parameters | None = None
 
-    @model_validator(mode="after")
-    def _check_choice(self) -> RouteRecord:
+    def check(self) -> None:
         if self.model and self.split:
             raise InvalidRecord("split", "cannot be combined with `model`")
         if self.override and not (self.model or self.split):
             raise InvalidRecord("override", "needs `model` or `split`")
-        return self
-
-    @model_validator(mode="after")
-    def _refuse_empty(self) -> RouteRecord:
         # A half-written record, saved too early, would take precedence over the routes after it.
-        own = type(self).model_fields.keys() - Record.model_fields.keys() - {"override", "sticky"}
+        own = {*self.field_names} - {*Record.field_names, "override", "sticky"}
         if all(getattr(self, name) in (None, (), {}) for name in own):
             raise InvalidRecord("record", "has no effect: add `model`, `prefer`, `split`, `fallbacks`, ...")
-        return self
 
 
 class AccessRecord(EnforcedRecord):
@@ -94,11 +108,10 @@ class LimitRecord(EnforcedRecord):
     on_store_failure: OnFailure = "allow"
     notify: Notify | None = None
 
-    @model_validator(mode="after")
-    def _check_count(self) -> LimitRecord:
+    def check(self) -> None:
+        super().check()
         if (self.requests is None) == (self.tokens is None):
             raise InvalidRecord("requests", "a limit needs either `requests` or `tokens`")
-        return self
 
     @property
     def unit(self) -> str:
@@ -127,7 +140,7 @@ class BudgetRecord(EnforcedRecord):
     @property
     def amount(self) -> int:
         """The most nano-dollars of one window."""
-        return int(self.usd * fields.NANO)
+        return int(self.usd * NANO)
 
 
 class AliasRecord(Record):
@@ -136,11 +149,6 @@ class AliasRecord(Record):
     scoped = False
 
     models: Annotated[tuple[str, ...], ReadBy(fields.read_alias_models)]
-
-    @model_validator(mode="after")
-    def _check_id(self) -> AliasRecord:
-        read_at("id", fields.read_own_name, self.id)
-        return self
 
 
 class ProviderRecord(Record):
@@ -151,15 +159,10 @@ class ProviderRecord(Record):
     dialect: Annotated[str, ReadBy(one_of(*DIALECTS))] | None = None
     base_url: Address | None = None
     credential: Credentials | None = None  # several are accounts, of which each has its cache and its limits
-    auth: Annotated[str, ReadBy(one_of(*provider_fields.AUTH))] | None = None
+    auth: Annotated[str, ReadBy(one_of(*AUTH))] | None = None
     unlisted: Annotated[str, ReadBy(one_of("pass", "refuse"))] | None = None
     headers: Annotated[Mapping[str, str], ReadBy(provider_fields.read_headers)] | None = None
     quirks: Annotated[Mapping[str, Any], ReadBy(provider_fields.read_quirks)] | None = None
-
-    @model_validator(mode="after")
-    def _check_id(self) -> ProviderRecord:
-        read_at("id", provider_fields.read_provider_id, self.id)
-        return self
 
 
 class ModelRecord(Record):
@@ -181,13 +184,11 @@ class ModelRecord(Record):
     quality: Annotated[int, ReadBy(whole_number(1, 5))] | None = None
     auto: Flag = True
 
-    @model_validator(mode="after")
-    def _check_id(self) -> ModelRecord:
+    def check(self) -> None:
         if self.id != f"{self.provider}/{self.name}":
             raise InvalidRecord(
                 "id", f"must be provider/name, `{self.provider}/{self.name}`, got {self.id!r}"
             )
-        return self
 
 
 class TestRecord(Record):
@@ -197,7 +198,7 @@ class TestRecord(Record):
     scoped = False
 
     request: Annotated[Mapping[str, Any], ReadBy(fields.read_object)]
-    as_: Annotated[Mapping[str, str], ReadBy(fields.read_caller)] | None = Field(default=None, alias="as")
+    as_: Annotated[Mapping[str, str], ReadBy(fields.read_caller)] | None = None  # the field `as`
     at: WeekdayAndHour = ("mon", 12)  # UTC
     expect: Annotated[Mapping[str, str], ReadBy(fields.read_expectations)]
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from rules.errors import InvalidRecord
 from rules.facts.facts import Facts
-from rules.records.coercion import has_outer_space, invalid, mapping_of, quoted, read_text, unordered_list
+from rules.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Frozen):
     """None: not given. `key` holds ids of keys."""
 
     function: tuple[str, ...] | None = None
@@ -38,24 +33,3 @@ class Scope:
 
 
 ORGANISATION = Scope()
-
-
-def read_scope(value: Any) -> Scope:
-    names = _read_names(value)
-    if not names:
-        raise invalid("is empty: remove it to match everyone")
-    for name, members in names.items():
-        if not members:
-            raise InvalidRecord(name, "is an empty list, which matches nobody; remove it to match everyone")
-    return Scope(**{name: tuple(sorted(set(members))) for name, members in names.items()})
-
-
-def _read_name(value: Any) -> str:
-    if "*" in read_text(value):
-        raise invalid(f"a scope takes whole names, not patterns, got {quoted(value)}")
-    if has_outer_space(value):
-        raise invalid(f"has white space around it: write {quoted(value.strip())}")
-    return str(value)
-
-
-_read_names = mapping_of(dict.fromkeys(("function", "key", "project"), unordered_list(_read_name)))

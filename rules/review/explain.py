@@ -10,7 +10,7 @@ from typing import Any
 from rules.decide import decide
 from rules.errors import InvalidRecord
 from rules.facts.chat import facts_of_request
-from rules.records.fields import read_weekday_and_hour
+from rules.reading.fields import read_weekday_and_hour
 from rules.review.check import assume_all_available
 from rules.review.command_line import InvalidInput
 from rules.ruleset import RuleSet

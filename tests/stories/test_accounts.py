@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rules.records.provider_fields import AUTH
+from rules.records.kinds import AUTH
 from tests.handler.providers.wire_cases import WIRE, read_file, stream_bytes
 from tests.support.gateways import MANAGE, RunningGateway, model, provider, start_gateway
 from tests.support.signatures import signature_of

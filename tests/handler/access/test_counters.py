@@ -115,7 +115,7 @@ def test_ids_of_two_counters_are_equal_only_if_the_counters_are(
     one: tuple[str, str, str], two: tuple[str, str, str]
 ) -> None:
     def counter(per: str, id: str, value: str) -> Counter:
-        record = RECORDS[per].model_copy(update={"id": id})
+        record = RECORDS[per].replaced(id=id)
         window, ends = WINDOWS[per](datetime(2025, 11, 20, tzinfo=UTC))
         return Counter(record, bucket_of("user", Facts(user=value)), window, ends)
 

@@ -307,7 +307,7 @@ async def test_while_the_store_fails_each_record_says_what_happens(
         table = Table()
         reports: Any = []
         failing.count = 0
-        applied = [each.model_copy(update={"on_store_failure": on_failure}) for each in records]
+        applied = [each.replaced(on_store_failure=on_failure) for each in records]
         ledger = new_ledger(AtomicItems(table, failing), report=partial(_note, reports))
         reservation = ledger.open(decision(applied))
         began = clock()

@@ -20,8 +20,7 @@ from handler.settings import Settings
 from handler.upstream.credentials import is_credential
 from rules import read_record
 from rules.admission import WIRE_FEATURES
-from rules.records.kinds import DIALECTS
-from rules.records.provider_fields import AUTH
+from rules.records.kinds import AUTH, DIALECTS
 from rules.review.check import OFF_BY_DEFAULT
 
 DOCS = Path(__file__).parents[3] / "docs" / "providers.md"

@@ -17,7 +17,7 @@ from rules.catalog.catalog import (
     unlisted_model,
 )
 from rules.catalog.price import PARTS, Price
-from rules.records.fields import FEATURES
+from rules.reading.fields import FEATURES
 from rules.records.kinds import ModelRecord
 from rules.ruleset import RuleSet
 from tests.support.small_catalog import CATALOG

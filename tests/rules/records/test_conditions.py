@@ -9,7 +9,7 @@ import pytest
 
 from rules.errors import InvalidRecord
 from rules.facts.facts import Facts
-from rules.records.conditions import OPERATORS, Condition, read_conditions
+from rules.reading.conditions import OPERATORS, read_condition, read_conditions
 
 FACTS = Facts(
     model="OpenAI/GPT-5",
@@ -115,8 +115,8 @@ def test_a_condition_holds(when: dict[str, Any], expected: bool) -> None:
 
 
 def test_true_of_reasoning_does_not_hold_without_an_effort() -> None:
-    assert not Condition("reasoning", "is", True).holds(Facts(reasoning="none"))
-    assert not Condition("reasoning", "is", True).holds(Facts())
+    assert not read_condition("reasoning", "is", True).holds(Facts(reasoning="none"))
+    assert not read_condition("reasoning", "is", True).holds(Facts())
 
 
 @pytest.mark.parametrize(
@@ -225,8 +225,8 @@ def test_an_invalid_condition_is_refused(when: Any, field: str, problem: str) ->
 
 
 def test_equal_conditions_are_equal() -> None:
-    assert Condition("hour", "is", "5") == Condition("hour", "is", 5)
-    assert len({Condition("hour", "in", [1, 2]), Condition("hour", "in", (1, 2))}) == 1
+    assert read_condition("hour", "is", "5") == read_condition("hour", "is", 5)
+    assert len({read_condition("hour", "in", [1, 2]), read_condition("hour", "in", (1, 2))}) == 1
 
 
 def test_the_operators_are_those_of_the_contract() -> None:

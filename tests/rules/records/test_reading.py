@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.errors import InvalidRecord
+from rules.reading.records import canonical_json, read_record
 from rules.records.kinds import KINDS
-from rules.records.reading import canonical_json, read_record
 from tests.rules.records.test_kinds import item, refusal
 
 
@@ -82,7 +82,7 @@ SCALARS = st.none() | st.booleans() | NUMBERS | st.text(max_size=20) | st.binary
 
 WORDS = st.sampled_from(
     sorted(
-        {name for kind in KINDS.values() for name in kind.model_fields}
+        {name for kind in KINDS.values() for name in kind.field_names}
         | set(KINDS)
         | {"as", "gt", "in", "openai/*"}
     )
@@ -101,7 +101,7 @@ VALUES = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(KINDS)), st.dictionaries(WORDS, VALUES, max_size=6))
 def test_any_item_is_read_or_refused(kind: str, given: dict[str, Any]) -> None:
-    known = {name: value for name, value in given.items() if name in {*KINDS[kind].model_fields, "as"}}
+    known = {name: value for name, value in given.items() if name in {*KINDS[kind].field_names, "as"}}
     named = {"kind": kind, "id": item(kind)["id"]}
     for typed in (given, {**item(kind), **known, **named}):
         with suppress(InvalidRecord):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from rules.catalog.price import PARTS, UNITS
+from rules.catalog.price import NANO, PARTS, UNITS
 from rules.errors import InvalidRecord
 from rules.facts.facts import OPERATIONS, PREFERENCES, WEEKDAYS
-from rules.records.coercion import (
+from rules.reading.coercion import (
     Reader,
     any_number,
+    has_outer_space,
     invalid,
     mapping_of,
     one_of,
@@ -26,12 +26,13 @@ from rules.records.coercion import (
     read_number,
     read_text,
     to_json,
+    unordered_list,
     whole_number,
 )
+from rules.records.kinds import Arm
+from rules.records.names import is_model_name
+from rules.records.scope import Scope
 
-NANO = 10**9  # nano-dollars in a dollar
-
-_MODEL_NAME = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,199}")
 _PATTERN = re.compile(r"[A-Za-z0-9@*._:/+-]{1,200}")
 _WEEKDAY_TIME = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[ T]([01]?[0-9]|2[0-3])(:[0-5][0-9])?")
 
@@ -83,8 +84,7 @@ _PARAMETERS: Mapping[str, Reader[Any]] = {
 
 def read_model_name(value: Any) -> str:
     """Read the name of a pin, a pool or an alias, or `auto` (contract, section 4)."""
-    segments = read_text(value).split("/")
-    if not _MODEL_NAME.fullmatch(value) or not {"", ".", ".."}.isdisjoint(segments):
+    if not is_model_name(read_text(value)):
         raise invalid(f"is not a name of a model, got {quoted(value)}")
     return str(value)
 
@@ -120,14 +120,6 @@ def read_parameters(value: Any) -> Mapping[str, Any]:
         if field in _FIXED_PARAMETERS:
             raise InvalidRecord(field, "cannot be set by a rule")
     return {field: read_at(field, _PARAMETERS.get(field, to_json), each) for field, each in value.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One arm of a split. Weights are relative to each other."""
-
-    model: str
-    weight: float
 
 
 _read_arm = mapping_of(
@@ -252,3 +244,24 @@ def read_expectations(value: Any) -> Mapping[str, str]:
     if not expectations:
         raise invalid("is empty: give `model`, `rule`, `reason` or `error`")
     return expectations
+
+
+def read_scope(value: Any) -> Scope:
+    names = _read_names(value)
+    if not names:
+        raise invalid("is empty: remove it to match everyone")
+    for name, members in names.items():
+        if not members:
+            raise InvalidRecord(name, "is an empty list, which matches nobody; remove it to match everyone")
+    return Scope(**{name: tuple(sorted(set(members))) for name, members in names.items()})
+
+
+def _read_name(value: Any) -> str:
+    if "*" in read_text(value):
+        raise invalid(f"a scope takes whole names, not patterns, got {quoted(value)}")
+    if has_outer_space(value):
+        raise invalid(f"has white space around it: write {quoted(value.strip())}")
+    return str(value)
+
+
+_read_names = mapping_of(dict.fromkeys(("function", "key", "project"), unordered_list(_read_name)))

@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rules.catalog.catalog import PROVIDERS
-from rules.errors import InvalidRecord, RuleSetTooLarge
-from rules.facts.facts import Facts
+from rules.errors import MAX_BYTES, MAX_RECORDS, InvalidRecord, RuleSetTooLarge
+from rules.reading.coercion import read_switch
+from rules.reading.fields import read_scope
+from rules.reading.records import SourcedRecord, canonical_json, kind_and_id, read_item
 from rules.records.base import Record
-from rules.records.coercion import read_switch
 from rules.records.kinds import KINDS, BudgetRecord, LimitRecord, ProviderRecord
-from rules.records.reading import SourcedRecord, canonical_json, kind_and_id, read_item
-from rules.records.scope import ORGANISATION, Scope, read_scope
+from rules.records.problem import LAST, OPEN, REFUSES, SKIPPED, Problem, RecordKey
+from rules.records.scope import ORGANISATION, Scope
 
-RecordKey = tuple[str, str]  # kind and id
 Adopted = dict[RecordKey, SourcedRecord]
 
-MAX_RECORDS, MAX_BYTES = 1_000, 1_048_576
 LIMIT = f"{MAX_RECORDS} records of {MAX_BYTES} bytes in all"
 SCOPED = frozenset(kind for kind, record in KINDS.items() if record.scoped)
-LAST, SKIPPED, REFUSES = "last readable version", "skipped", "refuses its scope"
-OPEN = "skipped: it restricts nobody"  # of a record whose kind restricts callers
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A bad record, and what holds instead of it.
-
-    `scope` is None for kinds that take no scope, and where the scope cannot be read either.
-    """
-
-    kind: str
-    id: str
-    field: str
-    problem: str
-    instead: str  # LAST | SKIPPED | REFUSES | OPEN
-    scope: Scope | None = None
-
-    def covers(self, facts: Facts) -> bool:
-        return self.scope is not None and self.scope.covers(facts)
-
-    def refuses(self, facts: Facts) -> bool:
-        return self.instead == REFUSES and self.covers(facts)
-
-    def as_json(self) -> dict[str, str]:
-        names = ("kind", "id", "field", "problem", "instead")
-        return {name: getattr(self, name) for name in names}
-
-    @property
-    def message(self) -> str:
-        return f"{self.kind}/{self.id}: `{self.field}`: {self.problem}"
-
-    def __str__(self) -> str:
-        return f"{self.message} ({self.instead})"
 
 
 def adopt(
@@ -104,7 +68,8 @@ def _replace_bad(
             adopted[key], instead = last, LAST
         elif key[0] in ("access", "budget") and _is_enabled(item):
             instead = REFUSES if _is_specific(scope) else OPEN
-    return Problem(*key, error.field, error.problem, instead, scope)
+    kind, id = key
+    return Problem(kind=kind, id=id, field=error.field, problem=error.problem, instead=instead, scope=scope)
 
 
 def _read_previous(item: Mapping[str, Any] | None) -> SourcedRecord | None:

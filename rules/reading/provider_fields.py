@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rules.records.coercion import (
+from rules.reading.coercion import (
     Reader,
     any_number,
     invalid,
@@ -18,22 +18,15 @@ from rules.records.coercion import (
     read_text,
     unordered_list,
 )
+from rules.records.names import is_credential_name
 
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_CREDENTIAL = re.compile(r"[A-Z][A-Z0-9_]*_(KEY|TOKEN)")
 _API_VERSION = re.compile(r"\?api-version=[A-Za-z0-9._-]{1,40}$")  # Azure's
 _SECRET = re.compile(r"authorization|apikey|(^|-)(key|token|secret|password|auth)(-|$)")
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
-# How a provider is authenticated: `Authorization: Bearer`, a header that holds the credential alone, AWS's
-# signature, or not at all.
-AUTH = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "none")
-
 MAX_CREDENTIALS = 10  # of one provider
-
-# How the names of the gateway's own credentials begin.
-_RESERVED = ("AWS_", "SLUICE_", "LAMBDA_")
 
 # Headers that authenticate, or that belong to the connection (RFC 9110, section 7.6.1).
 _RESERVED_HEADERS = frozenset(
@@ -87,11 +80,6 @@ def read_notify(value: Any) -> str:
             raise invalid(f"must be the ARN of an SNS topic or an https address, got {quoted(value)}")
         return str(value)
     return read_address(value)
-
-
-def is_credential_name(name: str) -> bool:
-    """Return True if a record may name this credential."""
-    return bool(_CREDENTIAL.fullmatch(name)) and not name.startswith(_RESERVED)
 
 
 def read_credential(value: Any) -> str:

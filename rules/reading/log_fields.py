@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rules.records.coercion import invalid, quoted, read_text, suggest, unordered_list, whole_number
+from rules.reading.coercion import invalid, quoted, read_text, suggest, unordered_list, whole_number
 
 # Days that an entry can stay. S3 expires objects by how keys begin, so each has a rule in template.yaml.
 RETENTION = (1, 3, 7, 14, 30, 60, 90, 180, 365)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
-from typing import Any, NamedTuple
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from rules.errors import InvalidRecord
-from rules.records.base import Record
-from rules.records.coercion import (
+from rules.reading.coercion import (
     has_outer_space,
     join_path,
     quoted,
@@ -22,7 +19,16 @@ from rules.records.coercion import (
     refuse_unknown_fields,
     suggest,
 )
+from rules.reading.fields import read_own_name
+from rules.reading.provider_fields import read_provider_id
+from rules.records.base import Record
 from rules.records.kinds import KINDS
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+# By kind, the reader of ids that are names of something else too.
+_ID_READERS: Mapping[str, Callable[[Any], str]] = {"alias": read_own_name, "provider": read_provider_id}
 
 MAX_DEPTH = 32  # levels, as in DynamoDB
 MAX_RECORD_BYTES = 65_536  # of canonical JSON
@@ -69,19 +75,47 @@ def _read(item: Mapping[str, Any]) -> SourcedRecord:
         raise InvalidRecord("id", f"has white space around it: write {quoted(item['id'].strip())}")
     if item["kind"] not in KINDS:
         raise InvalidRecord("kind", f"unknown kind `{item['kind'][:100]}`{suggest(item['kind'], KINDS)}")
-    kind = KINDS[item["kind"]]
-    refuse_unknown_fields(item, _field_names(kind))
-    if not kind.scoped:
+    kind = item["kind"]
+    refuse_unknown_fields(item, _written_names(kind))
+    if not KINDS[kind].scoped:
         _refuse_scope(item)
+    return SourcedRecord(_validated(kind, item), item, text)
+
+
+def _validated(kind: str, item: Mapping[str, Any]) -> Record:
+    from pydantic import ValidationError  # no request needs it: compiled records are not validated again
+
     try:
-        return SourcedRecord(kind.model_validate(dict(item)), item, text)
+        valid = _model(kind).model_validate(dict(item))
     except ValidationError as error:
         raise _first_problem(error) from None
+    record = KINDS[kind](**valid.__dict__)
+    if kind in _ID_READERS:
+        read_at("id", _ID_READERS[kind], record.id)
+    record.check()
+    return record
 
 
 @cache
-def _field_names(kind: type[Record]) -> frozenset[str]:
-    return frozenset(field.alias or name for name, field in kind.model_fields.items())
+def _model(kind: str) -> type[BaseModel]:
+    """Return the model that validates the fields of a kind, made of the annotations of its class."""
+    from pydantic import ConfigDict, Field, create_model
+
+    from rules.reading import field_types
+
+    made = KINDS[kind]
+    types = get_type_hints(made, vars(field_types), include_extras=True)
+    fields: dict[str, Any] = {
+        name: (types[name], Field(getattr(made, name, ...), alias=name.removesuffix("_")))
+        for name in made.field_names
+    }
+    return create_model(made.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+
+
+@cache
+def _written_names(kind: str) -> frozenset[str]:
+    """Return the names of a kind's fields as people write them: `as`, which Python reserves, is `as_`."""
+    return frozenset(name.removesuffix("_") for name in KINDS[kind].field_names)
 
 
 def _refuse_scope(item: Mapping[str, Any]) -> None:
