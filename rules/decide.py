@@ -170,7 +170,7 @@ def make_plan(
             facts.input_tokens,
             _max_tokens(facts, effects),
             _n(facts, effects),
-            effects.set.get("service_tier") or facts.service_tier,
+            effects.set.get("service_tier", facts.service_tier) or "",
             live.first_token,
             live.unsupported,
             facts.operation not in WITHOUT_OUTPUT,
@@ -208,20 +208,29 @@ def effects_of(route: RouteRecord | None, facts: Facts) -> Effects:
 
 
 def _max_tokens(facts: Facts, effects: Effects) -> int | None:
-    """Return the largest output that the request can ask for, after the rule's effects."""
-    requested = _tokens(effects.set) or facts.max_tokens or _tokens(effects.defaults)
+    """Return the largest output that the request can ask for, after the rule's effects.
+
+    A null in `set` removes what the request has.
+    """
+    requested = facts.max_tokens or _tokens(effects.defaults)
+    if not effects.set.keys().isdisjoint(_MAX_TOKENS):
+        requested = _tokens(effects.set)
     cap = effects.cap.get("max_tokens")
     return min(requested, cap) if requested and cap else requested or cap
 
 
 def _n(facts: Facts, effects: Effects) -> int:
     """Return the number of choices that the request can ask for, after the rule's effects."""
-    n: int = effects.set.get("n") or (facts.n if facts.n > 1 else effects.defaults.get("n") or 1)
+    n: int = facts.n if facts.n > 1 else effects.defaults.get("n") or 1
+    n = (effects.set["n"] or 1) if "n" in effects.set else n
     return min(n, effects.cap.get("n") or n)
 
 
+_MAX_TOKENS = ("max_completion_tokens", "max_tokens")  # two names of one field
+
+
 def _tokens(parameters: Mapping[str, Any]) -> int | None:
-    return parameters.get("max_completion_tokens") or parameters.get("max_tokens")
+    return next((parameters[name] for name in _MAX_TOKENS if parameters.get(name)), None)
 
 
 def _limits(

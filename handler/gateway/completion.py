@@ -45,7 +45,7 @@ def call_of(gateway: Gateway, admitted: AdmittedRequest, deadline: float) -> Cal
         contract = output_contract(body, ours=chat.body.get("output_schema") is not None)
     own = None
     if admitted.format and chat.native and not admitted.servers:
-        own = native_body(admitted.format, chat, body)
+        own = native_body(admitted.format, chat, body, decision.effects)
     if decision.candidates:
         gateway.cooldown.probe(decision.candidates[0].key, decision)
     return Call(

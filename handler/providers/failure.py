@@ -68,6 +68,7 @@ STATUSES: Mapping[int, str] = {
     402: "quota",
     403: "permission",
     404: "not_found",
+    405: "not_found",  # a host without this endpoint: the method is never the caller's
     410: "not_found",  # a retired model
     408: "server",
     425: "server",

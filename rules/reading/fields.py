@@ -10,7 +10,7 @@ from typing import Any
 
 from rules.catalog.price import NANO, PARTS, UNITS
 from rules.errors import InvalidRecord
-from rules.facts.facts import OPERATIONS, PREFERENCES, WEEKDAYS
+from rules.facts.facts import EFFORTS, OPERATIONS, PREFERENCES, WEEKDAYS
 from rules.reading.coercion import (
     Reader,
     any_number,
@@ -115,11 +115,14 @@ def read_pattern(value: Any) -> str:
 
 
 def read_parameters(value: Any) -> Mapping[str, Any]:
-    """Read `set` and `defaults`: fields of a chat request."""
+    """Read `set` and `defaults`: fields of a chat request. Null in `set` removes a field."""
     for field in read_mapping(value):
         if field in _FIXED_PARAMETERS:
             raise InvalidRecord(field, "cannot be set by a rule")
-    return {field: read_at(field, _PARAMETERS.get(field, to_json), each) for field, each in value.items()}
+    readers = {
+        field: to_json if each is None else _PARAMETERS.get(field, to_json) for field, each in value.items()
+    }
+    return {field: read_at(field, readers[field], each) for field, each in value.items()}
 
 
 _read_arm = mapping_of(
@@ -165,7 +168,9 @@ read_sticky = _one_of_or_tag("user", "key", "request")
 read_timeouts = mapping_of(
     dict.fromkeys(("connect", "first_token", "idle", "total"), any_number(above=0))  # seconds
 )
-read_cap = mapping_of({"max_tokens": whole_number(1), "n": whole_number(1), "reasoning_effort": read_text})
+read_cap = mapping_of(
+    {"max_tokens": whole_number(1), "n": whole_number(1), "reasoning_effort": one_of(*EFFORTS)}
+)
 read_preference = one_of(*PREFERENCES)
 _read_then = mapping_of({"prefer": read_preference, "model": read_model_name, "override": read_flag})
 

@@ -716,6 +716,14 @@ def test_the_cost_of_a_candidate() -> None:
         ),
         pytest.param({"defaults": {"n": 4}}, {"max_tokens": 10, "n": 2}, 20, id="the request has a number"),
         pytest.param({"cap": {"n": 2}}, {"max_tokens": 10, "n": 8}, 20, id="a cap of the choices"),
+        pytest.param({"set": {"max_tokens": None}}, {"max_tokens": 10}, 4_096, id="a rule removes the limit"),
+        pytest.param(
+            {"set": {"max_tokens": None}, "cap": {"max_tokens": 99}},
+            {"max_tokens": 10},
+            99,
+            id="a rule removes the limit and has a cap",
+        ),
+        pytest.param({"set": {"n": None}}, {"max_tokens": 10, "n": 3}, 10, id="a rule removes the choices"),
     ],
 )
 def test_the_highest_cost_with_the_effects_of_a_rule(

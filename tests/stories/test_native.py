@@ -405,6 +405,50 @@ async def test_a_rule_changes_the_body_of_the_clients_format(
     assert sent["futureFeature"] == {"x": True}
 
 
+THINKING = {"type": "enabled", "budget_tokens": 9000}
+NULLS = dict.fromkeys(("reasoning_effort", "service_tier", "stop", "user", "top_k", "parallel_tool_calls"))
+HIDDEN = [
+    pytest.param(
+        {"cap": {"reasoning_effort": "low"}},
+        {"thinking": THINKING, "output_config": {"effort": "low"}},
+        {"thinking": {**THINKING, "budget_tokens": 1024}, "output_config": {"effort": "low"}},
+        id="a cap holds for a budget beside an effort",
+    ),
+    pytest.param(
+        {"cap": {"reasoning_effort": "none"}},
+        {"thinking": THINKING},
+        {"thinking": {"type": "disabled"}},
+        id="no thinking",
+    ),
+    pytest.param(
+        {"set": {"service_tier": None}},
+        {"service_tier": "priority"},
+        {},
+        id="null removes a value that a chat cannot say",
+    ),
+    pytest.param(
+        {"set": {"reasoning_effort": None}},
+        {"thinking": {"type": "future"}, "output_config": {"effort": "high"}},
+        {},
+        id="null removes thinking that a chat cannot say",
+    ),
+    pytest.param({"set": NULLS}, {}, {}, id="null removes what is not there"),
+]
+
+
+@pytest.mark.parametrize(("effects", "fields", "expected"), HIDDEN)
+async def test_a_rule_holds_for_values_that_the_chat_does_not_have(
+    effects: Json, fields: Json, expected: Json, upstream: Upstream, gateway: RunningGateway
+) -> None:
+    gateway.tables.records.append({"kind": "route", "id": "r", **effects})
+    script(upstream, whole(MESSAGES.answer))
+    body = json.loads(request_of("anthropic", streamed=False))
+    response = await gateway.post("/v1/messages", {**body, "max_tokens": 20_000, **fields})
+    assert (response.status, response.body) == (200, MESSAGES.answer.encode())
+    sent = upstream.requests[0].json
+    assert sent == {**body, "model": sent["model"], "max_tokens": 20_000, **expected}
+
+
 REFUSED = [
     pytest.param(
         "alias", "temperature", id="a client that names an alias cannot know what the model refuses"

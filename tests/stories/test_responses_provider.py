@@ -57,6 +57,22 @@ async def test_a_whole_answer() -> None:
     assert service.requests[0][1]["max_output_tokens"] == 500
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>no</html>", b'{"detail": "Not Found"}', b'{"error": {"message": "Invalid URL"}}']
+)
+@pytest.mark.parametrize("status", [404, 405, 410])
+async def test_a_host_without_responses_is_a_missing_model_and_the_next_candidate_answers(
+    status: int, body: bytes
+) -> None:
+    missing = [httpx.Response(status, content=body) for _ in range(2)]
+    gateway = served(Service(*missing))
+    answer = await gateway.chat(model=PRO, fallback_models=["openai/gpt-4.1"])
+    assert (answer.status, answer.headers["x-sluice-model"]) == (200, "openai/gpt-4.1")
+    assert gateway.lines[-1]["attempts"][0]["class"] == "not_found"
+    alone = await gateway.chat(model=PRO)
+    assert (alone.status, alone.error["code"]) == (404, "model_not_found")
+
+
 async def test_a_stream() -> None:
     service = Service("reasoning")
     options = {"include_usage": True}

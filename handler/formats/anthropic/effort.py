@@ -10,8 +10,8 @@ from typing import Any
 
 from handler.errors import Json
 from handler.formats.anthropic.content import Losses
+from handler.formats.effort_cap import BUDGETS
 
-BUDGETS = {"low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
 _ADAPTIVE = "medium"  # of adaptive thinking without an effort
 
 

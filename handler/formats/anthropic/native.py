@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import Json
-from handler.formats.anthropic.effort import BUDGETS
 from handler.formats.anthropic.reasoning import claude_blocks
 from handler.formats.client_format import Effect
+from handler.formats.effort_cap import BUDGETS
 from handler.formats.opaque_state import is_state
 
 
@@ -93,10 +93,15 @@ def _parallel(body: Json, value: Any) -> Json:
 
 
 def _effort(body: Json, value: Any) -> Json:
-    """Set the effort where the body has one: in messages too, else as the budget of the thinking."""
+    """Set the effort where the body has one: in messages too, else as the budget of the thinking.
+
+    Without an effort there is no thinking either.
+    """
     effort = "low" if value == "minimal" else value
     if effort == "none":
         return {**_effort(body, None), "thinking": {"type": "disabled"}}
+    if effort is None:
+        body = _set("thinking")(body, None)
     thinking, config = body.get("thinking") or {}, body.get("output_config") or {}
     if thinking.get("type") == "enabled" and "effort" not in config and effort in BUDGETS:
         most = max(1024, body.get("max_tokens", BUDGETS["max"]) - 1)

@@ -12,7 +12,8 @@ from typing import Any
 from handler.errors import Json
 from handler.formats.chat.foreign_fields import BODY
 from handler.formats.chat.request import Chat
-from rules import EFFORTS, Effects
+from handler.formats.effort_cap import cap_effort
+from rules import Effects
 
 # Sluice's own fields: no provider receives them.
 OWN = frozenset({"hints", "route", "fallback_models", "models", "output_schema", "tags", "usage", *BODY})
@@ -30,7 +31,8 @@ def prepare_body(chat: Chat, effects: Effects) -> Json:
     _set_defaults(body, effects.defaults)
     _override(body, effects.set)
     _apply_cap(body, effects.cap)
-    return body
+    most = effects.cap.get("reasoning_effort")
+    return body if most is None else cap_effort(body, most)
 
 
 def _set_defaults(body: Json, values: Mapping[str, Any]) -> None:
@@ -52,23 +54,15 @@ def _override(body: Json, values: Mapping[str, Any]) -> None:
 
 
 def _apply_cap(body: Json, cap: Mapping[str, Any]) -> None:
-    """Lower values that are over a cap. Unlimited output is over it; an absent `n` or effort is not."""
+    """Lower values that are over a cap. Unlimited output is over it; an absent `n` is not."""
     if (most := cap.get("max_tokens")) is not None:
         _set_defaults(body, {"max_tokens": most})
         for name in MAX_TOKENS:
             _lower(body, name, most)
     if (most := cap.get("n")) is not None:
         _lower(body, "n", most)
-    effort, most = body.get("reasoning_effort"), cap.get("reasoning_effort")
-    if effort is not None and most is not None and _rank(effort) > _rank(most):
-        body["reasoning_effort"] = most
 
 
 def _lower(body: Json, name: str, most: float) -> None:
     if body.get(name) is not None and body[name] > most:
         body[name] = most
-
-
-def _rank(effort: str) -> int:
-    """Return the effort's rank; an unknown effort is over every cap."""
-    return EFFORTS.index(effort) if effort in EFFORTS else len(EFFORTS)

@@ -30,11 +30,11 @@ def flat_error(message: object, **more: Any) -> Json:
 
 
 BY_STATUS = {
-    **dict.fromkeys((400, 405, 409, 413, 418, 422, 424, 451, 499), "invalid_request"),
+    **dict.fromkeys((400, 409, 413, 418, 422, 424, 451, 499), "invalid_request"),
     401: "auth",
     402: "quota",
     403: "permission",
-    **dict.fromkeys((404, 410), "not_found"),
+    **dict.fromkeys((404, 405, 410), "not_found"),
     429: "rate_limit",
     **dict.fromkeys((408, 425, 500, 501, 502, 504, 520, 524), "server"),
     **dict.fromkeys((503, 529), "overloaded"),

@@ -150,6 +150,11 @@ def test_records_that_apply_to_everyone_take_no_scope(kind: str, field: str) -> 
         ),
         pytest.param("route", "set", {"stop": {"b", "a"}}, {"stop": ["a", "b"]}, id="a set as a parameter"),
         pytest.param("route", "defaults", {"stop": None}, {"stop": None}, id="a default of null"),
+        pytest.param(
+            *("route", "set", {"max_tokens": None, "service_tier": None}),
+            {"max_tokens": None, "service_tier": None},
+            id="null for parameters whose type is known",
+        ),
         # limits and budgets
         pytest.param("limit", "each", "key", "key", id="each key"),
         pytest.param("limit", "each", "tag.team", "tag.team", id="each of a tag"),
@@ -406,6 +411,15 @@ MISTAKES = [
         "route", {"cap": {"tokens": 5}}, "cap.tokens", "did you mean `max_tokens`?", id="an unknown cap"
     ),
     pytest.param("route", {"cap": {"max_tokens": 0}}, "cap.max_tokens", "1 or more", id="a cap of zero"),
+    pytest.param(
+        *(
+            "route",
+            {"cap": {"reasoning_effort": "hgih"}},
+            "cap.reasoning_effort",
+            "must be none | minimal | low",
+        ),
+        id="a cap that is no effort",
+    ),
     pytest.param(
         "route", {"set": {"temperature": 3}}, "set.temperature", "from 0 to 2", id="a parameter out of range"
     ),
