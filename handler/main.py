@@ -9,10 +9,13 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from handler.access.auth import Auth
 from handler.app import create_app
+from handler.aws.client import create_json_client
+from handler.aws.credentials import AwsCredentials
 from handler.gateway.lifecycle import Gateway
 from handler.gateway.policy import Policies
 from handler.log import Log, json_lines, problem_line
@@ -22,7 +25,6 @@ from handler.relay.attempts import Relay
 from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings, read_settings
-from handler.store.dynamodb import create_client
 from handler.store.snapshot import Snapshot
 from handler.store.tables import Store
 from handler.store.usage_totals import UsageTotals
@@ -58,8 +60,8 @@ def build(
     """
     settings = settings or read_settings()
     log = log or json_lines(level=settings.log_level)
-    store = store or Store(create_client(settings), settings)
     upstream = upstream or create_pool(settings)
+    store = store or Store(create_json_client(settings, "dynamodb", upstream), settings)
     gateway = _gateway(settings, store, upstream, log, clock, now, extra_rows or {})
     return create_app(gateway), gateway
 
@@ -76,13 +78,13 @@ def _gateway(
     def report(message: str, fields: Mapping[str, Any]) -> None:
         log(problem_line(message, fields))
 
-    signer = Signer()
-    credentials = _credentials(settings, signer, report, clock)
+    aws = AwsCredentials(settings.environment)
+    credentials = _credentials(settings, aws, upstream, report, clock)
     bucket = _open_bucket(settings)
     cooldown = Cooldown(now)
     shared_cooldown = SharedCooldown(cooldown, store, report=report, now=now)
     snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=shared_cooldown.refresh)
-    client = Client(upstream, private_ok=settings.private_upstreams, sign=signer.sign)
+    client = Client(upstream, private_ok=settings.private_upstreams, sign=Signer(aws).sign)
     return Gateway(
         settings=settings,
         auth=Auth(store, settings, clock=clock, now=now, on_read=snapshot.start_refresh, report=report),
@@ -102,12 +104,12 @@ def _gateway(
 
 
 def _credentials(
-    settings: Settings, signer: Signer, report: Report, clock: Callable[[], float]
+    settings: Settings, aws: AwsCredentials, upstream: Any, report: Report, clock: Callable[[], float]
 ) -> Credentials:
     return Credentials(
         settings,
-        lambda: create_client(settings, service="ssm"),
-        can_sign=signer.has_credentials,
+        lambda: create_json_client(settings, "ssm", upstream),
+        can_sign=aws.are_there,
         clock=clock,
         report=report,
     )
@@ -126,10 +128,16 @@ def _open_ledger(
     from handler.gateway.alerts import Alerts
     from handler.upstream.notifications import Notifier
 
-    notifier = Notifier(client, lambda: create_client(settings, service="sns"), clock=clock)
+    notifier = Notifier(client, partial(_sns_client, settings), clock=clock)
     return Ledger(
         store.state, now=now, watcher=Alerts(store.state, log=log, send=notifier.send), report=report
     )
+
+
+def _sns_client(settings: Settings) -> Any:
+    from handler.aws import sdk
+
+    return sdk.create_client(settings, service="sns")
 
 
 def _open_bucket(settings: Settings) -> Bucket | None:

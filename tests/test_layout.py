@@ -21,13 +21,18 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 ONLY_IN = {
     "pydantic": ("rules.reading.",),
     "pydantic_core": ("rules.reading.",),
-    "httpx": ("handler.upstream.client", "handler.upstream.pool"),
+    "httpx": ("handler.upstream.client", "handler.upstream.pool", "handler.aws.client"),
     "h11": ("handler.upstream.connection",),
     "mcp": ("handler.mcp.session",),
     "mcp_types": ("handler.mcp.session",),
     "httpx2": ("handler.mcp.session", "handler.mcp.transport"),
     "jsonschema_rs": ("handler.structured.schema",),
-    "botocore": ("handler.store.dynamodb", "handler.upstream.signing", "handler.wire.eventstream"),
+    "botocore": (
+        "handler.aws.sdk",
+        "handler.aws.credentials",
+        "handler.aws.endpoint",
+        "handler.wire.eventstream",
+    ),
     "starlette": ("handler.app", "handler.endpoints."),
     "mangum": ("handler.runtime.",),
     "moto": ("handler.local.database",),
@@ -54,6 +59,7 @@ ROOMS = """
     handler.access handler.formats handler.providers
     handler.content
     handler.store
+    handler.aws
     handler.wire
     handler.errors
     handler.settings handler.redact

@@ -183,7 +183,7 @@ print(list(Decoder().feed(bytes.fromhex("%s"))))
 @pytest.mark.parametrize("service", ["dynamodb", "ssm", "s3", "sns"])
 def test_the_pruned_botocore_still_makes_a_client(service: str) -> None:
     make = (
-        "from handler.settings import read_settings; from handler.store.dynamodb import create_client;"
+        "from handler.settings import read_settings; from handler.aws.sdk import create_client;"
         f"print(create_client(read_settings(), service={service!r}).meta.endpoint_url)"
     )
     process = subprocess.run(

@@ -15,11 +15,11 @@ from typing import Any, Protocol, TypeVar
 from handler.access import last_use
 from handler.access.keys import Key, display_id, hash_key, is_well_formed, malformed_reason, read_key
 from handler.access.last_use import LastUse, end_of_last_use
+from handler.aws.errors import StoreError
 from handler.errors import Unauthenticated, Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks
-from handler.store.dynamodb import StoreError
 from rules import InvalidRecord
 
 UNKNOWN_TTL = 10.0  # seconds that a hash without an enabled key is cached

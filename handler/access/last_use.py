@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
+from handler.aws.errors import StoreError
 from handler.store.background import BackgroundTasks, safe_message
-from handler.store.dynamodb import StoreError
 from handler.store.tables import LAST_USED
 
 NOT_WRITTEN = "last use of keys not written"  # as the log names it

@@ -15,11 +15,11 @@ from handler.access.counter_items import CounterItems, Watcher
 from handler.access.counters import Counter, counters_of
 from handler.access.reservation import Reservation, Use
 from handler.access.settlement import Settlements, new_write
+from handler.aws.errors import PARSE_ERRORS, StoreError
 from handler.errors import Unavailable
 from handler.store import counts
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, safe_message
-from handler.store.dynamodb import PARSE_ERRORS, StoreError
 from handler.store.items import ConditionFailed, Items, StoreBusy, Update
 from rules import BudgetRecord, Candidate, Decision
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from handler.access.counter_items import CounterItems
 from handler.access.counters import Counter
 from handler.access.reservation import Reservation, Use, used_of
+from handler.aws.errors import PARSE_ERRORS, StoreError
 from handler.store import counts
 from handler.store.background import BackgroundTasks
-from handler.store.dynamodb import PARSE_ERRORS, StoreError
 from handler.store.items import ConditionFailed, StoreBusy
 from rules import AppliedLimit
 

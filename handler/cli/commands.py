@@ -8,11 +8,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from handler.aws.errors import StoreError
 from handler.cli import keys, logs, rules, usage
 from handler.cli.tables import Command, connect
 from handler.cli.terminal import Terminal, process_terminal
 from handler.settings import InvalidSetting, Settings, read_settings
-from handler.store.dynamodb import StoreError
 from rules import InvalidRecord
 from rules.review.command_line import InvalidInput
 

@@ -12,10 +12,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from handler.access.keys import PREFIX, REPLACED, display_id, hash_key, is_well_formed, read_key
+from handler.aws.errors import StoreError
+from handler.aws.sdk import call_aws
 from handler.cli.tables import Tables
 from handler.cli.terminal import Row, Terminal
 from handler.store.attributes import Item, deserialize_item, serialize_item
-from handler.store.dynamodb import StoreError, call_aws
 from handler.store.tables import LAST_USED
 from rules import InvalidRecord
 from rules.review.check import assume_all_available

@@ -13,6 +13,7 @@ from typing import Any
 
 from handler.access.auth import UNKNOWN_TTL
 from handler.access.keys import REPLACED, SCOPES, generate_key, make_key_record, read_key
+from handler.aws.sdk import call_aws
 from handler.cli.key_records import (
     HEAD,
     current_record,
@@ -30,7 +31,6 @@ from handler.cli.key_records import (
 from handler.cli.tables import Command, Connect
 from handler.cli.terminal import Terminal, format_json, format_table
 from handler.store.attributes import serialize_item
-from handler.store.dynamodb import call_aws
 from handler.store.tables import LAST_USED
 from rules import InvalidRecord
 from rules.review.command_line import InvalidInput

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from handler.aws.errors import StoreError
 from handler.cli.tables import BUCKET_THREADS
 from handler.content.content_log import timestamp
 from handler.content.keys import EntryKey, days_prefixes, edits_prefix, project_segment, read_entry_key
 from handler.content.tag_edits import TagEdits
 from handler.errors import Json
 from handler.store.bucket import PAGE, Bucket
-from handler.store.dynamodb import StoreError
 from rules import compile_pattern
 from rules.review.command_line import InvalidInput
 

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handler.access.keys import Key, make_key_record, read_key
+from handler.aws.errors import StoreError
 from handler.cli.key_records import current_record, find_records
 from handler.cli.keys import list_arguments
 from handler.cli.rules_diff import compare, format_records, record_name, write_changes
 from handler.cli.tables import Command, Connect, Tables
 from handler.cli.terminal import Terminal, format_json, format_table
 from handler.store.attributes import Item, serialize_item
-from handler.store.dynamodb import StoreError
 from handler.store.snapshot import EMPTY, STALE
 from rules import Record
 from rules.review.check import check_ruleset, count, run_tests, warnings

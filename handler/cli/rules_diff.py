@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from handler.aws.errors import StoreError
+from handler.aws.sdk import call_aws
 from handler.cli.terminal import escape, quote
 from handler.store.attributes import Item, number_text, serialize_item
-from handler.store.dynamodb import StoreError, call_aws
 
 FIRST_FIELDS = ("kind", "id", "enabled", "note", "scope", "when", "priority")
 WIDTH = 100  # of a line, in columns

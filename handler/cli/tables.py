@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from handler.aws.errors import StoreError
+from handler.aws.sdk import call_aws, create_client, scan
 from handler.cli.terminal import Terminal
 from handler.settings import Settings, read_settings
 from handler.store.attributes import Item, deserialize_item
 from handler.store.bucket import Bucket
-from handler.store.dynamodb import StoreError, call_aws, create_client, scan
 from handler.store.tables import TABLES
 from rules.review.command_line import InvalidInput
 

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from handler.aws.sdk import ThreadedClient
 from handler.cli.tables import Connect
 from handler.cli.terminal import Row, Terminal, format_json, format_table
 from handler.errors import InvalidRequest
@@ -48,7 +49,7 @@ def show_usage(args: Namespace, connect: Connect, terminal: Terminal) -> int:
         message = error.message.removeprefix(f"{error.param}: ")
         raise InvalidInput(f"{FLAGS[str(error.param)]}: {message}") from error
     tables = connect()
-    items = Items(tables.client, tables.settings.state_table, timeout=TIMEOUT)
+    items = Items(ThreadedClient(tables.client), tables.settings.state_table, timeout=TIMEOUT)
     report = asyncio.run(read_report(items, question))
     if args.format == "table":
         for line in format_table(*_table(report)):

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from handler.aws.errors import StoreError
 from handler.errors import Json
 from handler.store.background import BackgroundTasks, safe_message
 from handler.store.bucket import Bucket
-from handler.store.dynamodb import StoreError
 from rules import LogRecord
 
 if TYPE_CHECKING:

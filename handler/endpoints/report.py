@@ -13,6 +13,7 @@ from typing import Any
 from starlette.requests import Request
 
 from handler.access.keys import Key
+from handler.aws.errors import StoreError
 from handler.endpoints.exchange.http import read_body
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import InvalidRequest, Json, Unavailable
@@ -33,7 +34,6 @@ from handler.formats.validators import (
 from handler.gateway.admission import authenticate
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog, request_line
-from handler.store.dynamodb import StoreError
 from handler.wire.strict_json import loads
 from rules import Facts, LogRecord
 

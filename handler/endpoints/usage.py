@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from handler.aws.errors import StoreError
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import Unavailable
 from handler.gateway.admission import authenticate
 from handler.gateway.lifecycle import Gateway
-from handler.store.dynamodb import StoreError
 
 
 async def usage(gateway: Gateway, request: Request) -> Response:

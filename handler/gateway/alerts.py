@@ -12,11 +12,11 @@ from typing import Any
 
 from handler.access.counters import Counter
 from handler.access.settlement import new_write
+from handler.aws.errors import StoreError
 from handler.log import Log
 from handler.store import counts
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, safe_message
-from handler.store.dynamodb import StoreError
 from handler.store.items import ConditionFailed, Items
 from rules import NANO, BudgetRecord
 

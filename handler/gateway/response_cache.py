@@ -9,13 +9,13 @@ from typing import Any
 
 from handler.answers.answer import Answer
 from handler.answers.cached import CacheEntry, answer_of, storable_body
+from handler.aws.errors import StoreError
 from handler.formats.chat.effects import MAX_TOKENS
 from handler.gateway.cache_key import cache_key
 from handler.log import RequestLog
 from handler.relay.call import Call
 from handler.store.answer_cache import AnswerCache, CachedAnswer
 from handler.store.background import BackgroundTasks, safe_message
-from handler.store.dynamodb import StoreError
 
 JOIN_WAIT = 60.0  # seconds that a request waits for the answer to an equal one
 RETRY = 5.0  # seconds without reads after one that failed

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from handler.aws.errors import StoreError
 from handler.errors import GatewayError
 from handler.gateway.lifecycle import Gateway
-from handler.store.dynamodb import StoreError
 from rules.review import lint
 
 MIN_INTERVAL = 1.0  # seconds between two readings

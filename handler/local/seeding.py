@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from handler.access.keys import generate_key, make_key_record
+from handler.aws.errors import StoreError
+from handler.aws.sdk import call_aws
 from handler.settings import Settings
 from handler.store.attributes import serialize_item
-from handler.store.dynamodb import StoreError, call_aws
 from rules import InvalidRecord, read_record
 from rules.review.command_line import InvalidInput, read_json
 

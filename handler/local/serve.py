@@ -17,6 +17,9 @@ from typing import Any
 
 import uvicorn
 
+from handler.aws.endpoint import is_loopback
+from handler.aws.errors import StoreError
+from handler.aws.sdk import call_aws, create_client, scan
 from handler.local.banner import EMBEDDED_BUCKET, Run, banner, base_url
 from handler.local.create_tables import create_bucket, create_tables
 from handler.local.database import LOOPBACK, serve_database
@@ -28,7 +31,6 @@ from handler.main import build
 from handler.providers.provider import Provider
 from handler.settings import InvalidSetting, Settings, read_settings
 from handler.store.attributes import deserialize_item
-from handler.store.dynamodb import StoreError, call_aws, create_client, is_loopback, scan
 from rules.review import lint
 from rules.review.command_line import InvalidInput
 

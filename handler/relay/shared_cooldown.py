@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from handler.aws.errors import StoreError
 from handler.relay.cooldown import IN_A_ROW, Cooldown, Opening
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, safe_message
-from handler.store.dynamodb import StoreError
 
 MAX_SHARED = 100  # candidates in the item
 MAX_REMOVED = 20  # expired ones that one write removes

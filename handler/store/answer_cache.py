@@ -17,8 +17,8 @@ from hashlib import sha256
 from math import ceil
 from typing import NamedTuple, Protocol, TypeVar
 
+from handler.aws.errors import StoreError
 from handler.store.attributes import Item
-from handler.store.dynamodb import StoreError
 from handler.store.items import Items
 
 T = TypeVar("T")

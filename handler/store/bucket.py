@@ -12,8 +12,9 @@ from functools import cached_property
 from threading import Lock
 from typing import Any, TypeVar
 
+from handler.aws.errors import StoreError
+from handler.aws.sdk import aws_errors, call_aws, create_client
 from handler.settings import Settings
-from handler.store.dynamodb import StoreError, aws_errors, call_aws, create_client
 
 T = TypeVar("T")
 

@@ -6,18 +6,18 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Upd
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, TypeVar
 
+from handler.aws.client import AwsClient
+from handler.aws.errors import PARSE_ERRORS, StoreError
 from handler.store.attributes import Item, deserialize_item, serialize_item
-from handler.store.dynamodb import PARSE_ERRORS, StoreError, call_aws
 
 T = TypeVar("T")
 
 TIMEOUT = 8.0  # seconds for one method: more than two attempts of the client take
-THREADS = 4
 BATCH = 100  # items in one BatchGetItem
 MAX_ROUNDS = 5  # of a BatchGetItem whose items DynamoDB returns only in part
 
@@ -83,34 +83,43 @@ class Update:
         return arguments
 
 
+async def within(seconds: float, call: Awaitable[T]) -> T:
+    """Await a call. Raises StoreError after `seconds`, and for an answer that cannot be read."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await call
+    except TimeoutError as error:
+        raise StoreError(f"no answer within {seconds:g} s") from error
+    except PARSE_ERRORS as error:
+        raise StoreError(f"an answer that cannot be read ({type(error).__name__})") from error
+
+
 class Items:
     """The items of one table whose partition key is `id`. Every method raises StoreError.
 
-    It has threads of its own, so that calls that hang delay nobody else. A method takes `timeout` seconds at
-    most.
+    timeout: the most seconds that a method takes.
     """
 
-    def __init__(self, client: Any, table: str, *, timeout: float = TIMEOUT, threads: int = THREADS) -> None:
+    def __init__(self, client: AwsClient, table: str, *, timeout: float = TIMEOUT) -> None:
         self._client = client
         self._table = table
         self._timeout = timeout
-        self._threads = ThreadPoolExecutor(threads, "items")
 
     async def get(self, id: str, *, consistent: bool = False) -> Item | None:
         """Return an item, or None."""
-        return await self._run(lambda: self._get(id, consistent))
+        return await self._within(self._get(id, consistent))
 
     async def get_many(self, ids: Sequence[str], *, consistent: bool = False) -> dict[str, Item]:
         """Return the items of `ids` that exist, by id."""
-        return await self._run(lambda: self._get_many(list(dict.fromkeys(ids)), consistent))
+        return await self._within(self._get_many(list(dict.fromkeys(ids)), consistent))
 
     async def put(self, item: Item) -> None:
         """Write an item in the place of the one with its id."""
-        await self._run(lambda: self._call("put_item", {"Item": serialize_item(item)}))
+        await self._within(self._call("put_item", {"Item": serialize_item(item)}))
 
     async def update(self, update: Update) -> Item:
         """Update one item and return all of it as it is now. Raises ConditionFailed and StoreBusy too."""
-        return await self._run(lambda: self._update(update))
+        return await self._within(self._update(update))
 
     async def transact(self, updates: Sequence[Update], *, token: str | None = None) -> None:
         """Do all updates, or none. A call that is sent twice counts once. Raises as `update` does.
@@ -119,10 +128,10 @@ class Items:
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
         """
-        await self._run(lambda: self._transact(updates, token))
+        await self._within(self._transact(updates, token or token_hex(16)))
 
     async def delete(self, id: str) -> None:
-        await self._run(lambda: self._call("delete_item", {"Key": serialize_item({"id": id})}))
+        await self._within(self._call("delete_item", {"Key": serialize_item({"id": id})}))
 
     async def query(
         self, index: str, partition: tuple[str, str], *, prefix: str = "", limit: int = 10_000
@@ -131,34 +140,30 @@ class Items:
 
         `partition`: name and value of the index's key; `prefix`: how the ids begin.
         """
-        return await self._run(lambda: self._query(index, partition, prefix, limit))
+        return await self._within(self._query(index, partition, prefix, limit))
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except TimeoutError as error:
-            raise StoreError(f"no answer within {self._timeout:g} s") from error
-        except PARSE_ERRORS as error:
-            raise StoreError(f"an answer that cannot be read ({type(error).__name__})") from error
+    async def _within(self, call: Awaitable[T]) -> T:
+        return await within(self._timeout, call)
 
-    def _call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        return call_aws(self._client, operation, {"TableName": self._table, **arguments})
+    async def _call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        return await self._client.call(operation, {"TableName": self._table, **arguments})
 
-    def _get(self, id: str, consistent: bool) -> Item | None:
-        answer = self._call("get_item", {"Key": serialize_item({"id": id}), "ConsistentRead": consistent})
+    async def _get(self, id: str, consistent: bool) -> Item | None:
+        answer = await self._call(
+            "get_item", {"Key": serialize_item({"id": id}), "ConsistentRead": consistent}
+        )
         item = deserialize_item(answer.get("Item") or {})
         if item and item.get("id") != id:
             raise StoreError(f"get item {self._table}: an answer about another item")
         return item or None
 
-    def _get_many(self, ids: list[str], consistent: bool) -> dict[str, Item]:
+    async def _get_many(self, ids: list[str], consistent: bool) -> dict[str, Item]:
         found: dict[str, Item] = {}
         for first in range(0, len(ids), BATCH):
             keys = [serialize_item({"id": id}) for id in ids[first : first + BATCH]]
             request: Any = {self._table: {"Keys": keys, "ConsistentRead": consistent}}
             for _ in range(MAX_ROUNDS):
-                answer = call_aws(self._client, "batch_get_item", {"RequestItems": request})
+                answer = await self._client.call("batch_get_item", {"RequestItems": request})
                 for typed in answer.get("Responses", {}).get(self._table, ()):
                     item = deserialize_item(typed)
                     found[item["id"]] = item
@@ -169,28 +174,24 @@ class Items:
                 raise StoreBusy(f"batch get item {self._table}: throttled")
         return {id: found[id] for id in ids if id in found}
 
-    def _update(self, update: Update) -> Item:
+    async def _update(self, update: Update) -> Item:
         try:
-            answer = call_aws(
-                self._client, "update_item", {**update.arguments(self._table), "ReturnValues": "ALL_NEW"}
-            )
+            arguments = {**update.arguments(self._table), "ReturnValues": "ALL_NEW"}
+            answer = await self._client.call("update_item", arguments)
         except StoreError as error:
             if error.code == "ConditionalCheckFailedException":
-                stored = deserialize_item(_response(error).get("Item") or {})
+                stored = deserialize_item(error.details.get("Item") or {})
                 raise ConditionFailed(str(error), [stored]) from error
             raise _sorted(error) from error
         return deserialize_item(answer["Attributes"])
 
-    def _transact(self, updates: Sequence[Update], token: str | None) -> None:
-        arguments: dict[str, Any] = {
-            "TransactItems": [{"Update": update.arguments(self._table)} for update in updates]
-        }
-        if token is not None:
-            arguments["ClientRequestToken"] = token
+    async def _transact(self, updates: Sequence[Update], token: str) -> None:
+        writes = [{"Update": update.arguments(self._table)} for update in updates]
+        arguments = {"TransactItems": writes, "ClientRequestToken": token}
         try:
-            call_aws(self._client, "transact_write_items", arguments)
+            await self._client.call("transact_write_items", arguments)
         except StoreError as error:
-            reasons = _response(error).get("CancellationReasons") or ()
+            reasons = error.details.get("CancellationReasons") or ()
             codes = [reason.get("Code") for reason in reasons]
             if "ConditionalCheckFailed" in codes:
                 failed = [
@@ -202,7 +203,7 @@ class Items:
                 raise StoreBusy(str(error), code=error.code) from error
             raise _sorted(error) from error
 
-    def _query(self, index: str, partition: tuple[str, str], prefix: str, limit: int) -> list[str]:
+    async def _query(self, index: str, partition: tuple[str, str], prefix: str, limit: int) -> list[str]:
         name, value = partition
         condition = "#partition = :partition" + (" AND begins_with(id, :prefix)" if prefix else "")
         arguments: dict[str, Any] = {
@@ -215,18 +216,12 @@ class Items:
         }
         ids: list[str] = []
         while len(ids) < limit:
-            page = self._call("query", {**arguments, "Limit": limit - len(ids)})
+            page = await self._call("query", {**arguments, "Limit": limit - len(ids)})
             ids += [deserialize_item(item)["id"] for item in page.get("Items", ())]
             if not page.get("LastEvaluatedKey"):
                 break
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
         return ids
-
-
-def _response(error: StoreError) -> Mapping[str, Any]:
-    """Return AWS's answer to a call that failed; empty if there was none."""
-    response: Mapping[str, Any] = getattr(error.__cause__, "response", None) or {}
-    return response
 
 
 def _sorted(error: StoreError) -> StoreError:

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from handler.aws.errors import StoreError
 from handler.errors import Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, safe_message
-from handler.store.dynamodb import StoreError
 from rules import Problem, RuleSet, RuleSetTooLarge
 
 STALE = 4  # times the time to live: requests wait for the refresh of rules that are older

@@ -1,23 +1,17 @@
-"""Reads and writes the tables of rules, keys and shared state, for requests.
-
-`Store` runs the calls of dynamodb.py in threads, so that they do not block the event loop.
-"""
+"""Reads and writes the tables of rules, keys and shared state, for requests."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
 
+from handler.aws.client import AwsClient
+from handler.aws.errors import StoreError
 from handler.settings import Settings
 from handler.store.attributes import Item, deserialize_item, item_size, serialize_item
 from handler.store.compressed import compress, decompress
-from handler.store.dynamodb import PARSE_ERRORS, StoreError, call_aws, scan
-from handler.store.items import Items
+from handler.store.items import TIMEOUT, Items, within
 from rules import MAX_BYTES, MAX_RECORDS
-
-T = TypeVar("T")
 
 # Logical id of each table in template.yaml -> the setting that names the table.
 TABLES: Mapping[str, str] = {
@@ -28,24 +22,16 @@ TABLES: Mapping[str, str] = {
 LAST_USED = "last_used"  # the only attribute of a key's record that the gateway writes
 
 ADOPTED, COOLDOWNS = "adopted", "cooling"  # the ids of their items in State
-TIMEOUT = 8.0  # seconds for one method of Store: more than two attempts of the client take
-KEY_THREADS, OTHER_THREADS = 6, 3  # together no more than the connections that the client keeps
 
 
 class Store:
-    """The three tables. Every method raises StoreError, after `timeout` seconds at the latest.
+    """The three tables. Every method raises StoreError, after `timeout` seconds at the latest."""
 
-    The threads are its own, because the event loop's threads look up the names of providers, which reads that
-    hang must not delay. For the same reason reads of keys have other threads than reads of rules.
-    """
-
-    def __init__(self, client: Any, settings: Settings, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, client: AwsClient, settings: Settings, *, timeout: float = TIMEOUT) -> None:
         self._client = client
         self._settings = settings
         self._timeout = timeout
         self.state = Items(client, settings.state_table, timeout=timeout)
-        self._key_threads = ThreadPoolExecutor(KEY_THREADS, "keys")
-        self._other_threads = ThreadPoolExecutor(OTHER_THREADS, "rules")
         self._last_rules: tuple[list[dict[str, Any]], list[Item]] = ([], [])  # typed and plain
 
     async def load_rules(self) -> list[Item]:
@@ -53,51 +39,39 @@ class Store:
 
         While the table does not change it is the same list object, which callers must not modify.
         """
-        return await self._run(self._load_rules)
+        return await within(self._timeout, self._load_rules())
 
     async def load_key(self, hash: str) -> Item | None:
         """Return the record of one key, or None."""
-        return await self._run(
-            lambda: self._get(self._settings.keys_table, {"hash": hash}), self._key_threads
-        )
+        return await within(self._timeout, self._get(self._settings.keys_table, {"hash": hash}))
 
     async def save_last_used(self, hash: str, day: str) -> None:
         """Write the day into the record of a key, unless the record has it already."""
-        await self._run(lambda: self._save_last_used(hash, day))
+        await within(self._timeout, self._save_last_used(hash, day))
 
     async def load_adopted(self) -> tuple[str, list[Item]] | None:
         """Return revision and records of the rules that were last saved as adopted, or None."""
-        return await self._run(self._load_adopted)
+        return await within(self._timeout, self._load_adopted())
 
     async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
         """Save the rules in force for new instances, unless State holds this revision already."""
-        await self._run(lambda: self._save_adopted(revision, list(items)))
+        await within(self._timeout, self._save_adopted(revision, list(items)))
 
     async def load_cooldowns(self) -> Item:
         """Return State's item of the cooldowns; relay/shared_cooldown.py describes its attributes."""
         key = {"id": COOLDOWNS}
-        return await self._run(lambda: self._get(self._settings.state_table, key) or {})
+        return await within(self._timeout, self._get(self._settings.state_table, key)) or {}
 
     async def save_cooldown(
         self, id: str, opening: Item | None, *, gone: Iterable[str], expires_at: int
     ) -> None:
         """Set one candidate's opening, unless State has a longer one, or remove it; and remove `gone`."""
-        await self._run(lambda: self._save_cooldown(id, opening, [*gone], expires_at))
+        await within(self._timeout, self._save_cooldown(id, opening, [*gone], expires_at))
 
-    async def _run(self, work: Callable[[], T], threads: Executor | None = None) -> T:
-        try:
-            async with asyncio.timeout(self._timeout):
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(threads or self._other_threads, work)
-        except TimeoutError as error:
-            raise StoreError(f"no answer within {self._timeout:g} s") from error
-        except PARSE_ERRORS as error:
-            raise StoreError(f"an answer that cannot be read ({type(error).__name__})") from error
-
-    def _load_rules(self) -> list[Item]:
+    async def _load_rules(self) -> list[Item]:
         found: list[dict[str, Any]] = []
         total = 0
-        for item in scan(self._client, self._settings.rules_table):
+        async for item in scan(self._client, self._settings.rules_table):
             found.append(item)
             total += item_size(item)
             if len(found) > MAX_RECORDS or total > MAX_BYTES:
@@ -108,52 +82,52 @@ class Store:
             self._last_rules = found, [deserialize_item(item) for item in found]
         return self._last_rules[1]
 
-    def _get(self, table: str, key: Mapping[str, Any], *, consistent: bool = False) -> Item | None:
+    async def _get(self, table: str, key: Mapping[str, Any], *, consistent: bool = False) -> Item | None:
         arguments = {"TableName": table, "Key": serialize_item(key), "ConsistentRead": consistent}
-        item = deserialize_item(call_aws(self._client, "get_item", arguments).get("Item") or {})
+        item = deserialize_item((await self._client.call("get_item", arguments)).get("Item") or {})
         if item and any(item.get(name) != value for name, value in key.items()):
             raise StoreError(f"get item {table}: an answer about another item")
         return item or None
 
-    def _get_state(self, id: str) -> Item | None:
-        return self._get(self._settings.state_table, {"id": id}, consistent=True)
+    async def _get_state(self, id: str) -> Item | None:
+        return await self._get(self._settings.state_table, {"id": id}, consistent=True)
 
-    def _load_adopted(self) -> tuple[str, list[Item]] | None:
-        head = self._get_state(ADOPTED)
+    async def _load_adopted(self) -> tuple[str, list[Item]] | None:
+        head = await self._get_state(ADOPTED)
         if head is None:
             return None
         try:
-            parts = [head["part"], *((self._get_state(id) or {})["part"] for id in _part_ids(head))]
+            parts = [head["part"], *[(await self._get_state(id) or {})["part"] for id in _part_ids(head)]]
             return head["revision"], decompress(parts)
         except (LookupError, TypeError, ValueError) as error:
             raise StoreError("the adopted rules in State cannot be read") from error
 
-    def _save_adopted(self, revision: str, items: list[Mapping[str, Any]]) -> None:
-        if (self._get_state(ADOPTED) or {}).get("revision") == revision:
+    async def _save_adopted(self, revision: str, items: list[Mapping[str, Any]]) -> None:
+        if (await self._get_state(ADOPTED) or {}).get("revision") == revision:
             return
         first, *more = compress(items)
         head = {"id": ADOPTED, "revision": revision, "parts": 1 + len(more), "part": first}
         for id, part in zip(_part_ids(head), more, strict=True):
-            self._put({"id": id, "part": part})
-        for id in self._replace_head(head):
+            await self._put({"id": id, "part": part})
+        for id in await self._replace_head(head):
             arguments = {"TableName": self._settings.state_table, "Key": serialize_item({"id": id})}
-            call_aws(self._client, "delete_item", arguments)
+            await self._client.call("delete_item", arguments)
 
-    def _replace_head(self, head: Item) -> list[str]:
+    async def _replace_head(self, head: Item) -> list[str]:
         """Put the head and return the ids of the old parts, none of them when another instance was faster."""
         try:
-            answer = self._put(head, **_unless_stored(head["revision"]))
+            answer = await self._put(head, **_unless_stored(head["revision"]))
         except StoreError as error:
             if error.code == "ConditionalCheckFailedException":
                 return []
             raise
         return _part_ids(deserialize_item(answer.get("Attributes", {})))
 
-    def _save_cooldown(self, id: str, opening: Item | None, gone: list[str], expires_at: int) -> None:
+    async def _save_cooldown(self, id: str, opening: Item | None, gone: list[str], expires_at: int) -> None:
         update = _cooldown_update(id, opening, gone, expires_at)
-        self._update(self._settings.state_table, {"id": COOLDOWNS}, update)
+        await self._update(self._settings.state_table, {"id": COOLDOWNS}, update)
 
-    def _save_last_used(self, hash: str, day: str) -> None:
+    async def _save_last_used(self, hash: str, day: str) -> None:
         # The function may write this one attribute of a key, and none of what the key may do (template.yaml).
         update = {
             "UpdateExpression": "SET #day = :day",
@@ -161,19 +135,32 @@ class Store:
             "ExpressionAttributeNames": {"#hash": "hash", "#day": LAST_USED},
             "ExpressionAttributeValues": serialize_item({":day": day}),
         }
-        self._update(self._settings.keys_table, {"hash": hash}, update)
+        await self._update(self._settings.keys_table, {"hash": hash}, update)
 
-    def _update(self, table: str, key: Item, update: Mapping[str, Any]) -> None:
+    async def _update(self, table: str, key: Item, update: Mapping[str, Any]) -> None:
         """Update an item, unless the condition of `update` does not hold."""
         try:
-            call_aws(self._client, "update_item", {"TableName": table, "Key": serialize_item(key), **update})
+            arguments = {"TableName": table, "Key": serialize_item(key), **update}
+            await self._client.call("update_item", arguments)
         except StoreError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
 
-    def _put(self, item: Item, **options: Any) -> Any:
+    async def _put(self, item: Item, **options: Any) -> Any:
         arguments = {"TableName": self._settings.state_table, "Item": serialize_item(item), **options}
-        return call_aws(self._client, "put_item", arguments)
+        return await self._client.call("put_item", arguments)
+
+
+async def scan(client: AwsClient, table: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield every item of a table in typed JSON, page after page."""
+    start: dict[str, Any] = {}
+    while True:
+        page = await client.call("scan", {"TableName": table, **start})
+        for item in page.get("Items", ()):
+            yield item
+        if not page.get("LastEvaluatedKey"):
+            return
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def _unless_stored(revision: str) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
+from handler.aws.errors import StoreError
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, safe_message
-from handler.store.dynamodb import StoreError
 from handler.store.items import ConditionFailed, Items, StoreBusy, Update
 
 INDEX = "usage_day"  # the index, and its partition key

@@ -8,16 +8,17 @@ https://docs.aws.amazon.com/systems-manager/latest/userguide/
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from handler.aws.client import AwsClient
+from handler.aws.errors import StoreError
 from handler.providers.provider import Provider
 from handler.providers.rows.bedrock import BEDROCK
 from handler.settings import Settings
 from handler.store.background import BackgroundTasks, safe_message
-from handler.store.dynamodb import StoreError, call_aws
+from handler.store.items import TIMEOUT, within
 from rules import is_credential_name
 
 REFRESH = 300.0  # seconds
@@ -38,7 +39,7 @@ class Credentials:
     def __init__(
         self,
         settings: Settings,
-        client: Callable[[], Any],
+        client: Callable[[], AwsClient],
         *,
         can_sign: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
@@ -48,7 +49,7 @@ class Credentials:
         self._environment = settings.environment
         self._path = (settings.credentials_path or "").rstrip("/")
         self._create_client = client
-        self._client: Any = None
+        self._client: AwsClient | None = None
         self._clock = clock
         self._report = report
         self._values: Mapping[str, str | None] | None = None  # None: never read; a value of None: unusable
@@ -121,7 +122,7 @@ class Credentials:
         return self._clock() - self._last_read >= pause
 
     async def _read(self) -> None:
-        self._values = await asyncio.to_thread(self._read_parameters)
+        self._values = await within(TIMEOUT, self._read_parameters())
         self.problem = None
 
     def _note_failure(self, error: BaseException) -> None:
@@ -130,7 +131,7 @@ class Credentials:
             self._report(NOT_READ, {"problem": problem})
         self.problem = problem
 
-    def _read_parameters(self) -> dict[str, str | None]:
+    async def _read_parameters(self) -> dict[str, str | None]:
         """Read every page. Of two parameters of one name, the one higher up counts, then the first by path.
 
         https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html
@@ -142,7 +143,7 @@ class Credentials:
         while (token := page.get("NextToken")) is not None:
             more = {"NextToken": token} if token else {}
             arguments = {"Path": self._path, "Recursive": True, "WithDecryption": True, **more}
-            page = call_aws(self._client, "get_parameters_by_path", arguments)
+            page = await self._client.call("get_parameters_by_path", arguments)
             found |= {parameter["Name"]: parameter["Value"] for parameter in page["Parameters"]}
         values: dict[str, str | None] = {}
         for path in sorted(found, key=lambda path: (path.count("/"), path)):

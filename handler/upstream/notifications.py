@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from handler.aws.errors import StoreError
 from handler.errors import UpstreamError
-from handler.store.dynamodb import StoreError, call_aws
 from handler.upstream.client import Client, Limits, Stopwatch
 from handler.upstream.request import USER_AGENT, UpstreamRequest
 
@@ -37,6 +37,8 @@ class Notifier:
             raise StoreError(f"webhook: {error.message}") from error
 
     def _publish(self, topic: str, message: Mapping[str, Any]) -> None:
+        from handler.aws.sdk import call_aws  # botocore is not for requests
+
         arguments = {
             "TopicArn": topic,
             "Subject": _subject(message["message"]),

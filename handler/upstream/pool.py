@@ -57,8 +57,9 @@ class Pool(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return its response, before the body has come. Raises UpstreamError.
 
-        Extensions of the request: `timeout` `{"connect": seconds}`; `public_only`, as in connect(); and
-        `on_sent`, which is called when there is a connection, right before the request is written.
+        Extensions of the request: `timeout` `{"connect": seconds}`; `public_only`, as in connect();
+        `on_sent`, which is called when there is a connection, right before the request is written; and
+        `min_idle`, in the place of MIN_IDLE.
         """
         assert isinstance(request.stream, httpx.ByteStream)
         url, proxy = request.url, None
@@ -70,7 +71,8 @@ class Pool(httpx.AsyncBaseTransport):
             proxy = self._proxies.for_origin(origin)
             if proxy is not None and not origin.tls:
                 target, headers = str(url).encode(), [*headers, *proxy.headers]
-        connection = self._take(origin) or await self._connect(origin, proxy, request.extensions)
+        min_idle = request.extensions.get("min_idle", MIN_IDLE)
+        connection = self._take(origin, min_idle) or await self._connect(origin, proxy, request.extensions)
         self._active.add(connection)
         request.extensions.get("on_sent", _nothing)()
         try:
@@ -108,11 +110,11 @@ class Pool(httpx.AsyncBaseTransport):
         self._idle, self._active = [], set()
         await asyncio.sleep(0)  # the loop closes the sockets here
 
-    def _take(self, origin: Origin) -> Connection | None:
+    def _take(self, origin: Origin, min_idle: float) -> Connection | None:
         """Take the most recently used idle connection on which nothing has come, if there is one."""
         now = asyncio.get_running_loop().time()
         for connection in self._idle[::-1]:
-            if connection.origin == origin and now - connection.idle_since >= MIN_IDLE:
+            if connection.origin == origin and now - connection.idle_since >= min_idle:
                 self._idle.remove(connection)
                 if not self._is_expired(connection, now) and connection.is_quiet():
                     return connection

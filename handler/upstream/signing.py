@@ -1,17 +1,18 @@
-"""Signs requests with the AWS credentials of the process (Signature V4), using botocore's signer.
+"""Signs requests to Bedrock with the AWS credentials of the process.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 The signature's headers go to the provider only; what they are made of is removed from a provider's messages.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
+from handler.aws.credentials import AwsCredentials
+from handler.aws.errors import StoreError
+from handler.aws.sigv4 import sign
 from handler.errors import UpstreamError
 from handler.upstream.request import UpstreamRequest
 
@@ -31,59 +32,26 @@ async def refuse_to_sign(request: UpstreamRequest) -> UpstreamRequest:
     raise UpstreamError(_NO_CREDENTIALS, failure_class="auth")
 
 
-def find_credentials() -> Any:
-    """Return botocore's credentials of this process, which renew themselves; None if there are none."""
-    import botocore.session
-    from botocore.exceptions import BotoCoreError
-
-    try:
-        return botocore.session.get_session().get_credentials()
-    except BotoCoreError:  # an unknown profile, or half of a pair of keys
-        return None
-
-
 class Signer:
-    """Signs requests. One per process. find: returns botocore's credentials; called once they are needed."""
+    """Signs requests with these credentials."""
 
-    def __init__(self, find: Callable[[], Any] = find_credentials) -> None:
-        self._find = find
-        self._credentials: Any = None
-
-    def has_credentials(self) -> bool:
-        """True if there are credentials. It looks for them, which may take a while, until it finds some."""
-        if self._credentials is None:
-            self._credentials = self._find()
-        return self._credentials is not None
+    def __init__(self, credentials: AwsCredentials) -> None:
+        self._credentials = credentials
 
     async def sign(self, request: UpstreamRequest) -> UpstreamRequest:
-        """Return the request with a signature. Raises UpstreamError without credentials.
-
-        It runs in a thread, because credentials are renewed over the network.
-        """
-        return await asyncio.to_thread(self._sign, request)
-
-    def _sign(self, request: UpstreamRequest) -> UpstreamRequest:
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
-        from botocore.exceptions import BotoCoreError, ClientError
-
+        """Return the request with a signature. Raises UpstreamError without credentials."""
         if (host := _HOST.match(request.url)) is None:
             raise UpstreamError("Requests to this address are not signed.", failure_class="auth")
-        if not self.has_credentials():
-            raise UpstreamError(_NO_CREDENTIALS, failure_class="auth")
         try:
-            credentials = self._credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError, RuntimeError) as error:  # the last: the new ones have expired too
+            keys = await self._credentials.get()
+        except StoreError as error:
             raise UpstreamError("The AWS credentials could not be renewed.", failure_class="auth") from error
+        if keys is None:
+            raise UpstreamError(_NO_CREDENTIALS, failure_class="auth")
         covered = {name.decode(): text.decode("latin-1") for name, text in request.headers if name in _SIGNED}
-        signed = AWSRequest("POST", request.url, headers=covered, data=request.body)
-        SigV4Auth(credentials, SERVICE, host[1]).add_auth(signed)
-        headers = [(name, value) for name, value in request.headers if name not in _SIGNED]
-        headers += [(name.lower().encode(), text.encode("latin-1")) for name, text in signed.headers.items()]
-        parts = (credentials.access_key, credentials.secret_key, credentials.token, _signature(signed))
-        return replace(request, headers=headers, secrets=tuple(part for part in parts if part))
-
-
-def _signature(request: Any) -> str:
-    """Return the signature of a request, which is valid for minutes and for this request only."""
-    return str(request.headers["Authorization"]).rpartition("Signature=")[2]
+        signed = sign(
+            request.url, covered, request.body, keys, region=host[1], service=SERVICE, now=time.time()
+        )
+        headers = request.headers + [(name.encode(), text.encode()) for name, text in signed.items()]
+        signature = signed["authorization"].rpartition("Signature=")[2]  # valid for minutes, for this request
+        return replace(request, headers=headers, secrets=tuple(part for part in (*keys, signature) if part))

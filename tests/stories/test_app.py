@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handler import __version__
-from handler.store.dynamodb import StoreError
+from handler.aws.errors import StoreError
 from tests.support.asgi import call
 from tests.support.gateways import KEY, MANAGE, NARROW, RunningGateway, model, provider, start_gateway
 from tests.support.hostile_requests import HOSTILE, Hostile

@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from handler.__main__ import parser
 from handler.app import ENDPOINTS
+from handler.aws.errors import StoreError
 from handler.cli.tables import Tables as CommandTables
 from handler.cli.terminal import process_terminal
 from handler.store.bucket import Bucket
-from handler.store.dynamodb import StoreError
 from handler.store.items import Items
 from tests.support.asgi import Response
 from tests.support.canned_answers import chunk, completion, finish, stream, whole
@@ -31,6 +31,7 @@ from tests.support.gateways import (
     provider,
     start_gateway,
 )
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 from tests.support.upstream import Upstream
 from tests.support.virtual_clock import now
@@ -124,7 +125,7 @@ async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
             provider(upstream.url, "re", dialect="responses"),
         ]
         tables = Tables(records, keys)
-        tables.state = Items(client, SETTINGS.state_table)
+        tables.state = Items(InlineClient(client), SETTINGS.state_table)
         made = start_gateway(store=tables, now=now)
         yield made
         await made.gateway.aclose()

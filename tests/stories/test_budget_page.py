@@ -9,10 +9,10 @@ import time
 import urllib.request
 from pathlib import Path
 
+from handler.aws.sdk import create_client, scan
 from handler.settings import Settings
 from handler.store import counts
 from handler.store.attributes import deserialize_item
-from handler.store.dynamodb import create_client, scan
 from tests.support.serving import ROOT, serve_locally
 
 PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from handler.aws.errors import StoreError
 from handler.content.completion import completion_of
 from handler.gateway.response_cache import NOT_READ, NOT_WRITTEN
-from handler.store.dynamodb import StoreError
 from tests.support.asgi import Response
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, role, stream, usage, whole
 from tests.support.gateways import (

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from handler.aws.sdk import scan
 from handler.store import counts
 from handler.store.attributes import deserialize_item
-from handler.store.dynamodb import scan
 from tests.support.counting_processes import Processes, atomic_dynamodb, client, settings, time_of
 from tests.support.ledgers import Round
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.store.dynamodb import StoreError
+from handler.aws.errors import StoreError
 from tests.support.canned_answers import completion, whole
 from tests.support.gateways import KEY, MANAGE, Json, RunningGateway, model, provider, start_gateway
 from tests.support.state import InlineItems

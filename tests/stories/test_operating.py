@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from handler.aws.errors import StoreError
 from handler.local.terminal_log import terminal_log
 from handler.log import RequestLog, request_line
 from handler.settings import Settings
-from handler.store.dynamodb import StoreError
 from handler.upstream.credentials import Credentials
 from tests.support.asgi import Response, call
 from tests.support.canned_answers import Reply, chunk, completion, finish, stream, usage, whole

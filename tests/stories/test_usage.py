@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from handler.store.dynamodb import StoreError
+from handler.aws.errors import StoreError
 from handler.store.items import Items, Update
 from rules import NANO
 from tests.support.canned_answers import Reply, chunk, completion, finish, stream, usage, whole
@@ -26,6 +26,7 @@ from tests.support.gateways import (
     provider,
     start_gateway,
 )
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 from tests.support.upstream import Upstream
 from tests.support.virtual_clock import now
@@ -51,7 +52,7 @@ class Faulty(Items):
 @pytest.fixture
 def items() -> Iterator[Faulty]:
     with dynamodb() as client:
-        yield Faulty(client, SETTINGS.state_table)
+        yield Faulty(InlineClient(client), SETTINGS.state_table)
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from typing import Any
 
 from handler.access import ledger as ledger_module
 from handler.access.reservation import Use
+from handler.aws.sdk import ThreadedClient, create_client
 from handler.local.create_tables import create_tables
 from handler.local.database import serve_database
 from handler.settings import Settings
-from handler.store.dynamodb import create_client
 from handler.store.items import Items
 from tests.support.ledgers import Round, admit, new_ledger, settle
 
@@ -101,7 +101,7 @@ class Processes:
 
 def _work(endpoint: str, pipe: Connection, number: int, count: int) -> None:
     ledger_module.WAIT = PATIENCE
-    items = Items(client(endpoint), settings(endpoint).state_table, timeout=PATIENCE)
+    items = Items(ThreadedClient(client(endpoint)), settings(endpoint).state_table, timeout=PATIENCE)
     pipe.send("ready")
     while True:
         seed, options = pipe.recv()

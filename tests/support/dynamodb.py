@@ -11,10 +11,11 @@ from enum import Enum, auto
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
+from handler.aws.client import create_json_client
 from handler.settings import Settings
 from handler.store.attributes import serialize_item
-from handler.store.dynamodb import create_client
 from handler.store.tables import Store
+from handler.upstream.pool import create_pool
 from tests.support.loopback_server import LoopbackServer
 
 Json = dict[str, Any]
@@ -65,7 +66,10 @@ class Database(LoopbackServer):
     def store(self, *, timeout: float = 2.0, budget: float = 5.0) -> Store:
         environment = {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{self.address}", "AWS_REGION": "us-east-1"}
         settings = Settings(environment=environment)
-        return Store(create_client(settings, attempts=1, read_timeout=timeout), settings, timeout=budget)
+        client = create_json_client(
+            settings, "dynamodb", create_pool(settings), attempts=1, read_timeout=timeout
+        )
+        return Store(client, settings, timeout=budget)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from handler.aws.errors import StoreError
 from handler.gateway.lifecycle import Gateway
 from handler.main import build
 from handler.settings import read_settings
-from handler.store.dynamodb import StoreError
 from handler.store.items import Items
 from handler.store.tables import Store
 from tests.support.asgi import Response, call

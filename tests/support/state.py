@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any, TypeVar, cast
 
+from handler.aws.errors import StoreError
 from handler.store.attributes import Item
-from handler.store.dynamodb import StoreError
 from handler.store.items import Items, Update
+from tests.support.inline_client import InlineClient
 
 T = TypeVar("T")
 
@@ -20,16 +21,16 @@ class InlineItems(Items):
     """
 
     def __init__(self, client: Any, table: str = "sluice-state") -> None:
-        super().__init__(client, table, threads=1)
+        super().__init__(InlineClient(client), table)
         self.calls = 0
         self.down: StoreError | None = None
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _within(self, call: Awaitable[T]) -> T:
         self.calls += 1
-        await asyncio.sleep(0)
         if self.down is not None:
+            cast(Coroutine[Any, Any, T], call).close()
             raise self.down
-        return work()
+        return await call
 
 
 class RecordedItems(Items):

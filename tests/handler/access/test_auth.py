@@ -10,10 +10,10 @@ import pytest
 from handler.access import auth as module
 from handler.access.auth import Auth
 from handler.access.keys import Key, generate_key, hash_key
+from handler.aws.errors import StoreError
 from handler.errors import GatewayError, Unauthenticated, Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
-from handler.store.dynamodb import StoreError
 
 KEY = generate_key()
 OTHER = generate_key()

@@ -8,8 +8,8 @@ import pytest
 
 from handler.access.counter_items import PAUSES, CounterItems
 from handler.access.counters import Counter
+from handler.aws.errors import StoreError
 from handler.store import counts
-from handler.store.dynamodb import StoreError
 from handler.store.items import StoreBusy
 from tests.support.atomic_items import AtomicItems
 from tests.support.ledgers import Watched, limit

@@ -12,9 +12,9 @@ import pytest
 
 from handler.access import ledger as ledger_module
 from handler.access.ledger import Ledger, Refused
+from handler.aws.errors import StoreError
 from handler.errors import Unavailable
 from handler.store import counts
-from handler.store.dynamodb import StoreError
 from handler.store.items import BUSY as CODES_OF_BUSY
 from handler.store.items import StoreBusy
 from rules import Decision

@@ -13,8 +13,8 @@ from handler.access.counters import counters_of
 from handler.access.leases import Lease
 from handler.access.reservation import Reservation, Use
 from handler.access.settlement import Settlements
+from handler.aws.errors import StoreError
 from handler.store import counts
-from handler.store.dynamodb import StoreError
 from tests.support.atomic_items import AtomicItems
 from tests.support.ledgers import Watched, candidate, decision, limit
 from tests.support.virtual_clock import now

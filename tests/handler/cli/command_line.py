@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from handler.aws.sdk import scan
 from handler.cli.commands import add_arguments, run
 from handler.cli.terminal import Terminal
 from handler.store.attributes import deserialize_item, serialize_item
-from handler.store.dynamodb import scan
 from tests.support.tables import SETTINGS
 
 

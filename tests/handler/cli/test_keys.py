@@ -12,11 +12,12 @@ import pytest
 
 from handler.access.auth import Auth
 from handler.access.keys import Key, generate_key, hash_key
+from handler.aws.sdk import scan
 from handler.errors import Unauthenticated
 from handler.store.attributes import serialize_item
-from handler.store.dynamodb import scan
 from handler.store.tables import Store
 from tests.handler.cli.command_line import CommandLine
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 
 
@@ -53,7 +54,9 @@ def records(cli: CommandLine) -> dict[str, dict[str, Any]]:
 async def authenticate(cli: CommandLine, key: str) -> Key | None:
     """Authenticate with a gateway that has not cached the key."""
     try:
-        return await Auth(Store(cli.database, SETTINGS), SETTINGS).authenticate({"x-api-key": key})
+        return await Auth(Store(InlineClient(cli.database), SETTINGS), SETTINGS).authenticate(
+            {"x-api-key": key}
+        )
     except Unauthenticated:
         return None
 
@@ -65,7 +68,7 @@ async def test_a_key_is_created_shown_once_and_revoked(cli: CommandLine) -> None
     assert key not in str(record)
     assert record["hash"] == hash_key(key)
     headers = {"x-api-key": key}
-    store = Store(cli.database, SETTINGS)
+    store = Store(InlineClient(cli.database), SETTINGS)
     created = await Auth(store, SETTINGS).authenticate(headers)
     assert (created.name, created.project, created.models, created.scopes) == (
         "ci",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from handler.aws.errors import StoreError
 from handler.cli.rules_diff import (
     Changes,
     compare,
@@ -17,7 +18,6 @@ from handler.cli.rules_diff import (
     write_changes,
 )
 from handler.store.attributes import serialize_item
-from handler.store.dynamodb import StoreError
 
 
 @pytest.mark.parametrize(

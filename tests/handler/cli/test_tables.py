@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from handler.aws.sdk import create_client
 from handler.cli.tables import select_settings
 from handler.settings import Settings
-from handler.store.dynamodb import create_client
 from tests.handler.cli.command_line import CommandLine
 
 

@@ -16,6 +16,7 @@ from handler.cli import usage
 from handler.store.items import Items
 from handler.store.usage_totals import COUNTS, UsageRow, UsageTotals
 from tests.handler.cli.command_line import CommandLine
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS
 
 COST = {"requests": 2, "input": 1_000, "output": 20, "cached": 300, "cost": 1_234_567_891}
@@ -26,7 +27,9 @@ def count(cli: CommandLine, row: UsageRow, counts: Mapping[str, int], *, table: 
 
     async def add() -> None:
         totals = UsageTotals(
-            Items(cli.database, table or SETTINGS.state_table), now=time.time, report=lambda *_: None
+            Items(InlineClient(cli.database), table or SETTINGS.state_table),
+            now=time.time,
+            report=lambda *_: None,
         )
         totals.add(row, counts)
         await totals.settle(30)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from handler.access.counters import Counter
+from handler.aws.errors import StoreError
 from handler.gateway.alerts import LEVELS, PROBLEM, Alerts, level
 from handler.store import counts
-from handler.store.dynamodb import StoreError
 from tests.support.atomic_items import AtomicItems, Hook, Table, at_once
 from tests.support.ledgers import Limit, budget, limit, shuffled
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from handler.store.dynamodb import StoreError
+from handler.aws.errors import StoreError
 from tests.support.asgi import Response
 from tests.support.atomic_items import AtomicItems, Table
 from tests.support.canned_answers import Act, chunk, completion, finish, role, stream, usage, whole

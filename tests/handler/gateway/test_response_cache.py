@@ -12,6 +12,7 @@ import pytest
 
 from handler.answers.answer import Answer
 from handler.answers.usage import Usage
+from handler.aws.errors import StoreError
 from handler.errors import UpstreamError
 from handler.formats.options import CacheMode
 from handler.gateway.response_cache import (
@@ -25,7 +26,6 @@ from handler.gateway.response_cache import (
 from handler.log import RequestLog
 from handler.relay.call import Call
 from handler.store.answer_cache import ITEM_WAIT, AnswerCache
-from handler.store.dynamodb import StoreError
 from rules import Candidate, read_record
 from tests.support.canned_answers import chunk, completion, finish, sse
 from tests.support.running_relay import call as relay_call

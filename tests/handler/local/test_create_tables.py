@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from handler.aws.sdk import create_client
 from handler.local.create_tables import create_bucket, create_tables, read_definitions, read_template
 from handler.settings import Settings
-from handler.store.dynamodb import create_client
 from handler.store.tables import TABLES
 from tests.support.tables import SETTINGS, dynamodb
 

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from handler.aws.errors import StoreError
+from handler.aws.sdk import call_aws, create_client
 from handler.local.create_tables import create_tables
 from handler.local.database import serve_database
 from handler.settings import Settings
 from handler.store import counts
-from handler.store.dynamodb import StoreError, call_aws, create_client
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from handler.access.keys import generate_key, hash_key
+from handler.aws.errors import StoreError
+from handler.aws.sdk import scan
 from handler.local.seeding import EXAMPLES, SeedResult, Seeds, read_seeds, store_seeds
 from handler.settings import Settings
 from handler.store.attributes import deserialize_item
-from handler.store.dynamodb import StoreError, scan
 from rules import KINDS, read_record
 from rules.__main__ import main as check_and_explain
 from rules.review.command_line import InvalidInput

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from handler.aws.errors import StoreError
 from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import ITEM_TTL, MAX_SHARED, MAX_TASKS, PROBLEM, SharedCooldown
-from handler.store.dynamodb import StoreError
 from handler.store.tables import Store
 from tests.support.gateways import Tables
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 
 A, B = "one/a", "org/two/b"
@@ -63,7 +64,11 @@ def database() -> Iterator[Any]:
 
 def two_instances(database: Any) -> tuple[Instance, Instance, Clock]:
     clock = Clock()
-    return Instance(Store(database, SETTINGS), clock), Instance(Store(database, SETTINGS), clock), clock
+    return (
+        Instance(Store(InlineClient(database), SETTINGS), clock),
+        Instance(Store(InlineClient(database), SETTINGS), clock),
+        clock,
+    )
 
 
 def stored(database: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from handler.aws.errors import StoreError
 from handler.store.answer_cache import (
     ITEM_WAIT,
     MAX_BODY,
@@ -23,7 +24,6 @@ from handler.store.answer_cache import (
     AnswerCache,
     CachedAnswer,
 )
-from handler.store.dynamodb import StoreError
 from handler.store.items import Items
 from tests.support.buckets import bucket
 from tests.support.state import InlineItems, MemoryItems

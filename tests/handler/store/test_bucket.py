@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
+from handler.aws.errors import StoreError
 from handler.settings import Settings
 from handler.store.bucket import MAX_BYTES, Bucket, open_bucket
-from handler.store.dynamodb import StoreError
 from tests.support.buckets import NAME, FailingClient, bucket, refused
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from handler.store.dynamodb import StoreError
+from handler.aws.errors import StoreError
 from handler.store.items import ConditionFailed, Items, StoreBusy, Update
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 
 
@@ -21,7 +22,7 @@ def client() -> Iterator[Any]:
 
 @pytest.fixture
 def items(client: Any) -> Items:
-    return Items(client, SETTINGS.state_table)
+    return Items(InlineClient(client), SETTINGS.state_table)
 
 
 def count(id: str, most: int, *, by: int = 1) -> Update:
@@ -115,7 +116,7 @@ def cancelled(*codes: str) -> ClientError:
     ],
 )
 async def test_each_failure_has_its_error(error: Exception, raised: type[StoreError]) -> None:
-    items = Items(Failing(error), "state")
+    items = Items(InlineClient(Failing(error)), "state")
     with pytest.raises(StoreError) as transacted:
         await items.transact([count("a", 1), count("b", 1)])
     with pytest.raises(StoreError):
@@ -133,9 +134,12 @@ class Recording:
         self.tokens.append(arguments.get("ClientRequestToken"))
 
 
-async def test_a_transaction_has_the_token_that_it_is_given() -> None:
+async def test_a_transaction_has_the_token_that_it_is_given_or_a_new_one() -> None:
     client = Recording()
-    items = Items(client, "state")
+    items = Items(InlineClient(client), "state")
     await items.transact([count("a", 1), count("b", 1)], token="t" * 32)
-    await items.transact([count("a", 1), count("b", 1)])  # botocore makes one
-    assert client.tokens == ["t" * 32, None]
+    await items.transact([count("a", 1), count("b", 1)])
+    await items.transact([count("a", 1), count("b", 1)])
+    given, *made = client.tokens
+    assert (given, len(set(made))) == ("t" * 32, 2)
+    assert all(token and 0 < len(token) <= 36 for token in made)

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from handler.aws.errors import StoreError
 from handler.errors import Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item, serialize_item
-from handler.store.dynamodb import StoreError
 from handler.store.snapshot import EMPTY, Snapshot
 from handler.store.tables import Store
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 
 GOOD: Item = {"kind": "route", "id": "good", "model": "openai/gpt-5"}
@@ -547,7 +548,7 @@ def database() -> Iterator[Any]:
 async def test_a_record_typed_by_hand_never_takes_the_gateway_down(database: Any, item: Item) -> None:
     for each in (GOOD, ACCESS):
         database.put_item(TableName=SETTINGS.rules_table, Item=serialize_item(each))
-    world = World(store=Store(database, SETTINGS))
+    world = World(store=Store(InlineClient(database), SETTINGS))
     await world.after(0)
     before = (await world.snapshot.current()).ruleset
     database.put_item(TableName=SETTINGS.rules_table, Item=serialize_item(item))

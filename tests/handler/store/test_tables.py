@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from handler.aws.errors import StoreError
+from handler.aws.sdk import scan
 from handler.settings import Settings
 from handler.store.attributes import serialize_item
-from handler.store.dynamodb import StoreError, scan
 from handler.store.tables import ADOPTED, Store
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
@@ -28,7 +30,7 @@ def database() -> Iterator[Any]:
 
 @pytest.fixture
 def store(database: Any) -> Store:
-    return Store(database, SETTINGS)
+    return Store(InlineClient(database), SETTINGS)
 
 
 class Fake:
@@ -105,7 +107,12 @@ async def test_every_page_is_read() -> None:
         last = {} if page == 3 else {"LastEvaluatedKey": {"id": {"S": str(page + 1)}}}
         return {"Items": [serialize_item({"kind": "route", "id": str(page)})], **last}
 
-    assert [item["id"] for item in await Store(Fake(answer), SETTINGS).load_rules()] == ["0", "1", "2", "3"]
+    assert [item["id"] for item in await Store(InlineClient(Fake(answer)), SETTINGS).load_rules()] == [
+        "0",
+        "1",
+        "2",
+        "3",
+    ]
 
 
 async def test_a_page_that_fails_fails_the_whole_read() -> None:
@@ -116,7 +123,7 @@ async def test_a_page_that_fails_fails_the_whole_read() -> None:
         return {"Items": items, "LastEvaluatedKey": {"id": {"S": "a"}}}
 
     with pytest.raises(StoreError, match="throttled"):
-        await Store(Fake(answer), SETTINGS).load_rules()
+        await Store(InlineClient(Fake(answer)), SETTINGS).load_rules()
 
 
 @pytest.mark.parametrize(
@@ -130,7 +137,7 @@ async def test_a_page_that_fails_fails_the_whole_read() -> None:
 async def test_reading_stops_when_the_set_is_too_large(page: list[dict[str, Any]]) -> None:
     endless = Fake(lambda _: {"Items": page, "LastEvaluatedKey": {"id": {"S": "more"}}})
     with pytest.raises(StoreError, match="more than 1,000 records or 1,048,576 bytes"):
-        await Store(endless, SETTINGS).load_rules()
+        await Store(InlineClient(endless), SETTINGS).load_rules()
     assert len(endless.calls) == 1
 
 
@@ -146,12 +153,12 @@ async def test_reading_stops_when_the_set_is_too_large(page: list[dict[str, Any]
 )
 async def test_every_method_raises_store_errors(read: Callable[[Store], Any]) -> None:
     with pytest.raises(StoreError, match="throttled"):
-        await read(Store(failing(refused("ThrottlingException")), SETTINGS))
+        await read(Store(InlineClient(failing(refused("ThrottlingException"))), SETTINGS))
 
 
 async def test_a_missing_table_is_a_store_error(database: Any) -> None:
     with pytest.raises(StoreError, match="scan nowhere: there is no such table"):
-        await Store(database, Settings(rules_table="nowhere")).load_rules()
+        await Store(InlineClient(database), Settings(rules_table="nowhere")).load_rules()
 
 
 async def test_without_an_adopted_set_none_is_returned(store: Store) -> None:
@@ -228,7 +235,7 @@ async def test_damaged_adopted_rules_are_a_store_error(
 async def test_a_revision_that_is_stored_is_not_written_again() -> None:
     stored = {"Item": serialize_item({"id": ADOPTED, "revision": "r1", "parts": 1, "part": b""})}
     fake = Fake(lambda _: stored)
-    await Store(fake, SETTINGS).save_adopted("r1", [RECORD])
+    await Store(InlineClient(fake), SETTINGS).save_adopted("r1", [RECORD])
     assert len(fake.calls) == 1
 
 
@@ -245,10 +252,10 @@ def losing(code: str) -> Fake:
 
 async def test_the_slower_of_two_instances_writes_nothing() -> None:
     fake = losing("ConditionalCheckFailedException")
-    await Store(fake, SETTINGS).save_adopted("r1", [RECORD])
+    await Store(InlineClient(fake), SETTINGS).save_adopted("r1", [RECORD])
     assert len(fake.calls) == 2
 
 
 async def test_a_head_that_cannot_be_written_is_a_store_error() -> None:
     with pytest.raises(StoreError, match="access denied"):
-        await Store(losing("AccessDeniedException"), SETTINGS).save_adopted("r1", [RECORD])
+        await Store(InlineClient(losing("AccessDeniedException")), SETTINGS).save_adopted("r1", [RECORD])

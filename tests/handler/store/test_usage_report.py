@@ -15,6 +15,7 @@ from handler.store import usage_report
 from handler.store.items import Items
 from handler.store.usage_report import Caller, Question, Report, format_dollars, read_question, read_report
 from handler.store.usage_totals import COUNTS, OTHER, UsageRow, UsageTotals
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 
 TODAY = date(2026, 11, 29)
@@ -24,7 +25,7 @@ ALL = Question(date(2026, 11, 23), TODAY, (), "json")
 @pytest.fixture
 def items() -> Iterator[Items]:
     with dynamodb() as client:
-        yield Items(client, SETTINGS.state_table)
+        yield Items(InlineClient(client), SETTINGS.state_table)
 
 
 async def count(items: Items, *rows: tuple[str, UsageRow, Mapping[str, int]]) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from handler.aws.errors import StoreError
+from handler.aws.sdk import scan
 from handler.store import usage_totals
 from handler.store.attributes import Item, deserialize_item
-from handler.store.dynamodb import StoreError, scan
 from handler.store.items import Items, StoreBusy, Update
 from handler.store.usage_totals import COUNTS, OTHER, UsageRow, UsageTotals, clean_name, id_prefix, row_id
+from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC).timestamp()
@@ -50,7 +52,7 @@ class FailingItems(Items):
     """Raises the errors of `before` instead of a write, and those of `after` once it is done."""
 
     def __init__(self, client: Any) -> None:
-        super().__init__(client, SETTINGS.state_table)
+        super().__init__(InlineClient(client), SETTINGS.state_table)
         self.before: list[StoreError] = []
         self.after: list[StoreError] = []
         self.refused = "never"  # the beginning of the ids of writes that fail
@@ -62,6 +64,8 @@ class FailingItems(Items):
             raise StoreError("too large", code="ValidationException")
         if self.before:
             raise self.before.pop(0)
+        for _ in range(5):
+            await asyncio.sleep(0)  # as a write takes longer than adding to it
         item = await super().update(update)
         if self.after:
             raise self.after.pop(0)

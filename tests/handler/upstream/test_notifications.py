@@ -11,7 +11,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from handler.store.dynamodb import StoreError
+from handler.aws.errors import StoreError
 from handler.upstream.client import Client
 from handler.upstream.notifications import TOTAL, Notifier
 from tests.support.virtual_clock import clock

@@ -12,9 +12,10 @@ import pytest
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
+from handler.aws.credentials import AwsCredentials, find_credentials
 from handler.errors import UpstreamError
 from handler.upstream.request import UpstreamRequest
-from handler.upstream.signing import Signer, find_credentials
+from handler.upstream.signing import Signer
 from tests.support.signatures import signature_of
 
 URL = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse"
@@ -27,13 +28,13 @@ def request(url: str = URL, body: bytes = b'{"messages": []}', *more: tuple[byte
 
 
 async def sign(unsigned: UpstreamRequest, credentials: Any = OURS) -> dict[str, str]:
-    sent = await Signer(lambda: credentials).sign(unsigned)
+    sent = await Signer(AwsCredentials({}, lambda: credentials)).sign(unsigned)
     return {name.decode(): value.decode() for name, value in sent.headers}
 
 
 async def test_parts_of_the_signature_are_removed_from_an_error() -> None:
     ours = Credentials("AKIAIOSFODNN7EXAMPLE", OURS.secret_key, OURS.token)
-    sent = await Signer(lambda: ours).sign(request())
+    sent = await Signer(AwsCredentials({}, lambda: ours)).sign(request())
     signature = dict(sent.headers)[b"authorization"].decode()[-64:]
     error = UpstreamError(
         f"Not {ours.access_key}, {ours.secret_key}, {ours.token} or {signature}.", failure_class="auth"
@@ -136,8 +137,9 @@ async def test_credentials_are_found_once_and_renewed_before_they_expire() -> No
         searches.append(1)
         return RefreshableCredentials.create_from_metadata(renewed(), renewed, method="test")
 
-    signer = Signer(find)
-    assert signer.has_credentials()
+    credentials = AwsCredentials({}, find)
+    assert credentials.are_there()
+    signer = Signer(credentials)
     sent = [await signer.sign(request()) for _ in range(2)]
     assert [b"Credential=AKID1/" in dict(one.headers)[b"authorization"] for one in sent] == [True, True]
     assert (len(issued), len(searches)) == (2, 1)
@@ -151,12 +153,8 @@ def test_an_unknown_profile_has_no_credentials(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_credentials_that_come_later_are_found() -> None:
     answers = iter([None, OURS])
-    signer = Signer(lambda: next(answers))
-    assert [signer.has_credentials(), signer.has_credentials(), signer.has_credentials()] == [
-        False,
-        True,
-        True,
-    ]
+    credentials = AwsCredentials({}, lambda: next(answers))
+    assert [credentials.are_there() for _ in range(3)] == [False, True, True]
 
 
 async def test_a_failed_renewal_is_of_class_auth() -> None:
@@ -182,7 +180,7 @@ async def test_a_renewal_with_expired_credentials_is_of_class_auth() -> None:
 
 
 async def test_the_token_is_removed_from_an_error_and_not_shown() -> None:
-    sent = await Signer(lambda: OURS).sign(request())
+    sent = await Signer(AwsCredentials({}, lambda: OURS)).sign(request())
     error = UpstreamError("You sent canary-token.", failure_class="auth")
     sent.redact_credential(error)
     assert "canary" not in str(error)

@@ -1,61 +1,25 @@
-"""Calls DynamoDB and other AWS services through botocore, and turns every failure into a StoreError.
+"""botocore's clients, for commands, a local run, and what no request waits for.
 
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html
+Every failure is a StoreError.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.aws.endpoint import endpoint_setting, is_loopback
+from handler.aws.errors import PARSE_ERRORS, StoreError, describe, name_call
 from handler.settings import Settings
-from handler.wire.address import is_loopback_host
-
-# Plain words for the errors of AWS and botocore, whose own messages may name accounts and addresses.
-_DESCRIPTIONS = {
-    "AccessDenied": "access denied",
-    "AccessDeniedException": "access denied",
-    "ConditionalCheckFailedException": "another change came first",
-    "ExpiredToken": "the AWS credentials have expired",
-    "ExpiredTokenException": "the AWS credentials have expired",
-    "InvalidAccessKeyId": "the AWS credentials were refused",
-    "InvalidSignatureException": "the AWS credentials were refused",
-    "NoCredentialsError": "no AWS credentials were found",
-    "NoRegionError": "no AWS region is configured",
-    "NoSuchBucket": "there is no such bucket",
-    "ProvisionedThroughputExceededException": "throttled",
-    "ResourceNotFoundException": "there is no such table",
-    "SignatureDoesNotMatch": "the AWS credentials were refused",
-    "SlowDown": "throttled",
-    "ThrottlingException": "throttled",
-    "TransactionCanceledException": "the transaction was cancelled",
-    "UnrecognizedClientException": "the AWS credentials were refused",
-}
-_VALIDATION = ("ValidationException", "ValidationError")  # here AWS's message says what to correct
-_PRIVATE = re.compile(r"arn:[^\s'\",]+|\b\d{12}\b")
-
-# What botocore's parser and ours raise for JSON that is not an answer of DynamoDB.
-PARSE_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-
-
-class StoreError(Exception):
-    """AWS gave no readable answer. The message names no account, role or address."""
-
-    def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code  # of AWS
-
-
-def is_loopback(endpoint: str | None) -> bool:
-    return is_loopback_host(urlsplit(endpoint or "").hostname or "")
 
 
 def create_client(
@@ -79,7 +43,7 @@ def create_client(
     local = is_loopback(endpoint)
     try:
         options = _local_options(session, settings) if local else {"region_name": settings.region}
-        config = _config(attempts, read_timeout, direct=is_loopback(_endpoint_setting(settings, service)))
+        config = _config(attempts, read_timeout, direct=is_loopback(endpoint_setting(settings, service)))
         client = session.create_client(service, endpoint_url=endpoint, config=config, **options)
         client.meta.events.register("before-parse.dynamodb", _verify_body)
         return client
@@ -93,11 +57,6 @@ def _data_loader(path: str | None) -> Any:
     from botocore.loaders import create_loader
 
     return create_loader(path)
-
-
-def _endpoint_setting(settings: Settings, service: str) -> str | None:
-    names = (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
-    return next((given for name in names if (given := settings.environment.get(name))), None)
 
 
 def _config(attempts: int, read_timeout: float, *, direct: bool) -> Any:
@@ -146,18 +105,14 @@ def _describe(error: Exception) -> str:
         # botocore's messages name addresses, its class names do not: ReadTimeoutError is "read timeout".
         name = type(error).__name__
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Error")).lower()
-        return _DESCRIPTIONS.get(name, f"no answer ({words})")
+        return known if (known := describe(name)) != name else f"no answer ({words})"
     details = error.response.get("Error", {})
-    code = str(details.get("Code", "unknown"))
-    if code in _VALIDATION:
-        return _PRIVATE.sub("...", str(details.get("Message", code)))
-    return _DESCRIPTIONS.get(code, code)
+    return describe(str(details.get("Code", "unknown")), str(details.get("Message", "")))
 
 
 def call_aws(client: Any, operation: str, arguments: Mapping[str, Any]) -> Any:
     """Call one operation and return its answer. Every failure is a StoreError naming operation and table."""
-    target = " ".join([operation.replace("_", " "), arguments.get("TableName", "")]).strip()
-    with aws_errors(target):
+    with aws_errors(name_call(operation, arguments)):
         return getattr(client, operation)(**arguments)
 
 
@@ -169,8 +124,9 @@ def aws_errors(target: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError, ResponseParserError, OSError, *PARSE_ERRORS) as error:
-        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
-        raise StoreError(f"{target}: {_describe(error)}", code=code) from error
+        response = error.response if isinstance(error, ClientError) else {}
+        code = response.get("Error", {}).get("Code")
+        raise StoreError(f"{target}: {_describe(error)}", code=code, details=response) from error
 
 
 def scan(client: Any, table: str, *, consistent: bool = False) -> Iterator[dict[str, Any]]:
@@ -182,3 +138,16 @@ def scan(client: Any, table: str, *, consistent: bool = False) -> Iterator[dict[
         if not page.get("LastEvaluatedKey"):
             return
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+class ThreadedClient:
+    """A botocore client as an AwsClient: each call runs in one of `threads` threads."""
+
+    def __init__(self, client: Any, threads: int = 8) -> None:
+        self._client = client
+        self._threads = ThreadPoolExecutor(threads, "aws")
+
+    async def call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        """Call an operation and return its answer. Raises StoreError, which names operation and table."""
+        work = partial(call_aws, self._client, operation, arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

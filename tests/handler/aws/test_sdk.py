@@ -15,8 +15,9 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
+from handler.aws.errors import StoreError
+from handler.aws.sdk import call_aws, create_client, scan
 from handler.settings import Settings
-from handler.store.dynamodb import StoreError, call_aws, create_client, is_loopback, scan
 
 
 class Failing:
@@ -86,22 +87,6 @@ def test_an_error_message_is_plain(error: Exception, text: str) -> None:
         list(scan(Failing(error), "t"))
     assert str(failure.value) == text
     assert failure.value.__cause__ is error
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "local"),
-    [
-        ("http://localhost:8000", True),
-        ("http://127.0.0.1:8000", True),
-        ("http://[::1]:8000", True),
-        ("http://127.0.0.1.example.com", False),
-        ("https://dynamodb.eu-west-1.amazonaws.com", False),
-        ("http://dynamodb:8000", False),
-        (None, False),
-    ],
-)
-def test_is_loopback(endpoint: str | None, local: bool) -> None:
-    assert is_loopback(endpoint) is local
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Calls AWS: a small client for requests, botocore's clients for everything else."""

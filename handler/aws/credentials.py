@@ -1,0 +1,77 @@
+"""The AWS credentials of the process: Lambda's from the environment, all others through botocore's chain.
+
+https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from handler.aws.errors import StoreError
+from handler.aws.sigv4 import Keys
+
+
+def find_credentials(*, on_this_machine: bool = False) -> Any:
+    """Return botocore's credentials of this process, which renew themselves; None if there are none.
+
+    on_this_machine: does not ask for the metadata of an instance, which takes seconds where there is none.
+    """
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+
+    session = botocore.session.get_session()
+    if on_this_machine:
+        session.set_config_variable("metadata_service_num_attempts", 0)
+    try:
+        return session.get_credentials()
+    except BotoCoreError:  # an unknown profile, or half of a pair of keys
+        return None
+
+
+class AwsCredentials:
+    """The credentials of one process.
+
+    find: returns botocore's credentials; called if there are none in the environment, until it finds some.
+    default: used when it finds none.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        find: Callable[[], Any] = find_credentials,
+        *,
+        default: Keys | None = None,
+    ) -> None:
+        self._given = _from_environment(environment)
+        self._find = find
+        self._default = default
+        self._found: Any = None
+
+    def are_there(self) -> bool:
+        """Return True if there are credentials. Looking for them may take a while."""
+        if self._given is None and self._found is None:
+            self._found = self._find()
+        return bool(self._given or self._found or self._default)
+
+    async def get(self) -> Keys | None:
+        """Return the credentials of this moment. Raises StoreError if they could not be renewed."""
+        return self._given or await asyncio.to_thread(self._renewed)
+
+    def _renewed(self) -> Keys | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if not self.are_there() or self._found is None:
+            return self._default
+        try:
+            frozen = self._found.get_frozen_credentials()
+        except (BotoCoreError, ClientError, RuntimeError) as error:  # the last: the new ones have expired too
+            raise StoreError("the AWS credentials could not be renewed") from error
+        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+def _from_environment(environment: Mapping[str, str]) -> Keys | None:
+    access, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
+    token = environment.get("AWS_SESSION_TOKEN") or None
+    return Keys(access, secret, token) if access and secret else None
