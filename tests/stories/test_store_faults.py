@@ -421,8 +421,11 @@ async def test_hanging_key_reads_block_neither_the_rules_nor_threads(database: D
     database.fault = Fault.HANG
     store = database.store(timeout=9, budget=2)
     reads = [asyncio.ensure_future(store.load_key(f"{number:064}")) for number in range(50)]
-    while len(database.calls) < 50:
-        await asyncio.sleep(0.01)
+
+    async def all_came() -> bool:
+        return len(database.calls) == 50
+
+    await _until(all_came)
     database.fault = None
     assert len(await store.load_rules()) == len(RECORDS)
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 0.5) == "free"
