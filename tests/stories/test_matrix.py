@@ -24,6 +24,7 @@ from tests.support.conversations import body_of
 from tests.support.gateways import RunningGateway, provider, start_gateway
 from tests.support.one_reply import OneReply
 from tests.support.talk import Assistant, Media, Result, Talk, User
+from tests.support.unsaid import said
 
 Json = dict[str, Any]
 
@@ -78,12 +79,6 @@ TALKS: Mapping[str, Talk] = {
     "a schema": Talk(turns=(HI,), schema=PLACE),
     "reasoning": Talk(turns=(HI,), effort="high"),
 }
-# What a format cannot say.
-UNSAID = {
-    ("responses", "a text with a stop sequence"),
-    ("responses", "a tool that failed"),
-    ("converse", "tools that must not be called"),
-}
 
 
 def open_gateway(dialect: str, id: str = "own") -> tuple[RunningGateway, OneReply, str]:
@@ -97,23 +92,33 @@ def open_gateway(dialect: str, id: str = "own") -> tuple[RunningGateway, OneRepl
 @pytest.mark.parametrize("dialect", MODELS)
 async def test_a_conversation_is_the_same_request_in_every_format(dialect: str, talk: str) -> None:
     gateway, upstream, model = open_gateway(dialect)
-    for stream in (False, True):
-        sent: dict[str, Json] = {}
-        for name, format in FORMATS.items():
-            if (name, talk) in UNSAID or (name != "chat" and format.dialect == dialect):
-                continue
-            body = body_of(name, TALKS[talk], model, stream=stream)
-            response = await gateway.post(format.path(model, stream), body)
-            assert upstream.requests, response.body
-            sent[name] = comparable(upstream.requests.pop())
-            upstream.requests.clear()
-        assert sent == dict.fromkeys(sent, sent["chat"])
+    for name, format in FORMATS.items():
+        if name != "chat" and format.dialect != dialect:
+            for stream in (False, True):
+                one = said(TALKS[talk], name)
+                ours, chat = [
+                    await request_of(each, one, gateway, upstream, model, stream=stream)
+                    for each in (name, "chat")
+                ]
+                assert ours == chat, name
     await gateway.gateway.aclose()
+
+
+async def request_of(
+    name: str, talk: Talk, gateway: RunningGateway, upstream: OneReply, model: str, *, stream: bool = False
+) -> Json:
+    """Return the first request that a provider gets for a client's."""
+    upstream.requests.clear()
+    body = body_of(name, talk, model, stream=stream)
+    response = await gateway.post(FORMATS[name].path(model, stream), body)
+    assert upstream.requests, response.body
+    return comparable(upstream.requests[0])
 
 
 def comparable(body: Json) -> Json:
     """Return a provider's request with the values of arguments, and without Responses' own `store`.
 
+    A message is without members that say nothing.
     A chat client's own `is_error` reaches a host of chats as it is; a translation has none for such a host.
     """
     found: Json = json.loads(json.dumps(body), object_hook=_read_arguments)
@@ -125,10 +130,10 @@ def _read_arguments(value: Json) -> Json:
         read = {"arguments": json.loads(value["arguments"])}
     except (KeyError, ValueError):  # none, or cut off
         read = {}
-    left = {"is_error"} if value.get("role") == "tool" else set()
-    return {
-        name: one for name, one in {**value, **read}.items() if one not in (None, "", []) and name not in left
-    }
+    if "role" not in value:
+        return {**value, **read}
+    left = {"is_error"} if value["role"] == "tool" else set()
+    return {name: one for name, one in value.items() if one not in (None, "", []) and name not in left}
 
 
 # --- answers ----------------------------------------------------------------------------------------------

@@ -11,6 +11,11 @@ from tests.support.talk import Assistant, Media, Result, Talk, Turn, User, known
 
 Json = dict[str, Any]
 
+
+def _noted(talk: Talk, name: str) -> Json:
+    return {"name": name, **known(description=talk.notes.get(name))}
+
+
 # --- chat -------------------------------------------------------------------------------------------------
 
 
@@ -18,20 +23,22 @@ def _chat(talk: Talk) -> Json:
     system = [{"role": "system", "content": talk.system}] if talk.system else []
     named: Json = {"type": "function", "function": {"name": talk.choice}}
     choice = {"any": "required"}.get(talk.choice, talk.choice)
-    schema = {"name": "answer", "strict": True, "schema": talk.schema}
+    schema = {"name": talk.label, "schema": talk.schema, **known(strict=talk.strict or None)}
     return {
         "messages": [*system, *(one for turn in talk.turns for one in _chat_messages(turn))],
         "max_completion_tokens": talk.max_tokens,
         **known(
             tools=[
-                {"type": "function", "function": {"name": name, "parameters": schema}}
+                {"type": "function", "function": {**_noted(talk, name), "parameters": schema}}
                 for name, schema in talk.tools.items()
             ],
+            parallel_tool_calls=None if talk.parallel else False,
             tool_choice=named if talk.choice in talk.tools else choice,
             response_format={"type": "json_schema", "json_schema": schema} if talk.schema else None,
             stop=list(talk.stop),
             reasoning_effort=talk.effort,
             temperature=talk.temperature,
+            top_p=talk.top_p,
         ),
     }
 
@@ -66,19 +73,23 @@ def _chat_part(part: str | Media) -> Json:
 
 
 def _messages(talk: Talk) -> Json:
-    choice = {"type": "tool", "name": talk.choice} if talk.choice in talk.tools else {"type": talk.choice}
+    alone = {} if talk.parallel else {"disable_parallel_tool_use": True}
+    choice: Json = {"type": talk.choice or "auto", **alone}
+    if talk.choice in talk.tools:
+        choice |= {"type": "tool", "name": talk.choice}
     form = {"type": "json_schema", "schema": talk.schema} if talk.schema else None
     return {
         "max_tokens": talk.max_tokens,
         "messages": [_message(turn) for turn in talk.turns],
         **known(
             system=talk.system,
-            tools=[{"name": name, "input_schema": schema} for name, schema in talk.tools.items()],
-            tool_choice=choice if talk.choice else None,
+            tools=[{**_noted(talk, name), "input_schema": schema} for name, schema in talk.tools.items()],
+            tool_choice=choice if talk.choice or not talk.parallel else None,
             output_config=known(format=form, effort=talk.effort) or None,
             thinking={"type": "adaptive", "display": "summarized"} if talk.effort else None,
             stop_sequences=list(talk.stop),
             temperature=talk.temperature,
+            top_p=talk.top_p,
         ),
     }
 
@@ -104,6 +115,8 @@ def _block(part: str | Media) -> Json:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     source = {"type": "base64", "media_type": part.kind, "data": part.data}
+    if part.link:
+        source = {"type": "url", "url": part.link}
     if part.kind == "application/pdf":
         return {"type": "document", "source": source, "title": "a.pdf"}
     return {"type": "image", "source": source}
@@ -113,9 +126,10 @@ def _block(part: str | Media) -> Json:
 
 
 def _responses(talk: Talk) -> Json:
-    named = {"type": "function", "name": talk.choice}
+    function = {"type": "function", "name": talk.choice}
     choice = {"any": "required"}.get(talk.choice, talk.choice)
-    form = {"type": "json_schema", "name": "answer", "strict": True, "schema": talk.schema}
+    named = {"name": talk.label, **known(strict=talk.strict or None)}
+    form = {"type": "json_schema", **named, "schema": talk.schema}
     return {
         "store": False,
         "input": [item for turn in talk.turns for item in _items(turn)],
@@ -123,13 +137,15 @@ def _responses(talk: Talk) -> Json:
         **known(
             instructions=talk.system,
             tools=[
-                {"type": "function", "name": name, "parameters": schema, "strict": False}
+                {"type": "function", **_noted(talk, name), "parameters": schema, "strict": False}
                 for name, schema in talk.tools.items()
             ],
-            tool_choice=named if talk.choice in talk.tools else choice,
+            parallel_tool_calls=None if talk.parallel else False,
+            tool_choice=function if talk.choice in talk.tools else choice,
             text={"format": form} if talk.schema else None,
             reasoning={"effort": talk.effort} if talk.effort else None,
             temperature=talk.temperature,
+            top_p=talk.top_p,
         ),
     }
 
@@ -167,7 +183,9 @@ _MODES = {"auto": "AUTO", "any": "ANY", "none": "NONE"}
 
 
 def _gemini(talk: Talk) -> Json:
-    functions = [{"name": name, "parametersJsonSchema": schema} for name, schema in talk.tools.items()]
+    functions = [
+        {**_noted(talk, name), "parametersJsonSchema": schema} for name, schema in talk.tools.items()
+    ]
     chosen = {"allowedFunctionNames": [talk.choice]} if talk.choice in talk.tools else {}
     calling = {"mode": _MODES.get(talk.choice, "ANY"), **chosen}
     thinking = {"thinkingLevel": talk.effort.upper(), "includeThoughts": True} if talk.effort else None
@@ -175,6 +193,7 @@ def _gemini(talk: Talk) -> Json:
         maxOutputTokens=talk.max_tokens,
         stopSequences=list(talk.stop),
         temperature=talk.temperature,
+        topP=talk.top_p,
         thinkingConfig=thinking,
         responseMimeType="application/json" if talk.schema else None,
         responseJsonSchema=talk.schema,
@@ -211,6 +230,8 @@ def _function_response(one: Result) -> Json:
 def _part(part: str | Media) -> Json:
     if isinstance(part, str):
         return {"text": part}
+    if part.link:
+        return {"fileData": {"mimeType": part.kind, "fileUri": part.link}}
     named = {"displayName": "a.pdf"} if part.kind == "application/pdf" else {}
     return {"inlineData": {"mimeType": part.kind, "data": part.data, **named}}
 

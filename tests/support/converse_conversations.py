@@ -20,24 +20,31 @@ def converse_body(talk: Talk) -> Json:
             toolConfig={"tools": _tools(talk), **known(toolChoice=named if talk.choice else None)}
             if talk.tools
             else None,
-            outputConfig={"textFormat": _form(talk.schema)} if talk.schema else None,
+            outputConfig={"textFormat": _form(talk)} if talk.schema else None,
             additionalModelRequestFields=thinking if talk.effort else None,
         ),
         "inferenceConfig": {
             "maxTokens": talk.max_tokens,
-            **known(stopSequences=list(talk.stop), temperature=talk.temperature),
+            **known(stopSequences=list(talk.stop), temperature=talk.temperature, topP=talk.top_p),
         },
     }
 
 
 def _tools(talk: Talk) -> list[Json]:
     return [
-        {"toolSpec": {"name": name, "inputSchema": {"json": schema}}} for name, schema in talk.tools.items()
+        {
+            "toolSpec": {
+                "name": name,
+                **known(description=talk.notes.get(name)),
+                "inputSchema": {"json": schema},
+            }
+        }
+        for name, schema in talk.tools.items()
     ]
 
 
-def _form(schema: Json) -> Json:
-    named = {"name": "answer", "schema": json.dumps(schema)}
+def _form(talk: Talk) -> Json:
+    named = {"name": talk.label, "schema": json.dumps(talk.schema)}
     return {"type": "json_schema", "structure": {"jsonSchema": named}}
 
 

@@ -11,14 +11,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An image or a PDF, in base64."""
+    """An image or a PDF, in base64, or an image behind a link."""
 
     kind: str
-    data: str
+    data: str = ""
+    link: str = ""
 
     @property
     def url(self) -> str:
-        return f"data:{self.kind};base64,{self.data}"
+        return self.link or f"data:{self.kind};base64,{self.data}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,22 @@ Turn = User | Assistant | tuple[Result, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
-    """A request. `tools`: names to schemas. `more`: answers as a client of each format got them."""
+    """A request. `tools`: names to schemas."""
 
     turns: tuple[Turn, ...]
     system: str = ""
     tools: Mapping[str, Json] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)  # descriptions of tools, by name
+    parallel: bool = True  # several calls in one answer
     choice: str = ""  # auto, any, none or the name of a tool
     schema: Json | None = None
+    label: str = "answer"  # the name of the schema
+    strict: bool = True  # the schema
     stop: tuple[str, ...] = ()
     effort: str = ""
     max_tokens: int = 4000
     temperature: float | None = None
+    top_p: float | None = None
 
 
 def known(**members: Any) -> Json:

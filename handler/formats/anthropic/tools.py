@@ -12,6 +12,7 @@ from typing import Any
 
 from handler.errors import Json
 from handler.formats.anthropic.content import Losses, quoted
+from handler.formats.chat.fields import with_properties
 
 TOOL_SEARCH = "tool_search_tool"  # the beginning of its types, and of the name that it is called by
 _VALID_ID = re.compile(r"[a-zA-Z0-9_-]+")
@@ -50,7 +51,7 @@ def _tool(tool: Json, where: str, losses: Losses) -> Json | None:
     members = {
         "name": tool["name"],
         "description": tool.get("description"),
-        "parameters": tool.get("input_schema"),
+        "parameters": with_properties(tool.get("input_schema")),
         "strict": tool.get("strict"),
     }
     mark = {"cache_control": tool["cache_control"]} if tool.get("cache_control") else {}

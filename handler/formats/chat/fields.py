@@ -42,6 +42,13 @@ REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
+def with_properties(parameters: Any) -> Any:
+    """Return the schema of a function with `properties`, without which OpenAI refuses an object."""
+    if isinstance(parameters, dict) and parameters.get("type") == "object":
+        return parameters if "properties" in parameters else {**parameters, "properties": {}}
+    return parameters
+
+
 def schema(value: Any) -> None:
     """A JSON Schema of limited size whose references are local: no reader of it may fetch a URL."""
     an_object(value)

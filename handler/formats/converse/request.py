@@ -12,7 +12,7 @@ from typing import Any
 from handler.errors import InvalidRequest, Json
 from handler.formats.anthropic.effort import effort_of_budget
 from handler.formats.chat.effects import OWN
-from handler.formats.chat.fields import MAX_TAGS, check_combinations, schema
+from handler.formats.chat.fields import MAX_TAGS, check_combinations, schema, with_properties
 from handler.formats.chat.foreign_fields import check_headers
 from handler.formats.chat.request import Chat, NativeRequest, chat_of
 from handler.formats.converse.content import cache_mark, member, require_bedrock
@@ -85,17 +85,21 @@ def _tools(config: Json, losses: Losses) -> Json:
                     tools[-1]["cache_control"] = cache_mark(point)
             case name, _:
                 require_bedrock(losses, f"toolConfig.tools[{index}].{name}", "this tool, which runs there")
-    if not tools:
-        return {}
-    match config.get("toolChoice"):
+    return {"tools": tools, **_tool_choice(config.get("toolChoice"), losses)} if tools else {}
+
+
+def _tool_choice(choice: Any, losses: Losses) -> Json:
+    match choice:
         case {"any": dict()}:
-            return {"tools": tools, "tool_choice": "required"}
+            return {"tool_choice": "required"}
         case {"tool": {"name": str(name)}}:
-            return {"tools": tools, "tool_choice": {"type": "function", "function": {"name": name}}}
-        case {"auto": dict()} | None:
-            return {"tools": tools}
+            return {"tool_choice": {"type": "function", "function": {"name": name}}}
+        case {"auto": dict()}:
+            return {"tool_choice": "auto"}
+        case None:
+            return {}
     require_bedrock(losses, "toolConfig.toolChoice", "this choice")
-    return {"tools": tools}
+    return {}
 
 
 def _function(spec: Json) -> Json:
@@ -103,7 +107,7 @@ def _function(spec: Json) -> Json:
     schema = spec["inputSchema"].get("json")
     return {
         "type": "function",
-        "function": {**given, **({} if schema is None else {"parameters": schema})},
+        "function": {**given, **({} if schema is None else {"parameters": with_properties(schema)})},
     }
 
 

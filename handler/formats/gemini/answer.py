@@ -10,7 +10,7 @@ from typing import Any
 
 from handler.errors import Json
 from handler.formats.gemini.media import image_part
-from handler.formats.gemini.signatures import call_signature, text_signature
+from handler.formats.gemini.signatures import Reasoning, call_signature, reasoning_of, text_signature
 from handler.wire.strict_json import decode
 
 _FINISH_REASONS: Mapping[str, str] = {
@@ -45,7 +45,7 @@ def tail_of(completion: Json) -> Json:
 def _candidate(choice: Json, thoughts: bool) -> Json:
     parts = live_parts(choice.get("message") or {}, thoughts=thoughts)
     return {
-        "content": {"role": "model", "parts": parts + last_parts(choice, after=parts)},
+        "content": {"role": "model", "parts": parts + last_parts(choice, after=parts, thoughts=thoughts)},
         **ending_of(choice),
         "index": choice.get("index") or 0,
         **logprobs_of(choice),
@@ -62,31 +62,33 @@ def live_parts(message: Json, *, thoughts: bool) -> list[Json]:
     return parts
 
 
-def last_parts(choice: Json, *, after: list[Json]) -> list[Json]:
+def last_parts(choice: Json, *, after: list[Json], thoughts: bool) -> list[Json]:
     """Return the parts of a choice behind its texts: a refusal, images, the signature, and calls.
+
+    `thoughts`: the text of the reasoning is among the parts before these.
 
     The signature of texts is in a part of its own, because in a stream they have been sent by then. An answer
     has at least one part, since clients count one without parts as invalid.
     """
     message: Json = choice.get("message") or {}
-    details, calls = message.get("reasoning_details"), objects(message.get("tool_calls"))
+    reasoning, calls = reasoning_of(message, shown=thoughts), objects(message.get("tool_calls"))
     parts: list[Json] = []
     if (refusal := message.get("refusal")) and choice.get("finish_reason") != "content_filter":
         parts.append({"text": refusal})
     parts += [part for image in objects(message.get("images")) if (part := image_part(image))]
-    if signature := text_signature(message.get("extra_content"), None if calls else details):
+    if signature := text_signature(message.get("extra_content"), Reasoning() if calls else reasoning):
         parts.append({"text": "", "thoughtSignature": signature})
     for place, call in enumerate(calls):
-        parts.append(_call_part(call, details if place == 0 else None, first=place == 0))
+        parts.append(_call_part(call, Reasoning() if place else reasoning, first=place == 0))
     return parts if parts or after else [{"text": ""}]
 
 
-def _call_part(call: Json, details: Any, *, first: bool) -> Json:
+def _call_part(call: Json, reasoning: Reasoning, *, first: bool) -> Json:
     function: Json = call.get("function") or {}
     own = {"id": call["id"]} if call.get("id") else {}
     arguments = _arguments(function.get("arguments") or "")
     part: Json = {"functionCall": {**own, "name": function.get("name") or "", "args": arguments}}
-    signature = call_signature(call, details, first=first)
+    signature = call_signature(call, reasoning, first=first)
     return {**part, "thoughtSignature": signature} if signature else part
 
 

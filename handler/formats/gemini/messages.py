@@ -201,6 +201,8 @@ class _Answer:
         state = read_signature(part)
         self.details += state.details
         self.extra_content = state.extra_content or self.extra_content
+        if state.reasoning:
+            self.thoughts.append(state.reasoning)
         if call is not None:
             if state.signature:
                 call["thought_signature"] = state.signature

@@ -1,7 +1,8 @@
 """Puts reasoning state into thought signatures, and reads it from those that clients send back.
 
 A signature of Gemini's own stays as it is, so that Gemini can read it again. The reasoning of other models is
-in the signature of an answer's first call, which clients keep in their history, or of its text.
+in the signature of an answer's first call, which clients keep in their history, or of its text. With calls
+it has the text of the reasoning too, if the answer does not show it: some models want it beside the results.
 https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
@@ -19,12 +20,35 @@ PLACEHOLDER = "skip_thought_signature_validator"
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2}==|[A-Za-z0-9+/_-]{3}=)?")
 
 
+class Reasoning(NamedTuple):
+    """What a model needs again: `reasoning_details`, and a text that the answer does not show."""
+
+    details: Any = None
+    hidden: str = ""
+
+    def state(self) -> Json:
+        members = {"reasoning_details": self.details, "reasoning": self.hidden}
+        return {name: value for name, value in members.items() if value}
+
+
+def reasoning_of(message: Json, *, shown: bool) -> Reasoning:
+    """Return the reasoning of a message. `shown`: the answer shows its text."""
+    details, text = message.get("reasoning_details"), message.get("reasoning_content")
+    in_details = isinstance(details, list) and any(
+        isinstance(one, dict) and (one.get("text") or one.get("summary")) for one in details
+    )
+    if shown or in_details or not (isinstance(text, str) and message.get("tool_calls")):
+        return Reasoning(details)
+    return Reasoning(details, text)
+
+
 class PartState(NamedTuple):
     """The content of the signature of a part."""
 
     signature: str | None = None  # Gemini's
     details: list[Any] = []  # noqa: RUF012 -- `reasoning_details` of the message
     extra_content: Json | None = None  # of the message
+    reasoning: str = ""  # the text, if the answer did not show it
 
 
 def read_signature(part: Json) -> PartState:
@@ -36,11 +60,12 @@ def read_signature(part: Json) -> PartState:
         return PartState(text)
     state = decode_state(text) or {}
     signature, details = state.get("thought_signature"), state.get("reasoning_details")
-    extra_content = state.get("extra_content")
+    extra_content, reasoning = state.get("extra_content"), state.get("reasoning")
     return PartState(
         signature if isinstance(signature, str) else None,
         details if isinstance(details, list) else [],
         extra_content if isinstance(extra_content, dict) else None,
+        reasoning if isinstance(reasoning, str) else "",
     )
 
 
@@ -50,8 +75,8 @@ def own_signature(text: str) -> str | None:
     return state.signature or _last_signature(state.extra_content)
 
 
-def call_signature(call: Json, details: Any, *, first: bool) -> str | None:
-    """Return the signature of a call's part. `details`: the reasoning of the message, for its first call."""
+def call_signature(call: Json, reasoning: Reasoning, *, first: bool) -> str | None:
+    """Return the signature of a call's part. `reasoning`: of the message, for its first call."""
     match call:
         case {"thought_signature": str(own)} if own:
             pass
@@ -59,22 +84,21 @@ def call_signature(call: Json, details: Any, *, first: bool) -> str | None:
             pass
         case _:
             own = ""
-    if not details and (not own or _is_base64(own)):
+    state = reasoning.state()
+    if not state and (not own or _is_base64(own)):
         return own or (PLACEHOLDER if first else None)
-    state = {"reasoning_details": details, "thought_signature": own}
-    return encode_state({name: value for name, value in state.items() if value})
+    return encode_state({**state, **({"thought_signature": own} if own else {})})
 
 
-def text_signature(extra_content: Any, details: Any) -> str | None:
-    """Return the signature of an answer's text. `details`: the reasoning of a message without calls."""
-    own = _last_signature(extra_content)
-    if own is None and not details:
+def text_signature(extra_content: Any, reasoning: Reasoning) -> str | None:
+    """Return the signature of an answer's text. `reasoning`: of a message without calls."""
+    own, state = _last_signature(extra_content), reasoning.state()
+    if own is None and not state:
         return None
     has_several = own is not None and "thought_signatures" in extra_content["google"]
-    if own and not (details or has_several) and _is_base64(own):
+    if own and not (state or has_several) and _is_base64(own):
         return own
-    state = {"reasoning_details": details, "extra_content": extra_content if own else None}
-    return encode_state({name: value for name, value in state.items() if value})
+    return encode_state({**state, **({"extra_content": extra_content} if own else {})})
 
 
 def _last_signature(extra_content: Any) -> str | None:

@@ -25,7 +25,7 @@ from handler.wire import sse
 from handler.wire.splice import dump
 
 MAX_COLLECTED = 20_000_000  # characters of one stream
-_LIVE = frozenset({"role", "content", "reasoning_content"})  # members of a delta that are not collected
+_LIVE = frozenset({"role", "content"})  # members of a delta that are not collected
 # JSON may have these characters in its texts; some clients take them for the end of a line.
 _LINE_ENDS = {0x2028: "\\u2028", 0x2029: "\\u2029"}
 
@@ -38,6 +38,7 @@ class GeminiStream:
 
     def __init__(self, *, thoughts: bool, events: bool) -> None:
         self._thoughts = thoughts
+        self._live = _LIVE | ({"reasoning_content"} if thoughts else set())
         self._events = events
         self._head: Json = {}
         self._tail: Json = {}
@@ -75,7 +76,7 @@ class GeminiStream:
         choices = (self._collected.completion() or {}).get("choices") or ()
         candidates = [
             {
-                "content": {"role": "model", "parts": last_parts(choice, after=[])},
+                "content": {"role": "model", "parts": last_parts(choice, after=[], thoughts=self._thoughts)},
                 **ending_of(choice),
                 "index": choice["index"],
             }
@@ -97,7 +98,7 @@ class GeminiStream:
     def _collect(self, choice: Json) -> None:
         """Collect what the last event has of a choice. Raises UpstreamError if it is too much."""
         delta: dict[str, Any] = choice.get("delta") or {}
-        rest = {name: value for name, value in delta.items() if name not in _LIVE}
+        rest = {name: value for name, value in delta.items() if name not in self._live}
         piece = {
             "index": choice.get("index") or 0,
             "finish_reason": choice.get("finish_reason"),

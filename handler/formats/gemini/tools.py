@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from handler.errors import Json
-from handler.formats.chat.fields import schema
+from handler.formats.chat.fields import schema, with_properties
 from handler.formats.gemini.fields import CALLING, DECLARATION, TOOL_CONFIG, items, member, unknown, written
 from handler.formats.gemini.schema import json_schema
 from handler.formats.gemini.untranslated import Untranslated
@@ -44,9 +44,7 @@ def _function(declaration: Json, where: str, notes: Untranslated) -> Json:
         name, parameters = "parameters", json_schema(declaration.get("parameters"))
     if parameters is not None:
         validate(schema, parameters, param=f"{where}.{name}")
-        if parameters.get("type") == "object" and "properties" not in parameters:
-            parameters = {**parameters, "properties": {}}  # OpenAI refuses a function without them
-        function["parameters"] = parameters
+        function["parameters"] = with_properties(parameters)
     return function
 
 

@@ -73,7 +73,8 @@ def read_tools(body: Json, losses: Losses) -> Tools:
                     losses.drop("tools.description")
             case {"type": "tool_search", "execution": "client"}:
                 tools.searches = True
-                tools.add({"parameters": {"type": "object"}, **tool, "type": "function", "name": SEARCH})
+                parameters = {"type": "object", "properties": {}}
+                tools.add({"parameters": parameters, **tool, "type": "function", "name": SEARCH})
             case {"type": str(kind)} if _OPTIONAL.fullmatch(kind):
                 optional.append((path, kind))
             case _:

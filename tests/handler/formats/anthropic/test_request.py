@@ -237,7 +237,11 @@ def test_a_request_of_claude_code() -> None:
         "tools": [
             {
                 "type": "function",
-                "function": {"name": f"Tool{index}", "description": "d", "parameters": {"type": "object"}},
+                "function": {
+                    "name": f"Tool{index}",
+                    "description": "d",
+                    "parameters": {"type": "object", "properties": {}},
+                },
             }
             for index in range(12)
         ],

@@ -21,7 +21,8 @@ from tests.handler.formats.converse.bodies import (
 )
 
 SCHEMA: Json = {"type": "object", "properties": {"a": {"type": "string"}}}
-FUNCTION: Json = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+NO_ARGUMENTS: Json = {"type": "object", "properties": {}}
+FUNCTION: Json = {"type": "function", "function": {"name": "look", "parameters": NO_ARGUMENTS}}
 CACHED: Json = {"cache_control": {"type": "ephemeral"}}
 
 

@@ -146,6 +146,23 @@ def test_arguments_are_always_an_object(arguments: str, expected: Json) -> None:
             id="behind the text",
         ),
         pytest.param(
+            {"thoughts": False, "tool_calls": [call()], "reasoning_content": "t"},
+            0,
+            {"reasoning": "t"},
+            id="thoughts that are not shown, in the first call",
+        ),
+        pytest.param(
+            {
+                "thoughts": False,
+                "tool_calls": [call()],
+                "reasoning_content": "t",
+                "reasoning_details": [DETAIL],
+            },
+            0,
+            {"reasoning_details": [DETAIL]},
+            id="thoughts that are not shown, which are in the details",
+        ),
+        pytest.param(
             {"content": "a", "extra_content": {"google": {**EXTRA["google"], "thought_signatures": [1]}}},
             1,
             {"extra_content": {"google": {"thought_signature": "c2ln", "thought_signatures": [1]}}},
