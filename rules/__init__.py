@@ -19,6 +19,7 @@ from rules.facts.facts import EFFORTS, OPERATIONS, PREFERENCES, Facts, is_secret
 from rules.facts.token_estimate import BYTES_PER_TOKEN
 from rules.preference import USUAL_OUTPUT
 from rules.records.base import Record
+from rules.records.compiled import code_version
 from rules.records.kinds import KINDS, BudgetRecord, LimitRecord, LogRecord, McpRecord, ModelRecord
 from rules.records.names import is_credential_name
 from rules.records.patterns import compile_pattern
@@ -74,6 +75,7 @@ __all__ = [
     "RuleSet",
     "RuleSetTooLarge",
     "Step",
+    "code_version",
     "compile_pattern",
     "decide",
     "facts_of_operation",

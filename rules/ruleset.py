@@ -6,7 +6,7 @@ but a new `access` or `budget` record refuses the projects or keys of its scope.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from rules.catalog.name_resolution import NameResolver
 from rules.decision import Step
 from rules.facts.facts import Facts
 from rules.records.base import EnforcedRecord, Record
+from rules.records.compiled import Compiled, compile_records, content_hash, read_compiled
 from rules.records.conditions import Condition
 from rules.records.kinds import (
     KINDS,
@@ -143,6 +144,24 @@ class RuleSet:
             problems=tuple(problems),
             items=MappingProxyType({key: sourced.item for key, sourced in adopted.items()}),
         )
+
+    @classmethod
+    def of_compiled(cls, data: object, items: Sequence[Mapping[str, Any]]) -> RuleSet | None:
+        """Return the set that `data` was compiled of, if it had these items; otherwise None."""
+        content = content_hash(items) if data is not None else None
+        found = read_compiled(data, content) if content else None
+        if found is None:
+            return None
+        by_key = {(item["kind"], item["id"]): item for item in items}
+        return cls(revision=found.revision, records=found.records, items=MappingProxyType(by_key))
+
+    def compiled(self) -> bytes | None:
+        """Return the compiled form, or None if a record is not in force as written.
+
+        What holds instead of such a record depends on earlier versions of the set, and it is soon corrected.
+        """
+        content = content_hash([*self.items.values()]) if self.items and not self.problems else None
+        return compile_records(Compiled(self.revision, self.records), content) if content else None
 
     def enabled(self, kind: str) -> tuple[Record, ...]:
         """Return the enabled records of one kind, the most specific first."""

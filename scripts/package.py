@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -76,6 +77,7 @@ def main() -> None:
     install(given.out, machine=given.machine, python=given.python)
     for package in PACKAGES:
         copy(package, given.out)
+    write_version(given.out)
     prune(given.out)
     slim(given.out / "botocore" / "data")
     if not compile_caches(given.out, python=given.python):
@@ -97,6 +99,14 @@ def install(out: Path, *, machine: str, python: str) -> None:
 def copy(package: str, out: Path) -> None:
     ignore = shutil.ignore_patterns("__pycache__", *NOT_DEPLOYED)
     shutil.copytree(ROOT / package, out / package, dirs_exist_ok=True, ignore=ignore)
+
+
+def write_version(out: Path) -> None:
+    """The version of the code that reads records, and of what it imports; see rules/records/compiled.py."""
+    digest = hashlib.sha256(LOCK.read_bytes())
+    for path in sorted((out / "rules").rglob("*.py")):
+        digest.update(path.read_bytes())
+    (out / "rules" / "code_version.txt").write_text(digest.hexdigest()[:32])
 
 
 def prune(out: Path) -> None:

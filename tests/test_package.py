@@ -73,6 +73,17 @@ def test_unused_files_are_left_out(tmp_path: Path) -> None:
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
 
 
+def test_the_version_of_the_code_is_stored_and_changes_with_any_source_of_the_rules(tmp_path: Path) -> None:
+    stored, sources = tmp_path / "rules" / "code_version.txt", tmp_path / "rules" / "reading"
+    sources.mkdir(parents=True)
+    versions = set()
+    for text in ("x = 1", "x = 2"):
+        (sources / "fields.py").write_text(text)
+        script().write_version(tmp_path)
+        versions.add(stored.read_text())
+    assert len(versions) == 2
+
+
 def test_the_interpreter_has_the_requested_version() -> None:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = next(script().interpreters(own))

@@ -18,15 +18,16 @@ from handler.errors import Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, safe_message
-from rules import Problem, RuleSet, RuleSetTooLarge
+from rules import Problem, RuleSet, RuleSetTooLarge, code_version
 
 STALE = 4  # times the time to live: requests wait for the refresh of rules that are older
 EMPTY = 300.0  # seconds that the old rules stay in force after the table was emptied
 RETRY = 1.0  # seconds after a failure, doubling up to the time to live; constant while there are no rules
+COMPILED = 0.1  # seconds that a first read waits for the compiled rules: to read records takes about as long
 SLOW = 0.7  # seconds that the first read may take until the adopted rules in State are read as well
 LAST_READABLE = "last readable version"  # RuleSet.read names it for a bad record whose old version it found
 
-REFRESH, SAVE = "refresh", "save"  # the background tasks
+REFRESH, SAVE, COMPILE = "refresh", "save", "compile"  # the background tasks
 # Problems of the whole set, as /health and the log name them.
 NOT_READ = "rules not read"
 NOT_SAVED = "rules not saved for new instances"
@@ -41,6 +42,8 @@ class RuleStore(Protocol):
     async def load_rules(self) -> list[Item]: ...
     async def load_adopted(self) -> tuple[str, list[Item]] | None: ...
     async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None: ...
+    async def load_compiled(self, version: str) -> bytes | None: ...
+    async def save_compiled(self, version: str, data: bytes) -> None: ...
 
 
 class View(NamedTuple):
@@ -90,6 +93,7 @@ class Snapshot:
         self._failures = 0  # in a row
         self._empty_since: float | None = None
         self._saved: str | None = None  # the revision that State is known to hold
+        self._compiled: RuleSet | None = None  # State needs no compiled form of it any more
         self._stale = False
         self._set_problems: dict[str, str] = {}  # of the whole set, by what failed
         self._record_problems: frozenset[Problem] = frozenset()  # of single records, as last reported
@@ -158,11 +162,11 @@ class Snapshot:
     async def _refresh(self) -> None:
         began = self._clock()
         try:
-            items = await self._read()
+            items, compiled = await self._read()
             if not items and await self._keeps_old_rules(began):
                 self._add_problem(EMPTIED, "the old rules stay in force for 5 minutes")
             elif items is not self._items:
-                await self._adopt(items)
+                await self._adopt(items, compiled)
         except (StoreError, RuleSetTooLarge):
             if self._ruleset is None:
                 await self._adopt_saved()
@@ -172,17 +176,28 @@ class Snapshot:
         self._set_problems.pop(NOT_READ, None)
         self._save()
 
-    async def _read(self) -> list[Item]:
-        """Return the table's records. While a first read is slow, the adopted rules in State are used."""
+    async def _read(self) -> tuple[list[Item], bytes | None]:
+        """Return the table's records and, for a first read, the compiled rules in State, if there are any.
+
+        While a first read is slow, the adopted rules in State are used.
+        """
         if self._ruleset is not None:
-            return await self._store.load_rules()
+            return await self._store.load_rules(), None
         reading = asyncio.ensure_future(self._store.load_rules())
+        compiled = asyncio.ensure_future(self._load_compiled())
         fallback = asyncio.ensure_future(self._adopt_saved(after=SLOW))
         try:
-            return await reading
+            items = await reading
+            await asyncio.wait({compiled}, timeout=COMPILED if items else 0)
+            return items, compiled.result() if compiled.done() else None
         finally:
-            for task in (reading, fallback):
+            for task in (reading, compiled, fallback):
                 task.cancel()
+
+    async def _load_compiled(self) -> bytes | None:
+        with contextlib.suppress(Exception):  # then the records are read as they are written
+            return await self._store.load_compiled(code_version())
+        return None
 
     async def _keeps_old_rules(self, now: float) -> bool:
         """Return True while an empty table leaves the rules in force: it was probably emptied by mistake."""
@@ -203,17 +218,12 @@ class Snapshot:
                 self._saved, items = found
                 self._ruleset = RuleSet.read(items)
 
-    async def _adopt(self, items: list[Item]) -> None:
-        known = self._ruleset.items if self._ruleset else {}
-        ruleset, final = RuleSet.read(items, previous=known), True
-        if any(problem.instead != LAST_READABLE for problem in ruleset.problems):
-            try:
-                found = await self._store.load_adopted()
-            except StoreError:
-                final = False
-            else:
-                saved = {(item["kind"], item["id"]): item for item in found[1]} if found else {}
-                ruleset = RuleSet.read(items, previous={**saved, **known})
+    async def _adopt(self, items: list[Item], compiled: bytes | None) -> None:
+        ruleset, final = RuleSet.of_compiled(compiled, items), True
+        if ruleset is not None:
+            self._compiled = ruleset
+        else:
+            ruleset, final = await self._validated(items)
         self._ruleset, self._items, self._empty_since = ruleset, items if final else None, None
         self._set_problems.pop(EMPTIED, None)
         for problem in ruleset.problems:
@@ -221,9 +231,24 @@ class Snapshot:
                 self._report("rule not readable", _fields(problem))
         self._record_problems = frozenset(ruleset.problems)
 
+    async def _validated(self, items: list[Item]) -> tuple[RuleSet, bool]:
+        """Read the records. False: what replaces the bad ones is not known, because State cannot be read."""
+        known = self._ruleset.items if self._ruleset else {}
+        ruleset = RuleSet.read(items, previous=known)
+        if all(problem.instead == LAST_READABLE for problem in ruleset.problems):
+            return ruleset, True
+        try:
+            found = await self._store.load_adopted()
+        except StoreError:
+            return ruleset, False
+        saved = {(item["kind"], item["id"]): item for item in found[1]} if found else {}
+        return RuleSet.read(items, previous={**saved, **known}), True
+
     def _save(self) -> None:
         """Save the rules in the background if State is not known to hold this revision."""
         ruleset, final = self._ruleset, self._items is not None
+        if ruleset and final and ruleset is not self._compiled and not self._tasks.running(COMPILE):
+            self._tasks.start(self._compile(ruleset), lambda error: None, name=COMPILE)
         if ruleset is None or not final or ruleset.revision == self._saved or self._tasks.running(SAVE):
             return
         if ruleset.items or self._saved is not None:  # an empty set is worth saving only over another one
@@ -233,6 +258,14 @@ class Snapshot:
         await self._store.save_adopted(ruleset.revision, ruleset.items.values())
         self._saved = ruleset.revision
         self._set_problems.pop(NOT_SAVED, None)
+
+    async def _compile(self, ruleset: RuleSet) -> None:
+        """Save the compiled rules for new instances with this version of the code, unless State has them."""
+        if ruleset.items and not ruleset.problems:
+            found = await self._store.load_compiled(code_version())
+            if RuleSet.of_compiled(found, [*ruleset.items.values()]) is None and (data := ruleset.compiled()):
+                await self._store.save_compiled(code_version(), data)
+        self._compiled = ruleset
 
     def _save_failed(self, error: BaseException) -> None:
         self._add_problem(NOT_SAVED, safe_message(error, StoreError))

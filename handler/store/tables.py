@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from handler.aws.client import AwsClient
 from handler.aws.errors import StoreError
 from handler.settings import Settings
 from handler.store.attributes import Item, deserialize_item, item_size, serialize_item
-from handler.store.compressed import compress, decompress
+from handler.store.compressed import MAX_PART, compress, decompress
 from handler.store.items import TIMEOUT, Items, within
 from rules import MAX_BYTES, MAX_RECORDS
 
@@ -22,6 +23,8 @@ TABLES: Mapping[str, str] = {
 LAST_USED = "last_used"  # the only attribute of a key's record that the gateway writes
 
 ADOPTED, COOLDOWNS = "adopted", "cooling"  # the ids of their items in State
+COMPILED = "compiled#"  # how the ids of compiled rules begin; the version of the code follows
+COMPILED_DAYS = 60  # that they stay: each version of the code has an item, and makes it again if need be
 
 
 class Store:
@@ -56,6 +59,14 @@ class Store:
     async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
         """Save the rules in force for new instances, unless State holds this revision already."""
         await within(self._timeout, self._save_adopted(revision, list(items)))
+
+    async def load_compiled(self, version: str) -> bytes | None:
+        """Return the rules as `save_compiled` stored them for this version of the code, or None."""
+        return await within(self._timeout, self._load_compiled(version))
+
+    async def save_compiled(self, version: str, data: bytes) -> None:
+        """Save compiled rules for instances with this version of the code, if they fit an item."""
+        await within(self._timeout, self._save_compiled(version, data))
 
     async def load_cooldowns(self) -> Item:
         """Return State's item of the cooldowns; relay/shared_cooldown.py describes its attributes."""
@@ -122,6 +133,16 @@ class Store:
                 return []
             raise
         return _part_ids(deserialize_item(answer.get("Attributes", {})))
+
+    async def _load_compiled(self, version: str) -> bytes | None:
+        found = await self._get(self._settings.state_table, {"id": f"{COMPILED}{version}"})
+        data = (found or {}).get("data")
+        return data if isinstance(data, bytes) else None
+
+    async def _save_compiled(self, version: str, data: bytes) -> None:
+        if len(data) <= MAX_PART:
+            expires_at = int(time.time()) + COMPILED_DAYS * 86_400
+            await self._put({"id": f"{COMPILED}{version}", "data": data, "expires_at": expires_at})
 
     async def _save_cooldown(self, id: str, opening: Item | None, gone: list[str], expires_at: int) -> None:
         update = _cooldown_update(id, opening, gone, expires_at)

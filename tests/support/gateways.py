@@ -25,7 +25,10 @@ MANAGE = "sk-sluice-" + "m" * 43
 NARROW = "sk-sluice-" + "n" * 43
 
 Json = dict[str, Any]
-CALLS = ("rules", "key", "save_last_used", "adopted", "save_adopted", "cooling", "save_cooling")
+CALLS = (
+    *("rules", "key", "save_last_used", "adopted", "save_adopted", "cooling", "save_cooling"),
+    *("compiled", "save_compiled"),
+)
 
 
 def key_item(key: str, **fields: Any) -> Json:
@@ -54,6 +57,7 @@ class Tables(Store):
         self.down: StoreError | None = None
         self.hit: tuple[str, ...] = CALLS
         self.saved: tuple[str, list[Json]] | None = None  # the adopted rules
+        self.compiled: dict[str, bytes] = {}  # the compiled rules, by version of the code
         self.pause: Callable[[], Awaitable[object]] = _at_once
         self.calls: list[str] = []
 
@@ -76,6 +80,14 @@ class Tables(Store):
     async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
         await self._record("save_adopted")
         self.saved = revision, [dict(item) for item in items]
+
+    async def load_compiled(self, version: str) -> bytes | None:
+        await self._record("compiled")
+        return self.compiled.get(version)
+
+    async def save_compiled(self, version: str, data: bytes) -> None:
+        await self._record("save_compiled")
+        self.compiled[version] = data
 
     async def load_cooldowns(self) -> Any:
         await self._record("cooling")

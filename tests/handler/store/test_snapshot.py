@@ -15,6 +15,7 @@ from handler.settings import Settings
 from handler.store.attributes import Item, serialize_item
 from handler.store.snapshot import EMPTY, Snapshot
 from handler.store.tables import Store
+from rules import RuleSet
 from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 
@@ -34,6 +35,8 @@ class Fake:
         self.gate = asyncio.Event()
         self.gate.set()
         self.reads = self.saves = self.state_reads = 0
+        self.compiled: bytes | None = None
+        self.compiled_saves = 0
 
     async def load_rules(self) -> list[Item]:
         self.reads += 1
@@ -53,6 +56,17 @@ class Fake:
         if self.state_error:
             raise self.state_error
         self.state = revision, [dict(item) for item in items]
+
+    async def load_compiled(self, version: str) -> bytes | None:
+        if self.state_error:
+            raise self.state_error
+        return self.compiled
+
+    async def save_compiled(self, version: str, data: bytes) -> None:
+        self.compiled_saves += 1
+        if self.state_error:
+            raise self.state_error
+        self.compiled = data
 
 
 class Clock:
@@ -561,3 +575,84 @@ async def test_a_record_typed_by_hand_never_takes_the_gateway_down(database: Any
     assert problem["field"]
     assert problem["problem"]
     assert len(world.reports) == 1
+
+
+async def compiled(*items: Item) -> bytes:
+    """Return what an instance with these rules saves for those that start after it."""
+    world = World(*items)
+    await world.after(0)
+    assert world.store.compiled is not None
+    found: bytes = world.store.compiled
+    return found
+
+
+async def test_rules_are_compiled_once_and_used_by_a_new_instance() -> None:
+    first = World(GOOD)
+    await first.after(0)
+    await first.after(20)
+    assert first.store.compiled_saves == 1
+    second = World(GOOD, ACCESS)
+    second.store.items, second.store.compiled = [GOOD], first.store.compiled
+    before = RuleSet.read([GOOD])
+    await second.after(0)
+    assert second.snapshot._ruleset == before
+    assert second.snapshot._ruleset is second.snapshot._compiled
+    assert second.store.compiled_saves == 0
+    second.store.items = [GOOD, ACCESS]
+    await second.after(20)
+    assert second.ids() == {"good", "all"}
+    assert second.store.compiled_saves == 1
+
+
+async def test_compiled_rules_of_another_content_are_replaced() -> None:
+    world = World(GOOD)
+    world.store.compiled = await compiled(ACCESS)
+    await world.after(0)
+    assert world.ids() == {"good"}
+    assert world.store.compiled == await compiled(GOOD)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(b"", id="no bytes"),
+        pytest.param(b"x" * 500, id="other bytes"),
+        pytest.param(7, id="a number"),
+    ],
+)
+async def test_what_is_not_a_compiled_set_is_ignored_and_replaced(found: Any) -> None:
+    world = World(GOOD)
+    world.store.compiled = found
+    await world.after(0)
+    assert world.ids() == {"good"}
+    assert world.store.compiled == await compiled(GOOD)
+    assert world.reports == []
+
+
+@pytest.mark.parametrize("trouble", ["hangs", "fails", "is broken"])
+async def test_compiled_rules_that_cannot_be_read_are_no_problem(trouble: str) -> None:
+    class Troubled(Fake):
+        async def load_compiled(self, version: str) -> bytes | None:
+            if trouble == "hangs":
+                await asyncio.sleep(60)
+            raise StoreError("get item: throttled") if trouble == "fails" else RuntimeError("broken")
+
+    world = World(store=Troubled(GOOD))
+    await world.snapshot.current()
+    assert world.ids() == {"good"}
+    assert world.reports == []
+    assert world.status["status"] == "ok"
+    world.snapshot.invalidate()
+
+
+async def test_problems_are_the_same_whether_or_not_another_set_was_compiled() -> None:
+    found = await compiled(GOOD)
+    worlds = [World(BAD, ACCESS), World(BAD, ACCESS)]
+    worlds[0].store.compiled = found
+    for world in worlds:
+        world.store.state = "r", [GOOD]
+        await world.after(0)
+    assert worlds[0].snapshot.problems() == worlds[1].snapshot.problems() != []
+    assert worlds[0].reports == worlds[1].reports
+    assert worlds[0].ids() == worlds[1].ids() == {"good", "all"}
+    assert [world.store.compiled_saves for world in worlds] == [0, 0]

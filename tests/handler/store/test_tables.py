@@ -149,6 +149,8 @@ async def test_reading_stops_when_the_set_is_too_large(page: list[dict[str, Any]
         pytest.param(lambda store: store.save_last_used("h", "2026-11-29"), id="last used"),
         pytest.param(lambda store: store.load_adopted(), id="adopted"),
         pytest.param(lambda store: store.save_adopted("r", []), id="save"),
+        pytest.param(lambda store: store.load_compiled("v"), id="compiled"),
+        pytest.param(lambda store: store.save_compiled("v", b"x"), id="save compiled"),
     ],
 )
 async def test_every_method_raises_store_errors(read: Callable[[Store], Any]) -> None:
@@ -259,3 +261,21 @@ async def test_the_slower_of_two_instances_writes_nothing() -> None:
 async def test_a_head_that_cannot_be_written_is_a_store_error() -> None:
     with pytest.raises(StoreError, match="access denied"):
         await Store(InlineClient(losing("AccessDeniedException")), SETTINGS).save_adopted("r1", [RECORD])
+
+
+async def test_each_version_of_the_code_has_its_own_compiled_rules(store: Store) -> None:
+    assert await store.load_compiled("v1") is None
+    await store.save_compiled("v1", b"one")
+    await store.save_compiled("v2", b"two")
+    await store.save_compiled("v1", b"three")
+    assert [await store.load_compiled(version) for version in ("v1", "v2")] == [b"three", b"two"]
+
+
+async def test_compiled_rules_that_no_item_can_hold_are_not_saved(database: Any, store: Store) -> None:
+    await store.save_compiled("v1", b"x" * 380_001)
+    assert states(database) == set()
+
+
+async def test_a_compiled_set_of_another_type_is_none(database: Any, store: Store) -> None:
+    put(database, SETTINGS.state_table, id="compiled#v1", data="text")
+    assert await store.load_compiled("v1") is None

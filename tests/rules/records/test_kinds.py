@@ -85,171 +85,166 @@ def test_records_that_apply_to_everyone_take_no_scope(kind: str, field: str) -> 
     assert "apply to everyone and take no `scope` or `when`" in error.problem
 
 
-@pytest.mark.parametrize(
-    ("kind", "field", "given", "expected"),
-    [
-        # types that are accepted
-        *(
-            pytest.param("route", "enabled", word, truth, id=f"enabled as {word!r}")
-            for truth, words in (
-                (True, ("true", "True", "TRUE", "yes", "Yes", "on", "ON", "1", 1, Decimal(1), 1.0, " true ")),
-                (False, ("false", "False", "no", "NO", "off", "Off", "0", 0, Decimal(0))),
-            )
-            for word in words
-        ),
-        pytest.param("route", "override", "false", False, id="a text that is a JSON boolean"),
-        pytest.param("route", "note", "", "", id="a note may be empty"),
-        pytest.param("route", "priority", "10", 10, id="a text that is a JSON number"),
-        pytest.param("route", "priority", Decimal("-3"), -3, id="a decimal"),
-        pytest.param("route", "priority", 2.0, 2, id="an integral float"),
-        pytest.param("route", "retries", "3", 3, id="retries as a text"),
-        pytest.param(
-            "route", "fallbacks", "groq/llama", ("groq/llama",), id="a single text is a list of one"
-        ),
-        pytest.param("route", "fallbacks", ["b/1", "a/1"], ("b/1", "a/1"), id="the order of a list stays"),
-        pytest.param("route", "fallbacks", ["a/b", "auto"], ("a/b", "auto"), id="auto among the fallbacks"),
-        pytest.param("route", "fallbacks", [], (), id="an empty list of fallbacks"),
-        pytest.param(
-            "route",
-            "allow_fields",
-            {"plugins"},
-            ("plugins",),
-            id="a set is accepted where order does not matter",
-        ),
-        pytest.param("route", "split", {"model": "a/b", "weight": "1"}, (Arm("a/b", 1),), id="one arm"),
-        pytest.param("access", "models", {"b/*", "a/*"}, ("a/*", "b/*"), id="a set of patterns"),
-        pytest.param("access", "models", "openai/*", ("openai/*",), id="one pattern"),
-        pytest.param("access", "models", [], (), id="an empty list of models"),
-        pytest.param("access", "deny", ["*:free"], ("*:free",), id="a pattern with a colon"),
-        pytest.param("budget", "usd", "2.50", Decimal("2.5"), id="dollars as a text"),
-        pytest.param("budget", "usd", 0.1, Decimal("0.1"), id="dollars as a float are exact"),
-        # routes
-        pytest.param("route", "model", "@cf/meta/llama-3", "@cf/meta/llama-3", id="a name with two slashes"),
-        pytest.param("route", "prefer", "cheap", "cheap", id="a preference"),
-        pytest.param("route", "sticky", "tag.team", "tag.team", id="sticky by tag"),
-        pytest.param(
-            "route", "cap", {"max_tokens": "100", "n": 1}, {"max_tokens": 100, "n": 1}, id="upper limits"
-        ),
-        pytest.param(
-            "route", "timeouts", {"total": "30", "idle": 0.5}, {"idle": 0.5, "total": 30}, id="timeouts"
-        ),
-        pytest.param("route", "hedge_after", Decimal("0.5"), 0.5, id="seconds before hedging"),
-        pytest.param("route", "retry_after_max", "20", 20, id="the longest retry-after that is waited for"),
-        pytest.param("route", "retry_after_max", 0, 0, id="a retry-after of zero"),
-        pytest.param("route", "recovery", "buffer", "buffer", id="a kind of recovery"),
-        pytest.param("route", "affinity", "none", "none", id="no affinity"),
-        pytest.param(
-            "route", "set", {"temperature": "0.2"}, {"temperature": 0.2}, id="a known parameter as a text"
-        ),
-        pytest.param(
-            "route",
-            "set",
-            {"x": Decimal("1"), "y": [{"z": "1"}]},
-            {"x": 1, "y": [{"z": "1"}]},
-            id="unknown parameters",
-        ),
-        pytest.param("route", "set", {"stop": {"b", "a"}}, {"stop": ["a", "b"]}, id="a set as a parameter"),
-        pytest.param("route", "defaults", {"stop": None}, {"stop": None}, id="a default of null"),
-        pytest.param(
-            *("route", "set", {"max_tokens": None, "service_tier": None}),
-            {"max_tokens": None, "service_tier": None},
-            id="null for parameters whose type is known",
-        ),
-        # limits and budgets
-        pytest.param("limit", "each", "key", "key", id="each key"),
-        pytest.param("limit", "each", "tag.team", "tag.team", id="each of a tag"),
-        pytest.param("limit", "each", "session", "session", id="each session"),
-        pytest.param("budget", "each", "agent", "agent", id="each agent"),
-        pytest.param("limit", "on_store_failure", "refuse", "refuse", id="an action without the store"),
-        pytest.param(
-            "budget", "then", {"prefer": "cheap"}, {"prefer": "cheap"}, id="then another preference"
-        ),
-        pytest.param(
-            "budget",
-            "then",
-            {"model": "a/b", "override": "true"},
-            {"model": "a/b", "override": True},
-            id="then another model",
-        ),
-        pytest.param(
-            "budget",
-            "when",
-            {"model": "openai/*"},
-            (Condition("model", "like", "openai/*"),),
-            id="a condition on the model",
-        ),
-        # providers and models
-        pytest.param(
-            "provider", "base_url", "http://127.0.0.1:8000/v1/", "http://127.0.0.1:8000/v1", id="an address"
-        ),
-        pytest.param("provider", "base_url", "https://[::1]:80", "https://[::1]:80", id="an IPv6 address"),
-        pytest.param(
-            "provider",
-            "base_url",
-            "https://a.example?api-version=2024-10-21",
-            "https://a.example?api-version=2024-10-21",
-            id="an address with Azure's version",
-        ),
-        pytest.param("model", "like", "azure/gpt-5.4", "azure/gpt-5.4", id="a model like another"),
-        pytest.param("provider", "credential", "ACME_2_KEY", ("ACME_2_KEY",), id="the name of a credential"),
-        pytest.param(
-            "provider",
-            "credential",
-            ["B_KEY", "A_KEY", "B_KEY"],
-            ("B_KEY", "A_KEY"),
-            id="several credentials",
-        ),
-        pytest.param(
-            "provider", "credential", {"B_KEY", "A_KEY"}, ("A_KEY", "B_KEY"), id="a set of credentials"
-        ),
-        pytest.param(
-            "provider", "headers", {"X-Max-Tokens": "5"}, {"x-max-tokens": "5"}, id="a header about tokens"
-        ),
-        pytest.param("provider", "headers", {"X-Team": "a b"}, {"x-team": "a b"}, id="headers in lower case"),
-        pytest.param(
-            "provider",
-            "quirks",
-            {"drop": {"seed"}, "drop_null": "true", "rename": {"n": "m"}},
-            {"rename": {"n": "m"}, "drop": frozenset({"seed"}), "drop_null": True},
-            id="quirks",
-        ),
-        pytest.param("model", "can", {"tools", "images"}, ("images", "tools"), id="features as a set"),
-        pytest.param("model", "pool", "large", "large", id="a pool"),
-        pytest.param("model", "quality", "5", 5, id="a quality"),
-        pytest.param("model", "auto", False, False, id="a model that is not eligible for auto"),
-        pytest.param(
-            "model",
-            "price",
-            {"input": "0.15", "output": Decimal("0.6"), "cached_input": 0},
-            {"input": 150_000_000, "output": 600_000_000, "cached_input": 0},
-            id="prices in nano-dollars",
-        ),
-        pytest.param(
-            "model",
-            "price",
-            {"input": 1, "output": 2, "cache_write_1h": 2, "tiers": {"above": "200000", "output": 0.3}},
-            {
-                "input": 10**9,
-                "output": 2 * 10**9,
-                "cache_write_1h": 2 * 10**9,
-                "tiers": ({"above": 200_000, "output": 300_000_000},),
-            },
-            id="prices of parts and of a tier",
-        ),
-        # tests
-        pytest.param("test", "at", "2026-01-31T23:30:00-02:00", ("sun", 1), id="a time in another zone"),
-        pytest.param("test", "at", "2026-01-30T09:59:59Z", ("fri", 9), id="a time in UTC"),
-        pytest.param("test", "at", "sat 9", ("sat", 9), id="a weekday and an hour"),
-        pytest.param("test", "at", "Sun 23:59", ("sun", 23), id="a weekday and a time"),
-        pytest.param("test", "request", {"n": Decimal("2")}, {"n": 2}, id="a request from the table"),
-        pytest.param("test", "as_", None, None, id="without a caller"),
-        pytest.param("log", "sample", "1", 1, id="a sample of all requests"),
-        pytest.param("log", "days", "30", 30, id="a retention in text"),
-        pytest.param("log", "redact", "email", ("email",), id="one detector"),
-        pytest.param("log", "redact", {"email", "EMP-*"}, ("EMP-*", "email"), id="a detector and a pattern"),
-        pytest.param("mcp", "tools", "search", ("search",), id="one tool"),
-    ],
-)
+# Kind, field, value as a person wrote it, value as it is read.
+ACCEPTED = [
+    # types that are accepted
+    *(
+        pytest.param("route", "enabled", word, truth, id=f"enabled as {word!r}")
+        for truth, words in (
+            (True, ("true", "True", "TRUE", "yes", "Yes", "on", "ON", "1", 1, Decimal(1), 1.0, " true ")),
+            (False, ("false", "False", "no", "NO", "off", "Off", "0", 0, Decimal(0))),
+        )
+        for word in words
+    ),
+    pytest.param("route", "override", "false", False, id="a text that is a JSON boolean"),
+    pytest.param("route", "note", "", "", id="a note may be empty"),
+    pytest.param("route", "priority", "10", 10, id="a text that is a JSON number"),
+    pytest.param("route", "priority", Decimal("-3"), -3, id="a decimal"),
+    pytest.param("route", "priority", 2.0, 2, id="an integral float"),
+    pytest.param("route", "retries", "3", 3, id="retries as a text"),
+    pytest.param("route", "fallbacks", "groq/llama", ("groq/llama",), id="a single text is a list of one"),
+    pytest.param("route", "fallbacks", ["b/1", "a/1"], ("b/1", "a/1"), id="the order of a list stays"),
+    pytest.param("route", "fallbacks", ["a/b", "auto"], ("a/b", "auto"), id="auto among the fallbacks"),
+    pytest.param("route", "fallbacks", [], (), id="an empty list of fallbacks"),
+    pytest.param(
+        "route",
+        "allow_fields",
+        {"plugins"},
+        ("plugins",),
+        id="a set is accepted where order does not matter",
+    ),
+    pytest.param("route", "split", {"model": "a/b", "weight": "1"}, (Arm("a/b", 1),), id="one arm"),
+    pytest.param("access", "models", {"b/*", "a/*"}, ("a/*", "b/*"), id="a set of patterns"),
+    pytest.param("access", "models", "openai/*", ("openai/*",), id="one pattern"),
+    pytest.param("access", "models", [], (), id="an empty list of models"),
+    pytest.param("access", "deny", ["*:free"], ("*:free",), id="a pattern with a colon"),
+    pytest.param("budget", "usd", "2.50", Decimal("2.5"), id="dollars as a text"),
+    pytest.param("budget", "usd", 0.1, Decimal("0.1"), id="dollars as a float are exact"),
+    # routes
+    pytest.param("route", "model", "@cf/meta/llama-3", "@cf/meta/llama-3", id="a name with two slashes"),
+    pytest.param("route", "prefer", "cheap", "cheap", id="a preference"),
+    pytest.param("route", "sticky", "tag.team", "tag.team", id="sticky by tag"),
+    pytest.param(
+        "route", "cap", {"max_tokens": "100", "n": 1}, {"max_tokens": 100, "n": 1}, id="upper limits"
+    ),
+    pytest.param(
+        "route", "timeouts", {"total": "30", "idle": 0.5}, {"idle": 0.5, "total": 30}, id="timeouts"
+    ),
+    pytest.param("route", "hedge_after", Decimal("0.5"), 0.5, id="seconds before hedging"),
+    pytest.param("route", "retry_after_max", "20", 20, id="the longest retry-after that is waited for"),
+    pytest.param("route", "retry_after_max", 0, 0, id="a retry-after of zero"),
+    pytest.param("route", "recovery", "buffer", "buffer", id="a kind of recovery"),
+    pytest.param("route", "affinity", "none", "none", id="no affinity"),
+    pytest.param(
+        "route", "set", {"temperature": "0.2"}, {"temperature": 0.2}, id="a known parameter as a text"
+    ),
+    pytest.param(
+        "route",
+        "set",
+        {"x": Decimal("1"), "y": [{"z": "1"}]},
+        {"x": 1, "y": [{"z": "1"}]},
+        id="unknown parameters",
+    ),
+    pytest.param("route", "set", {"stop": {"b", "a"}}, {"stop": ["a", "b"]}, id="a set as a parameter"),
+    pytest.param("route", "defaults", {"stop": None}, {"stop": None}, id="a default of null"),
+    pytest.param(
+        *("route", "set", {"max_tokens": None, "service_tier": None}),
+        {"max_tokens": None, "service_tier": None},
+        id="null for parameters whose type is known",
+    ),
+    # limits and budgets
+    pytest.param("limit", "each", "key", "key", id="each key"),
+    pytest.param("limit", "each", "tag.team", "tag.team", id="each of a tag"),
+    pytest.param("limit", "each", "session", "session", id="each session"),
+    pytest.param("budget", "each", "agent", "agent", id="each agent"),
+    pytest.param("limit", "on_store_failure", "refuse", "refuse", id="an action without the store"),
+    pytest.param("budget", "then", {"prefer": "cheap"}, {"prefer": "cheap"}, id="then another preference"),
+    pytest.param(
+        "budget",
+        "then",
+        {"model": "a/b", "override": "true"},
+        {"model": "a/b", "override": True},
+        id="then another model",
+    ),
+    pytest.param(
+        "budget",
+        "when",
+        {"model": "openai/*"},
+        (Condition("model", "like", "openai/*"),),
+        id="a condition on the model",
+    ),
+    # providers and models
+    pytest.param(
+        "provider", "base_url", "http://127.0.0.1:8000/v1/", "http://127.0.0.1:8000/v1", id="an address"
+    ),
+    pytest.param("provider", "base_url", "https://[::1]:80", "https://[::1]:80", id="an IPv6 address"),
+    pytest.param(
+        "provider",
+        "base_url",
+        "https://a.example?api-version=2024-10-21",
+        "https://a.example?api-version=2024-10-21",
+        id="an address with Azure's version",
+    ),
+    pytest.param("model", "like", "azure/gpt-5.4", "azure/gpt-5.4", id="a model like another"),
+    pytest.param("provider", "credential", "ACME_2_KEY", ("ACME_2_KEY",), id="the name of a credential"),
+    pytest.param(
+        "provider",
+        "credential",
+        ["B_KEY", "A_KEY", "B_KEY"],
+        ("B_KEY", "A_KEY"),
+        id="several credentials",
+    ),
+    pytest.param("provider", "credential", {"B_KEY", "A_KEY"}, ("A_KEY", "B_KEY"), id="a set of credentials"),
+    pytest.param(
+        "provider", "headers", {"X-Max-Tokens": "5"}, {"x-max-tokens": "5"}, id="a header about tokens"
+    ),
+    pytest.param("provider", "headers", {"X-Team": "a b"}, {"x-team": "a b"}, id="headers in lower case"),
+    pytest.param(
+        "provider",
+        "quirks",
+        {"drop": {"seed"}, "drop_null": "true", "rename": {"n": "m"}},
+        {"rename": {"n": "m"}, "drop": frozenset({"seed"}), "drop_null": True},
+        id="quirks",
+    ),
+    pytest.param("model", "can", {"tools", "images"}, ("images", "tools"), id="features as a set"),
+    pytest.param("model", "pool", "large", "large", id="a pool"),
+    pytest.param("model", "quality", "5", 5, id="a quality"),
+    pytest.param("model", "auto", False, False, id="a model that is not eligible for auto"),
+    pytest.param(
+        "model",
+        "price",
+        {"input": "0.15", "output": Decimal("0.6"), "cached_input": 0},
+        {"input": 150_000_000, "output": 600_000_000, "cached_input": 0},
+        id="prices in nano-dollars",
+    ),
+    pytest.param(
+        "model",
+        "price",
+        {"input": 1, "output": 2, "cache_write_1h": 2, "tiers": {"above": "200000", "output": 0.3}},
+        {
+            "input": 10**9,
+            "output": 2 * 10**9,
+            "cache_write_1h": 2 * 10**9,
+            "tiers": ({"above": 200_000, "output": 300_000_000},),
+        },
+        id="prices of parts and of a tier",
+    ),
+    # tests
+    pytest.param("test", "at", "2026-01-31T23:30:00-02:00", ("sun", 1), id="a time in another zone"),
+    pytest.param("test", "at", "2026-01-30T09:59:59Z", ("fri", 9), id="a time in UTC"),
+    pytest.param("test", "at", "sat 9", ("sat", 9), id="a weekday and an hour"),
+    pytest.param("test", "at", "Sun 23:59", ("sun", 23), id="a weekday and a time"),
+    pytest.param("test", "request", {"n": Decimal("2")}, {"n": 2}, id="a request from the table"),
+    pytest.param("test", "as_", None, None, id="without a caller"),
+    pytest.param("log", "sample", "1", 1, id="a sample of all requests"),
+    pytest.param("log", "days", "30", 30, id="a retention in text"),
+    pytest.param("log", "redact", "email", ("email",), id="one detector"),
+    pytest.param("log", "redact", {"email", "EMP-*"}, ("EMP-*", "email"), id="a detector and a pattern"),
+    pytest.param("mcp", "tools", "search", ("search",), id="one tool"),
+]
+
+
+@pytest.mark.parametrize(("kind", "field", "given", "expected"), ACCEPTED)
 def test_a_field_is_read(kind: str, field: str, given: Any, expected: Any) -> None:
     fields = {} if given is None else {field: given}
     assert getattr(read_record(item(kind, **fields)), field) == expected
