@@ -58,6 +58,8 @@ SERVER_SIDE = (
     *("_cffi_backend*", "pycparser", "attr", "attrs", "referencing", "rpds", "jsonschema"),
     *("jsonschema_specifications", "httpcore2", "truststore"),
 )
+# What httpx sends requests with: Sluice uses its types only, over connections of its own.
+CLIENT_SIDE = ("httpcore", "h11")
 # These libraries read their own metadata when they are imported.
 METADATA = ("httpx2-*.dist-info", "opentelemetry_api-*.dist-info")
 EMPTIED = ("mcp/__init__.py", "mcp/client/__init__.py")
@@ -111,7 +113,7 @@ def write_version(out: Path) -> None:
 
 def prune(out: Path) -> None:
     data = (path for path in (out / "botocore" / "data").iterdir() if path.name not in BOTOCORE_DATA)
-    unused = (path for pattern in (*UNUSED, *SERVER_SIDE) for path in out.glob(pattern))
+    unused = (path for pattern in (*UNUSED, *SERVER_SIDE, *CLIENT_SIDE) for path in out.glob(pattern))
     needed = {path for pattern in METADATA for path in out.glob(pattern)}
     for path in {*data, *unused} - needed:
         if path.is_dir():

@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection to a provider: sends requests, reads responses, and decides if it can be reused.
 
-asyncio reads the bytes and h11 (https://h11.readthedocs.io) parses them. All received bytes are in h11's
-buffer, so at the end of a response it is known whether anything follows. Bytes that follow no request close
-the connection: a surplus response would answer the next caller.
+asyncio reads the bytes and http1.py parses them. All received bytes are in the parser's buffer, so at the end
+of a response it is known whether anything follows. Bytes that follow no request close the connection: a
+surplus response would answer the next caller.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-
-import h11
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from handler.errors import UpstreamError
+from handler.upstream.http1 import Fields, Head, MalformedHTTP, ResponseParser, write_request
 
-MAX_HEAD = 65_536  # bytes of a response's head, or of the line before a chunk
+T = TypeVar("T")
+
 MAX_INTERIM = 100  # 1xx responses before the final one; some providers send one every few seconds
 UNPACED_READS, READ_PAUSE = 64, 0.005  # reads for one event; seconds to wait before each further one
 MAX_PIECES = 500  # chunks that one read returns, because the event loop serves others too
@@ -74,22 +74,21 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.idle_since = 0.0  # on the loop's clock
         self.closed = False
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        self._busy = False  # a request was sent, and its response has not ended
-        self._ambiguous = False  # two headers say where the response ends
+        self._parser = ResponseParser()
         self._waiter: asyncio.Future[None] | None = None  # while a reader waits for bytes
         self._paused = False
+        self._ended = False  # the other side has sent all that it will
         self._failure: Exception | None = None
-        self._chunks = self._bytes = 0  # of the response's body
+        self._bytes = 0  # of the response's body
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if not self._busy:
+        if self._parser.ended:
             self.abort()
             return
-        self._http.receive_data(data)
+        self._parser.feed(data)
         if self._waiter is None and not self._paused:
             self.transport.pause_reading()
             self._paused = True
@@ -107,60 +106,40 @@ class Connection(asyncio.Protocol):
         self.closed = True
         self.transport.abort()
 
-    async def request(
-        self, method: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
-    ) -> h11.Response:
-        """Send a request and return the head of its response. Raises UpstreamError.
+    async def request(self, method: str, target: bytes, headers: Fields, body: bytes) -> Head:
+        """Send a request and return the status and the headers of its response. Raises UpstreamError.
 
         Nothing is awaited between the check of the socket and the request, so no byte can arrive in between.
         """
         if self.closed or self._has_surplus():
             raise connection_failure(self._failure)
-        self._busy, self._ambiguous, self._chunks, self._bytes = True, False, 0, 0
-        send = self._http.send
         try:
-            head = send(h11.Request(method=method, target=target, headers=list(headers)))
-            self.transport.writelines((head, send(h11.Data(data=body)), send(h11.EndOfMessage())))
-        except h11.LocalProtocolError as error:
+            head = write_request(method, target, headers, body)
+        except MalformedHTTP as error:
             raise network_failure("http", "the request cannot be sent as HTTP") from error
+        self._bytes = 0
+        self._parser.start(method)
+        self.transport.writelines((head, body))
         for _ in range(MAX_INTERIM):
-            event = await self._next_event()
-            if type(event) is h11.Response:
-                names = [name for name, _ in event.headers]
-                self._ambiguous = b"content-length" in names and b"transfer-encoding" in names
-                return event
+            response = await self._next(self._parser.read_head)
+            if response is not None and response[0] >= 200:
+                return response
         raise network_failure("http", f"more than {MAX_INTERIM} interim responses")
 
     async def read(self) -> bytes:
         """Return the next bytes of the body, all that have come; none at its end. Raises UpstreamError."""
-        pieces: list[bytes] = []
-        while self._busy and len(pieces) < MAX_PIECES:
-            try:
-                event = self._http.next_event() if pieces else await self._next_event()
-            except h11.RemoteProtocolError:
-                break  # the next read raises it again
-            if type(event) is h11.Data:
-                pieces.append(event.data)
-            elif type(event) is h11.EndOfMessage:
-                self._busy = False
-            else:
-                break
-        self._chunks += len(pieces)
+        if self._parser.ended:
+            return b""
+        pieces = await self._next(self._read_pieces) or ()
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._bytes += len(data)
-        if self._chunks > FREE_CHUNKS + self._bytes // BYTES_A_CHUNK:
+        if self._parser.chunks > FREE_CHUNKS + self._bytes // BYTES_A_CHUNK:
             raise network_failure("http", "its chunks are too small")
-        return bytes(data)
+        return data
 
     def is_reusable(self) -> bool:
         """True if the response ended exactly where the bytes did, so that another request may follow."""
-        http = self._http
-        done = http.our_state is h11.DONE and http.their_state is h11.DONE
-        exact = done and http.trailing_data == (b"", False) and not self._ambiguous
-        if self.closed or self._busy or not exact or self.transport.get_write_buffer_size():
-            return False
-        http.start_next_cycle()
-        return True
+        return not self.closed and self._parser.is_reusable and not self.transport.get_write_buffer_size()
 
     def resume(self) -> bool:
         """Resume reading. Returns True if it was paused: TLS may then have bytes in a buffer."""
@@ -175,21 +154,30 @@ class Connection(asyncio.Protocol):
 
     def is_clean_tunnel(self) -> bool:
         """True if nothing has come after the response to a CONNECT."""
-        return not self.closed and self._http.trailing_data == (b"", False)
+        return not self.closed and not self._parser.surplus
 
-    async def _next_event(self) -> Any:
+    def _read_pieces(self) -> list[bytes]:
+        return self._parser.read_body(MAX_PIECES)
+
+    async def _next(self, parse: Callable[[], T]) -> T | None:
+        """Return what the bytes are once enough have come, or None at the end of the response."""
         waits = 0
+        while not (found := self._parsed(parse)) and not self._parser.ended:
+            if self.closed:
+                if self._ended and self._parser.close():
+                    return None
+                raise connection_failure(self._failure)
+            waits += 1
+            if waits > UNPACED_READS:
+                await asyncio.sleep(READ_PAUSE)
+            await self._wait_for_bytes()
+        return found
+
+    def _parsed(self, parse: Callable[[], T]) -> T:
         try:
-            while (event := self._http.next_event()) is h11.NEED_DATA:
-                if self.closed:
-                    raise connection_failure(self._failure)
-                waits += 1
-                if waits > UNPACED_READS:
-                    await asyncio.sleep(READ_PAUSE)
-                await self._wait_for_bytes()
-        except h11.RemoteProtocolError as error:
-            raise (network_failure("closed" if self.closed else "http")) from error
-        return event
+            return parse()
+        except MalformedHTTP as error:
+            raise network_failure("http") from error
 
     async def _wait_for_bytes(self) -> None:
         self.resume()
@@ -204,8 +192,7 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _finish(self, error: Exception | None) -> None:
-        if not self.closed and error is None and self._busy:
-            self._http.receive_data(b"")
+        self._ended = self._ended or (not self.closed and error is None)
         self.closed, self._failure = True, self._failure or error
         self._wake()
 

@@ -56,9 +56,9 @@ async def _connect_through(proxy: Proxy, origin: Origin, tls: ssl.SSLContext) ->
     try:
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         target = f"{host}:{origin.port}".encode()
-        response = await connection.request("CONNECT", target, [(b"host", target), *proxy.headers], b"")
-        if not 200 <= response.status_code < 300:
-            raise network_failure("proxy", f"it answered {response.status_code}")
+        status, _ = await connection.request("CONNECT", target, [(b"host", target), *proxy.headers], b"")
+        if status >= 300:
+            raise network_failure("proxy", f"it answered {status}")
         if not connection.is_clean_tunnel():
             raise network_failure("proxy", "it sent data before the provider could")
     except BaseException:

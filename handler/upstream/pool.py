@@ -76,11 +76,13 @@ class Pool(httpx.AsyncBaseTransport):
         self._active.add(connection)
         request.extensions.get("on_sent", _nothing)()
         try:
-            head = await connection.request(request.method, target, headers, b"".join(request.stream))
+            status, fields = await connection.request(
+                request.method, target, headers, b"".join(request.stream)
+            )
         except BaseException:
             self.drop(connection)
             raise
-        return httpx.Response(head.status_code, headers=list(head.headers), stream=_Body(connection, self))
+        return httpx.Response(status, headers=fields, stream=_Body(connection, self))
 
     async def release(self, connection: Connection) -> None:
         """Take a connection back. Keeps it if it can be reused, and closes it if not."""
