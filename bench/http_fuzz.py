@@ -3,8 +3,8 @@
     python -m bench.http_fuzz [--minutes 15] [--seed 1]
 
 It checks that bytes raise nothing but UpstreamError, that a connection and its parser read the same however
-the bytes are cut, and that h11 reads it too. Prints the seed and the bytes of each disagreement. Exit status 1 if
-there is one.
+the bytes are cut, and that h11 reads it too. Prints the seed and the bytes of each disagreement. Exit status
+1 if there is one.
 """
 
 from __future__ import annotations

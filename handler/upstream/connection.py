@@ -76,6 +76,7 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self._parser = ResponseParser()
         self._waiter: asyncio.Future[None] | None = None  # while a reader waits for bytes
+        self._has_news = False  # bytes, or the end, since the reader last looked
         self._paused = False
         self._ended = False  # the other side has sent all that it will
         self._failure: Exception | None = None
@@ -167,10 +168,11 @@ class Connection(asyncio.Protocol):
                 if self._ended and self._parser.close():
                     return None
                 raise connection_failure(self._failure)
-            waits += 1
+            waits, self._has_news = waits + 1, False
             if waits > UNPACED_READS:
                 await asyncio.sleep(READ_PAUSE)
-            await self._wait_for_bytes()
+            if not self._has_news:  # nothing came during the pause
+                await self._wait_for_bytes()
         return found
 
     def _parsed(self, parse: Callable[[], T]) -> T:
@@ -188,6 +190,7 @@ class Connection(asyncio.Protocol):
             self._waiter = None
 
     def _wake(self) -> None:
+        self._has_news = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

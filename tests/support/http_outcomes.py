@@ -115,8 +115,11 @@ class _Transport:
         return 0
 
 
-async def by_connection(pieces: Sequence[bytes], method: str = "POST") -> Outcome:
-    """Return what a connection makes of these reads, after which it ends. Raises all but UpstreamError."""
+async def by_connection(pieces: Sequence[bytes], method: str = "POST", *, linger: float = 1.0) -> Outcome:
+    """Return what a connection makes of these reads, after which it ends. Raises all but UpstreamError.
+
+    linger: seconds from the last read to the end; without them, it never counts as reusable.
+    """
     transport, connection = _Transport(), Connection(Origin(True, "provider", 443))  # no socket to look at
     connection.connection_made(transport)
     reader = asyncio.ensure_future(_read(connection, method))
@@ -127,7 +130,7 @@ async def by_connection(pieces: Sequence[bytes], method: str = "POST") -> Outcom
         if transport.is_aborted:
             break
         connection.data_received(piece)
-    await asyncio.sleep(1)  # on the virtual clock
+    await asyncio.sleep(linger)  # on the virtual clock
     reusable = reader.done() and connection.is_reusable()
     if not transport.is_aborted:
         connection.eof_received()

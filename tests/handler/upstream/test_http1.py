@@ -19,6 +19,7 @@ from tests.support.http_outcomes import (
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = OK + b"content-length: 5\r\n"
+NOTHING = OK + b"content-length: 0\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
 
@@ -31,7 +32,7 @@ def complete(body: bytes = b"hello", *, status: int = 200, reusable: bool = True
 
 ANSWERS = [
     pytest.param(LENGTH + b"\r\nhello", complete(), id="a length"),
-    pytest.param(OK + b"content-length: 0\r\n\r\n", complete(b""), id="a length of nothing"),
+    pytest.param(NOTHING + b"\r\n", complete(b""), id="a length of nothing"),
     pytest.param(LENGTH + b"Content-Length:5\r\n\r\nhello", complete(), id="the same length twice"),
     pytest.param(OK + b"content-length: 5, 5\r\n\r\nhello", complete(), id="the same length in a list"),
     pytest.param(b"HTTP/1.1 200\r\ncontent-length: 5\r\n\r\nhello", complete(), id="no reason"),
@@ -44,6 +45,11 @@ ANSWERS = [
     pytest.param(CHUNKED + b"a\r\n0123456789\r\n" + END, complete(b"0123456789"), id="a size with a letter"),
     pytest.param(CHUNKED + b"5\r\nhello\r\n0\r\nx: 1\r\ny: 2\r\n\r\n", complete(), id="trailers"),
     pytest.param(CHUNKED + END, complete(b""), id="no chunk"),
+    # Single bytes are then read with pauses, and the last one comes in a pause or not.
+    *(
+        pytest.param(NOTHING + b"x: %b\r\n\r\n" % (b"x" * n), complete(b""), id=f"+{n} bytes")
+        for n in (100, 101)
+    ),
     pytest.param(
         b"HTTP/1.1 103 Hints\r\nlink: </a>\r\n\r\n" * 9 + LENGTH + b"\r\nhello", complete(), id="hints first"
     ),
@@ -155,6 +161,7 @@ CUT = [
     pytest.param(b"", id="nothing"),
     pytest.param(b"HTT", id="in the version"),
     pytest.param(LENGTH, id="in the head"),
+    *(pytest.param(LENGTH + b"x" * n, id=f"after {n} bytes more of the head") for n in (100, 101)),
     pytest.param(b"HTTP/1.1 103 Hints\r\n\r\n", id="after an interim answer"),
     pytest.param(LENGTH + b"\r\nhell", id="in the body"),
     pytest.param(OK + b"content-length: %d\r\n\r\nhello" % 10**15, id="in a body without end"),
@@ -197,6 +204,8 @@ async def test_everything_else_is_refused(data: bytes, h11_takes_it: bool) -> No
 @pytest.mark.parametrize("data", CUT)
 async def test_an_answer_that_is_cut_is_not_complete(data: bytes) -> None:
     assert {found.end for found in await outcomes(data)} == {"closed"}
+    single = [bytes([byte]) for byte in data]
+    assert (await by_connection(single, linger=0.0)).end == "closed"
 
 
 @pytest.mark.parametrize(
