@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 READY := $(VENV)/.ready
 PORT = 8080
+unexport PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes, which would all compile the modules
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check unit slow ci lock catalog format clean
@@ -58,7 +59,7 @@ unit: $(READY)
 test: check unit
 
 slow: $(READY)
-	$(BIN)/pytest -q -m slow
+	$(BIN)/pytest -q -n auto --dist loadgroup -m slow
 
 ci: test slow
 

@@ -15,6 +15,8 @@ import pytest
 from tests.support.deployed import bare_python, package
 from tests.support.event_stream import framed
 
+pytestmark = pytest.mark.xdist_group("package")
+
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
 MOST = 40_000_000  # bytes, unpacked, with bytecode caches; Lambda takes 250 MB

@@ -9,6 +9,7 @@ import ssl
 import tempfile
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -45,8 +46,7 @@ class FaultyProvider(Upstream):
         await super().__aenter__()
         closed = self._resources.enter_context(socket.socket())
         closed.bind(("127.0.0.1", 0))  # without listening
-        pem = Path(self._resources.enter_context(tempfile.TemporaryDirectory()), "faulty.pem")
-        tls = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self_signed(pem))
+        tls = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=_unknown())
         self._resources.callback(tls.close)
         mute = await asyncio.start_server(self._stay_silent, "127.0.0.1", 0)
         self._resources.callback(mute.close)
@@ -100,6 +100,13 @@ class FaultyProvider(Upstream):
                 wire=WIRES["responses" if request.path.endswith("/responses") else "openai"],
             )
         )
+
+
+@cache
+def _unknown() -> ssl.SSLContext:
+    """The TLS context of a server whose certificate nobody trusts."""
+    with tempfile.TemporaryDirectory() as folder:
+        return self_signed(Path(folder, "faulty.pem"))
 
 
 def self_signed(path: Path) -> ssl.SSLContext:

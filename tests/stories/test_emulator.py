@@ -28,7 +28,7 @@ from tests.support.lambda_url import emulator, event_of, function_url, runtime
 from tests.support.runtime_api import FakeRuntimeApi
 from tests.support.serving import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("package")]  # one process builds the package, once
 
 Environment = Callable[[Account], AbstractAsyncContextManager[str]]
 ASK = {"model": "local/echo", "messages": [{"role": "user", "content": "hello there"}]}
