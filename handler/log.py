@@ -156,8 +156,11 @@ def request_line(entry: RequestLog, now: float) -> Json:
 def _level(entry: RequestLog, failure: GatewayError | None) -> str:
     if entry.routine:
         return "DEBUG"
-    in_band = failure is not None and entry.status < 400  # after the head was sent
-    return "ERROR" if entry.status >= 500 or in_band else "INFO"
+    if failure is None:
+        return "ERROR" if entry.status >= 500 else "INFO"
+    in_band = entry.status < 400  # after the head was sent
+    # Converse has 424 and 408 for failures that have 502 and 504 elsewhere.
+    return "ERROR" if max(entry.status, failure.status) >= 500 or in_band else "INFO"
 
 
 def _request_fields(entry: RequestLog) -> Json:

@@ -129,6 +129,12 @@ def test_values_of_the_caller_are_bounded_and_on_one_line() -> None:
         pytest.param(entry_of(status=404, failure=NotFound("no")), "INFO", id="a client error"),
         pytest.param(entry_of(status=503, failure=Unavailable("no")), "ERROR", id="a server error"),
         pytest.param(entry_of(status=200, failure=Unavailable("no")), "ERROR", id="an error within a stream"),
+        pytest.param(
+            entry_of(status=424, failure=UpstreamError("no", failure_class="server")),
+            "ERROR",
+            id="a provider's failure, with the status that Converse has for it",
+        ),
+        pytest.param(entry_of(status=500), "ERROR", id="a server error without more"),
         pytest.param(entry_of(status=200, routine=True), "DEBUG", id="a health check"),
         pytest.param(entry_of(status=503, routine=True), "DEBUG", id="a health check of a degraded gateway"),
     ],
