@@ -28,6 +28,7 @@ from handler.redact import redact
 
 OPEN, CLOSE = 2 * ANSWER, 2.0  # seconds; OPEN: to agree on a version, and to list the tools
 MAX_PAGES = 16  # of a list of tools
+MAX_LISTED = 1_000  # tools in it: reading one takes some 50 microseconds
 LONGEST_PROBLEM = 300  # characters of a server's own words
 
 for _name in ("mcp", "client", "httpx2"):  # they log parts of what servers answer
@@ -73,6 +74,8 @@ class Session:
         session, tools, cursor = await asyncio.shield(self._opened), list[Json](), None
         for _ in range(MAX_PAGES):
             page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor) if cursor else None)
+            if len(tools) + len(page.tools) > MAX_LISTED:
+                raise ToolServerError(f"its list has more than {MAX_LISTED} tools")
             tools += map(_plain, page.tools)
             cursor = page.next_cursor
             if not cursor:

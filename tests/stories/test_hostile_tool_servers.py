@@ -152,11 +152,24 @@ async def test_what_a_server_asks_of_its_client_is_refused() -> None:
     assert all("error" in each for each in replies)
 
 
+SELF = tool("find", inputSchema={"$ref": "#"})
 LISTS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("a server that hangs", {"initialize": hang}, "took too long"),
     ("a list that hangs", {"tools_list": hang}, "took too long"),
     ("a server that is down", {"initialize": refuse("The provider refused the connection.")}, "refused"),
     ("a list without an end", {"tools_list": lambda _: {"tools": [], "nextCursor": "more"}}, "pages"),
+    (
+        "2 MB of tools",
+        {"tools_list": lambda _: {"tools": [tool(f"t{n}") for n in range(20_000)], "nextCursor": "more"}},
+        "more than 1000 tools",
+    ),
+    (
+        "tools on every page",
+        {"tools_list": lambda _: {"tools": [tool(f"t{n}") for n in range(200)], "nextCursor": "more"}},
+        "more than 1000 tools",
+    ),
+    ("a schema that is its own reference", {"tools_list": lambda _: {"tools": [SELF]}}, "tool server search"),
+    ("a surrogate", {"tools_list": lambda _: {"tools": [tool("\ud800")]}}, "tool server search"),
     ("100 tools", {"tools_list": lambda _: {"tools": [tool(f"t{n}") for n in range(100)]}}, "64 tools"),
     ("a list of a wrong type", {"tools_list": lambda _: {"tools": "all"}}, "tool server search"),
     (
