@@ -126,7 +126,7 @@ def _calls(random: Random, number: int, tools: list[str]) -> Iterator[Turn]:
 def _result(random: Random, id: str, name: str) -> Result:
     text = random.choice((words(random), json.dumps(arguments(random)), "0", "null"))
     media = random.choice(((), (), (PNG,), (JPEG, PNG), (PDF,)))
-    parts = random.choice(((text, *media), (*media, text), media or (text,)))
+    parts = random.choice(((text, *media), (*media, text), media or (text,), (text, words(random), *media)))
     return Result(id, name, parts, failed=random.random() < 0.2)
 
 
