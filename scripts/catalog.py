@@ -214,7 +214,7 @@ def speed_of(model: str) -> int:
 
 
 def render(rows: Mapping[str, Row], overlay: Row) -> str:
-    """Return the file: one row per line, sorted, so that a diff shows the changes."""
+    """Return the file: one row per line, sorted by id in lower case, so that a diff shows the changes."""
     sources = [{"name": name, "version": version, "licence": "MIT"} for name, version, *_ in (LITELLM, GENAI)]
     head = {
         "as_of": overlay["as_of"],
@@ -223,7 +223,7 @@ def render(rows: Mapping[str, Row], overlay: Row) -> str:
         "successors": overlay["successors"],
         "families": family_table(overlay),
     }
-    lines = [compact(cells({"id": model, **rows[model]})) for model in sorted(rows)]
+    lines = [compact(cells({"id": model, **rows[model]})) for model in sorted(rows, key=str.lower)]
     start = "".join(f"{compact(name)}:{compact(value)},\n" for name, value in head.items())
     return "{" + start + '"models":[\n' + ",\n".join(lines) + "\n]}\n"
 

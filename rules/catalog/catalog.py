@@ -7,14 +7,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rules.catalog.families import Families
-from rules.catalog.price import NANO, Price, highest_price, price_of
+from rules.catalog.price import Price, highest_price, price_of
+from rules.catalog.rows import (
+    AUTO,
+    CAN,
+    CONTEXT,
+    ID,
+    MAX_OUTPUT,
+    POOL,
+    QUALITY,
+    RULES,
+    SPEED,
+    Row,
+    Rows,
+    price_of_row,
+)
 from rules.facts.facts import OPERATIONS
 
 if TYPE_CHECKING:
@@ -74,7 +88,7 @@ class Catalog:
 
     def __init__(
         self,
-        rows: Mapping[str, Sequence[Any]],
+        rows: Rows | None = None,
         *,
         successors: Mapping[str, str] | None = None,
         providers: frozenset[str] = PROVIDERS,
@@ -83,11 +97,10 @@ class Catalog:
     ) -> None:
         self.providers = providers
         self._families = families
-        self._rows = rows
+        self._rows = rows or Rows()
         self._successors = successors or {}
         self._own = own or {}
         self._models: dict[str, Model] = dict(self._own)
-        self._pools: dict[str, list[str]] | None = None
         self._auto: tuple[Model, ...] | None = None
         self._highest: dict[str, Price | None] = {}  # by provider
         self.model_names: dict[str, ModelNames] = {}  # by id, a cache
@@ -136,8 +149,8 @@ class Catalog:
         """Return the model of this id, with the catalogue's spelling."""
         low = id.lower()
         model = self._models.get(low)
-        if model is None and low in self._rows:
-            model = self._models[low] = _model(self._rows[low])
+        if model is None and (row := self._rows.get(low)) is not None:
+            model = self._models[low] = _model(row)
         return model
 
     def pin(self, provider: str, name: str) -> Model | None:
@@ -156,15 +169,10 @@ class Catalog:
 
     def pool(self, name: str) -> tuple[Model, ...]:
         """Return the models of this pool, in order of their ids."""
-        if self._pools is None:
-            self._pools = {}
-            for low, pool in self._pooled():
-                self._pools.setdefault(pool, []).append(low)
-        return tuple(model for low in sorted(self._pools.get(name.lower(), ())) if (model := self.find(low)))
-
-    def _pooled(self) -> Iterator[tuple[str, str]]:
-        yield from ((low, row[1]) for low, row in self._rows.items() if row[1] and low not in self._own)
-        yield from ((low, model.pool) for low, model in self._own.items())
+        low = name.lower()
+        listed = [id for id in self._rows.in_pool(low) if id not in self._own] if low else []
+        mine = [id for id, model in self._own.items() if model.pool == low]
+        return tuple(model for id in sorted([*listed, *mine]) if (model := self.find(id)))
 
     def named(self, name: str) -> tuple[Model, ...]:
         """Return the models of a bare name: of its pool, or the one that a provider names so."""
@@ -186,7 +194,7 @@ class Catalog:
     def auto(self) -> tuple[Model, ...]:
         """Return the models eligible when the request names none, in order of their ids."""
         if self._auto is None:
-            listed = (low for low, row in self._rows.items() if row[AUTO] and low not in self._own)
+            listed = (low for low in self._rows.auto() if low not in self._own)
             chosen = (*listed, *(low for low, model in self._own.items() if model.auto))
             self._auto = tuple(model for low in sorted(chosen) if (model := self.find(low)))
         return self._auto
@@ -201,7 +209,7 @@ class Catalog:
 
     def _ids(self) -> Iterator[str]:
         yield from self._own
-        yield from (low for low in self._rows if low not in self._own)
+        yield from (low for low in self._rows.ids() if low not in self._own)
 
 
 def bare(name: str) -> str:
@@ -220,16 +228,7 @@ def unlisted_model(provider: str, name: str) -> Model:
     )
 
 
-COLUMNS = (
-    "id", "pool", "context", "max_output", "input", "output", "cached_input",
-    "can", "quality", "speed", "auto", "rules", "more_prices",
-)  # fmt: skip
-(
-    ID, POOL, CONTEXT, MAX_OUTPUT, INPUT, OUTPUT, CACHED, CAN, QUALITY, SPEED, AUTO, RULES, MORE_PRICES,
-) = range(len(COLUMNS))  # fmt: skip
-
-
-def _model(row: Sequence[Any]) -> Model:
+def _model(row: Row) -> Model:
     provider, name = row[ID].split("/", 1)
     return Model(
         provider=provider,
@@ -237,7 +236,7 @@ def _model(row: Sequence[Any]) -> Model:
         pool=row[POOL],
         context=row[CONTEXT],
         max_output=row[MAX_OUTPUT],
-        price=_price(row),
+        price=price_of_row(row),
         can=DEFAULT_FEATURES | _CHAT if row[CAN] == "*" else frozenset(row[CAN].split()),
         known=row[CAN] != "*",
         quality=row[QUALITY],
@@ -247,41 +246,14 @@ def _model(row: Sequence[Any]) -> Model:
     )
 
 
-def _price(row: Sequence[Any]) -> Price | None:
-    """Return the price of a row.
-
-    Its last column, which few rows have, lists the rarer prices: "cache_write=2.5;above=200000 input=4". The
-    first group is without a tier, and each following one is a tier.
-    """
-    if row[INPUT] is None or row[OUTPUT] is None:
-        return None
-    prices: dict[str, Any] = {"input": _nano(row[INPUT]), "output": _nano(row[OUTPUT])}
-    if row[CACHED] is not None:
-        prices["cached_input"] = _nano(row[CACHED])
-    if len(row) <= MORE_PRICES:
-        return Price(**prices)
-    more, *tiers = (
-        dict(_more_price(*field.split("=")) for field in group.split())
-        for group in row[MORE_PRICES].split(";")
-    )
-    return price_of({**prices, **more, "tiers": tiers})
-
-
-def _more_price(name: str, value: str) -> tuple[str, str | int]:
-    return name, value if name == "service" else int(value) if name == "above" else _nano(float(value))
-
-
-def _nano(dollars: float) -> int:
-    return round(dollars * NANO)
-
-
 @cache
 def load_catalog() -> Catalog:
     """Return the catalogue in catalog.json."""
-    data = json.loads(Path(__file__).with_name("catalog.json").read_bytes())
-    rows = {row[ID].lower(): row for row in data["models"]}
+    text = Path(__file__).with_name("catalog.json").read_text("ascii")
+    head, _, rows = text.partition('"models":[\n')
+    data = json.loads(head.rstrip().rstrip(",") + "}")
     return Catalog(
-        rows,
+        Rows(rows.removesuffix("\n]}\n")),
         successors=data["successors"],
         families=Families(tuple((patterns, rules) for patterns, rules in data["families"])),
     )

@@ -24,7 +24,7 @@ OWN = (
     replace(model("bedrock/us.anthropic.claude-9-20260101-v1:0", PRICE), pool=""),
     model("gemini/flash-001", PRICE),
 )
-CATALOG = Catalog({}, successors={"old": "mid"}, own={each.id.lower(): each for each in OWN})
+CATALOG = Catalog(successors={"old": "mid"}, own={each.id.lower(): each for each in OWN})
 AVAILABLE = ALL_PROVIDERS | {"openrouter", "anthropic", "bedrock"}
 
 

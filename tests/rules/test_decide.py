@@ -481,7 +481,7 @@ def test_for_a_schema_preference_takes_only_models_whose_output_is_enforced(
 ) -> None:
     forced = replace(model("xai/forced", (9, 9), can=TOOLS_ONLY), rules=tuple(rules))
     models = (model("openai/mini", (1, 1)), forced, model("groq/text", (0.1, 0.1), can=frozenset()))
-    catalog = Catalog({}, own={each.id: each for each in models})
+    catalog = Catalog(own={each.id: each for each in models})
     requested = Facts(json="schema", prefer="cheap", **facts)
     decision = decide(requested, RuleSet.read([]), catalog, LiveState(available=ALL_PROVIDERS, **live))
     assert candidate_ids(decision) == enforced

@@ -37,7 +37,7 @@ MODELS = (
     model("voyage/both", "embeddings", "rerank"),
     model("openai/heard", "transcription", price=Price(0, 0, seconds=100 * DOLLAR)),
 )
-CATALOG = Catalog({}, own={each.id: each for each in MODELS})
+CATALOG = Catalog(own={each.id: each for each in MODELS})
 WITHOUT_CHAT = frozenset({"chat", "prompts", "image"})
 LIVE = LiveState(
     available=frozenset({"openai", "azure", "together", "vllm", "voyage"}),

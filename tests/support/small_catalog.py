@@ -53,7 +53,7 @@ MODELS = (
     model("xai/wide", (5, 5), quality=1, context=None),
     model("local/echo", (0, 0), quality=1, speed=5),
 )
-CATALOG = Catalog({}, successors={"old": "mid"}, own={each.id.lower(): each for each in MODELS})
+CATALOG = Catalog(successors={"old": "mid"}, own={each.id.lower(): each for each in MODELS})
 ALL_PROVIDERS = frozenset({"openai", "gemini", "groq", "together", "mistral", "xai", "local"})
 
 

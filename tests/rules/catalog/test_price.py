@@ -104,7 +104,7 @@ def test_no_price_is_assumed_at_a_provider_without_prices() -> None:
 
 def test_records_count_for_the_highest_price() -> None:
     models = (*MODELS, model("openai/own", (99, 1)))
-    catalog = Catalog({}, own={each.id.lower(): each for each in models})
+    catalog = Catalog(own={each.id.lower(): each for each in models})
     highest = catalog.highest_price("openai")
     assert highest
     assert (highest.input, highest.output) == (99 * 10**9, 50 * 10**9)
