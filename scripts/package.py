@@ -82,6 +82,8 @@ def main() -> None:
     write_version(given.out)
     prune(given.out)
     slim(given.out / "botocore" / "data")
+    roots = given.out / "certifi" / "cacert.pem", given.out / "handler" / "upstream" / "roots"
+    run(sys.executable, str(ROOT / "scripts" / "roots.py"), *map(str, roots))
     if not compile_caches(given.out, python=given.python):
         print(NO_CACHES.format(given.python), file=sys.stderr)
     print(f"{given.out}: {size(given.out) / 1e6:.1f} MB for Python {given.python} on {given.machine}")

@@ -22,6 +22,7 @@ ONLY_IN = {
     "pydantic": ("rules.reading.",),
     "pydantic_core": ("rules.reading.",),
     "httpx": ("handler.upstream.client", "handler.upstream.pool", "handler.aws.client"),
+    "certifi": ("handler.upstream.trust",),
     "h11": (),  # what tests compare with
     "mcp": ("handler.mcp.session",),
     "mcp_types": ("handler.mcp.session",),

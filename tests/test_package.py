@@ -126,6 +126,7 @@ def test_the_package_is_small_and_holds_no_tests_and_no_metadata() -> None:
     built = package("aarch64", "3.13")
     assert script().size(built) < MOST
     assert {path.name for path in built.iterdir()} >= {"handler", "rules", "botocore", "jsonschema_rs"}
+    assert len(list((built / "handler" / "upstream" / "roots").glob("????????.?"))) > 100
     metadata = {path.name.partition("-")[0] for path in built.glob("*.dist-info")}
     assert metadata == {"httpx2", "opentelemetry_api"}
     assert not (built / "tests").exists()

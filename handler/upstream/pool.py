@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import AsyncIterator
-from functools import cache
 from typing import Any
 
-import certifi
 import httpx
 
-from handler.settings import InvalidSetting, Settings
+from handler.settings import Settings
 from handler.upstream.connection import PORTS, Connection, Origin
 from handler.upstream.dialing import connect
 from handler.upstream.proxies import Proxies, Proxy, read_proxies
+from handler.upstream.trust import create_tls_context
 
 MAX_IDLE = 20.0  # seconds; networks drop a connection that is idle for longer, without notice
 # Seconds that a connection idles before its next request. A surplus response in this time closes it; later it
@@ -33,36 +34,14 @@ def create_pool(settings: Settings) -> Pool:
     return Pool(create_tls_context(settings), read_proxies(settings.environment))
 
 
-def create_tls_context(settings: Settings) -> ssl.SSLContext:
-    """Trust the certificates in SSL_CERT_FILE, or else those of certifi. Raises InvalidSetting."""
-    file = settings.environment.get("SSL_CERT_FILE")
-    try:
-        return _trusting(file) if file else _trusting_the_public()
-    except ssl.SSLError as error:
-        raise InvalidSetting(f"SSL_CERT_FILE: {file} holds no certificates in PEM form") from error
-    except OSError as error:
-        raise InvalidSetting(f"SSL_CERT_FILE: {file} cannot be read: {error.strerror}") from error
-
-
-def _trusting(file: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=file)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-@cache
-def _trusting_the_public() -> ssl.SSLContext:
-    """Return one context for all pools of a process: certifi's file takes 35 ms to read."""
-    return _trusting(certifi.where())
-
-
 class Pool(httpx.AsyncBaseTransport):
     """Sends each request over a connection that no other request uses at the same time."""
 
     def __init__(self, tls: ssl.SSLContext, proxies: Proxies) -> None:
         self._tls = tls
         self._proxies = proxies
-        self._idle: list[Connection] = []  # the longest idle first
+        self._idle: OrderedDict[Connection, None] = OrderedDict()  # the longest idle first
+        self._idle_at: dict[Origin, list[Connection]] = {}  # the same, by origin
         self._active: set[Connection] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -112,26 +91,41 @@ class Pool(httpx.AsyncBaseTransport):
         self._active.discard(connection)
         if connection.closed:  # by bytes that were on their way
             return
-        connection.idle_since = asyncio.get_running_loop().time()
-        self._idle.append(connection)
-        while len(self._idle) > MAX_CONNECTIONS or self._is_expired(self._idle[0], connection.idle_since):
-            self._idle.pop(0).abort()
+        connection.idle_since = now = asyncio.get_running_loop().time()
+        self._idle[connection] = None
+        self._idle_at.setdefault(connection.origin, []).append(connection)
+        while self._is_expired(oldest := next(iter(self._idle)), now) or len(self._idle) > MAX_CONNECTIONS:
+            self._remove(oldest, 0)
+            oldest.abort()
+
+    def _remove(self, connection: Connection, at: int) -> None:
+        """Remove an idle connection, which is at that place in the list of its origin."""
+        del self._idle[connection]
+        others = self._idle_at[connection.origin]
+        del others[at]
+        if not others:
+            del self._idle_at[connection.origin]
 
     async def aclose(self) -> None:
         for connection in (*self._idle, *self._active):
             connection.abort()
-        self._idle, self._active = [], set()
+        for connections in (self._idle, self._idle_at, self._active):
+            connections.clear()
         await asyncio.sleep(0)  # the loop closes the sockets here
 
     def _take(self, origin: Origin, min_idle: float) -> Connection | None:
         """Take the most recently used idle connection on which nothing has come, if there is one."""
         now = asyncio.get_running_loop().time()
-        for connection in self._idle[::-1]:
-            if connection.origin == origin and now - connection.idle_since >= min_idle:
-                self._idle.remove(connection)
-                if not self._is_expired(connection, now) and connection.is_quiet():
-                    return connection
-                connection.abort()
+        idle = self._idle_at.get(origin, ())
+        at = bisect_right(
+            idle, now - min_idle, key=_idle_since
+        )  # those behind it are idle for too short a time
+        while at > 0:
+            connection = idle[at := at - 1]
+            self._remove(connection, at)
+            if not self._is_expired(connection, now) and connection.is_quiet():
+                return connection
+            connection.abort()
         return None
 
     def _is_expired(self, connection: Connection, now: float) -> bool:
@@ -149,6 +143,10 @@ class Pool(httpx.AsyncBaseTransport):
 
 
 _NO_PROXIES = Proxies()
+
+
+def _idle_since(connection: Connection) -> float:
+    return connection.idle_since
 
 
 def _nothing() -> None:
