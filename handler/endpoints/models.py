@@ -15,7 +15,7 @@ from rules import Facts, Refusal, list_models
 async def models(gateway: Gateway, request: Request) -> Response:
     listed = await _models(gateway, request)
     if _GOOGLE in request.headers:
-        return json_response(_google_list(listed))
+        return json_response(_google_list(listed, request))
     if _ANTHROPIC in request.headers:
         return json_response(_anthropic_list(listed))
     return json_response({"object": "list", "data": listed})
@@ -30,7 +30,7 @@ async def model(gateway: Gateway, request: Request) -> Response:
 
 async def google_models(gateway: Gateway, request: Request) -> Response:
     read_query_key(request)
-    return json_response(_google_list(await _models(gateway, request)))
+    return json_response(_google_list(await _models(gateway, request), request))
 
 
 async def google_model(gateway: Gateway, request: Request) -> Response:
@@ -67,8 +67,19 @@ def _anthropic_list(listed: list[Json]) -> Json:
     return {"data": data, "has_more": False, "first_id": first, "last_id": last}
 
 
-def _google_list(listed: list[Json]) -> Json:
-    return {"models": [_google(item) for item in listed if _is_for_chats(item)]}
+def _google_list(listed: list[Json], request: Request) -> Json:
+    """Return a page: `pageSize` models from the place in `pageToken` on, by default all."""
+    items = [_google(item) for item in listed if _is_for_chats(item)]
+    start = _count(request, "pageToken") or 0
+    end = start + (_count(request, "pageSize") or len(items))
+    more = {"nextPageToken": str(end)} if end < len(items) else {}
+    return {"models": items[start:end], **more}
+
+
+def _count(request: Request, name: str) -> int | None:
+    """Return a number of the query, None if it is absent or is none."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _is_for_chats(item: Json) -> bool:

@@ -214,6 +214,37 @@ async def test_models_are_listed_and_missed_in_the_clients_format(
     assert refused <= missing.json["error"].keys()
 
 
+@pytest.mark.parametrize(
+    ("query", "count", "more"),
+    [
+        pytest.param("", "all", False, id="all of them"),
+        pytest.param("?pageSize=2", 2, True, id="a first page"),
+        pytest.param("?pageSize=2&pageToken=2", 2, True, id="the page after it"),
+        pytest.param("?pageSize=1000", "all", False, id="a page that holds all"),
+        pytest.param("?pageToken=999999999", 0, False, id="a page after the end"),
+        pytest.param("?pageSize=0", "all", False, id="a page of nothing"),
+        pytest.param("?pageSize=-1&pageToken=%C2%B2", "all", False, id="no numbers"),
+        pytest.param(f"?pageSize={'9' * 5000}", "all", False, id="a huge number"),
+    ],
+)
+async def test_models_in_googles_format_come_in_pages(
+    gateway: RunningGateway, query: str, count: int | str, more: bool
+) -> None:
+    every = (await gateway.get("/v1beta/models")).json["models"]
+    page = (await gateway.get(f"/v1beta/models{query}")).json
+    assert len(page["models"]) == (len(every) if count == "all" else count)
+    assert ("nextPageToken" in page) is more
+
+
+async def test_the_pages_of_googles_list_are_the_whole_list(gateway: RunningGateway) -> None:
+    listed: list[Any] = []
+    every, token = (await gateway.get("/v1beta/models")).json["models"], "0"
+    while token:
+        page = (await gateway.get(f"/v1beta/models?pageSize=3&pageToken={token}")).json
+        listed, token = [*listed, *page["models"]], page.get("nextPageToken")
+    assert listed == every
+
+
 async def test_an_explanation_shows_a_key_only_the_records_that_cover_it(gateway: RunningGateway) -> None:
     body = {**CHAT, "tags": {"team": "a"}}
     ours = (await gateway.post("/v1/explain", body)).json
