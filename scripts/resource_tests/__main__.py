@@ -1,16 +1,18 @@
 """Runs the resource tests that ship with the official libraries against a local run of Sluice.
 
-python -m scripts.resource_tests openai=PYTHON:SOURCES anthropic=PYTHON:SOURCES
+python -m scripts.resource_tests openai=PYTHON:SOURCES anthropic=PYTHON:SOURCES google=PYTHON:SOURCES
 
-PYTHON has the library and the packages of its tests, SOURCES is its unpacked source distribution. Each test
-runs twice: in front of a provider of the format of the client, and in front of the demo model, for which
-Sluice translates every request. Tests that send no request are left out.
+PYTHON has the library and the packages of its tests, SOURCES is its unpacked source distribution. That of
+google-genai lacks the folder google/genai/tests/data, which its repository has. Each test runs twice: in
+front of a provider of the format of the client, and in front of the demo model, for which Sluice translates
+every request. Tests that send no request are left out.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,10 +26,21 @@ from handler.access.keys import generate_key
 from scripts.resource_tests.upstream import Json, serve_upstream
 from tests.support.serving import serve_locally
 
-FORMATS = {"openai": "openai", "responses": "responses", "anthropic": "anthropic"}
+FORMATS = {"openai": "openai", "responses": "responses", "anthropic": "anthropic", "gemini": "google"}
 OPERATIONS = ("embeddings", "completion", "moderation", "image", "speech", "transcription")
 ALLOWED = ["inference_geo", "speed"]  # fields with a price of their own, which need a rule
-LISTED = ("gpt-6-astra", "gpt-4o-mini", "model_id")  # models that tests of /models ask for
+LISTED = (
+    "gpt-6-astra",
+    "gpt-4o-mini",
+    "model_id",
+    "gemini-2.5-flash",
+)  # models that tests of /models ask for
+GENERATE = (  # the files of google-genai's tests of generateContent, after the name of the first
+    *("", "_cached_content", "_config_zero_value", "_from_apikey", "_http_options", "_image_generation"),
+    *("_mcp", "_media_resolution", "_model", "_part", "_thought", "_tools"),
+)
+MODELS = ("function_call_streaming", "count_tokens", "get", "list")
+SHARED = ("generate_content", "generate_content_stream", "count_tokens", "list")
 TESTS: dict[str, Sequence[str]] = {
     "openai": (
         "tests/api_resources/chat/test_completions.py",
@@ -48,7 +61,17 @@ TESTS: dict[str, Sequence[str]] = {
         "tests/api_resources/test_models.py",
         "tests/api_resources/beta/test_models.py",
     ),
+    "google": (
+        *(f"google/genai/tests/models/test_generate_content{name}.py" for name in GENERATE),
+        *(f"google/genai/tests/models/test_{name}.py" for name in MODELS),
+        *(f"google/genai/tests/shared/models/test_{name}.py" for name in SHARED),
+        "google/genai/tests/shared/chats",
+        "google/genai/tests/chats/test_send_message.py",
+        "google/genai/tests/public_samples/test_gemini_text_only.py",
+    ),
 }
+OPTIONS: dict[str, Sequence[str]] = {"google": ("--mode=api", "--timeout=20")}
+FOLDERS = {"google": "google/genai"}  # where the tests run
 TIMEOUT = 600  # seconds for the tests of one library
 UNSERVED = ("There is no endpoint", "is not allowed for")
 
@@ -81,6 +104,10 @@ def run(library: str, python: str, sources: str, folder: Path, origin: str, key:
         "PYTHONPATH": str(Path(__file__).parent),
         "TEST_API_BASE_URL": origin,
         "SLUICE_KEY": key,
+        "PYTHONSAFEPATH": "1",
+        "GOOGLE_GEMINI_BASE_URL": origin,
+        "GOOGLE_API_KEY": key,
+        "GOOGLE_GENAI_REPLAYS_DIRECTORY": str(folder),
     }
     command = [
         python,
@@ -95,9 +122,14 @@ def run(library: str, python: str, sources: str, folder: Path, origin: str, key:
         "-k",
         "not path_params",
     ]
-    command += [f"--junitxml={report}", *TESTS[library]]
+    root, where = Path(sources).resolve(), Path(sources) / FOLDERS.get(library, "")
+    command += [
+        f"--junitxml={report}",
+        *OPTIONS.get(library, ()),
+        *(str(root / one) for one in TESTS[library]),
+    ]
     with (folder / "pytest.txt").open("wb") as output:
-        subprocess.run(command, cwd=sources, env=environment, check=False, stdout=output, timeout=TIMEOUT)
+        subprocess.run(command, cwd=where, env=environment, check=False, stdout=output, timeout=TIMEOUT)
     return [_outcome(case) for case in ElementTree.parse(report).iter("testcase")]
 
 
@@ -105,12 +137,12 @@ def _outcome(case: ElementTree.Element) -> Json:
     failed = [child for child in case if child.tag in ("failure", "error", "skipped")]
     why = (failed[0].get("message") or "") if failed else ""
     outcome = failed[0].tag if failed else "passed"
-    file = (case.get("classname") or "").rpartition(".")[0].partition("api_resources.")[2]
-    return {
-        "file": file or case.get("classname") or "",
-        "why": why,
-        "outcome": "not served" if any(text in why for text in UNSERVED) else outcome,
-    }
+    if case.find("properties/property[@name='requests'][@value='0']") is not None:
+        outcome = "without a request"
+    elif any(text in why for text in UNSERVED):
+        outcome = "not served"
+    file = re.sub(r".*\btests\.(api_resources\.)?|\.Test\w+$", "", case.get("classname") or "")
+    return {"file": file, "why": why, "outcome": outcome}
 
 
 def _print(label: str, found: Sequence[Json]) -> None:

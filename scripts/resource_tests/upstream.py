@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from scripts.resource_tests import gemini
+
 Json = dict[str, Any]
 Answer = Json | bytes | list[Json]  # an object, other bytes, or the events of a stream
 
@@ -118,6 +120,9 @@ _ANSWERS: dict[str, Callable[[Json], Answer] | Answer] = {  # by the end of the 
     "v1/messages": _messages,
     "v1/embeddings": _embeddings,
     "responses/input_tokens": {"object": "response.input_tokens", "input_tokens": 1},
+    "models/model:generateContent": gemini.whole,
+    "models/model:streamGenerateContent": gemini.stream,
+    "models/model:countTokens": {"totalTokens": 1},
     "messages/count_tokens": {"input_tokens": 1},
     "responses/compact": _COMPACTED,
     "v1/moderations": {"id": "1", "model": "m", "results": [_MODERATION]},
@@ -158,7 +163,8 @@ def _serialize(answer: Answer) -> tuple[str, bytes]:
         case bytes():
             return "audio/mpeg", answer
         case list():
-            return "text/event-stream", b"".join(map(_event, answer)) + b"data: [DONE]\n\n"
+            end = b"" if "candidates" in answer[0] else b"data: [DONE]\n\n"
+            return "text/event-stream", b"".join(map(_event, answer)) + end
     return "application/json", json.dumps(answer).encode()
 
 
