@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rules.catalog.catalog import Catalog, Model
 from rules.catalog.model_names import ModelNames, names_of
 from rules.facts.facts import Facts
+from rules.frozen import Frozen
 from rules.records.kinds import AccessRecord, BudgetRecord, LimitRecord
 
 ACCESS, CAPABILITY, AVAILABILITY = "access", "capability", "availability"  # the checks, in this order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveState:
+class LiveState(Frozen):
     """The state of the gateway at this moment, and its measurements: a decision's only view of the world."""
 
     available: frozenset[str] = frozenset()  # providers that can be called
-    unavailable: Mapping[str, str] = field(default_factory=dict)  # by provider, the reason
-    first_token: Mapping[str, float] = field(default_factory=dict)  # by candidate id, seconds as measured
-    cooling: Mapping[str, float] = field(
-        default_factory=dict
-    )  # by candidate key, seconds until it is retried
+    unavailable: Mapping[str, str] = {}  # by provider, the reason
+    first_token: Mapping[str, float] = {}  # by candidate id, seconds as measured
+    cooling: Mapping[str, float] = {}  # by candidate key, seconds until it is retried
     # By provider with several credentials, the names of those that can be used.
-    accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    accounts: Mapping[str, tuple[str, ...]] = {}
     stale: bool = False
     default_access: str = "allow"  # allow | deny: where no access record applies
     # By provider, or by `provider surface:name` for a surface of its own, the features that the wire format
     # cannot represent. `n`: several choices are several calls.
-    unsupported: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unsupported: Mapping[str, frozenset[str]] = {}
 
     def unsupported_by(self, model: Model) -> frozenset[str]:
         """Return the features that the wire format of this model cannot represent."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from rules.affinity import Affinity
 from rules.catalog.catalog import Model
 from rules.catalog.price import NANO, Price
 from rules.facts.facts import FAMILIES, VOCABULARY, Facts, fact_getter
+from rules.frozen import Frozen
 from rules.records.kinds import BudgetRecord, CacheRecord, LimitRecord
 from rules.records.problem import Problem
 
@@ -30,8 +31,7 @@ class Reason(StrEnum):
     FALLBACK = "fallback"  # a later candidate answered: in headers and log only
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Frozen, kw_only=False):
     """A model that may be tried. Costs are in nano-dollars, None when the price is unknown.
 
     `assumed_price`: that of a model without a price, the highest at its provider. `account`: the name of the
@@ -45,10 +45,10 @@ class Candidate:
     assumed_price: Price | None = None
     tokens: int = 0  # the most that the request can use: the estimate of its input, and the largest output
     account: str | None = None
-    id: str = field(init=False, repr=False, compare=False)  # set once: a request asks for it fifteen times
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "id", self.model.id)
+    @cached_property
+    def id(self) -> str:
+        return self.model.id
 
     @property
     def key(self) -> str:
@@ -120,8 +120,7 @@ class Effects(NamedTuple):
     recovery: str = "error"  # error | resume | buffer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Frozen):
     """The models that may answer a request, and why. No provider was called for it."""
 
     facts: Facts
@@ -133,7 +132,7 @@ class Decision:
     steps: tuple[Step, ...] = ()
     problems: tuple[Problem, ...] = ()  # records that cannot be read
     refusal: Refusal | None = None
-    effects: Effects = field(default_factory=Effects)
+    effects: Effects = Effects()
     cache: CacheRecord | None = None  # the record that lets the answer be cached
     limits: tuple[AppliedLimit, ...] = ()
     prefer: str | None = None

@@ -16,13 +16,16 @@ class Frozen:
     _known: ClassVar[frozenset[str]] = frozenset()
     _required: ClassVar[frozenset[str]] = frozenset()
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, kw_only: bool = True) -> None:
+        """`kw_only`: for the type checker; False lets the fields be given by their places."""
         own = (name for name, type_ in cls.__annotations__.items() if not type_.startswith("ClassVar"))
         cls.field_names = tuple(dict.fromkeys((*cls.field_names, *own)))
         cls._known = frozenset(cls.field_names)
         cls._required = frozenset(name for name in cls.field_names if not hasattr(cls, name))
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, *values: Any, **fields: Any) -> None:
+        if values:
+            fields |= zip(self.field_names[: len(values)], values, strict=True)
         if not self._required <= fields.keys() <= self._known:
             wrong = sorted(self._required - fields.keys() | fields.keys() - self._known)
             raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")

@@ -7,7 +7,7 @@ but a new `access` or `budget` record refuses the projects or keys of its scope.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
@@ -16,6 +16,7 @@ from rules.catalog.catalog import Catalog
 from rules.catalog.name_resolution import NameResolver
 from rules.decision import Step
 from rules.facts.facts import Facts
+from rules.frozen import Frozen
 from rules.records.base import EnforcedRecord, Record
 from rules.records.compiled import Compiled, compile_records, content_hash, read_compiled
 from rules.records.conditions import Condition
@@ -96,8 +97,7 @@ def goes_first(first: Record, other: Record) -> str:
     return f"{first.kind}/{first.id} goes first ({why})"
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSet:
+class RuleSet(Frozen):
     """Immutable; `read` makes one."""
 
     EMPTY: ClassVar[RuleSet]
@@ -105,30 +105,34 @@ class RuleSet:
     revision: str
     records: tuple[Record, ...]
     problems: tuple[Problem, ...] = ()
-    items: Mapping[RecordKey, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # of `records`
-    _rules: tuple[_Rule, ...] = field(init=False, repr=False, compare=False)
-    _enabled: Mapping[str, tuple[Record, ...]] = field(init=False, repr=False, compare=False)
-    _aliases: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
-    _listed_only: frozenset[str] = field(init=False, repr=False, compare=False)  # ids of providers
-    _later_steps: dict[tuple[str, str], Step] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
+    items: Mapping[RecordKey, Mapping[str, Any]] = {}  # of `records`
 
-    def __post_init__(self) -> None:
-        rules = (record for kind in RULES for record in self.records if isinstance(record, kind))
-        object.__setattr__(self, "_rules", tuple(_make_rule(record) for record in rules))
+    @cached_property
+    def _rules(self) -> tuple[_Rule, ...]:
+        return tuple([_make_rule(each) for kind in RULES for each in self.records if isinstance(each, kind)])
+
+    @cached_property
+    def _enabled(self) -> Mapping[str, tuple[Record, ...]]:
         enabled: dict[str, list[Record]] = {}
         for record in self.records:
             if record.enabled:
                 enabled.setdefault(record.kind, []).append(record)
-        object.__setattr__(self, "_enabled", {kind: tuple(listed) for kind, listed in enabled.items()})
-        aliases = {
-            each.id.lower(): each.models for each in self.enabled("alias") if isinstance(each, AliasRecord)
-        }
+        return {kind: tuple(listed) for kind, listed in enabled.items()}
+
+    @cached_property
+    def _aliases(self) -> Mapping[str, tuple[str, ...]]:
+        aliases = (each for each in self.enabled("alias") if isinstance(each, AliasRecord))
+        return {each.id.lower(): each.models for each in aliases}
+
+    @cached_property
+    def _listed_only(self) -> frozenset[str]:
+        """The ids of the providers that serve only what the catalogue lists."""
         providers = (each for each in self.enabled("provider") if isinstance(each, ProviderRecord))
-        listed_only = frozenset(each.id for each in providers if each.unlisted == "refuse")
-        object.__setattr__(self, "_aliases", aliases)
-        object.__setattr__(self, "_listed_only", listed_only)
+        return frozenset(each.id for each in providers if each.unlisted == "refuse")
+
+    @cached_property
+    def _later_steps(self) -> dict[tuple[str, str], Step]:
+        return {}
 
     @classmethod
     def read(

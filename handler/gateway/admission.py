@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -109,7 +108,7 @@ async def decide_on(
     if servers:
         facts = facts_about(chat)
     cooling = gateway.cooldown.cooling()
-    live = replace(policy.live, cooling=cooling) if cooling else policy.live
+    live = policy.live.replaced(cooling=cooling) if cooling else policy.live
     decision = decide(facts, policy.ruleset, policy.catalog, live)
     entry.stream, entry.tags, entry.decision = chat.stream, chat.tags, decision
     return AdmittedRequest(chat, format, key, policy, decision, entry.headers, servers=servers)
@@ -118,7 +117,7 @@ async def decide_on(
 def redecide(gateway: Gateway, admitted: AdmittedRequest, spent: frozenset[str]) -> AdmittedRequest:
     """Decide again, with these budgets used up, whose `then` chooses the model. May be refused."""
     policy = admitted.policy
-    live = replace(policy.live, cooling=gateway.cooldown.cooling())
+    live = policy.live.replaced(cooling=gateway.cooldown.cooling())
     decision = decide(admitted.decision.facts, policy.ruleset, policy.catalog, live, spent)
     return admitted._replace(decision=decision)
 

@@ -89,7 +89,7 @@ async def count_natively(gateway: Gateway, call: Call, suffix: str) -> bytes | N
     if not is_native(call):
         return None
     deadline = min(call.deadline, gateway.clock() + COUNTING)
-    first = replace(call.decision, candidates=call.decision.candidates[:1])
+    first = call.decision.replaced(candidates=call.decision.candidates[:1])
     chat = replace(call.chat, stream=False)
     relay = copy(gateway.relay)
     # A provider limits counts by themselves, or has none: its failures say nothing about its models.

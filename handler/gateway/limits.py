@@ -79,7 +79,7 @@ async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, e
     if skipped:
         left = tuple(each for each in call.decision.candidates if each.id not in skipped)
         rejections = (*call.decision.rejections, *skipped.values())
-        entry.decision = replace(call.decision, candidates=left, rejections=rejections)
+        entry.decision = call.decision.replaced(candidates=left, rejections=rejections)
         call = replace(call, decision=entry.decision)
 
     async def cover(candidates: Sequence[Candidate], wasted: Sequence[WastedUsage]) -> None:

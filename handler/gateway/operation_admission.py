@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from handler.access.keys import Key
 from handler.formats.operations.operation import Operation
 from handler.formats.operations.request import file_bytes, parse_operation
@@ -26,7 +24,7 @@ async def decide_on_operation(
         file_bytes=file_bytes(request.form),
         default_model=operation.default_model,
     )
-    live = replace(policy.live, cooling=gateway.cooldown.cooling())
+    live = policy.live.replaced(cooling=gateway.cooldown.cooling())
     decision = decide(facts, policy.ruleset, policy.catalog, live)
     entry.stream, entry.tags, entry.decision = chat.stream, chat.tags, decision
     return AdmittedRequest(chat, None, key, policy, decision, entry.headers, request)

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from handler.answers.answer import Answer
@@ -174,13 +174,13 @@ class ToolLoop:
         """Decide again, because the conversation is longer. A request counts once, and is never cached."""
         decision = self._admitted.decision
         size = len(dump([*self._servers.functions, *self._new])) // BYTES_PER_TOKEN
-        facts = replace(decision.facts, input_tokens=decision.facts.input_tokens + size)
-        step = self._admitted._replace(edit=self._edit, decision=replace(decision, facts=facts))
+        facts = decision.facts.replaced(input_tokens=decision.facts.input_tokens + size)
+        step = self._admitted._replace(edit=self._edit, decision=decision.replaced(facts=facts))
         step = redecide(self._gateway, step, frozenset())
         limits = step.decision.limits
         if self._steps > 1:
             limits = tuple(limit for limit in limits if limit.record.unit != "requests")
-        step = step._replace(decision=replace(step.decision, cache=None, limits=limits))
+        step = step._replace(decision=step.decision.replaced(cache=None, limits=limits))
         self._entry.decision = step.decision
         step.raise_if_refused()
         return step

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from rules.catalog.rows import (
     price_of_row,
 )
 from rules.facts.facts import OPERATIONS
+from rules.frozen import Frozen
 
 if TYPE_CHECKING:
     from rules.catalog.model_names import ModelNames
@@ -55,8 +55,7 @@ _OPERATIONS, _CHAT = frozenset(OPERATIONS), frozenset({"chat"})
 _DATE = re.compile(r"-(20\d{6}|20\d\d-\d\d-\d\d)$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(Frozen):
     """One entry of the catalogue. `name`: the provider's own name of it; `id`: `provider/name`."""
 
     provider: str
@@ -72,15 +71,15 @@ class Model:
     auto: bool = False  # eligible when the request names no model
     listed: bool = True  # False: a pin that the catalogue does not list, relayed as it is
     rules: tuple[str, ...] = ()  # of its family; scripts/catalog_overlay.toml documents them
-    # Set once, because a request reads them up to twenty times.
-    id: str = field(init=False, repr=False, compare=False)
-    # Those that `can` names, else chat; all if the features are unknown.
-    operations: frozenset[str] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "id", f"{self.provider}/{self.name}")
-        named = self.can & _OPERATIONS
-        object.__setattr__(self, "operations", named or (_CHAT if self.known else _OPERATIONS))
+    @cached_property
+    def id(self) -> str:
+        return f"{self.provider}/{self.name}"
+
+    @cached_property
+    def operations(self) -> frozenset[str]:
+        """Return those that `can` names, else chat; all if the features are unknown."""
+        return self.can & _OPERATIONS or (_CHAT if self.known else _OPERATIONS)
 
 
 class Catalog:
@@ -117,9 +116,8 @@ class Catalog:
 
     def unlisted(self, provider: str, name: str) -> Model:
         """Return the model of a pin that the catalogue does not list, with the rules of its family."""
-        return replace(
-            unlisted_model(provider, name), rules=self._families.rules_of(provider, name, self.find)
-        )
+        rules = self._families.rules_of(provider, name, self.find)
+        return unlisted_model(provider, name).replaced(rules=rules)
 
     def _of_record(self, record: ModelRecord, families: Families) -> Model:
         like = self.find(record.like) if record.like else None
@@ -157,7 +155,7 @@ class Catalog:
         """Return the model, else that of the undated name, else the successor of a retired one."""
         model = self.get(provider, name)
         if model is None and undated(name) != name and (row := self.get(provider, undated(name))):
-            model = replace(row, name=name, auto=False)
+            model = row.replaced(name=name, auto=False)
         successor = self.successor(bare(name))
         if model is None and successor:
             model = next((each for each in self.pool(successor) if each.provider == provider), None)

@@ -6,10 +6,11 @@ Tokens have parts (PARTS); a rerank, speech, a transcription or an image may hav
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from rules.frozen import Frozen
 
 MILLION = 1_000_000  # tokens: prices are per million
 NANO = 10**9  # nano-dollars in a dollar
@@ -33,8 +34,7 @@ UNITS = ("searches", "characters", "seconds", "images")
 NO_UNITS: Mapping[str, int] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Frozen, kw_only=False):
     """Nano-dollars per million tokens or other units: $0.15 is 150_000_000. See PARTS and UNITS for None."""
 
     input: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
+
+from rules.frozen import Frozen
 
 PREFERENCES = ("cheap", "fast", "quality", "balanced")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # of reasoning, in ascending order
@@ -17,8 +18,7 @@ OPERATIONS = (
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Frozen):
     """The facts of one request. None: absent; of an absent fact only `exists: false` holds."""
 
     # facts that a condition may name (contract, section 5)
@@ -41,9 +41,9 @@ class Facts:
     reasoning: str | None = None  # the reasoning effort
     input_tokens: int = 0  # an estimate
     max_tokens: int | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    header: Mapping[str, str] = field(default_factory=dict)  # lower-case names
+    tags: Mapping[str, str] = {}
+    metadata: Mapping[str, str] = {}
+    header: Mapping[str, str] = {}  # lower-case names
     hour: int = 12  # UTC
     weekday: str = "mon"  # mon..sun, UTC
     bucket: int = 0  # 0..99
@@ -53,14 +53,14 @@ class Facts:
     fallbacks: tuple[str, ...] = ()  # fallback_models, or `models` after its first
     n: int = 1
     default_model: str | None = None  # of an operation, where its API has one
-    units: Mapping[str, int] = field(default_factory=dict)  # an estimate, by unit of a price besides tokens
+    units: Mapping[str, int] = {}  # an estimate, by unit of a price besides tokens
     service_tier: str = ""
     linked_part: str | None = None  # path of the first content part given by URL: `messages[0].content[1]`
     custom_tools: int = 0  # number of tools whose input is a text
     document_tokens: int = 0  # part of input_tokens: documents, whose pages only a provider can count
     random: float = 0.0  # 0 <= random < 1, drawn by the caller: what `split` uses per request
     key_models: tuple[str, ...] | None = None  # the key's own patterns; None: no restriction
-    opening: str = field(default="", repr=False)  # the text of the first system and the first user message
+    opening: str = ""  # the text of the first system and the first user message
 
 
 class FactType(NamedTuple):

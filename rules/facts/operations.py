@@ -6,7 +6,6 @@ The estimate of the input is that of a chat, one token for each 4 bytes of text,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from rules.facts.facts import Facts
@@ -30,8 +29,7 @@ def facts_of_operation(
         units, media = {"seconds": seconds}, seconds * TOKENS_PER_SECOND
     elif file_bytes:
         media = TOKENS_PER_PART
-    return replace(
-        facts,
+    return facts.replaced(
         operation=operation,
         input_tokens=tokens + media,
         document_tokens=media,

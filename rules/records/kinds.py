@@ -50,14 +50,11 @@ AUTH = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "none")
 YEAR = 31_536_000  # seconds
 
 
-class Arm(Frozen):
+class Arm(Frozen, kw_only=False):
     """One arm of a split. Weights are relative to each other."""
 
     model: str
     weight: float
-
-    def __init__(self, model: str, weight: float) -> None:
-        super().__init__(model=model, weight=weight)
 
 
 class RouteRecord(Record):

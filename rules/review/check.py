@@ -6,7 +6,7 @@ The tests run with every provider available, no candidate cooling down, and no s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rules.admission import LiveState
 from rules.catalog.catalog import Catalog, load_catalog
@@ -115,7 +115,7 @@ def _facts_of_test(test: TestRecord) -> Facts:
         function=caller.get("function"),
     )
     # Without its opening, so that the wording of a test does not choose between equal models.
-    return replace(facts, weekday=test.at[0], hour=test.at[1], opening="")
+    return facts.replaced(weekday=test.at[0], hour=test.at[1], opening="")
 
 
 def _expect_model(decision: Decision, expected: str, ruleset: RuleSet, catalog: Catalog) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from rules.decide import decide
@@ -26,6 +25,6 @@ def explain(ruleset: RuleSet, request: Mapping[str, Any], *, at: str, **caller: 
         weekday, hour = read_weekday_and_hour(at)
     except InvalidRecord as error:
         raise InvalidInput(f"--at: {error.problem}") from error
-    facts = replace(facts_of_request(request, **caller), weekday=weekday, hour=hour)
+    facts = facts_of_request(request, **caller).replaced(weekday=weekday, hour=hour)
     catalog, live = assume_all_available(ruleset)
     return json.dumps(decide(facts, ruleset, catalog, live).explain(), indent=2, ensure_ascii=False)

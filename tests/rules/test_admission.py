@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,9 +18,9 @@ PRICE = (1, 1)
 OWN = (
     *MODELS,
     model("openrouter/openai/mid", PRICE, pool="mid"),
-    replace(model("openrouter/openai/mid:extended", PRICE), pool=""),
+    model("openrouter/openai/mid:extended", PRICE).replaced(pool=""),
     model("anthropic/claude-9", PRICE),
-    replace(model("bedrock/us.anthropic.claude-9-20260101-v1:0", PRICE), pool=""),
+    model("bedrock/us.anthropic.claude-9-20260101-v1:0", PRICE).replaced(pool=""),
     model("gemini/flash-001", PRICE),
 )
 CATALOG = Catalog(successors={"old": "mid"}, own={each.id.lower(): each for each in OWN})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -479,7 +478,7 @@ ENFORCED = [
 def test_for_a_schema_preference_takes_only_models_whose_output_is_enforced(
     facts: Item, rules: list[str], live: Item, enforced: list[str]
 ) -> None:
-    forced = replace(model("xai/forced", (9, 9), can=TOOLS_ONLY), rules=tuple(rules))
+    forced = model("xai/forced", (9, 9), can=TOOLS_ONLY).replaced(rules=tuple(rules))
     models = (model("openai/mini", (1, 1)), forced, model("groq/text", (0.1, 0.1), can=frozenset()))
     catalog = Catalog(own={each.id: each for each in models})
     requested = Facts(json="schema", prefer="cheap", **facts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -185,7 +184,7 @@ def test_a_cached_answer_costs_nothing_and_says_its_age() -> None:
     assert (one.cost, one.age, one.attempts, one.schema, one.dropped) == (0, 3, [], "tool", ("seed",))
     assert not one.usage
     assert given(stored(), age=-2.0).age == 0, "the clock of another instance is ahead"
-    unpriced = replace(CANDIDATE.model, price=None)
+    unpriced = CANDIDATE.model.replaced(price=None)
     assert answer_of(stored(), Candidate(unpriced), chat(), None, age=1, waited=0).cost == 0
 
 

@@ -46,7 +46,7 @@ async def timed(work: Awaitable[Any]) -> tuple[float, Any]:
 
 def call(*, mode: CacheMode = CacheMode(), deadline: float = float("inf"), **fields: Any) -> Call:  # noqa: B008
     made = relay_call("one/m", "two/m", deadline=deadline, **fields)
-    return replace(made, chat=replace(made.chat, cache=mode), decision=replace(made.decision, cache=RECORD))
+    return replace(made, chat=replace(made.chat, cache=mode), decision=made.decision.replaced(cache=RECORD))
 
 
 def entry() -> RequestLog:

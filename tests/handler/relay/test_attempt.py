@@ -173,7 +173,7 @@ async def test_client_headers_are_forwarded_only_to_the_same_dialect(relay: Runn
     chat_call = call("one/a", headers={"anthropic-beta": "x"})
     foreign = replace(
         chat_call,
-        decision=replace(chat_call.decision, facts=replace(chat_call.decision.facts, dialect="anthropic")),
+        decision=chat_call.decision.replaced(facts=chat_call.decision.facts.replaced(dialect="anthropic")),
     )
     relay.upstream.script("a", good_reply(False))
     await relay.complete(foreign)

@@ -12,7 +12,7 @@ from rules import Model
 from tests.support.running_relay import CHAT, Json, call, model
 
 # The abilities of an unlisted model are assumed.
-ASSUMED = replace(model("one/a", can=["reasoning"]), known=False)
+ASSUMED = model("one/a", can=["reasoning"]).replaced(known=False)
 REASONS, OTHER = model("one/a", can=["reasoning", "tools"]), model("one/a", can=["tools"])
 
 
@@ -64,7 +64,7 @@ def test_the_time_limits_of_operations_besides_chat(path: str, first: float, idl
     assert hedge_after(made, made.decision.candidates[0]) is None
 
 
-SMALL = replace(model("one/a"), max_output=500)
+SMALL = model("one/a").replaced(max_output=500)
 DEFAULT_HEDGES = [
     pytest.param("one/a", {}, True, 10, id="a stream: ten seconds"),
     pytest.param("one/a", {}, False, 1024 / 75, id="a whole answer: the time of a usual length"),
@@ -87,7 +87,7 @@ def test_named_fallbacks_bring_a_default_hedge(
 ) -> None:
     chat_call = call(candidate, "two/b", body={**CHAT, **body}, stream=streamed)
     first = chat_call.decision.candidates[0]
-    named = replace(chat_call, decision=replace(chat_call.decision, fallbacks=frozenset({"two/b"})))
+    named = replace(chat_call, decision=chat_call.decision.replaced(fallbacks=frozenset({"two/b"})))
     assert hedge_after(named, first) == after
     assert hedge_after(chat_call, first) is None, "other members of a pool are not named fallbacks"
 
@@ -99,5 +99,5 @@ def test_named_fallbacks_bring_a_default_hedge(
 )
 def test_a_rule_overrides_the_default_hedge(effects: Json, after: float | None) -> None:
     chat_call = call("one/a", "two/b", stream=True, **effects)
-    named = replace(chat_call, decision=replace(chat_call.decision, fallbacks=frozenset({"two/b"})))
+    named = replace(chat_call, decision=chat_call.decision.replaced(fallbacks=frozenset({"two/b"})))
     assert hedge_after(named, chat_call.decision.candidates[0]) == after

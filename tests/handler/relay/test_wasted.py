@@ -71,8 +71,8 @@ def test_a_client_that_leaves(script: Script, streamed: bool, expected: list[Spe
 
 def reserving(chat_call: Call, tokens: int) -> Call:
     """The call, whose candidates use at most so many tokens."""
-    candidates = tuple(replace(each, tokens=tokens) for each in chat_call.decision.candidates)
-    return replace(chat_call, decision=replace(chat_call.decision, candidates=candidates))
+    candidates = tuple(each.replaced(tokens=tokens) for each in chat_call.decision.candidates)
+    return replace(chat_call, decision=chat_call.decision.replaced(candidates=candidates))
 
 
 THINKING = model("one/a", can=["reasoning"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +68,7 @@ def test_a_price_is_in_nano_dollars_per_million_tokens() -> None:
     model = load_catalog().find("openai/gpt-4o-mini")
     assert model is not None
     assert model.price
-    assert replace(model.price, tiers=()) == Price(150_000_000, 600_000_000, 75_000_000)
+    assert model.price.replaced(tiers=()) == Price(150_000_000, 600_000_000, 75_000_000)
 
 
 @pytest.mark.parametrize(
