@@ -22,7 +22,7 @@ async def test_each_warning_is_logged_once_and_again_when_it_comes_back() -> Non
     watching = asyncio.ensure_future(watch_rules(gateway.gateway, read_keys))
     for records, logged in (([TYPO], 1), ([], 1), ([TYPO], 2)):
         gateway.tables.records[:] = records
-        await asyncio.sleep(700)  # longer than the old rules stay after the table was emptied, and three readings
+        await asyncio.sleep(700)  # longer than the old rules stay after the table was emptied
         lines = [one["message"] for one in gateway.lines if one["level"] == "WARNING"]
         assert len(lines) == logged
         assert all(line.startswith("access/typo: `deny`: no model in the catalogue") for line in lines)
