@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -98,6 +98,29 @@ class Step(NamedTuple):
     outcome: str
 
 
+class Steps(Sequence[Step]):
+    """Steps that are made when they are first looked at: few requests ask for an explanation."""
+
+    def __init__(self, make: Callable[[], tuple[Step, ...]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> tuple[Step, ...]:
+        return self._make()
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._made[index]
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __eq__(self, other: object) -> bool:
+        return self._made == tuple(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._made)
+
+
 class Refusal(NamedTuple):
     """The error of a request without candidates."""
 
@@ -129,7 +152,7 @@ class Decision(Frozen):
     candidates: tuple[Candidate, ...] = ()
     fallbacks: frozenset[str] = frozenset()  # ids of the candidates that `reason` did not choose
     rejections: tuple[Rejection, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: Sequence[Step] = ()
     problems: tuple[Problem, ...] = ()  # records that cannot be read
     refusal: Refusal | None = None
     effects: Effects = Effects()

@@ -31,6 +31,15 @@ class Frozen:
             raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")
         self.__dict__.update(fields)
 
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Self:
+        """Return the value with these fields, whose dict it keeps. Raises TypeError as `__init__` does."""
+        if not cls._required <= fields.keys() <= cls._known:
+            return cls(**fields)
+        made = cls.__new__(cls)
+        object.__setattr__(made, "__dict__", fields)
+        return made
+
     def replaced(self, **fields: Any) -> Self:
         """Return a value with other fields in the place of these."""
         return type(self)(**{**self.as_dict(), **fields})

@@ -14,12 +14,12 @@ from typing import Any, ClassVar, NamedTuple
 
 from rules.catalog.catalog import Catalog
 from rules.catalog.name_resolution import NameResolver
-from rules.decision import Step
+from rules.decision import Step, Steps
 from rules.facts.facts import Facts
 from rules.frozen import Frozen
-from rules.records.base import EnforcedRecord, Record
+from rules.records.base import Record
 from rules.records.compiled import Compiled, compile_records, content_hash, read_compiled
-from rules.records.conditions import Condition
+from rules.records.index import Rule, RuleIndex, make_rule
 from rules.records.kinds import (
     KINDS,
     AccessRecord,
@@ -34,8 +34,6 @@ from rules.records.problem import Problem, RecordKey
 # The kinds with steps in an explanation, in their order.
 RULES = (RouteRecord, AccessRecord, LimitRecord, BudgetRecord)
 
-MAX_CACHED = 4096  # steps of routes that another one precedes
-
 
 class MatchingRecords(NamedTuple):
     """The records that match a request, of each kind in order of precedence. The first route applies.
@@ -47,37 +45,7 @@ class MatchingRecords(NamedTuple):
     access: tuple[AccessRecord, ...]
     limits: tuple[LimitRecord, ...]
     budgets: tuple[BudgetRecord, ...]
-    steps: tuple[Step, ...]
-
-
-class _Rule(NamedTuple):
-    """A record with the conditions that depend on the request alone, and its constant steps."""
-
-    record: Record
-    conditions: tuple[Condition, ...]
-    applied: Step
-    out_of_scope: Step
-    disabled: Step
-
-    def step(self, facts: Facts) -> Step:
-        record, conditions, applied, out_of_scope, disabled = self
-        if not record.enabled:
-            return disabled
-        if not record.scope.covers(facts):
-            return out_of_scope
-        for condition in conditions:
-            fact = condition.get_fact(facts)
-            if not condition.holds_for(fact):
-                return Step(applied.kind, applied.id, condition.explain_failure(fact))
-        return applied
-
-
-def _make_rule(record: Record) -> _Rule:
-    per_candidate = isinstance(record, EnforcedRecord)
-    later = tuple(each for each in record.when if per_candidate and each.fact == "model")
-    applied = f"applied where {' and '.join(map(str, later))}" if later else "applied"
-    steps = (Step(record.kind, record.id, outcome) for outcome in (applied, "out of scope", "disabled"))
-    return _Rule(record, tuple(each for each in record.when if each not in later), *steps)
+    steps: Steps
 
 
 # The sorting keys of the records of one kind, each with the reason why a record goes first by it.
@@ -108,8 +76,12 @@ class RuleSet(Frozen):
     items: Mapping[RecordKey, Mapping[str, Any]] = {}  # of `records`
 
     @cached_property
-    def _rules(self) -> tuple[_Rule, ...]:
-        return tuple([_make_rule(each) for kind in RULES for each in self.records if isinstance(each, kind)])
+    def _rules(self) -> tuple[Rule, ...]:
+        return tuple([make_rule(each) for kind in RULES for each in self.records if isinstance(each, kind)])
+
+    @cached_property
+    def _index(self) -> RuleIndex:
+        return RuleIndex(self._rules)
 
     @cached_property
     def _enabled(self) -> Mapping[str, tuple[Record, ...]]:
@@ -129,10 +101,6 @@ class RuleSet(Frozen):
         """The ids of the providers that serve only what the catalogue lists."""
         providers = (each for each in self.enabled("provider") if isinstance(each, ProviderRecord))
         return frozenset(each.id for each in providers if each.unlisted == "refuse")
-
-    @cached_property
-    def _later_steps(self) -> dict[tuple[str, str], Step]:
-        return {}
 
     @classmethod
     def read(
@@ -179,27 +147,25 @@ class RuleSet(Frozen):
 
     def match(self, facts: Facts) -> MatchingRecords:
         """Return the records that match these facts, and a step for each record of RULES."""
-        steps = []
         applying: dict[type[Record], list[Any]] = {kind: [] for kind in RULES}
-        for rule in self._rules:
-            record, step = rule.record, rule.step(facts)
-            if step is rule.applied:
-                earlier = applying[type(record)]
-                if earlier and isinstance(record, RouteRecord):
-                    step = self._later_step(earlier[0], record)
-                earlier.append(record)
-            steps.append(step)
+        for rule in self._index.possible(facts):
+            if rule.applies(facts):
+                applying[type(rule.record)].append(rule.record)
         routes, access, limits, budgets = (tuple(applying[kind]) for kind in RULES)
-        return MatchingRecords(routes, access, limits, budgets, tuple(steps))
+        return MatchingRecords(routes, access, limits, budgets, Steps(lambda: self._steps(facts)))
 
-    def _later_step(self, first: RouteRecord, record: RouteRecord) -> Step:
-        names = first.id, record.id
-        if (step := self._later_steps.get(names)) is None:
-            if len(self._later_steps) >= MAX_CACHED:
-                self._later_steps.clear()
-            step = Step(record.kind, record.id, f"matched, but {goes_first(first, record)}")
-            self._later_steps[names] = step
-        return step
+    def _steps(self, facts: Facts) -> tuple[Step, ...]:
+        steps = []
+        first: Record | None = None  # route that applies
+        for rule in self._rules:
+            record, outcome = rule.record, rule.outcome(facts)
+            if outcome is None and isinstance(record, RouteRecord) and first is not None:
+                outcome = f"matched, but {goes_first(first, record)}"
+            elif outcome is None:
+                outcome = rule.applied
+                first = record if isinstance(record, RouteRecord) else first
+            steps.append(Step(record.kind, record.id, outcome))
+        return tuple(steps)
 
     def most_specific(self, kind: str, facts: Facts) -> Record | None:
         """Return the most specific enabled record of a kind that matches, the only one that applies."""

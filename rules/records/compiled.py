@@ -121,7 +121,7 @@ def _row(record: Record) -> tuple[str, dict[str, Any], dict[str, Any]]:
 def _record(kind: str, plain: dict[str, Any], others: dict[str, Any]) -> Record:
     for name, (form, value) in others.items():
         plain[name] = _FORMS[form].decode(value)
-    record = KINDS[kind](**plain)
+    record = KINDS[kind].of(plain)
     if record.kind != kind:
         raise ValueError("a record of another kind")
     return record
@@ -175,8 +175,8 @@ _TYPES: Mapping[str, Callable[[Iterable[Any]], Any]] = {type_.__name__: type_ fo
 
 _FORMS: Mapping[str, _Form] = {
     "scope": _Form(
-        lambda scope: scope.as_dict(),
-        lambda fields: Scope(**{name: tuple(names) for name, names in fields.items() if names is not None}),
+        lambda scope: {name: names for name, names in scope.as_dict().items() if names is not None},
+        lambda fields: Scope.of({name: tuple(names) for name, names in fields.items()}),
     ),
     "when": _Form(
         lambda when: [(each.fact, each.op, each.value) for each in when],

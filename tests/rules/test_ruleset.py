@@ -235,3 +235,48 @@ def test_any_items_make_a_rule_set(items: list[Any]) -> None:
     again = RuleSet.read(items, previous=ruleset.items)
     assert again.revision == ruleset.revision
     assert len(ruleset.records) + len(ruleset.problems) == len(items)
+
+
+SCOPES = st.sampled_from(
+    [{}, {"scope": {"project": "p"}}, {"scope": {"key": ["k", "x"]}}, {"scope": {"function": "y"}}]
+)
+MODELS = ("gpt-5", "GPT-*", "\u0130*", "\u0130x", "*5", ["gpt-5", "o3"], {"not": "gpt-5"}, ["gpt-*", "o3"])
+TOKENS = (10, [9, 10], {"gt": 9}, {"lte": 10}, {"lt": 10}, {"gte": 11})
+WHENS = st.sampled_from(
+    [
+        *({"model": value} for value in MODELS),
+        *({"input_tokens": value} for value in TOKENS),
+        *({"hour": {"gt": 1, "lt": 20}, "weekday": day} for day in ("mon", ["sat", "sun"], "s*")),
+        *({"max_tokens": value} for value in ({"lt": 5}, {"gt": 5}, {"exists": False}, 5)),
+        {},
+    ]
+)
+RULE = st.builds(
+    lambda make, scope, when, enabled: make("x", **scope, when=when, enabled=enabled),
+    st.sampled_from([route, access, limit, budget]),
+    SCOPES,
+    WHENS,
+    st.sampled_from([True, True, True, False]),
+)
+CALLS = st.builds(
+    Facts,
+    model=st.sampled_from([None, "gpt-5", "GPT-5", "o3", "\u0130x", "i\u0307x"]),
+    project=st.sampled_from("pq"),
+    key=st.sampled_from("kx"),
+    function=st.sampled_from([None, "y"]),
+    input_tokens=st.integers(8, 12),
+    max_tokens=st.sampled_from([None, 4, 5, 6]),
+    weekday=st.sampled_from(["mon", "sat"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(RULE, max_size=12), CALLS)
+def test_the_index_finds_what_a_scan_of_all_records_finds(items: list[Item], facts: Facts) -> None:
+    ruleset = RuleSet.read([{**item, "id": f"r{number}"} for number, item in enumerate(items)])
+    found = ruleset.match(facts)
+    scanned = [rule.record for rule in ruleset._rules if rule.outcome(facts) is None]
+    assert [*found.routes, *found.access, *found.limits, *found.budgets] == scanned
+    assert [step.outcome.startswith(("applied", "matched")) for step in found.steps] == [
+        rule.outcome(facts) is None for rule in ruleset._rules
+    ]
