@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from rules.admission import ACCESS, CAPABILITY, Admission, Obstacle
 from rules.affinity import Affinity, Conversation, in_order
@@ -31,21 +30,23 @@ class RefusedRequest(Exception):
         self.refusal = refusal
 
 
-@dataclass(slots=True)
 class Plan:
     """The state of one decision. `admit` notes the rejections."""
 
-    names: NameResolver
-    admission: Admission
-    size: Size
-    prefer: str | None  # the preference of the request or of its rule
-    conversation: Callable[[], Conversation | None] = lambda: None  # that equal models are ordered by
-    rejections: dict[str, Rejection] = field(default_factory=dict)  # by model, in the order of rejection
-    pins: set[str] = field(default_factory=set)  # ids that are named exactly
-    names_by_id: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that led to the model
-    pinned: bool = False  # the request named exactly one provider/model
-    embedding: str | None = None  # the pool of the first model that is looked at, if the request embeds
-    equals: dict[str, tuple[Model, ...]] = field(default_factory=dict)  # by model, in the order of affinity
+    def __init__(self, names: NameResolver, admission: Admission, size: Size, prefer: str | None) -> None:
+        self.names = names
+        self.admission = admission
+        self.size = size
+        self.prefer = prefer  # the preference of the request or of its rule
+        # That equal models are ordered by.
+        self.conversation: Callable[[], Conversation | None] = lambda: None
+        self.rejections: dict[str, Rejection] = {}  # by model, in the order of rejection
+        self.pins: set[str] = set()  # ids that are named exactly
+        self.names_by_id: dict[str, tuple[str, ...]] = {}  # that led to the model
+        self.pinned = False  # the request named exactly one provider/model
+        # The pool of the first model that is looked at, if the request embeds.
+        self.embedding: str | None = None
+        self.equals: dict[str, tuple[Model, ...]] = {}  # by model, in the order of affinity
 
     def requested_models(self, name: str, resolved: ResolvedName) -> list[Model]:
         """Return the models that the request names. Raises RefusedRequest rather than replace them."""

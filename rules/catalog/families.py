@@ -7,7 +7,6 @@ of the table, `families` of catalog.json.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -38,6 +37,8 @@ class Families(NamedTuple):
 
 @lru_cache(maxsize=256)  # a request asks for each of its unlisted models
 def _first_match(table: Table, bare_names: tuple[str, ...]) -> tuple[str, ...]:
+    from fnmatch import fnmatchcase  # few requests need it: not at a cold start
+
     for patterns, rules in table:
         if any(fnmatchcase(bare, pattern) for pattern in patterns.split() for bare in bare_names):
             return tuple(rules.split())

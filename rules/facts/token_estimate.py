@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -19,17 +20,7 @@ TOKENS_PER_PART = 1000  # of an image, audio, a video or a file; the content of 
 
 # By type of content part, the field of its member of that name that holds the bytes.
 DATA_FIELDS = {"image_url": "url", "video_url": "url", "input_audio": "data", "file": "file_data"}
-# Images, audio and video by their declared type, unless the bytes are a PDF, which is relayed as a PDF.
-MEDIA_URL = re.compile(
-    r"[\x00-\x20]*data:(?:image|audio|video)/(?!svg)[^,]*;[\x00-\x20]*base64[\x00-\x20]*,"
-    r"(?!JVBER)(?=[\w+/=-]{24}|[\w+/=-]*\Z)",
-    re.IGNORECASE | re.ASCII,
-)
-CHECKED = 24  # characters of such bytes that the pattern looks at; they count as text
-FILE_URL = re.compile(
-    r"[\x00-\x20]*data:(?!(?:image|audio|video)/)[^,]*;[\x00-\x20]*base64[\x00-\x20]*,", re.IGNORECASE
-)
-TEXT_FILE_URL = re.compile(r"[\x00-\x20]*data:(?:text/|application/(?:json|xml|[\w.-]+\+))", re.IGNORECASE)
+CHECKED = 24  # characters of the bytes of media that `_media_url` looks at; they count as text
 # Fields that no model reads; `messages` are measured separately. All others count by their bytes.
 UNREAD_FIELDS = frozenset(
     (
@@ -59,6 +50,29 @@ KNOWN_NAMES = frozenset(
 )
 LONGEST_NAME = 32  # characters of a name in another format that does not count as text
 MAX_WORD = 16  # characters of a role or a type that do not count as text
+
+
+# Patterns are compiled when the first part needs them, because most conversations have none.
+@cache
+def _media_url() -> re.Pattern[str]:
+    """Match images, audio and video by their declared type, unless the bytes are a PDF, relayed as a PDF."""
+    return re.compile(
+        r"[\x00-\x20]*data:(?:image|audio|video)/(?!svg)[^,]*;[\x00-\x20]*base64[\x00-\x20]*,"
+        r"(?!JVBER)(?=[\w+/=-]{24}|[\w+/=-]*\Z)",
+        re.IGNORECASE | re.ASCII,
+    )
+
+
+@cache
+def _file_url() -> re.Pattern[str]:
+    return re.compile(
+        r"[\x00-\x20]*data:(?!(?:image|audio|video)/)[^,]*;[\x00-\x20]*base64[\x00-\x20]*,", re.IGNORECASE
+    )
+
+
+@cache
+def _text_file_url() -> re.Pattern[str]:
+    return re.compile(r"[\x00-\x20]*data:(?:text/|application/(?:json|xml|[\w.-]+\+))", re.IGNORECASE)
 
 
 class PartSize(NamedTuple):
@@ -119,9 +133,9 @@ def _native_size(container: Any, name: str, text: str) -> int:
         return size - min(len(text), MAX_WORD)
     if (kind := _media_type(container, name)) is not None:
         text = f"data:{kind};base64,{text}"
-    if (head := MEDIA_URL.match(text)) is not None:
+    if (head := _media_url().match(text)) is not None:
         return head.end() + min(len(text) - head.end(), CHECKED)
-    return size * 3 // 4 if FILE_URL.match(text) else size
+    return size * 3 // 4 if _file_url().match(text) else size
 
 
 def _media_type(container: Mapping[str, Any], name: str) -> str | None:
@@ -163,12 +177,12 @@ def _measure_part(type_: str, part: Mapping[str, Any]) -> PartSize:
     text_size = _size(data)
     if type_ == "input_audio":
         return PartSize(text_size=text_size)
-    if (head := MEDIA_URL.match(data)) is not None:
+    if (head := _media_url().match(data)) is not None:
         return PartSize(size=head.end() + min(len(data) - head.end(), CHECKED), text_size=text_size)
-    if (head := FILE_URL.match(data)) is None:
+    if (head := _file_url().match(data)) is None:
         return PartSize(size=text_size, text_size=text_size)
     size = head.end() + (text_size - head.end()) * 3 // 4
-    return PartSize(size=size, text_size=text_size, document_size=0 if TEXT_FILE_URL.match(data) else size)
+    return PartSize(size=size, text_size=text_size, document_size=0 if _text_file_url().match(data) else size)
 
 
 def _json_size(value: Any) -> int:
