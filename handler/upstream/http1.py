@@ -21,9 +21,8 @@ _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 _HEX = b"0123456789abcdefABCDEF"
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
-_FRAMING = frozenset(
-    {b"content-length", b"transfer-encoding", b"connection"}
-)  # they say where a response ends
+# The fields that say where a response ends.
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
 # Where a response is.
 _HEAD, _LENGTH, _UNTIL_CLOSE, _CHUNKS, _TRAILERS, _DONE = range(6)
@@ -138,6 +137,7 @@ class ResponseParser:
 
     def _end(self) -> None:
         self._state, self.ended = _DONE, True
+        self._data, self._at = self._data[self._at :], 0  # an idle connection holds no bytes
 
     def _read_chunks(self, most: int) -> list[bytes]:
         pieces: list[bytes] = []
