@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -14,9 +14,6 @@ from starlette.requests import Request
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handler import __version__
-from handler.endpoints.chat import chat_completions
-from handler.endpoints.converse import converse
 from handler.endpoints.exchange.decision_headers import decision_headers
 from handler.endpoints.exchange.errors import error_response, expected_error
 from handler.endpoints.exchange.http import (
@@ -27,18 +24,8 @@ from handler.endpoints.exchange.http import (
     sanitize_headers,
     trace_headers,
 )
-from handler.endpoints.exchange.response import Response, json_response
-from handler.endpoints.explain import explain
-from handler.endpoints.gemini import generate
-from handler.endpoints.health import health
-from handler.endpoints.messages import count_tokens, messages
-from handler.endpoints.models import google_model, google_models, model, models
-from handler.endpoints.operations import operation
-from handler.endpoints.report import report, update_tags
-from handler.endpoints.responses import compact, input_tokens, responses
-from handler.endpoints.usage import usage
+from handler.endpoints.table import ENDPOINTS, display_path, serving
 from handler.errors import GatewayError, MethodNotAllowed, NotFound
-from handler.formats.operations.operation import BY_PATH
 from handler.gateway.completion import finish
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
@@ -75,42 +62,6 @@ EXPOSED_HEADERS = (
 )
 
 
-async def root(gateway: Gateway, request: Request) -> Response:
-    """GET /: name, version, endpoints and documentation. It needs no key and reveals no rules."""
-    return json_response(
-        {
-            "name": "sluice",
-            "version": __version__,
-            "documentation": DOCUMENTATION,
-            "endpoints": [f"{method} {display_path(path)}" for method, path, _ in ENDPOINTS],
-        }
-    )
-
-
-ENDPOINTS: tuple[tuple[str, str, Callable[[Gateway, Request], Awaitable[ASGIApp]]], ...] = (
-    ("GET", "/", root),
-    ("POST", "/chat/completions", chat_completions),
-    *(("POST", path, operation) for path in BY_PATH),
-    ("POST", "/messages", messages),
-    ("POST", "/messages/count_tokens", count_tokens),
-    ("POST", "/responses", responses),
-    ("POST", "/responses/input_tokens", input_tokens),
-    ("POST", "/responses/compact", compact),
-    ("POST", "/v1beta/models/{call:path}", generate),
-    ("POST", "/models/{call:path}", generate),  # google-genai in Python
-    *(("POST", f"/model/{{id:path}}/{name}", converse) for name in ("converse", "converse-stream")),
-    ("POST", "/explain", explain),
-    ("GET", "/models", models),
-    ("GET", "/models/{id:path}", model),
-    ("GET", "/v1beta/models", google_models),
-    ("GET", "/v1beta/models/{id:path}", google_model),
-    ("POST", "/report", report),
-    ("POST", "/report-anthropic", report),
-    ("POST", "/logs/update-tags", update_tags),
-    ("GET", "/usage", usage),
-    ("GET", "/health", health),
-)
-DOCUMENTATION = "docs/api.md, which comes with the gateway's source"
 # Alternatives to endpoints that do not exist and are often requested, by the end of the path.
 ALTERNATIVES: Mapping[str, str] = {
     "/invoke": "Use POST /model/{id}/converse",
@@ -121,7 +72,7 @@ ALTERNATIVES: Mapping[str, str] = {
 
 def create_app(gateway: Gateway) -> Any:
     """Return the gateway as an ASGI application."""
-    routes = [Route(path, Endpoint(serve, gateway), methods=[method]) for method, path, serve in ENDPOINTS]
+    routes = [Route(path, Endpoint(name, gateway), methods=[method]) for method, path, name in ENDPOINTS]
     app = ErrorMiddleware(Router(routes, redirect_slashes=False, default=unknown_url), gateway)
     cors_app = CORSMiddleware(
         app,
@@ -137,12 +88,12 @@ def create_app(gateway: Gateway) -> Any:
 class Endpoint:
     """An endpoint as an ASGI app, without Starlette's own error handling: ErrorMiddleware does all of it."""
 
-    def __init__(self, serve: Callable[[Gateway, Request], Awaitable[ASGIApp]], gateway: Gateway) -> None:
-        self._serve = serve
+    def __init__(self, name: str, gateway: Gateway) -> None:
+        self._name = name
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._serve(self._gateway, Request(scope, receive, send))
+        response = await serving(self._name)(self._gateway, Request(scope, receive, send))
         await response(scope, receive, send)
 
 
@@ -155,12 +106,6 @@ def strip_prefix(path: str) -> str:
     prefix = next((one for one in PREFIXES if path == one or path.startswith(one + "/")), "")
     path = path[len(prefix) :]
     return path[:-1] if len(path) > 1 and path.endswith("/") else path or "/"
-
-
-def display_path(path: str) -> str:
-    """Return an endpoint's path under the prefix that most clients use."""
-    shown = path.replace("{call:path}", "{model}:{method}").replace(":path", "")
-    return shown if path in ("/", "/health") or path.startswith("/v1") else f"/v1{shown}"
 
 
 class RequestMiddleware:

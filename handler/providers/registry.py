@@ -2,30 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from handler.providers.addressing import origin
-from handler.providers.anthropic.translator import Anthropic
-from handler.providers.bedrock.translator import Bedrock
 from handler.providers.credential_hosts import allowed_hosts, credential_allowed
-from handler.providers.google.translator import Google
-from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import REGION, Provider
-from handler.providers.responses.translator import Responses
 from handler.providers.rows.builtin import PROVIDERS
 from handler.providers.rows.responses import RESPONSES
 from handler.providers.translator import Translator
 
-# By dialect. A provider of any other dialect is unavailable.
-TRANSLATORS: Mapping[str, Translator] = {
-    "anthropic": Anthropic(),
-    "bedrock": Bedrock(),
-    "google": Google(),
-    "openai": OpenAI(),
-    "responses": Responses(),
-}
+
+def _anthropic() -> Translator:
+    from handler.providers.anthropic.translator import Anthropic
+
+    return Anthropic()
+
+
+def _bedrock() -> Translator:
+    from handler.providers.bedrock.translator import Bedrock
+
+    return Bedrock()
+
+
+def _google() -> Translator:
+    from handler.providers.google.translator import Google
+
+    return Google()
+
+
+def _openai() -> Translator:
+    from handler.providers.openai.translator import OpenAI
+
+    return OpenAI()
+
+
+def _responses() -> Translator:
+    from handler.providers.responses.translator import Responses
+
+    return Responses()
+
+
+class Translators(Mapping[str, Translator]):
+    """Translators by dialect, each imported when it is first needed: few processes need more than two."""
+
+    def __init__(self, make: Mapping[str, Callable[[], Translator]]) -> None:
+        self._make = make
+        self._made: dict[str, Translator] = {}
+
+    def __getitem__(self, dialect: str) -> Translator:
+        made = self._made.get(dialect)
+        if made is None:
+            made = self._made[dialect] = self._make[dialect]()
+        return made
+
+    def __contains__(self, dialect: object) -> bool:
+        return dialect in self._make
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._make)
+
+    def __len__(self) -> int:
+        return len(self._make)
+
+
+# A provider of any other dialect is unavailable.
+TRANSLATORS = Translators(
+    {
+        "anthropic": _anthropic,
+        "bedrock": _bedrock,
+        "google": _google,
+        "openai": _openai,
+        "responses": _responses,
+    }
+)
 
 _RECORD_FIELDS = ("base_url", "auth", "unlisted")
 # The row that a new provider of each dialect starts from: that of the dialect's own vendor.

@@ -12,10 +12,10 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from handler.__main__ import parser
-from handler.app import ENDPOINTS
 from handler.aws.errors import StoreError
 from handler.cli.tables import Tables as CommandTables
 from handler.cli.terminal import process_terminal
+from handler.endpoints.table import ENDPOINTS
 from handler.store.bucket import Bucket
 from handler.store.items import Items
 from tests.support.asgi import Response

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from handler.wire.multipart import Form
+if TYPE_CHECKING:
+    from handler.wire.multipart import Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
