@@ -24,7 +24,7 @@ from handler.endpoints.exchange.http import (
     sanitize_headers,
     trace_headers,
 )
-from handler.endpoints.table import ENDPOINTS, display_path, serving
+from handler.endpoints.table import ENDPOINTS, FIRST, display_path, serving
 from handler.errors import GatewayError, MethodNotAllowed, NotFound
 from handler.gateway.completion import finish
 from handler.gateway.lifecycle import Gateway
@@ -72,6 +72,7 @@ ALTERNATIVES: Mapping[str, str] = {
 
 def create_app(gateway: Gateway) -> Any:
     """Return the gateway as an ASGI application."""
+    serving(FIRST)  # now, because init has a full processor and requests have a share
     routes = [Route(path, Endpoint(name, gateway), methods=[method]) for method, path, name in ENDPOINTS]
     app = ErrorMiddleware(Router(routes, redirect_slashes=False, default=unknown_url), gateway)
     cors_app = CORSMiddleware(

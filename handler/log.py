@@ -7,7 +7,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from handler.answers.usage import COUNTS, Usage, WastedUsage
 from handler.errors import AttemptRecord, GatewayError, Json, Unauthenticated
 from handler.redact import redact
 from handler.settings import InvalidSetting
-from rules import UNITS, Decision, Reason
+from rules import UNITS, Decision, Fields, Reason, fresh
 
 if TYPE_CHECKING:
     from handler.access.keys import Key
@@ -36,16 +35,15 @@ LONGEST = 256  # characters of a value that the caller chose
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
-@dataclass(slots=True)
-class RequestLog:
+class RequestLog(Fields):
     """The log entry of one request, filled in while it is served; `request_line` writes it."""
 
     request_id: str
     method: str
     path: str
     started: float  # monotonic seconds
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # only the user agent is logged
-    trace: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = fresh(factory=dict)  # only the user agent is logged
+    trace: Mapping[str, str] = fresh(factory=dict)
     aws_request_id: str | None = None  # matches the lines that Lambda writes
     source_ip: str | None = None
     routine: bool = False  # a health check, logged at level DEBUG only
@@ -53,15 +51,15 @@ class RequestLog:
     key: Key | None = None
     decision: Decision | None = None
     answer: Answer | None = None
-    attempts: list[AttemptRecord] = field(default_factory=list)
+    attempts: list[AttemptRecord] = fresh(factory=list)
     reservation: Reservation | None = None  # what the request took from its limits and budgets
     # The usage of attempts without an answer, and of model calls before the last one.
-    wasted: list[WastedUsage] = field(default_factory=list)
+    wasted: list[WastedUsage] = fresh(factory=list)
     settled: int = 0  # how many of `wasted` are counted by limits and budgets already
     model_calls: int = 0  # of a request whose tools Sluice runs, and the calls of these tools
     tool_calls: int = 0
     stream: bool = False
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = fresh(factory=dict)
     cache: str | None = None  # hit | miss; None: the cache was not looked into
     recording: Recording | None = None  # of its content, where a `log` record asks for it
     failure: GatewayError | None = None

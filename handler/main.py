@@ -88,7 +88,9 @@ def _gateway(
     return Gateway(
         settings=settings,
         auth=Auth(store, settings, clock=clock, now=now, on_read=snapshot.start_refresh, report=report),
-        policies=Policies(settings, snapshot, credentials, extra_rows),
+        policies=Policies(
+            settings=settings, snapshot=snapshot, credentials=credentials, extra_rows=extra_rows
+        ),
         cooldown=cooldown,
         shared_cooldown=shared_cooldown,
         usage=UsageTotals(store.state, now=now, report=report),

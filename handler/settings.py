@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from rules import EMPTY, Frozen
 
 
 class InvalidSetting(ValueError):
     """A setting has an invalid value. The message names the setting and what it takes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Frozen):
     """The settings of a process. Each field is the variable `SLUICE_` and its name in capitals."""
+
+    hidden = frozenset({"environment"})
 
     rules_table: str = "sluice-rules"
     keys_table: str = "sluice-keys"
@@ -33,7 +35,7 @@ class Settings:
     log_level: str = "INFO"
     metrics: bool = False  # CloudWatch metrics in the lines of requests
     # Credentials are looked up here first.
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = EMPTY
 
     @property
     def region(self) -> str | None:

@@ -17,6 +17,7 @@ from rules.errors import MAX_BYTES, MAX_RECORDS, InvalidRecord, RuleSetTooLarge
 from rules.facts.chat import facts_of_request
 from rules.facts.facts import EFFORTS, OPERATIONS, PREFERENCES, Facts, is_secret_header
 from rules.facts.token_estimate import BYTES_PER_TOKEN
+from rules.frozen import EMPTY, Fields, Frozen, fresh
 from rules.preference import USUAL_OUTPUT
 from rules.records.base import Record
 from rules.records.compiled import code_version
@@ -40,6 +41,7 @@ __all__ = [
     "BYTES_PER_TOKEN",
     "DETECTORS",
     "EFFORTS",
+    "EMPTY",
     "KINDS",
     "MAX_BYTES",
     "MAX_RECORDS",
@@ -59,6 +61,8 @@ __all__ = [
     "Decision",
     "Effects",
     "Facts",
+    "Fields",
+    "Frozen",
     "InvalidRecord",
     "LimitRecord",
     "LiveState",
@@ -80,6 +84,7 @@ __all__ = [
     "decide",
     "facts_of_operation",
     "facts_of_request",
+    "fresh",
     "is_credential_name",
     "is_secret_header",
     "is_valid_name",

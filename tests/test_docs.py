@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +84,8 @@ async def test_the_new_wire_format_is_served() -> None:
     client = Client(httpx.MockTransport(upstream), private_ok=True)
     relay = Relay(client, credential=lambda _: None, translators=translators)
     body = {"messages": [{"role": "user", "content": "Hi"}], "seed": 1}
-    whole = await relay.complete(replace(call("plain/p", body=body), rows={"plain": row}))
-    streamed = await relay.complete(replace(call("plain/p", body=body, stream=True), rows={"plain": row}))
+    whole = await relay.complete(call("plain/p", body=body).replaced(rows={"plain": row}))
+    streamed = await relay.complete(call("plain/p", body=body, stream=True).replaced(rows={"plain": row}))
     events = [json.loads(text) for text in texts(await frames_of(streamed))[:-1]]
     assert json.loads(whole.body)["choices"][0]["message"]["content"] == "Good day"
     assert fold(events)["choices"] == [
@@ -117,11 +115,7 @@ DOCUMENTED = {
         "/models",
         "/health",
     ],
-    "deploying.md": [
-        f"SLUICE_{field.name.upper()}"
-        for field in dataclasses.fields(Settings)
-        if field.name != "environment"
-    ],
+    "deploying.md": [f"SLUICE_{name.upper()}" for name in Settings.field_names if name != "environment"],
 }
 
 

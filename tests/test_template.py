@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import functools
 import json
 import os
@@ -201,7 +200,7 @@ def test_nothing_is_allowed_on_every_resource() -> None:
 
 
 def test_the_environment_holds_every_setting_and_nothing_else() -> None:
-    fields = {field.name for field in dataclasses.fields(Settings)} - {"environment"}
+    fields = set(Settings.field_names) - {"environment"}
     assert set(variables()) - {"AWS_LAMBDA_EXEC_WRAPPER"} == {f"SLUICE_{field.upper()}" for field in fields}
 
 
@@ -209,9 +208,9 @@ def test_a_setting_without_parameter_has_its_default() -> None:
     literal = {name: value for name, value in variables().items() if isinstance(value, str)}
     given, default = read_settings(literal), Settings()
     assert [
-        field.name
-        for field in dataclasses.fields(Settings)
-        if field.name != "environment" and getattr(given, field.name) != getattr(default, field.name)
+        name
+        for name in Settings.field_names
+        if name != "environment" and getattr(given, name) != getattr(default, name)
     ] == []
     assert len(literal) >= 8
 

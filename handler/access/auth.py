@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from handler.access import last_use
@@ -20,7 +19,7 @@ from handler.errors import Unauthenticated, Unavailable
 from handler.settings import Settings
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks
-from rules import InvalidRecord
+from rules import Fields, InvalidRecord
 
 UNKNOWN_TTL = 10.0  # seconds that a hash without an enabled key is cached
 UNREADABLE_TTL = 600.0  # seconds that /health names an unreadable record after its key was last used
@@ -46,8 +45,7 @@ class KeyStore(last_use.KeyStore, Protocol):
     async def load_key(self, hash: str) -> Item | None: ...
 
 
-@dataclass(slots=True)
-class _CachedKey:
+class _CachedKey(Fields):
     """An enabled key as last read."""
 
     key: Key
@@ -172,7 +170,9 @@ class Auth:
         self._known.pop(hash, None)
         self._unknown.pop(hash, None)
         if record and key and key.enabled:
-            cached = _CachedKey(key, began, began + self._ttl, end_of_last_use(record))
+            cached = _CachedKey(
+                key=key, read_at=began, due=began + self._ttl, use_written_until=end_of_last_use(record)
+            )
             _put_bounded(self._known, hash, cached)
         else:
             _put_bounded(self._unknown, hash, (began + UNKNOWN_TTL, key))

@@ -10,7 +10,6 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 from handler.errors import Forbidden
 from handler.store.attributes import Item
 from handler.store.tables import LAST_USED
-from rules import InvalidRecord, read_switch
+from rules import EMPTY, Frozen, InvalidRecord, read_switch
 
 PREFIX = "sk-sluice-"
 _PATTERN = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")  # 256 random bits
@@ -32,8 +31,7 @@ REPLACED = "replaced_at"  # when `keys rotate` added another record with this id
 LATEST = 253_402_300_799  # the last second of the year 9999; larger numbers are probably milliseconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class Key(Frozen):
     """What a key's record says, without the hash."""
 
     id: str
@@ -41,7 +39,7 @@ class Key:
     project: str = "default"
     scopes: frozenset[str] = SCOPES["chat"]
     models: tuple[str, ...] | None = None  # patterns; None: all, (): none
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = EMPTY
     expires_at: float | None = None  # epoch seconds
     enabled: bool = True
 

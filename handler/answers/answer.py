@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from handler.answers.client_stream import ClientStream
@@ -12,7 +11,7 @@ from handler.answers.merge import MergedStream
 from handler.answers.relayed_bytes import RelayedBytes
 from handler.answers.usage import Usage, WastedUsage
 from handler.errors import AttemptRecord, Json, UpstreamError
-from rules import Candidate
+from rules import Candidate, Fields, fresh
 
 if TYPE_CHECKING:
     from handler.answers.cached import CacheEntry
@@ -37,8 +36,7 @@ class ByteSource(Protocol):
     async def aclose(self) -> None: ...
 
 
-@dataclass(slots=True, eq=False)
-class Stream:
+class Stream(Fields):
     """A stream at its first content. `buffered` is what came so far, as frames for the client."""
 
     source: ByteSource
@@ -52,8 +50,7 @@ class Stream:
         return buffered
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Answer:
+class Answer(Fields):
     """A whole answer, or a stream, whose fields may change until its frames have ended or it is closed.
 
     `drive` is the attempt loop's reader of the stream, which may ask another candidate to continue it.
@@ -63,22 +60,22 @@ class Answer:
     attempts: list[AttemptRecord]  # of the call
     waited: float  # seconds spent waiting on providers
     dropped: tuple[str, ...] = ()  # parameters that the provider does not take
-    body: bytes = field(default=b"", repr=False)  # a whole answer, as the client gets it
+    body: bytes = b""  # a whole answer, as the client gets it
     media_type: str = "application/json"  # of a whole answer, and of an operation besides chat
-    replayed: bytes = field(default=b"", repr=False)  # a whole answer as the stream that was asked for
+    replayed: bytes = b""  # a whole answer as the stream that was asked for
     native: bool = False  # in the client's own format, which is not chat: the provider's bytes
     schema: str | None = None  # the mode of structured output: native | tool | prompt
     used: Usage | None = None  # by the candidate
-    wasted: list[WastedUsage] = field(default_factory=list)  # by attempts that gave no answer
+    wasted: list[WastedUsage] = fresh(factory=list)  # by attempts that gave no answer
     first_token: float | None = None  # of a stream: seconds from the attempt's start to the first content
     resumed: Json | None = None  # who began the stream, and how many characters of it came from there
     failure: UpstreamError | None = None  # why it broke off: the client has a part of an answer
     age: int | None = None  # of a cached answer: seconds since it was stored
-    cache_entry: CacheEntry | None = field(default=None, repr=False)  # for the cache
-    stream: Stream | None = field(default=None, repr=False)
-    drive: Callable[[Answer], AsyncGenerator[bytes, None]] | None = field(default=None, repr=False)
+    cache_entry: CacheEntry | None = None  # for the cache
+    stream: Stream | None = None
+    drive: Callable[[Answer], AsyncGenerator[bytes, None]] | None = None
     # Counts a failure of the candidate: its key, the failure class, the Retry-After in seconds.
-    observe: Callable[[str, str, float | None], None] | None = field(default=None, repr=False)
+    observe: Callable[[str, str, float | None], None] | None = None
 
     @property
     def usage(self) -> Usage | None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from handler.errors import UpstreamError
 from handler.providers.usage import usage_object
-from rules import BYTES_PER_TOKEN, NANO, UNITS, Candidate
+from rules import BYTES_PER_TOKEN, NANO, UNITS, Candidate, Frozen
 
 MAX_TOKENS = 10**12  # of one answer, as a provider may report
 MAX_COST = 10**6  # dollars of one answer, as a provider may state
@@ -23,8 +22,7 @@ OUTPUT_COUNTS = ("reasoning", "audio_output", "image_output")
 COUNTS = ("input", "output", *INPUT_COUNTS, *OUTPUT_COUNTS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Frozen):
     """Tokens. INPUT_COUNTS are parts of `input` that do not overlap, OUTPUT_COUNTS parts of `output`."""
 
     input: int = 0

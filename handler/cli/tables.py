@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from handler.aws.errors import StoreError
@@ -64,11 +64,10 @@ def connect(args: Namespace, settings: Settings, client: Any = None) -> Tables:
 def select_settings(args: Namespace, settings: Settings) -> Settings:
     """Return the settings with the region and the tables that the arguments name."""
     if args.region:
-        settings = replace(settings, environment={**settings.environment, "AWS_REGION": args.region})
+        settings = settings.replaced(environment={**settings.environment, "AWS_REGION": args.region})
     if args.stack:
         settings = _settings_of_stack(args.stack, settings)
-    return replace(
-        settings,
+    return settings.replaced(
         rules_table=args.rules_table or settings.rules_table,
         keys_table=args.keys_table or settings.keys_table,
         state_table=args.state_table or settings.state_table,
@@ -85,8 +84,7 @@ def _settings_of_stack(stack: str, settings: Settings) -> Settings:
     if missing := [name for name in TABLES if not found.get(name)]:
         raise InvalidInput(f"the stack {stack} is not a gateway: it has no {', '.join(missing)}")
     deployed = read_settings(_environment_of(found.get("Gateway"), settings))
-    return replace(
-        settings,
+    return settings.replaced(
         rules_table=found["RulesTable"],
         keys_table=found["KeysTable"],
         state_table=found["StateTable"],

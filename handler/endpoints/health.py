@@ -1,13 +1,29 @@
-"""GET /health: the state of rules, keys and credentials. It reads no table."""
+"""GET /: what this is. GET /health: the state of rules, keys and credentials. They read no table."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
 
+from handler import __version__
 from handler.endpoints.exchange.response import Response, json_response
+from handler.endpoints.table import ENDPOINTS, display_path
 from handler.errors import GatewayError, Json
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
+
+DOCUMENTATION = "docs/api.md, which comes with the gateway's source"
+
+
+async def root(gateway: Gateway, request: Request) -> Response:
+    """Return name, version, endpoints and documentation. It needs no key and reveals no rules."""
+    return json_response(
+        {
+            "name": "sluice",
+            "version": __version__,
+            "documentation": DOCUMENTATION,
+            "endpoints": [f"{method} {display_path(path)}" for method, path, _ in ENDPOINTS],
+        }
+    )
 
 
 async def health(gateway: Gateway, request: Request) -> Response:

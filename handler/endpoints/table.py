@@ -12,11 +12,12 @@ from starlette.types import ASGIApp
 
 from handler.formats.operations.operation import BY_PATH
 
+FIRST = "chat.chat_completions"  # the endpoint that most requests of most gateways call
 Serve = Callable[[Any, Request], Awaitable[ASGIApp]]  # its first argument is the gateway
 
 # Method, path, and the function in handler/endpoints that serves it, as `module.function`.
 ENDPOINTS: tuple[tuple[str, str, str], ...] = (
-    ("GET", "/", "root.root"),
+    ("GET", "/", "health.root"),
     ("POST", "/chat/completions", "chat.chat_completions"),
     *(("POST", path, "operations.operation") for path in BY_PATH),
     ("POST", "/messages", "messages.messages"),

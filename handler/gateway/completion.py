@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
 from functools import partial
 
 from handler.answers.answer import Answer
@@ -81,7 +80,7 @@ def only_native(call: Call, suffix: str) -> Call:
         raise NotFound(
             f"The provider of {name} does not have this endpoint.", code="unknown_url", param="model"
         )
-    return replace(call, native_suffix=suffix)
+    return call.replaced(native_suffix=suffix)
 
 
 async def count_natively(gateway: Gateway, call: Call, suffix: str) -> bytes | None:
@@ -90,13 +89,13 @@ async def count_natively(gateway: Gateway, call: Call, suffix: str) -> bytes | N
         return None
     deadline = min(call.deadline, gateway.clock() + COUNTING)
     first = call.decision.replaced(candidates=call.decision.candidates[:1])
-    chat = replace(call.chat, stream=False)
+    chat = call.chat.replaced(stream=False)
     relay = copy(gateway.relay)
     # A provider limits counts by themselves, or has none: its failures say nothing about its models.
     relay.observe = lambda *_: None
     try:
         answer = await relay.complete(
-            replace(call, chat=chat, decision=first, native_suffix=suffix, deadline=deadline)
+            call.replaced(chat=chat, decision=first, native_suffix=suffix, deadline=deadline)
         )
     except UpstreamError:
         return None

@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings
 from handler.store.usage_totals import UsageTotals
+from rules import Fields
 
 if TYPE_CHECKING:
     from handler.access.ledger import Ledger
@@ -29,8 +29,7 @@ RECORDING = 10.0  # seconds that writing down what a request used may take
 SETTLING = 1.0  # seconds that background work may take before the instance is frozen
 
 
-@dataclass(slots=True, kw_only=True)
-class Gateway:
+class Gateway(Fields):
     """The parts that every endpoint uses. There is one gateway per process; only its parts have state."""
 
     settings: Settings
@@ -75,7 +74,7 @@ class Gateway:
     async def start(self) -> None:
         """Read what the first request needs, since init has a full processor. `health` reports failures."""
         with suppress(GatewayError):
-            await self.policies.current()
+            (await self.policies.current()).import_translators()
 
     async def after_restore(self) -> None:
         """Start again from a snapshot, which may be weeks old and gives all instances one random state.

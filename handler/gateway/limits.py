@@ -6,7 +6,6 @@ A candidate whose limits are used up is skipped. When a budget that has a `then`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from math import ceil
@@ -80,7 +79,7 @@ async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, e
         left = tuple(each for each in call.decision.candidates if each.id not in skipped)
         rejections = (*call.decision.rejections, *skipped.values())
         entry.decision = call.decision.replaced(candidates=left, rejections=rejections)
-        call = replace(call, decision=entry.decision)
+        call = call.replaced(decision=entry.decision)
 
     async def cover(candidates: Sequence[Candidate], wasted: Sequence[WastedUsage]) -> None:
         try:
@@ -91,7 +90,7 @@ async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, e
                 refusal.message, status=refusal.status, type=refusal.type, code=refusal.code
             ) from error
 
-    return replace(call, reserve=cover)
+    return call.replaced(reserve=cover)
 
 
 def _rejections(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from handler.providers.addressing import unsupported_features
 from handler.providers.provider import Provider
-from handler.providers.registry import available_providers, provider_rows, usable_accounts
+from handler.providers.registry import TRANSLATORS, available_providers, provider_rows, usable_accounts
 from handler.settings import Settings
 from handler.store.snapshot import Snapshot
 from handler.upstream.credentials import Credentials
-from rules import Catalog, LiveState, McpRecord, ModelRecord, RuleSet, load_catalog
+from rules import EMPTY, Catalog, Fields, LiveState, McpRecord, ModelRecord, RuleSet, fresh, load_catalog
 
 SMOOTHING = 0.3  # weight of the newest measurement of a model's time to first token
 
@@ -27,6 +26,12 @@ class Policy(NamedTuple):
     credentials_version: object  # of the credentials that `live` was made with
     retry_after: float | None  # seconds until more may be available; None: they are complete
 
+    def import_translators(self) -> None:
+        """Import the translators of providers with a credential, before a request has to wait for it."""
+        rows = (self.rows[name] for name in self.live.available)
+        for dialect in {row.dialect for row in rows if row.auth != "sigv4"}:
+            TRANSLATORS.get(dialect)
+
     def unavailable(self, settings: Settings) -> Mapping[str, str]:
         """Return why each provider that a record or a setting turned on cannot be used, by provider name.
 
@@ -36,15 +41,14 @@ class Policy(NamedTuple):
         return {name: why for name, why in self.live.unavailable.items() if name.partition(" ")[0] in on}
 
 
-@dataclass(slots=True)
-class Policies:
+class Policies(Fields):
     """Keeps the policy up to date with the rules and the credentials. One per process."""
 
     settings: Settings
     snapshot: Snapshot
     credentials: Credentials
-    extra_rows: Mapping[str, Provider] = field(default_factory=dict)  # providers of this process alone
-    first_token: dict[str, float] = field(default_factory=dict)  # seconds, smoothed, by candidate
+    extra_rows: Mapping[str, Provider] = EMPTY  # providers of this process alone
+    first_token: dict[str, float] = fresh(factory=dict)  # seconds, smoothed, by candidate
     latest: Policy | None = None
     _warnings: tuple[RuleSet, tuple[dict[str, str], ...]] | None = None
 

@@ -7,7 +7,6 @@ servers, for its format's own provider; a chat too.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 from handler.errors import InvalidRequest, Json
@@ -61,7 +60,7 @@ def tool_servers(
     if chat.native is not None:  # what is left is translated to a chat
         chat = parse(dump(without_servers(body)).encode())
         own = [{"type": "mcp", "ref": server.record.id} for server in servers]
-        chat = replace(chat, body={**chat.body, "tools": [*(chat.body.get("tools") or ()), *own]})
+        chat = chat.replaced(body={**chat.body, "tools": [*(chat.body.get("tools") or ()), *own]})
     return chat, servers
 
 

@@ -9,7 +9,6 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 from handler.answers.answer import Answer
@@ -218,7 +217,6 @@ class ToolLoop:
         return body.get("output_schema") is not None or output.get("type") not in (None, "text")
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class _Stream(Answer):
     """The stream of all model calls as one answer."""
 

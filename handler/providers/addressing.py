@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -36,8 +35,7 @@ def in_dialect(row: Provider, model: Model, dialect: str) -> Provider | None:
 
 
 def _with_surface(row: Provider, surface: Surface) -> Provider:
-    return replace(
-        row,
+    return row.replaced(
         base_url=f"{row.base_url}{surface.path}",
         versioned_path=row.versioned_path if surface.versioned_path is None else surface.versioned_path,
         dialect=surface.dialect,

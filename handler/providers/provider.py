@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from rules import EMPTY, Frozen
 
 REGION = "{region}"  # in a base_url: the AWS region that the gateway runs in
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quirks:
+class Quirks(Frozen):
     """Where an OpenAI-compatible provider differs, as data. docs/providers.md describes each."""
 
-    rename: Mapping[str, str] = field(default_factory=dict)  # field -> the provider's name for it
+    rename: Mapping[str, str] = EMPTY  # field -> the provider's name for it
     drop: frozenset[str] = frozenset()  # parameters it refuses: left out, and named in x-sluice-dropped
     # Features it does not have. A request that needs one goes elsewhere; `n` takes several calls instead.
     unable: frozenset[str] = frozenset()
@@ -23,18 +23,18 @@ class Quirks:
     message_drop: frozenset[str] = frozenset()  # message fields it refuses
     call_id_length: int = 0  # ids of calls must have this many letters and digits; 0: any id
     alternate: bool = False  # user and assistant must take turns: neighbours of one role are merged
-    roles: Mapping[str, str] = field(default_factory=dict)  # developer -> system
-    tool_choice: Mapping[str, str] = field(default_factory=dict)  # required -> any
+    roles: Mapping[str, str] = EMPTY  # developer -> system
+    tool_choice: Mapping[str, str] = EMPTY  # required -> any
     allowed_tools: bool = True  # takes `allowed_tools` in tool_choice; False: the other tools are left out
     tool_drop: frozenset[str] = frozenset()  # fields of a tool and its function that it refuses
     text_content: bool = False  # a list of text parts is joined into one text
     tool_texts: bool = False  # a tool's result may be only text: images and files move to the user's message
     temperature_least: float = 0
     temperature_most: float = 2
-    service_tier: Mapping[str, str] = field(default_factory=dict)  # OpenAI's tier -> its own; others: dropped
+    service_tier: Mapping[str, str] = EMPTY  # OpenAI's tier -> its own; others: dropped
     legacy: bool = True  # takes functions and function_call; False: they become tools (legacy_functions.py)
     stream_usage: bool = True  # takes stream_options.include_usage
-    finish_reasons: Mapping[str, str] = field(default_factory=dict)  # its finish reason -> OpenAI's
+    finish_reasons: Mapping[str, str] = EMPTY  # its finish reason -> OpenAI's
     finish_by_calls: bool = False  # it sends "stop" after tool calls
     call_ids: bool = True  # ids of calls are unique in a conversation; False: each call gets a new one
     reasoning_tag: str = ""  # the tag around reasoning at the start of the content: `think` for <think>
@@ -49,16 +49,15 @@ class Quirks:
         return self.unable if self.can_force_tool else self.unable | {"forced_tool"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surface:
+class Surface(Frozen):
     """A second API of a provider, for the models whose rules say `surface:<name>`."""
 
     path: str  # appended to the provider's base_url
     dialect: str
     every_model: bool = False  # all models are served there too, for clients of that format
     versioned_path: str | None = None  # instead of the provider's, if it has one of its own
-    headers: Mapping[str, str] = field(default_factory=dict)
-    quirks: Quirks = field(default_factory=Quirks)
+    headers: Mapping[str, str] = EMPTY
+    quirks: Quirks = Quirks()
 
 
 class Endpoint(NamedTuple):
@@ -69,8 +68,7 @@ class Endpoint(NamedTuple):
     remove: str = ""  # the end of the base_url that this path is not below
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
+class Provider(Frozen):
     """A service that serves models."""
 
     name: str
@@ -85,13 +83,13 @@ class Provider:
     auth: str = "bearer"
     enabled: bool = True  # False: only available if a record or SLUICE_PROVIDERS names it
     unlisted: str = "pass"  # models that the catalogue does not list: "pass" or "refuse"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    quirks: Quirks = field(default_factory=Quirks)
-    surfaces: Mapping[str, Surface] = field(default_factory=dict)
+    headers: Mapping[str, str] = EMPTY
+    quirks: Quirks = Quirks()
+    surfaces: Mapping[str, Surface] = EMPTY
     # By operation, chat among them; None: those that its dialect has
     operations: Mapping[str, Endpoint] | None = None
     prompts: bool = False  # its chat models take a plain prompt, too: POST /completions
 
     def by_account(self) -> tuple[Provider, ...]:
         """Return the row once for each of its credentials, as one request uses it."""
-        return tuple(replace(self, credential=name, accounts=()) for name in self.accounts) or (self,)
+        return tuple(self.replaced(credential=name, accounts=()) for name in self.accounts) or (self,)

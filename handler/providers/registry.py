@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 from handler.providers.addressing import origin
@@ -120,15 +119,14 @@ def provider_rows(
 def _insert_region(row: Provider, region: str) -> Provider:
     if REGION not in (row.base_url or ""):
         return row
-    return replace(row, base_url=(row.base_url or "").replace(REGION, region))
+    return row.replaced(base_url=(row.base_url or "").replace(REGION, region))
 
 
 def _apply_record(known: Provider | None, record: Any) -> Provider:
     """Return the row with the fields of the record. A record always enables its provider."""
     row = known or Provider(name=record.id)
     if record.dialect is not None and (known is None or record.dialect != known.dialect):
-        row = replace(
-            _TEMPLATES[record.dialect],
+        row = _TEMPLATES[record.dialect].replaced(
             **{name: getattr(row, name) for name in ("name", "base_url", "credential", "hosts")},
         )
     given = {name: value for name in _RECORD_FIELDS if (value := getattr(record, name)) is not None}
@@ -138,7 +136,7 @@ def _apply_record(known: Provider | None, record: Any) -> Provider:
     if row.auth == "sigv4" and record.credential is not None:
         given = {"auth": "bearer", **given}  # without its credential the request must not be signed instead
     given["headers"] = {**row.headers, **(record.headers or {})}
-    return replace(row, enabled=True, quirks=replace(row.quirks, **(record.quirks or {})), **given)
+    return row.replaced(enabled=True, quirks=row.quirks.replaced(**(record.quirks or {})), **given)
 
 
 def available_providers(

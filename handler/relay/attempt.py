@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from handler.answers.answer import Answer
 from handler.answers.resume import Continuation
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
 _STREAMING = frozenset({"stream", "stream_options"})
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(NamedTuple):
     """The client, the credentials and the translators that all attempts of a process use."""
 
     client: Client
@@ -130,7 +128,7 @@ def _row(
 
 
 def _with_account(row: Provider, candidate: Candidate) -> Provider:
-    return row if candidate.account is None else replace(row, credential=candidate.account)
+    return row if candidate.account is None else row.replaced(credential=candidate.account)
 
 
 def prepare(
@@ -168,8 +166,8 @@ def prepare(
         body = with_correction(body, repair_of)
     if whole:
         body = {name: value for name, value in body.items() if name not in _STREAMING}
-        chat = replace(chat, stream=False)
-    return replace(call, body=body, chat=chat, refused_modes=refused), schema
+        chat = chat.replaced(stream=False)
+    return call.replaced(body=body, chat=chat, refused_modes=refused), schema
 
 
 def _streams(body: Json, model: Model) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from handler.answers.resume import Continuation
@@ -16,7 +15,7 @@ from handler.providers.provider import Provider
 from handler.providers.translator import Translator
 from handler.upstream.client import Limits, Stopwatch
 from handler.upstream.request import UpstreamRequest
-from rules import Candidate, Decision
+from rules import EMPTY, Candidate, Decision, Frozen
 
 if TYPE_CHECKING:
     from handler.structured.modes import OutputContract
@@ -26,26 +25,27 @@ if TYPE_CHECKING:
 Reserve = Callable[[Sequence[Candidate], Sequence[WastedUsage]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Frozen):
     """One request, to be answered by the first of its candidates that can."""
+
+    hidden = frozenset({"reserve"})
 
     chat: Chat
     decision: Decision
     body: Json  # the chat to send; shares its unchanged parts with chat.body
     native_body: Json | None = None  # to send to providers of the client's own format, if that is not chat
-    native_effects: Mapping[str, Effect] = field(default_factory=dict)  # on it, by a chat's parameter
+    native_effects: Mapping[str, Effect] = EMPTY  # on it, by a chat's parameter
     native_suffix: str = ""  # of the path: another endpoint, which only providers of the client's format have
-    rows: Mapping[str, Provider] = field(default_factory=dict)  # as they were at the decision
+    rows: Mapping[str, Provider] = EMPTY  # as they were at the decision
     deadline: float = float("inf")  # on the relay's clock
-    headers: Mapping[str, str] = field(default_factory=dict)  # the client's, for its own format
+    headers: Mapping[str, str] = EMPTY  # the client's, for its own format
     explanation: Json | None = None  # goes into the answer as `sluice`
     operation: OperationRequest | None = None  # of a request that is no chat; `body` has its fields then
     output_contract: OutputContract | None = None  # what the answer has to be; None: text
     refused_modes: frozenset[str] = frozenset()  # by the candidate of this attempt
     # Takes from the limits of a candidate before it is asked. Arguments: all candidates that are being asked,
     # this one last; the usage of attempts that gave no answer. Raises LimitReached. None: no limit applies.
-    reserve: Reserve | None = field(default=None, repr=False)
+    reserve: Reserve | None = None
 
 
 class Attempt(NamedTuple):

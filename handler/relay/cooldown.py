@@ -23,11 +23,11 @@ Times are epoch seconds, because instances share them (shared_cooldown.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
 from handler.errors import ACTIONS
+from rules import Fields
 
 FIRST = 5.0  # seconds of the first cooling; they double
 LONGEST = 20.0
@@ -53,8 +53,7 @@ class Opening(NamedTuple):
     level: int  # how many in a row, this one included
 
 
-@dataclass(slots=True)
-class _Candidate:
+class _Candidate(Fields):
     points: int = 0
     failed_at: float = 0.0
     succeeded_at: float = 0.0

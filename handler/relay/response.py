@@ -268,7 +268,12 @@ async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStrea
     answer = _answer(attempt, source)
     answer.first_token = source.ms / 1000 if first_token is None else first_token
     answer.resumed = attempt.continuation.note if attempt.continuation else None
-    answer.stream = Stream(source, stream, bytes(buffered), attempt.request.redact_credential)
+    answer.stream = Stream(
+        source=source,
+        frames=stream,
+        buffered=bytes(buffered),
+        redact_credential=attempt.request.redact_credential,
+    )
     return answer
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from handler.answers.answer import Answer, read_frames
@@ -30,6 +29,7 @@ from handler.relay.response import (
 )
 from handler.upstream.client import Client, UpstreamResponse
 from handler.wire.sse import MAX_EVENT
+from rules import Fields
 
 _ONE_REQUESTS = frozenset({"idempotency-key"})  # headers that identify one request
 
@@ -44,7 +44,7 @@ def split(call: Call, row: Provider, translator: Translator) -> list[Call]:
     seed = body.get("seed")
     # One seed would give one answer n times; this gives each its own, the same in every repetition.
     seeds = [{} if seed is None else {"seed": int(seed) ^ index} for index in range(n)]
-    return [replace(call, headers=headers, body={**body, **each}) for each in seeds]
+    return [call.replaced(headers=headers, body={**body, **each}) for each in seeds]
 
 
 async def together(attempts: Sequence[Attempt], client: Client) -> Answer:
@@ -61,7 +61,10 @@ async def together(attempts: Sequence[Attempt], client: Client) -> Answer:
     )
     merged.streams = [_client_stream(each, merged, index) for index, each in enumerate(attempts)]
     source = _Subcalls(
-        [_Subcall(each, client, stream) for each, stream in zip(attempts, merged.streams, strict=True)]
+        [
+            _Subcall(attempt=each, client=client, stream=stream)
+            for each, stream in zip(attempts, merged.streams, strict=True)
+        ]
     )
     try:
         return await closing_on_failure(first, source, start_stream(first, source, merged))
@@ -94,7 +97,7 @@ async def _whole(attempts: Sequence[Attempt], client: Client) -> Answer:
         used=used,
     )
     last = max(answers, key=lambda answer: answer.attempts[-1].ms)
-    return replace(last, body=body, used=used)
+    return last.replaced(body=body, used=used)
 
 
 def _client_stream(attempt: Attempt, merged: MergedStream, index: int) -> ClientStream:
@@ -109,8 +112,7 @@ def _client_stream(attempt: Attempt, merged: MergedStream, index: int) -> Client
     )
 
 
-@dataclass(slots=True, eq=False)
-class _Subcall:
+class _Subcall(Fields):
     attempt: Attempt
     client: Client
     stream: ClientStream

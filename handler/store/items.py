@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from handler.aws.client import AwsClient
 from handler.aws.errors import PARSE_ERRORS, StoreError
 from handler.store.attributes import Item, deserialize_item, serialize_item
+from rules import EMPTY
 
 T = TypeVar("T")
 
@@ -52,8 +52,7 @@ class StoreBusy(StoreError):
     """The call was throttled or met another transaction. Nothing was written; it may succeed in a moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """An update of one item, which is created if there is none.
 
     `expression` and `condition` are DynamoDB's; `names` and `values`: by their placeholders, without # and :.
@@ -62,8 +61,8 @@ class Update:
     id: str
     expression: str
     condition: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = EMPTY
+    values: Mapping[str, Any] = EMPTY
 
     def arguments(self, table: str) -> dict[str, Any]:
         """Return the arguments of UpdateItem, and of an update in TransactWriteItems."""

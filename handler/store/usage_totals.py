@@ -14,7 +14,6 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -24,6 +23,7 @@ from handler.aws.errors import StoreError
 from handler.store.attributes import Item
 from handler.store.background import BackgroundTasks, safe_message
 from handler.store.items import ConditionFailed, Items, StoreBusy, Update
+from rules import EMPTY, Fields, Frozen, fresh
 
 INDEX = "usage_day"  # the index, and its partition key
 # What an item counts: tokens, nano-dollars of `cost`, and requests: `hits` are answers from the cache,
@@ -43,14 +43,13 @@ LONGEST_PART = 200  # of an id whose length an index limits to 1024 bytes; a lon
 NOT_WRITTEN = "usage totals not written"  # as the log names it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageRow:
+class UsageRow(Frozen):
     """The dimensions of a total. `listed`: whether the catalogue or a record lists the model."""
 
     project: str
     key: str
     model: str
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = EMPTY
     session: str | None = None
     agent: str | None = None
     listed: bool = True
@@ -64,8 +63,7 @@ class UsageRow:
 
     def without_names(self) -> UsageRow:
         """Return the row that counts this one when there are too many names that callers choose."""
-        return replace(
-            self,
+        return self.replaced(
             model=self.model if self.listed else OTHER,
             tags={OTHER: OTHER} if self.tags else {},
             session=self.session and OTHER,
@@ -73,13 +71,12 @@ class UsageRow:
         )
 
 
-@dataclass(slots=True)
-class _Total:
+class _Total(Fields):
     """The counts of one item that are not written yet. `sending`: of a write whose outcome is unknown."""
 
     day: str
     row: UsageRow
-    waiting: Counter[str] = field(default_factory=Counter)
+    waiting: Counter[str] = fresh(factory=Counter)
     sending: Counter[str] | None = None
     write: str = ""  # the name of that write
 
@@ -118,7 +115,7 @@ class UsageTotals:
                 id = row_id(day, row, self._shard)
             else:
                 self._known.add(id)
-        total = self._pending.setdefault(id, _Total(day, row))
+        total = self._pending.setdefault(id, _Total(day=day, row=row))
         total.waiting.update(counts)
         if self._tasks.running("write") is None:
             self._tasks.start(self._write_all(), self._failed, name="write")

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from handler.settings import InvalidSetting
 from handler.upstream.connection import PORTS, Origin
 from handler.wire.address import is_address, is_loopback_host
+from rules import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Frozen):
     """A proxy. `headers` go to the proxy only; they hold its password."""
 
+    hidden = frozenset({"headers"})
+
     origin: Origin
-    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...]
 
     def __str__(self) -> str:
         return f"{self.origin.host}:{self.origin.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Proxies:
+class Proxies(Frozen):
     """The proxies of a process: for https, for http, and the hosts that have none."""
 
     https: Proxy | None = None
@@ -81,7 +81,7 @@ def _read_proxy(name: str, text: str) -> Proxy | None:
     if url.username is not None:
         pair = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
         headers.append((b"proxy-authorization", b"Basic " + base64.b64encode(pair)))
-    return Proxy(Origin(url.scheme == "https", url.hostname, port or default), tuple(headers))
+    return Proxy(origin=Origin(url.scheme == "https", url.hostname, port or default), headers=tuple(headers))
 
 
 def _matches(entry: str, origin: Origin) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from handler import __version__
 from handler.errors import InvalidRequest, Json, UpstreamError
@@ -14,7 +13,7 @@ from handler.redact import remove_secrets
 from handler.upstream.headers import merged_headers
 from handler.wire.header_values import encode_header_value
 from handler.wire.splice import dump_unicode_bytes, splice_bytes
-from rules import Model
+from rules import Frozen, Model
 
 USER_AGENT = f"sluice/{__version__}"
 # The media type that asks for a stream, by its framing.
@@ -24,15 +23,16 @@ _STREAM_TYPES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamRequest:
+class UpstreamRequest(Frozen):
     """One request. Its repr shows neither headers nor body, because it holds the credential."""
 
+    hidden = frozenset({"body", "headers", "secrets"})
+
     url: str
-    headers: list[tuple[bytes, bytes]] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
     dropped: tuple[str, ...]  # parameters that the provider does not take
-    secrets: tuple[str, ...] = field(repr=False)  # the credential, or what a signature is made of
+    secrets: tuple[str, ...]  # the credential, or what a signature is made of
     method: str = "POST"
 
     def redact_credential(self, error: UpstreamError) -> None:

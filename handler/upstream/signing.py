@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from handler.aws.credentials import AwsCredentials
 from handler.aws.errors import StoreError
@@ -54,4 +53,4 @@ class Signer:
         )
         headers = request.headers + [(name.encode(), text.encode()) for name, text in signed.items()]
         signature = signed["authorization"].rpartition("Signature=")[2]  # valid for minutes, for this request
-        return replace(request, headers=headers, secrets=tuple(part for part in (*keys, signature) if part))
+        return request.replaced(headers=headers, secrets=tuple(part for part in (*keys, signature) if part))

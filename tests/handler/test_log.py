@@ -21,7 +21,7 @@ from handler.relay.final_error import final_error
 
 
 def entry_of(**fields: Any) -> RequestLog:
-    return RequestLog("id", "POST", "/chat/completions", 0.0, **fields)
+    return RequestLog(request_id="id", method="POST", path="/chat/completions", started=0.0, **fields)
 
 
 def final(error: UpstreamError) -> UpstreamError:

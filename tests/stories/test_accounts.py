@@ -123,7 +123,7 @@ async def test_a_provider_of_any_id_follows_its_dialect_and_its_record(
 async def test_an_unavailable_provider_is_in_health_and_its_models_are_not_listed(
     fields: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handler.upstream.signing.Signer.has_credentials", lambda _: False)
+    monkeypatch.setattr("handler.aws.credentials.AwsCredentials.are_there", lambda _: False)
     record = {
         name: value
         for name, value in second(**{"dialect": "anthropic", **fields}).items()

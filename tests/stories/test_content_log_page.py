@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ ROUTE = {"kind": "route", "id": "all", "model": "up/m"}
 def cli() -> Iterator[CommandLine]:
     with s3() as client:
         line = CommandLine(client)
-        line.settings = replace(line.settings, bucket=NAME, environment={"AWS_REGION": "us-east-1"})
+        line.settings = line.settings.replaced(bucket=NAME, environment={"AWS_REGION": "us-east-1"})
         yield line
 
 

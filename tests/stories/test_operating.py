@@ -32,7 +32,7 @@ from tests.support.upstream import Upstream
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
 ROUTE = {"kind": "route", "id": "ours", "retries": 0}
-FIELDS = request_line(RequestLog("id", "GET", "/", 0.0), 0.0).keys()
+FIELDS = request_line(RequestLog(request_id="id", method="GET", path="/", started=0.0), 0.0).keys()
 
 
 @pytest.fixture

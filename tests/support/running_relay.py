@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -103,7 +103,7 @@ class RunningRelay:
             sleep=self.sleep,
             jitter=lambda: 0.5,
         )
-        return await relay.complete(replace(call, rows=self.rows))
+        return await relay.complete(call.replaced(rows=self.rows))
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from handler.errors import InvalidRequest, Json
@@ -14,10 +13,10 @@ from handler.formats.options import CacheMode, Headers, read_options
 from handler.formats.validators import validate
 from handler.settings import Settings
 from handler.wire.strict_json import loads
+from rules import Frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NativeRequest:
+class NativeRequest(Frozen):
     """A request in another format than chat, as its client sent it.
 
     A provider that has the same format gets this body, with declared edits. All others get the chat that it
@@ -33,8 +32,7 @@ class NativeRequest:
     dropped: tuple[str, ...] = ()  # fields that the chat leaves out, as x-sluice-dropped names them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chat:
+class Chat(Frozen):
     """A valid chat request. `body` is never changed."""
 
     text: str  # the client's JSON

@@ -6,15 +6,15 @@ https://platform.openai.com/docs/api-reference, https://docs.cohere.com/referenc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from rules import Frozen
 
 if TYPE_CHECKING:
     from handler.wire.multipart import Form
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Frozen):
     """An endpoint of OpenAI's API, or one like it, which providers of that format have at the same path."""
 
     name: str  # as the fact `operation` has it
@@ -23,8 +23,7 @@ class Operation:
     has_chat_parameters: bool = False  # a rule's `set`, `defaults` and `cap` apply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationRequest:
+class OperationRequest(Frozen):
     """An operation, and what the client sent besides the JSON that is in `Chat`."""
 
     operation: Operation

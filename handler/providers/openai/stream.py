@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from handler.errors import Json, UpstreamError
@@ -23,14 +22,14 @@ from handler.providers.openai.required_members import add_required
 from handler.providers.openai.tool_calls import ToolCalls
 from handler.providers.provider import Quirks
 from handler.providers.usage import usage_object
+from rules import Fields, fresh
 
 _MAX_CHOICES = 128  # as many as OpenAI gives
 _MAX_LISTS = 100  # fields of a choice's deltas that hold a list
 _REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking"})
 
 
-@dataclass(slots=True)
-class Choice:
+class Choice(Fields):
     """The state of one choice."""
 
     calls: ToolCalls
@@ -40,7 +39,7 @@ class Choice:
     has_content: bool = False  # anything but reasoning
     finished: bool = False
     finish: str | None = None  # a finish reason that came after reasoning alone: used if nothing follows
-    counts: dict[str, int] = field(default_factory=dict)  # the items so far of each list in its deltas
+    counts: dict[str, int] = fresh(factory=dict)  # the items so far of each list in its deltas
 
 
 class ChatStream:

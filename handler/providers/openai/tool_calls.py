@@ -6,28 +6,27 @@ Compatible providers give every call the index 0 or none, repeat id and name, or
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 
 from handler.errors import Json
 from handler.providers.openai.answer import normalise_function
 from handler.providers.openai.required_members import add_required, missing_tool_name, new_call_id
 from handler.providers.translator import answer_too_large
+from rules import Fields, fresh
 
 _MAX_BUFFERED = 1_000_000  # characters of a call whose name has not come
 _MAX_CALLS = 1000  # of one choice
 _MAX_NAME = 10_000  # characters of a name or an id
 
 
-@dataclass(slots=True)
-class ToolCall:
+class ToolCall(Fields):
     """A call of a stream. It is buffered until its name is known, when the client gets its first piece."""
 
     id: str = ""  # the provider's
     name: str = ""
     index: int | None = None  # among the calls that the client has received
-    members: Json = field(default_factory=dict)  # buffered
-    function: Json = field(default_factory=dict)  # the members of its function, buffered
-    arguments: list[str] = field(default_factory=list)  # pieces, buffered
+    members: Json = fresh(factory=dict)  # buffered
+    function: Json = fresh(factory=dict)  # the members of its function, buffered
+    arguments: list[str] = fresh(factory=list)  # pieces, buffered
     size: int = 0  # characters that are buffered
     has_arguments: bool = False
     is_complete: bool = False  # its arguments came in one piece, so the next piece may belong to another call

@@ -7,7 +7,6 @@ docs/providers.md describes what is done for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from handler.errors import Json
@@ -106,7 +105,7 @@ def apply_message_rules(chat: Json, quirks: Quirks, rules: Collection[str]) -> t
     for rule in applied:
         after = rule.supply(after)
     message_drop = quirks.message_drop - {rule.field for rule in applied}
-    return {**chat, "messages": reuse_unchanged(before, after)}, replace(quirks, message_drop=message_drop)
+    return {**chat, "messages": reuse_unchanged(before, after)}, quirks.replaced(message_drop=message_drop)
 
 
 def _supply_reasoning(messages: list[Any]) -> list[Any]:

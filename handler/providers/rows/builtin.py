@@ -7,7 +7,6 @@ says where it is documented; docs/providers.md describes each.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from handler.providers.provider import Provider
 from handler.providers.rows.compatible import (
@@ -293,6 +292,6 @@ _COMPATIBLE = (
 )
 
 PROVIDERS: Mapping[str, Provider] = {
-    row.name: replace(row, operations=ENDPOINTS.get(row.name), prompts=row.name in PROMPTS)
+    row.name: row.replaced(operations=ENDPOINTS.get(row.name), prompts=row.name in PROMPTS)
     for row in (*VENDORS, *_COMPATIBLE, *SEARCH)
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from handler.providers.provider import Provider, Quirks
@@ -73,4 +72,4 @@ def translation_quirks(row: Provider) -> Quirks:
         return quirks
     fields = SIGNATURES | CACHE_MARKS | ERROR_MARK | {"content.prompt_cache_breakpoint"}
     marks = {"cache_control"}
-    return replace(quirks, message_drop=fields, drop=quirks.drop | marks, tool_drop=quirks.tool_drop | marks)
+    return quirks.replaced(message_drop=fields, drop=quirks.drop | marks, tool_drop=quirks.tool_drop | marks)

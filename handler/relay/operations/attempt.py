@@ -6,7 +6,6 @@ provider its format (handler/providers/operations) makes the requests and reads 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handler.answers.answer import Answer
@@ -46,7 +45,7 @@ async def attempt_operation(
         services=services,
         call=call,
         candidate=candidate,
-        row=replace(row, base_url=(row.base_url or "").removesuffix(endpoint.remove)),
+        row=row.replaced(base_url=(row.base_url or "").removesuffix(endpoint.remove)),
         translator=services.translators[row.dialect],
         endpoint=endpoint,
         limits=limits_of(call, candidate, now=stopwatch.clock(), deadline=deadline),

@@ -96,7 +96,9 @@ async def _start_stream(
     if not buffered:
         raise protocol_error("The provider's answer is empty.", response.status)
     answer = answer_of(attempt, response, media_type)
-    answer.stream = Stream(response, frames, bytes(buffered), request.redact_credential)
+    answer.stream = Stream(
+        source=response, frames=frames, buffered=bytes(buffered), redact_credential=request.redact_credential
+    )
     answer.drive = _frames
     return answer
 

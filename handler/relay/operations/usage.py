@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from handler.answers.usage import Usage, estimated, usage_of
@@ -29,6 +28,6 @@ def usage_of_answer(
         usage = estimated(input_tokens=facts.input_tokens, output_bytes=text_bytes)
         if facts.operation == "speech":
             spoken = int(facts.units.get("characters", 0) * SPOKEN_TOKENS)
-            usage = replace(usage, output=spoken, audio_output=spoken)
+            usage = usage.replaced(output=spoken, audio_output=spoken)
     units: dict[str, Any] = {**facts.units, **units_of(found)}
-    return replace(usage, **units)
+    return usage.replaced(**units)

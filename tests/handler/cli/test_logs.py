@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,7 +25,7 @@ class Logs(CommandLine):
     def __init__(self, client: Any) -> None:
         super().__init__(client)
         self.client = client
-        self.settings = replace(self.settings, bucket=NAME, environment={"AWS_REGION": "us-east-1"})
+        self.settings = self.settings.replaced(bucket=NAME, environment={"AWS_REGION": "us-east-1"})
 
     def put(self, id: str, *, days: int = 30, ago: timedelta = timedelta(), **fields: Any) -> None:
         """Put an entry. `id`: of the request, and of the answer with a `c` before it."""
@@ -183,7 +182,7 @@ def test_a_tag_that_is_refused(logs: Logs, arguments: list[str], code: int, mess
 
 
 def test_without_a_bucket_it_says_how_to_name_one(logs: Logs) -> None:
-    logs.settings = replace(logs.settings, bucket=None)
+    logs.settings = logs.settings.replaced(bucket=None)
     assert logs.run("logs", "export") == 2
     assert "ContentBucket" in logs.text
     assert logs.run("logs", "export", "--bucket", NAME) == 0

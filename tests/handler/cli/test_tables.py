@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,7 +81,7 @@ def test_the_times_shown_are_those_of_the_deployed_function(aws: Any) -> None:
     for name, more, expected in (("with", FUNCTION, (5, 30)), ("without", {}, (15, 60))):
         aws.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**tables, **more}}))
         args = Namespace(stack=name, region=None, rules_table=None, keys_table="mine", state_table=None)
-        settings = select_settings(args, replace(REGION, rules_ttl=0, key_ttl=0))
+        settings = select_settings(args, REGION.replaced(rules_ttl=0, key_ttl=0))
         assert (settings.rules_ttl, settings.key_ttl, settings.keys_table) == (*expected, "mine")
 
 
@@ -92,7 +91,7 @@ def test_a_stack_names_its_bucket(aws: Any) -> None:
     for name, more, code in (("with", bucket, 0), ("without", {}, 2)):
         aws.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**tables, **more}}))
         cli = CommandLine(None)
-        cli.settings = replace(REGION, bucket="of-the-environment")
+        cli.settings = REGION.replaced(bucket="of-the-environment")
         assert cli.run("logs", "export", "--stack", name) == code, cli.text
 
 

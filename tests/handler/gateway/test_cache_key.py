@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,11 +152,11 @@ DIFFERENT: Mapping[str, Callable[[], Call]] = {
     "another cache record": lambda: call(cache="d"),
     "another first candidate": lambda: call("two/m", "one/m"),
     "another name at the provider": lambda: call("one/m2"),
-    "another address of the provider": lambda: replace(
-        SAME, rows={**ROWS, "one": replace(ROWS["one"], base_url="http://new/v1")}
+    "another address of the provider": lambda: SAME.replaced(
+        rows={**ROWS, "one": ROWS["one"].replaced(base_url="http://new/v1")}
     ),
-    "another dialect of the provider": lambda: replace(
-        SAME, rows={**ROWS, "one": replace(ROWS["one"], dialect="google")}
+    "another dialect of the provider": lambda: SAME.replaced(
+        rows={**ROWS, "one": ROWS["one"].replaced(dialect="google")}
     ),
     "another format of the client": lambda: call(facts={"dialect": "anthropic"}),
     "a rule sets a field": lambda: call(effects=Effects(set={"temperature": 0})),

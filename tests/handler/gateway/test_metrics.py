@@ -14,7 +14,7 @@ from handler.settings import Settings
 from handler.store.usage_totals import UsageRow
 
 AT = datetime(2026, 11, 29, 12, tzinfo=UTC)
-LINE = request_line(RequestLog("id", "POST", "/", 0.0), 0.0)
+LINE = request_line(RequestLog(request_id="id", method="POST", path="/", started=0.0), 0.0)
 ROW = UsageRow(project="support", key="k", model="up/m")
 ANSWERED: dict[str, Any] = {
     "usage": {"input": 5, "output": 2},

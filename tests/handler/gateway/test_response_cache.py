@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -46,11 +46,11 @@ async def timed(work: Awaitable[Any]) -> tuple[float, Any]:
 
 def call(*, mode: CacheMode = CacheMode(), deadline: float = float("inf"), **fields: Any) -> Call:  # noqa: B008
     made = relay_call("one/m", "two/m", deadline=deadline, **fields)
-    return replace(made, chat=replace(made.chat, cache=mode), decision=made.decision.replaced(cache=RECORD))
+    return made.replaced(chat=made.chat.replaced(cache=mode), decision=made.decision.replaced(cache=RECORD))
 
 
 def entry() -> RequestLog:
-    return RequestLog("r", "POST", "/", 0.0)
+    return RequestLog(request_id="r", method="POST", path="/", started=0.0)
 
 
 @dataclass

@@ -24,9 +24,8 @@ FAILED = AttemptRecord("up/m", "server", 500, 5)
 def entry(*candidates: Candidate, **fields: Any) -> RequestLog:
     facts = Facts(session="s", agent="a", input_tokens=7)
     decision = Decision(reason=Reason.REQUESTED, candidates=candidates or (LISTED,), facts=facts)
-    return RequestLog(
-        "id", "POST", "/", 0.0, **{"key": Key(id="k", project="p"), "decision": decision, **fields}
-    )
+    given = {"key": Key(id="k", project="p"), "decision": decision, **fields}
+    return RequestLog(request_id="id", method="POST", path="/", started=0.0, **given)
 
 
 def row_of(request_log: RequestLog) -> UsageRow:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -245,7 +244,7 @@ def test_a_provider_authenticates_as_its_dialect_does_under_any_id(
     row = provider_rows([record(id, dialect=dialect, base_url="https://x.example/v1")])[id]
     built = PROVIDERS.get(id)
     if built is not None and built.dialect == dialect:
-        assert row == dataclasses.replace(built, base_url="https://x.example/v1", enabled=True)
+        assert row == built.replaced(base_url="https://x.example/v1", enabled=True)
         return
     assert (row.name, row.dialect, row.auth, row.headers) == (id, dialect, auth, headers)
     assert row.surfaces.keys() == ({"anthropic", "openai"} if dialect == "bedrock" else set())
@@ -309,7 +308,7 @@ def test_fields_that_a_record_does_not_give_stay() -> None:
     built, row = PROVIDERS["mistral"], table["mistral"]
     assert (row.base_url, row.credential, row.dialect) == (built.base_url, built.credential, built.dialect)
     assert (row.unlisted, row.headers) == ("refuse", {"x-team": "a"})
-    assert row.quirks == dataclasses.replace(built.quirks, drop=frozenset({"user"}))
+    assert row.quirks == built.quirks.replaced(drop=frozenset({"user"}))
 
 
 def test_the_headers_of_a_record_are_added_to_those_of_the_row() -> None:
@@ -328,7 +327,7 @@ def test_a_record_can_give_every_quirk() -> None:
         **{name: ["n"] for name in ("drop", "unable", "refuse", "message_drop", "tool_drop")},
         **{name: {"a": "b"} for name in ("rename", "roles", "tool_choice", "service_tier", "finish_reasons")},
     }
-    assert quirks.keys() == {field.name for field in dataclasses.fields(Quirks)}
+    assert quirks.keys() == set(Quirks.field_names)
     row = provider_rows([record("acme", base_url="https://x.example", quirks=quirks)])["acme"]
     assert row.quirks.drop == {"n"}
     assert row.quirks.rename == {"a": "b"}
@@ -424,7 +423,7 @@ def _dialect(row: Provider) -> str:
 
 def test_the_documentation_names_every_quirk_and_every_refused_field() -> None:
     text = DOCS.read_text(encoding="utf-8")
-    for name in (field.name for field in dataclasses.fields(Quirks)):
+    for name in Quirks.field_names:
         assert f"`{name}`" in text, name
     for row in PROVIDERS.values():
         for field in row.quirks.refuse:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -68,7 +67,7 @@ async def test_an_answer_has_cost_and_explanation_on_request(relay: RunningRelay
     chat_call = call(
         "one/a", body={"messages": [{"role": "user", "content": "x"}], "usage": {"include": True}}
     )
-    body = json.loads((await relay.complete(replace(chat_call, explanation={"reason": "rule"}))).body)
+    body = json.loads((await relay.complete(chat_call.replaced(explanation={"reason": "rule"}))).body)
     assert body["usage"] == {
         **completion()["usage"],
         "cost": 1.3e-05,
@@ -125,7 +124,7 @@ async def test_an_estimated_cost_is_marked_for_the_client(
 
 
 async def test_only_listed_client_headers_are_forwarded(relay: RunningRelay) -> None:
-    relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", headers={"X-Title": "sluice"})
+    relay.rows["one"] = relay.rows["one"].replaced(credential="ONE_KEY", headers={"X-Title": "sluice"})
     relay.credentials["ONE_KEY"] = "canary"
     relay.upstream.script("a", good_reply(False))
     await relay.complete(call("one/a", headers={"accept-language": "de", "openai-beta": "x=\u20ac"}))
@@ -156,7 +155,7 @@ async def test_auth_sets_the_header_of_the_credential(
     relay: RunningRelay, auth: str, header: str, value: str | None
 ) -> None:
     headers = {"Authorization": "Bearer other", "x-api-key": "other"} if value else {}
-    relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", auth=auth, headers=headers)
+    relay.rows["one"] = relay.rows["one"].replaced(credential="ONE_KEY", auth=auth, headers=headers)
     relay.credentials["ONE_KEY"] = "canary"
     relay.upstream.script("a", good_reply(False))
     await relay.complete(call("one/a"))
@@ -164,15 +163,14 @@ async def test_auth_sets_the_header_of_the_credential(
 
 
 async def test_a_request_that_cannot_be_signed_fails_with_auth(relay: RunningRelay) -> None:
-    relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY", auth="sigv4")
+    relay.rows["one"] = relay.rows["one"].replaced(credential="ONE_KEY", auth="sigv4")
     assert failure_classes(await read_error(relay, call("one/a"))) == ["one/a auth"]
     assert relay.upstream.requests == []
 
 
 async def test_client_headers_are_forwarded_only_to_the_same_dialect(relay: RunningRelay) -> None:
     chat_call = call("one/a", headers={"anthropic-beta": "x"})
-    foreign = replace(
-        chat_call,
+    foreign = chat_call.replaced(
         decision=chat_call.decision.replaced(facts=chat_call.decision.facts.replaced(dialect="anthropic")),
     )
     relay.upstream.script("a", good_reply(False))
@@ -182,7 +180,7 @@ async def test_client_headers_are_forwarded_only_to_the_same_dialect(relay: Runn
 
 @BOTH
 async def test_a_credential_in_a_providers_error_is_redacted(relay: RunningRelay, streamed: bool) -> None:
-    relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY")
+    relay.rows["one"] = relay.rows["one"].replaced(credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     relay.upstream.script("a", error_reply(400, message="I was given canary value by you."))
     failure = await read_error(relay, call("one/a", stream=streamed))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -228,6 +227,6 @@ def test_what_is_reserved_for_a_tie_is_reserved_no_longer_when_a_stream_is_resum
     scripts = [[reply_with(stream(role(), after, chunk("Hel"), Act.CUT, done=False))] for after in (3.0, 1.0)]
     transport = ScriptedTransport(dict(zip("abc", [*scripts, [answer_with("Hello")]], strict=True)))
     chat_call = call("one/a", "two/b", "three/c", stream=True, hedge_after=2.0, retries=0, recovery="resume")
-    received = run(receive(transport, replace(chat_call, reserve=reserve)))
+    received = run(receive(transport, chat_call.replaced(reserve=reserve)))
     assert (received.text, received.done) == ("Hello", True)
     assert reserved == [["one/a"], ["one/a", "two/b"], ["three/c"]]

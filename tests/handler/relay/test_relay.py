@@ -266,7 +266,7 @@ async def test_one_deadline_bounds_all_attempts(relay: RunningRelay, by: str, st
         timeouts={"total": SOON} if by == "rule" else {},
     )
     if by == "caller":
-        chat_call = replace(chat_call, deadline=clock() + SOON)
+        chat_call = chat_call.replaced(deadline=clock() + SOON)
     failure = await read_error(relay, chat_call)
     assert (failure.status, failure.code) == (504, "deadline_exceeded")
     assert failure_classes(failure) == ["one/a server", "two/b timeout_total"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,7 +175,7 @@ async def test_an_endless_stream_ends_at_the_deadline(relay: RunningRelay) -> No
 
 
 async def test_a_credential_in_an_error_event_is_redacted(relay: RunningRelay) -> None:
-    relay.rows["one"] = replace(relay.rows["one"], credential="ONE_KEY")
+    relay.rows["one"] = relay.rows["one"].replaced(credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
     events = await stream_chat(relay, chunk("Hello"), refusal)
@@ -396,7 +395,7 @@ async def test_the_usage_chunk_is_sent_only_on_request(relay: RunningRelay) -> N
 async def test_requested_usage_of_a_complete_answer_is_waited_for(
     relay: RunningRelay, after: float, received: bool, n: int
 ) -> None:
-    relay.rows["one"] = replace(relay.rows["one"], quirks=Quirks(unable=frozenset({"n"})))
+    relay.rows["one"] = relay.rows["one"].replaced(quirks=Quirks(unable=frozenset({"n"})))
     body = {**CHAT, "n": n, "stream_options": {"include_usage": True}}
     events = await stream_chat(
         relay, chunk("Hello"), finish(), after, sse(usage()), Act.STALL, done=False, body=body

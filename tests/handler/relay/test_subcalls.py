@@ -68,7 +68,7 @@ DELAYS = list(permutations((0.0, 1.0, 2.5)))
 
 def call_with_n(*models: str, n: int = 3, body: Json | None = None, **options: Any) -> Call:
     chat_call = call(*(models or ("one/a",)), body={**CHAT, "n": n, **(body or {})}, **options)
-    return replace(chat_call, rows=ROWS_WITHOUT_N)
+    return chat_call.replaced(rows=ROWS_WITHOUT_N)
 
 
 def subcall(number: int, *, streamed: bool, after: float = 0.0, usage: bool = True) -> Script:
@@ -203,13 +203,12 @@ async def test_the_merged_stream_equals_the_merged_answer_in_every_format(
 ) -> None:
     dialect, quirks, legacy = configuration(case)
     row = PROVIDERS[read_file(case, "about.json")["provider"]]
-    relay.rows["one"] = replace(
-        row,
+    relay.rows["one"] = row.replaced(
         dialect=dialect,
         base_url=relay.upstream.url,
         credential=None,
         auth="none",
-        quirks=replace(quirks, unable=quirks.unable | {"n"}),
+        quirks=quirks.replaced(unable=quirks.unable | {"n"}),
     )
     name = "None" if dialect in ("google", "bedrock") else "a"  # their model is in the path
     body = offering(completion_of(case), legacy=legacy)
@@ -378,7 +377,7 @@ def test_a_rule_caps_n() -> None:
 def test_an_idempotency_key_is_not_sent_with_several_subcalls() -> None:
     async def headers(n: int) -> list[str | None]:
         async with run_relay() as relay:
-            relay.rows["one"] = replace(relay.rows["one"], quirks=WITHOUT_N)
+            relay.rows["one"] = relay.rows["one"].replaced(quirks=WITHOUT_N)
             relay.upstream.script("a", whole(completion()))
             await relay.complete(call_with_n(n=n, headers={"idempotency-key": "k", "openai-beta": "b"}))
             assert {request.header("openai-beta") for request in relay.upstream.requests} == {"b"}
@@ -620,7 +619,7 @@ def test_the_loser_of_a_hedge_cancels_all_its_subcalls(streamed: bool) -> None:
 
 
 async def test_connections_are_reused(relay: RunningRelay) -> None:
-    relay.rows["one"] = replace(relay.rows["one"], quirks=WITHOUT_N)
+    relay.rows["one"] = relay.rows["one"].replaced(quirks=WITHOUT_N)
     for _ in range(3):
         relay.upstream.script("a", stream(role(), chunk("Hello"), finish(), usage_chunk()))
         assert (await read_events(await relay.complete(call_with_n(stream=True))))[-1] == "[DONE]"
@@ -629,7 +628,7 @@ async def test_connections_are_reused(relay: RunningRelay) -> None:
 
 
 async def test_a_credential_in_the_failure_of_a_subcall_is_redacted(relay: RunningRelay) -> None:
-    relay.rows["one"] = replace(relay.rows["one"], quirks=WITHOUT_N, credential="ONE_KEY")
+    relay.rows["one"] = relay.rows["one"].replaced(quirks=WITHOUT_N, credential="ONE_KEY")
     relay.credentials["ONE_KEY"] = "canary value"
     refusal = {"error": {"message": "Not with canary value.", "code": "content_filter"}}
     relay.upstream.script("a", stream(chunk("Hello"), 0.05, refusal))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from handler.formats.operations.operation import BY_PATH, OperationRequest
@@ -58,7 +56,7 @@ async def test_the_time_limit_of_the_first_token(
 )
 def test_the_time_limits_of_operations_besides_chat(path: str, first: float, idle: float) -> None:
     request = OperationRequest(operation=BY_PATH[path])
-    made = replace(call(OTHER, stream=True), operation=request)
+    made = call(OTHER, stream=True).replaced(operation=request)
     limits = limits_of(made, made.decision.candidates[0], now=100, deadline=deadline_of(made, 100))
     assert (limits.first[0] - 100, limits.idle) == (first, idle)
     assert hedge_after(made, made.decision.candidates[0]) is None
@@ -87,7 +85,7 @@ def test_named_fallbacks_bring_a_default_hedge(
 ) -> None:
     chat_call = call(candidate, "two/b", body={**CHAT, **body}, stream=streamed)
     first = chat_call.decision.candidates[0]
-    named = replace(chat_call, decision=chat_call.decision.replaced(fallbacks=frozenset({"two/b"})))
+    named = chat_call.replaced(decision=chat_call.decision.replaced(fallbacks=frozenset({"two/b"})))
     assert hedge_after(named, first) == after
     assert hedge_after(chat_call, first) is None, "other members of a pool are not named fallbacks"
 
@@ -99,5 +97,5 @@ def test_named_fallbacks_bring_a_default_hedge(
 )
 def test_a_rule_overrides_the_default_hedge(effects: Json, after: float | None) -> None:
     chat_call = call("one/a", "two/b", stream=True, **effects)
-    named = replace(chat_call, decision=chat_call.decision.replaced(fallbacks=frozenset({"two/b"})))
+    named = chat_call.replaced(decision=chat_call.decision.replaced(fallbacks=frozenset({"two/b"})))
     assert hedge_after(named, chat_call.decision.candidates[0]) == after

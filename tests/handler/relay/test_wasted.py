@@ -6,7 +6,6 @@ handler/relay/response.py counts it, and handler/relay/subcalls.py that of sever
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -72,7 +71,7 @@ def test_a_client_that_leaves(script: Script, streamed: bool, expected: list[Spe
 def reserving(chat_call: Call, tokens: int) -> Call:
     """The call, whose candidates use at most so many tokens."""
     candidates = tuple(each.replaced(tokens=tokens) for each in chat_call.decision.candidates)
-    return replace(chat_call, decision=chat_call.decision.replaced(candidates=candidates))
+    return chat_call.replaced(decision=chat_call.decision.replaced(candidates=candidates))
 
 
 THINKING = model("one/a", can=["reasoning"])

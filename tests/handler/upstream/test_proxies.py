@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -126,7 +125,7 @@ async def relay_once(environment: Mapping[str, str], url: str, *, private_ok: bo
     async with create_pool(Settings(environment=environment)) as http:
         relay = Relay(Client(http, private_ok=private_ok), credential=lambda _: None)
         rows = {"one": Provider(name="one", base_url=url)}
-        answer = await relay.complete(replace(call("one/a", retries=0), rows=rows))
+        answer = await relay.complete(call("one/a", retries=0).replaced(rows=rows))
         assert b"an answer to Hi" in answer.body
 
 

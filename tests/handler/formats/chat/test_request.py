@@ -118,7 +118,7 @@ def test_null_counts_as_absent_in_every_field_and_is_sent_on_as_null(field: str)
 
 
 def attributes(one: Chat) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in Chat.__slots__}
+    return {name: getattr(one, name) for name in Chat.field_names}
 
 
 TEXT_PART = {"type": "text", "text": "a"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -310,7 +309,7 @@ def test_the_chat_is_not_modified_and_the_body_is_the_same_every_time() -> None:
 
 
 def test_the_row_drops_fields() -> None:
-    quirks = replace(RESPONSES.quirks, drop=frozenset({"metadata"}))
+    quirks = RESPONSES.quirks.replaced(drop=frozenset({"metadata"}))
     chat = {"messages": [user("Hi")], "metadata": {"a": "b"}}
     sent, dropped = Responses().request(chat, unlisted_model("xai", "grok-9"), quirks)
     assert "metadata" not in sent
