@@ -60,8 +60,8 @@ class _Named:
 
     def replaced(self, **fields: Any) -> Self:
         """Return a copy with other values in these fields."""
-        kept = {name: value for name, value in self.__dict__.items() if name in self._known}
-        return type(self)(**{**kept, **fields})
+        own = {name: value for name, value in self.__dict__.items() if name in self._known}
+        return type(self)(**{**own, **fields})
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(fresh,))

@@ -32,8 +32,8 @@ def sign(
 ) -> dict[str, str]:
     """Return the headers that sign a POST: `authorization`, `x-amz-date`, and a token if there is one.
 
-    headers: those to cover besides the host, names in lower case. `url` has no query, and its path is sent as
-    it is. now: epoch seconds.
+    url: encoded, as it is sent. headers: those to cover besides the host, names in lower case. now: epoch
+    seconds.
     """
     parts, date = urlsplit(url), time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     added = {"x-amz-date": date} | ({"x-amz-security-token": keys.token} if keys.token else {})
@@ -41,7 +41,9 @@ def sign(
     names = ";".join(name for name, _ in covered)
     fields = "".join(f"{name}:{' '.join(value.split())}\n" for name, value in covered)
     path = quote(parts.path or "/", safe="/~")  # what is encoded in it is encoded once more
-    request = f"POST\n{path}\n\n{fields}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+    pairs = (pair.partition("=") for pair in parts.query.split("&") if pair)
+    query = "&".join(f"{name}={value}" for name, _, value in sorted(pairs))
+    request = f"POST\n{path}\n{query}\n{fields}\n{names}\n{hashlib.sha256(body).hexdigest()}"
     scope = f"{date[:8]}/{region}/{service}/aws4_request"
     text = f"{ALGORITHM}\n{date}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
     key = _signing_key(keys.secret_key, date[:8], region, service)

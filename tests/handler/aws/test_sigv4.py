@@ -15,6 +15,7 @@ from botocore.credentials import Credentials
 from handler.aws.sigv4 import Keys, sign
 
 TOKENS = (None, "token/+=")
+QUERIES = ("", "?alt=sse", "?b=2&a=1&b=1%20x&c", "?a=")
 PATHS = ("", "/", "/model/a.b-v1%3A0/converse", "/a b/%2F/é", "/model/arn%3Aaws%3Abedrock%3A%2F%2Fx")
 
 
@@ -42,7 +43,7 @@ def test_a_thousand_random_requests_are_signed_as_botocore_signs_them() -> None:
             "region": chance.choice(("eu-west-1", "us-gov-west-1")),
             "service": chance.choice(("dynamodb", "ssm", "bedrock")),
         }
-        url = f"https://host.example{port}{chance.choice(PATHS)}"
+        url = f"https://host.example{port}{chance.choice(PATHS)}{chance.choice(QUERIES)}"
         theirs = signed_by_botocore(url, headers, body, keys, **scope)
         now = calendar.timegm(time.strptime(theirs["x-amz-date"], "%Y%m%dT%H%M%SZ"))
         ours = sign(url, headers, body, keys, now=now + chance.random() * 0.9, **scope)
