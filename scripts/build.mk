@@ -4,6 +4,9 @@
 SAM ?= .venvs/sam/bin/sam
 export SAM_CLI_TELEMETRY ?= 0
 
+# make build JSON_SCHEMA=0 leaves out jsonschema-rs; `sam build` passes this on to scripts/Makefile.
+export JSON_SCHEMA
+
 # The answers given at the first deployment, with defaults before it.
 STACK = $(or $(call deployed,stack_name),sluice)
 REGION = $(call deployed,region)

@@ -16,7 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,15 @@ PACKAGES = ("handler", "rules")
 NOT_DEPLOYED = ("__main__.py", "cli", "local")  # for people at a command line
 TASK_ROOT = "/var/task"  # where Lambda puts the folder
 
-# What botocore's clients for DynamoDB, Parameter Store, S3 and SNS read; the other 400 services are 25 MB.
-SERVICES = {"dynamodb", "ssm", "s3", "sns"}
-BOTOCORE_DATA = SERVICES | {
+# The operations that the function calls through botocore; the other 400 services are 25 MB. For DynamoDB and
+# Parameter Store, which it calls itself, botocore only knows the addresses of unusual regions.
+OPERATIONS = {
+    "dynamodb": (),
+    "ssm": (),
+    "s3": ("GetObject", "ListObjectsV2", "PutObject"),
+    "sns": ("Publish",),
+}
+BOTOCORE_DATA = set(OPERATIONS) | {
     "endpoints.json",
     "partitions.json",
     "sdk-default-configuration.json",
@@ -41,7 +47,22 @@ UNUSED = (
     "**/py.typed",
     "**/__pycache__",
     "botocore/data/*/*/examples-1.json*",
+    "botocore/data/*/*/paginators-1*.json*",
     "botocore/data/*/*/waiters-2.json*",
+)
+# Parts of libraries that nothing here calls, or that are for other platforms and old interfaces.
+UNCALLED = (
+    *("annotated_types/test_cases.py", "anyio/_backends/_trio.py", "anyio/from_thread.py"),
+    *("anyio/functools.py", "anyio/itertools.py", "anyio/pytest_plugin.py", "anyio/to_interpreter.py"),
+    *("anyio/to_process.py", "botocore/cacert.pem", "botocore/crt/auth.py", "botocore/stub.py"),
+    *("certifi/tests", "dateutil/easter.py", "dateutil/rrule.py", "dateutil/tz/win.py", "dateutil/tzwin.py"),
+    *("dateutil/zoneinfo", "httpx/_main.py", "httpx2/_main.py", "httpx2/websockets", "idna/cli.py"),
+    *("mcp/client/_memory.py", "mcp/client/sse.py", "mcp/client/stdio.py", "mcp/shared/uri_template.py"),
+    *("opentelemetry/_logs", "opentelemetry/metrics", "pydantic/color.py", "pydantic/mypy.py"),
+    *("pydantic/experimental/pipeline.py", "pydantic/v1", "starlette/middleware/opentelemetry.py"),
+    *("starlette/schemas.py", "starlette/staticfiles.py", "starlette/templating.py"),
+    *("starlette/testclient.py", "urllib3/contrib/emscripten", "urllib3/contrib/pyopenssl.py"),
+    *("urllib3/contrib/socks.py", "urllib3/http2/connection.py"),
 )
 # The server side of the `mcp` library, and what only that needs. The library's two packages import it when
 # they are imported, so both are emptied; handler/mcp/session.py imports modules below them.
@@ -63,6 +84,11 @@ CLIENT_SIDE = ("httpcore", "h11")
 # These libraries read their own metadata when they are imported.
 METADATA = ("httpx2-*.dist-info", "opentelemetry_api-*.dist-info")
 EMPTIED = ("mcp/__init__.py", "mcp/client/__init__.py")
+READ_AS_SOURCE = (
+    "anyio/__init__.py",
+    "anyio/abc/__init__.py",
+)  # its lazy imports are read from their own text
+JSON_SCHEMA = "jsonschema_rs"  # half of the package, and of its zip; see docs/deploying.md
 NO_CACHES = (
     "warning: no Python {0} on this machine, so the package has no compiled caches: each cold start will\n"
     "         compile what it imports and take twice as long. Put python{0} on the PATH and build again."
@@ -74,6 +100,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--machine", choices=("aarch64", "x86_64"), default="aarch64")
     parser.add_argument("--python", default="3.13", metavar="3.N", help="the function's Python (%(default)s)")
+    parser.add_argument(
+        "--without-json-schema", action="store_true", help="leave out jsonschema-rs, half of it"
+    )
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     install(given.out, machine=given.machine, python=given.python)
@@ -81,6 +110,8 @@ def main() -> None:
         copy(package, given.out)
     write_version(given.out)
     prune(given.out)
+    if given.without_json_schema:
+        shutil.rmtree(given.out / JSON_SCHEMA)
     slim(given.out / "botocore" / "data")
     roots = given.out / "certifi" / "cacert.pem", given.out / "handler" / "upstream" / "roots"
     run(sys.executable, str(ROOT / "scripts" / "roots.py"), *map(str, roots))
@@ -115,7 +146,9 @@ def write_version(out: Path) -> None:
 
 def prune(out: Path) -> None:
     data = (path for path in (out / "botocore" / "data").iterdir() if path.name not in BOTOCORE_DATA)
-    unused = (path for pattern in (*UNUSED, *SERVER_SIDE, *CLIENT_SIDE) for path in out.glob(pattern))
+    unused = (
+        path for pattern in (*UNUSED, *UNCALLED, *SERVER_SIDE, *CLIENT_SIDE) for path in out.glob(pattern)
+    )
     needed = {path for pattern in METADATA for path in out.glob(pattern)}
     for path in {*data, *unused} - needed:
         if path.is_dir():
@@ -128,19 +161,40 @@ def prune(out: Path) -> None:
 
 
 def slim(data: Path) -> None:
-    """Takes out of botocore's data what every cold start would parse for nothing: services, and prose."""
+    """Takes out of botocore's data what every client would parse for nothing: other calls, and prose."""
     endpoints = data / "endpoints.json"
     found = json.loads(endpoints.read_bytes())
     for partition in found["partitions"]:
         partition["services"] = {
-            name: service for name, service in partition["services"].items() if name in BOTOCORE_DATA
+            name: service for name, service in partition["services"].items() if name in OPERATIONS
         }
     endpoints.write_text(json.dumps(found, separators=(",", ":")))
-    for model in data.glob("*/*/service-2.json.gz"):
-        found = _without_prose(json.loads(gzip.decompress(model.read_bytes())))
-        for parameter in found.get("clientContextParams", {}).values():
+    for path in data.glob("*/*/service-2.json.gz"):
+        model = _without_prose(json.loads(gzip.decompress(path.read_bytes())))
+        _keep(model, OPERATIONS[path.parent.parent.name])
+        for parameter in model.get("clientContextParams", {}).values():
             parameter["documentation"] = ""  # botocore reads it
-        model.write_bytes(gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0))
+        path.write_bytes(gzip.compress(json.dumps(model, separators=(",", ":")).encode(), mtime=0))
+
+
+def _keep(model: dict[str, Any], operations: Iterable[str]) -> None:
+    """Leaves these operations in a service's model, with the shapes that they lead to."""
+    model["operations"] = {name: model["operations"][name] for name in operations}
+    shapes, found = {}, list(_shapes(model["operations"]))
+    while found:
+        if (name := found.pop()) not in shapes:
+            shapes[name] = model["shapes"][name]
+            found += _shapes(shapes[name])
+    model["shapes"] = shapes
+
+
+def _shapes(value: Any) -> Iterator[str]:
+    """Yield the names of shapes that a part of a model refers to."""
+    for name, member in value.items() if isinstance(value, dict) else enumerate(value):
+        if name == "shape" and isinstance(member, str):
+            yield member
+        elif isinstance(member, dict | list):
+            yield from _shapes(member)
 
 
 def _without_prose(value: Any) -> Any:
@@ -154,23 +208,12 @@ def _without_prose(value: Any) -> Any:
 
 
 def compile_caches(out: Path, *, python: str) -> bool:
-    """Caches that hold whatever a file's date (on Lambda all are of 1980). False: no such Python here."""
+    """Puts caches in the place of the sources; see caches.py. False: no such Python here."""
     interpreter = next(interpreters(python), None)
     if interpreter is None:
         return False
-    strip = ("-s", str(out), "-p", TASK_ROOT)
-    # Without column tables a cache loads faster; what they would add to a traceback is in no log line.
-    run(
-        interpreter,
-        "-Xno_debug_ranges",
-        "-m",
-        "compileall",
-        "-q",
-        "-j0",
-        "--invalidation-mode=unchecked-hash",
-        *strip,
-        str(out),
-    )
+    caches = str(ROOT / "scripts" / "caches.py")
+    run(interpreter, "-Xno_debug_ranges", caches, str(out), TASK_ROOT, *READ_AS_SOURCE)
     return True
 
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import json
 import re
 import struct
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
+from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
+from tests.support.aws import aws_client
 from tests.support.deployed import bare_python, package
 from tests.support.event_stream import framed
 
@@ -19,13 +29,14 @@ pytestmark = pytest.mark.xdist_group("package")
 
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
-MOST = 40_000_000  # bytes, unpacked, with bytecode caches; Lambda takes 250 MB
+# Bytes without jsonschema-rs, which is one library of 12.5 MB (5.5 zipped); Lambda takes 250 MB.
+MOST, MOST_ZIPPED = 13_000_000, 5_300_000
 AARCH64 = 183  # ELF's e_machine
 UNCHECKED_HASH = 1  # the flags of a cache that ignores the date of its source
 
 
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("package", ROOT / "scripts" / "package.py")
+def script(name: str = "package") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -100,6 +111,85 @@ def test_without_that_python_there_are_no_caches_but_a_warning(tmp_path: Path) -
     assert "cold start" in script().NO_CACHES
 
 
+MODULE = b'''"""A docstring."""
+from __future__ import annotations
+from dataclasses import dataclass
+@dataclass
+class Point:
+    x: int
+class Named:
+    """A class."""
+    def method(self):
+        """A method."""
+def fail():
+    """A function."""
+    raise ValueError
+'''
+
+
+def test_a_cache_has_no_docstrings_and_the_same_lines(tmp_path: Path) -> None:
+    for name in ("module.py", "kept.py"):
+        (tmp_path / name).write_bytes(MODULE)
+    command = [sys.executable, str(ROOT / "scripts" / "caches.py"), str(tmp_path), "/var/task", "kept.py"]
+    subprocess.run(command, check=True)
+    program = """
+import traceback, module, kept
+print(module.__doc__, module.Point.__doc__, module.Named.__doc__, module.Named.method.__doc__)
+print(module.__file__.rpartition("/")[2], kept.__file__.rpartition("/")[2], module.Point(x=1))
+for each in (module, kept):
+    try:
+        each.fail()
+    except ValueError as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        print(frame.filename.rpartition("/")[2], frame.lineno)
+print(module.fail.__code__.co_filename)
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.splitlines() == [
+        "None - - None",
+        "module.pyc kept.py Point(x=1)",
+        "module.py 13",
+        "kept.py 13",
+        "/var/task/module.py",
+    ]
+
+
+def test_without_jsonschema_rs_a_schema_is_refused_with_a_reason() -> None:
+    program = """
+import sys
+sys.modules["jsonschema_rs"] = None  # as if it were not installed
+from handler.errors import InvalidRequest
+from handler.structured.modes import output_contract
+try:
+    schema = {"schema": {"type": "object"}}
+    output_contract({"response_format": {"type": "json_schema", "json_schema": schema}})
+except InvalidRequest as error:
+    print(error.status, error.message)
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == (
+        "400 response_format.json_schema.schema: this gateway was built without jsonschema-rs,"
+        " so it cannot check answers against a schema"
+    )
+
+
+def test_a_service_keeps_the_called_operations_and_what_they_lead_to() -> None:
+    publish = {"input": {"shape": "PublishInput"}, "errors": [{"shape": "NotFound"}]}
+    input = {"type": "structure", "members": {"shape": {"shape": "Text"}, "next": {"shape": "PublishInput"}}}
+    text = {"type": "string"}
+    model = {
+        "operations": {"Publish": publish, "Subscribe": {"input": {"shape": "Protocol"}}},
+        "shapes": {"PublishInput": input, "NotFound": text, "Text": text, "Protocol": text},
+    }
+    script()._keep(model, ("Publish",))
+    assert set(model["operations"]) == {"Publish"}
+    assert set(model["shapes"]) == {"PublishInput", "NotFound", "Text"}
+
+
 @pytest.mark.slow
 def test_the_package_for_lambda_holds_wheels_of_its_python_and_processor() -> None:
     libraries = list(package("aarch64", "3.13").rglob("*.so"))
@@ -112,25 +202,40 @@ def test_the_package_for_lambda_holds_wheels_of_its_python_and_processor() -> No
 
 
 @pytest.mark.slow
-def test_every_module_has_a_cache_that_ignores_dates() -> None:
+def test_caches_that_ignore_dates_take_the_place_of_sources() -> None:
     if not next(script().interpreters("3.13"), None):
         pytest.skip("no Python 3.13 on this machine")
     built = package("aarch64", "3.13")
-    for source in built.rglob("*.py"):
-        cache = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
-        assert struct.unpack_from("<I", cache.read_bytes(), 4) == (UNCHECKED_HASH,), source
+    caches = list(built.rglob("*.pyc"))
+    assert len(caches) > 600
+    for cache in caches:
+        assert struct.unpack_from("<I", cache.read_bytes(), 4) == (UNCHECKED_HASH,), cache
+    sources = {path.relative_to(built).as_posix() for path in built.rglob("*.py")}
+    assert sources == set(script().READ_AS_SOURCE)
 
 
 @pytest.mark.slow
 def test_the_package_is_small_and_holds_no_tests_and_no_metadata() -> None:
     built = package("aarch64", "3.13")
-    assert script().size(built) < MOST
+    schemas = built / script().JSON_SCHEMA
+    assert script().size(built) - script().size(schemas) < MOST
+    assert zipped(built, without=schemas) < MOST_ZIPPED
     assert {path.name for path in built.iterdir()} >= {"handler", "rules", "botocore", "jsonschema_rs"}
     assert len(list((built / "handler" / "upstream" / "roots").glob("????????.?"))) > 100
     metadata = {path.name.partition("-")[0] for path in built.glob("*.dist-info")}
     assert metadata == {"httpx2", "opentelemetry_api"}
     assert not (built / "tests").exists()
     assert (built / "handler" / "bootstrap").stat().st_mode & 0o777 == 0o755
+
+
+def zipped(folder: Path, *, without: Path) -> int:
+    """The bytes that `sam deploy` uploads."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in folder.rglob("*"):
+            if path.is_file() and without not in path.parents:
+                archive.write(path, path.relative_to(folder))
+    return len(written.getvalue())
 
 
 @pytest.mark.slow
@@ -170,15 +275,16 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
-def test_the_pruned_botocore_still_signs_and_reads_event_streams() -> None:
+def test_the_package_signs_and_reads_event_streams() -> None:
     program = """
-import asyncio
+import asyncio, os
+from handler.aws.credentials import AwsCredentials
 from handler.upstream.request import UpstreamRequest
 from handler.upstream.signing import Signer
 from handler.wire.eventstream import Decoder
 url = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/m/converse"
 request = UpstreamRequest(url=url, headers=[], body=b"{}", dropped=(), secrets=())
-print(dict(asyncio.run(Signer().sign(request)).headers)[b"authorization"].decode())
+print(dict(asyncio.run(Signer(AwsCredentials(os.environ)).sign(request)).headers)[b"authorization"].decode())
 print(list(Decoder().feed(bytes.fromhex("%s"))))
 """
     process = subprocess.run(
@@ -194,7 +300,109 @@ print(list(Decoder().feed(bytes.fromhex("%s"))))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("service", ["dynamodb", "ssm", "s3", "sns"])
+@pytest.mark.parametrize(
+    ("service", "region", "address"),
+    [
+        ("dynamodb", "us-iso-east-1", "https://dynamodb.us-iso-east-1.c2s.ic.gov"),
+        ("ssm", "eusc-de-east-1", "https://ssm.eusc-de-east-1.amazonaws.eu"),
+    ],
+)
+def test_the_pruned_botocore_still_knows_unusual_regions(service: str, region: str, address: str) -> None:
+    find = (
+        "from handler.settings import read_settings; from handler.aws.endpoint import find_endpoint;"
+        f"print(find_endpoint(read_settings(), {service!r}).url)"
+    )
+    assert answer_of(find, {"AWS_REGION": region}) == address
+
+
+@pytest.mark.slow
+def test_the_pruned_botocore_still_calls_s3_and_sns_with_the_credentials_of_a_container() -> None:
+    """SnapStart's credentials are not in the environment."""
+    program = """
+import asyncio, json
+from handler.aws.errors import StoreError
+from handler.aws.sdk import call_aws, create_client
+from handler.settings import read_settings
+from handler.store.bucket import open_bucket
+settings = read_settings()
+bucket, sns = open_bucket(settings), create_client(settings, service="sns")
+async def main():
+    await bucket.put("log/a", b"content")
+    found = [await bucket.get("log/a"), await bucket.get("log/b"), await bucket.keys("log/")]
+    topic = "arn:aws:sns:us-east-1:123456789012:"
+    sent = call_aws(sns, "publish", {"TopicArn": topic + "alerts", "Subject": "x", "Message": "y"})
+    try:
+        call_aws(sns, "publish", {"TopicArn": topic + "none", "Subject": "x", "Message": "y"})
+    except StoreError as error:
+        print(found, bool(sent["MessageId"]), error)
+asyncio.run(main())
+"""
+    with moto() as address, credentials() as (environment, asked):
+        aws_client("s3", endpoint_url=address).create_bucket(Bucket="content")
+        aws_client("sns", endpoint_url=address).create_topic(Name="alerts")
+        variables = {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": address, "SLUICE_BUCKET": "content"}
+        answer = answer_of(program, {**variables, **environment})
+    assert answer == "[b'content', None, ['log/a']] True publish: NotFound"
+    assert set(asked) == {"a token"}
+
+
+@contextmanager
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@contextmanager
+def credentials() -> Iterator[tuple[dict[str, str], list[str]]]:
+    """Variables that name a container's endpoint for credentials, and the tokens that it was sent."""
+    tokens: list[str] = []
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            tokens.append(self.headers["authorization"])
+            keys = {"AccessKeyId": "x", "SecretAccessKey": "y", "Token": "z"}
+            body = json.dumps({**keys, "Expiration": "2099-01-01T00:00:00Z"}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Endpoint)
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/credentials"
+    try:
+        yield (
+            {
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": address,
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a token",
+            },
+            tokens,
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def answer_of(program: str, environment: dict[str, str]) -> str:
+    """What a program prints that runs in the package."""
+    command = [str(bare_python()), "-c", program]
+    process = subprocess.run(
+        command, cwd=package(), env=environment, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service", ["s3", "sns"])
 def test_the_pruned_botocore_still_makes_a_client(service: str) -> None:
     make = (
         "from handler.settings import read_settings; from handler.aws.sdk import create_client;"

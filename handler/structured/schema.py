@@ -28,6 +28,7 @@ MAX_DESCRIPTION = 200  # characters of a path, and of the description of a misma
 
 # https://json-schema.org/specification-links; drafts 4 and older have another keyword for `$id`.
 _DRAFT = re.compile(r"https?://json-schema\.org/(draft-0[67]|draft/2019-09|draft/2020-12)/schema#?")
+_NOT_INSTALLED = "this gateway was built without jsonschema-rs, so it cannot check answers against a schema"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -66,8 +67,10 @@ def _count_patterns(subschema: tuple[Any, Json]) -> int:
 
 def _create_validator(schema: Json) -> tuple[Any, bool]:
     """Return the library's validator, and True if its patterns need a backtracking engine."""
-    import jsonschema_rs  # takes 20 ms: not part of a cold start
-
+    try:
+        import jsonschema_rs  # takes 20 ms: not part of a cold start
+    except ImportError:  # `make build JSON_SCHEMA=0`
+        raise BadSchema(_NOT_INSTALLED) from None
     draft = schema.get("$schema")
     if draft is not None and not (isinstance(draft, str) and _DRAFT.fullmatch(draft)):
         raise BadSchema("`$schema` may be draft 4, 6, 7, 2019-09 or 2020-12")
