@@ -46,24 +46,37 @@ UNUSED = (
     "**/*.pyi",
     "**/py.typed",
     "**/__pycache__",
+    "*.dist-info/[!Me]*",
     "botocore/data/*/*/examples-1.json*",
     "botocore/data/*/*/paginators-1*.json*",
     "botocore/data/*/*/waiters-2.json*",
 )
-# Parts of libraries that nothing here calls, or that are for other platforms and old interfaces.
-UNCALLED = (
-    *("annotated_types/test_cases.py", "anyio/_backends/_trio.py", "anyio/from_thread.py"),
-    *("anyio/functools.py", "anyio/itertools.py", "anyio/pytest_plugin.py", "anyio/to_interpreter.py"),
-    *("anyio/to_process.py", "botocore/cacert.pem", "botocore/crt/auth.py", "botocore/stub.py"),
-    *("certifi/tests", "dateutil/easter.py", "dateutil/rrule.py", "dateutil/tz/win.py", "dateutil/tzwin.py"),
-    *("dateutil/zoneinfo", "httpx/_main.py", "httpx2/_main.py", "httpx2/websockets", "idna/cli.py"),
-    *("mcp/client/_memory.py", "mcp/client/sse.py", "mcp/client/stdio.py", "mcp/shared/uri_template.py"),
-    *("opentelemetry/_logs", "opentelemetry/metrics", "pydantic/color.py", "pydantic/mypy.py"),
-    *("pydantic/experimental/pipeline.py", "pydantic/v1", "starlette/middleware/opentelemetry.py"),
-    *("starlette/schemas.py", "starlette/staticfiles.py", "starlette/templating.py"),
-    *("starlette/testclient.py", "urllib3/contrib/emscripten", "urllib3/contrib/pyopenssl.py"),
-    *("urllib3/contrib/socks.py", "urllib3/http2/connection.py"),
-)
+# Of each library: modules and folders that nothing here calls, or that are for other platforms.
+UNCALLED = {
+    "annotated_types": "test_cases",
+    "anyio": (
+        "_backends/_trio _core/_concurrency_utils _core/_fileio _core/_futures _core/_tempfile "
+        "from_thread functools itertools pytest_plugin streams/file to_interpreter to_process"
+    ),
+    "botocore": "cacert.pem crt/auth stub",
+    "dateutil": "easter rrule tz/win tzwin zoneinfo",
+    "httpx": "_main",
+    "httpx2": "_main websockets",
+    "idna": "cli codec uts46data",
+    "mcp": (
+        "client/_memory client/caching client/sse client/stdio shared/auth shared/auth_utils "
+        "shared/direct_dispatcher shared/path_security shared/tool_name_validation "
+        "shared/uri_template"
+    ),
+    "opentelemetry": "_logs metrics",
+    "pydantic": "color deprecated experimental/pipeline mypy v1",
+    "starlette": (
+        "applications authentication config endpoints middleware/authentication middleware/base "
+        "middleware/gzip middleware/opentelemetry middleware/sessions middleware/wsgi schemas "
+        "staticfiles templating testclient"
+    ),
+    "urllib3": "contrib/emscripten contrib/pyopenssl contrib/socks http2/connection",
+}
 # The server side of the `mcp` library, and what only that needs. The library's two packages import it when
 # they are imported, so both are emptied; handler/mcp/session.py imports modules below them.
 SERVER_SIDE = (
@@ -84,10 +97,8 @@ CLIENT_SIDE = ("httpcore", "h11")
 # These libraries read their own metadata when they are imported.
 METADATA = ("httpx2-*.dist-info", "opentelemetry_api-*.dist-info")
 EMPTIED = ("mcp/__init__.py", "mcp/client/__init__.py")
-READ_AS_SOURCE = (
-    "anyio/__init__.py",
-    "anyio/abc/__init__.py",
-)  # its lazy imports are read from their own text
+# Their lazy imports are made of their own text.
+READ_AS_SOURCE = ("anyio/__init__.py", "anyio/abc/__init__.py")
 JSON_SCHEMA = "jsonschema_rs"  # half of the package, and of its zip; see docs/deploying.md
 NO_CACHES = (
     "warning: no Python {0} on this machine, so the package has no compiled caches: each cold start will\n"
@@ -113,8 +124,7 @@ def main() -> None:
     if given.without_json_schema:
         shutil.rmtree(given.out / JSON_SCHEMA)
     slim(given.out / "botocore" / "data")
-    roots = given.out / "certifi" / "cacert.pem", given.out / "handler" / "upstream" / "roots"
-    run(sys.executable, str(ROOT / "scripts" / "roots.py"), *map(str, roots))
+    split_roots(given.out)
     if not compile_caches(given.out, python=given.python):
         print(NO_CACHES.format(given.python), file=sys.stderr)
     print(f"{given.out}: {size(given.out) / 1e6:.1f} MB for Python {given.python} on {given.machine}")
@@ -146,9 +156,9 @@ def write_version(out: Path) -> None:
 
 def prune(out: Path) -> None:
     data = (path for path in (out / "botocore" / "data").iterdir() if path.name not in BOTOCORE_DATA)
-    unused = (
-        path for pattern in (*UNUSED, *UNCALLED, *SERVER_SIDE, *CLIENT_SIDE) for path in out.glob(pattern)
-    )
+    uncalled = [f"{library}/{name}" for library, names in UNCALLED.items() for name in names.split()]
+    patterns = (*UNUSED, *SERVER_SIDE, *CLIENT_SIDE, *uncalled, *(f"{name}.py" for name in uncalled))
+    unused = (path for pattern in patterns for path in out.glob(pattern))
     needed = {path for pattern in METADATA for path in out.glob(pattern)}
     for path in {*data, *unused} - needed:
         if path.is_dir():
@@ -158,6 +168,15 @@ def prune(out: Path) -> None:
     for emptied in map(out.joinpath, EMPTIED):
         if emptied.exists():
             emptied.write_text("")
+
+
+def split_roots(out: Path) -> None:
+    """Puts each of certifi's certificates into a file of its own; joined_roots.py takes certifi's place."""
+    certifi, scripts = out / "certifi", ROOT / "scripts"
+    roots = out / "handler" / "upstream" / "roots"
+    run(sys.executable, str(scripts / "roots.py"), str(certifi / "cacert.pem"), str(roots))
+    shutil.rmtree(certifi)
+    shutil.copy(scripts / "joined_roots.py", out / "certifi.py")
 
 
 def slim(data: Path) -> None:
