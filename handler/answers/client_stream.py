@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
-from handler.answers.edits import served
+from handler.answers.edits import Edits, served
 from handler.answers.event_template import EventTemplate
-from handler.answers.resume import CONTENT, Sent
+from handler.answers.resume import CONTENT
 from handler.answers.usage import (
     Usage,
     WastedUsage,
@@ -65,31 +65,12 @@ def content_of(chunk: Mapping[str, Any]) -> int | None:
     return size
 
 
-class Edits(Protocol):
-    """Further edits to a stream's chunks: of a resumed answer, or of one choice among several."""
-
-    def chunk(self, chunk: Json) -> Json | None:
-        """The client's chunk; None for nothing new.
-
-        Raises UpstreamError if the chunk does not fit what was sent.
-        """
-        ...
-
-    def text(self, text: str) -> None:
-        """Record plain text that went to the client unchanged."""
-        ...
-
-    def sent(self) -> Sent | None:
-        """The text that another candidate can continue; None if the answer cannot be continued."""
-        ...
-
-
 class ClientStream:
     """Makes the client's frames of one upstream stream.
 
     charged: given if the client asked for the cost. input_tokens: the estimate, for a provider that reports
-    no usage. stateless_text: plain text changes nothing in the decoder and no edit changes it, so such events
-    are not parsed. wasted: the usage of other attempts of the call.
+    no usage. stateless_text: no edit depends on a text, so events of text alone need not be parsed.
+    wasted: the usage of other attempts of the call.
     """
 
     content = sent = False  # the upstream brought content; some of it was new to the client
@@ -125,8 +106,9 @@ class ClientStream:
         self._done = False  # `[DONE]` came
         self.patience: float | None = None  # seconds to wait for the end; None: the answer is not complete
         self._latest: Json = {}  # the last chunk that went to the client
+        self._latest_text = ""  # and its frame, as JSON
         self._wasted = wasted
-        self._template = EventTemplate(model, learns_text=stateless_text)
+        self._template = EventTemplate(model, learns=stateless_text)
         self.edits = edits
         self.content_bytes = 0  # of the text that the upstream brought
 
@@ -190,7 +172,14 @@ class ClientStream:
             self._last(frames)
 
     def _event(self, text: str, frames: list[bytes]) -> None:
-        if self.ended or not text.strip():
+        if self.ended or not text or text.isspace():
+            return
+        if not self._done and len(text) <= SMALL and (content := self._template.text_of(text)):
+            self.content = self.sent = True
+            self.content_bytes += size_of(content)
+            if self.edits is not None:
+                self.edits.text(content)
+            frames.append(self._template.frame())
             return
         if len(text) > SMALL and is_too_large(text := escape_emoji(text)):
             raise sse.EventTooLarge("an event has too many values")
@@ -202,18 +191,32 @@ class ClientStream:
                 self._last(frames)
         elif self._done:
             if tells_usage(text):
-                self._chunks(self._decoder.feed(text), text, frames)
+                self._chunks(self._decode(text), text, frames)
                 self._last(frames)
-        elif content := self._template.text_of(text):
-            self.content = self.sent = True
-            self.content_bytes += size_of(content)
-            if self.edits is not None:
-                self.edits.text(content)
-            frames.append(sse.encode(self._template.edited(text) or text))
         else:
-            self._chunks(self._decoder.feed(text), text, frames)
+            self._parse(text, frames)
+
+    def _parse(self, text: str, frames: list[bytes]) -> None:
+        """Add the frames of an event, and learn from it if it has one chunk."""
+        before, count = len(frames), self._chunks(self._decode(text), text, frames)
+        passed = self._latest is self._decoder.event
+        if count == 1 == len(frames) - before and self._decoder.adds_text:
+            self._template.observe(text, self._latest, self._latest_text, passed=passed)
+        else:
+            self._template.forget()
+
+    def _decode(self, text: str) -> Iterator[Json]:
+        """Return the chunks of an event, after the decoder got the texts that bypassed it."""
+        self._catch_up()
+        return self._decoder.feed(text)
+
+    def _catch_up(self) -> None:
+        if run := self._template.take_run():
+            for _ in self._decoder.feed(run):
+                pass  # the client has the text
 
     def _last(self, frames: list[bytes]) -> None:
+        self._catch_up()
         if self._done:
             self._chunks(self._decoder.feed("[DONE]"), None, frames)
         self._chunks(self._decoder.close(), None, frames)
@@ -229,9 +232,11 @@ class ClientStream:
             frames.append(sse.encode(self._text(explained, None)))
         self.ended = True
 
-    def _chunks(self, chunks: Iterable[Json], text: str | None, frames: list[bytes]) -> None:
-        """Add a frame for each chunk, made from the event's `text` where there is one."""
+    def _chunks(self, chunks: Iterable[Json], text: str | None, frames: list[bytes]) -> int:
+        """Add a frame for each chunk, made from the event's `text` if there is one. Returns their number."""
+        count = 0
         for chunk in chunks:
+            count += 1
             size = content_of(chunk)
             if size is not None:
                 self.content = True
@@ -253,7 +258,9 @@ class ClientStream:
                 if not self._wants_usage:
                     continue
                 chunk = self._explained(chunk)
-            frames.append(sse.encode(self._text(chunk, text)))
+            self._latest_text = self._text(chunk, text)
+            frames.append(sse.encode(self._latest_text))
+        return count
 
     def _note_end(self, choice: Json, *, content: bool) -> None:
         """Wait less for the rest once all choices have a finish reason, unless they continue."""
@@ -263,7 +270,6 @@ class ClientStream:
             self.patience = None
         elif choice.get("finish_reason"):
             self._unfinished.discard(index)
-            self._template.forget()  # the decoder must see what comes now
             if not self._unfinished and not self._done:
                 self.patience = USAGE_WAIT if self._wants_usage and self.usage is None else END_WAIT
 
@@ -286,5 +292,5 @@ class ClientStream:
             client = served(chunk, self._model, self._charged, self._wasted)
             edited = splice(text, self._decoder.event, client)
         if unchanged:
-            self._template.observe(text, chunk, edited)
+            self._template.observe_model(text, edited)
         return edited

@@ -6,12 +6,33 @@ Contract, sections 3 and 8. No I/O.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from handler.answers.costs import shown
+from handler.answers.resume import Sent
 from handler.answers.usage import Usage, WastedUsage, reported, summed, usage_of
 from handler.errors import Json
 from handler.wire.splice import splice_bytes
 from rules import Candidate
+
+
+class Edits(Protocol):
+    """Further edits to a stream's chunks: of a resumed answer, or of one choice among several."""
+
+    def chunk(self, chunk: Json) -> Json | None:
+        """The client's chunk; None for nothing new.
+
+        Raises UpstreamError if the chunk does not fit what was sent.
+        """
+        ...
+
+    def text(self, text: str) -> None:
+        """Record plain text that went to the client unchanged."""
+        ...
+
+    def sent(self) -> Sent | None:
+        """The text that another candidate can continue; None if the answer cannot be continued."""
+        ...
 
 
 def whole(

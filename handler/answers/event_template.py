@@ -1,69 +1,154 @@
-"""Learns the constant prefix and suffix of a stream's events, so that text-only events need no parsing.
+"""Recognises the text events of a stream by the JSON around their text, and frames them without parsing.
 
-An edit in the prefix is made once and reused. Parsing the first event of a kind checks everything but the
-text of the events that follow. No I/O.
+Two events in turn that differ in one text, and the client's frames of both, teach what is around it. The
+decoder gets the texts of a run as one event, before it is needed again. No I/O.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from json.decoder import scanstring  # type: ignore[attr-defined]  # the scanner of `json`, in C
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any
 
 from handler.wire.splice import dump
 
-MAX_LEARNED = 3  # how often events are compared for what they have in common besides the model
+if TYPE_CHECKING:
+    from handler.wire.json_pattern import Pattern
 
-_MODEL = re.compile(r'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
-_CONTENT = re.compile(r'"content"\s*:\s*"((?:[^"\\]|\\.)*)"')
+MAX_LEARNED = 8  # events from which nothing was learned, until learning stops
+WORTHWHILE = 16  # events that fitted; learning may go on
+MAX_RUN = 100_000  # characters of the texts that the decoder has not seen
+MAX_EVENT = 4_000  # characters of an event that is learned from
+_TEXTS = frozenset({"content", "reasoning_content", "reasoning", "thinking", "refusal"})
 
-
-class Affixes(NamedTuple):
-    """The prefix and the suffix of events that bring nothing but text."""
-
-    prefix: str
-    suffix: str
-
-    def text_of(self, event: str) -> str:
-        """The text between them; empty if the event is, or may be, of another kind."""
-        prefix, suffix = self
-        if not (event.startswith(prefix) and event.endswith(suffix)):
-            return ""
-        text = event[len(prefix) : len(event) - len(suffix)]
-        return text if text.isprintable() and '"' not in text and "\\" not in text else ""
+# The JSON around the text. Of the event: up to the quote before the text, and from behind the quote after it.
+# Of the frame: before the text, quote included, and after it; True if the text is as the event writes it.
+# Where the fourth is None, the frame is what is before the quote, and the event from that quote on.
+Sample = tuple[str, str, str, str | None, bool]  # of one event
+Template = tuple["Pattern", "Pattern", str, str | None, bool]  # of the events that fit
 
 
-def affixes_of(text: str, event: Mapping[str, Any]) -> Affixes | None:
-    """The affixes of events like this one, if it brings nothing but the text of one choice."""
-    match event.get("choices"):
-        case [{"delta": {"content": str(content), **more}, **rest}] if content and not more:
-            found = list(_CONTENT.finditer(text))
-            only = len(found) == 1 and json.loads(f'"{found[0][1]}"', strict=False) == content
-            if only and not rest.get("finish_reason"):
-                return Affixes(text[: found[0].start(1)], text[found[0].end(1) :])
-    return None
+def text_in(chunk: Mapping[str, Any]) -> str:
+    """Return the text of a chunk that brings one piece of text, reasoning or arguments; else an empty one."""
+    match chunk.get("choices"):
+        case [{"delta": dict(delta), **rest}] if not (
+            rest.get("finish_reason") or rest.get("logprobs") or chunk.get("usage")
+        ):
+            match [(name, value) for name, value in delta.items() if value]:
+                case [(str(name), str(text))] if name in _TEXTS:
+                    return text
+                case [("tool_calls", [{"index": int(), "function": dict(function), **more}])] if not more:
+                    arguments = function.get("arguments")
+                    return arguments if len(function) == 1 and isinstance(arguments, str) else ""
+    return ""
+
+
+def sample_of(event: str, chunk: Mapping[str, Any], frame: str | None, *, passed: bool) -> Sample | None:
+    """Return the sample if the event brings one text and nothing else; see EventTemplate.observe."""
+    from handler.wire.json_pattern import place_of  # not at a cold start
+
+    text = text_in(chunk)
+    if not text or len(event) > MAX_EVENT or (place := place_of(event, text)) is None:
+        return None
+    start, end = place
+    prefix, tail = event[: start + 1], event[end:]
+    if frame is None:
+        return prefix, tail, "", None, True
+    if passed and frame.endswith(event[start:]):
+        return prefix, tail, frame[: len(frame) - len(event) + start], None, True
+    written = event[start:end] if passed else encode_basestring(text)
+    if (place := place_of(frame, text)) is None or frame[slice(*place)] != written:
+        return None
+    return prefix, tail, frame[: place[0]], frame[place[1] :], passed
+
+
+def template_of(one: Sample, other: Sample) -> Template | None:
+    """Return the template that fits both; None if more than the text and what may vary differs."""
+    from handler.wire.json_pattern import pattern_of  # not at a cold start
+
+    if one[2:] != other[2:]:
+        return None
+    prefix, tail = pattern_of(one[0], other[0]), pattern_of(one[1], other[1])
+    return (prefix, tail, *one[2:]) if prefix and tail else None
 
 
 class EventTemplate:
     """What the events of one stream have in common.
 
-    learns_text: text-only events may bypass the decoder, since text changes nothing in it.
+    learns: text events may bypass the decoder. model: as the client sees it.
     """
 
-    def __init__(self, model: str, *, learns_text: bool) -> None:
-        self._model = model  # as the client sees it
-        self._prefix = ""  # the upstream's `model` included
+    def __init__(self, model: str, *, learns: bool) -> None:
+        self._model = model
+        self._prefix = ""  # up to the upstream's `model`
         self._replacement = ""  # the same with the client's `model`
-        self._affixes: Affixes | None = None
-        self._left = MAX_LEARNED if learns_text else 0
-        self._pending: tuple[str, Mapping[str, Any]] | None = None  # learned from when the next event comes
+        self._left = MAX_LEARNED if learns else 0
+        self._pending: tuple[str, Mapping[str, Any], str | None, bool] | None = None
+        self._sample: Sample | None = None  # of the last event
+        self._template: Template | None = None  # of the last two: events that fit are not parsed
+        self._run: list[str] = []  # texts that the decoder has not seen, as the events wrote them
+        self._run_length = 0
+        self._event = self._text = ""  # that fitted last
+        self._start = self._end = 0  # of the text in that event
 
     def text_of(self, event: str) -> str:
-        """The text, if the event brings nothing else; empty if it has to be parsed."""
+        """Return the text if the event brings nothing else; an empty one if it has to be parsed."""
         if self._pending:
             self._learn(*self._pending)
-        return self._affixes.text_of(event) if self._affixes and event.startswith(self._prefix) else ""
+        if (template := self._template) is None or (start := template[0].after(event, 0)) < 0:
+            return ""
+        try:
+            text, end = scanstring(event, start)
+            if not text.isascii():
+                text.encode()  # half a surrogate pair may be joined to the next
+        except ValueError:
+            return ""
+        if not text or self._run_length > MAX_RUN or template[1].after(event, end) != len(event):
+            return ""
+        self._event, self._text, self._start, self._end = event, text, start, end - 1
+        self._run.append(event[start : end - 1])
+        self._run_length += end - start
+        return str(text)
+
+    def frame(self) -> bytes:
+        """Return the frame of the event that fitted last."""
+        assert self._template is not None
+        _, _, before, after, raw = self._template
+        if after is None:
+            return f"data: {before}{self._event[self._start - 1 :]}\n\n".encode()
+        text = f'"{self._run[-1]}"' if raw else encode_basestring(self._text)
+        return f"data: {before}{text}{after}\n\n".encode()
+
+    def take_run(self) -> str:
+        """Return one event with the texts that the decoder has not seen; empty if there are none."""
+        if not self._run:
+            return ""
+        event = f"{self._event[: self._start]}{''.join(self._run)}{self._event[self._end :]}"
+        self._left = MAX_LEARNED if len(self._run) >= WORTHWHILE else self._left
+        self._run, self._run_length = [], 0
+        return event
+
+    def observe(self, event: str, chunk: Mapping[str, Any], frame: str | None, *, passed: bool) -> None:
+        """Observe an event that was parsed, its only chunk, and the JSON of the frame, if that is learned.
+
+        passed: the frame is the event with edits. It is learned later, because a client waits for this text.
+        """
+        self._template = None
+        if self._left:
+            self._pending = event, chunk, frame, passed
+
+    def forget(self) -> None:
+        """Forget what the last events had in common: another one came between."""
+        self._template = self._sample = self._pending = None
+
+    def _learn(self, event: str, chunk: Mapping[str, Any], frame: str | None, passed: bool) -> None:
+        self._pending, before = None, self._sample
+        self._sample = sample = sample_of(event, chunk, frame, passed=passed)
+        self._template = template_of(before, sample) if before and sample else None
+        self._left -= self._template is None
+
+    # The model, in events of all kinds.
 
     def edited(self, event: str) -> str | None:
         """The event with the client's `model`, if it begins like earlier events."""
@@ -71,24 +156,12 @@ class EventTemplate:
             return self._replacement + event[len(self._prefix) :]
         return None
 
-    def observe(self, text: str, event: Mapping[str, Any], edited: str) -> None:
-        """Observe an event. `edited`: the same event, of which only the `model` was changed."""
-        if not (self._prefix and text.startswith(self._prefix)):
-            self._learn_model(text, edited)
-        elif self._left:
-            self._pending = text, event  # learned later, because a client waits for this text
+    def observe_model(self, event: str, edited: str) -> None:
+        """Learn where the model is. edited: the same event, of which only the `model` was changed."""
+        from handler.wire.json_pattern import model_place  # not at a cold start
 
-    def forget(self) -> None:
-        """Forget what events have in common, except the model; it is learned again."""
-        self._affixes = self._pending = None
-
-    def _learn(self, text: str, event: Mapping[str, Any]) -> None:
-        self._pending = None
-        if found := affixes_of(text, event):
-            self._left, self._affixes = self._left - 1, found
-
-    def _learn_model(self, text: str, edited: str) -> None:
-        if found := _MODEL.search(text):
-            prefix, replacement = text[: found.end(1)], text[: found.start(1)] + dump(self._model)
-            if edited == replacement + text[len(prefix) :]:
-                self._prefix, self._replacement, self._affixes = prefix, replacement, None
+        if not (self._prefix and event.startswith(self._prefix)) and (place := model_place(event)):
+            start, end = place
+            replacement = event[:start] + dump(self._model)
+            if edited == replacement + event[end:]:
+                self._prefix, self._replacement = event[:end], replacement

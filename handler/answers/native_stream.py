@@ -6,10 +6,10 @@ The decoder still reads each event, for content, usage, errors and the end.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from handler.answers.client_stream import MAX_SILENT, ClientStream, as_cut_off, content_of
-from handler.answers.usage import usage_of
+from handler.answers.usage import size_of, usage_of
 from handler.errors import Json, NativeError, UpstreamError
 from handler.wire import sse
 from handler.wire.json_memory import SMALL, escape_emoji, is_too_large
@@ -33,26 +33,36 @@ class NativeStream(ClientStream):
             for event in self._events.close():
                 self._pass_on(event, frames)
         if not self.ended:
-            self._note(self._decoder.close())
+            self._catch_up()
+            list(self._noted(self._decoder.close()))
             self.ended = True
 
     def _pass_on(self, event: sse.Event, frames: list[bytes]) -> None:
         if self.ended or not event.data.strip():
             return
         text, frame = event.data, event.encoded()
+        if len(text) <= SMALL and (content := self._template.text_of(text)):
+            self.content_bytes += size_of(content)
+            frames.append(frame)
+            return
         if len(text) > SMALL and is_too_large(text := escape_emoji(text)):
             raise sse.EventTooLarge("an event has too many values")
-        before = self._decoder.event
+        self._catch_up()
+        event_before = self._decoder.event
         try:
-            self._note(self._decoder.feed(text))
+            chunks = list(self._noted(self._decoder.feed(text)))
         except UpstreamError as error:
             if _is_json(text):
                 error.native = NativeError(200, frame)
             raise
-        if self._decoder.event is not before or _is_json(text):  # else the decoder skipped it
+        if self._decoder.event is not event_before or _is_json(text):  # else the decoder skipped it
             frames.append(frame)
+        if len(chunks) == 1 and self._decoder.adds_text:
+            self._template.observe(text, chunks[0], None, passed=True)
+        else:
+            self._template.forget()
 
-    def _note(self, chunks: Iterable[Json]) -> None:
+    def _noted(self, chunks: Iterable[Json]) -> Iterator[Json]:
         for chunk in chunks:
             if (size := content_of(chunk)) is not None:
                 self.content = self.sent = True
@@ -60,6 +70,7 @@ class NativeStream(ClientStream):
             self.usage = usage_of(chunk) or self.usage
             for choice in chunk.get("choices") or ():
                 self._note_end(choice, content=size is not None)
+            yield chunk
 
 
 def _is_json(text: str) -> bool:

@@ -17,6 +17,7 @@ class ReplayDecoder:
 
     def __init__(self, completion: Json) -> None:
         self.event: Json = {}
+        self.adds_text = False
         self._completion = completion
 
     def feed(self, data: str) -> Iterator[Json]:

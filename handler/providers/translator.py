@@ -24,10 +24,15 @@ class StreamDecoder(Protocol):
     name of a tool call once, indexes of tool calls from 0 without a gap, the usage chunk last.
 
     `event`: the parsed data that was last fed. `splice(data, decoder.event, chunk)` keeps its text.
+    `adds_text`: it brought a piece of text, reasoning or arguments, and nothing else to remember. Events that
+    differ in that text alone could be fed as one with all of it.
     """
 
     @property
     def event(self) -> Json: ...
+
+    @property
+    def adds_text(self) -> bool: ...
 
     def feed(self, data: str) -> Iterator[Json]:
         """Yield the chunks that the event completes. Every event must be fed, `[DONE]` too.

@@ -231,6 +231,7 @@ def _client_stream(attempt: Attempt, chunks: StreamDecoder, *, edited: bool = Fa
             wants_usage=True,
             input_tokens=attempt.input_tokens,
             framing=attempt.translator.framing,
+            stateless_text=True,
         )
     continuation, explanation = attempt.continuation, attempt.explanation
     resume = attempt.call.decision.effects.recovery == "resume" and resumable(attempt.call.body)

@@ -52,6 +52,10 @@ class _OfferedOnly:
     def event(self) -> Json:
         return self._decoder.event
 
+    @property
+    def adds_text(self) -> bool:
+        return self._decoder.adds_text
+
     def feed(self, data: str) -> Iterator[Json]:
         return self._checked(self._decoder.feed(data))
 

@@ -43,7 +43,7 @@ class MessageStream(BlockStream):
         return self._start_block(event["index"], event["content_block"])
 
     def _block_delta(self, event: Json) -> Iterator[Json]:
-        block = self._blocks[event["index"]]
+        block, self.adds_text = self._blocks[event["index"]], True
         match event["delta"]:
             case {"type": "text_delta", "text": str(text)}:
                 yield from self._add_text(block, "text", text)

@@ -51,7 +51,7 @@ class ConverseStream(BlockStream):
         index, delta = event["contentBlockIndex"], event["delta"]
         if index not in self._blocks:  # text and thinking have no start event
             yield from self._start_block(index, {"type": _block_type(delta)})
-        block = self._blocks[index]
+        block, self.adds_text = self._blocks[index], True
         match delta:
             case {"text": str(text)}:
                 yield from self._add_text(block, "text", text)

@@ -36,6 +36,7 @@ class BlockStream:
 
     def __init__(self, *, created: int, legacy: bool, model: str = "") -> None:
         self.event: Json = {}
+        self.adds_text = False
         self._legacy = legacy
         self._head: Json = {"id": "", "object": "chat.completion.chunk", "created": created, "model": model}
         self._blocks: dict[object, Block] = {}
@@ -57,11 +58,12 @@ class BlockStream:
     def feed(self, data: str) -> Iterator[Json]:
         if self._done or not data.strip() or data.startswith("[DONE]"):
             return
-        blocks = len(self._blocks)
+        blocks, self.adds_text = len(self._blocks), False
         try:
             event = parse_event(data)
             chunks = list(self._decode(event))
             if len(self._blocks) > blocks:
+                self.adds_text = False
                 self._count_buffered(len(data))  # the start of the block
             self.event = event
         except (ValueError, RecursionError, TypeError, KeyError, AttributeError):

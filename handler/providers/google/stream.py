@@ -34,6 +34,7 @@ class GoogleStream:
 
     def __init__(self, *, legacy: bool) -> None:
         self.event: Json = {}
+        self.adds_text = False
         self._legacy = legacy
         self._head: Json = {}
         self._choices: dict[int, ChoiceState] = {}
@@ -48,7 +49,7 @@ class GoogleStream:
         if not is_response(event):
             self._malformed.skip(data)
             return
-        self.event = event
+        self.event, self.adds_text = event, _is_text(event)
         if (chunk := self._chunk(event)) is not None:
             yield self._in_clients_form(chunk)
 
@@ -95,6 +96,13 @@ def _role(state: ChoiceState) -> Json:
         return {}
     state.role_sent = True
     return {"role": "assistant", "content": ""}
+
+
+def _is_text(event: Json) -> bool:
+    match event.get("candidates"):
+        case [{"content": {"parts": [dict(part)]}}]:
+            return part.keys() <= {"text", "thought"}
+    return False
 
 
 def _parse(data: str) -> Any:

@@ -47,6 +47,7 @@ class ChatStream:
 
     def __init__(self, quirks: Quirks, *, legacy: bool) -> None:
         self.event: Json = {}
+        self.adds_text = False  # of events that are passed on as they are
         self._quirks = quirks
         self._legacy = legacy
         self._head: Json = {}  # id, object, created and model of the first chunk
@@ -69,6 +70,7 @@ class ChatStream:
         if (error := error_from_body(event)) is not None:
             raise error
         chunk = self._chunk(event)
+        self.adds_text = chunk is event
         if chunk is not None:
             yield self._to_client(chunk)
 

@@ -53,6 +53,7 @@ class ResponseStream:
 
     def __init__(self, *, created: int, legacy: bool, model: str = "") -> None:
         self.event: Json = {}
+        self.adds_text = False
         self._legacy = legacy
         self._head = read_head({}, created=created, model=model)
         self._items: dict[object, Item] = {}  # by their index in the output
@@ -71,6 +72,7 @@ class ResponseStream:
         try:
             event = parse_event(data)
             chunks = list(self._decode(event))
+            self.adds_text = str(event["type"]).endswith(".delta")
             self.event = event
         except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
             self._malformed.skip(data)
