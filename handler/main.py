@@ -32,6 +32,7 @@ from handler.upstream.client import Client
 from handler.upstream.credentials import Credentials
 from handler.upstream.pool import create_pool
 from handler.upstream.signing import Signer
+from handler.wire.http import Transport
 
 if TYPE_CHECKING:
     from handler.access.ledger import Ledger
@@ -60,10 +61,16 @@ def build(
     """
     settings = settings or read_settings()
     log = log or json_lines(level=settings.log_level)
-    upstream = upstream or create_pool(settings)
+    upstream = create_pool(settings) if upstream is None else _adapted(upstream)
     store = store or Store(create_json_client(settings, "dynamodb", upstream), settings)
     gateway = _gateway(settings, store, upstream, log, clock, now, extra_rows or {})
     return create_app(gateway), gateway
+
+
+def _adapted(transport: Any) -> Transport:
+    from handler.upstream.httpx_transport import HttpxTransport  # nobody needs it on Lambda
+
+    return HttpxTransport(transport)
 
 
 def _gateway(

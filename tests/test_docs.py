@@ -20,6 +20,7 @@ from handler.providers.rows.compatible import compatible
 from handler.relay.attempts import Relay
 from handler.settings import Settings
 from handler.upstream.client import Client
+from handler.upstream.httpx_transport import HttpxTransport
 from rules import PREFERENCES, PROVIDERS, RuleSet, read_record
 from rules.facts.facts import VOCABULARY
 from rules.reading.conditions import OPERATORS
@@ -81,7 +82,7 @@ async def test_the_new_wire_format_is_served() -> None:
 
     translators = {**TRANSLATORS, "plain": _run(block)["Plain"]()}
     row = Provider(name="plain", dialect="plain", base_url="http://plain.example", credential=None)
-    client = Client(httpx.MockTransport(upstream), private_ok=True)
+    client = Client(HttpxTransport(httpx.MockTransport(upstream)), private_ok=True)
     relay = Relay(client, credential=lambda _: None, translators=translators)
     body = {"messages": [{"role": "user", "content": "Hi"}], "seed": 1}
     whole = await relay.complete(call("plain/p", body=body).replaced(rows={"plain": row}))

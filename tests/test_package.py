@@ -246,6 +246,7 @@ import httpx
 from handler.mcp.session import Session
 from handler.mcp.transport import ServerTransport
 from handler.upstream.client import Client, Stopwatch
+from handler.upstream.httpx_transport import HttpxTransport
 def answer(request):
     message = json.loads(request.content)
     results = {
@@ -260,7 +261,7 @@ def answer(request):
     return httpx.Response(200, json={"jsonrpc": "2.0", "id": message.get("id"), "result": result})
 async def main():
     clock = asyncio.get_running_loop().time
-    client = Client(httpx.MockTransport(answer), private_ok=True)
+    client = Client(HttpxTransport(httpx.MockTransport(answer)), private_ok=True)
     transport = ServerTransport(client, credential=None, stopwatch=Stopwatch(clock), deadline=float("inf"))
     session = Session("http://tools/mcp", transport)
     print(await session.tools(), await session.call("find", {}))

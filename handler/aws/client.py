@@ -12,11 +12,9 @@ import random
 import time
 import zlib
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, Protocol
-
-import httpx
 
 from handler.aws.credentials import AwsCredentials, find_credentials
 from handler.aws.endpoint import Endpoint, find_endpoint
@@ -24,6 +22,7 @@ from handler.aws.errors import StoreError, describe, name_call
 from handler.aws.sigv4 import Keys, sign
 from handler.errors import UpstreamError
 from handler.settings import Settings
+from handler.wire.http import Request, Transport, parse_url
 
 CONNECT_TIMEOUT = 1.0  # seconds
 MAX_ANSWER = 20_000_000  # bytes; DynamoDB's largest answer has 16 MB
@@ -83,7 +82,7 @@ class AwsClient(Protocol):
 def create_json_client(
     settings: Settings,
     service: str,
-    transport: httpx.AsyncBaseTransport,
+    transport: Transport,
     *,
     attempts: int = 2,
     read_timeout: float = 2.0,
@@ -103,7 +102,7 @@ def create_json_client(
 
 class _Answer(NamedTuple):
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -125,7 +124,7 @@ class JsonClient:
         service: str,
         endpoint: Endpoint,
         credentials: AwsCredentials,
-        transport: httpx.AsyncBaseTransport,
+        transport: Transport,
         *,
         attempts: int = 2,
         read_timeout: float = 2.0,
@@ -134,7 +133,7 @@ class JsonClient:
     ) -> None:
         self._service = service
         self._endpoint = endpoint
-        self._url = httpx.URL(endpoint.url + "/")
+        self._url = parse_url(endpoint.url + "/")
         self._credentials = credentials
         self._transport = transport
         self._attempts = attempts
@@ -168,7 +167,7 @@ class JsonClient:
             return _Failure(_no_answer(_CAUSES.get(error.cause or "", error.cause or ""), error), _BACKOFF)
         return self._refused(answer) if answer.status >= 300 else _read(answer)
 
-    async def _request(self, operation: str, body: bytes) -> httpx.Request:
+    async def _request(self, operation: str, body: bytes) -> Request:
         keys = await self._credentials.get()
         if keys is None:
             raise StoreError(describe("NoCredentialsError"))
@@ -185,26 +184,27 @@ class JsonClient:
             now=self._now() + self._skew,
         )
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        raw += [(b"host", self._url.netloc), (b"content-length", str(len(body)).encode())]
-        # AWS's answers have no surplus, so that a connection may be used again at once.
-        extensions = {"timeout": {"connect": CONNECT_TIMEOUT}, "public_only": False, "min_idle": 0.0}
-        stream = httpx.ByteStream(body)
-        return httpx.Request("POST", self._url, headers=raw, stream=stream, extensions=extensions)
+        raw += [(b"host", self._url.authority), (b"content-length", str(len(body)).encode())]
+        # In a VPC, AWS has private addresses. Its answers have no surplus, so that a connection may be used
+        # again at once.
+        return Request(
+            "POST", self._url, raw, body, connect_timeout=CONNECT_TIMEOUT, public_only=False, min_idle=0.0
+        )
 
-    async def _send(self, request: httpx.Request) -> _Answer:
+    async def _send(self, request: Request) -> _Answer:
         """Return the complete answer. Raises TimeoutError, UpstreamError and StoreError."""
         body, loop = bytearray(), asyncio.get_running_loop()
         async with asyncio.timeout(self._read_timeout) as limit:
-            response = await self._transport.handle_async_request(request)
+            response = await self._transport.send(request)
             try:
-                async for piece in _pieces(response):
+                async for piece in response.body:
                     body += piece
                     if len(body) > MAX_ANSWER:
                         raise StoreError(f"an answer of more than {MAX_ANSWER:,} bytes")
                     limit.reschedule(loop.time() + self._read_timeout)
             finally:
-                await response.aclose()
-        return _Answer(response.status_code, response.headers, bytes(body))
+                await response.body.aclose()
+        return _Answer(response.status, response.headers, bytes(body))
 
     def _refused(self, answer: _Answer) -> _Failure:
         """Return the failure that an error of AWS's, or of a proxy on the way, means."""
@@ -246,12 +246,6 @@ def _read(answer: _Answer) -> Any:
     except (RecursionError, ValueError) as error:
         return _Failure(StoreError(f"an answer that is not AWS's ({type(error).__name__})"), _BACKOFF)
     return found
-
-
-async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    async for piece in response.stream:
-        yield piece
 
 
 def _no_answer(why: str, error: Exception) -> StoreError:

@@ -1,4 +1,4 @@
-"""Sends HTTP requests to providers: time limits, and httpx errors mapped to failure classes.
+"""Sends HTTP requests to providers, under time limits.
 
 Which provider is asked, and what follows a failure, is decided in handler/relay.
 """
@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-import httpx
-
 from handler.errors import UpstreamError
-from handler.upstream.connection import READ_PAUSE, UNPACED_READS
+from handler.upstream.connection import READ_PAUSE, UNPACED_READS, network_failure
 from handler.upstream.request import UpstreamRequest
 from handler.upstream.signing import Sign, refuse_to_sign
+from handler.wire.http import Request, Response, Transport, parse_url
 from handler.wire.sse import MAX_EVENT
 
 T = TypeVar("T")
@@ -84,7 +82,7 @@ class Stopwatch:
         return round((self.clock() - began) * 1000)
 
     async def within(self, awaitable: Awaitable[T], limit: Limit) -> T:
-        """Await `awaitable`. Raises UpstreamError when the limit passes, and for errors of httpx."""
+        """Await `awaitable`. Raises UpstreamError, also when the limit passes."""
         (at, failure_class), began = limit, self.begin()
         try:
             async with asyncio.timeout(at - began):
@@ -93,8 +91,6 @@ class Stopwatch:
             raise UpstreamError("The provider took too long.", failure_class=failure_class) from error
         except UpstreamError as error:
             raise closed(failure_class, error, silent=self.clock() - began) from error.__cause__
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise closed(failure_class, silent=self.clock() - began) from error
         finally:
             self.end()
 
@@ -116,9 +112,7 @@ def closed(failure_class: str, error: UpstreamError | None = None, *, silent: fl
 class Client:
     """Sends requests. There is one per process. It keeps connections, but no state of a call."""
 
-    def __init__(
-        self, transport: httpx.AsyncBaseTransport, *, private_ok: bool, sign: Sign = refuse_to_sign
-    ) -> None:
+    def __init__(self, transport: Transport, *, private_ok: bool, sign: Sign = refuse_to_sign) -> None:
         self.private_ok = private_ok  # upstreams may have private addresses, and no TLS
         self._transport = transport
         self._sign = sign
@@ -145,34 +139,32 @@ class Client:
         """Close the connections that were kept."""
         await self._transport.aclose()
 
-    async def _send(
-        self, request: UpstreamRequest, limits: Limits, on_sent: Callable[[], None]
-    ) -> httpx.Response:
-        extensions = {
-            "timeout": {"connect": limits.connect},
-            "public_only": not self.private_ok,
-            "on_sent": on_sent,
-        }
-        url, length = _parsed(request.url), str(len(request.body)).encode()
-        # Complete as it is: httpx adds nothing to a request whose body is a stream.
-        headers = [(b"host", url.netloc), *request.headers, (b"content-length", length)]
-        stream = httpx.ByteStream(request.body)
-        sent = httpx.Request(request.method, url, headers=headers, stream=stream, extensions=extensions)
-        return await self._transport.handle_async_request(sent)
-
-
-@lru_cache(maxsize=256)
-def _parsed(url: str) -> httpx.URL:
-    return httpx.URL(url)
+    async def _send(self, request: UpstreamRequest, limits: Limits, on_sent: Callable[[], None]) -> Response:
+        try:
+            url = parse_url(request.url)
+        except ValueError as error:
+            raise network_failure("dns") from error
+        length = str(len(request.body)).encode()
+        headers = [(b"host", url.authority), *request.headers, (b"content-length", length)]
+        return await self._transport.send(
+            Request(
+                request.method,
+                url,
+                headers,
+                request.body,
+                connect_timeout=limits.connect,
+                public_only=not self.private_ok,
+                on_sent=on_sent,
+            )
+        )
 
 
 class UpstreamResponse:
     """An open response, which is read under time limits. `aclose` closes it at any time."""
 
-    def __init__(self, response: httpx.Response, stopwatch: Stopwatch, limits: Limits) -> None:
-        self._response, self.status, self.headers = response, response.status_code, response.headers
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        self._bytes = aiter(response.stream)  # not aiter_raw: one layer less for every chunk
+    def __init__(self, response: Response, stopwatch: Stopwatch, limits: Limits) -> None:
+        self._body, self.status, self.headers = response.body, response.status, response.headers
+        self._bytes = aiter(response.body)
         self._stopwatch, self._limits = stopwatch, limits
         self._ends = float("inf")  # when the rest is given up
         # Bytes of content so far; reads and bytes since content last came.
@@ -225,7 +217,7 @@ class UpstreamResponse:
             await self._stopwatch.within(self._gathered(MAX_DRAINED), until)
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        await self._body.aclose()
 
     async def _paced(self) -> bytes:
         """Read the next bytes after a pause, so that a flood without content costs few reads."""

@@ -55,9 +55,6 @@ def connection_failure(error: Exception | None) -> UpstreamError:
     return network_failure("closed" if error is None else "unreachable")
 
 
-PORTS: Mapping[str, int] = {"http": 80, "https": 443}  # if an address has none
-
-
 class Origin(NamedTuple):
     """The scheme, host and port of a connection."""
 

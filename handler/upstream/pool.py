@@ -1,7 +1,7 @@
 """The pool of connections to providers: opens, reuses and closes them.
 
-Requests and responses are those of httpx. Its own pool is not used: before it reuses a connection it checks
-the socket only, so bytes that it has already read would become the answer of the next caller.
+A library's pool checks the socket before it reuses a connection; bytes that it has already read
+would become the answer of the next caller.
 """
 
 from __future__ import annotations
@@ -11,22 +11,19 @@ import ssl
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from typing import Any
-
-import httpx
 
 from handler.settings import Settings
-from handler.upstream.connection import PORTS, Connection, Origin
+from handler.upstream.connection import Connection, Origin
 from handler.upstream.dialing import connect
-from handler.upstream.proxies import Proxies, Proxy, read_proxies
+from handler.upstream.proxies import Proxies, read_proxies
 from handler.upstream.trust import create_tls_context
+from handler.wire.http import Request, Response, joined
 
 MAX_IDLE = 20.0  # seconds; networks drop a connection that is idle for longer, without notice
 # Seconds that a connection idles before its next request. A surplus response in this time closes it; later it
 # would be the answer to the next request, perhaps of another user.
 MIN_IDLE = 0.05
 MAX_CONNECTIONS = 100  # that are idle
-CONNECT_TIMEOUT = 5.0  # seconds, if the request has no own
 
 
 def create_pool(settings: Settings) -> Pool:
@@ -34,7 +31,7 @@ def create_pool(settings: Settings) -> Pool:
     return Pool(create_tls_context(settings), read_proxies(settings.environment))
 
 
-class Pool(httpx.AsyncBaseTransport):
+class Pool:
     """Sends each request over a connection that no other request uses at the same time."""
 
     def __init__(self, tls: ssl.SSLContext, proxies: Proxies) -> None:
@@ -44,35 +41,31 @@ class Pool(httpx.AsyncBaseTransport):
         self._idle_at: dict[Origin, list[Connection]] = {}  # the same, by origin
         self._active: set[Connection] = set()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return its response, before the body has come. Raises UpstreamError.
-
-        Extensions of the request: `timeout` `{"connect": seconds}`; `public_only`, as in connect();
-        `on_sent`, which is called when there is a connection, right before the request is written; and
-        `min_idle`, in the place of MIN_IDLE.
-        """
-        assert isinstance(request.stream, httpx.ByteStream)
+    async def send(self, request: Request) -> Response:
+        """Send a request and return its response, before the body has come. Raises UpstreamError."""
         url, proxy = request.url, None
-        if url.scheme not in PORTS:
-            raise httpx.UnsupportedProtocol(f"unknown scheme {url.scheme}")
-        origin = Origin(url.scheme == "https", url.raw_host.decode(), url.port or PORTS[url.scheme])
-        target, headers = url.raw_path, request.headers.raw
+        origin = Origin(url.tls, url.host, url.port)
+        target, headers = url.target, request.headers
         if self._proxies != _NO_PROXIES:
             proxy = self._proxies.for_origin(origin)
             if proxy is not None and not origin.tls:
                 target, headers = str(url).encode(), [*headers, *proxy.headers]
-        min_idle = request.extensions.get("min_idle", MIN_IDLE)
-        connection = self._take(origin, min_idle) or await self._connect(origin, proxy, request.extensions)
+        min_idle = MIN_IDLE if request.min_idle is None else request.min_idle
+        connection = self._take(origin, min_idle) or await connect(
+            origin,
+            proxy=proxy,
+            tls=self._tls,
+            public_only=request.public_only,
+            seconds=request.connect_timeout,
+        )
         self._active.add(connection)
-        request.extensions.get("on_sent", _nothing)()
+        request.on_sent()
         try:
-            status, fields = await connection.request(
-                request.method, target, headers, b"".join(request.stream)
-            )
+            status, fields = await connection.request(request.method, target, headers, request.body)
         except BaseException:
             self.drop(connection)
             raise
-        return httpx.Response(status, headers=fields, stream=_Body(connection, self))
+        return Response(status, joined(fields), _Body(connection, self))
 
     async def release(self, connection: Connection) -> None:
         """Take a connection back. Keeps it if it can be reused, and closes it if not."""
@@ -131,11 +124,6 @@ class Pool(httpx.AsyncBaseTransport):
     def _is_expired(self, connection: Connection, now: float) -> bool:
         return connection.closed or now - connection.idle_since > MAX_IDLE
 
-    async def _connect(self, origin: Origin, proxy: Proxy | None, extensions: Any) -> Connection:
-        seconds = extensions.get("timeout", {}).get("connect", CONNECT_TIMEOUT)
-        public_only = extensions.get("public_only", True)
-        return await connect(origin, proxy=proxy, tls=self._tls, public_only=public_only, seconds=seconds)
-
     def drop(self, connection: Connection) -> None:
         """Close a connection that is in use."""
         self._active.discard(connection)
@@ -149,11 +137,7 @@ def _idle_since(connection: Connection) -> float:
     return connection.idle_since
 
 
-def _nothing() -> None:
-    """Do nothing."""
-
-
-class _Body(httpx.AsyncByteStream):
+class _Body:
     """The body of a response. `aclose` returns the connection to the pool; garbage collection closes it."""
 
     def __init__(self, connection: Connection, pool: Pool) -> None:

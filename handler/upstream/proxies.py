@@ -12,8 +12,9 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from handler.settings import InvalidSetting
-from handler.upstream.connection import PORTS, Origin
+from handler.upstream.connection import Origin
 from handler.wire.address import is_address, is_loopback_host
+from handler.wire.http import PORTS
 from rules import Frozen
 
 

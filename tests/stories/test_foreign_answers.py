@@ -6,11 +6,10 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from handler.settings import Settings
@@ -19,6 +18,7 @@ from tests.fault_injection.provider import self_signed
 from tests.support.asgi import Response
 from tests.support.gateways import KEY, MANAGE, RunningGateway, provider, start_gateway
 from tests.support.misframing import CORRECT, FAULTS, MisframingProvider
+from tests.support.plain_request import plain_request
 
 CALLERS = {"alice": KEY, "bob": MANAGE}
 QUICK = {"kind": "route", "id": "quick", "timeouts": {"total": 3, "first_token": 3, "idle": 3}, "retries": 0}
@@ -101,18 +101,14 @@ async def test_bytes_after_an_answer_that_is_still_read_close_the_connection(pem
     context, body = self_signed(pem), b'{"messages":[{"content":"question"}]}'
     async with (
         MisframingProvider(context) as server,
-        create_pool(Settings(environment={"SSL_CERT_FILE": str(pem)})) as http,
+        aclosing(create_pool(Settings(environment={"SSL_CERT_FILE": str(pem)}))) as http,
     ):
         server.fault = lambda reply: [reply.http[:99], 0.01, reply.http[99:], 0.01, b"x"]
-        headers = {"host": "provider", "content-length": str(len(body))}
-        stream, extensions = httpx.ByteStream(body), {"public_only": False}
         for _ in range(2):
-            request = httpx.Request("POST", server.url, headers=headers, stream=stream, extensions=extensions)
-            received = await http.handle_async_request(request)
-            assert isinstance(received.stream, httpx.AsyncByteStream)
-            async for _ in received.stream:
+            received = await http.send(plain_request(server.url, body))
+            async for _ in received.body:
                 await asyncio.sleep(0.1)
-            await received.aclose()
+            await received.body.aclose()
             await asyncio.sleep(SETTLED)
         assert server.connections == 2
     assert not errors

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-
-import httpx
 
 from handler.answers.answer import Answer
 from handler.formats.chat.effects import prepare_body
@@ -20,7 +18,7 @@ from handler.relay.call import Call
 from handler.settings import Settings
 from handler.structured.modes import output_contract
 from handler.upstream.client import Client
-from handler.upstream.pool import create_pool
+from handler.upstream.pool import Pool, create_pool
 from rules import Candidate, Decision, Effects, Facts, Model, Price, Reason
 from tests.support.upstream import Upstream
 from tests.support.virtual_clock import clock
@@ -81,7 +79,7 @@ class RunningRelay:
     """A relay over real sockets. `slept`: its pauses before repeated attempts."""
 
     upstream: Upstream
-    transport: httpx.AsyncBaseTransport
+    transport: Pool
     slept: list[float] = field(default_factory=list)
     rows: dict[str, Provider] = field(default_factory=dict)
     credentials: dict[str, str] = field(default_factory=dict)
@@ -108,7 +106,7 @@ class RunningRelay:
 
 @asynccontextmanager
 async def run_relay() -> AsyncIterator[RunningRelay]:
-    async with Upstream() as upstream, create_pool(Settings()) as http:
+    async with Upstream() as upstream, aclosing(create_pool(Settings())) as http:
         yield RunningRelay(upstream, http)
 
 

@@ -20,6 +20,7 @@ from handler.errors import GatewayError
 from handler.relay.attempts import Relay
 from handler.relay.call import Call
 from handler.upstream.client import Client
+from handler.upstream.httpx_transport import HttpxTransport
 from tests.support.canned_answers import Act, Reply, chunk, finish, role, stream, texts, usage
 from tests.support.virtual_clock import clock
 
@@ -94,7 +95,7 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
 
     def relay(self) -> Relay:
         return Relay(
-            Client(self, private_ok=True),
+            Client(HttpxTransport(self), private_ok=True),
             credential=lambda row: None,
             clock=clock,
             jitter=lambda: 0.5,

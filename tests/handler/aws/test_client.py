@@ -18,6 +18,7 @@ from handler.aws.endpoint import Endpoint, find_endpoint, is_loopback
 from handler.aws.errors import StoreError
 from handler.errors import UpstreamError
 from handler.settings import Settings
+from handler.upstream.httpx_transport import HttpxTransport
 from tests.support.signatures import signature_of
 
 Json = dict[str, Any]
@@ -76,7 +77,7 @@ class Aws(httpx.AsyncBaseTransport):
             service,
             ENDPOINT,
             AwsCredentials(KEYS),
-            self,
+            HttpxTransport(self),
             attempts=attempts,
             now=lambda: now,
             sleep=self.sleep,
@@ -211,7 +212,7 @@ class Broken:
 )
 async def test_without_credentials_nothing_is_sent(found: Any, text: str) -> None:
     aws = Aws(lambda: answer({}))
-    client = JsonClient("dynamodb", ENDPOINT, AwsCredentials({}, lambda: found), aws)
+    client = JsonClient("dynamodb", ENDPOINT, AwsCredentials({}, lambda: found), HttpxTransport(aws))
     with pytest.raises(StoreError, match=f"scan t: {text}"):
         await client.call("scan", {"TableName": "t"})
     assert aws.requests == []
@@ -220,7 +221,9 @@ async def test_without_credentials_nothing_is_sent(found: Any, text: str) -> Non
 async def test_credentials_that_are_not_in_the_environment_are_those_of_botocore() -> None:
     aws = Aws(lambda: answer({}))
     found = Credentials("AKIDFOUND", "other", None)
-    await JsonClient("dynamodb", ENDPOINT, AwsCredentials({}, lambda: found), aws).call("scan", {})
+    await JsonClient("dynamodb", ENDPOINT, AwsCredentials({}, lambda: found), HttpxTransport(aws)).call(
+        "scan", {}
+    )
     assert "Credential=AKIDFOUND/" in aws.requests[0].headers["authorization"]
 
 
@@ -286,13 +289,13 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
 
 def test_a_client_for_aws_without_a_region_says_so(bare: None) -> None:
     with pytest.raises(StoreError, match="dynamodb: no AWS region is configured"):
-        create_json_client(Settings(), "dynamodb", Aws(lambda: answer({})))
+        create_json_client(Settings(), "dynamodb", HttpxTransport(Aws(lambda: answer({}))))
 
 
 async def test_a_client_for_loopback_needs_no_configuration(bare: None) -> None:
     aws = Aws(lambda: answer({}))
     settings = Settings(environment={"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"})
-    await create_json_client(settings, "dynamodb", aws).call("scan", {"TableName": "t"})
+    await create_json_client(settings, "dynamodb", HttpxTransport(aws)).call("scan", {"TableName": "t"})
     assert "Credential=local/" in aws.requests[0].headers["authorization"]
 
 

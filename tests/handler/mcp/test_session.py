@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from handler.upstream.client import Client, Stopwatch
+from handler.upstream.httpx_transport import HttpxTransport
 from tests.support.tool_servers import Web
 from tests.support.virtual_clock import clock
 
@@ -56,7 +57,7 @@ async def opened(host: Any) -> AsyncIterator[Any]:
     from handler.mcp.session import Session
     from handler.mcp.transport import ServerTransport
 
-    client = Client(Web({"tools": host}), private_ok=True)
+    client = Client(HttpxTransport(Web({"tools": host})), private_ok=True)
     transport = ServerTransport(client, credential=None, stopwatch=Stopwatch(clock), deadline=float("inf"))
     session = Session(URL, transport)
     try:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from handler.errors import Json, Unavailable
@@ -26,6 +25,7 @@ from tests.handler.relay.exchanges import (
 )
 from tests.support.canned_answers import Act, Piece, Reply, role, sse, stream, whole
 from tests.support.misframing import MisframingProvider
+from tests.support.plain_request import plain_request
 from tests.support.running_relay import RunningRelay, call, classes, model
 from tests.support.virtual_clock import clock
 
@@ -321,11 +321,7 @@ async def test_cancelling_a_call_closes_the_upstream(
 async def test_dropping_an_unread_response_closes_its_connection(relay: RunningRelay) -> None:
     relay.upstream.script("a", stream(role(), Act.STALL))
     body = b'{"model":"a"}'
-    headers, content = {"host": "up", "content-length": str(len(body))}, httpx.ByteStream(body)
-    request = httpx.Request(
-        "POST", relay.upstream.url, headers=headers, stream=content, extensions={"public_only": False}
-    )
-    await relay.transport.handle_async_request(request)
+    await relay.transport.send(plain_request(relay.upstream.url, body))
     await relay.upstream.until("gone", 1)
 
 

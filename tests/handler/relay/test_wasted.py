@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from handler.answers.usage import Usage, WastedUsage
@@ -16,6 +15,7 @@ from handler.errors import GatewayError
 from handler.relay.attempts import Relay
 from handler.relay.call import Call
 from handler.upstream.client import Client
+from handler.wire.http import Request, Response
 from rules import Model
 from tests.handler.relay.exchanges import BOTH
 from tests.handler.relay.test_subcalls import call_with_n
@@ -106,10 +106,13 @@ def test_the_thinking_before_a_stream_that_the_client_leaves() -> None:
     assert run(leave()) == Usage(input=IN, output=150 + 10, estimated=True)
 
 
-class Connecting(httpx.AsyncBaseTransport):
+class Connecting:
     """A transport that never gets a connection."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def aclose(self) -> None:
+        pass
+
+    async def send(self, request: Request) -> Response:
         await asyncio.sleep(1e6)
         raise AssertionError
 

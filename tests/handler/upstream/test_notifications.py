@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from handler.aws.errors import StoreError
 from handler.upstream.client import Client
+from handler.upstream.httpx_transport import HttpxTransport
 from handler.upstream.notifications import TOTAL, Notifier
 from tests.support.virtual_clock import clock
 
@@ -47,7 +48,7 @@ class Sns:
 
 
 def notifier(webhook: Webhook, sns: Sns | None = None, *, private_ok: bool = False) -> Notifier:
-    return Notifier(Client(webhook, private_ok=private_ok), lambda: sns, clock=clock)
+    return Notifier(Client(HttpxTransport(webhook), private_ok=private_ok), lambda: sns, clock=clock)
 
 
 async def test_a_webhook_gets_json_with_a_text() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable
+from contextlib import aclosing
 
-import httpx
 import pytest
 
 from handler.settings import Settings
 from handler.upstream.pool import MAX_CONNECTIONS, MAX_IDLE, MIN_IDLE, Pool, create_pool
 from tests.support.canned_answers import whole
+from tests.support.plain_request import ask
 from tests.support.upstream import Upstream
 
 BODY = b'{"model": "m"}'
@@ -19,23 +20,8 @@ A_MOMENT = 2 * MIN_IDLE
 ANSWER = whole({"ok": True})
 
 
-async def ask(pool: Pool, upstream: Upstream) -> None:
-    """Send a request, read the answer, and give the connection back."""
-    headers = [(b"host", b"provider"), (b"content-length", b"%d" % len(BODY))]
-    extensions = {"public_only": False}
-    response = await pool.handle_async_request(
-        httpx.Request(
-            "POST", upstream.url, headers=headers, stream=httpx.ByteStream(BODY), extensions=extensions
-        )
-    )
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    async for _ in response.stream:
-        pass
-    await response.aclose()
-
-
 async def ask_at_once(pool: Pool, upstreams: Iterable[Upstream]) -> None:
-    await asyncio.gather(*(ask(pool, one) for one in upstreams))
+    await asyncio.gather(*(ask(pool, one.url, BODY) for one in upstreams))
 
 
 @pytest.mark.parametrize(
@@ -48,17 +34,17 @@ async def ask_at_once(pool: Pool, upstreams: Iterable[Upstream]) -> None:
     ],
 )
 async def test_a_connection_is_used_again(pauses: list[float], connections: int) -> None:
-    async with create_pool(Settings()) as pool, Upstream() as upstream:
+    async with aclosing(create_pool(Settings())) as pool, Upstream() as upstream:
         upstream.script("m", ANSWER)
-        await ask(pool, upstream)
+        await ask(pool, upstream.url, BODY)
         for pause in pauses:
             await asyncio.sleep(pause)
-            await ask(pool, upstream)
+            await ask(pool, upstream.url, BODY)
         assert upstream.connections == connections
 
 
 async def test_the_connections_of_an_origin_serve_that_origin_only() -> None:
-    async with create_pool(Settings()) as pool, Upstream() as one, Upstream() as other:
+    async with aclosing(create_pool(Settings())) as pool, Upstream() as one, Upstream() as other:
         for upstream in (one, other):
             upstream.script("m", ANSWER)
         for _ in range(3):
@@ -69,18 +55,18 @@ async def test_the_connections_of_an_origin_serve_that_origin_only() -> None:
 
 
 async def test_the_connection_that_was_used_last_is_used_first() -> None:
-    async with create_pool(Settings()) as pool, Upstream() as upstream:
+    async with aclosing(create_pool(Settings())) as pool, Upstream() as upstream:
         upstream.script("m", ANSWER)
         await ask_at_once(pool, [upstream] * 3)
         for _ in range(3):  # the other two become too old meanwhile
             await asyncio.sleep(MAX_IDLE / 2)
-            await ask(pool, upstream)
+            await ask(pool, upstream.url, BODY)
         await upstream.until("open", 1)
         assert upstream.connections == 3
 
 
 async def test_the_longest_idle_connections_are_closed_when_there_are_too_many() -> None:
-    async with create_pool(Settings()) as pool, Upstream() as old, Upstream() as new:
+    async with aclosing(create_pool(Settings())) as pool, Upstream() as old, Upstream() as new:
         for upstream in (old, new):
             upstream.script("m", ANSWER)
         await ask_at_once(pool, [old] * 10)
@@ -95,9 +81,9 @@ async def test_the_longest_idle_connections_are_closed_when_there_are_too_many()
 
 
 async def test_a_request_waits_for_no_acknowledgement() -> None:
-    async with create_pool(Settings()) as pool, Upstream() as upstream:
+    async with aclosing(create_pool(Settings())) as pool, Upstream() as upstream:
         upstream.script("m", ANSWER)
-        await ask(pool, upstream)
+        await ask(pool, upstream.url, BODY)
         (connection,) = pool._idle
         used = connection.transport.get_extra_info("socket")
         assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

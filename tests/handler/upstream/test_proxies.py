@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from handler.errors import UpstreamError
@@ -20,6 +20,7 @@ from handler.upstream.pool import create_pool
 from handler.upstream.proxies import read_proxies
 from tests.fault_injection.provider import self_signed
 from tests.support.misframing import MisframingProvider
+from tests.support.plain_request import plain_request
 from tests.support.proxy import ForwardProxy
 from tests.support.running_relay import call
 
@@ -114,15 +115,13 @@ def test_unreadable_certificates_stop_the_start_with_one_line(file: str, message
 
 async def send(environment: Mapping[str, str], url: str, *, public_only: bool = False) -> None:
     """Sends one request by the pool alone."""
-    async with create_pool(Settings(environment=environment)) as http:
-        stream = httpx.ByteStream(b"{}")
-        extensions = {"public_only": public_only}
-        await http.handle_async_request(httpx.Request("POST", url, stream=stream, extensions=extensions))
+    async with aclosing(create_pool(Settings(environment=environment))) as http:
+        await http.send(plain_request(url, public_only=public_only))
 
 
 async def relay_once(environment: Mapping[str, str], url: str, *, private_ok: bool = True) -> None:
     """Relays one call to a provider. Raises GatewayError."""
-    async with create_pool(Settings(environment=environment)) as http:
+    async with aclosing(create_pool(Settings(environment=environment))) as http:
         relay = Relay(Client(http, private_ok=private_ok), credential=lambda _: None)
         rows = {"one": Provider(name="one", base_url=url)}
         answer = await relay.complete(call("one/a", retries=0).replaced(rows=rows))
