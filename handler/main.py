@@ -55,7 +55,7 @@ def build(
 ) -> tuple[Any, Gateway]:
     """Return the ASGI app and its gateway. `extra_rows`: providers that only this process serves.
 
-    `upstream`: an httpx transport, in place of the pool of connections.
+    `upstream`: a transport in the place of the pool of connections, Sluice's own or one of httpx.
 
     `clock`: monotonic seconds; `now`: epoch seconds.
     """
@@ -68,6 +68,8 @@ def build(
 
 
 def _adapted(transport: Any) -> Transport:
+    if hasattr(transport, "send"):
+        return transport  # type: ignore[no-any-return]
     from handler.upstream.httpx_transport import HttpxTransport  # nobody needs it on Lambda
 
     return HttpxTransport(transport)

@@ -60,7 +60,6 @@ UNCALLED = {
     ),
     "botocore": "cacert.pem crt/auth stub",
     "dateutil": "easter rrule tz/win tzwin zoneinfo",
-    "httpx": "_main",
     "httpx2": "_main websockets",
     "idna": "cli codec uts46data",
     "mcp": (
@@ -92,8 +91,8 @@ SERVER_SIDE = (
     *("_cffi_backend*", "pycparser", "attr", "attrs", "referencing", "rpds", "jsonschema"),
     *("jsonschema_specifications", "httpcore2", "truststore"),
 )
-# What httpx sends requests with: Sluice uses its types only, over connections of its own.
-CLIENT_SIDE = ("httpcore", "h11")
+# What can stand in for Sluice's own connections in a test or under another server.
+CLIENT_SIDE = ("httpx", "httpcore", "h11")
 # These libraries read their own metadata when they are imported.
 METADATA = ("httpx2-*.dist-info", "opentelemetry_api-*.dist-info")
 EMPTIED = ("mcp/__init__.py", "mcp/client/__init__.py")

@@ -242,26 +242,33 @@ def zipped(folder: Path, *, without: Path) -> int:
 def test_the_pruned_mcp_library_still_opens_a_session() -> None:
     program = """
 import asyncio, json
-import httpx
 from handler.mcp.session import Session
 from handler.mcp.transport import ServerTransport
 from handler.upstream.client import Client, Stopwatch
-from handler.upstream.httpx_transport import HttpxTransport
-def answer(request):
-    message = json.loads(request.content)
-    results = {
-        "initialize": {"protocolVersion": "2025-06-18", "capabilities": {},
-                       "serverInfo": {"name": "x", "version": "1"}},
-        "tools/list": {"tools": [{"name": "find", "inputSchema": {"type": "object"}}]},
-        "tools/call": {"content": [{"type": "text", "text": "found"}]},
-    }
-    if message["method"] not in results:
-        return httpx.Response(404)
-    result = results[message["method"]]
-    return httpx.Response(200, json={"jsonrpc": "2.0", "id": message.get("id"), "result": result})
+from handler.wire.http import Response
+class Body:
+    def __init__(self, data):
+        self.data = data
+    async def __aiter__(self):
+        yield self.data
+    async def aclose(self):
+        pass
+class Server:
+    async def send(self, request):
+        message = json.loads(request.body)
+        results = {
+            "initialize": {"protocolVersion": "2025-06-18", "capabilities": {},
+                           "serverInfo": {"name": "x", "version": "1"}},
+            "tools/list": {"tools": [{"name": "find", "inputSchema": {"type": "object"}}]},
+            "tools/call": {"content": [{"type": "text", "text": "found"}]},
+        }
+        if message["method"] not in results:
+            return Response(404, {}, Body(b""))
+        answer = {"jsonrpc": "2.0", "id": message.get("id"), "result": results[message["method"]]}
+        return Response(200, {"content-type": "application/json"}, Body(json.dumps(answer).encode()))
 async def main():
     clock = asyncio.get_running_loop().time
-    client = Client(HttpxTransport(httpx.MockTransport(answer)), private_ok=True)
+    client = Client(Server(), private_ok=True)
     transport = ServerTransport(client, credential=None, stopwatch=Stopwatch(clock), deadline=float("inf"))
     session = Session("http://tools/mcp", transport)
     print(await session.tools(), await session.call("find", {}))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    import httpx
+    from handler.wire.http import Request, Response
 
 WARM_UP = 5  # requests after the first that are not counted
 # The import system's lines depend on how modules are stored, and a package has the version of its code.
@@ -53,26 +53,41 @@ class Counter:
         return self._until_return
 
 
+class Body:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._data
+
+    async def aclose(self) -> None:
+        pass
+
+
 class Upstream:
     """A transport whose answers are given: of DynamoDB by operation and table, else of the provider."""
 
     def __init__(self, answers: dict[str, bytes]) -> None:
         self._answers = answers
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        import httpx
+    async def send(self, request: Request) -> Response:
+        from handler.wire.http import Response
 
-        class Body(httpx.AsyncByteStream):
-            async def __aiter__(self) -> AsyncIterator[bytes]:
-                yield answer
+        target = dict(request.headers).get(b"x-amz-target", b"provider")
+        operation = target.rpartition(b".")[2].decode()
+        found = [name for name in self._answers if _fits(name, operation, request.body)]
+        answer = self._answers[found[0]] if found else b"{}"
+        request.on_sent()
+        return Response(200, {"content-type": "application/json"}, Body(answer))
 
-        body = b"".join(request.stream)  # type: ignore[arg-type]
-        operation = request.headers.get("x-amz-target", "provider").rpartition(".")[2]
-        found = [name for name in self._answers if all(part.encode() in body for part in name.split()[1:])]
-        answer = next((self._answers[name] for name in found if name.split()[0] == operation), b"{}")
-        headers = {"content-type": "application/json", "content-length": str(len(answer))}
-        request.extensions.get("on_sent", lambda: None)()
-        return httpx.Response(200, headers=headers, stream=Body())
+    async def aclose(self) -> None:
+        pass
+
+
+def _fits(name: str, operation: str, body: bytes) -> bool:
+    """Return True for the operation that a name begins with, if the body has what follows in it."""
+    first, *parts = name.split()
+    return first == operation and all(part.encode() in body for part in parts)
 
 
 class Api:
