@@ -54,11 +54,15 @@ def missing(name: str) -> InvalidValue:
     return InvalidValue(f"`{name}` is missing", path=f".{name}", code=MISSING)
 
 
+_ACCEPTED: dict[Check, type] = {}  # the type whose values a check always accepts, so that it need not run
+
+
 def of_type(kind: type, expected: str) -> Check:
     def check(value: Any) -> None:
         if type(value) is not kind:
             raise unexpected(expected, value)
 
+    _ACCEPTED[check] = kind
     return check
 
 
@@ -137,6 +141,8 @@ def by_type(**checks: Check) -> Check:
         if inner is not anything:
             inner(value)
 
+    if checks.get("text") is anything:
+        _ACCEPTED[check] = str
     return check
 
 
@@ -178,6 +184,7 @@ def map_of(item: Check, *, most: int | None = None, longest: int | None = None) 
 
 def shape(members: Mapping[str, Check], required: Collection[str] = (), *, closed: bool = False) -> Check:
     """An object with these members. Other members are accepted, unless it is closed."""
+    accepted = {name: _ACCEPTED[check] for name, check in members.items() if check in _ACCEPTED}
 
     def check(value: Any) -> None:
         if type(value) is not dict:
@@ -187,7 +194,7 @@ def shape(members: Mapping[str, Check], required: Collection[str] = (), *, close
         name = ""
         try:
             for name, one in value.items():
-                if one is not None and name in members:
+                if type(one) is not accepted.get(name) and one is not None and name in members:
                     members[name](one)
         except InvalidValue as error:
             raise error.within(_step(name)) from None

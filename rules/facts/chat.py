@@ -145,7 +145,9 @@ def _output_format(body: Mapping[str, Any]) -> str | None:
 def _parts(messages: Sequence[Any]) -> Iterator[Part]:
     for at, message in enumerate(messages):
         content = message.get("content") if isinstance(message, dict) else None
-        for index, part in enumerate(content) if isinstance(content, list | tuple) else ():
+        if not isinstance(content, (list, tuple)):
+            continue
+        for index, part in enumerate(content):
             type_ = str(_mapping(part).get("type"))
             if type_ != "text":
                 yield Part(f"messages[{at}].content[{index}].{type_}", type_, _mapping(part))

@@ -50,6 +50,8 @@ def _block(part: Json, where: str, converters: Mapping[str, PartConverter]) -> J
 
 def cache_mark(part: Mapping[str, Any]) -> Json:
     """Return {"cache_control": ...} for a mark or OpenAI's breakpoint on a part, message or tool."""
+    if "cache_control" not in part and "prompt_cache_breakpoint" not in part:
+        return {}
     match part:
         case {"cache_control": {"type": "ephemeral", "ttl": "5m" | "1h" as ttl}}:
             return {"cache_control": {"type": "ephemeral", "ttl": ttl}}

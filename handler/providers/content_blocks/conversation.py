@@ -63,7 +63,7 @@ class Conversation:
         self._model = model
         self._system_turns = system_turns
         self._call_ids: set[str] = set()  # as sent to the provider, which refuses duplicates
-        self._next_suffix: Counter[str] = Counter()  # by the client's id, for ids that repeat
+        self._next_suffix: dict[str, int] = {}  # by the client's id, for ids that repeat
         for index, message in enumerate(messages):
             _ROLES[message["role"]](self, message, f"messages[{index}]")
         self._complete()
@@ -129,14 +129,15 @@ class Conversation:
             return  # providers refuse a turn without content, and one that is only thinking
         turn = self._turn("assistant")
         turn.blocks += [*thinking_blocks(message, self._model), *_mark_last(blocks, message)]
-        turn.calls += calls
-        turn.call_ids |= {id for id, _ in calls}
+        if calls:
+            turn.calls += calls
+            turn.call_ids.update([id for id, _ in calls])
 
     def _call(self, call: Json, where: str) -> Json:
         name, input = _name_and_input(call, where)
         valid, id = self.format.call_id, call["id"]
         unique = valid(id)
-        suffix = max(self._next_suffix[id], len(self._call_ids))
+        suffix = max(self._next_suffix.get(id, 0), len(self._call_ids))
         while unique in self._call_ids:
             unique = valid(f"{valid(id)}_{suffix}")
             suffix += 1
@@ -199,6 +200,8 @@ def _mark_last(blocks: list[Json], message: Json) -> list[Json]:
 
 def _ordered_results(calls: list[tuple[str, Json]], results: list[tuple[str, Json]]) -> list[Json]:
     """Return one result for each call, in their order. The last of several results for one call counts."""
+    if len(calls) == len(results) == 1 and calls[0][0] == results[0][0]:
+        return [{"type": "tool_result", "tool_use_id": calls[0][1]["id"], **results[0][1]}]
     by_id: dict[str, deque[Json]] = {}
     for id, result in results:
         by_id.setdefault(id, deque()).append(result)
@@ -217,20 +220,20 @@ def _missing_result() -> Json:
 
 
 def _name_and_input(call: Json, where: str) -> tuple[str, Json]:
-    match call:
-        case {"custom": {"name": str(name), "input": str(text)}}:
-            return encode_name(name, custom=True), {"input": text}
-        case {"function": {"name": str(name)} as function}:
-            return encode_name(name), _input(function.get("arguments"))
-        case _:
-            raise unsupported(f"{where}.tool_calls", "only calls of function and custom tools are supported")
+    match call.get("custom"):
+        case {"name": str(custom), "input": str(text)}:
+            return encode_name(custom, custom=True), {"input": text}
+    function = call.get("function")
+    if isinstance(function, dict) and isinstance(name := function.get("name"), str):
+        return encode_name(name), _input(function.get("arguments"))
+    raise unsupported(f"{where}.tool_calls", "only calls of function and custom tools are supported")
 
 
 def _input(arguments: Any) -> Json:
     """Return the arguments as an object, the only type that is accepted. Text that is not JSON is wrapped."""
     if isinstance(arguments, str) and arguments.strip():
         try:
-            arguments = json.loads(arguments, parse_constant=_refuse_constant)
+            arguments = _decode(arguments)
         except (ValueError, RecursionError):
             return {"_raw": arguments}
     elif not isinstance(arguments, dict):
@@ -240,3 +243,6 @@ def _input(arguments: Any) -> Json:
 
 def _refuse_constant(constant: str) -> float:
     raise ValueError(constant)  # NaN and Infinity are not JSON
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode

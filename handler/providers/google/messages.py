@@ -133,13 +133,14 @@ class _ContentsBuilder:
     ) -> list[Json]:
         """Return a part for each call, and add to `media` the images that the model refuses in a result."""
         parts = []
-        shared, earlier = Counter(call.key for call in calls), Counter[str]()
+        uses, earlier = Counter([call.key for call in calls]), dict[str, int]()
         for call in calls:
-            candidates, at = results[call.key], earlier[call.key]
-            earlier[call.key] += 1
-            found = candidates[at : at + 1] if shared[call.key] > 1 else candidates[-1:]
-            response: Json = {"name": call.name, "response": _response(found)}
-            images = [part for one in found for part in _parts(one) if "text" not in part]
+            candidates, at = results[call.key], earlier.get(call.key, 0)
+            earlier[call.key] = at + 1
+            found = candidates[at : at + 1] if uses[call.key] > 1 else candidates[-1:]
+            contents = _parts(found[0]) if found else []
+            response: Json = {"name": call.name, "response": _response(found, contents)}
+            images = [part for part in contents if "text" not in part]
             if images and "no_tool_media" in self._model_rules:
                 media += images
             elif images:
@@ -153,7 +154,7 @@ class _ContentsBuilder:
 
 def _tool_calls(assistants: list[HistoryMessage]) -> list[HistoryToolCall]:
     calls: list[HistoryToolCall] = []
-    uses = Counter[str]()
+    uses: dict[str, int] = {}
     for message, where in assistants:
         for place, call in enumerate(message.get("tool_calls") or ()):
             function = call.get("function")
@@ -161,15 +162,14 @@ def _tool_calls(assistants: list[HistoryMessage]) -> list[HistoryToolCall]:
                 raise unsupported(f"{where}.tool_calls[{place}]", "this model takes only function calls")
             key = call.get("id") or ""
             id_, _, signature = key.partition(ID_SEPARATOR)
-            earlier = uses[key]
-            uses[key] += 1
+            uses[key] = (earlier := uses.get(key, 0)) + 1
             calls.append(
                 HistoryToolCall(
                     key=key,
                     id=f"{id_}-{earlier}" if earlier else id_,
                     name=encode_name(function.get("name") or ""),
                     arguments=_arguments(function.get("arguments")),
-                    signature=signature_of(call) or base64_text(signature),
+                    signature=signature_of(call) or (base64_text(signature) if signature else None),
                 )
             )
     return calls
@@ -202,11 +202,11 @@ def _orphaned_result(one: HistoryMessage) -> list[Json]:
     return [{"text": f"[tool result {id_}]"}, *parts]
 
 
-def _response(found: list[HistoryMessage]) -> Json:
+def _response(found: list[HistoryMessage], parts: list[Json]) -> Json:
     """The `response` of a result, an object. Gemini reads its `output` or `error`, else the whole object."""
     if not found:
         return {"error": "No result provided"}
-    text = "".join(part["text"] for part in _parts(found[0]) if "text" in part)
+    text = "".join(part["text"] for part in parts if "text" in part)
     if found[0].message.get("is_error") is True:
         return {"error": text}
     value = _parse_json(text) if text[:1] in ("{", "[") and '"$ref"' not in text else None
@@ -218,13 +218,16 @@ def _response(found: list[HistoryMessage]) -> Json:
 def _parse_json(text: str) -> Any:
     """The value of a JSON text; None if it is not JSON."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _decode(text)
     except (ValueError, RecursionError):
         return None
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON value")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def _parts(one: HistoryMessage) -> list[Json]:

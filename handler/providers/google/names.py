@@ -12,6 +12,8 @@ _PREFIX = "_:"  # of encoded names
 
 def encode_name(name: str) -> str:
     """A name that Gemini accepts. `decode_name` gives the client's name back."""
+    if name.isascii() and name.isidentifier():
+        return name
     safe = re.sub(r"[^A-Za-z0-9_.:-]", "_", name)
     return _PREFIX + safe if not re.match("[A-Za-z_]", safe) or safe.startswith(_PREFIX) else safe
 

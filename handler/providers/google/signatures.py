@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from handler.errors import Json
 
+_PLACES = frozenset({"thought_signature", "extra_content", "provider_specific_fields"})
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
 
 
@@ -42,6 +43,8 @@ def extra_content_of(signatures: Sequence[TextSignature]) -> Json:
 
 def signature_of(call: Json) -> str | None:
     """The signature of a call, wherever clients keep it; None if it is not base64."""
+    if _PLACES.isdisjoint(call):
+        return None
     match call:
         case {"thought_signature": str(found)}:
             return base64_text(found)
@@ -59,6 +62,8 @@ def base64_text(text: str) -> str | None:
 
 def add_signatures(parts: list[Json], message: Json) -> list[Json]:
     """Add the signatures of an assistant message to its parts."""
+    if "extra_content" not in message:
+        return parts
     signatures = _read_list(message)
     if signatures and len(parts) == 1 and "text" in parts[0]:
         return list(_split_text(parts[0]["text"], signatures))
