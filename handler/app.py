@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from functools import cached_property
 from http import HTTPStatus
 from math import ceil
-from typing import Any
-
-from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing import TYPE_CHECKING, Any
 
 from handler.endpoints.exchange.decision_headers import decision_headers
 from handler.endpoints.exchange.errors import error_response, expected_error
 from handler.endpoints.exchange.http import (
     ClientDisconnected,
+    HttpRequest,
     decode_headers,
     encode_headers,
     request_id,
@@ -29,6 +25,10 @@ from handler.errors import GatewayError, MethodNotAllowed, NotFound
 from handler.gateway.completion import finish
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
+
+if TYPE_CHECKING:
+    from starlette.exceptions import HTTPException
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # A base URL written for any service that docs/api.md lists works unchanged. Longest first.
 PREFIXES = ("/v3/compat/v1", "/v3/compat", "/api/v1", "/v1", "")
@@ -73,17 +73,39 @@ ALTERNATIVES: Mapping[str, str] = {
 def create_app(gateway: Gateway) -> Any:
     """Return the gateway as an ASGI application."""
     serving(FIRST)  # now, because init has a full processor and requests have a share
-    routes = [Route(path, Endpoint(name, gateway), methods=[method]) for method, path, name in ENDPOINTS]
-    app = ErrorMiddleware(Router(routes, redirect_slashes=False, default=unknown_url), gateway)
-    cors_app = CORSMiddleware(
-        app,
-        allow_origins=gateway.settings.cors_origins,
-        allow_methods=("*",),
-        allow_headers=("*",),
-        expose_headers=EXPOSED_HEADERS,
-        max_age=86400,
-    )
-    return RequestMiddleware(app, cors_app, gateway)
+    return RequestMiddleware(ErrorMiddleware(Routes(gateway), gateway), gateway)
+
+
+class Routes:
+    """Serves a URL without parameters from a table, and any other request by Starlette's router.
+
+    Starlette takes a seventh of a cold start to import; most requests of most gateways do not need it.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._endpoints = {(method, path): Endpoint(name, gateway) for method, path, name in ENDPOINTS}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get((scope.get("method", ""), scope.get("path", "")))
+        await (endpoint or self._route)(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from starlette.exceptions import HTTPException
+
+        scope["app"] = self  # so that the router raises HTTPException for a wrong method
+        try:
+            await self._router(scope, receive, send)
+        except HTTPException as error:
+            raise _convert(error, scope) from error
+
+    @cached_property
+    def _router(self) -> ASGIApp:
+        from starlette.routing import Route, Router
+
+        routes = [
+            Route(path, endpoint, methods=[method]) for (method, path), endpoint in self._endpoints.items()
+        ]
+        return Router(routes, redirect_slashes=False, default=unknown_url)
 
 
 class Endpoint:
@@ -94,7 +116,7 @@ class Endpoint:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await serving(self._name)(self._gateway, Request(scope, receive, send))
+        response = await serving(self._name)(self._gateway, HttpRequest(scope, receive))
         await response(scope, receive, send)
 
 
@@ -112,10 +134,23 @@ def strip_prefix(path: str) -> str:
 class RequestMiddleware:
     """Give every request its id and log entry, and every response the common headers."""
 
-    def __init__(self, app: ASGIApp, cors_app: ASGIApp, gateway: Gateway) -> None:
+    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
         self._app = app
-        self._cors_app = cors_app  # the same app behind CORS, for requests with an origin
         self._gateway = gateway
+
+    @cached_property
+    def _cors_app(self) -> ASGIApp:
+        """The same app behind CORS, for requests with an origin."""
+        from starlette.middleware.cors import CORSMiddleware
+
+        return CORSMiddleware(
+            self._app,
+            allow_origins=self._gateway.settings.cors_origins,
+            allow_methods=("*",),
+            allow_headers=("*",),
+            expose_headers=EXPOSED_HEADERS,
+            max_age=86400,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -172,21 +207,18 @@ class RequestMiddleware:
 class ErrorMiddleware:
     """Answer each error of a request with its response, and log unexpected exceptions."""
 
-    def __init__(self, router: Router, gateway: Gateway) -> None:
-        self._router = router
+    def __init__(self, routes: ASGIApp, gateway: Gateway) -> None:
+        self._routes = routes
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self._router(scope, receive, send)
+            return await self._routes(scope, receive, send)
         entry: RequestLog = scope["sluice.entry"]
-        scope["app"] = self  # so that the router raises HTTPException for a wrong method
         try:
-            await self._router(scope, receive, send)
+            await self._routes(scope, receive, send)
         except ClientDisconnected:
             entry.client_left, entry.status = True, entry.status or 499
-        except HTTPException as error:
-            await _send_error(_convert(error, scope), scope, receive, send)
         except Exception as error:
             await _send_error(expected_error(error, entry, self._gateway.log), scope, receive, send)
 

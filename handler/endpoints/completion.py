@@ -7,13 +7,11 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from starlette.requests import Request
-
 from handler.answers.answer import Answer
 from handler.answers.costs import dollars
 from handler.endpoints.exchange.decision_headers import decision_headers
 from handler.endpoints.exchange.errors import expected_error
-from handler.endpoints.exchange.http import cancel_on_disconnect, deadline_of, read_body
+from handler.endpoints.exchange.http import HttpRequest, cancel_on_disconnect, deadline_of, read_body
 from handler.endpoints.exchange.response import Response, json_response
 from handler.endpoints.exchange.streaming import StreamingAnswer
 from handler.errors import GatewayError, Json
@@ -26,7 +24,7 @@ from handler.wire.splice import dump
 
 
 async def answer_request(
-    gateway: Gateway, request: Request, format: ClientFormat | None = None, suffix: str = ""
+    gateway: Gateway, request: HttpRequest, format: ClientFormat | None = None, suffix: str = ""
 ) -> Response | StreamingAnswer:
     """Return the answer of the model that the rules decide on, whole or streamed. format: None is chat.
 
@@ -73,7 +71,7 @@ def _answering(
 
 async def count_request(
     gateway: Gateway,
-    request: Request,
+    request: HttpRequest,
     format: ClientFormat,
     suffix: str,
     estimate: Callable[[int], Json],

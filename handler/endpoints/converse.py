@@ -5,16 +5,15 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
 from handler.endpoints.completion import answer_request
+from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response
 from handler.endpoints.exchange.streaming import StreamingAnswer
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
 
 
-async def converse(gateway: Gateway, request: Request) -> Response | StreamingAnswer:
+async def converse(gateway: Gateway, request: HttpRequest) -> Response | StreamingAnswer:
     from handler.formats.converse.format import ConverseFormat  # not at a cold start
 
     entry: RequestLog = request.scope["sluice.entry"]

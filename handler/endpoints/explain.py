@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
-from handler.endpoints.exchange.http import read_body
+from handler.endpoints.exchange.http import HttpRequest, read_body
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import InvalidRequest
 from handler.formats.operations.operation import BY_PATH
@@ -14,7 +12,7 @@ from handler.gateway.operation_admission import decide_on_operation
 from handler.log import RequestLog
 
 
-async def explain(gateway: Gateway, request: Request) -> Response:
+async def explain(gateway: Gateway, request: HttpRequest) -> Response:
     """Return the explanation of a decision. A refusal is part of it, not an error of this endpoint."""
     entry: RequestLog = request.scope["sluice.entry"]
     key = await authenticate(gateway, entry)

@@ -5,17 +5,15 @@ https://ai.google.dev/api/generate-content
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
 from handler.endpoints.completion import answer_request, count_request
-from handler.endpoints.exchange.http import read_query_key
+from handler.endpoints.exchange.http import HttpRequest, read_query_key
 from handler.endpoints.exchange.response import Response
 from handler.endpoints.exchange.streaming import StreamingAnswer
 from handler.errors import NotFound
 from handler.gateway.lifecycle import Gateway
 
 
-async def generate(gateway: Gateway, request: Request) -> Response | StreamingAnswer:
+async def generate(gateway: Gateway, request: HttpRequest) -> Response | StreamingAnswer:
     from handler.formats.gemini.format import GeminiFormat, count_answer  # not at a cold start
 
     model, _, method = request.path_params["call"].rpartition(":")

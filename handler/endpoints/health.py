@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
 from handler import __version__
+from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response, json_response
 from handler.endpoints.table import ENDPOINTS, display_path
 from handler.errors import GatewayError, Json
@@ -14,7 +13,7 @@ from handler.log import RequestLog
 DOCUMENTATION = "docs/api.md, which comes with the gateway's source"
 
 
-async def root(gateway: Gateway, request: Request) -> Response:
+async def root(gateway: Gateway, request: HttpRequest) -> Response:
     """Return name, version, endpoints and documentation. It needs no key and reveals no rules."""
     return json_response(
         {
@@ -26,7 +25,7 @@ async def root(gateway: Gateway, request: Request) -> Response:
     )
 
 
-async def health(gateway: Gateway, request: Request) -> Response:
+async def health(gateway: Gateway, request: HttpRequest) -> Response:
     """Return the state of the gateway, with details for a `manage` key; 503 if no request can be served."""
     entry: RequestLog = request.scope["sluice.entry"]
     entry.routine = True
@@ -51,7 +50,7 @@ def _details(gateway: Gateway) -> Json:
     }
 
 
-def _manages(gateway: Gateway, request: Request) -> bool:
+def _manages(gateway: Gateway, request: HttpRequest) -> bool:
     try:
         return "manage" in gateway.auth.cached_key(request.headers).scopes
     except GatewayError:

@@ -5,20 +5,19 @@ https://platform.claude.com/docs/en/api/messages
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
 from handler.endpoints.completion import answer_request, count_request
+from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response
 from handler.endpoints.exchange.streaming import StreamingAnswer
 from handler.formats.client_format import ClientFormat
 from handler.gateway.lifecycle import Gateway
 
 
-async def messages(gateway: Gateway, request: Request) -> Response | StreamingAnswer:
+async def messages(gateway: Gateway, request: HttpRequest) -> Response | StreamingAnswer:
     return await answer_request(gateway, request, _format())
 
 
-async def count_tokens(gateway: Gateway, request: Request) -> Response:
+async def count_tokens(gateway: Gateway, request: HttpRequest) -> Response:
     return await count_request(
         gateway, request, _format(), "/count_tokens", lambda tokens: {"input_tokens": tokens}
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
-from handler.endpoints.exchange.http import read_query_key
+from handler.endpoints.exchange.http import HttpRequest, read_query_key
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import Json, NotFound
 from handler.gateway.admission import authenticate, refusal_error
@@ -12,7 +10,7 @@ from handler.gateway.lifecycle import Gateway
 from rules import Facts, Refusal, list_models
 
 
-async def models(gateway: Gateway, request: Request) -> Response:
+async def models(gateway: Gateway, request: HttpRequest) -> Response:
     listed = await _models(gateway, request)
     if _GOOGLE in request.headers:
         return json_response(_google_list(listed, request))
@@ -21,19 +19,19 @@ async def models(gateway: Gateway, request: Request) -> Response:
     return json_response({"object": "list", "data": listed})
 
 
-async def model(gateway: Gateway, request: Request) -> Response:
+async def model(gateway: Gateway, request: HttpRequest) -> Response:
     item = await _model(gateway, request)
     if _GOOGLE in request.headers:
         return json_response(_google(item))
     return json_response(_anthropic(item) if _ANTHROPIC in request.headers else item)
 
 
-async def google_models(gateway: Gateway, request: Request) -> Response:
+async def google_models(gateway: Gateway, request: HttpRequest) -> Response:
     read_query_key(request)
     return json_response(_google_list(await _models(gateway, request), request))
 
 
-async def google_model(gateway: Gateway, request: Request) -> Response:
+async def google_model(gateway: Gateway, request: HttpRequest) -> Response:
     read_query_key(request)
     return json_response(_google(await _model(gateway, request)))
 
@@ -42,7 +40,7 @@ async def google_model(gateway: Gateway, request: Request) -> Response:
 _GOOGLE, _ANTHROPIC = "x-goog-api-key", "anthropic-version"
 
 
-async def _model(gateway: Gateway, request: Request) -> Json:
+async def _model(gateway: Gateway, request: HttpRequest) -> Json:
     id = request.path_params["id"]
     for item in await _models(gateway, request):
         if item["id"].lower() == id.lower():
@@ -50,7 +48,7 @@ async def _model(gateway: Gateway, request: Request) -> Json:
     raise NotFound(f"There is no model {id!r} that this key may use.", param="model")
 
 
-async def _models(gateway: Gateway, request: Request) -> list[Json]:
+async def _models(gateway: Gateway, request: HttpRequest) -> list[Json]:
     """Return the models of the caller's key in OpenAI's format. Raises GatewayError."""
     key = await authenticate(gateway, request.scope["sluice.entry"])
     policy = await gateway.policies.current()
@@ -67,7 +65,7 @@ def _anthropic_list(listed: list[Json]) -> Json:
     return {"data": data, "has_more": False, "first_id": first, "last_id": last}
 
 
-def _google_list(listed: list[Json], request: Request) -> Json:
+def _google_list(listed: list[Json], request: HttpRequest) -> Json:
     """Return a page: `pageSize` models from the place in `pageToken` on, by default all."""
     items = [_google(item) for item in listed if _is_for_chats(item)]
     start = _count(request, "pageToken") or 0
@@ -76,7 +74,7 @@ def _google_list(listed: list[Json], request: Request) -> Json:
     return {"models": items[start:end], **more}
 
 
-def _count(request: Request, name: str) -> int | None:
+def _count(request: HttpRequest, name: str) -> int | None:
     """Return a number of the query, None if it is absent or is none."""
     text = request.query_params.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from typing import TYPE_CHECKING
 
 from handler.answers.answer import Answer
 from handler.answers.costs import dollars
 from handler.endpoints.exchange.decision_headers import decision_headers
-from handler.endpoints.exchange.http import cancel_on_disconnect, deadline_of, encode_headers, read_body
+from handler.endpoints.exchange.http import (
+    HttpRequest,
+    cancel_on_disconnect,
+    deadline_of,
+    encode_headers,
+    read_body,
+)
 from handler.endpoints.exchange.response import Response
 from handler.formats.operations.operation import BY_PATH
 from handler.gateway.admission import authenticate
@@ -17,8 +22,11 @@ from handler.gateway.lifecycle import Gateway
 from handler.gateway.operation_admission import decide_on_operation
 from handler.log import RequestLog
 
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
-async def operation(gateway: Gateway, request: Request) -> Response | RelayedAnswer:
+
+async def operation(gateway: Gateway, request: HttpRequest) -> Response | RelayedAnswer:
     """Return the answer of the model that the rules decide on, in the provider's own bytes."""
     entry: RequestLog = request.scope["sluice.entry"]
     key = await authenticate(gateway, entry)

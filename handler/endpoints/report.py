@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from starlette.requests import Request
-
 from handler.access.keys import Key
 from handler.aws.errors import StoreError
-from handler.endpoints.exchange.http import read_body
+from handler.endpoints.exchange.http import HttpRequest, read_body
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import InvalidRequest, Json, Unavailable
 from handler.formats.chat.fields import TAGS
@@ -61,7 +59,7 @@ EDIT = shape(
 )
 
 
-async def report(gateway: Gateway, request: Request) -> Response:
+async def report(gateway: Gateway, request: HttpRequest) -> Response:
     """Store a call that was made elsewhere, as it is reported."""
     entry, key, body = await _read(gateway, request, REPORT)
     options, called = read_options(entry.headers), body["reqPayload"]
@@ -75,7 +73,7 @@ async def report(gateway: Gateway, request: Request) -> Response:
     return json_response({"status": "ok"})
 
 
-async def update_tags(gateway: Gateway, request: Request) -> Response:
+async def update_tags(gateway: Gateway, request: HttpRequest) -> Response:
     """Change tags of entries of the key's project that match all filters; null removes a tag."""
     entry, key, body = await _read(gateway, request, EDIT)
     if await _record_of(gateway, key, entry, read_options(entry.headers)) is None:
@@ -86,7 +84,7 @@ async def update_tags(gateway: Gateway, request: Request) -> Response:
     return json_response({"matchedLogs": NOT_COUNTED})
 
 
-async def _read(gateway: Gateway, request: Request, check: Check) -> tuple[RequestLog, Key, Json]:
+async def _read(gateway: Gateway, request: HttpRequest, check: Check) -> tuple[RequestLog, Key, Json]:
     entry: RequestLog = request.scope["sluice.entry"]
     key = await authenticate(gateway, entry)
     _, value = loads(await read_body(request.receive, entry.headers, gateway.settings.max_body))

@@ -5,20 +5,19 @@ https://platform.openai.com/docs/api-reference/responses
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
 from handler.endpoints.completion import answer_request, count_request
+from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response
 from handler.endpoints.exchange.streaming import StreamingAnswer
 from handler.formats.client_format import ClientFormat
 from handler.gateway.lifecycle import Gateway
 
 
-async def responses(gateway: Gateway, request: Request) -> Response | StreamingAnswer:
+async def responses(gateway: Gateway, request: HttpRequest) -> Response | StreamingAnswer:
     return await answer_request(gateway, request, _format())
 
 
-async def input_tokens(gateway: Gateway, request: Request) -> Response:
+async def input_tokens(gateway: Gateway, request: HttpRequest) -> Response:
     return await count_request(
         gateway,
         request,
@@ -28,7 +27,7 @@ async def input_tokens(gateway: Gateway, request: Request) -> Response:
     )
 
 
-async def compact(gateway: Gateway, request: Request) -> Response | StreamingAnswer:
+async def compact(gateway: Gateway, request: HttpRequest) -> Response | StreamingAnswer:
     """Return a shorter form of a conversation, which only its own provider can make and read."""
     return await answer_request(gateway, request, _format(), "/compact")
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from starlette.requests import Request
-from starlette.types import ASGIApp
-
+from handler.endpoints.exchange.http import HttpRequest
 from handler.formats.operations.operation import BY_PATH
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
 FIRST = "chat.chat_completions"  # the endpoint that most requests of most gateways call
-Serve = Callable[[Any, Request], Awaitable[ASGIApp]]  # its first argument is the gateway
+Serve = Callable[[Any, HttpRequest], Awaitable["ASGIApp"]]  # its first argument is the gateway
 
 # Method, path, and the function in handler/endpoints that serves it, as `module.function`.
 ENDPOINTS: tuple[tuple[str, str, str], ...] = (

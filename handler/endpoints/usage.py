@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-
 from handler.aws.errors import StoreError
+from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import Unavailable
 from handler.gateway.admission import authenticate
 from handler.gateway.lifecycle import Gateway
 
 
-async def usage(gateway: Gateway, request: Request) -> Response:
+async def usage(gateway: Gateway, request: HttpRequest) -> Response:
     key = await authenticate(gateway, request.scope["sluice.entry"])
     from handler.store.usage_report import Caller, read_question, read_report  # few requests need it
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
-
-from starlette.requests import Request
-from starlette.types import Receive, Scope
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from handler.log import RequestLog
 from handler.wire.content_encoding import body_too_large, decode_body
 from handler.wire.header_values import encode_header_value
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers, QueryParams
+    from starlette.types import Receive, Scope
 
 T = TypeVar("T")
 
@@ -26,6 +27,31 @@ _TRACEPARENT = re.compile(
 )  # https://www.w3.org/TR/trace-context/
 _TRACE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _CUT_ESCAPE = re.compile(r"%[0-9A-F]?$")
+
+
+class HttpRequest:
+    """A request as endpoints take it: what most of them need is there without Starlette."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.receive = receive
+
+    @property
+    def path_params(self) -> Mapping[str, str]:
+        params: Mapping[str, str] = self.scope["path_params"]
+        return params
+
+    @property
+    def headers(self) -> Headers:
+        from starlette.datastructures import Headers
+
+        return Headers(scope=self.scope)
+
+    @property
+    def query_params(self) -> QueryParams:
+        from starlette.datastructures import QueryParams
+
+        return QueryParams(self.scope["query_string"])
 
 
 def decode_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -103,7 +129,7 @@ def deadline_of(scope: Scope, now: float) -> float:
     return now + float(context.get_remaining_time_in_millis()) / 1000 - DEADLINE_MARGIN
 
 
-def read_query_key(request: Request) -> None:
+def read_query_key(request: HttpRequest) -> None:
     """Treat the `key` of a query as x-goog-api-key, as Google's APIs do."""
     entry: RequestLog = request.scope["sluice.entry"]
     if (key := request.query_params.get("key")) and "x-goog-api-key" not in entry.headers:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from starlette.types import Receive, Scope, Send
+from typing import TYPE_CHECKING, Any
 
 from handler.endpoints.exchange.http import encode_headers
 from handler.wire.splice import dump
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 
 class Response:

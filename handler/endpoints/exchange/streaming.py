@@ -11,9 +11,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, suppress
 from functools import partial
-from typing import Any
-
-from starlette.types import Message, Receive, Scope, Send
+from typing import TYPE_CHECKING, Any
 
 from handler.answers.answer import Answer
 from handler.answers.encoded import encoded
@@ -21,6 +19,9 @@ from handler.endpoints.exchange.http import cancel_on_disconnect, encode_headers
 from handler.errors import GatewayError
 from handler.formats.client_format import StreamEncoder
 from handler.wire.sse import KEEP_ALIVE, encode
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
 
 HEAD_AFTER = 15.0  # seconds without content after which the head leaves, and between keep-alives
 
