@@ -36,6 +36,7 @@ RULES_TTL, RULES_UNITS = 15, 1.5  # seconds, read units: rules, key and cooldown
 LINES = 1_500  # bytes of a request's line and of Lambda's own, with 26 that CloudWatch adds to each
 OURS = 950  # of these, at most
 GB = 20  # of a disk
+DATABASE = POSTGRES * HOURS + POSTGRES_DISK * GB  # dollars a month
 
 
 class Workload(NamedTuple):
@@ -54,13 +55,15 @@ class Machine(NamedTuple):
     instance: str
     postgres: bool
 
+    def alone(self) -> float:
+        return (HOUR[self.instance] + ADDRESS) * HOURS + DISK * GB
+
     def month(self) -> float:
-        database = self.postgres * (POSTGRES * HOURS + POSTGRES_DISK * GB)
-        return (HOUR[self.instance] + ADDRESS) * HOURS + DISK * GB + database
+        return self.alone() + self.postgres * DATABASE
 
     def twice(self) -> float:
-        """Dollars of two, behind a load balancer."""
-        return 2 * self.month() + BALANCER * HOURS
+        """Dollars of two behind a load balancer, which share a Postgres in two zones."""
+        return 2 * (self.alone() + DATABASE) + BALANCER * HOURS
 
 
 MACHINES = {
