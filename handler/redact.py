@@ -7,21 +7,22 @@ from collections.abc import Iterable
 
 _EXAMINED = 2000  # characters beyond the limit, because redacted text may become shorter
 # No unbounded run comes before a part that may fail to match: that would take quadratic time.
-_SECRETS = re.compile(
+# Compiled by `re` when the first error needs them.
+_SECRETS = (
     r"(?i:bearer|basic|api[-_ ]?key|x-api-key|authorization|x-amz-security-token)"
     r"\s{0,4}[:=]?\s{0,4}['\"]?[A-Za-z0-9._~+/*-]{8,}=*"
     r"|\b(?:sk|pk|rk|gsk|xai|hf|AIza|AKIA|ASIA|csk|nvapi|tgp|fw|pplx|r8)[-_]?[A-Za-z0-9_*.-]{10,}"
     r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*"
 )
-_ADDRESSES = re.compile(r"\bhttps?://[^\s'\"<>)\]}]+")
+_ADDRESSES = r"\bhttps?://[^\s'\"<>)\]}]+"
 
 MIN_MATCH = 12  # letters and digits of a credential that are in no text by chance
 MIN_SECRET = 6  # characters; a shorter credential is not searched for
 _REMOVED = "[redacted]"
 # One character, plain or escaped: %2F (also %252F), \\u002f, &#47;, &#x2f;, \\n.
-_CHARACTER = re.compile(
-    r"%(?:25){0,3}([0-9A-Fa-f]{2})|\\{1,2}u00([0-9A-Fa-f]{2})|&#x([0-9A-Fa-f]{2});|&#([0-9]{2,3});|\\[a-z]|(.)",
-    re.DOTALL,
+_CHARACTER = (
+    r"(?s)%(?:25){0,3}([0-9A-Fa-f]{2})|\\{1,2}u00([0-9A-Fa-f]{2})|&#x([0-9A-Fa-f]{2});|&#([0-9]{2,3});"
+    r"|\\[a-z]|(.)"
 )
 
 
@@ -30,7 +31,7 @@ def redact(text: str, *, limit: int = 500) -> str:
     most = limit + _EXAMINED
     if len(text) > most:
         text, *_ = text[:most].rsplit(maxsplit=1) or [""]  # half a key does not look like one
-    text = _ADDRESSES.sub("[address]", _SECRETS.sub("[redacted]", text))
+    text = re.sub(_ADDRESSES, "[address]", re.sub(_SECRETS, "[redacted]", text))
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -79,7 +80,7 @@ def _alphanumerics(text: str) -> tuple[str, list[tuple[int, int]]]:
     """Return the letters and digits of a text in lower case, escapes decoded, and the place of each."""
     found: list[str] = []
     places: list[tuple[int, int]] = []
-    for match in _CHARACTER.finditer(text):
+    for match in re.finditer(_CHARACTER, text):
         url, json, html, decimal, plain = match.groups()
         code = url or json or html
         character = chr(int(code, 16)) if code else chr(int(decimal)) if decimal else plain or ""

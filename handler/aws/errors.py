@@ -30,7 +30,7 @@ _DESCRIPTIONS = {
     "UnrecognizedClientException": "the AWS credentials were refused",
 }
 _VALIDATION = ("ValidationException", "ValidationError")  # here AWS's message says what to correct
-_PRIVATE = re.compile(r"arn:[^\s'\",]+|\b\d{12}\b")
+_PRIVATE = r"arn:[^\s'\",]+|\b\d{12}\b"
 
 # What readers of an answer raise if it is not one of AWS.
 PARSE_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -53,7 +53,7 @@ class StoreError(Exception):
 def describe(code: str, message: str = "") -> str:
     """Return plain words for an error code of AWS."""
     if code in _VALIDATION:
-        return _PRIVATE.sub("...", message or code)
+        return re.sub(_PRIVATE, "...", message or code)
     return _DESCRIPTIONS.get(code, code)
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from handler.errors import UpstreamError
 
 # The members that hold content in any wire format. A name may be written with escapes, so a backslash counts.
-_CONTENT = re.compile(
-    r'\\|"response\.(?!created|in_progress|queued)|"delta"\s*:\s*"'  # the types and texts of Responses
+# Compiled by `re` when the first event needs it.
+_CONTENT = (
+    r'(?i)\\|"response\.(?!created|in_progress|queued)|"delta"\s*:\s*"'  # the types and texts of Responses
     r'|"(?:content|text|refusal|audio|arguments|input|partial_json|data|transcript|images'
     r"|content_?block_?delta|reasoning\w*|thinking\w*|tool_?calls|function_?call|tool_?use|inline_?data|redacted_?content"
-    r')"',
-    re.IGNORECASE,
+    r')"'
 )
 _JSON = re.compile(r'[{}\[\]"]')
 
@@ -50,6 +50,6 @@ class MalformedEvents:
         """
         if not _JSON.search(data):
             return
-        if self._skipped or _CONTENT.search(data):
+        if self._skipped or re.search(_CONTENT, data):
             raise UpstreamError("The provider's stream could not be understood.", failure_class="protocol")
         self._skipped = True

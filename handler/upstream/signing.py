@@ -20,9 +20,7 @@ Sign = Callable[[UpstreamRequest], Awaitable[UpstreamRequest]]
 SERVICE = "bedrock"
 _NO_CREDENTIALS = "There are no AWS credentials to sign with."
 # Requests to other hosts are not signed. The host has the region, which a record may choose.
-_HOST = re.compile(
-    r"https://(?:[a-z0-9-]+\.)*bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com/"
-)
+_HOST = r"https://(?:[a-z0-9-]+\.)*bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com/"
 _SIGNED = frozenset({b"content-type"})  # with the host and what AWS adds
 
 
@@ -39,7 +37,7 @@ class Signer:
 
     async def sign(self, request: UpstreamRequest) -> UpstreamRequest:
         """Return the request with a signature. Raises UpstreamError without credentials."""
-        if (host := _HOST.match(request.url)) is None:
+        if (host := re.match(_HOST, request.url)) is None:
             raise UpstreamError("Requests to this address are not signed.", failure_class="auth")
         try:
             keys = await self._credentials.get()

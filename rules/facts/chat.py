@@ -18,13 +18,13 @@ MONDAY_NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)  # the time of tests, and of 
 # The types of content parts that are counted, each as a fact.
 COUNTED_PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
 # A URL of any scheme but `data:`, behind control characters and blanks, which fetching it strips.
-URL = re.compile(r"[\x00-\x20]*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+URL = r"(?i)[\x00-\x20]*(?!data:)[a-z][a-z0-9+.-]*:"
 URL_FIELDS = ("url", "file_data", "file_id")  # fields of a content part that may hold a URL
 LONGEST_NAME = 128  # characters of the name of a session or an agent
 LONGEST_OPENING = 16_384  # characters of a message that tell a conversation from another
 LONGEST_USER_ID = 1_024  # characters of `metadata.user_id` that may name a session
 # The session in the `metadata.user_id` of Claude Code: `user_..._session_<id>`, or JSON as text.
-SESSION_IN_USER_ID = re.compile(r'(?:_session_|"session_id"\s{0,9}:\s{0,9}")([A-Za-z0-9._-]{1,128})')
+SESSION_IN_USER_ID = r'(?:_session_|"session_id"\s{0,9}:\s{0,9}")([A-Za-z0-9._-]{1,128})'
 FORMATS = {"text": "text", "json_object": "object", "json_schema": "schema"}
 
 
@@ -155,7 +155,7 @@ def _parts(messages: Sequence[Any]) -> Iterator[Part]:
 
 def _session(body: Mapping[str, Any]) -> str | None:
     user_id = _text(_mapping(body.get("metadata")).get("user_id")) or ""
-    found = SESSION_IN_USER_ID.search(user_id[:LONGEST_USER_ID])
+    found = re.search(SESSION_IN_USER_ID, user_id[:LONGEST_USER_ID])
     return _name(body.get("prompt_cache_key")) or (found[1] if found else None)
 
 
@@ -178,7 +178,7 @@ def _count_parts(parts: Sequence[Part]) -> dict[str, int]:
 def _first_linked(parts: Sequence[Part]) -> str | None:
     for part in parts:
         holder = _mapping(part.value.get(part.type))
-        if any(URL.match(_text(holder.get(name)) or "") for name in URL_FIELDS):
+        if any(re.match(URL, _text(holder.get(name)) or "") for name in URL_FIELDS):
             return part.path
     return None
 
