@@ -15,8 +15,6 @@ import ast
 import importlib.util
 import marshal
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -25,9 +23,8 @@ _CHECKED_BY_NOTHING = 1  # PEP 552: the cache has a hash of its source, which is
 
 def compile_folder(folder: Path, prefix: str, kept: frozenset[str]) -> None:
     """Compile every module. Raises SyntaxError."""
-    work = partial(_compile, folder, prefix, kept)
-    with ProcessPoolExecutor() as processes:
-        list(processes.map(work, sorted(folder.rglob("*.py")), chunksize=32))
+    for source in sorted(folder.rglob("*.py")):
+        _compile(folder, prefix, kept, source)
 
 
 def _compile(folder: Path, prefix: str, kept: frozenset[str], source: Path) -> None:
