@@ -277,14 +277,13 @@ def exception_line(error: BaseException, **ids: str | None) -> Json:
 def json_lines(write: Callable[[str], object] | None = None, *, level: str = "INFO") -> Log:
     """Return a log that writes a JSON line per entry of at least `level`, with an RFC 3339 timestamp."""
     least = LEVELS.index(level)
+    encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
     def log(fields: Mapping[str, Any]) -> None:
         if LEVELS.index(fields.get("level", "INFO")) < least:
             return
         stamp = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")
-        text = json.dumps(
-            {"timestamp": stamp.replace("+00:00", "Z"), **fields}, default=str, separators=(",", ":")
-        )
+        text = encode({"timestamp": stamp.replace("+00:00", "Z"), **fields})
         (write or sys.stdout.write)(text + "\n")
 
     return log

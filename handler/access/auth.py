@@ -128,7 +128,9 @@ class Auth:
 
     async def settle(self, seconds: float = 1.0) -> None:
         """Wait at most `seconds` for the background tasks."""
-        await asyncio.gather(self._reads.settle(seconds), self._last_use.settle(seconds))
+        began = (clock := asyncio.get_running_loop().time)()
+        await self._reads.settle(seconds)
+        await self._last_use.settle(max(0.0, began + seconds - clock()))
 
     async def _find(self, hash: str) -> Key | None:
         now, known = self._clock(), self._known.get(hash)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from operator import is_not
 from typing import TYPE_CHECKING, Protocol
 
 from handler.answers.client_stream import ClientStream
@@ -76,6 +77,7 @@ class Answer(Fields):
     drive: Callable[[Answer], AsyncGenerator[bytes, None]] | None = None
     # Counts a failure of the candidate: its key, the failure class, the Retry-After in seconds.
     observe: Callable[[str, str, float | None], None] | None = None
+    _costs: tuple[tuple[object, ...], dict[str, int] | None] | None = None  # and what they were made of
 
     @property
     def usage(self) -> Usage | None:
@@ -92,7 +94,12 @@ class Answer(Fields):
         """
         if self.age is not None:
             return {}
-        return None if self.used is None else costs_of((*self.wasted, (self.candidate, self.used)))
+        if self.used is None:
+            return None
+        state = (self.candidate, self.used, len(self.wasted))
+        if self._costs is None or any(map(is_not, self._costs[0], state)):
+            self._costs = state, costs_of((*self.wasted, (self.candidate, self.used)))
+        return self._costs[1]
 
     @property
     def cost(self) -> int | None:

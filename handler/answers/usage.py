@@ -109,8 +109,10 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
     )
 
 
-def _input_counts(usage: Mapping[str, Any]) -> dict[str, int]:
+def _input_counts(usage: Mapping[str, Any]) -> Mapping[str, int]:
     details = usage.get("prompt_tokens_details")
+    if details is None and _CACHED.isdisjoint(usage):
+        return _NO_INPUT_COUNTS
     cached = (
         _count(details, "cached_tokens")
         or _count(usage, "prompt_cache_hit_tokens")  # https://api-docs.deepseek.com/guides/kv_cache
@@ -130,7 +132,14 @@ def _input_counts(usage: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _output_counts(details: object) -> dict[str, int]:
+_CACHED = frozenset(("prompt_cache_hit_tokens", "cached_tokens"))
+_NO_INPUT_COUNTS = dict.fromkeys(INPUT_COUNTS, 0)
+_NO_OUTPUT_COUNTS = dict.fromkeys(OUTPUT_COUNTS, 0)
+
+
+def _output_counts(details: object) -> Mapping[str, int]:
+    if details is None:
+        return _NO_OUTPUT_COUNTS
     names = {"reasoning": "reasoning", "audio_output": "audio", "image_output": "image"}
     return {ours: _count(details, f"{theirs}_tokens") for ours, theirs in names.items()}
 
@@ -231,7 +240,7 @@ def _plus(counts: Mapping[str, Any], more: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _count(usage: object, name: str) -> int:
-    value = usage.get(name) if isinstance(usage, Mapping) else None
+    value = usage.get(name) if isinstance(usage, dict) else None
     return int(value) if isinstance(value, int | float) and 0 < value < MAX_TOKENS else 0
 
 

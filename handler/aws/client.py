@@ -255,8 +255,11 @@ def _no_answer(why: str, error: Exception) -> StoreError:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, default=_base64, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def _base64(value: Any) -> str:
     return b64encode(value).decode()
+
+
+_encode = json.JSONEncoder(default=_base64, separators=(",", ":")).encode

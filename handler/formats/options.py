@@ -46,6 +46,8 @@ class Options(NamedTuple):
 
 def read_options(headers: Headers) -> Options:
     """Return the options. Raises InvalidRequest, which names the header."""
+    if _HEADERS.isdisjoint(headers):
+        return _NO_OPTIONS
     return Options(
         preference=read_preference(headers),
         tags=read_tags(headers),
@@ -164,6 +166,18 @@ _CACHE_MODES: Mapping[str, Mapping[str, CacheMode]] = {
         "false": CacheMode(read=False, write=False),
     },
 }
+
+
+_HEADERS = frozenset(
+    (
+        *("x-sluice-prefer", "x-sluice-function", "x-opper-name", "op-log-request"),
+        *SESSION_HEADERS,
+        *AGENT_HEADERS,
+        *_TAG_PARSERS,
+        *_CACHE_MODES,
+    )
+)
+_NO_OPTIONS = Options(None, {}, None, None, None, no_content_log=False, cache=CacheMode())
 
 
 def _option(headers: Headers, name: str) -> str:

@@ -100,6 +100,9 @@ class Gateway(Fields):
         policies = (self.policies.snapshot, self.policies.credentials)
         background = (self.auth, *policies, self.shared_cooldown, self._response_cache)
         records = (self.usage, self._content_log, self._ledger)  # of requests: they must not be lost
-        settling = [each.settle(SETTLING) for each in background if each is not None]
-        settling += [each.settle(RECORDING) for each in records if each is not None]
-        await asyncio.gather(*settling)
+        began = (clock := asyncio.get_running_loop().time)()
+        # In turn, since most have nothing to wait for; all work goes on meanwhile.
+        for limit, group in ((SETTLING, background), (RECORDING, records)):
+            for each in group:
+                if each is not None:
+                    await each.settle(max(0.0, began + limit - clock()))

@@ -15,6 +15,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
@@ -105,7 +106,7 @@ class UsageTotals:
 
     def add(self, row: UsageRow, counts: Mapping[str, int]) -> None:
         """Count a request, today. The write starts at once, and with it those that failed before."""
-        day = f"{datetime.fromtimestamp(self._now(), UTC):%Y-%m-%d}"
+        day = datetime.fromtimestamp(self._now(), UTC).date().isoformat()
         if day != self._day:
             self._day, self._known, self._full = day, set(), set()
         id = row_id(day, row, self._shard)
@@ -194,6 +195,7 @@ def row_id(day: str, row: UsageRow, shard: int) -> str:
     return f"{id_prefix(day, row.project, row.key)}{sha256(others.encode()).hexdigest()[:32]}/{shard}"
 
 
+@lru_cache(maxsize=256)
 def id_part(name: str) -> str:
     """Return a name as a part of an id: no other name has the same one, and it holds no slash."""
     part = quote(name, safe="", errors="surrogatepass")
@@ -216,6 +218,7 @@ def _update(id: str, total: _Total, lane: int) -> Update:
     )
 
 
+@lru_cache(maxsize=4)
 def _expiry(day: str) -> int:
     """Return when the items of a day expire, in epoch seconds."""
     return int((datetime.fromisoformat(day).replace(tzinfo=UTC) + RETENTION).timestamp())

@@ -53,6 +53,9 @@ class Price(Frozen, kw_only=False):
     images: int | None = None  # that are generated
     tiers: tuple[Tier, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash((self.input, self.output, self.cached_input))  # quickly, for each candidate
+
     def of_request(self, service: str, input_tokens: int) -> Price:
         """Return the price of a request: that of its service tier, else of so much input, else this."""
         tiers = [each for each in self.tiers if each.service in ("", service) and input_tokens > each.above]

@@ -54,8 +54,8 @@ class Bounds(NamedTuple):
 
 
 BOUNDS = {
-    "3.11": Bounds(first=569_000, request=7_690, standard=200),
-    "3.13": Bounds(first=554_500, request=7_445, standard=203),
+    "3.11": Bounds(first=569_000, request=5_920, standard=200),
+    "3.13": Bounds(first=554_500, request=5_740, standard=203),
 }
 # Modules of each package at the first answer, at most.
 MODULES = {

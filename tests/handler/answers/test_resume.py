@@ -203,7 +203,9 @@ def test_the_error_is_the_break_when_no_candidate_continues(script: Script, pref
     assert received.failure["metadata"]["class"] == "network"
     assert received.failure["metadata"]["provider"] == "one"
     assert received.failure["code"] == "upstream_error"
-    assert received.failure["message"].startswith("The answer broke off: one/a (network, 200), two/b (")
+    assert received.failure["message"].startswith(
+        "The answer broke off: one/a (network, 200, closed), two/b ("
+    )
     assert len(received.failure["metadata"]["attempts"]) == 1 + len(transport.requests_for("b"))
     assert received.answer is not None
     assert received.answer.failure
