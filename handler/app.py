@@ -84,9 +84,11 @@ class Routes:
 
     def __init__(self, gateway: Gateway) -> None:
         self._endpoints = {(method, path): Endpoint(name, gateway) for method, path, name in ENDPOINTS}
+        # To a client that sends `/models/{id:path}` as it stands, `{id:path}` is a parameter's value.
+        self._fixed = {key: endpoint for key, endpoint in self._endpoints.items() if "{" not in key[1]}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get((scope.get("method", ""), scope.get("path", "")))
+        endpoint = self._fixed.get((scope.get("method", ""), scope.get("path", "")))
         await (endpoint or self._route)(scope, receive, send)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from handler import __version__
 from handler.aws.errors import StoreError
+from handler.endpoints.table import ENDPOINTS
 from tests.support.asgi import call
 from tests.support.gateways import KEY, MANAGE, NARROW, RunningGateway, model, provider, start_gateway
 from tests.support.hostile_requests import HOSTILE, Hostile
@@ -67,6 +68,14 @@ async def test_a_wrong_path_or_method_has_the_common_error_body(
     response = await call(gateway.app, method, path, headers={"authorization": f"Bearer {KEY}"})
     assert (response.status, response.error["code"]) == (status, code)
     assert status != 405 or response.headers["allow"]
+
+
+@pytest.mark.parametrize(("method", "path", "_"), [one for one in ENDPOINTS if "{" in one[1]])
+async def test_a_path_sent_as_it_is_documented_names_an_unknown_model(
+    gateway: RunningGateway, method: str, path: str, _: str
+) -> None:
+    response = await call(gateway.app, method, path, headers={"authorization": f"Bearer {KEY}"})
+    assert 400 <= response.status < 500, "such as /v1/models/{id:path}"
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/api/v1", "/v3/compat/"])
