@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import time
 import zlib
@@ -107,10 +108,14 @@ class _Answer(NamedTuple):
 
 
 class _Failure(NamedTuple):
-    """Why an attempt failed. pause: the most seconds before the next one; None: there is none."""
+    """Why an attempt failed. pause: the most seconds before the next one; None: there is none.
+
+    unanswered: the connection may be dead, and after minutes in which Lambda froze us all idle ones may be.
+    """
 
     error: StoreError
     pause: float | None = None
+    unanswered: bool = False
 
 
 class JsonClient:
@@ -144,33 +149,36 @@ class JsonClient:
 
     async def call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         """Call an operation and return its answer. Raises StoreError, which names operation and table."""
-        target, body = name_call(operation, arguments), _json(arguments)
+        target, body, anew = name_call(operation, arguments), _json(arguments), False
         for attempt in range(1, self._attempts + 1):
-            answer = await self._attempt(operation, body)
+            answer = await self._attempt(operation, body, anew=anew)
             if not isinstance(answer, _Failure):
                 return answer
+            anew = answer.unanswered
             if answer.pause is None or attempt == self._attempts:
                 break
             await self._sleep(random.random() * answer.pause * 2 ** (attempt - 1))
         error = answer.error
         raise StoreError(f"{target}: {error}", code=error.code, details=error.details) from error.__cause__
 
-    async def _attempt(self, operation: str, body: bytes) -> Any:
-        """Return the answer, or a _Failure."""
+    async def _attempt(self, operation: str, body: bytes, *, anew: bool) -> Any:
+        """Return the answer, or a _Failure. anew: over a new connection."""
         try:
-            answer = await self._send(await self._request(operation, body))
+            keys = await self._credentials.get()
+            if keys is None:
+                raise StoreError(describe("NoCredentialsError"))
+            skew = self._skew
+            answer = await self._send(self._request(operation, body, keys, anew=anew))
         except StoreError as error:
             return _Failure(error)
         except TimeoutError as error:
-            return _Failure(_no_answer("timeout", error), _BACKOFF)
+            return _Failure(_no_answer("timeout", error), _BACKOFF, unanswered=True)
         except UpstreamError as error:
-            return _Failure(_no_answer(_CAUSES.get(error.cause or "", error.cause or ""), error), _BACKOFF)
-        return self._refused(answer) if answer.status >= 300 else _read(answer)
+            why = _CAUSES.get(error.cause or "", error.cause or "")
+            return _Failure(_no_answer(why, error), _BACKOFF, unanswered=True)
+        return self._refused(answer, skew) if answer.status >= 300 else _read(answer)
 
-    async def _request(self, operation: str, body: bytes) -> Request:
-        keys = await self._credentials.get()
-        if keys is None:
-            raise StoreError(describe("NoCredentialsError"))
+    def _request(self, operation: str, body: bytes, keys: Keys, *, anew: bool) -> Request:
         prefix, kind = _SERVICES[self._service]
         target = f"{prefix}.{operation.title().replace('_', '')}"
         headers = {"content-type": kind, "x-amz-target": target}
@@ -188,7 +196,13 @@ class JsonClient:
         # In a VPC, AWS has private addresses. Its answers have no surplus, so that a connection may be used
         # again at once.
         return Request(
-            "POST", self._url, raw, body, connect_timeout=CONNECT_TIMEOUT, public_only=False, min_idle=0.0
+            "POST",
+            self._url,
+            raw,
+            body,
+            connect_timeout=CONNECT_TIMEOUT,
+            public_only=False,
+            min_idle=math.inf if anew else 0.0,
         )
 
     async def _send(self, request: Request) -> _Answer:
@@ -206,32 +220,36 @@ class JsonClient:
                 await response.body.aclose()
         return _Answer(response.status, response.headers, bytes(body))
 
-    def _refused(self, answer: _Answer) -> _Failure:
-        """Return the failure that an error of AWS's, or of a proxy on the way, means."""
+    def _refused(self, answer: _Answer, skew: float) -> _Failure:
+        """Return the failure that an error of AWS's, or of a proxy on the way, means.
+
+        skew: that the request was signed with. Another call may have corrected the clock meanwhile.
+        """
+        code, message = answer.headers.get("x-amzn-errortype") or str(answer.status), ""
         try:
             details = json.loads(answer.body)
-            code = str(details.get("__type") or details.get("code") or answer.status)
+            code = str(details.get("__type") or details.get("code") or code)
             message = str(details.get("message") or details.get("Message") or "")
         except (AttributeError, RecursionError, ValueError):
-            details, code, message = {}, str(answer.status), ""
+            details = {}
         code = code.rpartition("#")[2].partition(":")[0]
         error = StoreError(describe(code, message), code=code, details=details)
-        if code in _SKEWED and self._corrects_clock(answer.headers.get("date")):
+        if code in _SKEWED and self._corrects_clock(answer.headers.get("date"), skew):
             return _Failure(error, 0.0)
         if code in _THROTTLED:
             return _Failure(error, _BACKOFF_THROTTLED)
         return _Failure(error, _BACKOFF if answer.status >= 500 or code in _TRANSIENT else None)
 
-    def _corrects_clock(self, date: str | None) -> bool:
-        """Return True if AWS's clock differs from ours, and use its time from now on."""
+    def _corrects_clock(self, date: str | None, skew: float) -> bool:
+        """Return True if AWS's clock differs from the one that was used, and use its time from now on."""
         from email.utils import parsedate_to_datetime
 
         try:
-            skew = parsedate_to_datetime(date or "").timestamp() - self._now()
+            found = parsedate_to_datetime(date or "").timestamp() - self._now()
         except ValueError:
             return False
-        wrong = abs(skew - self._skew) > MAX_SKEW
-        self._skew = skew if wrong else self._skew
+        wrong = abs(found - skew) > MAX_SKEW
+        self._skew = found if wrong else self._skew
         return wrong
 
 

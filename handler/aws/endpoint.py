@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from handler.aws.errors import StoreError
 from handler.settings import Settings
 from handler.wire.address import is_loopback_host
+from handler.wire.http import parse_url
 
 # Regions whose addresses follow the pattern; those of other partitions do not.
-_REGION = re.compile(r"(?:af|ap|ca|cn|eu|il|me|mx|sa|us)-(?:gov-)?[a-z]+-\d")
+_REGION = re.compile(r"(?:af|ap|ca|cn|eu|il|me|mx|sa|us)-(?:gov-)?[a-z]+-[0-9]")
 # Settings of botocore's that lead to other addresses.
 _OTHER_ADDRESSES = ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
 
@@ -41,12 +42,13 @@ def endpoint_setting(settings: Settings, service: str) -> str | None:
 
 
 def find_endpoint(settings: Settings, service: str) -> Endpoint:
-    """Return the endpoint of a service. Raises StoreError if no region is configured."""
+    """Return the endpoint of a service. Raises StoreError if none is configured, or one that cannot be."""
     given = endpoint_setting(settings, service)
     region = settings.region or _configured_region() or ("us-east-1" if is_loopback(given) else None)
     if region is None:
         raise StoreError(f"{service}: no AWS region is configured")
     if given:
+        _verify_address(service, given)
         return Endpoint(given.rstrip("/"), region)
     if _REGION.fullmatch(region) and not any(settings.environment.get(name) for name in _OTHER_ADDRESSES):
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
@@ -54,17 +56,32 @@ def find_endpoint(settings: Settings, service: str) -> Endpoint:
     return Endpoint(_endpoint_of_botocore(service, region), region)
 
 
-def _endpoint_of_botocore(service: str, region: str) -> str:
-    """Return the address that botocore's rules give, which takes 0.1 s."""
-    import botocore.session
+def _verify_address(service: str, address: str) -> None:
+    try:
+        parse_url(address)
+    except ValueError as error:
+        raise StoreError(f"{service}: the address in AWS_ENDPOINT_URL is not an http or https URL") from error
 
-    client = botocore.session.get_session().create_client(service, region_name=region)
+
+def _endpoint_of_botocore(service: str, region: str) -> str:
+    """Return the address that botocore's rules give, which takes 0.1 s. Raises StoreError."""
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        client = botocore.session.get_session().create_client(service, region_name=region)
+    except (BotoCoreError, ValueError) as error:  # such as InvalidRegionError
+        raise StoreError(f"{service}: no endpoint is known for the AWS region {region!r}") from error
     return str(client.meta.endpoint_url)
 
 
 def _configured_region() -> str | None:
     """Return the region of the profile in ~/.aws/config."""
     import botocore.session
+    from botocore.exceptions import BotoCoreError
 
-    region: str | None = botocore.session.get_session().get_config_variable("region")
+    try:
+        region: str | None = botocore.session.get_session().get_config_variable("region")
+    except BotoCoreError:  # an unknown profile
+        return None
     return region

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -126,6 +127,12 @@ ERRORS: Mapping[str, tuple[Any, str, int]] = {
     "an error of AWS's": (lambda: refusal("InternalServerError", status=500), "InternalServerError", 2),
     "a proxy's error": (lambda: answer(b"<html>", 502), "502", 2),
     "a proxy's refusal": (lambda: answer(b"<html>", 403), "403", 1),
+    "a code in the header alone": (
+        lambda: answer(b"", 400, x_amzn_errortype="ThrottlingException:http://internal.amazon.com/"),
+        "throttled",
+        2,
+    ),
+    "a redirect": (lambda: answer(b"", 307, location="http://169.254.169.254/"), "307", 1),
     "an error that is no object": (lambda: answer(b"[1]", 400), "400", 1),
     "an answer that is no JSON": (lambda: answer(b"<html>"), f"{FOREIGN} (JSONDecodeError)", 2),
     "an answer that is no object": (lambda: answer(b"[]"), f"{FOREIGN} (ValueError)", 2),
@@ -187,6 +194,24 @@ async def test_a_wrong_clock_is_corrected(ours: float, calls: int) -> None:
         await client.call("scan", {"TableName": "t"})
         assert [request.headers["x-amz-date"] for request in aws.requests[1:]] == ["20261129T120000Z"] * 2
     assert len(aws.requests) == (1 if calls == 1 else 3)
+
+
+async def test_a_wrong_clock_is_corrected_for_all_calls_that_it_failed() -> None:
+    """They are on their way when the first of them corrects the clock."""
+    calls, sent = 20, asyncio.Barrier(20)
+
+    class Late(Aws):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.requests.append(request)
+            if request.headers["x-amz-date"] == "20261129T120000Z":
+                return answer({})
+            await sent.wait()
+            return refusal("InvalidSignatureException")
+
+    aws = Late()
+    client = aws.client(now=NOON - 3600)
+    await asyncio.gather(*(client.call("scan", {"TableName": "t"}) for _ in range(calls)))
+    assert len(aws.requests) == 2 * calls
 
 
 @pytest.mark.parametrize("date", [None, "yesterday", ""])
@@ -285,6 +310,39 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
+
+
+REGION = "no endpoint is known for the AWS region"
+ADDRESS = "the address in AWS_ENDPOINT_URL is not an http or https URL"
+
+
+@pytest.mark.parametrize(
+    ("environment", "text"),
+    [
+        pytest.param({"AWS_REGION": "eu-west-1 "}, REGION, id="a region and a space"),
+        pytest.param({"AWS_REGION": "eu-west-1\n"}, REGION, id="a region and a line end"),
+        pytest.param({"AWS_REGION": "evil.example/"}, REGION, id="a region that is a host"),
+        pytest.param({"AWS_REGION": "eu-west-1@evil.example"}, REGION, id="a region before a host"),
+        pytest.param({"AWS_REGION": "eu-west-\uff11"}, REGION, id="a digit that is not ASCII"),
+        pytest.param({"AWS_ENDPOINT_URL": "localhost:8000"}, ADDRESS, id="an address without a scheme"),
+        pytest.param({"AWS_ENDPOINT_URL": "http://"}, ADDRESS, id="an address without a host"),
+        pytest.param({"AWS_ENDPOINT_URL": "http://x:99999"}, ADDRESS, id="a port that does not exist"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_is_a_store_error(
+    bare: None, environment: Mapping[str, str], text: str
+) -> None:
+    settings = Settings(environment={"AWS_REGION": "eu-west-1", **environment})
+    with pytest.raises(StoreError, match=f"dynamodb: {text}"):
+        create_json_client(settings, "dynamodb", HttpxTransport(Aws(lambda: answer({}))))
+
+
+def test_an_unknown_profile_has_no_region(bare: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "unknown")
+    with pytest.raises(StoreError, match="no AWS region is configured"):
+        find_endpoint(Settings(), "dynamodb")
+    local = Settings(environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    assert find_endpoint(local, "dynamodb").region == "us-east-1"
 
 
 def test_a_client_for_aws_without_a_region_says_so(bare: None) -> None:
