@@ -12,12 +12,13 @@ case ${1:?cold, latency or leak} in
 cold)
 	cp "$here"/dynamodb/*.json ddb/
 	package=$(mktemp -d)
+	(cd "$root" && exec .venv/bin/python -m bench.tables 9101) & tables=$!
+	trap 'kill $tables; rm -rf "$package"' EXIT
 	"$root/.venv/bin/python" "$root/scripts/package.py" --python 3.13 --machine "$(uname -m)" --out "$package"
 	python3 coldstart.py compare --rounds "${ROUNDS:-9}" --only naive,naive_boto "${@:2}" \
 		--ours "name=sluice,task_root=$package,bootstrap=$PYTHON -m handler.runtime.loop,key=$key,model=up/fake" \
-		--ours-env AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:9100 --ours-env UP_API_KEY=sk-upstream \
+		--ours-env AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:9101 --ours-env UP_API_KEY=sk-upstream \
 		--ours-env SLUICE_PRIVATE_UPSTREAMS=1 --ours-env PYTHONPATH="$package"
-	rm -rf "$package"
 	;;
 latency | leak)
 	[ "$1" = leak ] && what="leak --leak-n 10000" || what=${SCENARIOS:-c1,c16,stream,burst,big}

@@ -200,7 +200,8 @@ class Catalog:
     def highest_price(self, provider: str) -> Price | None:
         """Return the price of a provider's unpriced models: the highest of each part among the others."""
         if provider not in self._highest:
-            ids = (id for id in self._ids() if id.startswith(f"{provider}/"))
+            start = f"{provider}/"
+            ids = {*self._rows.of_provider(provider), *(low for low in self._own if low.startswith(start))}
             prices = (model.price for id in ids if (model := self.find(id)) and model.price)
             self._highest[provider] = highest_price(prices)
         return self._highest[provider]

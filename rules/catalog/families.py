@@ -6,6 +6,7 @@ of the table, `families` of catalog.json.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple
 # By dialect, the built-in provider with the same names of models.
 _VENDORS = {"anthropic": "anthropic", "google": "gemini", "bedrock": "bedrock"}
 
+
+_SPECIAL = re.compile(r"[*?[]")
 
 Table = tuple[tuple[str, str], ...]
 
@@ -40,6 +43,8 @@ def _first_match(table: Table, bare_names: tuple[str, ...]) -> tuple[str, ...]:
     from fnmatch import fnmatchcase  # few requests need it: not at a cold start
 
     for patterns, rules in table:
-        if any(fnmatchcase(bare, pattern) for pattern in patterns.split() for bare in bare_names):
-            return tuple(rules.split())
+        for pattern in patterns.split():
+            start = _SPECIAL.split(pattern, 1)[0]  # compared first: few patterns have to be compiled then
+            if any(bare.startswith(start) and fnmatchcase(bare, pattern) for bare in bare_names):
+                return tuple(rules.split())
     return ()

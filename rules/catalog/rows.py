@@ -66,6 +66,10 @@ class Rows:
         """Return the ids of the models that are eligible when a request names none."""
         return [row[ID].lower() for row in self._with(',1,"') if row[AUTO]]
 
+    def of_provider(self, provider: str) -> list[str]:
+        """Return the ids of a provider's models, in lower case."""
+        return [row[ID].lower() for row in self._with(f'["{provider}/')]
+
     def ids(self) -> Iterator[str]:
         yield from self._all()
 
