@@ -201,7 +201,7 @@ class ClientStream:
         before, count = len(frames), self._chunks(self._decode(text), text, frames)
         passed = self._latest is self._decoder.event
         if count == 1 == len(frames) - before and self._decoder.adds_text:
-            self._template.observe(text, self._latest, self._latest_text, passed=passed)
+            self._template.observe(text, self._latest, f"data: {self._latest_text}\n\n", passed=passed)
         else:
             self._template.forget()
 

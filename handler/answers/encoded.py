@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from handler.answers.answer import Answer
+from handler.answers.event_template import EventTemplate
 from handler.formats.client_format import StreamEncoder
 from handler.wire import sse
 
@@ -16,7 +17,7 @@ async def encoded(answer: Answer, encoder: StreamEncoder) -> AsyncGenerator[byte
 
     The events of a provider of the same format are passed on as they are; chunks of chat are encoded.
     """
-    decoder, passed_on = sse.Decoder(), False
+    decoder, chunks, passed_on = sse.Decoder(), Chunks(answer, encoder), False
     async with aclosing(answer.frames()) as frames:
         async for data in frames:
             if answer.native:
@@ -26,7 +27,7 @@ async def encoded(answer: Answer, encoder: StreamEncoder) -> AsyncGenerator[byte
             elif data.startswith(b":"):  # a comment
                 if encoder.keep_alive:
                     yield encoder.keep_alive
-            elif events := b"".join(_encode(event.data, answer, encoder) for event in decoder.feed(data)):
+            elif events := b"".join([chunks.encode(event.data) for event in decoder.feed(data)]):
                 yield events
     if answer.native and answer.failure is not None and not passed_on:
         yield encoder.fail(answer.failure)
@@ -34,10 +35,33 @@ async def encoded(answer: Answer, encoder: StreamEncoder) -> AsyncGenerator[byte
         yield end
 
 
-def _encode(data: str, answer: Answer, encoder: StreamEncoder) -> bytes:
-    if data == "[DONE]":
-        return encoder.close()
-    chunk = json.loads(data)
-    if "error" in chunk and answer.failure is not None:
-        return encoder.fail(answer.failure)
-    return encoder.feed(chunk)
+class Chunks:
+    """Encodes the chunks of one answer. Most of them differ in their text alone, and are not parsed."""
+
+    def __init__(self, answer: Answer, encoder: StreamEncoder, *, learns: bool = True) -> None:
+        self._answer = answer
+        self._encoder = encoder
+        self._learns = learns and encoder.media_type == "text/event-stream"
+        self._template = EventTemplate("", learns=self._learns)
+
+    def encode(self, data: str) -> bytes:
+        """Return the events for the data of a frame."""
+        template, encoder = self._template, self._encoder
+        if not _has_line_end(data) and template.text_of(data):
+            return template.frame()
+        if run := template.take_run():
+            encoder.feed(json.loads(run))  # the client has its text
+        if data == "[DONE]":
+            return encoder.close()
+        chunk = json.loads(data)
+        if "error" in chunk and self._answer.failure is not None:
+            return encoder.fail(self._answer.failure)
+        events = encoder.feed(chunk)
+        if self._learns:
+            template.observe(data, chunk, events.decode(), passed=False)
+        return events
+
+
+def _has_line_end(data: str) -> bool:
+    """True for U+2028 and U+2029, which Gemini's events write as escapes."""
+    return "\\u202" in data or not (data.isascii() or ("\u2028" not in data and "\u2029" not in data))

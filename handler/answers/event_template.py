@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_LEARNED = 8  # events from which nothing was learned, until learning stops
 WORTHWHILE = 16  # events that fitted; learning may go on
 MAX_RUN = 100_000  # characters of the texts that the decoder has not seen
+END = "\n\n"  # of a frame
 MAX_EVENT = 4_000  # characters of an event that is learned from
 _TEXTS = frozenset({"content", "reasoning_content", "reasoning", "thinking", "refusal"})
 
@@ -55,8 +56,8 @@ def sample_of(event: str, chunk: Mapping[str, Any], frame: str | None, *, passed
     prefix, tail = event[: start + 1], event[end:]
     if frame is None:
         return prefix, tail, "", None, True
-    if passed and frame.endswith(event[start:]):
-        return prefix, tail, frame[: len(frame) - len(event) + start], None, True
+    if passed and frame.endswith(f"{event[start:]}{END}"):
+        return prefix, tail, frame[: len(frame) - len(END) - len(event) + start], None, True
     written = event[start:end] if passed else encode_basestring(text)
     if (place := place_of(frame, text)) is None or frame[slice(*place)] != written:
         return None
@@ -116,9 +117,9 @@ class EventTemplate:
         assert self._template is not None
         _, _, before, after, raw = self._template
         if after is None:
-            return f"data: {before}{self._event[self._start - 1 :]}\n\n".encode()
+            return f"{before}{self._event[self._start - 1 :]}{END}".encode()
         text = f'"{self._run[-1]}"' if raw else encode_basestring(self._text)
-        return f"data: {before}{text}{after}\n\n".encode()
+        return f"{before}{text}{after}".encode()
 
     def take_run(self) -> str:
         """Return one event with the texts that the decoder has not seen; empty if there are none."""
@@ -130,7 +131,7 @@ class EventTemplate:
         return event
 
     def observe(self, event: str, chunk: Mapping[str, Any], frame: str | None, *, passed: bool) -> None:
-        """Observe an event that was parsed, its only chunk, and the JSON of the frame, if that is learned.
+        """Observe an event that was parsed, its only chunk, and the frame, if that is learned.
 
         passed: the frame is the event with edits. It is learned later, because a client waits for this text.
         """

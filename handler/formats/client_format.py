@@ -16,6 +16,8 @@ class StreamEncoder(Protocol):
 
     Chunks are as the contract (section 8) promises for chat: one `id` and `created`, the role once, the id
     and name of a tool call once, indexes of tool calls from 0 without a gap, the usage chunk last.
+    Chunks that differ in one text alone (content, reasoning, arguments) leave an encoder of server-sent
+    events in the state that one chunk with all of the text does: their events may be made without it.
     """
 
     @property

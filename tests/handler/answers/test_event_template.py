@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handler.answers.answer import Answer
 from handler.answers.client_stream import ClientStream
+from handler.answers.encoded import Chunks
 from handler.answers.event_template import EventTemplate, sample_of, text_in
 from handler.answers.native_stream import NativeStream
 from handler.answers.resume import SentText
+from handler.formats.anthropic.stream import MessageEncoder
+from handler.formats.chat.request import chat_of
+from handler.formats.client_format import StreamEncoder
+from handler.formats.gemini.stream import GeminiStream
+from handler.formats.responses.stream import ResponsesEncoder
 from handler.providers.openai.translator import OpenAI
 from handler.providers.provider import Quirks
 from handler.providers.registry import TRANSLATORS
 from handler.wire import sse
 from handler.wire.json_pattern import pattern_of
+from rules import Candidate, Model
 from tests.handler.providers.wire_cases import ALL, case_id, configuration, events_of
 
 Json = dict[str, Any]
+CHAT = chat_of("{}", {"model": "m", "messages": []}, {})
 
 
 def event(text: Any, *, index: int = 0, finish: str | None = None, **more: Any) -> Json:
@@ -241,6 +250,50 @@ def test_captures_that_are_repeated_and_damaged_give_the_same_frames(case: Path,
             for learns in (True, False)
         )
         assert one == other
+
+
+ENCODERS: dict[str, Callable[[], StreamEncoder]] = {
+    "Messages": lambda: MessageEncoder(CHAT),
+    "Gemini": lambda: GeminiStream(thoughts=False, events=True),
+    "Gemini with thoughts": lambda: GeminiStream(thoughts=True, events=True),
+    "Responses": lambda: ResponsesEncoder(CHAT),
+}
+
+
+def encode_stream(frames: bytes, make: Callable[[], StreamEncoder], *, learns: bool) -> list[bytes]:
+    answer = Answer(candidate=Candidate(Model(provider="p", name="m")), attempts=[], waited=0)
+    encoder = make()
+    chunks = Chunks(answer, encoder, learns=learns)
+    events = sse.Decoder().feed(frames)
+    return [*(chunks.encode(one.data) for one in events), chunks.encode("[DONE]")]
+
+
+@pytest.mark.parametrize("case", STREAMS, ids=case_id)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_encoded_events_are_the_same_when_every_chunk_is_parsed(case: Path, data: st.DataObject) -> None:
+    dialect, quirks, legacy = configuration(case)
+    texts = data.draw(mutated(list(events_of(case, 1_000_000))))
+    stream = ClientStream(
+        TRANSLATORS[dialect].stream(quirks, legacy=legacy, model="m"), model="p/m", wants_usage=True
+    )
+    frames = b"".join(stream.feed(f"data: {text}\n\n".encode("utf-8", "replace")) for text in texts)
+    for name, make in ENCODERS.items():
+        assert encode_stream(frames, make, learns=True) == encode_stream(frames, make, learns=False), name
+
+
+def test_chunks_of_text_are_encoded_without_parsing() -> None:
+    fed: list[Json] = []
+
+    class Counting(MessageEncoder):
+        def feed(self, chunk: Json) -> bytes:
+            fed.append(chunk)
+            return super().feed(chunk)
+
+    frames = b"".join(sse.encode(json.dumps(event(f"word {at}"))) for at in range(100))
+    encode_stream(frames, lambda: Counting(CHAT), learns=True)
+    assert len(fed) == 4, "the first begins the block, two are compared, and one has the text of the others"
+    assert text_in(fed[3]) == "".join(f"word {at}" for at in range(3, 100))
 
 
 def test_the_model_is_edited_after_the_text_too() -> None:
