@@ -35,6 +35,9 @@ async def encoded(answer: Answer, encoder: StreamEncoder) -> AsyncGenerator[byte
         yield end
 
 
+_NUMBER = b'"sequence_number":#,'  # stands for the number of an event, before the text
+
+
 class Chunks:
     """Encodes the chunks of one answer. Most of them differ in their text alone, and are not parsed."""
 
@@ -48,17 +51,22 @@ class Chunks:
         """Return the events for the data of a frame."""
         template, encoder = self._template, self._encoder
         if not _has_line_end(data) and template.text_of(data):
-            return template.frame()
+            events, number = template.frame(), encoder.number
+            encoder.number = number + 1
+            return events.replace(_NUMBER, b"%s%d," % (_NUMBER[:-2], number), 1)
         if run := template.take_run():
+            number = encoder.number
             encoder.feed(json.loads(run))  # the client has its text
+            encoder.number = number
         if data == "[DONE]":
             return encoder.close()
         chunk = json.loads(data)
         if "error" in chunk and self._answer.failure is not None:
             return encoder.fail(self._answer.failure)
-        events = encoder.feed(chunk)
+        number, events = encoder.number, encoder.feed(chunk)
         if self._learns:
-            template.observe(data, chunk, events.decode(), passed=False)
+            learned = events.replace(b"%s%d," % (_NUMBER[:-2], number), _NUMBER, 1)
+            template.observe(data, chunk, learned.decode(), passed=False)
         return events
 
 

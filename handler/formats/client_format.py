@@ -18,7 +18,11 @@ class StreamEncoder(Protocol):
     and name of a tool call once, indexes of tool calls from 0 without a gap, the usage chunk last.
     Chunks that differ in one text alone (content, reasoning, arguments) leave an encoder of server-sent
     events in the state that one chunk with all of the text does: their events may be made without it.
+
+    `number`: of the next event, in a format whose events have a `sequence_number`.
     """
+
+    number: int
 
     @property
     def media_type(self) -> str:

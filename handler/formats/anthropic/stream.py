@@ -25,6 +25,7 @@ def encode_event(event: Json) -> bytes:
 class MessageEncoder:
     """The encoder of one answer; see StreamEncoder."""
 
+    number = 0
     media_type = "text/event-stream"
     keep_alive = encode_event(_PING)
 

@@ -25,6 +25,7 @@ def encode_event(event: Event) -> bytes:
 class ConverseEncoder:
     """The encoder of one answer; see StreamEncoder. latency: the milliseconds so far."""
 
+    number = 0
     media_type = "application/vnd.amazon.eventstream"
     keep_alive = encode_event(("keepAlive", {}))  # AWS's SDKs skip events that they do not know
 

@@ -36,6 +36,8 @@ class GeminiStream:
     `thoughts`: with the parts of the model's thoughts. `events`: server-sent events; else a JSON array.
     """
 
+    number = 0
+
     def __init__(self, *, thoughts: bool, events: bool) -> None:
         self._thoughts = thoughts
         self._live = _LIVE | ({"reasoning_content"} if thoughts else set())

@@ -29,15 +29,15 @@ class ResponsesEncoder:
 
     def __init__(self, chat: Chat) -> None:
         self._events = ResponseEvents(chat)
-        self._number = 0
+        self.number = 0
 
     def feed(self, chunk: Json) -> bytes:
         return self._encode(self._events.feed(chunk))
 
     def relay(self, events: bytes) -> bytes:
-        if not self._number:
+        if not self.number:
             self._events.begin_as(events)
-        self._number += events.count(b"\n\n")
+        self.number += events.count(b"\n\n")
         return events
 
     def close(self) -> bytes:
@@ -50,8 +50,8 @@ class ResponsesEncoder:
         return b"".join(map(self._frame, events))
 
     def _frame(self, event: Json) -> bytes:
-        numbered = {"type": event["type"], "sequence_number": self._number, **event}
-        self._number += 1
+        numbered = {"type": event["type"], "sequence_number": self.number, **event}
+        self.number += 1
         return sse.encode(dump(numbered), event["type"])
 
 
