@@ -36,7 +36,7 @@ def start(model_: Model, *records: Any, **hosts: Any) -> RunningGateway:
 
 
 def web_of(gateway: RunningGateway) -> Any:
-    return gateway.gateway.relay.services.client._transport.hosts  # type: ignore[attr-defined]
+    return gateway.gateway.relay.services.client._transport._transport.hosts  # type: ignore[attr-defined]
 
 
 async def ask(gateway: RunningGateway, **fields: Any) -> Any:
