@@ -158,8 +158,10 @@ def _messages_size(messages: Sequence[Any]) -> int:
             type_ = type(inner)
             if type_ is str:
                 size += len(inner) if inner.isascii() else _size(inner)
+                if name == "content":  # the most frequent name
+                    continue
                 if name == "role" or name == "type":
-                    size -= min(len(inner), MAX_WORD)
+                    size -= len(inner) if len(inner) <= MAX_WORD else MAX_WORD
             elif type_ is dict or type_ is list or type_ is tuple:
                 containers.append(inner)
             elif type_ is int or type_ is float:

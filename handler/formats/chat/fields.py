@@ -11,7 +11,7 @@ from typing import Any
 
 from handler.errors import Json
 from handler.formats.chat import foreign_fields
-from handler.formats.chat.messages import MESSAGE, content
+from handler.formats.chat.messages import content, message
 from handler.formats.validators import (
     Check,
     InvalidValue,
@@ -151,7 +151,7 @@ OWN_FIELDS: dict[str, Check] = {  # Sluice's own, in every client format
 CHAT = shape(
     {
         **_TUNING,
-        "messages": list_of(MESSAGE, least=1),
+        "messages": list_of(message, least=1),
         "model": model,
         "audio": shape({"format": text, "voice": by_type(text=anything, object=anything)}),
         "frequency_penalty": number(-2, 2),

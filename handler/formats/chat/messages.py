@@ -58,7 +58,7 @@ def assistant(value: Any) -> None:
         raise missing("content")
 
 
-MESSAGE = tagged(
+_MESSAGE = tagged(
     {
         "developer": _INSTRUCTIONS,
         "system": _INSTRUCTIONS,
@@ -75,3 +75,14 @@ MESSAGE = tagged(
     },
     by="role",
 )
+_TEXT_ROLES = frozenset({"developer", "system", "user", "assistant"})
+
+
+def message(value: Any) -> None:
+    """A message of any role. Most have one text, and nothing else that could be wrong."""
+    if type(value) is dict and type(value.get("content")) is str and type(role := value.get("role")) is str:
+        if len(value) == 2 and role in _TEXT_ROLES:
+            return
+        if len(value) == 3 and role == "tool" and type(value.get("tool_call_id")) is str:
+            return
+    _MESSAGE(value)
