@@ -37,7 +37,7 @@ def write_request(method: str, target: bytes, fields: Fields, body: bytes) -> by
     head = b"%b %b HTTP/1.1" % (method.encode(), target) + b"".join([b"\r\n%b: %b" % one for one in fields])
     names = [name.lower() for name, _ in fields]
     _check(head, len(fields), [method.encode(), *names])
-    if not target or not target.isascii() or len(target.split(None, 1)) != 1:
+    if not target.isascii() or target.split() != [target]:
         raise MalformedHTTP("the target is not one word")
     lengths = [value for name, (_, value) in zip(names, fields, strict=True) if name == b"content-length"]
     if ((lengths or body) and lengths != [b"%d" % len(body)]) or b"transfer-encoding" in names:

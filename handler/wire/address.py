@@ -41,7 +41,8 @@ def is_public_host(host: str) -> bool:
     if is_address(host):
         return is_public(host)
     name = host.rstrip(".").lower()
-    return "." in name and not name.endswith(_PRIVATE_NAMES)
+    # Resolvers read `127.1` and `0x7f.1` as addresses. No top-level domain begins with a digit.
+    return "." in name and not name.rpartition(".")[2][:1].isdigit() and not name.endswith(_PRIVATE_NAMES)
 
 
 def is_loopback_host(host: str) -> bool:

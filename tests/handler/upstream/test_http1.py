@@ -259,6 +259,8 @@ def test_a_request_is_written_as_it_is_given() -> None:
     [
         pytest.param("PO ST", b"/", [HOST], b"", id="a method of two words"),
         pytest.param("GET", b"/a b", [HOST], b"", id="a target of two words"),
+        pytest.param("GET", b" /b", [HOST], b"", id="a space before the target"),
+        pytest.param("GET", b"/b ", [HOST], b"", id="a space after the target"),
         pytest.param("GET", b"/\tb", [HOST], b"", id="a tab in the target"),
         pytest.param("GET", b"/\xe9", [HOST], b"", id="a target that is not ASCII"),
         pytest.param("GET", b"", [HOST], b"", id="no target"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handler.wire.address import is_public
+from handler.wire.address import is_public, is_public_host
 
 PUBLIC = [
     "1.1.1.1",
@@ -50,3 +50,27 @@ def test_a_public_address(address: str) -> None:
 )
 def test_an_address_that_is_not_public(kind: str, address: str) -> None:
     assert not is_public(address), kind
+
+
+@pytest.mark.parametrize("host", [*PUBLIC, "api.example.com", "api.example.com.", "3com.com", "a.xn--p1ai"])
+def test_a_host_that_a_proxy_may_be_asked_for(host: str) -> None:
+    assert is_public_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("127.0.0.1", id="loopback"),
+        pytest.param("127.1", id="loopback in two numbers"),
+        pytest.param("2130706433", id="loopback in one number"),
+        pytest.param("0x7f.1", id="loopback, partly hexadecimal"),
+        pytest.param("127.0.0.0x1", id="loopback that ends hexadecimal"),
+        pytest.param("0177.0.0.01", id="loopback in octal"),
+        pytest.param("127.1.", id="loopback with a dot at the end"),
+        pytest.param("localhost", id="a name without a dot"),
+        pytest.param("a.localhost", id="a name of loopback"),
+        pytest.param("metadata.google.internal", id="metadata"),
+    ],
+)
+def test_a_host_that_no_proxy_is_asked_for(host: str) -> None:
+    assert not is_public_host(host)
