@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handler.aws.errors import StoreError
+from handler.aws.errors import PARSE_ERRORS, StoreError
 from handler.aws.sigv4 import Keys
 
 
@@ -26,7 +26,7 @@ def find_credentials(*, on_this_machine: bool = False) -> Any:
         session.set_config_variable("metadata_service_num_attempts", 0)
     try:
         return session.get_credentials()
-    except BotoCoreError:  # an unknown profile, or half of a pair of keys
+    except (BotoCoreError, OSError, *PARSE_ERRORS):  # an unknown profile, a credential_process that fails
         return None
 
 
@@ -48,6 +48,7 @@ class AwsCredentials:
         self._find = find
         self._default = default
         self._found: Any = None
+        self._renewal: asyncio.Future[Keys | None] | None = None
 
     def are_there(self) -> bool:
         """Return True if there are credentials. Looking for them may take a while."""
@@ -57,7 +58,13 @@ class AwsCredentials:
 
     async def get(self) -> Keys | None:
         """Return the credentials of this moment. Raises StoreError if they could not be renewed."""
-        return self._given or await asyncio.to_thread(self._renewed)
+        if self._given:
+            return self._given
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.ensure_future(asyncio.to_thread(self._renewed))
+        # One search for all calls that wait. It goes on if one of them is cancelled, and takes one of the few
+        # threads, which look up names as well.
+        return await asyncio.shield(self._renewal)
 
     def _renewed(self) -> Keys | None:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -66,7 +73,8 @@ class AwsCredentials:
             return self._default
         try:
             frozen = self._found.get_frozen_credentials()
-        except (BotoCoreError, ClientError, RuntimeError) as error:  # the last: the new ones have expired too
+        # RuntimeError: the new ones have expired too
+        except (BotoCoreError, ClientError, OSError, RuntimeError, *PARSE_ERRORS) as error:
             raise StoreError("the AWS credentials could not be renewed") from error
         return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 

@@ -44,11 +44,12 @@ def endpoint_setting(settings: Settings, service: str) -> str | None:
 def find_endpoint(settings: Settings, service: str) -> Endpoint:
     """Return the endpoint of a service. Raises StoreError if none is configured, or one that cannot be."""
     given = endpoint_setting(settings, service)
+    if given:
+        _verify_address(service, given)
     region = settings.region or _configured_region() or ("us-east-1" if is_loopback(given) else None)
     if region is None:
         raise StoreError(f"{service}: no AWS region is configured")
     if given:
-        _verify_address(service, given)
         return Endpoint(given.rstrip("/"), region)
     if _REGION.fullmatch(region) and not any(settings.environment.get(name) for name in _OTHER_ADDRESSES):
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -224,15 +226,28 @@ async def test_without_a_date_the_clock_is_believed(date: str | None) -> None:
 
 
 class Broken:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
     def get_frozen_credentials(self) -> Any:
-        raise CredentialRetrievalError(provider="x", error_msg="canary")
+        raise self.error
+
+
+NOT_RENEWED = "the AWS credentials could not be renewed"
 
 
 @pytest.mark.parametrize(
     ("found", "text"),
     [
         pytest.param(None, "no AWS credentials were found", id="none"),
-        pytest.param(Broken(), "the AWS credentials could not be renewed", id="none that are valid"),
+        pytest.param(
+            Broken(CredentialRetrievalError(provider="x", error_msg="canary")),
+            NOT_RENEWED,
+            id="none that are valid",
+        ),
+        pytest.param(Broken(FileNotFoundError("x")), NOT_RENEWED, id="a process that is gone"),
+        pytest.param(Broken(KeyError("accessToken")), NOT_RENEWED, id="a file without a token"),
+        pytest.param(Broken(RuntimeError()), NOT_RENEWED, id="new ones that have expired"),
     ],
 )
 async def test_without_credentials_nothing_is_sent(found: Any, text: str) -> None:
@@ -241,6 +256,34 @@ async def test_without_credentials_nothing_is_sent(found: Any, text: str) -> Non
     with pytest.raises(StoreError, match=f"scan t: {text}"):
         await client.call("scan", {"TableName": "t"})
     assert aws.requests == []
+
+
+@pytest.mark.parametrize("credential_process", ["/no/such/program", "echo no JSON", "echo []", "false"])
+async def test_a_program_that_gives_no_credentials_is_as_none(
+    bare: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, credential_process: str
+) -> None:
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {credential_process}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    aws = Aws(lambda: answer({}))
+    with pytest.raises(StoreError, match="no AWS credentials were found"):
+        await JsonClient("dynamodb", ENDPOINT, AwsCredentials({}), HttpxTransport(aws)).call("scan", {})
+
+
+async def test_calls_at_once_look_for_credentials_once() -> None:
+    searches: list[float] = []
+
+    def find() -> Any:
+        searches.append(time.time())
+        time.sleep(0.05)
+        return Credentials("AKID", "secret")
+
+    credentials = AwsCredentials({}, find)
+    calls = [asyncio.ensure_future(credentials.get()) for _ in range(100)]
+    await asyncio.sleep(0)
+    calls[0].cancel()  # the others go on
+    found = await asyncio.gather(*calls[1:])
+    assert found == [("AKID", "secret", None)] * 99
+    assert len(searches) == 1
 
 
 async def test_credentials_that_are_not_in_the_environment_are_those_of_botocore() -> None:
