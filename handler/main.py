@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handler.access.auth import Auth
 from handler.app import create_app
@@ -32,6 +32,7 @@ from handler.upstream.client import Client
 from handler.upstream.credentials import Credentials
 from handler.upstream.pool import create_pool
 from handler.upstream.signing import Signer
+from handler.upstream.trust import OF_AWS
 from handler.wire.http import Transport
 
 if TYPE_CHECKING:
@@ -55,16 +56,31 @@ def build(
 ) -> tuple[Any, Gateway]:
     """Return the ASGI app and its gateway. `extra_rows`: providers that only this process serves.
 
-    `upstream`: a transport in the place of the pool of connections, Sluice's own or one of httpx.
+    `upstream`: a transport in the place of the pools of connections, Sluice's own or one of httpx.
 
     `clock`: monotonic seconds; `now`: epoch seconds.
     """
     settings = settings or read_settings()
     log = log or json_lines(level=settings.log_level)
-    upstream = create_pool(settings) if upstream is None else _adapted(upstream)
-    store = store or Store(create_json_client(settings, "dynamodb", upstream), settings)
-    gateway = _gateway(settings, store, upstream, log, clock, now, extra_rows or {})
+    transports = Transports.create(settings) if upstream is None else Transports.both(_adapted(upstream))
+    store = store or Store(create_json_client(settings, "dynamodb", transports.aws), settings)
+    gateway = _gateway(settings, store, transports, log, clock, now, extra_rows or {})
     return create_app(gateway), gateway
+
+
+class Transports(NamedTuple):
+    """What carries requests to providers, and to AWS: their certificates may have other roots."""
+
+    providers: Transport
+    aws: Transport
+
+    @classmethod
+    def create(cls, settings: Settings) -> Transports:
+        return cls(create_pool(settings), create_pool(settings, trust=OF_AWS))
+
+    @classmethod
+    def both(cls, transport: Transport) -> Transports:
+        return cls(transport, transport)
 
 
 def _adapted(transport: Any) -> Transport:
@@ -78,7 +94,7 @@ def _adapted(transport: Any) -> Transport:
 def _gateway(
     settings: Settings,
     store: Store,
-    upstream: Any,
+    transports: Transports,
     log: Log,
     clock: Callable[[], float],
     now: Callable[[], float],
@@ -88,12 +104,12 @@ def _gateway(
         log(problem_line(message, fields))
 
     aws = AwsCredentials(settings.environment)
-    credentials = _credentials(settings, aws, upstream, report, clock)
+    credentials = _credentials(settings, aws, transports.aws, report, clock)
     bucket = _open_bucket(settings)
     cooldown = Cooldown(now)
     shared_cooldown = SharedCooldown(cooldown, store, report=report, now=now)
     snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=shared_cooldown.refresh)
-    client = Client(upstream, private_ok=settings.private_upstreams, sign=Signer(aws).sign)
+    client = Client(transports.providers, private_ok=settings.private_upstreams, sign=Signer(aws).sign)
     return Gateway(
         settings=settings,
         auth=Auth(store, settings, clock=clock, now=now, on_read=snapshot.start_refresh, report=report),
@@ -108,6 +124,7 @@ def _gateway(
         now=lambda: datetime.fromtimestamp(now(), UTC),
         clock=clock,
         random=random.random,
+        aws=transports.aws,
         open_content_log=lambda: _open_content_log(bucket, report, now),
         open_response_cache=lambda: _open_response_cache(bucket, store, report, clock, now),
         open_ledger=lambda: _open_ledger(settings, store, client, log, report, clock, now),
@@ -115,11 +132,11 @@ def _gateway(
 
 
 def _credentials(
-    settings: Settings, aws: AwsCredentials, upstream: Any, report: Report, clock: Callable[[], float]
+    settings: Settings, aws: AwsCredentials, transport: Transport, report: Report, clock: Callable[[], float]
 ) -> Credentials:
     return Credentials(
         settings,
-        lambda: create_json_client(settings, "ssm", upstream),
+        lambda: create_json_client(settings, "ssm", transport),
         can_sign=aws.are_there,
         clock=clock,
         report=report,

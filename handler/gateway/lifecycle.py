@@ -18,6 +18,7 @@ from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings
 from handler.store.usage_totals import UsageTotals
+from handler.wire.http import Transport
 from rules import Fields
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Gateway(Fields):
     now: Callable[[], datetime]  # UTC
     clock: Callable[[], float]  # monotonic seconds
     random: Callable[[], float]  # 0 <= random < 1
+    aws: Transport  # to DynamoDB and Parameter Store
     open_content_log: Callable[[], ContentLog]
     open_response_cache: Callable[[], ResponseCache]
     open_ledger: Callable[[], Ledger]
@@ -94,6 +96,7 @@ class Gateway(Fields):
         """End background work and close every connection."""
         await self.settle()
         await self.relay.aclose()
+        await self.aws.aclose()
 
     async def settle(self) -> None:
         """Wait a limited time for background work, because Lambda freezes the instance between requests."""

@@ -16,7 +16,7 @@ from handler.settings import Settings
 from handler.upstream.connection import Connection, Origin
 from handler.upstream.dialing import connect
 from handler.upstream.proxies import Proxies, read_proxies
-from handler.upstream.trust import create_tls_context
+from handler.upstream.trust import OF_PROVIDERS, create_tls_context
 from handler.wire.http import Request, Response, joined
 
 MAX_IDLE = 20.0  # seconds; networks drop a connection that is idle for longer, without notice
@@ -26,9 +26,12 @@ MIN_IDLE = 0.05
 MAX_CONNECTIONS = 100  # that are idle
 
 
-def create_pool(settings: Settings) -> Pool:
-    """Create the pool of a process. Raises InvalidSetting for an unusable proxy or certificate file."""
-    return Pool(create_tls_context(settings), read_proxies(settings.environment))
+def create_pool(settings: Settings, *, trust: str = OF_PROVIDERS) -> Pool:
+    """Create a pool of a process. Raises InvalidSetting for an unusable proxy or certificate file.
+
+    trust: the setting that names the file.
+    """
+    return Pool(create_tls_context(settings, name=trust), read_proxies(settings.environment))
 
 
 class Pool:

@@ -12,21 +12,25 @@ from functools import cache
 
 from handler.settings import InvalidSetting, Settings
 
+OF_PROVIDERS, OF_AWS = "SSL_CERT_FILE", "AWS_CA_BUNDLE"  # settings that name a file of certificates
 ROOTS = os.path.join(os.path.dirname(__file__), "roots")
 
 
-def create_tls_context(settings: Settings, *, folder: str = ROOTS) -> ssl.SSLContext:
-    """Trust the certificates in SSL_CERT_FILE, or else the public ones. Raises InvalidSetting.
+def create_tls_context(
+    settings: Settings, *, name: str = OF_PROVIDERS, folder: str = ROOTS
+) -> ssl.SSLContext:
+    """Trust the certificates of a file, or else the public ones. Raises InvalidSetting.
 
-    folder: has the public ones, named as by `openssl rehash`. Without it, they are those of certifi.
+    name: the setting that names the file. folder: has the public ones, named as by `openssl rehash`. Without
+    it, they are those of certifi.
     """
-    file = settings.environment.get("SSL_CERT_FILE")
+    file = settings.environment.get(name)
     try:
         return _trusting(cafile=file) if file else _trusting_the_public(folder)
     except ssl.SSLError as error:
-        raise InvalidSetting(f"SSL_CERT_FILE: {file} holds no certificates in PEM form") from error
+        raise InvalidSetting(f"{name}: {file} holds no certificates in PEM form") from error
     except OSError as error:
-        raise InvalidSetting(f"SSL_CERT_FILE: {file} cannot be read: {error.strerror}") from error
+        raise InvalidSetting(f"{name}: {file} cannot be read: {error.strerror}") from error
 
 
 @cache

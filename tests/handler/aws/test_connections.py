@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, suppress
 from itertools import count
+from pathlib import Path
 
 import pytest
 
-from handler.aws.client import JsonClient
+from handler.aws.client import JsonClient, create_json_client
 from handler.aws.credentials import AwsCredentials
 from handler.aws.endpoint import Endpoint
 from handler.aws.errors import StoreError
+from handler.main import Transports
 from handler.settings import Settings
 from handler.upstream.pool import Pool, create_pool
+from tests.fault_injection.provider import self_signed
 from tests.support.loopback_server import LoopbackServer
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -98,3 +101,33 @@ async def test_an_answer_that_stays_away_is_a_timeout() -> None:
         with pytest.raises(StoreError, match=r"scan: no answer \(timeout\)"):
             await database.client(pool, read_timeout=0.1).call("scan", {})
         assert database.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "outcome"),
+    [
+        pytest.param("AWS_CA_BUNDLE", "an answer", id="the roots of AWS"),
+        pytest.param("SSL_CERT_FILE", "no answer (tls)", id="the roots of providers"),
+        pytest.param("NONE", "no answer (tls)", id="the public roots"),
+    ],
+)
+async def test_a_certificate_of_aws_is_trusted_by_its_own_setting(
+    setting: str, outcome: str, tmp_path: Path
+) -> None:
+    async with Database(tls=self_signed(tmp_path / "root.pem")) as database:
+        settings = Settings(
+            environment={
+                **KEYS,
+                "AWS_REGION": "eu-west-1",
+                "AWS_ENDPOINT_URL_DYNAMODB": f"https://{database.address}",
+                setting: str(tmp_path / "root.pem"),
+            }
+        )
+        transports = Transports.create(settings)
+        found = "an answer"
+        try:
+            await create_json_client(settings, "dynamodb", transports.aws).call("scan", {})
+        except StoreError as error:
+            found = str(error).removeprefix("scan: ")
+        await transports.aws.aclose()
+        assert found == outcome

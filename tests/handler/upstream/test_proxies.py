@@ -105,10 +105,11 @@ def test_a_proxys_password_is_not_shown() -> None:
         pytest.param(__file__, "holds no certificates in PEM form", id="a file without certificates"),
     ],
 )
-def test_unreadable_certificates_stop_the_start_with_one_line(file: str, message: str) -> None:
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "AWS_CA_BUNDLE"])
+def test_unreadable_certificates_stop_the_start_with_one_line(name: str, file: str, message: str) -> None:
     with pytest.raises(InvalidSetting) as caught:
-        create_pool(Settings(environment={"SSL_CERT_FILE": file}))
-    assert str(caught.value).startswith("SSL_CERT_FILE: ")
+        create_pool(Settings(environment={name: file}), trust=name)
+    assert str(caught.value).startswith(f"{name}: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
