@@ -40,7 +40,10 @@ class _Named:
 
     def __init__(self, *values: Any, **fields: Any) -> None:
         if values:
-            fields |= zip(self.field_names[: len(values)], values, strict=True)
+            names = self.field_names[: len(values)]
+            if len(names) < len(values) or not fields.keys().isdisjoint(names):
+                raise TypeError(f"{type(self).__name__}: too many values, or two for one field")
+            fields |= zip(names, values, strict=True)
         if not self._required <= fields.keys() <= self._known:
             wrong = sorted(self._required - fields.keys() | fields.keys() - self._known)
             raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")

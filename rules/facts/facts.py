@@ -21,6 +21,8 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 class Facts(Frozen):
     """The facts of one request. None: absent; of an absent fact only `exists: false` holds."""
 
+    hidden = frozenset({"opening"})
+
     # facts that a condition may name (contract, section 5)
     operation: str = "chat"  # one of OPERATIONS
     model: str | None = None  # as the request names it; None for no model and for "auto"
