@@ -81,9 +81,10 @@ class Gateway(Fields):
     async def after_restore(self) -> None:
         """Start again from a snapshot, which may be weeks old and gives all instances one random state.
 
-        Dead connections need no action here, because the pool notices them.
+        Its connections are dead, and may not look so: nothing came on them, and the clock of their age stood.
         """
         random.seed()
+        await self._close_connections()
         self.policies.snapshot.invalidate()
         self.auth.invalidate()
         self.shared_cooldown.invalidate()
@@ -95,6 +96,9 @@ class Gateway(Fields):
     async def aclose(self) -> None:
         """End background work and close every connection."""
         await self.settle()
+        await self._close_connections()
+
+    async def _close_connections(self) -> None:
         await self.relay.aclose()
         await self.aws.aclose()
 

@@ -13,7 +13,7 @@ from handler.aws.client import JsonClient, create_json_client
 from handler.aws.credentials import AwsCredentials
 from handler.aws.endpoint import Endpoint
 from handler.aws.errors import StoreError
-from handler.main import Transports
+from handler.main import Transports, build
 from handler.settings import Settings
 from handler.upstream.pool import Pool, create_pool
 from tests.fault_injection.provider import self_signed
@@ -24,26 +24,29 @@ IDLE = 5  # connections
 
 
 class Database(LoopbackServer):
-    """Answers each request with its number on the connection. `dead`: not those after a first one."""
+    """Answers each request with its number on the connection; none on the first `dead` connections."""
 
-    dead = False
+    dead = 0
+    lost = 0  # requests that had no answer
     connections = 0
     cut = 0  # bytes of an answer that are kept back for a while
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        mine = self.connections
         try:
             with suppress(asyncio.IncompleteReadError, ConnectionError):
-                await self._answer(reader, writer)
+                await self._answer(mine, reader, writer)
         finally:
             writer.transport.abort()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, mine: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number in count(1):
             head = await reader.readuntil(b"\r\n\r\n")
             length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
             await reader.readexactly(int(length))
-            if self.dead and number > 1:
+            if mine <= self.dead:
+                self.lost += 1
                 return
             await asyncio.sleep(0.02)  # so that calls at once need a connection each
             answer = b'HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"n": %4d}' % number
@@ -62,7 +65,7 @@ async def test_a_call_succeeds_though_every_idle_connection_is_dead() -> None:
     async with aclosing(create_pool(Settings())) as pool, Database() as database:
         client = database.client(pool)
         await asyncio.gather(*(client.call("scan", {}) for _ in range(IDLE)))
-        database.dead = True
+        database.dead = database.connections
         assert await client.call("scan", {}) == {"n": 1}
         assert database.connections == IDLE + 1
 
@@ -101,6 +104,19 @@ async def test_an_answer_that_stays_away_is_a_timeout() -> None:
         with pytest.raises(StoreError, match=r"scan: no answer \(timeout\)"):
             await database.client(pool, read_timeout=0.1).call("scan", {})
         assert database.connections == 2
+
+
+async def test_no_connection_of_a_snapshot_is_used_after_a_restore() -> None:
+    async with Database() as database:
+        address = {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_DYNAMODB": f"http://{database.address}"}
+        _, gateway = build(Settings(environment={**KEYS, **address}))
+        await gateway.start()
+        database.dead = before = database.connections
+        await gateway.after_restore()
+        assert gateway.policies.snapshot.ready
+        assert database.connections > before > 0
+        assert database.lost == 0
+        await gateway.aclose()
 
 
 @pytest.mark.parametrize(
