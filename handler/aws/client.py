@@ -69,8 +69,13 @@ _SKEWED = frozenset(
         "SignatureDoesNotMatch",
     }
 )
-# Words for a failure of the connection, by its cause (handler/upstream/connection.py).
-_CAUSES = {"refused": "connection refused", "reset": "connection reset", "closed": "connection closed"}
+# Words for a failure of the connection, by its cause (handler/upstream/connection.py) or its class.
+_CAUSES = {
+    "refused": "connection refused",
+    "reset": "connection reset",
+    "closed": "connection closed",
+    "timeout_connect": "connect timeout",
+}
 
 
 class AwsClient(Protocol):
@@ -174,8 +179,8 @@ class JsonClient:
         except TimeoutError as error:
             return _Failure(_no_answer("timeout", error), _BACKOFF, unanswered=True)
         except UpstreamError as error:
-            why = _CAUSES.get(error.cause or "", error.cause or "")
-            return _Failure(_no_answer(why, error), _BACKOFF, unanswered=True)
+            why = error.cause or error.failure_class
+            return _Failure(_no_answer(_CAUSES.get(why, why), error), _BACKOFF, unanswered=True)
         return self._refused(answer, skew) if answer.status >= 300 else _read(answer)
 
     def _request(self, operation: str, body: bytes, keys: Keys, *, anew: bool) -> Request:

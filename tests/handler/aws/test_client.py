@@ -146,6 +146,11 @@ ERRORS: Mapping[str, tuple[Any, str, int]] = {
     "a refused connection": (lost("refused"), "no answer (connection refused)", 2),
     "a reset connection": (lost("reset"), "no answer (connection reset)", 2),
     "an unknown host": (lost("dns"), "no answer (dns)", 2),
+    "no connection in time": (
+        UpstreamError("...", failure_class="timeout_connect"),
+        "no answer (connect timeout)",
+        2,
+    ),
     "silence": (TimeoutError(), "no answer (timeout)", 2),
 }
 
