@@ -15,6 +15,7 @@ from typing import Any
 from handler.errors import Json
 from handler.providers.provider import Quirks
 
+_PLAIN = frozenset({"role", "content"})
 _ALTERNATING = ("user", "assistant")
 _message_quirks = operator.attrgetter(
     *("alternate", "call_id_length", "drop_empty", "drop_null", "message_drop", "roles", "text_content"),
@@ -42,6 +43,9 @@ def _adapt_message(message: Any, quirks: Quirks, dropped: list[str]) -> Any:
         return message
     changes: Json = {}
     content, role = message.get("content"), message.get("role")
+    is_plain = len(message) == 2 and content and type(content) is str and type(role) is str
+    if is_plain and role not in quirks.roles and _PLAIN.isdisjoint(quirks.message_drop):
+        return message
     calls, id = message.get("tool_calls"), message.get("tool_call_id")
     if not (content and isinstance(content, str)):
         changes["content"] = _adapt_content(message, quirks, dropped)
