@@ -38,10 +38,10 @@ def create_client(
     import botocore.session
 
     session = session or botocore.session.get_session()
-    session.register_component("data_loader", _data_loader(session.get_config_variable("data_path")))
     endpoint = settings.environment.get(f"AWS_ENDPOINT_URL_{service.upper()}")
-    local = is_loopback(endpoint)
     try:
+        session.register_component("data_loader", _data_loader(session.get_config_variable("data_path")))
+        local = is_loopback(endpoint)
         options = _local_options(session, settings) if local else {"region_name": settings.region}
         config = _config(attempts, read_timeout, direct=is_loopback(endpoint_setting(settings, service)))
         client = session.create_client(service, endpoint_url=endpoint, config=config, **options)

@@ -133,6 +133,23 @@ def test_a_client_for_aws_without_a_region_says_so(bare: Session) -> None:
         create_client(Settings(), session=bare)
 
 
+@pytest.mark.parametrize(
+    ("profile", "environment"),
+    [
+        pytest.param("unknown", {"AWS_REGION": "eu-west-1"}, id="an unknown profile"),
+        pytest.param(None, {"AWS_REGION": "eu-west-1@evil.example"}, id="a region with a host"),
+        pytest.param(None, {"AWS_ENDPOINT_URL_DYNAMODB": "http://["}, id="half an address"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_a_store_error(
+    bare: Session, monkeypatch: pytest.MonkeyPatch, profile: str | None, environment: dict[str, str]
+) -> None:
+    if profile:
+        monkeypatch.setenv("AWS_PROFILE", profile)
+    with pytest.raises(StoreError, match="dynamodb: "):
+        create_client(Settings(environment=environment), session=bare)
+
+
 def test_a_client_has_short_time_limits(bare: Session) -> None:
     config = create_client(Settings(environment={"AWS_REGION": "eu-west-1"}), session=bare).meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
