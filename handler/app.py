@@ -94,6 +94,8 @@ class Routes:
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         from starlette.exceptions import HTTPException
 
+        if scope.get("path", "").endswith("\n"):  # Starlette's patterns end in `$`, which ignores it
+            raise _unknown_path(scope)
         scope["app"] = self  # so that the router raises HTTPException for a wrong method
         try:
             await self._router(scope, receive, send)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from handler import __version__
+from handler.app import ErrorMiddleware, RequestMiddleware, Routes
 from handler.aws.errors import StoreError
 from handler.endpoints.table import ENDPOINTS
 from tests.support.asgi import call
@@ -57,6 +58,7 @@ async def test_every_prefix_serves_every_endpoint(gateway: RunningGateway, prefi
         pytest.param("POST", "/v2/chat/completions", 404, "unknown_url", id="an unknown prefix"),
         pytest.param("POST", "/v1/v1/chat/completions", 404, "unknown_url", id="a doubled prefix"),
         pytest.param("POST", "/v1/chat/completions//", 404, "unknown_url", id="two trailing slashes"),
+        pytest.param("POST", "/v1/embeddings\n", 404, "unknown_url", id="a line end after a path"),
         pytest.param("GET", "/v1/chat/completions", 405, "method_not_allowed", id="the wrong method"),
         pytest.param("DELETE", "/v1/models", 405, "method_not_allowed", id="a method that no endpoint has"),
         pytest.param("POST", "/v1/health", 405, "method_not_allowed", id="POST to health"),
@@ -76,6 +78,32 @@ async def test_a_path_sent_as_it_is_documented_names_an_unknown_model(
 ) -> None:
     response = await call(gateway.app, method, path, headers={"authorization": f"Bearer {KEY}"})
     assert 400 <= response.status < 500, "such as /v1/models/{id:path}"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE", "get"])
+async def test_the_table_answers_as_the_router_alone_does(gateway: RunningGateway, method: str) -> None:
+    def app(*, table: bool) -> Any:
+        routes = Routes(gateway.gateway)
+        routes._fixed = routes._fixed if table else {}
+        return RequestMiddleware(ErrorMiddleware(routes, gateway.gateway), gateway.gateway)
+
+    apps = [app(table=True), app(table=False)]
+    for _, path, _ in ENDPOINTS:
+        for sent in (path, f"{path}/", f"/v1{path}//", f"/{path}", f"{path}\n", path.replace("/", "%2F")):
+            headers = {"authorization": f"Bearer {KEY}", "origin": "https://a.example", "x-request-id": "1"}
+            found = [await call(each, method, sent, headers=headers) for each in apps]
+            seen = [
+                (
+                    one.status,
+                    one.body,
+                    one.headers.get("allow"),
+                    one.headers.get("access-control-allow-origin"),
+                )
+                for one in found
+            ]
+            assert seen[0] == seen[1], sent
+            assert seen[0][0] < 500, sent
+            assert seen[0][3] == "*"
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/api/v1", "/v3/compat/"])
