@@ -47,9 +47,10 @@ class _Named:
         if not self._required <= fields.keys() <= self._known:
             wrong = sorted(self._required - fields.keys() | fields.keys() - self._known)
             raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(wrong)}")
-        for name, factory in self._fresh.items():
-            if name not in fields:
-                fields[name] = factory()
+        if self._fresh:
+            for name, factory in self._fresh.items():
+                if name not in fields:
+                    fields[name] = factory()
         self.__dict__.update(fields)
 
     @classmethod

@@ -18,6 +18,7 @@ COLUMNS = (
     ID, POOL, CONTEXT, MAX_OUTPUT, INPUT, OUTPUT, CACHED, CAN, QUALITY, SPEED, AUTO, RULES, MORE_PRICES,
 ) = range(len(COLUMNS))  # fmt: skip
 
+MAX_FOUND = 500  # ids that are remembered, because requests name the same models again
 MAX_SEARCHES = 32  # of the whole text; then all rows are parsed, which takes as long
 
 
@@ -27,6 +28,7 @@ class Rows:
     def __init__(self, text: str = "") -> None:
         self._text = f"\n{text}"
         self._searches = 0
+        self._found: dict[str, Row | None] = {}  # what `get` has looked for
         self._by_id: dict[str, Row] | None = None  # every row, once they are parsed
         self._by_pool: dict[str, list[str]] = {}  # ids; of every pool, once all rows are parsed
 
@@ -34,6 +36,13 @@ class Rows:
         """Return the row of an id in lower case."""
         if self._by_id is not None:
             return self._by_id.get(low)
+        if low not in self._found:
+            if len(self._found) >= MAX_FOUND:
+                self._found.clear()
+            self._found[low] = self._search(low)
+        return self._found[low]
+
+    def _search(self, low: str) -> Row | None:
         start, end, text = 0, len(self._text), self._text
         while start < end:  # from the end of a line to that of another one
             at = text.rfind("\n", start, (start + end) // 2 + 1)
