@@ -12,16 +12,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
-from collections.abc import Awaitable
 from hashlib import sha256
 from math import ceil
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
-from handler.aws.errors import StoreError
 from handler.store.attributes import Item
-from handler.store.items import Items
-
-T = TypeVar("T")
+from handler.store.items import Items, within
 
 MAX_ITEM = 300_000  # bytes of a body in State, compressed; DynamoDB's limit of an item is 400 KB
 MAX_BODY = 10_000_000  # bytes of a body, not compressed
@@ -55,7 +51,7 @@ class AnswerCache:
 
     async def get(self, id: str, *, ttl: float, now: float) -> CachedAnswer | None:
         """Return an answer that is less than `ttl` seconds old: DynamoDB deletes expired items late."""
-        item = await _within(ITEM_WAIT, self._items.get(id)) or {}
+        item = await within(ITEM_WAIT, self._items.get(id)) or {}
         try:
             age, small = now - float(item["stored_at"]), "body" in item
             if not -SKEW <= age < (ttl if small else min(ttl, OBJECT_TTL)):
@@ -81,16 +77,8 @@ class AnswerCache:
 
     async def _object(self, id: str, digest: str) -> bytes | None:
         """Return an object's bytes; None if there is none, or another one than the item means."""
-        data = None if self._objects is None else await _within(OBJECT_WAIT, self._objects.get(id))
+        data = None if self._objects is None else await within(OBJECT_WAIT, self._objects.get(id))
         return data if data is not None and sha256(data).hexdigest() == digest else None
-
-
-async def _within(seconds: float, reading: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(seconds):
-            return await reading
-    except TimeoutError as error:
-        raise StoreError(f"no answer within {seconds:g} s") from error
 
 
 def _read(item: Item, data: bytes) -> CachedAnswer:
