@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from handler.formats.converse.errors import STATUSES
 from tests.support.client_formats import FORMATS, data_of, error_of
 from tests.support.conversations import body_of
 from tests.support.talk import Talk, User
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from tests.fault_injection.gateway import Observation
 
 Json = dict[str, Any]
+
+# Of each format: its statuses for errors that have another status in chat.
+OWN_STATUSES: Mapping[str, Mapping[int, int]] = {"converse": STATUSES}
 
 
 def request(client: str, model: str, *, stream: bool, user: str, tools: tuple[str, ...]) -> tuple[str, Json]:

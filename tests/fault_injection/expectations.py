@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from handler.endpoints.exchange.streaming import HEAD_AFTER
 from handler.errors import ACTIONS
+from tests.fault_injection.clients import OWN_STATUSES
 from tests.fault_injection.faults import CUT, FAULTS, Ending
 from tests.fault_injection.gateway import Observation, Setup
 from tests.fault_injection.replies import ANSWER
@@ -78,7 +79,9 @@ def mismatches(observed: Observation, name: str, setup: Setup, attempts: list[Re
         found = _check_native_error(observed, expected)
     else:
         found = (
-            _check_answer(observed, expected, name) if expected.models else _check_error(observed, expected)
+            _check_answer(observed, expected, name)
+            if expected.models
+            else _check_error(observed, expected, setup.client)
         )
     return [
         *_check_always(observed),
@@ -110,12 +113,13 @@ def _check_answer(observed: Observation, expected: Expected, name: str) -> Itera
         yield "the last chunk does not say that the stream was resumed"
 
 
-def _check_error(observed: Observation, expected: Expected) -> Iterator[str]:
+def _check_error(observed: Observation, expected: Expected, client: str) -> Iterator[str]:
     status, code = ENDS.get(expected.failure_class, OTHERWISE)
     late = observed.stream and observed.seconds >= HEAD_AFTER  # after the head was sent
     status = 200 if expected.in_band or late else status
     if observed.looks_complete:
         yield "an answer although none is possible"
+    status = OWN_STATUSES.get(client, {}).get(status, status)
     if observed.response.status != status:
         yield f"status {observed.response.status}, not {status}"
     error = observed.error

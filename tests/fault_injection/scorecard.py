@@ -31,6 +31,7 @@ CARDS = {  # with a rule, the dialect of the provider, the format of the client
     "A provider of OpenAI's Responses, with the defaults": (False, "responses", "chat"),
     "A client of Anthropic's Messages, with the defaults": (False, "openai", "messages"),
     "A client of Gemini's generateContent, with the defaults": (False, "openai", "gemini"),
+    "A client of Bedrock's Converse, with the defaults": (False, "openai", "converse"),
     "A client of Responses, with the defaults": (False, "openai", "responses"),
     "A client of Responses at a provider of Responses": (False, "responses", "responses"),
 }
