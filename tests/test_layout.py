@@ -34,7 +34,7 @@ ONLY_IN = {
         "handler.aws.endpoint",
         "handler.wire.eventstream",
     ),
-    "starlette": ("handler.app", "handler.endpoints."),
+    "starlette": ("handler.app", "handler.endpoints.", "handler.console."),
     "mangum": ("handler.runtime.",),
     "moto": ("handler.local.database",),
     "werkzeug": ("handler.local.database",),
@@ -51,12 +51,13 @@ ROOMS = """
     handler.local handler.runtime
     handler.main
     handler.app
-    handler.endpoints
+    handler.endpoints handler.console
     handler.mcp
     handler.gateway
     handler.relay
     handler.log handler.structured
     handler.upstream handler.answers handler.cli
+    handler.manage
     handler.access handler.formats handler.providers
     handler.content
     handler.store

@@ -26,6 +26,7 @@ _PATTERN = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")  # 256 random bi
 SCOPES: Mapping[str, frozenset[str]] = {
     "chat": frozenset({"chat"}),
     "manage": frozenset({"manage", "chat"}),
+    "admin": frozenset({"admin", "manage", "chat"}),
 }
 REPLACED = "replaced_at"  # when `keys rotate` added another record with this id
 LATEST = 253_402_300_799  # the last second of the year 9999; larger numbers are probably milliseconds

@@ -57,7 +57,7 @@ def create_arguments(parser: ArgumentParser) -> None:
         "--models", nargs="+", metavar="PATTERN", help="allow only these models, such as 'openai/*' (all)"
     )
     parser.add_argument(
-        "--scope", choices=list(SCOPES), default="chat", help="manage includes chat (%(default)s)"
+        "--scope", choices=list(SCOPES), default="chat", help="manage includes chat, admin both (%(default)s)"
     )
     parser.add_argument(
         "--expires", metavar="WHEN", help="30d, 12h, or a date like 2027-01-31T12:00:00Z (never)"

@@ -13,43 +13,43 @@ from handler.formats.operations.operation import BY_PATH
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-FIRST = "chat.chat_completions"  # the endpoint that most requests of most gateways call
+FIRST = "endpoints.chat.chat_completions"  # the endpoint that most requests of most gateways call
 Serve = Callable[[Any, HttpRequest], Awaitable["ASGIApp"]]  # its first argument is the gateway
 
-# Method, path, and the function in handler/endpoints that serves it, as `module.function`.
+# Method, path, and the function below `handler` that serves it, as `package.module.function`.
 ENDPOINTS: tuple[tuple[str, str, str], ...] = (
-    ("GET", "/", "health.root"),
-    ("POST", "/chat/completions", "chat.chat_completions"),
-    *(("POST", path, "operations.operation") for path in BY_PATH),
-    ("POST", "/messages", "messages.messages"),
-    ("POST", "/messages/count_tokens", "messages.count_tokens"),
-    ("POST", "/responses", "responses.responses"),
-    ("POST", "/responses/input_tokens", "responses.input_tokens"),
-    ("POST", "/responses/compact", "responses.compact"),
-    ("POST", "/v1beta/models/{call:path}", "gemini.generate"),
-    ("POST", "/models/{call:path}", "gemini.generate"),  # google-genai in Python
+    ("GET", "/", "endpoints.health.root"),
+    ("POST", "/chat/completions", "endpoints.chat.chat_completions"),
+    *(("POST", path, "endpoints.operations.operation") for path in BY_PATH),
+    ("POST", "/messages", "endpoints.messages.messages"),
+    ("POST", "/messages/count_tokens", "endpoints.messages.count_tokens"),
+    ("POST", "/responses", "endpoints.responses.responses"),
+    ("POST", "/responses/input_tokens", "endpoints.responses.input_tokens"),
+    ("POST", "/responses/compact", "endpoints.responses.compact"),
+    ("POST", "/v1beta/models/{call:path}", "endpoints.gemini.generate"),
+    ("POST", "/models/{call:path}", "endpoints.gemini.generate"),  # google-genai in Python
     *(
-        ("POST", f"/model/{{id:path}}/{name}", "converse.converse")
+        ("POST", f"/model/{{id:path}}/{name}", "endpoints.converse.converse")
         for name in ("converse", "converse-stream")
     ),
-    ("POST", "/explain", "explain.explain"),
-    ("GET", "/models", "models.models"),
-    ("GET", "/models/{id:path}", "models.model"),
-    ("GET", "/v1beta/models", "models.google_models"),
-    ("GET", "/v1beta/models/{id:path}", "models.google_model"),
-    ("POST", "/report", "report.report"),
-    ("POST", "/report-anthropic", "report.report"),
-    ("POST", "/logs/update-tags", "report.update_tags"),
-    ("GET", "/usage", "usage.usage"),
-    ("GET", "/health", "health.health"),
+    ("POST", "/explain", "endpoints.explain.explain"),
+    ("GET", "/models", "endpoints.models.models"),
+    ("GET", "/models/{id:path}", "endpoints.models.model"),
+    ("GET", "/v1beta/models", "endpoints.models.google_models"),
+    ("GET", "/v1beta/models/{id:path}", "endpoints.models.google_model"),
+    ("POST", "/report", "endpoints.report.report"),
+    ("POST", "/report-anthropic", "endpoints.report.report"),
+    ("POST", "/logs/update-tags", "endpoints.report.update_tags"),
+    ("GET", "/usage", "endpoints.usage.usage"),
+    ("GET", "/health", "endpoints.health.health"),
 )
 
 
 @cache
 def serving(name: str) -> Serve:
     """Return the function of that name. Its module is imported by the first request that needs it."""
-    module, _, function = name.partition(".")
-    found: Serve = getattr(import_module(f"handler.endpoints.{module}"), function)
+    module, _, function = name.rpartition(".")
+    found: Serve = getattr(import_module(f"handler.{module}"), function)
     return found
 
 

@@ -30,6 +30,7 @@ EPOCH = NOW.timestamp()
         pytest.param({"enabled": 0}, "enabled", False, id="0 for enabled"),
         pytest.param({}, "scopes", {"chat"}, id="without scopes it is chat"),
         pytest.param({"scopes": ["manage"]}, "scopes", {"chat", "manage"}, id="manage includes chat"),
+        pytest.param({"scopes": ["admin"]}, "scopes", {"chat", "manage", "admin"}, id="admin includes both"),
         pytest.param({"scopes": "manage"}, "scopes", {"chat", "manage"}, id="one text is a list of one"),
         pytest.param({"scopes": {"chat"}}, "scopes", {"chat"}, id="a set of scopes"),
         pytest.param({"scopes": []}, "scopes", set(), id="no scope at all"),
@@ -98,7 +99,7 @@ UNREADABLE = [
     pytest.param({"models": {"a": "b"}}, "models", id="a map of models"),
     pytest.param({"models": 7}, "models", id="a number for models"),
     pytest.param({"scopes": None}, "scopes", id="null scopes"),
-    pytest.param({"scopes": ["admin"]}, "scopes", id="an unknown scope"),
+    pytest.param({"scopes": ["owner"]}, "scopes", id="an unknown scope"),
     pytest.param({"scopes": ["chat", 7]}, "scopes", id="a number among scopes"),
     pytest.param({"metadata": "x"}, "metadata", id="a text for metadata"),
 ]

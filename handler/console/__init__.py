@@ -1,0 +1,1 @@
+"""The operator's page at /console, and the API that it works with."""

@@ -1,0 +1,1 @@
+"""Reads and changes rules and keys, for the command line and the console."""
