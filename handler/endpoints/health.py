@@ -31,7 +31,7 @@ async def health(gateway: Gateway, request: HttpRequest) -> Response:
     entry.routine = True
     auth, policies = gateway.auth, gateway.policies
     state = policies.snapshot.status()
-    problems = [*auth.problems(), *policies.credentials.problems(), *gateway.content_log.problems()]
+    problems = gateway.problems()
     if problems:
         state["status"] = "degraded"
     if _manages(gateway, request):

@@ -177,4 +177,7 @@ def _with_metrics(gateway: Gateway, line: Json, row: UsageRow | None) -> Json:
         return line
     from handler.gateway.metrics import metrics_of  # off by default: not at a cold start
 
-    return line | metrics_of(line, row, gateway.settings, gateway.now())
+    cold, degraded = gateway.cold, gateway.is_degraded()
+    metrics = metrics_of(line, row, gateway.settings, gateway.now(), cold=cold, degraded=degraded)
+    gateway.cold = cold and not metrics
+    return line | metrics

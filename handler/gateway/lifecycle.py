@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handler.access.auth import Auth
 from handler.errors import GatewayError
@@ -48,6 +48,7 @@ class Gateway(Fields):
     open_content_log: Callable[[], ContentLog]
     open_response_cache: Callable[[], ResponseCache]
     open_ledger: Callable[[], Ledger]
+    cold: bool = True  # until the first metrics of the instance are written
     _content_log: ContentLog | None = None
     _response_cache: ResponseCache | None = None
     _ledger: Ledger | None = None
@@ -90,8 +91,17 @@ class Gateway(Fields):
         self.shared_cooldown.invalidate()
         if self._ledger is not None:
             self._ledger.invalidate()
-        self.policies.latest = None
+        self.policies.latest, self.cold = None, True
         await self.start()
+
+    def problems(self) -> list[dict[str, Any]]:
+        """List for /health what is wrong besides the rules: with keys, credentials and the content log."""
+        log = self._content_log.problems() if self._content_log else []
+        return [*self.auth.problems(), *self.policies.credentials.problems(), *log]
+
+    def is_degraded(self) -> bool:
+        """Return True if something is wrong that /health names, although requests are served."""
+        return bool(self.problems()) or self.policies.snapshot.status()["status"] != "ok"
 
     async def aclose(self) -> None:
         """End background work and close every connection."""

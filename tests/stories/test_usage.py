@@ -250,3 +250,20 @@ async def test_metrics_are_in_the_line_of_a_request_only_when_they_are_on(
     assert "_aws" not in models
     assert ("_aws" in chat) is (setting == "1")
     assert chat.get("Cost") == (chat["cost"] if setting == "1" else None)
+
+
+async def test_the_metrics_of_an_instance_count_its_start_once_and_show_that_it_is_degraded(
+    upstream: Upstream,
+) -> None:
+    records = [provider(upstream.url), model("up/m", price=PRICE)]
+    gateway = start_gateway([*records, {"kind": "route", "id": "bad", "model": 5}], SLUICE_METRICS="1")
+    upstream.script("m", whole(), whole())
+    await gateway.get("/health")
+    await gateway.chat(model="up/m")
+    await gateway.chat(model="up/m")
+    await gateway.gateway.aclose()
+    counted = [line for line in gateway.lines if "_aws" in line]
+    assert [(line.get("ColdStart"), line["Degraded"], line["Stale"]) for line in counted] == [
+        (1, 1, 0),
+        (None, 1, 0),
+    ]

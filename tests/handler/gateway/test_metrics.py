@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from handler.errors import Json
 from handler.gateway.metrics import UNITS, metrics_of
 from handler.log import RequestLog, request_line
 from handler.settings import Settings
@@ -20,8 +21,10 @@ ANSWERED: dict[str, Any] = {
     "usage": {"input": 5, "output": 2},
     "cost": 0.25,
     "first_token_ms": 30.0,
+    "ms": 40.0,
     "overhead_ms": 1.5,
 }
+FIRST = ["Requests", "Errors", "Cost", "InputTokens", "OutputTokens", "FirstToken", "Latency", "Overhead"]
 
 NAME = {"type": "string", "minLength": 1, "maxLength": 1024}
 # What the specification requires of a document, and of the root members that it refers to.
@@ -72,16 +75,23 @@ FORMAT = {
         },
         **{name: {"type": "number"} for name in UNITS},
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
-        **{name: {**NAME, "pattern": "^[!-9;-~][ -~]*$"} for name in ("Model", "Project")},
+        **{name: {**NAME, "pattern": "^[!-9;-~][ -~]*$"} for name in ("Model", "Project", "Class")},
     },
 }
 validator = jsonschema_rs.validator_for(FORMAT)
 
 
-def metrics(row: UsageRow | None = ROW, *, function: str = "", **fields: Any) -> dict[str, Any]:
+def metrics(
+    row: UsageRow | None = ROW,
+    *,
+    function: str = "",
+    cold: bool = False,
+    degraded: bool = False,
+    **fields: Any,
+) -> dict[str, Any]:
     """The members for a line with these fields; checked against the format."""
     settings = Settings(environment={"AWS_LAMBDA_FUNCTION_NAME": function})
-    found = metrics_of({**LINE, **fields}, row, settings, AT)
+    found = metrics_of({**LINE, **fields}, row, settings, AT, cold=cold, degraded=degraded)
     if found:
         assert [error.message for error in validator.iter_errors({**LINE, **fields, **found})] == []
         for directive in found["_aws"]["CloudWatchMetrics"]:
@@ -101,11 +111,8 @@ def directives(found: dict[str, Any]) -> list[tuple[str, list[list[str]], list[s
 def test_an_answer_has_every_metric_in_total_and_by_model_and_some_by_project() -> None:
     found = metrics(function="sluice-Gateway-1", **ANSWERED)
     assert directives(found) == [
-        (
-            "Sluice/sluice-Gateway-1",
-            [[], ["Model"]],
-            ["Requests", "Errors", "Cost", "InputTokens", "OutputTokens", "FirstToken", "Overhead"],
-        ),
+        ("Sluice/sluice-Gateway-1", [[], ["Model"]], FIRST),
+        ("Sluice/sluice-Gateway-1", [[]], ["Stale", "Degraded"]),
         ("Sluice/sluice-Gateway-1", [["Project"]], ["Requests", "Errors", "Cost"]),
     ]
     assert found["_aws"]["Timestamp"] == 1_795_953_600_000
@@ -118,21 +125,80 @@ def test_an_answer_has_every_metric_in_total_and_by_model_and_some_by_project() 
         "InputTokens": 5,
         "OutputTokens": 2,
         "FirstToken": 30.0,
+        "Latency": 40.0,
         "Overhead": 1.5,
+        "Stale": 0,
+        "Degraded": 0,
     }
 
 
 def test_what_is_unknown_is_no_metric() -> None:
     found = metrics(usage=None, cost=None, first_token_ms=None)
-    assert directives(found)[0] == ("Sluice", [[], ["Model"]], ["Requests", "Errors", "Overhead"])
-    assert directives(found)[1] == ("Sluice", [["Project"]], ["Requests", "Errors"])
+    assert directives(found)[0] == ("Sluice", [[], ["Model"]], ["Requests", "Errors", "Latency", "Overhead"])
+    assert directives(found)[-1] == ("Sluice", [["Project"]], ["Requests", "Errors"])
 
 
 def test_a_request_that_asked_nobody_counts_only_when_it_failed_here() -> None:
     assert metrics(None) == {}
     failed = metrics(None, level="ERROR", status=503)
     assert (failed["Requests"], failed["Errors"], failed["Model"]) == (1, 1, "none")
-    assert len(directives(failed)) == 1
+    assert "Project" not in failed
+
+
+def error(code: str, **metadata: str) -> Json:
+    return {"code": code, "metadata": metadata} if metadata else {"code": code}
+
+
+CLASSES = [
+    pytest.param(error("upstream_error", **{"class": "timeout_idle"}), "timeout_idle", id="a failure class"),
+    pytest.param(error("no_candidate"), "no_candidate", id="an error of Sluice"),
+    pytest.param(error("upstream_error", **{"class": "a host's word"}), "other", id="no class of ours"),
+    pytest.param(error("word"), "other", id="no code of ours"),
+    pytest.param(None, "other", id="a status without an error"),
+]
+
+
+@pytest.mark.parametrize(("given", "shown"), CLASSES)
+def test_errors_are_counted_by_class(given: Json | None, shown: str) -> None:
+    found = metrics(level="ERROR", error=given)
+    assert found["Class"] == shown
+    assert directives(found)[-1] == ("Sluice", [["Class"]], ["Errors"])
+
+
+REFUSALS = [
+    pytest.param(error("budget_exceeded"), True, id="a budget"),
+    pytest.param(error("rate_limit_exceeded"), True, id="a limit"),
+    pytest.param(error("rate_limit_exceeded", **{"class": "rate_limit"}), False, id="a provider's limit"),
+    pytest.param(error("invalid_value"), False, id="a bad request"),
+]
+
+
+@pytest.mark.parametrize(("given", "refused"), REFUSALS)
+def test_what_a_limit_refuses_is_counted_in_total_and_by_project(given: Json, refused: bool) -> None:
+    found = metrics(None, error=given, project="support")
+    assert bool(found) is refused
+    if refused:
+        assert directives(found) == [
+            ("Sluice", [[]], ["Refused", "Stale", "Degraded"]),
+            ("Sluice", [["Project"]], ["Refused"]),
+        ]
+        assert (found["Refused"], found["Project"]) == (1, "support")
+
+
+STATES: list[Any] = [
+    pytest.param({}, {"Stale": 0, "Degraded": 0}, id="all is well"),
+    pytest.param({"stale": True}, {"Stale": 1, "Degraded": 1}, id="stale rules are degraded as well"),
+    pytest.param({"degraded": True}, {"Stale": 0, "Degraded": 1}, id="a problem that /health names"),
+    pytest.param(
+        {"cold": True}, {"ColdStart": 1, "Stale": 0, "Degraded": 0}, id="the first request of an instance"
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "shown"), STATES)
+def test_the_state_of_the_gateway_is_a_metric(given: dict[str, Any], shown: dict[str, int]) -> None:
+    found = metrics(**given)
+    assert {name: found[name] for name in ("ColdStart", "Stale", "Degraded") if name in found} == shown
 
 
 HOSTILE = [
