@@ -20,7 +20,7 @@ from handler.endpoints.exchange.http import (
     sanitize_headers,
     trace_headers,
 )
-from handler.endpoints.table import ENDPOINTS, FIRST, display_path, serving
+from handler.endpoints.table import ENDPOINTS, FIRST, listed, serving
 from handler.errors import GatewayError, MethodNotAllowed, NotFound
 from handler.gateway.completion import finish
 from handler.gateway.lifecycle import Gateway
@@ -238,7 +238,7 @@ def _convert(error: HTTPException, scope: Scope) -> GatewayError:
 def _unknown_path(scope: Scope) -> NotFound:
     """Return the error of an unknown path, with an alternative to it or all endpoints."""
     path = _requested_path(scope)
-    all_endpoints = "Endpoints: " + ", ".join(f"{method} {display_path(one)}" for method, one, _ in ENDPOINTS)
+    all_endpoints = f"Endpoints: {', '.join(listed())}"
     ends = (end for end in _LONGEST_FIRST if path.rstrip("/").endswith(end))
     alternative = next((ALTERNATIVES[end] for end in ends), all_endpoints)
     message = f"There is no endpoint {scope['method']} {path[:LONGEST_SHOWN]}. {alternative}."

@@ -34,6 +34,7 @@ class Settings(Frozen):
     cors_origins: tuple[str, ...] = ("*",)
     log_level: str = "INFO"
     metrics: bool = False  # CloudWatch metrics in the lines of requests
+    console: str = "on"  # on | read | off: the page and the API under /console
     # Credentials are looked up here first.
     environment: Mapping[str, str] = EMPTY
 
@@ -88,6 +89,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "cors_origins": lambda _, text: _split(text),
     "log_level": lambda name, text: _choice(name, text.upper(), "DEBUG", "INFO", "WARNING", "ERROR"),
     "metrics": lambda name, text: _choice(name, text, "0", "1") == "1",
+    "console": lambda name, text: _choice(name, text.lower(), "on", "read", "off"),
 }
 
 

@@ -51,7 +51,8 @@ ROOMS = """
     handler.local handler.runtime
     handler.main
     handler.app
-    handler.endpoints handler.console
+    handler.console
+    handler.endpoints
     handler.mcp
     handler.gateway
     handler.relay

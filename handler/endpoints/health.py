@@ -5,7 +5,7 @@ from __future__ import annotations
 from handler import __version__
 from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response, json_response
-from handler.endpoints.table import ENDPOINTS, display_path
+from handler.endpoints.table import CONSOLE, listed
 from handler.errors import GatewayError, Json
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
@@ -20,7 +20,7 @@ async def root(gateway: Gateway, request: HttpRequest) -> Response:
             "name": "sluice",
             "version": __version__,
             "documentation": DOCUMENTATION,
-            "endpoints": [f"{method} {display_path(path)}" for method, path, _ in ENDPOINTS],
+            "endpoints": [one for one in listed() if gateway.settings.console != "off" or CONSOLE not in one],
         }
     )
 
@@ -29,16 +29,22 @@ async def health(gateway: Gateway, request: HttpRequest) -> Response:
     """Return the state of the gateway, with details for a `manage` key; 503 if no request can be served."""
     entry: RequestLog = request.scope["sluice.entry"]
     entry.routine = True
+    state = state_of(gateway, details=_manages(gateway, request))
+    ready = gateway.policies.snapshot.ready and gateway.auth.ready
+    return json_response(state, 200 if ready else 503, headers={"cache-control": "no-store"})
+
+
+def state_of(gateway: Gateway, *, details: bool) -> Json:
+    """Return the state of the gateway. `details`: those that a `manage` key sees."""
     auth, policies = gateway.auth, gateway.policies
     state = policies.snapshot.status()
     problems = gateway.problems()
     if problems:
         state["status"] = "degraded"
-    if _manages(gateway, request):
+    if details:
         state["problems"] = [*problems, *policies.snapshot.problems()]
         state |= _details(gateway)
-    ready = policies.snapshot.ready and auth.ready
-    return json_response(state, 200 if ready else 503, headers={"cache-control": "no-store"})
+    return state
 
 
 def _details(gateway: Gateway) -> Json:

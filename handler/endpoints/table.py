@@ -13,6 +13,7 @@ from handler.formats.operations.operation import BY_PATH
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+CONSOLE = "/console"
 FIRST = "endpoints.chat.chat_completions"  # the endpoint that most requests of most gateways call
 Serve = Callable[[Any, HttpRequest], Awaitable["ASGIApp"]]  # its first argument is the gateway
 
@@ -42,6 +43,12 @@ ENDPOINTS: tuple[tuple[str, str, str], ...] = (
     ("POST", "/logs/update-tags", "endpoints.report.update_tags"),
     ("GET", "/usage", "endpoints.usage.usage"),
     ("GET", "/health", "endpoints.health.health"),
+    ("GET", "/console", "console.page.page"),
+    *(
+        (method, "/console/api/{call:path}", "console.api.serve")
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    ),
+    ("GET", "/console/{file:path}", "console.page.page"),
 )
 
 
@@ -56,4 +63,10 @@ def serving(name: str) -> Serve:
 def display_path(path: str) -> str:
     """Return an endpoint's path under the prefix that most clients use."""
     shown = path.replace("{call:path}", "{model}:{method}").replace(":path", "")
-    return shown if path in ("/", "/health") or path.startswith("/v1") else f"/v1{shown}"
+    return shown if path in ("/", "/health", CONSOLE) or path.startswith("/v1") else f"/v1{shown}"
+
+
+def listed() -> list[str]:
+    """Return the endpoints as `GET /` lists them. What is below the console's page is for the page."""
+    shown = (one for one in ENDPOINTS if not one[1].startswith(f"{CONSOLE}/"))
+    return [f"{method} {display_path(path)}" for method, path, _ in shown]

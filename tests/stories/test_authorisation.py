@@ -90,8 +90,11 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any]] = {
     ("GET", "/v1beta/models/{id:path}"): ("/v1beta/models/up/m", None),
     ("GET", "/usage"): ("/v1/usage", None),
     ("GET", "/health"): ("/health", None),
+    ("GET", "/console"): ("/console", None),
 }
-OPEN = {("GET", "/"), ("GET", "/health")}
+# Tested in tests/handler/console/.
+OF_CONSOLE = {one[:2] for one in ENDPOINTS if one[1].startswith("/console/")}
+OPEN = {("GET", "/"), ("GET", "/health"), ("GET", "/console")}
 # By kind of caller: the key, and the status and code at an endpoint that needs a key; None: it may.
 CALLERS: dict[str, tuple[str | None, tuple[int, str] | None]] = {
     "no key": (None, (401, "missing_api_key")),
@@ -132,7 +135,7 @@ async def gateway(upstream: Upstream) -> AsyncIterator[RunningGateway]:
 
 
 def test_every_endpoint_has_a_request_here() -> None:
-    assert {(method, path) for method, path, _ in ENDPOINTS} == set(REQUESTS)
+    assert {(method, path) for method, path, _ in ENDPOINTS} == set(REQUESTS) | OF_CONSOLE
 
 
 def _code(response: Response) -> str:

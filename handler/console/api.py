@@ -1,0 +1,82 @@
+"""The API of the console, below /console/api: its calls, and who may make each (docs/api.md).
+
+Every call needs an API key in a header, so there is no cookie that another site could use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from handler.aws.errors import StoreError
+from handler.console.call import ConsoleCall, require_console
+from handler.endpoints.exchange.http import HttpRequest
+from handler.endpoints.exchange.response import Response, json_response
+from handler.errors import Forbidden, MethodNotAllowed, NotFound, Unavailable
+from handler.gateway.admission import authenticate
+from handler.gateway.lifecycle import Gateway
+from handler.log import RequestLog
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+READ, WRITE = "manage", "admin"  # the scopes
+
+# Path below /console/api -> by method, the scope that it needs and the function below `handler.console` that
+# answers it: with JSON, or with a Response. The first path that fits counts.
+CALLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "session": {"GET": (READ, "state.session")},
+    "status": {"GET": (READ, "state.status")},
+}
+
+
+async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
+    """Answer one call. Raises GatewayError."""
+    require_console(gateway)
+    entry: RequestLog = request.scope["sluice.entry"]
+    key = await authenticate(gateway, entry)
+    key.require(READ)
+    (scope, name), params = _find(request.scope["method"], request.path_params["call"])
+    entry.routine = scope == READ  # the page asks often; what changes something is always logged
+    key.require(scope)
+    if scope == WRITE and gateway.settings.console == "read":
+        raise Forbidden(
+            "This console only reads (SLUICE_CONSOLE=read). Deploy with Console=on to change rules and keys.",
+            code="console_read_only",
+        )
+    try:
+        found = await _function(name)(ConsoleCall(gateway, request, key, params))
+    except StoreError as error:
+        raise Unavailable(
+            f"The tables cannot be used at the moment: {error}.", code="store_unavailable", retry_after=1
+        ) from error
+    return found if isinstance(found, Response) else json_response(found)
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], Mapping[str, tuple[str, str]]]]:
+    """Return CALLS with patterns of the paths. A part in braces may hold slashes, as the ids of keys may."""
+    return [
+        (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>.+)", path)), methods) for path, methods in CALLS.items()
+    ]
+
+
+def _find(method: str, path: str) -> tuple[tuple[str, str], Mapping[str, str]]:
+    """Return the scope and the function of a call, and the parts of its path. Raises GatewayError."""
+    for pattern, methods in _patterns():
+        if found := pattern.fullmatch(path):
+            if served := methods.get("GET" if method == "HEAD" else method):
+                return served, found.groupdict()
+            allowed = ", ".join(methods)
+            message = f"Method {method} is not allowed here; allowed: {allowed}."
+            raise MethodNotAllowed(message, headers={"allow": allowed})
+    raise NotFound(f"The console's API has no {method} for this path.", code="unknown_url")
+
+
+@cache
+def _function(name: str) -> Any:
+    module, _, function = name.rpartition(".")
+    return getattr(import_module(f"handler.console.{module}"), function)

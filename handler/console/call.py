@@ -1,0 +1,26 @@
+"""What every call of the console's API gets: the gateway, the request, its key, and the parts of its path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from handler.access.keys import Key
+from handler.endpoints.exchange.http import HttpRequest
+from handler.errors import NotFound
+from handler.gateway.lifecycle import Gateway
+
+
+class ConsoleCall(NamedTuple):
+    """One call. `params`: the parts of the path in braces, such as `id`."""
+
+    gateway: Gateway
+    request: HttpRequest
+    key: Key
+    params: Mapping[str, str]
+
+
+def require_console(gateway: Gateway) -> None:
+    """Raise NotFound where the console is turned off."""
+    if gateway.settings.console == "off":
+        raise NotFound("There is no console here: SLUICE_CONSOLE is off.", code="unknown_url")
