@@ -36,7 +36,7 @@ async def health(gateway: Gateway, request: HttpRequest) -> Response:
 
 def state_of(gateway: Gateway, *, details: bool) -> Json:
     """Return the state of the gateway. `details`: those that a `manage` key sees."""
-    auth, policies = gateway.auth, gateway.policies
+    policies = gateway.policies
     state = policies.snapshot.status()
     problems = gateway.problems()
     if problems:
