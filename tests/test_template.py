@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 
 # The AWS service that each of these files calls.
 CALLERS = {
+    "handler/manage/rules.py": "dynamodb",
     "handler/store/bucket.py": "s3",
     "handler/store/items.py": "dynamodb",
     "handler/store/tables.py": "dynamodb",

@@ -13,7 +13,7 @@ from handler.cli import keys, logs, rules, usage
 from handler.cli.tables import Command, connect
 from handler.cli.terminal import Terminal, process_terminal
 from handler.settings import InvalidSetting, Settings, read_settings
-from rules import InvalidRecord
+from rules import InvalidRecord, RuleSetTooLarge
 from rules.review.command_line import InvalidInput
 
 COMMANDS = {
@@ -50,7 +50,7 @@ def run(
     command: Command = args.act
     try:
         return command(args, lambda: connect(args, settings or read_settings(), client), terminal)
-    except (InvalidInput, InvalidRecord, InvalidSetting) as error:
+    except (InvalidInput, InvalidRecord, InvalidSetting, RuleSetTooLarge) as error:
         terminal.warn(f"sluice: {error}")
         return 2
     except StoreError as error:

@@ -131,7 +131,7 @@ def pattern_warnings(tables: Tables, records: Iterable[Mapping[str, Any]]) -> It
     """
     listed = {record["id"]: record["models"] for record in records if isinstance(record["models"], list)}
     try:
-        ruleset = read_ruleset(tables.read_rules() if listed else ())
+        ruleset = read_ruleset(tables.read_rules().items if listed else ())
     except (StoreError, InvalidInput):
         return
     catalog, _ = assume_all_available(ruleset)

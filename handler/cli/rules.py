@@ -5,31 +5,43 @@ Rules are edited by pull, edit, push. A push shows its changes first, and refuse
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from handler.access.keys import Key, make_key_record, read_key
 from handler.aws.errors import StoreError
 from handler.cli.key_records import current_record, find_records
 from handler.cli.keys import list_arguments
-from handler.cli.rules_diff import compare, format_records, record_name, write_changes
+from handler.cli.rules_diff import change_lines, format_rule_file
 from handler.cli.tables import Command, Connect, Tables
 from handler.cli.terminal import Terminal, format_json, format_table
-from handler.store.attributes import Item, serialize_item
+from handler.manage.changes import compare, merge
+from handler.manage.rules import Review, RulesChanged, push, review
+from handler.store.attributes import Item
 from handler.store.snapshot import EMPTY, STALE
-from rules import Record
-from rules.review.check import check_ruleset, count, run_tests, warnings
-from rules.review.command_line import InvalidInput, read_json, read_records, read_request, read_ruleset
+from rules import Problem, Record
+from rules.review.check import check_ruleset, count
+from rules.review.command_line import (
+    InvalidInput,
+    read_json,
+    read_records,
+    read_request,
+    read_rule_file,
+    read_ruleset,
+)
 from rules.review.explain import explain
 from rules.review.lint import KnownKeys
 
 
 def push_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "file", metavar="FILE", nargs="?", default="-", help="a JSON list of records (-: standard input)"
+        "file",
+        metavar="FILE",
+        nargs="?",
+        default="-",
+        help="what `rules pull` printed, or a JSON list of records (-: standard input)",
     )
     parser.add_argument("--yes", action="store_true", help="write without confirmation")
     parser.add_argument("--prune", action="store_true", help="remove the records that are not in FILE")
@@ -55,7 +67,7 @@ def explain_arguments(parser: ArgumentParser) -> None:
 
 def list_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Print every record, the unreadable ones with their problem."""
-    head, ruleset = ("KIND", "ID", "STATE", "SCOPE", "NOTE"), read_ruleset(connect().read_rules())
+    head, ruleset = ("KIND", "ID", "STATE", "SCOPE", "NOTE"), read_ruleset(connect().read_rules().items)
     rows = [(one.kind, one.id, _state(one), _scope(one), one.note) for one in ruleset.records]
     rows += [(bad.kind, bad.id, "BAD", "", f"`{bad.field}`: {bad.problem}") for bad in ruleset.problems]
     if args.json:
@@ -79,7 +91,7 @@ def check_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Print the problems and warnings of a file or of the table, and run its tests."""
     tables = connect() if args.file is None or args.stack or args.keys_table else None
     if tables and args.file is None:
-        items = tables.read_rules()
+        items = tables.read_rules().items
     else:
         items = read_records(args.file, standard_input=terminal.read)
     keys = _keys_of(tables) if tables and not args.keys else None
@@ -108,38 +120,39 @@ def _known_keys(entries: Any) -> KnownKeys:
 
 
 def pull_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
-    """Print the table as JSON."""
-    terminal.print(format_records(connect().read_rules()))
+    """Print the table as JSON, with its revision."""
+    revision, items = connect().read_rules()
+    terminal.print(format_rule_file(revision, items))
     return 0
 
 
 def push_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Write the records of a file into the table, after checks and a confirmation."""
-    new = read_records(args.file, standard_input=terminal.read)
-    _refuse_unreadable(new, terminal)
+    new, revision = read_rule_file(args.file, standard_input=terminal.read)
+    _refuse(review([], new).problems, terminal)
     tables = connect()
-    before = tables.read_rules()
-    changes = compare(before, new, prune=args.prune)
-    emptied = args.prune and not new
-    if emptied and before and not args.yes_delete_everything:
-        everything = count(before, "record")
+    stored = tables.read_rules()
+    after = new if args.prune else merge(stored.items, new)
+    if revision not in (None, stored.revision) and compare(stored.items, after).number:
+        _refuse_changed(RulesChanged(stored.revision, compare(new, stored.items), since_base=False), terminal)
+    if not after and stored.items and not args.yes_delete_everything:
+        everything = count(stored.items, "record")
         raise InvalidInput(f"{args.file} is empty: to remove all {everything} add --yes-delete-everything")
-    _refuse_failing([*(() if args.prune else before), *new], tables, terminal)
-    if not changes.count:
+    reviewed = _reviewed(stored.items, after, tables, terminal)
+    if not reviewed.changes.number:
         terminal.print("nothing to change")
         return 0
-    for line in changes.lines():
+    for line in change_lines(reviewed.changes):
         terminal.print(line)
-    question = f"{changes}: write to {tables.settings.rules_table}?"
-    if not (args.yes or emptied or _confirm(question, terminal)):
+    question = f"{reviewed.changes}: write to {tables.settings.rules_table}?"
+    if not (args.yes or not after or _confirm(question, terminal)):
         terminal.print("nothing was written")
         return 1
-    if compare(before, tables.read_rules(), prune=True).count:
-        raise InvalidInput(
-            "the table changed since it was read; nothing was written. Push again to review the new changes"
-        )
-    write_changes(tables.client, tables.settings.rules_table, changes, sleep=time.sleep)
-    terminal.print(f"{changes}; {_in_force(tables.settings.rules_ttl * STALE, emptied=emptied)}")
+    try:
+        changes = tables.run(push, stored.revision, after).changes
+    except RulesChanged as error:
+        _refuse_changed(error, terminal)
+    terminal.print(f"{changes}; {_in_force(tables.settings.rules_ttl * STALE, emptied=not after)}")
     return 0
 
 
@@ -150,38 +163,38 @@ def _in_force(max_age: float, *, emptied: bool) -> str:
     return f"in force within {EMPTY + 2 * max_age:g} seconds: the old rules stay for {EMPTY:g}"
 
 
-def _refuse_unreadable(items: list[Any], terminal: Terminal) -> None:
-    """Raise InvalidInput unless every record can be read and stored."""
-    problems = [problem.message for problem in read_ruleset(items).problems] or _storage_problems(items)
-    for line in problems:
-        terminal.warn(line)
+def _refuse_changed(error: RulesChanged, terminal: Terminal) -> NoReturn:
+    """Print what changed in the table meanwhile, and raise InvalidInput."""
+    terminal.print("changed in the table:" if error.since_base else "the table differs from the file in:")
+    for line in change_lines(error.changes):
+        terminal.print(line)
+    written = f"{error.written} changes were written" if error.written else "nothing was written"
+    raise InvalidInput(f"the table changed since it was read; {written}. Pull again, and repeat your changes")
+
+
+def _refuse(problems: Sequence[Problem], terminal: Terminal) -> None:
+    """Raise InvalidInput if there are problems of records that would be written."""
+    for problem in problems:
+        terminal.warn(problem.message)
     if problems:
         raise InvalidInput(f"{count(problems, 'problem')}: nothing was written")
 
 
-def _storage_problems(items: list[Item]) -> list[str]:
-    lines = []
-    for item in items:
-        try:
-            serialize_item(item)
-        except ValueError as error:
-            lines.append(f"{'/'.join(record_name(item))}: {error}")
-    return lines
-
-
-def _refuse_failing(after: list[Item], tables: Tables, terminal: Terminal) -> None:
-    """Raise InvalidInput if the table as it will be fails its own tests. Old bad records are only named."""
-    ruleset = read_ruleset({record_name(item): item for item in after}.values())
-    for problem in ruleset.problems:
-        terminal.warn(f"note: in the table already: {problem.message}")
-    for finding in warnings(ruleset, _keys_of(tables)):
+def _reviewed(before: list[Item], after: list[Any], tables: Tables, terminal: Terminal) -> Review:
+    """Return the review of the table as it will be. Raises InvalidInput if it cannot be written."""
+    found = review(before, after, _keys_of(tables))
+    for problem in found.problems:
+        if problem not in found.new_problems:
+            terminal.warn(f"note: in the table already: {problem.message}")
+    _refuse(found.new_problems, terminal)
+    for finding in found.warnings:
         terminal.warn(f"warning: {finding}")
-    failed = run_tests(ruleset)
-    for failure in failed:
+    for failure in found.failed:
         terminal.print(str(failure))
-    if failed:
-        tests, bad = len(ruleset.enabled("test")), len({failure.id for failure in failed})
-        raise InvalidInput(f"{bad} of {tests} tests do not hold: nothing was written")
+    if found.failed:
+        bad = len({failure.id for failure in found.failed})
+        raise InvalidInput(f"{bad} of {len(found.tests)} tests do not hold: nothing was written")
+    return found
 
 
 def _confirm(question: str, terminal: Terminal) -> bool:
@@ -195,7 +208,7 @@ def explain_request(args: Namespace, connect: Connect, terminal: Terminal) -> in
     """Print which model would answer a request, and why."""
     request = read_request(args.request, standard_input=terminal.read)
     tables = connect()
-    ruleset = read_ruleset(tables.read_rules())
+    ruleset = read_ruleset(tables.read_rules().items)
     key = read_key(current_record(find_records(tables, args.key, terminal))) if args.key else Key(id="")
     caller = {"project": args.project or key.project, "key": key.id, "key_models": key.models}
     at = args.at or datetime.now(UTC).isoformat()

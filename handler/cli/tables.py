@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from handler.aws.errors import StoreError
-from handler.aws.sdk import call_aws, create_client, scan
+from handler.aws.sdk import ThreadedClient, call_aws, create_client, scan
 from handler.cli.terminal import Terminal
+from handler.manage.rules import StoredRules, read_rules
 from handler.settings import Settings, read_settings
 from handler.store.attributes import Item, deserialize_item
 from handler.store.bucket import Bucket
 from handler.store.tables import TABLES
 from rules.review.command_line import InvalidInput
+
+T = TypeVar("T")
 
 ATTEMPTS, READ_TIMEOUT = 5, 20  # more, and longer, than for a request
 BUCKET_TIMEOUT = 120.0  # seconds for one object, with all attempts
@@ -30,11 +34,17 @@ class Tables:
     client: Any
     settings: Settings
 
-    def read_rules(self) -> list[Item]:
-        return self._read(self.settings.rules_table)
+    def read_rules(self) -> StoredRules:
+        return self.run(read_rules)
 
     def read_keys(self) -> list[Item]:
-        return self._read(self.settings.keys_table)
+        return [
+            deserialize_item(item) for item in scan(self.client, self.settings.keys_table, consistent=True)
+        ]
+
+    def run(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any, **options: Any) -> T:
+        """Run a function of `handler.manage` with a client and these settings, and return its result."""
+        return asyncio.run(work(ThreadedClient(self.client), self.settings, *arguments, **options))
 
     def bucket(self) -> Bucket:
         """Return the bucket of the content log. Raises InvalidInput if there is none."""
@@ -46,9 +56,6 @@ class Tables:
             timeout=BUCKET_TIMEOUT,
             threads=BUCKET_THREADS,
         )
-
-    def _read(self, table: str) -> list[Item]:
-        return [deserialize_item(item) for item in scan(self.client, table, consistent=True)]
 
 
 Connect = Callable[[], Tables]  # called only when a command needs the tables: a file is checked without AWS

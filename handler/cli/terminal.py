@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from handler.manage.changes import quote
+
 Row = tuple[str, ...]
 
 
@@ -49,11 +51,6 @@ def _read_answer(question: str, terminal: TextIO) -> bool:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return terminal.readline().strip().lower() in ("y", "yes")
-
-
-def quote(text: str) -> str:
-    """Return a text as JSON that no terminal takes for a control sequence."""
-    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def escape(text: str) -> str:

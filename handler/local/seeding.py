@@ -18,7 +18,7 @@ from handler.aws.sdk import call_aws
 from handler.settings import Settings
 from handler.store.attributes import serialize_item
 from rules import InvalidRecord, read_record
-from rules.review.command_line import InvalidInput, read_json
+from rules.review.command_line import InvalidInput, read_json, read_records
 
 EXAMPLES = Path(__file__).with_name("examples.json")
 Report = Callable[[str], None]
@@ -43,13 +43,13 @@ class SeedResult:
 
 def read_seeds(*, rules: str | None, keys: str | None) -> Seeds:
     """Read the files of `--rules` and `--keys`. Raises InvalidInput."""
-    return Seeds(rules=_read_list(rules) if rules else None, keys=_read_list(keys) if keys else None)
+    return Seeds(rules=read_records(rules) if rules else None, keys=_read_list(keys) if keys else None)
 
 
 def _read_list(path: str) -> list[Any]:
     entries = read_json(path)
     if not isinstance(entries, list):
-        raise InvalidInput(f"{path}: this is not a JSON list of records")
+        raise InvalidInput(f"{path}: this is not a JSON list of keys")
     return entries
 
 
@@ -63,7 +63,7 @@ def store_seeds(
     """
     rules, keys, new_key = seeds.rules, seeds.keys, None
     if examples and rules is None:
-        rules = _read_list(str(EXAMPLES))
+        rules = read_records(str(EXAMPLES))
     if examples and keys is None:
         new_key = generate_key()
         keys = [{"key": new_key, "id": "local", "name": "made for this run", "scopes": ["manage"]}]

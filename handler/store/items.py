@@ -190,17 +190,7 @@ class Items:
         try:
             await self._client.call("transact_write_items", arguments)
         except StoreError as error:
-            reasons = error.details.get("CancellationReasons") or ()
-            codes = [reason.get("Code") for reason in reasons]
-            if "ConditionalCheckFailed" in codes:
-                failed = [
-                    deserialize_item(reason.get("Item") or {}) if code == "ConditionalCheckFailed" else None
-                    for code, reason in zip(codes, reasons, strict=True)
-                ]
-                raise ConditionFailed(str(error), failed) from error
-            if not _BUSY_REASONS.isdisjoint(codes):
-                raise StoreBusy(str(error), code=error.code) from error
-            raise _sorted(error) from error
+            raise transaction_error(error) from error
 
     async def _query(self, index: str, partition: tuple[str, str], prefix: str, limit: int) -> list[str]:
         name, value = partition
@@ -221,6 +211,21 @@ class Items:
                 break
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
         return ids
+
+
+def transaction_error(error: StoreError) -> StoreError:
+    """Return the error of a transaction as ConditionFailed or StoreBusy, if it means one of them."""
+    reasons = error.details.get("CancellationReasons") or ()
+    codes = [reason.get("Code") for reason in reasons]
+    if "ConditionalCheckFailed" in codes:
+        failed = [
+            deserialize_item(reason.get("Item") or {}) if code == "ConditionalCheckFailed" else None
+            for code, reason in zip(codes, reasons, strict=True)
+        ]
+        return ConditionFailed(str(error), failed)
+    if not _BUSY_REASONS.isdisjoint(codes):
+        return StoreBusy(str(error), code=error.code)
+    return _sorted(error)
 
 
 def _sorted(error: StoreError) -> StoreError:

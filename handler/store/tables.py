@@ -172,11 +172,11 @@ class Store:
         return await self._client.call("put_item", arguments)
 
 
-async def scan(client: AwsClient, table: str) -> AsyncIterator[dict[str, Any]]:
+async def scan(client: AwsClient, table: str, *, consistent: bool = False) -> AsyncIterator[dict[str, Any]]:
     """Yield every item of a table in typed JSON, page after page."""
     start: dict[str, Any] = {}
     while True:
-        page = await client.call("scan", {"TableName": table, **start})
+        page = await client.call("scan", {"TableName": table, "ConsistentRead": consistent, **start})
         for item in page.get("Items", ()):
             yield item
         if not page.get("LastEvaluatedKey"):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rules.errors import RuleSetTooLarge
 from rules.ruleset import RuleSet
@@ -56,12 +56,40 @@ def read_json(
         raise InvalidInput(f"{path}: this is not JSON: {error}") from error
 
 
+class RuleFile(NamedTuple):
+    """The records of a file, and the revision of the table that they were pulled at, if the file names it."""
+
+    records: list[Any]
+    revision: str | None = None
+
+
+def read_rule_file(path: str, *, standard_input: Callable[[], bytes] | None = None) -> RuleFile:
+    """Return the records of a file, with decimals as DynamoDB has them. Raises InvalidInput.
+
+    The file is a list of records, or what `rules pull` prints: {"revision": "...", "records": [...]}.
+    """
+    found = read_json(path, standard_input=standard_input, parse_float=Decimal)
+    return _rule_file(path, found)
+
+
 def read_records(path: str, *, standard_input: Callable[[], bytes] | None = None) -> list[Any]:
-    """Return the records of a file, with decimals as DynamoDB has them. Raises InvalidInput."""
-    items = read_json(path, standard_input=standard_input, parse_float=Decimal)
-    if not isinstance(items, list):
-        raise InvalidInput(f"{path}: a rule set is a JSON list of records, this is {_shape(items)}")
-    return items
+    """Return the records of a file as `read_rule_file` does."""
+    return read_rule_file(path, standard_input=standard_input).records
+
+
+def _rule_file(path: str, found: Any) -> RuleFile:
+    match found:
+        case list():
+            return RuleFile(found)
+        case {"records": list(records), **others} if others.keys() <= {"revision"}:
+            revision = others.get("revision")
+            if revision is None or isinstance(revision, str):
+                return RuleFile(records, revision)
+            raise InvalidInput(f"{path}: `revision` is {_shape(revision)}, not a text")
+    raise InvalidInput(
+        f"{path}: a rule set is a JSON list of records, or an object with `records` and `revision`; "
+        f"this is {_shape(found)}"
+    )
 
 
 def read_request(path: str, *, standard_input: Callable[[], bytes] | None = None) -> dict[str, Any]:

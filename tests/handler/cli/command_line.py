@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from handler.aws.sdk import scan
@@ -41,7 +42,9 @@ class CommandLine:
             confirm=self.confirm,
             read=lambda: self.stdin,
         )
-        return run(parser.parse_args(arguments), self.settings, self.database, terminal)
+        with ThreadPoolExecutor(1) as thread:  # a command starts an event loop, and a test may have one
+            args = parser.parse_args(arguments)
+            return thread.submit(run, args, self.settings, self.database, terminal).result()
 
     def put_rules(self, *items: dict[str, Any]) -> None:
         for item in items:

@@ -165,13 +165,17 @@ def route_setting(number: str) -> str:
     [
         pytest.param("", "this is not JSON", id="an empty file"),
         pytest.param("{}", "a rule set is a JSON list of records", id="an object"),
+        pytest.param('{"revision": "x"}', "a rule set is a JSON list", id="a revision without records"),
+        pytest.param('{"records": {}}', "a rule set is a JSON list", id="records that are no list"),
+        pytest.param('{"records": [], "rev": 1}', "a rule set is a JSON list", id="another member"),
+        pytest.param('{"records": [], "revision": 1}', "`revision` is a number", id="a revision as a number"),
         pytest.param('[{"kind": "route", "kind": "alias"}]', "'kind' is there twice", id="a name twice"),
         pytest.param('[{"priority": NaN}]', "NaN is not a number", id="NaN"),
         pytest.param("[" * 100_000, "this is not JSON", id="very deep"),
         pytest.param('[{"priority": 1e99999999999999999999}]', "this is not JSON", id="an enormous exponent"),
         pytest.param('["\udc80"]', "this is not JSON", id="broken UTF-8"),
         pytest.param(
-            route_setting("1e-999"), "route/r: the number 1E-999 is out of", id="a number too small"
+            route_setting("1e-999"), "route/r: `record`: the number 1E-999 is out of", id="a number too small"
         ),
         pytest.param(route_setting("9" * 40), "has more than 38 digits", id="a number too long"),
     ],

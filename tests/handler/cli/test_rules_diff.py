@@ -1,4 +1,4 @@
-"""Formatting records, and comparing and writing sets of them."""
+"""Records and their differences as text."""
 
 from __future__ import annotations
 
@@ -8,16 +8,8 @@ from typing import Any
 
 import pytest
 
-from handler.aws.errors import StoreError
-from handler.cli.rules_diff import (
-    Changes,
-    compare,
-    format_compact,
-    format_indented,
-    format_records,
-    write_changes,
-)
-from handler.store.attributes import serialize_item
+from handler.cli.rules_diff import change_lines, format_indented, format_records, format_rule_file
+from handler.manage.changes import compare, format_compact
 
 
 @pytest.mark.parametrize(
@@ -81,6 +73,15 @@ def test_the_same_records_give_the_same_text() -> None:
     assert format_records([]) == "[]"
 
 
+def test_a_pulled_file_has_the_revision_and_the_records() -> None:
+    for records in (RECORDS, []):
+        text = format_rule_file("0a1b2c3d4e5f", records)
+        assert json.loads(text) == {
+            "revision": "0a1b2c3d4e5f",
+            "records": json.loads(format_records(records)),
+        }
+
+
 def route(id: str, **fields: Any) -> dict[str, Any]:
     return {"kind": "route", "id": id, **fields}
 
@@ -95,7 +96,7 @@ def route(id: str, **fields: Any) -> dict[str, Any]:
     ],
 )
 def test_equal_values_are_not_a_change(before: dict[str, Any], after: dict[str, Any]) -> None:
-    assert compare([route("a", **before)], [route("a", **after)], prune=True).count == 0
+    assert compare([route("a", **before)], [route("a", **after)]).number == 0
 
 
 @pytest.mark.parametrize(
@@ -110,76 +111,11 @@ def test_equal_values_are_not_a_change(before: dict[str, Any], after: dict[str, 
     ],
 )
 def test_a_change_names_the_fields(before: dict[str, Any], after: dict[str, Any], line: str) -> None:
-    found = compare([route("a", **before)], [route("a", **after)], prune=False)
-    assert list(found.lines()) == ["~ route/a", line]
+    found = compare([route("a", **before)], [route("a", **after)])
+    assert list(change_lines(found)) == ["~ route/a", line]
 
 
-@pytest.mark.parametrize(("prune", "removed"), [(False, []), (True, ["- route/gone"])])
-def test_only_pruning_removes(prune: bool, removed: list[str]) -> None:
-    found = compare([route("gone"), route("a")], [route("new"), route("a", x=1)], prune=prune)
-    assert list(found.lines()) == ["+ route/new", "~ route/a", "    x: (none) -> 1", *removed]
-    assert str(found) == f"1 added, 1 changed, {len(removed)} removed"
-
-
-class Fake:
-    """A client that records its calls, and leaves `unprocessed` batches incomplete."""
-
-    def __init__(self, unprocessed: int = 0) -> None:
-        self.unprocessed = unprocessed
-        self.calls: list[tuple[str, Any]] = []
-
-    def transact_write_items(self, **arguments: Any) -> dict[str, Any]:
-        self.calls.append(("transaction", arguments["TransactItems"]))
-        return {}
-
-    def batch_write_item(self, **arguments: Any) -> dict[str, Any]:
-        requests = arguments["RequestItems"]["t"]
-        self.calls.append(("batch", requests))
-        if self.unprocessed:
-            self.unprocessed -= 1
-            return {"UnprocessedItems": {"t": requests[-1:]}}
-        return {}
-
-
-def no_sleep(_: float) -> None:
-    pytest.fail("there is nothing to wait for")
-
-
-def changes_of(added: int, changed: int, removed: int) -> Changes:
-    return Changes(
-        added=[route(f"a{n}") for n in range(added)],
-        changed=[(route(f"c{n}"), route(f"c{n}", x=n)) for n in range(changed)],
-        removed=[route(f"r{n}", x=n) for n in range(removed)],
-    )
-
-
-def test_up_to_a_hundred_changes_are_one_transaction() -> None:
-    fake = Fake()
-    write_changes(fake, "t", changes_of(98, 1, 1), sleep=no_sleep)
-    ((kind, items),) = fake.calls
-    assert (kind, len(items)) == ("transaction", 100)
-    assert items[98] == {"Put": {"Item": serialize_item(route("c0", x=0)), "TableName": "t"}}
-    assert items[99] == {"Delete": {"Key": serialize_item(route("r0")), "TableName": "t"}}
-
-
-def test_more_changes_are_batches_with_additions_first_and_removals_last() -> None:
-    fake = Fake()
-    write_changes(fake, "t", changes_of(60, 30, 11), sleep=no_sleep)
-    assert [(kind, len(items)) for kind, items in fake.calls] == [
-        ("batch", n) for n in (25, 25, 10, 25, 5, 11)
-    ]
-    assert [next(iter(items[0])) for _, items in fake.calls] == ["PutRequest"] * 5 + ["DeleteRequest"]
-
-
-def test_unprocessed_items_are_sent_again_after_pauses() -> None:
-    fake, pauses = Fake(unprocessed=3), list[float]()
-    write_changes(fake, "t", changes_of(101, 0, 0), sleep=pauses.append)
-    assert [len(items) for _, items in fake.calls] == [25, 1, 1, 1, 25, 25, 25, 1]
-    assert pauses == [0.1, 0.2, 0.4]
-
-
-def test_items_that_stay_unprocessed_are_a_store_error() -> None:
-    pauses: list[float] = []
-    with pytest.raises(StoreError, match="push again to write what is left"):
-        write_changes(Fake(unprocessed=1000), "t", changes_of(101, 0, 0), sleep=pauses.append)
-    assert sum(pauses) < 30
+def test_added_changed_and_removed_records() -> None:
+    found = compare([route("gone"), route("a")], [route("new"), route("a", x=1)])
+    assert list(change_lines(found)) == ["+ route/new", "~ route/a", "    x: (none) -> 1", "- route/gone"]
+    assert str(found) == "1 added, 1 changed, 1 removed"

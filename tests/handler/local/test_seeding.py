@@ -101,7 +101,7 @@ def test_a_bad_rule_is_reported_and_the_others_are_stored(
     [
         pytest.param({"name": "ci"}, "`key`", id="no key"),
         pytest.param({"key": "sk-other-1"}, "`key`", id="a key of another form"),
-        pytest.param({"key": generate_key(), "scopes": ["admin"]}, "scopes", id="an unknown scope"),
+        pytest.param({"key": generate_key(), "scopes": ["root"]}, "scopes", id="an unknown scope"),
         pytest.param({"key": generate_key(), "expires": "2027-01-31"}, "expires", id="a misspelt field"),
         pytest.param("sk-sluice-x", "expected a record", id="not an object"),
     ],
@@ -123,7 +123,7 @@ def test_a_failing_store_is_not_reported_as_a_bad_record() -> None:
     [
         pytest.param(None, "No such file", id="a missing file"),
         pytest.param("{nonsense", "not JSON", id="not JSON"),
-        pytest.param('{"kind": "route"}', "not a JSON list", id="one record without a list"),
+        pytest.param('{"kind": "route"}', "a rule set is a JSON list", id="one record without a list"),
     ],
 )
 def test_a_file_without_a_list_cannot_be_served(text: str | None, words: str, tmp_path: Path) -> None:
