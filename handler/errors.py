@@ -45,6 +45,7 @@ class AttemptRecord(NamedTuple):
     dropped: tuple[str, ...] = ()  # as in Answer
     schema: str | None = None
     account: str | None = None  # as in Candidate; for the log
+    span: tuple[str, float] | None = None  # its id in a trace, and when it began in monotonic seconds
 
     def body(self) -> Json:
         known = {"status": self.status, "cause": self.cause}

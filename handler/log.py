@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from handler.access.reservation import Reservation
     from handler.answers.answer import Answer
     from handler.content.recording import Recording
+    from handler.wire.traceparent import Trace
 
 Log = Callable[[Mapping[str, Any]], None]
 
@@ -63,6 +64,7 @@ class RequestLog(Fields):
     cache: str | None = None  # hit | miss; None: the cache was not looked into
     recording: Recording | None = None  # of its content, where a `log` record asks for it
     failure: GatewayError | None = None
+    span: Trace | None = None  # of a request that a provider is asked for, if it is traced
     waiting_since: float | None = None  # monotonic seconds; set while a provider is called
     waited: float = 0.0  # seconds spent waiting on providers
     client_left: bool = False  # the client disconnected before the answer was complete

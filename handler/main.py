@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from handler.access.ledger import Ledger
     from handler.content.content_log import ContentLog
     from handler.gateway.response_cache import ResponseCache
+    from handler.gateway.tracing.tracer import Tracer
     from handler.store.bucket import Bucket
 
 Report = Callable[[str, Mapping[str, Any]], None]
@@ -128,6 +129,7 @@ def _gateway(
         open_content_log=lambda: _open_content_log(bucket, report, now),
         open_response_cache=lambda: _open_response_cache(bucket, store, report, clock, now),
         open_ledger=lambda: _open_ledger(settings, store, client, log, report, clock, now),
+        open_tracer=lambda: _open_tracer(settings, transports.providers, report, clock),
     )
 
 
@@ -160,6 +162,15 @@ def _open_ledger(
     return Ledger(
         store.state, now=now, watcher=Alerts(store.state, log=log, send=notifier.send), report=report
     )
+
+
+def _open_tracer(
+    settings: Settings, transport: Transport, report: Report, clock: Callable[[], float]
+) -> Tracer:
+    from handler.gateway.tracing.tracer import Tracer  # only where SLUICE_OTLP_ENDPOINT is set
+
+    # The operator chose the address, so it may be private, as that of a collector often is.
+    return Tracer(settings, Client(transport, private_ok=True), report=report, clock=clock)
 
 
 def _sns_client(settings: Settings) -> Any:

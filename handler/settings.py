@@ -16,7 +16,7 @@ class InvalidSetting(ValueError):
 class Settings(Frozen):
     """The settings of a process. Each field is the variable `SLUICE_` and its name in capitals."""
 
-    hidden = frozenset({"environment"})
+    hidden = frozenset({"environment", "otlp_headers"})
 
     rules_table: str = "sluice-rules"
     keys_table: str = "sluice-keys"
@@ -35,6 +35,9 @@ class Settings(Frozen):
     log_level: str = "INFO"
     metrics: bool = False  # CloudWatch metrics in the lines of requests
     console: str = "on"  # on | read | off: the page and the API under /console
+    otlp_endpoint: str | None = None  # of a collector of traces; None: nothing is traced
+    otlp_headers: tuple[tuple[str, str], ...] = ()  # that the collector gets; they may hold its credential
+    otlp_sample: float = 1.0  # the part of the traces that begin here which is recorded
     # Credentials are looked up here first.
     environment: Mapping[str, str] = EMPTY
 
@@ -68,6 +71,43 @@ def _choice(name: str, text: str, *choices: str) -> str:
     return text
 
 
+def _collector(name: str, text: str) -> str:
+    """Read the address of a collector: https, or http on this machine."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        good = parts.scheme == "https" or (parts.scheme == "http" and local)
+        good = good and bool(parts.hostname) and not (parts.query or parts.fragment or "@" in parts.netloc)
+    except ValueError:
+        good = False
+    if not good:  # not quoted, because it may hold a password
+        raise InvalidSetting(f"{name}: must be like https://host/path, or http://localhost:4318")
+    return text
+
+
+_HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+=[\x21-\x7e][\x20-\x7e]*"
+
+
+def _headers(name: str, text: str) -> tuple[tuple[str, str], ...]:
+    """Read `name=value,...` with percent-encoded values, as OpenTelemetry's own settings have them."""
+    import re
+    from urllib.parse import unquote
+
+    pairs = [pair.strip() for pair in text.split(",") if pair.strip()]
+    if not all(re.fullmatch(_HEADER, pair) and unquote(pair).isprintable() for pair in pairs):
+        raise InvalidSetting(f"{name}: must be like name=value,name=value")  # not quoted: it is secret
+    split = (pair.split("=", 1) for pair in pairs)
+    return tuple((header.lower(), unquote(value).strip()) for header, value in split)
+
+
+def _share(name: str, text: str) -> float:
+    if (value := _number(name, text, 0)) > 1:
+        raise InvalidSetting(f"{name}: {text!r} is not a number from 0 to 1")
+    return value
+
+
 def _split(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.replace(",", " ").split() if word)
 
@@ -90,6 +130,9 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "log_level": lambda name, text: _choice(name, text.upper(), "DEBUG", "INFO", "WARNING", "ERROR"),
     "metrics": lambda name, text: _choice(name, text, "0", "1") == "1",
     "console": lambda name, text: _choice(name, text.lower(), "on", "read", "off"),
+    "otlp_endpoint": _collector,
+    "otlp_headers": _headers,
+    "otlp_sample": _share,
 }
 
 

@@ -114,6 +114,10 @@ async def _ask(gateway: Gateway, admitted: AdmittedRequest, call: Call, entry: R
 
         decide_again = partial(call_of, gateway, deadline=call.deadline)
         call = await reserve(gateway, admitted, call, entry, decide_again)
+    if gateway.settings.otlp_endpoint is not None or "traceparent" in entry.trace:
+        from handler.gateway.tracing.tracer import start_trace  # few gateways need it: not at a cold start
+
+        call = call.replaced(trace=start_trace(gateway, entry))
     entry.waiting_since = gateway.clock()
     try:
         entry.answer = answer = await gateway.relay.complete(call, entry.wasted, entry.attempts)
@@ -162,6 +166,8 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     gateway.log(_with_metrics(gateway, line, counted[0] if counted else None))
     if entry.recording is not None:
         gateway.content_log.start_write(entry.recording, line, entry.tags)
+    if gateway.settings.otlp_endpoint is not None:
+        gateway.tracer.add(gateway, entry, line)
     _settle(gateway, entry)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from handler.access.ledger import Ledger
     from handler.content.content_log import ContentLog
     from handler.gateway.response_cache import ResponseCache
+    from handler.gateway.tracing.tracer import Tracer
 
 RECORDING = 10.0  # seconds that writing down what a request used may take
 SETTLING = 1.0  # seconds that background work may take before the instance is frozen
@@ -48,10 +49,12 @@ class Gateway(Fields):
     open_content_log: Callable[[], ContentLog]
     open_response_cache: Callable[[], ResponseCache]
     open_ledger: Callable[[], Ledger]
+    open_tracer: Callable[[], Tracer]
     cold: bool = True  # until the first metrics of the instance are written
     _content_log: ContentLog | None = None
     _response_cache: ResponseCache | None = None
     _ledger: Ledger | None = None
+    _tracer: Tracer | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -73,6 +76,13 @@ class Gateway(Fields):
         if self._response_cache is None:
             self._response_cache = self.open_response_cache()
         return self._response_cache
+
+    @property
+    def tracer(self) -> Tracer:
+        """The sender of spans, made after the first request if there is a collector."""
+        if self._tracer is None:
+            self._tracer = self.open_tracer()
+        return self._tracer
 
     async def start(self) -> None:
         """Read what the first request needs, since init has a full processor. `health` reports failures."""
@@ -115,7 +125,7 @@ class Gateway(Fields):
     async def settle(self) -> None:
         """Wait a limited time for background work, because Lambda freezes the instance between requests."""
         policies = (self.policies.snapshot, self.policies.credentials)
-        background = (self.auth, *policies, self.shared_cooldown, self._response_cache)
+        background = (self.auth, *policies, self.shared_cooldown, self._response_cache, self._tracer)
         records = (self.usage, self._content_log, self._ledger)  # of requests: they must not be lost
         began = (clock := asyncio.get_running_loop().time)()
         # In turn, since most have nothing to wait for; all work goes on meanwhile.

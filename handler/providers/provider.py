@@ -38,6 +38,7 @@ class Quirks(Frozen):
     finish_by_calls: bool = False  # it sends "stop" after tool calls
     call_ids: bool = True  # ids of calls are unique in a conversation; False: each call gets a new one
     reasoning_tag: str = ""  # the tag around reasoning at the start of the content: `think` for <think>
+    traceparent: bool = False  # it gets the header `traceparent`, and continues the trace
 
     @property
     def can_force_tool(self) -> bool:

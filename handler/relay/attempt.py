@@ -47,6 +47,7 @@ async def make_attempt(
     deadline: float,
     stopwatch: Stopwatch,
     wasted: list[WastedUsage],
+    span: tuple[str, float] | None = None,  # in the call's trace
 ) -> Answer:
     """Ask one candidate once. Returns its answer: whole, or a stream at its first content.
 
@@ -54,7 +55,7 @@ async def make_attempt(
     gets the usage of an attempt without an answer. Raises UpstreamError, with everything closed.
     """
     began = stopwatch.clock()
-    row, native = _row(services, call, candidate, continuation)
+    row, native = _row(services, call, candidate, continuation, span)
     translator, client = services.translators[row.dialect], services.client
     if call.operation is not None:
         from handler.relay.operations.attempt import attempt_operation as ask  # not at a cold start
@@ -115,20 +116,32 @@ async def _request(
 
 
 def _row(
-    services: Services, call: Call, candidate: Candidate, continuation: Continuation | None
+    services: Services,
+    call: Call,
+    candidate: Candidate,
+    continuation: Continuation | None,
+    span: tuple[str, float] | None,
 ) -> tuple[Provider, bool]:
     """The row as it serves the model, and True if the request is relayed in the client's own format."""
     row = call.rows.get(candidate.model.provider)
     if row is None or row.dialect not in services.translators:
         raise UpstreamError(f"{candidate.id} has no provider that is served.", failure_class="not_found")
     if continuation is None and (own := native_row(call, candidate.model)) is not None:
-        return _with_account(own, candidate), True
+        return _with_trace(_with_account(own, candidate), call, span), True
     check_translatable(call)
-    return _with_account(apply_surface(row, candidate.model, call.body), candidate), False
+    row = _with_account(apply_surface(row, candidate.model, call.body), candidate)
+    return _with_trace(row, call, span), False
 
 
 def _with_account(row: Provider, candidate: Candidate) -> Provider:
     return row if candidate.account is None else row.replaced(credential=candidate.account)
+
+
+def _with_trace(row: Provider, call: Call, span: tuple[str, float] | None) -> Provider:
+    """Return a row whose requests continue the trace, if the provider takes it."""
+    if span is None or call.trace is None or not row.quirks.traceparent:
+        return row
+    return row.replaced(headers={**row.headers, "traceparent": call.trace.header(span[0])})
 
 
 def prepare(

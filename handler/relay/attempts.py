@@ -135,11 +135,12 @@ class AttemptLoop:
     async def _attempt(self, candidate: Candidate) -> Answer | Failed:
         """One attempt. A failure is recorded here, an answer when it is accepted."""
         began, continuation = self._stopwatch.clock(), self._continuation(candidate)
+        span = self._call.trace and self._call.trace.attempt(began)
         self._in_flight.append(candidate)
         try:
             if self._call.reserve is not None:
                 await self._call.reserve(self._in_flight, self._wasted)
-            return await make_attempt(
+            answer = await make_attempt(
                 self._relay.services,
                 self._call,
                 candidate,
@@ -148,20 +149,24 @@ class AttemptLoop:
                 deadline=self._deadline,
                 stopwatch=self._stopwatch,
                 wasted=self._wasted,
+                span=span,
             )
+            if span is not None:
+                answer.attempts[-1] = answer.attempts[-1]._replace(span=span)
+            return answer
         except NotSent as error:
             self._in_flight.remove(candidate)
             return Failed(candidate, error, continuation)
         except UpstreamError as error:
             self._in_flight.remove(candidate)
-            self._attempts.append(failure_record(candidate, error, self._stopwatch.ms_since(began)))
+            self._attempts.append(failure_record(candidate, error, self._stopwatch.ms_since(began), span))
             self._relay.observe(candidate.key, error.failure_class, error.retry_after)
             return Failed(candidate, error, continuation)
         except asyncio.CancelledError:
             self._in_flight.remove(candidate)
             ms = self._stopwatch.ms_since(began)
             self._attempts.append(
-                AttemptRecord(candidate.id, "cancelled", None, ms, account=candidate.account)
+                AttemptRecord(candidate.id, "cancelled", None, ms, account=candidate.account, span=span)
             )
             self._relay.observe(candidate.key, "cancelled", None)
             raise

@@ -20,6 +20,7 @@ from rules import EMPTY, Candidate, Decision, Frozen
 if TYPE_CHECKING:
     from handler.structured.modes import OutputContract
     from handler.structured.schema_attempt import SchemaAttempt
+    from handler.wire.traceparent import Trace
 
 
 Reserve = Callable[[Sequence[Candidate], Sequence[WastedUsage]], Awaitable[None]]
@@ -46,6 +47,7 @@ class Call(Frozen):
     # Takes from the limits of a candidate before it is asked. Arguments: all candidates that are being asked,
     # this one last; the usage of attempts that gave no answer. Raises LimitReached. None: no limit applies.
     reserve: Reserve | None = None
+    trace: Trace | None = None  # that the attempts belong to
 
 
 class Attempt(NamedTuple):
@@ -89,7 +91,9 @@ class Attempt(NamedTuple):
         return self.candidate if self.call.chat.include_cost else None
 
 
-def failure_record(candidate: Candidate, error: UpstreamError, ms: int) -> AttemptRecord:
+def failure_record(
+    candidate: Candidate, error: UpstreamError, ms: int, span: tuple[str, float] | None = None
+) -> AttemptRecord:
     """Return the record of an attempt that failed after `ms` milliseconds."""
     return AttemptRecord(
         candidate.id,
@@ -101,4 +105,5 @@ def failure_record(candidate: Candidate, error: UpstreamError, ms: int) -> Attem
         dropped=error.dropped,
         schema=error.schema,
         account=candidate.account,
+        span=span,
     )

@@ -62,6 +62,7 @@ QUIRKS: Mapping[str, str] = {
     "finish_by_calls": "flag",
     "call_ids": "flag",
     "reasoning_tag": "text",
+    "traceparent": "flag",
 }
 
 

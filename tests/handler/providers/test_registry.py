@@ -321,7 +321,7 @@ def test_a_record_can_give_every_quirk() -> None:
         **dict.fromkeys(
             ("drop_null", "drop_empty", "text_content", "tool_texts", "alternate", "allowed_tools"), True
         ),
-        **dict.fromkeys(("legacy", "stream_usage", "finish_by_calls", "call_ids"), True),
+        **dict.fromkeys(("legacy", "stream_usage", "finish_by_calls", "call_ids", "traceparent"), True),
         **dict.fromkeys(("call_id_length", "temperature_least", "temperature_most"), 1),
         "reasoning_tag": "think",
         **{name: ["n"] for name in ("drop", "unable", "refuse", "message_drop", "tool_drop")},

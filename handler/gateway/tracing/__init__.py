@@ -1,0 +1,1 @@
+"""Tracing: requests and attempts as spans of OpenTelemetry, sent to a collector."""
