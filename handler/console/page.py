@@ -1,17 +1,109 @@
-"""GET /console and the files of the page."""
+"""Serves the console's page at GET /console, and its files below the hash of their content.
+
+A browser asks for the page each time and keeps the files for good: with another content they have another path.
+Nothing is read before the first request.
+"""
 
 from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 from handler.console.call import require_console
 from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response
 from handler.errors import NotFound
 from handler.gateway.lifecycle import Gateway
+from handler.log import RequestLog
+
+STATIC = Path(__file__).with_name("static")
+PAGE = "index.html"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types 'none'"
+)
+SECURITY = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+GZIP_LEVEL = 9
+
+
+class Files(NamedTuple):
+    """The files of the page by their path, and the hash of all of them."""
+
+    hash: str
+    contents: Mapping[str, bytes]
+
+
+@cache
+def files() -> Files:
+    """Read all files, once in a process."""
+    paths = sorted(path for path in STATIC.rglob("*") if path.suffix in TYPES)
+    contents = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in paths}
+    digest = hashlib.sha256()
+    for name, content in contents.items():
+        digest.update(b"%s\0%d\0%s" % (name.encode(), len(content), content))
+    return Files(digest.hexdigest()[:16], contents)
+
+
+@cache
+def compressed(name: str) -> bytes:
+    return gzip.compress(files().contents[name], GZIP_LEVEL, mtime=0)
 
 
 async def page(gateway: Gateway, request: HttpRequest) -> Response:
-    """Return the page, or one of its files."""
+    """Return the page. Its addresses are relative, so that it works below any prefix and host."""
+    entry = _entry(gateway, request)
+    base = files().hash if entry.path.endswith("/") else f"console/{files().hash}"
+    body = files().contents[PAGE].replace(b"{base}", base.encode())
+    return _response(request, body, PAGE, {"cache-control": "no-cache"})
+
+
+async def file(gateway: Gateway, request: HttpRequest) -> Response:
+    """Return a file of the page, in gzip where the client accepts it."""
+    entry = _entry(gateway, request)
+    version, _, name = request.path_params["file"].partition("/")
+    if version != files().hash or name == PAGE or name not in files().contents:
+        raise NotFound(f"The console has no file {entry.path[:200]}.", code="unknown_url")
+    headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+    if _accepts_gzip(entry.headers.get("accept-encoding", "")):
+        return _response(request, compressed(name), name, {**headers, "content-encoding": "gzip"})
+    return _response(request, files().contents[name], name, headers)
+
+
+def _entry(gateway: Gateway, request: HttpRequest) -> RequestLog:
+    """Return the entry of a request for the page. Raises NotFound where the console is turned off."""
     require_console(gateway)
-    if request.scope["path"] != "/console":
-        raise NotFound("The console has no such file.", code="unknown_url")
-    return Response(b"<!doctype html><title>Sluice</title>", headers={"content-type": "text/html"})
+    entry: RequestLog = request.scope["sluice.entry"]
+    entry.routine = True
+    return entry
+
+
+def _response(request: HttpRequest, body: bytes, name: str, headers: Mapping[str, str]) -> Response:
+    own = {"content-type": TYPES[Path(name).suffix], "content-length": str(len(body))}
+    sent = b"" if request.scope["method"] == "HEAD" else body
+    return Response(sent, headers={**own, **SECURITY, **headers})
+
+
+def _accepts_gzip(header: str) -> bool:
+    for coding in header.lower().split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

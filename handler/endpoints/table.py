@@ -48,7 +48,7 @@ ENDPOINTS: tuple[tuple[str, str, str], ...] = (
         (method, "/console/api/{call:path}", "console.api.serve")
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
     ),
-    ("GET", "/console/{file:path}", "console.page.page"),
+    ("GET", "/console/{file:path}", "console.page.file"),
 )
 
 
