@@ -1,7 +1,7 @@
 """Serves the console's page at GET /console, and its files below the hash of their content.
 
-A browser asks for the page each time and keeps the files for good: with another content they have another path.
-Nothing is read before the first request.
+A browser asks for the page each time and keeps the files for good, because files with another content have
+another path. Nothing is read before the first request.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def store_seeds(
         rules = read_records(str(EXAMPLES))
     if examples and keys is None:
         new_key = generate_key()
-        keys = [{"key": new_key, "id": "local", "name": "made for this run", "scopes": ["manage"]}]
+        keys = [{"key": new_key, "id": "local", "name": "made for this run", "scopes": ["manage", "admin"]}]
     return SeedResult(
         rules=sum(
             _put(client, settings.rules_table, item, report) for item in _valid_rules(rules or [], report)

@@ -73,7 +73,7 @@ function SignIn({ reason, again }) {
       ${!again && html`<${Brand} /><h1>Sign in</h1>`}
       ${again && html`<p>What you typed is still here. Sign in to go on.</p>`}
       <${TextField} label="API key" type="password" name="key" autocomplete="current-password" placeholder="sk-sluice-…"
-        value=${key} onInput=${setKey} error=${error} required autofocus
+        value=${key} onInput=${setKey} error=${error} autofocus
         hint="A key with the scope manage, or admin to change things. It stays in this tab and is forgotten when the tab is closed." />
       <div class="actions">
         <${Button} kind="primary" type="submit" busy=${busy}>Sign in<//>

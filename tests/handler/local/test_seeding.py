@@ -39,7 +39,7 @@ def run_seeds(
 def test_an_embedded_run_starts_with_the_examples_and_a_new_key() -> None:
     result, rules, (key,), reports = run_seeds(Seeds(), examples=True)
     assert result.new_key
-    assert (key["hash"], key["scopes"]) == (hash_key(result.new_key), ["manage"])
+    assert (key["hash"], key["scopes"]) == (hash_key(result.new_key), ["manage", "admin"])
     assert result.new_key not in json.dumps(key)
     assert (result.rules, reports) == (len(rules), [])
     assert {(rule["kind"], rule["id"]) for rule in rules} == {(one["kind"], one["id"]) for one in examples()}

@@ -10,7 +10,7 @@ const API = new URL("../../api/", import.meta.url);
 const GATEWAY = new URL("../../../", import.meta.url);
 const PREFIXES = ["/v3/compat/v1/", "/v3/compat/", "/api/v1/", "/v1/"];
 
-/** The address of the gateway without a prefix and without a slash at the end: https://host. */
+/** The address of the gateway without a prefix and without a slash at the end. */
 export const origin = () => {
   const prefix = PREFIXES.find((one) => GATEWAY.pathname.endsWith(one));
   return GATEWAY.href.slice(0, prefix ? -prefix.length : -1);

@@ -24,7 +24,7 @@ export function signOut() {
 
 /** Why this key cannot change anything; null if it can. */
 export function whyReadOnly(info) {
-  if (info?.settings?.console === "read") return "This console is set to read only (SLUICE_CONSOLE=read).";
+  if (info?.settings?.SLUICE_CONSOLE === "read") return "This console is set to read only (SLUICE_CONSOLE=read).";
   if (info?.key?.scopes?.includes("admin")) return null;
   return "Changes need a key with the scope admin. Yours has: " + (info?.key?.scopes ?? []).join(", ") + ".";
 }
