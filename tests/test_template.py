@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 
 # The AWS service that each of these files calls.
 CALLERS = {
+    "handler/manage/keys.py": "dynamodb",
     "handler/manage/rules.py": "dynamodb",
     "handler/store/bucket.py": "s3",
     "handler/store/items.py": "dynamodb",
@@ -67,11 +68,14 @@ def variables() -> dict[str, Any]:
     return dict(function()["Environment"]["Variables"])
 
 
-def statements() -> Iterator[Mapping[str, Any]]:
-    """The statements of the role, as if every condition were true."""
+def statements(*, without: Collection[str] = ()) -> Iterator[Mapping[str, Any]]:
+    """The statements of the role, as if every condition were true except `without`."""
     document = loaded()["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]
     for statement in document["Statement"]:
-        yield statement["!If"][1] if "!If" in statement else statement
+        if "!If" not in statement:
+            yield statement
+        elif statement["!If"][0] not in without:
+            yield statement["!If"][1]
 
 
 def as_list(value: Any) -> list[Any]:
@@ -143,14 +147,24 @@ def test_no_other_file_of_the_function_calls_aws() -> None:
     assert not [path.name for path in suspects if called.search(path.read_text(encoding="utf-8"))]
 
 
-def test_each_table_is_open_to_its_own_calls_only() -> None:
+# By value of the parameter Console, the conditions that do not hold, and what the function may do.
+CONSOLE: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "off": ({"ConsoleReads", "ConsoleWrites"}, {"Scan"}, {"GetItem", "UpdateItem"}),
+    "read": ({"ConsoleWrites"}, {"Scan"}, {"GetItem", "UpdateItem", "Scan"}),
+    "on": (set(), {"Scan", "PutItem", "DeleteItem"}, {"GetItem", "UpdateItem", "Scan", "PutItem"}),
+}
+
+
+@pytest.mark.parametrize("console", CONSOLE)
+def test_each_table_is_open_to_its_own_calls_only(console: str) -> None:
+    without, rules, keys = CONSOLE[console]
     tables: dict[str, set[str]] = defaultdict(set)
-    for statement in statements():
+    for statement in statements(without=without):
         for resource in as_list(statement["Resource"]):
             if "!GetAtt" in resource:
                 tables[resource["!GetAtt"]] |= set(as_list(statement["Action"]))
-    assert tables["RulesTable.Arn"] == {"dynamodb:Scan"}
-    assert tables["KeysTable.Arn"] == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+    assert tables["RulesTable.Arn"] == {f"dynamodb:{call}" for call in rules}
+    assert tables["KeysTable.Arn"] == {f"dynamodb:{call}" for call in keys}
     assert "dynamodb:Scan" not in tables["StateTable.Arn"]
     (query,) = (one for one in statements() if one["Action"] == "dynamodb:Query")
     assert query["Resource"] == {"!Sub": "${StateTable.Arn}/index/" + INDEX}
@@ -182,12 +196,20 @@ def test_the_function_writes_its_own_log_group_only() -> None:
     assert "ManagedPolicyArns" not in loaded()["Resources"]["Role"]["Properties"]
 
 
-def test_the_function_may_write_only_the_last_use_of_a_key() -> None:
+def test_the_console_is_a_parameter_that_its_setting_follows() -> None:
+    parameter, conditions = loaded()["Parameters"]["Console"], loaded()["Conditions"]
+    assert (parameter["Default"], parameter["AllowedValues"]) == ("on", ["on", "read", "off"])
+    assert variables()["SLUICE_CONSOLE"] == {"!Ref": "Console"}
+    assert conditions["ConsoleWrites"] == {"!Equals": [{"!Ref": "Console"}, "on"]}
+    assert conditions["ConsoleReads"] == {"!Not": [{"!Equals": [{"!Ref": "Console"}, "off"]}]}
+
+
+def test_without_the_console_the_function_may_write_only_the_last_use_of_a_key() -> None:
     (update,) = (
         statement
-        for statement in statements()
+        for statement in statements(without=CONSOLE["read"][0])
         if statement["Resource"] == {"!GetAtt": "KeysTable.Arn"}
-        and statement["Action"] == "dynamodb:UpdateItem"
+        and "dynamodb:UpdateItem" in as_list(statement["Action"])
     )
     attributes = update["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
     assert attributes == ["hash", LAST_USED]

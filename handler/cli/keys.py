@@ -12,32 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from handler.access.auth import UNKNOWN_TTL
-from handler.access.keys import REPLACED, SCOPES, generate_key, make_key_record, read_key
-from handler.aws.sdk import call_aws
-from handler.cli.key_records import (
-    HEAD,
-    current_record,
-    describe,
-    find_records,
-    format_cell,
-    format_date,
-    pattern_warnings,
-    sort_key,
-    table_row,
-    update_record,
-    update_request,
-    with_fields,
-)
-from handler.cli.tables import Command, Connect
+from handler.access.keys import SCOPES, read_key
+from handler.cli.key_records import HEAD, format_cell, name_of, pattern_warnings, state_of, table_row
+from handler.cli.tables import Command, Connect, Tables
 from handler.cli.terminal import Terminal, format_json, format_table
-from handler.store.attributes import serialize_item
-from handler.store.tables import LAST_USED
+from handler.manage import keys as manage
+from handler.manage.keys import format_date
 from rules import InvalidRecord
 from rules.review.command_line import InvalidInput
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(rf"(\d{{1,5}})([{''.join(_UNITS)}])")
-_NOT_INHERITED = frozenset({"hash", "created_at", LAST_USED, REPLACED})  # by the new key of a rotation
 
 
 def parse_duration(text: str) -> timedelta:
@@ -104,22 +89,18 @@ def update_arguments(parser: ArgumentParser) -> None:
 
 def create_key(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Create a key. Only the key goes to standard output, so that a script can store it."""
-    now, key = datetime.now(UTC), generate_key()
+    now = datetime.now(UTC)
     fields = {name: getattr(args, name) for name in ("name", "project", "models")}
     expires = _expiry(args.expires, now)
-    record = make_key_record({"key": key, **fields, "scopes": [args.scope], "expires_at": expires}, now=now)
-    _refuse_past(record, args.expires, now)
-    tables = connect()
-    put = {"TableName": tables.settings.keys_table, "Item": serialize_item(record)}
-    call_aws(tables.client, "put_item", put)
-    terminal.print(key)
-    terminal.warn(f"{record['id']}: this is the only time the key is shown; the table holds its hash")
+    made = connect().run(manage.create_key, {**fields, "scopes": [args.scope], "expires_at": expires})
+    terminal.print(made.key)
+    terminal.warn(f"{made.record['id']}: this is the only time the key is shown; the table holds its hash")
     return 0
 
 
 def list_keys(args: Namespace, connect: Connect, terminal: Terminal) -> int:
-    now, tables = datetime.now(UTC), connect()
-    records = sorted((describe(item, now) for item in tables.read_keys()), key=sort_key)
+    tables = connect()
+    records = tables.run(manage.list_keys)
     if args.json:
         terminal.print(format_json(records))
         return 0
@@ -131,9 +112,7 @@ def list_keys(args: Namespace, connect: Connect, terminal: Terminal) -> int:
 
 
 def show_key(args: Namespace, connect: Connect, terminal: Terminal) -> int:
-    now = datetime.now(UTC)
-    items = sorted(find_records(connect(), args.key, terminal), key=lambda item: REPLACED in item)
-    records = [describe(item, now) for item in items]
+    records = connect().run(manage.show_key, name_of(args.key, terminal))
     if args.json:
         terminal.print(format_json(records))
         return 0
@@ -149,17 +128,11 @@ def show_key(args: Namespace, connect: Connect, terminal: Terminal) -> int:
 def disable_key(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Disable every record of the key, the unreadable ones too."""
     tables = connect()
-    for item in find_records(tables, args.key, terminal):
-        update_record(tables, item, {"enabled": False}, terminal, within=tables.settings.key_ttl)
-    return 0
+    return _update(tables, args.key, {"enabled": False}, terminal, within=tables.settings.key_ttl)
 
 
 def enable_key(args: Namespace, connect: Connect, terminal: Terminal) -> int:
-    tables = connect()
-    item = current_record(find_records(tables, args.key, terminal))
-    read_key({**item, "enabled": True})
-    update_record(tables, item, {"enabled": True}, terminal, within=UNKNOWN_TTL)
-    return 0
+    return _update(connect(), args.key, {"enabled": True}, terminal, within=UNKNOWN_TTL)
 
 
 def update_key(args: Namespace, connect: Connect, terminal: Terminal) -> int:
@@ -172,32 +145,30 @@ def update_key(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     if not fields:
         raise InvalidInput("nothing to change: give --name, --models, --all-models or --expires")
     tables = connect()
-    item = current_record(find_records(tables, args.key, terminal))
-    _refuse_past(fields if "expires_at" in fields else {}, args.expires, now)
-    read_key(with_fields(item, fields))
-    update_record(tables, item, fields, terminal, within=tables.settings.key_ttl)
+    return _update(tables, args.key, fields, terminal, within=tables.settings.key_ttl)
+
+
+def _update(tables: Tables, key: str, fields: Mapping[str, Any], terminal: Terminal, *, within: float) -> int:
+    """Write the fields and print the key's new state. `within`: seconds until every instance uses it."""
+    for record in tables.run(manage.update_key, name_of(key, terminal), fields):
+        terminal.print(f"{record['id']}: {state_of(record)}; in force within {within:g} seconds")
     return 0
 
 
 def rotate_key(args: Namespace, connect: Connect, terminal: Terminal) -> int:
-    """Create a key with the id and rights of the old one, and let the old one expire, in one transaction."""
-    now, key, tables = datetime.now(UTC), generate_key(), connect()
-    item = current_record(find_records(tables, args.key, terminal))
-    old, table = read_key(item), tables.settings.keys_table
-    expires = item.get("expires_at") if args.expires is None else _expiry(args.expires, now)
-    inherited = {name: value for name, value in item.items() if name not in _NOT_INHERITED}
-    record = make_key_record({**inherited, "expires_at": expires, "key": key, "enabled": True}, now=now)
-    _refuse_past(record, args.expires or "the old key's date", now)
-    ends = now + args.overlap
-    if old.expires_at is not None:
-        ends = min(ends, datetime.fromtimestamp(old.expires_at, UTC))
-    fields = {"expires_at": format_date(ends), REPLACED: format_date(now)}
-    update = update_request(table, item, fields, unless=REPLACED)
-    put = {"TableName": table, "Item": serialize_item(record)}
-    call_aws(tables.client, "transact_write_items", {"TransactItems": [{"Put": put}, {"Update": update}]})
-    terminal.print(key)
-    until = f"is good until {format_date(ends)}" if old.enabled else "stays disabled"
-    terminal.warn(f"{record['id']}: this is the only time the new key is shown; the old one {until}")
+    """Create a key with the id and rights of the old one, and let the old one expire."""
+    now = datetime.now(UTC)
+    fields = {} if args.expires is None else {"expires_at": _expiry(args.expires, now)}
+    name = name_of(args.key, terminal)
+    try:
+        made = connect().run(manage.rotate_key, name, args.overlap, fields)
+    except InvalidRecord as error:
+        if error.field == "expires_at" and not fields:
+            raise InvalidInput("the old key has expired: give --expires") from error
+        raise
+    terminal.print(made.key)
+    until = f"is good until {made.old_until}" if made.old_until else "stays disabled"
+    terminal.warn(f"{made.record['id']}: this is the only time the new key is shown; the old one {until}")
     return 0
 
 
@@ -210,17 +181,14 @@ def _expiry(text: str | None, now: datetime) -> str | None:
     except ArgumentTypeError:
         pass
     try:
-        read_key({"id": "new", "expires_at": text})
+        key = read_key({"id": "new", "expires_at": text})
     except InvalidRecord:
         raise InvalidInput(
             f"--expires: {text!r} is neither 90m, 12h or 30d nor a date like 2027-01-31"
         ) from None
-    return text
-
-
-def _refuse_past(record: Mapping[str, Any], text: str | None, now: datetime) -> None:
-    if read_key({"id": "new", **record}).is_expired(now.timestamp()):
+    if key.is_expired(now.timestamp()):
         raise InvalidInput(f"--expires: {text} is in the past")
+    return text
 
 
 # Each verb: its help, its command, and a function that adds its arguments.

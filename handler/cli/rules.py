@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from handler.access.keys import Key, make_key_record, read_key
+from handler.access.keys import Key, make_key_record
 from handler.aws.errors import StoreError
-from handler.cli.key_records import current_record, find_records
+from handler.cli.key_records import name_of
 from handler.cli.keys import list_arguments
 from handler.cli.rules_diff import change_lines, format_rule_file
 from handler.cli.tables import Command, Connect, Tables
 from handler.cli.terminal import Terminal, format_json, format_table
 from handler.manage.changes import compare, merge
+from handler.manage.keys import show_key
 from handler.manage.rules import Review, RulesChanged, push, review
 from handler.store.attributes import Item
 from handler.store.snapshot import EMPTY, STALE
@@ -209,7 +210,7 @@ def explain_request(args: Namespace, connect: Connect, terminal: Terminal) -> in
     request = read_request(args.request, standard_input=terminal.read)
     tables = connect()
     ruleset = read_ruleset(tables.read_rules().items)
-    key = read_key(current_record(find_records(tables, args.key, terminal))) if args.key else Key(id="")
+    key = _caller(tables, args.key, terminal) if args.key else Key(id="")
     caller = {"project": args.project or key.project, "key": key.id, "key_models": key.models}
     at = args.at or datetime.now(UTC).isoformat()
     terminal.print(explain(ruleset, request, at=at, function=args.function, **caller))
@@ -217,6 +218,15 @@ def explain_request(args: Namespace, connect: Connect, terminal: Terminal) -> in
         terminal.warn(str(problem))
     terminal.warn("every provider counts as available; POST /explain knows which ones a running gateway has")
     return 0
+
+
+def _caller(tables: Tables, key: str, terminal: Terminal) -> Key:
+    """Return the key that a person named. Raises InvalidInput if its record cannot be read."""
+    record = tables.run(show_key, name_of(key, terminal))[0]
+    if record["problem"]:
+        raise InvalidInput(f"--key: {record['problem']}")
+    models = None if record["models"] == "all" else tuple(record["models"])
+    return Key(id=record["id"], project=record["project"], models=models)
 
 
 # Each verb: its help, its command, and a function that adds its arguments.

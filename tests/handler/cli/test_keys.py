@@ -259,9 +259,7 @@ def test_a_rotation_changes_the_old_key(
 @pytest.mark.parametrize(
     ("fields", "arguments", "message"),
     [
-        pytest.param(
-            {"expires_at": 1}, (), "--expires: the old key's date is in the past", id="an expired key"
-        ),
+        pytest.param({"expires_at": 1}, (), "the old key has expired: give --expires", id="an expired key"),
         pytest.param({"models": "a, b"}, (), "`models`: is one text", id="a record that cannot be read"),
         pytest.param(
             {}, ("--expires", "soon"), "--expires: 'soon' is neither 90m", id="a word instead of a date"
