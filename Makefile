@@ -17,6 +17,7 @@ help:
 	@echo "make ci        make test, then the tests with real processes: SAM, the Lambda emulator, the clients"
 	@echo "make story     run conversations of the openai clients and the AI SDK with every format"
 	@echo "make clients   let agents and libraries that people use do a task, and write docs/clients.md"
+	@echo "make console   use every page of the console in a browser; installs Chromium where there is none"
 	@echo "make faults    inject every fault of a provider, and print what callers see"
 	@echo "make deploy    build and deploy a stack; asks for its parameters"
 	@echo "make key       create a key of the deployed stack: make key NAME=first"
@@ -83,4 +84,4 @@ catalog: $(READY)
 clean:
 	rm -rf $(VENV) .venvs .aws-sam
 
-include scripts/build.mk scripts/clients.mk scripts/faults.mk scripts/sdks.mk
+include scripts/build.mk scripts/clients.mk scripts/console.mk scripts/faults.mk scripts/sdks.mk
