@@ -33,7 +33,7 @@ class Settings(Frozen):
     max_n: int = 8
     cors_origins: tuple[str, ...] = ("*",)
     log_level: str = "INFO"
-    metrics: bool = False  # CloudWatch metrics in the lines of requests
+    metrics: str = "0"  # CloudWatch metrics in the lines of requests: 0, totals or 1
     console: str = "on"  # on | read | off: the page and the API under /console
     otlp_endpoint: str | None = None  # of a collector of traces; None: nothing is traced
     otlp_headers: tuple[tuple[str, str], ...] = ()  # that the collector gets; they may hold its credential
@@ -128,7 +128,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "max_n": lambda name, text: int(_number(name, text, 1)),
     "cors_origins": lambda _, text: _split(text),
     "log_level": lambda name, text: _choice(name, text.upper(), "DEBUG", "INFO", "WARNING", "ERROR"),
-    "metrics": lambda name, text: _choice(name, text, "0", "1") == "1",
+    "metrics": lambda name, text: _choice(name, text, "0", "totals", "1"),
     "console": lambda name, text: _choice(name, text.lower(), "on", "read", "off"),
     "otlp_endpoint": _collector,
     "otlp_headers": _headers,

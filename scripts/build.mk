@@ -12,6 +12,9 @@ STACK = $(or $(call deployed,stack_name),sluice)
 REGION = $(call deployed,region)
 deployed = $(shell sed -n 's/^$(1) = "\(.*\)"/\1/p' samconfig.toml 2>/dev/null)
 
+# A role, and a stack in the stack: scripts/monitoring.yaml.
+CAPABILITIES := CAPABILITY_IAM CAPABILITY_AUTO_EXPAND
+
 .PHONY: sam validate build deploy update delete key
 
 .venvs/sam/bin/sam: requirements/sam.txt | $(RUN)
@@ -28,10 +31,10 @@ build: sam
 	$(SAM) build
 
 deploy: build
-	$(SAM) deploy --guided --stack-name $(STACK) --capabilities CAPABILITY_IAM
+	$(SAM) deploy --guided --stack-name $(STACK) --capabilities $(CAPABILITIES)
 
 update: build
-	$(SAM) deploy
+	$(SAM) deploy --capabilities $(CAPABILITIES)
 
 delete: sam
 	$(SAM) delete

@@ -179,7 +179,7 @@ def _settle(gateway: Gateway, entry: RequestLog) -> None:
 
 
 def _with_metrics(gateway: Gateway, line: Json, row: UsageRow | None) -> Json:
-    if not gateway.settings.metrics:
+    if gateway.settings.metrics == "0":
         return line
     from handler.gateway.metrics import metrics_of  # off by default: not at a cold start
 

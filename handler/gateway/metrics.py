@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 Each value of a dimension is a metric of its own, and billed. Models are those that the catalogue or a record
 lists, projects those of keys, classes those of CLASSES, so callers cannot create metrics.
+SLUICE_METRICS=totals leaves out the dimensions; scripts/monitoring.yaml has alarms on the totals.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def metrics_of(
     if failed:
         dimensions["Class"] = class_of(line)
         groups.append(([["Class"]], OF_CLASSES))
+    if settings.metrics == "totals":
+        dimensions, groups = {}, [([[]], tuple(UNITS))]
     namespace = "/".join(filter(None, ("Sluice", settings.function_name)))
     directives = [
         _directive(namespace, by, present)

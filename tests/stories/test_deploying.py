@@ -26,7 +26,7 @@ from tests.test_template import transformed
 PAGE = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in re.findall(r"^    (?:make|\.venv/bin/python) .*$", PAGE, re.MULTILINE)]
 AWS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
-UNKNOWN_TO_MOTO = {"AWS::Lambda::Url"}
+UNKNOWN_TO_MOTO = {"AWS::Lambda::Url", "AWS::CloudFormation::Stack"}  # the latter reads a file from S3
 
 
 def commands(first: str) -> list[list[str]]:

@@ -87,10 +87,11 @@ def metrics(
     function: str = "",
     cold: bool = False,
     degraded: bool = False,
+    setting: str = "1",
     **fields: Any,
 ) -> dict[str, Any]:
     """The members for a line with these fields; checked against the format."""
-    settings = Settings(environment={"AWS_LAMBDA_FUNCTION_NAME": function})
+    settings = Settings(metrics=setting, environment={"AWS_LAMBDA_FUNCTION_NAME": function})
     found = metrics_of({**LINE, **fields}, row, settings, AT, cold=cold, degraded=degraded)
     if found:
         assert [error.message for error in validator.iter_errors({**LINE, **fields, **found})] == []
@@ -130,6 +131,22 @@ def test_an_answer_has_every_metric_in_total_and_by_model_and_some_by_project() 
         "Stale": 0,
         "Degraded": 0,
     }
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(ANSWERED, id="an answer"),
+        pytest.param({**ANSWERED, "level": "ERROR", "error": {"code": "no_candidate"}}, id="a failure"),
+        pytest.param({"row": None, "error": {"code": "budget_exceeded"}, "project": "p"}, id="a refusal"),
+    ],
+)
+def test_totals_are_the_same_metrics_without_dimensions(fields: dict[str, Any]) -> None:
+    full, totals = metrics(cold=True, **fields), metrics(cold=True, setting="totals", **fields)
+    ((_, dimensions, names),) = directives(totals)
+    assert dimensions == [[]]
+    assert {name: totals[name] for name in names} == {name: full[name] for name in full.keys() & UNITS.keys()}
+    assert totals.keys() == {"_aws", *names}
 
 
 def test_what_is_unknown_is_no_metric() -> None:
