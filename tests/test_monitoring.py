@@ -30,7 +30,7 @@ OF_AWS = {
         *("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"),
     },
 }
-# What saved queries read besides the fields of a request: those of problems, of Logs Insights, and of Lambda's
+# What saved queries read besides the fields of a request: of problems, of Logs Insights, and of Lambda's
 # own lines, https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
 OTHER_FIELDS = {
     *("timestamp", "kind", "id", "field", "problem", "@timestamp", "type", "bin"),
