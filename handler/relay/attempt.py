@@ -126,6 +126,7 @@ def _row(
     row = call.rows.get(candidate.model.provider)
     if row is None or row.dialect not in services.translators:
         raise UpstreamError(f"{candidate.id} has no provider that is served.", failure_class="not_found")
+    span = span if row.quirks.traceparent else None  # a surface has quirks of its own
     if continuation is None and (own := native_row(call, candidate.model)) is not None:
         return _with_trace(_with_account(own, candidate), call, span), True
     check_translatable(call)
@@ -138,8 +139,8 @@ def _with_account(row: Provider, candidate: Candidate) -> Provider:
 
 
 def _with_trace(row: Provider, call: Call, span: tuple[str, float] | None) -> Provider:
-    """Return a row whose requests continue the trace, if the provider takes it."""
-    if span is None or call.trace is None or not row.quirks.traceparent:
+    """Return a row whose requests continue the trace of the call, if there is one."""
+    if span is None or call.trace is None:
         return row
     return row.replaced(headers={**row.headers, "traceparent": call.trace.header(span[0])})
 
