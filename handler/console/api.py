@@ -30,6 +30,7 @@ READ, WRITE = "manage", "admin"  # the scopes
 CALLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "session": {"GET": (READ, "state.session")},
     "status": {"GET": (READ, "state.status")},
+    "providers/check": {"GET": (WRITE, "providers.check")},
 }
 
 

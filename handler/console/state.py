@@ -10,8 +10,9 @@ from handler.console.call import ConsoleCall
 from handler.endpoints.health import state_of
 from handler.errors import Json
 from handler.gateway.policy import Policy
+from handler.settings import Settings
 
-NOT_SHOWN = frozenset({"environment"})  # settings; credentials are in there
+NOT_SHOWN = Settings.hidden  # settings; credentials are in there
 
 
 async def session(call: ConsoleCall) -> Json:

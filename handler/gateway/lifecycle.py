@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from handler.access.auth import Auth
-from handler.errors import GatewayError
+from handler.errors import GatewayError, Json
 from handler.gateway.policy import Policies
 from handler.log import Log
 from handler.relay.attempts import Relay
@@ -50,6 +50,7 @@ class Gateway(Fields):
     open_response_cache: Callable[[], ResponseCache]
     open_ledger: Callable[[], Ledger]
     open_tracer: Callable[[], Tracer]
+    provider_checks: tuple[float, list[Json]] | None = None  # when, in monotonic seconds, and the results
     cold: bool = True  # until the first metrics of the instance are written
     _content_log: ContentLog | None = None
     _response_cache: ResponseCache | None = None

@@ -120,6 +120,21 @@ def build_post(
     )
 
 
+def build_get(row: Provider, path: str, *, credential: str | None, private_ok: bool) -> UpstreamRequest:
+    """Return a request for what a provider tells about itself. Raises UpstreamError as `build_post` does."""
+    anything = Model(provider=row.name, name="-")
+    return build_post(
+        row,
+        anything,
+        path,
+        b"",
+        media_type="application/json",
+        client_headers={},
+        credential=credential,
+        private_ok=private_ok,
+    ).replaced(method="GET")
+
+
 def _headers(accept: str) -> dict[str, str]:
     return {
         "content-type": "application/json",
