@@ -34,6 +34,7 @@ class Settings(Frozen):
     cors_origins: tuple[str, ...] = ("*",)
     log_level: str = "INFO"
     metrics: str = "0"  # CloudWatch metrics in the lines of requests: 0, totals or 1
+    history_days: float = 90.0  # that each set of rules is kept after it was in force; 0: none is
     console: str = "on"  # on | read | off: the page and the API under /console
     otlp_endpoint: str | None = None  # of a collector of traces; None: nothing is traced
     otlp_headers: tuple[tuple[str, str], ...] = ()  # that the collector gets; they may hold its credential
@@ -129,6 +130,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "cors_origins": lambda _, text: _split(text),
     "log_level": lambda name, text: _choice(name, text.upper(), "DEBUG", "INFO", "WARNING", "ERROR"),
     "metrics": lambda name, text: _choice(name, text, "0", "totals", "1"),
+    "history_days": lambda name, text: _number(name, text, 0),
     "console": lambda name, text: _choice(name, text.lower(), "on", "read", "off"),
     "otlp_endpoint": _collector,
     "otlp_headers": _headers,

@@ -11,6 +11,7 @@ from typing import Any
 
 from handler.store.attributes import Item, deserialize_item, serialize_item
 
+ADOPTED = "adopted"  # the id of the item in State that has the rules in force
 MAX_PART = 380_000  # bytes; DynamoDB's limit of an item is 400 KB
 
 

@@ -41,7 +41,7 @@ class RuleStore(Protocol):
 
     async def load_rules(self) -> list[Item]: ...
     async def load_adopted(self) -> tuple[str, list[Item]] | None: ...
-    async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None: ...
+    async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> bool: ...
     async def load_compiled(self, version: str) -> bytes | None: ...
     async def save_compiled(self, version: str, data: bytes) -> None: ...
 
@@ -255,8 +255,8 @@ class Snapshot:
             self._tasks.start(self._save_adopted(ruleset), self._save_failed, name=SAVE)
 
     async def _save_adopted(self, ruleset: RuleSet) -> None:
-        await self._store.save_adopted(ruleset.revision, ruleset.items.values())
-        self._saved = ruleset.revision
+        if await self._store.save_adopted(ruleset.revision, ruleset.items.values()):
+            self._saved = ruleset.revision
         self._set_problems.pop(NOT_SAVED, None)
 
     async def _compile(self, ruleset: RuleSet) -> None:

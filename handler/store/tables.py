@@ -10,7 +10,7 @@ from handler.aws.client import AwsClient
 from handler.aws.errors import StoreError
 from handler.settings import Settings
 from handler.store.attributes import Item, deserialize_item, item_size, serialize_item
-from handler.store.compressed import MAX_PART, compress, decompress
+from handler.store.compressed import ADOPTED, MAX_PART
 from handler.store.items import TIMEOUT, Items, within
 from rules import MAX_BYTES, MAX_RECORDS
 
@@ -22,7 +22,7 @@ TABLES: Mapping[str, str] = {
 }
 LAST_USED = "last_used"  # the only attribute of a key's record that the gateway writes
 
-ADOPTED, COOLDOWNS = "adopted", "cooling"  # the ids of their items in State
+COOLDOWNS = "cooling"  # the id of their item in State
 COMPILED = "compiled#"  # how the ids of compiled rules begin; the version of the code follows
 COMPILED_DAYS = 60  # that they stay: each version of the code has an item, and makes it again if need be
 
@@ -54,11 +54,16 @@ class Store:
 
     async def load_adopted(self) -> tuple[str, list[Item]] | None:
         """Return revision and records of the rules that were last saved as adopted, or None."""
-        return await within(self._timeout, self._load_adopted())
+        from handler.store.history import load_adopted  # few starts need it
 
-    async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
-        """Save the rules in force for new instances, unless State holds this revision already."""
-        await within(self._timeout, self._save_adopted(revision, list(items)))
+        return await within(self._timeout, load_adopted(self.state))
+
+    async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> bool:
+        """Save the rules in force for new instances and in the history, unless State holds this revision.
+
+        False: they are not in force any more, because the table changed since `load_rules` read it.
+        """
+        return await within(self._timeout, self._save_adopted(revision, list(items), self._last_rules[1]))
 
     async def load_compiled(self, version: str) -> bytes | None:
         """Return the rules as `save_compiled` stored them for this version of the code, or None."""
@@ -80,18 +85,35 @@ class Store:
         await within(self._timeout, self._save_cooldown(id, opening, [*gone], expires_at))
 
     async def _load_rules(self) -> list[Item]:
+        found = await self._scan_rules()
+        if found != self._last_rules[0]:
+            self._last_rules = found, [deserialize_item(item) for item in found]
+        return self._last_rules[1]
+
+    async def _scan_rules(self, *, consistent: bool = False) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         total = 0
-        async for item in scan(self._client, self._settings.rules_table):
+        async for item in scan(self._client, self._settings.rules_table, consistent=consistent):
             found.append(item)
             total += item_size(item)
             if len(found) > MAX_RECORDS or total > MAX_BYTES:
                 raise StoreError(
                     f"the rules table holds more than {MAX_RECORDS:,} records or {MAX_BYTES:,} bytes"
                 )
-        if found != self._last_rules[0]:
-            self._last_rules = found, [deserialize_item(item) for item in found]
-        return self._last_rules[1]
+        return found
+
+    async def _save_adopted(self, revision: str, items: list[Mapping[str, Any]], loaded: list[Item]) -> bool:
+        head = await self._get(self._settings.state_table, {"id": ADOPTED}, consistent=True)
+        if (head or {}).get("revision") == revision:
+            return True
+        from handler.store.history import adopt  # only where the rules changed
+
+        async def is_current() -> bool:
+            stored = [deserialize_item(item) for item in await self._scan_rules(consistent=True)]
+            return _by_key(stored) == _by_key(loaded)
+
+        days = self._settings.history_days
+        return await adopt(self.state, revision, items, days=days, is_current=is_current)
 
     async def _get(self, table: str, key: Mapping[str, Any], *, consistent: bool = False) -> Item | None:
         arguments = {"TableName": table, "Key": serialize_item(key), "ConsistentRead": consistent}
@@ -99,40 +121,6 @@ class Store:
         if item and any(item.get(name) != value for name, value in key.items()):
             raise StoreError(f"get item {table}: an answer about another item")
         return item or None
-
-    async def _get_state(self, id: str) -> Item | None:
-        return await self._get(self._settings.state_table, {"id": id}, consistent=True)
-
-    async def _load_adopted(self) -> tuple[str, list[Item]] | None:
-        head = await self._get_state(ADOPTED)
-        if head is None:
-            return None
-        try:
-            parts = [head["part"], *[(await self._get_state(id) or {})["part"] for id in _part_ids(head)]]
-            return head["revision"], decompress(parts)
-        except (LookupError, TypeError, ValueError) as error:
-            raise StoreError("the adopted rules in State cannot be read") from error
-
-    async def _save_adopted(self, revision: str, items: list[Mapping[str, Any]]) -> None:
-        if (await self._get_state(ADOPTED) or {}).get("revision") == revision:
-            return
-        first, *more = compress(items)
-        head = {"id": ADOPTED, "revision": revision, "parts": 1 + len(more), "part": first}
-        for id, part in zip(_part_ids(head), more, strict=True):
-            await self._put({"id": id, "part": part})
-        for id in await self._replace_head(head):
-            arguments = {"TableName": self._settings.state_table, "Key": serialize_item({"id": id})}
-            await self._client.call("delete_item", arguments)
-
-    async def _replace_head(self, head: Item) -> list[str]:
-        """Put the head and return the ids of the old parts, none of them when another instance was faster."""
-        try:
-            answer = await self._put(head, **_unless_stored(head["revision"]))
-        except StoreError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return []
-            raise
-        return _part_ids(deserialize_item(answer.get("Attributes", {})))
 
     async def _load_compiled(self, version: str) -> bytes | None:
         found = await self._get(self._settings.state_table, {"id": f"{COMPILED}{version}"})
@@ -184,13 +172,8 @@ async def scan(client: AwsClient, table: str, *, consistent: bool = False) -> As
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-def _unless_stored(revision: str) -> dict[str, Any]:
-    return {
-        "ConditionExpression": "attribute_not_exists(id) OR #revision <> :revision",
-        "ExpressionAttributeNames": {"#revision": "revision"},
-        "ExpressionAttributeValues": serialize_item({":revision": revision}),
-        "ReturnValues": "ALL_OLD",
-    }
+def _by_key(records: Iterable[Item]) -> dict[Any, Item]:
+    return {(record["kind"], record["id"]): record for record in records}
 
 
 def _cooldown_update(id: str, opening: Item | None, gone: list[str], expires_at: int) -> dict[str, Any]:
@@ -211,8 +194,3 @@ def _cooldown_update(id: str, opening: Item | None, gone: list[str], expires_at:
         "ExpressionAttributeValues": serialize_item(values),
         **longer,
     }
-
-
-def _part_ids(head: Mapping[str, Any]) -> list[str]:
-    """Return the ids of the parts after the first; they hold the revision, so that two sets never mix."""
-    return [f"{ADOPTED}#{head['revision']}#{number}" for number in range(1, head.get("parts", 1))]

@@ -77,9 +77,10 @@ class Tables(Store):
         await self._record("adopted")
         return self.saved
 
-    async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
+    async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> bool:
         await self._record("save_adopted")
         self.saved = revision, [dict(item) for item in items]
+        return True
 
     async def load_compiled(self, version: str) -> bytes | None:
         await self._record("compiled")

@@ -51,11 +51,12 @@ class Fake:
             raise self.state_error
         return self.state
 
-    async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> None:
+    async def save_adopted(self, revision: str, items: Iterable[Mapping[str, Any]]) -> bool:
         self.saves += 1
         if self.state_error:
             raise self.state_error
         self.state = revision, [dict(item) for item in items]
+        return True
 
     async def load_compiled(self, version: str) -> bytes | None:
         if self.state_error:

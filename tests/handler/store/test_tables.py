@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import string
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -15,7 +13,9 @@ from handler.aws.errors import StoreError
 from handler.aws.sdk import scan
 from handler.settings import Settings
 from handler.store.attributes import serialize_item
-from handler.store.tables import ADOPTED, Store
+from handler.store.compressed import ADOPTED
+from handler.store.history import list_entries
+from handler.store.tables import Store
 from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
 
@@ -163,104 +163,35 @@ async def test_a_missing_table_is_a_store_error(database: Any) -> None:
         await Store(InlineClient(database), Settings(rules_table="nowhere")).load_rules()
 
 
-async def test_without_an_adopted_set_none_is_returned(store: Store) -> None:
-    assert await store.load_adopted() is None
-
-
-RECORD = {
-    "kind": "access",
-    "id": "é",
-    "models": {"b", "a"},
-    "price": Decimal("0.10"),
-    "raw": b"\x00",
-    "when": {"hour": [1, None, True]},
-}
-
-
-async def test_adopted_rules_are_loaded_as_they_were_saved(store: Store) -> None:
-    await store.save_adopted("r1", [RECORD])
-    assert await store.load_adopted() == ("r1", [RECORD])
-
-
-async def test_an_adopted_empty_set_is_loaded(store: Store) -> None:
-    await store.save_adopted("r1", [RECORD])
-    await store.save_adopted("r0", [])
-    assert await store.load_adopted() == ("r0", [])
-
-
-def noise(count: int) -> list[dict[str, Any]]:
-    """Return records that gzip cannot compress."""
-    letters = random.Random(7)
-    return [
-        {"kind": "route", "id": str(n), "note": "".join(letters.choices(string.printable, k=5_000))}
-        for n in range(count)
-    ]
-
-
-def states(database: Any) -> set[str]:
-    return {item["id"]["S"] for item in scan(database, SETTINGS.state_table)}
-
-
-async def test_a_large_set_takes_several_items_which_the_next_set_deletes(
-    database: Any, store: Store
-) -> None:
-    large = noise(200)
-    await store.save_adopted("r1", large)
-    assert states(database) == {ADOPTED, f"{ADOPTED}#r1#1", f"{ADOPTED}#r1#2"}
-    assert all(len(item["part"]["B"]) <= 380_000 for item in scan(database, SETTINGS.state_table))
-    found = await store.load_adopted()
-    assert found is not None
-    assert sorted(found[1], key=lambda item: int(item["id"])) == large
-    await store.save_adopted("r2", [RECORD])
-    assert states(database) == {ADOPTED}
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        pytest.param({"part": b"no gzip"}, id="not gzip"),
-        pytest.param({"parts": 2}, id="a part is missing"),
-        pytest.param({"part": "text"}, id="text instead of bytes"),
-        pytest.param({"parts": "two"}, id="a count that is not a number"),
-    ],
-)
-async def test_damaged_adopted_rules_are_a_store_error(
-    database: Any, store: Store, damage: dict[str, Any]
-) -> None:
-    await store.save_adopted("r1", [RECORD])
-    (head,) = scan(database, SETTINGS.state_table)
-    database.put_item(TableName=SETTINGS.state_table, Item=head | serialize_item(damage))
-    with pytest.raises(StoreError, match="the adopted rules in State cannot be read"):
-        await store.load_adopted()
+RECORD = {"kind": "access", "id": "é", "models": {"b", "a"}, "when": {"hour": [1, None, True]}}
 
 
 async def test_a_revision_that_is_stored_is_not_written_again() -> None:
     stored = {"Item": serialize_item({"id": ADOPTED, "revision": "r1", "parts": 1, "part": b""})}
     fake = Fake(lambda _: stored)
-    await Store(InlineClient(fake), SETTINGS).save_adopted("r1", [RECORD])
+    assert await Store(InlineClient(fake), SETTINGS).save_adopted("r1", [RECORD])
     assert len(fake.calls) == 1
 
 
-def losing(code: str) -> Fake:
-    """Return a client whose State table refuses a new head."""
-
-    def answer(arguments: dict[str, Any]) -> dict[str, Any]:
-        if "ConditionExpression" in arguments:
-            raise refused(code)
-        return {}
-
-    return Fake(answer)
+async def test_rules_are_saved_only_while_the_table_still_holds_them(database: Any, store: Store) -> None:
+    put(database, SETTINGS.rules_table, **RECORD)
+    assert await store.save_adopted("r1", [RECORD]) is False, "another instance has read them later"
+    assert await store.load_adopted() is None
+    await store.load_rules()
+    assert await store.save_adopted("r1", [RECORD])
+    assert await store.load_adopted() == ("r1", [RECORD])
 
 
-async def test_the_slower_of_two_instances_writes_nothing() -> None:
-    fake = losing("ConditionalCheckFailedException")
-    await Store(InlineClient(fake), SETTINGS).save_adopted("r1", [RECORD])
-    assert len(fake.calls) == 2
+@pytest.mark.parametrize(("days", "entries"), [(90.0, 1), (0.0, 0)])
+async def test_the_history_is_kept_unless_it_is_turned_off(database: Any, days: float, entries: int) -> None:
+    store = Store(InlineClient(database), SETTINGS.replaced(history_days=days))
+    await store.save_adopted("r1", [])
+    assert len(await list_entries(store.state)) == entries
+    assert await store.load_adopted() == ("r1", [])
 
 
-async def test_a_head_that_cannot_be_written_is_a_store_error() -> None:
-    with pytest.raises(StoreError, match="access denied"):
-        await Store(InlineClient(losing("AccessDeniedException")), SETTINGS).save_adopted("r1", [RECORD])
+def states(database: Any) -> set[str]:
+    return {item["id"]["S"] for item in scan(database, SETTINGS.state_table)}
 
 
 async def test_each_version_of_the_code_has_its_own_compiled_rules(store: Store) -> None:
