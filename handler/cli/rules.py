@@ -1,54 +1,33 @@
-"""The commands `rules list | check | pull | push | explain` (docs/deploying.md).
-
-Rules are edited by pull, edit, push. A push shows its changes first, and refuses a set that is wrong.
-"""
+"""The commands for rules besides `push` and `rollback` (docs/deploying.md): they write nothing."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from handler.access.keys import Key, make_key_record
-from handler.aws.errors import StoreError
 from handler.cli.key_records import name_of
 from handler.cli.keys import list_arguments
 from handler.cli.rules_diff import change_lines, format_rule_file
+from handler.cli.rules_push import WHICH, push_arguments, push_rules, roll_back, rollback_arguments
 from handler.cli.tables import Command, Connect, Tables
 from handler.cli.terminal import Terminal, format_json, format_table
-from handler.manage.changes import compare, merge
+from handler.manage import history
+from handler.manage.changes import compare
 from handler.manage.keys import show_key
-from handler.manage.rules import Review, RulesChanged, push, review
-from handler.store.attributes import Item
-from handler.store.snapshot import EMPTY, STALE
-from rules import Problem, Record
-from rules.review.check import check_ruleset, count
+from rules import Record
+from rules.review.check import check_ruleset
 from rules.review.command_line import (
     InvalidInput,
     read_json,
     read_records,
     read_request,
-    read_rule_file,
     read_ruleset,
 )
 from rules.review.explain import explain
 from rules.review.lint import KnownKeys
-
-
-def push_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="?",
-        default="-",
-        help="what `rules pull` printed, or a JSON list of records (-: standard input)",
-    )
-    parser.add_argument("--yes", action="store_true", help="write without confirmation")
-    parser.add_argument("--prune", action="store_true", help="remove the records that are not in FILE")
-    parser.add_argument(
-        "--yes-delete-everything", action="store_true", help="allow --prune with a FILE without records"
-    )
 
 
 def check_arguments(parser: ArgumentParser) -> None:
@@ -56,6 +35,21 @@ def check_arguments(parser: ArgumentParser) -> None:
         "file", metavar="FILE", nargs="?", help="a JSON list of records, - for standard input (the table)"
     )
     parser.add_argument("--keys", metavar="FILE", help="a JSON list of keys that scopes may name (the table)")
+
+
+def history_arguments(parser: ArgumentParser) -> None:
+    list_arguments(parser)
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N entries (%(default)s)")
+    parser.add_argument("--before", type=int, metavar="NUMBER", help="only entries older than this one")
+
+
+def which_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("which", metavar="WHICH", help=WHICH)
+
+
+def diff_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("before", metavar="A", help=WHICH)
+    parser.add_argument("after", metavar="B", nargs="?", help="another one (the table as it is now)")
 
 
 def explain_arguments(parser: ArgumentParser) -> None:
@@ -95,21 +89,13 @@ def check_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
         items = tables.read_rules().items
     else:
         items = read_records(args.file, standard_input=terminal.read)
-    keys = _keys_of(tables) if tables and not args.keys else None
+    keys = tables.known_keys() if tables and not args.keys else None
     if args.keys:
         keys = _known_keys(read_json(args.keys, standard_input=terminal.read))
     result = check_ruleset(read_ruleset(items), keys)
     for line in result.lines:
         terminal.print(line)
     return 0 if result.ok else 2
-
-
-def _keys_of(tables: Tables) -> KnownKeys | None:
-    """Return the keys of the table for warnings, or None where reading them is not allowed."""
-    try:
-        return _known_keys(tables.read_keys())
-    except StoreError:
-        return None
 
 
 def _known_keys(entries: Any) -> KnownKeys:
@@ -127,82 +113,37 @@ def pull_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     return 0
 
 
-def push_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
-    """Write the records of a file into the table, after checks and a confirmation."""
-    new, revision = read_rule_file(args.file, standard_input=terminal.read)
-    _refuse(review([], new).problems, terminal)
-    tables = connect()
-    stored = tables.read_rules()
-    after = new if args.prune else merge(stored.items, new)
-    if revision not in (None, stored.revision) and compare(stored.items, after).number:
-        _refuse_changed(RulesChanged(stored.revision, compare(new, stored.items), since_base=False), terminal)
-    if not after and stored.items and not args.yes_delete_everything:
-        everything = count(stored.items, "record")
-        raise InvalidInput(f"{args.file} is empty: to remove all {everything} add --yes-delete-everything")
-    reviewed = _reviewed(stored.items, after, tables, terminal)
-    if not reviewed.changes.number:
-        terminal.print("nothing to change")
+def list_history(args: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Print the sets of rules that were in force, the newest first."""
+    entries = connect().run(history.list_history, limit=args.limit, before=args.before)
+    if args.json:
+        terminal.print(format_json([entry.as_json() for entry in entries]))
         return 0
-    for line in change_lines(reviewed.changes):
+    if not entries:
+        terminal.print("no set of rules was in force yet; SLUICE_HISTORY_DAYS says how long one is kept")
+        return 0
+    rows = [(str(each.number), each.revision, each.time, each.summary, each.message) for each in entries]
+    for line in format_table(("NUMBER", "REVISION", "IN FORCE SINCE", "CHANGES", "MESSAGE"), rows):
         terminal.print(line)
-    question = f"{reviewed.changes}: write to {tables.settings.rules_table}?"
-    if not (args.yes or not after or _confirm(question, terminal)):
-        terminal.print("nothing was written")
-        return 1
-    try:
-        changes = tables.run(push, stored.revision, after).changes
-    except RulesChanged as error:
-        _refuse_changed(error, terminal)
-    terminal.print(f"{changes}; {_in_force(tables.settings.rules_ttl * STALE, emptied=not after)}")
     return 0
 
 
-def _in_force(max_age: float, *, emptied: bool) -> str:
-    """Say when every instance uses the change. `max_age`: seconds that rules are used without a refresh."""
-    if not emptied:
-        return f"in force within {max_age:g} seconds"
-    return f"in force within {EMPTY + 2 * max_age:g} seconds: the old rules stay for {EMPTY:g}"
+def show_past(args: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Print the records of an entry of the history, as `rules pull` prints the table."""
+    entry, items = connect().run(history.read_entry, args.which)
+    terminal.print(format_rule_file(entry.revision, items))
+    return 0
 
 
-def _refuse_changed(error: RulesChanged, terminal: Terminal) -> NoReturn:
-    """Print what changed in the table meanwhile, and raise InvalidInput."""
-    terminal.print("changed in the table:" if error.since_base else "the table differs from the file in:")
-    for line in change_lines(error.changes):
+def diff_past(args: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Print what makes one set of the history of another one, or the table of it."""
+    tables = connect()
+    before = tables.run(history.read_entry, args.before).items
+    after = tables.run(history.read_entry, args.after).items if args.after else tables.read_rules().items
+    changes = compare(before, after)
+    for line in [*change_lines(changes), str(changes)]:
         terminal.print(line)
-    written = f"{error.written} changes were written" if error.written else "nothing was written"
-    raise InvalidInput(f"the table changed since it was read; {written}. Pull again, and repeat your changes")
-
-
-def _refuse(problems: Sequence[Problem], terminal: Terminal) -> None:
-    """Raise InvalidInput if there are problems of records that would be written."""
-    for problem in problems:
-        terminal.warn(problem.message)
-    if problems:
-        raise InvalidInput(f"{count(problems, 'problem')}: nothing was written")
-
-
-def _reviewed(before: list[Item], after: list[Any], tables: Tables, terminal: Terminal) -> Review:
-    """Return the review of the table as it will be. Raises InvalidInput if it cannot be written."""
-    found = review(before, after, _keys_of(tables))
-    for problem in found.problems:
-        if problem not in found.new_problems:
-            terminal.warn(f"note: in the table already: {problem.message}")
-    _refuse(found.new_problems, terminal)
-    for finding in found.warnings:
-        terminal.warn(f"warning: {finding}")
-    for failure in found.failed:
-        terminal.print(str(failure))
-    if found.failed:
-        bad = len({failure.id for failure in found.failed})
-        raise InvalidInput(f"{bad} of {len(found.tests)} tests do not hold: nothing was written")
-    return found
-
-
-def _confirm(question: str, terminal: Terminal) -> bool:
-    answer = terminal.confirm(question)
-    if answer is None:
-        raise InvalidInput("not a terminal: pass --yes to write without confirmation")
-    return answer
+    return 0
 
 
 def explain_request(args: Namespace, connect: Connect, terminal: Terminal) -> int:
@@ -235,5 +176,9 @@ VERBS: Mapping[str, tuple[str, Command, Callable[[ArgumentParser], object]]] = {
     "check": ("read every record and run the set's own tests", check_rules, check_arguments),
     "pull": ("print the table as JSON for editing", pull_rules, lambda parser: None),
     "push": ("write the records of a file into the table", push_rules, push_arguments),
+    "history": ("list the sets that were in force", list_history, history_arguments),
+    "show": ("print the records of a set of the history", show_past, which_arguments),
+    "diff": ("print how two sets of the history differ", diff_past, diff_arguments),
+    "rollback": ("write a set of the history into the table", roll_back, rollback_arguments),
     "explain": ("print which model would answer a request, and why", explain_request, explain_arguments),
 }

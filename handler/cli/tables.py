@@ -17,6 +17,7 @@ from handler.store.attributes import Item, deserialize_item
 from handler.store.bucket import Bucket
 from handler.store.tables import TABLES
 from rules.review.command_line import InvalidInput
+from rules.review.lint import KnownKeys
 
 T = TypeVar("T")
 
@@ -41,6 +42,13 @@ class Tables:
         return [
             deserialize_item(item) for item in scan(self.client, self.settings.keys_table, consistent=True)
         ]
+
+    def known_keys(self) -> KnownKeys | None:
+        """Return the keys that scopes may name, or None where reading them is not allowed."""
+        try:
+            return KnownKeys.of(self.read_keys())
+        except StoreError:
+            return None
 
     def run(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any, **options: Any) -> T:
         """Run a function of `handler.manage` with a client and these settings, and return its result."""

@@ -84,6 +84,10 @@ class Changes(NamedTuple):
     def number(self) -> int:
         return len(self.added) + len(self.changed) + len(self.removed)
 
+    @property
+    def names(self) -> set[Name]:
+        return {record_name(item) for item in (*self.added, *(new for _, new in self.changed), *self.removed)}
+
     def __str__(self) -> str:
         return f"{len(self.added)} added, {len(self.changed)} changed, {len(self.removed)} removed"
 

@@ -7,6 +7,7 @@ record is written on the condition that it is still as it was read, so nothing i
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from secrets import token_hex
@@ -15,9 +16,11 @@ from typing import Any, NamedTuple
 from handler.aws.client import AwsClient
 from handler.aws.errors import StoreError
 from handler.manage.changes import Changes, Name, compare, format_compact, record_name, sort_records
+from handler.manage.history import NoSuchEntry, read_entry
 from handler.settings import Settings
 from handler.store.attributes import Item, deserialize_item, serialize_item
-from handler.store.items import ConditionFailed, StoreBusy, transaction_error
+from handler.store.history import save_message
+from handler.store.items import ConditionFailed, Items, StoreBusy, transaction_error
 from handler.store.tables import scan
 from rules import KINDS, Problem, RuleSet, RuleSetTooLarge
 from rules.review.check import FailedTest, run_tests, warnings
@@ -170,18 +173,40 @@ async def push(
 ) -> Pushed:
     """Make the table hold exactly these records, if it still has the revision `base`.
 
+    A table with another revision is taken too if the records have every change since `base` already, as after
+    a push that broke off. `message`: what the history says about the set, at most MAX_MESSAGE characters.
     At most 100 changes are written all or not at all. More are written in steps of 100: additions first, then
     changes, then removals. If that breaks off, pushing again writes what is left.
     Raises RulesChanged, RulesRefused, RuleSetTooLarge and StoreError.
     """
     stored = await read_rules(client, settings)
     reviewed = review(stored.items, records)
-    if stored.revision != base and (reviewed.changes.number or reviewed.new_problems):
-        raise RulesChanged(stored.revision, compare(records, stored.items), since_base=False)
+    await check_base(client, settings, base, stored, records)
     if not reviewed.ok:
         raise RulesRefused(reviewed)
+    if message and reviewed.changes.number:
+        state = Items(client, settings.state_table)
+        await save_message(state, reviewed.revision, message, now=time.time())
     await _write(client, settings, stored, reviewed, sleep)
     return Pushed(reviewed.revision, reviewed.changes)
+
+
+async def check_base(
+    client: AwsClient, settings: Settings, base: str, stored: StoredRules, records: Sequence[Any]
+) -> None:
+    """Raise RulesChanged if the table changed since `base`, unless the records have all of these changes."""
+    if stored.revision == base:
+        return
+    storable, _ = _split_storable(records)
+    left = compare(storable, stored.items)
+    if not left.number:
+        return
+    try:
+        since = compare((await read_entry(client, settings, base)).items, stored.items)
+    except (NoSuchEntry, StoreError):  # the push is refused in any case: only the reason is less exact
+        raise RulesChanged(stored.revision, left, since_base=False) from None
+    if since.names & left.names:
+        raise RulesChanged(stored.revision, since)
 
 
 async def _write(

@@ -30,6 +30,7 @@ HISTORY, MESSAGE = "history", "message"  # ids, and how ids begin
 DAY = 86_400  # seconds
 TRIES = 6  # to write an adopted set while other instances do
 MAX_NAMES = 100_000  # bytes of the names in an entry, of the 400 KB that an item may have
+MAX_SUMMARY = 50  # characters
 MAX_MESSAGE = 1_000  # characters
 MESSAGE_DAYS = 7  # that a message waits for an instance to adopt its revision
 MAX_SKEW = 300  # seconds that the clock of a writer may be behind the clock of an instance
@@ -53,11 +54,25 @@ class Entry(Frozen):
     more: int = 0  # names that did not fit
     parts: int
 
+    @property
+    def time(self) -> str:
+        return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def summary(self) -> str:
+        """The names of what changed, like "+ route/a, ~ route/b", or only how many they are."""
+        signs = (("+", self.added), ("~", self.changed), ("-", self.removed))
+        text = ", ".join(f"{sign} {name}" for sign, names in signs for name in names)
+        if len(text) <= MAX_SUMMARY and not self.more:
+            return text
+        number = self.more + sum(len(names) for _, names in signs)
+        return f"{number} records"
+
     def as_json(self) -> dict[str, Any]:
         names = ("number", "revision", "previous", "message", "more")
         return {
             **{name: getattr(self, name) for name in names},
-            "at": datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "at": self.time,
             "changes": {name: [*getattr(self, name)] for name in ("added", "changed", "removed")},
         }
 
