@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from handler.content.content_log import ContentLog
     from handler.gateway.response_cache import ResponseCache
     from handler.gateway.tracing.tracer import Tracer
+    from handler.store.activity.recorder import Activity
     from handler.store.bucket import Bucket
 
 Report = Callable[[str, Mapping[str, Any]], None]
@@ -128,6 +129,7 @@ def _gateway(
         aws=transports.aws,
         open_content_log=lambda: _open_content_log(bucket, report, now),
         open_response_cache=lambda: _open_response_cache(bucket, store, report, clock, now),
+        open_activity=lambda: _open_activity(store, report, now),
         open_ledger=lambda: _open_ledger(settings, store, client, log, report, clock, now),
         open_tracer=lambda: _open_tracer(settings, transports.providers, report, clock),
     )
@@ -200,6 +202,12 @@ def _open_response_cache(
     from handler.store.answer_cache import AnswerCache
 
     return ResponseCache(AnswerCache(store.state, bucket), report=report, now=now, clock=clock)
+
+
+def _open_activity(store: Store, report: Report, now: Callable[[], float]) -> Activity:
+    from handler.store.activity.recorder import Activity  # after the first answer: not at a cold start
+
+    return Activity(store.state, now=now, report=report)
 
 
 def _relay(client: Client, credentials: Credentials, cooldown: Cooldown, clock: Callable[[], float]) -> Relay:

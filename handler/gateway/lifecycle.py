@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from handler.content.content_log import ContentLog
     from handler.gateway.response_cache import ResponseCache
     from handler.gateway.tracing.tracer import Tracer
+    from handler.store.activity.recorder import Activity
 
 RECORDING = 10.0  # seconds that writing down what a request used may take
 SETTLING = 1.0  # seconds that background work may take before the instance is frozen
@@ -50,12 +51,14 @@ class Gateway(Fields):
     open_response_cache: Callable[[], ResponseCache]
     open_ledger: Callable[[], Ledger]
     open_tracer: Callable[[], Tracer]
+    open_activity: Callable[[], Activity]
     provider_checks: tuple[float, list[Json]] | None = None  # when, in monotonic seconds, and the results
     cold: bool = True  # until the first metrics of the instance are written
     _content_log: ContentLog | None = None
     _response_cache: ResponseCache | None = None
     _ledger: Ledger | None = None
     _tracer: Tracer | None = None
+    _activity: Activity | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -63,6 +66,13 @@ class Gateway(Fields):
         if self._ledger is None:
             self._ledger = self.open_ledger()
         return self._ledger
+
+    @property
+    def activity(self) -> Activity:
+        """The newest requests and the counters of the hour, made after the first answer."""
+        if self._activity is None:
+            self._activity = self.open_activity()
+        return self._activity
 
     @property
     def content_log(self) -> ContentLog:
@@ -116,6 +126,8 @@ class Gateway(Fields):
 
     async def aclose(self) -> None:
         """End background work and close every connection."""
+        if self._activity is not None:
+            self._activity.start_flush()
         await self.settle()
         await self._close_connections()
 
@@ -126,7 +138,8 @@ class Gateway(Fields):
     async def settle(self) -> None:
         """Wait a limited time for background work, because Lambda freezes the instance between requests."""
         policies = (self.policies.snapshot, self.policies.credentials)
-        background = (self.auth, *policies, self.shared_cooldown, self._response_cache, self._tracer)
+        optional = (self._response_cache, self._tracer, self._activity)
+        background = (self.auth, *policies, self.shared_cooldown, *optional)
         records = (self.usage, self._content_log, self._ledger)  # of requests: they must not be lost
         began = (clock := asyncio.get_running_loop().time)()
         # In turn, since most have nothing to wait for; all work goes on meanwhile.

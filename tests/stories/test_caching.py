@@ -11,6 +11,7 @@ import pytest
 from handler.aws.errors import StoreError
 from handler.content.completion import completion_of
 from handler.gateway.response_cache import NOT_READ, NOT_WRITTEN
+from handler.store.activity.recorder import NOT_WRITTEN as ACTIVITY_NOT_WRITTEN
 from tests.support.asgi import Response
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, role, stream, usage, whole
 from tests.support.gateways import (
@@ -328,7 +329,7 @@ async def test_store_trouble_is_a_miss_with_one_line(
     responses = [await ask(running) for _ in range(3)]
     assert [(response.status, outcome(response)) for response in responses] == [(200, "miss")] * 3
     problems = [line["message"] for line in running.lines if line["message"] != "request"]
-    assert sorted(problems) == sorted([NOT_READ, NOT_WRITTEN])
+    assert sorted(problems) == sorted([NOT_READ, NOT_WRITTEN, ACTIVITY_NOT_WRITTEN])
 
 
 async def test_a_cached_answer_takes_nothing_from_limits(upstream: Upstream, start: Start) -> None:
