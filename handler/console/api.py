@@ -31,6 +31,9 @@ CALLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "session": {"GET": (READ, "state.session")},
     "status": {"GET": (READ, "state.status")},
     "providers/check": {"GET": (WRITE, "providers.check")},
+    "activity": {"GET": (READ, "activity.activity")},
+    "requests": {"GET": (READ, "activity.requests")},
+    "requests/{id}": {"GET": (READ, "activity.request")},
 }
 
 

@@ -163,14 +163,14 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     if counted := usage_of_request(entry):
         gateway.usage.add(*counted)
     line = request_line(entry, gateway.clock())
-    if gateway.settings.console != "off":
-        gateway.activity.add(line, counted)
     gateway.log(_with_metrics(gateway, line, counted[0] if counted else None))
     if entry.recording is not None:
         gateway.content_log.start_write(entry.recording, line, entry.tags)
     if gateway.settings.otlp_endpoint is not None:
         gateway.tracer.add(gateway, entry, line)
     _settle(gateway, entry)
+    if gateway.settings.console != "off":
+        gateway.activity.add(line, counted)
 
 
 def _settle(gateway: Gateway, entry: RequestLog) -> None:

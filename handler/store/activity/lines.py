@@ -31,10 +31,9 @@ FIELDS = (
     *("left", "ms", "overhead_ms", "provider_ms", "first_token_ms"),
 )
 OF_ATTEMPTS = ("model", "class", "status", "ms", "cause")
-LONGEST = 128  # characters of a text
-LONGEST_MESSAGE = 200
-MOST_ATTEMPTS = 8
 LARGEST = 2048  # bytes of a line as JSON
+# Characters of a text, and attempts: the first that fit. A character may take 6 bytes, a surrogate pair 12.
+BOUNDS = ((200, 8), (200, 3), (60, 3), (4, 0))
 MOST_BYTES = 1_000_000  # unpacked
 
 
@@ -63,31 +62,39 @@ class Filter(NamedTuple):
 
 
 def short_line(time: float, line: Mapping[str, Any]) -> Json:
-    """Return what is kept of a log line that ended at `time`, in epoch seconds."""
+    """Return what is kept of a log line that ended at `time`, in epoch seconds: at most LARGEST bytes."""
+    for longest, most in BOUNDS[:-1]:
+        short = _shortened(time, line, longest, most)
+        if len(_dump(short)) <= LARGEST:
+            return short
+    return _shortened(time, line, *BOUNDS[-1])
+
+
+def _shortened(time: float, line: Mapping[str, Any], longest: int, most: int) -> Json:
     stamp = datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    short: Json = {"timestamp": stamp, **{name: _cut(line.get(name)) for name in FIELDS}}
-    attempts = line.get("attempts") or ()
-    short["attempts"] = [
-        {name: _cut(attempt[name]) for name in OF_ATTEMPTS if name in attempt}
-        for attempt in attempts[:MOST_ATTEMPTS]
-    ]
-    short["error"] = _short_error(line["error"]) if line.get("error") else None
-    while (size := len(_dump(short))) > LARGEST and short["attempts"]:
-        del short["attempts"][-1]
-    if size > LARGEST:  # texts outside ASCII, whose escapes are long
-        short |= {"path": "", "asked_model": None, "rule": None, "usage": None, "resumed": None}
-    return short
+    attempts, error = (line.get("attempts") or [])[:most], line.get("error")
+    return {
+        "timestamp": stamp,
+        **{name: _cut(line.get(name), longest) for name in FIELDS},
+        "attempts": [
+            {name: _cut(attempt[name], longest) for name in OF_ATTEMPTS if name in attempt}
+            for attempt in attempts
+        ],
+        "error": _cut(_short_error(error), longest) if error else None,
+    }
 
 
 def _short_error(error: Mapping[str, Any]) -> Json:
     metadata = error.get("metadata") or {}
-    short = {"code": _cut(error.get("code")), "class": _cut(metadata.get("class"))}
+    short = {"code": error.get("code"), "class": metadata.get("class")}
     own = "class" not in metadata and error.get("message")
-    return {**short, "message": own[:LONGEST_MESSAGE]} if own else short
+    return {**short, "message": own} if own else short
 
 
-def _cut(value: Any) -> Any:
-    return value[:LONGEST] if isinstance(value, str) else value
+def _cut(value: Any, longest: int) -> Any:
+    if isinstance(value, dict):
+        return {name: _cut(each, longest) for name, each in value.items()}
+    return value[:longest] if isinstance(value, str) else value
 
 
 def _dump(value: Any) -> str:
@@ -103,6 +110,6 @@ def unpack(data: Any, *, having: str = "") -> list[Json]:
     try:
         text = zlib.decompressobj().decompress(data, MOST_BYTES).decode()
         found = json.loads(text) if having in text else []
-    except (TypeError, ValueError, zlib.error):
+    except (RecursionError, TypeError, ValueError, zlib.error):
         return []
     return [line for line in found if isinstance(line, dict)] if isinstance(found, list) else []

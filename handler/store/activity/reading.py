@@ -36,8 +36,9 @@ async def read_requests(activity: Activity, asked_for: Filter, limit: int) -> li
     """Return the newest lines that fit the filter, at most `limit`. Raises StoreError."""
     await activity.settle(SETTLING)
     found = {_identity(line): line for line in activity.unwritten_lines() if asked_for.fits(line)}
-    slots, size = [*await _slots(activity)], FIRST_SLOTS
-    while slots and len(found) < min(limit, MAX_LINES):
+    enough = min(limit, MAX_LINES) + (0 if asked_for.id else len(found))  # others may have newer ones
+    slots, size = await _slots(activity), FIRST_SLOTS
+    while slots and len(found) < enough:
         some, slots, size = slots[:size], slots[size:], min(MOST_SLOTS, 2 * size)
         for item in (await activity.items.get_many(some, consistent=True)).values():
             for line in unpack(item.get("lines"), having=asked_for.id or ""):

@@ -1,0 +1,1 @@
+"""The activity of the last hours, and the newest requests."""
