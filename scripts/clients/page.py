@@ -1,17 +1,28 @@
-"""docs/clients.md: its table of results and its settings, both from the table of clients."""
+"""docs/clients.md: its table of results and its settings, both from the table of clients.
+
+The console's page Connect has the same settings, in handler/console/static/pages/clients.js.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from scripts.clients.client import Client
 from scripts.clients.gateway import MODELS
 from scripts.clients.install import PACKAGES, version
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
+MODULE = Path(__file__).parents[2] / "handler" / "console" / "static" / "pages" / "clients.js"
+_MODULE = """// The settings of clients, which docs/clients.md has, too: `make clients` writes both.
+//
+// Texts have $origin, $key and $model in the place of their values.
+export default {0};
+"""
 # The parts of the page between these comments are written by the script.
 _PART = "<!-- {0} -->\n{1}\n<!-- end of {0} -->"
 _SHOWN = {
@@ -26,10 +37,11 @@ Results = dict[tuple[str, str], dict[str, str]]
 
 
 def write(clients: Sequence[Client], results: Results) -> None:
-    """Writes the results of these clients and the settings into the page."""
+    """Writes results and settings of these clients into the page, and the settings into the console."""
     page = PAGE.read_text(encoding="utf-8")
     page = replace_part(page, "results", results_table(clients, results))
     PAGE.write_text(replace_part(page, "settings", settings_part(clients)), encoding="utf-8")
+    MODULE.write_text(console_module(clients), encoding="utf-8")
 
 
 def replace_part(page: str, name: str, text: str) -> str:
@@ -74,6 +86,28 @@ def _settings(clients: Iterable[Client]) -> Iterator[str]:
             yield f"{command}"
         yield from (f"\n{client.note}" for client in group if client.note)
         yield ""
+
+
+def console_module(clients: Iterable[Client]) -> str:
+    """A JavaScript module with the clients by their settings, in the order and the groups of the page."""
+    groups: dict[str, dict[str, Any]] = {}
+    for client in clients:
+        group = groups.setdefault(
+            "\n".join(_to_set(client)),
+            {
+                "clients": [],
+                "settings": list(client.settings.items()),
+                "files": [
+                    {"path": f"~/{path}", "language": _LANGUAGES[Path(path).suffix], "text": text.strip()}
+                    for path, text in client.files.items()
+                ],
+                "model": client.model,
+                "note": client.note,
+            },
+        )
+        group["clients"].append({"name": client.name, "endpoint": client.endpoint})
+        group["note"] = group["note"] or client.note
+    return _MODULE.replace("{0}", json.dumps(list(groups.values()), indent=2))
 
 
 def _to_set(client: Client) -> Iterator[str]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+from string import Template
 
 import pytest
 
 from scripts.clients.client import Client, Task
 from scripts.clients.gateway import MODELS
 from scripts.clients.install import PACKAGES
-from scripts.clients.page import PAGE, read_results, replace_part, results_table, settings_part
+from scripts.clients.page import (
+    MODULE,
+    PAGE,
+    console_module,
+    read_results,
+    replace_part,
+    results_table,
+    settings_part,
+)
 from scripts.clients.table import CLIENTS
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -44,3 +54,19 @@ def test_a_plan_reads_edits_and_ends(client: Client) -> None:
     assert task.read in steps[0].shows
     assert steps[-1].text.endswith(task.done)
     assert all(step.calls for step in steps[:-1]) or client.name == "aider"
+
+
+def test_the_console_offers_the_settings_of_the_page() -> None:
+    module = MODULE.read_text(encoding="utf-8")
+    assert module == console_module(CLIENTS), UPDATE
+    shown = {"origin": "http://127.0.0.1:8080", "key": "sk-sluice-..."}
+    offered = []
+    for group in json.loads(module[module.index("[") :].rstrip(";\n")):
+        values = {**shown, "model": group["model"]}
+        exports = "\n".join(f"export {name}={text}" for name, text in group["settings"])
+        texts = [exports, *(file["text"] for file in group["files"])]
+        offered += [Template(text).substitute(values) for text in texts if text]
+        for client in group["clients"]:
+            assert client["name"] in TEXT
+    settings = TEXT[TEXT.index("## Settings") : TEXT.index("## Resource tests")]
+    assert offered == [block.strip() for block in re.findall(r"^```\w+\n(.*?)^```", settings, re.M | re.S)]

@@ -55,7 +55,7 @@ class Console:
     def sign_in(self, key: str | None = None, page: str = "overview") -> None:
         """Open a page of the console, sign in if that is asked for, and wait for its heading."""
         self.page.goto(f"{self.address}#/{page}")
-        self.page.get_by_label("API key").fill(key or self.run.key)
+        self.page.get_by_label("API key", exact=True).fill(key or self.run.key)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.locator("main h1")).not_to_have_text("Sign in")
 

@@ -93,7 +93,7 @@ function Bar({ info }) {
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [page]);
   return html`
-    <header class=${open ? "bar open" : "bar"} onKeyDown=${(event) => event.key === "Escape" && setOpen(false)}>
+    <header class=${open ? "bar open" : "bar"} onKeyDown=${(event) => event.key === "Escape" && setOpen(false)}><div class="bar-in">
       <div class="bar-top">
         <${Brand} />
         <button type="button" class="button quiet icon-only menu" aria-expanded=${open ? "true" : "false"} aria-controls="menu"
@@ -115,7 +115,7 @@ function Bar({ info }) {
           <p class="version">${[info.function_name, info.region, `Sluice ${info.version}`].filter(Boolean).join(" · ")}</p>
         </div>
       </div>
-    </header>
+    </div></header>
   `;
 }
 

@@ -17,6 +17,11 @@ export function dollars(value) {
   return `$${value.toLocaleString("en", { maximumSignificantDigits: 3, maximumFractionDigits: 9 })}`;
 }
 
+/** Values at the axis of a plot, which are round. */
+const round = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+export const dollarTick = (value) => `$${round.format(value)}`;
+export const msTick = (value) => (value < 1000 ? `${round.format(value)} ms` : `${round.format(value / 1000)} s`);
+
 export const nano = (value) => (none(value) ? NONE : dollars(value / 1e9));
 
 export function ms(value) {

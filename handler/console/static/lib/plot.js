@@ -1,7 +1,7 @@
 // A plot over time by uPlot, with its legend, a line of values under the pointer, and the same data as a table.
 //
 // `x`: seconds. `series`: [{label, values}], with null where there is no value. `kind`: "stack" (bars on top of
-// one another) or "lines". `format` makes the text of a value.
+// one another) or "lines". `format` makes the text of a value, `tick` that of a value at the axis.
 import uPlot from "../vendor/uplot.js";
 import { clock, day } from "./format.js";
 import { html, useEffect, useRef, useState } from "./html.js";
@@ -25,7 +25,7 @@ function stacked(series, length) {
   return series.map(({ values }) => values.map((value, at) => (sums[at] += value ?? 0)));
 }
 
-function options({ x, series, kind, format, label, width, height, palette, stamp, move }) {
+function options({ x, series, kind, tick, label, width, height, palette, stamp, move }) {
   const step = x.length > 1 ? x[1] - x[0] : 3600;
   const stack = kind === "stack";
   const bars = uPlot.paths.bars({ size: [0.72, 48], radius: 0.12 });
@@ -41,15 +41,15 @@ function options({ x, series, kind, format, label, width, height, palette, stamp
     scales: { x: { time: true, range: (_, low, high) => [low - step * 0.6, high + step * 0.6] },
       y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map((tick) => stamp(tick, true)) },
-      { ...axis, size: 62, space: 34, values: (_, ticks) => ticks.map(format) },
+      { ...axis, grid: { show: false }, space: 64, size: 26, values: (_, ticks) => ticks.map((tick) => stamp(tick, true)) },
+      { ...axis, size: 56, space: 34, values: (_, ticks) => ticks.map(tick) },
     ],
     series: [{}, ...(stack ? drawn.reverse() : drawn)],
     hooks: { setCursor: [(plot) => move(plot.cursor.idx ?? null)] },
   };
 }
 
-export function Plot({ title, x, series, kind = "stack", format = String, daily, height = 190 }) {
+export function Plot({ title, x, series, kind = "stack", format = String, tick = format, daily, height = 180 }) {
   const place = useRef(null);
   const [at, setAt] = useState(null);
   const dark = theme.use() && isDark();
@@ -57,7 +57,7 @@ export function Plot({ title, x, series, kind = "stack", format = String, daily,
   useEffect(() => {
     const element = place.current;
     const values = kind === "stack" ? stacked(series, x.length).reverse() : series.map((one) => one.values);
-    const setup = { x, series, kind, format, label: title, height, palette: colours(element), stamp, move: setAt };
+    const setup = { x, series, kind, tick, label: title, height, palette: colours(element), stamp, move: setAt };
     const plot = new uPlot(options({ ...setup, width: element.clientWidth }), [x, ...values], element);
     plot.root.setAttribute("aria-hidden", "true"); // the table below has the same data
     const watch = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height }));
@@ -70,7 +70,7 @@ export function Plot({ title, x, series, kind = "stack", format = String, daily,
   return html`
     <figure class="plot">
       <figcaption>
-        <h3>${title}</h3>
+        <h2>${title}</h2>
         <span class="plot-at">${at !== null && x[at] !== undefined ? stamp(x[at]) : ""}</span>
       </figcaption>
       <div ref=${place} class="plot-area"></div>

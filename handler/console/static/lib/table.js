@@ -11,7 +11,7 @@ export function Table({ caption, columns, rows, rowKey = (row, at) => at, empty 
   }, [rows, order, columns]);
   if (!rows.length) return html`<p class="empty">${empty}</p>`;
   return html`
-    <div class="table" role="region" aria-label=${caption} tabindex="0">
+    <div class="table" role="group" aria-label=${caption} tabindex="0">
       <table role="table">
         <caption class="hidden">${caption}</caption>
         <thead role="rowgroup"><tr role="row">${columns.map((column) => html`<${Head} ...${{ column, order, setOrder }} key=${column.id} />`)}</tr></thead>
@@ -20,7 +20,7 @@ export function Table({ caption, columns, rows, rowKey = (row, at) => at, empty 
             (row, at) => html`<tr role="row" key=${rowKey(row, at)} class=${selected?.(row) ? "selected" : undefined}>
               ${columns.map(
                 (column) => html`<td role="cell" key=${column.id} data-label=${column.label}
-                  class=${cx(column.align, column.wide && "wide")}>${column.value(row)}</td>`,
+                  class=${cx(column.align, column.wide && "wide")}><div class="cell">${column.value(row)}</div></td>`,
               )}
             </tr>`,
           )}

@@ -137,7 +137,7 @@ export function Copy({ text, label = "Copy", what }) {
 export const Code = ({ text, label = "Code" }) => html`
   <figure class="code">
     <figcaption><span>${label}</span><${Copy} text=${text} what=${label} /></figcaption>
-    <pre tabindex="0" role="region" aria-label=${label}><code>${text}</code></pre>
+    <pre tabindex="0" role="group" aria-label=${label}><code>${text}</code></pre>
   </figure>
 `;
 
