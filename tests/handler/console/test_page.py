@@ -18,7 +18,7 @@ from tests.test_package import script
 MOST_COMPRESSED = 150_000  # bytes of all files
 MOST = 400_000
 ADDRESS = re.compile(r'(?:src|href)="([^"]+)"')
-IMPORT = re.compile(r'(?:^(?:import|export|\})[^"\n]*?(?:from)?|\bimport\()\s*"([^"]+)"', re.M)
+IMPORT = re.compile(r'(?:^(?:import|export|\})[^"\n]*from|^import|\bimport\()\s*"([^"]+)"', re.M)
 ONLY_NAMES = (
     "http://www.w3.org/2000/svg",
     "http://www.w3.org/1999/xhtml",
