@@ -1,4 +1,4 @@
-"""The commands `keys`, `rules`, `usage` and `logs`, for the tables and the bucket on AWS or of a local run.
+"""The commands of the command line, for the tables and the bucket on AWS or of a local run.
 
 Exit codes: 0 done; 1 the store did not answer, or the question was answered no; 2 an input is wrong.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from handler.aws.errors import StoreError
 from handler.cli import keys, logs, rules, usage
+from handler.cli.doctor import command as doctor
 from handler.cli.tables import Command, connect
 from handler.cli.terminal import Terminal, process_terminal
 from handler.settings import InvalidSetting, Settings, read_settings
@@ -37,6 +38,11 @@ def add_arguments(subparsers: Any) -> None:
             parser = actions.add_parser(verb, help=help, parents=[tables])
             parser.set_defaults(act=run)
             add_verb_arguments(parser)
+    parser = subparsers.add_parser(
+        "doctor", help="check a stack and a running gateway, and say what to mend", parents=[tables]
+    )
+    parser.set_defaults(act=doctor.diagnose)
+    doctor.add_arguments(parser)
     parser = subparsers.add_parser("usage", help="what was used, and its cost", parents=[tables])
     parser.set_defaults(act=usage.show_usage)
     usage.add_arguments(parser)

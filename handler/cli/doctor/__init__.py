@@ -1,0 +1,1 @@
+"""The command `doctor`: checks a stack and a running gateway, and says what to mend."""
