@@ -10,6 +10,7 @@ from handler.aws.errors import StoreError
 # The states, and the exit code of a run whose worst finding has it. `skipped`: it could not be checked.
 EXIT_CODES = {"ok": 0, "skipped": 0, "warning": 1, "fault": 2}
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+MISSING = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
 MOST = 20  # findings of one kind that are shown
 
 
@@ -45,6 +46,9 @@ def guarded(check: str, findings: Callable[[], Iterable[Finding]], permission: s
     except StoreError as error:
         if error.code in DENIED:
             yield skipped(check, f"not checked: {error}", f"allow yourself {permission}")
+        elif error.code in MISSING:
+            called = str(error).partition(":")[0]
+            yield fault(check, f"there is none ({called})", "deploy the template again: `make update`")
         else:
             yield fault(check, str(error), "see that the network, the region and the credentials are right")
 
