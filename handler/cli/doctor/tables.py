@@ -115,12 +115,12 @@ def check_keys(items: list[Item]) -> Iterator[Finding]:
             text = f"{display_id(str(item.get('hash')), item)} is refused, its record is wrong: {error}"
             bad.append(fault("keys", text, "correct the attribute in the DynamoDB console"))
     yield from limited(bad, lambda more: fault("keys", f"{more} further keys", "see `sluice keys list`"))
-    usable = [key for key in good if key.enabled and not key.is_expired(time.time())]
-    if not usable:
+    working = [key for key in good if key.enabled and not key.is_expired(time.time())]
+    if not working:
         yield fault("keys", "no key can be used", "`sluice keys create --name first` makes one")
-    elif not any("admin" in key.scopes for key in usable):
-        text = f"{len(usable)} keys can be used, and none of them has scope `admin`"
+    elif not any("admin" in key.scopes for key in working):
+        text = f"{len(working)} keys can be used, and none of them has scope `admin`"
         mend = "`sluice keys create --name ops --scope admin` makes one, for the console"
         yield warning("keys", text, mend)
     elif not bad:
-        yield ok("keys", f"{len(usable)} of {len(items)} can be used")
+        yield ok("keys", f"{len(working)} of {len(items)} can be used")

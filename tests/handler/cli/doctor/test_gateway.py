@@ -30,9 +30,9 @@ GOOD: dict[str, Any] = {
 }
 
 
-def findings(key: str | None = "k", model: str | None = None, **changed: Any) -> list[Any]:
+def findings(key: str | None = "k", **changed: Any) -> list[Any]:
     probe = FakeProbe({**GOOD, **changed}, key=key, now=NOW)
-    return list(check_gateway(probe, model))
+    return list(check_gateway(probe, None))
 
 
 def test_nothing_is_wrong_with_a_good_gateway() -> None:
@@ -175,7 +175,8 @@ def test_without_a_key_only_the_public_answers_are_checked() -> None:
 
 def test_many_findings_are_cut() -> None:
     problems = [{"kind": "route", "id": f"r{number}", "field": "x", "problem": "y"} for number in range(50)]
-    found = findings(**{"/health": answer({**HEALTHY, "problems": problems})})
+    changed: dict[str, Any] = {"/health": answer({**HEALTHY, "problems": problems})}
+    found = findings(**changed)
     assert sum(one.check == "health" for one in found) == 21
     assert "30 further findings" in str(found)
 

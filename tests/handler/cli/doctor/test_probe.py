@@ -62,7 +62,7 @@ def send(server: BaseHTTPRequestHandler, status: int, body: bytes, **headers: st
 
 
 def test_an_answer_and_the_key_that_was_sent() -> None:
-    seen = {}
+    seen: dict[str, str] = {}
 
     def reply(server: BaseHTTPRequestHandler) -> None:
         seen.update({name.lower(): value for name, value in server.headers.items()}, path=server.path)

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from handler.cli.doctor import stack as checks
 from handler.cli.doctor.finding import Finding, guarded
 from handler.cli.doctor.stack import RUNTIME, WRAPPER, Deployment
+from handler.local.create_tables import read_template
 from handler.settings import Settings
 
 SETTINGS = Settings(environment={"AWS_REGION": "eu-west-1"})
@@ -242,3 +243,17 @@ def test_parameters_are_read_page_by_page_and_without_their_values() -> None:
     assert "openai" in finding.text
     assert [call.get("NextToken") for call in calls] == [None, "more"]
     assert not any(call["WithDecryption"] for call in calls)
+
+
+def test_the_role_of_the_template_has_what_is_simulated() -> None:
+    statements = read_template()["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"][
+        "Statement"
+    ]
+    granted: dict[str, set[str]] = {}
+    for statement in statements:
+        allowed = statement["!If"][1] if "!If" in statement else statement
+        actions = allowed["Action"] if isinstance(allowed["Action"], list) else [allowed["Action"]]
+        granted.setdefault(str(allowed["Resource"]), set()).update(actions)
+    for target, needed in checks.ACTIONS.items():
+        word = {"index": "/index/", "parameters": "parameter$"}.get(target, f"'{target}.Arn'")
+        assert set(needed) <= set().union(*(each for name, each in granted.items() if word in name)), target
