@@ -220,6 +220,10 @@ class ErrorMiddleware:
             return await self._routes(scope, receive, send)
         entry: RequestLog = scope["sluice.entry"]
         try:
+            if self._gateway.settings.edge_secret:
+                from handler.endpoints.exchange.edge import require_edge  # few gateways have one
+
+                require_edge(entry, self._gateway.settings.edge_secret)
             await self._routes(scope, receive, send)
         except ClientDisconnected:
             entry.client_left, entry.status = True, entry.status or 499

@@ -13,10 +13,13 @@ class InvalidSetting(ValueError):
     """A setting has an invalid value. The message names the setting and what it takes."""
 
 
+SHORTEST_SECRET = 16  # characters
+
+
 class Settings(Frozen):
     """The settings of a process. Each field is the variable `SLUICE_` and its name in capitals."""
 
-    hidden = frozenset({"environment", "otlp_headers"})
+    hidden = frozenset({"environment", "otlp_headers", "edge_secret"})
 
     rules_table: str = "sluice-rules"
     keys_table: str = "sluice-keys"
@@ -39,6 +42,9 @@ class Settings(Frozen):
     otlp_endpoint: str | None = None  # of a collector of traces; None: nothing is traced
     otlp_headers: tuple[tuple[str, str], ...] = ()  # that the collector gets; they may hold its credential
     otlp_sample: float = 1.0  # the part of the traces that begin here which is recorded
+    edge_secret: tuple[
+        str, ...
+    ] = ()  # what a distribution before the function's URL sends (scripts/edge.yaml)
     # Credentials are looked up here first.
     environment: Mapping[str, str] = EMPTY
 
@@ -113,6 +119,13 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.replace(",", " ").split() if word)
 
 
+def _secrets(name: str, text: str) -> tuple[str, ...]:
+    secrets = _split(text)
+    if any(len(secret) < SHORTEST_SECRET for secret in secrets):
+        raise InvalidSetting(f"{name}: a secret has at least {SHORTEST_SECRET} characters")
+    return secrets
+
+
 _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "rules_table": lambda _, text: text,
     "keys_table": lambda _, text: text,
@@ -131,6 +144,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "log_level": lambda name, text: _choice(name, text.upper(), "DEBUG", "INFO", "WARNING", "ERROR"),
     "metrics": lambda name, text: _choice(name, text, "0", "totals", "1"),
     "history_days": lambda name, text: _number(name, text, 0),
+    "edge_secret": _secrets,
     "console": lambda name, text: _choice(name, text.lower(), "on", "read", "off"),
     "otlp_endpoint": _collector,
     "otlp_headers": _headers,

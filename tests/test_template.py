@@ -71,11 +71,11 @@ def variables() -> dict[str, Any]:
 def statements(*, without: Collection[str] = ()) -> Iterator[Mapping[str, Any]]:
     """The statements of the role, as if every condition were true except `without`."""
     document = loaded()["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]
-    for statement in document["Statement"]:
-        if "!If" not in statement:
-            yield statement
-        elif statement["!If"][0] not in without:
-            yield statement["!If"][1]
+    for conditional in document["Statement"]:
+        condition, statement, *_ = conditional.get("!If", (None, conditional))
+        if condition not in without:
+            resource = statement["Resource"]  # a table that the stack creates, else one of another region
+            yield {**statement, "Resource": resource["!If"][1] if "!If" in resource else resource}
 
 
 def as_list(value: Any) -> list[Any]:
@@ -248,8 +248,10 @@ def test_a_setting_without_parameter_has_its_default() -> None:
     ],
 )
 def test_a_table_is_a_setting_and_an_output(setting: str, table: str) -> None:
-    assert variables()[setting] == {"!Ref": table}
-    assert loaded()["Outputs"][table]["Value"] == {"!Ref": table}
+    own = {"!Ref": table}
+    shared = {"!If": [f"Own{table.removesuffix('Table')}", own, {"!Ref": f"{table}Name"}]}
+    expected = own if table == "StateTable" else shared
+    assert variables()[setting] == loaded()["Outputs"][table]["Value"] == expected
 
 
 @pytest.mark.parametrize("table", ["RulesTable", "KeysTable"])
@@ -259,6 +261,17 @@ def test_tables_of_records_outlive_the_stack(table: str) -> None:
     assert resource["UpdateReplacePolicy"] == "Retain"
     assert resource["Properties"]["DeletionProtectionEnabled"] is True
     assert resource["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+
+
+@pytest.mark.parametrize("table", ["Rules", "Keys"])
+def test_a_table_of_another_region_is_open_to_the_same_calls(table: str) -> None:
+    """And no table is created in its place."""
+    assert loaded()["Resources"][f"{table}Table"]["Condition"] == f"Own{table}"
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    arn = f"arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/${{{table}TableName}}"
+    grants = re.findall(rf"Resource: (.*{table}Table\.Arn.*)", text)
+    assert grants
+    assert set(grants) == {f'!If [Own{table}, !GetAtt {table}Table.Arn, !Sub "{arn}"]'}
 
 
 def test_no_table_has_a_fixed_name() -> None:
@@ -287,7 +300,7 @@ def test_the_properties_of_the_function() -> None:
     defaults = {name: parameter["Default"] for name, parameter in loaded()["Parameters"].items()}
     assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
     assert (defaults["Memory"], defaults["Timeout"], defaults["Buffered"]) == (512, 900, "false")
-    assert properties["FunctionUrlConfig"]["AuthType"] == "NONE"
+    assert (properties["FunctionUrlConfig"]["AuthType"], defaults["UrlAuth"]) == ({"!Ref": "UrlAuth"}, "NONE")
     assert "Cors" not in properties["FunctionUrlConfig"], "the app answers browsers itself"
     assert properties["LoggingConfig"]["LogFormat"] == "JSON"
     assert defaults["BedrockModels"] == ""

@@ -25,7 +25,8 @@ ATTEMPTS, READ_TIMEOUT = 5, 20  # more, and longer, than for a request
 BUCKET_TIMEOUT = 120.0  # seconds for one object, with all attempts
 BUCKET_THREADS = 10  # as many as a client keeps connections
 NO_BUCKET = "no bucket: pass --stack of a stack with ContentBucket=true, or --bucket, or set SLUICE_BUCKET"
-TIMES = ("SLUICE_RULES_TTL", "SLUICE_KEY_TTL")
+# Of the deployed function: the times that are shown, and in a second region the tables of another stack.
+DEPLOYED = ("SLUICE_RULES_TTL", "SLUICE_KEY_TTL", "SLUICE_RULES_TABLE", "SLUICE_KEYS_TABLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,13 @@ def _settings_of_stack(stack: str, settings: Settings) -> Settings:
     client = _create_client(settings, "cloudformation")
     resources = call_aws(client, "describe_stack_resources", {"StackName": stack})["StackResources"]
     # moto lists a resource without a name where a condition leaves one out.
-    found = {one.get("LogicalResourceId"): one.get("PhysicalResourceId") for one in resources}
+    made = {one.get("LogicalResourceId"): one.get("PhysicalResourceId") for one in resources}
+    environment = _environment_of(made.get("Gateway"), settings)
+    others = {name: environment.get(f"SLUICE_{field.upper()}") for name, field in TABLES.items()}
+    found = {**others, **{name: id for name, id in made.items() if id}}
     if missing := [name for name in TABLES if not found.get(name)]:
         raise InvalidInput(f"the stack {stack} is not a gateway: it has no {', '.join(missing)}")
-    deployed = read_settings(_environment_of(found.get("Gateway"), settings))
+    deployed = read_settings(environment)
     return settings.replaced(
         rules_table=found["RulesTable"],
         keys_table=found["KeysTable"],
@@ -110,7 +114,7 @@ def _settings_of_stack(stack: str, settings: Settings) -> Settings:
 
 
 def _environment_of(function: str | None, settings: Settings) -> dict[str, str]:
-    """Return the TIMES of a Lambda function; none of them, for the defaults, where reading is not allowed."""
+    """Return the DEPLOYED settings of a function; none of them, for the defaults, where it cannot be read."""
     if not function:
         return {}
     client = _create_client(settings, "lambda")
@@ -119,7 +123,7 @@ def _environment_of(function: str | None, settings: Settings) -> dict[str, str]:
     except StoreError:
         return {}
     variables = configuration.get("Environment", {}).get("Variables", {})
-    return {name: text for name, text in variables.items() if name in TIMES}
+    return {name: text for name, text in variables.items() if name in DEPLOYED}
 
 
 def _create_client(settings: Settings, service: str) -> Any:

@@ -108,7 +108,10 @@ FAMILIES: Mapping[str, FactType] = {"tags": SCALAR_TEXT, "metadata": SCALAR_TEXT
 
 # Headers that hold secrets: no condition can name them, and no explanation shows them.
 SECRET_HEADERS = frozenset(
-    {"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "x-amz-security-token"}
+    {
+        *("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "x-amz-security-token"),
+        "x-sluice-edge",
+    }
 )
 
 

@@ -316,17 +316,17 @@ def test_a_command_of_the_runbook_can_be_run(command: str) -> None:
     elif first == "make":
         printed_by_make(ROOT, *words)
     elif first == "aws":
-        assert _unknown_options(*words) == set()
+        assert unknown_options(*words) == set()
 
 
-def _unknown_options(service: str, operation: str, *words: str) -> set[str]:
+def unknown_options(service: str, operation: str, *words: str) -> set[str]:
     """The options that are neither members of the operation's input nor those of every command."""
     model = botocore.session.get_session().get_service_model(service)
     names = {_dashed(name): name for name in model.operation_names}
     shape = model.operation_model(names[operation]).input_shape
     members = {_dashed(name) for name in (shape.members if shape else ())}
     given = {word.removeprefix("--") for word in words if word.startswith("--")}
-    return given - members - {"query", "max-items"}
+    return given - members - {"query", "max-items", "region"}
 
 
 def _dashed(name: str) -> str:

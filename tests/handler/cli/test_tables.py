@@ -85,6 +85,18 @@ def test_the_times_shown_are_those_of_the_deployed_function(aws: Any) -> None:
         assert (settings.rules_ttl, settings.key_ttl, settings.keys_table) == (*expected, "mine")
 
 
+def test_a_stack_of_a_second_region_names_the_tables_that_it_shares(aws: Any) -> None:
+    function = json.loads(json.dumps(FUNCTION))
+    shared = {"SLUICE_RULES_TABLE": "sluice-RulesTable-1", "SLUICE_KEYS_TABLE": "sluice-KeysTable-1"}
+    function["Gateway"]["Properties"]["Environment"]["Variables"] = shared
+    state = json.loads(resources("StateTable"))["Resources"]
+    aws.create_stack(StackName="second", TemplateBody=json.dumps({"Resources": {**state, **function}}))
+    args = Namespace(stack="second", region=None, rules_table=None, keys_table=None, state_table=None)
+    settings = select_settings(args, REGION)
+    assert (settings.rules_table, settings.keys_table) == tuple(shared.values())
+    assert settings.state_table not in ("sluice-state", "")
+
+
 def test_a_stack_names_its_bucket(aws: Any) -> None:
     tables = json.loads(resources("RulesTable", "KeysTable", "StateTable"))["Resources"]
     bucket = {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "stacks-own"}}}
