@@ -127,7 +127,7 @@ def test_keys_and_rules_of_the_stack(stack: str, tmp_path: Path) -> None:
     assert "ci" in listed
     _sluice("keys", "revoke", "--stack", stack, identity)
     _sluice("rules", "push", "--stack", stack, "--yes", str(rules))
-    assert json.loads(_sluice("rules", "pull", "--stack", stack))[0]["id"] == "a"
+    assert json.loads(_sluice("rules", "pull", "--stack", stack))["records"][0]["id"] == "a"
     assert "openai/gpt-4o" in _sluice("rules", "explain", "--stack", stack, str(request))
 
 
