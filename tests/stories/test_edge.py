@@ -29,9 +29,9 @@ SECTION = PAGE.partition("\n## At the edge\n")[2].partition("\n## ")[0]
 BODY = {"messages": [{"role": "user", "content": "hi"}], "model": "openai/gpt-4o-mini"}
 
 
-async def explain(secrets: str, headers: dict[str, str], **fields: Any) -> tuple[Response, Json]:
+async def explain(secrets: str, headers: dict[str, Any]) -> tuple[Response, Json]:
     made = start_gateway([], SLUICE_EDGE_SECRET=secrets)
-    response = await made.post("/v1/explain", BODY, **headers, **fields)
+    response = await made.post("/v1/explain", BODY, **headers)
     await made.gateway.aclose()
     return response, made.lines[-1]
 
@@ -89,7 +89,8 @@ async def test_no_rule_and_no_explanation_sees_the_secret() -> None:
     made = start_gateway(
         [{"kind": "route", "id": "r", "when": {f"header.{SECRET}": {"exists": True}}}], SLUICE_EDGE_SECRET=NEW
     )
-    response = await made.post("/v1/explain", BODY, **{SECRET: NEW})
+    headers: dict[str, Any] = {SECRET: NEW}
+    response = await made.post("/v1/explain", BODY, **headers)
     assert NEW not in response.body.decode()
     assert [line["field"] for line in made.lines if line["message"] == "rule not readable"] == [
         f"when.header.{SECRET}"
