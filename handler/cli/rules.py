@@ -146,6 +146,14 @@ def diff_past(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     return 0
 
 
+def print_schema(args: Namespace, connect: Connect, terminal: Terminal) -> int:
+    """Print the JSON Schema of rule files."""
+    from rules.review.schema import rules_schema  # only this command needs it
+
+    terminal.print(format_json(rules_schema()))
+    return 0
+
+
 def explain_request(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Print which model would answer a request, and why."""
     request = read_request(args.request, standard_input=terminal.read)
@@ -180,5 +188,6 @@ VERBS: Mapping[str, tuple[str, Command, Callable[[ArgumentParser], object]]] = {
     "show": ("print the records of a set of the history", show_past, which_arguments),
     "diff": ("print how two sets of the history differ", diff_past, diff_arguments),
     "rollback": ("write a set of the history into the table", roll_back, rollback_arguments),
+    "schema": ("print the JSON Schema of rule files, for editors", print_schema, lambda parser: None),
     "explain": ("print which model would answer a request, and why", explain_request, explain_arguments),
 }

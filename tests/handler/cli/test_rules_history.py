@@ -218,3 +218,9 @@ def test_a_push_that_broke_off_is_finished_by_pushing_again(
 def test_a_pulled_file_can_be_checked(cli: CommandLine, tmp_path: Path, past: list[str]) -> None:
     assert cli.run("rules", "check", edited(tmp_path, pull(cli))) == 0
     assert cli.printed[-1] == "1 record, 0 problems, 0 of 0 tests hold"
+
+
+def test_the_schema_is_printed_without_a_table(cli: CommandLine) -> None:
+    cli.database = None
+    assert cli.run("rules", "schema") == 0
+    assert json.loads(cli.text)["$defs"]["route"]["properties"]["model"]
