@@ -136,6 +136,14 @@ def test_every_import_leads_to_a_file() -> None:
             assert (STATIC / name).parent.joinpath(target).is_file(), f"{name} imports {target}"
 
 
+def test_every_imported_name_is_used() -> None:
+    for name, text in in_static(".js"):
+        for names in re.findall(r"^import \{([^}]*)\}", text, re.M):
+            rest = re.sub(r"^import .*?;$", "", text, flags=re.M | re.S)
+            used = {word.split()[-1] for word in names.split(",") if word.strip()}
+            assert {word for word in used if not re.search(rf"(?<![\w.]){word}\b", rest)} == set(), name
+
+
 def test_nothing_is_loaded_from_elsewhere() -> None:
     for name, text in in_static(".js", ".css", ".html", ".svg"):
         found = {

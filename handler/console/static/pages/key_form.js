@@ -15,7 +15,7 @@ export function fieldsOf(form, record = {}) {
   const models = (form.models ?? "").split(/[\s,]+/).filter(Boolean);
   const same = record.expires_at?.slice(0, 10) === form.expires;
   return {
-    ...(record.id ? { name: form.name.trim() } : { ...text("name"), ...text("id"), ...text("project") }),
+    ...(record.id ? { name: form.name.trim() } : { name: form.name.trim(), ...text("project") }),
     ...(form.scope ? { scopes: [form.scope] } : {}),
     ...(form.none ? { models: [] } : models.length ? { models } : {}),
     ...(form.expires ? { expires_at: same ? record.expires_at : `${form.expires}T23:59:59Z` } : {}),
@@ -25,19 +25,16 @@ export function fieldsOf(form, record = {}) {
 /** The error of the API by the field that it names; `form` for the rest. */
 export function fieldErrors(error) {
   const field = { expires_at: "expires", scopes: "scope" }[error.param] ?? error.param?.replace(/\[.*/, "");
-  return ["name", "id", "project", "scope", "models", "expires"].includes(field) ? { [field]: error.message } : { form: error };
+  return ["name", "project", "scope", "models", "expires"].includes(field) ? { [field]: error.message } : { form: error };
 }
 
 export function KeyForm({ form, errors, onChange, all }) {
   const field = (name) => ({ value: form[name], error: errors[name], onInput: (value) => onChange({ ...form, [name]: value }) });
   return html`
     <${Failure} error=${errors.form} />
-    <${TextField} label="Name" hint="What it is for, for people." ...${field("name")} />
+    <${TextField} label="Name" hint="Who or what uses it." required=${all} ...${field("name")} />
     ${all && html`
-      <div class="fields">
-        <${TextField} label="Id" hint="Rules and logs name the key by it. Empty: one is made." class="code" ...${field("id")} />
-        <${TextField} label="Project" hint="Empty: default." ...${field("project")} />
-      </div>
+      <${TextField} label="Project" hint="Rules, limits and usage can be by project. Empty: default." ...${field("project")} />
       <${SelectField} label="Scope" options=${SCOPES} ...${field("scope")} />`}
     <${AreaField} label="Models that it may call" rows="2" hint="Names or patterns such as openai/*, separated by spaces or lines. Empty: all that the rules allow." ...${field("models")} />
     <${TextField} label="Expires" type="date" hint="At the end of that day, in UTC. Empty: never." ...${field("expires")} />

@@ -3,13 +3,13 @@
 // #/keys is the list, #/keys/ID one key.
 import { api, segment, useApi } from "../lib/api.js";
 import { Confirm, Dialog } from "../lib/dialog.js";
-import { compact, dollars, duration, number } from "../lib/format.js";
+import { compact, dollars, duration } from "../lib/format.js";
 import { CheckField, SelectField, TextField } from "../lib/forms.js";
 import { html, useState } from "../lib/html.js";
-import { go, href } from "../lib/router.js";
+import { href } from "../lib/router.js";
 import { Table } from "../lib/table.js";
 import { notify } from "../lib/toast.js";
-import { Badge, Button, Card, Code, Empty, Failure, Loaded, Meter, Mono, Notice, Page, ReadOnly, Time } from "../lib/ui.js";
+import { Badge, Button, Card, Code, Empty, Loaded, Meter, Mono, Notice, Page, ReadOnly, Time } from "../lib/ui.js";
 import { KeyForm, fieldsOf, fieldErrors } from "./key_form.js";
 
 const STATES = { on: "ok", disabled: "none", expired: "warn", replaced: "warn" };
@@ -57,7 +57,7 @@ function KeyList({ keys }) {
 }
 
 function MakeKey({ onClose, onMade }) {
-  const [form, setForm] = useState({ name: "", id: "", project: "", scope: "chat", models: "", expires: "" });
+  const [form, setForm] = useState({ name: "", project: "", scope: "chat", models: "", expires: "" });
   const [errors, setErrors] = useState({});
   const [busy, setBusy] = useState(false);
   const [made, setMade] = useState(null);
@@ -163,9 +163,9 @@ function Edit({ record, reload }) {
   `;
 }
 
-const OVERLAPS = [["0s", "at once"], ["1h", "in an hour"], ["24h", "in a day"], ["7d", "in 7 days"], ["30d", "in 30 days"]];
+const OVERLAPS = [["0m", "at once"], ["1h", "in an hour"], ["24h", "in a day"], ["7d", "in 7 days"], ["30d", "in 30 days"]];
 
-function Actions({ record, reload }) {
+function Actions({ record, info, reload }) {
   const [asked, setAsked] = useState(null);
   const [overlap, setOverlap] = useState("24h");
   const [made, setMade] = useState(null);
@@ -185,7 +185,7 @@ function Actions({ record, reload }) {
     <${Button} write onClick=${() => setAsked("rotate")}>Rotate<//>
     ${disabled
       ? html`<${Button} write onClick=${() => turn(true).catch((error) => notify(error.message, "bad"))}>Enable<//>`
-      : html`<${Button} kind="danger" write onClick=${() => setAsked("disable")}>Disable<//>`}
+      : html`<${Button} kind="danger" write why=${record.id === info.key.id ? "This is the key that you use here. Disable it with another one, or rotate it." : null} onClick=${() => setAsked("disable")}>Disable<//>`}
     ${asked === "disable" && html`<${Confirm} title=${`Disable ${record.id}?`} kind="danger" label="Disable" action=${() => turn(false)} onClose=${close}>
       <p>Requests with this key are refused with 401. It can be enabled again.</p><//>`}
     ${asked === "rotate" && html`<${Confirm} title=${`Rotate ${record.id}?`} label="Make the new key" action=${rotate} onClose=${close}>
@@ -195,20 +195,26 @@ function Actions({ record, reload }) {
   `;
 }
 
-const amount = ({ unit }, value) => (unit === "cost" || unit === "usd" || unit === "dollars" ? dollars(value) : compact(value));
+const amount = ({ unit }, value) => (unit === "usd" ? dollars(value) : compact(value));
+const allows = (row) => `${amount(row, row.limit)}${row.unit === "usd" ? "" : ` ${row.unit}`} a ${row.per}${row.each ? `, for each ${row.each}` : ""}`;
+
+function Used({ row }) {
+  if (row.used === null) return html`<span class="dim">Counted for each ${row.each}, which requests name.</span>`;
+  const text = `${amount(row, row.used)} of ${amount(row, row.limit)}, ${amount(row, row.left)} left`;
+  return html`<${Meter} label=${`Used of ${row.kind} ${row.id}`} used=${row.used} limit=${row.limit} text=${text} />`;
+}
 
 const LIMITS = [
   { id: "record", label: "Record", sort: (row) => row.id, value: (row) => html`<a href=${href("rules", [row.kind, row.id])}>${row.id}</a> <span class="dim">${row.kind}</span>` },
-  { id: "what", label: "Allows", value: (row) => `${amount(row, row.limit)} ${row.unit === "cost" || row.unit === "usd" ? "" : row.unit} a ${row.per}${row.each ? `, each ${row.each}` : ""}` },
-  { id: "used", label: "Used", wide: true, sort: (row) => row.used / row.limit,
-    value: (row) => html`<${Meter} label=${`Used of ${row.kind} ${row.id}`} used=${row.used} limit=${row.limit} text=${`${amount(row, row.used)} of ${amount(row, row.limit)}, ${amount(row, row.left)} left`} />` },
+  { id: "what", label: "Allows", value: (row) => html`${allows(row)}${row.when?.length > 0 && html`<br /><span class="dim">when ${row.when.join(" and ")}</span>`}` },
+  { id: "used", label: "Used", wide: true, sort: (row) => row.used / row.limit, value: (row) => html`<${Used} row=${row} />` },
   { id: "resets", label: "Resets in", align: "right", value: (row) => duration(row.resets_in) },
 ];
 
 function Limits({ id }) {
   const limits = useApi((signal) => api.get(`keys/${segment(id)}/limits`, {}, { signal }), [id], { every: 15 });
   return html`
-    <${Card} title="Limits and budgets" flush note="Those that apply to this key whatever it asks for, in the present window."
+    <${Card} title="Limits and budgets" flush note="Those whose scope covers this key, in their present window."
       actions=${html`<${Button} kind="quiet" class="small" onClick=${limits.reload}>Read again<//>`}>
       <${Loaded} of=${limits} title="The limits cannot be read.">${({ data }) =>
         data.length
