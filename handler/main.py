@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from handler.gateway.tracing.tracer import Tracer
     from handler.store.activity.recorder import Activity
     from handler.store.bucket import Bucket
+    from handler.store.samples import Samples
 
 Report = Callable[[str, Mapping[str, Any]], None]
 
@@ -132,6 +133,7 @@ def _gateway(
         open_activity=lambda: _open_activity(store, report, now),
         open_ledger=lambda: _open_ledger(settings, store, client, log, report, clock, now),
         open_tracer=lambda: _open_tracer(settings, transports.providers, report, clock),
+        open_samples=lambda: _open_samples(settings, store, report, now),
     )
 
 
@@ -173,6 +175,12 @@ def _open_tracer(
 
     # The operator chose the address, so it may be private, as that of a collector often is.
     return Tracer(settings, Client(transport, private_ok=True), report=report, clock=clock)
+
+
+def _open_samples(settings: Settings, store: Store, report: Report, now: Callable[[], float]) -> Samples:
+    from handler.store.samples import Samples  # not before the first answer
+
+    return Samples(store.state, settings.samples, now=now, random=random.random, report=report)
 
 
 def _sns_client(settings: Settings) -> Any:

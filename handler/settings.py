@@ -45,6 +45,8 @@ class Settings(Frozen):
     edge_secret: tuple[
         str, ...
     ] = ()  # what a distribution before the function's URL sends (scripts/edge.yaml)
+    samples: int = 500  # of requests, that are kept a day for `rules replay`
+    private_tags: frozenset[str] = frozenset()  # tags that samples do not have; `*`: all
     # Credentials are looked up here first.
     environment: Mapping[str, str] = EMPTY
 
@@ -145,6 +147,8 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "metrics": lambda name, text: _choice(name, text, "0", "totals", "1"),
     "history_days": lambda name, text: _number(name, text, 0),
     "edge_secret": _secrets,
+    "samples": lambda name, text: int(_number(name, text, 0)),
+    "private_tags": lambda _, text: frozenset(_split(text)),
     "console": lambda name, text: _choice(name, text.lower(), "on", "read", "off"),
     "otlp_endpoint": _collector,
     "otlp_headers": _headers,

@@ -21,12 +21,7 @@ def costs(usage: Usage, price: Price | None) -> dict[str, int] | None:
         return {STATED: usage.stated_cost}
     if price is None:
         return None
-    tier = price.of_request(usage.service_tier, usage.largest_request)
-    return {
-        part: (tokens * tier.rate(part) + MILLION // 2) // MILLION
-        for part, tokens in usage.parts.items()
-        if tokens
-    }
+    return price.of_request(usage.service_tier, usage.largest_request).costs(usage.parts)
 
 
 def costs_of(used: Iterable[WastedUsage]) -> dict[str, int] | None:

@@ -10,6 +10,8 @@ from typing import Any
 from handler.access.keys import Key, make_key_record
 from handler.cli.key_records import name_of
 from handler.cli.keys import list_arguments
+from handler.cli.replay import add_arguments as replay_arguments
+from handler.cli.replay import replay
 from handler.cli.rules_diff import change_lines, format_rule_file
 from handler.cli.rules_push import WHICH, push_arguments, push_rules, roll_back, rollback_arguments
 from handler.cli.tables import Command, Connect, Tables
@@ -190,4 +192,5 @@ VERBS: Mapping[str, tuple[str, Command, Callable[[ArgumentParser], object]]] = {
     "rollback": ("write a set of the history into the table", roll_back, rollback_arguments),
     "schema": ("print the JSON Schema of rule files, for editors", print_schema, lambda parser: None),
     "explain": ("print which model would answer a request, and why", explain_request, explain_arguments),
+    "replay": ("print what a push would have changed for recent requests", replay, replay_arguments),
 }

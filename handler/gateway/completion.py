@@ -171,6 +171,10 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     _settle(gateway, entry)
     if gateway.settings.console != "off":
         gateway.activity.add(line, counted)
+    if gateway.settings.samples and gateway.now().timestamp() >= gateway.next_sample:
+        from handler.gateway.sampling import take_sample  # not before the first answer
+
+        take_sample(gateway, entry)
 
 
 def _settle(gateway: Gateway, entry: RequestLog) -> None:

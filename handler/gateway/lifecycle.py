@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from handler.gateway.response_cache import ResponseCache
     from handler.gateway.tracing.tracer import Tracer
     from handler.store.activity.recorder import Activity
+    from handler.store.samples import Samples
 
 RECORDING = 10.0  # seconds that writing down what a request used may take
 SETTLING = 1.0  # seconds that background work may take before the instance is frozen
@@ -53,12 +54,15 @@ class Gateway(Fields):
     open_tracer: Callable[[], Tracer]
     open_activity: Callable[[], Activity]
     provider_checks: tuple[float, list[Json]] | None = None  # when, in monotonic seconds, and the results
+    open_samples: Callable[[], Samples]
+    next_sample: float = 0.0  # epoch seconds; no sample of a request is taken before
     cold: bool = True  # until the first metrics of the instance are written
     _content_log: ContentLog | None = None
     _response_cache: ResponseCache | None = None
     _ledger: Ledger | None = None
     _tracer: Tracer | None = None
     _activity: Activity | None = None
+    _samples: Samples | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -94,6 +98,13 @@ class Gateway(Fields):
         if self._tracer is None:
             self._tracer = self.open_tracer()
         return self._tracer
+
+    @property
+    def samples(self) -> Samples:
+        """The samples of requests, made when the first one is taken."""
+        if self._samples is None:
+            self._samples = self.open_samples()
+        return self._samples
 
     async def start(self) -> None:
         """Read what the first request needs, since init has a full processor. `health` reports failures."""
@@ -138,7 +149,7 @@ class Gateway(Fields):
     async def settle(self) -> None:
         """Wait a limited time for background work, because Lambda freezes the instance between requests."""
         policies = (self.policies.snapshot, self.policies.credentials)
-        optional = (self._response_cache, self._tracer, self._activity)
+        optional = (self._response_cache, self._tracer, self._activity, self._samples)
         background = (self.auth, *policies, self.shared_cooldown, *optional)
         records = (self.usage, self._content_log, self._ledger)  # of requests: they must not be lost
         began = (clock := asyncio.get_running_loop().time)()

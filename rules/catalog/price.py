@@ -68,6 +68,14 @@ class Price(Frozen, kw_only=False):
             return self.rate(PARTS[part]) if part in PARTS else 0
         return rate
 
+    def costs(self, units: Mapping[str, int]) -> dict[str, int]:
+        """Return the nano-dollars of each part that was used. `units`: tokens and other units by part."""
+        return {
+            part: (count * self.rate(part) + MILLION // 2) // MILLION
+            for part, count in units.items()
+            if count
+        }
+
     def highest_rate(self, part: str, service: str = "") -> int:
         """Return the highest price of a part for any length of input, in this service tier."""
         tiers = (tier.price for tier in self.tiers if tier.service in ("", service))

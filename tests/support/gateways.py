@@ -164,8 +164,16 @@ def start_gateway(
     upstream: Any = None,
     **settings: str,
 ) -> RunningGateway:
-    """A gateway with these records. `settings`: environment variables. `store` replaces the tables."""
-    environment = {"SLUICE_PRIVATE_UPSTREAMS": "1", "UP_API_KEY": "up-secret", **settings}
+    """A gateway with these records. `settings`: environment variables. `store` replaces the tables.
+
+    It takes no samples of requests, so that State has only what a test is about.
+    """
+    environment = {
+        "SLUICE_SAMPLES": "0",
+        "SLUICE_PRIVATE_UPSTREAMS": "1",
+        "UP_API_KEY": "up-secret",
+        **settings,
+    }
     tables, lines = Tables(records), list[Json]()
     tables.state = state or tables.state
     app, gateway = build(
