@@ -113,12 +113,11 @@ def _gateway(
     shared_cooldown = SharedCooldown(cooldown, store, report=report, now=now)
     snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=shared_cooldown.refresh)
     client = Client(transports.providers, private_ok=settings.private_upstreams, sign=Signer(aws).sign)
+    policies = Policies(settings=settings, snapshot=snapshot, credentials=credentials, extra_rows=extra_rows)
     return Gateway(
         settings=settings,
         auth=Auth(store, settings, clock=clock, now=now, on_read=snapshot.start_refresh, report=report),
-        policies=Policies(
-            settings=settings, snapshot=snapshot, credentials=credentials, extra_rows=extra_rows
-        ),
+        policies=policies,
         cooldown=cooldown,
         shared_cooldown=shared_cooldown,
         usage=UsageTotals(store.state, now=now, report=report),
