@@ -4,9 +4,9 @@
 // `onChange` get the value, not the event. `Labelled` makes a field of any control: children get {id, attributes}.
 import { cx, html, useId } from "./html.js";
 
-export function Labelled({ label, hint, error, required, hideLabel, class: name, children }) {
+export function Labelled({ label, hint, error, warning, required, hideLabel, class: name, children }) {
   const id = useId();
-  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
+  const described = [hint && `${id}-hint`, error && `${id}-error`, warning && `${id}-warning`].filter(Boolean).join(" ");
   const attributes = {
     id,
     "aria-describedby": described || undefined,
@@ -18,13 +18,14 @@ export function Labelled({ label, hint, error, required, hideLabel, class: name,
       <label for=${id} class=${hideLabel ? "hidden" : undefined}>${label}${required && html`<span class="dim"> (required)</span>`}</label>
       ${children(attributes)}
       ${error && html`<p class="field-error" id=${`${id}-error`} role="alert">${error}</p>`}
+      ${warning && html`<p class="field-warning" id=${`${id}-warning`}>${warning}</p>`}
       ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
     </div>
   `;
 }
 
-const split = ({ label, hint, error, required, hideLabel, class: name, onInput, onChange, ...rest }) => [
-  { label, hint, error, required, hideLabel, class: name },
+const split = ({ label, hint, error, warning, required, hideLabel, class: name, onInput, onChange, ...rest }) => [
+  { label, hint, error, warning, required, hideLabel, class: name },
   rest,
   onInput ?? onChange,
 ];
