@@ -42,15 +42,15 @@ const Why = ({ why }) => html`${why?.kind && html`<${RecordLink} ...${why} /> `}
 
 const CHANGES = [
   { id: "count", label: "Requests", align: "right", value: (row) => number(row.count) },
-  { id: "from", label: "From", value: (row) => outcome(row.from) },
-  { id: "to", label: "To", value: (row) => outcome(row.to) },
+  { id: "was", label: "From", value: (row) => outcome(row.from) },
+  { id: "now", label: "To", value: (row) => outcome(row.to) },
   { id: "why", label: "Why", wide: true, value: (row) => html`<${Why} ...${row} />` },
 ];
 const EXAMPLES = [
   { id: "at", label: "Time", value: (row) => time(row.at) },
   { id: "request", label: "Request", wide: true, value: (row) => [row.project, row.key, row.function, row.model && `asked ${row.model}`].filter(Boolean).join(" · ") },
-  { id: "from", label: "From", value: (row) => outcome(row.from) },
-  { id: "to", label: "To", value: (row) => outcome(row.to) },
+  { id: "was", label: "From", value: (row) => outcome(row.from) },
+  { id: "now", label: "To", value: (row) => outcome(row.to) },
   { id: "why", label: "Why", wide: true, value: (row) => html`<${Why} ...${row} />` },
 ];
 
