@@ -28,8 +28,8 @@ export function RecordForm({ record, index, schema, issues, onChange }) {
   };
   const fields = fieldsOf(kind, schema);
   const unscoped = KINDS[kind]?.unscoped;
-  const shown = new Set([...COMMON, ...fields.map(({ name }) => name)]);
-  const unknown = Object.keys(record).filter((name) => !shown.has(name)).map((name) => ({ name, label: `${name} (not a field of this kind)`, widget: "json" }));
+  const shown = new Set(fields.map(({ name }) => name));
+  const unknown = Object.keys(record).filter((name) => !COMMON.has(name) && !shown.has(name)).map((name) => ({ name, label: `${name} (not a field of this kind)`, widget: "json" }));
   const widget = (field) => html`<${Widget} key=${field.name} field=${field} value=${record[field.name]} onChange=${set(field.name)}
     issues=${issues} path=${field.name} index=${index} />`;
   const scope = ENFORCED.has(kind) && !record.scope?.function ? { ...SCOPE, of: SCOPE.of.slice(0, 2) } : SCOPE;
