@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -133,6 +134,22 @@ async def test_the_story_of_an_openai_client(
         )
         output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+async def test_the_doctor_tells_a_function_that_streams_from_one_that_buffers(
+    environment: Environment, account: Account
+) -> None:
+    async with environment(account) as url:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "handler", "doctor", "--url", url, "--key", account.key, "--json"),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+    found = {one["check"]: one["state"] for one in json.loads(output)["findings"]}
+    assert found["streaming"] == ("fault" if environment in BUFFERING else "ok"), output.decode()
+    assert {found[name] for name in ("url", "version", "key", "models")} == {"ok"}
 
 
 async def test_the_function_sends_tokens_before_the_answer_ends(account: Account) -> None:

@@ -260,6 +260,18 @@ async def test_a_provider_gets_the_header_only_if_its_record_says_so(
     await scene.running.gateway.aclose()
 
 
+async def test_an_operation_besides_chat_has_its_own_name(scene: Scene) -> None:
+    scene.upstream.script("embed", whole({"data": [], "usage": {"prompt_tokens": 3, "total_tokens": 3}}))
+    await scene.running.post("/v1/embeddings", {"model": "up/embed", "input": "hi"})
+    await scene.running.gateway.settle()
+    request, attempt = scene.spans
+    assert [request["name"], attempt["name"]] == ["embeddings up/embed", "embeddings embed"]
+    assert attributes(attempt)["gen_ai.operation.name"] == "embeddings"
+    assert attributes(request)["gen_ai.usage.input_tokens"] == 3
+    (asked,) = scene.upstream.requests
+    assert str(asked.header("traceparent")).split("-")[2] == attempt["spanId"]
+
+
 async def test_strangers_and_health_checks_make_no_spans(scene: Scene) -> None:
     await scene.running.get("/health", key=None)
     await scene.running.chat(key="sk-sluice-" + "x" * 43)

@@ -15,6 +15,7 @@ from handler.cli.doctor.streaming import check_streaming, choose_model
 from handler.errors import Json
 
 SKEW, WORST_SKEW = 30.0, 300.0  # seconds; AWS refuses signatures that are 5 minutes off
+CHECKS_TIMEOUT = 150.0  # seconds for the gateway's calls of all providers
 SET_CLOCK = "set this machine's clock: AWS refuses signatures that are more than 5 minutes off"
 NEW_KEY = "`sluice keys list` shows the keys and their problems, `sluice keys create` makes one"
 SEE_RULES = "`sluice rules list` shows the record: correct it, or disable it"
@@ -70,32 +71,40 @@ def check_clock(date: str | None, now: float) -> Finding:
 
 def _check_with_key(probe: Probe, model: str | None, rtt: float) -> Iterator[Finding]:
     if probe.key is None:
-        yield from _health(probe.get("/health"), None)
+        yield from _health(probe.get("/health"))
         yield skipped("key", "models, providers and streams were not checked", "pass --key, or --key -")
         return
     listed = probe.get("/v1/models")
     if listed.status != 200:
         mend = NEW_KEY if listed.status in (401, 403) else "see the findings about health"
         yield fault("key", f"the gateway refuses it: {listed.error}", mend)
-        yield from _health(probe.get("/health"), None)
+        yield from _health(probe.get("/health"))
         return
     session = probe.get("/console/api/session")
-    scopes = frozenset(session.json.get("key", {}).get("scopes", ())) if session.status == 200 else None
-    yield ok("key", f"it works; its scopes: {', '.join(sorted(scopes)) if scopes else 'no `manage`'}")
-    yield from _health(probe.get("/health"), scopes)
+    yield ok("key", f"it works; {_scopes(session)}")
+    yield from _health(probe.get("/health"))
     models = [item for item in listed.json.get("data", ()) if isinstance(item, dict)]
     if not models:
         mend = "store a provider's credential, or allow the key models: `POST /explain` says why each is out"
         yield fault("models", "the key may use no model", mend)
         return
     yield ok("models", f"{len(models)} names that the key may use")
-    yield from _providers(probe.get("/console/api/providers/check"))
+    yield from _providers(probe.get("/console/api/providers/check", timeout=CHECKS_TIMEOUT))
     chosen = model or choose_model(models)
     if chosen is not None:
         yield from check_streaming(probe, chosen, rtt)
 
 
-def _health(answer: Answer, scopes: frozenset[str] | None) -> Iterator[Finding]:
+def _scopes(session: Answer) -> str:
+    """Say which scopes a key has, by the answer to who asks."""
+    if session.status == HTTPStatus.OK:
+        return f"its scopes: {', '.join(session.json['key']['scopes'])}"
+    if session.status == HTTPStatus.FORBIDDEN:
+        return "it has no scope `manage`"
+    return "its scopes are not known, because the console is off"
+
+
+def _health(answer: Answer) -> Iterator[Finding]:
     state = answer.json
     if "rules" not in state:
         yield fault("health", f"/health answers {answer.error}", "see the function's log")

@@ -13,7 +13,7 @@ from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from handler import __version__
 from handler.errors import Json
@@ -96,12 +96,13 @@ class Probe:
         self.key = key
         self.now = now
         self._clock = clock
-        self._opener = build_opener(_NoRedirects())
+        direct = [ProxyHandler({})] if is_loopback_host(self.host) else []
+        self._opener = build_opener(_NoRedirects(), *direct)
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str, *, timeout: float = TIMEOUT) -> Answer:
         """Return the answer, whatever its status. Raises Unreachable."""
         began = self._clock()
-        with self._open(self._request(path), TIMEOUT) as response:
+        with self._open(self._request(path), timeout) as response:
             body = response.read(MAX_BODY)
             return Answer(response.status, _headers(response), body, self._clock() - began)
 

@@ -17,7 +17,7 @@ class FakeProbe(Probe):
         super().__init__("https://gateway.example/v1", key, now=lambda: now)
         self.answers = answers
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str, *, timeout: float = 1.0) -> Answer:
         found = self.answers[path]
         if isinstance(found, Unreachable):
             raise found

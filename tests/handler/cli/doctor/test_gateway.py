@@ -86,7 +86,15 @@ HEALTH_OF = {
         ),
         pytest.param("/v1/models", answer({"data": []}), "models", "fault", "no model", id="no model"),
         pytest.param(
-            "/console/api/session", refusal(403, "scope"), "key", "ok", "no `manage`", id="a key for chats"
+            "/console/api/session",
+            refusal(403, "scope"),
+            "key",
+            "ok",
+            "no scope `manage`",
+            id="a key for chats",
+        ),
+        pytest.param(
+            "/console/api/session", refusal(404, "off"), "key", "ok", "not known", id="a console that is off"
         ),
         pytest.param("/health", answer({}, 500), "health", "fault", "status 500", id="no health"),
         pytest.param(
