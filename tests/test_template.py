@@ -352,6 +352,7 @@ def test_sam_builds_the_function_without_docker(tmp_path: Path) -> None:
     assert (built / "handler" / "bootstrap").stat().st_mode & 0o111
     assert (built / "rules" / "catalog" / "catalog.json").exists()
     assert not (built / "tests").exists()
+    assert "AWS::CloudWatch::Alarm" in (tmp_path / "Monitoring" / "template.yaml").read_text(encoding="utf-8")
 
 
 @functools.cache
