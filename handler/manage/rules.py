@@ -19,7 +19,7 @@ from handler.manage.changes import Changes, Name, compare, format_compact, recor
 from handler.manage.history import NoSuchEntry, read_entry
 from handler.settings import Settings
 from handler.store.attributes import Item, deserialize_item, serialize_item
-from handler.store.history import save_message
+from handler.store.history import delete_message, save_message
 from handler.store.items import ConditionFailed, Items, StoreBusy, transaction_error
 from handler.store.tables import scan
 from rules import KINDS, Problem, RuleSet, RuleSetTooLarge
@@ -184,10 +184,15 @@ async def push(
     await check_base(client, settings, base, stored, records)
     if not reviewed.ok:
         raise RulesRefused(reviewed)
+    state = Items(client, settings.state_table)
     if message and reviewed.changes.number:
-        state = Items(client, settings.state_table)
         await save_message(state, reviewed.revision, message, now=time.time())
-    await _write(client, settings, stored, reviewed, sleep)
+    try:
+        await _write(client, settings, stored, reviewed, sleep)
+    except RulesChanged:
+        if message:
+            await delete_message(state, reviewed.revision)
+        raise
     return Pushed(reviewed.revision, reviewed.changes)
 
 

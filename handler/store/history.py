@@ -218,6 +218,11 @@ async def save_message(items: Items, revision: str, message: str, *, now: float)
     await items.put({**item, "expires_at": int(now) + MESSAGE_DAYS * DAY})
 
 
+async def delete_message(items: Items, revision: str) -> None:
+    """Forget the message about a revision that was not written after all."""
+    await items.delete(f"{MESSAGE}#{revision}")
+
+
 async def _load_message(items: Items, revision: str, *, since: int) -> str:
     """Return the message about a revision, unless it is of an earlier time that the table had it."""
     found = await items.get(f"{MESSAGE}#{revision}", consistent=True) or {}

@@ -134,6 +134,12 @@ def test_a_file_without_a_list_cannot_be_served(text: str | None, words: str, tm
         read_seeds(rules=str(path), keys=None)
 
 
+def test_a_file_that_was_pulled_can_be_served(tmp_path: Path) -> None:
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps({"revision": "0a1b2c3d4e5f", "records": [ROUTE]}), encoding="utf-8")
+    assert read_seeds(rules=str(path), keys=None).rules == [ROUTE]
+
+
 def examples() -> list[Json]:
     records: list[Json] = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     return records

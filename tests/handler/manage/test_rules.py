@@ -12,6 +12,7 @@ from handler.aws.errors import StoreError
 from handler.manage.changes import compare
 from handler.manage.rules import RulesChanged, RulesRefused, push, read_rules, review, table_revision
 from handler.store.attributes import Item, serialize_item
+from handler.store.items import Items
 from rules import RuleSet
 from tests.support.inline_client import InlineClient
 from tests.support.tables import SETTINGS, dynamodb
@@ -122,6 +123,21 @@ async def test_what_another_person_wrote_meanwhile_is_not_overwritten(client: Cl
     assert raised.value.revision == (await read_rules(client, SETTINGS)).revision != base
 
 
+async def message_of(client: Client, revision: str) -> str | None:
+    return ((await Items(client, SETTINGS.state_table).get(f"message#{revision}")) or {}).get("message")
+
+
+async def test_a_message_is_kept_only_if_the_set_was_written(client: Client) -> None:
+    mine, base = [route("a", note="mine")], table_revision([])
+    client.before = [[route("a", note="theirs")]]
+    with pytest.raises(RulesChanged):
+        await push(client, SETTINGS, base, mine, message="why", sleep=no_pause)
+    assert await message_of(client, table_revision(mine)) is None
+    base = (await read_rules(client, SETTINGS)).revision
+    await push(client, SETTINGS, base, mine, message="why", sleep=no_pause)
+    assert await message_of(client, table_revision(mine)) == "why"
+
+
 async def test_a_push_for_an_old_revision_is_refused(client: Client) -> None:
     client.put(route("a"))
     base = (await read_rules(client, SETTINGS)).revision
@@ -184,16 +200,16 @@ async def test_a_push_that_an_earlier_try_did_after_all_is_done(client: Client) 
 
 
 async def test_a_large_push_writes_additions_first_and_can_be_finished(client: Client) -> None:
-    before = [route(f"c{n:03}") for n in range(100)] + [route(f"r{n:03}") for n in range(60)]
-    after = [route(f"c{n:03}", note="x") for n in range(100)] + [route(f"a{n:03}") for n in range(60)]
+    before = [route(f"c{n:02}") for n in range(50)] + [route(f"r{n:02}") for n in range(26)]
+    after = [route(f"c{n:02}", note="x") for n in range(50)] + [route(f"a{n:02}") for n in range(30)]
     client.put(*before)
-    client.before, client.after = [(), ()], [None, LOST]
-    with pytest.raises(StoreError, match="100 of 220 changes are written for certain: push again"):
+    client.before = [(), LOST]
+    with pytest.raises(StoreError, match="100 of 106 changes are written for certain: push again"):
         await pushed(client, table_revision(before), after)
     kinds = [[next(iter(write)) for write in each["TransactItems"]] for each in client.transactions]
-    assert kinds == [["Put"] * 100, ["Put"] * 60 + ["Delete"] * 40]
+    assert kinds == [["Put"] * 80 + ["Delete"] * 20, ["Delete"] * 6]
     now = await read_rules(client, SETTINGS)
-    assert (await pushed(client, now.revision, after)).changes.number == 20
+    assert (await pushed(client, now.revision, after)).changes.number == 6
     assert not compare(await stored(client), after).number
 
 

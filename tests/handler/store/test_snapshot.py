@@ -35,6 +35,7 @@ class Fake:
         self.gate = asyncio.Event()
         self.gate.set()
         self.reads = self.saves = self.state_reads = 0
+        self.is_current = True  # False: the table changed since it was read
         self.compiled: bytes | None = None
         self.compiled_saves = 0
 
@@ -55,8 +56,9 @@ class Fake:
         self.saves += 1
         if self.state_error:
             raise self.state_error
-        self.state = revision, [dict(item) for item in items]
-        return True
+        if self.is_current:
+            self.state = revision, [dict(item) for item in items]
+        return self.is_current
 
     async def load_compiled(self, version: str) -> bytes | None:
         if self.state_error:
@@ -438,6 +440,16 @@ async def test_the_adopted_rules_are_saved_when_they_change_and_only_then() -> N
     world.store.items = [ACCESS]
     await world.after(16)
     assert world.store.saves == 2
+    assert world.store.state == (world.status["rules"]["revision"], [ACCESS])
+
+
+async def test_rules_that_were_replaced_meanwhile_are_not_taken_for_saved() -> None:
+    world = World(GOOD)
+    world.store.is_current = False
+    await world.after(0)
+    assert (world.store.state, world.status["status"]) == (None, "ok")
+    world.store.is_current, world.store.items = True, [ACCESS]
+    await world.after(16)
     assert world.store.state == (world.status["rules"]["revision"], [ACCESS])
 
 

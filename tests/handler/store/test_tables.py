@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -180,6 +181,24 @@ async def test_rules_are_saved_only_while_the_table_still_holds_them(database: A
     await store.load_rules()
     assert await store.save_adopted("r1", [RECORD])
     assert await store.load_adopted() == ("r1", [RECORD])
+
+
+@pytest.mark.slow
+async def test_200_adoptions_by_20_instances_at_once_leave_one_entry_for_each_revision(
+    database: Any,
+) -> None:
+    stores = [Store(InlineClient(database), SETTINGS) for _ in range(20)]
+
+    async def adopt_once(store: Store, number: int) -> None:
+        assert await store.save_adopted(f"r{number}", await store.load_rules())
+
+    for number in range(10):
+        put(database, SETTINGS.rules_table, kind="route", id="a", priority=number)
+        await asyncio.gather(*(adopt_once(store, number) for store in stores))
+    entries = await list_entries(stores[0].state)
+    assert [entry.revision for entry in entries] == [f"r{number}" for number in range(9, -1, -1)]
+    assert [entry.changed for entry in entries] == [("route/a",)] * 9 + [()]
+    assert await stores[0].load_adopted() == ("r9", [{"kind": "route", "id": "a", "priority": 9}])
 
 
 @pytest.mark.parametrize(("days", "entries"), [(90.0, 1), (0.0, 0)])
