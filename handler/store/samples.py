@@ -21,6 +21,7 @@ from handler.store.items import ConditionFailed, Items, Update
 DAY = 86_400  # seconds
 RETENTION = 7  # days
 BURST = 100  # samples that may be taken at any time of the day
+MOST_WAITING = 10  # samples of an instance that wait to be written
 AFTER_FAILURE = 60.0  # seconds until another sample is tried
 JITTER = 300.0  # seconds, at most, that an instance waits longer than until there is room
 MOST_READ = 5_000  # samples of one reading, the newest
@@ -30,7 +31,7 @@ NOT_WRITTEN = "request samples not written"  # as the log names it
 
 
 class Samples:
-    """Writes samples in the background, one at a time. One that cannot be written is lost.
+    """Writes samples in the background, one after another. Those that cannot be written are lost.
 
     a_day: the most samples of a day. now: epoch seconds. random: 0 <= random < 1. `report` is called with a
     message and fields when writes begin to fail.
@@ -52,27 +53,32 @@ class Samples:
         self._random = random
         self._report = report
         self._tasks = BackgroundTasks()
+        self._waiting: list[str] = []
         self._problem: str | None = None
 
     @property
     def ready(self) -> bool:
-        return self._now() >= self.pause_until and self._tasks.running("write") is None
+        return self._now() >= self.pause_until and len(self._waiting) < MOST_WAITING
 
     def start_write(self, sample: str) -> None:
         """Write a sample in the background, if the day has room for one."""
-        self._tasks.start(self._write(sample), self._failed, name="write")
+        self._waiting.append(sample)
+        if self._tasks.running("write") is None:
+            self._tasks.start(self._write_all(), self._failed, name="write")
 
     async def settle(self, seconds: float) -> None:
         await self._tasks.settle(seconds)
 
-    async def _write(self, sample: str) -> None:
-        now = self._now()
-        day, expires_at = day_of(now), int(now - now % DAY + (RETENTION + 1) * DAY)
-        number = await self._take(now, day, expires_at)
-        if number is not None:
-            await self._items.put(
-                {"id": f"sample#{day}#{number}", "sample": sample, "expires_at": expires_at}
-            )
+    async def _write_all(self) -> None:
+        while self._waiting:
+            now = self._now()
+            day, expires_at = day_of(now), int(now - now % DAY + (RETENTION + 1) * DAY)
+            number = await self._take(now, day, expires_at)
+            if number is None:
+                self._waiting.clear()
+            else:
+                item = {"id": f"sample#{day}#{number}", "expires_at": expires_at}
+                await self._items.put({**item, "sample": self._waiting.pop(0)})
         self._problem = None
 
     async def _take(self, now: float, day: str, expires_at: int) -> int | None:
@@ -98,6 +104,7 @@ class Samples:
         return number
 
     def _failed(self, error: BaseException) -> None:
+        self._waiting.clear()
         self.pause_until = self._now() + AFTER_FAILURE
         problem = safe_message(error, StoreError)
         if problem != self._problem:

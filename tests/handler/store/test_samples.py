@@ -17,6 +17,7 @@ from handler.store.samples import (
     DAY,
     JITTER,
     MOST_READ,
+    MOST_WAITING,
     NOT_WRITTEN,
     RETENTION,
     Samples,
@@ -92,17 +93,21 @@ def test_there_is_room_for_another_one(taken: int, a_day: int, hours: float) -> 
 
 
 async def test_a_day_of_busy_instances_has_no_more_samples_than_it_may_have() -> None:
-    table = Table()
-    instances = [Instance(AtomicItems(table), 120, random=number / 20) for number in range(20)]
-    asked = 0
+    table, updates = Table(), 0
+
+    async def hook(when: str, method: str) -> None:
+        nonlocal updates
+        updates += (when, method) == ("before", "update")
+        await asyncio.sleep(0)
+
+    instances = [Instance(AtomicItems(table, hook), 120, random=number / 20) for number in range(20)]
     for minute in range(0, 24 * 60, 10):
         for instance in instances:
             instance.now = MIDNIGHT + minute * 60
-        results = await asyncio.gather(*(each.take() for each in instances for _ in range(3)))
-        asked += sum(results)
+        await asyncio.gather(*(each.take() for each in instances for _ in range(3)))
         assert len(taken(table)) <= allowed_at(MIDNIGHT + minute * 60, 120)
     assert len(taken(table)) > 110
-    assert asked < 24 * 6 * 20 / 4  # of 8,640 requests
+    assert updates < 120 + 20 * (20 + 1)  # of 8,640 requests: an instance asks when the number has grown
     assert table.items["samples#2026-11-29"]["n"] == len(taken(table))
 
 
@@ -118,12 +123,25 @@ async def test_an_instance_that_was_refused_asks_again_when_there_is_room() -> N
     assert taken(table) == ["sample#2026-11-29#301"]
 
 
-async def test_one_write_at_a_time() -> None:
-    instance = Instance(AtomicItems())
-    instance.samples.start_write("{}")
+async def test_few_samples_wait_at_a_time() -> None:
+    table = Table()
+    instance = Instance(AtomicItems(table))
+    for number in range(MOST_WAITING):
+        assert instance.samples.ready
+        instance.samples.start_write(f"{number}")
     assert not instance.samples.ready
     await instance.samples.settle(30)
     assert instance.samples.ready
+    assert [table.items[id]["sample"] for id in taken(table)] == [f"{each}" for each in range(MOST_WAITING)]
+
+
+async def test_those_that_wait_are_dropped_with_the_one_that_is_refused() -> None:
+    instance = Instance(AtomicItems(table := Table()), 3)
+    for _ in range(6):
+        instance.samples.start_write("{}")
+    await instance.samples.settle(30)
+    assert len(taken(table)) == 3
+    assert not instance.samples.ready
 
 
 async def test_a_sample_expires() -> None:
