@@ -194,11 +194,17 @@ COMMANDS: dict[tuple[str, ...], list[str]] = {
     ("rules", "pull"): [],
     ("rules", "push"): ["FILE", "--yes"],
     ("rules", "explain"): ["FILE"],
+    ("rules", "history"): [],
+    ("rules", "show"): ["1"],
+    ("rules", "diff"): ["1"],
+    ("rules", "rollback"): ["1"],
+    ("rules", "replay"): ["FILE"],
     ("logs", "export"): [],
     ("logs", "tag"): ["request-1", "good=yes"],
     ("usage",): [],
 }
-ON_FILES = {("serve",), ("rules", "check")}  # need no AWS
+# They need no AWS. `doctor` makes a finding of what it may not do.
+ON_FILES = {("serve",), ("rules", "check"), ("rules", "schema"), ("doctor",)}
 
 
 def _choices(of: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
