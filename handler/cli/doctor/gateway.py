@@ -40,8 +40,11 @@ def _identify(root: Answer) -> Finding | None:
     if root.json.get("name") == "sluice":
         return None
     if root.status == HTTPStatus.FORBIDDEN and "Message" in root.json:
-        mend = "deploy the function's URL with AuthType NONE, or call it with signed requests"
+        mend = "deploy with UrlAuth=NONE, or call it with signed requests"
         return fault("url", "AWS refuses calls without its signature (AuthType AWS_IAM)", mend)
+    if (root.json.get("error") or {}).get("code") == "edge_required":
+        text = "it takes requests only through a distribution (EdgeSecret)"
+        return fault("url", text, "pass the domain of the distribution as --url")
     if 300 <= root.status < 400:
         where = root.headers.get("location", "another address")
         return fault("url", f"it redirects to {where}", "give that address with --url")

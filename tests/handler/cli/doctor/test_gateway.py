@@ -64,6 +64,14 @@ HEALTH_OF = {
         pytest.param(
             "/", answer({"Message": "Forbidden"}, 403), "url", "fault", "AWS_IAM", id="a URL of IAM"
         ),
+        pytest.param(
+            "/",
+            answer({"error": {"code": "edge_required"}}, 403),
+            "url",
+            "fault",
+            "through a distribution",
+            id="a URL behind a distribution",
+        ),
         pytest.param("/", Unreachable("TLS: self-signed", "check it"), "url", "fault", "TLS", id="no TLS"),
         pytest.param(
             "/",
