@@ -103,9 +103,7 @@ def _gateway(
     now: Callable[[], float],
     extra_rows: Mapping[str, Provider],
 ) -> Gateway:
-    def report(message: str, fields: Mapping[str, Any]) -> None:
-        log(problem_line(message, fields))
-
+    report = partial(_report, log)
     aws = AwsCredentials(settings.environment)
     credentials = _credentials(settings, aws, transports.aws, report, clock)
     bucket = _open_bucket(settings)
@@ -116,6 +114,7 @@ def _gateway(
     policies = Policies(settings=settings, snapshot=snapshot, credentials=credentials, extra_rows=extra_rows)
     return Gateway(
         settings=settings,
+        store=store,
         auth=Auth(store, settings, clock=clock, now=now, on_read=snapshot.start_refresh, report=report),
         policies=policies,
         cooldown=cooldown,
@@ -134,6 +133,10 @@ def _gateway(
         open_tracer=lambda: _open_tracer(settings, transports.providers, report, clock),
         open_samples=lambda: _open_samples(settings, store, report, now),
     )
+
+
+def _report(log: Log, message: str, fields: Mapping[str, Any]) -> None:
+    log(problem_line(message, fields))
 
 
 def _credentials(

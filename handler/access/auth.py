@@ -97,6 +97,11 @@ class Auth:
         self._unreadable: dict[str, tuple[float, dict[str, Any]]] = {}
         self.problem: str | None = None  # why the last read failed
 
+    def forget(self, hash: str) -> None:
+        """Read this key again before it is next used, because its record was changed."""
+        self._known.pop(hash, None)
+        self._unknown.pop(hash, None)
+
     async def authenticate(self, headers: Mapping[str, str]) -> Key:
         """Return the caller's key. Raises Unauthenticated, or Unavailable when the store fails."""
         hash = hash_key(_extract_key(headers))

@@ -96,11 +96,15 @@ def counters_of(decision: Decision, now: datetime) -> Iterator[tuple[Counter, Ap
 
 
 def bucket_of(each: str | None, facts: Facts) -> str:
-    """Return the value of `each`, hashed if it is long. Absent values share one counter, the empty text."""
+    """Return the value of `each` as the ids of counters have it."""
     if each is None:
         return "*"
     tag = each.removeprefix("tag.")
-    value = facts.tags.get(tag) if tag != each else getattr(facts, each)
+    return bucket_of_value(facts.tags.get(tag) if tag != each else getattr(facts, each))
+
+
+def bucket_of_value(value: str | None) -> str:
+    """Return a value, hashed if it is long. Absent values share one counter, that of the empty text."""
     text = f"={value}" if value else "="
     if len(text) > LONGEST_BUCKET:
         text = "sha256:" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,10 +15,13 @@ from handler.aws.errors import StoreError
 from handler.console.call import ConsoleCall, require_console
 from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response, json_response
-from handler.errors import Forbidden, MethodNotAllowed, NotFound, Unavailable
+from handler.errors import Forbidden, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, Unavailable
 from handler.gateway.admission import authenticate
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
+from handler.manage.keys import NoSuchKey
+from rules import InvalidRecord, RuleSetTooLarge
+from rules.review.command_line import InvalidInput
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -34,6 +37,13 @@ CALLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "activity": {"GET": (READ, "activity.activity")},
     "requests": {"GET": (READ, "activity.requests")},
     "requests/{id}": {"GET": (READ, "activity.request")},
+    "rules": {"GET": (READ, "rules.read"), "PUT": (WRITE, "rules.save")},
+    "rules/check": {"POST": (READ, "rules.check")},
+    "rules/try": {"POST": (READ, "rules.attempt")},
+    "keys": {"GET": (READ, "keys.list_all"), "POST": (WRITE, "keys.create")},
+    "keys/{id}/limits": {"GET": (READ, "keys.limits")},
+    "keys/{id}/rotate": {"POST": (WRITE, "keys.rotate")},
+    "keys/{id}": {"GET": (READ, "keys.show"), "PATCH": (WRITE, "keys.change")},
 }
 
 
@@ -43,21 +53,34 @@ async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
     entry: RequestLog = request.scope["sluice.entry"]
     key = await authenticate(gateway, entry)
     key.require(READ)
-    (scope, name), params = _find(request.scope["method"], request.path_params["call"])
+    method = request.scope["method"]
+    (scope, name), params = _find(method, request.path_params["call"])
     entry.routine = scope == READ  # the page asks often; what changes something is always logged
     key.require(scope)
-    if scope == WRITE and gateway.settings.console == "read":
+    if scope == WRITE and method != "GET" and gateway.settings.console == "read":
         raise Forbidden(
             "This console only reads (SLUICE_CONSOLE=read). Deploy with Console=on to change rules and keys.",
             code="console_read_only",
         )
     try:
         found = await _function(name)(ConsoleCall(gateway, request, key, params))
-    except StoreError as error:
-        raise Unavailable(
-            f"The tables cannot be used at the moment: {error}.", code="store_unavailable", retry_after=1
-        ) from error
+    except (StoreError, InvalidInput, InvalidRecord, RuleSetTooLarge) as error:
+        raise _gateway_error(error) from error
     return found if isinstance(found, Response) else json_response(found)
+
+
+def _gateway_error(error: Exception) -> GatewayError:
+    """Return the caller's error for one of the functions in `handler.manage`."""
+    match error:
+        case StoreError():
+            message = f"The tables cannot be used at the moment: {error}."
+            return Unavailable(message, code="store_unavailable", retry_after=1)
+        case NoSuchKey():
+            return NotFound(str(error), code="key_not_found")
+        case InvalidRecord():
+            return InvalidRequest(f"{error.field}: {error.problem}", param=error.field)
+        case _:
+            return InvalidRequest(str(error))
 
 
 @cache

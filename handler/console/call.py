@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from handler.access.keys import Key
+from handler.aws.client import AwsClient
 from handler.endpoints.exchange.http import HttpRequest
 from handler.errors import NotFound
 from handler.gateway.lifecycle import Gateway
+from handler.settings import Settings
 
 
 class ConsoleCall(NamedTuple):
@@ -18,6 +20,11 @@ class ConsoleCall(NamedTuple):
     request: HttpRequest
     key: Key
     params: Mapping[str, str]
+
+    @property
+    def tables(self) -> tuple[AwsClient, Settings]:
+        """The first arguments of the functions in `handler.manage`."""
+        return self.gateway.store.client, self.gateway.settings
 
 
 def require_console(gateway: Gateway) -> None:

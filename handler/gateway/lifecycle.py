@@ -17,6 +17,7 @@ from handler.relay.attempts import Relay
 from handler.relay.cooldown import Cooldown
 from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings
+from handler.store.tables import Store
 from handler.store.usage_totals import UsageTotals
 from handler.wire.http import Transport
 from rules import Fields
@@ -37,6 +38,7 @@ class Gateway(Fields):
     """The parts that every endpoint uses. There is one gateway per process; only its parts have state."""
 
     settings: Settings
+    store: Store
     auth: Auth
     policies: Policies
     cooldown: Cooldown

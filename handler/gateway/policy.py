@@ -56,11 +56,7 @@ class Policies(Fields):
         """Return the current policy. Raises GatewayError while no rules could be read."""
         view, last = await self.snapshot.current(), self.latest
         if last is None or last.ruleset is not view.ruleset:
-            table = provider_rows(
-                view.ruleset.enabled("provider"), self.extra_rows, region=self.settings.region
-            )
-            models = (record for record in view.ruleset.enabled("model") if isinstance(record, ModelRecord))
-            catalog = load_catalog().with_records(models, {name: row.dialect for name, row in table.items()})
+            table, catalog = self._table_and_catalog(view.ruleset)
         else:
             table, catalog = last.rows, last.catalog
         servers = (record for record in view.ruleset.enabled("mcp") if isinstance(record, McpRecord))
@@ -76,6 +72,17 @@ class Policies(Fields):
             retry_after = self.credentials.retry_after
             self.latest = last = Policy(view.ruleset, catalog, table, live, version, retry_after)
         return last
+
+    def trial(self, ruleset: RuleSet) -> Policy:
+        """Return the policy that another rule set would make, with the credentials that are known now."""
+        table, catalog = self._table_and_catalog(ruleset)
+        live = self._live(table, stale=False)
+        return Policy(ruleset, catalog, table, live, self.credentials.version, None)
+
+    def _table_and_catalog(self, ruleset: RuleSet) -> tuple[Mapping[str, Provider], Catalog]:
+        table = provider_rows(ruleset.enabled("provider"), self.extra_rows, region=self.settings.region)
+        models = (record for record in ruleset.enabled("model") if isinstance(record, ModelRecord))
+        return table, load_catalog().with_records(models, {name: row.dialect for name, row in table.items()})
 
     @property
     def available(self) -> frozenset[str]:

@@ -119,6 +119,18 @@ class Snapshot:
             self._tasks.start(self._refresh(), self._refresh_failed, name=REFRESH)
             self._on_refresh()
 
+    async def adopt_revision(self, revision: str) -> None:
+        """Read the table until it has this revision, which was just written, for two seconds at most."""
+        for pause in (0.0, 0.1, 0.3, 0.6):  # a read may not see the write yet
+            await asyncio.sleep(pause)
+            for _ in range(2):  # a refresh that is running may have begun before the write
+                if self._ruleset is not None and self._ruleset.revision == revision:
+                    return
+                self._due = min(self._due, self._clock())
+                self.start_refresh()
+                if refresh := self._tasks.running(REFRESH):
+                    await asyncio.wait({refresh}, timeout=self._timeout)
+
     async def settle(self, seconds: float = 1.0) -> None:
         """Wait at most `seconds` for the background tasks."""
         await self._tasks.settle(seconds)

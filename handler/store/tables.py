@@ -31,7 +31,7 @@ class Store:
     """The three tables. Every method raises StoreError, after `timeout` seconds at the latest."""
 
     def __init__(self, client: AwsClient, settings: Settings, *, timeout: float = TIMEOUT) -> None:
-        self._client = client
+        self._client = self.client = client
         self._settings = settings
         self._timeout = timeout
         self.state = Items(client, settings.state_table, timeout=timeout)

@@ -28,6 +28,7 @@ from rules.records.kinds import (
     RouteRecord,
 )
 from rules.records.patterns import compile_pattern
+from rules.review.order import hidden_records
 from rules.ruleset import RuleSet, goes_first
 
 MAX_HINTS = 20  # of a set: each takes two milliseconds
@@ -86,19 +87,9 @@ FieldProblem = tuple[str, str]
 
 
 def _find_hidden(ruleset: RuleSet) -> Iterator[RuleWarning]:
-    """Find records that never apply: only the most specific of their kind does, and another always is."""
-    numbers: dict[Condition, int] = {}  # sets of numbers are faster to compare
-    for kind in ("route", "log", "cache"):
-        records = [
-            (record, frozenset(numbers.setdefault(each, len(numbers)) for each in record.when))
-            for record in ruleset.enabled(kind)
-        ]
-        for index, (record, conditions) in enumerate(records):
-            for first, fewer in records[:index]:
-                if fewer <= conditions and first.scope.includes(record.scope):
-                    why = f"never applies: {goes_first(first, record)} and applies wherever this one does"
-                    yield RuleWarning(kind, record.id, "record", why)
-                    break
+    for record, first in hidden_records(ruleset):
+        why = f"never applies: {goes_first(first, record)} and applies wherever this one does"
+        yield RuleWarning(record.kind, record.id, "record", why)
 
 
 def _check_conditions(record: Record) -> Iterator[FieldProblem]:

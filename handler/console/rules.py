@@ -1,0 +1,173 @@
+"""The console's calls that read, check, try and save the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from handler.access.keys import Key
+from handler.aws.errors import StoreError
+from handler.console.bodies import Caller, Check, Save, Try, body_of
+from handler.console.call import ConsoleCall
+from handler.errors import GatewayError, InvalidRequest, Json
+from handler.formats.foreign_shapes import parse_chat
+from handler.gateway.admission import facts_of
+from handler.manage.changes import as_json, sort_records
+from handler.manage.keys import list_keys, show_key
+from handler.manage.rules import Review, RulesChanged, RulesRefused, push, read_rules, review
+from handler.wire.splice import dump
+from rules import Facts, InvalidRecord, Problem, RuleSet, decide
+from rules.review.check import warnings
+from rules.review.command_line import InvalidInput
+from rules.review.explain import explain_conditions, facts_at
+from rules.review.lint import KnownKeys, RuleWarning
+from rules.review.order import hidden_records
+
+FUNCTION = "x-sluice-function"  # the header that rules take the function from
+
+
+class Conflict(GatewayError):
+    """The table has changed since the one who writes has read it."""
+
+    status, type, code = 409, "invalid_request_error", "rules_changed"
+
+
+async def read(call: ConsoleCall) -> Json:
+    """Return the table as it is stored, in the order in which records are asked, with what is wrong."""
+    policy = await call.gateway.policies.current()
+    stored = await read_rules(*call.tables)
+    ruleset = RuleSet.read(stored.items, previous=policy.ruleset.items)
+    hidden = {(record.kind, record.id): first for record, first in hidden_records(ruleset)}
+    return {
+        "revision": stored.revision,
+        "in_force": policy.ruleset.revision,
+        "records": [as_json(item) for item in sort_records(stored.items)],
+        "order": [
+            {
+                "kind": record.kind,
+                "id": record.id,
+                "shadowed_by": [{"kind": first.kind, "id": first.id}] if first else [],
+            }
+            for record in ruleset.records
+            for first in [hidden.get((record.kind, record.id))]
+        ],
+        "problems": [problem.as_json() for problem in ruleset.problems],
+        "warnings": _warnings(warnings(ruleset, await _known_keys(call))),
+    }
+
+
+async def check(call: ConsoleCall) -> Json:
+    """Return what is wrong with a set of records, whether its tests hold, and what it would change."""
+    body = await body_of(call, Check)
+    stored = await read_rules(*call.tables)
+    reviewed = review(stored.items, body.records, await _known_keys(call))
+    return {
+        "revision": reviewed.revision,
+        "table": stored.revision,
+        **_findings(reviewed, body.records),
+        "changes": reviewed.changes.as_json(),
+    }
+
+
+async def save(call: ConsoleCall) -> Json:
+    """Make the table hold exactly these records, if it still has the revision `base`."""
+    body = await body_of(call, Save)
+    try:
+        pushed = await push(*call.tables, body.base, body.records, message=body.message)
+    except RulesChanged as error:
+        written = f"{error.written} changes were written" if error.written else "nothing was written"
+        message = f"The table of rules changed since you read it; {written}."
+        metadata = {
+            "revision": error.revision,
+            "changes": error.changes.as_json(),
+            "since_base": error.since_base,
+            "written": error.written,
+        }
+        raise Conflict(message, metadata=metadata) from error
+    except RulesRefused as error:
+        raise _refusal(error.review, body.records) from error
+    await call.gateway.policies.snapshot.adopt_revision(pushed.revision)
+    return {"revision": pushed.revision, "changes": pushed.changes.as_json()}
+
+
+async def attempt(call: ConsoleCall) -> Json:
+    """Return the explanation of a request under these records, or under the rules in force."""
+    body = await body_of(call, Try)
+    policies = call.gateway.policies
+    policy = await policies.current()
+    if body.records is not None:
+        policy = policies.trial(RuleSet.read(body.records))
+    facts = await _facts(call, body)
+    live = policy.live.replaced(cooling=call.gateway.cooldown.cooling())
+    decision = decide(facts, policy.ruleset, policy.catalog, live)
+    return {**decision.explain(), "conditions": explain_conditions(policy.ruleset, facts)}
+
+
+async def _facts(call: ConsoleCall, body: Try) -> Facts:
+    """Return the facts of a chat request, as the endpoint for chats finds them."""
+    headers = {FUNCTION: body.as_.function} if body.as_.function else {}
+    chat = parse_chat(dump(body.request).encode(), headers=headers, settings=call.gateway.settings)
+    key = await _caller(call, body.as_)
+    facts = facts_of(chat, key=key, headers=headers, now=call.gateway.now(), random=call.gateway.random())
+    try:
+        return facts_at(facts, body.at) if body.at else facts
+    except InvalidRecord as error:
+        raise InvalidRequest(f"at: {error.problem}", param="at") from error
+
+
+async def _caller(call: ConsoleCall, caller: Caller) -> Key:
+    if caller.key is None:
+        return Key(id="", project=caller.project or "default")
+    try:
+        record = (await show_key(*call.tables, caller.key))[0]
+    except InvalidInput as error:
+        raise InvalidRequest(f"as.key: {error}", param="as.key") from error
+    models = None if record["models"] in ("all", None) else tuple(record["models"])
+    project = caller.project or record["project"] or "default"
+    return Key(id=record["id"], project=project, models=models)
+
+
+async def _known_keys(call: ConsoleCall) -> KnownKeys | None:
+    """Return the keys that scopes may name; None where they cannot be read."""
+    try:
+        return KnownKeys.of(await list_keys(*call.tables))
+    except StoreError:
+        return None
+
+
+def _findings(reviewed: Review, records: Sequence[Any]) -> Json:
+    failed: dict[str, list[str]] = {id: [] for id in reviewed.tests}
+    for failure in reviewed.failed:
+        failed[failure.id].append(str(failure))
+    return {
+        "problems": [{**each.as_json(), "index": _index(each, records)} for each in reviewed.problems],
+        "warnings": _warnings(reviewed.warnings),
+        "tests": [{"id": id, "ok": not failures, "failures": failures} for id, failures in failed.items()],
+    }
+
+
+def _warnings(found: Sequence[RuleWarning]) -> list[Json]:
+    return [warning._asdict() for warning in found]
+
+
+def _index(problem: Problem, records: Sequence[Any]) -> int | None:
+    """Return the place of the record that has the problem; None if it is about all of them."""
+    for number, record in enumerate(records):
+        fields = record if isinstance(record, dict) else {}
+        name = (text if isinstance(text := fields.get(field), str) else "" for field in ("kind", "id"))
+        if tuple(name) == (problem.kind, problem.id):
+            return number
+    return None
+
+
+def _refusal(reviewed: Review, records: Sequence[Any]) -> InvalidRequest:
+    """Return the error of records that are not written, which names the first field that is wrong."""
+    metadata, param = _findings(reviewed, records), "records"
+    if reviewed.new_problems:
+        first = reviewed.new_problems[0]
+        if (index := _index(first, records)) is not None:
+            param = f"records[{index}]" + ("" if first.field == "record" else f".{first.field}")
+        message = f"{param}: {first.problem}"
+    else:
+        message = f"Nothing was written, because a test of the set fails. {reviewed.failed[0]}"
+    return InvalidRequest(message, code="rules_refused", param=param, metadata=metadata)
