@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -302,6 +303,8 @@ async def test_a_failing_collector_is_reported_once_and_fails_no_request(scene: 
     (problem,) = scene.problems
     assert problem["level"] == "ERROR"
     assert scene.collector.address not in str(problem)
+    assert len(scene.collector.requests) == 1, "it is left alone for a while"
+    await asyncio.sleep(tracer.PAUSE)
     scene.collector.script("None", TAKEN)
     await scene.chat()
     scene.collector.script("None", reply)

@@ -24,6 +24,7 @@ from handler.wire.traceparent import Trace, trace_of
 MOST = 2_000  # spans that wait to be sent; more are lost
 BATCH = 500  # spans in one request
 CONNECT, TOTAL = 2.0, 5.0  # seconds for one request
+PAUSE = 30.0  # seconds without spans after a failure, so that no instance waits for a collector that is down
 MAX_ANSWER = 100_000  # bytes
 NOT_SENT = "traces not sent"  # in the log
 
@@ -70,10 +71,14 @@ class Tracer:
         self._spans: list[Json] = []
         self._tasks = BackgroundTasks()
         self._failing = False  # and reported
+        self._paused_until = float("-inf")
 
     def add(self, gateway: Gateway, entry: RequestLog, line: Json) -> None:
         """Take the spans of a finished request of a known key, unless its trace is not sampled."""
-        if entry.key is None or entry.routine or not (trace := start_trace(gateway, entry)).recorded:
+        if entry.key is None or entry.routine or self._clock() < self._paused_until:
+            return
+        trace = start_trace(gateway, entry)
+        if not trace.recorded:
             return
         ahead = gateway.now().timestamp() - gateway.clock()
         spans = spans_of(entry, line, trace, lambda seconds: int((seconds + ahead) * 1e9))
@@ -97,7 +102,7 @@ class Tracer:
                 batch, self._spans = self._spans[:BATCH], self._spans[BATCH:]
                 await self._post(batch)
         except BaseException:
-            self._spans = []
+            self._spans, self._paused_until = [], self._clock() + PAUSE
             raise
         self._failing = False
 
