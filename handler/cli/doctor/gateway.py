@@ -42,7 +42,8 @@ def _identify(root: Answer) -> Finding | None:
     if root.status == HTTPStatus.FORBIDDEN and "Message" in root.json:
         mend = "deploy with UrlAuth=NONE, or call it with signed requests"
         return fault("url", "AWS refuses calls without its signature (AuthType AWS_IAM)", mend)
-    if (root.json.get("error") or {}).get("code") == "edge_required":
+    error = root.json.get("error")
+    if isinstance(error, dict) and error.get("code") == "edge_required":
         text = "it takes requests only through a distribution (EdgeSecret)"
         return fault("url", text, "pass the domain of the distribution as --url")
     if 300 <= root.status < 400:

@@ -57,6 +57,9 @@ HEALTH_OF = {
 @pytest.mark.parametrize(
     ("path", "given", "check", "state", "text"),
     [
+        pytest.param(
+            "/", answer({"error": "forbidden"}, 403), "url", "fault", "not this gateway", id="another error"
+        ),
         pytest.param("/", answer({"name": "nginx"}), "url", "fault", "not this gateway", id="another server"),
         pytest.param(
             "/", answer({}, 301, location="https://b"), "url", "fault", "https://b", id="a redirect"
