@@ -14,18 +14,24 @@ from typing import Any, get_args, get_type_hints
 from rules.facts.facts import EFFORTS, FAMILIES, VOCABULARY, FactType
 from rules.reading import field_types
 from rules.reading.conditions import OPERATORS
-from rules.records.base import UNEVADABLE_FACTS, EnforcedRecord, Record
+from rules.records.base import UNEVADABLE_FACTS, EnforcedRecord
 from rules.records.kinds import KINDS
 from rules.review.schema_fields import ABOUT, FIELDS, FLAG, TEXT, Schema, list_of, map_of, one_of, whole
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 ID = "urn:sluice:rules"
 
+# The types of facts, each with the name of its definition: that of the first fact that has it.
+_TYPES: Mapping[FactType, str] = {
+    type: f"when-{fact}" for fact, type in reversed([*VOCABULARY.items(), *FAMILIES.items()])
+}
+
 
 @cache
 def record_schemas() -> Mapping[str, Schema]:
-    """Return the schema of each kind of record."""
-    return {kind: _record_schema(kind, record) for kind, record in KINDS.items()}
+    """Return the schema of each kind of record, complete in itself."""
+    facts = {"$defs": _fact_schemas()}
+    return {kind: _record_schema(kind) | (facts if record.scoped else {}) for kind, record in KINDS.items()}
 
 
 def rules_schema() -> Schema:
@@ -47,11 +53,13 @@ def rules_schema() -> Schema:
         "$id": ID,
         "title": "Rules of Sluice",
         "anyOf": [records, file],
-        "$defs": {**record_schemas(), "record": record},
+        "$defs": {"record": record, **{kind: _record_schema(kind) for kind in KINDS}, **_fact_schemas()},
     }
 
 
-def _record_schema(kind: str, record: type[Record]) -> Schema:
+def _record_schema(kind: str) -> Schema:
+    """Return the schema of a kind, for a document whose `$defs` have `_fact_schemas`."""
+    record = KINDS[kind]
     types = get_type_hints(record, vars(field_types))
     names = [name for name in record.field_names if name != "scope" or record.scoped]
     written = {name: name.removesuffix("_") for name in names}
@@ -90,16 +98,25 @@ def _when(kind: str) -> Schema:
     described = {"description": "Conditions on the request, all of which must hold."}
     if not KINDS[kind].scoped:
         return {**described, "type": "object", "maxProperties": 0}
-    if issubclass(KINDS[kind], EnforcedRecord):
-        return {**described, **map_of({fact: _operand(VOCABULARY[fact]) for fact in UNEVADABLE_FACTS})}
-    families = {rf"^{name}\..": _operand(type) for name, type in FAMILIES.items()}
-    facts = map_of({fact: _operand(type) for fact, type in VOCABULARY.items()})
-    return {**described, **facts, "patternProperties": families}
+    known = UNEVADABLE_FACTS if issubclass(KINDS[kind], EnforcedRecord) else VOCABULARY
+    facts = map_of({fact: _reference(VOCABULARY[fact]) for fact in known})
+    if known is VOCABULARY:
+        facts["patternProperties"] = {rf"^{name}\..": _reference(type) for name, type in FAMILIES.items()}
+    return {**described, **facts}
 
 
-def _operand(type: FactType) -> Schema:
-    """Return the schema of what a condition asks of a fact: a value, a list, or operators."""
-    value = _value(type)
+def _reference(type: FactType) -> Schema:
+    return {"$ref": f"#/$defs/{_TYPES[type]}"}
+
+
+def _fact_schemas() -> Mapping[str, Schema]:
+    """Return what a condition may ask of facts of each type: a value, a list, or operators."""
+    whens = {name: _fact_schema(f"{name}-value") for name in _TYPES.values()}
+    return {**whens, **{f"{name}-value": _value(type) for type, name in _TYPES.items()}}
+
+
+def _fact_schema(value_name: str) -> Schema:
+    value = {"$ref": f"#/$defs/{value_name}"}
     operators = {
         "exists": FLAG,
         **{name: list_of(value) for name in OPERATORS if name in ("is", "not", "in", "like", "contains")},
