@@ -38,6 +38,8 @@ def base_url(listener: socket.socket) -> str:
 def banner(run: Run) -> str:
     """Return the whole banner, with commands for a first answer."""
     rows = {"base URL": run.base_url, "key": _key(run), "models": _models(run), "DynamoDB": _dynamodb(run)}
+    if run.settings.console != "off":
+        rows["console"] = f"{run.base_url.removesuffix('/v1')}/console"
     if proxies := str(read_proxies(run.settings.environment)):
         rows["proxy"] = proxies
     table = "".join(f"  {name:<9} {text}\n" for name, text in rows.items())

@@ -35,6 +35,7 @@ def test_the_banner_of_an_embedded_run_can_be_pasted() -> None:
     text = banner(run)
     assert f"Bearer {run.seeded.new_key}" in text
     assert "forgotten at exit" in text
+    assert "http://127.0.0.1:1/console" in text
     assert (
         "aws dynamodb scan --table-name sluice-rules --endpoint-url http://127.0.0.1:4566 --region us-east-1"
         in text

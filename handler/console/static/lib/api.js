@@ -27,15 +27,20 @@ export class ApiError extends Error {
 const lost = () =>
   new ApiError({ message: "The gateway did not answer. Check the connection and try again.", code: "no_answer" }, 0);
 
+/** The headers of a body. CloudFront cannot sign a request to a function URL without the hash of its body. */
+async function about(text) {
+  const type = { "content-type": "application/json" };
+  if (!crypto.subtle) return type; // not a secure context, so no CloudFront either
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return { ...type, "x-amz-content-sha256": Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("") };
+}
+
 /** The response to a request; any status. `key` is that of the session unless given. */
 export async function send(method, url, { body, headers, signal, key = session.get().key } = {}) {
-  const sent = { ...(key ? { authorization: `Bearer ${key}` } : {}), ...headers };
-  if (body !== undefined) sent["content-type"] = "application/json";
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const sent = { ...(key ? { authorization: `Bearer ${key}` } : {}), ...(text === undefined ? {} : await about(text)), ...headers };
   try {
-    return await fetch(url, {
-      method, headers: sent, signal, cache: "no-store",
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    return await fetch(url, { method, headers: sent, signal, cache: "no-store", body: text });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw lost();

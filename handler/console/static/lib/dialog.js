@@ -5,17 +5,26 @@ import { cx, html, useEffect, useId, useRef, useState } from "./html.js";
 export function Dialog({ title, onClose, footer, wide, children }) {
   const id = useId();
   const element = useRef(null);
+  const gone = useRef(false);
   useEffect(() => {
     const dialog = element.current;
     dialog.showModal();
-    return () => dialog.close();
+    return () => {
+      gone.current = true;
+      dialog.close(); // the focus returns where it was
+    };
   }, []);
   const cancel = (event) => {
     event.preventDefault();
     onClose?.();
   };
+  const closed = () => {
+    if (gone.current) return;
+    if (onClose) onClose();
+    else element.current.showModal(); // a browser closes a dialog at the second Escape
+  };
   return html`
-    <dialog ref=${element} class=${cx("dialog", wide && "wide")} aria-labelledby=${id} onCancel=${cancel}>
+    <dialog ref=${element} class=${cx("dialog", wide && "wide")} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
       <header>
         <h2 id=${id}>${title}</h2>
         ${onClose && html`<button type="button" class="button quiet icon-only" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button>`}
