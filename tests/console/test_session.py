@@ -75,6 +75,21 @@ def test_a_lost_connection_is_said_and_mended(tab: Console) -> None:
     tab.complaints[:] = [text for text in tab.complaints if "ERR_CONNECTION_RESET" not in text]
 
 
+def test_a_session_outlives_a_lost_connection(tab: Console) -> None:
+    def fail(route: Route) -> None:
+        route.fulfill(status=503, json={"error": {"message": "The keys cannot be read."}})
+
+    tab.sign_in(page="connect")
+    tab.page.route("**/console/api/session", fail)
+    tab.page.reload()
+    alert = tab.page.get_by_role("alert")
+    expect(alert).to_contain_text("The keys cannot be read.")
+    tab.page.unroute("**/console/api/session", fail)
+    alert.get_by_role("button", name="Try again").click()
+    expect(tab.page.get_by_role("heading", level=1, name="Connect")).to_be_visible()
+    tab.complaints[:] = [text for text in tab.complaints if "status of 503" not in text]
+
+
 def test_every_body_has_its_hash(tab: Console) -> None:
     tab.sign_in(page="playground")
     with tab.page.expect_request("**/chat/completions") as sent:

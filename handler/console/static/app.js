@@ -14,7 +14,7 @@ import { setTheme, theme } from "./lib/theme.js";
 import { Dialog } from "./lib/dialog.js";
 import { TextField } from "./lib/forms.js";
 import { Toasts } from "./lib/toast.js";
-import { Button, Icon, Loading, Notice, Page } from "./lib/ui.js";
+import { Button, Failure, Icon, Loading, Notice, Page } from "./lib/ui.js";
 
 const PAGES = [
   { name: "overview", label: "Overview", load: () => import("./pages/overview.js") },
@@ -28,12 +28,20 @@ const PAGES = [
 
 function App() {
   const { key, info, ended } = session.use();
+  const [lost, setLost] = useState(null); // why a key that the tab has could not be tried
+  const resume = () => {
+    setLost(null);
+    api.get("session").then((found) => beginSession(key, found), (error) => {
+      if (error.status === 0 || error.status >= 500) setLost(error);
+      else endSession(error.message);
+    });
+  };
   useEffect(() => {
-    if (!key || info) return;
-    api.get("session").then((found) => beginSession(key, found), (error) => error.status !== 401 && endSession(error.message));
-  }, [key, info]);
+    if (key && !info && !ended) resume();
+  }, [key, info, ended]);
   if (!info) {
-    if (key && !ended) return html`<main class="alone"><${Loading}>Signing in…<//></main>`;
+    if (lost) return html`<main class="alone"><h1>Sluice</h1><${Failure} error=${lost} retry=${resume} /></main>`;
+    if (key && !ended) return html`<main class="alone"><h1 class="hidden">Sluice</h1><${Loading}>Signing in…<//></main>`;
     return html`<main class="alone"><${SignIn} reason=${ended} /></main>`;
   }
   return html`
