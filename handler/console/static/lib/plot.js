@@ -25,7 +25,7 @@ function stacked(series, length) {
   return series.map(({ values }) => values.map((value, at) => (sums[at] += value ?? 0)));
 }
 
-function options({ x, series, kind, tick, label, width, height, palette, stamp, move }) {
+function options({ x, series, kind, tick, label, width, height, palette, stamp, move, daily }) {
   const step = x.length > 1 ? x[1] - x[0] : 3600;
   const stack = kind === "stack";
   const bars = uPlot.paths.bars({ size: [0.72, 48], radius: 0.12 });
@@ -37,6 +37,7 @@ function options({ x, series, kind, tick, label, width, height, palette, stamp, 
   });
   return {
     width, height, legend: { show: false }, padding: [12, 8, 0, 0], ariaLabel: label,
+    tzDate: daily ? (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC") : undefined, // days are those of UTC
     cursor: { y: false, points: { show: !stack }, drag: { x: false, y: false } },
     scales: { x: { time: true, range: (_, low, high) => [low - step * 0.6, high + step * 0.6] },
       y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
@@ -53,11 +54,11 @@ export function Plot({ title, x, series, kind = "stack", format = String, tick =
   const place = useRef(null);
   const [at, setAt] = useState(null);
   const dark = theme.use() && isDark();
-  const stamp = (seconds, brief) => (daily ? day(seconds).slice(brief ? 5 : 0) : brief ? clock(seconds) : `${day(seconds)} ${clock(seconds)}`);
+  const stamp = (seconds, brief) => (daily ? new Date(seconds * 1000).toISOString().slice(brief ? 5 : 0, 10) : brief ? clock(seconds) : `${day(seconds)} ${clock(seconds)}`);
   useEffect(() => {
     const element = place.current;
     const values = kind === "stack" ? stacked(series, x.length).reverse() : series.map((one) => one.values);
-    const setup = { x, series, kind, tick, label: title, height, palette: colours(element), stamp, move: setAt };
+    const setup = { x, series, kind, tick, daily, label: title, height, palette: colours(element), stamp, move: setAt };
     const plot = new uPlot(options({ ...setup, width: element.clientWidth }), [x, ...values], element);
     plot.root.setAttribute("aria-hidden", "true"); // the table below has the same data
     const watch = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height }));
