@@ -50,7 +50,7 @@ def test_a_key_is_made_with_its_mistakes_named(tab: Console) -> None:
     row = tab.page.get_by_role("row").filter(has_text=HOSTILE)
     expect(row).to_contain_text("local/echo, groq/*")
     assert tab.page.locator("main img").count() == 0
-    assert [ask(tab, key), ask(tab, key, "echo-slow")] == [200, 403]
+    assert [ask(tab, key), ask(tab, key, "local/echo-slow")] == [200, 403]
 
 
 def test_a_key_is_edited_rotated_disabled_and_enabled(tab: Console) -> None:
