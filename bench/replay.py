@@ -1,6 +1,7 @@
 """Measures a replay of 5,000 samples, and how long it holds the event loop: `python -m bench.replay`.
 
-The rule sets have 20 and 200 records, over the whole catalogue. The samples are JSON, as State has them.
+The rule sets have 20 and 200 records, over the whole catalogue, and a third of the requests move. The samples
+are JSON, as State has them.
 Seconds are of the processor, so that other processes of the machine do not count.
 """
 
@@ -80,6 +81,7 @@ def records(count: int, model: str) -> Iterator[dict[str, Any]]:
             "scope": {"key": f"k{number}"},
             "when": when,
         }
+    yield {"kind": "route", "id": "all", "model": model, "override": True, "scope": {"project": "web"}}
     yield {"kind": "access", "id": "all", "models": ["*"], "deny": ["*/nothing*"]}
     yield {"kind": "route", "id": "cheap", "prefer": "cheap", "scope": {"project": "batch"}}
 

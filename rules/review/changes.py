@@ -10,6 +10,7 @@ from rules.records.kinds import RouteRecord
 from rules.ruleset import RuleSet
 
 Key = tuple[str, str]  # the kind and the id of a record
+GONE = "is not in the new set"  # or disabled
 
 
 class Change(NamedTuple):
@@ -34,7 +35,7 @@ class Why(NamedTuple):
 
 def why_changed(change: Change) -> Why:
     """Return the record that explains the change; if none does, the step of the policy that decided."""
-    return next((why for find in _FINDERS if (why := find(change))), None) or _by_step(change.after)
+    return next((why for find in _FINDERS if (why := find(change))), None) or _by_step(change)
 
 
 def _new_obstacle(change: Change) -> Why | None:
@@ -52,9 +53,7 @@ def _obstacle(model: str | None, other: Decision, ruleset: RuleSet, prefix: str)
         return None
     if (bad := ruleset.refusing_problem(other.facts)) is not None:
         return Why(bad.kind, bad.id, f"{prefix}it cannot be read, and refuses its scope")
-    why = next((each.why for each in other.rejections if each.model == model), None)
-    if why is None:
-        return None
+    why = _rejection(model, other)
     named = [
         (kind, record.id)
         for kind in ("access", "limit", "budget")
@@ -62,8 +61,13 @@ def _obstacle(model: str | None, other: Decision, ruleset: RuleSet, prefix: str)
         if f"{kind} {record.id}" in why
     ]
     # Of two ids of which one begins with the other, the longer one is meant.
-    kind, id = max(named, key=lambda key: len(key[1]), default=(None, None))
-    return Why(kind, id, f"{prefix}{why}")
+    found = max(named, key=lambda key: len(key[1]), default=None)
+    return Why(*found, f"{prefix}{why}") if found else None
+
+
+def _rejection(model: str | None, decision: Decision) -> str:
+    """Return why a model was rejected, or an empty text."""
+    return next((each.why for each in decision.rejections if each.model == model), "")
 
 
 def _new_decider(change: Change) -> Why | None:
@@ -79,8 +83,7 @@ def _old_decider(change: Change) -> Why | None:
     now, was = _decider(change.after, change.new), _decider(change.before, change.old)
     if was is None or now == was:
         return None
-    left = any((record.kind, record.id) == was and record.enabled for record in change.new.records)
-    return Why(*was, "decides no more" if left else "is not in the new set")
+    return Why(*was, "decides no more" if _is_enabled(was, change.new) else GONE)
 
 
 def _changed_model(change: Change) -> Why | None:
@@ -88,7 +91,7 @@ def _changed_model(change: Change) -> Why | None:
     for model in filter(None, (_first(change.after), _first(change.before))):
         for key in (("model", model), ("provider", model.partition("/")[0])):
             if _has_changed(change, key):
-                return Why(*key, "changed")
+                return Why(*key, "has changed" if _is_enabled(key, change.new) else GONE)
     return None
 
 
@@ -101,13 +104,19 @@ _FINDERS: tuple[Callable[[Change], Why | None], ...] = (
 )
 
 
-def _by_step(decision: Decision) -> Why:
-    refusal = decision.refusal
-    return Why(None, None, refusal.code if refusal else f"by {decision.reason}")
+def _by_step(change: Change) -> Why:
+    """Return why the model of before was rejected, or else the step that decides now."""
+    refusal, reason = change.after.refusal, change.after.reason
+    why = _rejection(_first(change.before), change.after)
+    return Why(None, None, why or (refusal.code if refusal else f"by {reason}"))
 
 
 def _first(decision: Decision) -> str | None:
     return decision.candidates[0].id if decision.candidates else None
+
+
+def _is_enabled(key: Key, ruleset: RuleSet) -> bool:
+    return any((record.kind, record.id) == key and record.enabled for record in ruleset.records)
 
 
 def _has_changed(change: Change, key: Key) -> bool:

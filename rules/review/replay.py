@@ -172,13 +172,13 @@ class Replay:
             yield {"at": sample.at, "request_id": sample.request_id, **request, **_row(*change)}
 
 
-def measured(samples: Iterable[Sample]) -> dict[str, float]:
-    """Return the mean time to first token of each model that answered, in seconds."""
-    times = defaultdict(list)
-    for sample in samples:
-        if sample.served and sample.first_token is not None:
-            times[sample.served].append(sample.first_token)
-    return {model: fmean(seconds) for model, seconds in times.items()}
+def measured(times: Iterable[tuple[str | None, float | None]]) -> dict[str, float]:
+    """Return the mean seconds to first token of each model. `times`: model and seconds of each sample."""
+    by_model = defaultdict(list)
+    for model, seconds in times:
+        if model and seconds is not None:
+            by_model[model].append(seconds)
+    return {model: fmean(listed) for model, listed in by_model.items()}
 
 
 def _change_of(was: Outcome, now: Outcome) -> str:

@@ -33,7 +33,7 @@ def side(records: Iterable[Item]) -> Side:
 def replayed(samples: Iterable[Sample], before: Iterable[Item], after: Iterable[Item]) -> Any:
     """The report of a replay."""
     samples = list(samples)
-    replay = Replay(side(before), side(after), measured(samples))
+    replay = Replay(side(before), side(after), measured((each.served, each.first_token) for each in samples))
     for sample in samples:
         replay.add(sample)
     return replay.report()

@@ -30,7 +30,7 @@ def test_a_replay_equals_deciding_one_by_one(seed: int) -> None:
     samples = random_samples(random, 1_000)
     sets = [random_records(random), random_records(random)]
     before, after = map(side, sets)
-    speeds = measured(samples)
+    speeds = measured((each.served, each.first_token) for each in samples)
     counts: Counter[str] = Counter()
     moves: Counter[tuple[str, str]] = Counter()
     costs: Counter[str] = Counter()
@@ -174,7 +174,7 @@ FREE = {"input": 0, "output": 0}
             sample(prefer="cheap"),
             [],
             [{"kind": "model", "id": "openai/tiny", "provider": "openai", "name": "tiny", "price": FREE}],
-            ("groq/org/Open-7B", "openai/tiny", "model", "openai/tiny", "changed"),
+            ("groq/org/Open-7B", "openai/tiny", "model", "openai/tiny", "has changed"),
             id="a new model that is cheaper",
         ),
         pytest.param(
@@ -191,7 +191,7 @@ FREE = {"input": 0, "output": 0}
                 {"kind": "provider", "id": "own", "base_url": "https://own.example/v1", "dialect": "openai"},
                 {"kind": "model", "id": "own/m", "provider": "own", "name": "m"},
             ],
-            ("model_not_found", "own/m", "model", "own/m", "changed"),
+            ("model_not_found", "own/m", "model", "own/m", "has changed"),
             id="a new provider, whose credential is assumed to be there",
         ),
     ],
@@ -213,6 +213,7 @@ def test_a_provider_whose_record_was_removed_is_not_available() -> None:
     one = sample("own/m", now={"available": ("own",)})
     [change] = replayed([one], records, records[1:])["changes"]
     assert change["to"] == {"refused": "no_candidate"}
+    assert change["why"] == {"kind": "provider", "id": "own", "text": "is not in the new set"}
 
 
 def test_costs_are_those_of_the_recorded_usage() -> None:
