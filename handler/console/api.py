@@ -19,6 +19,7 @@ from handler.errors import Forbidden, GatewayError, InvalidRequest, MethodNotAll
 from handler.gateway.admission import authenticate
 from handler.gateway.lifecycle import Gateway
 from handler.log import RequestLog
+from handler.manage.history import NoSuchEntry
 from handler.manage.keys import NoSuchKey
 from rules import InvalidRecord, RuleSetTooLarge
 from rules.review.command_line import InvalidInput
@@ -40,6 +41,10 @@ CALLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "rules": {"GET": (READ, "rules.read"), "PUT": (WRITE, "rules.save")},
     "rules/check": {"POST": (READ, "rules.check")},
     "rules/try": {"POST": (READ, "rules.attempt")},
+    "rules/replay": {"POST": (READ, "rules.replay")},
+    "schema": {"GET": (READ, "rules.schema")},
+    "history": {"GET": (READ, "history.list_entries")},
+    "history/{which}": {"GET": (READ, "history.read")},
     "keys": {"GET": (READ, "keys.list_all"), "POST": (WRITE, "keys.create")},
     "keys/{id}/limits": {"GET": (READ, "keys.limits")},
     "keys/{id}/rotate": {"POST": (WRITE, "keys.rotate")},
@@ -77,6 +82,8 @@ def _gateway_error(error: Exception) -> GatewayError:
             return Unavailable(message, code="store_unavailable", retry_after=1)
         case NoSuchKey():
             return NotFound(str(error), code="key_not_found")
+        case NoSuchEntry():
+            return NotFound(str(error), code="entry_not_found")
         case InvalidRecord():
             return InvalidRequest(f"{error.field}: {error.problem}", param=error.field)
         case _:

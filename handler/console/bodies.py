@@ -15,9 +15,10 @@ from handler.console.call import ConsoleCall
 from handler.endpoints.exchange.http import read_body
 from handler.errors import InvalidRequest
 from handler.log import RequestLog
+from handler.manage.replay import SINCE
+from handler.store.history import MAX_LISTED, MAX_MESSAGE
 from handler.wire.strict_json import loads
 
-LONGEST_MESSAGE = 500  # characters of the message of a change
 LONGEST_NAME = 200
 MAX_PATTERNS = 100
 
@@ -54,7 +55,21 @@ class Try(Body):
 class Save(Body):
     base: Name
     records: Records
-    message: Annotated[str, Field(max_length=LONGEST_MESSAGE)] | None = None
+    message: Annotated[str, Field(max_length=MAX_MESSAGE)] | None = None
+
+
+class Replay(Body):
+    records: Records
+    since: str = SINCE
+
+
+class Page(BaseModel):
+    """Parameters of a query, which are texts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LISTED)] = 20
+    before: Annotated[int, Field(ge=0)] | None = None
 
 
 class NewKey(Body):

@@ -7,13 +7,14 @@ from typing import Any
 
 from handler.access.keys import Key
 from handler.aws.errors import StoreError
-from handler.console.bodies import Caller, Check, Save, Try, body_of
+from handler.console.bodies import Caller, Check, Replay, Save, Try, body_of
 from handler.console.call import ConsoleCall
 from handler.errors import GatewayError, InvalidRequest, Json
 from handler.formats.foreign_shapes import parse_chat
 from handler.gateway.admission import facts_of
 from handler.manage.changes import as_json, sort_records
 from handler.manage.keys import list_keys, show_key
+from handler.manage.replay import replay_rules
 from handler.manage.rules import Review, RulesChanged, RulesRefused, push, read_rules, review
 from handler.wire.splice import dump
 from rules import Facts, InvalidRecord, Problem, RuleSet, decide
@@ -88,6 +89,30 @@ async def save(call: ConsoleCall) -> Json:
         raise _refusal(error.review, body.records) from error
     await call.gateway.policies.snapshot.adopt_revision(pushed.revision)
     return {"revision": pushed.revision, "changes": pushed.changes.as_json()}
+
+
+async def replay(call: ConsoleCall) -> Json:
+    """Return what these records would have changed for the requests of which samples are kept."""
+    body = await body_of(call, Replay)
+    policies, after = call.gateway.policies, RuleSet.read(body.records)
+    if after.problems:
+        raise _refusal(review((), body.records), body.records)
+    before = (await policies.current()).ruleset
+    return await replay_rules(
+        *call.tables,
+        before,
+        after,
+        since=body.since,
+        now=call.gateway.now(),
+        extra_rows=policies.extra_rows,
+    )
+
+
+async def schema(call: ConsoleCall) -> Json:
+    """Return the JSON Schema of each kind of record, and of a file of records."""
+    from rules.review.schema import record_schemas, rules_schema
+
+    return {"kinds": record_schemas(), "file": rules_schema()}
 
 
 async def attempt(call: ConsoleCall) -> Json:

@@ -54,7 +54,9 @@ class Operator:
             self.put(key, SETTINGS.keys_table)
         for record in records:
             self.put(record)
-        self.running: RunningGateway = start_gateway(store=Store(self.client, SETTINGS), now=now)
+        self.running: RunningGateway = start_gateway(
+            store=Store(self.client, SETTINGS), now=now, SLUICE_SAMPLES="100"
+        )
 
     def put(self, item: Item, table: str = SETTINGS.rules_table) -> None:
         self.database.put_item(TableName=table, Item=serialize_item(item))

@@ -34,7 +34,7 @@ async def ask(
     gateway: RunningGateway, method: str, path: str, key: str | None = ADMIN, body: bytes = b"{}"
 ) -> Response:
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    path = path.replace("{id}", "k1").replace("{number}", "1")
+    path = path.replace("{id}", "k1").replace("{which}", "1")
     return await call(gateway.app, method, f"/console/api/{path}", headers=headers, body=body)
 
 

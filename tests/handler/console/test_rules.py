@@ -10,8 +10,11 @@ import pytest
 
 from handler.aws.errors import StoreError
 from handler.store.attributes import Item
+from rules import KINDS
 from tests.handler.console.operator import ADMIN, Operator
-from tests.support.gateways import MANAGE
+from tests.support.canned_answers import completion, whole
+from tests.support.gateways import MANAGE, model, provider
+from tests.support.upstream import Upstream
 
 
 def route(id: str, **fields: Any) -> Item:
@@ -131,7 +134,7 @@ async def test_records_that_are_not_saved(
         pytest.param({"base": 1, "records": []}, "base", id="a base that is a number"),
         pytest.param({"base": "x", "records": {}}, "records", id="records that are an object"),
         pytest.param({"base": "x", "records": [], "mesage": ""}, "mesage", id="an unknown field"),
-        pytest.param({"base": "x", "records": [], "message": "x" * 501}, "message", id="a long message"),
+        pytest.param({"base": "x", "records": [], "message": "x" * 1001}, "message", id="a long message"),
         pytest.param([], None, id="a list"),
         pytest.param(b"", "base", id="nothing"),
         pytest.param(b"{", None, id="no JSON"),
@@ -257,3 +260,72 @@ async def test_a_store_that_fails_is_503_and_names_no_secret(operator: Operator)
     assert (response.status, response.error["code"]) == (503, "store_unavailable")
     assert "access denied" in response.error["message"]
     assert ADMIN not in str(response.body)
+
+
+async def test_a_saved_set_is_in_the_history_and_can_be_read_and_saved_again(operator: Operator) -> None:
+    first = await save(operator, await revision(operator), [route("a")], message="first")
+    await operator.running.gateway.settle()
+    second = await save(operator, first.json["revision"], [route("b")], message="second")
+    await operator.running.gateway.settle()
+    entries = (await operator.get("history"))["data"]
+    assert [(one["revision"], one["message"]) for one in entries][:2] == [
+        (second.json["revision"], "second"),
+        (first.json["revision"], "first"),
+    ]
+    assert entries[0]["changes"] == {"added": ["route/b"], "changed": [], "removed": ["route/a"]}
+    past = await operator.get(f"history/{entries[1]['number']}")
+    assert past["records"] == [route("a")]
+    assert await operator.get(f"history/{first.json['revision']}") == past
+    back = await save(operator, second.json["revision"], past["records"])
+    assert back.json["revision"] == first.json["revision"]
+    assert (await operator.get("history?limit=1"))["data"][0]["number"] == entries[0]["number"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        pytest.param("history/9", 404, id="an unknown number"),
+        pytest.param("history/abc", 404, id="an unknown revision"),
+        pytest.param("history/%23", 404, id="a strange character"),
+        pytest.param("history?limit=0", 400, id="no entries"),
+        pytest.param("history?limit=1001", 400, id="too many entries"),
+        pytest.param("history?limit=x", 400, id="a limit that is no number"),
+        pytest.param("history?before=-1", 400, id="a number below zero"),
+        pytest.param("history?after=1", 400, id="an unknown parameter"),
+    ],
+)
+async def test_a_history_that_is_not_there(operator: Operator, path: str, status: int) -> None:
+    assert (await operator.ask("GET", path)).status == status
+
+
+async def test_a_replay_counts_the_samples(operator: Operator, upstream: Upstream) -> None:
+    upstream.script("m", whole(completion()))
+    records = [provider(upstream.url), model("up/m", price={"input": 1, "output": 2})]
+    assert (await save(operator, await revision(operator), records)).status == 200
+    assert (await operator.running.chat(model="up/m")).status == 200
+    await operator.running.gateway.settle()
+    denied = [*records, {"kind": "access", "id": "none", "models": []}]
+    found = await operator.ask("POST", "rules/replay", {"records": denied}, key=MANAGE)
+    assert (found.status, found.json["samples"], found.json["refused"]) == (200, 1, 1), found.body
+    same = await operator.ask("POST", "rules/replay", {"records": records, "since": "1h"})
+    assert (same.json["same"], same.json["refused"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        pytest.param({"since": "8d"}, "since", id="longer than samples are kept"),
+        pytest.param({"since": "soon"}, "since", id="no duration"),
+        pytest.param({"records": [BAD]}, "records[0].prefers", id="a bad record"),
+        pytest.param({"records": None}, "records", id="no records"),
+    ],
+)
+async def test_a_replay_that_is_refused(operator: Operator, fields: Any, param: str) -> None:
+    response = await operator.ask("POST", "rules/replay", {"records": [], **fields})
+    assert (response.status, response.error["param"]) == (400, param), response.body
+
+
+async def test_the_schema_has_every_kind(operator: Operator) -> None:
+    found = await operator.get("schema")
+    assert set(found["kinds"]) == set(KINDS)
+    assert found["file"]["$schema"]

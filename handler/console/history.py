@@ -1,0 +1,22 @@
+"""The console's calls that read the history of the rules."""
+
+from __future__ import annotations
+
+from handler.console.bodies import Page, parameters_of
+from handler.console.call import ConsoleCall
+from handler.errors import Json
+from handler.manage.changes import as_json, sort_records
+from handler.manage.history import list_history, read_entry
+
+
+async def list_entries(call: ConsoleCall) -> Json:
+    """Return the sets of rules that were in force, the newest first."""
+    page = parameters_of(call, Page)
+    entries = await list_history(*call.tables, limit=page.limit, before=page.before)
+    return {"data": [entry.as_json() for entry in entries]}
+
+
+async def read(call: ConsoleCall) -> Json:
+    """Return one of these sets with its records, by its number or its revision."""
+    entry, items = await read_entry(*call.tables, call.params["which"])
+    return {**entry.as_json(), "records": [as_json(item) for item in sort_records(items)]}
