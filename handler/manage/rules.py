@@ -28,10 +28,12 @@ from rules.review.lint import KnownKeys, RuleWarning
 
 MAX_TRANSACTION = 100  # items of one TransactWriteItems
 TRIES = 5  # of a transaction that met another one or was throttled, with a pause of 0.1 s that doubles
-MAX_COMPARED = 100  # fields of one record in a condition: more exceed the length of an expression
+MAX_COMPARED = 100  # fields of one record in a condition, of which DynamoDB takes 300 operators and 4 KB
 
-# Every field that a record may have.
-_FIELDS = tuple(sorted({name.removesuffix("_") for record in KINDS.values() for name in record.field_names}))
+# The fields that a record of each kind may have.
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(name.removesuffix("_") for name in record.field_names) for kind, record in KINDS.items()
+}
 
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -265,9 +267,9 @@ def _writes(table: str, changes: Changes) -> Iterator[dict[str, Any]]:
 
 
 def _unchanged(item: Item) -> dict[str, Any]:
-    """Return the condition that a stored record has the fields of `item`, and no other that records have."""
+    """Return the condition that a stored record has the fields of `item`, and no other that its kind has."""
     present = sorted(item)[:MAX_COMPARED]
-    absent = [name for name in _FIELDS if name not in item]
+    absent = [name for name in _FIELDS.get(item["kind"], ()) if name not in item]
     places = {name: number for number, name in enumerate((*present, *absent))}
     clauses = (
         *(f"#{places[name]} = :{places[name]}" for name in present),
