@@ -30,7 +30,7 @@ def check_gateway(probe: Probe, model: str | None) -> Iterator[Finding]:
         if identity is None:
             yield _version(str(root.json.get("version")))
             yield check_clock(root.headers.get("date"), probe.now())
-            yield from _check_with_key(probe, model, root.seconds)
+            yield from _check_with_key(probe, model)
     except Unreachable as error:
         yield fault("url", str(error), error.mend)
 
@@ -73,7 +73,7 @@ def check_clock(date: str | None, now: float) -> Finding:
     return (fault if abs(skew) >= WORST_SKEW else warning)("clock", text, SET_CLOCK)
 
 
-def _check_with_key(probe: Probe, model: str | None, rtt: float) -> Iterator[Finding]:
+def _check_with_key(probe: Probe, model: str | None) -> Iterator[Finding]:
     if probe.key is None:
         yield from _health(probe.get("/health"))
         yield skipped("key", "models, providers and streams were not checked", "pass --key, or --key -")
@@ -96,7 +96,7 @@ def _check_with_key(probe: Probe, model: str | None, rtt: float) -> Iterator[Fin
     yield from _providers(probe.get("/console/api/providers/check", timeout=CHECKS_TIMEOUT))
     chosen = model or choose_model(models)
     if chosen is not None:
-        yield from check_streaming(probe, chosen, rtt)
+        yield from check_streaming(probe, chosen, probe.fastest)
 
 
 def _scopes(session: Answer) -> str:

@@ -192,6 +192,13 @@ def test_without_a_key_only_the_public_answers_are_checked() -> None:
     assert (found[-1].state, found[-1].mend) == ("skipped", "pass --key, or --key -")
 
 
+def test_a_first_answer_that_was_slow_hides_no_buffering() -> None:
+    cold = GOOD["/"]._replace(seconds=2.0)
+    at_once = Arrivals(0.5, (0.5,) * 10, {"server-timing": "sluice;dur=90"})
+    changed: dict[str, Any] = {"/": cold, "/v1/chat/completions": at_once}
+    assert findings(**changed)[-1].state == "fault"
+
+
 def test_many_findings_are_cut() -> None:
     problems = [{"kind": "route", "id": f"r{number}", "field": "x", "problem": "y"} for number in range(50)]
     changed: dict[str, Any] = {"/health": answer({**HEALTHY, "problems": problems})}
