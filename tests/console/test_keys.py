@@ -61,24 +61,24 @@ def test_a_key_is_edited_rotated_disabled_and_enabled(tab: Console) -> None:
     tab.page.get_by_role("button", name="Save").click()
     expect(tab.page.get_by_text("Saved.")).to_be_visible()
     assert ask(tab, first) == 200
-    tab.page.get_by_role("button", name="Rotate").click()
+    tab.page.get_by_role("button", name="Rotate", exact=True).click()
     tab.page.get_by_label("The old key stops working").select_option("in an hour")
     tab.page.get_by_role("button", name="Make the new key").click()
     second = shown_key(tab)
     expect(tab.page.get_by_text("Replaced key")).to_be_visible()
     assert [ask(tab, first), ask(tab, second)] == [200, 200]
-    tab.page.get_by_role("button", name="Disable").click()
-    tab.page.get_by_role("dialog").get_by_role("button", name="Disable").click()
-    expect(tab.page.get_by_role("button", name="Enable")).to_be_visible()
+    tab.page.get_by_role("button", name="Disable", exact=True).click()
+    tab.page.get_by_role("dialog").get_by_role("button", name="Disable", exact=True).click()
+    expect(tab.page.get_by_role("button", name="Enable", exact=True)).to_be_visible()
     assert [ask(tab, first), ask(tab, second)] == [401, 401]
-    tab.page.get_by_role("button", name="Enable").click()
-    expect(tab.page.get_by_role("button", name="Disable")).to_be_visible()
+    tab.page.get_by_role("button", name="Enable", exact=True).click()
+    expect(tab.page.get_by_role("button", name="Disable", exact=True)).to_be_visible()
     assert ask(tab, second) == 200
 
 
 def test_the_key_in_use_cannot_disable_itself(tab: Console) -> None:
     tab.sign_in(page="keys/local")
-    disable = tab.page.get_by_role("button", name="Disable")
+    disable = tab.page.get_by_role("button", name="Disable", exact=True)
     expect(disable).to_have_attribute("aria-disabled", "true")
     expect(disable).to_have_attribute("title", re.compile("the key that you use here"))
 

@@ -56,8 +56,8 @@ export function Button({ kind, busy, why, write, onClick, children, class: name,
       onClick=${(event) => (reason || busy ? event.preventDefault() : onClick?.(event))}
     >
       ${busy && html`<span class="spinner" aria-hidden="true"></span>`}${children}
-      ${reason && html`<span id=${id} class="hidden">${reason}</span>`}
     </button>
+    ${reason && html`<span id=${id} class="hidden">${reason}</span>`}
   `;
 }
 
