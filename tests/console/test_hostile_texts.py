@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from tests.console.test_session import api
 from tests.support.browser import Console
@@ -56,10 +56,15 @@ def hostile(run: LocalRun) -> None:
 )
 def test_markup_is_shown_as_text(tab: Console, page: str, text: str) -> None:
     dialogs: list[str] = []
-    tab.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    tab.page.on("dialog", lambda dialog: _dismissed(dialogs, dialog))
     tab.sign_in(page=page)
     expect(tab.page.locator("main h1")).to_be_visible()
     expect(tab.page.locator("main .loading")).to_have_count(0)
     tab.page.wait_for_function(SHOWN, arg=text)
     assert tab.page.locator(MARKS).count() == 0
     assert dialogs == []
+
+
+def _dismissed(dialogs: list[str], dialog: Dialog) -> None:
+    dialogs.append(dialog.message)
+    dialog.dismiss()
