@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handler import __version__
-from handler.cli.commands import add_arguments, run
+from handler.cli.commands import add_arguments, add_gateway_arguments, run
 from rules.review.command_line import run_until_closed
 
 NOT_INSTALLED = (
@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     sluice = argparse.ArgumentParser(prog="sluice", description="An LLM gateway whose rules are in DynamoDB.")
     sluice.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_gateway_arguments(sluice)
     commands = sluice.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_serve(commands)
     add_arguments(commands)

@@ -11,7 +11,7 @@ from typing import Any
 from handler.aws.errors import StoreError
 from handler.cli import keys, logs, rules, usage
 from handler.cli.doctor import command as doctor
-from handler.cli.tables import Command, connect
+from handler.cli.tables import Command, Tables, connect
 from handler.cli.terminal import Terminal, process_terminal
 from handler.settings import InvalidSetting, Settings, read_settings
 from rules import InvalidRecord, RuleSetTooLarge
@@ -55,7 +55,7 @@ def run(
     terminal = terminal or process_terminal()
     command: Command = args.act
     try:
-        return command(args, lambda: connect(args, settings or read_settings(), client), terminal)
+        return command(args, lambda: _connect(args, settings or read_settings(), client, terminal), terminal)
     except (InvalidInput, InvalidRecord, InvalidSetting, RuleSetTooLarge) as error:
         terminal.warn(f"sluice: {error}")
         return 2
@@ -63,3 +63,39 @@ def run(
         no_table = error.code == "ResourceNotFoundException" and not args.stack
         terminal.warn(f"sluice: {error}{'; pass --stack NAME' if no_table else ''}")
         return 1
+
+
+def add_gateway_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments before a command that make it work through a gateway, without AWS credentials."""
+    parser.add_argument(
+        "--url", dest="gateway", metavar="URL", help="use the gateway at this address ($SLUICE_URL), not AWS"
+    )
+    parser.add_argument(
+        "--key",
+        dest="gateway_key",
+        metavar="KEY",
+        help="a key of it with scope manage or admin, - for standard input ($SLUICE_API_KEY)",
+    )
+
+
+def _connect(args: Namespace, settings: Settings, client: Any, terminal: Terminal) -> Tables:
+    """Return the gateway or the tables that the arguments or the environment name.
+
+    `client`: used instead of a new one; for a gateway, a function that sends requests.
+    """
+    given = getattr(args, "gateway", None)
+    named = [name for name in _OF_AWS if getattr(args, name)]
+    if given and named:
+        raise InvalidInput(f"--url and --{named[0].replace('_', '-')} exclude each other")
+    url = given or (None if named else settings.environment.get("SLUICE_URL"))
+    if not url:
+        return connect(args, settings, client)
+    from handler.cli.gateway.remote import connect_to
+
+    key = getattr(args, "gateway_key", None) or settings.environment.get("SLUICE_API_KEY", "")
+    if key == "-":
+        key = terminal.read().decode("utf-8", "replace")
+    return connect_to(url, key.strip(), settings, client)
+
+
+_OF_AWS = ("stack", "region", "rules_table", "keys_table", "state_table")

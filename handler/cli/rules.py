@@ -86,7 +86,8 @@ def _scope(record: Record) -> str:
 
 def check_rules(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Print the problems and warnings of a file or of the table, and run its tests."""
-    tables = connect() if args.file is None or args.stack or args.keys_table else None
+    named = args.stack or args.keys_table or getattr(args, "gateway", None)
+    tables = connect() if args.file is None or named else None
     if tables and args.file is None:
         items = tables.read_rules().items
     else:

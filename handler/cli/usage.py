@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from handler.aws.sdk import ThreadedClient
+from handler.aws.client import AwsClient
 from handler.cli.tables import Connect
 from handler.cli.terminal import Row, Terminal, format_json, format_table
 from handler.errors import InvalidRequest
+from handler.settings import Settings
 from handler.store.items import Items
-from handler.store.usage_report import DEFAULTS, Report, format_dollars, read_question, read_report
+from handler.store.usage_report import DEFAULTS, Question, Report, format_dollars, read_question, read_report
 from rules.review.command_line import InvalidInput
 
 TIMEOUT = 120.0  # seconds for one call of the store
@@ -48,9 +48,7 @@ def show_usage(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     except InvalidRequest as error:
         message = error.message.removeprefix(f"{error.param}: ")
         raise InvalidInput(f"{FLAGS[str(error.param)]}: {message}") from error
-    tables = connect()
-    items = Items(ThreadedClient(tables.client), tables.settings.state_table, timeout=TIMEOUT)
-    report = asyncio.run(read_report(items, question))
+    report = connect().run(read_usage, question)
     if args.format == "table":
         for line in format_table(*_table(report)):
             terminal.print(line)
@@ -60,6 +58,11 @@ def show_usage(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     for warning in _warnings(report):
         terminal.warn(warning)
     return 0
+
+
+async def read_usage(client: AwsClient, settings: Settings, question: Question) -> Report:
+    """Return the usage of all keys. Raises StoreError."""
+    return await read_report(Items(client, settings.state_table, timeout=TIMEOUT), question)
 
 
 def _table(report: Report) -> tuple[Row, list[Row]]:

@@ -204,14 +204,20 @@ async def check_base(
     """Raise RulesChanged if the table changed since `base`, unless the records have all of these changes."""
     if stored.revision == base:
         return
+    try:
+        past = (await read_entry(client, settings, base)).items
+    except (NoSuchEntry, StoreError):  # the push is refused in any case: only the reason is less exact
+        past = None
+    refuse_unseen(stored, records, past)
+
+
+def refuse_unseen(stored: StoredRules, records: Sequence[Any], past: Sequence[Item] | None) -> None:
+    """Raise RulesChanged unless `records` have all changes since `past`; None: it is not known any more."""
     storable, _ = _split_storable(records)
     left = compare(storable, stored.items)
-    if not left.number:
-        return
-    try:
-        since = compare((await read_entry(client, settings, base)).items, stored.items)
-    except (NoSuchEntry, StoreError):  # the push is refused in any case: only the reason is less exact
-        raise RulesChanged(stored.revision, left, since_base=False) from None
+    if left.number and past is None:
+        raise RulesChanged(stored.revision, left, since_base=False)
+    since = compare(past or (), stored.items)
     if since.names & left.names:
         raise RulesChanged(stored.revision, since)
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from handler.aws.sdk import scan
-from handler.cli.commands import add_arguments, run
+from handler.cli.commands import add_arguments, add_gateway_arguments, run
 from handler.cli.terminal import Terminal
 from handler.store.attributes import deserialize_item, serialize_item
 from tests.support.tables import SETTINGS
@@ -35,6 +35,7 @@ class CommandLine:
         """Run a command and return its exit code."""
         self.printed, self.warnings, self.questions = [], [], []
         parser = ArgumentParser()
+        add_gateway_arguments(parser)
         add_arguments(parser.add_subparsers())
         terminal = Terminal(
             print=self.printed.append,
