@@ -18,8 +18,8 @@ export default function History({ path }) {
 
 const COLUMNS = [
   { id: "number", label: "Number", value: (row) => html`<a href=${href("history", [String(row.number)])}>${row.number}</a>` },
-  { id: "at", label: "Time", value: (row) => html`<${Time} value=${row.at} />` },
-  { id: "revision", label: "Revision", value: (row) => html`<${Mono}>${row.revision}<//>` },
+  { id: "at", label: "Time", value: (row) => html`<span class="nowrap"><${Time} value=${row.at} /></span>` },
+  { id: "revision", label: "Revision", value: (row) => html`<span class="nowrap"><${Mono}>${row.revision}<//></span>` },
   { id: "message", label: "Message", wide: true, value: (row) => row.message || html`<span class="dim">none</span>` },
   { id: "changes", label: "What changed", wide: true, value: (row) => html`<${Names} of=${row.changes} />` },
 ];
@@ -36,7 +36,7 @@ function List() {
   };
   const complete = end || (first.data?.data ?? []).length < PAGE;
   return html`
-    <${Page} title="History" lead="Every rule set that a gateway has adopted, the newest first: written by whom it may, here, by the command line, or in DynamoDB.">
+    <${Page} title="History" lead="Every rule set that was in force, the newest first, whoever wrote it: this console, the command line, or a person in DynamoDB.">
       <${Loaded} of=${first}>${() => html`
         <${Card} flush title="Revisions">
           <${Table} caption="Revisions" columns=${COLUMNS} rows=${rows} rowKey=${(row) => row.number} empty="No revision has been kept yet." />

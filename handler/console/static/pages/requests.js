@@ -101,7 +101,7 @@ const Decision = ({ of }) => html`
   <${Card} title="Decision"><${Pairs} of=${[
     ["Time", time(at(of))], ["Request", `${of.method ?? ""} ${of.path ?? ""}`], ["Status", html`<${Status} of=${of} />`],
     ["Key", of.key && html`<${Mono}>${of.key}<//>`], ["Project", of.project], ["Asked for", of.asked_model || "no model"],
-    ["Answered by", of.model && html`<strong>${of.model}</strong>`], ["Reason", of.reason],
+    [of.error ? "Model" : "Answered by", of.model && html`<strong>${of.model}</strong>`], ["Reason", of.reason],
     ["Rule", of.rule && html`<${RecordLink} kind="route" id=${of.rule} />`], ["Rules", of.revision && html`<${Mono}>${of.revision}<//>${of.stale ? " (stale)" : ""}`],
     ["Schema", of.schema && show(of.schema)], ["Cache", of.cache && show(of.cache)], ["Resumed", of.resumed && show(of.resumed)],
   ]} /><//>
@@ -131,7 +131,8 @@ function Timeline({ of }) {
   });
   return html`
     <${Card} title="Attempts" note=${attempts.length ? `${attempts.length} in ${ms(of.ms)}. Each bar is as long as its attempt${sum > (of.ms ?? 0) * 1.05 ? "; some ran at the same time" : ""}.` : ""}>
-      ${attempts.length ? html`<ol class="plain-list timeline">${rows.map((one, n) => html`<${Attempt} key=${n} of=${one} number=${n + 1} whole=${whole} />`)}</ol>`
+      ${attempts.length ? html`<ol class="plain-list timeline">${rows.map((one, n) => html`<${Attempt} key=${n} of=${one} number=${n + 1} whole=${whole} />`)}</ol>
+          ${of.ms - sum >= 1 && html`<p class="note">${ms(of.ms - sum)} besides: the pause before another attempt, and Sluice's own work.</p>`}`
         : html`<p class="empty">No provider was asked.</p>`}
     <//>
   `;

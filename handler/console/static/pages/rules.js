@@ -33,7 +33,6 @@ function indexOf(path, of) {
 
 export default function Rules({ path, query }) {
   const loaded = useApi((signal) => api.get("rules", {}, { signal }));
-  const schema = useApi((signal) => api.get("schema", {}, { signal }));
   const keys = useApi((signal) => api.get("keys", {}, { signal }));
   const models = useApi((signal) => gateway.get("models", {}, { signal }));
   const of = draft.use();
@@ -48,7 +47,7 @@ export default function Rules({ path, query }) {
     if (query.review) replace("rules", path);
   };
   const index = path.length ? indexOf(path, of) : -1;
-  const shared = { of, checked, path, query, schema, keys, loaded };
+  const shared = { of, checked, path, query, keys, loaded };
   return html`
     ${path.length ? html`<${Editor} key=${`at ${index}`} index=${index} ...${shared} />` : html`<${List} ...${shared} />`}
     ${changed && html`<${Notice} kind="warn" actions=${html`<${Button} onClick=${() => setDialog("take-in")}>See what changed<//>`}>The table has changed since you began to edit. Nothing of yours is lost.<//>`}
@@ -101,7 +100,14 @@ function NewRecord() {
   `;
 }
 
-function Editor({ of, index, checked, path, schema, keys }) {
+let schemas = null; // 300 KB that do not change: asked for when the editor is first opened
+const loadSchemas = () => (schemas ??= api.get("schema").catch((error) => {
+  schemas = null;
+  throw error;
+}));
+
+function Editor({ of, index, checked, path, keys }) {
+  const schema = useApi(loadSchemas);
   const [removing, setRemoving] = useState(false);
   const record = of.records[index];
   const back = html`<a href=${href("rules")}>All records</a>`;

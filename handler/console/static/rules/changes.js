@@ -11,12 +11,19 @@ function byName(records) {
   return names;
 }
 
+/** The indexes of records whose kind and id another one before them has. */
+export const repeated = (records) => {
+  const names = byName(records);
+  return records.flatMap((record, index) => (names.get(nameOf(record)) === record ? [] : [index]));
+};
+
 /** What makes `after` of `before`: [{change: "added" | "changed" | "removed", kind, id, before, after}]. */
 export function changesOf(before, after) {
   const [old, now] = [byName(before), byName(after)];
   const changes = [];
-  for (const [name, record] of now) {
-    const was = old.get(name);
+  for (const record of after) {
+    const name = nameOf(record);
+    const was = now.get(name) === record ? old.get(name) : null; // of two with one name the second is one more
     if (!was) changes.push({ change: "added", kind: record.kind, id: record.id, after: record });
     else if (canonical(was) !== canonical(record)) {
       changes.push({ change: "changed", kind: record.kind, id: record.id, before: was, after: record });

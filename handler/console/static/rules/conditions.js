@@ -4,10 +4,7 @@ import { Button } from "../lib/ui.js";
 import { at, Json } from "./widgets.js";
 import { isObject, same, show, typed } from "./json.js";
 
-const FACTS = [
-  "model", "operation", "dialect", "project", "key", "function", "user", "session", "agent", "stream", "tools", "images", "audio",
-  "files", "messages", "json", "reasoning", "input_tokens", "max_tokens", "hour", "weekday", "bucket", "tags.", "metadata.", "header.",
-];
+const FAMILIES = ["tags.", "metadata.", "header."];
 const OPERATORS = [
   ["is", "is"], ["in", "is one of"], ["like", "is like (with *)"], ["not", "is not"], ["contains", "contains"], ["gt", "is more than"],
   ["gte", "is at least"], ["lt", "is less than"], ["lte", "is at most"], ["exists", "is present"],
@@ -42,7 +39,8 @@ const ofText = (op, text) => {
   return op === "in" ? list : op === "not" && list.length > 1 ? list : typed(text);
 };
 
-export function Conditions({ value, onChange, issues, index }) {
+/** `facts`: by name, the values that a fact may have; from the schema of the kind. */
+export function Conditions({ value, onChange, issues, index, facts }) {
   const [kept, setKept] = useState(rowsOf(value)); // also has rows without a fact, which `when` cannot have
   const heading = useRef(null);
   const editable = value === undefined || (isObject(value) && Object.values(value).every((one) => !isObject(one) || Object.values(one).every((two) => !isObject(two))));
@@ -61,13 +59,13 @@ export function Conditions({ value, onChange, issues, index }) {
       <p class="hint">All must hold. Without one, the record applies to every request of its scope.</p>
       ${error && html`<p class="field-error" role="alert">${error}</p>`}
       ${warning && html`<p class="field-warning">${warning}</p>`}
-      ${rows.map((row, n) => html`<${Row} key=${n} row=${row} number=${n + 1} issues=${mine.rows[n]} set=${(part) => set(n, part)}
+      ${rows.map((row, n) => html`<${Row} key=${n} row=${row} number=${n + 1} issues=${mine.rows[n]} choices=${facts.get(row.fact)} set=${(part) => set(n, part)}
         remove=${() => {
           change(rows.filter((_, place) => place !== n));
           heading.current?.focus();
         }} />`)}
       <div><${Button} class="small" onClick=${() => change([...rows, { fact: "", op: "is", value: undefined }])}>Add a condition<//></div>
-      <datalist id="facts">${FACTS.map((fact) => html`<option key=${fact} value=${fact} />`)}</datalist>
+      <datalist id="facts">${[...facts.keys(), ...(facts.has("user") || !facts.size ? FAMILIES : [])].map((fact) => html`<option key=${fact} value=${fact} />`)}</datalist>
     </fieldset>
   `;
 }
@@ -92,7 +90,7 @@ function assigned(rows, issues) {
   return { rows: found, others };
 }
 
-function Row({ row, number, issues, set, remove }) {
+function Row({ row, number, issues, choices, set, remove }) {
   const { fact, op, value, text } = row;
   const id = `condition-${number}`;
   const error = issues.problems.map(({ problem }) => problem).join(" ");
@@ -110,8 +108,9 @@ function Row({ row, number, issues, set, remove }) {
       ${op === "exists"
         ? html`<select aria-label=${`Value ${number}`} ...${about} value=${show(value)} onChange=${(event) => set({ value: event.target.value === "true" })}>
             <option value="true" selected=${value !== false}>yes</option><option value="false" selected=${value === false}>no</option></select>`
-        : html`<input type="text" aria-label=${`Value ${number}`} autocomplete="off" spellcheck="false" placeholder=${op === "in" ? "values, between commas" : "value"} ...${about}
+        : html`<input type="text" aria-label=${`Value ${number}`} list=${choices?.length ? `${id}-values` : undefined} autocomplete="off" spellcheck="false" placeholder=${op === "in" ? "values, between commas" : "value"} ...${about}
             value=${text ?? asText(value)} onInput=${(event) => set({ text: event.target.value, value: ofText(op, event.target.value) })} />`}
+      ${choices?.length > 0 && html`<datalist id=${`${id}-values`}>${choices.map((one) => html`<option key=${one} value=${one} />`)}</datalist>`}
       <${Button} kind="quiet" class="small" aria-label=${`Remove condition ${number}`} onClick=${remove}>Remove<//>
       ${error && html`<p class="field-error" id=${`${id}-error`} role="alert">${error}</p>`}
       ${warning && html`<p class="field-warning" id=${`${id}-warning`}>${warning}</p>`}

@@ -8,7 +8,7 @@ const COLOURS = { added: "ok", changed: "info", removed: "bad" };
 const SAID = { " ": "", "-": "removed: ", "+": "added: " };
 
 export function Lines({ before, after, label }) {
-  return html`<pre class="diff" tabindex="0" role="region" aria-label=${label}>${lineDiff(pretty(before), pretty(after)).map(
+  return html`<pre class="diff" tabindex="0" role="group" aria-label=${label}>${lineDiff(pretty(before), pretty(after)).map(
     ({ mark, text }, n) => html`<span key=${n} class=${mark === "-" ? "minus" : mark === "+" ? "plus" : ""}><span aria-hidden="true">${mark} </span><span class="hidden">${SAID[mark]}</span>${text}${"\n"}</span>`,
   )}</pre>`;
 }

@@ -1,9 +1,9 @@
 // The form of one record, made from its kind's schema and the table of kinds.js.
-import { html, useState } from "../lib/html.js";
+import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { Notice } from "../lib/ui.js";
 import { Conditions } from "./conditions.js";
 import { isObject } from "./json.js";
-import { COMMON, fieldsOf, KINDS } from "./kinds.js";
+import { COMMON, factsOf, fieldsOf, KINDS } from "./kinds.js";
 import { at, Widget } from "./widgets.js";
 
 const SCOPE = {
@@ -45,7 +45,7 @@ export function RecordForm({ record, index, schema, issues, onChange }) {
       ${widget(ENABLED)}
       <${Fields} fields=${fields.filter((field) => !field.more)} ...${{ widget }} />
       ${!unscoped && widget(scope)}
-      ${(!unscoped || record.when !== undefined) && html`<${Conditions} value=${record.when} onChange=${set("when")} issues=${issues} index=${index} />`}
+      ${(!unscoped || record.when !== undefined) && html`<${Conditions} value=${record.when} onChange=${set("when")} issues=${issues} index=${index} facts=${factsOf(schema)} />`}
       <${More} key=${kind} fields=${[...fields.filter((field) => field.more), ...(unscoped ? [] : [PRIORITY])]} ...${{ record, issues, widget }} />
     </div>
   `;
@@ -65,11 +65,17 @@ function Fields({ fields, widget }) {
 /** Fields that few records have. Those that are set, or have a problem, are always shown. */
 function More({ fields, record, issues, widget }) {
   const used = (field) => record[field.name] !== undefined || !!at(issues, field.name).error;
-  const [open, setOpen] = useState([]); // what was set when it was opened stays in its place
+  const [open, setOpen] = useState([]); // a field that was added here stays, also without a value
+  const element = useRef(null);
+  useEffect(() => {
+    const added = open.length && element.current.querySelector(`[data-field="${open.at(-1)}"]`);
+    added && added.querySelector("input, select, textarea, button")?.focus();
+  }, [open]);
   const shown = fields.filter((field) => used(field) || open.includes(field.name));
   const left = fields.filter((field) => !shown.includes(field));
+  const marked = (field) => html`<div key=${field.name} data-field=${field.name}>${widget(field)}</div>`;
   return html`
-    <${Fields} fields=${shown} widget=${widget} />
+    <div class="stack" ref=${element}><${Fields} fields=${shown} widget=${marked} /></div>
     ${left.length > 0 && html`<div class="row">
       <span class="label" id="more-fields">Add a field</span>
       ${left.map((field) => html`<button type="button" key=${field.name} class="chip" aria-describedby="more-fields"

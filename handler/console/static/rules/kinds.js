@@ -153,18 +153,26 @@ export function fieldsOf(kind, schema) {
   return [
     ...described,
     ...others.map((name) => {
-      const choices = find(properties[name], "enum", schema);
-      const widget = choices ? "choice" : (WIDGETS[find(properties[name], "type", schema)] ?? "text");
+      const choices = texts(find(properties[name], "enum", schema));
+      const widget = choices?.length ? "choice" : (WIDGETS[find(properties[name], "type", schema)] ?? "text");
       return { name, label: name, widget, more: true, choices, hint: find(properties[name], "description", schema) };
     }),
   ];
 }
 
+/** The facts that a condition of this kind may name, each with the texts that it may be. */
+export function factsOf(schema) {
+  const facts = find(find(schema, "properties", schema)?.when, "properties", schema) ?? {};
+  return new Map(Object.entries(facts).map(([fact, about]) => [fact, texts(find(about, "enum", schema)) ?? []]));
+}
+
+const texts = (values) => values?.filter((one) => typeof one === "string" && !["true", "false"].includes(one));
+
 function described_(row, property, root) {
   const members = find(property, "properties", root) ?? {};
   return {
     ...row,
-    choices: find(property, "enum", root)?.filter((one) => typeof one === "string"),
+    choices: texts(find(property, "enum", root)),
     ...(row.of ? { of: row.of.map((member) => described_(member, members[member.name], root)) } : {}),
   };
 }

@@ -5,7 +5,7 @@ import { AreaField } from "../lib/forms.js";
 import { html, useId, useState } from "../lib/html.js";
 import { notify } from "../lib/toast.js";
 import { Button, Failure, Loaded, Loading, Mono, Notice } from "../lib/ui.js";
-import { changesOf, merge } from "./changes.js";
+import { changesOf, merge, repeated } from "./changes.js";
 import { Changes, counts, Lines } from "./diff.js";
 import { begin, draft, draftChanges, setMessage, undo } from "./draft.js";
 import { RecordLink } from "./explanation.js";
@@ -49,7 +49,8 @@ export function Review({ checked, onClose, onSaved }) {
   if (state.step === "take-in") {
     return html`<${TakeIn} onClose=${onClose} onTaken=${() => setState({ step: "review", taken: true })} />`;
   }
-  const why = Object.keys(of.texts).length ? "A field holds text that is no JSON: mend it first." : changes.length ? null : "Nothing is changed.";
+  const why = Object.keys(of.texts).length ? "A field holds text that is no JSON: mend it first."
+    : repeated(of.records).length ? "Two records have the same kind and id: change one of them." : changes.length ? null : "Nothing is changed.";
   const footer = html`
     <${Button} onClick=${onClose}>Back to editing<//>
     <${Button} kind="primary" write busy=${state.busy} why=${why} onClick=${save}>Save ${counts(changes)}<//>`;

@@ -1,7 +1,7 @@
 // The widgets of the form of a record. Each shows a value and the problem at its path, and calls `onChange` with
 // the new value; `undefined` removes the field.
 import { CheckField, Labelled, SelectField, TextField } from "../lib/forms.js";
-import { html, useState } from "../lib/html.js";
+import { html, useId, useState } from "../lib/html.js";
 import { Button } from "../lib/ui.js";
 import { draft, setText } from "./draft.js";
 import { isObject, parse, pretty, same, show, typed } from "./json.js";
@@ -19,14 +19,19 @@ function useTyped(value, format, read) {
   return [same(read(text), value) ? text : format(value), setTyped];
 }
 
-function Typed({ field, value, onChange, issues, path, read, format = show, area, ...rest }) {
+function Typed({ field, value, onChange, issues, path, index, read, format = show, area, ...rest }) {
   const [text, setTyped] = useTyped(value, format, read);
   const change = (next) => {
     setTyped(next);
     onChange(read(next));
   };
   const about = { label: field.label, hint: field.hint, required: field.required, ...at(issues, path) };
-  if (!area) return html`<${TextField} ...${about} ...${rest} value=${text} onInput=${change} />`;
+  const id = useId();
+  if (!area) {
+    const choices = !rest.list && field.choices?.length ? field.choices : null; // of a text, they are suggestions
+    return html`<${TextField} ...${about} list=${choices ? id : undefined} ...${rest} value=${text} onInput=${change} />
+      ${choices && html`<datalist id=${id}>${choices.map((one) => html`<option key=${one} value=${one} />`)}</datalist>`}`;
+  }
   return html`<${Labelled} ...${about}>${(attributes) => html`<textarea class="code" spellcheck="false" autocomplete="off"
     ...${rest} ...${attributes} rows=${Math.min(8, text.split("\n").length + 1)} value=${text} onInput=${(event) => change(event.target.value)}></textarea>`}<//>`;
 }
@@ -102,12 +107,14 @@ export function Json({ field, value, onChange, issues, path, index, rows, class:
       rows=${rows ?? Math.min(14, Math.max(3, shown.split("\n").length))} value=${shown} onInput=${(event) => change(event.target.value)}></textarea>`}<//>`;
 }
 
-/** Fields of an object. Members that the group does not show stay as they are. */
+/** Fields of an object; members that are not in the table are shown as JSON. */
 function Group({ field, value, onChange, issues, path, index }) {
-  const { error, warning } = at(alone(issues, field.of, path), path);
+  const others = Object.keys(value ?? {}).filter((name) => !field.of.some((member) => member.name === name));
+  const members = [...field.of, ...others.map((name) => ({ name, label: name, widget: "json" }))];
+  const { error, warning } = at(alone(issues, members, path), path);
   const set = (name, member) => {
-    const { [name]: _, ...others } = value ?? {};
-    const next = member === undefined ? others : { ...(value ?? {}), [name]: member };
+    const { [name]: _, ...left } = value ?? {};
+    const next = member === undefined ? left : { ...(value ?? {}), [name]: member };
     onChange(Object.keys(next).length ? next : undefined);
   };
   return html`
@@ -117,7 +124,7 @@ function Group({ field, value, onChange, issues, path, index }) {
       ${error && html`<p class="field-error" role="alert">${error}</p>`}
       ${warning && html`<p class="field-warning">${warning}</p>`}
       <div class="fields">
-        ${field.of.map((member) => html`<${Widget} key=${member.name} field=${member} value=${value?.[member.name]} index=${index}
+        ${members.map((member) => html`<${Widget} key=${member.name} field=${member} value=${value?.[member.name]} index=${index}
           onChange=${(next) => set(member.name, next)} issues=${issues} path=${`${path}.${member.name}`} />`)}
       </div>
     </fieldset>
@@ -166,7 +173,7 @@ const FITS = {
 
 export function Widget(props) {
   const { field, value } = props;
-  const widget = field.widget === "choice" && !field.choices ? "text" : field.widget;
+  const widget = field.widget === "choice" && !field.choices?.length ? "text" : field.widget;
   const fits = value === undefined || FITS[widget](value);
   return html`<${fits ? WIDGETS[widget] : Json} ...${props} />`;
 }
