@@ -1,4 +1,4 @@
-"""The newest requests in the browser: filters, a request's timeline; and that no text of anybody becomes markup."""
+"""Requests in the browser: filters, a request's timeline; and that no text of anybody becomes markup."""
 
 from __future__ import annotations
 
@@ -16,14 +16,24 @@ ATTACK = "<img src=x onerror=window.attacked=1>\"'><script>window.attacked=1</sc
 RULES: Records = (
     {"kind": "alias", "id": "sturdy", "models": ["local/echo-503", "local/echo"]},
     {
-        "kind": "route", "id": f"route {ATTACK}", "note": ATTACK, "model": "local/echo", "when": {"tags.team": ATTACK, "user": {"not": [ATTACK, "b"]}},
-        "scope": {"function": ATTACK}, "set": {"user": ATTACK},
+        "kind": "route",
+        "id": f"route {ATTACK}",
+        "note": ATTACK,
+        "model": "local/echo",
+        "when": {"tags.team": ATTACK, "user": {"not": [ATTACK, "b"]}},
+        "scope": {"function": ATTACK},
+        "set": {"user": ATTACK},
     },
     {"kind": "access", "id": "bad", "models": [ATTACK], "scope": {"project": ATTACK}},
     {"kind": "mcp", "id": f"mcp {ATTACK}", "url": f"https://x.example/{ATTACK}"},
-    {"kind": "test", "id": f"test {ATTACK}", "request": {"messages": [{"role": "user", "content": ATTACK}]}, "expect": {"rule": "none"}},
+    {
+        "kind": "test",
+        "id": f"test {ATTACK}",
+        "request": {"messages": [{"role": "user", "content": ATTACK}]},
+        "expect": {"rule": "none"},
+    },
     {"kind": ATTACK, "id": ATTACK, ATTACK: ATTACK},
-)  # fmt: skip
+)
 ASKED = {"messages": [{"role": "user", "content": ATTACK}]}
 
 
@@ -64,17 +74,17 @@ def test_requests_are_found_and_filtered(tab: Console) -> None:
 
 
 def test_requests_are_read_again_until_they_are_paused(tab: Console, run: LocalRun) -> None:
-    asked: list[str] = []
     tab.page.clock.install()
-    tab.page.on("request", lambda made: "/api/requests" in made.url and asked.append(made.url))
+    asked: list[str] = []
+    tab.page.on("request", lambda made: asked.append(made.url))
     tab.sign_in(ADMIN, "requests")
     expect(tab.page.get_by_role("row").first).to_be_visible()
     with tab.page.expect_request("**/api/requests?*"):
         tab.page.clock.run_for(6000)
     tab.page.get_by_role("button", name="Pause").click()
-    before = len(asked)
+    asked.clear()
     tab.page.clock.run_for(60_000)
-    assert len(asked) == before
+    assert asked == []
 
 
 @pytest.mark.parametrize("size", [pytest.param((1280, 900), id="wide"), pytest.param(PHONE, id="a phone")])
@@ -110,9 +120,7 @@ def test_no_text_of_anybody_becomes_markup(tab: Console, run: LocalRun) -> None:
     tab.go("rules")
     expect(page.get_by_role("table")).to_contain_text(f"route {ATTACK}")
     page.get_by_text("Other fields of the request").click()
-    page.get_by_label("Other fields, as JSON").fill(
-        json.dumps({"tags": {"team": ATTACK}, "user": ATTACK})
-    )
+    page.get_by_label("Other fields, as JSON").fill(json.dumps({"tags": {"team": ATTACK}, "user": ATTACK}))
     page.get_by_label("Function").fill(ATTACK)
     expect(page.get_by_role("tabpanel")).to_contain_text("onerror")
     page.get_by_role("button", name="Review and save").click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,30 +15,8 @@ from tests.support.browser import PHONE, WIDE, Console, console
 from tests.support.console_rules import ADMIN, Records, serve_rules
 from tests.support.serving import LocalRun
 
-# Records with every sort of field, some as people write them: numbers in texts, one text for a list of one.
-RULES: Records = (
-    {
-        "kind": "route", "id": "full", "enabled": True, "note": "all of it", "priority": "5",
-        "scope": {"project": ["a", "b"], "function": "summary"},
-        "when": {"hour": {"gte": 9, "lt": 17}, "tags.team": ["x", 7], "model": "openai/*", "user": {"not": "ann"}, "tools": True},
-        "split": [{"model": "local/echo", "weight": 95}, {"model": "local/echo-slow", "weight": "5"}],
-        "sticky": "tag.team", "fallbacks": "local/echo", "set": {"temperature": 0, "seed": None},
-        "cap": {"max_tokens": 2000, "reasoning_effort": "low"}, "timeouts": {"total": 60}, "retries": 2, "recovery": "resume",
-    },
-    {"kind": "access", "id": "none", "scope": {"key": "k1"}, "models": [], "deny": ["*-preview"]},
-    {"kind": "limit", "id": "calls", "requests": 30, "per": "minute", "each": "key"},
-    {"kind": "budget", "id": "team", "usd": 12.5, "per": "month", "then": {"prefer": "cheap", "override": True}},
-    {"kind": "alias", "id": "sturdy", "models": ["local/echo-503", "local/echo"]},
-    {"kind": "provider", "id": "acme", "base_url": "https://llm.acme.example/v1", "credential": "ACME_API_KEY", "quirks": {"drop": ["seed"]}},
-    {
-        "kind": "model", "id": "acme/large", "provider": "acme", "name": "large", "context": 131072, "can": ["tools"], "quality": 3,
-        "price": {"input": 0.5, "output": 1.5, "tiers": [{"above": 1000, "input": 1, "output": 3}]}, "auto": False,
-    },
-    {"kind": "test", "id": "t", "request": {"messages": [{"role": "user", "content": "hi"}]}, "as": {"project": "a"}, "at": "sat 09:00", "expect": {"error": "no_candidate"}, "enabled": "no"},
-    {"kind": "log", "id": "sample", "sample": 0.01, "days": 30, "redact": ["email", "ACME-*"]},
-    {"kind": "cache", "id": "evaluations", "when": {"stream": False}, "ttl": 86400},
-    {"kind": "mcp", "id": "search", "url": "https://tools.acme.example/mcp", "tools": ["find*"]},
-)  # fmt: skip
+# Every kind and sort of field, some as people write them: numbers in texts, one text for a list of one.
+RULES: Records = json.loads(Path(__file__).with_name("every_kind.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -90,17 +69,24 @@ def test_the_form_and_the_json_are_one_record(browser: Browser, run: LocalRun) -
         page.get_by_label("Fallbacks").fill("local/echo\nlocal/echo-slow\n")
         page.get_by_label("Enabled").uncheck()
         page.get_by_role("button", name="Hedge after").click()
+        expect(page.get_by_label("Hedge after (s)")).to_be_focused()
         page.keyboard.type("1.05")
         expected = {
             **RULES[0],
             "enabled": False,
             "scope": {"project": "a", "function": "summary"},
-            "when": {"hour": {"lt": 17}, "tags.team": ["x", "y"], "model": "openai/*", "user": "ann", "tools": True},
+            "when": {
+                "hour": {"lt": 17},
+                "tags.team": ["x", "y"],
+                "model": "openai/*",
+                "user": "ann",
+                "tools": True,
+            },
             "split": [{"model": "local/echo", "weight": 95}, {"model": "local/echo-slow", "weight": 0.5}],
             "fallbacks": ["local/echo", "local/echo-slow"],
             "cap": {"reasoning_effort": "low"},
             "hedge_after": 1.05,
-        }  # fmt: skip
+        }
         assert shown_json(tab) == expected
         changed = {**expected, "when": {"weekday": "sat"}, "prefers": 1}
         page.get_by_label("The record as JSON").fill(json.dumps(changed))
@@ -110,23 +96,25 @@ def test_the_form_and_the_json_are_one_record(browser: Browser, run: LocalRun) -
         )
 
 
+PARTS = 'const load = (name) => import(new URL(name, document.querySelector("script[type=module]").src));'
 PURE = {
-    "json": """async (texts) => {
-        const { parse } = await import(new URL("rules/json.js", document.querySelector("script[type=module]").src));
-        return texts.map((text) => { const { value, error } = parse(text); return error ?? value; });
-    }""",
-    "conditions": """async (all) => {
-        const { rowsOf, whenOf } = await import(new URL("rules/conditions.js", document.querySelector("script[type=module]").src));
-        return all.map((when) => whenOf(rowsOf(when)) ?? {});
-    }""",
-    "changes": """async (all) => {
-        const { merge } = await import(new URL("rules/changes.js", document.querySelector("script[type=module]").src));
+    "json": """
+        const { parse } = await load("rules/json.js");
+        return cases.map((text) => { const { value, error } = parse(text); return error ?? value; });
+    """,
+    "conditions": """
+        const { rowsOf, whenOf } = await load("rules/conditions.js");
+        return cases.map((when) => whenOf(rowsOf(when)) ?? {});
+    """,
+    "changes": """
+        const { merge } = await load("rules/changes.js");
         const records = (set) => Object.entries(set).map(([id, note]) => ({ kind: "alias", id, note }));
-        return all.map(([base, mine, theirs, choices]) => {
-            const { records: found, conflicts } = merge(records(base), records(mine), records(theirs), choices);
-            return [Object.fromEntries(found.map(({ id, note }) => [id, note])), conflicts.map(({ name }) => name)];
+        return cases.map(([base, mine, theirs, choices]) => {
+            const merged = merge(records(base), records(mine), records(theirs), choices);
+            const notes = Object.fromEntries(merged.records.map(({ id, note }) => [id, note]));
+            return [notes, merged.conflicts.map(({ name }) => name)];
         });
-    }""",
+    """,
 }
 
 
@@ -137,7 +125,7 @@ PURE = {
             "json",
             [
                 ('{"a": [1, true, null, "x\\n"]}', {"a": [1, True, None, "x\n"]}),
-                ('{"a": 1,}', 'Line 1, column 9: expected a name in double quotes.'),
+                ('{"a": 1,}', "Line 1, column 9: expected a name in double quotes."),
                 ('{"a": 1\n "b": 2}', "Line 2, column 2: expected a comma or }."),
                 ('{"a": 1, "a": 2}', 'Line 1, column 10: the name "a" is given twice.'),
                 ('{"a": "x', "Line 1, column 7: this text has no end, or a wrong escape."),
@@ -151,8 +139,12 @@ PURE = {
         ),
         pytest.param(
             "conditions",
-            [(one["when"], one["when"]) for one in RULES if "when" in one]
-            + [({"hour": {"is": 9}}, {"hour": 9}), ({"user": {"in": ["a"]}}, {"user": ["a"]}), ({"user": {"is": "a*"}}, {"user": {"is": "a*"}})],
+            [
+                *((one["when"], one["when"]) for one in RULES if "when" in one),
+                ({"hour": {"is": 9}}, {"hour": 9}),
+                ({"user": {"in": ["a"]}}, {"user": ["a"]}),
+                ({"user": {"is": "a*"}}, {"user": {"is": "a*"}}),
+            ],
             id="conditions are the same after they were rows",
         ),
         pytest.param(
@@ -172,9 +164,10 @@ PURE = {
             id="of three sets, who alone changed a record has it his way",
         ),
     ],
-)  # fmt: skip
+)
 def test_the_parts_without_a_page(browser: Browser, run: LocalRun, part: str, cases: list[Any]) -> None:
     with console(browser, run) as tab:
         tab.page.goto(tab.address)
-        found = tab.page.evaluate(PURE[part], [given for given, _ in cases])
+        script = f"async (cases) => {{ {PARTS} {PURE[part]} }}"
+        found = tab.page.evaluate(script, [given for given, _ in cases])
         assert found == [expected for _, expected in cases]

@@ -22,6 +22,12 @@ TIMEOUT = 10_000  # milliseconds until something must be on the page
 # The browser writes a line for each response of a status over 399, which is not a fault of the page.
 EXPECTED = re.compile(r"^Failed to load resource: the server responded with a status of 4\d\d")
 
+MOST_TABS = 80
+FOCUSED = """() => {
+  const at = document.activeElement;
+  return (at.getAttribute("aria-label") ?? at.labels?.[0]?.textContent ?? at.textContent).trim();
+}"""
+
 
 @cache
 def axe() -> str:
@@ -62,6 +68,14 @@ class Console:
     def go(self, page: str) -> None:
         """Open a page by its address, as a link does."""
         self.page.evaluate("hash => { location.hash = hash }", f"#/{page}")
+
+    def tab_to(self, name: str) -> None:
+        """Press the Tab key until the control of this name has the focus."""
+        for _ in range(MOST_TABS):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate(FOCUSED) == name:
+                return
+        raise AssertionError(f"the Tab key does not reach {name}")
 
     def inaccessible(self) -> list[str]:
         """Return what axe finds wrong on the page as it is now."""

@@ -1,5 +1,5 @@
 // The form of one record, made from its kind's schema and the table of kinds.js.
-import { html, useEffect, useRef, useState } from "../lib/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../lib/html.js";
 import { Notice } from "../lib/ui.js";
 import { Conditions } from "./conditions.js";
 import { isObject } from "./json.js";
@@ -67,7 +67,7 @@ function More({ fields, record, issues, widget }) {
   const used = (field) => record[field.name] !== undefined || !!at(issues, field.name).error;
   const [open, setOpen] = useState([]); // a field that was added here stays, also without a value
   const element = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const added = open.length && element.current.querySelector(`[data-field="${open.at(-1)}"]`);
     added && added.querySelector("input, select, textarea, button")?.focus();
   }, [open]);
