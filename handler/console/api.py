@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from handler.aws.errors import StoreError
-from handler.console.call import ConsoleCall, require_console
+from handler.console.call import Conflict, ConsoleCall, require_console
 from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import Forbidden, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, Unavailable
@@ -74,9 +74,15 @@ async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
     return found if isinstance(found, Response) else json_response(found)
 
 
+# Codes of writes whose condition did not hold.
+_CHANGED = ("ConditionalCheckFailedException", "TransactionCanceledException")
+
+
 def _gateway_error(error: Exception) -> GatewayError:
     """Return the caller's error for one of the functions in `handler.manage`."""
     match error:
+        case StoreError(code=code) if code in _CHANGED:
+            return Conflict("The key was changed at the same time; nothing was written. Read it again.")
         case StoreError():
             message = f"The tables cannot be used at the moment: {error}."
             return Unavailable(message, code="store_unavailable", retry_after=1)

@@ -8,9 +8,15 @@ from typing import NamedTuple
 from handler.access.keys import Key
 from handler.aws.client import AwsClient
 from handler.endpoints.exchange.http import HttpRequest
-from handler.errors import NotFound
+from handler.errors import GatewayError, NotFound
 from handler.gateway.lifecycle import Gateway
 from handler.settings import Settings
+
+
+class Conflict(GatewayError):
+    """What is to be changed is not any more as the one who changes it has read it."""
+
+    status, type, code = 409, "invalid_request_error", "key_changed"
 
 
 class ConsoleCall(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 from handler.access.keys import Key
 from handler.aws.errors import StoreError
 from handler.console.bodies import Caller, Check, Replay, Save, Try, body_of
-from handler.console.call import ConsoleCall
-from handler.errors import GatewayError, InvalidRequest, Json
+from handler.console.call import Conflict, ConsoleCall
+from handler.errors import InvalidRequest, Json
 from handler.formats.foreign_shapes import parse_chat
 from handler.gateway.admission import facts_of
 from handler.manage.changes import as_json, sort_records
@@ -25,12 +25,6 @@ from rules.review.lint import KnownKeys, RuleWarning
 from rules.review.order import hidden_records
 
 FUNCTION = "x-sluice-function"  # the header that rules take the function from
-
-
-class Conflict(GatewayError):
-    """The table has changed since the one who writes has read it."""
-
-    status, type, code = 409, "invalid_request_error", "rules_changed"
 
 
 async def read(call: ConsoleCall) -> Json:
@@ -84,7 +78,7 @@ async def save(call: ConsoleCall) -> Json:
             "since_base": error.since_base,
             "written": error.written,
         }
-        raise Conflict(message, metadata=metadata) from error
+        raise Conflict(message, code="rules_changed", metadata=metadata) from error
     except RulesRefused as error:
         raise _refusal(error.review, body.records) from error
     await call.gateway.policies.snapshot.adopt_revision(pushed.revision)

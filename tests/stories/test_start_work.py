@@ -145,6 +145,11 @@ def test_a_first_answer_imports_few_modules_of(package: str) -> None:
     check(f"Until the first answer `{package}` imports", by_package()[package], "modules", MODULES[package])
 
 
+def test_a_first_answer_imports_nothing_of_the_console() -> None:
+    rooms = ("handler.console", "handler.manage", "rules.review")
+    assert [name for name in counted()["modules"] if name.startswith(rooms)] == []
+
+
 def test_a_first_answer_imports_no_other_package() -> None:
     assert set(by_package()) - {"Python"} <= set(MODULES)
 

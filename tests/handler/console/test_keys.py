@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handler.access.keys import hash_key
-from handler.store.attributes import Item
+from handler.store.attributes import Item, serialize_item
 from tests.handler.console.operator import ADMIN, Operator
 from tests.support.canned_answers import completion, whole
 from tests.support.gateways import KEY, MANAGE, key_item, model, provider
@@ -164,6 +164,30 @@ async def test_a_rotation_without_an_overlap_ends_the_old_key_at_once(operator: 
 async def test_an_overlap_that_is_no_duration(operator: Operator, overlap: Any) -> None:
     response = await operator.ask("POST", "keys/k1/rotate", {"overlap": overlap})
     assert (response.status, response.error["param"]) == (400, "overlap")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "operation"),
+    [
+        pytest.param("PATCH", "keys/k1", {"name": "x"}, "update_item", id="a change"),
+        pytest.param("POST", "keys/k1/rotate", {}, "transact_write_items", id="a rotation"),
+    ],
+)
+async def test_a_key_that_is_deleted_meanwhile_is_not_written(
+    operator: Operator, method: str, path: str, body: Any, operation: str
+) -> None:
+    def delete() -> None:
+        operator.database.delete_item(
+            TableName=SETTINGS.keys_table, Key=serialize_item({"hash": hash_key(KEY)})
+        )
+
+    await operator.get("keys")  # the key that asks is known, and its day of last use written
+    await operator.running.gateway.settle()
+    operator.client.before[operation] = delete
+    response = await operator.ask(method, path, body)
+    assert (response.status, response.error["code"]) == (409, "key_changed"), response.body
+    assert hash_key(KEY) not in keys(operator)
+    assert len(keys(operator)) == 3
 
 
 LIMITS: list[Item] = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from threading import Thread
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +16,9 @@ import pytest
 
 from handler.access.keys import hash_key
 from handler.aws.errors import StoreError
+from handler.cli import keys, replay, rules, rules_push, usage
 from handler.cli.gateway.client import Answer
+from handler.cli.gateway.remote import _CALLS
 from handler.settings import Settings
 from handler.store.attributes import Item
 from tests.handler.cli.command_line import CommandLine
@@ -259,3 +263,13 @@ def test_the_url_of_the_environment_yields_to_a_stack(cli: Gateway) -> None:
 def test_logs_need_a_stack(cli: Gateway) -> None:
     assert cli.run("logs", "export") == 2
     assert "--stack" in cli.text
+
+
+@pytest.mark.parametrize("module", [keys, replay, rules, rules_push, usage])
+def test_whatever_a_command_runs_is_done_through_a_gateway_too(module: ModuleType) -> None:
+    found = []
+    for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "run":
+            found.append(eval(ast.unparse(node.args[0]), vars(module)))
+    assert set(found) <= set(_CALLS)
+    assert found or module in (rules, replay)
