@@ -8,8 +8,10 @@ from typing import NamedTuple
 from handler.access.keys import Key
 from handler.aws.client import AwsClient
 from handler.endpoints.exchange.http import HttpRequest
-from handler.errors import GatewayError, NotFound
+from handler.endpoints.exchange.response import Response
+from handler.errors import GatewayError, Json, NotFound
 from handler.gateway.lifecycle import Gateway
+from handler.manage.changes import format_compact
 from handler.settings import Settings
 
 
@@ -31,6 +33,11 @@ class ConsoleCall(NamedTuple):
     def tables(self) -> tuple[AwsClient, Settings]:
         """The first arguments of the functions in `handler.manage`."""
         return self.gateway.store.client, self.gateway.settings
+
+
+def exact_json(content: Json) -> Response:
+    """Return JSON with values as DynamoDB has them: every digit of a number, and sets as sorted lists."""
+    return Response(format_compact(content).encode())
 
 
 def require_console(gateway: Gateway) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from handler.console.bodies import Page, parameters_of
-from handler.console.call import ConsoleCall
+from handler.console.call import ConsoleCall, exact_json
+from handler.endpoints.exchange.response import Response
 from handler.errors import Json
-from handler.manage.changes import as_json, sort_records
+from handler.manage.changes import sort_records
 from handler.manage.history import list_history, read_entry
 
 
@@ -16,7 +17,7 @@ async def list_entries(call: ConsoleCall) -> Json:
     return {"data": [entry.as_json() for entry in entries]}
 
 
-async def read(call: ConsoleCall) -> Json:
+async def read(call: ConsoleCall) -> Response:
     """Return one of these sets with its records, by its number or its revision."""
     entry, items = await read_entry(*call.tables, call.params["which"])
-    return {**entry.as_json(), "records": [as_json(item) for item in sort_records(items)]}
+    return exact_json({**entry.as_json(), "records": sort_records(items)})

@@ -8,11 +8,12 @@ from typing import Any
 from handler.access.keys import Key
 from handler.aws.errors import StoreError
 from handler.console.bodies import Caller, Check, Replay, Save, Try, body_of
-from handler.console.call import Conflict, ConsoleCall
+from handler.console.call import Conflict, ConsoleCall, exact_json
+from handler.endpoints.exchange.response import Response
 from handler.errors import InvalidRequest, Json
 from handler.formats.foreign_shapes import parse_chat
 from handler.gateway.admission import facts_of
-from handler.manage.changes import as_json, sort_records
+from handler.manage.changes import sort_records
 from handler.manage.keys import list_keys, show_key
 from handler.manage.replay import replay_rules
 from handler.manage.rules import Review, RulesChanged, RulesRefused, push, read_rules, review
@@ -27,16 +28,16 @@ from rules.review.order import hidden_records
 FUNCTION = "x-sluice-function"  # the header that rules take the function from
 
 
-async def read(call: ConsoleCall) -> Json:
+async def read(call: ConsoleCall) -> Response:
     """Return the table as it is stored, in the order in which records are asked, with what is wrong."""
     policy = await call.gateway.policies.current()
     stored = await read_rules(*call.tables)
     ruleset = RuleSet.read(stored.items, previous=policy.ruleset.items)
     hidden = {(record.kind, record.id): first for record, first in hidden_records(ruleset)}
-    return {
+    found = {
         "revision": stored.revision,
         "in_force": policy.ruleset.revision,
-        "records": [as_json(item) for item in sort_records(stored.items)],
+        "records": sort_records(stored.items),
         "order": [
             {
                 "kind": record.kind,
@@ -49,6 +50,7 @@ async def read(call: ConsoleCall) -> Json:
         "problems": [problem.as_json() for problem in ruleset.problems],
         "warnings": _warnings(warnings(ruleset, await _known_keys(call))),
     }
+    return exact_json(found)
 
 
 async def check(call: ConsoleCall) -> Json:

@@ -120,7 +120,7 @@ class Snapshot:
             self._on_refresh()
 
     async def adopt_revision(self, revision: str) -> None:
-        """Read the table until it has this revision, which was just written, for two seconds at most."""
+        """Read the table until it has this revision, which was just written, for a few seconds at most."""
         for pause in (0.0, 0.1, 0.3, 0.6):  # a read may not see the write yet
             await asyncio.sleep(pause)
             for _ in range(2):  # a refresh that is running may have begun before the write

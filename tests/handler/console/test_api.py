@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,30 @@ async def test_a_manage_key_may_read_and_not_write(gateway: RunningGateway) -> N
         response = await ask(gateway, method, path, MANAGE)
         refused = response.status == 403 and "`admin`" in response.error["message"]
         assert refused == (scope == WRITE), (method, path)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "reads", "writes"),
+    [
+        (["chat"], False, False),
+        (["manage"], True, False),
+        (["chat", "manage"], True, False),
+        (["manage", "admin"], True, True),
+        ("admin", True, True),
+        ([], False, False),
+        (["Admin"], False, False),
+        (["admin", "root"], False, False),
+    ],
+)
+async def test_a_key_may_do_what_its_scopes_say(scopes: Any, reads: bool, writes: bool) -> None:
+    key = "sk-sluice-" + "t" * 43
+    gateway = start_gateway(store=Tables((), [key_item(key, id="t1", scopes=scopes)]))
+    assert ((await ask(gateway, "GET", "session", key)).status == 200) == reads
+    for path in ("keys", "rules"):
+        method = "POST" if path == "keys" else "PUT"
+        refused = (await ask(gateway, method, path, key, body=b"[]")).status in (401, 403)
+        assert refused != writes
+    await gateway.gateway.aclose()
 
 
 async def test_a_console_that_only_reads_says_so() -> None:

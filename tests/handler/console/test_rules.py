@@ -80,6 +80,22 @@ async def test_numbers_keep_their_digits(operator: Operator) -> None:
     assert operator.stored()[0]["price"]["output"] == Decimal("0.12345678901234567")
 
 
+async def test_what_is_read_and_saved_again_is_no_change(operator: Operator) -> None:
+    operator.put({"kind": "access", "id": "set", "models": {"openai/*", "gemini/*"}, "deny": None})
+    digits = Decimal("0.1234567890123456789012345678")
+    price = {"input": digits, "output": 2}
+    operator.put({"kind": "model", "id": "up/m", "provider": "up", "name": "m", "price": price})
+    operator.put(route("ü", note="a\u2028b\\ \U0001f600", when={"hour": [1, 2], "stream": True}, priority=-1))
+    before = operator.stored()
+    response = await operator.ask("GET", "rules")
+    assert str(digits) in response.body.decode()
+    text = b'{"base": "%s", "records": %s}'
+    records = json.dumps(response.json["records"]).replace(str(float(digits)), str(digits))
+    saved = await operator.ask("PUT", "rules", text % (response.json["revision"].encode(), records.encode()))
+    assert (saved.status, saved.json["changes"]) == (200, []), saved.body
+    assert operator.stored() == before
+
+
 async def test_a_check_says_everything_and_writes_nothing(operator: Operator) -> None:
     operator.put(route("old"))
     records = [route("a", when={"hour": 3}), BAD, TEST]
