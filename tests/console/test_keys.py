@@ -37,6 +37,7 @@ def test_a_key_is_made_with_its_mistakes_named(tab: Console) -> None:
     tab.page.get_by_role("button", name="Make a key").click()
     dialog = tab.page.get_by_role("dialog", name="Make a key")
     make = dialog.get_by_role("button", name="Make the key")
+    expect(dialog.get_by_label("Name")).to_be_focused()
     dialog.get_by_label("Name").fill(HOSTILE)
     dialog.get_by_label("Expires").fill("2020-01-01")
     make.click()

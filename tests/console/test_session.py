@@ -58,6 +58,22 @@ def test_a_key_that_may_only_read_sees_why(tab: Console, manager: Any) -> None:
     assert tab.inaccessible() == []
 
 
+def test_a_console_that_only_reads_says_so(tab: Console) -> None:
+    def read_only(route: Route) -> None:
+        found = route.fetch().json()
+        route.fulfill(json={**found, "settings": {**found["settings"], "SLUICE_CONSOLE": "read"}})
+
+    tab.page.route("**/console/api/session", read_only)
+    tab.sign_in(page="keys/local")
+    expect(tab.page.get_by_text("This console is set to read only").first).to_be_visible()
+    for name in ("Rotate", "Save"):
+        button = tab.page.get_by_role("button", name=name, exact=True)
+        expect(button).to_have_attribute("aria-disabled", "true")
+        expect(button).to_have_accessible_description(
+            "This console is set to read only (SLUICE_CONSOLE=read)."
+        )
+
+
 def test_a_lost_connection_is_said_and_mended(tab: Console) -> None:
     def lose(route: Route) -> None:
         route.abort("connectionreset")

@@ -133,9 +133,9 @@ export function Copy({ text, label = "Copy", what }) {
   `;
 }
 
-/** A block of code with its label and a button that copies it. */
-export const Code = ({ text, label = "Code" }) => html`
-  <figure class="code">
+/** A block of code with its label and a button that copies it; `wrap` breaks its lines, as of a key. */
+export const Code = ({ text, label = "Code", wrap }) => html`
+  <figure class=${cx("code", wrap && "wrap")}>
     <figcaption><span>${label}</span><${Copy} text=${text} what=${label} /></figcaption>
     <pre tabindex="0" role="group" aria-label=${label}><code>${text}</code></pre>
   </figure>

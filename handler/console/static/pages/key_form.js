@@ -22,17 +22,23 @@ export function fieldsOf(form, record = {}) {
   };
 }
 
+/** The message without the API's name of the field, which the label has. */
+const words = ({ message, param }) => {
+  const rest = message.startsWith(`${param}: `) ? message.slice(param.length + 2) : message;
+  return rest[0].toUpperCase() + rest.slice(1);
+};
+
 /** The error of the API by the field that it names; `form` for the rest. */
 export function fieldErrors(error) {
   const field = { expires_at: "expires", scopes: "scope" }[error.param] ?? error.param?.replace(/\[.*/, "");
-  return ["name", "project", "scope", "models", "expires"].includes(field) ? { [field]: error.message } : { form: error };
+  return ["name", "project", "scope", "models", "expires"].includes(field) ? { [field]: words(error) } : { form: error };
 }
 
 export function KeyForm({ form, errors, onChange, all }) {
   const field = (name) => ({ value: form[name], error: errors[name], onInput: (value) => onChange({ ...form, [name]: value }) });
   return html`
     <${Failure} error=${errors.form} />
-    <${TextField} label="Name" hint="Who or what uses it." required=${all} ...${field("name")} />
+    <${TextField} label="Name" hint="Who or what uses it." required=${all} autofocus=${all} ...${field("name")} />
     ${all && html`
       <${TextField} label="Project" hint="Rules, limits and usage can be by project. Empty: default." ...${field("project")} />
       <${SelectField} label="Scope" options=${SCOPES} ...${field("scope")} />`}

@@ -85,7 +85,7 @@ function MakeKey({ onClose, onMade }) {
 const NewKey = ({ made, onClose }) => html`
   <${Dialog} title="Your new key" onClose=${onClose} footer=${html`<${Button} kind="primary" onClick=${onClose}>I have copied it<//>`}>
     <${Notice} kind="warn">Copy it now: it is shown only once.<//>
-    <${Code} label=${`API key of ${made.record.id}`} text=${made.key} />
+    <${Code} wrap label=${`API key of ${made.record.id}`} text=${made.key} />
     ${made.old_until && html`<p>The old key works until <${Time} value=${made.old_until} />.</p>`}
     <p class="note">Settings of clients to paste are on <a href=${href("connect")} onClick=${onClose}>Connect</a>.</p>
   <//>
