@@ -11,7 +11,7 @@ from tests.console.test_session import api
 from tests.support.browser import Console
 
 NEW = "Your new key"
-HOSTILE = '<img src=x onerror="alert(1)">'
+HOSTILE = '<img src=x onerror="alert(2)">'
 
 
 def ask(tab: Console, key: str, model: str = "local/echo") -> int:
