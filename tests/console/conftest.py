@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """The browser's client runs an event loop in this thread, so it ends before async tests elsewhere begin."""
+    """The browser's client runs an event loop in this thread, so it ends before async tests begin."""
     with chromium() as started:
         yield started
 
