@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread as in_thread  # what may take a second does not hold up other requests
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from handler.gateway.admission import facts_of
 from handler.manage.changes import sort_records
 from handler.manage.keys import list_keys, show_key
 from handler.manage.replay import replay_rules
-from handler.manage.rules import Review, RulesChanged, RulesRefused, push, read_rules, review
+from handler.manage.rules import Review, RulesChanged, RulesRefused, StoredRules, push, read_rules, review
 from handler.wire.splice import dump
 from rules import Facts, InvalidRecord, Problem, RuleSet, decide
 from rules.review.check import warnings
@@ -31,12 +32,17 @@ FUNCTION = "x-sluice-function"  # the header that rules take the function from
 async def read(call: ConsoleCall) -> Response:
     """Return the table as it is stored, in the order in which records are asked, with what is wrong."""
     policy = await call.gateway.policies.current()
-    stored = await read_rules(*call.tables)
-    ruleset = RuleSet.read(stored.items, previous=policy.ruleset.items)
+    stored, known = await read_rules(*call.tables), await _known_keys(call)
+    found = await in_thread(_described, stored, policy.ruleset, known)
+    return exact_json(found)
+
+
+def _described(stored: StoredRules, in_force: RuleSet, known: KnownKeys | None) -> Json:
+    ruleset = RuleSet.read(stored.items, previous=in_force.items)
     hidden = {(record.kind, record.id): first for record, first in hidden_records(ruleset)}
-    found = {
+    return {
         "revision": stored.revision,
-        "in_force": policy.ruleset.revision,
+        "in_force": in_force.revision,
         "records": sort_records(stored.items),
         "order": [
             {
@@ -48,16 +54,15 @@ async def read(call: ConsoleCall) -> Response:
             for first in [hidden.get((record.kind, record.id))]
         ],
         "problems": [problem.as_json() for problem in ruleset.problems],
-        "warnings": _warnings(warnings(ruleset, await _known_keys(call))),
+        "warnings": _warnings(warnings(ruleset, known)),
     }
-    return exact_json(found)
 
 
 async def check(call: ConsoleCall) -> Json:
     """Return what is wrong with a set of records, whether its tests hold, and what it would change."""
     body = await body_of(call, Check)
     stored = await read_rules(*call.tables)
-    reviewed = review(stored.items, body.records, await _known_keys(call))
+    reviewed = await in_thread(review, stored.items, body.records, await _known_keys(call))
     return {
         "revision": reviewed.revision,
         "table": stored.revision,
@@ -90,7 +95,7 @@ async def save(call: ConsoleCall) -> Json:
 async def replay(call: ConsoleCall) -> Json:
     """Return what these records would have changed for the requests of which samples are kept."""
     body = await body_of(call, Replay)
-    policies, after = call.gateway.policies, RuleSet.read(body.records)
+    policies, after = call.gateway.policies, await in_thread(RuleSet.read, body.records)
     if after.problems:
         raise _refusal(review((), body.records), body.records)
     before = (await policies.current()).ruleset
@@ -117,7 +122,7 @@ async def attempt(call: ConsoleCall) -> Json:
     policies = call.gateway.policies
     policy = await policies.current()
     if body.records is not None:
-        policy = policies.trial(RuleSet.read(body.records))
+        policy = policies.trial(await in_thread(RuleSet.read, body.records))
     facts = await _facts(call, body)
     live = policy.live.replaced(cooling=call.gateway.cooldown.cooling())
     decision = decide(facts, policy.ruleset, policy.catalog, live)

@@ -182,7 +182,7 @@ async def push(
     Raises RulesChanged, RulesRefused, RuleSetTooLarge and StoreError.
     """
     stored = await read_rules(client, settings)
-    reviewed = review(stored.items, records)
+    reviewed = await asyncio.to_thread(review, stored.items, records)
     await check_base(client, settings, base, stored, records)
     if not reviewed.ok:
         raise RulesRefused(reviewed)
