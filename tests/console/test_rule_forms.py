@@ -49,7 +49,7 @@ def test_each_kind_has_a_form_that_changes_nothing_by_itself(
             assert shown_json(tab) == one
             assert tab.inaccessible() == [], one
             assert not tab.too_wide(), one
-            for name in ("Try a request", "Replay", "Tests") if one["kind"] == "route" else ():
+            for name in ("Try", "Replay", "Tests") if one["kind"] == "route" else ():
                 tab.page.get_by_role("tab", name=name).click()
                 expect(tab.page.locator("main .loading")).to_have_count(0)
                 assert tab.inaccessible() == [], name

@@ -110,7 +110,7 @@ def write_with_a_mistake(tab: Console) -> None:
 
 def try_and_replay(tab: Console) -> None:
     page = tab.page
-    page.get_by_role("tab", name="Try a request").click()
+    page.get_by_role("tab", name="Try", exact=True).click()
     page.get_by_text("Other fields of the request").click()
     page.get_by_label("Other fields, as JSON").fill('{"tags": {"team": "night"}}')
     tried = page.get_by_role("tabpanel")
@@ -120,7 +120,7 @@ def try_and_replay(tab: Console) -> None:
     expect(condition).to_contain_text("does not hold: tags.team is night")
     page.get_by_role("tab", name="Replay").click()
     page.get_by_role("button", name="Replay", exact=True).click()
-    moved = page.get_by_role("row").filter(has_text="local/echo-slow").first
+    moved = page.get_by_role("tabpanel").get_by_role("listitem").filter(has_text="local/echo-slow").first
     expect(moved).to_contain_text("route/night")
     page.get_by_role("tab", name="Tests").click()
     expect(page.get_by_text("1 of 1 hold")).to_be_visible()

@@ -130,7 +130,7 @@ function Editor({ of, index, checked, path, keys }) {
       <${ReadOnly} />
       <${Failure} error=${checked.error} title="The draft could not be checked." />
       <div class="split">
-        <${Card} title="Form"><${RecordForm} record=${record} index=${index} schema=${schema.data?.kinds?.[record.kind]} issues=${issuesOf(checked.data, record, index)} onChange=${change} /><//>
+        <${Card} title="Form" note=${KINDS[record.kind]?.about}><${RecordForm} record=${record} index=${index} schema=${schema.data?.kinds?.[record.kind]} issues=${issuesOf(checked.data, record, index)} onChange=${change} /><//>
         <div class="beside"><${Beside} ...${{ of, checked, keys }} first=${["json", "JSON", json]} /></div>
       </div>
     <//>
@@ -144,7 +144,7 @@ function Beside({ of, checked, keys, first }) {
   const failing = (checked.data?.tests ?? []).filter((test) => !test.ok).length;
   const tabs = [
     ...(first ? [first] : []),
-    ["try", "Try a request", html`<${Try} records=${of.records} keys=${keys.data?.data} />`],
+    ["try", "Try", html`<${Try} records=${of.records} keys=${keys.data?.data} />`],
     ["replay", "Replay", html`<${Replay} records=${of.records} dirty=${isDirty(of)} />`],
     ["tests", failing ? `Tests (${failing} ✗)` : "Tests", html`<${Tests} checked=${checked} />`],
   ];

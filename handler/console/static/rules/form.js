@@ -37,7 +37,6 @@ export function RecordForm({ record, index, schema, issues, onChange }) {
   const kindIssue = issues.problems.find(({ field }) => field === "kind");
   return html`
     <div class="stack record-form">
-      <p class="note">${KINDS[kind]?.about}</p>
       ${(general.error || kindIssue) && html`<${Notice} kind="bad">This record ${general.error ?? kindIssue.problem}.<//>`}
       ${general.warning && html`<${Notice} kind="warn">This record ${general.warning}.<//>`}
       ${unknown.map(widget)}

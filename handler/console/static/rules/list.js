@@ -66,8 +66,8 @@ const columns = (remove) => [
       <a class="record" href=${href("rules", [String(record.kind), String(record.id)])}>${record.kind}/${record.id}</a>
       ${record.note && html`<p class="note clamp">${String(record.note)}</p>`}` },
   { id: "does", label: "What it does", wide: true, value: ({ record }) => summary(record) },
-  { id: "for", label: "For", wide: true, value: ({ record }) => appliesTo(record) || html`<span class="dim">${KINDS[record.kind]?.unscoped ? "" : "everyone"}</span>` },
-  { id: "state", label: "State", value: (row) => html`<${State} ...${row} />` },
+  { id: "for", label: "For", wide: true, value: ({ record }) => appliesTo(record) || (KINDS[record.kind]?.unscoped ? "" : html`<span class="dim">everyone</span>`) },
+  { id: "state", label: "State", wide: true, value: (row) => html`<${State} ...${row} />` },
   { id: "do", label: "Actions", value: (row) => html`<${Actions} ...${row} remove=${() => remove(row)} />` },
 ];
 

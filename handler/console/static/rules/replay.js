@@ -2,7 +2,6 @@
 import { api } from "../lib/api.js";
 import { dollars, number, percent, time } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
-import { Table } from "../lib/table.js";
 import { Button, Choice, Empty, Failure, Mono, Notice } from "../lib/ui.js";
 import { RecordLink } from "./explanation.js";
 
@@ -40,19 +39,10 @@ export function Replay({ records, dirty }) {
 const outcome = (side) => (side?.model ? html`<${Mono}>${side.model}<//>` : html`<span class="refused">refused: ${side?.refused}</span>`);
 const Why = ({ why }) => html`${why?.kind && html`<${RecordLink} ...${why} /> `}<span class="dim">${why?.text}</span>`;
 
-const CHANGES = [
-  { id: "count", label: "Requests", align: "right", value: (row) => number(row.count) },
-  { id: "was", label: "From", value: (row) => outcome(row.from) },
-  { id: "now", label: "To", value: (row) => outcome(row.to) },
-  { id: "why", label: "Why", wide: true, value: (row) => html`<${Why} ...${row} />` },
-];
-const EXAMPLES = [
-  { id: "at", label: "Time", value: (row) => time(row.at) },
-  { id: "request", label: "Request", wide: true, value: (row) => [row.project, row.key, row.function, row.model && `asked ${row.model}`].filter(Boolean).join(" · ") },
-  { id: "was", label: "From", value: (row) => outcome(row.from) },
-  { id: "now", label: "To", value: (row) => outcome(row.to) },
-  { id: "why", label: "Why", wide: true, value: (row) => html`<${Why} ...${row} />` },
-];
+const Move = ({ from, to, why, children }) => html`<li class="move">${children}
+  <span class="row">${outcome(from)}<span aria-hidden="true">→</span><span class="hidden">to</span>${outcome(to)}</span><span class="note"><${Why} why=${why} /></span></li>`;
+
+const asked = (row) => [time(row.at), row.project, row.key, row.function, row.model && `asked for ${row.model}`].filter(Boolean).join(" · ");
 
 function Report({ of }) {
   if (!of.samples) return html`<${Empty}>There is no recorded request in this period.<//>`;
@@ -72,12 +62,12 @@ function Report({ of }) {
     <dl class="figures">${numbers.map(([value, label]) => html`<div key=${label}><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
     <ul class="plain-list note">${notes.map((note) => html`<li key=${note}>${note}</li>`)}</ul>
     <h3>Other decisions</h3>
-    <${Table} caption="Other decisions" columns=${CHANGES} rows=${changes} empty="Every request goes where it went." />
+    ${changes.length ? html`<ul class="plain-list">${changes.map((row, n) => html`<${Move} key=${n} ...${row}><span class="move-count">${number(row.count)}</span><//>`)}</ul>` : html`<p class="note">Every request goes where it went.</p>`}
     ${of.more_changes > 0 && html`<p class="note">and ${number(of.more_changes)} more rows</p>`}
     ${unusedNow.length > 0 && html`<h3>No longer used</h3><ul class="plain-list">${unusedNow.map((one) => html`<li key=${one.kind + one.id}><${RecordLink} ...${one} /> <span class="dim">${one.removed ? "removed; " : ""}applied to ${number(one.samples)} before</span></li>`)}</ul>`}
     ${unused.length > 0 && html`<details><summary>${number(unused.length)} records apply to none of these requests</summary>
       <p class="row">${unused.map((one) => html`<${RecordLink} key=${one.kind + one.id} ...${one} />`)}</p></details>`}
-    ${examples.length > 0 && html`<details><summary>Examples</summary><${Table} caption="Examples" columns=${EXAMPLES} rows=${examples} /></details>`}
+    ${examples.length > 0 && html`<details><summary>Examples</summary><ul class="plain-list">${examples.map((row) => html`<${Move} key=${row.request_id} ...${row}><span class="note">${asked(row)}</span><//>`)}</ul></details>`}
   `;
 }
 
