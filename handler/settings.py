@@ -105,8 +105,11 @@ def _headers(name: str, text: str) -> tuple[tuple[str, str], ...]:
     from urllib.parse import unquote
 
     pairs = [pair.strip() for pair in text.split(",") if pair.strip()]
-    if not all(re.fullmatch(_HEADER, pair) and unquote(pair).isprintable() for pair in pairs):
-        raise InvalidSetting(f"{name}: must be like name=value,name=value")  # not quoted: it is secret
+    plain = (unquote(pair) for pair in pairs)
+    if not all(re.fullmatch(_HEADER, pair) for pair in pairs) or not all(
+        each.isascii() and each.isprintable() for each in plain
+    ):  # not quoted, because it is secret
+        raise InvalidSetting(f"{name}: must be like name=value,name=value, in ASCII")
     split = (pair.split("=", 1) for pair in pairs)
     return tuple((header.lower(), unquote(value).strip()) for header, value in split)
 

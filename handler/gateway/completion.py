@@ -13,7 +13,7 @@ from handler.formats.options import wants_explanation
 from handler.gateway.admission import AdmittedRequest
 from handler.gateway.lifecycle import Gateway
 from handler.gateway.usage_rows import usage_of_request
-from handler.log import RequestLog, request_line
+from handler.log import RequestLog, exception_line, request_line
 from handler.relay.call import Call
 from handler.relay.native import is_native
 from handler.store.usage_totals import UsageRow
@@ -166,15 +166,24 @@ def finish(gateway: Gateway, entry: RequestLog) -> None:
     gateway.log(_with_metrics(gateway, line, counted[0] if counted else None))
     if entry.recording is not None:
         gateway.content_log.start_write(entry.recording, line, entry.tags)
-    if gateway.settings.otlp_endpoint is not None:
-        gateway.tracer.add(gateway, entry, line)
     _settle(gateway, entry)
+    try:
+        _observe(gateway, entry, line, counted)
+    except Exception as error:  # what only looks on must not end a request that has its answer
+        gateway.log(exception_line(error, **entry.ids))
+
+
+def _observe(
+    gateway: Gateway, entry: RequestLog, line: Json, counted: tuple[UsageRow, dict[str, int]] | None
+) -> None:
     if gateway.settings.console != "off":
         gateway.activity.add(line, counted)
     if gateway.settings.samples and gateway.now().timestamp() >= gateway.next_sample:
         from handler.gateway.sampling import take_sample  # not before the first answer
 
         take_sample(gateway, entry)
+    if gateway.settings.otlp_endpoint is not None:
+        gateway.tracer.add(gateway, entry, line)
 
 
 def _settle(gateway: Gateway, entry: RequestLog) -> None:

@@ -63,6 +63,7 @@ def test_a_setting_is_read(name: str, text: str, field: str, value: object) -> N
         pytest.param("SLUICE_OTLP_ENDPOINT", "https://[", id="no address"),
         pytest.param("SLUICE_OTLP_HEADERS", "canary", id="a header without a value"),
         pytest.param("SLUICE_OTLP_HEADERS", "a=b%0Ac", id="a header with a line end"),
+        pytest.param("SLUICE_OTLP_HEADERS", "a=%E2%82%AC", id="a header that is not ASCII"),
     ],
 )
 def test_an_invalid_setting_is_named(name: str, text: str) -> None:
