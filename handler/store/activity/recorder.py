@@ -43,7 +43,8 @@ MOST_HOURS = 3  # that wait for the store
 MOST_ATTRIBUTES = 80  # in one update: an expression may have 4 KB, and moto parses it by recursion
 SLOTS = 100  # of lines, in an hour
 COUNTERS_LIVE, LINES_LIVE = 9 * 24 * HOUR, 26 * HOUR  # from the beginning of their hour
-CONSOLE = "/console"  # in the paths of the console's own requests
+PREFIXES = ("", "/v1", "/api/v1", "/v3/compat", "/v3/compat/v1")
+CONSOLE = tuple(f"{prefix}/console" for prefix in PREFIXES)  # how the console's own requests begin
 NOT_WRITTEN = "activity not written"  # as the log names it
 
 Line = tuple[float, Mapping[str, Any]]  # the end of a request in epoch seconds, and its log line
@@ -71,6 +72,7 @@ class Activity:
         self._hours: dict[int, Cells] = {}  # that no flush has taken yet
         self._hour = 0
         self._names: dict[str, set[str]] = {}  # by kind: those of the hour that have a counter
+        self._learned = 0  # the hour whose names in the store are known
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
         self._unknown: deque[Line] = deque(maxlen=MOST_UNKNOWN)
         self._batches: list[Batch] = []  # of the flush that runs, or that has failed
@@ -82,7 +84,7 @@ class Activity:
     def add(self, line: Mapping[str, Any], counted: tuple[UsageRow, Mapping[str, int]] | None) -> None:
         """Add a finished request, and start a flush if one is due. `counted`: what the usage totals got."""
         time = self.now()
-        if line["level"] != "DEBUG" and CONSOLE not in line["path"]:
+        if line["level"] != "DEBUG" and not line["path"].startswith(CONSOLE):
             failed = line["error"] is not None
             if known := line["key"] is not None:
                 self._lines.append((time, line))
@@ -123,7 +125,9 @@ class Activity:
         row, counts = counted or (None, EMPTY)
         failed = 0 if line["error"] is None else 1
         numbers = (1, failed, counts.get("cost", 0), counts.get("input", 0), counts.get("output", 0))
-        of_model = ("m", row.model if row else line["model"])
+        # A caller may invent names that no provider has.
+        invented = row is not None and failed and not row.listed
+        of_model = ("m", OTHER if invented else row.model if row else line["model"])
         for key in (TOTAL, ("p", line["project"]), ("k", line["key"]), of_model):
             if key[1] is not None:
                 cell = cells.get(key) or self._new_cell(cells, key)
@@ -145,9 +149,26 @@ class Activity:
         began = self.now()
         self._due = began + self._pause
         await self._write_batches(began)  # those of a flush that has failed
+        await self._learn_names()
         self._take()
         await self._write_batches(began)
         self._problem = None
+
+    async def _learn_names(self) -> None:
+        """Learn the names of the hour before the first flush adds some: many instances begin at once."""
+        hour = self._hour
+        if hour == self._learned or hour not in self._hours:
+            return
+        stored = await self.items.get(counters_id(hour), consistent=True) or {}
+        if hour != self._hour:
+            return
+        self._learned, own = hour, self._hours.pop(hour)
+        self._names = {kind: set() for kind in KINDS}
+        self._note_names(hour, stored)
+        cells = self._hours[hour] = {}
+        for key, cell in own.items():
+            into = cells.get(key) or self._new_cell(cells, key)
+            into[:] = map(add, into, cell)
 
     def _take(self) -> None:
         """Make batches of everything that waits."""
@@ -183,12 +204,16 @@ class Activity:
                 lines, self._taken = self._taken, []
                 await self._put_lines(batch.hour, item.get("flushes", 0), lines)
 
-    def _note_others(self, hour: int, item: Item, began: float) -> None:
-        """Learn the names that other instances count, and how often these write."""
+    def _note_names(self, hour: int, item: Item) -> None:
+        """Learn the names that other instances count."""
         if hour == self._hour:
             for kind, name in cells_of(item):
-                if kind in self._names and len(self._names[kind]) < NAMES:
+                if kind in self._names:
                     self._names[kind].add(name)
+
+    def _note_others(self, hour: int, item: Item, began: float) -> None:
+        """Learn the names that other instances count, and how often these write."""
+        self._note_names(hour, item)
         (last_hour, last_number, last_time), number = self._last, int(item.get("flushes", 0))
         self._last = (hour, number, began)
         flushes = number - last_number if hour == last_hour else 1

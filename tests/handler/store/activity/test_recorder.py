@@ -25,8 +25,8 @@ from handler.store.activity.recorder import (
     PAUSE,
 )
 from handler.store.items import StoreBusy, Update
-from handler.store.usage_totals import OTHER
-from tests.handler.store.activity.instances import HOUR, Instance
+from handler.store.usage_totals import OTHER, UsageRow
+from tests.handler.store.activity.instances import HOUR, Instance, line
 from tests.support.atomic_items import AtomicItems, Table
 from tests.support.state import InlineItems
 from tests.support.tables import dynamodb
@@ -113,6 +113,10 @@ async def test_the_first_request_is_written_at_once_and_others_after_a_pause() -
         pytest.param({"level": "DEBUG"}, 0, 0, id="a health check"),
         pytest.param({"path": "/console/api/rules"}, 0, 0, id="a request of the console"),
         pytest.param({"path": "/v1/console/app.js", "key": None}, 0, 0, id="a file of the console"),
+        pytest.param({"path": "/api/v1/console"}, 0, 0, id="its page below another prefix"),
+        pytest.param(
+            {"path": "/v1beta/models/console:generateContent", "error": ERROR}, 1, 1, id="an alias console"
+        ),
         pytest.param({"path": "/v1/models", "status": 200}, 0, 1, id="a request that needs no model"),
         pytest.param({"error": ERROR}, 1, 1, id="a refused request of a key"),
         pytest.param({"error": ERROR, "key": None, "project": None}, 0, 1, id="a request without a key"),
@@ -149,6 +153,38 @@ async def test_names_beyond_the_bound_are_counted_together_also_those_of_other_i
     assert len(names) == NAMES + 1
     assert OTHER in names
     assert sum(sums["k", name, "requests"] for name in names) == sums["t", "", "requests"] == 2 * NAMES - 9
+
+
+async def test_many_instances_begin_an_hour_with_names_of_their_own() -> None:
+    table = Table()
+    for number in range(100):
+        one = Instance(AtomicItems(table))
+        for each in range(30):
+            one.activity._due = 1e12  # they have counted a while before they write
+            one.request(key=f"{number} {each}", model=f"up/{number} {each}", cost=1)
+        await one.flush()
+    sums = counted(table)
+    for kind in "km":
+        names = {name for of, name, _ in sums if of == kind}
+        assert len(names) == NAMES + 1
+        assert sum(sums[kind, name, "requests"] for name in names) == sums["t", "", "requests"] == 3000
+
+
+@pytest.mark.parametrize(
+    ("listed", "error", "counted_as"),
+    [
+        pytest.param(False, ERROR, OTHER, id="a name that a caller may have invented"),
+        pytest.param(False, None, "up/x", id="an unlisted model that answers"),
+        pytest.param(True, ERROR, "up/x", id="a listed model that fails"),
+    ],
+)
+async def test_callers_cannot_bring_names_of_models(listed: bool, error: Any, counted_as: str) -> None:
+    table = Table()
+    one = Instance(AtomicItems(table))
+    row = UsageRow(project="p", key="k", model="up/x", listed=listed)
+    one.activity.add(line(model="up/x", error=error), (row, {}))
+    await one.flush()
+    assert {name for kind, name, _ in counted(table) if kind == "m"} == {counted_as}
 
 
 async def test_a_long_odd_name_is_cut_and_printable() -> None:
@@ -223,7 +259,7 @@ async def test_counters_that_the_store_will_never_take_are_dropped() -> None:
     refuse = True
 
     async def hook(when: str, method: str) -> None:
-        if refuse:
+        if refuse and method == "update":
             raise StoreError("too large", code="ValidationException")
 
     one = Instance(AtomicItems(table, hook))
