@@ -77,6 +77,7 @@ lock: $(READY)
 	$(LOCK) --upgrade --extra local --group dev -c requirements/local.txt pyproject.toml -o requirements/dev.txt
 	for name in uv sam openai2 openai3 sdks; do $(LOCK) --upgrade requirements/$$name.in -o requirements/$$name.txt; done
 	npm install --prefix $(NODE) --package-lock-only --save-exact --loglevel=error ai@latest @ai-sdk/openai-compatible@latest @ai-sdk/openai@latest openai@latest
+	npm install --prefix $(AXE) --package-lock-only --save-exact --loglevel=error axe-core@latest
 
 catalog: $(READY)
 	$(BIN)/python scripts/catalog.py
