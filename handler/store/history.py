@@ -17,6 +17,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -77,6 +78,10 @@ class Entry(Frozen):
         }
 
 
+class UnreadableRules(StoreError):
+    """The adopted rules in State are damaged, or another instance removes their parts."""
+
+
 async def load_adopted(items: Items) -> tuple[str, list[Item]] | None:
     """Return revision and records of the rules that were last saved as adopted, or None."""
     head = await items.get(ADOPTED, consistent=True)
@@ -88,7 +93,7 @@ async def _adopted_records(items: Items, head: Item) -> list[Item]:
         more = [(await items.get(id, consistent=True) or {})["part"] for id in _adopted_ids(head)]
         return decompress([head["part"], *more])
     except (LookupError, TypeError, ValueError) as error:
-        raise StoreError("the adopted rules in State cannot be read") from error
+        raise UnreadableRules("the adopted rules in State cannot be read") from error
 
 
 def _adopted_ids(head: Mapping[str, Any]) -> list[str]:
@@ -119,10 +124,13 @@ async def adopt(
         newest = (await items.get(HISTORY, consistent=True) or {}) if days else {}
         if not await is_current():
             return False
-        updates = [await _adopt_update(items, revision, parts, head)]
-        if days:
-            updates += await _entry_updates(items, revision, records, parts, head, newest, days, now())
         try:
+            if days and head and not newest and attempt == 0:
+                await _save_earlier(items, head, days, now())
+                continue
+            updates = [await _adopt_update(items, revision, parts, head)]
+            if days:
+                updates += await _entry_updates(items, revision, records, parts, head, newest, days, now())
             await items.transact(updates)
         except (ConditionFailed, StoreBusy):
             await sleep(random.random() * 0.05 * 2**attempt)
@@ -131,6 +139,15 @@ async def adopt(
             await items.delete(id)
         return True
     raise StoreBusy("the adopted rules: other instances write at the same time")
+
+
+async def _save_earlier(items: Items, head: Item, days: float, now: float) -> None:
+    """Begin the history with the set in force, which was adopted while no history was kept."""
+    with suppress(UnreadableRules):
+        records = await _adopted_records(items, head)
+        await items.transact(
+            await _entry_updates(items, head["revision"], records, compress(records), {}, {}, days, now)
+        )
 
 
 async def _adopt_update(items: Items, revision: str, parts: Sequence[bytes], head: Item) -> Update:

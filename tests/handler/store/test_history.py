@@ -86,6 +86,21 @@ async def test_adopted_rules_are_loaded_as_they_were_saved(moto: Items) -> None:
     assert [await load_records(moto, each) for each in (newest, first)] == [[], [RECORD]]
 
 
+async def test_the_set_of_a_time_without_history_can_be_gone_back_to(items: AtomicItems) -> None:
+    await save(items, "r1", [route("a"), route("b")], days=0)
+    await asyncio.gather(*(save(items, "r2", [route("a")], now=NOW + 60) for _ in range(5)))
+    newest, first = await list_entries(items, now=NOW)
+    assert (newest.revision, newest.removed, first.revision) == ("r2", ("route/b",), "r1")
+    assert await load_records(items, first) == [route("a"), route("b")]
+
+
+async def test_damaged_rules_of_a_time_without_history_stop_nothing(items: AtomicItems) -> None:
+    await save(items, "r1", [route("a")], days=0)
+    items.table.items[ADOPTED]["part"] = b"damaged"
+    assert await save(items, "r2", [route("b")])
+    assert [each.revision for each in await list_entries(items, now=NOW)] == ["r2"]
+
+
 async def test_the_history_names_what_changed(items: AtomicItems) -> None:
     await save(items, "r1", [route("a"), route("b"), RECORD])
     await save(items, "r2", [route("a"), route("b", note="x"), route("c")], now=NOW + 60)
@@ -172,13 +187,16 @@ async def test_without_a_history_only_the_rules_in_force_are_kept(items: AtomicI
     assert stored(items) == {ADOPTED}
     assert await load_adopted(items) == ("r2", [])
     await save(items, "r3", [RECORD])
-    assert [(each.number, each.previous) for each in await list_entries(items, now=NOW)] == [(1, "r2")]
+    assert [(each.number, each.previous) for each in await list_entries(items, now=NOW)] == [
+        (2, "r2"),
+        (1, ""),
+    ]
 
 
 async def test_a_set_that_an_earlier_version_saved_is_replaced(items: AtomicItems) -> None:
     await save(items, "r1", [RECORD], days=0)
     await save(items, "r2", [RECORD, route("a")])
-    (entry,) = await list_entries(items, now=NOW)
+    entry, _ = await list_entries(items, now=NOW)
     assert (entry.previous, entry.added, entry.changed) == ("r1", ("route/a",), ())
 
 
