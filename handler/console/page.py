@@ -71,8 +71,17 @@ async def page(gateway: Gateway, request: HttpRequest) -> Response:
     """Return the page. Its addresses are relative, so that it works below any prefix and host."""
     entry = _entry(gateway, request)
     base = files().hash if entry.path.endswith("/") else f"console/{files().hash}"
-    body = files().contents[PAGE].replace(b"{base}", base.encode())
+    body = files().contents[PAGE].replace(b"{preloads}", _preloads()).replace(b"{base}", base.encode())
     return _response(request, body, PAGE, {"cache-control": "no-cache"})
+
+
+@cache
+def _preloads() -> bytes:
+    """Return links to the modules that most pages share, so that the browser need not find one in another."""
+    shared = (
+        name for name in files().contents if name.startswith(("lib/", "vendor/")) and name.endswith(".js")
+    )
+    return "\n    ".join(f'<link rel="modulepreload" href="{{base}}/{name}">' for name in shared).encode()
 
 
 async def file(gateway: Gateway, request: HttpRequest) -> Response:

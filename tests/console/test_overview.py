@@ -61,3 +61,24 @@ def test_the_state_is_in_words(tab: Console) -> None:
     providers.get_by_text("The others, and why").click()
     expect(providers.get_by_role("table")).to_contain_text("no credential ANTHROPIC_API_KEY")
     expect(tab.page.get_by_role("region", name="Cooling down")).to_contain_text("Nothing is cooling down")
+
+
+def test_a_degraded_gateway_says_so_in_words(tab: Console) -> None:
+    note = "The rules were last read 90 s ago: decisions go by old rules until the table can be read."
+    rules = {"revision": "9f2c51d03ab7", "age_s": 90.0, "stale": True, "skipped": 2}
+    status = {
+        "status": "degraded",
+        "rules": rules,
+        "notes": [note],
+        "warnings": [{}],
+        "cooling": {"openai/gpt-5-mini": 42.0},
+        "providers": [{"name": "openai", "available": False, "why": "no credential OPENAI_API_KEY"}],
+    }
+    tab.page.route("**/console/api/status", lambda route: route.fulfill(json=status))
+    tab.sign_in()
+    expect(tab.page.get_by_role("alert")).to_contain_text(f"The gateway is degraded: {note}")
+    for words in ("2 unreadable", "One record has a warning", "stale", "No provider has a credential."):
+        expect(tab.page.locator("main")).to_contain_text(words)
+    cooling = tab.page.get_by_role("region", name="Cooling down")
+    expect(cooling).to_contain_text("openai/gpt-5-mini for another 42 s")
+    assert tab.inaccessible() == []
