@@ -96,6 +96,31 @@ def test_the_form_and_the_json_are_one_record(browser: Browser, run: LocalRun) -
         )
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"kind": 5, "id": ["x"], "when": "soon", "split": [1]}, id="wrong types"),
+        pytest.param(
+            {"kind": "route", "id": " x/y#?", "scope": [], "cap": {"max_tokes": 1}}, id="wrong names"
+        ),
+        pytest.param(
+            {"kind": "limit", "id": "calls", "when": {"hour": {"gt": {"lt": 1}}, "": 1}},
+            id="wrong conditions",
+        ),
+    ],
+)
+def test_a_record_may_be_anything_while_it_is_edited(browser: Browser, run: LocalRun, written: Any) -> None:
+    with console(browser, run) as tab:
+        tab.sign_in(ADMIN, "rules/cache/evaluations")
+        tab.page.get_by_label("The record as JSON").fill(json.dumps(written))
+        expect(tab.page.get_by_role("region", name="Unsaved changes")).to_contain_text("problem")
+        assert shown_json(tab) == written
+        assert tab.inaccessible() == []
+        tab.page.get_by_label("Note").first.fill("still here")
+        assert shown_json(tab) == {**written, "note": "still here"}
+
+
 PARTS = 'const load = (name) => import(new URL(name, document.querySelector("script[type=module]").src));'
 PURE = {
     "json": """

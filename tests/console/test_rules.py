@@ -136,9 +136,11 @@ def roll_back(tab: Console, run: LocalRun) -> None:
     rows.nth(2).get_by_role("link").click()
     page.get_by_role("button", name="the rules as they are now").click()
     expect(page.get_by_role("group", name="added: route/night")).to_be_visible()
+    assert tab.inaccessible() == []
     page.get_by_role("button", name="Roll back to this").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("group", name="removed: route/night")).to_be_visible()
+    assert tab.inaccessible() == []
     expect(dialog.get_by_label("Message")).to_have_value(f"Roll back to {before}")
     dialog.get_by_role("button", name="Save ").click()
     expect(dialog).to_have_count(0)
@@ -233,7 +235,9 @@ def test_a_save_whose_connection_breaks(tab: Console, run: LocalRun, arrives: bo
 
 def test_a_draft_outlives_a_reload_and_a_sign_out(tab: Console) -> None:
     page = tab.page
-    page.on("dialog", lambda dialog: dialog.accept())  # "leave this page?"
+    warnings: list[str] = []
+    page.on("dialog", lambda dialog: warnings.append(dialog.type))
+    page.on("dialog", lambda dialog: dialog.accept())
     tab.sign_in(ADMIN, "rules/route/support")
     page.get_by_label("Id (required)").fill("renamed")
     page.get_by_label("The record as JSON").fill(
@@ -244,6 +248,7 @@ def test_a_draft_outlives_a_reload_and_a_sign_out(tab: Console) -> None:
     )
     expect(page.get_by_label("Id (required)")).to_have_value("renamed")
     page.reload()
+    assert warnings == ["beforeunload"]
     expect(page.get_by_role("heading", level=1)).to_have_text("Route renamed")
     page.get_by_role("button", name="Sign out").click()
     tab.sign_in(ADMIN, "rules/route/renamed")

@@ -22,11 +22,14 @@ import { Json } from "../rules/widgets.js";
 
 let opened = { name: "", index: -1, turn: -1 }; // the record in the editor: its id may change there
 
+/** The path of a record's address. Its kind and id may be anything while they are edited. */
+const pathOf = (record) => [String(record.kind ?? "") || "?", String(record.id ?? "")].filter(Boolean);
+
 /** The index of the record that the address names; -1: none. */
 function indexOf(path, of) {
-  const name = `${path[0]}/${path[1] ?? ""}`;
+  const name = path.join("\n");
   if (opened.name !== name || opened.turn !== of.turn) {
-    opened = { name, index: of.records.findIndex((record) => nameOf(record) === name), turn: of.turn };
+    opened = { name, index: of.records.findIndex((record) => pathOf(record).join("\n") === name), turn: of.turn };
   }
   return opened.index < of.records.length ? opened.index : -1;
 }
@@ -61,14 +64,14 @@ export default function Rules({ path, query }) {
 }
 
 function List({ of, checked, query, keys, loaded }) {
-  const { in_force: force, revision, order } = loaded.data ?? {};
+  const { in_force: force, revision } = loaded.data ?? {};
   return html`
     <${Page} title="Rules" lead=${html`Revision <${Mono}>${of.base}<//>${force && force !== revision ? html`. This instance still decides by <${Mono}>${force}<//>.` : "."}`}
       actions=${html`<${NewRecord} />`}>
       <${ReadOnly} />
       <${Failure} error=${loaded.error} retry=${loaded.reload} />
       <${General} checked=${checked} of=${of} />
-      <${RuleList} draft=${of} checked=${checked.data} order=${order} query=${query} />
+      <${RuleList} draft=${of} checked=${checked.data} stored=${loaded.data} query=${query} />
       <${Beside} ...${{ of, checked, keys }} />
     <//>
   `;
@@ -113,9 +116,10 @@ function Editor({ of, index, checked, path, keys }) {
   const back = html`<a href=${href("rules")}>All records</a>`;
   if (!record) return html`<${Page} title="Rules" lead=${back}><${Notice} kind="warn">There is no record ${path.join("/")}.<//><//>`;
   const change = (next) => {
-    if (nameOf(next) !== opened.name) {
-      opened = { name: nameOf(next), index, turn: of.turn };
-      replace("rules", [String(next.kind ?? ""), String(next.id ?? "")]);
+    const where = pathOf(next);
+    if (where.join("\n") !== opened.name) {
+      opened = { name: where.join("\n"), index, turn: of.turn };
+      replace("rules", where);
     }
     setRecord(index, next);
   };

@@ -5,6 +5,13 @@ const part = (value) => (typeof value === "string" ? value : "");
 /** Kind and id as one text. */
 export const nameOf = (record) => `${part(record?.kind)}/${part(record?.id)}`;
 
+const texts = new WeakMap(); // of records: a record is replaced, never changed
+function text(record) {
+  if (!record) return "";
+  if (!texts.has(record)) texts.set(record, canonical(record));
+  return texts.get(record);
+}
+
 function byName(records) {
   const names = new Map();
   for (const record of records) if (!names.has(nameOf(record))) names.set(nameOf(record), record);
@@ -25,7 +32,7 @@ export function changesOf(before, after) {
     const name = nameOf(record);
     const was = now.get(name) === record ? old.get(name) : null; // of two with one name the second is one more
     if (!was) changes.push({ change: "added", kind: record.kind, id: record.id, after: record });
-    else if (canonical(was) !== canonical(record)) {
+    else if (text(was) !== text(record)) {
       changes.push({ change: "changed", kind: record.kind, id: record.id, before: was, after: record });
     }
   }
@@ -44,7 +51,7 @@ export function merge(base, mine, theirs, choices = {}) {
   const records = [];
   const conflicts = [];
   for (const name of new Set([...own.keys(), ...other.keys(), ...old.keys()])) {
-    const [was, one, two] = [old.get(name), own.get(name), other.get(name)].map(canonical);
+    const [was, one, two] = [old.get(name), own.get(name), other.get(name)].map(text);
     let chosen = one === was ? other.get(name) : own.get(name);
     if (one !== was && two !== was && one !== two) {
       conflicts.push({ name, base: old.get(name), mine: own.get(name), theirs: other.get(name) });

@@ -25,11 +25,11 @@ export function duplicate(record) {
   go("rules", [copy.kind, copy.id]);
 }
 
-/** `order`: what GET rules says, of the stored records. */
-export function RuleList({ draft, checked, order, query }) {
+/** `stored`: what GET rules says, of the stored records. */
+export function RuleList({ draft, checked, stored, query }) {
   const { kind = "", q = "" } = query;
   const [removing, setRemoving] = useState(null);
-  const rows = useMemo(() => rowsOf(draft, checked, order), [draft, checked, order]);
+  const rows = useMemo(() => rowsOf(draft, checked, stored), [draft, checked, stored]);
   const kinds = Object.keys(KINDS).filter((name) => rows.some((row) => row.record.kind === name));
   const shown = rows.filter((row) => (!kind || row.record.kind === kind) && (!q || row.text.includes(q.toLowerCase())));
   const filter = (part) => replace("rules", [], { ...query, ...part });
@@ -46,15 +46,16 @@ export function RuleList({ draft, checked, order, query }) {
   `;
 }
 
-function rowsOf(draft, checked, order) {
-  const places = new Map((order ?? []).map((one, n) => [`${one.kind}/${one.id}`, { n, by: one.shadowed_by ?? [] }]));
+function rowsOf(draft, checked, { order = [], problems = [] } = {}) {
+  const instead = new Map(problems.map((one) => [`${one.kind}/${one.id}`, one.instead]));
+  const places = new Map(order.map((one, n) => [`${one.kind}/${one.id}`, { n, by: one.shadowed_by ?? [] }]));
   const kinds = Object.keys(KINDS);
   const changed = new Map(draftChanges(draft).map((one) => [`${one.kind}/${one.id}`, one.change]));
   const rows = draft.records.map((record, index) => {
     const name = nameOf(record);
     return {
       record, index, change: changed.get(name), issues: issuesOf(checked, record, index),
-      by: places.get(name)?.by ?? [], text: JSON.stringify(record).toLowerCase(),
+      by: places.get(name)?.by ?? [], instead: changed.has(name) ? null : instead.get(name), text: JSON.stringify(record).toLowerCase(),
       place: [(kinds.indexOf(record.kind) + 100) % 100, places.get(name)?.n ?? 1e6, index],
     };
   });
@@ -71,7 +72,7 @@ const columns = (remove) => [
   { id: "do", label: "Actions", value: (row) => html`<${Actions} ...${row} remove=${() => remove(row)} />` },
 ];
 
-function State({ record, change, issues, by }) {
+function State({ record, change, issues, by, instead }) {
   const { problems, warnings } = issues;
   return html`
     <span class="badges">
@@ -82,6 +83,7 @@ function State({ record, change, issues, by }) {
       ${!isOff(record) && !change && !problems.length && !warnings.length && html`<${Badge} kind="ok">on<//>`}
     </span>
     ${problems.map((one) => html`<p class="field-error" key=${one.field}>${one.field}: ${one.problem}</p>`)}
+    ${instead && html`<p class="note">In force: ${instead}.</p>`}
     ${warnings.filter((one) => !(by.length && one.field === "record")).map((one) => html`<p class="field-warning" key=${one.field + one.problem}>${one.field === "record" ? "" : `${one.field}: `}${one.problem}</p>`)}
     ${by.length > 0 && html`<p class="field-warning">never applies, because of ${by.map((one) => html`<${RecordLink} ...${one} />`)}</p>`}
   `;
