@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from handler.access.keys import PREFIX
 from handler.aws.errors import StoreError
 from handler.console.call import Conflict, ConsoleCall, require_console
 from handler.endpoints.exchange.http import HttpRequest
@@ -58,6 +59,7 @@ async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
     entry: RequestLog = request.scope["sluice.entry"]
     key = await authenticate(gateway, entry)
     key.require(READ)
+    _refuse_keys(entry, request.path_params["call"])
     method = request.scope["method"]
     (scope, name), params = _find(method, request.path_params["call"])
     entry.routine = scope == READ  # the page asks often; what changes something is always logged
@@ -72,6 +74,14 @@ async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
     except (StoreError, InvalidInput, InvalidRecord, RuleSetTooLarge) as error:
         raise _gateway_error(error) from error
     return found if isinstance(found, Response) else json_response(found)
+
+
+def _refuse_keys(entry: RequestLog, path: str) -> None:
+    """Raise InvalidRequest for a key in the path, which is not logged then."""
+    if PREFIX in path:
+        entry.path = f"{entry.path[: entry.path.find(PREFIX)]}{PREFIX}..."
+        message = "A path is logged, so it names a key by its id, or by `sha256:` and the hash of the key."
+        raise InvalidRequest(message, param="id")
 
 
 # Codes of writes whose condition did not hold.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from secrets import token_hex
 from typing import Any, NamedTuple
@@ -17,24 +17,18 @@ from handler.aws.client import AwsClient
 from handler.aws.errors import StoreError
 from handler.manage.changes import Changes, Name, compare, format_compact, record_name, sort_records
 from handler.manage.history import NoSuchEntry, read_entry
+from handler.manage.writes import TURN, take_turn, writes_of
 from handler.settings import Settings
 from handler.store.attributes import Item, deserialize_item, serialize_item
 from handler.store.history import delete_message, save_message
 from handler.store.items import ConditionFailed, Items, StoreBusy, transaction_error
 from handler.store.tables import scan
-from rules import KINDS, Problem, RuleSet, RuleSetTooLarge
+from rules import Problem, RuleSet, RuleSetTooLarge
 from rules.review.check import FailedTest, run_tests, warnings
 from rules.review.lint import KnownKeys, RuleWarning
 
-MAX_TRANSACTION = 100  # items of one TransactWriteItems
+MAX_CHANGES = 99  # of one TransactWriteItems, which takes 100 items: one more is the turn
 TRIES = 5  # of a transaction that met another one or was throttled, with a pause of 0.1 s that doubles
-MAX_COMPARED = 100  # fields of one record in a condition, of which DynamoDB takes 300 operators and 4 KB
-
-# The fields that a record of each kind may have.
-_FIELDS: Mapping[str, tuple[str, ...]] = {
-    kind: tuple(name.removesuffix("_") for name in record.field_names) for kind, record in KINDS.items()
-}
-
 Sleep = Callable[[float], Awaitable[object]]
 
 
@@ -177,20 +171,23 @@ async def push(
 
     A table with another revision is taken too if the records have every change since `base` already, as after
     a push that broke off. `message`: what the history says about the set, at most MAX_MESSAGE characters.
-    At most 100 changes are written all or not at all. More are written in steps of 100: additions first, then
+    At most 99 changes are written all or not at all. More are written in steps of 99: additions first, then
     changes, then removals. If that breaks off, pushing again writes what is left.
+    Of several pushes at once only one is written, even if they change different records: each was reviewed
+    without the others.
     Raises RulesChanged, RulesRefused, RuleSetTooLarge and StoreError.
     """
+    state = Items(client, settings.state_table)
+    turn = (await state.get(TURN, consistent=True) or {}).get("turn")
     stored = await read_rules(client, settings)
     reviewed = await asyncio.to_thread(review, stored.items, records)
     await check_base(client, settings, base, stored, records)
     if not reviewed.ok:
         raise RulesRefused(reviewed)
-    state = Items(client, settings.state_table)
     if message and reviewed.changes.number:
         await save_message(state, reviewed.revision, message, now=time.time())
     try:
-        await _write(client, settings, stored, reviewed, sleep)
+        await _write(client, settings, stored, reviewed, turn, sleep)
     except RulesChanged:
         if message:
             await delete_message(state, reviewed.revision)
@@ -223,12 +220,20 @@ def refuse_unseen(stored: StoredRules, records: Sequence[Any], past: Sequence[It
 
 
 async def _write(
-    client: AwsClient, settings: Settings, stored: StoredRules, reviewed: Review, sleep: Sleep
+    client: AwsClient,
+    settings: Settings,
+    stored: StoredRules,
+    reviewed: Review,
+    turn: str | None,
+    sleep: Sleep,
 ) -> None:
-    writes = [*_writes(settings.rules_table, reviewed.changes)]
-    for start in range(0, len(writes), MAX_TRANSACTION):
+    """Write the changes. `turn`: as it was before the table was read; None: there was none."""
+    writes = [*writes_of(settings.rules_table, reviewed.changes)]
+    for start in range(0, len(writes), MAX_CHANGES):
+        last, turn = turn, token_hex(8)
+        own = {"Update": take_turn(last, turn).arguments(settings.state_table)}
         try:
-            await _transact(client, writes[start : start + MAX_TRANSACTION], sleep)
+            await _transact(client, [*writes[start : start + MAX_CHANGES], own], sleep)
         except ConditionFailed:
             now = await read_rules(client, settings)
             if now.revision == reviewed.revision:
@@ -241,7 +246,7 @@ async def _write(
 
 def _progress(error: StoreError, written: int, number: int) -> str:
     """Say how much is written after an error of DynamoDB, or of the way to it."""
-    if number > MAX_TRANSACTION:
+    if number > MAX_CHANGES:
         return f"; {written} of {number} changes are written for certain: push again to write the others"
     return "" if error.code else "; either all changes are written or none: push again to see which"
 
@@ -258,31 +263,3 @@ async def _transact(client: AwsClient, writes: Sequence[Any], sleep: Sleep) -> N
             if not isinstance(known, StoreBusy) or attempt == TRIES:
                 raise known from error
         await sleep(0.1 * 2**attempt)
-
-
-def _writes(table: str, changes: Changes) -> Iterator[dict[str, Any]]:
-    for item in changes.added:
-        new = {"Item": serialize_item(item), "ConditionExpression": "attribute_not_exists(id)"}
-        yield {"Put": {"TableName": table, **new}}
-    for before, after in changes.changed:
-        fields = {"Item": serialize_item(after), **_unchanged(before)}
-        yield {"Put": {"TableName": table, **fields}}
-    for before in changes.removed:
-        key = {"Key": serialize_item({"kind": before["kind"], "id": before["id"]})}
-        yield {"Delete": {"TableName": table, **key, **_unchanged(before)}}
-
-
-def _unchanged(item: Item) -> dict[str, Any]:
-    """Return the condition that a stored record has the fields of `item`, and no other that its kind has."""
-    present = sorted(item)[:MAX_COMPARED]
-    absent = [name for name in _FIELDS.get(item["kind"], ()) if name not in item]
-    places = {name: number for number, name in enumerate((*present, *absent))}
-    clauses = (
-        *(f"#{places[name]} = :{places[name]}" for name in present),
-        *(f"attribute_not_exists(#{places[name]})" for name in absent),
-    )
-    return {
-        "ConditionExpression": " AND ".join(clauses),
-        "ExpressionAttributeNames": {f"#{number}": name for name, number in places.items()},
-        "ExpressionAttributeValues": serialize_item({f":{places[name]}": item[name] for name in present}),
-    }

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from handler.console.api import CALLS, WRITE
+from handler.console.api import CALLS, WRITE, _function
 from tests.support.asgi import Response, call
 from tests.support.gateways import KEY, KEYS, MANAGE, RunningGateway, Tables, key_item, start_gateway
+from tests.support.serving import ROOT
 
 ADMIN, DISABLED, UNKNOWN = (f"sk-sluice-{letter * 43}" for letter in "adu")
 EVERY_CALL = [(method, path, scope) for path, calls in CALLS.items() for method, (scope, _) in calls.items()]
@@ -107,6 +108,14 @@ async def test_a_console_that_is_off_is_not_there() -> None:
         assert (await call(gateway.app, "GET", path)).status == 404
     assert not [one for one in (await gateway.get("/")).json["endpoints"] if "console" in one]
     await gateway.gateway.aclose()
+
+
+@pytest.mark.parametrize("path", CALLS)
+def test_a_call_is_documented_and_has_its_function(path: str) -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    for method, (scope, name) in CALLS[path].items():
+        assert f"| {method} `/{path}` | `{scope}` |" in page
+        assert callable(_function(name))
 
 
 async def test_the_root_lists_the_console_once(gateway: RunningGateway) -> None:

@@ -128,6 +128,14 @@ async def test_a_change_that_is_refused(operator: Operator, change: Any, param: 
     assert keys(operator) == before
 
 
+@pytest.mark.parametrize("path", ["keys/{key}", "keys/{key}/limits", "{key}", "requests/{key}"])
+async def test_a_key_in_a_path_is_refused_and_not_logged(operator: Operator, path: str) -> None:
+    response = await operator.ask("GET", path.replace("{key}", KEY))
+    assert (response.status, response.error["param"]) == (400, "id")
+    assert KEY not in response.body.decode() + str(operator.running.lines)
+    assert operator.running.lines[-1]["path"].endswith("sk-sluice-...")
+
+
 @pytest.mark.parametrize("path", ["keys/nobody", "keys/nobody/limits", f"keys/sha256:{'0' * 64}", "keys/ "])
 async def test_an_unknown_key_is_404(operator: Operator, path: str) -> None:
     response = await operator.ask("GET", path)

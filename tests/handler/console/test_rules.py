@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -179,6 +181,24 @@ async def test_of_two_who_edit_at_once_the_second_sees_what_the_first_wrote(oper
     assert second.error["metadata"]["revision"] == await revision(operator)
     assert [one["id"] for one in second.error["metadata"]["changes"]]
     assert operator.stored() == [route("a", note="first")]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_of_many_who_save_at_once_one_is_first(operator: Operator, seed: int) -> None:
+    """Some change one record, some add one: each sees all others' work before its own is written."""
+    operator.put(route("a"))
+    base, random = await revision(operator), Random(seed)
+
+    async def edit(number: int) -> int:
+        await asyncio.sleep(random.random() / 50)
+        own = route("a", note=f"{number}") if number % 2 else route(f"n{number}")
+        return int((await save(operator, base, [*([] if number % 2 else [route("a")]), own])).status)
+
+    statuses = await asyncio.gather(*map(edit, range(8)))
+    assert sorted(statuses) == [200] + [409] * 7
+    winner = statuses.index(200)
+    expected = [route("a", note=f"{winner}")] if winner % 2 else [route("a"), route(f"n{winner}")]
+    assert operator.stored() == expected
 
 
 async def test_a_record_that_changes_while_it_is_saved_is_not_overwritten(operator: Operator) -> None:
