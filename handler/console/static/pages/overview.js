@@ -10,12 +10,13 @@ import { Badge, Card, Choice, Empty, Loaded, Mono, Notice, Page } from "../lib/u
 
 const GROUPS = [["", "All"], ["project", "Project"], ["key", "Key"], ["model", "Model"]];
 const REFRESH = 30; // seconds
+const REFRESH_DAYS = 300; // of GET /usage, whose calls are requests in the log
 
 export default function Overview({ query }) {
   const period = PERIODS.some(([id]) => id === query.period) ? query.period : "24h";
   const by = GROUPS.some(([id]) => id === query.by) ? query.by : "";
   const status = useApi((signal) => api.get("status", {}, { signal }), [], { every: REFRESH });
-  const traffic = useApi((signal) => readTraffic(period, by, signal), [period, by], { every: REFRESH });
+  const traffic = useApi((signal) => readTraffic(period, by, signal), [period, by], { every: period.endsWith("h") ? REFRESH : REFRESH_DAYS });
   const choose = (change) => replace("overview", [], { period, by, ...change });
   return html`
     <${Page} title="Overview"
