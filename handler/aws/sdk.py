@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
@@ -108,6 +108,33 @@ def _describe(error: Exception) -> str:
         return known if (known := describe(name)) != name else f"no answer ({words})"
     details = error.response.get("Error", {})
     return describe(str(details.get("Code", "unknown")), str(details.get("Message", "")))
+
+
+def create_signer(
+    service: str, region: str
+) -> Callable[[str, str, bytes, Mapping[str, str]], Mapping[str, str]] | None:
+    """Return what adds a signature to the headers of a request; None without AWS credentials.
+
+    Its arguments are the method, the URL, the body and the headers to sign.
+    """
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.session import get_session
+
+    try:
+        credentials = get_session().get_credentials()
+    except BotoCoreError:  # a profile that is not configured, or has expired
+        return None
+    if credentials is None:
+        return None
+    auth = SigV4Auth(credentials, service, region)
+
+    def sign(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Mapping[str, str]:
+        request = AWSRequest(method, url, data=body, headers=dict(headers))
+        auth.add_auth(request)
+        return dict(request.headers)
+
+    return sign
 
 
 def call_aws(client: Any, operation: str, arguments: Mapping[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from handler import __version__
 from handler.cli.doctor.finding import Finding, fault, limited, ok, skipped, warning
 from handler.cli.doctor.probe import Answer, Probe, Unreachable
 from handler.cli.doctor.streaming import check_streaming, choose_model
+from handler.cli.doctor.tables import UPDATE
 from handler.errors import Json
 
 SKEW, WORST_SKEW = 30.0, 300.0  # seconds; AWS refuses signatures that are 5 minutes off
@@ -25,8 +26,11 @@ def check_gateway(probe: Probe, model: str | None) -> Iterator[Finding]:
     """Yield the findings about a running gateway. model: to ask for a stream; None: the cheapest."""
     try:
         root = probe.get("/")
+        if signed := _refused_by_aws(root) and probe.sign_requests():
+            root = probe.get("/")
         identity = _identify(root)
-        yield identity or ok("url", f"{probe.base} answers in {root.seconds * 1000:.0f} ms")
+        how = "answers signed requests" if signed else "answers"
+        yield identity or ok("url", f"{probe.base} {how} in {root.seconds * 1000:.0f} ms")
         if identity is None:
             yield _version(str(root.json.get("version")))
             yield check_clock(root.headers.get("date"), probe.now())
@@ -39,9 +43,12 @@ def _identify(root: Answer) -> Finding | None:
     """Return the fault of an address that is not a gateway's; None if it is one."""
     if root.json.get("name") == "sluice":
         return None
-    if root.status == HTTPStatus.FORBIDDEN and "Message" in root.json:
-        mend = "deploy with UrlAuth=NONE, or call it with signed requests"
-        return fault("url", "AWS refuses calls without its signature (AuthType AWS_IAM)", mend)
+    if _refused_by_aws(root):
+        mend = (
+            "with UrlAuth=AWS_IAM, give this machine AWS credentials that may lambda:InvokeFunctionUrl and "
+            f"lambda:InvokeFunction, or pass the distribution's domain as --url; with NONE, {UPDATE}"
+        )
+        return fault("url", "AWS refuses the call before it reaches the function", mend)
     error = root.json.get("error")
     if isinstance(error, dict) and error.get("code") == "edge_required":
         text = "it takes requests only through a distribution (EdgeSecret)"
@@ -51,6 +58,11 @@ def _identify(root: Answer) -> Finding | None:
         return fault("url", f"it redirects to {where}", "give that address with --url")
     text = f"what answers is not this gateway (status {root.status})"
     return fault("url", text, "check the address: the base URL of clients, without /v1")
+
+
+def _refused_by_aws(answer: Answer) -> bool:
+    """Return True for the 403 of a function URL that needs a signature, a valid one, or a permission."""
+    return answer.status == HTTPStatus.FORBIDDEN and not {"Message", "message"}.isdisjoint(answer.json)
 
 
 def _version(version: str) -> Finding:

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from handler import __version__
+from handler.cli.doctor.signing import Sign, signer_of
 from handler.errors import Json
 from handler.wire.address import is_loopback_host
 from rules.review.command_line import InvalidInput
@@ -84,6 +86,7 @@ class Probe:
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        signer: Callable[[str], Sign | None] = signer_of,
     ) -> None:
         """Raises InvalidInput for an address that no key should be sent to."""
         self.base = url.rstrip("/").removesuffix("/v1")
@@ -97,6 +100,8 @@ class Probe:
         self.now = now
         self.fastest = float("inf")  # seconds of the fastest answer: a first one may wait for a cold start
         self._clock = clock
+        self._signer = signer
+        self._sign: Sign | None = None
         direct = [ProxyHandler({})] if is_loopback_host(self.host) else []
         self._opener = build_opener(_NoRedirects(), *direct)
 
@@ -127,10 +132,24 @@ class Probe:
                     lines.append(at)
             return Arrivals(head, tuple(lines), _headers(response))
 
+    def sign_requests(self) -> bool:
+        """Sign all further requests with the AWS credentials of this machine. False: it cannot."""
+        self._sign = self._sign or self._signer(self.host)
+        return self._sign is not None
+
     def _request(self, path: str, body: bytes | None = None) -> Request:
-        key = {"authorization": f"Bearer {self.key}"} if self.key else {}
-        headers = {"user-agent": f"sluice-doctor/{__version__}", "content-type": "application/json", **key}
-        return Request(f"{self.base}{path}", data=body, headers=headers)
+        url, sent = f"{self.base}{path}", body or b""
+        # A signature, this one or that of a distribution, takes the place of `authorization`.
+        key = {"x-api-key" if self._sign else "authorization": f"{'' if self._sign else 'Bearer '}{self.key}"}
+        headers: Mapping[str, str] = {
+            "content-type": "application/json",
+            **({"x-amz-content-sha256": sha256(sent).hexdigest()} if sent else {}),
+            **(key if self.key else {}),
+        }
+        if self._sign:
+            headers = self._sign("GET" if body is None else "POST", url, sent, headers)
+        agent = {"user-agent": f"sluice-doctor/{__version__}"}
+        return Request(url, data=body, headers={**headers, **agent})
 
     @contextmanager
     def _open(self, request: Request, timeout: float) -> Iterator[Any]:

@@ -28,6 +28,12 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "index": ("dynamodb:Query",),
     "parameters": ("ssm:GetParametersByPath",),
 }
+# What the console needs besides: to list keys, and where it may, to change rules and keys.
+CONSOLE_READS: Mapping[str, tuple[str, ...]] = {"KeysTable": ("dynamodb:Scan",)}
+CONSOLE_WRITES: Mapping[str, tuple[str, ...]] = {
+    "RulesTable": ("dynamodb:PutItem", "dynamodb:DeleteItem"),
+    "KeysTable": ("dynamodb:PutItem",),
+}
 
 
 class Deployment(NamedTuple):
@@ -175,17 +181,19 @@ def check_permissions(stack: Deployment, arns: Mapping[str, str]) -> Iterator[Fi
     if path:
         _, partition, _, region, account, *_ = arns["StateTable"].split(":")
         targets["parameters"] = f"arn:{partition}:ssm:{region}:{account}:parameter{path}"
-    refused = []
+    console = stack.variables.get("SLUICE_CONSOLE", "").strip().lower() or "on"
+    needed = [ACTIONS, *([CONSOLE_READS] * (console != "off")), *([CONSOLE_WRITES] * (console == "on"))]
+    refused, number = [], 0
     for target, arn in targets.items():
-        arguments = {"PolicySourceArn": role, "ActionNames": ACTIONS[target], "ResourceArns": [arn]}
+        actions = [action for each in needed for action in each.get(target, ())]
+        number += len(actions)
+        arguments = {"PolicySourceArn": role, "ActionNames": actions, "ResourceArns": [arn]}
         results = call_aws(iam, "simulate_principal_policy", arguments)["EvaluationResults"]
         refused += [(one["EvalActionName"], arn) for one in results if one["EvalDecision"] != "allowed"]
     for action, arn in refused:
         yield fault("permissions", f"the role may not {action} on {arn}", f"restore the role: {UPDATE}")
     if not refused:
-        yield ok(
-            "permissions", f"the role may make the {sum(map(len, ACTIONS.values()))} calls that are needed"
-        )
+        yield ok("permissions", f"the role may make the {number} calls that are needed")
 
 
 def read_settings_path(stack: Deployment) -> str:

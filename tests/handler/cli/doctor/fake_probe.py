@@ -13,9 +13,24 @@ from handler.errors import Json
 class FakeProbe(Probe):
     """`answers`: by path; an exception is raised."""
 
-    def __init__(self, answers: Mapping[str, Any], *, key: str | None = "k", now: float = 0.0) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, Any],
+        *,
+        key: str | None = "k",
+        now: float = 0.0,
+        signed: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`signed`: the answers once requests are signed; None: there are no AWS credentials."""
         super().__init__("https://gateway.example/v1", key, now=lambda: now)
         self.answers = answers
+        self.signed = signed
+
+    def sign_requests(self) -> bool:
+        if self.signed is None:
+            return False
+        self.answers = self.signed
+        return True
 
     def get(self, path: str, *, timeout: float = 1.0) -> Answer:
         found = self.answers[path]

@@ -42,6 +42,25 @@ def test_nothing_is_wrong_with_a_good_gateway() -> None:
     assert [one.check for one in found] == expected
 
 
+FORBIDDEN = answer({"Message": "Forbidden"}, 403)
+
+
+@pytest.mark.parametrize(
+    ("signed", "state", "text"),
+    [
+        pytest.param(GOOD, "ok", "answers signed requests", id="an identity that may call it"),
+        pytest.param({"/": FORBIDDEN}, "fault", "AWS refuses", id="an identity that may not"),
+        pytest.param(None, "fault", "AWS refuses", id="no AWS credentials"),
+    ],
+)
+def test_a_url_of_iam_gets_signed_requests(signed: Any, state: str, text: str) -> None:
+    found = list(check_gateway(FakeProbe({"/": FORBIDDEN}, now=NOW, signed=signed), None))
+    assert (found[0].check, found[0].state) == ("url", state)
+    assert text in found[0].text
+    assert "UrlAuth=AWS_IAM" in found[0].mend or state == "ok"
+    assert {one.state for one in found} == {state}
+
+
 HEALTH_OF = {
     "problem": {
         "kind": "route",
@@ -65,7 +84,7 @@ HEALTH_OF = {
             "/", answer({}, 301, location="https://b"), "url", "fault", "https://b", id="a redirect"
         ),
         pytest.param(
-            "/", answer({"Message": "Forbidden"}, 403), "url", "fault", "AWS_IAM", id="a URL of IAM"
+            "/", answer({"message": "no match"}, 403), "url", "fault", "AWS refuses", id="a bad signature"
         ),
         pytest.param(
             "/",

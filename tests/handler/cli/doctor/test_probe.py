@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 
 from handler.cli.doctor.probe import Answer, Arrivals, Probe, Unreachable
+from handler.cli.doctor.signing import signer_of
 from rules.review.command_line import InvalidInput
 from tests.fault_injection.provider import self_signed
+from tests.support.signatures import signature_of
 
 KEY = "sk-sluice-" + "c" * 43
 
@@ -72,6 +75,46 @@ def test_an_answer_and_the_key_that_was_sent() -> None:
         answer = Probe(f"{url}/v1/", KEY, clock=itertools.count().__next__).get("/health")
     assert (answer.status, answer.json, answer.headers["x-own"], answer.seconds) == (200, {"a": 1}, "b", 1)
     assert (seen["path"], seen["authorization"]) == ("/health", f"Bearer {KEY}")
+
+
+def test_a_signed_request_has_the_key_beside_the_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    seen: dict[str, str] = {}
+    body: list[bytes] = []
+
+    def reply(server: BaseHTTPRequestHandler) -> None:
+        seen.update({name.lower(): value for name, value in server.headers.items()})
+        body.append(server.rfile.read(int(seen["content-length"])))
+        send(server, 400, b"{}")
+
+    with serving(reply) as url:
+        probe = Probe(url, KEY, signer=lambda _: signer_of("abc.lambda-url.eu-west-1.on.aws"))
+        assert probe.sign_requests()
+        probe.stream("/v1/chat/completions", {"stream": True})
+    assert "/eu-west-1/lambda/aws4_request" in seen["authorization"]
+    assert "x-amz-security-token" in seen["authorization"]
+    expected = signature_of(f"{url}/v1/chat/completions", seen, body[0], "canary-secret")
+    assert seen["authorization"].endswith(f"Signature={expected}")
+    assert (seen["x-api-key"], seen["x-amz-content-sha256"]) == (KEY, sha256(body[0]).hexdigest())
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("gateway.example", id="another host"),
+        pytest.param("abc.lambda-url.eu-west-1.on.aws.evil.example", id="a longer name"),
+        pytest.param("abc.lambda-url.eu-west-1.on.aws", id="no AWS credentials"),
+    ],
+)
+def test_a_request_is_not_signed(host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert not Probe(f"https://{host}", KEY).sign_requests()
 
 
 @pytest.mark.parametrize(

@@ -257,3 +257,29 @@ def test_the_role_of_the_template_has_what_is_simulated() -> None:
     for target, needed in checks.ACTIONS.items():
         word = {"index": "/index/", "parameters": "parameter$"}.get(target, f"'{target}.Arn'")
         assert set(needed) <= set().union(*(each for name, each in granted.items() if word in name)), target
+
+
+@pytest.mark.parametrize(
+    ("console", "rules", "keys"),
+    [
+        pytest.param("off", {"Scan"}, {"GetItem", "UpdateItem"}, id="without the console"),
+        pytest.param("read", {"Scan"}, {"GetItem", "UpdateItem", "Scan"}, id="a console that reads"),
+        pytest.param(
+            "",
+            {"Scan", "PutItem", "DeleteItem"},
+            {"GetItem", "UpdateItem", "Scan", "PutItem"},
+            id="a console that writes, the default",
+        ),
+    ],
+)
+def test_the_role_needs_what_the_console_may(console: str, rules: set[str], keys: set[str]) -> None:
+    asked: dict[str, set[str]] = {}
+
+    def simulate(*, ActionNames: Iterable[str], ResourceArns: list[str], **_: Any) -> Any:
+        asked[ResourceArns[0].rpartition("/")[2]] = {name.removeprefix("dynamodb:") for name in ActionNames}
+        return ALLOWED
+
+    stack = deployment(variables={"SLUICE_CONSOLE": console})
+    stack = stack._replace(connect=lambda _: SimpleNamespace(simulate_principal_policy=simulate))
+    assert [one.state for one in checks.check_permissions(stack, ARNS)] == ["ok"]
+    assert (asked["Rules"], asked["Keys"]) == (rules, keys)
