@@ -24,10 +24,10 @@ const seconds = (value) => (value === undefined ? "–" : `${clock(value)}:${Str
 
 const COLUMNS = [
   { id: "at", label: "Time", value: (line) => html`<time datetime=${at(line)} title=${time(at(line))}>${seconds(at(line))}</time>` },
-  { id: "id", label: "Request", value: (line) => html`<a class="mono id" href=${href("requests", [line.request_id])}>${line.request_id}</a>` },
+  { id: "id", label: "Request", value: (line) => html`<a class="mono id" title=${line.request_id} href=${href("requests", [line.request_id])}>${line.request_id}</a>` },
   { id: "status", label: "Status", value: (line) => html`<${Status} of=${line} />${line.error && html` <span class="note">${line.error.code}</span>`}` },
   { id: "key", label: "Key", wide: true, value: (line) => html`${line.key ?? "–"}${line.project && html`<p class="note">${line.project}</p>`}` },
-  { id: "model", label: "Model", wide: true, value: (line) => html`${line.model ?? "–"}<p class="note">${line.asked_model && line.asked_model !== line.model ? `asked ${line.asked_model}; ` : ""}${why(line)}</p>` },
+  { id: "model", label: "Model", wide: true, value: (line) => html`${line.model ?? html`<span class="dim">${line.method} ${line.path}</span>`}<p class="note">${line.asked_model && line.asked_model !== line.model ? `asked ${line.asked_model}; ` : ""}${why(line)}</p>` },
   { id: "ms", label: "Time taken", align: "right", sort: (line) => line.ms, value: (line) => ms(line.ms) },
   { id: "cost", label: "Cost", align: "right", sort: (line) => line.cost, value: (line) => dollars(line.cost) },
 ];

@@ -23,7 +23,7 @@ export function Explanation({ of }) {
         ? html`<${Notice} kind="bad" title=${of.error.code}>${of.error.message}<//>`
         : html`<div class="decided"><span class="dim">Answers</span> <strong>${first?.model ?? "no model"}</strong>
             <p class="note">${REASONS[of.reason] ?? of.reason}${of.prefer ? ` Preference: ${of.prefer}.` : ""}</p></div>`}
-      <p>${of.rule ? html`Decided by <${RecordLink} kind="route" id=${of.rule} />` : "No route applies."}${of.cache ? html`; cached by <${RecordLink} kind="cache" id=${of.cache} />` : ""}</p>
+      <p>${of.rule ? html`Decided by <${RecordLink} kind="route" id=${of.rule} />` : "No route applies"}${of.cache ? html`; cached by <${RecordLink} kind="cache" id=${of.cache} />` : ""}.</p>
       ${candidates.length > 0 && html`<div><h3>Candidates, in the order they are tried</h3>
         <ol class="plain-list numbered">${candidates.map((one) => html`<li key=${one.model}><${Mono}>${one.model}<//> <span class="dim">${cost(one.cost)}${one.cooling ? `, cooling for ${ms(one.cooling * 1000)}` : ""}</span></li>`)}</ol></div>`}
       ${steps.length > 0 && html`<div><h3>Records</h3><ul class="plain-list">${sorted(steps).map((step) => html`<${Step} key=${`${step.kind}/${step.id}`} step=${step} />`)}</ul></div>`}

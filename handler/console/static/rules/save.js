@@ -3,6 +3,7 @@ import { api, useApi } from "../lib/api.js";
 import { Dialog } from "../lib/dialog.js";
 import { AreaField } from "../lib/forms.js";
 import { html, useId, useState } from "../lib/html.js";
+import { session } from "../lib/session.js";
 import { notify } from "../lib/toast.js";
 import { Button, Failure, Loaded, Loading, Mono, Notice } from "../lib/ui.js";
 import { changesOf, merge, repeated } from "./changes.js";
@@ -32,7 +33,8 @@ export function Review({ checked, onClose, onSaved }) {
   const saved = (revision) => {
     const { records } = draft.get();
     begin(revision, records);
-    notify(`Saved as revision ${revision}.`);
+    const ttl = session.get().info?.settings?.SLUICE_RULES_TTL;
+    notify(`Saved as revision ${revision}.${ttl ? ` Other instances follow within about ${ttl} s.` : ""}`);
     onSaved();
   };
   /** The answer is lost: the table says whether the rules were saved. */
