@@ -77,13 +77,15 @@ RECORDS = [
 @cache
 def counted() -> Any:
     """What tests/support/start_work.py prints, in an environment like Lambda's."""
-    compiled = RuleSet.read(RECORDS).compiled()
+    ruleset = RuleSet.read(RECORDS)
+    compiled = ruleset.compiled()
     assert compiled is not None
     stored = {"id": {"S": f"compiled#{code_version()}"}, "data": {"B": b64encode(compiled).decode()}}
     answers = {
         "Scan sluice-rules": {"Items": [serialize_item(record) for record in RECORDS]},
         "GetItem sluice-keys": {"Item": serialize_item(key_item(KEY, id="k1", project="support"))},
         "GetItem compiled#": {"Item": stored},
+        "GetItem adopted": {"Item": serialize_item({"id": "adopted", "revision": ruleset.revision})},
         "provider": completion(),
     }
     body = json.dumps({"model": "fast", "messages": [{"role": "user", "content": "hi"}]}).encode()
