@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from decimal import Decimal
 from random import Random
@@ -14,6 +15,7 @@ from handler.aws.errors import StoreError
 from handler.store.attributes import Item
 from rules import KINDS
 from tests.handler.console.operator import ADMIN, Operator
+from tests.support.asgi import call
 from tests.support.canned_answers import completion, whole
 from tests.support.gateways import MANAGE, model, provider
 from tests.support.upstream import Upstream
@@ -170,6 +172,13 @@ async def test_a_bad_body_is_named(operator: Operator, body: Any, param: str | N
 
 async def test_a_body_that_is_too_large_is_413(operator: Operator) -> None:
     assert (await operator.ask("PUT", "rules", b" " * 6_000_001)).status == 413
+
+
+async def test_a_body_that_is_large_only_when_it_is_unpacked_is_413(operator: Operator) -> None:
+    body = gzip.compress(b" " * 20_000_000)
+    headers = {"authorization": f"Bearer {ADMIN}", "content-encoding": "gzip"}
+    response = await call(operator.running.app, "PUT", "/console/api/rules", headers=headers, body=body)
+    assert response.status == 413
 
 
 async def test_of_two_who_edit_at_once_the_second_sees_what_the_first_wrote(operator: Operator) -> None:
