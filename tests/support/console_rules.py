@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.browser import Console
 from tests.support.serving import LocalRun, serve_locally
 
 Records = Sequence[dict[str, Any]]
@@ -18,6 +19,38 @@ ADMIN, READER = (f"sk-sluice-{letter * 43}" for letter in "ar")
 KEYS: Records = (
     {"key": ADMIN, "id": "boss", "name": "boss", "scopes": ["admin"]},
     {"key": READER, "id": "reader", "name": "reader", "scopes": ["manage"]},
+)
+
+RULES: Records = (
+    {"kind": "alias", "id": "sturdy", "models": ["local/echo-503", "local/echo"]},
+    {
+        "kind": "route",
+        "id": "support",
+        "when": {"tags.team": "support"},
+        "model": "local/echo",
+        "note": "first",
+    },
+    {
+        "kind": "route",
+        "id": "hidden",
+        "when": {"tags.team": "support", "stream": True},
+        "prefer": "cheap",
+        "priority": -1,
+    },
+    {
+        "kind": "limit",
+        "id": "calls",
+        "scope": {"project": "trial"},
+        "requests": 30,
+        "per": "minute",
+        "each": "key",
+    },
+    {
+        "kind": "test",
+        "id": "support",
+        "request": {"messages": [{"role": "user", "content": "hi"}], "tags": {"team": "support"}},
+        "expect": {"model": "local/echo"},
+    },
 )
 
 
@@ -53,3 +86,10 @@ def put_rules(run: LocalRun, records: Records, message: str | None = None) -> st
 def record(run: LocalRun, kind: str, id: str) -> dict[str, Any]:
     """Return a record as it is stored; empty if there is none."""
     return next((one for one in stored(run)["records"] if (one["kind"], one["id"]) == (kind, id)), {})
+
+
+def save(tab: Console, message: str = "") -> None:
+    tab.page.get_by_role("button", name="Review and save").click()
+    if message:
+        tab.page.get_by_label("Message").last.fill(message)
+    tab.page.get_by_role("dialog").get_by_role("button", name="Save ").click()

@@ -60,7 +60,7 @@ export function Review({ checked, onClose, onSaved }) {
     <${Dialog} title="Review and save" wide onClose=${onClose} footer=${footer}>
       ${state.taken && html`<${Notice} kind="ok">The changes of others are in your draft now. Save when it looks right.<//>`}
       ${state.error && html`<${Failure} error=${state.error} title=${state.nothing ? "Nothing was saved." : "Not saved."} />`}
-      <${Findings} checked=${checked} changes=${changes} />
+      <${Findings} checked=${checked} changes=${changes} base=${of.base} />
       <${Changes} of=${changes} undo=${undo} />
       <${AreaField} label="Message" rows="2" maxlength=${MOST} value=${of.message} onInput=${setMessage} hint="Why: it is kept with the revision in the history." />
     <//>
@@ -68,19 +68,22 @@ export function Review({ checked, onClose, onSaved }) {
 }
 
 /** What the last check found: problems of records, and tests that fail. */
-function Findings({ checked, changes }) {
+function Findings({ checked, changes, base }) {
   const { data, error, busy } = checked;
   if (!data) return busy ? html`<${Loading}>Checking…<//>` : html`<${Failure} error=${error} />`;
   const { problems = [], warnings = [], tests = [] } = data;
   const failing = tests.filter((test) => !test.ok);
   const changed = new Set(changes.map(({ kind, id }) => `${kind}/${id}`));
   const mine = warnings.filter(({ kind, id }) => changed.has(`${kind}/${id}`));
+  const others = busy || data.table !== base ? [] : (data.changes ?? []).filter(({ kind, id }) => !changed.has(`${kind}/${id}`));
   const line = (one) => html`<li key=${one.kind + one.id + one.field}><${RecordLink} ...${one} /> <${Mono}>${one.field}<//> ${one.problem}</li>`;
   return html`
     ${problems.length > 0 && html`<${Notice} kind="bad" title="Cannot be read:"><ul class="plain-list">${problems.map(line)}</ul><//>`}
     ${failing.length > 0 && html`<${Notice} kind="bad" title=${`${failing.length} of ${tests.length} tests fail:`}>
       <ul class="plain-list">${failing.map((test) => html`<li key=${test.id} class="lines">${test.failures.join("\n")}</li>`)}</ul><//>`}
     ${!problems.length && !failing.length && html`<${Notice} kind="ok">Every record can be read${tests.length ? `, and ${tests.length === 1 ? "the test of the set holds" : `all ${tests.length} tests of the set hold`}` : ""}.<//>`}
+    ${others.length > 0 && html`<${Notice} kind="warn" title="Saving changes these too:">they hold numbers with more digits than a browser keeps.
+      <${Changes} of=${others} open=${false} /><//>`}
     ${mine.length > 0 && html`<${Notice} kind="warn" title="Without effect:"><ul class="plain-list">${mine.map(line)}</ul><//>`}
   `;
 }
