@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.browser import Console, chromium, console
+from tests.support.console_rules import RULES, serve_rules
 from tests.support.serving import LocalRun, serve_locally
 
 
@@ -21,6 +22,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     with serve_locally(tmp_path_factory.mktemp("run")) as served:
+        yield served
+
+
+@pytest.fixture(scope="package")
+def rules_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    """A run whose rules tests change: each begins by writing its own."""
+    with serve_rules(tmp_path_factory.mktemp("rules"), RULES) as served:
         yield served
 
 

@@ -11,19 +11,18 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from tests.support.browser import Console, console
-from tests.support.console_rules import ADMIN, RULES, Records, put_rules, record, save, serve_rules, stored
+from tests.support.console_rules import ADMIN, RULES, Records, put_rules, record, save, stored
 from tests.support.serving import LocalRun
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    with serve_rules(tmp_path_factory.mktemp("rules"), RULES) as served:
-        yield served
+@pytest.fixture
+def run(rules_run: LocalRun) -> LocalRun:
+    put_rules(rules_run, RULES)
+    return rules_run
 
 
 @pytest.fixture
 def tab(browser: Browser, run: LocalRun) -> Iterator[Console]:
-    put_rules(run, RULES)
     with console(browser, run) as opened:
         yield opened
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,17 @@ from playwright.sync_api import Browser, expect
 
 from rules import KINDS
 from tests.support.browser import PHONE, WIDE, Console, console
-from tests.support.console_rules import ADMIN, Records, serve_rules
+from tests.support.console_rules import ADMIN, Records, put_rules
 from tests.support.serving import LocalRun
 
 # Every kind and sort of field, some as people write them: numbers in texts, one text for a list of one.
 RULES: Records = json.loads(Path(__file__).with_name("every_kind.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    with serve_rules(tmp_path_factory.mktemp("forms"), RULES) as served:
-        yield served
+@pytest.fixture
+def run(rules_run: LocalRun) -> LocalRun:
+    put_rules(rules_run, RULES)
+    return rules_run
 
 
 def shown_json(tab: Console) -> Any:

@@ -17,21 +17,19 @@ from tests.support.console_rules import (
     put_rules,
     record,
     save,
-    serve_rules,
     stored,
 )
 from tests.support.serving import LocalRun
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    with serve_rules(tmp_path_factory.mktemp("rules"), RULES) as served:
-        yield served
+@pytest.fixture
+def run(rules_run: LocalRun) -> LocalRun:
+    put_rules(rules_run, RULES)
+    return rules_run
 
 
 @pytest.fixture
 def tab(browser: Browser, run: LocalRun) -> Iterator[Console]:
-    put_rules(run, RULES)
     with console(browser, run) as opened:
         yield opened
 
