@@ -1,6 +1,6 @@
 """The counters of an hour, in total and by project, key and model; as attributes of an item, and as JSON.
 
-The item `activity#<hour>` has one number for each counter that is not 0, named `<kind>#<name>#<letter>`:
+The items of an hour have one number for each counter that is not 0, named `<kind>#<name>#<letter>`:
 
     kind      t: the total, without a name. p: a project, k: a key, m: a model
     letter    r e c i o: requests, errors, nano-dollars, tokens of input and output

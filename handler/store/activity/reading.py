@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from handler.errors import Json
 from handler.store.activity.counters import BOUNDS, cells_as_json, cells_of, merged
 from handler.store.activity.lines import Filter, unpack
-from handler.store.activity.recorder import HOUR, SLOTS, Activity, counters_id, hour_name, lines_id
+from handler.store.activity.recorder import (
+    HOUR,
+    SLOTS,
+    Activity,
+    counters_id,
+    counters_ids,
+    hour_name,
+    lines_id,
+)
 
 MAX_HOURS = 8 * 24
 LINE_HOURS = 25  # that lines are kept, the present one among them
@@ -22,11 +30,12 @@ async def read_activity(activity: Activity, hours: int) -> Json:
     newest = int(activity.now() // HOUR)
     numbers = range(newest - min(hours, MAX_HOURS) + 1, newest + 1)
     waiting = [*activity.unwritten()]
-    stored = await activity.items.get_many([counters_id(hour) for hour in numbers], consistent=True)
+    ids = [id for hour in numbers for id in counters_ids(hour)]
+    stored = await activity.items.get_many(ids, consistent=True)
 
     def of_hour(hour: int) -> Json:
         own = (cells for of, cells in waiting if of == hour)
-        return cells_as_json(merged([cells_of(stored.get(counters_id(hour), {})), *own]))
+        return cells_as_json(merged([*(cells_of(stored.get(id, {})) for id in counters_ids(hour)), *own]))
 
     hours_read = [{"hour": f"{hour_name(hour)}:00:00Z", **of_hour(hour)} for hour in numbers]
     return {"hours": hours_read, "first_token_bounds": list(BOUNDS)}

@@ -1,8 +1,9 @@
 """Counts the requests of an instance by the hour, keeps the newest lines, and writes both now and then.
 
-A flush adds the counters to `activity#<hour>`, which all instances share, and puts the newest lines into
-`requests#<hour>#<slot>`, where the slot is the number of the flush modulo SLOTS. What is not written when an
-instance ends is lost; the usage totals and the log are exact.
+A flush adds the counters to items that all instances share: `activity#<hour>#p` and `#k` have those of
+projects and keys, `activity#<hour>` the others, since a write is billed by the size of its item. It puts the
+newest lines into `requests#<hour>#<slot>`, where the slot is the number of the flush modulo SLOTS. What is
+not written when an instance ends is lost; the usage totals and the log are exact.
 """
 
 from __future__ import annotations
@@ -36,14 +37,17 @@ from rules import EMPTY
 HOUR = 3600
 PAUSE, LONGEST_PAUSE = 10.0, 60.0  # seconds between two flushes of an instance
 APART = 5.0  # seconds between two flushes of all instances, as far as LONGEST_PAUSE allows it
+UNITS = 10  # write units of 1 KB that such a flush takes; with more, flushes are further apart
+ATTRIBUTE = 10  # bytes of an attribute besides its name, about
 NAMES = 50  # of a kind and an hour; more are counted as OTHER
 MOST_LINES = 20  # of requests with a known key, in one flush
 MOST_UNKNOWN = 5  # of others, so that strangers displace no line of a key
 MOST_HOURS = 3  # that wait for the store
-MOST_ATTRIBUTES = 80  # in one update: an expression may have 4 KB, and moto parses it by recursion
+MOST_ATTRIBUTES = 120  # in one update: an expression may have 4 KB, and moto parses it by recursion
 SLOTS = 100  # of lines, in an hour
 COUNTERS_LIVE, LINES_LIVE = 9 * 24 * HOUR, 26 * HOUR  # from the beginning of their hour
 PREFIXES = ("", "/v1", "/api/v1", "/v3/compat", "/v3/compat/v1")
+PARTS = ("p", "k", "")  # of an hour's counters: of projects, of keys, and the others with the flushes
 CONSOLE = tuple(f"{prefix}/console" for prefix in PREFIXES)  # how the console's own requests begin
 NOT_WRITTEN = "activity not written"  # as the log names it
 
@@ -51,9 +55,13 @@ Line = tuple[float, Mapping[str, Any]]  # the end of a request in epoch seconds,
 
 
 class Batch(NamedTuple):
-    """The counters of one update. `write`: its random name; `flush`: it is the last one of a flush."""
+    """The counters of one update. `part`: of the hour, one of PARTS; `write`: the random name of the update.
+
+    `flush`: it is the last one of a flush.
+    """
 
     hour: int  # since the epoch
+    part: str
     write: str
     counts: Mapping[str, int]
     flush: bool
@@ -78,6 +86,7 @@ class Activity:
         self._batches: list[Batch] = []  # of the flush that runs, or that has failed
         self._taken: list[Line] = []  # of that flush
         self._due, self._pause = 0.0, PAUSE
+        self._units = 0.0  # of the flush that runs
         self._last = (0, 0, 0.0)  # hour, number and time of the last flush
         self._problem: str | None = None
 
@@ -159,12 +168,13 @@ class Activity:
         hour = self._hour
         if hour == self._learned or hour not in self._hours:
             return
-        stored = await self.items.get(counters_id(hour), consistent=True) or {}
+        stored = await self.items.get_many(counters_ids(hour), consistent=True)
         if hour != self._hour:
             return
         self._learned, own = hour, self._hours.pop(hour)
         self._names = {kind: set() for kind in KINDS}
-        self._note_names(hour, stored)
+        for item in stored.values():
+            self._note_names(hour, item)
         cells = self._hours[hour] = {}
         for key, cell in own.items():
             into = cells.get(key) or self._new_cell(cells, key)
@@ -177,15 +187,19 @@ class Activity:
         self._lines.clear()
         self._unknown.clear()
         for hour, cells in hours.items():
-            counts = [*attributes_of(cells).items()]
-            for first in range(0, len(counts), MOST_ATTRIBUTES):
-                some = dict(counts[first : first + MOST_ATTRIBUTES])
-                self._batches.append(Batch(hour, secrets.token_hex(8), some, flush=False))
+            for part in PARTS:
+                own = {
+                    key: cell for key, cell in cells.items() if part == (key[0] if key[0] in PARTS else "")
+                }
+                counts = [*attributes_of(own).items()]
+                for first in range(0, len(counts), MOST_ATTRIBUTES):
+                    some = dict(counts[first : first + MOST_ATTRIBUTES])
+                    self._batches.append(Batch(hour, part, secrets.token_hex(8), some, flush=False))
         if self._batches:
             self._batches[-1] = self._batches[-1]._replace(flush=True)
         elif self._taken:  # there are only lines
             hour = int(self.now() // HOUR)
-            self._batches.append(Batch(hour, secrets.token_hex(8), {}, flush=True))
+            self._batches.append(Batch(hour, "", secrets.token_hex(8), {}, flush=True))
 
     async def _write_batches(self, began: float) -> None:
         while self._batches:
@@ -199,6 +213,8 @@ class Activity:
                     del self._batches[0]
                 raise
             del self._batches[0]
+            self._note_names(batch.hour, item)
+            self._units += 1 + sum(len(name) + ATTRIBUTE for name in item) / 1024
             if batch.flush:
                 self._note_others(batch.hour, item, began)
                 lines, self._taken = self._taken, []
@@ -212,13 +228,13 @@ class Activity:
                     self._names[kind].add(name)
 
     def _note_others(self, hour: int, item: Item, began: float) -> None:
-        """Learn the names that other instances count, and how often these write."""
-        self._note_names(hour, item)
+        """Learn how often other instances write."""
         (last_hour, last_number, last_time), number = self._last, int(item.get("flushes", 0))
         self._last = (hour, number, began)
         flushes = number - last_number if hour == last_hour else 1
         share = self._pause / max(self._pause, began - last_time)
-        self._pause = min(LONGEST_PAUSE, max(PAUSE, APART * flushes * share))
+        apart, self._units = APART * max(1.0, self._units / UNITS), 0.0
+        self._pause = min(LONGEST_PAUSE, max(PAUSE, apart * flushes * share))
         self._due = began + self._pause
 
     async def _put_lines(self, hour: int, number: int, lines: list[Line]) -> None:
@@ -242,8 +258,12 @@ def hour_name(hour: int) -> str:
     return f"{datetime.fromtimestamp(hour * HOUR, UTC):%Y-%m-%dT%H}"
 
 
-def counters_id(hour: int) -> str:
-    return f"activity#{hour_name(hour)}"
+def counters_id(hour: int, part: str = "") -> str:
+    return f"activity#{hour_name(hour)}{part and '#'}{part}"
+
+
+def counters_ids(hour: int) -> list[str]:
+    return [counters_id(hour, part) for part in PARTS]
 
 
 def lines_id(hour: int, number: int) -> str:
@@ -255,7 +275,7 @@ def _update(batch: Batch) -> Update:
     names = {f"a{place}": name for place, name in enumerate(counts)}
     added = {f"a{place}": number for place, number in enumerate(counts.values())}
     return Update(
-        counters_id(batch.hour),
+        counters_id(batch.hour, batch.part),
         f"SET #lane = :write, #expires = :expires ADD {', '.join(f'#{name} :{name}' for name in names)}",
         "attribute_not_exists(#lane) OR #lane <> :write",
         {"lane": f"w{batch.write[0]}", "expires": "expires_at", **names},

@@ -73,7 +73,7 @@ async def test_old_slots_are_replaced_and_old_hours_are_not_read() -> None:
         await one.flush(1)
     found = await ids(one)
     assert (found[0], found[-1], len(found)) == (f"{SLOTS + 4}", "5", SLOTS)
-    assert len(table.items) == 3 + SLOTS
+    assert len(table.items) == 2 * 3 + 1 + SLOTS
 
 
 async def test_at_most_so_many_lines_are_returned() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from handler.aws.errors import StoreError
 from handler.store.activity import recorder
-from handler.store.activity.counters import COUNTED, LETTERS, cells_of
+from handler.store.activity.counters import COUNTED, LETTERS, cells_of, merged
 from handler.store.activity.lines import unpack
 from handler.store.activity.recorder import (
     LONGEST_PAUSE,
@@ -24,6 +24,7 @@ from handler.store.activity.recorder import (
     NOT_WRITTEN,
     PAUSE,
 )
+from handler.store.attributes import item_size, serialize_item
 from handler.store.items import StoreBusy, Update
 from handler.store.usage_totals import OTHER, UsageRow
 from tests.handler.store.activity.instances import HOUR, Instance, line
@@ -83,7 +84,8 @@ async def test_sums_are_what_several_instances_sent(seed: int) -> None:
             expected.update({(kind, name, counter): value for counter, value in values.items()})
         one.time += draw.choice((0, 1, 11, 600))
         if draw.random() < 0.3:
-            await asyncio.sleep(0)
+            for _ in range(9):  # a flush that lasts for hours would lose one of them
+                await asyncio.sleep(0)
     calm = True
     for one in instances:
         await one.flush()  # one that runs may have taken what there was
@@ -220,9 +222,9 @@ async def test_the_store_takes_an_hour_with_the_most_names(moto: InlineItems) ->
     assert one.reported == []
     assert max(len(update.expression) for update in updates) < 4096
     assert max(len(update.values) for update in updates) <= MOST_ATTRIBUTES + 3
-    item = await moto.get("activity#2026-11-29T12")
-    assert item is not None
-    cells = cells_of(item)
+    items = await moto.get_many(recorder.counters_ids(int(one.time // HOUR)))
+    assert len(items) == 3
+    cells = merged(map(cells_of, items.values()))
     assert len(cells) == 3 * (NAMES + 1) + 1
     assert cells["t", ""][:7] == [55, 55, 5 * 55, 6 * 55, 7 * 55, 55, 5500]
     assert cells["m", OTHER][LETTERS.index("A")] == 5
@@ -264,7 +266,8 @@ async def test_counters_that_the_store_will_never_take_are_dropped() -> None:
 
     one = Instance(AtomicItems(table, hook))
     one.request()
-    await one.activity.settle(9)
+    for _ in recorder.PARTS:
+        await one.flush(11)
     refuse = False
     one.request(model="up/other")
     await one.flush(11)
@@ -322,6 +325,50 @@ async def test_busy_instances_share_the_writes(count: int, most_a_minute: int) -
     assert all(PAUSE <= one.activity._pause <= LONGEST_PAUSE for one in instances)
 
 
+@pytest.mark.parametrize(
+    ("names", "most"),
+    [
+        pytest.param(3, 2, id="few names"),
+        pytest.param(20, 2.5, id="more names, less often"),
+        pytest.param(50, 3.5, id="the most names, once a minute"),
+    ],
+)
+async def test_the_write_units_of_a_busy_instance_are_bounded(names: int, most: float) -> None:
+    """`most`: units a second."""
+    table, units = Table(), 0
+    items = AtomicItems(table)
+    write, put = items.update, items.put
+
+    async def counted_update(update: Update) -> Any:
+        nonlocal units
+        stored = await write(update)
+        units += -(-item_size(serialize_item(stored)) // 1024)
+        return stored
+
+    async def counted_put(item: Any) -> None:
+        nonlocal units
+        units += -(-item_size(serialize_item(item)) // 1024)
+        await put(item)
+
+    items.update, items.put = counted_update, counted_put  # type: ignore[method-assign]
+    one = Instance(items)
+    for second in range(1200):
+        one.time += 1
+        for each in range(10):
+            number = (10 * second + each) % names
+            one.request(
+                key=f"key-{number:010}",
+                project=f"project-{number}",
+                model=f"provider/some-model-{number}",
+                cost=12_345_678,
+                tokens=(1234, 234),
+                first_token_ms=float(number * 70),
+            )
+        await one.activity.settle(9)
+    assert one.reported == []
+    assert units / 1200 <= most
+
+
 async def test_strangers_displace_no_line_of_a_key() -> None:
     table = Table()
     one = Instance(AtomicItems(table))
@@ -342,5 +389,7 @@ async def test_items_expire() -> None:
     lived = {id: item["expires_at"] - 1_795_953_600 for id, item in table.items.items()}
     assert lived == {
         "activity#2026-11-29T12": recorder.COUNTERS_LIVE,
+        "activity#2026-11-29T12#k": recorder.COUNTERS_LIVE,
+        "activity#2026-11-29T12#p": recorder.COUNTERS_LIVE,
         "requests#2026-11-29T12#1": recorder.LINES_LIVE,
     }
