@@ -124,6 +124,7 @@ def main() -> None:
         shutil.rmtree(given.out / JSON_SCHEMA)
     slim(given.out / "botocore" / "data")
     split_roots(given.out)
+    compress_page(given.out)
     if not compile_caches(given.out, python=given.python):
         print(NO_CACHES.format(given.python), file=sys.stderr)
     print(f"{given.out}: {size(given.out) / 1e6:.1f} MB for Python {given.python} on {given.machine}")
@@ -176,6 +177,13 @@ def split_roots(out: Path) -> None:
     run(sys.executable, str(scripts / "roots.py"), str(certifi / "cacert.pem"), str(roots))
     shutil.rmtree(certifi)
     shutil.copy(scripts / "joined_roots.py", out / "certifi.py")
+
+
+def compress_page(out: Path) -> None:
+    """Puts the console's files into gzip, as browsers take them; handler/console/page.py serves both."""
+    for path in (out / "handler" / "console" / "static").rglob("*.*"):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+        path.unlink()
 
 
 def slim(data: Path) -> None:

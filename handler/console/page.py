@@ -41,37 +41,40 @@ SECURITY = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-GZIP_LEVEL = 9
+GZIP = ".gz"
 
 
 class Files(NamedTuple):
-    """The files of the page by their path, and the hash of all of them."""
+    """The files of the page by their path, in gzip, and the hash of all of them."""
 
     hash: str
-    contents: Mapping[str, bytes]
+    compressed: Mapping[str, bytes]
+
+    def plain(self, name: str) -> bytes:
+        return gzip.decompress(self.compressed[name])
 
 
 @cache
 def files() -> Files:
-    """Read all files, once in a process."""
-    paths = sorted(path for path in STATIC.rglob("*") if path.suffix in TYPES)
-    contents = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in paths}
+    """Read all files, once in a process. The package that is deployed has them in gzip already."""
+    compressed = {}
+    for path in sorted(STATIC.rglob("*")):
+        name = path.relative_to(STATIC).as_posix()
+        if path.suffix == GZIP:
+            compressed[name.removesuffix(GZIP)] = path.read_bytes()
+        elif path.suffix in TYPES:
+            compressed[name] = gzip.compress(path.read_bytes(), mtime=0)
     digest = hashlib.sha256()
-    for name, content in contents.items():
+    for name, content in compressed.items():
         digest.update(b"%s\0%d\0%s" % (name.encode(), len(content), content))
-    return Files(digest.hexdigest()[:16], contents)
-
-
-@cache
-def compressed(name: str) -> bytes:
-    return gzip.compress(files().contents[name], GZIP_LEVEL, mtime=0)
+    return Files(digest.hexdigest()[:16], compressed)
 
 
 async def page(gateway: Gateway, request: HttpRequest) -> Response:
     """Return the page. Its addresses are relative, so that it works below any prefix and host."""
     entry = _entry(gateway, request)
     base = files().hash if entry.path.endswith("/") else f"console/{files().hash}"
-    body = files().contents[PAGE].replace(b"{preloads}", _preloads()).replace(b"{base}", base.encode())
+    body = files().plain(PAGE).replace(b"{preloads}", _preloads()).replace(b"{base}", base.encode())
     return _response(request, body, PAGE, {"cache-control": "no-cache"})
 
 
@@ -79,7 +82,7 @@ async def page(gateway: Gateway, request: HttpRequest) -> Response:
 def _preloads() -> bytes:
     """Return links to the modules that most pages share, so that the browser need not find one in another."""
     shared = (
-        name for name in files().contents if name.startswith(("lib/", "vendor/")) and name.endswith(".js")
+        name for name in files().compressed if name.startswith(("lib/", "vendor/")) and name.endswith(".js")
     )
     return "\n    ".join(f'<link rel="modulepreload" href="{{base}}/{name}">' for name in shared).encode()
 
@@ -88,12 +91,12 @@ async def file(gateway: Gateway, request: HttpRequest) -> Response:
     """Return a file of the page, in gzip where the client accepts it."""
     entry = _entry(gateway, request)
     version, _, name = request.path_params["file"].partition("/")
-    if version != files().hash or name == PAGE or name not in files().contents:
+    if version != files().hash or name == PAGE or name not in files().compressed:
         raise NotFound(f"The console has no file {entry.path[:200]}.", code="unknown_url")
     headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
     if _accepts_gzip(entry.headers.get("accept-encoding", "")):
-        return _response(request, compressed(name), name, {**headers, "content-encoding": "gzip"})
-    return _response(request, files().contents[name], name, headers)
+        return _response(request, files().compressed[name], name, {**headers, "content-encoding": "gzip"})
+    return _response(request, files().plain(name), name, headers)
 
 
 def _entry(gateway: Gateway, request: HttpRequest) -> RequestLog:
