@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from handler.console.call import ConsoleCall
 from handler.endpoints.exchange.http import read_body
@@ -21,12 +21,23 @@ from handler.wire.strict_json import loads
 
 LONGEST_NAME = 200
 MAX_PATTERNS = 100
+MAX_BODY = 3_000_000  # bytes: the records of a set take at most 1 MB in their shortest form
 
 
 class Body(BaseModel):
     """A body: unknown fields are errors, and a number in a text is none."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_one_unknown(cls, value: Any) -> Any:
+        """Only the first unknown field is named, and each of the others would take time and memory."""
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        unknown = [name for name in value if name not in known] if isinstance(value, dict) else []
+        return (
+            {name: value[name] for name in value if name in known or name == unknown[0]} if unknown else value
+        )
 
 
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
@@ -105,9 +116,19 @@ T = TypeVar("T", bound=BaseModel)
 async def body_of(call: ConsoleCall, model: type[T]) -> T:
     """Return the body of a call; an empty one is an object without fields. Raises GatewayError."""
     entry: RequestLog = call.request.scope["sluice.entry"]
-    body = await read_body(call.request.receive, entry.headers, call.gateway.settings.max_body)
-    text, _ = loads(body or b"{}")
-    return _validated(model, json.loads(text, parse_float=Decimal))  # with every digit
+    body = await read_body(call.request.receive, entry.headers, min(MAX_BODY, call.gateway.settings.max_body))
+    text, value = loads(body or b"{}")
+    if isinstance(value, dict) and "records" in value:
+        value["records"] = json.loads(text, parse_float=_exact)["records"]
+    return _validated(model, value)
+
+
+def _exact(text: str) -> Decimal:
+    """Read a number of a record with every digit. Raises InvalidRequest."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise InvalidRequest(f"records: the number {text[:50]} is out of range", param="records") from None
 
 
 def parameters_of(call: ConsoleCall, model: type[T]) -> T:

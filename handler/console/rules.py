@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import to_thread as in_thread  # what may take a second does not hold up other requests
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,12 +13,14 @@ from handler.endpoints.exchange.response import Response
 from handler.errors import InvalidRequest, Json
 from handler.formats.foreign_shapes import parse_chat
 from handler.gateway.admission import facts_of
+from handler.gateway.policy import Policy
+from handler.manage.aside import in_thread
 from handler.manage.changes import sort_records
 from handler.manage.keys import list_keys, show_key
 from handler.manage.replay import replay_rules
 from handler.manage.rules import Review, RulesChanged, RulesRefused, StoredRules, push, read_rules, review
 from handler.wire.splice import dump
-from rules import Facts, InvalidRecord, Problem, RuleSet, decide
+from rules import Facts, InvalidRecord, RuleSet, decide
 from rules.review.check import warnings
 from rules.review.command_line import InvalidInput
 from rules.review.explain import explain_conditions, facts_at
@@ -61,12 +62,16 @@ def _described(stored: StoredRules, in_force: RuleSet, known: KnownKeys | None) 
 async def check(call: ConsoleCall) -> Json:
     """Return what is wrong with a set of records, whether its tests hold, and what it would change."""
     body = await body_of(call, Check)
-    stored = await read_rules(*call.tables)
-    reviewed = await in_thread(review, stored.items, body.records, await _known_keys(call))
+    stored, known = await read_rules(*call.tables), await _known_keys(call)
+    return await in_thread(_checked, stored, body.records, known)
+
+
+def _checked(stored: StoredRules, records: Sequence[Any], known: KnownKeys | None) -> Json:
+    reviewed = review(stored.items, records, known)
     return {
         "revision": reviewed.revision,
         "table": stored.revision,
-        **_findings(reviewed, body.records),
+        **_findings(reviewed, records),
         "changes": reviewed.changes.as_json(),
     }
 
@@ -97,7 +102,7 @@ async def replay(call: ConsoleCall) -> Json:
     body = await body_of(call, Replay)
     policies, after = call.gateway.policies, await in_thread(RuleSet.read, body.records)
     if after.problems:
-        raise _refusal(review((), body.records), body.records)
+        raise await in_thread(lambda: _refusal(review((), body.records), body.records))
     before = (await policies.current()).ruleset
     return await replay_rules(
         *call.tables,
@@ -122,10 +127,13 @@ async def attempt(call: ConsoleCall) -> Json:
     policies = call.gateway.policies
     policy = await policies.current()
     if body.records is not None:
-        policy = policies.trial(await in_thread(RuleSet.read, body.records))
-    facts = await _facts(call, body)
-    live = policy.live.replaced(cooling=call.gateway.cooldown.cooling())
-    decision = decide(facts, policy.ruleset, policy.catalog, live)
+        policy = await in_thread(lambda: policies.trial(RuleSet.read(body.records or ())))
+    facts, cooling = await _facts(call, body), call.gateway.cooldown.cooling()
+    return await in_thread(_explained, facts, policy, cooling)
+
+
+def _explained(facts: Facts, policy: Policy, cooling: Any) -> Json:
+    decision = decide(facts, policy.ruleset, policy.catalog, policy.live.replaced(cooling=cooling))
     return {**decision.explain(), "conditions": explain_conditions(policy.ruleset, facts)}
 
 
@@ -162,11 +170,13 @@ async def _known_keys(call: ConsoleCall) -> KnownKeys | None:
 
 
 def _findings(reviewed: Review, records: Sequence[Any]) -> Json:
-    failed: dict[str, list[str]] = {id: [] for id in reviewed.tests}
+    failed, places = {id: list[str]() for id in reviewed.tests}, _indexes(records)
     for failure in reviewed.failed:
         failed[failure.id].append(str(failure))
     return {
-        "problems": [{**each.as_json(), "index": _index(each, records)} for each in reviewed.problems],
+        "problems": [
+            {**each.as_json(), "index": places.get((each.kind, each.id))} for each in reviewed.problems
+        ],
         "warnings": _warnings(reviewed.warnings),
         "tests": [{"id": id, "ok": not failures, "failures": failures} for id, failures in failed.items()],
     }
@@ -176,14 +186,14 @@ def _warnings(found: Sequence[RuleWarning]) -> list[Json]:
     return [warning._asdict() for warning in found]
 
 
-def _index(problem: Problem, records: Sequence[Any]) -> int | None:
-    """Return the place of the record that has the problem; None if it is about all of them."""
+def _indexes(records: Sequence[Any]) -> dict[tuple[str, ...], int]:
+    """Return the place of each record by its kind and id; of two with the same, that of the first."""
+    found: dict[tuple[str, ...], int] = {}
     for number, record in enumerate(records):
         fields = record if isinstance(record, dict) else {}
         name = (text if isinstance(text := fields.get(field), str) else "" for field in ("kind", "id"))
-        if tuple(name) == (problem.kind, problem.id):
-            return number
-    return None
+        found.setdefault(tuple(name), number)
+    return found
 
 
 def _refusal(reviewed: Review, records: Sequence[Any]) -> InvalidRequest:
@@ -191,7 +201,7 @@ def _refusal(reviewed: Review, records: Sequence[Any]) -> InvalidRequest:
     metadata, param = _findings(reviewed, records), "records"
     if reviewed.new_problems:
         first = reviewed.new_problems[0]
-        if (index := _index(first, records)) is not None:
+        if (index := _indexes(records).get((first.kind, first.id))) is not None:
             param = f"records[{index}]" + ("" if first.field == "record" else f".{first.field}")
         message = f"{param}: {first.problem}"
     else:

@@ -14,6 +14,7 @@ from typing import Any
 
 from handler.aws.client import AwsClient
 from handler.errors import InvalidRequest
+from handler.manage.aside import in_thread
 from handler.providers.addressing import unsupported_features
 from handler.providers.provider import Provider
 from handler.providers.registry import provider_rows
@@ -60,7 +61,7 @@ async def replay_rules(
             # Thousands of samples would make Python collect garbage for a while; of texts it takes no notice.
             texts.append(text)
             times.append((sample.served, sample.first_token))
-    sides = [await asyncio.to_thread(side_of, each, extra_rows, settings.region) for each in (before, after)]
+    sides = [await in_thread(side_of, each, extra_rows, settings.region) for each in (before, after)]
     replay = Replay(sides[0], sides[1], measured(times))
     for text in texts:
         replay.add(read_sample(text))

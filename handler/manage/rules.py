@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from handler.aws.client import AwsClient
 from handler.aws.errors import StoreError
+from handler.manage.aside import in_thread
 from handler.manage.changes import Changes, Name, compare, format_compact, record_name, sort_records
 from handler.manage.history import NoSuchEntry, read_entry
 from handler.manage.writes import TURN, take_turn, writes_of
@@ -28,6 +29,7 @@ from rules.review.check import FailedTest, run_tests, warnings
 from rules.review.lint import KnownKeys, RuleWarning
 
 MAX_CHANGES = 99  # of one TransactWriteItems, which takes 100 items: one more is the turn
+MAX_TESTING = 20.0  # seconds for the tests of a set
 TRIES = 5  # of a transaction that met another one or was throttled, with a pause of 0.1 s that doubles
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -87,7 +89,7 @@ async def read_rules(client: AwsClient, settings: Settings) -> StoredRules:
     """Return every record as it is stored now. Raises StoreError."""
     found = scan(client, settings.rules_table, consistent=True)
     items = [deserialize_item(item) async for item in found]
-    return StoredRules(table_revision(items), items)
+    return StoredRules(await in_thread(table_revision, items), items)
 
 
 def table_revision(items: Sequence[Any]) -> str:
@@ -123,7 +125,7 @@ def review(before: Sequence[Item], after: Sequence[Any], known: KnownKeys | None
         ),
         warnings=warnings(ruleset, known),
         tests=tuple(test.id for test in ruleset.enabled("test")),
-        failed=tuple(run_tests(ruleset)),
+        failed=tuple(run_tests(ruleset, seconds=MAX_TESTING)),
         changes=changes,
     )
 
@@ -180,7 +182,7 @@ async def push(
     state = Items(client, settings.state_table)
     turn = (await state.get(TURN, consistent=True) or {}).get("turn")
     stored = await read_rules(client, settings)
-    reviewed = await asyncio.to_thread(review, stored.items, records)
+    reviewed = await in_thread(review, stored.items, records)
     await check_base(client, settings, base, stored, records)
     if not reviewed.ok:
         raise RulesRefused(reviewed)

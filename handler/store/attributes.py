@@ -64,11 +64,11 @@ def number_text(number: int | float | Decimal) -> str:
     """Return the shortest text of exactly this number. Raises ValueError if DynamoDB cannot store it."""
     exact = Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
     if not exact.is_finite() or (exact and abs(exact.adjusted()) > _MAX_EXPONENT):
-        raise ValueError(f"the number {exact} is out of DynamoDB's range")
+        raise ValueError(f"the number {str(exact)[:50]} is out of DynamoDB's range")
     text = format(exact, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     if len(text.replace(".", "").strip("-0")) > 38:
-        raise ValueError(f"the number {text} has more than 38 digits")
+        raise ValueError(f"the number {text[:50]} has more than 38 digits")
     return text
 
 

@@ -5,8 +5,10 @@ The tests run with every provider available, no candidate cooling down, and no s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sized
 from dataclasses import dataclass
+from math import inf
 
 from rules.admission import LiveState
 from rules.catalog.catalog import Catalog, load_catalog
@@ -88,11 +90,30 @@ def assume_all_available(ruleset: RuleSet) -> tuple[Catalog, LiveState]:
     )
 
 
-def run_tests(ruleset: RuleSet) -> list[FailedTest]:
-    """Run the tests of the set, and return one FailedTest for each expectation that does not hold."""
+def run_tests(ruleset: RuleSet, *, seconds: float = inf) -> list[FailedTest]:
+    """Run the tests of the set, and return one FailedTest for each expectation that does not hold.
+
+    A test that has not begun after `seconds` fails.
+    """
     catalog, live = assume_all_available(ruleset)
     tests = [record for record in ruleset.enabled("test") if isinstance(record, TestRecord)]
-    decisions = ((test, decide(_facts_of_test(test), ruleset, catalog, live)) for test in tests)
+    ends = time.monotonic() + seconds
+    return [
+        failed
+        for test in tests
+        for failed in (
+            _failures(test, ruleset, catalog, live) if time.monotonic() < ends else [_not_run(test, seconds)]
+        )
+    ]
+
+
+def _not_run(test: TestRecord, seconds: float) -> FailedTest:
+    reason = f"all tests before it took {seconds:g} s together: the set needs fewer or shorter ones"
+    return FailedTest(test.id, expected="a decision", got="none", reason=reason)
+
+
+def _failures(test: TestRecord, ruleset: RuleSet, catalog: Catalog, live: LiveState) -> list[FailedTest]:
+    decision = decide(_facts_of_test(test), ruleset, catalog, live)
     return [
         FailedTest(
             test.id,
@@ -100,7 +121,6 @@ def run_tests(ruleset: RuleSet) -> list[FailedTest]:
             got=_actual(decision, field),
             reason=_explain(decision, ruleset, field, expected),
         )
-        for test, decision in decisions
         for field, expected in test.expect.items()
         if not EXPECTATIONS[field](decision, expected, ruleset, catalog)
     ]

@@ -7,13 +7,10 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from rules.catalog.catalog import PROVIDERS, SYNONYMS, Catalog, Model, load_catalog
-from rules.catalog.model_names import ModelNames, names_of
-from rules.catalog.name_resolution import NameResolver, is_valid_name
-from rules.catalog.suggestions import intended_id, similar_names
+from rules.catalog.catalog import PROVIDERS, Catalog, load_catalog
 from rules.facts.facts import fact_type
 from rules.preference import RESERVED_OUTPUT
 from rules.records.base import EnforcedRecord, Record
@@ -27,11 +24,11 @@ from rules.records.kinds import (
     ModelRecord,
     RouteRecord,
 )
-from rules.records.patterns import compile_pattern
+from rules.review.known_names import MAX_COMPARED, KnownNames
 from rules.review.order import hidden_records
 from rules.ruleset import RuleSet, goes_first
 
-MAX_HINTS = 20  # of a set: each takes two milliseconds
+MAX_WARNINGS = 1_000  # of a set
 # Nano-dollars per million tokens, of a plausible price that is not 0: $0.001 and $5000.
 LOWEST_PRICE, HIGHEST_PRICE = 10**6, 5000 * 10**9
 
@@ -66,21 +63,31 @@ class KnownKeys(NamedTuple):
 def find_warnings(
     ruleset: RuleSet, catalog: Catalog, keys: KnownKeys | None = None
 ) -> tuple[RuleWarning, ...]:
-    """Return the warnings of enabled records. `catalog`: with the set's records. `keys`: None if unknown."""
+    """Return the warnings of enabled records, at most MAX_WARNINGS.
+
+    catalog: with the set's records. keys: None if unknown.
+    """
     providers = frozenset(record.id for record in ruleset.enabled("provider"))
-    known = _KnownNames(ruleset.resolver(catalog), providers)
-    warnings = [*_find_hidden(ruleset)]
+    known = KnownNames(ruleset.resolver(catalog), providers)
+    found = chain(_find_hidden(ruleset), _find_in_records(ruleset, known, keys))
+    return tuple(islice(found, MAX_WARNINGS))
+
+
+def _find_in_records(ruleset: RuleSet, known: KnownNames, keys: KnownKeys | None) -> Iterator[RuleWarning]:
     for record in (each for each in ruleset.records if each.enabled):
-        problems = [
-            *_check_conditions(record),
-            *_check_models(record, known),
-            *_check_patterns(record, known),
-            *_check_price(record),
-            *_check_limit(record),
-        ]
-        problems += _check_scope(record, keys) if keys else ()
-        warnings += [RuleWarning(record.kind, record.id, field, problem) for field, problem in problems]
-    return tuple(warnings)
+        problems = chain(
+            _check_conditions(record),
+            _check_models(record, known),
+            _check_patterns(record, known),
+            _check_price(record),
+            _check_limit(record),
+            _check_scope(record, keys) if keys else (),
+        )
+        for field, problem in problems:
+            yield RuleWarning(record.kind, record.id, field, problem)
+    if known.is_full:
+        why = f"the set has more than {MAX_COMPARED} names and patterns of models: not all were looked up"
+        yield RuleWarning(ruleset.records[-1].kind, ruleset.records[-1].id, "record", why)
 
 
 FieldProblem = tuple[str, str]
@@ -154,20 +161,14 @@ def models_named_in(record: Record) -> Iterator[tuple[str, str]]:
         yield "then.model", record.then["model"]
 
 
-def _check_models(record: Record, known: _KnownNames) -> Iterator[FieldProblem]:
-    names = known.names
+def _check_models(record: Record, known: KnownNames) -> Iterator[FieldProblem]:
     if isinstance(record, ModelRecord) and record.like and load_catalog().find(record.like) is None:
         yield "like", f"the catalogue has no model {record.like!r}"
     if isinstance(record, ModelRecord) and record.provider not in PROVIDERS | known.providers:
         yield "provider", f"no built-in provider and no provider record is called {record.provider!r}"
-    resolve = names.resolve_member if isinstance(record, AliasRecord) else names.resolve
+    member = isinstance(record, AliasRecord)
     for field, name in models_named_in(record):
-        resolved = resolve(name) if is_valid_name(name) else None
-        if resolved and (close := known.intended_id(resolved.models)):
-            yield field, f"the catalogue does not list {name!r}, did you mean {close}?"
-        elif resolved is None and is_valid_name(name):
-            nested = ", and an alias may not name another" if name.lower() in names.aliases else ""
-            yield field, f"there is no model {name!r}{nested or known.suggest(name)}"
+        yield from ((field, why) for why in known.model_problems(name, member=member))
 
 
 def _check_price(record: Record) -> Iterator[FieldProblem]:
@@ -197,88 +198,24 @@ def _check_limit(record: Record) -> Iterator[FieldProblem]:
         yield "url", "is not https, so its tools are run only where SLUICE_PRIVATE_UPSTREAMS is set"
 
 
-class _KnownNames:
-    """The names that patterns are compared with, collected when needed. `providers`: those with a record."""
-
-    def __init__(self, names: NameResolver, providers: frozenset[str] = frozenset()) -> None:
-        self.names, self.providers = names, providers
-        self._hints_left = MAX_HINTS
-
-    def suggest(self, name: str) -> str:
-        self._hints_left -= 1
-        if self._hints_left < 0:
-            return ""
-        close = similar_names(name, self.names.catalog.all(), self.names.aliases)
-        return f", did you mean {' or '.join(close)}?" if close else ""
-
-    def intended_id(self, models: Iterable[Model]) -> str:
-        """Return the listed id that an unlisted one of these models probably misspells, or ""."""
-        unlisted = [model for model in models if not model.listed]
-        self._hints_left -= len(unlisted)
-        catalog = self.names.catalog.all() if self._hints_left >= 0 else ()
-        return next((close for model in unlisted if (close := intended_id(model, catalog))), "")
-
-    @cached_property
-    def admittable(self) -> frozenset[str]:
-        return frozenset().union(*(names.version_ids | names.listed_pools for names in self._model_names))
-
-    @cached_property
-    def all(self) -> frozenset[str]:
-        return frozenset().union(*(names.all for names in self._model_names), self.names.aliases)
-
-    @cached_property
-    def _model_names(self) -> list[ModelNames]:
-        return [names_of(model, self.names.catalog) for model in self.names.catalog.all()]
-
-    def lists_no_model(self, pattern: str) -> bool:
-        """Return True for a provider without models in the catalogue, such as a local server."""
-        provider, slash, _ = pattern.partition("/")
-        known = SYNONYMS.get(provider, provider)
-        return bool(slash) and known in self.names.catalog.providers and not _matches(f"{known}/*", self.all)
-
-
-def _check_patterns(record: Record, known: _KnownNames) -> Iterator[FieldProblem]:
+def _check_patterns(record: Record, known: KnownNames) -> Iterator[FieldProblem]:
     if isinstance(record, AccessRecord):
         for pattern in record.models or ():
-            yield from (("models", why) for why in _check_pattern(pattern, known, admits=True))
+            yield from (("models", why) for why in known.pattern_problems(pattern, admits=True))
         for pattern in record.deny or ():
-            yield from (("deny", why) for why in _check_pattern(pattern, known, admits=False))
+            yield from (("deny", why) for why in known.pattern_problems(pattern, admits=False))
     for condition in record.when:
         if condition.fact == "model" and condition.op != "contains":
             for text in _as_tuple(condition.value):
                 if isinstance(text, str):
-                    yield from (("when.model", why) for why in _check_pattern(text, known, admits=False))
-
-
-def _check_pattern(pattern: str, known: _KnownNames, *, admits: bool) -> Iterator[str]:
-    """`admits`: the pattern is of `models`, and is compared with fewer names."""
-    low = pattern.lower()
-    if _matches(low, known.admittable if admits else known.all) or known.lists_no_model(low):
-        return
-    resolved = known.names.resolve(pattern) if "*" not in pattern else None
-    if resolved and resolved.kind == "alias" and admits:
-        yield f"{pattern!r} is an alias: use patterns of its members"
-    elif resolved and all(model.listed for model in resolved.models):  # `deny` matches a retired name
-        if admits:
-            yield f"{pattern!r} is retired: use a pattern of its successor {resolved.models[0].id}"
-    elif resolved and admits and (close := known.intended_id(resolved.models)):
-        yield f"the catalogue does not list {pattern!r}, did you mean {close}?"
-    elif resolved is None or not admits:
-        yield f"no model in the catalogue matches {pattern!r}{known.suggest(pattern)}"
+                    yield from (("when.model", why) for why in known.pattern_problems(text, admits=False))
 
 
 def check_patterns(patterns: Iterable[str], ruleset: RuleSet, catalog: Catalog) -> Iterator[str]:
     """Yield a problem for each pattern of a key that matches no model. `catalog`: with the set's records."""
-    known = _KnownNames(ruleset.resolver(catalog))
+    known = KnownNames(ruleset.resolver(catalog))
     for pattern in patterns:
-        yield from _check_pattern(pattern, known, admits=True)
-
-
-def _matches(pattern: str, names: frozenset[str]) -> bool:
-    if "*" not in pattern:
-        return pattern in names
-    test, is_id = compile_pattern(pattern), "/" in pattern
-    return any(test(name) for name in names if ("/" in name) is is_id)
+        yield from known.pattern_problems(pattern, admits=True)
 
 
 def _check_scope(record: Record, keys: KnownKeys) -> Iterator[FieldProblem]:

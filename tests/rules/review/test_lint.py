@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rules import RuleSet
+from rules.review.known_names import MAX_COMPARED
 from rules.review.lint import KnownKeys, find_warnings
 from tests.support.small_catalog import CATALOG, access
 
@@ -247,3 +248,17 @@ def test_a_scope_without_a_key_has_a_warning_if_the_keys_are_known() -> None:
         "route/r: `scope.key`: there is no key with the id 'k9'",
         "route/r: `scope.project`: there is no key of project 'suport'",
     ]
+
+
+def test_a_set_with_too_many_patterns_says_that_not_all_were_looked_up() -> None:
+    good = [f"{'*' * first}o{'*' * last}" for first in range(1, 60) for last in range(1, 60)]
+    assert len(good) > MAX_COMPARED
+    (line,) = warnings_of([access(f"a{part}", models=good[part::9]) for part in range(9)])
+    assert "not all were looked up" in line
+
+
+def test_of_one_unknown_name_each_record_is_told() -> None:
+    lines = warnings_of(
+        [route("a", model="opneai/x", priority=1, when={"hour": 1}), route("b", model="opneai/x")]
+    )
+    assert [line.partition(":")[0] for line in lines] == ["route/a", "route/b"]
