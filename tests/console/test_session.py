@@ -33,7 +33,7 @@ def test_a_session_that_ends_keeps_what_was_typed(tab: Console) -> None:
     made = api(tab.run, "POST", "keys", {"name": "short-lived", "scopes": ["admin"]})
     tab.sign_in(made["key"], page="keys")
     tab.page.get_by_role("button", name="Make a key").click()
-    tab.page.get_by_label("Name").fill("half-typed")
+    tab.page.get_by_role("dialog").get_by_label("Name").fill("half-typed")
     api(tab.run, "PATCH", f"keys/{made['record']['id']}", {"enabled": False})
     tab.page.get_by_role("button", name="Make the key").click()
     again = tab.page.get_by_role("dialog", name="Sign in again")
@@ -43,7 +43,7 @@ def test_a_session_that_ends_keeps_what_was_typed(tab: Console) -> None:
     again.get_by_label(KEY, exact=True).fill(tab.run.key)
     again.get_by_role("button", name="Sign in").click()
     expect(again).to_have_count(0)
-    expect(tab.page.get_by_label("Name")).to_have_value("half-typed")
+    expect(tab.page.get_by_role("dialog").get_by_label("Name")).to_have_value("half-typed")
     tab.page.get_by_role("button", name="Make the key").click()
     expect(tab.page.get_by_role("dialog", name="Your new key")).to_be_visible()
 
