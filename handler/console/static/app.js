@@ -80,6 +80,7 @@ function SignIn({ reason, again }) {
     <form class=${again ? "signin" : "signin card"} onSubmit=${submit}>
       ${!again && html`<${Brand} /><h1>Sign in</h1>`}
       ${again && html`<p>What you typed is still here. Sign in to go on.</p>`}
+      <input type="text" name="username" autocomplete="username" value=${location.host} hidden readonly />
       <${TextField} label="API key" type="password" name="key" autocomplete="current-password" placeholder="sk-sluice-…"
         value=${key} onInput=${setKey} error=${error} autofocus
         hint="A key with the scope manage, or admin to change things. It stays in this tab and is forgotten when the tab is closed." />

@@ -38,18 +38,23 @@ MOST_BYTES = 1_000_000  # unpacked
 
 
 class Filter(NamedTuple):
-    """Which lines are read. `status`: one, a class such as `4xx`, or `error`; `model`: a part of a name."""
+    """Which lines are read. `status`: one, a class such as `4xx`, or `error`; `model`: a part of a name.
+
+    `method`: of HTTP; those with POST ask for an answer.
+    """
 
     id: str | None = None
     key: str | None = None
     model: str | None = None
     status: str | None = None
+    method: str | None = None
 
     def fits(self, line: Json) -> bool:
         models = [str(line.get(name)) for name in ("model", "asked_model") if line.get(name)]
         return (
             self.id in (None, line.get("request_id"))
             and self.key in (None, line.get("key"))
+            and self.method in (None, line.get("method"))
             and (self.model is None or any(self.model.lower() in name.lower() for name in models))
             and self._fits_status(line)
         )

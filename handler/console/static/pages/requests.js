@@ -1,7 +1,7 @@
 // The page Requests: the newest lines of the log, and one of them with its decision and its attempts.
 import { api, segment, useApi } from "../lib/api.js";
 import { clock, date, dollars, ms, number, time } from "../lib/format.js";
-import { SelectField, TextField } from "../lib/forms.js";
+import { CheckField, SelectField, TextField } from "../lib/forms.js";
 import { cx, html, useEffect, useState } from "../lib/html.js";
 import { href, replace } from "../lib/router.js";
 import { Table } from "../lib/table.js";
@@ -24,19 +24,21 @@ const seconds = (value) => (value === undefined ? "–" : `${clock(value)}:${Str
 
 const COLUMNS = [
   { id: "at", label: "Time", value: (line) => html`<time datetime=${at(line)} title=${time(at(line))}>${seconds(at(line))}</time>` },
-  { id: "id", label: "Request", value: (line) => html`<a class="mono id" title=${line.request_id} href=${href("requests", [line.request_id])}>${line.request_id}</a>` },
+  { id: "id", label: "Request", value: (line) => html`<a class="mono id" href=${href("requests", [line.request_id])} title=${line.request_id}>${short(line.request_id)}</a>` },
   { id: "status", label: "Status", value: (line) => html`<${Status} of=${line} />${line.error && html` <span class="note">${line.error.code}</span>`}` },
   { id: "key", label: "Key", wide: true, value: (line) => html`${line.key ?? "–"}${line.project && html`<p class="note">${line.project}</p>`}` },
-  { id: "model", label: "Model", wide: true, value: (line) => html`${line.model ?? html`<span class="dim">${line.method} ${line.path}</span>`}<p class="note">${line.asked_model && line.asked_model !== line.model ? `asked ${line.asked_model}; ` : ""}${why(line)}</p>` },
+  { id: "model", label: "Model", wide: true, value: (line) => html`${line.model ?? line.asked_model ?? html`<span class="dim">${line.method} ${line.path}</span>`}<p class="note">${line.model && line.asked_model && line.asked_model !== line.model ? `asked ${line.asked_model}; ` : ""}${why(line)}</p>` },
   { id: "ms", label: "Time taken", align: "right", sort: (line) => line.ms, value: (line) => ms(line.ms) },
   { id: "cost", label: "Cost", align: "right", sort: (line) => line.cost, value: (line) => dollars(line.cost) },
 ];
+const SHORT = 12; // characters of an id in the list
+const short = (id) => (id?.length > 2 * SHORT ? `${id.slice(0, SHORT)}…` : id);
 const why = (line) => (line.rule && line.reason !== "requested" ? `rule ${line.rule}` : (line.reason ?? ""));
 
 function List({ query }) {
-  const { id = "", key = "", model = "", status = "" } = query;
+  const { id = "", key = "", model = "", status = "", all = "" } = query;
   const [paused, setPaused] = useState(false);
-  const settled = useRested({ id, key, model, status });
+  const settled = useRested({ id, key, model, status, method: all || id ? "" : "POST" });
   const lines = useApi((signal) => api.get("requests", { limit: LIMIT, ...settled }, { signal }), [JSON.stringify(settled)], { every: paused ? undefined : EVERY });
   const set = (name) => (value) => replace("requests", [], { ...query, [name]: value.trim() });
   const actions = html`<${Button} onClick=${() => setPaused(!paused)}>${paused ? "Go on" : "Pause"}<//><${Button} onClick=${lines.reload}>Refresh<//>`;
@@ -48,6 +50,7 @@ function List({ query }) {
           <${TextField} label="Key (id)" value=${key} onInput=${set("key")} />
           <${TextField} label="Model" value=${model} onInput=${set("model")} />
           <${SelectField} label="Status" value=${status} options=${STATUSES} onChange=${set("status")} />
+          <${CheckField} label="Also lists and look-ups" value=${!!all} onChange=${(on) => set("all")(on ? "1" : "")} />
         </div>
         <${Loaded} of=${lines}>${(found) => html`<${Table} caption="Requests" columns=${COLUMNS} rows=${found.data} rowKey=${(line, n) => line.request_id ?? n}
           empty=${id || key || model || status ? "No recent request fits." : "There was no request lately."} />`}<//>

@@ -66,7 +66,7 @@ export default function Rules({ path, query }) {
 function List({ of, checked, query, keys, loaded }) {
   const { in_force: force, revision } = loaded.data ?? {};
   return html`
-    <${Page} title="Rules" lead=${html`Revision <${Mono}>${of.base}<//>${force && force !== revision ? html`. This instance still decides by <${Mono}>${force}<//>.` : "."}`}
+    <${Page} title="Rules" lead=${html`Revision <${Mono}>${of.base}<//>${force && force !== revision ? html`. This instance still decides by <${Mono}>${force}<//>.` : ""}`}
       actions=${html`<${NewRecord} />`}>
       <${ReadOnly} />
       <${Failure} error=${loaded.error} retry=${loaded.reload} />

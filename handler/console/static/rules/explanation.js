@@ -54,7 +54,7 @@ function Step({ step }) {
   const rest = step.outcome.slice(word.length).replace(/^[:,] */, "");
   return html`
     <li class="step">
-      <span class="row"><${RecordLink} ...${step} /><${Badge} kind=${COLOURS[rank(step)]}>${word}<//></span>
+      <span class="row"><${RecordLink} ...${step} /><${Badge} kind=${COLOURS[rank(step)]}>${word === "failed" ? "does not match" : word}<//></span>
       ${rest && !tested && html`<span class="note">${rest}</span>`}
       ${tested && html`<ul class="plain-list conditions">${step.conditions.map((one) => html`<${Tested} key=${one.condition} ...${one} />`)}</ul>`}
     </li>

@@ -95,6 +95,8 @@ FAILED = {"status": 503, "error": {"code": "no_candidate"}}
         pytest.param(Filter(status="error"), FAILED, True, id="an error"),
         pytest.param(Filter(status="error"), {}, False, id="no error"),
         pytest.param(Filter(key="k", status="error"), {}, False, id="one of two conditions"),
+        pytest.param(Filter(method="POST"), {"method": "POST"}, True, id="its method"),
+        pytest.param(Filter(method="POST"), {"method": "GET"}, False, id="another method"),
     ],
 )
 def test_a_filter_fits(asked_for: Filter, fields: dict[str, Any], fits: bool) -> None:
