@@ -18,6 +18,7 @@ help:
 	@echo "make story     run conversations of the openai clients and the AI SDK with every format"
 	@echo "make clients   let agents and libraries that people use do a task, and write docs/clients.md"
 	@echo "make console   use every page of the console in a browser; installs Chromium where there is none"
+	@echo "make screenshots  take the pictures of docs/console.md again"
 	@echo "make faults    inject every fault of a provider, and print what callers see"
 	@echo "make deploy    build and deploy a stack; asks for its parameters"
 	@echo "make key       create a key of the deployed stack: make key NAME=first"

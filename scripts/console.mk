@@ -4,7 +4,7 @@
 AXE := tests/console/node
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: browser console slow
+.PHONY: browser console screenshots slow
 browser: $(AXE)/node_modules/.stamp
 	@$(if $(CHROMIUM),,apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium)
 
@@ -15,5 +15,9 @@ $(AXE)/node_modules/.stamp: $(AXE)/package-lock.json
 # Every page of the console in a browser, against `make serve`.
 console: $(READY) browser
 	$(BIN)/pytest -q -m slow tests/console
+
+# The pictures of docs/console.md, of a gateway with made-up traffic.
+screenshots: $(READY) browser
+	$(BIN)/python -m scripts.screenshots
 
 slow: browser

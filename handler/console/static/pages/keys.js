@@ -185,7 +185,7 @@ function Actions({ record, info, reload }) {
     <${Button} write onClick=${() => setAsked("rotate")}>Rotate<//>
     ${disabled
       ? html`<${Button} write onClick=${() => turn(true).catch((error) => notify(error.message, "bad"))}>Enable<//>`
-      : html`<${Button} kind="danger" write why=${record.id === info.key.id ? "This is the key that you use here. Disable it with another one, or rotate it." : null} onClick=${() => setAsked("disable")}>Disable<//>`}
+      : html`<${Button} write why=${record.id === info.key.id ? "This is the key that you use here. Disable it with another one, or rotate it." : null} onClick=${() => setAsked("disable")}>Disable<//>`}
     ${asked === "disable" && html`<${Confirm} title=${`Disable ${record.id}?`} kind="danger" label="Disable" action=${() => turn(false)} onClose=${close}>
       <p>Requests with this key are refused with 401. It can be enabled again.</p><//>`}
     ${asked === "rotate" && html`<${Confirm} title=${`Rotate ${record.id}?`} label="Make the new key" action=${rotate} onClose=${close}>

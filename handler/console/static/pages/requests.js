@@ -1,6 +1,6 @@
 // The page Requests: the newest lines of the log, and one of them with its decision and its attempts.
 import { api, segment, useApi } from "../lib/api.js";
-import { clock, date, dollars, ms, number, time } from "../lib/format.js";
+import { clock, date, dollars, ms, number, shortId, time } from "../lib/format.js";
 import { CheckField, SelectField, TextField } from "../lib/forms.js";
 import { cx, html, useEffect, useState } from "../lib/html.js";
 import { href, replace } from "../lib/router.js";
@@ -24,15 +24,13 @@ const seconds = (value) => (value === undefined ? "–" : `${clock(value)}:${Str
 
 const COLUMNS = [
   { id: "at", label: "Time", value: (line) => html`<time datetime=${at(line)} title=${time(at(line))}>${seconds(at(line))}</time>` },
-  { id: "id", label: "Request", value: (line) => html`<a class="mono id" href=${href("requests", [line.request_id])} title=${line.request_id}>${short(line.request_id)}</a>` },
+  { id: "id", label: "Request", value: (line) => html`<a class="mono id" href=${href("requests", [line.request_id])} title=${line.request_id}>${shortId(line.request_id)}</a>` },
   { id: "status", label: "Status", value: (line) => html`<${Status} of=${line} />${line.error && html` <span class="note">${line.error.code}</span>`}` },
   { id: "key", label: "Key", wide: true, value: (line) => html`${line.key ?? "–"}${line.project && html`<p class="note">${line.project}</p>`}` },
   { id: "model", label: "Model", wide: true, value: (line) => html`${line.model ?? line.asked_model ?? html`<span class="dim">${line.method} ${line.path}</span>`}<p class="note">${line.model && line.asked_model && line.asked_model !== line.model ? `asked ${line.asked_model}; ` : ""}${why(line)}</p>` },
   { id: "ms", label: "Time taken", align: "right", sort: (line) => line.ms, value: (line) => ms(line.ms) },
   { id: "cost", label: "Cost", align: "right", sort: (line) => line.cost, value: (line) => dollars(line.cost) },
 ];
-const SHORT = 12; // characters of an id in the list
-const short = (id) => (id?.length > 2 * SHORT ? `${id.slice(0, SHORT)}…` : id);
 const why = (line) => (line.rule && line.reason !== "requested" ? `rule ${line.rule}` : (line.reason ?? ""));
 
 function List({ query }) {
@@ -135,7 +133,7 @@ function Timeline({ of }) {
   return html`
     <${Card} title="Attempts" note=${attempts.length ? `${attempts.length} in ${ms(of.ms)}. Each bar is as long as its attempt${sum > (of.ms ?? 0) * 1.05 ? "; some ran at the same time" : ""}.` : ""}>
       ${attempts.length ? html`<ol class="plain-list timeline">${rows.map((one, n) => html`<${Attempt} key=${n} of=${one} number=${n + 1} whole=${whole} />`)}</ol>
-          ${of.ms - sum >= 1 && html`<p class="note">${ms(of.ms - sum)} besides: the pause before another attempt, and Sluice's own work.</p>`}`
+          ${of.ms - sum >= 1 && html`<p class="note">${ms(of.ms - sum)} besides: ${attempts.length > 1 ? "the pauses between attempts, and " : ""}Sluice's own work.</p>`}`
         : html`<p class="empty">No provider was asked.</p>`}
     <//>
   `;

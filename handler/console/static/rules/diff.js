@@ -22,7 +22,7 @@ export function Changes({ of, empty = "Nothing is changed.", undo, open = true }
       <details open=${open && of.length <= 12}>
         <summary><${Badge} kind=${COLOURS[one.change]}>${one.change}<//> <span class="record">${name}</span></summary>
         <${Lines} before=${one.before} after=${one.after} label=${`${one.change}: ${name}`} />
-        ${undo && html`<div><${Button} class="small" aria-label=${`Undo: ${name}`} onClick=${() => undo(one)}>Undo<//></div>`}
+        ${undo && html`<div class="undo"><${Button} class="small" aria-label=${`Undo: ${name}`} onClick=${() => undo(one)}>Undo<//></div>`}
       </details>
     </li>`;
   })}</ul>`;

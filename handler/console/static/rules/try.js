@@ -32,11 +32,11 @@ export function Try({ records, keys }) {
     <div class="columns">
       <div class="stack">
       <div class="fields narrow">
-        <${TextField} label="Model" list="known-models" placeholder="none: the rules choose" value=${values.model} onInput=${set("model")} />
+        <${TextField} label="Model" list="known-models" placeholder="by the rules" value=${values.model} onInput=${set("model")} />
         <${KeyField} keys=${keys} value=${values.key} onChange=${set("key")} error=${named("as.key")} />
         <${TextField} label="Project" placeholder=${values.key ? "the key's" : "default"} value=${values.project} onInput=${set("project")} />
         <${TextField} label="Function" value=${values.fn} onInput=${set("fn")} />
-        <${TextField} label="Time" placeholder="now, or sat 09:00 (UTC)" value=${values.at} onInput=${set("at")} error=${named("at")} />
+        <${TextField} label="Time" placeholder="now" hint="Or sat 09:00, UTC" value=${values.at} onInput=${set("at")} error=${named("at")} />
       </div>
       <${AreaField} label="Message" rows="2" value=${values.message} onInput=${set("message")} />
       <${CheckField} label="With a tool" value=${values.tools} onChange=${set("tools")} />
