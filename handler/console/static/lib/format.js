@@ -8,9 +8,6 @@ export const number = (value) => (none(value) ? NONE : whole.format(value));
 export const compact = (value) => (none(value) ? NONE : Math.abs(value) < 10000 ? whole.format(value) : short.format(value));
 export const percent = (part, all) => (all ? `${((100 * part) / all).toFixed(part && part / all < 0.1 ? 1 : 0)} %` : NONE);
 
-const ID = 12; // characters of an id that a list shows
-export const shortId = (id) => (id?.length > 2 * ID ? `${id.slice(0, ID)}…` : id);
-
 /** US dollars: two decimals from one dollar on, else three digits that count. */
 export function dollars(value) {
   if (none(value)) return NONE;

@@ -2,7 +2,7 @@
 //
 // The conversation stays while other pages are open, and is forgotten at sign-out.
 import { errorOf, gateway, origin, send, useApi } from "../lib/api.js";
-import { dollars, ms, number, shortId } from "../lib/format.js";
+import { dollars, ms, number } from "../lib/format.js";
 import { AreaField, Labelled, SelectField, TextField } from "../lib/forms.js";
 import { html, useEffect, useId, useRef, useState } from "../lib/html.js";
 import { href } from "../lib/router.js";
@@ -192,7 +192,7 @@ function Decision({ answer }) {
     ["Cache", head["x-sluice-cache"]],
     ["Left out", head["x-sluice-dropped"]],
     ["Budget", head["x-sluice-alert"]],
-    ["Request", head["x-request-id"] && html`<a class="mono" href=${href("requests", [head["x-request-id"]])} title=${head["x-request-id"]}>${shortId(head["x-request-id"])}</a>`],
+    ["Request", head["x-request-id"] && html`<a class="mono id" href=${href("requests", [head["x-request-id"]])} title=${head["x-request-id"]}>${head["x-request-id"]}</a>`],
   ].filter(([, value]) => value);
   return html`
     <${Card} title="Decision and cost">

@@ -1,6 +1,6 @@
 // The page Requests: the newest lines of the log, and one of them with its decision and its attempts.
 import { api, segment, useApi } from "../lib/api.js";
-import { clock, date, dollars, ms, number, shortId, time } from "../lib/format.js";
+import { clock, date, dollars, ms, number, time } from "../lib/format.js";
 import { CheckField, SelectField, TextField } from "../lib/forms.js";
 import { cx, html, useEffect, useState } from "../lib/html.js";
 import { href, replace } from "../lib/router.js";
@@ -24,7 +24,7 @@ const seconds = (value) => (value === undefined ? "–" : `${clock(value)}:${Str
 
 const COLUMNS = [
   { id: "at", label: "Time", value: (line) => html`<time datetime=${at(line)} title=${time(at(line))}>${seconds(at(line))}</time>` },
-  { id: "id", label: "Request", value: (line) => html`<a class="mono id" href=${href("requests", [line.request_id])} title=${line.request_id}>${shortId(line.request_id)}</a>` },
+  { id: "id", label: "Request", value: (line) => html`<a class="mono id" href=${href("requests", [line.request_id])} title=${line.request_id}>${line.request_id}</a>` },
   { id: "status", label: "Status", value: (line) => html`<${Status} of=${line} />${line.error && html` <span class="note">${line.error.code}</span>`}` },
   { id: "key", label: "Key", wide: true, value: (line) => html`${line.key ?? "–"}${line.project && html`<p class="note">${line.project}</p>`}` },
   { id: "model", label: "Model", wide: true, value: (line) => html`${line.model ?? line.asked_model ?? html`<span class="dim">${line.method} ${line.path}</span>`}<p class="note">${line.model && line.asked_model && line.asked_model !== line.model ? `asked ${line.asked_model}; ` : ""}${why(line)}</p>` },
