@@ -10,9 +10,13 @@ from handler.manage.changes import sort_records
 from handler.manage.history import list_history, read_entry
 
 
+SETTLING = 3.0  # seconds that the entry of a set that was just saved may take
+
+
 async def list_entries(call: ConsoleCall) -> Json:
     """Return the sets of rules that were in force, the newest first."""
     page = parameters_of(call, Page)
+    await call.gateway.policies.snapshot.settle(SETTLING)
     entries = await list_history(*call.tables, limit=page.limit, before=page.before)
     return {"data": [entry.as_json() for entry in entries]}
 

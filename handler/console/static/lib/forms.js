@@ -33,7 +33,7 @@ const split = ({ label, hint, error, warning, required, hideLabel, class: name, 
 export function TextField(props) {
   const [about, rest, change] = split(props);
   return html`<${Labelled} ...${about}>${(attributes) =>
-    html`<input type="text" autocomplete="off" spellcheck="false" ...${rest} ...${attributes} onInput=${(event) => change(event.target.value)} />`}<//>`;
+    html`<input type="text" autocomplete="off" spellcheck=${false} ...${rest} ...${attributes} onInput=${(event) => change(event.target.value)} />`}<//>`;
 }
 
 export function AreaField(props) {

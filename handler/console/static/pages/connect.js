@@ -47,7 +47,7 @@ export default function Connect({ query }) {
         <div class="fields">
           <${SelectField} label="Client" options=${CHOICES.map(({ label }) => label)} value=${chosen.label} onChange=${(client) => replace("connect", [], { client })} />
           ${asks && html`<${Labelled} label="Model" hint="A name that the gateway knows, such as auto or an alias.">${(attributes) =>
-            html`<input type="text" list=${id} autocomplete="off" spellcheck="false" placeholder=${group.model} ...${attributes} value=${model} onInput=${(event) => setModel(event.target.value)} />`}<//>
+            html`<input type="text" list=${id} autocomplete="off" spellcheck=${false} placeholder=${group.model} ...${attributes} value=${model} onInput=${(event) => setModel(event.target.value)} />`}<//>
             <datalist id=${id}>${(models.data?.data ?? []).map(({ id: name }) => html`<option key=${name} value=${name}></option>`)}</datalist>`}
         </div>
         ${group.settings.length > 0 && html`<${Code} label="In the shell" text=${group.settings.map(([name, text]) => `export ${name}=${fill(text)}`).join("\n")} />`}

@@ -162,7 +162,7 @@ function Options({ state }) {
     <${Card} title="Request">
       <div class="fields">
         <${Labelled} label="Model" hint=${models.error ? models.error.message : many ? `auto, or one of ${number(many)} names` : "auto decides by the rules"}>${(attributes) =>
-          html`<input type="text" list=${id} autocomplete="off" spellcheck="false" ...${attributes} value=${state.model} onInput=${(event) => change({ model: event.target.value })} />`}<//>
+          html`<input type="text" list=${id} autocomplete="off" spellcheck=${false} ...${attributes} value=${state.model} onInput=${(event) => change({ model: event.target.value })} />`}<//>
         <datalist id=${id}>${(models.data?.data ?? []).map(({ id: name }) => html`<option key=${name} value=${name}></option>`)}</datalist>
         <${SelectField} label="Preference" options=${PREFERENCES} disabled=${!auto} hint=${auto ? undefined : "Only for auto."} ...${field("prefer")} />
       </div>

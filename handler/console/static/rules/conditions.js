@@ -100,7 +100,7 @@ function Row({ row, number, issues, choices, set, remove }) {
   const retype = (next) => set({ op: next, value: next === "exists" ? true : ofText(next, text ?? asText(value)), text: next === "exists" ? undefined : text });
   return html`
     <div class=${error ? "condition field wrong" : "condition field"}>
-      <input type="text" class="fact" aria-label=${`Fact ${number}`} list="facts" placeholder="fact, such as input_tokens" autocomplete="off" spellcheck="false"
+      <input type="text" class="fact" aria-label=${`Fact ${number}`} list="facts" placeholder="fact, such as input_tokens" autocomplete="off" spellcheck=${false}
         ...${about} value=${fact} onInput=${(event) => set({ fact: event.target.value.trim() })} />
       <select aria-label=${`Operator ${number}`} value=${op} onChange=${(event) => retype(event.target.value)}>
         ${[...OPERATORS, ...(OPERATORS.some(([name]) => name === op) ? [] : [[op, op]])].map(([name, label]) => html`<option key=${name} value=${name} selected=${name === op}>${label}</option>`)}
@@ -108,7 +108,7 @@ function Row({ row, number, issues, choices, set, remove }) {
       ${op === "exists"
         ? html`<select aria-label=${`Value ${number}`} ...${about} value=${show(value)} onChange=${(event) => set({ value: event.target.value === "true" })}>
             <option value="true" selected=${value !== false}>yes</option><option value="false" selected=${value === false}>no</option></select>`
-        : html`<input type="text" aria-label=${`Value ${number}`} list=${choices?.length ? `${id}-values` : undefined} autocomplete="off" spellcheck="false" placeholder=${op === "in" ? "values, between commas" : "value"} ...${about}
+        : html`<input type="text" aria-label=${`Value ${number}`} list=${choices?.length ? `${id}-values` : undefined} autocomplete="off" spellcheck=${false} placeholder=${op === "in" ? "values, between commas" : "value"} ...${about}
             value=${text ?? asText(value)} onInput=${(event) => set({ text: event.target.value, value: ofText(op, event.target.value) })} />`}
       ${choices?.length > 0 && html`<datalist id=${`${id}-values`}>${choices.map((one) => html`<option key=${one} value=${one} />`)}</datalist>`}
       <${Button} kind="quiet" class="small" aria-label=${`Remove condition ${number}`} onClick=${remove}>Remove<//>

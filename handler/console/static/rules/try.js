@@ -43,7 +43,7 @@ export function Try({ records, keys }) {
       <details open=${!!values.more}>
         <summary>Other fields of the request</summary>
         <${Labelled} label="Other fields, as JSON" hideLabel error=${wrong} hint=${'Such as {"tags": {"team": "support"}, "max_tokens": 500}'}>
-          ${(attributes) => html`<textarea class="code" rows="3" spellcheck="false" ...${attributes} value=${values.more} onInput=${(event) => set("more")(event.target.value)}></textarea>`}<//>
+          ${(attributes) => html`<textarea class="code" rows="3" spellcheck=${false} ...${attributes} value=${values.more} onInput=${(event) => set("more")(event.target.value)}></textarea>`}<//>
       </details>
       </div>
       <div class="stack" aria-live="polite" aria-busy=${busy ? "true" : "false"}>

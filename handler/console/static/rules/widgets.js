@@ -32,7 +32,7 @@ function Typed({ field, value, onChange, issues, path, index, read, format = sho
     return html`<${TextField} ...${about} list=${choices ? id : undefined} ...${rest} value=${text} onInput=${change} />
       ${choices && html`<datalist id=${id}>${choices.map((one) => html`<option key=${one} value=${one} />`)}</datalist>`}`;
   }
-  return html`<${Labelled} ...${about}>${(attributes) => html`<textarea class="code" spellcheck="false" autocomplete="off"
+  return html`<${Labelled} ...${about}>${(attributes) => html`<textarea class="code" spellcheck=${false} autocomplete="off"
     ...${rest} ...${attributes} rows=${Math.min(8, text.split("\n").length + 1)} value=${text} onInput=${(event) => change(event.target.value)}></textarea>`}<//>`;
 }
 
@@ -103,7 +103,7 @@ export function Json({ field, value, onChange, issues, path, index, rows, class:
   const { error: problem, warning } = at(issues, path);
   const error = kept === undefined ? problem : (parse(kept).error ?? "A record is an object: { … }.");
   return html`<${Labelled} label=${field.label} hideLabel=${field.hideLabel} hint=${field.hint} required=${field.required} error=${error} warning=${warning} class=${name}>
-    ${(attributes) => html`<textarea class="code" spellcheck="false" autocomplete="off" ...${attributes}
+    ${(attributes) => html`<textarea class="code" spellcheck=${false} autocomplete="off" ...${attributes}
       rows=${rows ?? Math.min(14, Math.max(3, shown.split("\n").length))} value=${shown} onInput=${(event) => change(event.target.value)}></textarea>`}<//>`;
 }
 
