@@ -9,7 +9,6 @@ from handler.errors import Json
 from handler.manage.changes import sort_records
 from handler.manage.history import list_history, read_entry
 
-
 SETTLING = 3.0  # seconds that the entry of a set that was just saved may take
 
 
