@@ -112,6 +112,13 @@ class Auth:
             known.use_written_until = self._last_use.record(hash, known.use_written_until)
         return key
 
+    async def authenticate_again(self, headers: Mapping[str, str]) -> Key:
+        """Return the caller's key as its record is now. Raises Unauthenticated and StoreError."""
+        key = await self._read(hash_key(_extract_key(headers)))
+        if key is None or not key.enabled or key.is_expired(self._now()):
+            raise _invalid_key(key)
+        return key
+
     def cached_key(self, headers: Mapping[str, str]) -> Key:
         """Return the caller's key from the cache. Raises Unauthenticated where it is not there."""
         known = self._known.get(hash_key(_extract_key(headers)))

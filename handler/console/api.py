@@ -70,6 +70,9 @@ async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
             code="console_read_only",
         )
     try:
+        if scope == WRITE:  # a key that was disabled a moment ago is still known here
+            entry.key = key = await gateway.auth.authenticate_again(entry.headers)
+            key.require(scope)
         found = await _function(name)(ConsoleCall(gateway, request, key, params))
     except (StoreError, InvalidInput, InvalidRecord, RuleSetTooLarge) as error:
         raise _gateway_error(error) from error

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from handler.access.keys import Key
+from handler.access.keys import Key, read_key
 from handler.console.bodies import KeyChange, NewKey, Rotation, body_of
 from handler.console.call import ConsoleCall
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import InvalidRequest, Json
 from handler.manage import keys
 from handler.manage.limits import read_limits
+
+SOON = 3600.0  # seconds in which a key that expires is as good as disabled
 
 
 async def list_all(call: ConsoleCall) -> Json:
@@ -41,24 +43,30 @@ async def create(call: ConsoleCall) -> Response:
 
 
 async def change(call: ConsoleCall) -> Json:
-    """Change the fields that the body has. The key that asks cannot disable itself."""
+    """Change the fields that the body has. The key that asks can neither disable itself nor expire soon."""
     body, id = await body_of(call, KeyChange), call.params["id"]
     fields = body.model_dump(include=body.model_fields_set)
     if not fields:
         raise InvalidRequest(f"nothing to change: give {', '.join(KeyChange.model_fields)}")
-    if fields.get("enabled") is False:
-        await _refuse_own(call, id)
+    if name := next((name for name in fields if _ends_key(name, fields[name], call)), None):
+        await _refuse_own(call, id, name)
     records = await _changing(keys.update_key, call)(id, fields)
     return {"record": records[0], "data": records}
 
 
-async def _refuse_own(call: ConsoleCall, name: str) -> None:
-    """Raise InvalidRequest if `name` is the key that asks, by its id or its hash."""
-    if name == call.key.id or call.key.id in [
-        record["id"] for record in await keys.show_key(*call.tables, name)
-    ]:
-        message = "enabled: this is the key that you use here. Disable it with another one, or rotate it"
-        raise InvalidRequest(message, param="enabled")
+def _ends_key(name: str, value: Any, call: ConsoleCall) -> bool:
+    """Return True if this field with this value makes a key useless now or soon."""
+    if name == "expires_at" and value is not None:
+        expires_at = read_key({"id": "any", name: value}).expires_at
+        return expires_at is not None and expires_at < call.gateway.now().timestamp() + SOON
+    return name == "enabled" and value is False
+
+
+async def _refuse_own(call: ConsoleCall, id: str, field: str) -> None:
+    """Raise InvalidRequest if `id`, or BY_HASH and a hash, is the key that asks."""
+    if call.key.id in (id, *(record["id"] for record in await keys.show_key(*call.tables, id))):
+        message = f"{field}: this is the key that you use here. End it with another one, or rotate it"
+        raise InvalidRequest(message, param=field)
 
 
 async def rotate(call: ConsoleCall) -> Response:

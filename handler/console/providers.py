@@ -1,6 +1,7 @@
 """Checks the credentials of providers by one free call each: the list of the provider's models.
 
-The addresses are those of the providers' rows, so a caller chooses none. The results are kept for a minute.
+The addresses are those of the providers' rows, so a caller chooses none. The results are kept for a minute,
+and of several calls at once only one checks.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from http import HTTPStatus
 from handler.console.call import ConsoleCall
 from handler.errors import Json, UpstreamError
 from handler.gateway.lifecycle import Gateway
+from handler.gateway.policy import Policy
 from handler.providers.provider import Provider
 from handler.upstream.client import Limits, Stopwatch
 from handler.upstream.request import build_get
@@ -33,12 +35,17 @@ async def check(call: ConsoleCall) -> Json:
     """
     gateway = call.gateway
     policy = await gateway.policies.current()
-    if gateway.provider_checks is None or gateway.clock() - gateway.provider_checks[0] >= KEPT:
-        rows = [row for name in sorted(policy.live.available) for row in policy.rows[name].by_account()]
-        slots = asyncio.Semaphore(AT_ONCE)
-        results = await asyncio.gather(*(_check(gateway, row, slots) for row in rows[:MOST]))
-        gateway.provider_checks = gateway.clock(), results
-    return {"data": gateway.provider_checks[1]}
+    began, checking = gateway.provider_checks or (0.0, None)
+    if checking is None or (checking.done() and gateway.clock() - began >= KEPT):
+        checking = asyncio.create_task(_check_all(gateway, policy))
+        gateway.provider_checks = gateway.clock(), checking
+    return {"data": await asyncio.shield(checking)}
+
+
+async def _check_all(gateway: Gateway, policy: Policy) -> list[Json]:
+    rows = [row for name in sorted(policy.live.available) for row in policy.rows[name].by_account()]
+    slots = asyncio.Semaphore(AT_ONCE)
+    return await asyncio.gather(*(_check(gateway, row, slots) for row in rows[:MOST]))
 
 
 async def _check(gateway: Gateway, row: Provider, slots: asyncio.Semaphore) -> Json:

@@ -55,7 +55,7 @@ class Gateway(Fields):
     open_ledger: Callable[[], Ledger]
     open_tracer: Callable[[], Tracer]
     open_activity: Callable[[], Activity]
-    provider_checks: tuple[float, list[Json]] | None = None  # when, in monotonic seconds, and the results
+    provider_checks: tuple[float, asyncio.Task[list[Json]]] | None = None  # when it began: monotonic seconds
     open_samples: Callable[[], Samples]
     next_sample: float = 0.0  # epoch seconds; no sample of a request is taken before
     cold: bool = True  # until the first metrics of the instance are written

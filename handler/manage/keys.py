@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 from handler.access.keys import REPLACED, display_id, generate_key, make_key_record, read_key
 from handler.aws.client import AwsClient
 from handler.errors import Json
+from handler.manage.aside import in_thread
 from handler.settings import Settings
-from handler.store.attributes import Item, deserialize_item, serialize_item
+from handler.store.attributes import Item, deserialize, deserialize_item, serialize_item
 from handler.store.tables import LAST_USED, scan
 from rules import EMPTY, InvalidRecord
 from rules.review.command_line import InvalidInput
 
 MAX_KEYS = 10_000  # that are listed
+MAX_COMPARED, LONGEST = 1_000, 100  # ids, and characters of one, that are compared for a suggestion
 BY_HASH = "sha256:"  # names a key by its hash, in the place of its id
 _NOT_INHERITED = frozenset({"hash", "created_at", LAST_USED, REPLACED})  # by the new key of a rotation
 
@@ -52,8 +54,16 @@ class NewKey(NamedTuple):
 
 async def list_keys(client: AwsClient, settings: Settings, *, now: Now = utc_now) -> list[Json]:
     """Return the records of all keys, at most MAX_KEYS, sorted by id."""
-    at = now()
-    return sorted((describe(item, at) for item in await _scan(client, settings)), key=_sort_key)
+    found: list[Any] = []
+    async for stored in scan(client, settings.keys_table, consistent=True):
+        found.append(stored)
+        if len(found) == MAX_KEYS:
+            break
+    return await in_thread(_describe_all, found, now())
+
+
+def _describe_all(stored: Sequence[Any], now: datetime) -> list[Json]:
+    return sorted((describe(deserialize_item(item), now) for item in stored), key=_sort_key)
 
 
 async def show_key(client: AwsClient, settings: Settings, name: str, *, now: Now = utc_now) -> list[Json]:
@@ -140,22 +150,19 @@ async def find_key(client: AwsClient, settings: Settings, name: str) -> list[Ite
         if item := (await client.call("get_item", arguments)).get("Item"):
             return [deserialize_item(item)]
         raise NoSuchKey("that key is not in the table")
-    items = await _scan(client, settings)
-    ids = [display_id(str(item["hash"]), item) for item in items]
-    if found := [item for item, id in zip(items, ids, strict=True) if id == name]:
+    found, ids = list[Item](), list[str]()
+    async for stored in scan(client, settings.keys_table, consistent=True):
+        id = display_id(stored["hash"]["S"], {"id": deserialize(stored.get("id"))})
+        if id == name:
+            found.append(deserialize_item(stored))
+        elif len(ids) < MAX_COMPARED:
+            ids.append(id)
+    if found:
         return sorted(found, key=lambda item: REPLACED in item)
-    suggestions = get_close_matches(name, ids, n=1)
+    suggestions = await in_thread(get_close_matches, name[:LONGEST], ids, n=1)
+    name = name[:LONGEST]
     hint = f", did you mean {suggestions[0]}?" if suggestions else ""
     raise NoSuchKey(f"there is no key with the id {name}{hint}")
-
-
-async def _scan(client: AwsClient, settings: Settings) -> list[Item]:
-    found: list[Item] = []
-    async for item in scan(client, settings.keys_table, consistent=True):
-        found.append(deserialize_item(item))
-        if len(found) == MAX_KEYS:
-            break
-    return found
 
 
 def _current(items: Sequence[Item]) -> Item:

@@ -101,11 +101,52 @@ async def test_a_change_writes_only_the_fields_that_it_has(operator: Operator) -
 
 
 @pytest.mark.parametrize("name", ["a1", f"sha256:{hash_key(ADMIN)}"])
-async def test_a_key_cannot_disable_itself(operator: Operator, name: str) -> None:
-    response = await operator.ask("PATCH", f"keys/{name}", {"enabled": False, "name": "x"})
-    assert (response.status, response.error["param"]) == (400, "enabled")
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [
+        pytest.param("enabled", False, id="disabled"),
+        pytest.param("expires_at", 1_763_640_000 + 600, id="expired in minutes"),
+        pytest.param("expires_at", 1, id="expired"),
+    ],
+)
+async def test_a_key_cannot_end_itself(operator: Operator, name: str, param: str, value: Any) -> None:
+    response = await operator.ask("PATCH", f"keys/{name}", {param: value, "name": "x"})
+    assert (response.status, response.error["param"]) == (400, param)
     assert "the key that you use" in response.error["message"]
-    assert keys(operator)[hash_key(ADMIN)]["enabled"] is True
+    assert keys(operator)[hash_key(ADMIN)] == {**keys(operator)[hash_key(ADMIN)], "enabled": True}
+    assert "expires_at" not in keys(operator)[hash_key(ADMIN)]
+    assert (await operator.ask("PATCH", f"keys/{name}", {"expires_at": FUTURE})).status == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"enabled": False}, id="disabled"),
+        pytest.param({"scopes": ["manage"]}, id="without the scope"),
+        pytest.param({"expires_at": 1}, id="expired"),
+        pytest.param({"scopes": ["root"]}, id="unreadable"),
+        pytest.param(None, id="removed"),
+    ],
+)
+async def test_a_key_that_is_still_known_here_writes_nothing_once_it_is(
+    operator: Operator, change: Any
+) -> None:
+    assert (await operator.ask("POST", "keys", {"name": "x"})).status == 201
+    hash, stored = hash_key(ADMIN), keys(operator)
+    if change is None:
+        operator.database.delete_item(TableName=SETTINGS.keys_table, Key={"hash": {"S": hash}})
+    else:
+        operator.put({**stored[hash], **change}, SETTINGS.keys_table)
+    before = keys(operator)
+    assert (await operator.ask("GET", "session")).status == 200, "it is known for a minute"
+    for method, path, body in (
+        ("POST", "keys", {"name": "x"}),
+        ("PATCH", "keys/k1", {"enabled": False}),
+        ("POST", "keys/k1/rotate", {}),
+        ("PUT", "rules", {"base": "e3b0c44298fc", "records": []}),
+    ):
+        assert (await operator.ask(method, path, body)).status in (401, 403), path
+    assert keys(operator) == before
 
 
 @pytest.mark.parametrize(

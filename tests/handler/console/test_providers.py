@@ -63,6 +63,15 @@ async def test_the_results_are_kept_for_a_minute(upstream: Upstream) -> None:
     await gateway.gateway.aclose()
 
 
+async def test_of_several_calls_at_once_one_checks(upstream: Upstream) -> None:
+    upstream.script("", whole({}))
+    gateway = start(provider(upstream.url))
+    first, second = await asyncio.gather(results(gateway), results(gateway))
+    assert first == second
+    assert len(upstream.requests) == 1
+    await gateway.gateway.aclose()
+
+
 async def test_each_credential_of_a_provider_is_checked(upstream: Upstream) -> None:
     upstream.script("", whole({}))
     gateway = start(provider(upstream.url, credential=["UP_API_KEY", "UP2_API_KEY"]), UP2_API_KEY="up-second")
