@@ -1,7 +1,7 @@
 """DynamoDB's tables for measurements: `python -m bench.tables PORT`.
 
-It serves the records of bench/dynamodb, and keeps what instances put, so that the second one starts from the
-rules that the first one compiled.
+It serves the records of bench/dynamodb, and keeps what instances put and set in transactions, so that the
+second one starts from the rules that the first one adopted and compiled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,17 @@ def answer(operation: str, call: Any) -> Any:
         return {"Item": item} if item else {}
     if operation == "PutItem":
         _items[call["Item"]["id"]["S"]] = call["Item"]
+    if operation == "TransactWriteItems":
+        for write in call["TransactItems"]:
+            _set(write["Update"])
     return {}
+
+
+def _set(update: Any) -> None:
+    """Do an update of the form `SET #name = :name, ...`, whatever its condition."""
+    values = update["ExpressionAttributeValues"]
+    found = {name: values[f":{place[1:]}"] for place, name in update["ExpressionAttributeNames"].items()}
+    _items[update["Key"]["id"]["S"]] = {**update["Key"], **found}
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
