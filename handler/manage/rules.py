@@ -186,7 +186,7 @@ async def push(
     await check_base(client, settings, base, stored, records)
     if not reviewed.ok:
         raise RulesRefused(reviewed)
-    if message and reviewed.changes.number:
+    if message and settings.history_days and reviewed.changes.number:
         await save_message(state, reviewed.revision, message, now=time.time())
     try:
         await _write(client, settings, stored, reviewed, turn, sleep)

@@ -138,6 +138,12 @@ async def test_a_message_is_kept_only_if_the_set_was_written(client: Client) -> 
     assert await message_of(client, table_revision(mine)) == "why"
 
 
+async def test_no_message_is_kept_without_a_history(client: Client) -> None:
+    settings = SETTINGS.replaced(history_days=0.0)
+    await push(client, settings, table_revision([]), [route("a")], message="why", sleep=no_pause)
+    assert await message_of(client, table_revision([route("a")])) is None
+
+
 async def test_a_push_for_an_old_revision_is_refused(client: Client) -> None:
     client.put(route("a"))
     base = (await read_rules(client, SETTINGS)).revision
