@@ -111,6 +111,24 @@ def test_a_save_whose_connection_breaks(tab: Console, run: LocalRun, arrives: bo
     tab.complaints.clear()  # the browser's own line about the broken connection
 
 
+def test_a_save_that_is_not_known_to_have_arrived_is_found_by_the_next(tab: Console, run: LocalRun) -> None:
+    def lose(route: Route) -> None:
+        if route.request.method == "PUT":
+            route.fetch()
+        route.abort()
+
+    tab.sign_in(ADMIN, "rules/route/support")
+    tab.page.get_by_label("Note").fill("arrived")
+    tab.page.route("**/console/api/rules", lose)
+    save(tab)
+    expect(tab.page.get_by_text("It is not known whether this was saved.")).to_be_visible()
+    tab.page.unroute("**/console/api/rules", lose)
+    tab.page.get_by_role("dialog").get_by_role("button", name="Save ").click()
+    expect(tab.page.get_by_text("Saved as revision")).to_be_visible()
+    assert record(run, "route", "support")["note"] == "arrived"
+    tab.complaints.clear()  # the browser's own lines about the broken connection
+
+
 def test_a_draft_outlives_a_reload_and_a_sign_out(tab: Console) -> None:
     page = tab.page
     warnings: list[str] = []

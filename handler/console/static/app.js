@@ -161,7 +161,7 @@ function Current({ info }) {
   const { Component, failed } = loaded[page] ?? {};
   if (failed) {
     const again = html`<${Button} onClick=${() => location.reload()}>Load the console again<//>`;
-    return html`<${Notice} kind="bad" actions=${again}>This page could not be loaded. The gateway may have a newer version.<//>`;
+    return html`<${Notice} kind="bad" actions=${again}>This page could not be loaded. Check the connection; if there is one, the gateway may have a newer version.<//>`;
   }
   if (!Component) return html`<${Loading} />`;
   return html`<${Component} key=${page} path=${path} query=${query} info=${info} />`;

@@ -5,7 +5,7 @@ import { AreaField } from "../lib/forms.js";
 import { html, useId, useState } from "../lib/html.js";
 import { session } from "../lib/session.js";
 import { notify } from "../lib/toast.js";
-import { Button, Failure, Loaded, Loading, Mono, Notice } from "../lib/ui.js";
+import { Button, Failure, Loaded, Loading, Mono, Notice, ReadOnly } from "../lib/ui.js";
 import { changesOf, merge, repeated } from "./changes.js";
 import { Changes, counts, Lines } from "./diff.js";
 import { begin, draft, draftChanges, setMessage, undo } from "./draft.js";
@@ -25,8 +25,7 @@ export function Review({ checked, onClose, onSaved }) {
       const { revision } = await api.put("rules", { base, records, ...(message.trim() ? { message: message.trim() } : {}) });
       saved(revision);
     } catch (error) {
-      if (error.status === 409) setState({ step: "take-in", error });
-      else if (error.status === 0 || error.status >= 500) await settle(error);
+      if (error.status === 409 || error.status === 0 || error.status >= 500) await settle(error);
       else setState({ step: "review", error });
     }
   };
@@ -37,7 +36,7 @@ export function Review({ checked, onClose, onSaved }) {
     notify(`Saved as revision ${revision}.${ttl ? ` Other instances follow within about ${ttl} s.` : ""}`);
     onSaved();
   };
-  /** The answer is lost: the table says whether the rules were saved. */
+  /** The answer is lost, or that of an earlier try was: the table says whether the rules were saved. */
   const settle = async (error) => {
     try {
       const now = await api.get("rules");
@@ -45,7 +44,7 @@ export function Review({ checked, onClose, onSaved }) {
       if (now.revision === of.base) return setState({ step: "review", error, nothing: true });
       return setState({ step: "take-in", error });
     } catch {
-      return setState({ step: "review", error });
+      return setState(error.status === 409 ? { step: "take-in", error } : { step: "review", error, unknown: true });
     }
   };
   if (state.step === "take-in") {
@@ -59,7 +58,8 @@ export function Review({ checked, onClose, onSaved }) {
   return html`
     <${Dialog} title="Review and save" wide onClose=${onClose} footer=${footer}>
       ${state.taken && html`<${Notice} kind="ok">The changes of others are in your draft now. Save when it looks right.<//>`}
-      ${state.error && html`<${Failure} error=${state.error} title=${state.nothing ? "Nothing was saved." : "Not saved."} />`}
+      ${state.error && html`<${Failure} error=${state.error} title=${state.nothing ? "Nothing was saved." : state.unknown ? "It is not known whether this was saved." : "Not saved."} />`}
+      <${ReadOnly} />
       <${Findings} checked=${checked} changes=${changes} base=${of.base} />
       <${Changes} of=${changes} undo=${undo} />
       <${AreaField} label="Message" rows="2" maxlength=${MOST} value=${of.message} onInput=${setMessage} hint="Why: it is kept with the revision in the history." />
