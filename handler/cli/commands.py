@@ -54,6 +54,7 @@ def run(
     """Run the command that argparse read, and return the exit code. Defaults come from the environment."""
     terminal = terminal or process_terminal()
     command: Command = args.act
+    args.environment = lambda: (settings or read_settings()).environment
     try:
         return command(args, lambda: _connect(args, settings or read_settings(), client, terminal), terminal)
     except (InvalidInput, InvalidRecord, InvalidSetting, RuleSetTooLarge) as error:

@@ -41,9 +41,13 @@ SEE_STACK = "check --stack, --region, and that this machine has a network and AW
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--url", metavar="URL", help="check the gateway at this address; of a stack, its own")
     parser.add_argument(
-        "--key", metavar="KEY", help="a key of the gateway, best with scope admin; - reads standard input"
+        "--url", metavar="URL", help="check the gateway at this address ($SLUICE_URL); of a stack, its own"
+    )
+    parser.add_argument(
+        "--key",
+        metavar="KEY",
+        help="a key of the gateway, best with scope admin; - reads standard input ($SLUICE_API_KEY)",
     )
     parser.add_argument("--model", metavar="NAME", help="the model to ask for a stream (the cheapest one)")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -51,13 +55,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def diagnose(args: Namespace, connect: Connect, terminal: Terminal) -> int:
     """Check a stack and a gateway, print what was found, and return the exit code."""
-    if not (args.stack or args.url):
+    environment = args.environment()
+    url = args.url or args.gateway or (None if args.stack else environment.get("SLUICE_URL"))
+    if not (args.stack or url):
         raise InvalidInput("pass --stack NAME for all checks, or --url URL for a running gateway")
-    key = terminal.read().decode().strip() if args.key == "-" else args.key
-    if args.url:
-        Probe(args.url, key)  # a wrong address is named before anything is checked
+    key = args.key or args.gateway_key or environment.get("SLUICE_API_KEY")
+    if key == "-":
+        key = terminal.read().decode("utf-8", "replace").strip()
+    if url:
+        Probe(url, key)  # a wrong address is named before anything is checked
     found = []
-    for finding in _findings(args, connect, key):
+    for finding in _findings(args, url, connect, key):
         one = finding._replace(text=_line(finding.text), mend=_line(finding.mend))
         found.append(one)
         if not args.json:
@@ -77,8 +85,7 @@ def _line(text: str) -> str:
     return escape(" ".join(text.split()))
 
 
-def _findings(args: Namespace, connect: Connect, key: str | None) -> Iterator[Finding]:
-    url = args.url
+def _findings(args: Namespace, url: str | None, connect: Connect, key: str | None) -> Iterator[Finding]:
     if args.stack:
         try:
             tables = connect()

@@ -18,6 +18,7 @@ from handler.settings import Settings
 from handler.store.attributes import serialize_item
 from tests.handler.cli.command_line import CommandLine
 
+URL = "https://no-such-host.invalid"
 REGION = Settings(environment={"AWS_REGION": "eu-west-1"})
 ASSUME = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 ALLOWED = """<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">
@@ -170,4 +171,21 @@ def test_a_key_from_standard_input_is_not_shown() -> None:
     cli.stdin = f"{key}\n".encode()
     assert cli.run("doctor", "--url", "https://no-such-host.invalid", "--key", "-") == 2
     assert key not in cli.text
+    assert "no-such-host.invalid is not found" in cli.printed[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        pytest.param(("--url", URL, "--key", "-", "doctor"), {}, id="before the command"),
+        pytest.param(("doctor", "--key", "-"), {"SLUICE_URL": URL}, id="an address of the environment"),
+        pytest.param(("doctor",), {"SLUICE_URL": URL, "SLUICE_API_KEY": "-"}, id="all of the environment"),
+    ],
+)
+def test_address_and_key_are_given_as_for_other_commands(
+    arguments: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    cli = CommandLine(None)
+    cli.settings, cli.stdin = Settings(environment=environment), b"http://no-key"
+    assert cli.run(*arguments) == 2
     assert "no-such-host.invalid is not found" in cli.printed[0]
