@@ -3,6 +3,7 @@
 // `api.get("keys")` calls GET /console/api/keys; `gateway.get("usage", { by: "day" })` calls GET /usage.
 // Both return the JSON of the answer and raise ApiError. `useApi` is the same for a component.
 import { useCallback, useEffect, useRef, useState } from "./html.js";
+import { readJson } from "./json.js";
 import { endSession, session } from "./session.js";
 
 // Addresses relative to this module (/console/HASH/lib/api.js) work below any prefix of the gateway.
@@ -72,7 +73,7 @@ async function call(base, method, path, { params = {}, ...options } = {}) {
   if (!response.ok) throw await errorOf(response, options.key ? null : used);
   if (response.status === 204) return null;
   try {
-    return await response.json();
+    return readJson(await response.text());
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw lost();

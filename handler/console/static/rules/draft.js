@@ -3,6 +3,7 @@
 // `draft` holds null or {base, original, records, texts, message, kept, turn}: the revision that it was made of and
 // its records; the records now; by "INDEX PATH" the texts of JSON fields that cannot be read. `turn` changes when
 // records may have another index than before.
+import { readJson } from "../lib/json.js";
 import { createStore } from "../lib/store.js";
 import { changesOf } from "./changes.js";
 import { isObject } from "./json.js";
@@ -15,7 +16,7 @@ export const draft = createStore(stored());
 
 function stored() {
   try {
-    const found = JSON.parse(sessionStorage.getItem(NAME));
+    const found = readJson(sessionStorage.getItem(NAME));
     const valid = isObject(found) && [found.original, found.records].every((all) => Array.isArray(all) && all.every(isObject));
     return valid ? { texts: {}, message: "", ...found, kept: true, turn: 0 } : null;
   } catch {

@@ -1,14 +1,15 @@
 // JSON that a person edits: comparison without the order of names, and errors that say where.
+import { Digits, readJson } from "../lib/json.js";
 
 /** One text for equal values: names sorted. `undefined` stands for what is absent. */
 export function canonical(value) {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (!value || typeof value !== "object") return value === undefined ? "" : JSON.stringify(value);
+  if (!value || typeof value !== "object" || value instanceof Digits) return value === undefined ? "" : JSON.stringify(value);
   return `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
 }
 
 export const same = (one, other) => canonical(one) === canonical(other);
-export const isObject = (value) => !!value && typeof value === "object" && !Array.isArray(value);
+export const isObject = (value) => !!value && typeof value === "object" && !Array.isArray(value) && !(value instanceof Digits);
 export const pretty = (value) => (value === undefined ? "" : JSON.stringify(value, null, 2));
 
 /** A value in a line of text. */
@@ -18,7 +19,7 @@ export const show = (value) => (typeof value === "string" ? value : value === un
 export function typed(text) {
   const trimmed = text.trim();
   if (trimmed === "") return undefined;
-  return /^(-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|true|false)$/.test(trimmed) ? JSON.parse(trimmed) : trimmed;
+  return /^(-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|true|false)$/.test(trimmed) ? readJson(trimmed) : trimmed;
 }
 
 const DEEPEST = 64;
@@ -84,7 +85,7 @@ export function parse(text) {
     value(0);
     space();
     if (at < text.length) fail("nothing may follow here");
-    return { value: JSON.parse(text) };
+    return { value: readJson(text) };
   } catch (error) {
     const before = text.slice(0, error.at ?? 0).split("\n");
     return { error: `Line ${before.length}, column ${before.at(-1).length + 1}: ${error.message}.`, at: error.at };
