@@ -16,5 +16,5 @@ export class Digits {
 const digits = (text) => text.replace(/e.*/i, "").replace(/[-.]/g, "").replace(/^0+|0+$/g, "");
 const exact = (_, value, { source }) => (typeof value === "number" && digits(source) !== digits(String(value)) ? new Digits(source) : value);
 
-/** The value of a JSON text, with Digits where a browser can write them (all new ones since 2025). */
+/** The value of a JSON text, with Digits where the browser can write them, as all new ones do since 2025. */
 export const readJson = (text) => (JSON.rawJSON && /(?:\d\.?){16}|\de/i.test(text) ? JSON.parse(text, exact) : JSON.parse(text));
