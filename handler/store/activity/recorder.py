@@ -246,6 +246,8 @@ class Activity:
             await self.items.put({"id": lines_id(hour, number), "lines": packed, "expires_at": expiry})
 
     def _failed(self, error: BaseException) -> None:
+        self._pause = min(LONGEST_PAUSE, 2 * self._pause)  # a store in trouble is asked less often
+        self._due = self.now() + self._pause
         problem = safe_message(error, StoreError)
         if problem != self._problem:
             self._report(NOT_WRITTEN, {"problem": problem})

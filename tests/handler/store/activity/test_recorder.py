@@ -256,6 +256,29 @@ async def test_a_failing_store_is_reported_once_and_cannot_fill_the_memory() -> 
     assert one.reported == [NOT_WRITTEN] * 2, "a new outage is a new line"
 
 
+async def test_a_failing_store_is_asked_less_and_less_often() -> None:
+    calls, down = 0, True
+
+    async def hook(when: str, method: str) -> None:
+        nonlocal calls
+        calls += when == "before"
+        if down:
+            raise StoreBusy("throttled")
+
+    one = Instance(AtomicItems(Table(), hook))
+    for _ in range(600):
+        one.request()
+        await one.activity.settle(9)
+        one.time += 1
+    assert calls <= 12
+    down = False
+    for _ in range(300):
+        one.request()
+        await one.activity.settle(9)
+        one.time += 1
+    assert one.activity._pause == PAUSE, "and as often as before once it works"
+
+
 async def test_counters_that_the_store_will_never_take_are_dropped() -> None:
     table = Table()
     refuse = True
