@@ -36,7 +36,7 @@ async def request(call: ConsoleCall) -> Json:
     found = await read_requests(call.gateway.activity, Filter(id=call.params["id"]), 1)
     if not found:
         raise NotFound(
-            "No request with this id is kept: of the last day, the newest of each few seconds are.",
+            "No request with this id is here: only the newest of the last day are kept. The log has all.",
             code="request_not_found",
         )
     return found[0]
