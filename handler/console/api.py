@@ -55,11 +55,14 @@ CALLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 
 async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
     """Answer one call. Raises GatewayError."""
-    require_console(gateway)
     entry: RequestLog = request.scope["sluice.entry"]
+    hidden = _hide_key(entry)
+    require_console(gateway)
     key = await authenticate(gateway, entry)
     key.require(READ)
-    _refuse_keys(entry, request.path_params["call"])
+    if hidden:
+        message = "A path is logged, so it names a key by its id, or by `sha256:` and the hash of the key."
+        raise InvalidRequest(message, param="id")
     method = request.scope["method"]
     (scope, name), params = _find(method, request.path_params["call"])
     entry.routine = scope == READ  # the page asks often; what changes something is always logged
@@ -79,12 +82,11 @@ async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
     return found if isinstance(found, Response) else json_response(found)
 
 
-def _refuse_keys(entry: RequestLog, path: str) -> None:
-    """Raise InvalidRequest for a key in the path, which is not logged then."""
-    if PREFIX in path:
-        entry.path = f"{entry.path[: entry.path.find(PREFIX)]}{PREFIX}..."
-        message = "A path is logged, so it names a key by its id, or by `sha256:` and the hash of the key."
-        raise InvalidRequest(message, param="id")
+def _hide_key(entry: RequestLog) -> bool:
+    """Cut the path that is logged before a key in it. Returns True if there is one."""
+    before, prefix, _ = entry.path.partition(PREFIX)
+    entry.path = f"{before}{prefix}..." if prefix else entry.path
+    return bool(prefix)
 
 
 # Codes of writes whose condition did not hold.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from secrets import token_hex
 from typing import Any, NamedTuple
@@ -192,7 +193,8 @@ async def push(
         await _write(client, settings, stored, reviewed, turn, sleep)
     except RulesChanged:
         if message:
-            await delete_message(state, reviewed.revision)
+            with suppress(StoreError):  # it expires
+                await delete_message(state, reviewed.revision)
         raise
     return Pushed(reviewed.revision, reviewed.changes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from handler.errors import Json
@@ -37,7 +38,10 @@ async def read_activity(activity: Activity, hours: int) -> Json:
         own = (cells for of, cells in waiting if of == hour)
         return cells_as_json(merged([*(cells_of(stored.get(id, {})) for id in counters_ids(hour)), *own]))
 
-    hours_read = [{"hour": f"{hour_name(hour)}:00:00Z", **of_hour(hour)} for hour in numbers]
+    hours_read = []
+    for hour in numbers:
+        hours_read.append({"hour": f"{hour_name(hour)}:00:00Z", **of_hour(hour)})
+        await asyncio.sleep(0)  # other requests are served in between
     return {"hours": hours_read, "first_token_bounds": list(BOUNDS)}
 
 
@@ -53,6 +57,7 @@ async def read_requests(activity: Activity, asked_for: Filter, limit: int) -> li
             for line in unpack(item.get("lines"), having=asked_for.id or ""):
                 if asked_for.fits(line):
                     found.setdefault(_identity(line), line)
+            await asyncio.sleep(0)
     newest_first = sorted(found.values(), key=lambda line: str(line.get("timestamp")), reverse=True)
     return newest_first[: min(limit, MAX_LINES)]
 

@@ -173,6 +173,8 @@ async def test_a_change_that_is_refused(operator: Operator, change: Any, param: 
 async def test_a_key_in_a_path_is_refused_and_not_logged(operator: Operator, path: str) -> None:
     response = await operator.ask("GET", path.replace("{key}", KEY))
     assert (response.status, response.error["param"]) == (400, "id")
+    for unknown in ("sk-sluice-" + "u" * 43, KEY):
+        assert (await operator.ask("GET", path.replace("{key}", KEY), key=unknown)).status in (401, 403)
     assert KEY not in response.body.decode() + str(operator.running.lines)
     assert operator.running.lines[-1]["path"].endswith("sk-sluice-...")
 
