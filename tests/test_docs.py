@@ -101,7 +101,8 @@ async def test_the_new_wire_format_is_served() -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_leads_somewhere(name: str) -> None:
     folder = ROOT if ROOT / name in TOP else ROOT / "docs"
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", PAGES[name]):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", PAGES[name])
+    for target in links + re.findall(r' src(?:set)?="([^"]+)"', PAGES[name]):
         assert (folder / target).exists(), target
 
 
