@@ -27,6 +27,7 @@ from rules.review.replay import Replay, measured
 from rules.review.samples import read_sample
 
 SINCE = "24h"  # the default
+LONGEST = 120.0  # seconds for all samples, which nearly all sets need less than two of
 SLICE = 0.003  # seconds of work after which other tasks get their turn
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -40,11 +41,12 @@ async def replay_rules(
     since: object = SINCE,
     now: datetime | None = None,
     extra_rows: Mapping[str, Provider] = EMPTY,
+    longest: float = LONGEST,
 ) -> dict[str, Any]:
     """Return what `after` changes for the requests of which State has samples, as JSON (docs/rules.md).
 
     `since`: `24h`, `7d` or `90m` ago. `extra_rows`: providers of this process alone. Raises InvalidRequest
-    for another `since`, and StoreError.
+    for another `since` and where deciding takes too long, and StoreError.
     """
     now = now or datetime.now(UTC)
     begin = now - read_since(since)
@@ -63,7 +65,11 @@ async def replay_rules(
             times.append((sample.served, sample.first_token))
     sides = [await in_thread(side_of, each, extra_rows, settings.region) for each in (before, after)]
     replay = Replay(sides[0], sides[1], measured(times))
-    for text in texts:
+    ends = time.perf_counter() + longest
+    for done, text in enumerate(texts):
+        if time.perf_counter() > ends:
+            message = f"since: {done} of {len(texts)} samples took {longest:g} s: choose a shorter time"
+            raise InvalidRequest(message, param="since")
         replay.add(read_sample(text))
         await turn.end()
     for _ in range(unreadable):

@@ -99,3 +99,15 @@ async def test_a_set_with_many_mistakes_has_a_bounded_number_of_warnings(
 ) -> None:
     response = await operator.ask("POST", "rules/check", {"records": records}, key=MANAGE)
     assert len(response.json["warnings"]) == MAX_WARNINGS
+
+
+async def test_the_list_of_the_history_names_a_few_of_many_changes(operator: Operator) -> None:
+    records = [
+        {"kind": "alias", "id": f"alias-{number:02}", "models": ["openai/gpt-5"]} for number in range(30)
+    ]
+    base = (await operator.get("rules"))["revision"]
+    assert (await operator.ask("PUT", "rules", {"base": base, "records": records})).status == 200
+    newest = (await operator.get("history"))["data"][0]
+    assert (len(newest["changes"]["added"]), newest["more"]) == (20, 10)
+    whole = await operator.get(f"history/{newest['number']}")
+    assert (len(whole["changes"]["added"]), whole["more"]) == (30, 0)

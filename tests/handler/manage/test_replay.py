@@ -120,3 +120,12 @@ def test_a_side_has_the_catalogue_and_the_providers_of_its_records() -> None:
     assert "own" not in side.default_on
     assert "bedrock" not in side.default_on
     assert side.live.unsupported["own"] == side.live.unsupported["bedrock"]
+
+
+async def test_a_set_that_takes_too_long_to_decide_by_is_refused() -> None:
+    client = Stored()
+    for _ in range(3):
+        client.add(write_sample(sample(now={"at": int(NOW.timestamp())})))
+    with pytest.raises(InvalidRequest, match="0 of 3 samples") as error:
+        await replay_rules(client, Settings(), RuleSet.EMPTY, RuleSet.EMPTY, now=NOW, longest=-1.0)
+    assert error.value.param == "since"

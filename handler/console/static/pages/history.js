@@ -21,7 +21,7 @@ const COLUMNS = [
   { id: "at", label: "Time", value: (row) => html`<span class="nowrap"><${Time} value=${row.at} /></span>` },
   { id: "revision", label: "Revision", value: (row) => html`<span class="nowrap"><${Mono}>${row.revision}<//></span>` },
   { id: "message", label: "Message", wide: true, value: (row) => row.message || html`<span class="dim">none</span>` },
-  { id: "changes", label: "What changed", wide: true, value: (row) => html`<${Names} of=${row.changes} />` },
+  { id: "changes", label: "What changed", wide: true, value: (row) => html`<${Names} of=${row.changes} more=${row.more} />` },
 ];
 
 function List() {
@@ -59,11 +59,11 @@ function More({ load }) {
 const MOST = 8; // names of each sort
 
 /** The names of what an entry changed. They may be texts or {kind, id}. */
-function Names({ of = {} }) {
+function Names({ of = {}, more }) {
   const text = (one) => (typeof one === "string" ? one : `${one.kind}/${one.id}`);
   const parts = ["added", "changed", "removed"].filter((sort) => of[sort]?.length);
   if (!parts.length) return html`<span class="dim">nothing</span>`;
-  return parts.map((sort) => html`<div key=${sort}><span class="dim">${sort}</span> ${of[sort].slice(0, MOST).map(text).join(", ")}${of[sort].length > MOST ? ` and ${of[sort].length - MOST} more` : ""}</div>`);
+  return parts.map((sort) => html`<div key=${sort}><span class="dim">${sort}</span> ${of[sort].slice(0, MOST).map(text).join(", ")}${of[sort].length > MOST ? ` and ${of[sort].length - MOST} more` : ""}</div>`).concat(more ? html`<div class="dim">and ${more} others</div>` : []);
 }
 
 const COMPARED = [["before", "the one before"], ["now", "the rules as they are now"]];
