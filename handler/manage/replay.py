@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -65,6 +65,13 @@ async def replay_rules(
             times.append((sample.served, sample.first_token))
     sides = [await in_thread(side_of, each, extra_rows, settings.region) for each in (before, after)]
     replay = Replay(sides[0], sides[1], measured(times))
+    await _add_all(replay, texts, turn, longest)
+    for _ in range(unreadable):
+        replay.skip()
+    return {"since": begin.isoformat(timespec="seconds").replace("+00:00", "Z"), **replay.report()}
+
+
+async def _add_all(replay: Replay, texts: Sequence[str], turn: Turns, longest: float) -> None:
     ends = time.perf_counter() + longest
     for done, text in enumerate(texts):
         if time.perf_counter() > ends:
@@ -72,9 +79,6 @@ async def replay_rules(
             raise InvalidRequest(message, param="since")
         replay.add(read_sample(text))
         await turn.end()
-    for _ in range(unreadable):
-        replay.skip()
-    return {"since": begin.isoformat(timespec="seconds").replace("+00:00", "Z"), **replay.report()}
 
 
 class Turns:
