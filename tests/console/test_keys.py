@@ -84,6 +84,18 @@ def test_the_key_in_use_cannot_disable_itself(tab: Console) -> None:
     expect(disable).to_have_attribute("title", re.compile("the key that you use here"))
 
 
+def test_the_key_in_use_is_rotated_at_once_and_the_tab_goes_on_with_the_new_one(tab: Console) -> None:
+    made = api(tab.run, "POST", "keys", {"name": "Own", "scopes": ["admin"]})
+    tab.sign_in(made["key"], page=f"keys/{made['record']['id']}")
+    tab.page.get_by_role("button", name="Rotate", exact=True).click()
+    tab.page.get_by_label("The old key stops working").select_option("at once")
+    tab.page.get_by_role("button", name="Make the new key").click()
+    second = shown_key(tab)
+    expect(tab.page.get_by_text("Replaced key")).to_be_visible()
+    expect(tab.page.get_by_role("dialog")).to_have_count(0)
+    assert [ask(tab, made["key"]), ask(tab, second)] == [401, 200]
+
+
 def test_a_limit_fills_as_it_is_used(tab: Console) -> None:
     made = api(tab.run, "POST", "keys", {"name": "Limited"})
     id, rules = made["record"]["id"], api(tab.run, "GET", "rules")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from handler.app import PREFIXES
 from handler.console.api import CALLS, WRITE, _function
+from handler.console.state import NOT_SHOWN
+from handler.settings import Settings
 from tests.support.asgi import Response, call
 from tests.support.gateways import KEY, KEYS, MANAGE, RunningGateway, Tables, key_item, start_gateway
 from tests.support.serving import ROOT
@@ -63,6 +67,22 @@ async def test_a_manage_key_may_read_and_not_write(gateway: RunningGateway) -> N
         response = await ask(gateway, method, path, MANAGE)
         refused = response.status == 403 and "`admin`" in response.error["message"]
         assert refused == (scope == WRITE), (method, path)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_no_prefix_makes_a_manage_key_write(gateway: RunningGateway, prefix: str) -> None:
+    calls = [(method, path) for method, path, scope in EVERY_CALL if scope == WRITE]
+    calls += [("HEAD", path) for method, path in calls if method == "GET"]
+    for method, path in calls:
+        for end in ("", "/"):
+            url = f"{prefix}/console/api/{path.replace('{id}', 'k1')}{end}"
+            headers = {"authorization": f"Bearer {MANAGE}", "x-http-method-override": "GET"}
+            assert (await call(gateway.app, method, url, headers=headers, body=b"{}")).status == 403, url
+
+
+def test_no_setting_that_may_be_secret_is_shown() -> None:
+    secret = re.compile("secret|header|token|password|environment")
+    assert {name for name in Settings.field_names if secret.search(name)} <= NOT_SHOWN
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import { compact, dollars, duration } from "../lib/format.js";
 import { CheckField, SelectField, TextField } from "../lib/forms.js";
 import { html, useState } from "../lib/html.js";
 import { href } from "../lib/router.js";
+import { beginSession } from "../lib/session.js";
 import { Table } from "../lib/table.js";
 import { notify } from "../lib/toast.js";
 import { Badge, Button, Card, Code, Empty, Loaded, Meter, Mono, Notice, Page, ReadOnly, Time } from "../lib/ui.js";
@@ -177,7 +178,9 @@ function Actions({ record, info, reload }) {
     reload();
   };
   const rotate = async () => {
-    setMade(await api.post(`${path}/rotate`, { overlap }));
+    const next = await api.post(`${path}/rotate`, { overlap });
+    if (record.id === info.key.id) beginSession(next.key, info); // the key of this tab ends
+    setMade(next);
     reload();
   };
   const disabled = record.state === "disabled";
