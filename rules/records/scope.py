@@ -23,13 +23,18 @@ class Scope(Frozen):
     def includes(self, other: Scope) -> bool:
         """Return True if this scope covers every request that the other one covers."""
         return all(
-            mine is None or (theirs is not None and set(theirs) <= set(mine))
+            mine is None or (theirs is not None and _contains(mine, theirs))
             for mine, theirs in zip(self._names, other._names, strict=True)
         )
 
     @property
     def _names(self) -> tuple[tuple[str, ...] | None, ...]:
         return self.function, self.key, self.project
+
+
+def _contains(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Return True if all others are among the names. Most first ones are not, and sets take time to make."""
+    return all(name in names for name in others[:1]) and set(others) <= set(names)
 
 
 ORGANISATION = Scope()
