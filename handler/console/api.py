@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from handler.access.keys import PREFIX
 from handler.aws.errors import StoreError
 from handler.console.call import Conflict, ConsoleCall, require_console
+from handler.console.gzipped import gzipped
 from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import Forbidden, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, Unavailable
@@ -79,7 +80,7 @@ async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
         found = await _function(name)(ConsoleCall(gateway, request, key, params))
     except (StoreError, InvalidInput, InvalidRecord, RuleSetTooLarge) as error:
         raise _gateway_error(error) from error
-    return found if isinstance(found, Response) else json_response(found)
+    return await gzipped(request, found if isinstance(found, Response) else json_response(found))
 
 
 def _hide_key(entry: RequestLog) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handler.console.call import require_console
+from handler.console.gzipped import accepts_gzip
 from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response
 from handler.errors import NotFound
@@ -94,7 +95,7 @@ async def file(gateway: Gateway, request: HttpRequest) -> Response:
     if version != files().hash or name == PAGE or name not in files().compressed:
         raise NotFound(f"The console has no file {entry.path[:200]}.", code="unknown_url")
     headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
-    if _accepts_gzip(entry.headers.get("accept-encoding", "")):
+    if accepts_gzip(request):
         return _response(request, files().compressed[name], name, {**headers, "content-encoding": "gzip"})
     return _response(request, files().plain(name), name, headers)
 
@@ -111,11 +112,3 @@ def _response(request: HttpRequest, body: bytes, name: str, headers: Mapping[str
     own = {"content-type": TYPES[Path(name).suffix], "content-length": str(len(body))}
     sent = b"" if request.scope["method"] == "HEAD" else body
     return Response(sent, headers={**own, **SECURITY, **headers})
-
-
-def _accepts_gzip(header: str) -> bool:
-    for coding in header.lower().split(","):
-        name, _, weight = coding.partition(";")
-        if name.strip() in ("gzip", "*"):
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False

@@ -17,13 +17,13 @@ class Response:
 
     def __init__(self, body: bytes, status: int = 200, *, headers: Mapping[str, str] | None = None) -> None:
         own = {"content-type": "application/json", "content-length": str(len(body))}
-        self._body = body
-        self._status = status
+        self.body = body
+        self.status = status
         self._headers = encode_headers({**own, **(headers or {})})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
-        await send({"type": "http.response.body", "body": self._body})
+        await send({"type": "http.response.start", "status": self.status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def json_response(content: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -188,3 +190,23 @@ async def test_the_status_says_in_words_what_is_wrong() -> None:
     assert {one["name"]: one["available"] for one in found["providers"]}["openai"] is False
     assert all(one["available"] or one["why"] for one in found["providers"])
     await gateway.gateway.aclose()
+
+
+@pytest.mark.parametrize(
+    ("path", "accepted", "coding"),
+    [
+        pytest.param("schema", "gzip, br", "gzip", id="a large answer is compressed"),
+        pytest.param("schema", "br, gzip;q=0", None, id="not for a client that refuses it"),
+        pytest.param("schema", "", None, id="nor for one that does not say"),
+        pytest.param("activity?hours=1", "gzip", None, id="a small one is sent as it is"),
+    ],
+)
+async def test_answers_are_compressed(
+    gateway: RunningGateway, path: str, accepted: str, coding: str | None
+) -> None:
+    headers = {"authorization": f"Bearer {ADMIN}", "accept-encoding": accepted}
+    response = await call(gateway.app, "GET", f"/console/api/{path}", headers=headers)
+    assert (response.status, response.headers.get("content-encoding")) == (200, coding)
+    assert response.headers["content-length"] == str(len(response.body))
+    assert response.headers["cache-control"] == "no-store"
+    assert json.loads(gzip.decompress(response.body) if coding else response.body)
