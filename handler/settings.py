@@ -42,9 +42,7 @@ class Settings(Frozen):
     otlp_endpoint: str | None = None  # of a collector of traces; None: nothing is traced
     otlp_headers: tuple[tuple[str, str], ...] = ()  # that the collector gets; they may hold its credential
     otlp_sample: float = 1.0  # the part of the traces that begin here which is recorded
-    edge_secret: tuple[
-        str, ...
-    ] = ()  # what a distribution before the function's URL sends (scripts/edge.yaml)
+    edge_secret: tuple[str, ...] = ()  # of the distribution before the function's URL (scripts/edge.yaml)
     samples: int = 500  # of requests, that are kept a day for `rules replay`
     private_tags: frozenset[str] = frozenset()  # tags that samples do not have; `*`: all
     # Credentials are looked up here first.

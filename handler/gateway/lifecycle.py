@@ -55,9 +55,9 @@ class Gateway(Fields):
     open_ledger: Callable[[], Ledger]
     open_tracer: Callable[[], Tracer]
     open_activity: Callable[[], Activity]
-    provider_checks: tuple[float, asyncio.Task[list[Json]]] | None = None  # when it began: monotonic seconds
     open_samples: Callable[[], Samples]
     next_sample: float = 0.0  # epoch seconds; no sample of a request is taken before
+    provider_checks: tuple[float, asyncio.Task[list[Json]]] | None = None  # when it began: monotonic seconds
     cold: bool = True  # until the first metrics of the instance are written
     _content_log: ContentLog | None = None
     _response_cache: ResponseCache | None = None
