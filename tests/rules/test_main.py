@@ -188,7 +188,7 @@ def test_check_fails(
     ("content", "expected"),
     [
         pytest.param(
-            '{"kind": "route"}', "a rule set is a JSON list of records, this is an object", id="an object"
+            '{"kind": "route"}', "a JSON list of records, or an object with `records`", id="an object"
         ),
         pytest.param("null", "this is null", id="null"),
         pytest.param("3", "this is a number", id="a number"),
