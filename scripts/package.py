@@ -23,7 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "runtime.txt"
 PACKAGES = ("handler", "rules")
-NOT_DEPLOYED = ("__main__.py", "cli", "local")  # for people at a command line
+# For people at a command line, and for tests: httpx is not in the package.
+NOT_DEPLOYED = ("__main__.py", "cli", "local", "httpx_transport.py")
 TASK_ROOT = "/var/task"  # where Lambda puts the folder
 
 # The operations that the function calls through botocore; the other 400 services are 25 MB. For DynamoDB and
@@ -58,12 +59,12 @@ UNCALLED = {
         "_backends/_trio _core/_concurrency_utils _core/_fileio _core/_futures _core/_tempfile "
         "from_thread functools itertools pytest_plugin streams/file to_interpreter to_process"
     ),
-    "botocore": "cacert.pem crt/auth stub",
+    "botocore": "cacert.pem crt/auth docs/translator stub",
     "dateutil": "easter rrule tz/win tzwin zoneinfo",
     "httpx2": "_main websockets",
     "idna": "cli codec uts46data",
     "mcp": (
-        "client/_memory client/caching client/sse client/stdio shared/auth shared/auth_utils "
+        "client/__main__ client/_memory client/caching client/sse client/stdio shared/auth shared/auth_utils "
         "shared/direct_dispatcher shared/path_security shared/tool_name_validation "
         "shared/uri_template"
     ),
@@ -71,8 +72,8 @@ UNCALLED = {
     "pydantic": "color deprecated experimental/pipeline mypy v1",
     "starlette": (
         "applications authentication config endpoints middleware/authentication middleware/base "
-        "middleware/gzip middleware/opentelemetry middleware/sessions middleware/wsgi schemas "
-        "staticfiles templating testclient"
+        "middleware/gzip middleware/httpsredirect middleware/opentelemetry middleware/sessions "
+        "middleware/trustedhost middleware/wsgi schemas staticfiles status templating testclient"
     ),
     "urllib3": "contrib/emscripten contrib/pyopenssl contrib/socks http2/connection",
 }
@@ -168,6 +169,10 @@ def prune(out: Path) -> None:
     for emptied in map(out.joinpath, EMPTIED):
         if emptied.exists():
             emptied.write_text("")
+    for metadata in out.glob("*.dist-info/METADATA"):  # without the README, which follows the fields
+        metadata.write_text(
+            metadata.read_text(encoding="utf-8").partition("\n\n")[0] + "\n", encoding="utf-8"
+        )
 
 
 def split_roots(out: Path) -> None:
