@@ -34,7 +34,7 @@ class AwsCredentials:
     """The credentials of one process.
 
     find: returns botocore's credentials; called if there are none in the environment, until it finds some.
-    default: used when it finds none.
+    default: used from then on when it finds none.
     """
 
     def __init__(
@@ -54,7 +54,9 @@ class AwsCredentials:
         """Return True if there are credentials. Looking for them may take a while."""
         if self._given is None and self._found is None:
             self._found = self._find()
-        return bool(self._given or self._found or self._default)
+            if self._found is None:
+                self._given = self._default
+        return bool(self._given or self._found)
 
     async def get(self) -> Keys | None:
         """Return the credentials of this moment. Raises StoreError if they could not be renewed."""
@@ -70,7 +72,7 @@ class AwsCredentials:
         from botocore.exceptions import BotoCoreError, ClientError
 
         if not self.are_there() or self._found is None:
-            return self._default
+            return self._given
         try:
             frozen = self._found.get_frozen_credentials()
         # RuntimeError: the new ones have expired too

@@ -19,6 +19,7 @@ from handler.aws.client import JsonClient, create_json_client
 from handler.aws.credentials import AwsCredentials
 from handler.aws.endpoint import Endpoint, find_endpoint, is_loopback
 from handler.aws.errors import StoreError
+from handler.aws.sigv4 import Keys
 from handler.errors import UpstreamError
 from handler.settings import Settings
 from handler.upstream.httpx_transport import HttpxTransport
@@ -288,6 +289,13 @@ async def test_calls_at_once_look_for_credentials_once() -> None:
     calls[0].cancel()  # the others go on
     found = await asyncio.gather(*calls[1:])
     assert found == [("AKID", "secret", None)] * 99
+    assert len(searches) == 1
+
+
+async def test_a_default_is_kept_once_no_credentials_were_found() -> None:
+    searches: list[None] = []
+    credentials = AwsCredentials({}, lambda: searches.append(None), default=Keys("local", "local"))
+    assert [await credentials.get() for _ in range(3)] == [("local", "local", None)] * 3
     assert len(searches) == 1
 
 
