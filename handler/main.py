@@ -27,7 +27,7 @@ from handler.relay.shared_cooldown import SharedCooldown
 from handler.settings import Settings, read_settings
 from handler.store.snapshot import Snapshot
 from handler.store.tables import Store
-from handler.store.usage_totals import UsageTotals
+from handler.store.usage_totals import TOGETHER, UsageTotals
 from handler.upstream.client import Client
 from handler.upstream.credentials import Credentials
 from handler.upstream.pool import create_pool
@@ -107,6 +107,7 @@ def _gateway(
     aws = AwsCredentials(settings.environment)
     credentials = _credentials(settings, aws, transports.aws, report, clock)
     bucket = _open_bucket(settings)
+    pause = 0.0 if settings.function_name else TOGETHER  # Lambda freezes an instance between requests
     cooldown = Cooldown(now)
     shared_cooldown = SharedCooldown(cooldown, store, report=report, now=now)
     snapshot = Snapshot(store, settings, report=report, clock=clock, on_refresh=shared_cooldown.refresh)
@@ -119,7 +120,7 @@ def _gateway(
         policies=policies,
         cooldown=cooldown,
         shared_cooldown=shared_cooldown,
-        usage=UsageTotals(store.state, now=now, report=report),
+        usage=UsageTotals(store.state, pause=pause, now=now, report=report),
         relay=_relay(client, credentials, cooldown, clock),
         log=log,
         now=lambda: datetime.fromtimestamp(now(), UTC),

@@ -10,10 +10,12 @@ in between; with 16 lanes that takes two instances of the same lane within the s
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -38,6 +40,7 @@ MAX_PENDING = 1_000  # totals of a process that wait for the store: more are cou
 RETENTION = timedelta(days=400)
 SHARDS = 8
 LANES = 16
+TOGETHER = 1.0  # seconds whose requests a server writes together; a write costs as much as a request
 LONGEST_NAME = 128  # characters of a tag, a session or an agent
 LONGEST_PART = 200  # of an id whose length an index limits to 1024 bytes; a longer part is hashed
 
@@ -85,13 +88,21 @@ class _Total(Fields):
 class UsageTotals:
     """Writes totals in the background, one at a time. A write that fails is repeated at the next request.
 
+    `pause`: seconds for which a write waits, to take the requests of that time together, or until `settle`.
     `now`: epoch seconds. `report` is called with a message and fields when writes begin to fail.
     """
 
     def __init__(
-        self, items: Items, *, now: Callable[[], float], report: Callable[[str, dict[str, Any]], None]
+        self,
+        items: Items,
+        *,
+        pause: float = 0.0,
+        now: Callable[[], float],
+        report: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self.items = items
+        self._pause = pause
+        self._settling = asyncio.Event()
         self._now = now
         self._report = report
         self._tasks = BackgroundTasks()
@@ -105,7 +116,7 @@ class UsageTotals:
         self._problem: str | None = None
 
     def add(self, row: UsageRow, counts: Mapping[str, int]) -> None:
-        """Count a request, today. The write starts at once, and with it those that failed before."""
+        """Count a request, today. The write starts, and with it those that failed before."""
         day = datetime.fromtimestamp(self._now(), UTC).date().isoformat()
         if day != self._day:
             self._day, self._known, self._full = day, set(), set()
@@ -122,10 +133,16 @@ class UsageTotals:
             self._tasks.start(self._write_all(), self._failed, name="write")
 
     async def settle(self, seconds: float) -> None:
+        self._settling.set()
         await self._tasks.settle(seconds)
+        self._settling.clear()
 
     async def _write_all(self) -> None:
         while self._pending:
+            if self._pause:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause):
+                        await self._settling.wait()
             for id in tuple(self._pending):
                 await self._write(id)
         self._problem = None

@@ -100,6 +100,7 @@ def counted() -> Any:
         "answers": {name: json.dumps(answer).encode() for name, answer in answers.items()},
     }
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "us-east-1"}
+    keys |= {"AWS_LAMBDA_FUNCTION_NAME": "sluice"}
     private = {"UP_API_KEY": "sk-up", "SLUICE_PRIVATE_UPSTREAMS": "1"}
     lasting = {"SLUICE_RULES_TTL": "1000000", "SLUICE_KEY_TTL": "1000000"}
     ran = subprocess.run(

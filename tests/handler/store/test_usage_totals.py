@@ -57,6 +57,7 @@ class FailingItems(Items):
         self.after: list[StoreError] = []
         self.refused = "never"  # the beginning of the ids of writes that fail
         self.updates: list[Update] = []
+        self.written = asyncio.Queue[str]()  # the id of each update
 
     async def update(self, update: Update) -> Item:
         self.updates.append(update)
@@ -67,6 +68,7 @@ class FailingItems(Items):
         for _ in range(5):
             await asyncio.sleep(0)  # as a write takes longer than adding to it
         item = await super().update(update)
+        self.written.put_nowait(update.id)
         if self.after:
             raise self.after.pop(0)
         return item
@@ -75,12 +77,12 @@ class FailingItems(Items):
 class Process:
     """One process that counts. Its clock stands at noon until `now` is set."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, pause: float = 0.0) -> None:
         self.now = NOON
         self.lines: list[tuple[str, dict[str, Any]]] = []
         self.items = FailingItems(client)
         self.totals = UsageTotals(
-            self.items, now=lambda: self.now, report=lambda *line: self.lines.append(line)
+            self.items, pause=pause, now=lambda: self.now, report=lambda *line: self.lines.append(line)
         )
 
     async def add(self, row: UsageRow = ROW, **counts: int) -> None:
@@ -221,6 +223,35 @@ async def test_what_is_added_during_a_write_follows_it(client: Any) -> None:
     await process.totals.settle(30)
     assert total(client) == {"requests": 100, "cost": 5_050}
     assert len(process.items.updates) < 100, "deltas of one row are merged while a write runs"
+
+
+async def test_a_server_writes_the_requests_of_a_pause_together(client: Any) -> None:
+    process = Process(client, pause=0.001)
+    for written in (1, 2):
+        for _ in range(10):
+            process.totals.add(ROW, {"requests": 1})
+            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            while await process.items.written.get() != row_id("2026-11-29", ROW, 0):
+                pass
+        assert total(client)["requests"] == 10 * written
+    await process.totals.settle(30)
+    assert [update.values.get("requests") for update in process.items.updates] == [10, None, 10]
+
+
+async def test_what_waits_for_the_end_of_a_pause_is_written_when_the_server_ends(client: Any) -> None:
+    process = Process(client, pause=3600)
+    for cost in (1, 10):
+        process.totals.add(ROW, {"requests": 1, "cost": cost})
+        await asyncio.sleep(0)
+    assert process.items.updates == []
+    await process.totals.settle(30)
+    assert total(client) == {"requests": 2, "cost": 11}
+    process.totals.add(ROW, {"requests": 1})
+    await asyncio.sleep(0)
+    assert total(client)["requests"] == 2, "the next request waits again"
+    await process.totals.settle(30)
+    assert total(client)["requests"] == 3
 
 
 async def test_processes_that_count_at_once_lose_nothing(client: Any) -> None:
