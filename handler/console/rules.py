@@ -79,6 +79,11 @@ def _checked(stored: StoredRules, records: Sequence[Any], known: KnownKeys | Non
 async def save(call: ConsoleCall) -> Json:
     """Make the table hold exactly these records, if it still has the revision `base`."""
     body = await body_of(call, Save)
+    if not body.records:
+        how = "`sluice rules push FILE --prune --yes-delete-everything`"
+        raise InvalidRequest(
+            f"records: an empty set would remove every rule. Only {how} does that.", param="records"
+        )
     try:
         pushed = await push(*call.tables, body.base, body.records, message=body.message)
     except RulesChanged as error:

@@ -170,6 +170,14 @@ async def test_a_bad_body_is_named(operator: Operator, body: Any, param: str | N
     assert operator.stored() == []
 
 
+async def test_the_last_record_is_not_removed(operator: Operator) -> None:
+    operator.put(route("a"))
+    response = await save(operator, await revision(operator), [])
+    assert (response.status, response.error["param"]) == (400, "records")
+    assert "--yes-delete-everything" in response.error["message"]
+    assert operator.stored() == [route("a")]
+
+
 async def test_a_body_that_is_too_large_is_413(operator: Operator) -> None:
     assert (await operator.ask("PUT", "rules", b" " * 6_000_001)).status == 413
 
