@@ -78,7 +78,9 @@ async def _cover_first(gateway: Gateway, reservation: Reservation, call: Call, e
     if skipped:
         left = tuple(each for each in call.decision.candidates if each.id not in skipped)
         rejections = (*call.decision.rejections, *skipped.values())
+        gateway.cooldown.release(call.decision)  # the candidate that it would have probed is not asked
         entry.decision = call.decision.replaced(candidates=left, rejections=rejections)
+        gateway.cooldown.probe(left[0].key, entry.decision)
         call = call.replaced(decision=entry.decision)
 
     async def cover(candidates: Sequence[Candidate], wasted: Sequence[WastedUsage]) -> None:

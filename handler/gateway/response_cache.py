@@ -63,11 +63,13 @@ class ResponseCache:
     def store(self, answer: Answer) -> None:
         """Store a recorded answer in the background. Requests that wait for it get it."""
         entry = answer.cache_entry
-        if entry is not None and entry.leads:  # a stream, which has ended now
+        if entry is None:
+            return
+        if entry.leads:  # a stream, which has ended now
             left = bool(answer.attempts) and answer.attempts[-1].failure_class == "cancelled"
             self._land(entry.id, partial(_cached, answer, entry, self._now()), left=left)
-        if answer.cache_entry is not None and len(self._tasks) < MAX_TASKS:
-            self._tasks.start(self._write(answer, answer.cache_entry), partial(self._failed, NOT_WRITTEN))
+        if len(self._tasks) < MAX_TASKS:
+            self._tasks.start(self._write(answer, entry), partial(self._failed, NOT_WRITTEN))
 
     async def settle(self, seconds: float) -> None:
         await self._tasks.settle(seconds)
@@ -91,7 +93,7 @@ class ResponseCache:
         except BaseException as error:
             self._land(key, lambda: None, left=isinstance(error, asyncio.CancelledError))
             raise
-        if answer.stream is not None and answer.cache_entry is not None:
+        if answer.cache_entry is not None and not answer.body:  # a stream: its frames are still to come
             answer.cache_entry.leads = True
         else:
             self._land(key, cached)

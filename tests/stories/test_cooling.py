@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.atomic_items import AtomicItems
 from tests.support.canned_answers import Act, Reply, chunk, completion, finish, stream, whole
-from tests.support.gateways import KEY, MANAGE, RunningGateway, model, provider, start_gateway
+from tests.support.gateways import KEY, MANAGE, Json, RunningGateway, model, provider, start_gateway
 from tests.support.upstream import Upstream
 from tests.support.virtual_clock import now
 
@@ -21,10 +22,11 @@ ROUTE = {"kind": "route", "id": "r", "model": "up/main", "fallbacks": ["up/spare
 class Scene:
     """A gateway on the virtual clock. The model `main` of its provider fails."""
 
-    def __init__(self, upstream: Upstream, **route: Any) -> None:
+    def __init__(self, upstream: Upstream, *more: Json, **route: Any) -> None:
         self.upstream = upstream
         records = [provider(upstream.url), model("up/main", price=PRICE), model("up/spare", price=PRICE)]
-        self.gateway: RunningGateway = start_gateway([*records, {**ROUTE, **route}], now=now)
+        records = [*records, {**ROUTE, **route}, *more]
+        self.gateway: RunningGateway = start_gateway(records, now=now, state=AtomicItems())
         upstream.script("main", DOWN)
         upstream.script("spare", whole(completion()))
 
@@ -103,6 +105,16 @@ async def test_it_cools_for_other_requests_during_a_probe(scene: Scene) -> None:
     leave.set()
     await probe
     assert await scene.explained() == [("up/main", None), ("up/spare", None)], "the next may try"
+
+
+async def test_a_request_whose_limit_forbids_the_probe_leaves_it_to_the_next(upstream: Upstream) -> None:
+    limit = {"kind": "limit", "id": "l", "requests": 3, "per": "day", "when": {"model": "up/main"}}
+    scene = Scene(upstream, limit)
+    await scene.down()
+    await asyncio.sleep(5)
+    assert await scene.chat() == "up/spare"
+    assert scene.requests == 3, "its limit is used up"
+    assert await scene.explained() == [("up/main", None), ("up/spare", None)]
 
 
 async def test_a_stream_is_a_probe_until_its_first_content(scene: Scene) -> None:

@@ -83,6 +83,7 @@ class Provider:
 
 async def _frames(_: Answer) -> AsyncGenerator[bytes, None]:
     for frame in FRAMES:
+        await asyncio.sleep(0)  # a client that reads slowly
         yield frame
 
 
@@ -116,9 +117,10 @@ class Running:
         return await asyncio.gather(*(self.ask(provider, one) for one in calls), return_exceptions=True)
 
 
-async def test_equal_requests_at_once_are_asked_once() -> None:
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_equal_requests_at_once_are_asked_once(stream: bool) -> None:
     running, provider = Running(), Provider()
-    seconds, outcomes = await timed(running.together(provider, *(call() for _ in range(4))))
+    seconds, outcomes = await timed(running.together(provider, *(call(stream=stream) for _ in range(4))))
     assert outcomes == ["miss Hello", *["hit Hello"] * 3]
     assert (seconds, provider.count, running.items.reads) == (10.0, 1, 1)
 
