@@ -19,24 +19,28 @@ async def race(
 ) -> T:
     """Run `first` and, when it has no result after `after` seconds, `second()` at the same time.
 
-    Returns the first result that `settles` the race, or else the last. The other run is cancelled; if it
-    already has a result, `discard` gets it.
+    Returns the first result that `settles` the race, or else the last. The other run is cancelled; `discard`
+    gets each result that is not returned.
     """
     tasks = [asyncio.create_task(first)]
-    winner = None
     try:
         await asyncio.wait(tasks, timeout=after)
         if not tasks[0].done() and (hedge := second()) is not None:
             tasks.append(asyncio.create_task(hedge))
         winner = await _winner(tasks, settles)
-        return winner.result()
-    finally:
-        others = [task for task in tasks if task is not winner]
-        for task in others:
-            task.cancel()
-        for result in await asyncio.gather(*others, return_exceptions=True):
-            if not isinstance(result, BaseException):
-                await discard(result)
+        await _end([task for task in tasks if task is not winner], discard)
+    except BaseException:
+        await _end(tasks, discard)
+        raise
+    return winner.result()
+
+
+async def _end(tasks: Sequence[asyncio.Task[T]], discard: Callable[[T], Awaitable[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if not isinstance(result, BaseException):
+            await discard(result)
 
 
 async def _winner(tasks: Sequence[asyncio.Task[T]], settles: Callable[[T], bool]) -> asyncio.Task[T]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from handler.answers.usage import WastedUsage
+from handler.relay.hedging import race
 from rules import Candidate
 from tests.handler.relay.exchanges import BOTH
 from tests.support.canned_answers import Act, Piece, Reply, chunk, completion, finish, role, stream, whole
@@ -202,6 +203,33 @@ def test_cancelling_a_call_cancels_both(at: float, streamed: bool) -> None:
     assert [failure_class for _, failure_class, _ in transport.observed] == ["cancelled"] * len(
         transport.requests
     )
+
+
+def test_a_cancelled_race_discards_the_result_that_it_had() -> None:
+    """The race is cancelled while it waits for the end of the one that lost."""
+    discarded: list[str] = []
+
+    async def silent() -> str:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(1)
+        return "silent"
+
+    async def fast() -> str:
+        return "fast"
+
+    async def discard(result: str) -> None:
+        discarded.append(result)
+
+    async def cancel_race() -> None:
+        racing = race(silent(), fast, after=2.0, settles=lambda _: True, discard=discard)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2.5):
+                await racing
+
+    run(cancel_race())
+    assert discarded == ["fast"]
 
 
 def test_a_stream_that_won_a_hedge_can_be_resumed() -> None:
