@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.canned_answers import Act, Reply, whole
@@ -130,6 +131,25 @@ async def test_a_client_that_leaves_cancels_all_requests(gateway: RunningGateway
     await sending
     await upstream.until("busy", 0)
     assert len(upstream.requests) == 8
+
+
+@pytest.mark.parametrize("name", [TITAN, "up/e"])
+@pytest.mark.parametrize(
+    "connected", [True, False], ids=["is charged", "has used nothing before a connection"]
+)
+async def test_a_request_whose_client_leaves(upstream: Upstream, name: str, connected: bool) -> None:
+    started = asyncio.Event()
+
+    async def never_answer(request: httpx.Request) -> httpx.Response:
+        if connected:
+            request.extensions["on_sent"]()
+        started.set()
+        return await asyncio.Future()
+
+    gateway = start_gateway(records(upstream), upstream=httpx.MockTransport(never_answer))
+    await gateway.post("/v1/embeddings", {"model": name, "input": "hello"}, leave=started)
+    assert bool(gateway.lines[-1]["usage"]) is connected
+    await gateway.gateway.aclose()
 
 
 async def test_coheres_own_api_is_not_below_its_compatible_one(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from handler.answers.answer import Answer
 from handler.answers.usage import WastedUsage, estimated, is_given_up
@@ -32,8 +33,8 @@ async def translate(attempt: OperationAttempt, format: Format, wasted: list[Wast
     call, model = attempt.call, attempt.candidate.model
     parts, dropped = format.request(call.body, model)
     headers = {name: value for name, value in call.headers.items() if name not in _ONE_REQUESTS}
-    room = asyncio.Semaphore(PARALLEL)
-    tasks = [asyncio.create_task(_ask(attempt, part, headers, room)) for part in parts]
+    room, posted = asyncio.Semaphore(PARALLEL), list[Part]()  # the requests that have gone out
+    tasks = [asyncio.create_task(_ask(attempt, part, headers, room, posted)) for part in parts]
     try:
         answers = await asyncio.gather(*tasks)
     except BaseException as error:
@@ -41,7 +42,7 @@ async def translate(attempt: OperationAttempt, format: Format, wasted: list[Wast
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         done = sum(not task.cancelled() and task.exception() is None for task in tasks)
-        if done or is_given_up(error):
+        if done or (posted and is_given_up(error)):
             tokens = -(-input_tokens(attempt) * max(done, 1) // len(tasks))
             wasted.append((attempt.candidate, estimated(input_tokens=tokens, output_bytes=0)))
         if isinstance(error, UpstreamError):
@@ -55,13 +56,18 @@ async def translate(attempt: OperationAttempt, format: Format, wasted: list[Wast
 
 
 async def _ask(
-    attempt: OperationAttempt, part: Part, headers: Mapping[str, str], room: asyncio.Semaphore
+    attempt: OperationAttempt,
+    part: Part,
+    headers: Mapping[str, str],
+    room: asyncio.Semaphore,
+    posted: list[Part],
 ) -> tuple[Reply, UpstreamResponse]:
     async with room:
         body = dump_unicode_bytes("", part.body)
         path = part.path or attempt.request.operation.path
         request = await build(attempt, path, body, "", headers if attempt.row.dialect == "openai" else {})
-        response = await attempt.services.client.send(request, attempt.limits, attempt.stopwatch)
+        on_sent = partial(posted.append, part)
+        response = await attempt.services.client.send(request, attempt.limits, attempt.stopwatch, on_sent)
         try:
             await check(attempt, response)
             found = parse(await read_whole(response, MAX_ANSWER), response)
