@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from handler.access.keys import PREFIX
 from handler.aws.errors import StoreError
 from handler.console.call import Conflict, ConsoleCall, require_console
-from handler.console.gzipped import gzipped
+from handler.console.compression import compress_response
 from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response, json_response
 from handler.errors import Forbidden, GatewayError, InvalidRequest, MethodNotAllowed, NotFound, Unavailable
@@ -42,7 +42,7 @@ CALLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "requests/{id}": {"GET": (READ, "activity.request")},
     "rules": {"GET": (READ, "rules.read"), "PUT": (WRITE, "rules.save")},
     "rules/check": {"POST": (READ, "rules.check")},
-    "rules/try": {"POST": (READ, "rules.attempt")},
+    "rules/try": {"POST": (READ, "rules.try_request")},
     "rules/replay": {"POST": (READ, "rules.replay")},
     "schema": {"GET": (READ, "rules.schema")},
     "history": {"GET": (READ, "history.list_entries")},
@@ -64,7 +64,7 @@ async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
     if hidden:
         message = "A path is logged, so it names a key by its id, or by `sha256:` and the hash of the key."
         raise InvalidRequest(message, param="id")
-    method = request.scope["method"]
+    method = "GET" if request.scope["method"] == "HEAD" else request.scope["method"]
     (scope, name), params = _find(method, request.path_params["call"])
     entry.routine = scope == READ  # the page asks often; what changes something is always logged
     key.require(scope)
@@ -80,7 +80,7 @@ async def serve(gateway: Gateway, request: HttpRequest) -> ASGIApp:
         found = await _function(name)(ConsoleCall(gateway, request, key, params))
     except (StoreError, InvalidInput, InvalidRecord, RuleSetTooLarge) as error:
         raise _gateway_error(error) from error
-    return await gzipped(request, found if isinstance(found, Response) else json_response(found))
+    return await compress_response(request, found if isinstance(found, Response) else json_response(found))
 
 
 def _hide_key(entry: RequestLog) -> bool:
@@ -124,7 +124,7 @@ def _find(method: str, path: str) -> tuple[tuple[str, str], Mapping[str, str]]:
     """Return the scope and the function of a call, and the parts of its path. Raises GatewayError."""
     for pattern, methods in _patterns():
         if found := pattern.fullmatch(path):
-            if served := methods.get("GET" if method == "HEAD" else method):
+            if served := methods.get(method):
                 return served, found.groupdict()
             allowed = ", ".join(methods)
             message = f"Method {method} is not allowed here; allowed: {allowed}."

@@ -43,7 +43,7 @@ class Body(BaseModel):
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Records = list[Any]  # what people write: `rules` reads it, and says what is wrong
 Models = Annotated[list[Name], Field(max_length=MAX_PATTERNS)]
-Moment = str | int | float  # a date as in 2027-01-31T12:00:00Z, or epoch seconds
+Moment = Any  # a date as in 2027-01-31T12:00:00Z, or epoch seconds: `handler.access.keys` reads it
 
 
 class Check(Body):
@@ -88,7 +88,7 @@ class NewKey(Body):
     project: Name = "default"
     scopes: Annotated[list[str], Field(min_length=1, max_length=9)] = ["chat"]
     models: Models | None = None
-    expires_at: Moment | None = None
+    expires_at: Moment = None
 
 
 class KeyChange(Body):
@@ -97,12 +97,12 @@ class KeyChange(Body):
     enabled: bool = True
     name: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
     models: Models | None = None
-    expires_at: Moment | None = None
+    expires_at: Moment = None
 
 
 class Rotation(Body):
     overlap: Annotated[str, Field(pattern=r"^[0-9]{1,5}[mhdw]$")] = "24h"
-    expires_at: Moment | None = None
+    expires_at: Moment = None
 
     @property
     def length(self) -> timedelta:

@@ -10,7 +10,6 @@ from handler.manage.changes import sort_records
 from handler.manage.history import list_history, read_entry
 
 SETTLING = 3.0  # seconds that the entry of a set that was just saved may take
-
 SHOWN = 20  # names of each kind of change, in the list
 
 
@@ -19,10 +18,10 @@ async def list_entries(call: ConsoleCall) -> Json:
     page = parameters_of(call, Page)
     await call.gateway.policies.snapshot.settle(SETTLING)
     entries = await list_history(*call.tables, limit=page.limit, before=page.before)
-    return {"data": [_shortened(entry.as_json()) for entry in entries]}
+    return {"data": [_shorten(entry.as_json()) for entry in entries]}
 
 
-def _shortened(entry: Json) -> Json:
+def _shorten(entry: Json) -> Json:
     """Cut the names of what changed, of which an entry may have 100 KB. `more`: how many are left out."""
     changes = {change: names[:SHOWN] for change, names in entry["changes"].items()}
     left_out = sum(len(names) - len(changes[change]) for change, names in entry["changes"].items())

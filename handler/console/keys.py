@@ -18,6 +18,7 @@ SOON = 3600.0  # seconds in which a key that expires is as good as disabled
 
 
 async def list_all(call: ConsoleCall) -> Json:
+    """Return the records of all keys; `truncated` if there may be more."""
     records = await keys.list_keys(*call.tables, now=call.gateway.now)
     return {"data": records, "truncated": len(records) == keys.MAX_KEYS}
 
@@ -82,5 +83,4 @@ def _changing(work: Any, call: ConsoleCall) -> Any:
 
 
 def _shown_once(made: keys.NewKey) -> Response:
-    found = {"key": made.key, "record": made.record, "old_until": made.old_until}
-    return json_response(found, 201, headers={"cache-control": "no-store"})
+    return json_response(made._asdict(), 201)

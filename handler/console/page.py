@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handler.console.call import require_console
-from handler.console.gzipped import accepts_gzip
+from handler.console.compression import accepts_gzip
 from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response
 from handler.errors import NotFound

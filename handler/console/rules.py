@@ -14,13 +14,13 @@ from handler.errors import InvalidRequest, Json
 from handler.formats.foreign_shapes import parse_chat
 from handler.gateway.admission import facts_of
 from handler.gateway.policy import Policy
-from handler.manage.aside import in_thread
+from handler.manage.background_thread import in_thread
 from handler.manage.changes import sort_records
 from handler.manage.keys import list_keys, show_key
 from handler.manage.replay import replay_rules
 from handler.manage.rules import Review, RulesChanged, RulesRefused, StoredRules, push, read_rules, review
 from handler.wire.splice import dump
-from rules import Facts, InvalidRecord, RuleSet, decide
+from rules import Facts, InvalidRecord, RuleSet, RuleSetTooLarge, decide
 from rules.review.check import warnings
 from rules.review.command_line import InvalidInput
 from rules.review.explain import explain_conditions, facts_at
@@ -34,17 +34,25 @@ async def read(call: ConsoleCall) -> Response:
     """Return the table as it is stored, in the order in which records are asked, with what is wrong."""
     policy = await call.gateway.policies.current()
     stored, known = await read_rules(*call.tables), await _known_keys(call)
-    found = await in_thread(_described, stored, policy.ruleset, known)
+    found = await in_thread(_describe, stored, policy.ruleset, known)
     return exact_json(found)
 
 
-def _described(stored: StoredRules, in_force: RuleSet, known: KnownKeys | None) -> Json:
-    ruleset = RuleSet.read(stored.items, previous=in_force.items)
-    hidden = {(record.kind, record.id): first for record, first in hidden_records(ruleset)}
-    return {
+def _describe(stored: StoredRules, in_force: RuleSet, known: KnownKeys | None) -> Json:
+    table = {
         "revision": stored.revision,
         "in_force": in_force.revision,
         "records": sort_records(stored.items),
+    }
+    try:
+        ruleset = RuleSet.read(stored.items, previous=in_force.items)
+    except RuleSetTooLarge as error:  # its records can be removed until it is small enough
+        empty = {"kind": "", "id": "", "field": "record"}
+        problem = {**empty, "problem": str(error), "instead": "the rules in force"}
+        return {**table, "order": [], "problems": [problem], "warnings": []}
+    hidden = {(record.kind, record.id): first for record, first in hidden_records(ruleset)}
+    return {
+        **table,
         "order": [
             {
                 "kind": record.kind,
@@ -63,10 +71,10 @@ async def check(call: ConsoleCall) -> Json:
     """Return what is wrong with a set of records, whether its tests hold, and what it would change."""
     body = await body_of(call, Check)
     stored, known = await read_rules(*call.tables), await _known_keys(call)
-    return await in_thread(_checked, stored, body.records, known)
+    return await in_thread(_check, stored, body.records, known)
 
 
-def _checked(stored: StoredRules, records: Sequence[Any], known: KnownKeys | None) -> Json:
+def _check(stored: StoredRules, records: Sequence[Any], known: KnownKeys | None) -> Json:
     reviewed = review(stored.items, records, known)
     return {
         "revision": reviewed.revision,
@@ -126,7 +134,7 @@ async def schema(call: ConsoleCall) -> Json:
     return {"kinds": record_schemas(), "file": rules_schema()}
 
 
-async def attempt(call: ConsoleCall) -> Json:
+async def try_request(call: ConsoleCall) -> Json:
     """Return the explanation of a request under these records, or under the rules in force."""
     body = await body_of(call, Try)
     policies = call.gateway.policies
@@ -134,10 +142,10 @@ async def attempt(call: ConsoleCall) -> Json:
     if body.records is not None:
         policy = await in_thread(lambda: policies.trial(RuleSet.read(body.records or ())))
     facts, cooling = await _facts(call, body), call.gateway.cooldown.cooling()
-    return await in_thread(_explained, facts, policy, cooling)
+    return await in_thread(_explain, facts, policy, cooling)
 
 
-def _explained(facts: Facts, policy: Policy, cooling: Any) -> Json:
+def _explain(facts: Facts, policy: Policy, cooling: Any) -> Json:
     decision = decide(facts, policy.ruleset, policy.catalog, policy.live.replaced(cooling=cooling))
     return {**decision.explain(), "conditions": explain_conditions(policy.ruleset, facts)}
 

@@ -8,6 +8,7 @@ functions raise StoreError, InvalidRecord for a bad field, and InvalidInput.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from handler.access.keys import REPLACED, display_id, generate_key, make_key_record, read_key
 from handler.aws.client import AwsClient
 from handler.errors import Json
-from handler.manage.aside import in_thread
+from handler.manage.background_thread import in_thread
 from handler.settings import Settings
 from handler.store.attributes import Item, deserialize, deserialize_item, serialize_item
 from handler.store.tables import LAST_USED, scan
@@ -26,6 +27,7 @@ from rules.review.command_line import InvalidInput
 MAX_KEYS = 10_000  # that are listed
 MAX_COMPARED, LONGEST = 1_000, 100  # ids, and characters of one, that are compared for a suggestion
 BY_HASH = "sha256:"  # names a key by its hash, in the place of its id
+_HASH = re.compile("[0-9a-f]{64}")
 _NOT_INHERITED = frozenset({"hash", "created_at", LAST_USED, REPLACED})  # by the new key of a rotation
 
 
@@ -147,8 +149,9 @@ async def find_key(client: AwsClient, settings: Settings, name: str) -> list[Ite
     if hash != name:
         key = serialize_item({"hash": hash})
         arguments = {"TableName": settings.keys_table, "Key": key, "ConsistentRead": True}
-        if item := (await client.call("get_item", arguments)).get("Item"):
-            return [deserialize_item(item)]
+        found_item = (await client.call("get_item", arguments)).get("Item") if _HASH.fullmatch(hash) else None
+        if found_item:
+            return [deserialize_item(found_item)]
         raise NoSuchKey("that key is not in the table")
     found, ids = list[Item](), list[str]()
     async for stored in scan(client, settings.keys_table, consistent=True):

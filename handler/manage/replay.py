@@ -14,7 +14,7 @@ from typing import Any
 
 from handler.aws.client import AwsClient
 from handler.errors import InvalidRequest
-from handler.manage.aside import in_thread
+from handler.manage.background_thread import in_thread
 from handler.providers.addressing import unsupported_features
 from handler.providers.provider import Provider
 from handler.providers.registry import provider_rows

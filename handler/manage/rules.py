@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from handler.aws.client import AwsClient
 from handler.aws.errors import StoreError
-from handler.manage.aside import in_thread
+from handler.manage.background_thread import in_thread
 from handler.manage.changes import Changes, Name, compare, format_compact, record_name, sort_records
 from handler.manage.history import NoSuchEntry, read_entry
 from handler.manage.writes import TURN, take_turn, writes_of
@@ -31,7 +31,7 @@ from rules.review.lint import KnownKeys, RuleWarning
 
 MAX_CHANGES = 99  # of one TransactWriteItems, which takes 100 items: one more is the turn
 MAX_TESTING = 20.0  # seconds for the tests of a set
-TRIES = 5  # of a transaction that met another one or was throttled, with a pause of 0.1 s that doubles
+TRIES = 5  # of a transaction that met another one or was throttled, after a pause of 0.2 s that doubles
 Sleep = Callable[[float], Awaitable[object]]
 
 

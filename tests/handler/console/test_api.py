@@ -117,6 +117,7 @@ async def test_a_console_that_only_reads_says_so() -> None:
         response = await ask(gateway, method, path)
         refused = response.status == 403 and response.error["code"] == "console_read_only"
         assert refused == (scope == WRITE and method != "GET"), (method, path)
+    assert (await ask(gateway, "HEAD", "providers/check")).status == 200
     assert (await call(gateway.app, "GET", "/console")).status == 200
     await gateway.gateway.aclose()
 

@@ -81,6 +81,8 @@ async def test_the_page_is_asked_for_again_and_may_load_nothing_else(gateway: Ru
         pytest.param("*", True, id="anything"),
         pytest.param("br, gzip;q=0.5", True, id="less gladly"),
         pytest.param("br, gzip; q=0", False, id="never"),
+        pytest.param("*, gzip;q=0.000", False, id="anything but this"),
+        pytest.param("*;q=0, gzip", True, id="nothing but this"),
         pytest.param("identity", False, id="not named"),
     ],
 )

@@ -65,6 +65,18 @@ async def test_a_table_with_a_bad_record_is_listed_with_its_problem(operator: Op
     assert found["records"] == [BAD]
 
 
+async def test_a_table_that_is_too_large_is_listed_so_that_records_can_be_removed(operator: Operator) -> None:
+    await operator.get("rules")  # the rules in force stay, while the table is too large
+    records = [route(f"r{number:04}") for number in range(1001)]
+    for record in records:
+        operator.put(record)
+    found = await operator.get("rules")
+    assert found["records"] == records
+    assert "at most 1000 records" in found["problems"][0]["problem"]
+    assert (await save(operator, found["revision"], records[:1000])).status == 200
+    assert (await operator.get("rules"))["problems"] == []
+
+
 async def test_a_saved_rule_decides_the_next_request(operator: Operator) -> None:
     saved = await save(operator, await revision(operator), [route("a"), TEST], message="first")
     assert saved.status == 200, saved.body

@@ -22,4 +22,4 @@ async def in_thread(work: Callable[P, T], *args: P.args, **options: P.kwargs) ->
 
 @cache
 def _thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="sluice-aside")
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="sluice-background")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 
 from handler.endpoints.exchange.http import HttpRequest
 from handler.endpoints.exchange.response import Response
@@ -11,18 +12,17 @@ from handler.log import RequestLog
 
 LEAST = 1_400  # bytes; less fits into one packet as it is
 LEVEL = 6
+_REFUSED = re.compile(r"q=0(\.0*)?")
 
 
 def accepts_gzip(request: HttpRequest) -> bool:
     entry: RequestLog = request.scope["sluice.entry"]
-    for coding in entry.headers.get("accept-encoding", "").lower().split(","):
-        name, _, weight = coding.partition(";")
-        if name.strip() in ("gzip", "*"):
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
+    codings = entry.headers.get("accept-encoding", "").lower().replace(" ", "").split(",")
+    weights = {name: weight for name, _, weight in (coding.partition(";") for coding in codings)}
+    return not _REFUSED.fullmatch(weights.get("gzip", weights.get("*", "q=0")))
 
 
-async def gzipped(request: HttpRequest, response: Response) -> Response:
+async def compress_response(request: HttpRequest, response: Response) -> Response:
     """Return the response compressed, if that is accepted and worth it."""
     if len(response.body) < LEAST or not accepts_gzip(request):
         return response

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from handler.manage.aside import in_thread
+from handler.manage.background_thread import in_thread
 
 
 async def test_requests_are_served_while_it_works() -> None:
