@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable
 
@@ -14,7 +15,7 @@ from handler.answers.replay import ReplayDecoder
 from handler.answers.resume import SentText, resumable
 from handler.answers.usage import Usage, estimated, is_given_up, output_bytes, usage_of
 from handler.errors import AttemptRecord, Json, SchemaMismatch, UpstreamError
-from handler.providers.translator import StreamDecoder
+from handler.providers.translator import StreamDecoder, Translator
 from handler.relay.call import Attempt
 from handler.relay.native import native_error, usage_at
 from handler.relay.timeouts import unseen_output
@@ -36,20 +37,14 @@ MAX_BUFFERED = 8_000_000  # bytes of a stream that the client has nothing of yet
 async def send_and_read(attempt: Attempt, client: Client) -> Answer:
     """Send the request of an attempt and read the answer. Raises UpstreamError."""
     stream = _client_stream(attempt, decoder(attempt)) if attempt.call.chat.stream else None
-    sent = False
-
-    def on_sent() -> None:
-        nonlocal sent
-        sent = True
-
-    response = None
+    posted, response = asyncio.Event(), None
     try:
-        response = await client.send(attempt.request, attempt.limits, attempt.stopwatch, on_sent)
+        response = await client.send(attempt.request, attempt.limits, attempt.stopwatch, posted.set)
         return await closing_on_failure(attempt, response, _read(attempt, response, stream))
     except BaseException as error:
         if stream is not None and stream.content:
             attempt.wasted.append((attempt.candidate, stream.used()))
-        elif sent and is_given_up(error) and (response is None or response.status < 400):
+        elif posted.is_set() and is_given_up(error) and (response is None or response.status < 400):
             attempt.wasted.append((attempt.candidate, _given_up(attempt, error)))
         if isinstance(error, UpstreamError):
             error.dropped = attempt.request.dropped
@@ -64,8 +59,8 @@ def _given_up(attempt: Attempt, error: BaseException) -> Usage:
     meanwhile, or think, so that a client cannot use either for nothing.
     """
     seconds = attempt.stopwatch.clock() - attempt.limits.began
-    timed_out = isinstance(error, UpstreamError)
-    tokens = 0 if timed_out else unseen_output(attempt.call, attempt.candidate, seconds)
+    is_timeout = isinstance(error, UpstreamError)
+    tokens = 0 if is_timeout else unseen_output(attempt.call, attempt.candidate, seconds)
     return estimated(input_tokens=attempt.input_tokens, output_bytes=BYTES_PER_TOKEN * tokens)
 
 
@@ -91,9 +86,7 @@ async def closing_on_failure(attempt: Attempt, source: ByteSource, reading: Awai
 
 async def _read(attempt: Attempt, response: UpstreamResponse, stream: ClientStream | None) -> Answer:
     await check_response(attempt, response)
-    if stream is not None:
-        return await start_stream(attempt, response, stream)
-    return await _read_whole(attempt, response)
+    return await (start_stream(attempt, response, stream) if stream else _read_whole(attempt, response))
 
 
 # A response that holds no answer.
@@ -101,46 +94,63 @@ async def _read(attempt: Attempt, response: UpstreamResponse, stream: ClientStre
 
 async def check_response(attempt: Attempt, response: UpstreamResponse) -> None:
     """Raise UpstreamError for a response without an answer, or without a stream where one was asked for."""
-    if response.status >= 400:
-        body = (await response.whole(MAX_ERROR))[:MAX_ERROR]
-        error = attempt.translator.error(response.status, response.headers, body)
-        if attempt.native and body.lstrip().startswith(b"{"):
-            error.native = native_error(response.status, response.headers, body)
-        raise error
-    if not 200 <= response.status < 300:
-        raise _protocol_error("The provider answered with a redirect.", response.status)
-    if response.headers.get("content-encoding", "identity") != "identity":
-        message = "The provider sent a compressed response although none was requested."
-        raise _protocol_error(message, response.status)
+    await check_status(attempt.translator, response, native=attempt.native)
     if not attempt.call.chat.stream:
         return
     media_type = response.headers.get("content-type", "")
     if "html" in media_type:
-        raise _protocol_error("The provider sent an HTML page instead of a stream.", response.status)
+        raise protocol_error("The provider sent an HTML page instead of a stream.", response.status)
     if "json" in media_type:
-        _, _, answer = await _read_json(attempt, response)
+        _, answer = parse_object(await _read_body(attempt, response), response.status)
         attempt.translator.response(answer, attempt.row.quirks)  # an error in disguise has its own class
-        raise _protocol_error("The provider did not stream its answer.", response.status)
+        raise protocol_error("The provider did not stream its answer.", response.status)
 
 
-async def _read_json(attempt: Attempt, response: UpstreamResponse) -> tuple[bytes, str, Json]:
-    """The body, its text, and the object that it parses to."""
-    data = await response.whole(most := MAX_ANSWER // attempt.subcalls)
+async def check_status(translator: Translator, response: UpstreamResponse, *, native: bool = False) -> None:
+    """Raise UpstreamError for an error, a redirect and a compressed response.
+
+    native: the error keeps the provider's own body.
+    """
+    if response.status >= 400:
+        body = (await response.whole(MAX_ERROR))[:MAX_ERROR]
+        error = translator.error(response.status, response.headers, body)
+        if native and body.lstrip().startswith(b"{"):
+            error.native = native_error(response.status, response.headers, body)
+        raise error
+    if not 200 <= response.status < 300:
+        raise protocol_error("The provider answered with a redirect.", response.status)
+    if response.headers.get("content-encoding", "identity") != "identity":
+        message = "The provider sent a compressed response although none was requested."
+        raise protocol_error(message, response.status)
+
+
+async def _read_body(attempt: Attempt, response: UpstreamResponse) -> bytes:
+    return await read_at_most(response, MAX_ANSWER // attempt.subcalls)
+
+
+async def read_at_most(response: UpstreamResponse, most: int) -> bytes:
+    """Return a body of at most that many bytes. Raises UpstreamError for a longer one."""
+    data = await response.whole(most)
     if len(data) > most:
-        raise _protocol_error("The provider's answer is too large.", response.status)
+        raise protocol_error("The provider's answer is too large.", response.status)
+    return data
+
+
+def parse_object(data: bytes, status: int) -> tuple[str, Json]:
+    """Return a body's text, and the object that it parses to. Raises UpstreamError if it is none."""
     try:
         text = escape_emoji(data.decode("utf-8-sig"))
         if is_too_large(text):
-            raise _protocol_error("The provider's answer is too large.", response.status)
+            raise protocol_error("The provider's answer is too large.", status)
         body = decode(text)
     except (ValueError, RecursionError) as error:
-        raise _protocol_error("The provider's answer is not JSON.", response.status) from error
+        raise protocol_error("The provider's answer is not JSON.", status) from error
     if not isinstance(body, dict):
-        raise _protocol_error("The provider's answer is not an object.", response.status)
-    return data, text, body
+        raise protocol_error("The provider's answer is not an object.", status)
+    return text, body
 
 
-def _protocol_error(message: str, status: int) -> UpstreamError:
+def protocol_error(message: str, status: int) -> UpstreamError:
     return UpstreamError(message, failure_class="protocol", upstream_status=status)
 
 
@@ -148,7 +158,8 @@ def _protocol_error(message: str, status: int) -> UpstreamError:
 
 
 async def _read_whole(attempt: Attempt, response: UpstreamResponse) -> Answer:
-    data, text, body = await _read_json(attempt, response)
+    data = await _read_body(attempt, response)
+    text, body = parse_object(data, response.status)
     if attempt.call.native_suffix:
         answer = _answer(attempt, response)
         answer.body, answer.used = data, usage_at(body)
@@ -168,11 +179,12 @@ async def _read_whole(attempt: Attempt, response: UpstreamResponse) -> Answer:
     except SchemaMismatch:
         attempt.wasted.append((attempt.candidate, answer.used))
         raise
-    explanation = attempt.explanation
+    if (explanation := attempt.explanation) is not None:
+        completion = {**completion, "sluice": explanation}
     answer.body = whole(
         text,
         body,
-        {**completion, "sluice": explanation} if explanation else completion,
+        completion,
         model=answer.candidate.id,
         # Of several subcalls, the sum gets the cost and the usage of other attempts.
         charged=attempt.charged if attempt.subcalls == 1 else None,
@@ -192,7 +204,7 @@ def _checked_completion(attempt: Attempt, completion: Json) -> Json:
 
 
 def replay_as_stream(attempt: Attempt, answer: Answer) -> Answer:
-    """A whole answer as a stream, where the answer had to be complete first or the model cannot stream."""
+    """Return a whole answer as the stream that was asked for."""
     completion = json.loads(answer.body)
     completion.pop("sluice", None)
     stream = _client_stream(attempt, ReplayDecoder(completion), edited=True)
@@ -261,11 +273,11 @@ async def start_stream(attempt: Attempt, source: ByteSource, stream: ClientStrea
             if isinstance(stream, ClientStream):
                 stream.unseen_tokens = unseen_output(attempt.call, attempt.candidate, first_token)
         if not stream.sent and len(buffered) > MAX_BUFFERED:
-            raise _protocol_error("The provider's stream holds no content.", source.status)
+            raise protocol_error("The provider's stream holds no content.", source.status)
     if stream.failure and (not stream.sent or len(buffered) <= most):
         raise stream.failure
     if not buffered:
-        raise _protocol_error("The provider's stream is empty.", source.status)
+        raise protocol_error("The provider's stream is empty.", source.status)
     answer = _answer(attempt, source)
     answer.first_token = source.ms / 1000 if first_token is None else first_token
     answer.resumed = attempt.continuation.note if attempt.continuation else None

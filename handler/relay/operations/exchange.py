@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handler.answers.answer import Answer
-from handler.errors import AttemptRecord, Json, UpstreamError
+from handler.errors import AttemptRecord
 from handler.formats.operations.operation import OperationRequest
 from handler.providers.provider import Endpoint, Provider
 from handler.providers.translator import Translator
 from handler.relay.call import Call
+from handler.relay.response import check_status, protocol_error
 from handler.upstream.client import Limits, Stopwatch, UpstreamResponse
 from handler.upstream.request import UpstreamRequest, build_post
-from handler.wire.json_memory import is_too_large
-from handler.wire.strict_json import decode
 from rules import Candidate
 
 if TYPE_CHECKING:
     from handler.relay.attempt import Services
 
 MAX_ANSWER = 40_000_000  # bytes of a whole answer; 2048 vectors of 3072 numbers in base64 are 34 MB
-MAX_ERROR = 1_000_000  # bytes of an error, and of an answer that may be one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +40,10 @@ class OperationAttempt:
     def request(self) -> OperationRequest:
         assert self.call.operation is not None
         return self.call.operation
+
+    @property
+    def input_tokens(self) -> int:
+        return self.call.decision.facts.input_tokens
 
 
 async def build(
@@ -66,44 +68,9 @@ async def build(
 
 async def check(attempt: OperationAttempt, response: UpstreamResponse) -> None:
     """Raise UpstreamError for a response that is no answer."""
-    if response.status >= 400:
-        body = (await response.whole(MAX_ERROR))[:MAX_ERROR]
-        raise attempt.translator.error(response.status, response.headers, body)
-    if not 200 <= response.status < 300:
-        raise protocol_error("The provider answered with a redirect.", response.status)
-    if response.headers.get("content-encoding", "identity") != "identity":
-        message = "The provider sent a compressed response although none was requested."
-        raise protocol_error(message, response.status)
+    await check_status(attempt.translator, response)
     if "html" in response.headers.get("content-type", ""):
         raise protocol_error("The provider sent an HTML page.", response.status)
-
-
-async def read_whole(response: UpstreamResponse, most: int) -> bytes:
-    data = await response.whole(most)
-    if len(data) > most:
-        raise protocol_error("The provider's answer is too large.", response.status)
-    return data
-
-
-def parse(data: bytes, response: UpstreamResponse) -> Json:
-    try:
-        text = data.decode("utf-8-sig")
-        if is_too_large(text):
-            raise protocol_error("The provider's answer is too large.", response.status)
-        body = decode(text)
-    except (ValueError, RecursionError) as error:
-        raise protocol_error("The provider's answer is not JSON.", response.status) from error
-    if not isinstance(body, dict):
-        raise protocol_error("The provider's answer is not an object.", response.status)
-    return body
-
-
-def protocol_error(message: str, status: int) -> UpstreamError:
-    return UpstreamError(message, failure_class="protocol", upstream_status=status)
-
-
-def input_tokens(attempt: OperationAttempt) -> int:
-    return attempt.call.decision.facts.input_tokens
 
 
 def answer_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from functools import partial
 
@@ -14,17 +15,13 @@ from handler.providers.operations.vectors import with_encoding
 from handler.relay.final_error import final_error
 from handler.relay.operations.exchange import (
     MAX_ANSWER,
-    MAX_ERROR,
     OperationAttempt,
     answer_of,
     build,
     check,
-    input_tokens,
-    parse,
-    protocol_error,
-    read_whole,
 )
 from handler.relay.operations.usage import usage_of_answer
+from handler.relay.response import MAX_ERROR, parse_object, protocol_error, read_at_most
 from handler.upstream.client import UpstreamResponse
 from handler.upstream.request import UpstreamRequest
 from handler.wire.splice import dump, splice_bytes
@@ -44,21 +41,16 @@ async def relay(attempt: OperationAttempt, wasted: list[WastedUsage]) -> Answer:
 
 async def _send(attempt: OperationAttempt, request: UpstreamRequest, wasted: list[WastedUsage]) -> Answer:
     """Send one request and return its answer: whole, or a stream at its first bytes."""
-    sent, response, answer = False, None, None
-
-    def on_sent() -> None:
-        nonlocal sent
-        sent = True
-
+    posted, response, answer = asyncio.Event(), None, None
     try:
         client = attempt.services.client
-        response = await client.send(request, attempt.limits, attempt.stopwatch, on_sent)
+        response = await client.send(request, attempt.limits, attempt.stopwatch, posted.set)
         await check(attempt, response)
         answer = await _read_answer(attempt, request, response)
         return answer
     except BaseException as error:
-        if sent and is_given_up(error) and (response is None or response.status < 400):
-            wasted.append((attempt.candidate, estimated(input_tokens=input_tokens(attempt), output_bytes=0)))
+        if posted.is_set() and is_given_up(error) and (response is None or response.status < 400):
+            wasted.append((attempt.candidate, estimated(input_tokens=attempt.input_tokens, output_bytes=0)))
         if isinstance(error, UpstreamError):
             request.redact_credential(error)
         raise
@@ -73,9 +65,11 @@ async def _read_answer(
     media_type = response.headers.get("content-type", "application/octet-stream")
     if "json" not in media_type:
         return await _start_stream(attempt, request, response, media_type)
-    data = await read_whole(response, MAX_ANSWER)
-    if len(data) <= MAX_ERROR and (error := error_from_body(parse(data, response))) is not None:
-        raise error
+    data = await read_at_most(response, MAX_ANSWER)
+    if len(data) <= MAX_ERROR:  # longer ones are answers
+        _, body = parse_object(data, response.status)
+        if (error := error_from_body(body)) is not None:
+            raise error
     answer = answer_of(attempt, response, media_type)
     answer.used = usage_of_answer(attempt.call, data)
     embeds = attempt.request.operation.name == "embeddings"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
 
 from handler.answers.answer import Answer
 from handler.answers.usage import WastedUsage, estimated, is_given_up
@@ -17,11 +16,9 @@ from handler.relay.operations.exchange import (
     answer_of,
     build,
     check,
-    input_tokens,
-    parse,
-    read_whole,
 )
 from handler.relay.operations.usage import usage_of_answer
+from handler.relay.response import parse_object, read_at_most
 from handler.upstream.client import UpstreamResponse
 from handler.wire.splice import dump_unicode_bytes
 
@@ -33,7 +30,7 @@ async def translate(attempt: OperationAttempt, format: Format, wasted: list[Wast
     call, model = attempt.call, attempt.candidate.model
     parts, dropped = format.request(call.body, model)
     headers = {name: value for name, value in call.headers.items() if name not in _ONE_REQUESTS}
-    room, posted = asyncio.Semaphore(PARALLEL), list[Part]()  # the requests that have gone out
+    room, posted = asyncio.Semaphore(PARALLEL), asyncio.Event()
     tasks = [asyncio.create_task(_ask(attempt, part, headers, room, posted)) for part in parts]
     try:
         answers = await asyncio.gather(*tasks)
@@ -42,8 +39,8 @@ async def translate(attempt: OperationAttempt, format: Format, wasted: list[Wast
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         done = sum(not task.cancelled() and task.exception() is None for task in tasks)
-        if done or (posted and is_given_up(error)):
-            tokens = -(-input_tokens(attempt) * max(done, 1) // len(tasks))
+        if done or (posted.is_set() and is_given_up(error)):
+            tokens = -(-attempt.input_tokens * max(done, 1) // len(tasks))
             wasted.append((attempt.candidate, estimated(input_tokens=tokens, output_bytes=0)))
         if isinstance(error, UpstreamError):
             error.dropped = dropped
@@ -60,17 +57,16 @@ async def _ask(
     part: Part,
     headers: Mapping[str, str],
     room: asyncio.Semaphore,
-    posted: list[Part],
+    posted: asyncio.Event,
 ) -> tuple[Reply, UpstreamResponse]:
     async with room:
         body = dump_unicode_bytes("", part.body)
         path = part.path or attempt.request.operation.path
         request = await build(attempt, path, body, "", headers if attempt.row.dialect == "openai" else {})
-        on_sent = partial(posted.append, part)
-        response = await attempt.services.client.send(request, attempt.limits, attempt.stopwatch, on_sent)
+        response = await attempt.services.client.send(request, attempt.limits, attempt.stopwatch, posted.set)
         try:
             await check(attempt, response)
-            found = parse(await read_whole(response, MAX_ANSWER), response)
+            _, found = parse_object(await read_at_most(response, MAX_ANSWER), response.status)
             if (error := error_from_body(found)) is not None:
                 raise error
             return Reply(found, response.headers), response
