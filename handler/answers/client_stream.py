@@ -70,7 +70,7 @@ class ClientStream:
 
     charged: given if the client asked for the cost. input_tokens: the estimate, for a provider that reports
     no usage. stateless_text: no edit depends on a text, so events of text alone need not be parsed.
-    wasted: the usage of other attempts of the call.
+    wasted: the usage of other attempts of the call. check: raises UpstreamError for a chunk that is not sent.
     """
 
     content = sent = False  # the upstream brought content; some of it was new to the client
@@ -95,6 +95,7 @@ class ClientStream:
         max_event: int = sse.MAX_EVENT,
         stateless_text: bool = False,
         wasted: Sequence[WastedUsage] = (),
+        check: Callable[[Json], None] | None = None,
     ) -> None:
         self._decoder = decoder
         self._events = FRAMINGS[framing](max_event=max_event)
@@ -107,7 +108,7 @@ class ClientStream:
         self.patience: float | None = None  # seconds to wait for the end; None: the answer is not complete
         self._latest: Json = {}  # the last chunk that went to the client
         self._latest_text = ""  # and its frame, as JSON
-        self._wasted = wasted
+        self._wasted, self._check = wasted, check
         self._template = EventTemplate(model, learns=stateless_text)
         self.edits = edits
         self.content_bytes = 0  # of the text that the upstream brought
@@ -237,6 +238,8 @@ class ClientStream:
         count = 0
         for chunk in chunks:
             count += 1
+            if self._check is not None:
+                self._check(chunk)
             size = content_of(chunk)
             if size is not None:
                 self.content = True

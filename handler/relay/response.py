@@ -20,7 +20,7 @@ from handler.relay.call import Attempt
 from handler.relay.native import native_error, usage_at
 from handler.relay.timeouts import unseen_output
 from handler.structured.checked_stream import CheckedStream
-from handler.structured.offered_tools import check_calls, offered_only
+from handler.structured.offered_tools import check_calls, chunk_check
 from handler.structured.refused_modes import raise_if_mode_refused
 from handler.structured.strict_tools import StrictTools, strict_tools
 from handler.upstream.client import Client, UpstreamResponse
@@ -101,7 +101,7 @@ async def check_response(attempt: Attempt, response: UpstreamResponse) -> None:
     if "html" in media_type:
         raise protocol_error("The provider sent an HTML page instead of a stream.", response.status)
     if "json" in media_type:
-        _, answer = parse_object(await _read_body(attempt, response), response.status)
+        _, answer = parse_object(await read_at_most(response, MAX_ERROR), response.status)
         attempt.translator.response(answer, attempt.row.quirks)  # an error in disguise has its own class
         raise protocol_error("The provider did not stream its answer.", response.status)
 
@@ -122,10 +122,6 @@ async def check_status(translator: Translator, response: UpstreamResponse, *, na
     if response.headers.get("content-encoding", "identity") != "identity":
         message = "The provider sent a compressed response although none was requested."
         raise protocol_error(message, response.status)
-
-
-async def _read_body(attempt: Attempt, response: UpstreamResponse) -> bytes:
-    return await read_at_most(response, MAX_ANSWER // attempt.subcalls)
 
 
 async def read_at_most(response: UpstreamResponse, most: int) -> bytes:
@@ -158,7 +154,7 @@ def protocol_error(message: str, status: int) -> UpstreamError:
 
 
 async def _read_whole(attempt: Attempt, response: UpstreamResponse) -> Answer:
-    data = await _read_body(attempt, response)
+    data = await read_at_most(response, MAX_ANSWER // attempt.subcalls)
     text, body = parse_object(data, response.status)
     if attempt.call.native_suffix:
         answer = _answer(attempt, response)
@@ -221,7 +217,6 @@ def decoder(attempt: Attempt) -> StreamDecoder:
     chunks = wire.stream(attempt.row.quirks, legacy=attempt.legacy, model=model)
     if attempt.native:
         return chunks
-    chunks = offered_only(chunks, attempt.call.body)
     if (strict := _strict_tools(attempt)) is not None:
         chunks = CheckedStream(chunks, strict.check)
     return chunks if attempt.schema is None else CheckedStream(chunks, attempt.schema.check)
@@ -258,6 +253,7 @@ def _client_stream(attempt: Attempt, chunks: StreamDecoder, *, edited: bool = Fa
         choices=int(attempt.call.body.get("n") or 1),
         framing=attempt.translator.framing,
         stateless_text=attempt.schema is None and continuation is None,
+        check=chunk_check(attempt.call.body),
         wasted=() if edited else attempt.wasted,
     )
 

@@ -27,6 +27,7 @@ from handler.relay.response import (
     send_and_read,
     start_stream,
 )
+from handler.structured.offered_tools import chunk_check
 from handler.upstream.client import Client, UpstreamResponse
 from handler.wire.sse import MAX_EVENT
 from rules import Fields
@@ -109,6 +110,7 @@ def _client_stream(attempt: Attempt, merged: MergedStream, index: int) -> Client
         edits=merged.choice(index),
         framing=attempt.translator.framing,
         max_event=MAX_EVENT // attempt.subcalls,
+        check=chunk_check(attempt.call.body),
     )
 
 

@@ -6,10 +6,10 @@ history to be declared, and has no `tool_choice` that forbids calling them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 
 from handler.errors import Json, SchemaMismatch
-from handler.providers.translator import StreamDecoder
 
 _OWN = frozenset({"function", "custom"})  # types of tools that a client runs
 _PROBLEM = "it calls a tool that was not offered"
@@ -24,10 +24,13 @@ def check_calls(completion: Json, chat: Json) -> None:
             _check(message, offered)
 
 
-def offered_only(decoder: StreamDecoder, chat: Json) -> StreamDecoder:
-    """Wrap a decoder. It raises SchemaMismatch at a call of a tool that the chat did not offer."""
+def chunk_check(chat: Json) -> Callable[[Json], None] | None:
+    """Return what raises SchemaMismatch for a chunk that calls a tool that the chat did not offer.
+
+    None where a provider's own tools are offered.
+    """
     offered = offered_tools(chat)
-    return decoder if offered is None else _OfferedOnly(decoder, offered)
+    return None if offered is None else partial(_check_chunk, offered)
 
 
 def offered_tools(chat: Json) -> frozenset[str] | None:
@@ -41,33 +44,10 @@ def offered_tools(chat: Json) -> frozenset[str] | None:
     return frozenset(names)
 
 
-class _OfferedOnly:
-    """Checks each call in another decoder's stream; see StreamDecoder."""
-
-    def __init__(self, decoder: StreamDecoder, offered: frozenset[str]) -> None:
-        self._decoder = decoder
-        self._offered = offered
-
-    @property
-    def event(self) -> Json:
-        return self._decoder.event
-
-    @property
-    def adds_text(self) -> bool:
-        return self._decoder.adds_text
-
-    def feed(self, data: str) -> Iterator[Json]:
-        return self._checked(self._decoder.feed(data))
-
-    def close(self) -> Iterator[Json]:
-        return self._checked(self._decoder.close())
-
-    def _checked(self, chunks: Iterator[Json]) -> Iterator[Json]:
-        for chunk in chunks:
-            for choice in chunk.get("choices") or ():
-                if delta := choice.get("delta"):
-                    _check(delta, self._offered)
-            yield chunk
+def _check_chunk(offered: frozenset[str], chunk: Json) -> None:
+    for choice in chunk.get("choices") or ():
+        if delta := choice.get("delta"):
+            _check(delta, offered)
 
 
 def _check(part: Json, offered: frozenset[str] | None) -> None:
