@@ -51,7 +51,17 @@ def certificate(subject: x509.Name, issuer: x509.Name, *, ca: bool) -> str:
         .add_extension(authority, critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
     )
+    if ca:  # Python 3.13 asks for it
+        builder = builder.add_extension(_signs_certificates(), critical=True)
     return builder.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _signs_certificates() -> x509.KeyUsage:
+    others = (
+        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+        *("key_agreement", "crl_sign", "encipher_only", "decipher_only"),
+    )
+    return x509.KeyUsage(key_cert_sign=True, **dict.fromkeys(others, False))
 
 
 def name(*values: tuple[x509.ObjectIdentifier, str, _ASN1Type]) -> x509.Name:

@@ -117,7 +117,8 @@ class Connection(asyncio.Protocol):
             raise network_failure("http", "the request cannot be sent as HTTP") from error
         self._bytes = 0
         self._parser.start(method)
-        self.transport.writelines((head, body))
+        # asyncio's transport since Python 3.12 tries to write an empty piece again without end.
+        self.transport.writelines((head, body) if body else (head,))
         for _ in range(MAX_INTERIM):
             response = await self._next(self._parser.read_head)
             if response is not None and response[0] >= 200:

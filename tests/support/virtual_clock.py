@@ -84,6 +84,10 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def _thread_done(self, _: object) -> None:
         self._jumps.threads -= 1
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Wait for threads without the time limit of Python 3.12, which would be over at once."""
+        await super().shutdown_default_executor()
+
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs `work` on a loop of its own, whose `clock()` begins at 0."""

@@ -10,6 +10,7 @@ from contextlib import aclosing
 import pytest
 
 from handler.settings import Settings
+from handler.upstream.connection import Connection, Origin
 from handler.upstream.pool import MAX_CONNECTIONS, MAX_IDLE, MIN_IDLE, Pool, create_pool
 from tests.support.canned_answers import whole
 from tests.support.plain_request import ask
@@ -87,3 +88,23 @@ async def test_a_request_waits_for_no_acknowledgement() -> None:
         (connection,) = pool._idle
         used = connection.transport.get_extra_info("socket")
         assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+class Writes:
+    """The transport of a connection, which keeps what is written."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.pieces += pieces
+
+
+async def test_a_request_without_a_body_writes_no_empty_piece() -> None:
+    """The loop would be busy with it until the connection ends, on Python 3.12 and 3.13."""
+    connection, writes = Connection(Origin(True, "provider", 443)), Writes()
+    connection.connection_made(writes)
+    request = asyncio.ensure_future(connection.request("GET", b"/", [(b"host", b"provider")], b""))
+    await asyncio.sleep(0)
+    assert [piece[:3] for piece in writes.pieces] == [b"GET"]
+    request.cancel()
