@@ -47,6 +47,11 @@ def test_two_records_with_one_name_are_told_and_not_saved(tab: Console) -> None:
     expect(button).to_have_accessible_description(
         "Two records have the same kind and id: change one of them."
     )
+    tab.page.keyboard.press("Escape")
+    tab.page.get_by_label("Models (required)").fill("local/echo")
+    tab.page.get_by_role("button", name="Review and save").click()
+    tab.page.get_by_role("button", name="Undo: alias/sturdy").click()
+    expect(tab.page.get_by_role("dialog").get_by_text("Nothing is changed.").first).to_be_visible()
 
 
 def test_a_number_that_an_old_browser_would_shorten_is_told(tab: Console, run: LocalRun) -> None:
@@ -86,6 +91,20 @@ def test_what_others_change_meanwhile_is_shown_and_taken_in(tab: Console, run: L
     expect(page.get_by_text("Saved as revision")).to_be_visible()
     assert record(run, "route", "support")["note"] == "mine"
     assert record(run, "alias", "theirs") == added
+
+
+def test_a_text_that_is_not_json_is_not_lost_by_a_merge(tab: Console, run: LocalRun) -> None:
+    page = tab.page
+    tab.sign_in(ADMIN, "rules/route/support")
+    put_rules(run, with_note("theirs"))
+    page.get_by_label("The record as JSON").fill('{"kind": "route",')
+    page.get_by_label("Note").fill("mine")
+    page.get_by_role("button", name="See what changed").click()
+    dialog = page.get_by_role("dialog", name="The rules were changed meanwhile")
+    dialog.get_by_role("radio", name="Keep mine").check()
+    expect(dialog.get_by_role("button", name="Take it in")).to_have_accessible_description(
+        "A field holds text that is not JSON: correct it first."
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +173,7 @@ def test_a_draft_outlives_a_reload_and_a_sign_out(tab: Console) -> None:
     )
     page.get_by_role("button", name="Review and save").click()
     expect(page.get_by_role("dialog").get_by_role("button", name="Save ")).to_have_accessible_description(
-        "A field holds text that is no JSON: mend it first."
+        "A field holds text that is not JSON: correct it first."
     )
     page.keyboard.press("Escape")
     page.get_by_label("The record as JSON").fill(

@@ -34,9 +34,9 @@ def shown_key(tab: Console) -> str:
 
 def test_a_key_is_made_with_its_mistakes_named(tab: Console) -> None:
     tab.sign_in(page="keys")
-    tab.page.get_by_role("button", name="Make a key").click()
-    dialog = tab.page.get_by_role("dialog", name="Make a key")
-    make = dialog.get_by_role("button", name="Make the key")
+    tab.page.get_by_role("button", name="Create a key").click()
+    dialog = tab.page.get_by_role("dialog", name="Create a key")
+    make = dialog.get_by_role("button", name="Create the key")
     expect(dialog.get_by_label("Name")).to_be_focused()
     dialog.get_by_label("Name").fill(HOSTILE)
     dialog.get_by_label("Expires").fill("2020-01-01")
@@ -58,13 +58,21 @@ def test_a_key_is_edited_rotated_disabled_and_enabled(tab: Console) -> None:
     made = api(tab.run, "POST", "keys", {"name": "Worn", "models": ["groq/*"]})
     id, first = made["record"]["id"], made["key"]
     tab.sign_in(page=f"keys/{id}")
+    tab.page.get_by_label("Expires").fill("2020-01-01")
+    tab.page.get_by_role("button", name="Save").click()
+    expect(tab.page.get_by_role("alert")).to_contain_text("in the past")
+    tab.page.get_by_label("Expires").fill("")
+    tab.page.get_by_role("button", name="Save").click()
+    expect(tab.page.get_by_text("Saved.")).to_be_visible()
+    expect(tab.page.get_by_role("alert")).to_have_count(0)
+    tab.page.get_by_role("button", name="Close the message").click()
     tab.page.get_by_label("Models that it may call").fill("")
     tab.page.get_by_role("button", name="Save").click()
     expect(tab.page.get_by_text("Saved.")).to_be_visible()
     assert ask(tab, first) == 200
     tab.page.get_by_role("button", name="Rotate", exact=True).click()
     tab.page.get_by_label("The old key stops working").select_option("in an hour")
-    tab.page.get_by_role("button", name="Make the new key").click()
+    tab.page.get_by_role("button", name="Create the new key").click()
     second = shown_key(tab)
     expect(tab.page.get_by_text("Replaced key")).to_be_visible()
     assert [ask(tab, first), ask(tab, second)] == [200, 200]
@@ -75,6 +83,16 @@ def test_a_key_is_edited_rotated_disabled_and_enabled(tab: Console) -> None:
     tab.page.get_by_role("button", name="Enable", exact=True).click()
     expect(tab.page.get_by_role("button", name="Disable", exact=True)).to_be_visible()
     assert ask(tab, second) == 200
+
+
+def test_a_list_of_keys_that_is_cut_says_so_and_its_pages_work(tab: Console) -> None:
+    tab.page.route("**/console/api/keys", lambda route: route.fulfill(json={"data": [], "truncated": True}))
+    tab.sign_in(page="keys")
+    expect(tab.page.get_by_text("There may be more keys")).to_be_visible()
+    tab.go("keys/local")
+    expect(tab.page.get_by_role("region", name="Details")).to_contain_text("admin")
+    tab.go("keys/nobody")
+    expect(tab.page.get_by_role("alert").first).to_contain_text("there is no key with the id nobody")
 
 
 def test_the_key_in_use_cannot_disable_itself(tab: Console) -> None:
@@ -89,7 +107,7 @@ def test_the_key_in_use_is_rotated_at_once_and_the_tab_goes_on_with_the_new_one(
     tab.sign_in(made["key"], page=f"keys/{made['record']['id']}")
     tab.page.get_by_role("button", name="Rotate", exact=True).click()
     tab.page.get_by_label("The old key stops working").select_option("at once")
-    tab.page.get_by_role("button", name="Make the new key").click()
+    tab.page.get_by_role("button", name="Create the new key").click()
     second = shown_key(tab)
     expect(tab.page.get_by_text("Replaced key")).to_be_visible()
     expect(tab.page.get_by_role("dialog")).to_have_count(0)
@@ -107,7 +125,7 @@ def test_a_limit_fills_as_it_is_used(tab: Console) -> None:
     expect(meter).to_have_attribute("aria-valuetext", "0 of 10, 10 left")
     for _ in range(3):
         ask(tab, made["key"])
-    tab.page.get_by_role("button", name="Read again").click()
+    tab.page.get_by_role("button", name="Refresh").click()
     expect(meter).to_have_attribute("aria-valuetext", "3 of 10, 7 left")
     assert tab.inaccessible() == []
     expect(tab.page.get_by_role("table", name="Limits and budgets")).to_contain_text("10 requests a day")

@@ -66,6 +66,16 @@ def test_an_error_is_shown_in_words(tab: Console, model: str, words: str) -> Non
     expect(answer.get_by_role("alert")).to_contain_text(words)
 
 
+def test_an_answer_that_breaks_off_says_so(tab: Console) -> None:
+    chunk = json.dumps({"choices": [{"delta": {"content": "Half an"}}]})
+    stream = {"body": f"data: {chunk}\n\n", "content_type": "text/event-stream"}
+    tab.page.route("**/chat/completions", lambda route: route.fulfill(**stream))
+    tab.sign_in(page="playground")
+    answer = say(tab, "Hello")
+    expect(answer).to_contain_text("Half an")
+    expect(answer.get_by_role("alert")).to_have_text("The connection ended before the answer did.")
+
+
 def test_an_answer_can_be_stopped(tab: Console) -> None:
     tab.sign_in(page="playground")
     tab.page.get_by_label("Message").fill("word " * 4000)

@@ -87,6 +87,16 @@ def test_requests_are_read_again_until_they_are_paused(tab: Console, run: LocalR
     assert asked == []
 
 
+def test_a_slow_answer_is_waited_for(tab: Console) -> None:
+    asked: list[str] = []
+    tab.page.clock.install()
+    tab.page.route("**/api/requests?*", lambda route: asked.append(route.request.url))
+    tab.sign_in(ADMIN, "requests")
+    expect(tab.page.get_by_text("Loading…")).to_be_visible()
+    tab.page.clock.run_for(60_000)
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("size", [pytest.param((1280, 900), id="wide"), pytest.param(PHONE, id="a phone")])
 def test_a_request_has_its_decision_and_its_attempts(
     browser: Browser, run: LocalRun, size: tuple[int, int]

@@ -95,6 +95,20 @@ def test_the_form_and_the_json_are_one_record(browser: Browser, run: LocalRun) -
         )
 
 
+def test_a_condition_that_another_one_replaces_says_so(browser: Browser, run: LocalRun) -> None:
+    with console(browser, run) as tab:
+        tab.sign_in(ADMIN, "rules/cache/evaluations")
+        for number, user in enumerate(("ann", "bob"), start=2):
+            tab.page.get_by_role("button", name="Add a condition").click()
+            tab.page.get_by_label(f"Fact {number}").fill("user")
+            tab.page.get_by_label(f"Value {number}").fill(user)
+        first = tab.page.get_by_label("Fact 2")
+        expect(first).to_have_accessible_description(
+            "A row below has the same fact and operator, and replaces this one."
+        )
+        assert shown_json(tab)["when"]["user"] == "bob"
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -32,10 +32,10 @@ def manager(run: LocalRun) -> Any:
 def test_a_session_that_ends_keeps_what_was_typed(tab: Console) -> None:
     made = api(tab.run, "POST", "keys", {"name": "short-lived", "scopes": ["admin"]})
     tab.sign_in(made["key"], page="keys")
-    tab.page.get_by_role("button", name="Make a key").click()
+    tab.page.get_by_role("button", name="Create a key").click()
     tab.page.get_by_role("dialog").get_by_label("Name").fill("half-typed")
     api(tab.run, "PATCH", f"keys/{made['record']['id']}", {"enabled": False})
-    tab.page.get_by_role("button", name="Make the key").click()
+    tab.page.get_by_role("button", name="Create the key").click()
     again = tab.page.get_by_role("dialog", name="Sign in again")
     expect(again.get_by_role("alert")).to_contain_text("is not valid")
     assert tab.page.evaluate("sessionStorage.length") == 0
@@ -44,14 +44,14 @@ def test_a_session_that_ends_keeps_what_was_typed(tab: Console) -> None:
     again.get_by_role("button", name="Sign in").click()
     expect(again).to_have_count(0)
     expect(tab.page.get_by_role("dialog").get_by_label("Name")).to_have_value("half-typed")
-    tab.page.get_by_role("button", name="Make the key").click()
+    tab.page.get_by_role("button", name="Create the key").click()
     expect(tab.page.get_by_role("dialog", name="Your new key")).to_be_visible()
 
 
 def test_a_key_that_may_only_read_sees_why(tab: Console, manager: Any) -> None:
     tab.sign_in(manager["key"], page="keys")
     expect(tab.page.get_by_text("Changes need a key with the scope admin.")).not_to_have_count(0)
-    make = tab.page.get_by_role("button", name="Make a key")
+    make = tab.page.get_by_role("button", name="Create a key")
     expect(make).to_have_attribute("aria-disabled", "true")
     make.click(force=True)
     expect(tab.page.get_by_role("dialog")).to_have_count(0)

@@ -70,10 +70,10 @@ def make_a_key(tab: Console) -> str:
     page = tab.page
     open_page(tab, "Keys")
     check(tab, "Keys")
-    page.get_by_role("button", name="Make a key").click()
+    page.get_by_role("button", name="Create a key").click()
     page.get_by_label("Name").fill("Trial of the search team")
     page.get_by_label("Project").fill("trial")
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create the key").click()
     shown = page.get_by_role("dialog", name="Your new key")
     key = shown.locator("pre").inner_text()
     shown.get_by_role("button", name="I have copied it").click()
@@ -167,7 +167,7 @@ def watch_the_limit_fill(tab: Console, key: str) -> None:
     answers = [ask(tab.run, key) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
     assert "trial-a-day" in answers[-1].text
-    page.get_by_role("button", name="Read again").click()
+    page.get_by_role("button", name="Refresh").click()
     expect(meter).to_have_attribute("aria-valuetext", "5 of 5, 0 left")
     check(tab, "Trial of the search team")
 

@@ -18,7 +18,7 @@ export const origin = () => {
 };
 
 /** An answer that is an error, in the words of the server; `status` is 0 if there was no answer. */
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor({ message, code, param, metadata }, status) {
     super(message);
     Object.assign(this, { status, code, param, metadata });
@@ -29,7 +29,7 @@ const lost = () =>
   new ApiError({ message: "The gateway did not answer. Check the connection and try again.", code: "no_answer" }, 0);
 
 /** The headers of a body. CloudFront cannot sign a request to a function URL without the hash of its body. */
-async function about(text) {
+async function bodyHeaders(text) {
   const type = { "content-type": "application/json" };
   if (!crypto.subtle) return type; // not a secure context, so no CloudFront either
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
@@ -39,7 +39,7 @@ async function about(text) {
 /** The response to a request; any status. `key` is that of the session unless given. */
 export async function send(method, url, { body, headers, signal, key = session.get().key } = {}) {
   const text = body === undefined ? undefined : JSON.stringify(body);
-  const sent = { ...(key ? { authorization: `Bearer ${key}` } : {}), ...(text === undefined ? {} : await about(text)), ...headers };
+  const sent = { ...(key ? { authorization: `Bearer ${key}` } : {}), ...(text === undefined ? {} : await bodyHeaders(text)), ...headers };
   try {
     return await fetch(url, { method, headers: sent, signal, cache: "no-store", body: text });
   } catch (error) {
@@ -94,30 +94,46 @@ export const gateway = client(GATEWAY);
 /** A path's segment, such as an id that a person chose. */
 export const segment = (text) => encodeURIComponent(text);
 
+export const TYPING = 350; // milliseconds without a key press until the server is asked
+
 /**
  * `{data, error, loading, reload}` of a function that loads: `useApi((signal) => api.get("keys", {}, {signal}), [])`.
  * It loads again when `deps` change; `data` stays until the next arrives. `every`: seconds between two loads.
+ * `pause`: milliseconds that `deps` must rest before they are loaded. Nothing is loaded unless `active`.
  */
-export function useApi(load, deps = [], { every } = {}) {
-  const [state, setState] = useState({ data: undefined, error: null, loading: true });
+export function useApi(load, deps = [], { every, pause = 0, active = true } = {}) {
+  const [state, setState] = useState({ data: undefined, error: null, loading: active });
   const [turn, setTurn] = useState(0);
   const { key, ended } = session.use();
   const latest = useRef(load);
+  const wait = useRef(0); // the first load is at once
+  const running = useRef(false);
   latest.current = load;
   useEffect(() => {
-    if (!key || ended) return undefined;
+    if (!active || !key || ended) return undefined;
     const control = new AbortController();
+    const settle = (found) => {
+      if (control.signal.aborted) return;
+      running.current = false;
+      setState((old) => ({ data: old.data, error: null, loading: false, ...found }));
+    };
+    running.current = true;
     setState((old) => ({ ...old, loading: true }));
-    latest.current(control.signal).then(
-      (data) => control.signal.aborted || setState({ data, error: null, loading: false }),
-      (error) => control.signal.aborted || setState((old) => ({ data: old.data, error, loading: false })),
-    );
-    return () => control.abort();
-  }, [...deps, turn, key, ended]);
+    const timer = setTimeout(() => {
+      latest.current(control.signal).then((data) => settle({ data }), (error) => settle({ error }));
+    }, wait.current);
+    wait.current = pause;
+    return () => {
+      running.current = false;
+      clearTimeout(timer);
+      control.abort();
+    };
+  }, [...deps, turn, key, ended, active]);
   const reload = useCallback(() => setTurn((n) => n + 1), []);
   useEffect(() => {
     if (!every) return undefined;
-    const timer = setInterval(() => document.visibilityState === "visible" && reload(), every * 1000);
+    const tick = () => document.visibilityState === "visible" && !running.current && reload();
+    const timer = setInterval(tick, every * 1000);
     return () => clearInterval(timer);
   }, [every]);
   return { ...state, reload };

@@ -22,8 +22,6 @@ const round = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 export const dollarTick = (value) => `$${round.format(value)}`;
 export const msTick = (value) => (value < 1000 ? `${round.format(value)} ms` : `${round.format(value / 1000)} s`);
 
-export const nano = (value) => (none(value) ? NONE : dollars(value / 1e9));
-
 export function ms(value) {
   if (none(value)) return NONE;
   if (value < 1000) return `${Math.round(value)} ms`;

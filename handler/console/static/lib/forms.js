@@ -24,6 +24,15 @@ export function Labelled({ label, hint, error, warning, required, hideLabel, cla
   `;
 }
 
+/** A text field that suggests the models of GET /models; `models` is useApi of it. */
+export function ModelField({ models, ...rest }) {
+  const id = useId();
+  return html`
+    <${TextField} label="Model" list=${id} ...${rest} />
+    <datalist id=${id}>${(models.data?.data ?? []).map(({ id: name }) => html`<option key=${name} value=${name}></option>`)}</datalist>
+  `;
+}
+
 const split = ({ label, hint, error, warning, required, hideLabel, class: name, onInput, onChange, ...rest }) => [
   { label, hint, error, warning, required, hideLabel, class: name },
   rest,

@@ -1,13 +1,11 @@
 // Preact with htm: every module of the console takes its view functions from here.
 //
 // `html` is a tagged template: html`<p class="note">${text}</p>`. Texts become text nodes, never markup.
-import { h, render, Fragment, createContext } from "../vendor/preact.js";
+import { h, render } from "../vendor/preact.js";
 import htm from "../vendor/htm.js";
 
-export { h, render, Fragment, createContext };
-export {
-  useCallback, useContext, useEffect, useId, useLayoutEffect, useMemo, useReducer, useRef, useState,
-} from "../vendor/hooks.js";
+export { render };
+export { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
 
 export const html = htm.bind(h);
 

@@ -1,7 +1,6 @@
 // Routes by hash: #/keys/abc?tab=limits is {page: "keys", path: ["abc"], query: {tab: "limits"}}.
 //
-// `href("keys", ["abc"], {tab})` makes one, `go` moves there. `useGuard(dirty)` asks before unsaved text is lost.
-import { useEffect } from "./html.js";
+// `href("keys", ["abc"], {tab})` makes one, `go` moves there.
 import { createStore } from "./store.js";
 
 function read() {
@@ -31,31 +30,7 @@ export const go = (...where) => {
 /** Change the address without a new entry in the browser's history, such as for a filter. */
 export const replace = (...where) => {
   history.replaceState(null, "", href(...where));
-  address = location.hash;
   route.set(read());
 };
 
-const guards = new Set();
-const LEAVE = "Leave this page? What you changed is not saved.";
-let address = location.hash;
-
-addEventListener("hashchange", () => {
-  if (location.hash === address) return;
-  if (guards.size && read().page !== route.get().page && !confirm(LEAVE)) {
-    history.replaceState(null, "", address || "#/");
-    return;
-  }
-  address = location.hash;
-  route.set(read());
-});
-addEventListener("beforeunload", (event) => guards.size && event.preventDefault());
-
-/** Ask before the page is left while `dirty` is true. */
-export function useGuard(dirty) {
-  useEffect(() => {
-    if (!dirty) return undefined;
-    const guard = {};
-    guards.add(guard);
-    return () => guards.delete(guard);
-  }, [dirty]);
-}
+addEventListener("hashchange", () => route.set(read()));

@@ -103,6 +103,13 @@ export const Time = ({ value, age }) =>
     ? html`<span class="dim">never</span>`
     : html`<time datetime=${date(value).toISOString()} title=${age ? time(value) : ago(value)}>${age ? ago(value) : time(value)}</time>`;
 
+/** Facts as a list of names and values: `of` is [[name, value]]; those without a value are left out. */
+export const Pairs = ({ of }) => html`
+  <dl class="pairs">${of
+    .filter(([, value]) => value || value === 0)
+    .map(([name, value], at) => html`<div key=${at}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+`;
+
 export const Mono = ({ children }) => html`<code class="inline">${children}</code>`;
 
 async function copyText(text) {

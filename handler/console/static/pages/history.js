@@ -1,10 +1,10 @@
 // The page History: the rule sets that were in force, what changed in each, and the way back to one of them.
 import { api, segment, useApi } from "../lib/api.js";
 import { Confirm } from "../lib/dialog.js";
-import { html, useEffect, useState } from "../lib/html.js";
+import { html, useState } from "../lib/html.js";
 import { go, href } from "../lib/router.js";
 import { Table } from "../lib/table.js";
-import { Button, Card, Choice, Code, Loaded, Mono, Page, Time } from "../lib/ui.js";
+import { Button, Card, Choice, Code, Loaded, Mono, Page, Pairs, Time } from "../lib/ui.js";
 import { changesOf } from "../rules/changes.js";
 import { Changes, counts } from "../rules/diff.js";
 import { begin, isDirty } from "../rules/draft.js";
@@ -56,14 +56,20 @@ function More({ load }) {
   return html`<${Button} busy=${state.busy} onClick=${run}>Older<//>${state.error && html`<p class="field-error" role="alert">${state.error.message}</p>`}`;
 }
 
-const MOST = 8; // names of each sort
+const MOST = 8; // names of each change
 
-/** The names of what an entry changed. They may be texts or {kind, id}. */
-function Names({ of = {}, more }) {
-  const text = (one) => (typeof one === "string" ? one : `${one.kind}/${one.id}`);
-  const parts = ["added", "changed", "removed"].filter((sort) => of[sort]?.length);
-  if (!parts.length) return html`<span class="dim">nothing</span>`;
-  return parts.map((sort) => html`<div key=${sort}><span class="dim">${sort}</span> ${of[sort].slice(0, MOST).map(text).join(", ")}${of[sort].length > MOST ? ` and ${of[sort].length - MOST} more` : ""}</div>`).concat(more ? html`<div class="dim">and ${more} others</div>` : []);
+/** The names of what an entry changed. `more`: how many the server left out. */
+function Names({ of, more }) {
+  const found = ["added", "changed", "removed"].filter((change) => of[change].length);
+  if (!found.length) return html`<span class="dim">nothing</span>`;
+  return html`
+    ${found.map((change) => {
+      const names = of[change];
+      const rest = names.length > MOST ? ` and ${names.length - MOST} more` : "";
+      return html`<div key=${change}><span class="dim">${change}</span> ${names.slice(0, MOST).join(", ")}${rest}</div>`;
+    })}
+    ${more > 0 && html`<div class="dim">and ${more} others</div>`}
+  `;
 }
 
 const COMPARED = [["before", "the one before"], ["now", "the rules as they are now"]];
@@ -80,37 +86,36 @@ function Entry({ id }) {
 }
 
 const About = ({ of }) => html`
-  <${Card}><dl class="pairs">
-    <div><dt>Number</dt><dd>${of.number}</dd></div>
-    <div><dt>Adopted</dt><dd><${Time} value=${of.at} /></dd></div>
-    <div><dt>Message</dt><dd>${of.message || html`<span class="dim">none</span>`}</dd></div>
-  </dl><//>
+  <${Card}><${Pairs} of=${[
+    ["Number", of.number], ["Adopted", html`<${Time} value=${of.at} />`], ["Message", of.message || html`<span class="dim">none</span>`],
+  ]} /><//>
 `;
 
 function Compared({ of }) {
   const [against, setAgainst] = useState("before");
-  const other = useApi(
-    (signal) => (against === "now" ? api.get("rules", {}, { signal }) : of.number > 1 ? api.get(`history/${of.number - 1}`, {}, { signal }).catch(absent) : Promise.resolve(NOTHING)),
-    [against, of.number],
-  );
-  const [shown, setShown] = useState(null); // what the changes are of, so that the old answer is not shown as the new one
-  useEffect(() => other.data && !other.loading && setShown({ against, records: other.data.records, gone: other.data.gone }), [other.data, other.loading]);
-  const ready = shown?.against === against;
-  const changes = ready ? (against === "now" ? changesOf(of.records, shown.records) : changesOf(shown.records, of.records)) : [];
+  const other = useApi(async (signal) => ({ against, ...(await readOther(of, against, signal)) }), [against, of.number]);
+  const ready = other.data?.against === against; // else these are the records of the other choice
+  const changes = !ready ? [] : against === "now" ? changesOf(of.records, other.data.records) : changesOf(other.data.records, of.records);
   return html`
     <${Card} title="What changed" note=${ready ? counts(changes) : ""} actions=${html`<${Choice} label="Compare with" options=${COMPARED} value=${against} onChange=${setAgainst} />`}>
       <${Loaded} of=${other}>${() => html`
-        ${ready && shown.gone && html`<p class="note">The one before is not kept any more, so every record counts as added.</p>`}
+        ${ready && other.data.gone && html`<p class="note">The one before is not kept any more, so every record counts as added.</p>`}
         ${ready && html`<${Changes} of=${changes} empty=${against === "now" ? "The rules are the same now." : "Nothing is changed."} />`}`}<//>
     <//>
   `;
 }
 
-const NOTHING = { records: [] };
-const absent = (error) => {
-  if (error.status !== 404) throw error;
-  return { records: [], gone: true };
-};
+/** The records to compare an entry with; `gone` if they are not kept any more. */
+async function readOther(of, against, signal) {
+  if (against === "now") return api.get("rules", {}, { signal });
+  if (of.number === 1) return { records: [] };
+  try {
+    return await api.get(`history/${of.number - 1}`, {}, { signal });
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    return { records: [], gone: true };
+  }
+}
 
 /** Makes the old set the draft; it is saved as any other one is. */
 function RollBack({ to }) {

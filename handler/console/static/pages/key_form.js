@@ -1,4 +1,4 @@
-// The fields of a key: for making one (`all`) and for editing one.
+// The fields of a key: for creating one (`all`) and for editing one.
 import { AreaField, SelectField, TextField } from "../lib/forms.js";
 import { html } from "../lib/html.js";
 import { Failure } from "../lib/ui.js";
@@ -11,11 +11,11 @@ const SCOPES = [
 
 /** The body of the API for a form. `record`: the key as it is; an expiry of the same day keeps its time. */
 export function fieldsOf(form, record = {}) {
-  const text = (name) => (form[name]?.trim() ? { [name]: form[name].trim() } : {});
   const models = (form.models ?? "").split(/[\s,]+/).filter(Boolean);
   const same = record.expires_at?.slice(0, 10) === form.expires;
   return {
-    ...(record.id ? { name: form.name.trim() } : { name: form.name.trim(), ...text("project") }),
+    name: form.name.trim(),
+    ...(form.project?.trim() ? { project: form.project.trim() } : {}),
     ...(form.scope ? { scopes: [form.scope] } : {}),
     ...(form.none ? { models: [] } : models.length ? { models } : {}),
     ...(form.expires ? { expires_at: same ? record.expires_at : `${form.expires}T23:59:59Z` } : {}),
@@ -23,7 +23,7 @@ export function fieldsOf(form, record = {}) {
 }
 
 /** The message without the API's name of the field, which the label has. */
-const words = ({ message, param }) => {
+const withoutField = ({ message, param }) => {
   const rest = message.startsWith(`${param}: `) ? message.slice(param.length + 2) : message;
   return rest[0].toUpperCase() + rest.slice(1);
 };
@@ -31,7 +31,7 @@ const words = ({ message, param }) => {
 /** The error of the API by the field that it names; `form` for the rest. */
 export function fieldErrors(error) {
   const field = { expires_at: "expires", scopes: "scope" }[error.param] ?? error.param?.replace(/\[.*/, "");
-  return ["name", "project", "scope", "models", "expires"].includes(field) ? { [field]: words(error) } : { form: error };
+  return ["name", "project", "scope", "models", "expires"].includes(field) ? { [field]: withoutField(error) } : { form: error };
 }
 
 export function KeyForm({ form, errors, onChange, all }) {

@@ -1,26 +1,22 @@
-// API keys: the list, one key with its limits, and making, rotating, disabling and editing keys.
+// API keys: the list, one key with its limits, and creating, rotating, disabling and editing keys.
 //
 // #/keys is the list, #/keys/ID one key.
 import { api, segment, useApi } from "../lib/api.js";
 import { Confirm, Dialog } from "../lib/dialog.js";
-import { compact, dollars, duration } from "../lib/format.js";
+import { compact, dollars, duration, number } from "../lib/format.js";
 import { CheckField, SelectField, TextField } from "../lib/forms.js";
 import { html, useState } from "../lib/html.js";
 import { href } from "../lib/router.js";
 import { beginSession } from "../lib/session.js";
 import { Table } from "../lib/table.js";
 import { notify } from "../lib/toast.js";
-import { Badge, Button, Card, Code, Empty, Loaded, Meter, Mono, Notice, Page, ReadOnly, Time } from "../lib/ui.js";
+import { Badge, Button, Card, Code, Empty, Loaded, Meter, Mono, Notice, Page, Pairs, ReadOnly, Time } from "../lib/ui.js";
 import { KeyForm, fieldsOf, fieldErrors } from "./key_form.js";
 
 const STATES = { on: "ok", disabled: "none", expired: "warn", replaced: "warn" };
-const list = (signal) => api.get("keys", {}, { signal });
 
 export default function Keys({ path, info }) {
-  const keys = useApi(list, []);
-  return path.length
-    ? html`<${OneKey} key=${path[0]} id=${path[0]} keys=${keys} info=${info} />`
-    : html`<${KeyList} keys=${keys} />`;
+  return path.length ? html`<${OneKey} key=${path[0]} id=${path[0]} info=${info} />` : html`<${KeyList} />`;
 }
 
 const State = ({ record }) => html`<${Badge} kind=${record.problem ? "bad" : STATES[record.state]}>${record.problem ? "unreadable" : record.state}<//>`;
@@ -37,27 +33,29 @@ const COLUMNS = [
   { id: "expires", label: "Expires", sort: (key) => key.expires_at ?? "9999", value: (key) => (key.expires_at ? html`<${Time} value=${key.expires_at} />` : html`<span class="dim">never</span>`) },
 ];
 
-function KeyList({ keys }) {
+function KeyList() {
+  const keys = useApi((signal) => api.get("keys", {}, { signal }));
   const [making, setMaking] = useState(false);
   const [text, setText] = useState("");
   const wanted = text.trim().toLowerCase();
   const fits = (key) => [key.id, key.name, key.project, key.state].some((one) => String(one ?? "").toLowerCase().includes(wanted));
   return html`
-    <${Page} title="Keys" lead="API keys of callers. The gateway stores only a hash of each, so a key is shown once, when it is made."
-      actions=${html`<${Button} kind="primary" write onClick=${() => setMaking(true)}>Make a key<//>`}>
+    <${Page} title="Keys" lead="API keys of callers. The gateway stores only a hash of each, so a key is shown once, when it is created."
+      actions=${html`<${Button} kind="primary" write onClick=${() => setMaking(true)}>Create a key<//>`}>
       <${ReadOnly} />
       <${Card} flush>
-        <${Loaded} of=${keys} title="The keys cannot be read.">${({ data }) => html`
+        <${Loaded} of=${keys} title="The keys cannot be read.">${({ data, truncated }) => html`
+          ${truncated && html`<${Notice} kind="warn">There may be more keys: these are ${number(data.length)}.<//>`}
           ${data.length > 6 && html`<div class="filter"><${TextField} label="Filter by id, name, project or state" hideLabel type="search" placeholder="Filter by id, name, project or state" value=${text} onInput=${setText} /></div>`}
           <${Table} caption="API keys" columns=${COLUMNS} rows=${data.filter(fits)} rowKey=${(key, at) => `${key.id} ${at}`}
             empty=${wanted ? "No key fits the filter." : "There are no keys yet."} />`}<//>
       <//>
-      ${making && html`<${MakeKey} onClose=${() => setMaking(false)} onMade=${keys.reload} />`}
+      ${making && html`<${CreateKey} onClose=${() => setMaking(false)} onCreated=${keys.reload} />`}
     <//>
   `;
 }
 
-function MakeKey({ onClose, onMade }) {
+function CreateKey({ onClose, onCreated }) {
   const [form, setForm] = useState({ name: "", project: "", scope: "chat", models: "", expires: "" });
   const [errors, setErrors] = useState({});
   const [busy, setBusy] = useState(false);
@@ -65,9 +63,10 @@ function MakeKey({ onClose, onMade }) {
   const make = async (event) => {
     event?.preventDefault();
     setBusy(true);
+    setErrors({});
     try {
       setMade(await api.post("keys", fieldsOf(form)));
-      onMade();
+      onCreated();
     } catch (error) {
       setErrors(fieldErrors(error));
     }
@@ -75,14 +74,14 @@ function MakeKey({ onClose, onMade }) {
   };
   if (made) return html`<${NewKey} made=${made} onClose=${onClose} />`;
   return html`
-    <${Dialog} title="Make a key" onClose=${onClose} footer=${html`<${Button} onClick=${onClose}>Cancel<//>
-      <${Button} kind="primary" busy=${busy} onClick=${make}>Make the key<//>`}>
+    <${Dialog} title="Create a key" onClose=${onClose} footer=${html`<${Button} onClick=${onClose}>Cancel<//>
+      <${Button} kind="primary" busy=${busy} onClick=${make}>Create the key<//>`}>
       <form class="stack" onSubmit=${make}><${KeyForm} form=${form} errors=${errors} onChange=${setForm} all /><button hidden></button></form>
     <//>
   `;
 }
 
-/** A key that was made or rotated: it is shown now and never again. */
+/** A key that was created or rotated: it is shown now and never again. */
 const NewKey = ({ made, onClose }) => html`
   <${Dialog} title="Your new key" onClose=${onClose} footer=${html`<${Button} kind="primary" onClick=${onClose}>I have copied it<//>`}>
     <${Notice} kind="warn">Copy it now: it is shown only once.<//>
@@ -92,41 +91,38 @@ const NewKey = ({ made, onClose }) => html`
   <//>
 `;
 
-function OneKey({ id, keys, info }) {
-  const records = keys.data?.data.filter((key) => key.id === id) ?? [];
-  const record = records.find((key) => !key.replaced_at) ?? records[0];
+function OneKey({ id, info }) {
+  const keys = useApi((signal) => api.get(`keys/${segment(id)}`, {}, { signal }));
+  const [record, ...replaced] = keys.data?.data ?? [];
   return html`
     <${Page} title=${record?.name || id} lead=${html`<a href=${href("keys")}>All keys</a> · ${id}`}
       actions=${record && html`<${Actions} record=${record} info=${info} reload=${keys.reload} />`}>
       <${ReadOnly} />
-      <${Loaded} of=${keys} title="The keys cannot be read.">${() =>
-        !record
-          ? html`<${Notice} kind="warn">There is no key with the id ${id}.<//>`
-          : html`
-              ${record.problem && html`<${Notice} kind="bad" title="This record cannot be read, so the key is refused.">${record.problem}<//>`}
-              <div class="columns">
-                <${Facts} record=${record} replaced=${records.filter((key) => key !== record)} />
-                <${Edit} key=${JSON.stringify(record)} record=${record} reload=${keys.reload} />
-              </div>
-              <${Limits} id=${id} />
-            `}<//>
+      <${Loaded} of=${keys} title="The key cannot be read:">${() => html`
+        ${record.problem && html`<${Notice} kind="bad" title="This record cannot be read, so the key is refused.">${record.problem}<//>`}
+        <div class="columns">
+          <${Details} record=${record} replaced=${replaced} />
+          <${Edit} key=${JSON.stringify(record)} record=${record} reload=${keys.reload} />
+        </div>
+        <${Limits} id=${id} />
+      `}<//>
     <//>
   `;
 }
 
-const Facts = ({ record, replaced }) => html`
-  <${Card} title="What it is">
-    <dl class="facts">
-      <dt>State</dt><dd><${State} record=${record} /></dd>
-      <dt>Project</dt><dd>${record.project ?? "–"}</dd>
-      <dt>Scopes</dt><dd>${record.scopes?.join(", ") ?? "–"}</dd>
-      <dt>Models</dt><dd>${models(record)}</dd>
-      <dt>Made</dt><dd><${Time} value=${record.created_at || null} /></dd>
-      <dt>Expires</dt><dd><${Time} value=${record.expires_at} /></dd>
-      <dt>Last used</dt><dd>${record.last_used ?? html`<span class="dim">never</span>`}</dd>
-      ${replaced.map((old, at) => html`<dt key=${`t${at}`}>Replaced key</dt><dd key=${`d${at}`}>${old.state === "replaced" ? html`works until <${Time} value=${old.expires_at} />` : old.state}</dd>`)}
-      ${record.metadata && html`<dt>Metadata</dt><dd><${Mono}>${JSON.stringify(record.metadata)}<//></dd>`}
-    </dl>
+const Details = ({ record, replaced }) => html`
+  <${Card} title="Details">
+    <${Pairs} of=${[
+      ["State", html`<${State} record=${record} />`],
+      ["Project", record.project ?? "–"],
+      ["Scopes", record.scopes?.join(", ") ?? "–"],
+      ["Models", models(record)],
+      ["Created", html`<${Time} value=${record.created_at || null} />`],
+      ["Expires", html`<${Time} value=${record.expires_at} />`],
+      ["Last used", record.last_used ?? html`<span class="dim">never</span>`],
+      ...replaced.map((old) => ["Replaced key", old.state === "replaced" ? html`works until <${Time} value=${old.expires_at} />` : old.state]),
+      ["Metadata", record.metadata && html`<${Mono}>${JSON.stringify(record.metadata)}<//>`],
+    ]} />
     <p class="note"><a href=${href("requests", [], { key: record.id })}>The newest requests of this key</a></p>
   <//>
 `;
@@ -143,6 +139,7 @@ function Edit({ record, reload }) {
   const save = async (event) => {
     event.preventDefault();
     setBusy(true);
+    setErrors({});
     try {
       const { models: list, ...fields } = fieldsOf(form, record);
       await api.patch(`keys/${segment(record.id)}`, { ...fields, models: list ?? null, expires_at: fields.expires_at ?? null });
@@ -191,8 +188,8 @@ function Actions({ record, info, reload }) {
       : html`<${Button} write why=${record.id === info.key.id ? "This is the key that you use here. Disable it with another one, or rotate it." : null} onClick=${() => setAsked("disable")}>Disable<//>`}
     ${asked === "disable" && html`<${Confirm} title=${`Disable ${record.id}?`} kind="danger" label="Disable" action=${() => turn(false)} onClose=${close}>
       <p>Requests with this key are refused with 401. It can be enabled again.</p><//>`}
-    ${asked === "rotate" && html`<${Confirm} title=${`Rotate ${record.id}?`} label="Make the new key" action=${rotate} onClose=${close}>
-      <p>A new key with the same id, rights and limits is made. Nothing that names the key has to change.</p>
+    ${asked === "rotate" && html`<${Confirm} title=${`Rotate ${record.id}?`} label="Create the new key" action=${rotate} onClose=${close}>
+      <p>A new key with the same id, rights and limits is created. Nothing that names the key has to change.</p>
       <${SelectField} label="The old key stops working" options=${OVERLAPS} value=${overlap} onChange=${setOverlap} /><//>`}
     ${made && html`<${NewKey} made=${made} onClose=${() => setMade(null)} />`}
   `;
@@ -218,7 +215,7 @@ function Limits({ id }) {
   const limits = useApi((signal) => api.get(`keys/${segment(id)}/limits`, {}, { signal }), [id], { every: 15 });
   return html`
     <${Card} title="Limits and budgets" flush note="Those whose scope covers this key, in their present window."
-      actions=${html`<${Button} kind="quiet" class="small" onClick=${limits.reload}>Read again<//>`}>
+      actions=${html`<${Button} kind="quiet" class="small" onClick=${limits.reload}>Refresh<//>`}>
       <${Loaded} of=${limits} title="The limits cannot be read.">${({ data }) =>
         data.length
           ? html`<${Table} caption="Limits and budgets" columns=${LIMITS} rows=${data} rowKey=${(row) => `${row.kind}/${row.id}/${row.per}/${row.unit}`} />`

@@ -3,13 +3,13 @@
 // The conversation stays while other pages are open, and is forgotten at sign-out.
 import { errorOf, gateway, origin, send, useApi } from "../lib/api.js";
 import { dollars, ms, number } from "../lib/format.js";
-import { AreaField, Labelled, SelectField, TextField } from "../lib/forms.js";
-import { html, useEffect, useId, useRef, useState } from "../lib/html.js";
+import { AreaField, ModelField, SelectField, TextField } from "../lib/forms.js";
+import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { href } from "../lib/router.js";
 import { session } from "../lib/session.js";
 import { events } from "../lib/sse.js";
 import { createStore } from "../lib/store.js";
-import { Badge, Button, Card, Code, Empty, Mono, Page, Tabs } from "../lib/ui.js";
+import { Badge, Button, Card, Code, Empty, Mono, Page, Pairs, Tabs } from "../lib/ui.js";
 import { snippets } from "./snippets.js";
 
 const PREFERENCES = [["", "as the rules say"], ["cheap", "cheap"], ["fast", "fast"], ["quality", "quality"], ["balanced", "balanced"]];
@@ -25,7 +25,7 @@ session.subscribe(({ key, ended }) => {
 });
 
 /** The body of the request for the conversation so far and `more`. */
-export function bodyOf({ messages, model, prefer, system, temperature, most }, more = []) {
+function bodyOf({ messages, model, prefer, system, temperature, most }, more = []) {
   const said = messages.filter(({ error, text }) => !error && text).map(({ role, text }) => ({ role, content: text }));
   return {
     model: model.trim() === "auto" && prefer ? `auto:${prefer}` : model.trim() || "auto",
@@ -85,6 +85,7 @@ async function read(response, update, began) {
       ...(event.sluice ? { decision: event.sluice } : {}),
     }));
   }
+  throw new Error("The connection ended before the answer did.");
 }
 
 export default function Playground() {
@@ -154,22 +155,20 @@ const Message = ({ role, text, reasoning, error, stopped, finish, model, busy })
 
 function Options({ state }) {
   const models = useApi((signal) => gateway.get("models", {}, { signal }), []);
-  const id = useId();
   const field = (name) => ({ value: state[name], onInput: (value) => change({ [name]: value }) });
   const auto = state.model.trim() === "auto";
   const many = models.data?.data.length;
+  const hint = models.error?.message ?? (many ? `auto, or one of ${number(many)} names` : "auto decides by the rules");
   return html`
     <${Card} title="Request">
       <div class="fields">
-        <${Labelled} label="Model" hint=${models.error ? models.error.message : many ? `auto, or one of ${number(many)} names` : "auto decides by the rules"}>${(attributes) =>
-          html`<input type="text" list=${id} autocomplete="off" spellcheck=${false} ...${attributes} value=${state.model} onInput=${(event) => change({ model: event.target.value })} />`}<//>
-        <datalist id=${id}>${(models.data?.data ?? []).map(({ id: name }) => html`<option key=${name} value=${name}></option>`)}</datalist>
+        <${ModelField} models=${models} hint=${hint} ...${field("model")} />
         <${SelectField} label="Preference" options=${PREFERENCES} disabled=${!auto} hint=${auto ? undefined : "Only for auto."} ...${field("prefer")} />
       </div>
       <${AreaField} label="System prompt" rows="2" ...${field("system")} />
       <div class="fields">
         <${TextField} label="Temperature" type="number" min="0" max="2" step="0.1" placeholder="the model's own" ...${field("temperature")} />
-        <${TextField} label="Most tokens" type="number" min="1" step="1" placeholder="no limit" ...${field("most")} />
+        <${TextField} label="Max tokens" type="number" min="1" step="1" placeholder="no limit" ...${field("most")} />
       </div>
     <//>
   `;
@@ -187,16 +186,16 @@ function Decision({ answer }) {
     ["Cost", cost === undefined ? null : dollars(cost)],
     ["Tokens", usage && `${number(usage.prompt_tokens)} in, ${number(usage.completion_tokens)} out`],
     ["First token", first ? ms(first) : null],
-    ["In all", total ? ms(total) : null],
-    ["Sluice's own work", head["x-sluice-overhead-ms"] && `${head["x-sluice-overhead-ms"]} ms until the head`],
+    ["Total time", total ? ms(total) : null],
+    ["Sluice's own work", head["x-sluice-overhead-ms"] && `${head["x-sluice-overhead-ms"]} ms`],
     ["Cache", head["x-sluice-cache"]],
     ["Left out", head["x-sluice-dropped"]],
     ["Budget", head["x-sluice-alert"]],
     ["Request", head["x-request-id"] && html`<a class="mono id" href=${href("requests", [head["x-request-id"]])} title=${head["x-request-id"]}>${head["x-request-id"]}</a>`],
-  ].filter(([, value]) => value);
+  ];
   return html`
     <${Card} title="Decision and cost">
-      <dl class="facts">${rows.flatMap(([name, value]) => [html`<dt key=${`${name} t`}>${name}</dt>`, html`<dd key=${name}>${value}</dd>`])}</dl>
+      <${Pairs} of=${rows} />
       ${decision && html`<${Explanation} decision=${decision} />`}
     <//>
   `;
@@ -207,7 +206,7 @@ const range = (cost) => (cost ? ` ${dollars(cost.min)} to ${dollars(cost.max)}` 
 const Explanation = ({ decision }) => html`
   <details class="plot-table" open=${decision.candidates?.length > 1}><summary>Candidates (${decision.candidates?.length ?? 0})</summary>
     <ol class="plain">${decision.candidates?.map((one) => html`<li key=${one.model}><${Mono}>${one.model}<//><span class="dim">${range(one.cost)}</span></li>`)}</ol></details>
-  <details class="plot-table"><summary>Records asked (${decision.steps?.length ?? 0})</summary>
+  <details class="plot-table"><summary>Records evaluated (${decision.steps?.length ?? 0})</summary>
     <ul class="plain">${decision.steps?.map((step, at) => html`<li key=${at}><b>${step.kind} ${step.id}</b> <span class="dim">${step.outcome}</span></li>`)}</ul></details>
   <details class="plot-table"><summary>Rejected models (${(decision.rejections?.length ?? 0) + (decision.more_rejections ?? 0)})</summary>
     <ul class="plain">${decision.rejections?.map((one, at) => html`<li key=${at}><${Mono}>${one.model}<//> <span class="dim">${one.why}</span></li>`)}

@@ -1,11 +1,11 @@
 // The page Requests: the newest lines of the log, and one of them with its decision and its attempts.
-import { api, segment, useApi } from "../lib/api.js";
-import { clock, date, dollars, ms, number, time } from "../lib/format.js";
+import { api, segment, TYPING, useApi } from "../lib/api.js";
+import { dollars, ms, number, time } from "../lib/format.js";
 import { CheckField, SelectField, TextField } from "../lib/forms.js";
-import { cx, html, useEffect, useState } from "../lib/html.js";
+import { cx, html, useState } from "../lib/html.js";
 import { href, replace } from "../lib/router.js";
 import { Table } from "../lib/table.js";
-import { Badge, Button, Card, Code, Loaded, Mono, Notice, Page } from "../lib/ui.js";
+import { Badge, Button, Card, Code, Loaded, Mono, Notice, Page, Pairs } from "../lib/ui.js";
 import { RecordLink } from "../rules/explanation.js";
 import { pretty, show } from "../rules/json.js";
 
@@ -19,11 +19,9 @@ export default function Requests({ path, query }) {
 
 const colour = (status) => (status >= 500 || status === 0 ? "bad" : status >= 400 ? "warn" : "ok");
 const Status = ({ of }) => html`<${Badge} kind=${of.left ? "warn" : colour(of.status)}>${of.left ? "client left" : show(of.status)}<//>`;
-const at = (line) => line.timestamp ?? line.time ?? line.at;
-const seconds = (value) => (value === undefined ? "–" : `${clock(value)}:${String(date(value).getSeconds()).padStart(2, "0")}`);
 
 const COLUMNS = [
-  { id: "at", label: "Time", value: (line) => html`<time datetime=${at(line)} title=${time(at(line))}>${seconds(at(line))}</time>` },
+  { id: "at", label: "Time", value: (line) => html`<time datetime=${line.timestamp} title=${time(line.timestamp)}>${time(line.timestamp).split(" ")[1]}</time>` },
   { id: "id", label: "Request", value: (line) => html`<a class="mono id" href=${href("requests", [line.request_id])} title=${line.request_id}>${line.request_id}</a>` },
   { id: "status", label: "Status", value: (line) => html`<${Status} of=${line} />${line.error && html` <span class="note">${line.error.code}</span>`}` },
   { id: "key", label: "Key", wide: true, value: (line) => html`${line.key ?? "–"}${line.project && html`<p class="note">${line.project}</p>`}` },
@@ -36,10 +34,10 @@ const why = (line) => (line.rule && line.reason !== "requested" ? `rule ${line.r
 function List({ query }) {
   const { id = "", key = "", model = "", status = "", all = "" } = query;
   const [paused, setPaused] = useState(false);
-  const settled = useRested({ id, key, model, status, method: all || id ? "" : "POST" });
-  const lines = useApi((signal) => api.get("requests", { limit: LIMIT, ...settled }, { signal }), [JSON.stringify(settled)], { every: paused ? undefined : EVERY });
+  const filter = { id, key, model, status, method: all || id ? "" : "POST" };
+  const lines = useApi((signal) => api.get("requests", { limit: LIMIT, ...filter }, { signal }), Object.values(filter), { every: paused ? undefined : EVERY, pause: TYPING });
   const set = (name) => (value) => replace("requests", [], { ...query, [name]: value.trim() });
-  const actions = html`<${Button} onClick=${() => setPaused(!paused)}>${paused ? "Go on" : "Pause"}<//><${Button} onClick=${lines.reload}>Refresh<//>`;
+  const actions = html`<${Button} onClick=${() => setPaused(!paused)}>${paused ? "Resume" : "Pause"}<//><${Button} onClick=${lines.reload}>Refresh<//>`;
   return html`
     <${Page} title="Requests" lead=${paused ? "The newest requests. Paused." : `The newest requests, read again every ${EVERY} seconds.`} actions=${actions}>
       <${Card} flush>
@@ -48,7 +46,7 @@ function List({ query }) {
           <${TextField} label="Key (id)" value=${key} onInput=${set("key")} />
           <${TextField} label="Model" value=${model} onInput=${set("model")} />
           <${SelectField} label="Status" value=${status} options=${STATUSES} onChange=${set("status")} />
-          <${CheckField} label="Also lists and look-ups" value=${!!all} onChange=${(on) => set("all")(on ? "1" : "")} />
+          <${CheckField} label="Also GET requests" value=${!!all} onChange=${(on) => set("all")(on ? "1" : "")} />
         </div>
         <${Loaded} of=${lines}>${(found) => html`<${Table} caption="Requests" columns=${COLUMNS} rows=${found.data} rowKey=${(line, n) => line.request_id ?? n}
           empty=${id || key || model || status ? "No recent request fits." : "There was no request lately."} />`}<//>
@@ -56,18 +54,6 @@ function List({ query }) {
       <${Elsewhere} />
     <//>
   `;
-}
-
-const REST = 300; // milliseconds
-
-/** The value once it has not changed for a moment, so that typing does not ask for each letter. */
-function useRested(value) {
-  const [rested, setRested] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setRested(value), REST);
-    return () => clearTimeout(timer);
-  }, [JSON.stringify(value)]);
-  return rested;
 }
 
 const QUERY = (id) => `fields @timestamp, request_id, status, key, project, model, rule, ms, cost, error.code
@@ -88,7 +74,7 @@ function One({ id }) {
     <${Page} title="Request" lead=${html`<a href=${href("requests")}>All requests</a> · <span class="mono">${id}</span>`}>
       <${Loaded} of=${loaded}>${(line) => html`
         ${line.error && html`<${Notice} kind="bad" title=${line.error.code ?? "Error"}>${[line.error.class, line.error.message].filter(Boolean).join(": ")}<//>`}
-        <div class="columns"><${Decision} of=${line} /><${Use} of=${line} /></div>
+        <div class="columns"><${Decision} of=${line} /><${Usage} of=${line} /></div>
         <${Timeline} of=${line} />
         <details class="card"><summary>The line as JSON</summary><${Code} label="Line" text=${pretty(line)} /></details>`}<//>
       <${Elsewhere} id=${id} />
@@ -96,11 +82,9 @@ function One({ id }) {
   `;
 }
 
-const Pairs = ({ of }) => html`<dl class="pairs">${of.filter(([, value]) => value !== undefined && value !== null && value !== "").map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
-
 const Decision = ({ of }) => html`
   <${Card} title="Decision"><${Pairs} of=${[
-    ["Time", time(at(of))], ["Request", `${of.method ?? ""} ${of.path ?? ""}`], ["Status", html`<${Status} of=${of} />`],
+    ["Time", time(of.timestamp)], ["Request", `${of.method ?? ""} ${of.path ?? ""}`], ["Status", html`<${Status} of=${of} />`],
     ["Key", of.key && html`<${Mono}>${of.key}<//>`], ["Project", of.project], ["Asked for", of.asked_model || "no model"],
     [of.error ? "Model" : "Answered by", of.model && html`<strong>${of.model}</strong>`], ["Reason", of.reason],
     ["Rule", of.rule && html`<${RecordLink} kind="route" id=${of.rule} />`], ["Rules", of.revision && html`<${Mono}>${of.revision}<//>${of.stale ? " (stale)" : ""}`],
@@ -108,14 +92,14 @@ const Decision = ({ of }) => html`
   ]} /><//>
 `;
 
-const USAGE = { prompt_tokens: "Input tokens", completion_tokens: "Output tokens", input: "Input tokens", output: "Output tokens", total_tokens: "Total tokens", cached_input: "Cached input" };
+const USAGE = { input: "Input tokens", output: "Output tokens", cached_input: "Cached input" };
 
-const Use = ({ of }) => html`
-  <${Card} title="Use"><${Pairs} of=${[
+const Usage = ({ of }) => html`
+  <${Card} title="Usage"><${Pairs} of=${[
     ...Object.entries(of.usage ?? {}).filter(([, value]) => typeof value === "number").map(([name, value]) => [USAGE[name] ?? name.replaceAll("_", " "), number(value)]),
-    ["Cost", dollars(of.cost)], ["Stream", of.stream === undefined ? undefined : of.stream ? "yes" : "no"], ["Time taken", ms(of.ms)],
-    ["First token", of.first_token_ms === null ? undefined : ms(of.first_token_ms)], ["At providers", of.provider_ms === null ? undefined : ms(of.provider_ms)], ["Sluice's own", ms(of.overhead_ms)],
-    ["Calls of models", of.model_calls > 1 ? number(of.model_calls) : undefined], ["Calls of tools", of.tool_calls ? number(of.tool_calls) : undefined],
+    ["Cost", dollars(of.cost)], ["Stream", of.stream ? "yes" : "no"], ["Time taken", ms(of.ms)],
+    ["First token", of.first_token_ms === null ? null : ms(of.first_token_ms)], ["At providers", of.provider_ms === null ? null : ms(of.provider_ms)], ["Sluice's own", ms(of.overhead_ms)],
+    ["Calls of models", of.model_calls > 1 && number(of.model_calls)], ["Calls of tools", of.tool_calls > 0 && number(of.tool_calls)],
   ]} /><//>
 `;
 
@@ -140,7 +124,7 @@ function Timeline({ of }) {
 }
 
 function Attempt({ of, number: n, whole }) {
-  const good = !of.class || ["ok", "success"].includes(of.class);
+  const good = of.class === "ok";
   return html`
     <li>
       <span class="row"><span class="dim">${n}</span> <strong>${of.model}</strong> <${Badge} kind=${good ? "ok" : of.class === "cancelled" ? "none" : "bad"}>${good ? "answered" : of.class}<//>

@@ -2,13 +2,12 @@
 //
 // rules/            draft, check and save; list, form and its widgets; try, replay, tests; the pure parts
 // The draft (rules/draft.js) is what everything in here shows; the table is read once and when it has changed.
-import { api, gateway, useApi } from "../lib/api.js";
+import { api, gateway, TYPING, useApi } from "../lib/api.js";
 import { Confirm, Dialog } from "../lib/dialog.js";
 import { html, useEffect, useState } from "../lib/html.js";
 import { go, href, replace } from "../lib/router.js";
 import { Button, Card, Failure, Loading, Mono, Notice, Page, ReadOnly, Tabs } from "../lib/ui.js";
 import { nameOf } from "../rules/changes.js";
-import { useCheck } from "../rules/check.js";
 import { counts } from "../rules/diff.js";
 import { addRecord, adopt, discard, draft, draftChanges, freeId, isDirty, removeRecord, setRecord } from "../rules/draft.js";
 import { issuesOf, RecordForm } from "../rules/form.js";
@@ -39,7 +38,8 @@ export default function Rules({ path, query }) {
   const keys = useApi((signal) => api.get("keys", {}, { signal }));
   const models = useApi((signal) => gateway.get("models", {}, { signal }));
   const of = draft.use();
-  const checked = useCheck(of?.records);
+  const records = of?.records;
+  const checked = useApi((signal) => api.post("rules/check", { records }, { signal }), [records], { pause: TYPING, active: !!records });
   const [dialog, setDialog] = useState(null); // review, discard, take-in
   useEffect(() => loaded.data && adopt(loaded.data), [loaded.data]);
   useEffect(() => query.review && of && setDialog("review"), [query.review, !of]);

@@ -70,9 +70,14 @@ export function Conditions({ value, onChange, issues, index, facts }) {
   `;
 }
 
+const REPLACED = "A row below has the same fact and operator, and replaces this one.";
+
 /** Each row's issues: those of its fact, and if the operator is in the path, only that operator's. */
 function assigned(rows, issues) {
-  const found = rows.map(() => ({ problems: [], warnings: [] }));
+  const found = rows.map((row, n) => {
+    const replaced = row.fact && rows.slice(n + 1).some(({ fact, op }) => fact === row.fact && op === row.op);
+    return { problems: replaced ? [{ problem: REPLACED }] : [], warnings: [] };
+  });
   const others = { problems: [], warnings: [] };
   for (const list of ["problems", "warnings"]) {
     for (const issue of issues[list]) {

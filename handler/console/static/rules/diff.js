@@ -18,7 +18,7 @@ export function Changes({ of, empty = "Nothing is changed.", undo, open = true }
   if (!of.length) return html`<${Empty}>${empty}<//>`;
   return html`<ul class="plain-list changes">${of.map((one) => {
     const name = `${one.kind}/${one.id}`;
-    return html`<li key=${name}>
+    return html`<li key=${`${one.change} ${name}`}>
       <details open=${open && of.length <= 12}>
         <summary><${Badge} kind=${COLOURS[one.change]}>${one.change}<//> <span class="record">${name}</span></summary>
         <${Lines} before=${one.before} after=${one.after} label=${`${one.change}: ${name}`} />

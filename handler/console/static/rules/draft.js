@@ -77,11 +77,7 @@ const withRecords = (change) => draft.set((of) => ({ ...of, records: change(of.r
 
 export const setRecord = (index, record) => withRecords((all) => all.map((old, at) => (at === index ? record : old)));
 
-/** Add a record; returns its index. */
-export function addRecord(record) {
-  withRecords((all) => [...all, record]);
-  return draft.get().records.length - 1;
-}
+export const addRecord = (record) => withRecords((all) => [...all, record]);
 
 export function removeRecord(index) {
   draft.set((of) => ({
@@ -97,13 +93,11 @@ export function removeRecord(index) {
   }));
 }
 
-/** Take back what was done to one record. */
-export function undo({ kind, id, before }) {
-  const is = (record) => record.kind === kind && record.id === id;
-  const { records } = draft.get();
-  const index = records.findIndex(is);
+/** Take back one of the draft's changes. */
+export function undo({ before, after }) {
+  const index = draft.get().records.indexOf(after);
   if (!before) removeRecord(index);
-  else if (index < 0) addRecord(before);
+  else if (!after) addRecord(before);
   else setRecord(index, before);
 }
 

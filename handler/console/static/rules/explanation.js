@@ -2,7 +2,7 @@
 import { dollars, ms } from "../lib/format.js";
 import { cx, html } from "../lib/html.js";
 import { href } from "../lib/router.js";
-import { Badge, Mono, Notice } from "../lib/ui.js";
+import { Badge, Mono, Notice, Pairs } from "../lib/ui.js";
 import { show } from "./json.js";
 
 const REASONS = {
@@ -21,7 +21,7 @@ export function Explanation({ of }) {
     <div class="stack">
       ${of.error
         ? html`<${Notice} kind="bad" title=${of.error.code}>${of.error.message}<//>`
-        : html`<div class="decided"><span class="dim">Answers</span> <strong>${first?.model ?? "no model"}</strong>
+        : html`<div class="decided"><span class="dim">Model</span> <strong>${first?.model ?? "no model"}</strong>
             <p class="note">${REASONS[of.reason] ?? of.reason}${of.prefer ? ` Preference: ${of.prefer}.` : ""}</p></div>`}
       <p>${of.rule ? html`Decided by <${RecordLink} kind="route" id=${of.rule} />` : "No route applies"}${of.cache ? html`; cached by <${RecordLink} kind="cache" id=${of.cache} />` : ""}.</p>
       ${candidates.length > 0 && html`<div><h3>Candidates, in the order they are tried</h3>
@@ -32,7 +32,7 @@ export function Explanation({ of }) {
         <ul class="plain-list">${rejections.map((one) => html`<li key=${one.model}><${Mono}>${one.model}<//> <span class="dim">${one.why}</span></li>`)}
         ${of.more_rejections ? html`<li class="dim">and ${of.more_rejections} more</li>` : ""}</ul></details>`}
       ${of.facts && html`<details><summary>Facts of the request</summary>
-        <dl class="pairs">${Object.entries(of.facts).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${show(value)}</dd></div>`)}</dl></details>`}
+        <${Pairs} of=${Object.entries(of.facts).map(([name, value]) => [name, show(value)])} /></details>`}
     </div>
   `;
 }

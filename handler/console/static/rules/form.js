@@ -83,11 +83,11 @@ function More({ fields, record, issues, widget }) {
   `;
 }
 
-export const emptyIssues = { problems: [], warnings: [] };
+const NO_ISSUES = { problems: [], warnings: [] };
 
 /** The issues of one record. Those of a draft also name its place in the set. */
 export function issuesOf(checked, record, index) {
-  if (!checked || !isObject(record)) return emptyIssues;
+  if (!checked || !isObject(record)) return NO_ISSUES;
   const text = (value) => (typeof value === "string" ? value : "");
   const named = (issue) => text(issue.kind) === text(record.kind) && text(issue.id) === text(record.id);
   const is = (issue) => named(issue) || (issue.index === index && !issue.id);

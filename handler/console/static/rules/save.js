@@ -13,7 +13,13 @@ import { RecordLink } from "./explanation.js";
 
 const MOST = 500; // characters of a message
 
-/** `checked`: what useCheck returned. `onSaved` is called once the table has the draft. */
+/** Why this draft can be neither saved nor merged yet; null if it can. */
+function incomplete({ texts, records }) {
+  if (Object.keys(texts).length) return "A field holds text that is not JSON: correct it first.";
+  return repeated(records).length ? "Two records have the same kind and id: change one of them." : null;
+}
+
+/** `checked`: useApi of POST rules/check. `onSaved` is called once the table has the draft. */
 export function Review({ checked, onClose, onSaved }) {
   const of = draft.use();
   const [state, setState] = useState({ step: "review" });
@@ -50,8 +56,7 @@ export function Review({ checked, onClose, onSaved }) {
   if (state.step === "take-in") {
     return html`<${TakeIn} onClose=${onClose} onTaken=${() => setState({ step: "review", taken: true })} />`;
   }
-  const why = Object.keys(of.texts).length ? "A field holds text that is no JSON: mend it first."
-    : repeated(of.records).length ? "Two records have the same kind and id: change one of them." : changes.length ? null : "Nothing is changed.";
+  const why = incomplete(of) ?? (changes.length ? null : "Nothing is changed.");
   const footer = html`
     <${Button} onClick=${onClose}>Back to editing<//>
     <${Button} kind="primary" write busy=${state.busy} why=${why} onClick=${save}>Save ${counts(changes)}<//>`;
@@ -69,13 +74,13 @@ export function Review({ checked, onClose, onSaved }) {
 
 /** What the last check found: problems of records, and tests that fail. */
 function Findings({ checked, changes, base }) {
-  const { data, error, busy } = checked;
-  if (!data) return busy ? html`<${Loading}>Checking…<//>` : html`<${Failure} error=${error} />`;
+  const { data, error, loading } = checked;
+  if (!data) return loading ? html`<${Loading}>Checking…<//>` : html`<${Failure} error=${error} />`;
   const { problems = [], warnings = [], tests = [] } = data;
   const failing = tests.filter((test) => !test.ok);
   const changed = new Set(changes.map(({ kind, id }) => `${kind}/${id}`));
   const mine = warnings.filter(({ kind, id }) => changed.has(`${kind}/${id}`));
-  const others = busy || data.table !== base ? [] : (data.changes ?? []).filter(({ kind, id }) => !changed.has(`${kind}/${id}`));
+  const others = loading || data.table !== base ? [] : (data.changes ?? []).filter(({ kind, id }) => !changed.has(`${kind}/${id}`));
   const line = (one) => html`<li key=${one.kind + one.id + one.field}><${RecordLink} ...${one} /> <${Mono}>${one.field}<//> ${one.problem}</li>`;
   return html`
     ${problems.length > 0 && html`<${Notice} kind="bad" title="Cannot be read:"><ul class="plain-list">${problems.map(line)}</ul><//>`}
@@ -100,9 +105,10 @@ export function TakeIn({ onClose, onTaken }) {
     begin(now.revision, now.records, records, of.message);
     onTaken();
   };
+  const missing = now ? (open ? `Choose for ${open} more ${open === 1 ? "record" : "records"}.` : null) : "Loading.";
   const footer = html`
     <${Button} onClick=${onClose}>Not now<//>
-    <${Button} kind="primary" why=${now ? (open ? `Choose for ${open} more ${open === 1 ? "record" : "records"}.` : null) : "Loading."} onClick=${take}>Take it in<//>`;
+    <${Button} kind="primary" why=${incomplete(of) ?? missing} onClick=${take}>Take it in<//>`;
   return html`
     <${Dialog} title="The rules were changed meanwhile" wide onClose=${onClose} footer=${footer}>
       <p>Nothing of yours was saved, and nothing is overwritten. These changes were made since you began. Take them into your draft to go on.</p>

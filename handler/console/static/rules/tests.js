@@ -4,8 +4,8 @@ import { Badge, Empty, Failure, Loading } from "../lib/ui.js";
 import { RecordLink } from "./explanation.js";
 
 export function Tests({ checked }) {
-  const { data, error, busy } = checked;
-  if (!data) return html`<${Failure} error=${error} />${busy && html`<${Loading}>Checking…<//>`}`;
+  const { data, error, loading } = checked;
+  if (!data) return html`<${Failure} error=${error} />${loading && html`<${Loading}>Checking…<//>`}`;
   const tests = [...(data.tests ?? [])].sort((a, b) => a.ok - b.ok);
   if (!tests.length) return html`<${Empty}>The set has no test. A record of the kind test says what must come of a request.<//>`;
   return html`

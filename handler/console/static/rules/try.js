@@ -1,10 +1,9 @@
 // A request to try: how the draft decides it, again after each change of either.
-import { api } from "../lib/api.js";
+import { api, TYPING, useApi } from "../lib/api.js";
 import { AreaField, CheckField, Labelled, SelectField, TextField } from "../lib/forms.js";
 import { html } from "../lib/html.js";
 import { createStore } from "../lib/store.js";
 import { Failure, Loading } from "../lib/ui.js";
-import { useSettled } from "./check.js";
 import { Explanation } from "./explanation.js";
 import { isObject, parse } from "./json.js";
 
@@ -25,7 +24,7 @@ export function Try({ records, keys }) {
   const values = tried.use();
   const set = (name) => (value) => tried.set((old) => ({ ...old, [name]: value }));
   const { body, wrong } = bodyOf(values, records);
-  const { data, error, busy } = useSettled((signal) => api.post("rules/try", body, { signal }), [values, records], !wrong);
+  const { data, error, loading } = useApi((signal) => api.post("rules/try", body, { signal }), [values, records], { pause: TYPING, active: !wrong });
   const named = (param) => (error?.param === param ? error.message : undefined);
   const shown = ["at", "as.key"].includes(error?.param);
   return html`
@@ -46,9 +45,9 @@ export function Try({ records, keys }) {
           ${(attributes) => html`<textarea class="code" rows="3" spellcheck=${false} ...${attributes} value=${values.more} onInput=${(event) => set("more")(event.target.value)}></textarea>`}<//>
       </details>
       </div>
-      <div class="stack" aria-live="polite" aria-busy=${busy ? "true" : "false"}>
+      <div class="stack" aria-live="polite" aria-busy=${loading ? "true" : "false"}>
         ${!shown && html`<${Failure} error=${error} />`}
-        ${data && !error ? html`<${Explanation} of=${data} />` : busy && !data && html`<${Loading}>Deciding…<//>`}
+        ${data && !error ? html`<${Explanation} of=${data} />` : loading && !data && html`<${Loading}>Deciding…<//>`}
       </div>
     </div>
   `;
