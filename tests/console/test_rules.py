@@ -144,7 +144,7 @@ def test_a_key_that_may_only_read_may_try_and_not_save(tab: Console) -> None:
 def test_the_keyboard_alone_changes_a_rule(tab: Console, run: LocalRun) -> None:
     page = tab.page
     tab.sign_in(ADMIN, "rules")
-    page.get_by_role("link", name="limit/calls").focus()
+    page.get_by_role("table").get_by_role("link", name="limit/calls").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     tab.tab_to("Requests")
