@@ -157,6 +157,8 @@ class RequestMiddleware:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await _live(self._gateway, receive, send)
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = decode_headers(scope["headers"])
@@ -206,6 +208,17 @@ class RequestMiddleware:
             if path.startswith(start):
                 headers[name] = entry.request_id
         return encode_headers(headers)
+
+
+async def _live(gateway: Gateway, receive: Receive, send: Send) -> None:
+    """Start the gateway with a server, and end its background work and its connections with it.
+
+    https://asgi.readthedocs.io/en/latest/specs/lifespan.html
+    """
+    for step, work in (("startup", gateway.start), ("shutdown", gateway.aclose)):
+        await receive()
+        await work()
+        await send({"type": f"lifespan.{step}.complete"})
 
 
 class ErrorMiddleware:

@@ -85,7 +85,6 @@ async def _serve(settings: Settings, seeds: Seeds, listener: socket.socket) -> N
                 watching = asyncio.ensure_future(watch_rules(gateway, keys_reader(settings), known=examples))
                 await stopped.wait()
                 watching.cancel()
-            await gateway.aclose()
 
 
 def keys_reader(settings: Settings) -> Callable[[], Awaitable[lint.KnownKeys]]:

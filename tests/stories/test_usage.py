@@ -222,6 +222,27 @@ async def test_a_bad_parameter_is_named(gateway: RunningGateway, query: str, par
     assert (response.status, response.error["code"], response.error["param"]) == (400, "invalid_value", param)
 
 
+async def test_a_server_reads_the_rules_when_it_starts_and_writes_the_totals_when_it_ends(
+    upstream: Upstream, gateway: RunningGateway
+) -> None:
+    upstream.script("m", whole())
+    turns = iter(("startup", "shutdown"))
+    sent: list[str] = []
+
+    async def receive() -> dict[str, str]:
+        if sent:
+            assert gateway.gateway.policies.latest is not None
+            await gateway.chat(model="up/m")
+        return {"type": f"lifespan.{next(turns)}"}
+
+    async def send(message: dict[str, str]) -> None:
+        sent.append(message["type"])
+
+    await gateway.app({"type": "lifespan"}, receive, send)
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert (await gateway.get("/v1/usage", key=MANAGE)).json["total"]["requests"] == 1
+
+
 async def test_without_a_key_there_is_no_usage(gateway: RunningGateway) -> None:
     assert (await gateway.get("/v1/usage", key=None)).status == 401
 
